@@ -1,0 +1,5 @@
+"""`python -m safegrid` is the command line, also where no script is installed."""
+
+from safegrid.cli import main
+
+main()

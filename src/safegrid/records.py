@@ -1,0 +1,93 @@
+"""The row types that travel between stages, as polars schemas in column order."""
+
+import polars as pl
+
+Schema = dict[str, pl.DataType]
+
+TEXT = pl.String()
+IDS_TYPE = pl.List(pl.Int32())
+MESSAGES = pl.List(pl.Struct({"role": TEXT, "content": TEXT}))
+
+PREFERENCE: Schema = {
+    "pair_id": TEXT,
+    "prompt": TEXT,
+    "chosen": TEXT,
+    "rejected": TEXT,
+    "category": TEXT,
+    "source": TEXT,
+    "source_row": pl.Int64(),
+}
+
+PROMPT: Schema = {
+    "prompt_id": TEXT,
+    "benchmark": TEXT,
+    "prompt": MESSAGES,
+    "prefill": TEXT,
+    "category": TEXT,
+    "macro_category": TEXT,
+    "attack": TEXT,
+    "cluster": TEXT,
+    "reference": TEXT,
+}
+
+IDS: Schema = {"prompt_id": TEXT, "ids": IDS_TYPE}
+
+PAIRS: Schema = {
+    "pair_id": TEXT,
+    "prompt_ids": IDS_TYPE,
+    "chosen_ids": IDS_TYPE,
+    "rejected_ids": IDS_TYPE,
+}
+
+REFERENCE: Schema = {
+    "pair_id": TEXT,
+    "chosen": pl.Float32(),
+    "rejected": pl.Float32(),
+}
+
+KTO_REFERENCE: Schema = {
+    "pair_id": TEXT,
+    "label": pl.Boolean(),
+    "kl": pl.Float32(),
+}
+
+RESPONSE: Schema = {
+    "prompt_id": TEXT,
+    "sample": pl.Int32(),
+    "text": TEXT,
+    "n_prompt_tokens": pl.Int32(),
+    "n_tokens": pl.Int32(),
+    "finish": TEXT,
+    "decode": TEXT,
+}
+
+VERDICT: Schema = {
+    "prompt_id": TEXT,
+    "sample": pl.Int32(),
+    "judge": TEXT,
+    "label": TEXT,
+    "score": pl.Float64(),
+    "categories": pl.List(TEXT),
+    "raw": TEXT,
+}
+
+SCORE: Schema = {
+    "study": TEXT,
+    "base": TEXT,
+    "recipe": TEXT,
+    "seed": pl.Int32(),
+    "benchmark": TEXT,
+    "judge": TEXT,
+    "metric": TEXT,
+    "slice": TEXT,
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "n_unscored": pl.Int64(),
+    "reason": TEXT,
+    "engine": TEXT,
+    "version": TEXT,
+}
+
+HISTORY: Schema = {"step": pl.Int32(), "metric": TEXT, "value": pl.Float64()}

@@ -1,0 +1,20 @@
+"""The stages of the workflow and the version number of each dear one.
+
+A dear stage costs minutes to hours, so editing a comment must not rerun it and
+editing its meaning must. Its number is a param of its rule: raise it whenever the
+stage's results change. `tests/unit/core/test_stages.py` holds a hash of what each
+stage imports beside its number, so that the question is asked at every change.
+"""
+
+VERSIONS: dict[str, int] = {
+    "grow": 1,
+    "prepare": 1,
+    "tokenize": 1,
+    "render": 1,
+    "reference": 1,
+    "train": 1,
+    "generate": 1,
+    "judge": 1,
+    "measure": 1,
+    "capability": 1,
+}
