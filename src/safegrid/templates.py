@@ -1,0 +1,270 @@
+"""A model's tokenizer and chat template, without transformers and without torch.
+
+Clients of engines send token ids, so each of them needs the template; loading
+transformers for it would cost every cell seconds. Rendering follows transformers'
+`apply_chat_template` (a test holds the two equal), with two differences on purpose:
+
+- What a person or a model wrote can never become a control token: a special token's
+  string inside a message is encoded as plain text, as transformers does only with
+  `sanitize_control_tokens=True`. A response must not be able to close its own turn
+  and speak as the judge.
+- `strftime_now` gives one fixed date, so that a prompt does not change by the day.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import jinja2
+from tokenizers import Tokenizer
+
+from safegrid.artifacts import sha256_json
+from safegrid.errors import DataError
+from safegrid.tokenizer_files import (
+    environment,
+    read_backend,
+    read_settings,
+    read_special_tokens,
+    read_template,
+)
+
+# Private-use characters around a control token's string that came from outside.
+OPEN, CLOSE = "\U000f0000", "\U000f0001"
+
+Message = Mapping[str, str]
+
+
+class ChatTokenizer:
+    """Text and conversations to token ids, as one model's files say.
+
+    Attributes:
+        folder: where the files lie.
+        template: the chat template's text; None for a model that has none.
+        special_tokens: `bos_token` and so on to their strings, where they are set.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        backend: Tokenizer,
+        template: str | None,
+        special_tokens: dict[str, str],
+    ) -> None:
+        self.folder = folder
+        self.template = template
+        self.special_tokens = special_tokens
+        self._backend = backend
+
+    @classmethod
+    def load(cls, folder: Path) -> "ChatTokenizer":
+        """Read `tokenizer.json`, `tokenizer_config.json` and the template's file.
+
+        Raises:
+            DataError: a file is missing or unreadable, or names a special token that
+                the vocabulary does not hold.
+        """
+        backend = read_backend(folder / "tokenizer.json")
+        settings = read_settings(folder)
+        special_tokens = read_special_tokens(settings)
+        for name, token in special_tokens.items():
+            if backend.token_to_id(token) is None:
+                raise DataError(
+                    f"{folder}: {name} is {token!r}, which tokenizer.json does not"
+                    " hold; the files of this tokenizer do not belong together"
+                )
+        return cls(folder, backend, read_template(folder, settings), special_tokens)
+
+    @property
+    def bos_id(self) -> int | None:
+        """The id of the token that opens a sequence."""
+        return self._special_id("bos_token")
+
+    @property
+    def eos_id(self) -> int | None:
+        """The id of the token that ends an answer."""
+        return self._special_id("eos_token")
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id that fills up a batch."""
+        return self._special_id("pad_token")
+
+    @cached_property
+    def template_hash(self) -> str:
+        """Sha256 of all that rendering depends on: template and special tokens."""
+        return sha256_json([self._needed_template(), self.special_tokens])
+
+    @cached_property
+    def writes_bos(self) -> bool:
+        """Whether the template itself opens a conversation with the BOS token."""
+        bos = self.special_tokens.get("bos_token")
+        probe = self.render([{"role": "user", "content": "x"}], True)
+        return bos is not None and probe.startswith(bos)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a rendered text; control tokens in it count as such.
+
+        None are added. A text from outside goes through `encode_text`.
+        """
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the ids of a text from outside: no control token can come of it.
+
+        Raises:
+            DataError: the vocabulary has no other way to write a control token.
+        """
+        return self._encode_marked(self._mark(text))
+
+    def encode_sequence(self, text: str) -> list[int]:
+        """Return what a sequence classifier reads.
+
+        It is the text from outside between the tokens that the tokenizer itself puts
+        around one (`[CLS]` and `[SEP]`, where it has them).
+        """
+        probe = self._backend.encode("x")
+        body = [i for i, own in enumerate(probe.special_tokens_mask) if not own]
+        before, after = probe.ids[: body[0]], probe.ids[body[-1] + 1 :]
+        return [*before, *self.encode_text(text), *after]
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        """Return the text of ids."""
+        text: str = self._backend.decode(list(ids), skip_special_tokens=skip_special)
+        return text
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """Return the conversation as the template writes it.
+
+        Raises:
+            DataError: there is no template, or it refuses the conversation.
+        """
+        try:
+            return self._compiled.render(
+                messages=[dict(message) for message in messages],
+                tools=None,
+                documents=None,
+                add_generation_prompt=add_generation_prompt,
+                **self.special_tokens,
+            )
+        except jinja2.TemplateError as error:
+            raise DataError(
+                f"{self.folder}: the chat template refuses a conversation with roles"
+                f" {[message['role'] for message in messages]}: {error}"
+            ) from error
+
+    def chat_ids(
+        self,
+        messages: Sequence[Message],
+        add_generation_prompt: bool,
+        prefill: str = "",
+    ) -> list[int]:
+        """Return the ids of a rendered conversation, and of what follows it.
+
+        Args:
+            messages: `role` and `content` of every turn.
+            add_generation_prompt: end with the opening of the assistant's turn.
+            prefill: text to stand after it, for the model to go on from.
+
+        Raises:
+            DataError: as `render` and `encode_text`.
+        """
+        marked = [{**turn, "content": self._mark(turn["content"])} for turn in messages]
+        rendered = self.render(marked, add_generation_prompt)
+        return self._encode_marked(rendered + self._mark(prefill))
+
+    def check_bos(self, ids: Sequence[int], name: str) -> None:
+        """Assert that a conversation opens with one BOS, where its template has one.
+
+        Two are what a template gives after a tokenizer that adds its own; published
+        results lost points to it without an error.
+
+        Raises:
+            DataError: there is none, or there are two; `name` says where.
+        """
+        if self.writes_bos and [id_ == self.bos_id for id_ in ids[:2]] != [True, False]:
+            raise DataError(
+                f"{name}: must open with exactly one"
+                f" {self.special_tokens['bos_token']!r} but its ids start"
+                f" {list(ids[:3])}; look at the chat template in {self.folder}"
+            )
+
+    def _special_id(self, name: str) -> int | None:
+        token = self.special_tokens.get(name)
+        return None if token is None else self._backend.token_to_id(token)
+
+    def _needed_template(self) -> str:
+        if self.template is None:
+            raise DataError(
+                f"{self.folder}: no chat template, neither a file chat_template.jinja"
+                " nor a key chat_template in tokenizer_config.json; a model that is"
+                " asked in conversations needs one"
+            )
+        return self.template
+
+    @cached_property
+    def _compiled(self) -> jinja2.Template:
+        try:
+            return environment().from_string(self._needed_template())
+        except jinja2.TemplateSyntaxError as error:
+            raise DataError(
+                f"{self.folder}: chat template, line {error.lineno}: {error.message}"
+            ) from error
+
+    @cached_property
+    def _control_tokens(self) -> "re.Pattern[str]":
+        """Special tokens, and added ones that the template writes as control."""
+        template = self.template or ""
+        found = [
+            token.content
+            for token in self._backend.get_added_tokens_decoder().values()
+            if token.special
+            or (token.content in template and not token.content.isspace())
+        ]
+        longest_first = sorted(found, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    def _mark(self, text: str) -> str:
+        text = text.replace(OPEN, "").replace(CLOSE, "")
+        return self._control_tokens.sub(f"{OPEN}\\g<0>{CLOSE}", text)
+
+    def _encode_marked(self, text: str) -> list[int]:
+        """Encode marked control tokens as plain text, everything else as usual."""
+        if OPEN not in text and CLOSE not in text:
+            return self.encode(text)
+        # A template that cuts strings can part a pair: lone marks fall away too.
+        tokens = self._control_tokens.pattern
+        pieces = re.split(f"{OPEN}({tokens}){CLOSE}|[{OPEN}{CLOSE}]", text)
+        ids = self.encode(pieces[0])
+        for number, piece in enumerate(pieces[1:], start=1):
+            if piece:
+                ids += self._encode_inner(piece, plain=number % 2 == 1)
+        return ids
+
+    def _encode_inner(self, piece: str, plain: bool) -> list[int]:
+        """Encode a piece from the middle of a text.
+
+        It is encoded after a newline that is then cut off, because some tokenizers
+        put a space before what they take for the start of a text.
+        """
+        encode = self._encode_plain if plain else self.encode
+        newline = self.encode("\n")
+        ids = encode("\n" + piece)
+        ids = ids[len(newline) :] if ids[: len(newline)] == newline else encode(piece)
+        if plain and self._backend.token_to_id(piece) in ids:
+            raise DataError(
+                f"{self.folder}: a text holds {piece!r}, and this vocabulary can write"
+                " it only as the control token of that name; take the row out"
+            )
+        return ids
+
+    def _encode_plain(self, text: str) -> list[int]:
+        """Run the tokenizer's pipeline without its added tokens."""
+        backend = self._backend
+        if backend.normalizer is not None:
+            text = backend.normalizer.normalize_str(text)
+        parts = [text]
+        if backend.pre_tokenizer is not None:
+            parts = [part for part, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+        return [token.id for part in parts for token in backend.model.tokenize(part)]
