@@ -1,0 +1,125 @@
+"""The command line: one subcommand per stage, each one function of a room.
+
+The table below is the whole of it. An option's name is the name of the function's
+argument, its kind says how the text is read; functions are imported only when they
+are called, so that clients of engines stay light.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safegrid import logs
+from safegrid.commands import COMMANDS, Command, Option
+from safegrid.errors import ConfigError, SafegridError
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How an option's text becomes a value."""
+
+    read: Callable[[str], Any]
+    many: bool = False
+
+
+def _block(name: str) -> Callable[[str], Any]:
+    """Return a reader of one block of configuration given as JSON."""
+
+    def read(text: str) -> Any:
+        from pydantic import ValidationError
+
+        model = getattr(importlib.import_module("safegrid.config"), name)
+        try:
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError(f"not a {name} block: {error}") from error
+
+    return read
+
+
+def _json(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error}") from error
+
+
+KINDS: dict[str, _Kind] = {
+    "path": _Kind(Path),
+    "paths": _Kind(Path, many=True),
+    "text": _Kind(str),
+    "texts": _Kind(str, many=True),
+    "int": _Kind(int),
+    "float": _Kind(float),
+    "json": _Kind(_json),
+}
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    flag = "--" + option.name.replace("_", "-")
+    if option.kind == "flag":
+        parser.add_argument(flag, action="store_true", dest=option.name)
+        return
+    kind = KINDS.get(option.kind) or _Kind(_block(option.kind))
+    parser.add_argument(
+        flag,
+        dest=option.name,
+        type=str if kind.many else None,
+        nargs="*" if kind.many else None,
+        required=option.required,
+        default=argparse.SUPPRESS,
+        metavar=option.kind.upper(),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="safegrid",
+        description="Reproducible method x benchmark grids for LLM safety alignment.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help)
+        for option in command.options:
+            _add_option(sub, option)
+    return parser
+
+
+def _values(command: Command, given: dict[str, Any]) -> dict[str, Any]:
+    values = {}
+    for option in command.options:
+        if option.name not in given:
+            continue
+        raw = given[option.name]
+        if option.kind == "flag":
+            values[option.name] = raw
+            continue
+        kind = KINDS.get(option.kind) or _Kind(_block(option.kind))
+        values[option.name] = [kind.read(v) for v in raw] if kind.many else kind.read(raw)
+    return values
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one subcommand and return its exit status."""
+    given = vars(_parser().parse_args(arguments))
+    command = COMMANDS[given.pop("command")]
+    module, function = command.call.split(":")
+    try:
+        values = _values(command, given)
+        result = getattr(importlib.import_module(module), function)(**values)
+    except SafegridError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    logs.configure()
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The subcommands: which function each one calls, and with which options."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option; `kind` is path, paths, text, int, json, flag or a block's name."""
+
+    name: str
+    kind: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: `call` is `module:function`, whose arguments are the options."""
+
+    call: str
+    help: str
+    options: tuple[Option, ...]
+
+
+def _options(text: str) -> tuple[Option, ...]:
+    """Read `name:kind` words; a question mark makes an option optional."""
+    options = []
+    for word in text.split():
+        name, kind = word.split(":")
+        options.append(Option(name, kind.rstrip("?"), not kind.endswith("?")))
+    return tuple(options)
+
+
+def _command(call: str, help_text: str, options: str) -> Command:
+    return Command(f"safegrid.{call}", help_text, _options(options))
+
+
+COMMANDS: dict[str, Command] = {
+    "grow-world": _command(
+        "miniworld.grow:grow_world",
+        "Write a miniature world's raw files in their upstream formats.",
+        "world:World out:path",
+    ),
+    "grow-base": _command(
+        "miniworld.base:grow_base",
+        "Grow a miniature base model from documents.",
+        "world:World documents:path out:path",
+    ),
+    "grow-judge": _command(
+        "miniworld.judges:grow_judge",
+        "Grow a miniature judge from labelled rows.",
+        "world:World judge:text rows:path tokenizer:path out:path",
+    ),
+    "prepare-dataset": _command(
+        "data.preferences:prepare_dataset",
+        "Turn a source's rows into preference pairs.",
+        "spec:DatasetSpec source:SourceSpec file:path out:path",
+    ),
+    "prepare-prompts": _command(
+        "data.prompts:prepare_prompts",
+        "Turn a source's rows into a benchmark's prompts.",
+        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path? out:path",
+    ),
+    "overlap": _command(
+        "data.overlap:report_overlap",
+        "Count prompts that datasets and benchmarks share.",
+        "datasets:paths prompts:paths out:path",
+    ),
+    "tokenize": _command(
+        "train.tokenize:tokenize_pairs",
+        "Turn preference pairs into token ids.",
+        "dataset:path tokenizer:path max_length:int out:path",
+    ),
+    "reference": _command(
+        "train.reference:compute_reference",
+        "Compute log-probabilities of all pairs under a start model.",
+        "pairs:path chain:paths precision:text micro_batch:int out:path",
+    ),
+    "kto-reference": _command(
+        "train.reference:compute_kto_reference",
+        "Compute KTO's mismatched log-probabilities under a start model.",
+        "pairs:path chain:paths recipe:Recipe data_seed:int out:path",
+    ),
+    "train": _command(
+        "train.run:train",
+        "Train one model by one recipe.",
+        "pairs:path chain:paths reference:path? kto_reference:path? recipe:Recipe"
+        " seed:int data_seed:int checkpoints:path out:path",
+    ),
+    "render": _command(
+        "generate.render:render_prompts",
+        "Turn prompts into token ids through a base's chat template.",
+        "prompts:path tokenizer:path out:path",
+    ),
+    "generate": _command(
+        "generate.run:generate",
+        "Ask a model for its responses to a benchmark's prompts.",
+        "chain:paths ids:path decode:Decode engine:EngineSpec seed:int store:path"
+        " out:path fresh:flag?",
+    ),
+    "judge": _command(
+        "judge.run:judge",
+        "Turn responses into verdicts.",
+        "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
+        " store:path out:path fresh:flag?",
+    ),
+    "measure": _command(
+        "judge.measure:measure",
+        "Measure a judge on labelled rows that it did not train on.",
+        "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path out:path",
+    ),
+    "capability": _command(
+        "capability.run:capability",
+        "Run lm-evaluation-harness tasks as a client of the engine.",
+        "suite:text tasks:texts task_dir:path? limit:int? chain:paths engine:EngineSpec"
+        " out:path",
+    ),
+}

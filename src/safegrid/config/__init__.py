@@ -1,0 +1,43 @@
+"""Typed configuration: the blocks that stages are given and the documents of a study.
+
+`safegrid.config.load` reads them from files; this package's face is types only, so
+that a stage's client imports no more than it needs.
+"""
+
+from safegrid.config.blocks import (
+    Block,
+    Decode,
+    EngineSpec,
+    JudgeSpec,
+    Lora,
+    Recipe,
+    Training,
+)
+from safegrid.config.data import DatasetSpec, PromptSpec, SourceSpec
+from safegrid.config.study import (
+    BaseEntry,
+    BenchmarkSpec,
+    JudgeEntry,
+    RecipeEntry,
+    StudyEntry,
+)
+from safegrid.config.world import World
+
+__all__ = [
+    "BaseEntry",
+    "BenchmarkSpec",
+    "Block",
+    "DatasetSpec",
+    "Decode",
+    "EngineSpec",
+    "JudgeEntry",
+    "JudgeSpec",
+    "Lora",
+    "PromptSpec",
+    "Recipe",
+    "RecipeEntry",
+    "SourceSpec",
+    "StudyEntry",
+    "Training",
+    "World",
+]

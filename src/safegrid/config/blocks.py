@@ -1,0 +1,150 @@
+"""The blocks of a study that reach a stage as one JSON param each."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Block(BaseModel):
+    """A piece of configuration; a misspelt key is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Decode(Block):
+    """How answers are drawn; temperature 0 is greedy."""
+
+    max_new_tokens: Positive
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    frequency_penalty: float = 0.0
+    samples: Positive = 1
+    stop: list[str] = []
+
+
+class EngineSpec(Block):
+    """Which engine answers. Kind, dtype and version are part of every score row.
+
+    Attributes:
+        kind: `safegrid` (ours), `vllm` (started by us), `address` (already running).
+        chunk: prompts of one forward chunk, the unit that the store keeps.
+        max_tokens: bound on padded tokens of a chunk, so that logits fit in memory.
+        address: base URL where kind is `address`.
+        idle_seconds: an engine that nobody asks for so long ends.
+        most: engines of one run that may live at once on one machine.
+        start_seconds: how long loading may take.
+    """
+
+    kind: Literal["safegrid", "vllm", "address"] = "safegrid"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    chunk: Positive = 128
+    max_tokens: Positive = 16_384
+    address: str | None = None
+    idle_seconds: float = Field(default=30.0, gt=0)
+    most: Positive = 2
+    start_seconds: float = Field(default=600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _address_fits_kind(self) -> "EngineSpec":
+        if self.kind == "address" and self.address is None:
+            raise ValueError("kind 'address' needs `address`, the engine's base URL")
+        if self.kind == "safegrid" and self.address is not None:
+            raise ValueError("kind 'safegrid' starts its own engine: remove `address`")
+        return self
+
+
+class JudgeSpec(Block):
+    """How a judge's model is read.
+
+    Attributes:
+        threshold: guard: P(unsafe) from which on a response is unsafe.
+        safe: verdict word of a guard; `unsafe` likewise.
+        prefix: text between generation prompt and verdict word (Llama Guard 3: two
+            newlines).
+        least_mass: a guard that puts less than this probability on its two verdict
+            words together has not answered: unscored.
+        category_tokens: tokens generated for the category line of unsafe rows.
+        positive: label of a classifier whose probability is the score.
+        classes: labels that a classifier may give.
+    """
+
+    name: str
+    kind: Literal["guard", "toxicity", "refusal", "likelihood"]
+    version: Positive = 1
+    threshold: Share = 0.5
+    safe: str = "safe"
+    unsafe: str = "unsafe"
+    prefix: str = ""
+    least_mass: Share = 0.5
+    category_tokens: int = Field(default=0, ge=0)
+    positive: str = ""
+    classes: list[str] = []
+
+
+class Lora(Block):
+    """A low-rank adapter (Hu et al. 2021)."""
+
+    rank: Positive
+    alpha: Positive
+    dropout: Share = 0.0
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+
+
+class Training(Block):
+    """The settings of one training run, complete.
+
+    Attributes:
+        batch: pairs a step.
+        micro_batch: pairs a forward; `batch / micro_batch` forwards are accumulated.
+        warmup: share of the steps with a rising learning rate.
+        lora: an adapter's shape, or null for full fine-tuning.
+    """
+
+    learning_rate: float = Field(gt=0)
+    beta: float | None = Field(default=None, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    steps: Positive | None = None
+    epochs: float | None = Field(default=None, gt=0)
+    batch: Positive
+    micro_batch: Positive
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Share = 0.1
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
+    lora: Lora | None = None
+    save_steps: Positive = 500
+    log_steps: Positive = 5
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Training":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`, not both and not none")
+        if self.batch % self.micro_batch:
+            raise ValueError(
+                f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
+            )
+        return self
+
+
+class Recipe(Block):
+    """How one model of a study is made, resolved: nothing is left to a default.
+
+    Attributes:
+        start: the recipe whose model it starts from; null is the base itself.
+        fraction: share of the dataset's pairs, by the dataset's seed.
+        categories: pairs of these categories only; null is all.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    start: str | None = None
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    categories: list[str] | None = None
+    training: Training

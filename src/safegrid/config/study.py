@@ -1,0 +1,99 @@
+"""The documents of a study as they stand in YAML, before names are resolved."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
+from safegrid.config.data import DatasetSpec, PromptSpec
+
+Metric = Literal["safety", "toxicity", "over_refusal", "capability"]
+
+
+class BenchmarkSpec(Block):
+    """A benchmark: prompts, how to generate, which judges, which metric.
+
+    Attributes:
+        version: covers prompts and decoding; raise it when their meaning changes.
+        prompts: where the prompts come from; null for capability suites.
+        tasks: lm-evaluation-harness task names of a capability suite.
+        task_source: source whose folder holds the task files; null for tasks that
+            lm-evaluation-harness ships.
+        limit: items a task, null for all.
+        off_language: quantile of the base's own answers below which an answer's
+            mean log-probability counts as not of the language.
+    """
+
+    metric: Metric
+    version: int = 1
+    prompts: PromptSpec | None = None
+    decode: Decode | None = None
+    judges: list[str] = []
+    tasks: list[str] = []
+    task_source: str | None = None
+    limit: int | None = Field(default=None, gt=0)
+    off_language: Share = 0.01
+
+
+class JudgeEntry(JudgeSpec):
+    """A judge of the registry: how it is read, and where it comes from.
+
+    Attributes:
+        world: the world that grows it; null where it is fetched.
+        labelled_source: source of rows with known labels that it did not train on.
+        labelled_file: the file of that source.
+    """
+
+    name: str = ""
+    world: str | None = None
+    labelled_source: str | None = None
+    labelled_file: str | None = None
+
+    def spec(self) -> JudgeSpec:
+        """Return what the judging stage needs, without provenance."""
+        fields = set(JudgeSpec.model_fields)
+        return JudgeSpec.model_validate(self.model_dump(include=fields))
+
+
+class RecipeEntry(Block):
+    """A recipe as a study writes it; `training` overrides what it inherits."""
+
+    method: str
+    dataset: str
+    start: str | None = None
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    categories: list[str] | None = None
+    training: dict[str, Any] = {}
+
+
+class BaseEntry(Block):
+    """A base of the registry; grown by a world."""
+
+    world: str
+
+
+class StudyEntry(Block):
+    """A study: everything one paper, or one question, needs.
+
+    Attributes:
+        seed: rules prompts drawn, dataset order, sampling and bootstraps.
+        seeds: training seeds; each recipe but `none` is trained once with each.
+        training: settings that all recipes share.
+        tuned: name of a file in config/tuned with settings per method.
+        sweep: grid of training settings tried for every recipe (a sweep study).
+        most_unscored: share of unscored verdicts above which a score is refused.
+    """
+
+    name: str
+    title: str
+    seed: int = 0
+    bases: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    datasets: dict[str, DatasetSpec] = {}
+    training: dict[str, Any] = {}
+    tuned: str | None = None
+    sweep: dict[str, list[float]] = {}
+    recipes: dict[str, RecipeEntry] = {}
+    benchmarks: dict[str, dict[str, Any]]
+    engine: EngineSpec = EngineSpec()
+    most_unscored: Share = 0.05

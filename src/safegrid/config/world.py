@@ -1,0 +1,111 @@
+"""A miniature world: how large its files are and how its models are grown."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from safegrid.config.blocks import Block, Positive, Share
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Rows(Block):
+    """How many rows each raw file of a world gets.
+
+    Attributes:
+        corpus: documents that the base is grown from.
+        pku_train: preference rows for training; `pku_dev` for the sweep.
+        alert: prompts a micro category; `alert_dev` likewise, for the sweep.
+        attacks: adversarial prompts a micro category and attack; each is made from
+            one of that category's `alert` prompts.
+        toxicity: prompts to continue.
+        xstest: prompts, safe look-alikes and unsafe contrasts together.
+        tasks: items of a capability task; `tasks_dev` for the sweep.
+        guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
+        judge_test: held-out rows of each judge.
+    """
+
+    corpus: Positive
+    pku_train: Positive
+    pku_dev: Positive
+    alert: Positive
+    alert_dev: Positive
+    attacks: Positive
+    toxicity: Positive
+    xstest: Positive
+    xstest_dev: Positive
+    tasks: Positive
+    tasks_dev: Positive
+    guard: Positive
+    toxicity_rows: Positive
+    refusal: Positive
+    judge_test: Positive
+
+    @model_validator(mode="after")
+    def _attacks_have_items(self) -> "Rows":
+        if self.attacks > self.alert:
+            raise ValueError(
+                f"attacks ({self.attacks}) are made from a category's alert prompts:"
+                f" at most {self.alert} of each attack"
+            )
+        return self
+
+
+class Grown(Block):
+    """The shape of a grown model (Llama class) and how long it learns.
+
+    Attributes:
+        feed_forward: width of the hidden layer of a block's MLP.
+        context: longest sequence in tokens.
+        batch: documents a step, all of one length.
+        learning_rate: its peak; a cosine falls from it to a tenth.
+        warmup: share of the steps with a rising learning rate.
+    """
+
+    hidden: Positive
+    layers: Positive
+    heads: Positive
+    feed_forward: Positive
+    context: Positive = 256
+    steps: Positive
+    batch: Positive
+    learning_rate: float = Field(gt=0)
+    warmup: Share = 0.05
+    weight_decay: float = Field(default=0.01, ge=0)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Grown":
+        if self.hidden % (2 * self.heads):
+            raise ValueError(
+                f"hidden {self.hidden} must be a multiple of twice the {self.heads}"
+                " heads: rotary positions pair a head's numbers"
+            )
+        return self
+
+
+class Judges(Block):
+    """The three judges of a world."""
+
+    guard: Grown
+    toxicity: Grown
+    refusal: Grown
+
+
+JudgeName = Literal["guard", "toxicity", "refusal"]
+
+
+class World(Block):
+    """Everything that a miniature world is grown from.
+
+    Attributes:
+        name: prefix of its sources, base, judges and tasks.
+        seed: rules words drawn, splits, and the weights' beginning.
+        vocabulary: tokens of the byte-level BPE.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    seed: Count
+    vocabulary: int = Field(default=1024, ge=300)
+    rows: Rows
+    base: Grown
+    judges: Judges

@@ -1,0 +1,245 @@
+"""The graph of a study: its models, its cells, and which file each one needs.
+
+Snakemake's helper functions in `rules/common.smk` only hand wildcards to this class.
+Nothing here touches the disk or imports anything heavy: paths are text, relative to
+the working directory, as the rules write them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from safegrid.artifacts import sha256_json
+from safegrid.config.blocks import Recipe
+from safegrid.config.load import Config
+from safegrid.config.study import BenchmarkSpec
+
+NONE = "none"
+
+
+@dataclass(frozen=True, order=True)
+class Model:
+    """base x recipe x seed; recipe `none` is the base untouched, with seed 0 only."""
+
+    base: str
+    recipe: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The part of a path that names this model."""
+        return f"{self.base}/{self.recipe}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """model x benchmark: what a user reruns alone."""
+
+    model: Model
+    benchmark: str
+
+    @property
+    def path(self) -> str:
+        """The part of a path that names this cell."""
+        return f"{self.model.path}/{self.benchmark}"
+
+
+class Study:
+    """A resolved study, asked by the workflow for names, paths and params."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.name = config.study.name
+        self.root = f"results/{self.name}"
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """All models, `none` first."""
+        entry = self.config.study
+        return [
+            model
+            for base in entry.bases
+            for model in [
+                Model(base, NONE, 0),
+                *(Model(base, r, s) for r in self.config.recipes for s in entry.seeds),
+            ]
+        ]
+
+    @property
+    def trained(self) -> list[Model]:
+        """The models that a training run makes."""
+        return [model for model in self.models if model.recipe != NONE]
+
+    @property
+    def prompted(self) -> dict[str, BenchmarkSpec]:
+        """The benchmarks that our own engine answers prompt by prompt."""
+        return {
+            name: spec
+            for name, spec in self.config.benchmarks.items()
+            if spec.metric != "capability"
+        }
+
+    @property
+    def suites(self) -> dict[str, BenchmarkSpec]:
+        """The benchmarks that lm-evaluation-harness runs."""
+        return {
+            name: spec
+            for name, spec in self.config.benchmarks.items()
+            if spec.metric == "capability"
+        }
+
+    @property
+    def safety(self) -> list[str]:
+        """The benchmarks whose mean is the global safety score."""
+        return [n for n, s in self.prompted.items() if s.metric == "safety"]
+
+    def cells(self, benchmarks: dict[str, BenchmarkSpec]) -> Iterator[Cell]:
+        """Every model with every one of these benchmarks."""
+        return (Cell(model, name) for model in self.models for name in benchmarks)
+
+    # ---------------------------------------------------------------- models
+
+    def recipe(self, name: str) -> Recipe:
+        """Return a resolved recipe by name."""
+        return self.config.recipes[name]
+
+    def parent(self, model: Model) -> Model:
+        """The model that a recipe starts from: at the same seed, or the base."""
+        start = self.recipe(model.recipe).start
+        if start is None:
+            return Model(model.base, NONE, 0)
+        return Model(model.base, start, model.seed)
+
+    def model_dir(self, model: Model) -> str:
+        """The folder of a model; `none` is the base's own."""
+        if model.recipe == NONE:
+            return f"results/bases/{model.base}"
+        return f"{self.root}/models/{model.path}"
+
+    def chain(self, model: Model) -> list[str]:
+        """Folders that make a model: a full model, then adapters merged in order."""
+        if model.recipe == NONE or self.recipe(model.recipe).training.lora is None:
+            return [self.model_dir(model)]
+        return [*self.chain(self.parent(model)), self.model_dir(model)]
+
+    def start_chain(self, model: Model) -> list[str]:
+        """Folders of the model that a training starts from."""
+        return self.chain(self.parent(model))
+
+    def reference(self, model: Model) -> list[str]:
+        """Reference log-probabilities that a training reads; none for orpo and sft."""
+        recipe = self.recipe(model.recipe)
+        parent = self.parent(model)
+        folder = f"{self.root}/reference/{parent.path}"
+        return [
+            f"{folder}/{recipe.dataset}.{name}parquet"
+            for name in _reference_files(recipe)
+        ]
+
+    def kto_recipes(self) -> dict[str, Recipe]:
+        """A recipe for each key of KTO's mismatched log-probabilities."""
+        return {
+            kto_key(recipe): recipe
+            for recipe in self.config.recipes.values()
+            if recipe.method == "kto"
+        }
+
+    # ---------------------------------------------------------------- judges
+
+    def judge_chain(self, judge: str, base: str) -> list[str]:
+        """Folders of a judge's model; a likelihood is the study's base itself."""
+        if self.config.judges[judge].kind == "likelihood":
+            return [f"results/bases/{base}"]
+        return [f"results/judges/{judge}"]
+
+    def measured(self) -> list[str]:
+        """The judges of this study that have labelled rows to be measured on."""
+        used = {j for spec in self.prompted.values() for j in spec.judges}
+        return sorted(j for j in used if self.config.judges[j].labelled_source)
+
+    def labelled(self, judge: str) -> str:
+        """The file of labelled rows that a judge is measured on."""
+        entry = self.config.judges[judge]
+        return self.raw(str(entry.labelled_source), str(entry.labelled_file))
+
+    # ---------------------------------------------------------------- sources
+
+    def raw(self, source: str, file: str) -> str:
+        """A raw file of a source by its short name."""
+        return f"results/raw/{source}/{self.config.sources[source].files[file]}"
+
+    def dataset_file(self, dataset: str) -> str:
+        """The raw file behind a dataset."""
+        spec = self.config.study.datasets[dataset]
+        return self.raw(spec.source, spec.file)
+
+    def prompt_files(self, benchmark: str) -> list[str]:
+        """The raw file behind a benchmark, and the plain one where it has one."""
+        spec = self.config.benchmarks[benchmark].prompts
+        assert spec is not None, "prompted benchmarks have prompts (checked on load)"
+        names = [spec.file] if spec.plain is None else [spec.file, spec.plain]
+        return [self.raw(spec.source, name) for name in names]
+
+    def task_files(self, suite: str) -> list[str]:
+        """The local task files of a capability suite; none for shipped tasks."""
+        source = self.config.benchmarks[suite].task_source
+        if source is None:
+            return []
+        return [self.raw(source, file) for file in self.config.sources[source].files]
+
+    # ---------------------------------------------------------------- cells
+
+    def verdicts(self, cell: Cell) -> list[str]:
+        """Verdict files of a cell, one for each judge of its benchmark."""
+        judges = self.config.benchmarks[cell.benchmark].judges
+        return [f"{self.root}/verdicts/{judge}/{cell.path}.parquet" for judge in judges]
+
+    def responses(self, cell: Cell) -> str:
+        """The responses file of a cell."""
+        return f"{self.root}/responses/{cell.path}.parquet"
+
+    def base_cell(self, cell: Cell) -> Cell:
+        """The same benchmark under the base untouched, which differences refer to."""
+        return Cell(Model(cell.model.base, NONE, 0), cell.benchmark)
+
+    def scores(self) -> list[str]:
+        """Every score file that the study's tables gather."""
+        files = [
+            f"{self.root}/scores/{cell.path}.parquet"
+            for cell in self.cells(self.config.benchmarks)
+        ]
+        if len(self.safety) > 1:
+            files += [
+                f"{self.root}/scores/{model.path}/global.parquet"
+                for model in self.models
+            ]
+        return files
+
+    # ---------------------------------------------------------------- params
+
+    def generate_params(self, benchmark: str) -> dict[str, Any]:
+        """What a response depends on beside its inputs."""
+        spec = self.config.benchmarks[benchmark]
+        assert spec.decode is not None, "checked on load"
+        return {
+            "decode": spec.decode.model_dump_json(),
+            "engine": self.config.study.engine.model_dump_json(),
+            "seed": self.config.study.seed,
+            "version": spec.version,
+        }
+
+
+def kto_key(recipe: Recipe) -> str:
+    """Name what KTO's mismatched pairs depend on: order, subset and micro-batch."""
+    return sha256_json(
+        [recipe.dataset, recipe.fraction, recipe.categories, recipe.training.micro_batch]
+    )[:12]
+
+
+def _reference_files(recipe: Recipe) -> list[str]:
+    if recipe.method in ("orpo", "sft"):
+        return []
+    if recipe.method == "kto":
+        return ["", f"kto-{kto_key(recipe)}."]
+    return [""]
