@@ -1,0 +1,244 @@
+"""What each method's name means: its formula, its source, and what it refuses.
+
+The names are those of arXiv 2409.07772, the formulas those of TRL at that time, which
+the paper's list of methods equals; later TRL releases renamed or dropped some of them
+(`aot_pair`, `kto_pair`, smoothing in `sigmoid`), so a name here stands for a formula
+and a golden test compares what the trainer really optimises with it.
+
+Notation: pi is the policy, ref the start model, frozen; log-probabilities are sums
+over the tokens of an answer; r_w = log pi(y_w|x) - log ref(y_w|x), r_l likewise;
+h = r_w - r_l; s = log sigmoid; b = beta; e = label_smoothing; n_w, n_l = tokens of an
+answer. Losses are means over the pairs of a step unless said otherwise.
+
+Imports nothing heavy: a study is checked while it is planned.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # safegrid.config imports this module while it is being loaded
+    from safegrid.config.blocks import Recipe
+
+Trainer = Literal["dpo", "kto", "orpo", "sft"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A training objective.
+
+    Attributes:
+        name: as studies write it.
+        title: as tables print it.
+        formula: the loss of one pair, in the notation of this module.
+        source: paper and equation.
+        trainer: the family of TRL trainer that optimises it.
+        loss_type: TRL 1.16's name of the loss inside that trainer.
+        reference: whether the start model's log-probabilities enter the loss.
+        beta: whether the loss has a beta.
+        smoothing: `none`: label smoothing would be ignored; `optional`: it enters
+            the loss; `needed`: at zero this would silently be another method.
+        across: whether the loss looks across the pairs of a micro-batch, so that
+            accumulating eight micro-batches of one is not one micro-batch of eight.
+    """
+
+    name: str
+    title: str
+    formula: str
+    source: str
+    trainer: Trainer
+    loss_type: str
+    reference: bool = True
+    beta: bool = True
+    smoothing: Literal["none", "optional", "needed"] = "none"
+    across: bool = False
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in [
+        Method(
+            "dpo",
+            "DPO",
+            "-s(b h)",
+            "Rafailov et al. 2023, arXiv 2305.18290, eq. 7",
+            "dpo",
+            "sigmoid",
+        ),
+        Method(
+            "rdpo",
+            "rDPO",
+            "[-(1-e) s(b h) + e s(-b h)] / (1 - 2e)",
+            "Chowdhury et al. 2024, arXiv 2403.00409, eq. 12",
+            "dpo",
+            "robust",
+            smoothing="needed",
+        ),
+        Method(
+            "ipo",
+            "IPO",
+            "(r_w / n_w - r_l / n_l - 1 / (2b))^2",
+            "Azar et al. 2023, arXiv 2310.12036, eq. 17, per token as its authors ran it",
+            "dpo",
+            "ipo",
+        ),
+        Method(
+            "slic",
+            "SLiC",
+            "max(0, 1 - b h)",
+            "Zhao et al. 2023, arXiv 2305.10425, in the form of arXiv 2309.06657",
+            "dpo",
+            "hinge",
+        ),
+        Method(
+            "kto",
+            "KTO",
+            "1 - sigmoid(b (r_w - z)) for a chosen and 1 - sigmoid(b (z - r_l)) for a"
+            " rejected answer; z = max(0, mean of log pi - log ref over mismatched"
+            " prompts and answers of the micro-batch), without gradient",
+            "Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7-8",
+            "kto",
+            "kto",
+            across=True,
+        ),
+        Method(
+            "exo",
+            "EXO",
+            "p [log p - log(1-e)] + (1-p) [log(1-p) - log e]; p = sigmoid(b h)",
+            "Ji et al. 2024, arXiv 2402.00856, eq. 16",
+            "dpo",
+            "exo_pair",
+            smoothing="needed",
+        ),
+        Method(
+            "nca",
+            "NCA",
+            "-s(b r_w) - s(-b r_w) / 2 - s(-b r_l) / 2",
+            "Chen et al. 2024, arXiv 2402.05369, pair form",
+            "dpo",
+            "nca_pair",
+        ),
+        Method(
+            "sppo",
+            "SPPO",
+            "(r_w - 1 / (2b))^2 + (r_l + 1 / (2b))^2",
+            "Wu et al. 2024, arXiv 2405.00675, eq. 4.7 with hard labels",
+            "dpo",
+            "sppo_hard",
+        ),
+        Method(
+            "aot",
+            "AOT",
+            "-(1-e) s(b d) - e s(-b d); d = sort(log pi_w - log pi_l)"
+            " - sort(log ref_w - log ref_l), sorted over the micro-batch",
+            "Melnyk et al. 2024, arXiv 2406.05882, paired",
+            "dpo",
+            "aot",
+            smoothing="optional",
+            across=True,
+        ),
+        Method(
+            "aotp",
+            "AOTp",
+            "-(1-e) s(b d) - e s(-b d); d = sort(r_w) - sort(r_l), sorted over the"
+            " micro-batch",
+            "Melnyk et al. 2024, arXiv 2406.05882; TRL's `aot_pair` of that time, now"
+            " `aot_unpaired`",
+            "dpo",
+            "aot_unpaired",
+            smoothing="optional",
+            across=True,
+        ),
+        Method(
+            "orpo",
+            "ORPO",
+            "-l_w - b s(l_w - l_l - [log(1 - exp l_w) - log(1 - exp l_l)]);"
+            " l = mean log-probability of an answer's tokens",
+            "Hong et al. 2024, arXiv 2403.07691, eq. 6",
+            "orpo",
+            "orpo",
+            reference=False,
+        ),
+        Method(
+            "sft",
+            "SFT",
+            "minus the mean log-probability of the chosen answers' tokens in a step",
+            "control: maximum likelihood on the chosen answers",
+            "sft",
+            "nll",
+            reference=False,
+            beta=False,
+        ),
+    ]
+}
+
+# At zero smoothing: what the method silently is.
+_WITHOUT_SMOOTHING = {
+    "rdpo": "is DPO; the paper's software suggests 0.1",
+    "exo": "has no finite loss; its authors use 0.001",
+}
+
+
+def check_method(recipe: "Recipe") -> list[str]:
+    """Tell which settings would make a method another one, or would be ignored.
+
+    Args:
+        recipe: resolved; its method may be any name.
+
+    Returns:
+        One sentence a problem, each naming the setting, its value and what to do.
+    """
+    method = METHODS.get(recipe.method)
+    if method is None:
+        return [f"method {recipe.method!r} is none of {', '.join(METHODS)}"]
+    return [
+        *_check_beta(method, recipe),
+        *_check_smoothing(method, recipe),
+        *_check_micro_batch(method, recipe),
+        *_check_lora(recipe),
+    ]
+
+
+def _check_beta(method: Method, recipe: "Recipe") -> list[str]:
+    beta = recipe.training.beta
+    if method.beta and beta is None:
+        return [f"beta is missing: {method.title} has none by itself; set one above 0"]
+    if not method.beta and beta is not None:
+        return [f"beta {beta:g} would be ignored: {method.title} has none; remove it"]
+    return []
+
+
+def _check_smoothing(method: Method, recipe: "Recipe") -> list[str]:
+    value = recipe.training.label_smoothing
+    if method.smoothing == "needed" and value == 0:
+        why = _WITHOUT_SMOOTHING[method.name]
+        return [f"label_smoothing 0: {method.title} without smoothing {why}"]
+    if method.smoothing == "none" and value != 0:
+        hint = "; for DPO with label noise use rdpo" if method.name == "dpo" else ""
+        return [
+            f"label_smoothing {value:g} would be ignored: {method.title} has none;"
+            f" set it to 0{hint}"
+        ]
+    return []
+
+
+def _check_micro_batch(method: Method, recipe: "Recipe") -> list[str]:
+    if not method.across or recipe.training.micro_batch > 1:
+        return []
+    if method.name == "kto":
+        why = (
+            "KTO estimates its KL term from mismatched prompts and answers of the"
+            " micro-batch, and a single pair has none"
+        )
+    else:
+        why = f"{method.title} sorts over the micro-batch, and with one pair it is DPO"
+    return [f"micro_batch 1: {why}; use at least 2 (8 or more is better)"]
+
+
+def _check_lora(recipe: "Recipe") -> list[str]:
+    lora = recipe.training.lora
+    if lora is None or "lm_head" not in lora.targets:
+        return []
+    return [
+        "lora.targets names lm_head: the log-probabilities are computed from the"
+        " head's own weights, so an adapter there would never be trained; remove it"
+    ]
