@@ -68,7 +68,7 @@ METHODS: dict[str, Method] = {
             "rdpo",
             "rDPO",
             "[-(1-e) s(b h) + e s(-b h)] / (1 - 2e)",
-            "Chowdhury et al. 2024, arXiv 2403.00409, eq. 12",
+            "Chowdhury et al. 2024, arXiv 2403.00409",
             "dpo",
             "robust",
             smoothing="needed",
@@ -95,7 +95,7 @@ METHODS: dict[str, Method] = {
             "1 - sigmoid(b (r_w - z)) for a chosen and 1 - sigmoid(b (z - r_l)) for a"
             " rejected answer; z = max(0, mean of log pi - log ref over mismatched"
             " prompts and answers of the micro-batch), without gradient",
-            "Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7-8",
+            "Ethayarajh et al. 2024, arXiv 2402.01306, eq. 7",
             "kto",
             "kto",
             across=True,
@@ -153,7 +153,7 @@ METHODS: dict[str, Method] = {
             "ORPO",
             "-l_w - b s(l_w - l_l - [log(1 - exp l_w) - log(1 - exp l_l)]);"
             " l = mean log-probability of an answer's tokens",
-            "Hong et al. 2024, arXiv 2403.07691, eq. 6",
+            "Hong et al. 2024, arXiv 2403.07691, eq. 4 and 7",
             "orpo",
             "orpo",
             reference=False,

@@ -34,6 +34,7 @@ IDS: Schema = {"prompt_id": TEXT, "ids": IDS_TYPE}
 
 PAIRS: Schema = {
     "pair_id": TEXT,
+    "category": TEXT,
     "prompt_ids": IDS_TYPE,
     "chosen_ids": IDS_TYPE,
     "rejected_ids": IDS_TYPE,

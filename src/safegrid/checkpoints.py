@@ -1,0 +1,116 @@
+"""Models on disk: a full model, and the adapters that are merged into it in order.
+
+A *chain* is the list of folders that make a model: the first holds a full model, each
+further one a LoRA adapter that was trained on what stands before it. torch and
+transformers are imported inside the functions, so that the names here cost nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from safegrid.artifacts import MANIFEST, read_json, sha256_file, sha256_json
+from safegrid.errors import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Dtype = Literal["float32", "bfloat16"]
+Head = Literal["causal", "classify"]
+
+ADAPTER = "adapter_config.json"
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
+# What a model's folder needs beside its weights to be asked in conversations.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+
+
+def load_model(
+    chain: Sequence[Path], dtype: Dtype = "float32", head: Head = "causal"
+) -> "PreTrainedModel":
+    """Load a model into memory, adapters merged, in evaluation mode.
+
+    Args:
+        chain: folder of a full model, then folders of adapters.
+        dtype: of the weights; adapters are merged in it.
+        head: `causal` for a language model, `classify` for a sequence classifier.
+
+    Raises:
+        DataError: a folder is not what its place in the chain asks for.
+    """
+    _check_chain(chain)
+    import torch
+    from transformers import (
+        AutoModelForCausalLM,
+        AutoModelForSequenceClassification,
+    )
+
+    classes: dict[Head, Any] = {
+        "causal": AutoModelForCausalLM,
+        "classify": AutoModelForSequenceClassification,
+    }
+    model = classes[head].from_pretrained(chain[0], dtype=getattr(torch, dtype))
+    for folder in chain[1:]:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    return model.eval()  # type: ignore[no-any-return]
+
+
+def weights_of(folder: Path) -> str:
+    """Return the sha256 of a folder's weight files, from its manifest if it has one.
+
+    Raises:
+        DataError: there are no weights.
+    """
+    if (folder / MANIFEST).is_file():
+        found = read_json(folder / MANIFEST).get("weights")
+        if isinstance(found, str):
+            return found
+    return hash_weights(folder)
+
+
+def hash_weights(folder: Path) -> str:
+    """Return the sha256 over the names and contents of a folder's weight files.
+
+    An adapter's shape counts too: the same matrices merge differently by its alpha.
+
+    Raises:
+        DataError: there are no weights.
+    """
+    files = sorted(path for glob in WEIGHTS for path in folder.glob(glob))
+    if not files:
+        raise DataError(
+            f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
+            " of a model or an adapter"
+        )
+    parts = [[path.name, sha256_file(path)] for path in files]
+    if (folder / ADAPTER).is_file():
+        shape = read_json(folder / ADAPTER)
+        parts.append([ADAPTER, sha256_json([shape.get("r"), shape.get("lora_alpha")])])
+    return sha256_json(parts)
+
+
+def weights_hash(chain: Sequence[Path]) -> str:
+    """Return one hash for the model that a chain makes."""
+    parts = [weights_of(folder) for folder in chain]
+    return parts[0] if len(parts) == 1 else sha256_json(parts)
+
+
+def _check_chain(chain: Sequence[Path]) -> None:
+    if not chain:
+        raise DataError("a model needs at least one folder; the chain is empty")
+    for place, folder in enumerate(chain):
+        needed = ADAPTER if place else "config.json"
+        if not (folder / needed).is_file():
+            kind = "an adapter" if place else "a full model"
+            raise DataError(
+                f"{folder}: no {needed}; folder {place + 1} of {len(chain)} of a model"
+                f" must be {kind} (a full model first, then its adapters in order)"
+            )

@@ -1,0 +1,156 @@
+"""Preference pairs as token ids, by the base's own tokenizer and chat template.
+
+What a trainer would otherwise do silently is done here and counted: where the prompt
+ends, that an answer closes its turn once, that no sequence has two BOS, and that pairs
+beyond the maximum length are dropped whole instead of being cut.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_json, read_table, write_table
+from safegrid.errors import DataError
+from safegrid.logs import progress
+from safegrid.records import PAIRS, PREFERENCE
+from safegrid.templates import ChatTokenizer
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+
+def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -> None:
+    """Write the pairs of a dataset as ids.
+
+    Args:
+        dataset: preference rows.
+        tokenizer: folder of the model whose tokenizer and template are used.
+        max_length: tokens that prompt and longer answer may have together; longer
+            pairs are dropped, counted and listed in the manifest.
+        out: parquet file of `records.PAIRS`.
+
+    Raises:
+        DataError: a pair breaks the token contract, or none is left.
+    """
+    chat = ChatTokenizer.load(tokenizer)
+    ends = end_ids(tokenizer, chat)
+    frame = read_table(dataset, PREFERENCE)
+    rows, dropped = _split(_tokenize(frame, chat, ends, dataset), max_length)
+    _require_rows(rows, dropped, dataset, max_length)
+    facts = manifest(
+        "tokenize",
+        {"dataset": dataset},
+        {"max_length": max_length, "template": chat.template_hash},
+        ["tokenizers"],
+        rows=len(rows),
+        dropped={reason: len(ids) for reason, ids in dropped.items()},
+        dropped_ids={reason: ids for reason, ids in dropped.items() if ids},
+        end_ids=sorted(ends),
+        tokens=sum(_length(row) for row in rows),
+    )
+    write_table(out, pl.DataFrame(rows, schema=PAIRS), PAIRS, facts)
+    logger.info("%s: %d pairs, dropped %s", out, len(rows), facts["dropped"])
+
+
+def end_ids(folder: Path, chat: ChatTokenizer) -> set[int]:
+    """Return the ids that end an answer: the tokenizer's EOS and the model's own.
+
+    Some chat models close a turn with a token that only their generation settings
+    name (`eos_token_id` in generation_config.json).
+    """
+    path = folder / "generation_config.json"
+    named = read_json(path).get("eos_token_id") if path.is_file() else None
+    ids = set(named if isinstance(named, list) else [named]) | {chat.eos_id}
+    return {token for token in ids if token is not None}
+
+
+def pair_ids(
+    row: Row, chat: ChatTokenizer, ends: set[int], name: str
+) -> dict[str, list[int]]:
+    """Return the ids of one pair: prompt, and completions with their turn's end.
+
+    Args:
+        row: `prompt`, `chosen`, `rejected` texts.
+        chat: tokenizer and template.
+        ends: ids that end a turn.
+        name: where the row stands, for messages.
+
+    Raises:
+        DataError: the prompt's ids are no prefix of a conversation's, the turn is not
+            ended once, or the BOS is missing or doubled.
+    """
+    turns = [{"role": "user", "content": row["prompt"]}]
+    prompt = chat.chat_ids(turns, add_generation_prompt=True)
+    chat.check_bos(prompt, name)
+    found = {"prompt_ids": prompt}
+    for side in ("chosen", "rejected"):
+        answer = {"role": "assistant", "content": row[side]}
+        whole = chat.chat_ids([*turns, answer], add_generation_prompt=False)
+        if whole[: len(prompt)] != prompt:
+            raise DataError(
+                f"{name}, {side}: the prompt's ids are not the first ids of the whole"
+                f" conversation ({prompt[-4:]} against"
+                f" {whole[: len(prompt)][-4:]} at the border), so training would see"
+                " another prompt than generation does; the chat template in"
+                f" {chat.folder} must render both alike"
+            )
+        found[f"{side}_ids"] = _end_turn(whole[len(prompt) :], ends, f"{name}, {side}")
+    return found
+
+
+def _end_turn(ids: Sequence[int], ends: set[int], name: str) -> list[int]:
+    """Cut what a template writes after the turn's end, usually a newline."""
+    places = [place for place, token in enumerate(ids) if token in ends]
+    if len(places) != 1:
+        raise DataError(
+            f"{name}: an answer must hold exactly one token that ends generation"
+            f" ({sorted(ends)}), got {len(places)} in {list(ids[-8:])}; the template"
+            " must close the assistant's turn with it"
+        )
+    return list(ids[: places[0] + 1])
+
+
+def _tokenize(
+    frame: pl.DataFrame, chat: ChatTokenizer, ends: set[int], dataset: Path
+) -> Iterator[Row]:
+    rows = frame.iter_rows(named=True)
+    for row in progress(rows, frame.height, "pair", "tokenize"):
+        name = f"{dataset}: pair {row['pair_id']}"
+        kept = {"pair_id": row["pair_id"], "category": row["category"]}
+        yield {**kept, **pair_ids(row, chat, ends, name)}
+
+
+def _split(
+    rows: Iterator[Row], max_length: int
+) -> tuple[list[Row], dict[str, list[str]]]:
+    kept: list[Row] = []
+    dropped: dict[str, list[str]] = {"too_long": [], "equal_answers": []}
+    for row in rows:
+        if _length(row) > max_length:
+            dropped["too_long"].append(row["pair_id"])
+        elif row["chosen_ids"] == row["rejected_ids"]:
+            dropped["equal_answers"].append(row["pair_id"])
+        else:
+            kept.append(row)
+    return kept, dropped
+
+
+def _length(row: Row) -> int:
+    answers = len(row["chosen_ids"]), len(row["rejected_ids"])
+    return len(row["prompt_ids"]) + max(answers)
+
+
+def _require_rows(
+    rows: list[Row], dropped: dict[str, list[str]], dataset: Path, max_length: int
+) -> None:
+    if rows:
+        return
+    counts = {reason: len(ids) for reason, ids in dropped.items()}
+    raise DataError(
+        f"{dataset}: no pair is left after tokenizing with max_length {max_length}"
+        f" (dropped: {counts}); raise max_length or check the dataset"
+    )
