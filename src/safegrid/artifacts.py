@@ -139,7 +139,7 @@ def write_table(
     """
     _check_columns(path, frame.columns, schema)
     try:
-        frame = frame.select(schema).cast(dict(schema), strict=True)
+        frame = frame.select(list(schema)).cast(pl.Schema(schema), strict=True)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: rows do not fit their record type: {error}") from None
     with atomic_file(path) as temporary:
@@ -159,7 +159,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as parquet: {error}") from error
     _check_columns(path, frame.columns, schema)
-    return frame.select(schema)
+    return frame.select(list(schema))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

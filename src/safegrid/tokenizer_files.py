@@ -23,6 +23,17 @@ RENDER_DATE = datetime(2024, 7, 26)
 SPECIAL_TOKENS = tuple(
     f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 )
+NAMES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files that decide how a model's texts become ids, for manifests."""
+    return [folder / name for name in NAMES if (folder / name).is_file()]
 
 
 def read_backend(path: Path) -> Tokenizer:

@@ -1,0 +1,62 @@
+"""Prompts to token ids through a base's chat template."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_table, write_table
+from safegrid.errors import DataError
+from safegrid.records import IDS, PROMPT
+from safegrid.templates import ChatTokenizer
+from safegrid.tokenizer_files import tokenizer_files
+
+logger = logging.getLogger(__name__)
+
+
+def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
+    """Write the ids that every model of a base is asked: `prompts/` to `ids/`.
+
+    A prompt's conversation is rendered with the opening of the assistant's turn;
+    a prefill stands after it as text, so the model goes on from inside its turn
+    instead of after a closed one (the defect of C2-Eval's released script).
+
+    Args:
+        prompts: rows of PROMPT.
+        tokenizer: the base's folder.
+        out: rows of IDS; its manifest holds the template's hash.
+
+    Raises:
+        DataError: no rows, or a prompt that the template refuses or opens with
+            anything but one BOS where it writes one; the message names the prompt.
+    """
+    rows = read_table(prompts, PROMPT)
+    if rows.is_empty():
+        raise DataError(f"{prompts}: no prompts; look at its source and its `limit`")
+    chat = ChatTokenizer.load(tokenizer)
+    ids = [_ids(chat, row, prompts) for row in rows.iter_rows(named=True)]
+    facts = manifest(
+        "render",
+        inputs={"prompts": prompts, "tokenizer": tokenizer_files(tokenizer)},
+        params={},
+        libraries=("jinja2", "tokenizers"),
+        template=chat.template_hash,
+        rows=len(ids),
+        longest=max(map(len, ids)),
+    )
+    frame = pl.DataFrame(
+        {"prompt_id": rows["prompt_id"], "ids": ids}, schema_overrides=IDS
+    )
+    write_table(out, frame, IDS, facts)
+    logger.info("rendered %d prompts, longest %d tokens", len(ids), facts["longest"])
+
+
+def _ids(chat: ChatTokenizer, row: dict[str, Any], prompts: Path) -> list[int]:
+    name = f"{prompts}: prompt {row['prompt_id']}"
+    try:
+        ids = chat.chat_ids(row["prompt"], True, row["prefill"] or "")
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    chat.check_bos(ids, name)
+    return ids
