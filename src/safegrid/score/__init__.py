@@ -1,0 +1,1 @@
+"""What verdicts amount to: metrics with intervals, paired differences, gathering."""

@@ -1,0 +1,103 @@
+"""One benchmark's answers of one model with all their verdicts, row by row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from safegrid.artifacts import read_manifest, read_table
+from safegrid.errors import DataError
+from safegrid.records import PROMPT, RESPONSE, VERDICT
+
+KEY = ["prompt_id", "sample"]
+TRAITS = ["category", "macro_category", "attack", "cluster", "reference"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers to a benchmark, sorted by prompt and sample.
+
+    Attributes:
+        rows: KEY, TRAITS, and the columns of RESPONSE; one row an answer.
+        verdicts: by judge: `label` and `score` in the order of `rows`.
+    """
+
+    rows: pl.DataFrame
+    verdicts: dict[str, pl.DataFrame]
+
+    def labels(self, judge: str) -> list[str | None]:
+        """Return a judge's labels in the order of the rows."""
+        return self.verdicts[judge]["label"].to_list()
+
+    def scores(self, judge: str) -> NDArray[np.float64]:
+        """Return a judge's scores in the order of the rows, NaN where it gave none."""
+        return self.verdicts[judge]["score"].fill_null(np.nan).to_numpy()
+
+
+def read_answers(
+    prompts: Path, responses: Path, verdicts: list[Path], judges: dict[str, str]
+) -> Answers:
+    """Read and join the files of one cell.
+
+    Args:
+        prompts: rows of PROMPT.
+        responses: rows of RESPONSE.
+        verdicts: one file of VERDICT a judge, in any order.
+        judges: the judges that the benchmark asks for, name to kind.
+
+    Raises:
+        DataError: the files are not of the same prompts and answers, or a judge is
+            missing. Each stage writes a row for every item, so this means that one
+            file is older than another.
+    """
+    asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
+    given = read_table(responses, RESPONSE).sort(KEY)
+    _same(responses, set(asked["prompt_id"]), set(given["prompt_id"]), prompts)
+    rows = given.join(asked, on="prompt_id", how="left", maintain_order="left")
+    found = {}
+    for path in verdicts:
+        table = read_table(path, VERDICT).sort(KEY)
+        _same(
+            path, set(rows.select(KEY).rows()), set(table.select(KEY).rows()), responses
+        )
+        found[_judge_of(path, table)] = table.select("label", "score")
+    missing = sorted(set(judges) - set(found))
+    if missing:
+        raise DataError(
+            f"{responses}: no verdicts of {missing}; given were {sorted(found)}."
+            " Name one verdict file for each judge of the benchmark"
+        )
+    return Answers(rows, found)
+
+
+def _judge_of(path: Path, table: pl.DataFrame) -> str:
+    names = table["judge"].unique().to_list()
+    if len(names) != 1:
+        raise DataError(
+            f"{path}: column `judge` holds {sorted(map(str, names))};"
+            " expected the rows of exactly one judge"
+        )
+    return str(names[0])
+
+
+def _same(path: Path, wanted: set[object], got: set[object], other: Path) -> None:
+    if wanted == got:
+        return
+    missing, odd = len(wanted - got), len(got - wanted)
+    example = sorted(wanted ^ got, key=str)[0]
+    raise DataError(
+        f"{path}: does not fit {other}: {missing} items missing, {odd} too many,"
+        f" for example {example}. One of the two is stale: delete it and rebuild it"
+    )
+
+
+def engine_of(responses: Path) -> tuple[str, str]:
+    """Return the kind and the version of the engine that gave the answers."""
+    facts = read_manifest(responses).get("engine")
+    if not isinstance(facts, dict):
+        raise DataError(
+            f"{responses}: its manifest names no engine; rebuild it with rule generate"
+        )
+    return str(facts.get("kind")), str(facts.get("version"))

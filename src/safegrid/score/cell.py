@@ -1,0 +1,115 @@
+"""Score one cell: the answers of one model to one benchmark, under all its judges."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, write_table
+from safegrid.errors import DataError
+from safegrid.records import SCORE
+from safegrid.score.answers import KEY, Answers, engine_of, read_answers
+from safegrid.score.degenerate import language_threshold
+from safegrid.score.metrics import Measure, measures, slices
+from safegrid.score.summary import Settings, against_base, score_frame, summarise
+
+BASE = "none"
+
+
+def score_cell(
+    *,
+    cell: dict[str, Any],
+    metric: str,
+    judges: dict[str, str],
+    prompts: Path,
+    responses: Path,
+    verdicts: list[Path],
+    base_responses: Path,
+    base_verdicts: list[Path],
+    off_language: float,
+    most_unscored: float,
+    study_seed: int,
+    out: Path,
+) -> None:
+    """Write the score rows of one cell.
+
+    Args:
+        cell: study, base, recipe, seed, benchmark.
+        metric: "safety", "toxicity" or "over_refusal".
+        judges: the benchmark's judges, name to kind.
+        prompts: rows of PROMPT.
+        responses: rows of RESPONSE of the cell.
+        verdicts: one file of VERDICT a judge.
+        base_responses: the same of the cell of recipe `none`; for that recipe itself
+            the files of the cell again.
+        base_verdicts: see `base_responses`.
+        off_language: quantile of the base's likelihoods below which an answer is off
+            the language.
+        most_unscored: share of unscored answers above which a score is refused.
+        study_seed: of the bootstraps.
+        out: rows of SCORE.
+
+    Raises:
+        DataError: the files do not belong together.
+    """
+    own = read_answers(prompts, responses, verdicts, judges)
+    base = read_answers(prompts, base_responses, base_verdicts, judges)
+    found = cell_measures(metric, own, base, judges, off_language, cell["recipe"])
+    settings = Settings(study_seed, most_unscored)
+    clusters = own.rows["cluster"].to_numpy()
+    rows = summarise(found, slices(own.rows), clusters, settings)
+    facts = manifest(
+        "score",
+        {
+            "prompts": prompts,
+            "responses": responses,
+            "verdicts": verdicts,
+            "base_responses": base_responses,
+            "base_verdicts": base_verdicts,
+        },
+        {
+            "metric": metric,
+            "judges": judges,
+            "off_language": off_language,
+            "most_unscored": most_unscored,
+            "study_seed": study_seed,
+        },
+        ("scipy", "statsmodels"),
+        rows=len(rows),
+    )
+    write_table(out, score_frame(cell, engine_of(responses), rows), SCORE, facts)
+
+
+def cell_measures(
+    metric: str,
+    own: Answers,
+    base: Answers,
+    judges: dict[str, str],
+    off_language: float,
+    recipe: str,
+) -> list[Measure]:
+    """Return a cell's measures, with differences to the base where it is not the base.
+
+    Raises:
+        DataError: the base answered other prompts or samples than the cell.
+    """
+    if own.rows.select(KEY).rows() != base.rows.select(KEY).rows():
+        raise DataError(
+            "the cell and the base's cell do not hold the same prompts and samples:"
+            f" {_difference(own.rows, base.rows)}; rebuild the older one"
+        )
+    thresholds = {
+        name: language_threshold(base.scores(name), off_language)
+        for name, kind in judges.items()
+        if kind == "likelihood"
+    }
+    found = measures(metric, own, judges, thresholds)
+    if recipe == BASE:
+        return found
+    return found + against_base(found, measures(metric, base, judges, thresholds))
+
+
+def _difference(own: pl.DataFrame, base: pl.DataFrame) -> str:
+    only_own = len(own.join(base, on=KEY, how="anti"))
+    only_base = len(base.join(own, on=KEY, how="anti"))
+    return f"{only_own} only in the cell, {only_base} only in the base's"

@@ -1,0 +1,138 @@
+"""95% intervals for means of per-item values, by statsmodels and scipy.
+
+Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.01747):
+
+- a share of independent items: Wilson, which holds for small n and near 0 and 1;
+- everything else (several prompts derived from one item, several samples of a prompt,
+  means, paired differences, means of category means): a percentile bootstrap that
+  draws clusters, never single items;
+- no spread at all among the clusters: a bootstrap would claim certainty, so the
+  bounds of a share that was seen 0 (or all) times in as many clusters stand in.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from statsmodels.stats.proportion import proportion_confint
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEVEL = 0.95
+RESAMPLES = 2_000
+BATCH_ELEMENTS = 20_000_000
+"""Resampled indices held at once; bounds the bootstrap's memory near 0.5 GB."""
+
+
+class Interval(NamedTuple):
+    """Lower and upper limit; NaN where no interval can be given."""
+
+    low: float
+    high: float
+
+
+NO_INTERVAL = Interval(np.nan, np.nan)
+
+
+def wilson(hits: float, n: int) -> Interval:
+    """Return the Wilson interval of a share of `n` > 0 independent items."""
+    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
+    return Interval(max(0.0, float(low)), min(1.0, float(high)))
+
+
+def group_mean(values: Floats, groups: Ints) -> float:
+    """Return the mean of the groups' means; with one group the plain mean.
+
+    Args:
+        values: (N,) finite values.
+        groups: (N,) group of each value, from 0; a macro average has several.
+    """
+    counts = np.bincount(groups)
+    means = np.bincount(groups, weights=values)[counts > 0] / counts[counts > 0]
+    return float(means.mean())
+
+
+def intervals(
+    values: Floats, clusters: Ints, groups: Ints, scales: list[str], seed: int
+) -> list[Interval]:
+    """Return one interval for each column of values that share their items.
+
+    Args:
+        values: (N, K) finite values of N items under K measures.
+        clusters: (N,) what each item was derived from; clusters are independent.
+        groups: (N,) group of each item, see `group_mean`.
+        scales: K times "share" (values 0 and 1), "difference" (-1 to 1, of two
+            shares) or "mean" (any value, differences of means included).
+        seed: of the bootstrap; the same seed draws the same clusters every time.
+    """
+    _, codes = np.unique(clusters, return_inverse=True)
+    _, levels = np.unique(groups, return_inverse=True)
+    independent = codes.max() + 1 == len(values) and levels.max() == 0
+    boot = _Bootstrap(values, codes, levels, seed)
+    found = []
+    for column, scale in enumerate(scales):
+        if scale == "share" and independent:
+            found.append(wilson(values[:, column].sum(), len(values)))
+        elif boot.n_clusters < 2 or boot.flat[column]:
+            found.append(_without_spread(values[0, column], boot.n_clusters, scale))
+        else:
+            found.append(boot.interval(column))
+    return found
+
+
+def _without_spread(value: float, n: int, scale: str) -> Interval:
+    """Bound a measure that took one and the same value in all of `n` clusters."""
+    if scale == "mean":
+        return NO_INTERVAL if n < 2 else Interval(value, value)
+    margin = wilson(0, n).high
+    lowest = 0.0 if scale == "share" else -1.0
+    return Interval(max(lowest, value - margin), min(1.0, value + margin))
+
+
+class _Bootstrap:
+    """The clustered bootstrap of several columns, run once and only when asked."""
+
+    def __init__(self, values: Floats, codes: Ints, levels: Ints, seed: int) -> None:
+        self.n_clusters = int(codes.max()) + 1
+        self._n_groups = int(levels.max()) + 1
+        self._seed = seed
+        cell = codes * self._n_groups + levels
+        size = self.n_clusters * self._n_groups
+        self._counts = np.bincount(cell, minlength=size).reshape(self.n_clusters, -1)
+        self._sums = np.stack(
+            [np.bincount(cell, weights=column, minlength=size) for column in values.T]
+        ).reshape(values.shape[1], self.n_clusters, self._n_groups)
+        self.flat = np.ptp(values, axis=0) == 0
+        self._limits: tuple[Floats, Floats] | None = None
+
+    def interval(self, column: int) -> Interval:
+        if self._limits is None:
+            result = bootstrap(
+                (np.arange(self.n_clusters),),
+                self._statistic,
+                n_resamples=RESAMPLES,
+                batch=max(1, BATCH_ELEMENTS // self.n_clusters),
+                vectorized=True,
+                axis=-1,
+                confidence_level=LEVEL,
+                method="percentile",
+                rng=np.random.default_rng(self._seed),
+            ).confidence_interval
+            self._limits = (np.atleast_1d(result.low), np.atleast_1d(result.high))
+        low, high = self._limits
+        return Interval(float(low[column]), float(high[column]))
+
+    def _statistic(self, drawn: Ints, axis: int = -1) -> Floats:
+        """Return (K, R) estimates for (R, C) drawn clusters."""
+        drawn = np.atleast_2d(drawn)
+        offsets = np.arange(len(drawn))[:, None] * self.n_clusters
+        times = np.bincount((drawn + offsets).ravel(), minlength=drawn.size).reshape(
+            drawn.shape
+        )
+        n = times @ self._counts
+        totals = np.einsum("rc,kcg->krg", times, self._sums, optimize=True)
+        with np.errstate(invalid="ignore"):
+            # A group that no drawn cluster belongs to has no mean in that resample.
+            return np.asarray(np.nanmean(totals / n, axis=-1), dtype=np.float64)

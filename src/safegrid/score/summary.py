@@ -1,0 +1,158 @@
+"""From per-answer values to score rows: value, interval, n, n_unscored, reason."""
+
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from safegrid.records import SCORE
+from safegrid.score.intervals import Interval, group_mean, intervals
+from safegrid.score.metrics import Measure, Slice
+
+Row = dict[str, Any]
+
+
+class Settings(NamedTuple):
+    """What rules a summary.
+
+    Attributes:
+        seed: the study's; of the bootstraps.
+        most_unscored: share of unscored answers above which a score is refused.
+    """
+
+    seed: int
+    most_unscored: float
+
+
+def against_base(own: list[Measure], base: list[Measure]) -> list[Measure]:
+    """Return the paired differences own - base, named `..._vs_base`.
+
+    Args:
+        own: measures of a model over N answers.
+        base: the same measures of the base, over the same N prompts and samples.
+
+    An answer is scored where both are; the difference is unscored elsewhere.
+    """
+    partner = {(measure.judge, measure.name): measure for measure in base}
+    return [
+        Measure(
+            measure.judge,
+            f"{measure.name}_vs_base",
+            "difference" if measure.scale == "share" else "mean",
+            measure.values - partner[measure.judge, measure.name].values,
+            measure.applies,
+        )
+        for measure in own
+    ]
+
+
+def summarise(
+    measures: list[Measure],
+    slices: list[Slice],
+    clusters: NDArray[Any],
+    settings: Settings,
+) -> list[Row]:
+    """Return one row for each measure of each slice that it applies to.
+
+    A measure that applies to no answer at all gets its row in slice `all`, blank and
+    with its reason, so that no table lacks it silently.
+
+    Args:
+        measures: columns of N values.
+        slices: masks of N answers.
+        clusters: (N,) the item that each answer's prompt was derived from.
+        settings: see `Settings`.
+    """
+    _, codes = np.unique(clusters, return_inverse=True)
+    rows = []
+    for part in slices:
+        scored = [part.mask & m.applies & ~np.isnan(m.values) for m in measures]
+        limits = _limits(measures, part, scored, codes, settings.seed)
+        for measure, mask, limit in zip(measures, scored, limits, strict=True):
+            total = int((part.mask & measure.applies).sum())
+            if total == 0 and part.name != "all":
+                continue
+            counted = {"n": int(mask.sum()), "n_unscored": total - int(mask.sum())}
+            reason = _refusal(total, counted["n"], settings.most_unscored)
+            rows.append(
+                {
+                    "judge": measure.judge,
+                    "metric": measure.name,
+                    "slice": part.name,
+                    **_value(measure, part, mask, limit, reason),
+                    **counted,
+                    "reason": reason,
+                }
+            )
+    return rows
+
+
+def _value(
+    measure: Measure,
+    part: Slice,
+    mask: NDArray[np.bool_],
+    limit: Interval,
+    reason: str | None,
+) -> Row:
+    if reason is not None:
+        return {"value": None, "low": None, "high": None}
+    value = group_mean(measure.values[mask], part.groups[mask])
+    low, high = (None if np.isnan(bound) else bound for bound in limit)
+    return {"value": value, "low": low, "high": high}
+
+
+def _refusal(total: int, n: int, most_unscored: float) -> str | None:
+    """Say in a sentence why there is no score, or None where there is one."""
+    if total == 0:
+        return "No answer of this benchmark is of the kind that this metric is about."
+    unscored = total - n
+    if n == 0 or unscored / total > most_unscored:
+        return (
+            f"{unscored} of {total} answers are unscored"
+            f" ({unscored / total:.1%}, at most {most_unscored:.1%} may be)."
+        )
+    return None
+
+
+def _limits(
+    measures: list[Measure],
+    part: Slice,
+    scored: list[NDArray[np.bool_]],
+    codes: NDArray[np.int64],
+    seed: int,
+) -> list[Interval]:
+    """Return the measures' intervals; measures with the same answers share draws."""
+    together: dict[bytes, list[int]] = defaultdict(list)
+    for index, mask in enumerate(scored):
+        together[mask.tobytes()].append(index)
+    found = [Interval(np.nan, np.nan)] * len(measures)
+    for members in together.values():
+        mask = scored[members[0]]
+        if not mask.any():
+            continue
+        values = np.stack([measures[index].values[mask] for index in members], axis=1)
+        scales = [measures[index].scale for index in members]
+        limits = intervals(values, codes[mask], part.groups[mask], scales, seed)
+        for index, limit in zip(members, limits, strict=True):
+            found[index] = limit
+    return found
+
+
+def score_frame(cell: Row, engine: tuple[str, str], rows: list[Row]) -> pl.DataFrame:
+    """Return SCORE rows in canonical order.
+
+    Args:
+        cell: study, base, recipe, seed, benchmark.
+        engine: kind and version of the engine that gave the answers.
+        rows: of `summarise`.
+    """
+    kind, version = engine
+    shared = {**cell, "engine": kind, "version": version}
+    return pl.DataFrame(
+        [{**shared, **row} for row in rows], schema=SCORE, orient="row"
+    ).sort(ORDER)
+
+
+ORDER = ["study", "base", "recipe", "seed", "benchmark", "judge", "metric", "slice"]
