@@ -50,6 +50,7 @@ def _json(text: str) -> Any:
         raise ConfigError(f"not JSON: {error}") from error
 
 
+OR_NONE = "-or-none"
 KINDS: dict[str, _Kind] = {
     "path": _Kind(Path),
     "paths": _Kind(Path, many=True),
@@ -61,17 +62,25 @@ KINDS: dict[str, _Kind] = {
 }
 
 
+def _kind(option: Option) -> _Kind:
+    name = option.kind.removesuffix(OR_NONE)
+    return KINDS.get(name) or _Kind(_block(name))
+
+
+def _may_be_none(option: Option) -> bool:
+    return option.kind.endswith(OR_NONE)
+
+
 def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
     flag = "--" + option.name.replace("_", "-")
     if option.kind == "flag":
         parser.add_argument(flag, action="store_true", dest=option.name)
         return
-    kind = KINDS.get(option.kind) or _Kind(_block(option.kind))
+    nargs = "*" if _kind(option).many else "?" if _may_be_none(option) else None
     parser.add_argument(
         flag,
         dest=option.name,
-        type=str if kind.many else None,
-        nargs="*" if kind.many else None,
+        nargs=nargs,
         required=option.required,
         default=argparse.SUPPRESS,
         metavar=option.kind.upper(),
@@ -97,10 +106,10 @@ def _values(command: Command, given: dict[str, Any]) -> dict[str, Any]:
         if option.name not in given:
             continue
         raw = given[option.name]
-        if option.kind == "flag":
+        if option.kind == "flag" or raw is None:
             values[option.name] = raw
             continue
-        kind = KINDS.get(option.kind) or _Kind(_block(option.kind))
+        kind = _kind(option)
         values[option.name] = [kind.read(v) for v in raw] if kind.many else kind.read(raw)
     return values
 

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Option:
-    """An option; `kind` is path, paths, text, int, json, flag or a block's name."""
+    """An option of a subcommand.
+
+    Attributes:
+        kind: path, paths, text, texts, int, float, json, flag or a block's name; with
+            `-or-none` the option may stand without a value, which means none.
+    """
 
     name: str
     kind: str
@@ -58,7 +63,7 @@ COMMANDS: dict[str, Command] = {
     "prepare-prompts": _command(
         "data.prompts:prepare_prompts",
         "Turn a source's rows into a benchmark's prompts.",
-        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path? out:path",
+        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none out:path",
     ),
     "overlap": _command(
         "data.overlap:report_overlap",
@@ -83,7 +88,7 @@ COMMANDS: dict[str, Command] = {
     "train": _command(
         "train.run:train",
         "Train one model by one recipe.",
-        "pairs:path chain:paths reference:path? kto_reference:path? recipe:Recipe"
+        "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none recipe:Recipe"
         " seed:int data_seed:int checkpoints:path out:path",
     ),
     "render": _command(
@@ -111,7 +116,7 @@ COMMANDS: dict[str, Command] = {
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
-        "suite:text tasks:texts task_dir:path? limit:int? chain:paths engine:EngineSpec"
+        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths engine:EngineSpec"
         " out:path",
     ),
 }

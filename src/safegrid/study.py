@@ -5,15 +5,17 @@ Nothing here touches the disk or imports anything heavy: paths are text, relativ
 the working directory, as the rules write them.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from safegrid.artifacts import sha256_json
 from safegrid.config.blocks import Recipe
+from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
+from safegrid.methods import METHODS
 
 NONE = "none"
 
@@ -128,21 +130,35 @@ class Study:
         return self.chain(self.parent(model))
 
     def reference(self, model: Model) -> list[str]:
-        """Reference log-probabilities that a training reads; none for orpo and sft."""
+        """Reference log-probabilities that a training reads; empty without any."""
         recipe = self.recipe(model.recipe)
-        parent = self.parent(model)
-        folder = f"{self.root}/reference/{parent.path}"
-        return [
-            f"{folder}/{recipe.dataset}.{name}parquet"
-            for name in _reference_files(recipe)
-        ]
+        if not METHODS[recipe.method].reference:
+            return []
+        return [f"{self._reference_folder(model)}/{recipe.dataset}.parquet"]
+
+    def kto_reference(self, model: Model) -> list[str]:
+        """KTO's mismatched log-probabilities; empty for every other method."""
+        recipe = self.recipe(model.recipe)
+        if METHODS[recipe.method].trainer != "kto":
+            return []
+        name = f"{recipe.dataset}.kto-{kto_key(recipe)}.parquet"
+        return [f"{self._reference_folder(model)}/{name}"]
+
+    @property
+    def reference_settings(self) -> tuple[str, int]:
+        """Precision and micro-batch of the reference forward: the study's own."""
+        training = self.config.study.training
+        return training.get("precision", "float32"), training.get("micro_batch", 16)
+
+    def _reference_folder(self, model: Model) -> str:
+        return f"{self.root}/reference/{self.parent(model).path}"
 
     def kto_recipes(self) -> dict[str, Recipe]:
         """A recipe for each key of KTO's mismatched log-probabilities."""
         return {
             kto_key(recipe): recipe
             for recipe in self.config.recipes.values()
-            if recipe.method == "kto"
+            if METHODS[recipe.method].trainer == "kto"
         }
 
     # ---------------------------------------------------------------- judges
@@ -174,12 +190,21 @@ class Study:
         spec = self.config.study.datasets[dataset]
         return self.raw(spec.source, spec.file)
 
-    def prompt_files(self, benchmark: str) -> list[str]:
-        """The raw file behind a benchmark, and the plain one where it has one."""
+    def prompt_file(self, benchmark: str) -> str:
+        """The raw file behind a benchmark."""
+        spec = self.prompt_spec(benchmark)
+        return self.raw(spec.source, spec.file)
+
+    def plain_prompt_file(self, benchmark: str) -> list[str]:
+        """The raw file of the items behind attacked prompts; empty without one."""
+        spec = self.prompt_spec(benchmark)
+        return [] if spec.plain is None else [self.raw(spec.source, spec.plain)]
+
+    def prompt_spec(self, benchmark: str) -> PromptSpec:
+        """Where a benchmark's prompts come from."""
         spec = self.config.benchmarks[benchmark].prompts
         assert spec is not None, "prompted benchmarks have prompts (checked on load)"
-        names = [spec.file] if spec.plain is None else [spec.file, spec.plain]
-        return [self.raw(spec.source, name) for name in names]
+        return spec
 
     def task_files(self, suite: str) -> list[str]:
         """The local task files of a capability suite; none for shipped tasks."""
@@ -199,6 +224,11 @@ class Study:
         """The responses file of a cell."""
         return f"{self.root}/responses/{cell.path}.parquet"
 
+    def judge_kinds(self, benchmark: str) -> dict[str, str]:
+        """The judges of a benchmark with their kinds, in the order of their files."""
+        judges = self.config.benchmarks[benchmark].judges
+        return {judge: self.config.judges[judge].kind for judge in judges}
+
     def base_cell(self, cell: Cell) -> Cell:
         """The same benchmark under the base untouched, which differences refer to."""
         return Cell(Model(cell.model.base, NONE, 0), cell.benchmark)
@@ -216,19 +246,6 @@ class Study:
             ]
         return files
 
-    # ---------------------------------------------------------------- params
-
-    def generate_params(self, benchmark: str) -> dict[str, Any]:
-        """What a response depends on beside its inputs."""
-        spec = self.config.benchmarks[benchmark]
-        assert spec.decode is not None, "checked on load"
-        return {
-            "decode": spec.decode.model_dump_json(),
-            "engine": self.config.study.engine.model_dump_json(),
-            "seed": self.config.study.seed,
-            "version": spec.version,
-        }
-
 
 def kto_key(recipe: Recipe) -> str:
     """Name what KTO's mismatched pairs depend on: order, subset and micro-batch."""
@@ -237,9 +254,8 @@ def kto_key(recipe: Recipe) -> str:
     )[:12]
 
 
-def _reference_files(recipe: Recipe) -> list[str]:
-    if recipe.method in ("orpo", "sft"):
-        return []
-    if recipe.method == "kto":
-        return ["", f"kto-{kto_key(recipe)}."]
-    return [""]
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return the pattern of a wildcard that may only take these names."""
+    return "|".join(re.escape(name) for name in names) or r"(?!)"

@@ -194,7 +194,7 @@ class _Loader:
         sweep = dict(self._mapping("sweep"))
         if not sweep:
             return [(name, {})]
-        if "beta" not in (self.methods.data.get(entry.method) or {}):
+        if not METHODS[entry.method].beta:
             sweep.pop("beta", None)
         points = itertools.product(*sweep.values())
         settings = [dict(zip(sweep, point, strict=True)) for point in points]

@@ -1,0 +1,50 @@
+# The commands of README.md. Everything runs in .venv, made from requirements.lock.
+
+PYTHON ?= python3.11
+CORES ?= 2
+STUDY ?= mini
+# Which build of PyTorch: empty takes the one that pip offers, `cpu` or `cu130` the
+# builds of PyTorch's own index, a URL any other index.
+TORCH_BUILD ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
+
+.PHONY: study test check bench readme env clean
+
+study: $(READY)
+	safegrid study --study $(STUDY) --cores $(CORES)
+
+test: $(READY)
+	pytest
+
+check: $(READY)
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+bench: $(READY)
+	python tests/bench/run.py
+
+readme: $(READY)
+	safegrid readme --study $(STUDY)
+
+env: $(READY)
+
+# torch comes first and alone, so that its build is the one that was chosen.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; safegrid needs Python 3.11 (make PYTHON=/path/to/python3.11)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps $(TORCH_INDEX) "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf results logs .snakemake

@@ -1,0 +1,32 @@
+"""safegrid: a method x benchmark grid for LLM safety alignment, as a workflow."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: workflow.source_path("config/config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/miniworld.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/generate.smk"
+include: "rules/judge.smk"
+include: "rules/capability.smk"
+include: "rules/score.smk"
+include: "rules/report.smk"
+include: "rules/targets.smk"
+
+
+onstart:
+    record_owner()
+
+
+onsuccess:
+    stop_engines()
+
+
+onerror:
+    stop_engines()

@@ -1,0 +1,39 @@
+"""What a model can still do: lm-evaluation-harness as a client of the engine.
+
+Takes: a model, task files of a source.
+Gives: results/{study}/capability/.
+"""
+
+
+rule capability:
+    """Run a suite of lm-evaluation-harness tasks on one model."""
+    input:
+        chain=chain,
+        task_files=task_files,
+    output:
+        results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
+    log:
+        "logs/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../envs/engine.yaml"
+    params:
+        tasks=benchmark_block("tasks"),
+        limit=benchmark_limit,
+        engine=ENGINE,
+        benchmark_version=benchmark_block("version"),
+        version=VERSIONS["capability"],
+    priority: model_priority
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid capability \
+          --suite {wildcards.benchmark:q} \
+          --tasks {params.tasks:q} \
+          --task-files {input.task_files:q} \
+          --limit {params.limit} \
+          --chain {input.chain:q} \
+          --engine {params.engine:q} \
+          --out {output.results:q}
+        """

@@ -1,0 +1,299 @@
+"""The study of this run, and how wildcards become questions to it.
+
+Functions here only hand wildcards to `safegrid.study`, which is tested Python.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+BASEDIR = Path(workflow.basedir)
+sys.path.insert(0, str(BASEDIR / "src"))
+
+from snakemake.exceptions import WorkflowError
+
+from safegrid.closure import code_hash
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError
+from safegrid.runs import announce
+from safegrid.stages import VERSIONS
+from safegrid.study import Cell, Model, Study, one_of
+
+try:
+    STUDY = Study(load_config(BASEDIR / "config", config["study"]))
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+# Jobs find the package from any working directory, and know whose run they are.
+os.environ.update(announce(BASEDIR))
+
+
+wildcard_constraints:
+    study=one_of([STUDY.name]),
+    base=one_of(STUDY.config.study.bases),
+    recipe=one_of(["none", *STUDY.config.recipes]),
+    benchmark=one_of(STUDY.config.benchmarks),
+    dataset=one_of(STUDY.config.study.datasets),
+    judge=one_of(STUDY.config.judges),
+    world=one_of(STUDY.config.worlds),
+    seed=r"\d+",
+
+
+# ------------------------------------------------------------------ registries
+
+
+def world_block(wildcards):
+    return STUDY.config.worlds[wildcards.world].model_dump_json()
+
+
+def dataset_file(wildcards):
+    return STUDY.dataset_file(wildcards.dataset)
+
+
+def dataset_block(wildcards):
+    return STUDY.config.study.datasets[wildcards.dataset].model_dump_json()
+
+
+def dataset_source(wildcards):
+    spec = STUDY.config.study.datasets[wildcards.dataset]
+    return STUDY.config.sources[spec.source].model_dump_json()
+
+
+def dataset_max_length(wildcards):
+    return STUDY.config.study.datasets[wildcards.dataset].max_length
+
+
+def prompt_file(wildcards):
+    return STUDY.prompt_file(wildcards.benchmark)
+
+
+def plain_prompt_file(wildcards):
+    return STUDY.plain_prompt_file(wildcards.benchmark)
+
+
+def prompt_block(wildcards):
+    return STUDY.prompt_spec(wildcards.benchmark).model_dump_json()
+
+
+def prompt_source(wildcards):
+    spec = STUDY.prompt_spec(wildcards.benchmark)
+    return STUDY.config.sources[spec.source].model_dump_json()
+
+
+def benchmark_block(field):
+    """Return an input function for one field of a benchmark's block."""
+    return lambda wildcards: getattr(STUDY.config.benchmarks[wildcards.benchmark], field)
+
+
+def decode_block(wildcards):
+    return STUDY.config.benchmarks[wildcards.benchmark].decode.model_dump_json()
+
+
+def judge_block(wildcards):
+    return STUDY.config.judges[wildcards.judge].spec().model_dump_json()
+
+
+# ---------------------------------------------------------------------- models
+
+
+def model_of(wildcards):
+    return Model(wildcards.base, wildcards.recipe, int(wildcards.seed))
+
+
+def cell_of(wildcards):
+    return Cell(model_of(wildcards), wildcards.benchmark)
+
+
+def chain(wildcards):
+    return STUDY.chain(model_of(wildcards))
+
+
+def start_chain(wildcards):
+    return STUDY.start_chain(model_of(wildcards))
+
+
+def pairs(wildcards):
+    dataset = STUDY.recipe(wildcards.recipe).dataset
+    return f"results/{STUDY.name}/pairs/{wildcards.base}/{dataset}.parquet"
+
+
+def reference(wildcards):
+    return STUDY.reference(model_of(wildcards))
+
+
+def kto_reference(wildcards):
+    return STUDY.kto_reference(model_of(wildcards))
+
+
+def recipe_block(wildcards):
+    return STUDY.recipe(wildcards.recipe).model_dump_json()
+
+
+def recipe_data_seed(wildcards):
+    dataset = STUDY.recipe(wildcards.recipe).dataset
+    return STUDY.config.study.datasets[dataset].seed
+
+
+def kto_block(wildcards):
+    return STUDY.kto_recipes()[wildcards.key].model_dump_json()
+
+
+def kto_data_seed(wildcards):
+    return STUDY.config.study.datasets[wildcards.dataset].seed
+
+
+def judge_chain(wildcards):
+    return STUDY.judge_chain(wildcards.judge, wildcards.base)
+
+
+def measured_chain(wildcards):
+    return STUDY.judge_chain(wildcards.judge, "")
+
+
+def labelled(wildcards):
+    return STUDY.labelled(wildcards.judge)
+
+
+# ------------------------------------------------------------------ priorities
+# An engine serves all cells of its model before the next model's is started, and
+# judges follow one after another: fewer engine starts, the same results.
+
+
+def model_priority(wildcards):
+    return len(STUDY.models) - STUDY.models.index(model_of(wildcards))
+
+
+def judge_priority(wildcards):
+    return -list(STUDY.config.judges).index(wildcards.judge) - 1
+
+
+# ---------------------------------------------------------------- capabilities
+
+ENGINE = STUDY.config.study.engine.model_dump_json()
+
+
+def task_files(wildcards):
+    return STUDY.task_files(wildcards.benchmark)
+
+
+def benchmark_limit(wildcards):
+    limit = STUDY.config.benchmarks[wildcards.benchmark].limit
+    return "" if limit is None else limit
+
+
+# ---------------------------------------------------------------------- scores
+
+
+def cell_verdicts(wildcards):
+    return STUDY.verdicts(cell_of(wildcards))
+
+
+def base_responses(wildcards):
+    return STUDY.responses(STUDY.base_cell(cell_of(wildcards)))
+
+
+def base_verdicts(wildcards):
+    return STUDY.verdicts(STUDY.base_cell(cell_of(wildcards)))
+
+
+def cell_block(wildcards):
+    return json.dumps({"study": wildcards.study, **cell_names(wildcards)})
+
+
+def cell_names(wildcards):
+    return {
+        "base": wildcards.base,
+        "recipe": wildcards.recipe,
+        "seed": int(wildcards.seed),
+        "benchmark": wildcards.get("benchmark", "global"),
+    }
+
+
+def judge_kinds(wildcards):
+    return json.dumps(STUDY.judge_kinds(wildcards.benchmark))
+
+
+def global_judge_kinds(wildcards):
+    return json.dumps({name: STUDY.judge_kinds(name) for name in STUDY.safety})
+
+
+def global_off_language(wildcards):
+    blocks = STUDY.config.benchmarks
+    return json.dumps({name: blocks[name].off_language for name in STUDY.safety})
+
+
+def safety_cells(wildcards):
+    model = model_of(wildcards)
+    return [Cell(model, name) for name in STUDY.safety]
+
+
+def global_prompts(wildcards):
+    return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.safety]
+
+
+def global_responses(wildcards):
+    return [STUDY.responses(cell) for cell in safety_cells(wildcards)]
+
+
+def global_verdicts(wildcards):
+    return [file for cell in safety_cells(wildcards) for file in STUDY.verdicts(cell)]
+
+
+def global_base_responses(wildcards):
+    cells = [STUDY.base_cell(cell) for cell in safety_cells(wildcards)]
+    return [STUDY.responses(cell) for cell in cells]
+
+
+def global_base_verdicts(wildcards):
+    cells = [STUDY.base_cell(cell) for cell in safety_cells(wildcards)]
+    return [file for cell in cells for file in STUDY.verdicts(cell)]
+
+
+def base_capability(wildcards):
+    folder = f"results/{STUDY.name}/capability/{wildcards.base}/none/seed0"
+    return f"{folder}/{wildcards.benchmark}.json"
+
+
+# --------------------------------------------------------------------- gathers
+
+
+def all_datasets(wildcards):
+    names = STUDY.config.study.datasets
+    return [f"results/{STUDY.name}/datasets/{name}.parquet" for name in names]
+
+
+def all_prompts(wildcards):
+    return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.prompted]
+
+
+def all_models(wildcards):
+    return [STUDY.model_dir(model) for model in STUDY.trained]
+
+
+def all_histories(wildcards):
+    return [f"{folder}/history.parquet" for folder in all_models(wildcards)]
+
+
+def all_responses(wildcards):
+    return [STUDY.responses(cell) for cell in STUDY.cells(STUDY.prompted)]
+
+
+def all_capabilities(wildcards):
+    return [
+        f"results/{STUDY.name}/capability/{cell.path}.json"
+        for cell in STUDY.cells(STUDY.suites)
+    ]
+
+
+def all_verdicts(wildcards):
+    cells = STUDY.cells(STUDY.prompted)
+    return [file for cell in cells for file in STUDY.verdicts(cell)]
+
+
+def all_measured(wildcards):
+    return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
+
+
+def all_scores(wildcards):
+    return STUDY.scores()

@@ -1,0 +1,139 @@
+"""Raw files become datasets and prompts.
+
+Takes: results/raw/{source}/.
+Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap.json.
+"""
+
+
+rule prepare_dataset:
+    """Keep the rows of a source that make preference pairs."""
+    input:
+        raw=dataset_file,
+    output:
+        dataset="results/{study}/datasets/{dataset}.parquet",
+    log:
+        "logs/{study}/prepare_dataset/{dataset}.log",
+    benchmark:
+        "logs/timing/{study}/prepare_dataset/{dataset}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=dataset_block,
+        source=dataset_source,
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid prepare-dataset \
+          --spec {params.spec:q} \
+          --source {params.source:q} \
+          --file {input.raw:q} \
+          --out {output.dataset:q}
+        """
+
+
+rule prepare_prompts:
+    """Turn a benchmark's raw rows into prompts."""
+    input:
+        raw=prompt_file,
+        plain=plain_prompt_file,
+    output:
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+    log:
+        "logs/{study}/prepare_prompts/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/prepare_prompts/{benchmark}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=prompt_block,
+        source=prompt_source,
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid prepare-prompts \
+          --benchmark {wildcards.benchmark:q} \
+          --spec {params.spec:q} \
+          --source {params.source:q} \
+          --file {input.raw:q} \
+          --plain {input.plain:q} \
+          --out {output.prompts:q}
+        """
+
+
+rule overlap:
+    """Count the prompts that datasets and benchmarks share."""
+    input:
+        datasets=all_datasets,
+        prompts=all_prompts,
+    output:
+        overlap="results/{study}/overlap.json",
+    log:
+        "logs/{study}/overlap.log",
+    benchmark:
+        "logs/timing/{study}/overlap.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid overlap \
+          --datasets {input.datasets:q} \
+          --prompts {input.prompts:q} \
+          --out {output.overlap:q}
+        """
+
+
+rule tokenize:
+    """Turn pairs into token ids; over-long ones are dropped and counted."""
+    input:
+        dataset="results/{study}/datasets/{dataset}.parquet",
+        base="results/bases/{base}",
+    output:
+        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+    log:
+        "logs/{study}/tokenize/{base}/{dataset}.log",
+    benchmark:
+        "logs/timing/{study}/tokenize/{base}/{dataset}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        max_length=dataset_max_length,
+        version=VERSIONS["tokenize"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid tokenize \
+          --dataset {input.dataset:q} \
+          --tokenizer {input.base:q} \
+          --max-length {params.max_length:q} \
+          --out {output.pairs:q}
+        """
+
+
+rule render:
+    """Turn prompts into token ids through the base's chat template."""
+    input:
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+        base="results/bases/{base}",
+    output:
+        ids="results/{study}/ids/{base}/{benchmark}.parquet",
+    log:
+        "logs/{study}/render/{base}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/render/{base}/{benchmark}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        version=VERSIONS["render"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid render \
+          --prompts {input.prompts:q} \
+          --tokenizer {input.base:q} \
+          --out {output.ids:q}
+        """

@@ -1,0 +1,40 @@
+"""A model and prompts become responses.
+
+Takes: results/{study}/ids/, a model.
+Gives: results/{study}/responses/.
+"""
+
+
+rule generate:
+    """Ask a model for its responses to one benchmark."""
+    input:
+        chain=chain,
+        ids="results/{study}/ids/{base}/{benchmark}.parquet",
+    output:
+        responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    log:
+        "logs/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../envs/engine.yaml"
+    params:
+        decode=decode_block,
+        engine=ENGINE,
+        seed=STUDY.config.study.seed,
+        benchmark_version=benchmark_block("version"),
+        version=VERSIONS["generate"],
+        store="results/{study}/store/generate/{base}/{recipe}/seed{seed}/{benchmark}",
+    priority: model_priority
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid generate \
+          --chain {input.chain:q} \
+          --ids {input.ids:q} \
+          --decode {params.decode:q} \
+          --engine {params.engine:q} \
+          --seed {params.seed:q} \
+          --store {params.store:q} \
+          --out {output.responses:q}
+        """

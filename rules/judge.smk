@@ -1,0 +1,71 @@
+"""Responses become verdicts; a judge itself is measured on labelled rows.
+
+Takes: results/{study}/responses/, a judge's model.
+Gives: results/{study}/verdicts/, results/{study}/measured/.
+"""
+
+
+rule judge:
+    """Turn the responses of one cell into the verdicts of one judge."""
+    input:
+        chain=judge_chain,
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+        responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    output:
+        verdicts="results/{study}/verdicts/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    log:
+        "logs/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../envs/engine.yaml"
+    params:
+        judge=judge_block,
+        engine=ENGINE,
+        version=VERSIONS["judge"],
+        store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
+    priority: judge_priority
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid judge \
+          --judge {params.judge:q} \
+          --chain {input.chain:q} \
+          --prompts {input.prompts:q} \
+          --responses {input.responses:q} \
+          --engine {params.engine:q} \
+          --store {params.store:q} \
+          --out {output.verdicts:q}
+        """
+
+
+rule measure:
+    """Measure a judge on labelled rows that it did not train on."""
+    input:
+        chain=measured_chain,
+        labelled=labelled,
+    output:
+        measured="results/{study}/measured/{judge}.json",
+    log:
+        "logs/{study}/measure/{judge}.log",
+    benchmark:
+        "logs/timing/{study}/measure/{judge}.tsv"
+    conda:
+        "../envs/engine.yaml"
+    params:
+        judge=judge_block,
+        engine=ENGINE,
+        version=VERSIONS["measure"],
+        store="results/{study}/store/measure/{judge}",
+    priority: judge_priority
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid measure \
+          --judge {params.judge:q} \
+          --chain {input.chain:q} \
+          --labelled {input.labelled:q} \
+          --engine {params.engine:q} \
+          --store {params.store:q} \
+          --out {output.measured:q}
+        """

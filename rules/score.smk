@@ -1,0 +1,160 @@
+"""Verdicts become scores with intervals, and all scores become one table.
+
+Takes: results/{study}/prompts/, responses/, verdicts/, capability/.
+Gives: results/{study}/scores/, scores.parquet, runs.parquet.
+"""
+
+
+rule score:
+    """Score one cell, with paired differences to the base untouched."""
+    input:
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+        responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+        verdicts=cell_verdicts,
+        base_responses=base_responses,
+        base_verdicts=base_verdicts,
+    output:
+        scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    wildcard_constraints:
+        benchmark=one_of(STUDY.prompted),
+    log:
+        "logs/{study}/score/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/score/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        cell=cell_block,
+        metric=benchmark_block("metric"),
+        judges=judge_kinds,
+        off_language=benchmark_block("off_language"),
+        most_unscored=STUDY.config.study.most_unscored,
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.cell"),
+    priority: 60
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid score \
+          --cell {params.cell:q} \
+          --metric {params.metric:q} \
+          --judges {params.judges:q} \
+          --prompts {input.prompts:q} \
+          --responses {input.responses:q} \
+          --verdicts {input.verdicts:q} \
+          --base-responses {input.base_responses:q} \
+          --base-verdicts {input.base_verdicts:q} \
+          --off-language {params.off_language:q} \
+          --most-unscored {params.most_unscored:q} \
+          --study-seed {params.seed:q} \
+          --out {output.scores:q}
+        """
+
+
+rule score_capability:
+    """Score a capability suite, task by task and as a mean."""
+    input:
+        results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
+        base_results=base_capability,
+    output:
+        scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    wildcard_constraints:
+        benchmark=one_of(STUDY.suites),
+    log:
+        "logs/{study}/score_capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/score_capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        cell=cell_block,
+        most_unscored=STUDY.config.study.most_unscored,
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.capability"),
+    priority: 60
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid score-capability \
+          --cell {params.cell:q} \
+          --results {input.results:q} \
+          --base-results {input.base_results:q} \
+          --most-unscored {params.most_unscored:q} \
+          --study-seed {params.seed:q} \
+          --out {output.scores:q}
+        """
+
+
+rule score_global:
+    """The global safety score of a model: the mean of its safety benchmarks."""
+    input:
+        prompts=global_prompts,
+        responses=global_responses,
+        verdicts=global_verdicts,
+        base_responses=global_base_responses,
+        base_verdicts=global_base_verdicts,
+    output:
+        scores="results/{study}/scores/{base}/{recipe}/seed{seed}/global.parquet",
+    log:
+        "logs/{study}/score_global/{base}/{recipe}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/score_global/{base}/{recipe}/seed{seed}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        cell=cell_block,
+        judges=global_judge_kinds,
+        off_language=global_off_language,
+        most_unscored=STUDY.config.study.most_unscored,
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.combine"),
+    priority: 60
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid score-global \
+          --cell {params.cell:q} \
+          --judges {params.judges:q} \
+          --prompts {input.prompts:q} \
+          --responses {input.responses:q} \
+          --verdicts {input.verdicts:q} \
+          --base-responses {input.base_responses:q} \
+          --base-verdicts {input.base_verdicts:q} \
+          --off-language {params.off_language:q} \
+          --most-unscored {params.most_unscored:q} \
+          --study-seed {params.seed:q} \
+          --out {output.scores:q}
+        """
+
+
+rule collect:
+    """Gather all scores into one table, and all that was dropped into another."""
+    input:
+        scores=all_scores,
+        models=all_models,
+        datasets=all_datasets,
+        measured=all_measured,
+        overlap="results/{study}/overlap.json",
+    output:
+        scores="results/{study}/scores.parquet",
+        runs="results/{study}/runs.parquet",
+    log:
+        "logs/{study}/collect.log",
+    benchmark:
+        "logs/timing/{study}/collect.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        code=code_hash("safegrid.score.collect"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid collect \
+          --scores {input.scores:q} \
+          --models {input.models:q} \
+          --datasets {input.datasets:q} \
+          --measured {input.measured:q} \
+          --overlap {input.overlap:q} \
+          --out-scores {output.scores:q} \
+          --out-runs {output.runs:q}
+        """

@@ -1,0 +1,46 @@
+"""Named targets: one for each stage, so that a run can stop there."""
+
+
+localrules:
+    all,
+    prepare_data,
+    train_all,
+    generate_all,
+    judge_all,
+    tables,
+    figures,
+
+
+rule all:
+    """The whole study, to its report."""
+    default_target: True
+    input:
+        f"results/{STUDY.name}/report/report.html",
+
+
+rule prepare_data:
+    """All datasets, prompts and their overlap."""
+    input:
+        all_datasets,
+        all_prompts,
+        f"results/{STUDY.name}/overlap.json",
+
+
+rule train_all:
+    """All models."""
+    input:
+        all_models,
+
+
+rule generate_all:
+    """All responses and capability results."""
+    input:
+        all_responses,
+        all_capabilities,
+
+
+rule judge_all:
+    """All verdicts, and how good the judges are."""
+    input:
+        all_verdicts,
+        all_measured,

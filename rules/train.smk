@@ -1,0 +1,104 @@
+"""Pairs and a start model become a trained model.
+
+Takes: results/{study}/pairs/, the start model.
+Gives: results/{study}/reference/, results/{study}/models/.
+"""
+
+
+rule reference:
+    """Log-probabilities of all pairs under a start model, once for all methods."""
+    input:
+        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+        chain=chain,
+    output:
+        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.parquet",
+    log:
+        "logs/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.log",
+    benchmark:
+        "logs/timing/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        precision=STUDY.reference_settings[0],
+        micro_batch=STUDY.reference_settings[1],
+        version=VERSIONS["reference"],
+    priority: 80
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid reference \
+          --pairs {input.pairs:q} \
+          --chain {input.chain:q} \
+          --precision {params.precision:q} \
+          --micro-batch {params.micro_batch:q} \
+          --out {output.reference:q}
+        """
+
+
+rule kto_reference:
+    """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
+    input:
+        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+        chain=chain,
+    output:
+        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.kto-{key}.parquet",
+    wildcard_constraints:
+        key="[0-9a-f]{12}",
+    log:
+        "logs/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.log",
+    benchmark:
+        "logs/timing/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        recipe=kto_block,
+        data_seed=kto_data_seed,
+        version=VERSIONS["reference"],
+    priority: 80
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid kto-reference \
+          --pairs {input.pairs:q} \
+          --chain {input.chain:q} \
+          --recipe {params.recipe:q} \
+          --data-seed {params.data_seed:q} \
+          --out {output.reference:q}
+        """
+
+
+rule train:
+    """Train one model: a recipe from its start model, with one seed."""
+    input:
+        pairs=pairs,
+        chain=start_chain,
+        reference=reference,
+        kto_reference=kto_reference,
+    output:
+        model=directory("results/{study}/models/{base}/{recipe}/seed{seed}"),
+    log:
+        "logs/{study}/train/{base}/{recipe}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/train/{base}/{recipe}/seed{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        recipe=recipe_block,
+        data_seed=recipe_data_seed,
+        version=VERSIONS["train"],
+        checkpoints="results/{study}/store/checkpoints",
+    priority: 70
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid train \
+          --pairs {input.pairs:q} \
+          --chain {input.chain:q} \
+          --reference {input.reference:q} \
+          --kto-reference {input.kto_reference:q} \
+          --recipe {params.recipe:q} \
+          --seed {wildcards.seed:q} \
+          --data-seed {params.data_seed:q} \
+          --checkpoints {params.checkpoints:q} \
+          --out {output.model:q}
+        """

@@ -1,0 +1,104 @@
+"""Who runs: the identity that a run gives its jobs, and the file that names its owner.
+
+Snakemake's lock says that a folder is locked, not by whom. `onstart` therefore writes
+the owner's process, and the run's id goes into the environment of every job, where
+engines and trainers read it: they end when their owner is gone.
+"""
+
+import os
+import socket
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from safegrid.artifacts import read_json, write_json
+
+RUN = "SAFEGRID_RUN"
+OWNER_PID = "SAFEGRID_OWNER_PID"
+OWNER_FILE = Path(".snakemake/safegrid-owner.json")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process behind a run; pid and start time together name it for good."""
+
+    run: str
+    pid: int
+    started: float
+    host: str
+
+    def is_here(self) -> bool:
+        """Whether this run belongs to this machine."""
+        return self.host == socket.gethostname()
+
+    def is_alive(self) -> bool:
+        """Whether the very process still runs (only meaningful on its host)."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
+        except psutil.NoSuchProcess:
+            return False
+
+
+def announce(basedir: Path) -> dict[str, str]:
+    """Return the environment that every job of a run inherits.
+
+    A job that parses the workflow again (on a cluster) keeps its run's identity.
+    """
+    inherited = os.environ.get("PYTHONPATH", "")
+    source = str(basedir / "src")
+    paths = [source, *(p for p in inherited.split(os.pathsep) if p and p != source)]
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        RUN: os.environ.get(RUN) or uuid.uuid4().hex,
+        OWNER_PID: os.environ.get(OWNER_PID) or str(os.getpid()),
+        # Jobs never ask a hub: what a study needs was fetched before.
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def record_owner(path: Path = OWNER_FILE) -> None:
+    """Write who runs, for whoever finds the folder locked after a crash."""
+    process = psutil.Process(int(os.environ[OWNER_PID]))
+    owner = Owner(
+        os.environ[RUN], process.pid, process.create_time(), socket.gethostname()
+    )
+    write_json(path, asdict(owner))
+
+
+def read_owner(path: Path = OWNER_FILE) -> Owner | None:
+    """Return who ran last in this folder, or None where no run was recorded."""
+    return Owner(**read_json(path)) if path.exists() else None
+
+
+def processes_of(run: str) -> list[psutil.Process]:
+    """Return the living processes that carry a run's id in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(RUN) == run and process.pid != os.getpid():
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def end_processes(run: str, grace: float = 5.0) -> int:
+    """End what is left of a run: ask first, then kill; return how many there were."""
+    processes = processes_of(run)
+    for process in processes:
+        _signal(process, "terminate")
+    _, alive = psutil.wait_procs(processes, timeout=grace)
+    for process in alive:
+        _signal(process, "kill")
+    psutil.wait_procs(alive, timeout=grace)
+    return len(processes)
+
+
+def _signal(process: psutil.Process, action: str) -> None:
+    try:
+        getattr(process, action)()
+    except psutil.NoSuchProcess:
+        return
