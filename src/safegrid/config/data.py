@@ -1,6 +1,6 @@
 """Where rows come from and which of them a study takes."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,29 @@ from safegrid.config.blocks import Block, Positive
 Format = Literal[
     "documents", "pku", "alert", "realtoxicityprompts", "xstest", "labelled", "lm_eval"
 ]
+# PKU-SafeRLHF's nineteen, in upstream's order.
+HarmCategory = Literal[
+    "Endangering National Security",
+    "Insulting Behavior",
+    "Discriminatory Behavior",
+    "Endangering Public Health",
+    "Copyright Issues",
+    "Violence",
+    "Drugs",
+    "Privacy Violation",
+    "Economic Crime",
+    "Mental Manipulation",
+    "Human Trafficking",
+    "Physical Harm",
+    "Sexual Content",
+    "Cybercrime",
+    "Disrupting Public Order",
+    "Environmental Damage",
+    "Psychological Harm",
+    "White-Collar Crime",
+    "Animal Abuse",
+]
+HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
 PromptKind = Literal["alert", "alert_adversarial", "toxicity", "xstest"]
 
 # The formats that a stage of safegrid.data can prepare; the others (a base's
@@ -61,7 +84,7 @@ class DatasetSpec(Block):
     source: str
     file: str = "train"
     keep: Literal["exactly_one_safe", "safer_response_id"] = "exactly_one_safe"
-    categories: list[str] | None = Field(default=None, min_length=1)
+    categories: list[HarmCategory] | None = Field(default=None, min_length=1)
     limit: Positive | None = None
     seed: int = 0
     max_length: Positive

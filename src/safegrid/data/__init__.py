@@ -1,0 +1,1 @@
+"""From upstream files to rows of the study: preferences, prompts, their overlap."""

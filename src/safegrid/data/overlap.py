@@ -1,0 +1,88 @@
+"""Which benchmark prompts a model may have met in its training pairs.
+
+Takes prepared datasets and prompts; gives a JSON report that counts, for each dataset
+and benchmark, the prompts that equal a training prompt, that contain one or stand in
+one, or that share a run of eight words with one. Texts are compared by normalised
+words; responses are not compared.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_table, write_json
+from safegrid.data.words import Containment, Words, ngrams, words
+from safegrid.records import PREFERENCE, PROMPT
+
+NGRAM = 8
+
+
+def report_overlap(datasets: list[Path], prompts: list[Path], out: Path) -> None:
+    """Write the overlap of every dataset with every benchmark.
+
+    Args:
+        datasets: tables of type PREFERENCE; a report names them by file name.
+        prompts: tables of type PROMPT, named likewise.
+        out: JSON with `pairs`, one entry for each dataset and benchmark: `exact`,
+            `contained` and `ngram` each with `n` and `prompt_ids`, and
+            `n_without_ngram`, the prompts too short to hold eight words.
+
+    Raises:
+        DataError: a table is not of its type.
+    """
+    trained = {
+        path.stem: set(map(words, read_table(path, PREFERENCE)["prompt"]))
+        for path in datasets
+    }
+    asked = {path.stem: _asked(read_table(path, PROMPT)) for path in prompts}
+    pairs = [
+        {"dataset": dataset, "benchmark": benchmark, **overlap(seen, texts)}
+        for dataset, seen in trained.items()
+        for benchmark, texts in asked.items()
+    ]
+    inputs = {"datasets": datasets, "prompts": prompts}
+    facts = manifest("overlap", inputs, {"ngram": NGRAM})
+    write_json(out, {"manifest": facts, "pairs": pairs})
+
+
+def overlap(seen: set[Words], asked: dict[str, Words]) -> dict[str, Any]:
+    """Compare a dataset's distinct prompts with a benchmark's, by prompt id."""
+    ordered = sorted(seen)
+    training = Containment(dict(enumerate(ordered)))
+    benchmark = Containment(asked)
+    within = {name for text in ordered for name in benchmark.inside(text)}
+    runs = {run for text in ordered for run in ngrams(text, NGRAM)}
+    return {
+        "n_training_prompts": len(seen),
+        "n_prompts": len(asked),
+        "n_without_ngram": sum(len(text) < NGRAM for text in asked.values()),
+        "exact": _found(name for name, text in asked.items() if text in seen),
+        "contained": _found(
+            name
+            for name, text in asked.items()
+            if name in within or any(True for _ in training.inside(text))
+        ),
+        "ngram": _found(
+            name
+            for name, text in asked.items()
+            if any(run in runs for run in ngrams(text, NGRAM))
+        ),
+    }
+
+
+def _asked(frame: pl.DataFrame) -> dict[str, Words]:
+    return {
+        name: words(
+            "\n".join(
+                message["content"] for message in prompt if message["role"] == "user"
+            )
+        )
+        for name, prompt in frame.select("prompt_id", "prompt").iter_rows()
+    }
+
+
+def _found(names: Iterable[str]) -> dict[str, Any]:
+    listed = list(names)
+    return {"n": len(listed), "prompt_ids": listed}

@@ -1,0 +1,115 @@
+"""PKU-SafeRLHF (Ji et al. 2024): two responses a prompt, each labelled safe or not.
+
+Takes both column sets that upstream published: seven columns (the 30K release) and
+sixteen (since June 2024: harm categories, severities, sources, checksums).
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safegrid.config.data import HARM_CATEGORIES
+from safegrid.data.problems import Problems, describe
+from safegrid.data.raw import Field, Row, read_rows
+
+FIELDS = {
+    "prompt": Field(str),
+    "response_0": Field(str, filled=False),
+    "response_1": Field(str, filled=False),
+    "is_response_0_safe": Field(bool),
+    "is_response_1_safe": Field(bool),
+    "safer_response_id": Field(int),
+}
+HARM_FIELDS = {
+    "response_0_harm_category": Field(dict),
+    "response_1_harm_category": Field(dict),
+    "response_0_sha256": Field(str),
+    "response_1_sha256": Field(str),
+}
+
+
+class Comparison(NamedTuple):
+    """One row, whichever columns it came in.
+
+    Attributes:
+        line: where it starts in the file, counted from 1.
+        responses: the two texts; `safe` and `harms` are in the same order.
+        safer: 0 or 1, upstream's safer_response_id. Not its better_response_id, which
+            is about helpfulness and often the other one.
+        harms: harm categories of each response in upstream's order; null in the
+            seven-column form.
+        intact: whether each response still has upstream's checksum (true where the
+            form has none).
+    """
+
+    line: int
+    prompt: str
+    responses: tuple[str, str]
+    safe: tuple[bool, bool]
+    safer: int
+    harms: tuple[tuple[str, ...], tuple[str, ...]] | None
+    intact: bool
+
+
+def read(path: Path, problems: Problems) -> Iterator[Comparison]:
+    """Read a file of either form; what does not fit is noted in `problems`."""
+    for row in read_rows(path, FIELDS, problems):
+        values = row.values
+        reason = None
+        if values["safer_response_id"] not in (0, 1):
+            reason = "field 'safer_response_id' must be 0 or 1"
+        elif any(name in values for name in HARM_FIELDS):
+            reason = _harm_reason(values)
+        if reason is None:
+            yield _comparison(row)
+        else:
+            problems.add(row.line, reason)
+
+
+def _harm_reason(values: dict[str, Any]) -> str | None:
+    for name, field in HARM_FIELDS.items():
+        if type(values.get(name)) is not field.kind:
+            return (
+                f"field {name!r} is missing or of the wrong type, while others of the"
+                " sixteen-column form are there"
+            )
+    for name in ("response_0_harm_category", "response_1_harm_category"):
+        odd = [key for key in values[name] if key not in HARM_CATEGORIES]
+        if odd:
+            return (
+                f"field {name!r} has categories that upstream does not publish:"
+                f" {', '.join(map(describe, odd[:5]))}"
+            )
+        if any(type(flag) is not bool for flag in values[name].values()):
+            return f"field {name!r} must hold only true and false"
+    return None
+
+
+def _comparison(row: Row) -> Comparison:
+    values = row.values
+    responses = (values["response_0"], values["response_1"])
+    with_harms = "response_0_harm_category" in values
+    return Comparison(
+        line=row.line,
+        prompt=values["prompt"],
+        responses=responses,
+        safe=(values["is_response_0_safe"], values["is_response_1_safe"]),
+        safer=values["safer_response_id"],
+        harms=(_harms(values, 0), _harms(values, 1)) if with_harms else None,
+        intact=not with_harms
+        or all(
+            values[f"response_{i}_sha256"] == _checksum(values["prompt"], response)
+            for i, response in enumerate(responses)
+        ),
+    )
+
+
+def _harms(values: dict[str, Any], response: int) -> tuple[str, ...]:
+    flags = values[f"response_{response}_harm_category"]
+    return tuple(name for name in HARM_CATEGORIES if flags.get(name))
+
+
+def _checksum(prompt: str, response: str) -> str:
+    # Upstream's rule, found on its published rows: prompt and response, unseparated.
+    return sha256((prompt + response).encode()).hexdigest()
