@@ -181,7 +181,9 @@ def _read_json(path: Path, problems: Problems) -> Iterator[Row]:
             if text[position : position + 1] == ",":
                 position = _skip(text, position + 1)
             elif text[position : position + 1] != "]":
-                raise ValueError("expected ',' or ']' after an item")
+                raise ValueError("no ',' or ']' after the item that starts here")
+        if _skip(text, position + 1) < len(text):
+            problems.add(line, "more text after the list's end")
     except (_NotTextError, ValueError) as error:
         problems.add(_json_line(raw, line, error), _json_reason(error))
 
