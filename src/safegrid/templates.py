@@ -13,7 +13,7 @@ transformers for it would cost every cell seconds. Rendering follows transformer
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import jinja2
@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from safegrid.artifacts import sha256_json
 from safegrid.errors import DataError
 from safegrid.tokenizer_files import (
+    encode_plain,
     environment,
     read_backend,
     read_settings,
@@ -170,9 +171,37 @@ class ChatTokenizer:
         Raises:
             DataError: as `render` and `encode_text`.
         """
-        marked = [{**turn, "content": self._mark(turn["content"])} for turn in messages]
-        rendered = self.render(marked, add_generation_prompt)
+        rendered = self._render_marked(messages, add_generation_prompt)
         return self._encode_marked(rendered + self._mark(prefill))
+
+    def continuations(
+        self, messages: Sequence[Message], prefill: str, texts: Sequence[str]
+    ) -> tuple[list[int], list[list[int]]]:
+        """Return a conversation's ids up to the answer, and each answer's ids there.
+
+        An answer's ids are those that it has in the whole text: tokenizers write a
+        word otherwise after a newline or at a text's start. Where an answer's first
+        letters join the tokens before it, the context ends before those.
+
+        Args:
+            messages: the turns before the answer.
+            prefill: the start of the answer that is given.
+            texts: ways for it to go on.
+
+        Raises:
+            DataError: as `chat_ids`.
+        """
+        opening = self._render_marked(messages, add_generation_prompt=True)
+        context = self._encode_marked(opening + self._mark(prefill))
+        whole = [
+            self._encode_marked(opening + self._mark(prefill + text)) for text in texts
+        ]
+        start = 0
+        for column in zip(context, *whole, strict=False):
+            if len(set(column)) > 1:
+                break
+            start += 1
+        return context[:start], [ids[start:] for ids in whole]
 
     def check_bos(self, ids: Sequence[int], name: str) -> None:
         """Assert that a conversation opens with one BOS, where its template has one.
@@ -202,6 +231,12 @@ class ChatTokenizer:
                 " asked in conversations needs one"
             )
         return self.template
+
+    def _render_marked(
+        self, messages: Sequence[Message], add_generation_prompt: bool
+    ) -> str:
+        marked = [{**turn, "content": self._mark(turn["content"])} for turn in messages]
+        return self.render(marked, add_generation_prompt)
 
     @cached_property
     def _compiled(self) -> jinja2.Template:
@@ -248,7 +283,7 @@ class ChatTokenizer:
         It is encoded after a newline that is then cut off, because some tokenizers
         put a space before what they take for the start of a text.
         """
-        encode = self._encode_plain if plain else self.encode
+        encode = partial(encode_plain, self._backend) if plain else self.encode
         newline = self.encode("\n")
         ids = encode("\n" + piece)
         ids = ids[len(newline) :] if ids[: len(newline)] == newline else encode(piece)
@@ -258,13 +293,3 @@ class ChatTokenizer:
                 " it only as the control token of that name; take the row out"
             )
         return ids
-
-    def _encode_plain(self, text: str) -> list[int]:
-        """Run the tokenizer's pipeline without its added tokens."""
-        backend = self._backend
-        if backend.normalizer is not None:
-            text = backend.normalizer.normalize_str(text)
-        parts = [text]
-        if backend.pre_tokenizer is not None:
-            parts = [part for part, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
-        return [token.id for part in parts for token in backend.model.tokenize(part)]

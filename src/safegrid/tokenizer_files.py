@@ -57,6 +57,16 @@ def read_backend(path: Path) -> Tokenizer:
     return backend
 
 
+def encode_plain(backend: Tokenizer, text: str) -> list[int]:
+    """Run a tokenizer's pipeline without its added tokens, special or not."""
+    if backend.normalizer is not None:
+        text = backend.normalizer.normalize_str(text)
+    parts = [text]
+    if backend.pre_tokenizer is not None:
+        parts = [part for part, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+    return [token.id for part in parts for token in backend.model.tokenize(part)]
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """Merge the two files of settings in transformers' order of precedence.
 
