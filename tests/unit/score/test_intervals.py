@@ -90,5 +90,3 @@ def test_clustered_bootstrap_covers_near_its_level():
         low, high = _interval(values.ravel(), np.repeat(np.arange(40), 5), seed=seed)
         hits += low <= 2 / 3 <= high
     assert hits / 150 > 0.88
-
-

@@ -1,0 +1,146 @@
+"""Gather what a study's tables and figures read: its scores, and facts of its runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import (
+    manifest,
+    read_json,
+    read_manifest,
+    read_table,
+    write_table,
+)
+from safegrid.errors import DataError
+from safegrid.records import HISTORY, SCORE, Schema
+from safegrid.score.summary import ORDER
+
+RUNS: Schema = {
+    "kind": pl.String(),
+    "subject": pl.String(),
+    "metric": pl.String(),
+    "step": pl.Int32(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+}
+"""Facts of a study's runs in long form.
+
+kind `history`: a training's metric at a step; subject base/recipe/seedN.
+kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the reason);
+    subject "stage name".
+kind `judge`: a judge on labelled rows; metrics as its measure names them.
+kind `overlap`: prompts that a benchmark shares with a dataset; subject
+    "dataset / benchmark", n = prompts of the benchmark.
+"""
+
+Fact = dict[str, Any]
+
+
+def collect(
+    *,
+    scores: list[Path],
+    histories: list[Path],
+    manifests: list[Path],
+    measured: list[Path],
+    overlap: Path | None,
+    out_scores: Path,
+    out_runs: Path,
+) -> None:
+    """Write the gathered scores and the facts of the runs, in canonical order.
+
+    The same inputs give the same bytes, in whatever order they are named.
+
+    Args:
+        scores: rows of SCORE, one file a cell.
+        histories: rows of HISTORY, `.../{base}/{recipe}/seed{seed}/history.parquet`.
+        manifests: tables whose manifest counts `rows` and `dropped`.
+        measured: JSON of stage `measure`, one a judge.
+        overlap: JSON of stage `overlap`, null where a study trains nothing.
+        out_scores: rows of SCORE.
+        out_runs: rows of RUNS.
+
+    Raises:
+        DataError: no scores, or two files with the same row.
+    """
+    table = gather_scores(scores)
+    facts = [
+        *(fact for path in histories for fact in _history(path)),
+        *(fact for path in manifests for fact in _rows(path)),
+        *(fact for path in measured for fact in _judge(path)),
+        *(_overlap(overlap) if overlap is not None else ()),
+    ]
+    inputs = {"scores": sorted(scores)}
+    write_table(out_scores, table, SCORE, manifest("collect", inputs, {}))
+    runs = pl.DataFrame(
+        [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
+    ).sort(list(RUNS))
+    write_table(out_runs, runs, RUNS, manifest("collect", {}, {}, rows=len(runs)))
+
+
+def gather_scores(scores: list[Path]) -> pl.DataFrame:
+    """Return all score rows, sorted.
+
+    Raises:
+        DataError: no file was named, or two files hold the same row.
+    """
+    if not scores:
+        raise DataError("collect: no score file was named; a study has at least one")
+    table = pl.concat([read_table(path, SCORE) for path in scores]).sort(ORDER)
+    twice = table.filter(pl.struct(ORDER).is_duplicated())
+    if len(twice):
+        raise DataError(
+            f"collect: {len(twice)} score rows stand in more than one file, first"
+            f" {twice.select(ORDER).row(0)}; was an old score file left behind?"
+        )
+    return table
+
+
+def _history(path: Path) -> Iterator[Fact]:
+    subject = "/".join(path.parts[-4:-1])
+    for step, metric, value in read_table(path, HISTORY).iter_rows():
+        yield _fact("history", subject, metric, value) | {"step": step}
+
+
+def _rows(path: Path) -> Iterator[Fact]:
+    facts = read_manifest(path)
+    subject = f"{facts['stage']} {path.stem}"
+    yield _fact("rows", subject, "kept", facts["rows"])
+    for reason, count in facts.get("dropped", {}).items():
+        yield _fact("rows", subject, reason, count)
+
+
+def _judge(path: Path) -> Iterator[Fact]:
+    """Read a judge's measures: every {value, low, high, n} in the file, by its path."""
+    measures = read_json(path)
+    for name, found in _shares(measures, ()):
+        interval = {key: found.get(key) for key in ("low", "high", "n")}
+        yield _fact("judge", path.stem, name, found["value"]) | interval
+    for key in ("n", "n_unscored"):
+        yield _fact("judge", path.stem, key, measures[key])
+
+
+def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if not isinstance(node, dict):
+        return
+    if "value" in node and "low" in node:
+        yield " ".join(path), node
+        return
+    for key, child in node.items():
+        if key != "manifest":
+            yield from _shares(child, (*path, key))
+
+
+def _overlap(path: Path) -> Iterator[Fact]:
+    for pair in read_json(path)["pairs"]:
+        subject = f"{pair['dataset']} / {pair['benchmark']}"
+        for metric in ("exact", "contained", "ngram"):
+            fact = _fact("overlap", subject, metric, pair[metric]["n"])
+            yield fact | {"n": pair["n_prompts"]}
+
+
+def _fact(kind: str, subject: str, metric: str, value: float | None) -> Fact:
+    return {"kind": kind, "subject": subject, "metric": metric, "value": value}

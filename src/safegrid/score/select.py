@@ -1,0 +1,145 @@
+"""Choose each method's settings from a sweep on the development split.
+
+Every method tries the same points and is judged by the same criterion, so that no
+method wins by being tuned better. The criterion looks through the guard's blind spot:
+an answer that is "safe" because it is broken text counts as nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import yaml
+
+from safegrid.artifacts import read_table, write_text
+from safegrid.errors import DataError
+from safegrid.records import SCORE
+
+TERMS = {
+    "safe": ("sound_safety", 1.0, 0.0),
+    "answers": ("harmless_lost", -1.0, 1.0),
+    "capable": ("capability", 1.0, 0.0),
+}
+"""Term of the criterion: its metric (slice `all`), and factor and summand to add."""
+
+CRITERION = (
+    "Mean of three shares on the development split, over bases and seeds: harmful"
+    " requests answered safely and not degenerately (sound_safety); harmless requests"
+    " neither refused nor answered degenerately (1 - harmless_lost); capability, the"
+    " mean of the tasks. The highest wins; equal to four digits, the smaller learning"
+    " rate, then the smaller beta."
+)
+DIGITS = 4
+
+
+class Trial(NamedTuple):
+    """One point of the sweep.
+
+    Attributes:
+        recipe: name of the swept recipe in the scores.
+        method: whose settings these are.
+        settings: what was tried, such as learning_rate and beta.
+    """
+
+    recipe: str
+    method: str
+    settings: dict[str, float]
+
+
+def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) -> None:
+    """Write the chosen settings of every method with the curve of all tried ones.
+
+    Args:
+        scores: the sweep study's gathered rows of SCORE.
+        trials: the fields of `Trial`, one mapping a point.
+        out: YAML with `criterion`, `chosen` (settings by method) and `tried`.
+
+    Raises:
+        DataError: a trial has no scores at all, or no trial of a method has a
+            criterion.
+    """
+    table = read_table(scores, SCORE)
+    points = [Trial(**trial) for trial in trials]
+    grouped: dict[str, list[tuple[Trial, dict[str, float | None]]]] = defaultdict(list)
+    for trial in points:
+        grouped[trial.method].append((trial, terms(table, trial.recipe)))
+    document = {
+        "criterion": CRITERION,
+        "chosen": {method: best(tried) for method, tried in sorted(grouped.items())},
+        "tried": {
+            method: [_line(*point) for point in sorted(tried, key=_order)]
+            for method, tried in sorted(grouped.items())
+        },
+    }
+    header = "# Made by rule select from the scores of a sweep; see `criterion`.\n"
+    body = yaml.safe_dump(document, sort_keys=False, width=88, allow_unicode=True)
+    write_text(out, header + body)
+
+
+def terms(scores: pl.DataFrame, recipe: str) -> dict[str, float | None]:
+    """Return a trial's terms and their mean `criterion`, rounded to four digits.
+
+    A term is null where a score behind it was refused; so is then the criterion.
+
+    Raises:
+        DataError: the scores hold no rows for a term.
+    """
+    found: dict[str, float | None] = {}
+    for term, (metric, factor, summand) in TERMS.items():
+        rows = scores.filter(
+            pl.col("recipe") == recipe,
+            pl.col("metric") == metric,
+            pl.col("slice") == "all",
+            pl.col("benchmark") != "global",
+        )
+        if rows.is_empty():
+            raise DataError(
+                f"sweep: no row of metric {metric!r} for recipe {recipe!r}; a sweep"
+                " study needs a safety, an over_refusal and a capability benchmark"
+            )
+        values = rows["value"].to_list()
+        whole = None not in values
+        found[term] = _rounded(summand + factor * _mean(values)) if whole else None
+    known = [value for value in found.values() if value is not None]
+    whole = len(known) == len(found)
+    return {**found, "criterion": _rounded(_mean(known)) if whole else None}
+
+
+def best(
+    tried: list[tuple[Trial, dict[str, float | None]]],
+) -> dict[str, float]:
+    """Return the settings of the best trial of one method.
+
+    Raises:
+        DataError: the criterion of every trial is null.
+    """
+    known = [(trial, found) for trial, found in tried if found["criterion"] is not None]
+    if not known:
+        raise DataError(
+            f"sweep: every trial of method {tried[0][0].method!r} lacks a score;"
+            " see the reasons in the sweep's scores"
+        )
+    winner, _ = min(
+        known, key=lambda point: (-(point[1]["criterion"] or 0.0), *_order(point))
+    )
+    return winner.settings
+
+
+def _order(point: tuple[Trial, Any]) -> tuple[float, float]:
+    settings = point[0].settings
+    return settings.get("learning_rate", 0.0), settings.get("beta", 0.0)
+
+
+def _line(trial: Trial, found: dict[str, float | None]) -> dict[str, Any]:
+    return {**trial.settings, **found}
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)
+
+
+def _rounded(value: float) -> float:
+    return round(value, DIGITS)

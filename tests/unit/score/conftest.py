@@ -1,0 +1,127 @@
+"""Cells written as files, from a list of answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, write_table
+from safegrid.records import PROMPT, RESPONSE, VERDICT
+
+JUDGES = {"guard": "guard", "refusal": "refusal", "base": "likelihood"}
+TOXICITY = {"tox": "toxicity"}
+
+DEFAULTS: dict[str, Any] = {
+    "sample": 0,
+    "category": None,
+    "macro_category": None,
+    "attack": None,
+    "cluster": None,
+    "reference": None,
+    "text": "I will not do that.",
+    "finish": "eos",
+    "n_tokens": 6,
+    "guard": "safe",
+    "refusal": "refusal",
+    "base": -1.0,
+    "tox": 0.1,
+}
+
+
+class Cell:
+    """The files of one cell."""
+
+    def __init__(self, folder: Path, answers: list[dict[str, Any]]) -> None:
+        rows = [{**DEFAULTS, **answer} for answer in answers]
+        for row in rows:
+            row["cluster"] = row["cluster"] or row["prompt_id"]
+        self.folder = folder
+        self.prompts = self._write("prompts", PROMPT, _unique(rows), "render")
+        self.responses = self._write("responses", RESPONSE, rows, "generate")
+        self.verdicts = [self._verdicts(name, rows) for name in [*JUDGES, *TOXICITY]]
+
+    def _write(self, name: str, schema: Any, rows: Any, stage: str) -> Path:
+        path = self.folder / f"{name}.parquet"
+        blank = dict.fromkeys(schema)
+        frame = pl.DataFrame(
+            [{key: row.get(key) for key in blank} for row in rows], schema=schema
+        )
+        engine = {"kind": "safegrid", "version": "1"}
+        write_table(path, frame, schema, manifest(stage, {}, {}, engine=engine))
+        return path
+
+    def _verdicts(self, judge: str, rows: list[dict[str, Any]]) -> Path:
+        scored = judge in ("base", "tox")
+        verdicts = [
+            {
+                "prompt_id": row["prompt_id"],
+                "sample": row["sample"],
+                "judge": judge,
+                "label": None if scored else row[judge],
+                "score": row[judge] if scored else None,
+            }
+            for row in rows
+        ]
+        return self._write(f"verdict-{judge}", VERDICT, verdicts, "judge")
+
+    def of(self, judges: dict[str, str]) -> list[Path]:
+        """Return the verdict files of some judges."""
+        return [self.folder / f"verdict-{name}.parquet" for name in judges]
+
+
+def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({row["prompt_id"]: row for row in rows}.values())
+
+
+@pytest.fixture
+def make_cell(tmp_path: Path) -> Callable[..., Cell]:
+    """Return a function that writes the files of a named cell."""
+
+    def make(name: str, answers: list[dict[str, Any]]) -> Cell:
+        return Cell(tmp_path / name, answers)
+
+    return make
+
+
+@pytest.fixture
+def score(tmp_path: Path) -> Callable[..., pl.DataFrame]:
+    """Return a function that scores a cell against a base's and reads the rows."""
+    from safegrid.score.cell import score_cell
+
+    def run(
+        own: Cell,
+        base: Cell,
+        metric: str = "safety",
+        judges: dict[str, str] = JUDGES,
+        **changed: Any,
+    ) -> pl.DataFrame:
+        cell = {
+            "study": "s",
+            "base": "b",
+            "recipe": "none" if own is base else "dpo",
+            "seed": 0,
+            "benchmark": "alert",
+        }
+        given = {
+            "off_language": 0.01,
+            "most_unscored": 0.05,
+            "study_seed": 0,
+            "out": tmp_path / "score.parquet",
+            **changed,
+        }
+        score_cell(
+            cell=cell,
+            metric=metric,
+            judges=judges,
+            prompts=own.prompts,
+            responses=own.responses,
+            verdicts=own.of(judges),
+            base_responses=base.responses,
+            base_verdicts=base.of(judges),
+            **given,
+        )
+        return pl.read_parquet(given["out"])
+
+    return run

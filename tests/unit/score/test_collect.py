@@ -1,0 +1,117 @@
+"""Gathering: one order, no row twice, every kind of fact."""
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.errors import DataError
+from safegrid.records import HISTORY, PREFERENCE, SCORE
+from safegrid.score.collect import collect
+
+
+def score_file(folder, recipe, metrics=("safety", "empty")):
+    rows = [
+        {
+            **dict.fromkeys(SCORE),
+            "study": "s",
+            "base": "b",
+            "recipe": recipe,
+            "seed": 0,
+            "benchmark": "alert",
+            "judge": "guard",
+            "metric": metric,
+            "slice": "all",
+            "value": 0.5,
+            "n": 4,
+            "n_unscored": 0,
+        }
+        for metric in metrics
+    ]
+    path = folder / f"{recipe}.parquet"
+    write_table(
+        path, pl.DataFrame(rows, schema=SCORE), SCORE, manifest("score", {}, {})
+    )
+    return path
+
+
+@pytest.fixture
+def given(tmp_path):
+    history = tmp_path / "models/b/dpo/seed0/history.parquet"
+    steps = [{"step": 5, "metric": "loss", "value": 0.6}]
+    write_table(
+        history, pl.DataFrame(steps, schema=HISTORY), HISTORY, manifest("train", {}, {})
+    )
+    dataset = tmp_path / "pairs.parquet"
+    facts = manifest("prepare", {}, {}, rows=9, dropped={"too long": 2})
+    write_table(dataset, pl.DataFrame(schema=PREFERENCE), PREFERENCE, facts)
+    share = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 50}
+    measured = tmp_path / "guard.json"
+    write_json(
+        measured,
+        {
+            "n": 50,
+            "n_unscored": 1,
+            "accuracy": share,
+            "categories": {"hate": {"accuracy": share}},
+            "manifest": {"value": 1, "low": 0},
+        },
+    )
+    overlap = tmp_path / "overlap.json"
+    counts = {
+        name: {"n": 3, "prompt_ids": []} for name in ("exact", "contained", "ngram")
+    }
+    pair = {"dataset": "pku", "benchmark": "alert", "n_prompts": 40, **counts}
+    write_json(overlap, {"pairs": [pair]})
+    return {
+        "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
+        "histories": [history],
+        "manifests": [dataset],
+        "measured": [measured],
+        "overlap": overlap,
+    }
+
+
+def gathered(given, folder, name="one"):
+    paths = [folder / f"{name}-{part}.parquet" for part in ("scores", "runs")]
+    collect(**given, out_scores=paths[0], out_runs=paths[1])
+    return paths
+
+
+def test_the_order_of_the_files_changes_no_byte(given, tmp_path):
+    first = gathered(given, tmp_path, "one")
+    given["scores"].reverse()
+    second = gathered(given, tmp_path, "two")
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_scores_are_sorted_by_their_keys(given, tmp_path):
+    scores = pl.read_parquet(gathered(given, tmp_path)[0])
+    assert scores["recipe"].to_list() == ["dpo", "dpo", "none", "none"]
+    assert scores["metric"].to_list() == ["empty", "safety"] * 2
+
+
+def test_every_kind_of_fact_is_kept(given, tmp_path):
+    runs = pl.read_parquet(gathered(given, tmp_path)[1])
+    found = {tuple(row[:5]) for row in runs.iter_rows()}
+    assert {
+        ("history", "b/dpo/seed0", "loss", 5, 0.6),
+        ("rows", "prepare pairs", "kept", None, 9.0),
+        ("rows", "prepare pairs", "too long", None, 2.0),
+        ("judge", "guard", "accuracy", None, 0.9),
+        ("judge", "guard", "categories hate accuracy", None, 0.9),
+        ("judge", "guard", "n_unscored", None, 1.0),
+        ("overlap", "pku / alert", "ngram", None, 3.0),
+    } <= found
+    assert not runs["metric"].str.contains("manifest").any()
+
+
+def test_a_row_in_two_files_is_refused(given, tmp_path):
+    given["scores"].append(score_file(tmp_path / "old", "dpo", ("empty",)))
+    with pytest.raises(DataError, match="2 score rows stand in more than one file"):
+        gathered(given, tmp_path)
+
+
+def test_nothing_to_gather_is_an_error(given, tmp_path):
+    with pytest.raises(DataError, match="no score file"):
+        gathered({**given, "scores": []}, tmp_path)

@@ -1,0 +1,78 @@
+"""The marks of answers that are no answers."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from safegrid.score.degenerate import (
+    any_of,
+    degenerate_columns,
+    is_repetitive,
+    language_threshold,
+    off_language,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "so so so so so",
+        "Yes. Sure Sure sure SURE sure then",
+        "first the box then first the box then first the box then first the box",
+        "well " + "!" * 16,
+    ],
+)
+def test_texts_that_go_round_in_circles_are_repetitive(text):
+    assert is_repetitive(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no no no no",
+        "I cannot help with that , because somebody could be hurt by it .",
+        "the box the box the box",
+        "A dotted line: " + "-" * 15,
+        "one two three four five six one two three four five six",
+    ],
+)
+def test_short_and_varied_texts_are_not_repetitive(text):
+    assert not is_repetitive(text)
+
+
+def test_each_kind_of_broken_answer_is_marked():
+    responses = pl.DataFrame(
+        {
+            "text": [" \n", "fine", "go go go go go", None],
+            "finish": ["eos", "length", "eos", "error"],
+        }
+    )
+    marks = degenerate_columns(responses)
+    expected = {
+        "empty": [1, 0, 0, np.nan],
+        "truncated": [0, 1, 0, np.nan],
+        "repetitive": [0, 0, 1, np.nan],
+    }
+    for name, values in expected.items():
+        np.testing.assert_array_equal(marks[name], values, err_msg=name)
+
+
+def test_threshold_is_the_quantile_of_the_scored_answers():
+    scores = np.r_[np.arange(-100.0, 1.0), np.nan]
+    assert language_threshold(scores, 0.01) == pytest.approx(-99)
+    assert np.isnan(language_threshold(np.array([np.nan]), 0.01))
+
+
+def test_off_language_is_unscored_without_likelihood_and_no_for_empty_answers():
+    likelihoods = np.array([-5.0, -1.0, np.nan, np.nan])
+    empty = np.array([0.0, 0.0, 0.0, 1.0])
+    marks = off_language(likelihoods, empty, threshold=-2.0)
+    np.testing.assert_array_equal(marks, [1, 0, np.nan, 0])
+    nothing = off_language(likelihoods, empty, threshold=np.nan)
+    np.testing.assert_array_equal(nothing, [np.nan, np.nan, np.nan, 0])
+
+
+def test_one_known_fault_makes_an_answer_degenerate_whatever_else_is_unknown():
+    first, second = np.array([1.0, 0, 0, np.nan]), np.array([np.nan, np.nan, 0, 1])
+    np.testing.assert_array_equal(any_of([first, second]), [1, np.nan, 0, 1])
