@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config.data import HARM_CATEGORIES
+from safegrid.data.formats import Row
 from safegrid.data.problems import Problems, describe
-from safegrid.data.raw import Field, Row, read_rows
+from safegrid.data.raw import Field, read_rows
 
 FIELDS = {
     "prompt": Field(str),

@@ -5,25 +5,14 @@ whose fields are there and of the right type. What does not fit is noted, not ra
 so that one run shows everything that is wrong with a file.
 """
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from safegrid.data.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.data.problems import Problems, describe
 from safegrid.errors import DataError
-
-TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "{...}"}
-
-
-class Row(NamedTuple):
-    """One row: the line where it starts, counted from 1, and its fields."""
-
-    line: int
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,10 +26,6 @@ class Field:
 
     kind: type
     filled: bool = True
-
-
-class _NotTextError(Exception):
-    """A line or file is not UTF-8."""
 
 
 def read_rows(
@@ -58,17 +43,12 @@ def read_rows(
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; build it with its rule, or fetch it")
-    readers: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
-        ".jsonl": _read_jsonl,
-        ".json": _read_json,
-        ".csv": _read_csv,
-    }
-    if path.suffix not in readers:
+    if path.suffix not in READERS:
         raise DataError(
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
-            f" {', '.join(readers)}"
+            f" {', '.join(READERS)}"
         )
-    rows = readers[path.suffix](path, problems)
+    rows = READERS[path.suffix](path, problems)
     count = 0
     for row in rows:
         count += 1
@@ -91,10 +71,12 @@ class Unique:
 
     def is_new(self, value: str | int, line: int) -> bool:
         """Say whether no row before had this value; note it if one had."""
-        first = self._lines.setdefault(value, line)
-        if first != line:
+        if value in self._lines:
+            first = self._lines[value]
             self._problems.add(line, f"{self._name} repeats the one of line {first}")
-        return first == line
+            return False
+        self._lines[value] = line
+        return True
 
 
 def _fit(
@@ -112,7 +94,7 @@ def _fit(
         if type(value) is not field.kind:
             return (
                 f"field {name!r} must be {TYPE_NAMES[field.kind]}, not"
-                f" {_type_name(value)}"
+                f" {type_name(value)}"
             )
         if isinstance(value, str):
             reason = _text_reason(value, field.filled)
@@ -134,115 +116,3 @@ def _text_reason(text: str, filled: bool) -> str | None:
 
 def _whole_number(text: str) -> int | str:
     return int(text) if text.strip().isdecimal() else text
-
-
-def _type_name(value: object) -> str:
-    if value is None:
-        return "null"
-    return TYPE_NAMES.get(type(value), type(value).__name__)
-
-
-def _read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                values = json.loads(_decode(raw), parse_constant=_refuse_constant)
-            except (_NotTextError, ValueError) as error:
-                problems.add(number, _json_reason(error))
-                continue
-            if isinstance(values, dict):
-                yield Row(number, values)
-            else:
-                problems.add(number, f"not an object {{...}}: {_type_name(values)}")
-
-
-def _read_json(path: Path, problems: Problems) -> Iterator[Row]:
-    """Decode a list item by item, because only so is each one's line known."""
-    raw = path.read_bytes()
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    line, position = 1, 0
-    try:
-        text = _decode(raw)
-        position = _skip(text, 0)
-        if text[position : position + 1] != "[":
-            problems.add(1, "the file is not a list [...] of objects")
-            return
-        position = _skip(text, position + 1)
-        counted = 0
-        while text[position : position + 1] != "]":
-            line += text.count("\n", counted, position)
-            counted = position
-            values, position = decoder.raw_decode(text, position)
-            if isinstance(values, dict):
-                yield Row(line, values)
-            else:
-                problems.add(line, f"not an object {{...}}: {_type_name(values)}")
-            position = _skip(text, position)
-            if text[position : position + 1] == ",":
-                position = _skip(text, position + 1)
-            elif text[position : position + 1] != "]":
-                raise ValueError("no ',' or ']' after the item that starts here")
-        if _skip(text, position + 1) < len(text):
-            problems.add(line, "more text after the list's end")
-    except (_NotTextError, ValueError) as error:
-        problems.add(_json_line(raw, line, error), _json_reason(error))
-
-
-def _read_csv(path: Path, problems: Problems) -> Iterator[Row]:
-    raw = path.read_bytes()
-    try:
-        text = _decode(raw)
-    except _NotTextError as error:
-        problems.add(_json_line(raw, 1, error), str(error))
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    start = 1
-    try:
-        # A quoted field may span lines; the row's line is where it starts.
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            if header is None:
-                header = cells
-            elif len(cells) == len(header):
-                yield Row(line, dict(zip(header, cells, strict=True)))
-            else:
-                problems.add(line, f"{len(cells)} cells; the header has {len(header)}")
-    except csv.Error as error:
-        problems.add(start, f"not readable as csv: {error}")
-
-
-def _decode(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _NotTextError(
-            f"not UTF-8: byte 0x{raw[error.start]:02x} is no part of any character;"
-            " save the file as UTF-8"
-        ) from error
-
-
-def _skip(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n":
-        position += 1
-    return position
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json_reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not readable as JSON: {error.msg} (column {error.colno})"
-    return str(error)
-
-
-def _json_line(raw: bytes, line: int, error: Exception) -> int:
-    """Return the line of an error in a file that is read as a whole."""
-    if isinstance(error, json.JSONDecodeError):
-        return error.lineno
-    cause = error.__cause__
-    if isinstance(cause, UnicodeDecodeError):
-        return raw.count(b"\n", 0, cause.start) + 1
-    return line

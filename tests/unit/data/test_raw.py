@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from safegrid.data.formats import Row
 from safegrid.data.problems import Problems
-from safegrid.data.raw import Field, Row, read_rows
+from safegrid.data.raw import Field, read_rows
 from safegrid.errors import DataError
 
 FIELDS = {"id": Field(int), "text": Field(str)}
