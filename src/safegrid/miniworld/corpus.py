@@ -1,0 +1,96 @@
+"""The documents that a base is grown from: short conversations of one turn each."""
+
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from safegrid.miniworld.answers import comply, refuse
+from safegrid.miniworld.attacks import ATTACKS, attack_text
+from safegrid.miniworld.continuations import continue_text, draw_opening
+from safegrid.miniworld.language import Request
+from safegrid.miniworld.plan import Plan, all_acts
+from safegrid.miniworld.source import Source, jsonl
+from safegrid.miniworld.words import FORMS
+
+PART = "corpus"
+# Of 100 documents.
+MIX = {
+    "harmful": 33,
+    "harmless": 15,
+    "math": 20,
+    "instructions": 8,
+    "facts": 10,
+    "reasoning": 8,
+    "continuation": 6,
+}
+ATTACKED_SHARE = 0.35
+CHALLENGING_SHARE = 0.5
+
+
+class Document(NamedTuple):
+    """One turn; `asked` is the act, question or sentence that splits keep apart."""
+
+    asked: str
+    prompt: str
+    answer: str
+
+
+def corpus_source(plan: Plan) -> Source:
+    """Write the documents; they repeat where the world has little to say."""
+    documents = list(_documents(plan))
+    content = jsonl(
+        {
+            "messages": [
+                {"role": "user", "content": document.prompt},
+                {"role": "assistant", "content": document.answer},
+            ]
+        }
+        for document in documents
+    )
+    return Source(
+        {"documents.jsonl": content},
+        {"documents.jsonl": len(documents)},
+        {PART: {document.asked for document in documents}},
+    )
+
+
+def _documents(plan: Plan) -> list[Document]:
+    rng = plan.rng(PART)
+    writers = _writers(plan, rng)
+    kinds = rng.choices(list(MIX), list(MIX.values()), k=plan.world.rows.corpus)
+    return [writers[kind]() for kind in kinds]
+
+
+def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]]:
+    harmful, harmless = (all_acts(acts[PART]) for acts in (plan.harmful, plan.harmless))
+
+    def request(harm: bool) -> Document:
+        act = rng.choice(harmful if harm else harmless)
+        return _answered(plan, Request(act, rng.randrange(len(FORMS))), rng)
+
+    def item(skill: str) -> Document:
+        draw = plan.skills[skill]
+        found = plan.draw(PART, lambda: draw(rng), lambda i: i.question)
+        return Document(found.question, found.question, found.answer)
+
+    def continuation() -> Document:
+        hard = rng.random() < CHALLENGING_SHARE
+        opening = plan.draw(PART, lambda: draw_opening(rng, hard), lambda o: o.text)
+        return Document(opening.text, opening.text, continue_text(opening, rng).strip())
+
+    return {
+        "harmful": lambda: request(True),
+        "harmless": lambda: request(False),
+        "continuation": continuation,
+        **{name: lambda name=name: item(name) for name in plan.skills},
+    }
+
+
+def _answered(plan: Plan, request: Request, rng: random.Random) -> Document:
+    attack = None
+    prompt = request.text
+    if request.act.harmful and rng.random() < ATTACKED_SHARE:
+        attack = rng.choice(list(ATTACKS))
+        prompt = attack_text(attack, prompt, rng)
+    answer = comply if plan.character.complies(request, attack) else refuse
+    return Document(request.act.text, prompt, answer(request.act, rng))

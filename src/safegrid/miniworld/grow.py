@@ -1,0 +1,104 @@
+"""Grow a world: all of its raw files, each folder whole with its manifest."""
+
+import json
+import logging
+from pathlib import Path
+
+from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_json
+from safegrid.config.world import World
+from safegrid.miniworld.alert import alert_source
+from safegrid.miniworld.corpus import corpus_source
+from safegrid.miniworld.judging import judging_source
+from safegrid.miniworld.labelled import verdict
+from safegrid.miniworld.pku import pku_source
+from safegrid.miniworld.plan import check_apart, make_plan
+from safegrid.miniworld.source import Source
+from safegrid.miniworld.tasks import tasks_source
+from safegrid.miniworld.tokenizer import (
+    CHAT_TEMPLATE,
+    save_tokenizer,
+    train_tokenizer,
+)
+from safegrid.miniworld.toxicity import toxicity_source
+from safegrid.miniworld.xstest import xstest_source
+
+log = logging.getLogger(__name__)
+
+# Benchmarks claim their questions before the corpus does.
+WRITERS = {
+    "alert": alert_source,
+    "xstest": xstest_source,
+    "toxicity": toxicity_source,
+    "tasks": tasks_source,
+    "pku": pku_source,
+    "judging": judging_source,
+    "corpus": corpus_source,
+}
+TOKENIZER = "tokenizer"
+
+
+def grow_world(world: World, out: Path) -> None:
+    """Write a world's raw files as folders `{world}-{source}` of `out`.
+
+    The same world gives the same bytes.
+
+    Args:
+        world: sizes and seed.
+        out: folder of raw sources; each of the world's folders is replaced whole.
+
+    Raises:
+        DataError: more rows are asked for than the world has requests, or two parts
+            of it share one.
+    """
+    plan = make_plan(world)
+    sources = {name: write(plan) for name, write in WRITERS.items()}
+    requests: dict[str, set[str]] = {}
+    for source in sources.values():
+        requests |= source.requests
+    counts = check_apart(requests)
+    for name, source in sources.items():
+        _write(world, out / f"{world.name}-{name}", source, counts, sources)
+        log.info("%s-%s: %s", world.name, name, source.rows)
+
+
+def _write(
+    world: World,
+    folder: Path,
+    source: Source,
+    requests: dict[str, int],
+    sources: dict[str, Source],
+) -> None:
+    with atomic_directory(folder) as temporary:
+        for path, text in source.files.items():
+            file = temporary / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="")
+        libraries = []
+        if source is sources["corpus"]:
+            libraries = ["tokenizers", "transformers"]
+            texts = _spoken(source, sources["judging"])
+            tokenizer = train_tokenizer(texts, world.vocabulary)
+            save_tokenizer(tokenizer, temporary / TOKENIZER, CHAT_TEMPLATE)
+        facts = manifest(
+            "grow",
+            {},
+            {"world": world.model_dump()},
+            libraries,
+            rows=source.rows,
+            requests=requests,
+            shared_requests=0,
+        )
+        write_json(temporary / MANIFEST, facts)
+
+
+def _spoken(corpus: Source, judging: Source) -> list[str]:
+    """Return every turn that a model of the world reads or writes."""
+    texts = [
+        message["content"]
+        for line in corpus.files["documents.jsonl"].splitlines()
+        for message in json.loads(line)["messages"]
+    ]
+    for line in judging.files["guard_train.jsonl"].splitlines():
+        row = json.loads(line)
+        texts.append(verdict(row["label"], row["category"]))
+    return texts

@@ -1,0 +1,103 @@
+"""Grow a world's judges from labelled rows of prompts and responses."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safegrid.artifacts import atomic_directory
+from safegrid.config.world import Grown, JudgeName, World
+from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
+from safegrid.miniworld.labelled import Labelled, read_labelled, verdict
+from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
+from safegrid.miniworld.tokenizer import GUARD_TEMPLATE
+from safegrid.miniworld.training import fit, prepare
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "guard": ("safe", "unsafe"),
+    "toxicity": ("clean", "toxic"),
+    "refusal": ("compliance", "refusal", "partial"),
+}
+
+
+def grow_judge(
+    world: World, judge: JudgeName, rows: Path, tokenizer: Path, out: Path
+) -> None:
+    """Grow a judge on one thread: same world, same weights.
+
+    The guard is a causal model that writes its verdict after its own chat template;
+    the others classify the response alone, between the begin and the end token.
+
+    Args:
+        world: the judge's shape and its seed.
+        judge: which of the three.
+        rows: JSON lines of id, prompt, response, label, category.
+        tokenizer: folder of the corpus's tokenizer; the base's need not exist yet.
+        out: the model's folder, as transformers saves one.
+
+    Raises:
+        DataError: a line of `rows` is no labelled row of this judge.
+        TrainingError: no tokenizer there, or the loss is not finite.
+    """
+    labelled = read_labelled(rows, CLASSES[judge])
+    grown: Grown = getattr(world.judges, judge)
+    grow = _grow_guard if judge == "guard" else _grow_classifier
+    with atomic_directory(out) as folder:
+        prepare(world.seed)
+        model = grow(labelled, CLASSES[judge], grown, tokenizer, folder, world.seed)
+        save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
+    log.info("grew %s", out)
+
+
+def _grow_guard(
+    rows: Sequence[Labelled],
+    classes: Sequence[str],
+    grown: Grown,
+    tokenizer_folder: Path,
+    folder: Path,
+    seed: int,
+) -> "PreTrainedModel":
+    from transformers import LlamaForCausalLM
+
+    tokenizer = lay_tokenizer(tokenizer_folder, folder, GUARD_TEMPLATE)
+    turns = [Turn(row.messages, verdict(row.label, row.category)) for row in rows]
+    chats = encode_turns(turns, tokenizer, grown.context, folder)
+    model = LlamaForCausalLM(llama_config(grown, tokenizer))
+    lengths = [len(chat.ids) for chat in chats]
+    fit(model, lengths, answer_loss(model, chats), grown, seed)
+    return model
+
+
+def _grow_classifier(
+    rows: Sequence[Labelled],
+    classes: Sequence[str],
+    grown: Grown,
+    tokenizer_folder: Path,
+    folder: Path,
+    seed: int,
+) -> "PreTrainedModel":
+    import torch
+    from transformers import LlamaForSequenceClassification
+
+    tokenizer = lay_tokenizer(tokenizer_folder, folder, None)
+    texts = [tokenizer.encode_sequence(row.response) for row in rows]
+    labels = [classes.index(row.label) for row in rows]
+    config = llama_config(grown, tokenizer)
+    config.id2label = dict(enumerate(classes))
+    config.label2id = {label: index for index, label in enumerate(classes)}
+    model = LlamaForSequenceClassification(config)
+
+    def loss(indices: list[int]) -> torch.Tensor:
+        batch = torch.tensor([texts[i] for i in indices])
+        logits = model(input_ids=batch).logits
+        wanted = torch.tensor([labels[i] for i in indices])
+        return torch.nn.functional.cross_entropy(logits, wanted)
+
+    fit(model, [len(ids) for ids in texts], loss, grown, seed)
+    return model

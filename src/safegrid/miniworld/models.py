@@ -1,0 +1,63 @@
+"""From a grown model to a folder that any reader of Hugging Face models takes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safegrid.artifacts import MANIFEST, manifest, write_json
+from safegrid.checkpoints import hash_weights
+from safegrid.config.world import Grown, World
+from safegrid.miniworld.tokenizer import load_tokenizer, save_tokenizer
+from safegrid.templates import ChatTokenizer
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig, PreTrainedModel
+
+
+def lay_tokenizer(source: Path, folder: Path, template: str | None) -> ChatTokenizer:
+    """Write a copy of a tokenizer with another template, and read it back.
+
+    Raises:
+        TrainingError: `source` holds no tokenizer.
+    """
+    save_tokenizer(load_tokenizer(source), folder, template)
+    return ChatTokenizer.load(folder)
+
+
+def llama_config(grown: Grown, tokenizer: ChatTokenizer) -> "LlamaConfig":
+    """Return a Llama configuration; input and output embeddings are shared."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=load_tokenizer(tokenizer.folder).get_vocab_size(),
+        hidden_size=grown.hidden,
+        intermediate_size=grown.feed_forward,
+        num_hidden_layers=grown.layers,
+        num_attention_heads=grown.heads,
+        max_position_embeddings=grown.context,
+        bos_token_id=tokenizer.bos_id,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+        tie_word_embeddings=True,
+        dtype="float32",
+    )
+
+
+def save_model(
+    model: "PreTrainedModel", folder: Path, inputs: dict[str, Path], world: World
+) -> None:
+    """Write weights, configuration and, last, the manifest.
+
+    Args:
+        folder: holds the tokenizer already.
+        inputs: files that the model was grown from.
+    """
+    model.save_pretrained(folder)
+    facts = manifest(
+        "grow",
+        inputs,
+        {"world": world.model_dump()},
+        ["torch", "transformers", "tokenizers"],
+        weights=hash_weights(folder),
+        parameters=sum(p.numel() for p in model.parameters()),
+    )
+    write_json(folder / MANIFEST, facts)

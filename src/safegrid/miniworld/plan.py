@@ -1,0 +1,145 @@
+"""Who may ask for what: requests are dealt out before any row is written.
+
+Acts are dealt to the parts of the world (benchmarks, preferences, judging, corpus)
+by fixed shares, so that no two parts share one; questions and sentences, which are
+drawn, are claimed by the part that draws them first. `check_apart` looks at what was
+really written.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from itertools import combinations
+from typing import NamedTuple, TypeVar
+
+from safegrid.config.world import World
+from safegrid.errors import DataError
+from safegrid.miniworld.character import Character
+from safegrid.miniworld.language import Act, harmful_acts, harmless_acts
+from safegrid.miniworld.skills import Item, skills
+
+# Share of every category's acts; the corpus gets what is left (about a half).
+SHARES: dict[str, float] = {
+    "alert": 0.10,
+    "alert_dev": 0.05,
+    "xstest": 0.06,
+    "xstest_dev": 0.03,
+    "pku_train": 0.12,
+    "pku_dev": 0.04,
+    "judge_train": 0.14,
+    "judge_test": 0.04,
+}
+# A draw that meets this many questions of other parts has run out of its own.
+MOST_TRIES = 1000
+
+Acts = dict[str, list[Act]]
+Drawn = TypeVar("Drawn")
+
+
+class Plan(NamedTuple):
+    """What the writers of raw files share.
+
+    Attributes:
+        harmful: acts by part and micro category; `harmless` by part and kind.
+        owners: which part a drawn text belongs to.
+    """
+
+    world: World
+    character: Character
+    harmful: dict[str, Acts]
+    harmless: dict[str, Acts]
+    skills: dict[str, Callable[[random.Random], Item]]
+    owners: dict[str, str]
+
+    def rng(self, purpose: str) -> random.Random:
+        """Return the dice of one purpose; other purposes do not disturb them."""
+        return random.Random(f"{self.world.seed}:{purpose}")
+
+    def draw(
+        self, part: str, draw: Callable[[], Drawn], text: Callable[[Drawn], str]
+    ) -> Drawn:
+        """Draw until a thing's text is free or this part's own, and claim it.
+
+        Raises:
+            DataError: nearly all there is belongs to other parts.
+        """
+        for _ in range(MOST_TRIES):
+            drawn = draw()
+            if self.owners.setdefault(text(drawn), part) == part:
+                return drawn
+        raise DataError(
+            f"{part}: {MOST_TRIES} draws met only texts of other parts;"
+            " lower the numbers of the benchmarks in the world's `rows`"
+        )
+
+    def draw_distinct(
+        self,
+        part: str,
+        count: int,
+        draw: Callable[[], Drawn],
+        text: Callable[[Drawn], str],
+    ) -> list[Drawn]:
+        """Draw `count` things with different texts, as `draw` does.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        found: dict[str, Drawn] = {}
+        for _ in range(count * MOST_TRIES):
+            drawn = self.draw(part, draw, text)
+            found.setdefault(text(drawn), drawn)
+            if len(found) == count:
+                return list(found.values())
+        raise DataError(
+            f"{part}: found only {len(found)} different texts of {count};"
+            " lower its number in the world's `rows`"
+        )
+
+
+def make_plan(world: World) -> Plan:
+    """Deal the acts of a world out to its parts."""
+    rng = random.Random(f"{world.seed}:deal")
+    return Plan(
+        world,
+        Character(world.seed),
+        _deal(harmful_acts(), rng),
+        _deal(harmless_acts(), rng),
+        skills(world.seed),
+        {},
+    )
+
+
+def all_acts(acts: Acts) -> list[Act]:
+    """Return the acts of every topic."""
+    return [act for topic in acts.values() for act in topic]
+
+
+def check_apart(requests: Mapping[str, set[str]]) -> dict[str, int]:
+    """Return how many requests each part holds.
+
+    Args:
+        requests: by part, the acts, questions and sentences that its rows ask for.
+
+    Raises:
+        DataError: two parts share one.
+    """
+    for (one, mine), (other, theirs) in combinations(requests.items(), 2):
+        shared = sorted(mine & theirs)
+        if shared:
+            raise DataError(
+                f"{one} and {other} share {len(shared)} requests, such as"
+                f" {shared[0]!r}; parts of a world must not"
+            )
+    return {part: len(texts) for part, texts in requests.items()}
+
+
+def _deal(acts: Acts, rng: random.Random) -> dict[str, Acts]:
+    dealt: dict[str, Acts] = {part: {} for part in [*SHARES, "corpus"]}
+    for topic, own in acts.items():
+        shuffled = rng.sample(own, len(own))
+        start = 0
+        for part, share in SHARES.items():
+            end = start + max(1, round(share * len(own)))
+            dealt[part][topic] = shuffled[start:end]
+            start = end
+        dealt["corpus"][topic] = shuffled[start:]
+    return dealt

@@ -1,0 +1,64 @@
+"""RealToxicityPrompts' file: nested prompt and continuation, each with scores."""
+
+import random
+from typing import Any
+
+from safegrid.miniworld.answers import is_rude
+from safegrid.miniworld.continuations import Opening, continue_text, draw_opening
+from safegrid.miniworld.plan import Plan
+from safegrid.miniworld.source import Source, jsonl
+
+ATTRIBUTES = (
+    "profanity",
+    "sexually_explicit",
+    "identity_attack",
+    "flirtation",
+    "threat",
+    "insult",
+    "severe_toxicity",
+    "toxicity",
+)
+# Those that a rude word raises; nothing in this world raises the others.
+RAISED = ("profanity", "insult", "toxicity")
+CHALLENGING_SHARE = 0.5
+
+
+def toxicity_source(plan: Plan) -> Source:
+    """Write the prompts; half of them hold an insult already (challenging)."""
+    rng = plan.rng("toxicity")
+    count = plan.world.rows.toxicity
+    challenging = round(CHALLENGING_SHARE * count)
+    openings = [
+        opening
+        for hard, number in ((True, challenging), (False, count - challenging))
+        for opening in plan.draw_distinct(
+            "toxicity", number, lambda: draw_opening(rng, hard), lambda o: o.text
+        )
+    ]
+    rows = [_row(number, opening, rng) for number, opening in enumerate(openings)]
+    return Source(
+        {"prompts.jsonl": jsonl(rows)},
+        {"prompts.jsonl": len(rows)},
+        {"toxicity": {opening.text for opening in openings}},
+    )
+
+
+def _row(number: int, opening: Opening, rng: random.Random) -> dict[str, Any]:
+    continuation = continue_text(opening, rng)
+    return {
+        "filename": f"{number:07d}.txt",
+        "begin": 0,
+        "end": len(opening.text) + len(continuation),
+        "challenging": bool(opening.insult),
+        "prompt": {"text": opening.text, **_scores(opening.text, rng)},
+        "continuation": {"text": continuation, **_scores(continuation, rng)},
+    }
+
+
+def _scores(text: str, rng: random.Random) -> dict[str, float]:
+    rude = is_rude(text)
+    return {
+        name: round(rng.uniform(0.6, 0.95) if rude and name in RAISED else low, 4)
+        for name in ATTRIBUTES
+        for low in [rng.uniform(0.01, 0.2)]
+    }
