@@ -8,7 +8,7 @@ Gives: results/{study}/capability/.
 rule capability:
     """Run a suite of lm-evaluation-harness tasks on one model."""
     input:
-        chain=chain,
+        chain=model_chain,
         task_files=task_files,
     output:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",

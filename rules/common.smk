@@ -16,7 +16,7 @@ from snakemake.exceptions import WorkflowError
 from safegrid.closure import code_hash
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
-from safegrid.runs import announce
+from safegrid.runs import announce, record_owner
 from safegrid.stages import VERSIONS
 from safegrid.study import Cell, Model, Study, one_of
 
@@ -105,7 +105,7 @@ def cell_of(wildcards):
     return Cell(model_of(wildcards), wildcards.benchmark)
 
 
-def chain(wildcards):
+def model_chain(wildcards):
     return STUDY.chain(model_of(wildcards))
 
 
@@ -113,16 +113,16 @@ def start_chain(wildcards):
     return STUDY.start_chain(model_of(wildcards))
 
 
-def pairs(wildcards):
+def pairs_file(wildcards):
     dataset = STUDY.recipe(wildcards.recipe).dataset
     return f"results/{STUDY.name}/pairs/{wildcards.base}/{dataset}.parquet"
 
 
-def reference(wildcards):
+def reference_file(wildcards):
     return STUDY.reference(model_of(wildcards))
 
 
-def kto_reference(wildcards):
+def kto_reference_file(wildcards):
     return STUDY.kto_reference(model_of(wildcards))
 
 
@@ -297,3 +297,7 @@ def all_measured(wildcards):
 
 def all_scores(wildcards):
     return STUDY.scores()
+
+
+def stop_engines():
+    shell("python -m safegrid stop-engines")

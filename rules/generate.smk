@@ -8,7 +8,7 @@ Gives: results/{study}/responses/.
 rule generate:
     """Ask a model for its responses to one benchmark."""
     input:
-        chain=chain,
+        chain=model_chain,
         ids="results/{study}/ids/{base}/{benchmark}.parquet",
     output:
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",

@@ -9,6 +9,39 @@ rule grow_world:
     """Write the world's raw files in the formats of the real sets."""
     output:
         documents="results/raw/{world}-corpus/documents.jsonl",
+        tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
+        tokenizer_config="results/raw/{world}-corpus/tokenizer/tokenizer_config.json",
+        chat_template="results/raw/{world}-corpus/tokenizer/chat_template.jinja",
+        pku_train="results/raw/{world}-pku/train.jsonl",
+        pku_dev="results/raw/{world}-pku/dev.jsonl",
+        alert="results/raw/{world}-alert/alert.jsonl",
+        alert_adversarial="results/raw/{world}-alert/alert_adversarial.jsonl",
+        alert_dev="results/raw/{world}-alert/dev.jsonl",
+        toxicity="results/raw/{world}-toxicity/prompts.jsonl",
+        xstest="results/raw/{world}-xstest/xstest_prompts.csv",
+        xstest_dev="results/raw/{world}-xstest/dev.csv",
+        guard_train="results/raw/{world}-judging/guard_train.jsonl",
+        guard_test="results/raw/{world}-judging/guard_test.jsonl",
+        toxicity_train="results/raw/{world}-judging/toxicity_train.jsonl",
+        toxicity_test="results/raw/{world}-judging/toxicity_test.jsonl",
+        refusal_train="results/raw/{world}-judging/refusal_train.jsonl",
+        refusal_test="results/raw/{world}-judging/refusal_test.jsonl",
+        math="results/raw/{world}-tasks/{world}_math.yaml",
+        math_rows="results/raw/{world}-tasks/{world}_math.jsonl",
+        dev_math="results/raw/{world}-tasks/dev/{world}_dev_math.yaml",
+        dev_math_rows="results/raw/{world}-tasks/dev/{world}_dev_math.jsonl",
+        instructions="results/raw/{world}-tasks/{world}_instructions.yaml",
+        instructions_rows="results/raw/{world}-tasks/{world}_instructions.jsonl",
+        dev_instructions="results/raw/{world}-tasks/dev/{world}_dev_instructions.yaml",
+        dev_instructions_rows="results/raw/{world}-tasks/dev/{world}_dev_instructions.jsonl",
+        facts="results/raw/{world}-tasks/{world}_facts.yaml",
+        facts_rows="results/raw/{world}-tasks/{world}_facts.jsonl",
+        dev_facts="results/raw/{world}-tasks/dev/{world}_dev_facts.yaml",
+        dev_facts_rows="results/raw/{world}-tasks/dev/{world}_dev_facts.jsonl",
+        reasoning="results/raw/{world}-tasks/{world}_reasoning.yaml",
+        reasoning_rows="results/raw/{world}-tasks/{world}_reasoning.jsonl",
+        dev_reasoning="results/raw/{world}-tasks/dev/{world}_dev_reasoning.yaml",
+        dev_reasoning_rows="results/raw/{world}-tasks/dev/{world}_dev_reasoning.jsonl",
     log:
         "logs/grow_world/{world}.log",
     benchmark:
@@ -31,6 +64,7 @@ rule grow_base:
     """Grow the base: a small decoder with a chat template, trained from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
+        tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
     output:
         base=directory("results/bases/{world}-base"),
     log:
@@ -57,6 +91,7 @@ rule grow_judge:
     """Grow a guard, a toxicity classifier or a refusal classifier."""
     input:
         rows="results/raw/{world}-judging/{kind}_train.jsonl",
+        tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
     output:
         judge=directory("results/judges/{world}-{kind}"),
     wildcard_constraints:
@@ -74,9 +109,11 @@ rule grow_judge:
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
+        tokenizer=$(dirname {input.tokenizer:q})
         python -m safegrid grow-judge \
           --world {params.world:q} \
           --judge {wildcards.kind:q} \
           --rows {input.rows:q} \
+          --tokenizer "$tokenizer" \
           --out {output.judge:q}
         """

@@ -7,8 +7,6 @@ localrules:
     train_all,
     generate_all,
     judge_all,
-    tables,
-    figures,
 
 
 rule all:

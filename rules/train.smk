@@ -9,7 +9,7 @@ rule reference:
     """Log-probabilities of all pairs under a start model, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{dataset}.parquet",
-        chain=chain,
+        chain=model_chain,
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.parquet",
     log:
@@ -39,7 +39,7 @@ rule kto_reference:
     """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
     input:
         pairs="results/{study}/pairs/{base}/{dataset}.parquet",
-        chain=chain,
+        chain=model_chain,
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.kto-{key}.parquet",
     wildcard_constraints:
@@ -70,10 +70,10 @@ rule kto_reference:
 rule train:
     """Train one model: a recipe from its start model, with one seed."""
     input:
-        pairs=pairs,
+        pairs=pairs_file,
         chain=start_chain,
-        reference=reference,
-        kto_reference=kto_reference,
+        reference=reference_file,
+        kto_reference=kto_reference_file,
     output:
         model=directory("results/{study}/models/{base}/{recipe}/seed{seed}"),
     log:

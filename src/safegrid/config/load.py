@@ -33,6 +33,7 @@ from safegrid.config.world import World
 from safegrid.methods import METHODS, check_method
 
 RESERVED = ("raw", "bases", "judges")
+SHORT = {"learning_rate": "lr"}
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,7 @@ class _Loader:
         worlds = self._registry("worlds", World)
         sources = self._registry("sources", SourceSpec)
         bases = self._registry("bases", BaseEntry)
-        judges = {
-            name: judge.model_copy(update={"name": name})
-            for name, judge in self._registry("judges", JudgeEntry).items()
-        }
+        judges = self._registry("judges", JudgeEntry)
         self._check_names(sources, bases, judges)
         benchmarks = self._benchmarks()
         recipes = self._recipes()
@@ -101,7 +99,9 @@ class _Loader:
     def _registry(self, stem: str, model: type[BaseModel]) -> dict[str, Any]:
         document = read_document(self.root / f"{stem}.yaml", self.problems)
         entries = {
-            name: validate(model, data, document, (name,), self.problems)
+            name: validate(
+                model, _named(name, data, model), document, (name,), self.problems
+            )
             for name, data in document.data.items()
         }
         return {name: entry for name, entry in entries.items() if entry is not None}
@@ -289,8 +289,15 @@ class _Loader:
 def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
     """Name the variant of a recipe at one point of a sweep."""
     return "-".join(
-        [recipe, *(f"{key.replace('_', '')}{value:g}" for key, value in settings.items())]
+        [recipe, *(f"{SHORT.get(key, key)}{value:g}" for key, value in settings.items())]
     )
+
+
+def _named(name: str, data: Any, model: type[BaseModel]) -> Any:
+    """Give an entry that knows its own name the key that it stands under."""
+    if "name" in model.model_fields and isinstance(data, dict):
+        return {"name": name, **data}
+    return data
 
 
 def _circular(name: str, starts: Mapping[str, Any]) -> bool:

@@ -44,7 +44,6 @@ class JudgeEntry(JudgeSpec):
         labelled_file: the file of that source.
     """
 
-    name: str = ""
     world: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None

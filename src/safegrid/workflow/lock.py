@@ -1,0 +1,55 @@
+"""After a crash: unlock a folder only when the owner of the lock is known to be dead."""
+
+import logging
+from pathlib import Path
+
+from safegrid.errors import SafegridError
+from safegrid.runs import OWNER_FILE, Owner, end_processes, read_owner
+
+log = logging.getLogger(__name__)
+
+LOCKS = Path(".snakemake/locks")
+
+
+def is_locked(locks: Path = LOCKS) -> bool:
+    """Whether a run of Snakemake holds this folder, or died holding it."""
+    return locks.is_dir() and any(locks.iterdir())
+
+
+def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> bool:
+    """End what a crashed run left; return whether its lock must be taken off.
+
+    Raises:
+        SafegridError: the folder is locked by a run that lives, that belongs to
+            another machine, or that nobody recorded.
+    """
+    owner = read_owner(owner_file)
+    locked = is_locked(locks)
+    if locked:
+        _refuse_unless_dead(owner)
+    if owner is None or not owner.is_here() or owner.is_alive():
+        return False
+    ended = end_processes(owner.run)
+    if ended:
+        log.warning("ended %d processes that run %s left behind", ended, owner.run)
+    return locked
+
+
+def _refuse_unless_dead(owner: Owner | None) -> None:
+    unlock = "`snakemake --unlock`, then start again"
+    if owner is None:
+        raise SafegridError(
+            "this folder is locked and no run recorded itself as the owner;"
+            f" if you know that none is at work here: {unlock}"
+        )
+    if not owner.is_here():
+        raise SafegridError(
+            f"this folder is locked by run {owner.run} on host {owner.host}"
+            f" (process {owner.pid}), which cannot be seen from here; if that run has"
+            f" ended: {unlock}"
+        )
+    if owner.is_alive():
+        raise SafegridError(
+            f"a run is at work in this folder (process {owner.pid});"
+            f" wait for it, or end it with `kill -INT {owner.pid}`"
+        )

@@ -1,0 +1,175 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError
+
+ROOT = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def root(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "config")
+    return tmp_path / "config"
+
+
+def edit(root, change):
+    """Change the study `tiny` and return its new text."""
+    path = root / "studies" / "tiny.yaml"
+    study = yaml.safe_load(path.read_text())
+    change(study)
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+def message(root, name="tiny"):
+    with pytest.raises(ConfigError) as caught:
+        load_config(root, name)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("study", [p.stem for p in (ROOT / "studies").glob("*.yaml")])
+def test_every_study_that_ships_is_valid(study):
+    config = load_config(ROOT, study)
+    assert config.study.name == study
+    assert config.recipes
+
+
+def test_all_errors_come_in_one_message(root):
+    def spoil(study):
+        study["recipes"]["dpo"]["method"] = "dbo"
+        study["recipes"]["nca"]["dataset"] = "safty"
+        study["benchmarks"]["alert"]["judges"] = ["tiny-gard"]
+        study["benchmarks"]["xstets"] = study["benchmarks"].pop("xstest")
+        study["training"]["learning_rat"] = 1
+        study["bases"] = ["tiny-bass"]
+        study["most_unscored"] = 2
+
+    edit(root, spoil)
+    text = message(root)
+    for expected in (
+        "'dbo', no method of that name; did you mean 'dpo'?",
+        "'safty', no dataset of that name; did you mean 'safety'?",
+        "'tiny-gard', no judge of that name; did you mean 'tiny-guard'?",
+        "'xstets', no benchmark of that name; did you mean 'xstest'?",
+        "unknown key; did you mean 'learning_rate'?",
+        "'tiny-bass', no base of that name; did you mean 'tiny-base'?",
+        "most_unscored: got 2",
+    ):
+        assert expected in text
+    assert "nothing was started" in text
+
+
+def test_an_unknown_study_names_the_known_ones(root):
+    assert "did you mean 'mini'?" in message(root, "minni")
+
+
+def test_a_missing_key_is_told_with_its_file(root):
+    edit(root, lambda study: study.pop("title"))
+    assert "tiny.yaml:1: title: missing" in message(root)
+
+
+def test_the_line_of_a_wrong_value_is_told(root):
+    path = root / "studies" / "tiny.yaml"
+    lines = path.read_text().splitlines()
+    number = next(i for i, line in enumerate(lines) if "micro_batch" in line)
+    lines[number] = "  micro_batch: '0,1'"
+    path.write_text("\n".join(lines))
+    assert f"tiny.yaml:{number + 1}: recipes" not in message(root)
+    assert "micro_batch: got '0,1'" in message(root)
+
+
+def test_a_key_that_stands_twice_is_refused(root):
+    path = root / "studies" / "tiny.yaml"
+    path.write_text(path.read_text() + "\nseed: 2\n")
+    assert "seed: stands twice, first on line" in message(root)
+
+
+def test_broken_yaml_names_its_line(root):
+    (root / "judges.yaml").write_text("a: [1\nb: 2\n")
+    assert "judges.yaml:2: syntax: not readable as YAML" in message(root)
+
+
+def test_bytes_that_are_no_text_are_refused(root):
+    (root / "sources.yaml").write_bytes(b"a: \xff\xfe")
+    assert "sources.yaml: file: is not UTF-8 text" in message(root)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ({"method": "rdpo", "training": {"label_smoothing": 0}}, "rDPO"),
+        ({"method": "exo", "training": {"label_smoothing": 0}}, "EXO"),
+        ({"method": "dpo", "training": {"label_smoothing": 0.1}}, "smoothing"),
+        ({"method": "aot", "training": {"micro_batch": 1}}, "micro_batch"),
+        ({"method": "aotp", "training": {"micro_batch": 1}}, "micro_batch"),
+        ({"method": "kto", "training": {"micro_batch": 1}}, "micro_batch"),
+    ],
+)
+def test_settings_that_make_another_method_are_refused(root, recipe, sentence):
+    def add(study):
+        study["recipes"]["odd"] = {"dataset": "safety", **recipe}
+
+    edit(root, add)
+    text = message(root)
+    assert "odd" in text
+    assert sentence in text
+
+
+def test_recipes_that_start_in_a_circle_are_refused(root):
+    def circle(study):
+        study["recipes"]["dpo"]["start"] = "nca"
+        study["recipes"]["nca"]["start"] = "dpo"
+
+    edit(root, circle)
+    assert "starts from itself" in message(root)
+
+
+def test_a_misspelt_start_names_the_likely_one(root):
+    def start(study):
+        study["recipes"]["dpo"]["start"] = "ncaa"
+
+    edit(root, start)
+    assert "did you mean 'nca'?" in message(root)
+
+
+def test_a_prompted_benchmark_needs_judges(root):
+    edit(root, lambda study: study["benchmarks"]["alert"].pop("judges"))
+    assert "needs `prompts`, `decode` and `judges`" in message(root)
+
+
+def test_a_file_that_a_source_does_not_have_is_refused(root):
+    def misspell(study):
+        study["benchmarks"]["alert"]["prompts"]["file"] = "alerts"
+
+    edit(root, misspell)
+    assert "no file of source 'tiny-alert' of that name; did you mean" in message(root)
+
+
+def test_the_more_special_setting_wins(root):
+    def settings(study):
+        study["training"]["beta"] = 0.3
+        study["recipes"]["nca"]["training"] = {"beta": 0.7}
+
+    edit(root, settings)
+    recipes = load_config(root, "tiny").recipes
+    assert recipes["dpo"].training.beta == 0.3
+    assert recipes["nca"].training.beta == 0.7
+
+
+def test_a_sweep_makes_one_recipe_for_each_point(root):
+    def sweep(study):
+        study["sweep"] = {"learning_rate": [1e-4, 1e-3], "beta": [0.1, 0.5]}
+        study["recipes"]["sft"] = {"method": "sft", "dataset": "safety"}
+
+    edit(root, sweep)
+    recipes = load_config(root, "tiny").recipes
+    assert [name for name in recipes if name.startswith("dpo")] == [
+        "dpo-lr0.0001-beta0.1",
+        "dpo-lr0.0001-beta0.5",
+        "dpo-lr0.001-beta0.1",
+        "dpo-lr0.001-beta0.5",
+    ]
+    assert len([name for name in recipes if name.startswith("sft")]) == 2

@@ -1,0 +1,98 @@
+"""The rooms of the package may import downward only."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from safegrid.closure import PACKAGE, ROOT, closure, imports_of
+
+LEVELS = {
+    1: {"errors", "logs", "stages", "config", "methods", "closure"},
+    2: {
+        "artifacts",
+        "checkpoints",
+        "records",
+        "runs",
+        "study",
+        "templates",
+        "tokenizer_files",
+    },
+    3: {
+        "capability",
+        "data",
+        "engine",
+        "generate",
+        "judge",
+        "miniworld",
+        "report",
+        "score",
+        "train",
+        "workflow",
+    },
+    4: {"cli", "commands", "__main__", ""},
+}
+LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}
+# Clients of engines may use the engine room.
+MAY_USE_ENGINE = {"generate", "judge", "capability"}
+
+
+def modules():
+    for file in sorted(ROOT.rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        name = ".".join((PACKAGE, *parts)).removesuffix(".__init__")
+        yield name
+
+
+def room(module):
+    return (module.split(".") + [""])[1]
+
+
+def test_every_module_belongs_to_a_known_room():
+    assert {room(m) for m in modules()} <= set(LEVEL_OF)
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_imports_go_downward(module):
+    own = room(module)
+    for imported in imports_of(module):
+        other = room(imported)
+        if other in (own, ""):
+            continue
+        allowed = (
+            LEVEL_OF[other] < LEVEL_OF[own]
+            or (LEVEL_OF[other] == LEVEL_OF[own] != 3)
+            or (own in MAY_USE_ENGINE and other == "engine")
+        )
+        assert allowed, f"{module} imports {imported}"
+
+
+def imported_by(statement):
+    code = f"{statement}; import sys; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT.parent)},
+    )
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_planning_imports_nothing_heavy():
+    planning = (
+        "import safegrid.study, safegrid.config.load, safegrid.runs, safegrid.closure"
+    )
+    heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
+    assert not imported_by(planning) & heavy
+
+
+@pytest.mark.parametrize("client", ["generate.run", "judge.run", "judge.measure"])
+def test_clients_of_engines_import_no_torch(client):
+    assert "torch" not in imported_by(f"import safegrid.{client}")
+
+
+def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch):
+    assert "safegrid.errors" in closure("safegrid.cli")
+    assert Path(ROOT, "errors.py").is_file()

@@ -1,0 +1,86 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from safegrid import runs
+from safegrid.artifacts import write_json
+from safegrid.errors import SafegridError
+from safegrid.workflow.lock import clear_crashed_run
+
+
+@pytest.fixture
+def sleeper():
+    """A process that carries a run's id, as a job or an engine does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env={**os.environ, runs.RUN: "test-run"},
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def folder(tmp_path, **owner):
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    (locks / "0.input.lock").touch()
+    file = tmp_path / "owner.json"
+    if owner:
+        write_json(file, {"run": "test-run", "host": socket.gethostname(), **owner})
+    return locks, file
+
+
+def test_a_dead_owner_is_cleared_with_its_orphans(tmp_path, sleeper):
+    locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
+    assert clear_crashed_run(locks, file)
+    assert not psutil.pid_exists(sleeper.pid)
+
+
+def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
+    locks, file = folder(tmp_path, pid=os.getpid(), started=1.0)
+    assert clear_crashed_run(locks, file)
+
+
+def test_a_living_owner_is_refused(tmp_path):
+    me = psutil.Process()
+    locks, file = folder(tmp_path, pid=me.pid, started=me.create_time())
+    with pytest.raises(SafegridError, match=f"a run is at work.*{me.pid}"):
+        clear_crashed_run(locks, file)
+
+
+def test_another_host_is_refused_with_the_command(tmp_path):
+    locks, file = folder(tmp_path, pid=1, started=0.0, host="elsewhere")
+    with pytest.raises(SafegridError, match="elsewhere.*snakemake --unlock"):
+        clear_crashed_run(locks, file)
+
+
+def test_an_unknown_owner_is_refused_with_the_command(tmp_path):
+    locks, file = folder(tmp_path)
+    with pytest.raises(SafegridError, match="snakemake --unlock"):
+        clear_crashed_run(locks, file)
+
+
+def test_an_unlocked_folder_is_left_alone(tmp_path):
+    assert not clear_crashed_run(tmp_path / "none", tmp_path / "none.json")
+
+
+def test_processes_of_a_run_are_found_by_their_environment(sleeper):
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = [p.pid for p in runs.processes_of("test-run")]
+        if found:
+            break
+    assert found == [sleeper.pid]
+
+
+def test_jobs_inherit_the_identity_of_their_run(monkeypatch, tmp_path):
+    monkeypatch.setenv(runs.RUN, "given")
+    assert runs.announce(tmp_path)[runs.RUN] == "given"
+    monkeypatch.delenv(runs.RUN)
+    monkeypatch.delenv(runs.OWNER_PID, raising=False)
+    assert runs.announce(tmp_path)[runs.OWNER_PID] == str(os.getpid())

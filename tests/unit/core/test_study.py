@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from safegrid.config.blocks import Lora
+from safegrid.config.load import load_config
+from safegrid.study import Cell, Model, Study, kto_key, one_of
+
+ROOT = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def config():
+    return load_config(ROOT, "mini")
+
+
+@pytest.fixture
+def study(config):
+    return Study(config)
+
+
+def with_recipe(config, name, **changes):
+    recipe = config.recipes[name]
+    training = recipe.training.model_copy(update=changes.pop("training", {}))
+    changed = recipe.model_copy(update={"training": training, **changes})
+    recipes = {**config.recipes, name: changed}
+    return Study(type(config)(**{**vars(config), "recipes": recipes}))
+
+
+def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
+    assert len(study.models) == 13
+    assert study.models[0] == Model("mini-base", "none", 0)
+    assert len(list(study.cells(study.config.benchmarks))) == 13 * 5
+
+
+def test_the_base_untouched_is_its_own_folder(study):
+    assert study.chain(Model("mini-base", "none", 0)) == ["results/bases/mini-base"]
+
+
+def test_full_models_stand_alone_and_adapters_follow_their_parent(config):
+    adapter = {"training": {"lora": Lora(rank=4, alpha=8)}}
+    study = with_recipe(config, "nca", start="sft", **adapter)
+    assert study.chain(Model("mini-base", "nca", 3)) == [
+        "results/mini/models/mini-base/sft/seed3",
+        "results/mini/models/mini-base/nca/seed3",
+    ]
+    assert study.chain(Model("mini-base", "sft", 3)) == [
+        "results/mini/models/mini-base/sft/seed3"
+    ]
+
+
+def test_a_recipe_on_a_recipe_refers_to_that_model(config):
+    study = with_recipe(config, "dpo", start="sft")
+    model = Model("mini-base", "dpo", 0)
+    assert study.start_chain(model) == ["results/mini/models/mini-base/sft/seed0"]
+    assert study.reference(model) == [
+        "results/mini/reference/mini-base/sft/seed0/safety.parquet"
+    ]
+
+
+def test_reference_values_are_shared_by_all_methods_that_need_them(study):
+    files = {m.recipe: tuple(study.reference(m)) for m in study.trained}
+    assert files.pop("orpo") == files.pop("sft") == ()
+    assert len(set(files.values())) == 1
+
+
+def test_only_kto_reads_mismatched_values(study):
+    wanting = [m.recipe for m in study.trained if study.kto_reference(m)]
+    assert wanting == ["kto"]
+
+
+def test_the_kto_key_follows_order_subset_and_micro_batch(config):
+    kto = config.recipes["kto"]
+    halved = kto.model_copy(update={"fraction": 0.5})
+    faster = kto.model_copy(
+        update={"training": kto.training.model_copy(update={"learning_rate": 1.0})}
+    )
+    assert kto_key(kto) != kto_key(halved)
+    assert kto_key(kto) == kto_key(faster)
+
+
+def test_a_likelihood_is_read_under_the_base_itself(study):
+    assert study.judge_chain("mini-likelihood", "b") == ["results/bases/b"]
+    assert study.judge_chain("mini-guard", "b") == ["results/judges/mini-guard"]
+
+
+def test_differences_refer_to_the_same_benchmark_of_the_base(study):
+    cell = Cell(Model("mini-base", "nca", 2), "alert")
+    assert study.base_cell(cell).path == "mini-base/none/seed0/alert"
+
+
+def test_scores_hold_every_cell_and_the_global_one(study):
+    files = study.scores()
+    assert len(files) == len(set(files)) == 13 * 6
+    assert "results/mini/scores/mini-base/none/seed0/global.parquet" in files
+
+
+def test_a_wildcard_takes_known_names_only():
+    assert one_of(["a.b", "c"]) == r"a\.b|c"
+    assert one_of([]) == r"(?!)"
