@@ -50,6 +50,7 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
         dropped={reason: len(ids) for reason, ids in dropped.items()},
         dropped_ids={reason: ids for reason, ids in dropped.items() if ids},
         end_ids=sorted(ends),
+        bos_id=chat.bos_id if chat.writes_bos else None,
         tokens=sum(_length(row) for row in rows),
     )
     write_table(out, pl.DataFrame(rows, schema=PAIRS), PAIRS, facts)

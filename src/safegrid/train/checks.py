@@ -1,0 +1,157 @@
+"""What must hold before the first step; it is asserted, and the manifest says so."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import read_manifest
+from safegrid.config.blocks import Recipe
+from safegrid.errors import TrainingError
+from safegrid.methods import METHODS
+
+# Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed
+# twice in batches of another shape. A reference of another model, template or padding
+# is off by whole units.
+TOLERANCE = {"float32": 5e-3, "bfloat16": 0.5}
+
+
+def check_tokens(pairs: pl.DataFrame, path: Path) -> dict[str, Any]:
+    """Assert the token contract on the pairs of a training.
+
+    Args:
+        pairs: selected rows of `records.PAIRS`.
+        path: their file; its manifest names the ids of BOS and of a turn's end.
+
+    Returns:
+        What was checked, for the manifest.
+
+    Raises:
+        TrainingError: names the first pair that breaks the contract.
+    """
+    facts = read_manifest(path)
+    for side in ("chosen_ids", "rejected_ids"):
+        is_end = pl.col(side).list.eval(pl.element().is_in(facts["end_ids"]))
+        ends_once = is_end.list.last() & (is_end.list.sum() == 1)
+        _require(pairs, ends_once, path, f"{side} must end their turn once, at the end")
+    if facts["bos_id"] is not None:
+        is_bos = pl.col("prompt_ids").list.eval(pl.element() == facts["bos_id"])
+        opens_once = is_bos.list.first() & (is_bos.list.sum() == 1)
+        _require(pairs, opens_once, path, "prompt_ids must open with their only BOS")
+    return {"one_bos": facts["bos_id"] is not None, "one_end": True}
+
+
+def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any]:
+    """Assert what the trainer is about to see in its first step.
+
+    The loss falls on whole answers and on nothing else, nothing is cut off, and where
+    there is a reference the policy still equals it.
+
+    Args:
+        trainer: built, not yet trained.
+        recipe: names method and precision.
+        n_rows: rows of the first step, in each process.
+
+    Returns:
+        What was checked, for the manifest; `largest_log_ratio` is in nats an answer.
+
+    Raises:
+        TrainingError: a mask is off, or policy and reference differ.
+    """
+    size = trainer.args.per_device_train_batch_size
+    largest = 0.0
+    for start in range(0, n_rows, size):
+        examples = [trainer.train_dataset[start + place] for place in range(size)]
+        batch = trainer.data_collator(examples)
+        _check_masks(batch, examples)
+        if METHODS[recipe.method].reference:
+            largest = max(largest, _log_ratio(trainer, batch))
+    found: dict[str, Any] = {"truncated_share": 0.0, "masks": "answers only"}
+    if METHODS[recipe.method].reference:
+        found["largest_log_ratio"] = largest
+        found["tolerance"] = TOLERANCE[recipe.training.precision]
+        if not largest <= found["tolerance"]:
+            raise TrainingError(
+                f"before the first step the policy differs from its reference by"
+                f" {largest:.3g} nats an answer (at most {found['tolerance']:g} in"
+                f" {recipe.training.precision}): the reference values belong to another"
+                " start model, tokenizer or set of pairs; make them again"
+            )
+    return found
+
+
+def _require(pairs: pl.DataFrame, holds: pl.Expr, path: Path, what: str) -> None:
+    broken = pairs.filter(~holds.fill_null(False))["pair_id"]
+    if len(broken):
+        raise TrainingError(
+            f"{path}: {what}; {len(broken)} pairs break this, the first is {broken[0]}"
+        )
+
+
+def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:
+    learned, seen = _counts(batch)
+    answers = list(_answers(batch, examples))
+    prompts = [len(example["prompt_ids"]) for example in examples]
+    prompts *= len(answers) // len(prompts)
+    whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    if learned != answers or seen != whole:
+        raise TrainingError(
+            f"the trainer would learn {learned} tokens of {seen}, but the answers have"
+            f" {answers} of {whole}: its collator no longer does what this version of"
+            " TRL did"
+        )
+
+
+def _counts(batch: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """Return tokens under the loss and tokens at all, a sequence."""
+    if "completion_mask" in batch:
+        masks, seen = [batch["completion_mask"]], [batch["attention_mask"]]
+    elif "labels" in batch:
+        masks, seen = [batch["labels"] != -100], [batch["attention_mask"]]
+    else:
+        sides = ("chosen", "rejected")
+        masks = [batch[f"{side}_labels"] != -100 for side in sides]
+        seen = [batch[f"{side}_attention_mask"] for side in sides]
+    return _sums(masks), _sums(seen)
+
+
+def _sums(masks: Iterable[Any]) -> list[int]:
+    return [int(count) for mask in masks for count in mask.sum(1).tolist()]
+
+
+def _answers(batch: dict[str, Any], examples: list[dict[str, Any]]) -> Iterable[int]:
+    if "completion_ids" in examples[0]:
+        names = ["completion_ids"]
+    elif "labels" in batch:
+        names = ["chosen_ids"]
+    else:
+        names = ["chosen_ids", "rejected_ids"]
+    return (len(example[name]) for name in names for example in examples)
+
+
+def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
+    """Return the largest |log pi - log ref| of a micro-batch, by the same forward."""
+    import torch
+
+    trainer.model.eval()
+    batch = trainer._prepare_inputs(batch)
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    with torch.no_grad(), trainer.accelerator.autocast():
+        policy = trainer.model(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            labels=labels,
+            use_cache=False,
+            fused_lm_head=True,
+        ).log_probs.sum(1)
+        if "KL_input_ids" in batch:
+            batch.pop("row")
+            mismatched = trainer._compute_kl_logps(trainer.model, batch)
+            policy = torch.cat([policy, mismatched])
+            reference = torch.cat([batch["ref_logps"], batch["ref_KL_logps"]])
+        else:
+            reference = torch.cat(
+                [batch["ref_chosen_logps"], batch["ref_rejected_logps"]]
+            )
+    return float((policy - reference).abs().max())

@@ -1,0 +1,192 @@
+"""The folder of a training's checkpoints, and the one process that may use it.
+
+It lies outside the declared outputs, because a workflow removes those before it runs a
+rule again. Its name is a hash of everything that the weights depend on, so a killed
+training finds its own checkpoints and no other's.
+"""
+
+import json
+import logging
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from safegrid.errors import TrainingError
+from safegrid.runs import OWNER_PID
+from safegrid.train.progress import WHOLE
+
+logger = logging.getLogger(__name__)
+
+LEASE = "owner.json"
+# An owner on another machine shows that it lives by touching its lease.
+HEARTBEAT_SECONDS = 20.0
+SILENT_SECONDS = 600.0
+POLL_SECONDS = 2.0
+EXIT_ORPHANED = 143
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process: its number may be used again, number and start time may not."""
+
+    pid: int
+    started: float
+    host: str
+
+    @classmethod
+    def me(cls) -> "Holder":
+        """This process."""
+        process = psutil.Process()
+        return cls(process.pid, process.create_time(), socket.gethostname())
+
+    def is_alive(self) -> bool:
+        """Whether the very process still runs (only meaningful on its host)."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
+        except psutil.NoSuchProcess:
+            return False
+
+
+@contextmanager
+def lease(folder: Path) -> Iterator[Path]:
+    """Hold a checkpoint folder; a dead owner's is taken over.
+
+    The folder is removed when the block ends well and kept when it does not.
+
+    Raises:
+        TrainingError: another process that lives, or that may live, holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _take(folder)
+    _remove_cut_off(folder)
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(folder / LEASE, stop), daemon=True)
+    beat.start()
+    try:
+        yield folder
+    except BaseException:
+        stop.set()
+        (folder / LEASE).unlink(missing_ok=True)
+        raise
+    stop.set()
+    shutil.rmtree(folder)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint of a training's own folder."""
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
+    return max(found, key=_step, default=None)
+
+
+def _remove_cut_off(folder: Path) -> None:
+    """Remove checkpoints whose writing a kill cut off."""
+    for path in folder.glob("checkpoint-*"):
+        if not (path / WHOLE).is_file():
+            logger.info("removing %s, which was cut off while it was written", path)
+            shutil.rmtree(path)
+
+
+def end_with_owner(environment: str = OWNER_PID) -> threading.Thread | None:
+    """End this process when the run that it belongs to is gone.
+
+    A killed workflow cannot end its jobs, and an orphan must not write into the run
+    that comes after. On a cluster the scheduler ends a run's jobs, and the owner's
+    number means nothing on another machine: there nothing is watched.
+
+    Args:
+        environment: name of the variable that holds the owner's process number.
+
+    Returns:
+        The watching thread, or None where no owner is named.
+    """
+    text = os.environ.get(environment)
+    if not text or "SLURM_JOB_ID" in os.environ:
+        return None
+    try:
+        started = psutil.Process(int(text)).create_time()
+    except psutil.NoSuchProcess:
+        raise TrainingError(
+            f"the run that started this training (process {text}, variable"
+            f" {environment}) is gone; start the run again"
+        ) from None
+    owner = Holder(int(text), started, socket.gethostname())
+    thread = threading.Thread(target=_watch, args=(owner,), daemon=True)
+    thread.start()
+    return thread
+
+
+def _watch(owner: Holder) -> None:
+    while owner.is_alive():
+        time.sleep(POLL_SECONDS)
+    logger.error("the run that owns this training (process %d) is gone", owner.pid)
+    # No clean-up: outputs are written whole or not at all, and a checkpoint that is
+    # being written is recognised as cut off.
+    os._exit(EXIT_ORPHANED)
+
+
+def _take(folder: Path) -> None:
+    path = folder / LEASE
+    mine = folder / f".{LEASE}.{os.getpid()}"
+    # Written first and linked then: a lease is never seen half written.
+    mine.write_text(json.dumps(asdict(Holder.me())), encoding="utf-8")
+    try:
+        for _ in range(2):
+            try:
+                os.link(mine, path)
+            except FileExistsError:
+                _remove_dead(path)
+            else:
+                return
+    finally:
+        mine.unlink()
+    raise TrainingError(f"{folder} was taken by another training at this very moment")
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove a dead owner's lease, by a rename that only one process can win.
+
+    Raises:
+        TrainingError: its owner lives, or may live.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return
+    holder = Holder(**json.loads(text))
+    here = holder.host == socket.gethostname()
+    grave = path.with_name(f".{path.name}.dead.{os.getpid()}")
+    if not (holder.is_alive() if here else age < SILENT_SECONDS):
+        path.rename(grave)
+        if grave.read_text(encoding="utf-8") == text:
+            grave.unlink()
+            logger.info("took over %s from an owner that is gone", path.parent)
+            return
+        # Someone else took it over in between: what was renamed is a living lease.
+        grave.rename(path)
+    raise TrainingError(
+        f"{path.parent} belongs to a training that still runs (process {holder.pid} on"
+        f" {holder.host}); wait for it or end it. An owner on another machine counts as"
+        f" dead after {SILENT_SECONDS:.0f} seconds without a sign"
+    )
+
+
+def _beat(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_SECONDS):
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            logger.error("%s is gone: someone took this training's folder", path)
+            os._exit(EXIT_ORPHANED)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])

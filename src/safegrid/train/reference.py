@@ -1,0 +1,254 @@
+"""Log-probabilities of the start model, computed once and shared.
+
+Every method with a reference and every seed that starts from the same model reads the
+same file. The values come from the trainers' own forward, so that at step 0 a policy
+equals its reference to the last digits that its dtype holds.
+"""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.checkpoints import load_model, weights_hash
+from safegrid.config.blocks import Recipe, Training
+from safegrid.errors import TrainingError
+from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.train import rows as row_order
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("torch", "transformers", "trl", "accelerate")
+
+
+def compute_reference(
+    pairs: Path, chain: list[Path], precision: str, micro_batch: int, out: Path
+) -> None:
+    """Write the log-probabilities of all chosen and rejected answers of a dataset.
+
+    Args:
+        pairs: parquet file of `records.PAIRS`.
+        chain: folders of the start model.
+        precision: of the forward: `float32` or `bfloat16`.
+        micro_batch: pairs a forward.
+        out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
+    """
+    frame = read_table(pairs, PAIRS)
+    training = Training.model_validate(
+        {
+            "learning_rate": 1.0,
+            "beta": 1.0,
+            "steps": 1,
+            "batch": micro_batch,
+            "micro_batch": micro_batch,
+            "precision": precision,
+        }
+    )
+    recipe = Recipe(name="reference", method="dpo", dataset="", training=training)
+    # By length, so that a forward holds little padding.
+    shaped = by_length(frame).drop("category")
+    trainer = _trainer(recipe, chain, shaped, micro_batch)
+    found = trainer.train_dataset.select_columns(
+        ["ref_chosen_logps", "ref_rejected_logps"]
+    ).to_dict()
+    values = shaped.select(
+        "pair_id",
+        pl.Series("chosen", found["ref_chosen_logps"]),
+        pl.Series("rejected", found["ref_rejected_logps"]),
+    )
+    values = frame.select("pair_id").join(values, on="pair_id", maintain_order="left")
+    params = {"precision": precision, "start": weights_hash(chain)}
+    if trainer.accelerator.is_main_process:
+        _write(out, values, REFERENCE, pairs, params)
+
+
+def compute_kto_reference(
+    pairs: Path, chain: list[Path], recipe: Recipe, data_seed: int, out: Path
+) -> None:
+    """Write the log-probabilities of KTO's mismatched prompts and answers.
+
+    They depend on the order of the rows, on the recipe's subset and on its
+    micro-batch, so the file is valid for exactly those.
+
+    Args:
+        pairs: parquet file of `records.PAIRS`.
+        chain: folders of the start model.
+        recipe: one with method `kto`.
+        data_seed: the dataset's seed.
+        out: parquet file of `records.KTO_REFERENCE`, rows in the order of training.
+    """
+    selected = row_order.select_pairs(
+        read_table(pairs, PAIRS), recipe, data_seed, pairs
+    )
+    micro_batch = recipe.training.micro_batch
+    unpaired = row_order.unpair(selected, micro_batch, data_seed)
+    # Values of the matched answers stand in the other file: none are computed here.
+    blank = unpaired.with_columns(
+        pl.lit(0.0).alias("ref_logps"), pl.lit(0.0).alias("ref_KL_logps")
+    )
+    trainer = _trainer(recipe, chain, blank, 2 * micro_batch)
+    values = unpaired.select(
+        "pair_id", "label", pl.Series("kl", _mismatched_logps(trainer, 2 * micro_batch))
+    )
+    params = {
+        "precision": recipe.training.precision,
+        "start": weights_hash(chain),
+        **kto_params(recipe, data_seed),
+    }
+    if trainer.accelerator.is_main_process:
+        _write(out, values, KTO_REFERENCE, pairs, params)
+
+
+def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:
+    """Return what KTO's mismatched values depend on beside the start model."""
+    return {
+        "fraction": recipe.fraction,
+        "categories": recipe.categories,
+        "micro_batch": recipe.training.micro_batch,
+        "data_seed": data_seed,
+    }
+
+
+def join_reference(
+    selected: pl.DataFrame, path: Path, recipe: Recipe, chain: list[Path]
+) -> pl.DataFrame:
+    """Add the shared values to pairs.
+
+    Returns:
+        The pairs with columns `ref_chosen_logps` and `ref_rejected_logps`.
+
+    Raises:
+        TrainingError: the file was made under another model or precision, or lacks a
+            pair.
+    """
+    _check_params(path, chain, recipe, {})
+    values = read_table(path, REFERENCE).rename(
+        {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
+    )
+    joined = selected.join(values, on="pair_id", how="left", maintain_order="left")
+    missing = joined.filter(pl.col("ref_chosen_logps").is_null())["pair_id"]
+    if len(missing):
+        raise TrainingError(
+            f"{path}: no value for {len(missing)} pairs, the first is"
+            f" {missing[0]}; it belongs to other pairs, make it again"
+        )
+    return joined
+
+
+def join_kto_reference(
+    unpaired: pl.DataFrame,
+    paired: pl.DataFrame,
+    path: Path,
+    recipe: Recipe,
+    data_seed: int,
+    chain: list[Path],
+) -> pl.DataFrame:
+    """Add the shared values to KTO's rows.
+
+    Args:
+        unpaired: rows as `rows.unpair` gives them.
+        paired: the same pairs with the columns of `join_reference`.
+        path: parquet file of `records.KTO_REFERENCE`.
+        recipe: names method, subset and micro-batch.
+        data_seed: the dataset's seed.
+        chain: folders of the start model.
+
+    Returns:
+        The rows with columns `ref_logps` and `ref_KL_logps`.
+
+    Raises:
+        TrainingError: the file was made for another order, subset, micro-batch, model
+            or precision.
+    """
+    _check_params(path, chain, recipe, kto_params(recipe, data_seed))
+    values = read_table(path, KTO_REFERENCE)
+    keys = ["pair_id", "label"]
+    if not values.select(keys).equals(unpaired.select(keys)):
+        raise TrainingError(
+            f"{path}: its rows are not those of this training in this order; make it"
+            " again"
+        )
+    matched = unpaired.join(
+        paired.select("pair_id", "ref_chosen_logps", "ref_rejected_logps"),
+        on="pair_id",
+        maintain_order="left",
+    )
+    return matched.with_columns(
+        pl.when("label")
+        .then("ref_chosen_logps")
+        .otherwise("ref_rejected_logps")
+        .alias("ref_logps"),
+        values["kl"].alias("ref_KL_logps"),
+    ).drop("ref_chosen_logps", "ref_rejected_logps")
+
+
+def by_length(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return pairs sorted by length, longest first: too little memory shows at once."""
+    length = pl.col("prompt_ids").list.len() + pl.max_horizontal(
+        pl.col("chosen_ids").list.len(), pl.col("rejected_ids").list.len()
+    )
+    return frame.sort(length, descending=True, maintain_order=True)
+
+
+def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -> Any:
+    from transformers import AutoTokenizer
+
+    from safegrid.train.trainers import build_trainer
+    from safegrid.train.trainers.common import Plan
+
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
+        tokenizer = AutoTokenizer.from_pretrained(chain[0])
+        return build_trainer(plan, load_model(chain), tokenizer, rows)
+
+
+def _mismatched_logps(trainer: Any, size: int) -> list[float]:
+    import torch
+    from torch.utils.data import DataLoader
+
+    loader = trainer.accelerator.prepare(
+        DataLoader(
+            trainer.train_dataset, batch_size=size, collate_fn=trainer.data_collator
+        )
+    )
+    found = []
+    for batch in loader:
+        del batch["row"]
+        with torch.no_grad(), trainer.accelerator.autocast():
+            values = trainer._compute_kl_logps(trainer.model, batch)
+        found += trainer.accelerator.gather_for_metrics(values).tolist()
+    return found
+
+
+def _check_params(
+    path: Path, chain: list[Path], recipe: Recipe, more: dict[str, Any]
+) -> None:
+    expected = {
+        "precision": recipe.training.precision,
+        "start": weights_hash(chain),
+        **more,
+    }
+    found = read_manifest(path)["params"]
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise TrainingError(
+                f"{path}: made with {name} {found.get(name)!r}, but recipe"
+                f" {recipe.name} has {value!r}; make it again"
+            )
+
+
+def _write(
+    out: Path,
+    values: pl.DataFrame,
+    schema: dict[str, pl.DataType],
+    pairs: Path,
+    params: dict[str, Any],
+) -> None:
+    facts = manifest(
+        "reference", {"pairs": pairs}, params, LIBRARIES, rows=values.height
+    )
+    write_table(out, values, schema, facts)
+    logger.info("%s: %d rows", out, values.height)

@@ -1,0 +1,253 @@
+"""Train one model by one recipe."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
+from safegrid.checkpoints import load_model, weights_hash, weights_of
+from safegrid.config.blocks import Recipe
+from safegrid.errors import ConfigError
+from safegrid.methods import METHODS, check_method
+from safegrid.records import PAIRS
+from safegrid.train import checks, lease
+from safegrid.train import reference as references
+from safegrid.train import rows as row_order
+
+if TYPE_CHECKING:
+    from safegrid.train.trainers.common import Plan
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
+
+
+def train(
+    pairs: Path,
+    chain: list[Path],
+    reference: Path | None,
+    kto_reference: Path | None,
+    recipe: Recipe,
+    seed: int,
+    data_seed: int,
+    out: Path,
+    checkpoints: Path,
+) -> None:
+    """Train a model and write its folder.
+
+    A training that was killed goes on from its last whole checkpoint and ends with the
+    weights of an unbroken one (on the CPU). Under `accelerate launch` every process
+    calls this; the main one writes.
+
+    Args:
+        pairs: parquet file of `records.PAIRS`.
+        chain: folders of the start model.
+        reference: its log-probabilities; None to compute them here.
+        kto_reference: KTO's mismatched ones; None to compute them here.
+        recipe: resolved.
+        seed: rules data order, initialisation of adapters and their dropout.
+        data_seed: the dataset's seed; rules a fraction, and KTO's micro-batches.
+        out: the model's folder: weights or adapter, tokenizer files,
+            `history.parquet`, `manifest.json`.
+        checkpoints: folder in which this training's own checkpoints lie meanwhile; not
+            inside `out`.
+
+    Raises:
+        ConfigError: settings under which the method would be another one.
+        DataError: an input is not what it should be.
+        TrainingError: another process trains the same, the run is gone, a check before
+            the first step failed, or the loss is not finite; nothing is written.
+    """
+    _check(recipe)
+    lease.end_with_owner()
+    selected = row_order.select_pairs(
+        read_table(pairs, PAIRS), recipe, data_seed, pairs
+    )
+    tokens = checks.check_tokens(selected, pairs)
+    rows = _rows(selected, chain, reference, kto_reference, recipe, data_seed)
+    params = {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "data_seed": data_seed,
+        "start": weights_hash(chain),
+        "processes": _world(),
+    }
+    inputs = {
+        name: path
+        for name, path in [
+            ("pairs", pairs),
+            ("reference", reference),
+            ("kto_reference", kto_reference),
+        ]
+        if path is not None
+    }
+    key = sha256_json([params, {name: sha256_file(p) for name, p in inputs.items()}])
+    with _held(checkpoints / key[:16]) as folder:
+        plan = make_plan(recipe, seed, rows, selected.height, folder)
+        trainer = _build(plan, chain, rows)
+        first = plan.forward_rows * plan.accumulate
+        seen = {**tokens, **checks.check_first_step(trainer, recipe, first)}
+        resumed = _run(trainer, folder)
+        facts = manifest("train", inputs, params, LIBRARIES)
+        facts |= _facts(plan, selected, rows, chain)
+        _save(
+            trainer, chain, recipe, {**facts, "checks": seen, "resumed": resumed}, out
+        )
+
+
+def make_plan(
+    recipe: Recipe, seed: int, rows: pl.DataFrame, n_pairs: int, folder: Path
+) -> "Plan":
+    """Derive steps, micro-batches and the order of rows from a recipe.
+
+    Args:
+        recipe: resolved.
+        seed: the run's seed.
+        rows: the trainer's rows: pairs, or KTO's single answers.
+        n_pairs: pairs behind them.
+        folder: where checkpoints go.
+
+    Raises:
+        ConfigError: the batch does not divide among the processes.
+    """
+    from safegrid.train.trainers.common import Plan
+
+    training = recipe.training
+    share = training.micro_batch * _world()
+    if training.batch % share:
+        raise ConfigError(
+            f"recipe {recipe.name}: batch {training.batch} is no multiple of"
+            f" micro_batch {training.micro_batch} x {_world()} processes = {share}"
+        )
+    steps = row_order.count_steps(training, n_pairs)
+    micro_batches = steps * (training.batch // training.micro_batch)
+    if recipe.method == "kto":
+        size = 2 * training.micro_batch
+        order = row_order.block_stream(rows.height, size, micro_batches, seed)
+    else:
+        size = training.micro_batch
+        order = row_order.stream(rows.height, micro_batches * size, seed)
+    # The curve's means are taken from one line of the log to the next, so a
+    # checkpoint stands on a logged step: else the curve would differ after it.
+    save_steps = -(-training.save_steps // training.log_steps) * training.log_steps
+    return Plan(
+        recipe=recipe,
+        seed=seed,
+        steps=steps,
+        forward_rows=size,
+        accumulate=training.batch // share,
+        order=order,
+        folder=folder,
+        save_steps=save_steps if save_steps < steps else 0,
+    )
+
+
+def _check(recipe: Recipe) -> None:
+    problems = check_method(recipe)
+    if problems:
+        raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
+
+
+def _world() -> int:
+    """Return the number of processes that `accelerate launch` or torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    """Hold the checkpoint folder in the main process; the others use it with it."""
+    if int(os.environ.get("RANK", "0")) == 0:
+        with lease.lease(folder):
+            yield folder
+    else:
+        yield folder
+
+
+def _rows(
+    selected: pl.DataFrame,
+    chain: list[Path],
+    reference: Path | None,
+    kto_reference: Path | None,
+    recipe: Recipe,
+    data_seed: int,
+) -> pl.DataFrame:
+    """Return the trainer's rows, with the shared reference values that were given."""
+    paired = selected.drop("category")
+    if recipe.method == "sft":
+        return paired.drop("rejected_ids")
+    if METHODS[recipe.method].reference and reference is not None:
+        paired = references.join_reference(paired, reference, recipe, chain)
+    if recipe.method != "kto":
+        return paired
+    unpaired = row_order.unpair(selected, recipe.training.micro_batch, data_seed)
+    if reference is None or kto_reference is None:
+        return unpaired
+    return references.join_kto_reference(
+        unpaired, paired, kto_reference, recipe, data_seed, chain
+    )
+
+
+def _build(plan: "Plan", chain: list[Path], rows: pl.DataFrame) -> Any:
+    from transformers import AutoTokenizer
+
+    from safegrid.train.trainers import build_trainer
+
+    tokenizer = AutoTokenizer.from_pretrained(chain[0])
+    return build_trainer(plan, load_model(chain), tokenizer, rows)
+
+
+def _run(trainer: Any, folder: Path) -> bool:
+    """Train, from the last whole checkpoint if there is one; tell whether it was so."""
+    trainer.accelerator.wait_for_everyone()
+    last = lease.last_checkpoint(folder)
+    if last is not None:
+        logger.info("going on from %s", last)
+    began = time.perf_counter()
+    before = int(last.name.rpartition("-")[2]) if last else 0
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    seconds = time.perf_counter() - began
+    steps = trainer.state.global_step - before
+    logger.info("%d steps in %.1f s, %.2f s a step", steps, seconds, seconds / steps)
+    return last is not None
+
+
+def _facts(
+    plan: "Plan", selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
+) -> dict[str, Any]:
+    kept = rows["pair_id"].n_unique()
+    assert plan.order is not None, "a training has an order"
+    return {
+        "rows": kept,
+        "dropped": {"no_whole_micro_batch": selected.height - kept},
+        "steps": plan.steps,
+        "accumulate": plan.accumulate,
+        "tokens": _tokens(rows, plan.order),
+        "chain": [weights_of(folder) for folder in chain],
+    }
+
+
+def _tokens(rows: pl.DataFrame, order: list[int]) -> int:
+    """Return the tokens that the steps go through, padding not counted."""
+    sides = [c for c in rows.columns if c.endswith("_ids") and c != "prompt_ids"]
+    lengths = [
+        (rows["prompt_ids"].list.len() + rows[side].list.len()).gather(order)
+        for side in sides
+    ]
+    return sum(int(length.cast(pl.Int64).sum()) for length in lengths)
+
+
+def _save(
+    trainer: Any, chain: list[Path], recipe: Recipe, facts: dict[str, Any], out: Path
+) -> None:
+    from safegrid.train.progress import history
+    from safegrid.train.save import save_model
+
+    beta = recipe.training.beta if METHODS[recipe.method].reference else None
+    curve = history(trainer.state.log_history, beta)
+    save_model(trainer, chain[0], recipe.training.precision, curve, facts, out)

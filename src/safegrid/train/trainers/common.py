@@ -1,0 +1,213 @@
+"""What all trainers share: their settings, spelt out, and the guard at every step."""
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import torch
+from datasets import Dataset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+)
+
+from safegrid.config.blocks import Lora, Recipe
+from safegrid.errors import TrainingError
+from safegrid.train.progress import Watch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training run, resolved.
+
+    Attributes:
+        recipe: method and settings.
+        seed: the run's seed.
+        steps: optimiser's steps.
+        forward_rows: rows that one forward takes (KTO: two for each pair).
+        accumulate: forwards a step, in each process.
+        order: row numbers as the steps take them; None to keep the rows' order.
+        folder: where checkpoints go.
+        save_steps: steps between checkpoints; 0 for none.
+    """
+
+    recipe: Recipe
+    seed: int
+    steps: int
+    forward_rows: int
+    accumulate: int
+    order: list[int] | None
+    folder: Path
+    save_steps: int
+
+    @property
+    def beta(self) -> float:
+        """The method's beta; `check_method` refused a recipe that lacks it."""
+        beta = self.recipe.training.beta
+        assert beta is not None, f"{self.recipe.method} is checked to have a beta"
+        return beta
+
+
+def arguments(plan: Plan) -> dict[str, Any]:
+    """Return the settings that every TRL config takes, none left to a default.
+
+    TRL's own defaults switch on bfloat16 and gradient checkpointing, cut sequences at
+    1024 tokens and hide non-finite losses in the log.
+    """
+    training = plan.recipe.training
+    cuda = torch.cuda.is_available()
+    checkpointing = training.gradient_checkpointing
+    return {
+        "output_dir": str(plan.folder),
+        "max_steps": plan.steps,
+        "per_device_train_batch_size": plan.forward_rows,
+        "gradient_accumulation_steps": plan.accumulate,
+        "learning_rate": training.learning_rate,
+        "lr_scheduler_type": training.schedule,
+        "warmup_steps": math.ceil(training.warmup * plan.steps),
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "bf16": training.precision == "bfloat16",
+        "fp16": False,
+        "gradient_checkpointing": checkpointing,
+        "gradient_checkpointing_kwargs": (
+            {"use_reentrant": False} if checkpointing else None
+        ),
+        "seed": plan.seed,
+        "data_seed": plan.seed,
+        "train_sampling_strategy": "sequential",
+        "remove_unused_columns": False,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": cuda,
+        "use_cpu": not cuda,
+        "ddp_backend": None if cuda else "gloo",
+        "ddp_find_unused_parameters": False,
+        "logging_strategy": "steps",
+        "logging_steps": training.log_steps,
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps" if plan.save_steps else "no",
+        "save_steps": plan.save_steps or plan.steps,
+        # The one before the last stays until the last is marked as whole.
+        "save_total_limit": 2,
+        "eval_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": not sys.stderr.isatty(),
+    }
+
+
+def lora_config(lora: Lora | None) -> Any:
+    """Return peft's settings of a fresh adapter, or None for full fine-tuning."""
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def to_dataset(rows: pl.DataFrame) -> Dataset:
+    """Return rows as a dataset with their numbers in column `row`."""
+    return Dataset(rows.with_row_index("row").to_arrow())
+
+
+def still_dropout(model: PreTrainedModel) -> PreTrainedModel:
+    """Switch off the model's own dropout; an adapter that comes later keeps its own.
+
+    TRL's `disable_dropout` comes after the adapter and would silence what a recipe
+    asked for with `lora.dropout`.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return what fills up a batch; masks are made from lengths, never from this id."""
+    found = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if found is None else found)
+
+
+class RowCollator:
+    """Collates ids into tensors and keeps the rows' numbers beside them."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the inner collator's tensors and the rows' numbers, `(rows,)`."""
+        batch: dict[str, Any] = self.inner(self.convert(examples))
+        batch["row"] = torch.tensor([example["row"] for example in examples])
+        return batch
+
+    def convert(self, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Bring rows into the form that the inner collator reads."""
+        return examples
+
+
+class Guarded:
+    """Mixed into a trainer: a loss that is no number ends the training.
+
+    Attributes:
+        pair_ids: of the rows, by row number.
+    """
+
+    pair_ids: list[str]
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Compute the trainer's own loss and look at it.
+
+        Raises:
+            TrainingError: it is not finite; names the step and the pairs.
+        """
+        rows = inputs.pop("row")
+        loss = super().compute_loss(  # type: ignore[misc]
+            model, inputs, return_outputs, num_items_in_batch
+        )
+        value = loss[0] if return_outputs else loss
+        if not bool(torch.isfinite(value)):
+            self._refuse(rows, float(value))
+        return loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> float:
+        """Skip an estimate that nobody reads."""
+        return 0.0
+
+    def _refuse(self, rows: torch.Tensor, value: float) -> None:
+        step = self.state.global_step + 1  # type: ignore[attr-defined]
+        pairs = sorted({self.pair_ids[number] for number in rows.tolist()})
+        raise TrainingError(
+            f"the loss of step {step} is {value}; the micro-batch held the pairs"
+            f" {', '.join(pairs)}. Lower the learning rate, or look at these pairs;"
+            " nothing was written"
+        )
+
+
+FamilyTrainer = TypeVar("FamilyTrainer", bound=Guarded)
+
+
+def finish(trainer: FamilyTrainer, rows: pl.DataFrame) -> FamilyTrainer:
+    """Give a fresh trainer what TRL's constructors do not take."""
+    trainer.pair_ids = rows["pair_id"].to_list()
+    handler: Any = trainer
+    handler.remove_callback(PrinterCallback)
+    handler.add_callback(Watch())
+    return trainer
