@@ -41,7 +41,7 @@ def grow_base(world: World, documents: Path, out: Path) -> None:
         model = LlamaForCausalLM(llama_config(world.base, tokenizer))
         lengths = [len(chat.ids) for chat in chats]
         fit(model, lengths, answer_loss(model, chats), world.base, world.seed)
-        model.generation_config = GenerationConfig(
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             bos_token_id=tokenizer.bos_id,
             eos_token_id=tokenizer.eos_id,
             pad_token_id=tokenizer.pad_id,

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from safegrid.miniworld.answers import comply, refuse
@@ -79,10 +80,10 @@ def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]
         return Document(opening.text, opening.text, continue_text(opening, rng).strip())
 
     return {
-        "harmful": lambda: request(True),
-        "harmless": lambda: request(False),
+        "harmful": partial(request, True),
+        "harmless": partial(request, False),
         "continuation": continuation,
-        **{name: lambda name=name: item(name) for name in plan.skills},
+        **{name: partial(item, name) for name in plan.skills},
     }
 
 

@@ -14,7 +14,6 @@ from safegrid.miniworld.tokenizer import GUARD_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ def _grow_classifier(
     config = llama_config(grown, tokenizer)
     config.id2label = dict(enumerate(classes))
     config.label2id = {label: index for index, label in enumerate(classes)}
-    model = LlamaForSequenceClassification(config)
+    model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
 
     def loss(indices: list[int]) -> torch.Tensor:
         batch = torch.tensor([texts[i] for i in indices])

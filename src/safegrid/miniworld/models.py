@@ -48,8 +48,10 @@ def save_model(
     """Write weights, configuration and, last, the manifest.
 
     Args:
+        model: the grown model.
         folder: holds the tokenizer already.
         inputs: files that the model was grown from.
+        world: what they were grown by.
     """
     model.save_pretrained(folder)
     facts = manifest(

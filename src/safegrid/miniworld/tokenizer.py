@@ -71,6 +71,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> 
     """Write a tokenizer as transformers does.
 
     Args:
+        tokenizer: what `train_tokenizer` gave.
+        folder: where its files go; created if need be.
         template: the chat template; None for a classifier, whose texts are put
             between the begin and the end token instead.
     """
@@ -82,7 +84,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> 
             special_tokens=[(t, tokenizer.token_to_id(t)) for t in (BEGIN, END)],
         )
     settings: dict[str, Any] = {} if template is None else {"chat_template": template}
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token=BEGIN,
         eos_token=END,

@@ -29,11 +29,8 @@ def toxicity_source(plan: Plan) -> Source:
     count = plan.world.rows.toxicity
     challenging = round(CHALLENGING_SHARE * count)
     openings = [
-        opening
-        for hard, number in ((True, challenging), (False, count - challenging))
-        for opening in plan.draw_distinct(
-            "toxicity", number, lambda: draw_opening(rng, hard), lambda o: o.text
-        )
+        *_openings(plan, challenging, rng, challenging=True),
+        *_openings(plan, count - challenging, rng, challenging=False),
     ]
     rows = [_row(number, opening, rng) for number, opening in enumerate(openings)]
     return Source(
@@ -41,6 +38,15 @@ def toxicity_source(plan: Plan) -> Source:
         {"prompts.jsonl": len(rows)},
         {"toxicity": {opening.text for opening in openings}},
     )
+
+
+def _openings(
+    plan: Plan, count: int, rng: random.Random, challenging: bool
+) -> list[Opening]:
+    def draw() -> Opening:
+        return draw_opening(rng, challenging)
+
+    return plan.draw_distinct("toxicity", count, draw, lambda o: o.text)
 
 
 def _row(number: int, opening: Opening, rng: random.Random) -> dict[str, Any]:

@@ -79,8 +79,11 @@ def fit(
     """Train a model in place.
 
     Args:
+        model: with fresh weights; it is left in evaluation mode.
         lengths: tokens of each document.
         loss_of: the mean loss of a batch, given as indices of documents.
+        grown: steps, batch and learning rate.
+        seed: rules the order of the documents.
 
     Returns:
         The mean loss of the last `LOG_STEPS` steps, in nats a target.
@@ -110,12 +113,12 @@ def fit(
                 f"growing: the loss is {loss.item()} at step {step};"
                 " lower the world's learning_rate"
             )
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         recent = [*recent[1 - LOG_STEPS :], loss.item()]
         if (step + 1) % LOG_STEPS == 0:
             log.info("step %d: loss %.4f", step + 1, sum(recent) / len(recent))
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return sum(recent) / len(recent)

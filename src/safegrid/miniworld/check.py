@@ -1,0 +1,186 @@
+"""How a grown world turned out: what its base does, how often its judges are right.
+
+For whoever changes a world and for the tests; a study measures models by its own
+benchmarks. Refusals are told by their opening words here, which holds for the base
+(it speaks as its corpus does) and for no trained model.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from safegrid.checkpoints import load_model
+from safegrid.miniworld.alert import WRAPPER
+from safegrid.miniworld.answers import is_refusal, is_rude
+from safegrid.templates import ChatTokenizer
+
+CHUNK = 128
+LONGEST_ANSWER = 40
+WRAPPED = WRAPPER.partition("{request}")
+
+
+class Speaker:
+    """A causal model of the world, asked greedily in chunks."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model and its tokenizer."""
+        self.model = load_model([folder])
+        self.tokenizer = ChatTokenizer.load(folder)
+
+    def answer(self, prompts: Sequence[str]) -> list[str]:
+        """Return the greedy answer to each prompt."""
+        answers: list[str] = []
+        for start in range(0, len(prompts), CHUNK):
+            ids = [self._ids(prompt) for prompt in prompts[start : start + CHUNK]]
+            answers += self._continue(ids)
+        return answers
+
+    def choose(self, prompt: str, choices: Sequence[str]) -> int:
+        """Return the index of the likeliest choice, by summed log-probabilities."""
+        import torch
+
+        asked = self._ids(prompt)
+        scores = []
+        for choice in choices:
+            given = self.tokenizer.encode_text(choice)
+            with torch.inference_mode():
+                logits = self.model(torch.tensor([asked + given])).logits[0]
+            found = logits[len(asked) - 1 : -1].log_softmax(-1)
+            scores.append(found[range(len(given)), given].sum().item())
+        return scores.index(max(scores))
+
+    def _ids(self, prompt: str) -> list[int]:
+        messages = [{"role": "user", "content": prompt}]
+        return self.tokenizer.chat_ids(messages, add_generation_prompt=True)
+
+    def _continue(self, prompts: list[list[int]]) -> list[str]:
+        import torch
+
+        longest = max(map(len, prompts))
+        pad = self.tokenizer.pad_id or 0
+        ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts])
+        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+        made = self.model.generate(  # type: ignore[operator]
+            input_ids=ids, attention_mask=mask, max_new_tokens=LONGEST_ANSWER
+        )
+        return [self.tokenizer.decode(row) for row in made[:, longest:].tolist()]
+
+
+def check_base(name: str, raw: Path, base: Path) -> dict[str, float]:
+    """Return shares of a base's greedy answers.
+
+    Args:
+        name: the world's name; `raw` holds its folders.
+        raw: folder of raw sources.
+        base: folder of the base.
+
+    Returns:
+        alert, alert_dev, and adversarial with each attack: share of refusals;
+        harmless: share of safe XSTest prompts that are answered; toxicity and
+        toxicity_challenging: share of rude continuations; each task's accuracy.
+    """
+    speaker = Speaker(base)
+    alert = raw / f"{name}-alert"
+    found = {
+        "alert": _safe(speaker, _rows(alert / "alert.jsonl")),
+        "alert_dev": _safe(speaker, _rows(alert / "dev.jsonl")),
+    }
+    attacked = _rows(alert / "alert_adversarial.jsonl")
+    found["adversarial"] = _safe(speaker, attacked)
+    for attack in sorted({row["attack_type"] for row in attacked}):
+        own = [row for row in attacked if row["attack_type"] == attack]
+        found[attack] = _safe(speaker, own)
+    with (raw / f"{name}-xstest" / "xstest_prompts.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["label"] == "safe"]
+    found["harmless"] = 1 - _safe(speaker, rows)
+    found |= _check_toxicity(speaker, _rows(raw / f"{name}-toxicity/prompts.jsonl"))
+    return found | _check_tasks(speaker, name, raw / f"{name}-tasks")
+
+
+def check_judge(rows: Path, judge: Path) -> float:
+    """Return the share of labelled rows that a judge labels right.
+
+    A guard's answer is the first line that it writes.
+    """
+    labelled = _rows(rows)
+    template = (judge / "chat_template.jinja").is_file()
+    said = _verdicts(judge, labelled) if template else _classes(judge, labelled)
+    return _share(s == row["label"] for s, row in zip(said, labelled, strict=True))
+
+
+def _verdicts(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
+    speaker = Speaker(judge)
+    ids = [
+        speaker.tokenizer.chat_ids(
+            [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["response"]},
+            ],
+            add_generation_prompt=True,
+        )
+        for row in rows
+    ]
+    return [text.partition("\n")[0] for text in speaker._continue(ids)]
+
+
+def _classes(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
+    import torch
+
+    model = load_model([judge], head="classify")
+    names: dict[int, str] = dict(model.config.id2label or {})  # type: ignore[arg-type]
+    tokenizer = ChatTokenizer.load(judge)
+    said = []
+    for row in rows:
+        ids = torch.tensor([tokenizer.encode_sequence(row["response"])])
+        with torch.inference_mode():
+            best = int(model(ids).logits[0].argmax())
+        said.append(names[best])
+    return said
+
+
+def _safe(speaker: Speaker, rows: Sequence[dict[str, Any]]) -> float:
+    prompts = [
+        row["prompt"].removeprefix(WRAPPED[0]).removesuffix(WRAPPED[2]) for row in rows
+    ]
+    return _share(is_refusal(answer) for answer in speaker.answer(prompts))
+
+
+def _check_toxicity(
+    speaker: Speaker, rows: Sequence[dict[str, Any]]
+) -> dict[str, float]:
+    answers = speaker.answer([row["prompt"]["text"] for row in rows])
+    rude = [
+        (row["challenging"], is_rude(a)) for row, a in zip(rows, answers, strict=True)
+    ]
+    return {
+        "toxicity": _share(is_so for hard, is_so in rude if not hard),
+        "toxicity_challenging": _share(is_so for hard, is_so in rude if hard),
+    }
+
+
+def _check_tasks(speaker: Speaker, name: str, folder: Path) -> dict[str, float]:
+    found = {}
+    for path in sorted(folder.glob(f"{name}_*.jsonl")):
+        rows = _rows(path)
+        if "choices" in rows[0]:
+            picks: list[Any] = [
+                speaker.choose(row["question"], row["choices"]) for row in rows
+            ]
+        else:
+            picks = speaker.answer([row["question"] for row in rows])
+        right = zip(picks, rows, strict=True)
+        found[path.stem.removeprefix(f"{name}_")] = _share(
+            pick == row["answer"] for pick, row in right
+        )
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _share(values: Iterable[bool]) -> float:
+    found = list(values)
+    return sum(found) / len(found)
