@@ -33,6 +33,7 @@ JOBS = {
         "pyarrow",
         "pydantic",
         "pyyaml",
+        "rapidfuzz",
         "scipy",
         "statsmodels",
         "tokenizers",
@@ -98,7 +99,8 @@ def _distribution(name: str, requirement: Requirement) -> Distribution:
     try:
         return distribution(name)
     except PackageNotFoundError:
-        raise SystemExit(f"{requirement} is not installed here: install it first")
+        sentence = f"{requirement} is not installed here: install it first"
+        raise SystemExit(sentence) from None
 
 
 def read_lock() -> dict[str, str]:

@@ -110,7 +110,9 @@ def _values(command: Command, given: dict[str, Any]) -> dict[str, Any]:
             values[option.name] = raw
             continue
         kind = _kind(option)
-        values[option.name] = [kind.read(v) for v in raw] if kind.many else kind.read(raw)
+        values[option.name] = (
+            [kind.read(v) for v in raw] if kind.many else kind.read(raw)
+        )
     return values
 
 

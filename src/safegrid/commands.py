@@ -63,7 +63,8 @@ COMMANDS: dict[str, Command] = {
     "prepare-prompts": _command(
         "data.prompts:prepare_prompts",
         "Turn a source's rows into a benchmark's prompts.",
-        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none out:path",
+        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none"
+        " out:path",
     ),
     "overlap": _command(
         "data.overlap:report_overlap",
@@ -111,12 +112,13 @@ COMMANDS: dict[str, Command] = {
     "measure": _command(
         "judge.measure:measure",
         "Measure a judge on labelled rows that it did not train on.",
-        "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path out:path",
+        "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path"
+        " out:path",
     ),
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
-        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths engine:EngineSpec"
-        " out:path",
+        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths"
+        " engine:EngineSpec out:path",
     ),
 }

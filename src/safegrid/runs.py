@@ -17,6 +17,7 @@ from safegrid.artifacts import read_json, write_json
 
 RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"
+OWNER_HOST = "SAFEGRID_OWNER_HOST"
 OWNER_FILE = Path(".snakemake/safegrid-owner.json")
 
 
@@ -53,6 +54,7 @@ def announce(basedir: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         RUN: os.environ.get(RUN) or uuid.uuid4().hex,
         OWNER_PID: os.environ.get(OWNER_PID) or str(os.getpid()),
+        OWNER_HOST: os.environ.get(OWNER_HOST) or socket.gethostname(),
         # Jobs never ask a hub: what a study needs was fetched before.
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",

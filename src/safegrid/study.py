@@ -250,10 +250,13 @@ class Study:
 def kto_key(recipe: Recipe) -> str:
     """Name what KTO's mismatched pairs depend on: order, subset and micro-batch."""
     return sha256_json(
-        [recipe.dataset, recipe.fraction, recipe.categories, recipe.training.micro_batch]
+        [
+            recipe.dataset,
+            recipe.fraction,
+            recipe.categories,
+            recipe.training.micro_batch,
+        ]
     )[:12]
-
-
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""After a crash: unlock a folder only when the owner of the lock is known to be dead."""
+"""After a crash: unlock a folder only when the lock's owner is known to be dead."""
 
 import logging
 from pathlib import Path

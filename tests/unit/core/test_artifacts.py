@@ -45,7 +45,9 @@ def test_a_table_carries_its_manifest_and_repeats_its_bytes(tmp_path):
     facts = artifacts.manifest("prepare", {}, {"k": 1}, rows=2)
     for name in ("one.parquet", "two.parquet"):
         artifacts.write_table(tmp_path / name, frame, SCHEMA, facts)
-    first, second = ((tmp_path / n).read_bytes() for n in ("one.parquet", "two.parquet"))
+    first, second = (
+        (tmp_path / n).read_bytes() for n in ("one.parquet", "two.parquet")
+    )
     assert first == second
     found = artifacts.read_table(tmp_path / "one.parquet", SCHEMA)
     assert found.columns == ["name", "n"]

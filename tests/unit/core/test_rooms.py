@@ -46,7 +46,7 @@ def modules():
 
 
 def room(module):
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def test_every_module_belongs_to_a_known_room():

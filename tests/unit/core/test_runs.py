@@ -55,7 +55,7 @@ def test_a_living_owner_is_refused(tmp_path):
 
 def test_another_host_is_refused_with_the_command(tmp_path):
     locks, file = folder(tmp_path, pid=1, started=0.0, host="elsewhere")
-    with pytest.raises(SafegridError, match="elsewhere.*snakemake --unlock"):
+    with pytest.raises(SafegridError, match=r"elsewhere.*snakemake --unlock"):
         clear_crashed_run(locks, file)
 
 

@@ -1,0 +1,90 @@
+"""Check every name that a study takes from a registry, with the likely meant one."""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+from safegrid.config.sections import StudyDocuments
+
+# Folders of results/ that belong to all studies.
+RESERVED = ("raw", "bases", "judges")
+
+
+def check_names(
+    documents: StudyDocuments,
+    sources: Mapping[str, Any],
+    bases: Mapping[str, Any],
+    judges: Mapping[str, Any],
+) -> None:
+    """Note every name of the study that stands in no registry."""
+    checker = _Names(documents, sources)
+    checker.known("bases", documents.study.data.get("bases"), "base", bases)
+    for name, block in _blocks(documents, "datasets"):
+        checker.source(f"datasets.{name}", block)
+    for name, block in _blocks(documents, "recipes"):
+        wanted = [block["dataset"]] if "dataset" in block else []
+        datasets = documents.section("datasets")
+        checker.known(f"recipes.{name}.dataset", wanted, "dataset", datasets)
+    for name, block in _blocks(documents, "benchmarks"):
+        key = f"benchmarks.{name}"
+        checker.known(f"{key}.judges", block.get("judges"), "judge", judges)
+        if block.get("task_source") is not None:
+            wanted = [block["task_source"]]
+            checker.known(f"{key}.task_source", wanted, "source", sources)
+        if isinstance(block.get("prompts"), dict):
+            checker.source(f"{key}.prompts", block["prompts"])
+    _check_own_name(documents)
+
+
+class _Names:
+    """Notes unknown names at the line on which they stand."""
+
+    def __init__(self, documents: StudyDocuments, sources: Mapping[str, Any]) -> None:
+        self.documents = documents
+        self.sources = sources
+
+    def known(
+        self, key: str, values: object, kind: str, allowed: Iterable[str]
+    ) -> None:
+        """Note each of the values that is not among the allowed names."""
+        if not isinstance(values, list) or not isinstance(allowed, Container):
+            return
+        where = self.documents.study.where(tuple(key.split(".")))
+        for value in values:
+            if value not in allowed:
+                self.documents.problems.unknown(where, key, value, kind, allowed)
+
+    def source(self, key: str, block: dict[str, Any]) -> None:
+        """Note an unknown source, or files that a known one does not have."""
+        name = block.get("source")
+        if name is None:
+            return
+        self.known(f"{key}.source", [name], "source", self.sources)
+        if name not in self.sources:
+            return
+        files = self.sources[name].files
+        for field in ("file", "plain"):
+            if block.get(field) is not None:
+                wanted = [block[field]]
+                kind = f"file of source {name!r}"
+                self.known(f"{key}.{field}", wanted, kind, files)
+
+
+def _blocks(
+    documents: StudyDocuments, section: str
+) -> Iterable[tuple[str, dict[str, Any]]]:
+    return (
+        (name, block)
+        for name, block in documents.section(section).items()
+        if isinstance(block, dict)
+    )
+
+
+def _check_own_name(documents: StudyDocuments) -> None:
+    name = documents.study.data.get("name")
+    if documents.name in RESERVED or name != documents.name:
+        documents.problems.add(
+            documents.study.where(("name",)),
+            "name",
+            f"got {name!r}: must equal the file's name {documents.name!r} and be none"
+            f" of {', '.join(RESERVED)}",
+        )

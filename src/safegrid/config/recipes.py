@@ -1,0 +1,135 @@
+"""Resolve a study's recipes: defaults, tuned settings and overrides into one block."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from safegrid.config.blocks import Recipe, Training
+from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.sections import StudyDocuments, merge
+from safegrid.config.study import RecipeEntry
+from safegrid.methods import METHODS, check_method
+
+# How a setting is named in the name of a sweep's recipe.
+SHORT = {"learning_rate": "lr"}
+
+
+def resolve_recipes(documents: StudyDocuments) -> dict[str, Recipe]:
+    """Return every recipe of a study, resolved; problems are noted.
+
+    A setting of a recipe wins over one that was tuned for its method, that over the
+    study's shared `training`, that over the method's own default. In a sweep study
+    each recipe stands once for each point of the grid.
+    """
+    tuned = _tuned(documents)
+    found = {}
+    for name, block in documents.section("recipes").items():
+        path = ("recipes", name)
+        entry = validate(RecipeEntry, block, documents.study, path, documents.problems)
+        if entry is None or not _method_known(documents, name, entry):
+            continue
+        for variant, settings in _variants(documents, name, entry):
+            training = merge(
+                documents.methods.data.get(entry.method) or {},
+                documents.section("training"),
+                tuned.get(entry.method, {}),
+                entry.training,
+                settings,
+            )
+            recipe = _resolve(documents, variant, path, entry, training)
+            if recipe is not None:
+                found[variant] = recipe
+    _check_starts(documents)
+    return found
+
+
+def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
+    """Name the variant of a recipe at one point of a sweep."""
+    parts = (f"{SHORT.get(key, key)}{value:g}" for key, value in settings.items())
+    return "-".join([recipe, *parts])
+
+
+def sweep_points(sweep: Mapping[str, list[float]], method: str) -> list[dict[str, Any]]:
+    """Return the settings that a sweep tries for a method: beta only if it has one."""
+    axes = {k: v for k, v in sweep.items() if k != "beta" or METHODS[method].beta}
+    points = itertools.product(*axes.values())
+    return [dict(zip(axes, point, strict=True)) for point in points]
+
+
+def _variants(
+    documents: StudyDocuments, name: str, entry: RecipeEntry
+) -> list[tuple[str, dict[str, Any]]]:
+    sweep = documents.section("sweep")
+    if not sweep:
+        return [(name, {})]
+    points = sweep_points(sweep, entry.method)
+    return [(sweep_name(name, point), point) for point in points]
+
+
+def _resolve(
+    documents: StudyDocuments,
+    name: str,
+    path: tuple[str, ...],
+    entry: RecipeEntry,
+    training: dict[str, Any],
+) -> Recipe | None:
+    key = (*path, "training")
+    settings = validate(Training, training, documents.study, key, documents.problems)
+    if settings is None:
+        return None
+    fields = entry.model_dump(exclude={"training"})
+    recipe = Recipe(name=name, training=settings, **fields)
+    where = documents.study.where(path)
+    for sentence in check_method(recipe):
+        documents.problems.add(where, ".".join(key), f"{name}: {sentence}")
+    return recipe
+
+
+def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> bool:
+    if entry.method in METHODS:
+        return True
+    where = documents.study.where(("recipes", name, "method"))
+    key = f"recipes.{name}.method"
+    documents.problems.unknown(where, key, entry.method, "method", METHODS)
+    return False
+
+
+def _tuned(documents: StudyDocuments) -> dict[str, Any]:
+    stem = documents.study.data.get("tuned")
+    if not isinstance(stem, str):
+        return {}
+    path = documents.root / "tuned" / f"{stem}.yaml"
+    document = read_document(path, documents.problems)
+    chosen = document.data.get("chosen")
+    if isinstance(chosen, dict):
+        return chosen
+    documents.problems.add(str(path), "chosen", "missing: the settings of each method")
+    return {}
+
+
+def _check_starts(documents: StudyDocuments) -> None:
+    """Check that recipes start from recipes, without a circle."""
+    starts = {
+        name: block.get("start")
+        for name, block in documents.section("recipes").items()
+        if isinstance(block, dict)
+    }
+    for name, start in starts.items():
+        where = documents.study.where(("recipes", name, "start"))
+        key = f"recipes.{name}.start"
+        problems: Problems = documents.problems
+        if start is not None and start not in starts:
+            problems.unknown(where, key, start, "recipe", starts)
+        elif _circular(name, starts):
+            problems.add(where, key, f"got {start!r}: it starts from itself")
+
+
+def _circular(name: str, starts: Mapping[str, Any]) -> bool:
+    seen = {name}
+    current = starts.get(name)
+    while current is not None:
+        if current in seen:
+            return True
+        seen.add(current)
+        current = starts.get(current)
+    return False
