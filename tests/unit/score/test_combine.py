@@ -88,6 +88,6 @@ def test_differences_to_the_base_are_there(bases, make_cell, tmp_path):
 
 
 def test_a_wrong_number_of_verdict_files_is_refused(bases, tmp_path):
+    files = [path for cell in bases for path in cell.of(KINDS)]
     with pytest.raises(DataError, match="got 5 verdict files, expected 6"):
-        files = [path for cell in bases for path in cell.of(KINDS)]
         combined(bases, bases, tmp_path / "g.parquet", verdicts=files[:5])

@@ -1,0 +1,77 @@
+"""Tables of a study's runs: its judges, its rows, the overlap of its data."""
+
+import polars as pl
+
+from safegrid.report.grid import Entry, Key
+from safegrid.report.names import benchmark_title
+from safegrid.report.tables import Column, Table
+
+
+def judges_table(runs: pl.DataFrame) -> Table:
+    """Return how good each judge is on labelled rows that it did not train on."""
+    rows = runs.filter(kind="judge").filter(pl.col("low").is_not_null())
+    whole = rows.filter(~pl.col("metric").str.contains(" "))
+    note = "A judge's errors carry over to every score that it gives."
+    return _table("judges", "The judges, judged.", "Judge", whole, "share", [note])
+
+
+def rows_table(runs: pl.DataFrame) -> Table:
+    """Return how many rows each stage of the data kept, and dropped for what reason."""
+    rows = runs.filter(kind="rows")
+    return _table("rows", "Rows kept and dropped.", "Stage and set", rows, "whole", [])
+
+
+def overlap_table(runs: pl.DataFrame) -> Table:
+    """Return how many prompts of each benchmark a model may have met in training."""
+    rows = runs.filter(kind="overlap")
+    notes = [
+        "exact: the same words; contained: one stands whole in the other; ngram: a run"
+        " of eight words is shared.",
+        *_sizes(rows),
+    ]
+    title = "Prompts that benchmarks share with training data."
+    return _table(
+        "overlap", title, "Dataset / benchmark", rows, "whole", notes, counts=True
+    )
+
+
+def _sizes(rows: pl.DataFrame) -> list[str]:
+    sizes = sorted(
+        {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").iter_rows()}
+    )
+    listed = ", ".join(f"{benchmark_title(name)} {n}" for name, n in sizes)
+    return [f"Prompts of each benchmark: {listed}."] if listed else []
+
+
+def _table(
+    name: str,
+    title: str,
+    head: str,
+    rows: pl.DataFrame,
+    unit: str,
+    notes: list[str],
+    counts: bool = False,
+) -> Table:
+    """Pivot facts: a row a subject, a column a metric."""
+    subjects = sorted(rows["subject"].unique().to_list())
+    metrics = sorted(rows["metric"].unique().to_list(), key=lambda m: (m != "kept", m))
+    found = {
+        (row["subject"], row["metric"]): Entry(
+            row["value"],
+            row["low"],
+            row["high"],
+            0 if counts else row["n"] or 0,
+            0,
+            1,
+            None,
+        )
+        for row in rows.iter_rows(named=True)
+    }
+    none = Entry(0.0, None, None, 0, 0, 1, None)
+    blank = Entry(None, None, None, 0, 0, 0, "Not measured.")
+    entries = [
+        [found.get((s, m), none if unit == "whole" else blank) for m in metrics]
+        for s in subjects
+    ]
+    columns = [Column(m, Key("", "", m, ""), 0, unit) for m in metrics]
+    return Table(name, title, head, subjects, columns, entries, notes=notes)

@@ -1,0 +1,152 @@
+"""Scores of one metric and slice per model, with seeds brought together.
+
+Several seeds of a recipe become one entry: the mean of their values, from the lowest
+lower to the highest upper limit, so that an interval spans both the items and the
+seeds without a formula that would claim more.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from safegrid.artifacts import read_table
+from safegrid.records import SCORE
+from safegrid.report.names import BASE, recipe_order, recipe_title
+
+
+class Model(NamedTuple):
+    """A row of a table: base and recipe, its seeds together."""
+
+    base: str
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number with what belongs to it; `value` None is a blank with `reason`."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_unscored: int
+    seeds: int
+    reason: str | None
+
+
+MISSING = Entry(None, None, None, 0, 0, 0, "Not among the scores.")
+
+
+class Key(NamedTuple):
+    """What an entry is about."""
+
+    benchmark: str
+    judge: str
+    metric: str
+    slice: str
+
+
+def read_scores(path: Path | str) -> pl.DataFrame:
+    """Read a study's gathered scores."""
+    return read_table(Path(path), SCORE)
+
+
+class Grid:
+    """The scores of a study, looked up by model and key.
+
+    Attributes:
+        models: in print order: by base, `none` first, then as methods are listed.
+        keys: everything that any model has a row for, sorted.
+    """
+
+    def __init__(self, scores: pl.DataFrame) -> None:
+        by = ["base", "recipe", *Key._fields]
+        self._entries: dict[tuple[str, ...], Entry] = {
+            tuple(map(str, name)): _entry(rows)
+            for name, rows in scores.group_by(by, maintain_order=True)
+        }
+        models = {Model(base, recipe) for base, recipe, *_ in self._entries}
+        self.models = sorted(models, key=lambda m: (m.base, recipe_order(m.recipe)))
+        self.keys = sorted({Key(*name[2:]) for name in self._entries})
+
+    def entry(self, model: Model, key: Key) -> Entry:
+        """Return a model's entry, a blank where it has none."""
+        return self._entries.get((*model, *key), MISSING)
+
+    def find(
+        self, metric: str, part: str | None = None, benchmark: str | None = None
+    ) -> list[Key]:
+        """Return the keys of a metric, of one slice and benchmark where named."""
+        return [
+            key
+            for key in self.keys
+            if key.metric == metric
+            and part in (None, key.slice)
+            and benchmark in (None, key.benchmark)
+        ]
+
+    def lead(self, metric: str) -> list[Key]:
+        """Return the keys that stand for a metric of all safety benchmarks together.
+
+        `global` where the study has it, else each benchmark that has the metric.
+        """
+        return self.find(metric, "all", "global") or self.find(metric, "all")
+
+    def title(self, model: Model) -> str:
+        """Return a model's name in print; the base's only where there are several."""
+        name = recipe_title(model.recipe)
+        several = len({m.base for m in self.models}) > 1
+        if not several:
+            return name
+        return model.base if model.recipe == BASE else f"{model.base} {name}"
+
+
+def _entry(rows: pl.DataFrame) -> Entry:
+    known = rows.drop_nulls("value")
+    reasons = [
+        f"seed {seed}: {reason}" if len(rows) > 1 else reason
+        for seed, reason in rows.select("seed", "reason").iter_rows()
+        if reason is not None
+    ]
+    return Entry(
+        _number(known["value"].mean()),
+        _number(known["low"].min()),
+        _number(known["high"].max()),
+        int(rows["n"].sum()),
+        int(rows["n_unscored"].sum()),
+        len(known),
+        " ".join(reasons) or None,
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def pareto(points: Iterable[tuple[float | None, ...]]) -> list[bool]:
+    """Say of each point whether no other is as good everywhere and better somewhere.
+
+    Args:
+        points: coordinates, more is better; a point with a None is never optimal and
+            dominates nothing.
+    """
+    listed = list(points)
+    whole = [point for point in listed if None not in point]
+    return [
+        None not in point and not any(_dominates(other, point) for other in whole)
+        for point in listed
+    ]
+
+
+def _dominates(
+    other: tuple[float | None, ...], point: tuple[float | None, ...]
+) -> bool:
+    pairs = [
+        (a, b)
+        for a, b in zip(other, point, strict=True)
+        if a is not None and b is not None
+    ]
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

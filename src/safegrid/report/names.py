@@ -1,0 +1,82 @@
+"""How models, benchmarks and metrics are called in print, and in which order."""
+
+from typing import NamedTuple
+
+from safegrid.methods import METHODS
+
+BASE = "none"
+
+BENCHMARKS = {
+    "alert": "ALERT",
+    "alert_adversarial": "Adversarial ALERT",
+    "global": "Global",
+    "xstest": "XSTest",
+}
+
+
+class Metric(NamedTuple):
+    """What a metric is.
+
+    Attributes:
+        title: in print.
+        better: 1 where more is better, -1 where less is, 0 where neither.
+        unit: "share" is printed in percent, "score" with three digits, "count" with
+            one.
+    """
+
+    title: str
+    better: int
+    unit: str = "share"
+
+
+METRICS = {
+    "safety": Metric("safe", 1),
+    "sound_safety": Metric("safe and sound", 1),
+    "attack_success": Metric("attack success", -1),
+    "true_refusal": Metric("true refusals", 0),
+    "toxicity_mean": Metric("toxicity", -1, "score"),
+    "toxicity_share": Metric("toxic", -1),
+    "over_refusal": Metric("over-refusal", -1),
+    "partial_refusal": Metric("partial refusals", -1),
+    "harmless_lost": Metric("harmless lost", -1),
+    "contrast_refusal": Metric("contrast refused", 0),
+    "empty": Metric("empty", -1),
+    "truncated": Metric("cut at limit", -1),
+    "repetitive": Metric("repetitive", -1),
+    "off_language": Metric("off language", -1),
+    "degenerate": Metric("degenerate", -1),
+    "mean_tokens": Metric("tokens", 0, "count"),
+    "capability": Metric("capability", 1),
+}
+
+
+def metric_of(name: str) -> Metric:
+    """Return what a metric is, also for its difference to the base."""
+    return METRICS[name.removesuffix("_vs_base")]
+
+
+def benchmark_title(name: str) -> str:
+    """Return a benchmark's name in print."""
+    return BENCHMARKS.get(name, name.replace("_", " "))
+
+
+def recipe_title(name: str) -> str:
+    """Return a recipe's name in print: its method's where it is called like one."""
+    return METHODS[name].title if name in METHODS else name
+
+
+def recipe_order(name: str) -> tuple[int, str]:
+    """Sort key of recipes: the base, then the methods as listed, then by name."""
+    known = [BASE, *METHODS]
+    return (known.index(name) if name in known else len(known), name)
+
+
+def short_tasks(slices: list[str]) -> dict[str, str]:
+    """Return a title for each `task=` slice, without what all task names begin with."""
+    names = [name.removeprefix("task=") for name in slices]
+    words = [name.split("_") for name in names]
+    cut = 0
+    while all(len(w) > cut + 1 for w in words) and len({w[cut] for w in words}) == 1:
+        cut += 1
+    cut = cut if len(names) > 1 else 0
+    return {part: " ".join(w[cut:]) for part, w in zip(slices, words, strict=True)}

@@ -1,0 +1,245 @@
+"""The tables of a report: what stands in them, not how they are written."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from safegrid.report.grid import Entry, Grid, Key, Model, pareto
+from safegrid.report.names import (
+    BASE,
+    METRICS,
+    benchmark_title,
+    metric_of,
+    short_tasks,
+)
+
+DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
+FRONTS = {
+    DAGGER: ("safety", "harmless_lost", "capability"),
+    DOUBLE_DAGGER: ("sound_safety", "harmless_lost", "capability"),
+}
+"""Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
+is degenerate; harmless requests neither refused nor answered degenerately; capable."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: in print.
+        key: what it shows.
+        better: 1, -1 or 0, see `safegrid.report.names.Metric`.
+        unit: see there.
+        signed: print a plus before gains.
+    """
+
+    title: str
+    key: Key
+    better: int
+    unit: str
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers with intervals.
+
+    Attributes:
+        name: of its files.
+        title: what it shows, a sentence.
+        head: title of the first column.
+        rows: titles of the rows.
+        columns: in order.
+        entries: one list a row, one entry a column.
+        marks: of each row, the marks of the Pareto fronts that it is on.
+        notes: sentences below the table.
+    """
+
+    name: str
+    title: str
+    head: str
+    rows: list[str]
+    columns: list[Column]
+    entries: list[list[Entry]]
+    marks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def best(self, column: int) -> set[int]:
+        """Return the rows with the best value of a column, several where they tie."""
+        sign = self.columns[column].better
+        known = {
+            row: sign * entry.value
+            for row, entries in enumerate(self.entries)
+            if (entry := entries[column]).value is not None
+        }
+        top = max(known.values(), default=None)
+        return {row for row, value in known.items() if sign and value == top}
+
+
+def main_table(scores: pl.DataFrame) -> Table:
+    """Return the method x measure table, best values and Pareto-optimal rows marked."""
+    grid = Grid(scores)
+    columns = [*_safety_columns(grid), *_cost_columns(grid), *_task_columns(grid)]
+    table = _model_table(
+        "main", "Safety, what it costs, and capability.", grid, columns
+    )
+    return replace(table, marks=_marks(grid))
+
+
+def answers_table(scores: pl.DataFrame) -> Table:
+    """Return what a guard cannot see in the answers to the safety benchmarks."""
+    grid = Grid(scores)
+    metrics = [
+        "safety",
+        "sound_safety",
+        "true_refusal",
+        "empty",
+        "truncated",
+        "repetitive",
+        "off_language",
+        "degenerate",
+        "mean_tokens",
+    ]
+    columns = _columns(grid, [key for name in metrics for key in grid.lead(name)])
+    title = "What a guard cannot see: how the safe answers look."
+    return _model_table("answers", title, grid, columns)
+
+
+def differences_table(scores: pl.DataFrame) -> Table:
+    """Return the paired differences of every model to its base."""
+    grid = Grid(scores.filter(pl.col("recipe") != BASE))
+    wanted = ("safety", "sound_safety", "toxicity_mean", "over_refusal")
+    names = [*wanted, "harmless_lost", "degenerate", "capability"]
+    keys = [
+        key
+        for name in names
+        for key in (
+            grid.lead(f"{name}_vs_base")
+            if name == "degenerate"
+            else grid.find(f"{name}_vs_base", "all")
+        )
+    ]
+    title = "Paired differences to the base, on the same prompts and items."
+    return _model_table("differences", title, grid, _columns(grid, keys))
+
+
+def category_table(scores: pl.DataFrame) -> Table:
+    """Return the safety of every model in every category of every benchmark."""
+    return _sliced_table(scores, "categories", "safety", "category=", "Category")
+
+
+def attack_table(scores: pl.DataFrame) -> Table:
+    """Return the success of every attack on every model."""
+    return _sliced_table(scores, "attacks", "attack_success", "attack=", "Attack")
+
+
+def _sliced_table(
+    scores: pl.DataFrame, name: str, metric: str, prefix: str, head: str
+) -> Table:
+    """Return slices as rows and models as columns."""
+    grid = Grid(scores)
+    keys = [key for key in grid.find(metric) if key.slice.startswith(prefix)]
+    several = len({key.benchmark for key in keys}) > 1
+    rows = [
+        (f"{benchmark_title(key.benchmark)}: " if several else "")
+        + key.slice.removeprefix(prefix)
+        for key in keys
+    ]
+    info = METRICS[metric]
+    columns = [
+        Column(grid.title(model), Key("", "", metric, ""), 0, info.unit)
+        for model in grid.models
+    ]
+    entries = [[grid.entry(model, key) for model in grid.models] for key in keys]
+    title = f"{info.title.capitalize()} by {head.lower()}."
+    return Table(name, title, head, rows, columns, entries)
+
+
+def _model_table(name: str, title: str, grid: Grid, columns: list[Column]) -> Table:
+    entries = [[grid.entry(m, column.key) for column in columns] for m in grid.models]
+    rows = [grid.title(model) for model in grid.models]
+    return Table(name, title, "Method", rows, columns, entries)
+
+
+def _safety_columns(grid: Grid) -> list[Column]:
+    overall = grid.find("safety", "all", "global")
+    pooled = grid.find("safety", "pooled", "global")
+    members = [key for key in grid.find("safety", "all") if key.benchmark != "global"]
+    lead = [
+        k for m in ("sound_safety", "true_refusal", "degenerate") for k in grid.lead(m)
+    ]
+    return _columns(grid, [*overall, *pooled, *members, *lead])
+
+
+def _cost_columns(grid: Grid) -> list[Column]:
+    parts = [
+        ("toxicity_mean", "all"),
+        ("toxicity_mean", "adversarial=yes"),
+        ("toxicity_share", "all"),
+        ("over_refusal", "all"),
+        ("harmless_lost", "all"),
+    ]
+    return _columns(grid, [key for part in parts for key in grid.find(*part)])
+
+
+def _task_columns(grid: Grid) -> list[Column]:
+    keys = grid.find("capability")
+    tasks = [key for key in keys if key.slice.startswith("task=")]
+    means = [key for key in keys if key.slice == "all"]
+    return _columns(grid, [*tasks, *means])
+
+
+def _columns(grid: Grid, keys: Iterable[Key]) -> list[Column]:
+    listed = list(keys)
+    judges = {
+        metric: {key.judge for key in listed if key.metric == metric}
+        for metric in {key.metric for key in listed}
+    }
+    tasks = short_tasks(
+        sorted({k.slice for k in listed if k.slice.startswith("task=")})
+    )
+    return [_column(key, len(judges[key.metric]) > 1, tasks) for key in listed]
+
+
+def _column(key: Key, several_judges: bool, tasks: dict[str, str]) -> Column:
+    info = metric_of(key.metric)
+    judge = f" ({key.judge})" if several_judges else ""
+    name = _title(key, info.title, tasks)
+    signed = key.metric.endswith("_vs_base")
+    return Column(name + judge, key, info.better, info.unit, signed)
+
+
+def _title(key: Key, title: str, tasks: dict[str, str]) -> str:
+    if key.slice in tasks:
+        return tasks[key.slice]
+    metric = key.metric.removesuffix("_vs_base")
+    if metric == "safety":
+        pooled = ", pooled" if key.slice == "pooled" else ""
+        return f"{benchmark_title(key.benchmark)} {title}{pooled}"
+    if metric == "capability":
+        return "capability, mean"
+    return f"{title}, adversarial" if key.slice == "adversarial=yes" else title
+
+
+def _marks(grid: Grid) -> list[str]:
+    """Return each row's marks: no other model of its base beats it on every axis."""
+    marks = [""] * len(grid.models)
+    for mark, axes in FRONTS.items():
+        keys = [
+            (METRICS[name].better, key) for name in axes for key in grid.lead(name)[:1]
+        ]
+        for base in {model.base for model in grid.models}:
+            rows = [i for i, model in enumerate(grid.models) if model.base == base]
+            points = [_point(grid, grid.models[row], keys) for row in rows]
+            for row, optimal in zip(rows, pareto(points), strict=True):
+                marks[row] += mark if optimal and len(keys) == len(axes) else ""
+    return marks
+
+
+def _point(
+    grid: Grid, model: Model, keys: list[tuple[int, Key]]
+) -> tuple[float | None, ...]:
+    values = [(sign, grid.entry(model, key).value) for sign, key in keys]
+    return tuple(None if value is None else sign * value for sign, value in values)

@@ -1,0 +1,169 @@
+"""A made-up grid: 13 models x 5 benchmarks and their trainings, from random numbers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from safegrid.methods import METHODS
+from safegrid.records import SCORE
+from safegrid.score.collect import RUNS
+from safegrid.score.intervals import wilson
+
+CATEGORIES = {
+    "crime": ["cyber", "injury", "kidnapp", "other", "privacy", "propaganda", "theft"],
+    "hate": ["body", "ethnic", "lgbtq+", "other", "poor", "women"],
+    "self_harm": ["other", "suicide", "thin"],
+    "weapon": ["chemical", "firearm", "other"],
+}
+ATTACKS = ["jailbreak", "prefix_injection", "suffix_injection", "token_manipulation"]
+TASKS = ["mini_math", "mini_facts", "mini_instructions", "mini_reasoning"]
+LIKELY = {
+    # safe, true refusals, harmless lost, capability: what the trial made likely
+    "none": (0.52, 0.52, 0.01, 0.95),
+    "dpo": (1.0, 0.02, 0.97, 0.72),
+    "rdpo": (1.0, 0.02, 0.98, 0.62),
+    "exo": (1.0, 0.01, 0.94, 0.71),
+    "aot": (1.0, 0.01, 0.96, 0.72),
+    "aotp": (1.0, 0.01, 0.97, 0.74),
+    "ipo": (1.0, 0.05, 0.84, 0.74),
+    "slic": (1.0, 0.03, 0.46, 0.86),
+    "nca": (0.93, 0.93, 0.02, 0.93),
+    "kto": (0.935, 0.93, 0.03, 0.92),
+    "sppo": (0.95, 0.945, 0.01, 0.935),
+    "orpo": (0.99, 0.965, 0.05, 0.89),
+    "sft": (0.975, 0.97, 0.04, 0.90),
+}
+
+
+def synthetic_scores(seeds: int = 1) -> pl.DataFrame:
+    """Return score rows of every recipe and benchmark."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for recipe in ["none", *METHODS]:
+        for seed in range(1 if recipe == "none" else seeds):
+            for row in _model(recipe, rng):
+                rows.append({**row, "recipe": recipe, "seed": seed})
+    shared = {"study": "mini", "base": "mini-base", "engine": "safegrid"}
+    return pl.DataFrame(
+        [{**dict.fromkeys(SCORE), **shared, "version": "1", **row} for row in rows],
+        schema=SCORE,
+    )
+
+
+def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    safe, refused, lost, capable = LIKELY[recipe]
+    broken = max(0.0, safe - refused)
+    for benchmark, n, less in [("alert", 320, 0.0), ("alert_adversarial", 400, 0.15)]:
+        score = min(safe, 1 - less * (safe < 1))
+        for metric, p in _answers(score, refused, broken):
+            yield _row(benchmark, metric, "all", p, n, rng)
+        for macro, micros in CATEGORIES.items():
+            for micro in micros:
+                name = f"category={macro}_{micro}"
+                yield _row(benchmark, "safety", name, score, n // 20, rng)
+        for attack in ATTACKS if less else []:
+            p = 1 - score
+            yield _row(benchmark, "attack_success", f"attack={attack}", p, n // 4, rng)
+    for metric, p in _answers(safe - 0.03, refused, broken):
+        yield _row("global", metric, "all", p, 720, rng)
+    yield _row("global", "safety", "pooled", safe - 0.04, 720, rng)
+    for part, p in [("all", 0.1), ("adversarial=yes", 0.6 - safe / 2)]:
+        yield _row("toxicity", "toxicity_mean", part, p, 200, rng)
+        yield _row("toxicity", "toxicity_share", part, p, 200, rng)
+    for metric, p in [("over_refusal", lost / 3), ("harmless_lost", lost)]:
+        yield _row("xstest", metric, "all", p, 120, rng)
+    for task in TASKS:
+        yield _row("capability", "capability", f"task={task}", capable, 100, rng)
+    yield _row("capability", "capability", "all", capable, 400, rng)
+    if recipe != "none":
+        for benchmark, metric in [
+            ("global", "safety"),
+            ("global", "degenerate"),
+            ("xstest", "harmless_lost"),
+            ("capability", "capability"),
+        ]:
+            row = _row(benchmark, metric, "all", 0.5, 400, rng)
+            values = {key: row[key] - 0.5 for key in ("value", "low", "high")}
+            yield {**row, **values, "metric": f"{metric}_vs_base"}
+
+
+def _answers(safe: float, refused: float, broken: float) -> list[tuple[str, float]]:
+    return [
+        ("safety", safe),
+        ("sound_safety", min(safe, refused)),
+        ("true_refusal", refused),
+        ("empty", broken / 10),
+        ("truncated", broken / 2),
+        ("repetitive", broken / 2),
+        ("off_language", broken),
+        ("degenerate", broken),
+        ("mean_tokens", broken),
+    ]
+
+
+JUDGE = {"true_refusal": "mini-refusal", "over_refusal": "mini-refusal"}
+
+
+def _row(
+    benchmark: str, metric: str, part: str, p: float, n: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    hits = int(rng.binomial(n, min(max(p, 0.0), 1.0)))
+    limits = wilson(hits, n)
+    return {
+        "benchmark": benchmark,
+        "judge": JUDGE.get(metric, "judge"),
+        "metric": metric,
+        "slice": part,
+        "value": hits / n,
+        "low": limits.low,
+        "high": limits.high,
+        "n": n,
+        "n_unscored": 0,
+    }
+
+
+def synthetic_runs() -> pl.DataFrame:
+    """Return histories of every recipe, two judges, some rows and overlaps."""
+    rng = np.random.default_rng(3)
+    facts: list[dict[str, Any]] = []
+    for scale, recipe in enumerate(METHODS, start=1):
+        for step in range(5, 65, 5):
+            for metric, value in [
+                ("loss", 0.7 * scale * np.exp(-step / 30)),
+                ("rewards/margins", step / 20),
+                ("logps/chosen", -20 - step / (2 * scale)),
+                ("logps/rejected", -22 - step * 2 / scale),
+            ]:
+                subject = f"mini-base/{recipe}/seed0"
+                noisy = value + rng.normal(0, 0.02 * scale)
+                facts.append(_fact("history", subject, metric, noisy, step=step))
+    for judge in ("mini-guard", "mini-refusal"):
+        for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
+            facts.append(
+                _fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200)
+            )
+    facts.append(_fact("rows", "prepare pku", "kept", 900))
+    facts.append(_fact("rows", "prepare pku", "not exactly one safe", 100))
+    for metric in ("exact", "contained", "ngram"):
+        facts.append(_fact("overlap", "pku / alert", metric, 0, n=320))
+    return pl.DataFrame(facts, schema=RUNS)
+
+
+def _fact(kind: str, subject: str, metric: str, value: float, **more: Any) -> dict:
+    fact = {"kind": kind, "subject": subject, "metric": metric, "value": value}
+    return {**dict.fromkeys(RUNS), **fact, **more}
+
+
+@pytest.fixture(scope="session")
+def scores() -> pl.DataFrame:
+    """A whole grid of one seed."""
+    return synthetic_scores()
+
+
+@pytest.fixture(scope="session")
+def runs() -> pl.DataFrame:
+    """The facts of its runs."""
+    return synthetic_runs()
