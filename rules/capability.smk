@@ -16,6 +16,7 @@ rule capability:
         "logs/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    priority: model_priority
     conda:
         "../envs/engine.yaml"
     params:
@@ -24,16 +25,15 @@ rule capability:
         engine=ENGINE,
         benchmark_version=benchmark_block("version"),
         version=VERSIONS["capability"],
-    priority: model_priority
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid capability \
-          --suite {wildcards.benchmark:q} \
-          --tasks {params.tasks:q} \
-          --task-files {input.task_files:q} \
-          --limit {params.limit} \
-          --chain {input.chain:q} \
-          --engine {params.engine:q} \
-          --out {output.results:q}
+            --suite {wildcards.benchmark:q} \
+            --tasks {params.tasks:q} \
+            --task-files {input.task_files:q} \
+            --limit {params.limit} \
+            --chain {input.chain:q} \
+            --engine {params.engine:q} \
+            --out {output.results:q}
         """

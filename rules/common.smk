@@ -83,7 +83,9 @@ def prompt_source(wildcards):
 
 def benchmark_block(field):
     """Return an input function for one field of a benchmark's block."""
-    return lambda wildcards: getattr(STUDY.config.benchmarks[wildcards.benchmark], field)
+    return lambda wildcards: getattr(
+        STUDY.config.benchmarks[wildcards.benchmark], field
+    )
 
 
 def decode_block(wildcards):

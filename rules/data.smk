@@ -25,10 +25,10 @@ rule prepare_dataset:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid prepare-dataset \
-          --spec {params.spec:q} \
-          --source {params.source:q} \
-          --file {input.raw:q} \
-          --out {output.dataset:q}
+            --spec {params.spec:q} \
+            --source {params.source:q} \
+            --file {input.raw:q} \
+            --out {output.dataset:q}
         """
 
 
@@ -53,12 +53,12 @@ rule prepare_prompts:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid prepare-prompts \
-          --benchmark {wildcards.benchmark:q} \
-          --spec {params.spec:q} \
-          --source {params.source:q} \
-          --file {input.raw:q} \
-          --plain {input.plain:q} \
-          --out {output.prompts:q}
+            --benchmark {wildcards.benchmark:q} \
+            --spec {params.spec:q} \
+            --source {params.source:q} \
+            --file {input.raw:q} \
+            --plain {input.plain:q} \
+            --out {output.prompts:q}
         """
 
 
@@ -81,9 +81,9 @@ rule overlap:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid overlap \
-          --datasets {input.datasets:q} \
-          --prompts {input.prompts:q} \
-          --out {output.overlap:q}
+            --datasets {input.datasets:q} \
+            --prompts {input.prompts:q} \
+            --out {output.overlap:q}
         """
 
 
@@ -107,10 +107,10 @@ rule tokenize:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid tokenize \
-          --dataset {input.dataset:q} \
-          --tokenizer {input.base:q} \
-          --max-length {params.max_length:q} \
-          --out {output.pairs:q}
+            --dataset {input.dataset:q} \
+            --tokenizer {input.base:q} \
+            --max-length {params.max_length:q} \
+            --out {output.pairs:q}
         """
 
 
@@ -133,7 +133,7 @@ rule render:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid render \
-          --prompts {input.prompts:q} \
-          --tokenizer {input.base:q} \
-          --out {output.ids:q}
+            --prompts {input.prompts:q} \
+            --tokenizer {input.base:q} \
+            --out {output.ids:q}
         """

@@ -16,6 +16,7 @@ rule generate:
         "logs/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    priority: model_priority
     conda:
         "../envs/engine.yaml"
     params:
@@ -25,16 +26,15 @@ rule generate:
         benchmark_version=benchmark_block("version"),
         version=VERSIONS["generate"],
         store="results/{study}/store/generate/{base}/{recipe}/seed{seed}/{benchmark}",
-    priority: model_priority
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid generate \
-          --chain {input.chain:q} \
-          --ids {input.ids:q} \
-          --decode {params.decode:q} \
-          --engine {params.engine:q} \
-          --seed {params.seed:q} \
-          --store {params.store:q} \
-          --out {output.responses:q}
+            --chain {input.chain:q} \
+            --ids {input.ids:q} \
+            --decode {params.decode:q} \
+            --engine {params.engine:q} \
+            --seed {params.seed:q} \
+            --store {params.store:q} \
+            --out {output.responses:q}
         """

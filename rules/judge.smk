@@ -17,6 +17,7 @@ rule judge:
         "logs/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    priority: judge_priority
     conda:
         "../envs/engine.yaml"
     params:
@@ -24,18 +25,17 @@ rule judge:
         engine=ENGINE,
         version=VERSIONS["judge"],
         store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
-    priority: judge_priority
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid judge \
-          --judge {params.judge:q} \
-          --chain {input.chain:q} \
-          --prompts {input.prompts:q} \
-          --responses {input.responses:q} \
-          --engine {params.engine:q} \
-          --store {params.store:q} \
-          --out {output.verdicts:q}
+            --judge {params.judge:q} \
+            --chain {input.chain:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --engine {params.engine:q} \
+            --store {params.store:q} \
+            --out {output.verdicts:q}
         """
 
 
@@ -50,6 +50,7 @@ rule measure:
         "logs/{study}/measure/{judge}.log",
     benchmark:
         "logs/timing/{study}/measure/{judge}.tsv"
+    priority: judge_priority
     conda:
         "../envs/engine.yaml"
     params:
@@ -57,15 +58,14 @@ rule measure:
         engine=ENGINE,
         version=VERSIONS["measure"],
         store="results/{study}/store/measure/{judge}",
-    priority: judge_priority
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid measure \
-          --judge {params.judge:q} \
-          --chain {input.chain:q} \
-          --labelled {input.labelled:q} \
-          --engine {params.engine:q} \
-          --store {params.store:q} \
-          --out {output.measured:q}
+            --judge {params.judge:q} \
+            --chain {input.chain:q} \
+            --labelled {input.labelled:q} \
+            --engine {params.engine:q} \
+            --store {params.store:q} \
+            --out {output.measured:q}
         """

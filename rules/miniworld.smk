@@ -55,8 +55,8 @@ rule grow_world:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid grow-world \
-          --world {params.world:q} \
-          --out results/raw
+            --world {params.world:q} \
+            --out results/raw
         """
 
 
@@ -71,19 +71,19 @@ rule grow_base:
         "logs/grow_base/{world}.log",
     benchmark:
         "logs/timing/grow_base/{world}.tsv"
+    priority: 100
     conda:
         "../envs/train.yaml"
     params:
         world=world_block,
         version=VERSIONS["grow"],
-    priority: 100
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid grow-base \
-          --world {params.world:q} \
-          --documents {input.documents:q} \
-          --out {output.base:q}
+            --world {params.world:q} \
+            --documents {input.documents:q} \
+            --out {output.base:q}
         """
 
 
@@ -94,26 +94,26 @@ rule grow_judge:
         tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
     output:
         judge=directory("results/judges/{world}-{kind}"),
-    wildcard_constraints:
-        kind="guard|toxicity|refusal",
     log:
         "logs/grow_judge/{world}-{kind}.log",
     benchmark:
         "logs/timing/grow_judge/{world}-{kind}.tsv"
+    wildcard_constraints:
+        kind="guard|toxicity|refusal",
+    priority: 90
     conda:
         "../envs/train.yaml"
     params:
         world=world_block,
         version=VERSIONS["grow"],
-    priority: 90
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         tokenizer=$(dirname {input.tokenizer:q})
         python -m safegrid grow-judge \
-          --world {params.world:q} \
-          --judge {wildcards.kind:q} \
-          --rows {input.rows:q} \
-          --tokenizer "$tokenizer" \
-          --out {output.judge:q}
+            --world {params.world:q} \
+            --judge {wildcards.kind:q} \
+            --rows {input.rows:q} \
+            --tokenizer "$tokenizer" \
+            --out {output.judge:q}
         """

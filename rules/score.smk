@@ -15,12 +15,13 @@ rule score:
         base_verdicts=base_verdicts,
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-    wildcard_constraints:
-        benchmark=one_of(STUDY.prompted),
     log:
         "logs/{study}/score/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/score/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.prompted),
+    priority: 60
     conda:
         "../envs/light.yaml"
     params:
@@ -31,23 +32,22 @@ rule score:
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
-    priority: 60
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid score \
-          --cell {params.cell:q} \
-          --metric {params.metric:q} \
-          --judges {params.judges:q} \
-          --prompts {input.prompts:q} \
-          --responses {input.responses:q} \
-          --verdicts {input.verdicts:q} \
-          --base-responses {input.base_responses:q} \
-          --base-verdicts {input.base_verdicts:q} \
-          --off-language {params.off_language:q} \
-          --most-unscored {params.most_unscored:q} \
-          --study-seed {params.seed:q} \
-          --out {output.scores:q}
+            --cell {params.cell:q} \
+            --metric {params.metric:q} \
+            --judges {params.judges:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
+            --base-responses {input.base_responses:q} \
+            --base-verdicts {input.base_verdicts:q} \
+            --off-language {params.off_language:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.scores:q}
         """
 
 
@@ -58,12 +58,13 @@ rule score_capability:
         base_results=base_capability,
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-    wildcard_constraints:
-        benchmark=one_of(STUDY.suites),
     log:
         "logs/{study}/score_capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/score_capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.suites),
+    priority: 60
     conda:
         "../envs/light.yaml"
     params:
@@ -71,17 +72,16 @@ rule score_capability:
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
-    priority: 60
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid score-capability \
-          --cell {params.cell:q} \
-          --results {input.results:q} \
-          --base-results {input.base_results:q} \
-          --most-unscored {params.most_unscored:q} \
-          --study-seed {params.seed:q} \
-          --out {output.scores:q}
+            --cell {params.cell:q} \
+            --results {input.results:q} \
+            --base-results {input.base_results:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.scores:q}
         """
 
 
@@ -99,6 +99,7 @@ rule score_global:
         "logs/{study}/score_global/{base}/{recipe}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/score_global/{base}/{recipe}/seed{seed}.tsv"
+    priority: 60
     conda:
         "../envs/light.yaml"
     params:
@@ -108,22 +109,21 @@ rule score_global:
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.combine"),
-    priority: 60
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid score-global \
-          --cell {params.cell:q} \
-          --judges {params.judges:q} \
-          --prompts {input.prompts:q} \
-          --responses {input.responses:q} \
-          --verdicts {input.verdicts:q} \
-          --base-responses {input.base_responses:q} \
-          --base-verdicts {input.base_verdicts:q} \
-          --off-language {params.off_language:q} \
-          --most-unscored {params.most_unscored:q} \
-          --study-seed {params.seed:q} \
-          --out {output.scores:q}
+            --cell {params.cell:q} \
+            --judges {params.judges:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
+            --base-responses {input.base_responses:q} \
+            --base-verdicts {input.base_verdicts:q} \
+            --off-language {params.off_language:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.scores:q}
         """
 
 
@@ -150,11 +150,11 @@ rule collect:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid collect \
-          --scores {input.scores:q} \
-          --models {input.models:q} \
-          --datasets {input.datasets:q} \
-          --measured {input.measured:q} \
-          --overlap {input.overlap:q} \
-          --out-scores {output.scores:q} \
-          --out-runs {output.runs:q}
+            --scores {input.scores:q} \
+            --models {input.models:q} \
+            --datasets {input.datasets:q} \
+            --measured {input.measured:q} \
+            --overlap {input.overlap:q} \
+            --out-scores {output.scores:q} \
+            --out-runs {output.runs:q}
         """

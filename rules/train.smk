@@ -16,22 +16,22 @@ rule reference:
         "logs/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.log",
     benchmark:
         "logs/timing/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.tsv"
+    priority: 80
     conda:
         "../envs/train.yaml"
     params:
         precision=STUDY.reference_settings[0],
         micro_batch=STUDY.reference_settings[1],
         version=VERSIONS["reference"],
-    priority: 80
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid reference \
-          --pairs {input.pairs:q} \
-          --chain {input.chain:q} \
-          --precision {params.precision:q} \
-          --micro-batch {params.micro_batch:q} \
-          --out {output.reference:q}
+            --pairs {input.pairs:q} \
+            --chain {input.chain:q} \
+            --precision {params.precision:q} \
+            --micro-batch {params.micro_batch:q} \
+            --out {output.reference:q}
         """
 
 
@@ -42,28 +42,28 @@ rule kto_reference:
         chain=model_chain,
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.kto-{key}.parquet",
-    wildcard_constraints:
-        key="[0-9a-f]{12}",
     log:
         "logs/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.log",
     benchmark:
         "logs/timing/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.tsv"
+    wildcard_constraints:
+        key="[0-9a-f]{12}",
+    priority: 80
     conda:
         "../envs/train.yaml"
     params:
         recipe=kto_block,
         data_seed=kto_data_seed,
         version=VERSIONS["reference"],
-    priority: 80
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid kto-reference \
-          --pairs {input.pairs:q} \
-          --chain {input.chain:q} \
-          --recipe {params.recipe:q} \
-          --data-seed {params.data_seed:q} \
-          --out {output.reference:q}
+            --pairs {input.pairs:q} \
+            --chain {input.chain:q} \
+            --recipe {params.recipe:q} \
+            --data-seed {params.data_seed:q} \
+            --out {output.reference:q}
         """
 
 
@@ -80,6 +80,7 @@ rule train:
         "logs/{study}/train/{base}/{recipe}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/train/{base}/{recipe}/seed{seed}.tsv"
+    priority: 70
     conda:
         "../envs/train.yaml"
     params:
@@ -87,18 +88,17 @@ rule train:
         data_seed=recipe_data_seed,
         version=VERSIONS["train"],
         checkpoints="results/{study}/store/checkpoints",
-    priority: 70
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid train \
-          --pairs {input.pairs:q} \
-          --chain {input.chain:q} \
-          --reference {input.reference:q} \
-          --kto-reference {input.kto_reference:q} \
-          --recipe {params.recipe:q} \
-          --seed {wildcards.seed:q} \
-          --data-seed {params.data_seed:q} \
-          --checkpoints {params.checkpoints:q} \
-          --out {output.model:q}
+            --pairs {input.pairs:q} \
+            --chain {input.chain:q} \
+            --reference {input.reference:q} \
+            --kto-reference {input.kto_reference:q} \
+            --recipe {params.recipe:q} \
+            --seed {wildcards.seed:q} \
+            --data-seed {params.data_seed:q} \
+            --checkpoints {params.checkpoints:q} \
+            --out {output.model:q}
         """

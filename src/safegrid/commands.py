@@ -89,8 +89,8 @@ COMMANDS: dict[str, Command] = {
     "train": _command(
         "train.run:train",
         "Train one model by one recipe.",
-        "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none recipe:Recipe"
-        " seed:int data_seed:int checkpoints:path out:path",
+        "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
+        " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
     ),
     "render": _command(
         "generate.render:render_prompts",
