@@ -115,6 +115,21 @@ COMMANDS: dict[str, Command] = {
         "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path"
         " out:path",
     ),
+    "engine": _command(
+        "engine.main:run_engine",
+        "Serve one model; started by whoever takes the first lease of it.",
+        "ticket:path",
+    ),
+    "nursery": _command(
+        "engine.nursery:serve_forks",
+        "Import what engines need once and fork them; started like an engine.",
+        "ticket:path listener:int",
+    ),
+    "stop-engines": _command(
+        "engine.lease:stop_all",
+        "End all engines of this run or job on this machine.",
+        "folder:path?",
+    ),
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",

@@ -1,0 +1,189 @@
+"""The engine's HTTP face: one request at a time is worked on, none is mixed."""
+
+import asyncio
+import hmac
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from safegrid.engine.classify import classify
+from safegrid.engine.decode import generate
+from safegrid.engine.identity import engine_version
+from safegrid.engine.model import LoadedModel
+from safegrid.engine.protocol import (
+    ClassifyRequest,
+    CompletionRequest,
+    RefusedError,
+    check_rows,
+)
+from safegrid.engine.registry import Ticket
+from safegrid.engine.responses import classified, echoed, generated
+from safegrid.engine.scoring import Question, score
+
+# How often a waiting request looks whether its client is still there, in seconds.
+LOOK = 0.5
+
+Work = Callable[[Callable[[], None]], dict[str, Any]]
+
+
+class AbandonedError(Exception):
+    """The client has gone; its answer would be for nobody."""
+
+
+class UnknownModelError(Exception):
+    """The request names another model than the one that is served; status 404."""
+
+
+class Desk:
+    """Works on one request after another, in one thread, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1)
+        self.waiting = 0
+
+    async def do(self, request: Request, work: Work) -> dict[str, Any]:
+        """Run `work` when it is its turn; it is stopped when its client goes.
+
+        Raises:
+            AbandonedError: the client has gone.
+        """
+        abandoned = threading.Event()
+
+        def check() -> None:
+            if abandoned.is_set():
+                raise AbandonedError
+
+        self.waiting += 1
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._worker, work, check)
+        try:
+            while not (await asyncio.wait([future], timeout=LOOK))[0]:
+                if await request.is_disconnected():
+                    abandoned.set()
+            return future.result()
+        finally:
+            self.waiting -= 1
+
+
+def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
+    """Return the application that serves a model to the holders of a run's key."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_errors(app)
+
+    @app.middleware("http")
+    async def check_key(
+        request: Request, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        expected = f"Bearer {ticket.key}".encode()
+        if request.url.path != "/health" and not hmac.compare_digest(given, expected):
+            return _error(401, "no valid key: this engine belongs to another run")
+        return await answer(request)
+
+    @app.get("/health")
+    def health() -> Response:
+        return Response()
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"object": "list", "data": [_card(model, ticket)]}
+
+    @app.post("/v1/completions")
+    async def completions(body: CompletionRequest, request: Request) -> Response:
+        _check_name(ticket, body.model, "causal")
+        check_rows(model, body.prompts, body.max_tokens)
+        work = _scoring(model, body) if body.echo else _generating(model, body)
+        return JSONResponse(await desk.do(request, work))
+
+    @app.post("/classify")
+    async def classification(body: ClassifyRequest, request: Request) -> Response:
+        _check_name(ticket, body.model, "classify")
+        check_rows(model, body.rows, 0)
+        labels: dict[int, str] = model.network.config.id2label
+
+        def work(check: Callable[[], None]) -> dict[str, Any]:
+            rows = classify(model, body.rows, body.use_activation, check)
+            return classified(ticket.model, labels, rows)
+
+        return JSONResponse(await desk.do(request, work))
+
+    return app
+
+
+def _generating(model: LoadedModel, body: CompletionRequest) -> Work:
+    prompts = [prompt for prompt in body.prompts for _ in range(body.n)]
+
+    def work(check: Callable[[], None]) -> dict[str, Any]:
+        answers = generate(
+            model, prompts, body.row_seeds, body.sampling, body.logprobs, check
+        )
+        return generated(model, body, answers)
+
+    return work
+
+
+def _scoring(model: LoadedModel, body: CompletionRequest) -> Work:
+    starts = body.logprobs_from or [1] * len(body.prompts)
+    questions = [
+        Question(prompt, start, ahead=body.max_tokens == 1)
+        for prompt, start in zip(body.prompts, starts, strict=True)
+    ]
+
+    def work(check: Callable[[], None]) -> dict[str, Any]:
+        return echoed(model, body, score(model, questions, body.logprobs or 0, check))
+
+    return work
+
+
+def _card(model: LoadedModel, ticket: Ticket) -> dict[str, Any]:
+    return {
+        "id": ticket.model,
+        "object": "model",
+        "owned_by": "safegrid",
+        "root": ticket.chain[0],
+        "max_model_len": model.context,
+        "version": engine_version(model.device.type),
+    }
+
+
+def _check_name(ticket: Ticket, name: str, head: str) -> None:
+    if name != ticket.model:
+        raise UnknownModelError(
+            f"model {name!r} is not served here; {ticket.model!r} is"
+        )
+    if head != ticket.head:
+        raise RefusedError(f"this engine was started with head {ticket.head!r}")
+
+
+def _error(status: int, message: str) -> JSONResponse:
+    body = {"error": {"message": message, "type": "BadRequestError", "code": status}}
+    return JSONResponse(body, status_code=status)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Turn exceptions into the API's error bodies."""
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return _error(400, str(error))
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"][1:]))
+        return _error(400, f"{place}: {first['msg']}")
+
+    async def unknown(_: Request, error: Exception) -> Response:
+        return _error(404, str(error))
+
+    async def abandoned(_: Request, error: Exception) -> Response:
+        return _error(499, "the client has gone")
+
+    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(UnknownModelError, unknown)
+    app.add_exception_handler(AbandonedError, abandoned)

@@ -1,0 +1,264 @@
+"""What a cell asks an engine: a thin client of vLLM's HTTP API, without torch."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import urllib3
+
+from safegrid.errors import EngineError
+
+if TYPE_CHECKING:
+    from safegrid.config import Decode
+    from safegrid.engine.identity import Identity
+
+logger = logging.getLogger(__name__)
+
+Ids = Sequence[int]
+
+# vLLM refuses longer lists by default (VLLM_MAX_COMPLETION_PROMPTS is 1024).
+MOST_ROWS = 1000
+# Requests at a time to an engine that takes one seed a request.
+PARALLEL = 32
+# Lists of rows take long on CPUs; a dead engine closes the connection at once.
+TIMEOUT = urllib3.Timeout(connect=10, read=7200)
+# The same request gives the same answer, so asking again is harmless.
+RETRIES = urllib3.Retry(
+    total=4,
+    read=1,
+    backoff_factor=0.25,
+    status_forcelist=(429, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+)
+
+
+class Completion(NamedTuple):
+    """An answer of a model.
+
+    Attributes:
+        text_ids: its tokens without the end token; empty where `finish` is `error`.
+        finish: `eos`, `length`, or `error` for a prompt that the model cannot hold.
+        n_tokens: tokens that were generated, the end token included.
+        text: as the engine decodes it, cut before a stop string if one ended it.
+    """
+
+    text_ids: list[int]
+    finish: str
+    n_tokens: int
+    text: str = ""
+
+
+TOO_LONG = Completion([], "error", 0)
+
+
+class Engine:
+    """A running engine, as a lease gives it.
+
+    Every method takes rows of token ids and gives one answer a row, in their order.
+    A row that the model's context cannot hold is not sent; it gets `Completion(...,
+    "error", ...)` or NaN, so that a cell has a row for every item. Anything else that
+    goes wrong is an EngineError.
+
+    Attributes:
+        url: base URL; `{url}/v1/completions` is where other clients can ask.
+        key: bearer key, or None where the engine asks for none.
+        model: the name under which the model is served.
+        max_length: the model's context in tokens, or None if the engine does not say.
+        identity: who answers, for score rows and the store's key.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        model: str,
+        max_length: int | None,
+        identity: "Identity",
+        ours: bool,
+        why_gone: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.url = url
+        self.key = key
+        self.model = model
+        self.max_length = max_length
+        self.identity = identity
+        self._ours = ours
+        self._why_gone = why_gone
+
+    def complete(
+        self, ids: Sequence[Ids], decode: "Decode", seeds: Sequence[int]
+    ) -> list[Completion]:
+        """Ask for one answer to each prompt.
+
+        Args:
+            ids: prompts; for several samples give a prompt again with another seed.
+            decode: how to draw; `samples` is the caller's.
+            seeds: one a prompt; a draw depends on its prompt and seed alone (our
+                engine, float32).
+        """
+        body = {
+            "max_tokens": decode.max_new_tokens,
+            "temperature": decode.temperature,
+            "top_p": decode.top_p,
+            "top_k": decode.top_k if decode.top_k else -1,
+            "frequency_penalty": decode.frequency_penalty,
+            "stop": decode.stop,
+            "return_token_ids": True,
+        }
+        fit = [i for i, row in enumerate(ids) if self._fits(row, decode.max_new_tokens)]
+        prompts, kept = [list(ids[i]) for i in fit], [seeds[i] for i in fit]
+        if decode.temperature == 0:
+            choices = self._choices(prompts, body | {"seed": 0})
+        elif self._ours:
+            choices = self._choices(prompts, body, seeds=kept)
+        else:
+            choices = self._one_by_one(prompts, body, kept)
+        completions = [TOO_LONG] * len(ids)
+        for i, choice in zip(fit, choices, strict=True):
+            completions[i] = _completion(choice)
+        return completions
+
+    def label_logprobs(
+        self, ids: Sequence[Ids], labels: Sequence[Ids]
+    ) -> list[list[float]]:
+        """Return log P(label | prompt), a row a prompt and a column a label, in nats.
+
+        Each label's tokens are appended to the prompt and scored, so that every label
+        has its value, however unlikely it is.
+        """
+        rows = [[*row, *label] for row in ids for label in labels]
+        contexts = [len(row) for row in ids for _ in labels]
+        sums = [sum(tail) for tail in self.sequence_logprobs(rows, contexts)]
+        width = len(labels)
+        return [sums[i * width : (i + 1) * width] for i in range(len(ids))]
+
+    def sequence_logprobs(
+        self, ids: Sequence[Ids], n_context: Sequence[int]
+    ) -> list[list[float]]:
+        """Return the log-probability of every token after the context, in nats.
+
+        Args:
+            ids: whole sequences.
+            n_context: tokens at the start of each that are not scored, at least 1.
+        """
+        if n_context and min(n_context) < 1:
+            raise EngineError("the first token of a sequence has no log-probability")
+        room = 0 if self._ours else 1
+        fit = [i for i, row in enumerate(ids) if self._fits(row, room)]
+        fit = [i for i in fit if len(ids[i]) > n_context[i]]
+        # Other engines generate a token in any case; some fail when asked for none.
+        body = {"max_tokens": room, "temperature": 0.0, "echo": True}
+        body |= {"logprobs": 0 if self._ours else 1, "return_tokens_as_token_ids": True}
+        rows = [list(ids[i]) for i in fit]
+        starts = {"logprobs_from": [n_context[i] for i in fit]} if self._ours else {}
+        choices = self._choices(rows, body, **starts)
+        tails = [
+            [float("nan")] * (len(row) - context)
+            for row, context in zip(ids, n_context, strict=True)
+        ]
+        for i, choice in zip(fit, choices, strict=True):
+            values = choice["logprobs"]["token_logprobs"][n_context[i] : len(ids[i])]
+            tails[i] = [_number(value) for value in values]
+        return tails
+
+    def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return the probabilities of a classifier's labels, in its config's order."""
+        fit = [i for i, row in enumerate(ids) if self._fits(row, 0)]
+        results: list[list[float]] = [[] for _ in ids]
+        for part in _parts(fit):
+            body = {"model": self.model, "input": [list(ids[i]) for i in part]}
+            data = sorted(self.post("/classify", body)["data"], key=_index)
+            for i, item in zip(part, data, strict=True):
+                results[i] = [_number(value) for value in item["probs"]]
+        width = max(map(len, results), default=0)
+        return [result or [float("nan")] * width for result in results]
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return its answer.
+
+        Raises:
+            EngineError: the engine is gone, or refuses; with what it says.
+        """
+        return call("POST", self.url + path, self.key, body, self._why_gone)
+
+    def _fits(self, row: Ids, room: int) -> bool:
+        return self.max_length is None or len(row) + room <= self.max_length
+
+    def _choices(
+        self, prompts: Sequence[Ids], body: dict[str, Any], **each: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Ask for a choice a prompt; `each` holds fields with a value a prompt."""
+        choices: list[dict[str, Any]] = []
+        for part in _parts(range(len(prompts))):
+            own = {name: [values[i] for i in part] for name, values in each.items()}
+            sent = {"model": self.model, "prompt": [prompts[i] for i in part]}
+            answer = self.post("/v1/completions", sent | body | own)
+            choices += sorted(answer["choices"], key=_index)
+        return choices
+
+    def _one_by_one(
+        self, prompts: Sequence[Ids], body: dict[str, Any], seeds: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Ask for each prompt apart: vLLM gives all prompts of a list one seed."""
+
+        def ask(pair: tuple[Ids, int]) -> dict[str, Any]:
+            return self._choices([pair[0]], body | {"seed": pair[1]})[0]
+
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return list(pool.map(ask, zip(prompts, seeds, strict=True)))
+
+
+_POOL = urllib3.PoolManager(maxsize=PARALLEL)
+
+
+def call(
+    method: str,
+    url: str,
+    key: str | None,
+    body: dict[str, Any] | None = None,
+    why_gone: Callable[[], str] = lambda: "",
+) -> dict[str, Any]:
+    """Send a request, again if the connection fails, and return its JSON.
+
+    Raises:
+        EngineError: no answer, or another status than 200.
+    """
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        response = _POOL.request(
+            method, url, json=body, headers=headers, timeout=TIMEOUT, retries=RETRIES
+        )
+    except urllib3.exceptions.HTTPError as error:
+        reason = getattr(error, "reason", error)
+        raise EngineError(f"{url} does not answer: {reason}{why_gone()}") from error
+    if response.status != 200:
+        text = response.data.decode(errors="replace")[:2000]
+        raise EngineError(f"{url} refuses (status {response.status}): {text}")
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def _completion(choice: dict[str, Any]) -> Completion:
+    ids, finish = choice["token_ids"], choice["finish_reason"]
+    if finish not in ("stop", "length"):
+        raise EngineError(f"an answer ended with {finish!r}; expected stop or length")
+    # A stop without a stop string is an end token, which is no part of the text.
+    ended = finish == "stop" and not isinstance(choice.get("stop_reason"), str)
+    text_ids = ids[:-1] if ended else ids
+    word = "eos" if finish == "stop" else "length"
+    return Completion(text_ids, word, len(ids), choice["text"])
+
+
+def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[i : i + MOST_ROWS] for i in range(0, len(numbers), MOST_ROWS)]
+
+
+def _index(item: dict[str, Any]) -> int:
+    index: int = item["index"]
+    return index
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

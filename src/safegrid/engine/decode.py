@@ -1,0 +1,201 @@
+"""Answers token by token: a loop with a cache that drops rows as they finish.
+
+transformers' `generate` keeps finished rows to the end, and the logits of every step
+where log-probabilities are asked for; here a step keeps what is asked for only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from transformers import DynamicCache
+
+from safegrid.engine.batches import cut, pad
+from safegrid.engine.model import LoadedModel
+from safegrid.engine.sampling import Sampling, draw, penalize, uniforms
+
+Ranked = list[tuple[int, float]]
+
+
+@dataclass
+class Answer:
+    """An answer as it grows.
+
+    Attributes:
+        ids: its tokens, an end token included.
+        logprobs: of its tokens under the model, before penalties and temperature.
+        best: the likeliest tokens of every place, best first.
+        finish: `stop` or `length`, the words of vLLM's API.
+        stop: the stop string that ended it.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    best: list[Ranked] = field(default_factory=list)
+    finish: str = ""
+    stop: str | None = None
+
+
+@torch.inference_mode()
+def generate(
+    model: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    top: int | None,
+    check: Callable[[], None],
+) -> list[Answer]:
+    """Answer prompts in fixed chunks.
+
+    Args:
+        model: a causal model.
+        prompts: token ids.
+        seeds: one a prompt.
+        sampling: how to draw.
+        top: how many of the likeliest tokens to give for every place; None gives no
+            log-probabilities at all.
+        check: called before every step; raises to stop.
+    """
+    answers = [Answer() for _ in prompts]
+    lengths = [len(prompt) + sampling.max_tokens for prompt in prompts]
+    for chunk in cut(lengths, model.chunk, model.max_tokens):
+        batch = _Batch(model, [prompts[index] for index in chunk])
+        growing = [answers[index] for index in chunk]
+        drawer = _Drawer([seeds[index] for index in chunk], sampling, model.device)
+        while growing:
+            check()
+            logits = batch.logits()
+            tokens = drawer.draw(logits)
+            _append(growing, tokens, logits, top)
+            going = [
+                number
+                for number, answer in enumerate(growing)
+                if not _is_finished(model, answer, sampling)
+            ]
+            if len(going) < len(growing):
+                growing = [growing[number] for number in going]
+                tokens = tokens[going]
+                batch.keep(going)
+                drawer.keep(going)
+            batch.append(tokens)
+    return answers
+
+
+class _Batch:
+    """The rows of a chunk that still grow, padded on the left."""
+
+    def __init__(self, model: LoadedModel, prompts: Sequence[Sequence[int]]) -> None:
+        self._model = model
+        self._ids, self._mask = pad(prompts, left=True, device=model.device)
+        self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
+        self._cache = DynamicCache(config=model.network.config)
+
+    def logits(self) -> torch.Tensor:
+        """Return the next token's logits, float32 of (rows, vocabulary)."""
+        output = self._model.network(
+            self._ids,
+            attention_mask=self._mask,
+            position_ids=self._positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget all rows but these."""
+        index = torch.tensor(rows, dtype=torch.int64, device=self._model.device)
+        if len(rows):
+            self._cache.batch_select_indices(index)
+        self._mask = self._mask[index]
+        self._positions = self._positions[index]
+
+    def append(self, tokens: torch.Tensor) -> None:
+        """Give every row its next token."""
+        self._ids = tokens[:, None]
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], 1)
+        self._positions = self._positions[:, -1:] + 1
+
+
+class _Drawer:
+    """What drawing needs to remember of every row."""
+
+    def __init__(
+        self, seeds: Sequence[int], sampling: Sampling, device: torch.device
+    ) -> None:
+        self._sampling = sampling
+        self._step = 0
+        drawn = 0 if sampling.temperature == 0 else sampling.max_tokens
+        self._uniforms = uniforms(seeds, drawn).to(device)
+        # How often a token stands in the answer, float32 of (rows, vocabulary).
+        self._counts: torch.Tensor | None = None
+
+    def draw(self, logits: torch.Tensor) -> torch.Tensor:
+        """Draw every row's next token from its logits."""
+        penalty = self._sampling.frequency_penalty
+        if penalty and self._counts is None:
+            self._counts = torch.zeros_like(logits)
+        if self._counts is not None:
+            logits = penalize(logits, self._counts, penalty)
+        column = slice(self._step, self._step + 1)
+        tokens = draw(logits, self._sampling, self._uniforms[:, column].flatten())
+        self._step += 1
+        if self._counts is not None:
+            one = self._counts.new_ones(len(tokens), 1)
+            self._counts.scatter_add_(1, tokens[:, None], one)
+        return tokens
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget all rows but these."""
+        index = torch.tensor(rows, dtype=torch.int64, device=self._uniforms.device)
+        self._uniforms = self._uniforms[index]
+        if self._counts is not None:
+            self._counts = self._counts[index]
+
+
+def _append(
+    answers: Sequence[Answer],
+    tokens: torch.Tensor,
+    logits: torch.Tensor,
+    top: int | None,
+) -> None:
+    """Give every answer its token, with log-probabilities if asked for."""
+    for answer, token in zip(answers, tokens.tolist(), strict=True):
+        answer.ids.append(token)
+    if top is None:
+        return
+    logprobs = logits.log_softmax(dim=-1)
+    chosen = logprobs.gather(1, tokens[:, None]).squeeze(1).tolist()
+    ranks = logprobs.topk(top, dim=-1)
+    best = zip(ranks.indices.tolist(), ranks.values.tolist(), strict=True)
+    for answer, logprob, pair in zip(answers, chosen, best, strict=True):
+        answer.logprobs.append(logprob)
+        answer.best.append(list(zip(*pair, strict=True)))
+
+
+def _is_finished(model: LoadedModel, answer: Answer, sampling: Sampling) -> bool:
+    """Say whether an answer has ended, and note how."""
+    if answer.ids[-1] in model.ends and not sampling.ignore_eos:
+        answer.finish = "stop"
+    elif (stop := _stop_string(model, answer.ids, sampling.stop)) is not None:
+        answer.finish, answer.stop = "stop", stop
+    elif len(answer.ids) >= sampling.max_tokens:
+        answer.finish = "length"
+    return bool(answer.finish)
+
+
+def _stop_string(
+    model: LoadedModel, ids: Sequence[int], stops: Sequence[str]
+) -> str | None:
+    """Return the stop string that the last token completed, if any.
+
+    Only an end of the answer is looked at that must hold it: a token brings at least
+    one byte, and a few more are kept for special tokens, which bring none.
+    """
+    if not stops:
+        return None
+    window = max(len(stop.encode()) for stop in stops) + 8
+    text = model.tokenizer.decode(ids[-window:])
+    found = [stop for stop in stops if stop in text]
+    return min(found, key=text.index) if found else None

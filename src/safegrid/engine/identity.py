@@ -1,0 +1,55 @@
+"""Who answers: engines do not give equal answers, so each one says what it is."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from safegrid.artifacts import sha256_json
+from safegrid.checkpoints import Head, weights_hash
+from safegrid.config import EngineSpec
+
+# Raise it whenever an answer of our own engine can change.
+ENGINE_VERSION = 1
+
+
+class Identity(NamedTuple):
+    """What an answer depends on besides the question; stands in every score row.
+
+    Attributes:
+        kind: `safegrid`, `vllm` or `address`.
+        version: of the engine; ours names torch, transformers and the device too.
+        dtype: of the weights.
+        weights: hash of the model that the client asked for.
+    """
+
+    kind: str
+    version: str
+    dtype: str
+    weights: str
+
+
+def engine_version(device: str) -> str:
+    """Return our engine's version with what its numbers depend on."""
+    parts = [f"{name}{version(name)}" for name in ("torch", "transformers")]
+    return " ".join([str(ENGINE_VERSION), *parts, device])
+
+
+def served_name(spec: EngineSpec, chain: Sequence[Path], head: Head) -> str:
+    """Return the name under which an engine of this run serves a model.
+
+    It is a hash of all that its answers depend on; requests carry it, so an engine
+    that took over a dead one's port is never mistaken for it.
+    """
+    parts = [
+        weights_hash(chain),
+        spec.kind,
+        spec.dtype,
+        spec.chunk,
+        spec.max_tokens,
+        head,
+        engine_version(""),
+    ]
+    words = re.sub(r"[^\w-]", "-", "-".join(chain[-1].parts[-2:]))
+    return f"{words}-{sha256_json(parts)[:16]}"

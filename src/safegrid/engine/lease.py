@@ -1,0 +1,196 @@
+"""Leases of engines: use the one that runs, or start it; at most so many at once.
+
+A client holds a lease while it asks. Engines outlive their leases, so that the next
+cell of the same model finds one, and end when idle, with their run, or to make room
+for another model, never while a lease is held. Hold one lease at a time: a process
+that waits for a second while it keeps the first may wait for itself.
+"""
+
+import atexit
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safegrid.checkpoints import Head, weights_hash
+from safegrid.config import EngineSpec
+from safegrid.engine.client import Engine, call
+from safegrid.engine.identity import Identity, served_name
+from safegrid.engine.processes import Lock, owner
+from safegrid.engine.registry import Registry, Slot, Ticket, is_by_hand, registry
+from safegrid.engine.start import start, wait_for_url
+from safegrid.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+KEY = "SAFEGRID_ENGINE_KEY"
+POLL = 0.1
+SAY_EVERY = 60.0
+
+
+@contextmanager
+def lease(
+    spec: EngineSpec, chain: Sequence[Path], head: Head = "causal"
+) -> Iterator[Engine]:
+    """Give the engine of a model, for as long as the block runs.
+
+    Args:
+        spec: which engine; with an `address` nothing is started and the key is read
+            from the variable SAFEGRID_ENGINE_KEY, if the engine asks for one.
+        chain: folders of the model.
+        head: `causal` or `classify`.
+
+    Raises:
+        EngineError: it does not start or does not answer; with its log's end.
+    """
+    chain = [folder.resolve() for folder in chain]
+    weights = weights_hash(chain)
+    if spec.address is not None:
+        key = os.environ.get(KEY)
+        yield _engine(spec, spec.address.rstrip("/"), key, None, weights)
+        return
+    run = registry()
+    if is_by_hand():
+        atexit.register(stop_all, run.folder)
+    slot = run.slot(served_name(spec, chain, head))
+    lock = _take(run, slot, _ticket(run, slot, spec, chain, head), spec.most)
+    try:
+        with run.lock():
+            process = slot.process()
+        if process is None:
+            raise EngineError(
+                f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
+            )
+        url = wait_for_url(slot, process, spec.start_seconds)
+        yield _engine(spec, url, run.key(), slot, weights)
+    finally:
+        slot.mark_used()
+        lock.release()
+
+
+def stop_all(folder: Path | None = None) -> int:
+    """End all engines of a run on this machine and forget them.
+
+    Args:
+        folder: the run's registry; default that of this job or run.
+
+    Returns:
+        How many engines there were.
+    """
+    run = Registry(folder) if folder else registry()
+    if not run.folder.is_dir():
+        return 0
+    with run.lock():
+        nursery = run.nursery.process()
+        if nursery is not None:
+            nursery.end()
+        engines = list(run.alive())
+        for slot, process in engines:
+            slot.clear()
+            process.end()
+        shutil.rmtree(run.folder)
+    return len(engines)
+
+
+def _ticket(
+    run: Registry, slot: Slot, spec: EngineSpec, chain: Sequence[Path], head: Head
+) -> Ticket:
+    with_it = owner()
+    return Ticket(
+        kind=spec.kind,
+        model=slot.base.name,
+        chain=[str(folder) for folder in chain],
+        head=head,
+        dtype=spec.dtype,
+        chunk=spec.chunk,
+        max_tokens=spec.max_tokens,
+        idle_seconds=spec.idle_seconds,
+        start_seconds=spec.start_seconds,
+        key=run.key(),
+        owner=None if with_it is None else [with_it.pid, with_it.started],
+        threads=int(os.environ.get("OMP_NUM_THREADS", "0")),
+    )
+
+
+def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
+    """Wait until the engine runs, or there is room to start it, and hold it."""
+    said = time.monotonic()
+    while True:
+        with run.lock():
+            lock = _try_take(run, slot, ticket, most)
+        if lock is not None:
+            return lock
+        if time.monotonic() - said > SAY_EVERY:
+            said = time.monotonic()
+            logger.info("%s waits: %d engines are in use", ticket.model, most)
+        time.sleep(POLL)
+
+
+def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | None:
+    """Hold the engine, started if needed; None while that cannot be."""
+    lock = slot.hold()
+    if lock is None or slot.process() is not None:
+        return lock
+    try:
+        if _make_room(run, most):
+            start(run, slot, ticket)
+            return lock
+    except BaseException:
+        lock.release()
+        raise
+    lock.release()
+    return None
+
+
+def _make_room(run: Registry, most: int) -> bool:
+    """End the engines that are idle longest until there is room for one more."""
+    alive = list(run.alive())
+    for slot, process in sorted(alive, key=lambda pair: pair[0].last_used()):
+        if len(alive) < most:
+            break
+        lock = slot.seize()
+        if lock is None:
+            continue
+        logger.info("%s ends to make room", slot.base.name)
+        slot.clear()
+        process.end()
+        lock.release()
+        alive.remove((slot, process))
+    return len(alive) < most
+
+
+def _engine(
+    spec: EngineSpec, url: str, key: str | None, slot: Slot | None, weights: str
+) -> Engine:
+    """Ask an engine who it is, and return its client."""
+    name = None if slot is None else slot.base.name
+    card = _card(call("GET", f"{url}/v1/models", key)["data"], name, url)
+    ours = card.get("owned_by") == "safegrid"
+    version = card["version"] if ours else call("GET", f"{url}/version", key)["version"]
+    return Engine(
+        url=url,
+        key=key,
+        model=card["id"],
+        max_length=card.get("max_model_len"),
+        identity=Identity(spec.kind, version, spec.dtype, weights),
+        ours=ours,
+        why_gone=lambda: f". Its log ends:\n{slot.log_tail()}" if slot else "",
+    )
+
+
+def _card(
+    cards: Sequence[dict[str, Any]], name: str | None, url: str
+) -> dict[str, Any]:
+    """Return what an engine says of the model that is meant."""
+    names = [card["id"] for card in cards]
+    if name is None and len(cards) == 1:
+        return cards[0]
+    if name is None or name not in names:
+        raise EngineError(
+            f"{url} serves {names}; expected {'one model' if name is None else name}"
+        )
+    return cards[names.index(name)]

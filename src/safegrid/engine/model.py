@@ -1,0 +1,107 @@
+"""A loaded model with what the engine must know of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from safegrid.checkpoints import load_model
+from safegrid.engine.registry import Ticket
+from safegrid.errors import EngineError
+from safegrid.templates import ChatTokenizer
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, and the limits of what it can be asked.
+
+    Attributes:
+        network: a causal model or a sequence classifier of transformers.
+        tokenizer: for stop strings and the text of answers.
+        vocabulary: ids lie below this.
+        context: most tokens of a sequence.
+        ends: ids that end an answer.
+        pad_id: fills up rows; a classifier reads where a row ends by it.
+        chunk: most rows of a forward.
+        max_tokens: most padded tokens of a forward.
+    """
+
+    network: Any
+    tokenizer: ChatTokenizer
+    device: torch.device
+    vocabulary: int
+    context: int
+    ends: frozenset[int]
+    pad_id: int
+    chunk: int
+    max_tokens: int
+
+
+def load(ticket: Ticket) -> LoadedModel:
+    """Load what a ticket asks for, onto the first CUDA device where there is one.
+
+    Raises:
+        EngineError: the model lacks something that an engine needs.
+    """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    if ticket.threads:
+        torch.set_num_threads(ticket.threads)
+    chain = [Path(folder) for folder in ticket.chain]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore
+    tokenizer = ChatTokenizer.load(tokenizer_folder(chain))
+    config = network.config.get_text_config()
+    return LoadedModel(
+        network=network,
+        tokenizer=tokenizer,
+        device=device,
+        vocabulary=network.get_input_embeddings().num_embeddings,
+        context=_context(config, chain),
+        ends=_ends(network, tokenizer),
+        pad_id=_pad_id(config, ticket.head, chain),
+        chunk=ticket.chunk,
+        max_tokens=ticket.max_tokens,
+    )
+
+
+def tokenizer_folder(chain: list[Path]) -> Path:
+    """Return the last folder of a chain that holds a tokenizer.
+
+    Raises:
+        EngineError: none does.
+    """
+    for folder in reversed(chain):
+        if (folder / "tokenizer.json").is_file():
+            return folder
+    raise EngineError(f"{chain[0]}: no tokenizer.json in the model's folders")
+
+
+def _context(config: Any, chain: list[Path]) -> int:
+    context = getattr(config, "max_position_embeddings", None)
+    if not isinstance(context, int):
+        raise EngineError(
+            f"{chain[0] / 'config.json'}: no max_position_embeddings, so the engine"
+            " cannot know which requests are too long; add it"
+        )
+    return context
+
+
+def _ends(network: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
+    """Return the ids that end an answer: the model's own and the tokenizer's."""
+    settings = getattr(network, "generation_config", None)
+    own = getattr(settings, "eos_token_id", None)
+    ids = {tokenizer.eos_id, *(own if isinstance(own, list) else [own])}
+    return frozenset(id_ for id_ in ids if id_ is not None)
+
+
+def _pad_id(config: Any, head: str, chain: list[Path]) -> int:
+    if isinstance(config.pad_token_id, int):
+        return config.pad_token_id
+    if head == "classify":
+        raise EngineError(
+            f"{chain[0] / 'config.json'}: no pad_token_id, by which a classifier finds"
+            " where each row of a batch ends; add it"
+        )
+    return 0

@@ -1,0 +1,141 @@
+"""The part of vLLM's HTTP API that our engine answers: requests and their limits.
+
+An unknown field is refused, where vLLM ignores it: a sampling option that silently
+does nothing changes results without a word.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from safegrid.engine.model import LoadedModel
+from safegrid.engine.sampling import Sampling
+
+Ids = Annotated[list[int], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class RefusedError(ValueError):
+    """A request that cannot be answered; the message goes to the client, status 400."""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+
+
+class CompletionRequest(_Request):
+    """`POST /v1/completions`, over token ids only.
+
+    Attributes:
+        prompt: one prompt or several.
+        n: answers to each prompt; answer j is drawn from seed + j.
+        seed: of all prompts, as in vLLM.
+        seeds: one for each prompt instead; ours alone.
+        logprobs: give every token's, and those of so many likeliest tokens.
+        echo: score the prompt; with `max_tokens` 0 or 1 and temperature 0 only.
+        logprobs_from: place in each prompt from which on it is scored; ours alone.
+    """
+
+    prompt: Ids | list[Ids]
+    max_tokens: int = Field(default=16, ge=0)
+    n: int = Field(default=1, ge=1)
+    seed: Seed | None = None
+    seeds: list[Seed] | None = None
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=-1)
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
+    stop: str | list[str] | None = None
+    ignore_eos: bool = False
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+    echo: bool = False
+    logprobs_from: list[Annotated[int, Field(ge=1)]] | None = None
+    return_token_ids: bool = False
+    return_tokens_as_token_ids: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> "CompletionRequest":
+        for name, values in (
+            ("seeds", self.seeds),
+            ("logprobs_from", self.logprobs_from),
+        ):
+            if values is not None and len(values) != len(self.prompts):
+                raise ValueError(
+                    f"{name} has {len(values)} values for {len(self.prompts)} prompts"
+                )
+        if self.echo and (self.max_tokens > 1 or self.temperature > 0 or self.n > 1):
+            raise ValueError("echo needs max_tokens 0 or 1, temperature 0 and n 1")
+        if not self.echo and self.max_tokens == 0:
+            raise ValueError("max_tokens must be at least 1 without echo")
+        if self.temperature > 0 and self.seed is None and self.seeds is None:
+            raise ValueError("sampling (temperature > 0) needs a seed")
+        return self
+
+    @property
+    def prompts(self) -> list[list[int]]:
+        """The prompts as a list, also where there is one."""
+        first = self.prompt[0]
+        if isinstance(first, int):
+            return [self.prompt]  # type: ignore[list-item]
+        return self.prompt  # type: ignore[return-value]
+
+    @property
+    def row_seeds(self) -> list[int]:
+        """The seed of every answer, answers to one prompt beside each other."""
+        seeds = self.seeds or [self.seed or 0] * len(self.prompts)
+        return [seed + sample for seed in seeds for sample in range(self.n)]
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn; a top k of -1 or 0 is no limit, as in vLLM."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return Sampling(
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=max(self.top_k, 0),
+            frequency_penalty=self.frequency_penalty,
+            stop=tuple(text for text in stop if text),
+            ignore_eos=self.ignore_eos,
+        )
+
+
+class ClassifyRequest(_Request):
+    """`POST /classify`, over token ids only."""
+
+    input: Ids | list[Ids]
+    use_activation: bool = True
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """The sequences as a list, also where there is one."""
+        first = self.input[0]
+        if isinstance(first, int):
+            return [self.input]  # type: ignore[list-item]
+        return self.input  # type: ignore[return-value]
+
+
+def check_rows(model: LoadedModel, rows: Sequence[Sequence[int]], room: int) -> None:
+    """Refuse what the model cannot read, before one bad row spoils its chunk.
+
+    Args:
+        model: what is asked.
+        rows: token ids.
+        room: tokens that are to be added to each.
+
+    Raises:
+        RefusedError: a row is too long, or holds an id outside the vocabulary.
+    """
+    for number, row in enumerate(rows):
+        if len(row) + room > model.context:
+            raise RefusedError(
+                f"row {number} has {len(row)} tokens and asks for {room} more; the"
+                f" model's context is {model.context}"
+            )
+        if min(row) < 0 or max(row) >= model.vocabulary:
+            raise RefusedError(
+                f"row {number} holds an id outside the vocabulary of {model.vocabulary}"
+            )

@@ -1,0 +1,203 @@
+"""A run's engines on this machine: a folder of small files, changed under one lock.
+
+An engine has a *slot* named by what it serves: `.json` (its process), `.ticket` (what
+it was started with), `.url` (written by itself once it answers), `.use` (locked,
+shared, by every client that holds a lease) and `.log`. The folder is private to the
+user and lies on a local disk: the locks of many network file systems do nothing.
+"""
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safegrid.artifacts import read_json, write_json, write_text
+from safegrid.engine.processes import Lock, Process, locked, try_lock
+from safegrid.errors import EngineError
+from safegrid.runs import RUN
+
+RUN_DIR = "SAFEGRID_RUN_DIR"
+LOG_LINES = 20
+NURSERY = "nursery"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What an engine's process is started with; holds the run's key, so a file.
+
+    Attributes:
+        model: the name it serves under.
+        key: bearer key of the run.
+        owner: pid and start time of the process with which it ends.
+        threads: of torch; 0 leaves torch's own choice.
+    """
+
+    kind: str
+    model: str
+    chain: list[str]
+    head: str
+    dtype: str
+    chunk: int
+    max_tokens: int
+    idle_seconds: float
+    start_seconds: float
+    key: str
+    owner: list[float] | None
+    threads: int
+
+    @classmethod
+    def read(cls, path: Path) -> "Ticket":
+        """Read a ticket that `Slot.write_ticket` wrote."""
+        return cls(**read_json(path))
+
+    @property
+    def owner_process(self) -> Process | None:
+        """The process with which the engine ends, if there is one to see."""
+        if self.owner is None:
+            return None
+        return Process(int(self.owner[0]), self.owner[1])
+
+
+class Slot:
+    """The files of one engine; all but `hold` are used under the registry's lock."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.log = base.with_suffix(".log")
+        self.ticket = base.with_suffix(".ticket")
+        self.state = base.with_suffix(".json")
+        self._url = base.with_suffix(".url")
+        self._use = base.with_suffix(".use")
+
+    def process(self) -> Process | None:
+        """Return the living process of this slot, or None."""
+        if not self.state.exists():
+            return None
+        process = Process(**read_json(self.state))
+        return process if process.is_alive() else None
+
+    def write_process(self, process: Process) -> None:
+        """Record the process that serves from here."""
+        write_json(self.state, asdict(process))
+
+    def write_ticket(self, ticket: Ticket) -> None:
+        """Write what the engine reads at its start; private, as it holds the key."""
+        self.ticket.touch(mode=0o600)
+        self.ticket.write_text(json.dumps(asdict(ticket)), encoding="utf-8")
+
+    def url(self) -> str | None:
+        """Return where the engine answers, or None before it does."""
+        return self._url.read_text() if self._url.exists() else None
+
+    def write_url(self, url: str) -> None:
+        """Say where the engine answers; called by the engine itself."""
+        write_text(self._url, url)
+
+    def hold(self) -> Lock | None:
+        """Take part in the use of this engine; None while it is being ended."""
+        return try_lock(self._use, shared=True)
+
+    def seize(self) -> Lock | None:
+        """Take the engine out of use; None while a client uses it."""
+        return try_lock(self._use, shared=False)
+
+    def mark_used(self) -> None:
+        """Note when the last use ended, to find the engine that is idle longest."""
+        if self._use.exists():
+            os.utime(self._use)
+
+    def last_used(self) -> float:
+        """Return when the last use ended, in seconds of the clock."""
+        return self._use.stat().st_mtime if self._use.exists() else 0.0
+
+    def clear(self) -> None:
+        """Forget the process: nobody finds the engine any more."""
+        for path in (self.state, self._url, self.ticket):
+            path.unlink(missing_ok=True)
+
+    def log_tail(self) -> str:
+        """Return the last lines of the engine's log, for an error message."""
+        if not self.log.exists():
+            return "(it wrote no log)"
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-LOG_LINES:]) or "(its log is empty)"
+
+
+class Registry:
+    """The folder of a run's engines on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold this while reading or changing any slot."""
+        return locked(self.folder / "registry.lock")
+
+    def slot(self, name: str) -> Slot:
+        """Return the slot of a served name."""
+        return Slot(self.folder / name)
+
+    @property
+    def nursery(self) -> Slot:
+        """The slot of the process that engines are forked from."""
+        return Slot(self.folder / NURSERY)
+
+    def alive(self) -> Iterator[tuple[Slot, Process]]:
+        """Give the engines' slots whose process lives, with the process."""
+        for path in sorted(self.folder.glob("*.json")):
+            slot = Slot(path.with_suffix(""))
+            process = slot.process()
+            if process is not None and slot.base.name != NURSERY:
+                yield slot, process
+
+    def key(self) -> str:
+        """Return the run's bearer key, made at its first use."""
+        path = self.folder / "key"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(32))
+        return path.read_text()
+
+
+def registry() -> Registry:
+    """Return the registry of this job or run, its folder made if needed.
+
+    A SLURM job has its own, because its engines end with it; else the run has one;
+    a command by hand has its own.
+
+    Raises:
+        EngineError: the folder belongs to another user.
+    """
+    folder = run_folder()
+    private = [folder] if RUN_DIR in os.environ else [folder.parent, folder]
+    for path in private:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.getuid():
+            raise EngineError(
+                f"{path} belongs to another user; set {RUN_DIR} to a folder of yours"
+                " on a local disk"
+            )
+    return Registry(folder)
+
+
+def run_folder() -> Path:
+    """Return where this job's or run's engines are registered."""
+    default = Path(tempfile.gettempdir()) / f"safegrid-{os.getuid()}"
+    root = Path(os.environ.get(RUN_DIR, default)).absolute()
+    if "SLURM_JOB_ID" in os.environ:
+        name = f"slurm-{os.environ['SLURM_JOB_ID']}"
+    elif RUN in os.environ:
+        name = f"run-{os.environ[RUN]}"
+    else:
+        name = f"hand-{os.getpid()}"
+    return root / f"{name}@{socket.gethostname()}"
+
+
+def is_by_hand() -> bool:
+    """Whether this command belongs to no run, so that its engines end with it."""
+    return RUN not in os.environ and "SLURM_JOB_ID" not in os.environ

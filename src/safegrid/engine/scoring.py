@@ -1,0 +1,136 @@
+"""Log-probabilities of given tokens, from one forward a chunk."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+
+from safegrid.engine.batches import cut, pad
+from safegrid.engine.model import LoadedModel
+
+# Positions whose logits are widened to float32 at a time.
+SLICE = 2048
+
+Ranked = list[tuple[int, float]]
+
+
+class Question(NamedTuple):
+    """A sequence whose tokens from `start` (at least 1) on are to be scored.
+
+    Attributes:
+        ids: the whole sequence.
+        start: place of the first token to score.
+        ahead: ask also for the likeliest token after the sequence.
+    """
+
+    ids: Sequence[int]
+    start: int
+    ahead: bool
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """What the model must see: the last token only if something follows it."""
+        return tuple(self.ids if self.ahead else self.ids[:-1])
+
+
+class Scored(NamedTuple):
+    """The answer to a question, in nats.
+
+    Attributes:
+        logprobs: of the tokens from `start` on.
+        best: the likeliest tokens of the same places, best first.
+        ahead: the likeliest tokens after the sequence, if asked for.
+    """
+
+    logprobs: list[float]
+    best: list[Ranked]
+    ahead: Ranked
+
+
+Asked = list[tuple[int, Question]]
+
+
+@torch.inference_mode()
+def score(
+    model: LoadedModel,
+    questions: Sequence[Question],
+    top: int,
+    check: Callable[[], None],
+) -> list[Scored]:
+    """Score questions; those that read the same tokens share one forward.
+
+    So the labels of one prompt cost no more than one label: they differ in their last
+    token only, which need not be read.
+
+    Args:
+        model: a causal model.
+        questions: what to score.
+        top: how many of the likeliest tokens to give for every place.
+        check: called before every chunk; raises to stop.
+    """
+    groups: dict[tuple[int, ...], Asked] = {}
+    results = [Scored([], [], []) for _ in questions]
+    for number, question in enumerate(questions):
+        if question.ahead or question.start < len(question.ids):
+            groups.setdefault(question.read, []).append((number, question))
+    sequences = list(groups)
+    for chunk in cut([len(s) for s in sequences], model.chunk, model.max_tokens):
+        check()
+        asked = [groups[sequences[index]] for index in chunk]
+        for number, scored in _score_chunk(model, asked, top):
+            results[number] = scored
+    return results
+
+
+def _score_chunk(
+    model: LoadedModel, asked: Sequence[Asked], top: int
+) -> list[tuple[int, Scored]]:
+    """Score groups of questions; each group reads one sequence."""
+    rows = [group[0][1].read for group in asked]
+    first = [min(question.start for _, question in group) - 1 for group in asked]
+    logits = _logits(model, rows, first)
+    norms = torch.cat(
+        [part.float().logsumexp(-1) for part in torch.split(logits, SLICE)]
+    )
+    ahead = any(question.ahead for group in asked for _, question in group)
+    ranks = logits.topk(max(top, int(ahead)), dim=-1)
+    values = (ranks.values.float() - norms[:, None]).tolist()
+    best = [
+        list(zip(*pair, strict=True))
+        for pair in zip(ranks.indices.tolist(), values, strict=True)
+    ]
+    results, offset = [], 0
+    for row, group, begin in zip(rows, asked, first, strict=True):
+        for number, question in group:
+            start = offset + question.start - 1 - begin
+            span = slice(start, start + len(question.ids) - question.start)
+            tokens = torch.tensor(question.ids[question.start :], device=logits.device)
+            chosen = logits[span].gather(1, tokens.long()[:, None]).squeeze(1).float()
+            scored = Scored(
+                (chosen - norms[span]).tolist(),
+                [ranked[:top] for ranked in best[span]],
+                best[span.stop] if question.ahead else [],
+            )
+            results.append((number, scored))
+        offset += len(row) - begin
+    return results
+
+
+def _logits(
+    model: LoadedModel, rows: Sequence[Sequence[int]], first: Sequence[int]
+) -> torch.Tensor:
+    """Return the logits of every row's places from `first` on, rows one after another.
+
+    Padding stands on the right, where a causal model does not see it, so there is no
+    mask; the head sees only the places that are asked for.
+
+    Returns:
+        (places, vocabulary), in the model's dtype.
+    """
+    ids, mask = pad(rows, left=False, device=model.device)
+    places = torch.arange(ids.shape[1], device=model.device)
+    begins = torch.tensor(first, device=model.device)
+    keep = mask.bool() & (places >= begins[:, None])
+    output = model.network(ids, use_cache=False, logits_to_keep=keep)
+    logits: torch.Tensor = output.logits
+    return logits

@@ -1,0 +1,36 @@
+"""Our own engine: FastAPI over transformers, for CPUs and small models."""
+
+import logging
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from safegrid.engine.app import Desk, make_app
+from safegrid.engine.model import load
+from safegrid.engine.registry import Slot, Ticket
+from safegrid.engine.watch import Watch, leave
+
+logger = logging.getLogger(__name__)
+
+
+def serve(ticket: Path) -> None:
+    """Load a model and answer requests on this machine until the watch ends it.
+
+    Args:
+        ticket: what to serve; the slot's other files stand beside it.
+    """
+    asked, slot, desk = Ticket.read(ticket), Slot(ticket.with_suffix("")), Desk()
+    # From the start, so that a slow load does not outlive its run.
+    Watch(ticket, busy=lambda: desk.waiting > 0, end=leave).start()
+    model = load(asked)
+    app = make_app(model, asked, desk)
+    # A socket of our own: the port is taken before anyone is told of it.
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    slot.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    logger.info("%s answers", asked.model)
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    leave()

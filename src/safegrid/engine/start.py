@@ -1,0 +1,86 @@
+"""How an engine's process comes to life, and waiting until it answers.
+
+`spawn` runs a new Python, which pays the import of torch and transformers again
+(six CPU seconds and more). `fork` asks the run's nursery for a child that has them.
+"""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from safegrid.engine.nursery import fork
+from safegrid.engine.processes import Process, launch
+from safegrid.engine.registry import Registry, Slot, Ticket
+from safegrid.errors import EngineError
+from safegrid.runs import RUN
+
+logger = logging.getLogger(__name__)
+
+START = "SAFEGRID_ENGINE_START"
+POLL = 0.05
+
+
+def start_mode() -> Literal["fork", "spawn"]:
+    """Return how engines start here; the environment's choice goes first.
+
+    Forking pays where one run starts many engines on CPUs. It is not done where a
+    CUDA device can be seen, because a library that looks for it in the nursery leaves
+    the children without it.
+
+    Raises:
+        EngineError: the environment asks for something that does not exist.
+    """
+    chosen = os.environ.get(START)
+    if chosen == "fork":
+        return "fork"
+    if chosen == "spawn":
+        return "spawn"
+    if chosen is not None:
+        raise EngineError(f"{START}={chosen}: expected fork or spawn, or unset it")
+    many = RUN in os.environ and "SLURM_JOB_ID" not in os.environ
+    return "fork" if many and sys.platform == "linux" and not _sees_cuda() else "spawn"
+
+
+def _sees_cuda() -> bool:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+    return Path("/dev/nvidiactl").exists() and not hidden
+
+
+def start(registry: Registry, slot: Slot, ticket: Ticket) -> None:
+    """Start an engine's process and record it; called under the registry's lock."""
+    mode = start_mode() if ticket.kind == "safegrid" else "spawn"
+    slot.clear()
+    slot.log.unlink(missing_ok=True)
+    slot.write_ticket(ticket)
+    if mode == "fork":
+        process = fork(registry.nursery, slot, ticket)
+    else:
+        process = launch(["engine", "--ticket", str(slot.ticket)], slot.log)
+    slot.write_process(process)
+    logger.info("engine %s: process %d (%s)", ticket.model, process.pid, mode)
+
+
+def wait_for_url(slot: Slot, process: Process, patience: float) -> str:
+    """Wait until an engine says where it answers.
+
+    Raises:
+        EngineError: it ended before, or was not ready in time; with its log's end.
+    """
+    deadline = time.monotonic() + patience
+    while (url := slot.url()) is None:
+        if not process.is_alive():
+            raise EngineError(
+                f"engine {slot.base.name} ended while it started. Its log ends:\n"
+                + slot.log_tail()
+            )
+        if time.monotonic() > deadline:
+            process.end()
+            raise EngineError(
+                f"engine {slot.base.name} was not ready after {patience:g} s; raise"
+                f" `engine.start_seconds`. Its log ends:\n{slot.log_tail()}"
+            )
+        time.sleep(POLL)
+    return url

@@ -1,0 +1,167 @@
+"""What was answered, kept outside the declared outputs: one file a cell.
+
+Snakemake removes the outputs of a failed job, and an answer can cost hours. A line
+holds one chunk of answers with a checksum; it is written at once, so a chunk is whole
+or not there. Lines carry a hash of what their answers depend on: other weights, another
+engine or other settings never find them.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from safegrid.artifacts import sha256_json
+from safegrid.engine.processes import Lock, try_lock
+from safegrid.errors import EngineError
+from safegrid.logs import progress
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+
+class Store:
+    """The answers of one cell; a context manager, and its file's only writer.
+
+    Args:
+        path: the cell's file, made if needed.
+        key: all that an answer depends on besides its item: weights, engine, template,
+            decode settings.
+        fresh: do not look at what was answered before; new answers are kept.
+    """
+
+    def __init__(self, path: Path, key: Mapping[str, Any], fresh: bool = False) -> None:
+        self._path = path
+        self._key = sha256_json(dict(key))
+        self._fresh = fresh
+        self._answers: dict[str, Any] = {}
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> Self:
+        """Take the file and read what fits the key.
+
+        Raises:
+            EngineError: another process writes to it.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = try_lock(self._path, shared=False)
+        if self._lock is None:
+            raise EngineError(
+                f"{self._path}: another process writes to this store; a cell is made by"
+                " one job at a time. End what is left of an earlier run, then try again"
+            )
+        self._read()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __contains__(self, item_key: str) -> bool:
+        return item_key in self._answers
+
+    def get(self, item_key: str) -> Any:
+        """Return the answer to an item, or None if there is none yet."""
+        return self._answers.get(item_key)
+
+    def put_chunk(self, answers: Mapping[str, Any]) -> None:
+        """Keep the answers (values that JSON can hold) to a chunk of items."""
+        body = json.dumps({"key": self._key, "answers": dict(answers)}).encode()
+        line = _checksum(body) + b" " + body + b"\n"
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        try:
+            written = os.write(handle, line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if written != len(line):
+            raise EngineError(f"{self._path}: the disk is full; nothing more is kept")
+        self._answers.update(answers)
+
+    def _read(self) -> None:
+        """Read all whole lines of this key; a torn end is cut off."""
+        good = 0
+        with self._path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.endswith(b"\n"):
+                    logger.warning(
+                        "%s: line %d was torn by a killed job and is left out",
+                        self._path,
+                        number,
+                    )
+                    break
+                good += len(line)
+                self._take(number, line)
+        # Else the next chunk would be appended to the torn one.
+        os.truncate(self._path, good)
+
+    def _take(self, number: int, line: bytes) -> None:
+        checksum, _, body = line.rstrip(b"\n").partition(b" ")
+        if checksum != _checksum(body):
+            logger.warning(
+                "%s: line %d does not fit its checksum and is left out",
+                self._path,
+                number,
+            )
+            return
+        chunk = json.loads(body)
+        if chunk["key"] == self._key and not self._fresh:
+            self._answers.update(chunk["answers"])
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:16].encode()
+
+
+def item_key(*parts: Any) -> str:
+    """Return the key of an item: a hash of its ids, its seed, or whatever else."""
+    return sha256_json(parts)
+
+
+def answer_missing(
+    store: Store,
+    items: Mapping[str, Item],
+    ask: Callable[[list[Item]], Sequence[Any]],
+    chunk: int,
+    description: str = "answers",
+) -> dict[str, Any]:
+    """Answer items chunk by chunk, each kept before the next is asked.
+
+    Chunks are cut from all items in their order, whatever is answered already: after
+    a kill the chunks are the ones of an unbroken run, so their answers are too.
+
+    Args:
+        store: where answers are looked up and kept.
+        items: key to item.
+        ask: gives one answer (a value that JSON can hold) an item, in order.
+        chunk: items of a chunk; the engine's `chunk` is a fit choice.
+        description: of the progress bar.
+
+    Returns:
+        Key to answer, in the order of `items`, as JSON gives them back (lists for
+        tuples), so that stored and new answers look alike.
+    """
+    keys = list(items)
+    chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]
+    for part in progress(chunks, len(chunks), "chunk", description):
+        missing = [key for key in part if key not in store]
+        if not missing:
+            continue
+        answers = ask([items[key] for key in missing])
+        pairs = zip(missing, answers, strict=True)
+        store.put_chunk({key: json.loads(json.dumps(value)) for key, value in pairs})
+    return {key: store.get(key) for key in keys}
