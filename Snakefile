@@ -16,6 +16,7 @@ include: "rules/generate.smk"
 include: "rules/judge.smk"
 include: "rules/capability.smk"
 include: "rules/score.smk"
+include: "rules/sweep.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
 

@@ -297,6 +297,16 @@ def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
 
 
+def all_counted(wildcards):
+    """Every table whose manifest counts what its stage dropped and why."""
+    pairs = [
+        f"results/{STUDY.name}/pairs/{base}/{name}.parquet"
+        for base in STUDY.config.study.bases
+        for name in STUDY.config.study.datasets
+    ]
+    return [*all_datasets(wildcards), *all_prompts(wildcards), *pairs]
+
+
 def all_scores(wildcards):
     return STUDY.scores()
 

@@ -132,7 +132,7 @@ rule collect:
     input:
         scores=all_scores,
         models=all_models,
-        datasets=all_datasets,
+        manifests=all_counted,
         measured=all_measured,
         overlap="results/{study}/overlap.json",
     output:
@@ -152,7 +152,7 @@ rule collect:
         python -m safegrid collect \
             --scores {input.scores:q} \
             --models {input.models:q} \
-            --datasets {input.datasets:q} \
+            --manifests {input.manifests:q} \
             --measured {input.measured:q} \
             --overlap {input.overlap:q} \
             --out-scores {output.scores:q} \

@@ -130,6 +130,47 @@ COMMANDS: dict[str, Command] = {
         "End all engines of this run or job on this machine.",
         "folder:path?",
     ),
+    "score": _command(
+        "score.cell:score_cell",
+        "Score one cell, with paired differences to the base.",
+        "cell:json metric:text judges:json prompts:path responses:path verdicts:paths"
+        " base_responses:path base_verdicts:paths off_language:float"
+        " most_unscored:float study_seed:int out:path",
+    ),
+    "score-capability": _command(
+        "score.capability:score_capability",
+        "Score a capability suite, task by task and as a mean.",
+        "cell:json results:path base_results:path most_unscored:float study_seed:int"
+        " out:path",
+    ),
+    "score-global": _command(
+        "score.combine:score_global",
+        "Score the mean of a model's safety benchmarks.",
+        "cell:json judges:json prompts:paths responses:paths verdicts:paths"
+        " base_responses:paths base_verdicts:paths off_language:json"
+        " most_unscored:float study_seed:int out:path",
+    ),
+    "collect": _command(
+        "score.collect:collect",
+        "Gather all scores, and all that was dropped, trained and measured.",
+        "scores:paths models:paths manifests:paths measured:paths overlap:path"
+        " out_scores:path out_runs:path",
+    ),
+    "select": _command(
+        "score.select:select_settings",
+        "Choose each method's settings from a sweep.",
+        "scores:path trials:json out:path",
+    ),
+    "study": _command(
+        "workflow.study:run_study",
+        "Run a study to its report, as `make study` does.",
+        "study:text cores:int",
+    ),
+    "stop-engines": _command(
+        "engine.lease:stop_all",
+        "End the engines of this run.",
+        "",
+    ),
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from safegrid.artifacts import sha256_json
 from safegrid.config.blocks import Recipe
@@ -160,6 +161,22 @@ class Study:
             for recipe in self.config.recipes.values()
             if METHODS[recipe.method].trainer == "kto"
         }
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The points of a sweep study: recipe, method and the settings tried."""
+        axes = list(self.config.study.sweep)
+        return [
+            {
+                "recipe": name,
+                "method": recipe.method,
+                "settings": {
+                    axis: getattr(recipe.training, axis)
+                    for axis in axes
+                    if axis != "beta" or METHODS[recipe.method].beta
+                },
+            }
+            for name, recipe in self.config.recipes.items()
+        ]
 
     # ---------------------------------------------------------------- judges
 

@@ -38,12 +38,13 @@ kind `overlap`: prompts that a benchmark shares with a dataset; subject
 """
 
 Fact = dict[str, Any]
+HISTORY_FILE = "history.parquet"
 
 
 def collect(
     *,
     scores: list[Path],
-    histories: list[Path],
+    models: list[Path],
     manifests: list[Path],
     measured: list[Path],
     overlap: Path | None,
@@ -56,7 +57,8 @@ def collect(
 
     Args:
         scores: rows of SCORE, one file a cell.
-        histories: rows of HISTORY, `.../{base}/{recipe}/seed{seed}/history.parquet`.
+        models: folders `.../{base}/{recipe}/seed{seed}`, each with its training's
+            history.parquet, rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
         overlap: JSON of stage `overlap`, null where a study trains nothing.
@@ -68,7 +70,7 @@ def collect(
     """
     table = gather_scores(scores)
     facts = [
-        *(fact for path in histories for fact in _history(path)),
+        *(fact for folder in models for fact in _history(folder)),
         *(fact for path in manifests for fact in _rows(path)),
         *(fact for path in measured for fact in _judge(path)),
         *(_overlap(overlap) if overlap is not None else ()),
@@ -99,9 +101,9 @@ def gather_scores(scores: list[Path]) -> pl.DataFrame:
     return table
 
 
-def _history(path: Path) -> Iterator[Fact]:
-    subject = "/".join(path.parts[-4:-1])
-    for step, metric, value in read_table(path, HISTORY).iter_rows():
+def _history(model: Path) -> Iterator[Fact]:
+    subject = "/".join(model.parts[-3:])
+    for step, metric, value in read_table(model / HISTORY_FILE, HISTORY).iter_rows():
         yield _fact("history", subject, metric, value) | {"step": step}
 
 

@@ -64,7 +64,7 @@ def given(tmp_path):
     write_json(overlap, {"pairs": [pair]})
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
-        "histories": [history],
+        "models": [history.parent],
         "manifests": [dataset],
         "measured": [measured],
         "overlap": overlap,
