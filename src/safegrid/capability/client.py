@@ -1,0 +1,167 @@
+"""lm-evaluation-harness's completions client, without transformers and without torch.
+
+The harness's own client fits our engine and vLLM; what is changed here are its traps:
+
+- It sends through the environment's proxies, takes its key from a variable and tells
+  little when an engine is gone; here requests go through our engine's client.
+- It loads transformers (and with it torch) for a tokenizer; ours is used instead.
+- It adds a BOS of its own choice; here ids are those of the chat template, nothing
+  added, and each is checked to open with one BOS where the template has one.
+- It cuts a prompt that is too long on the left, silently where it generates; here such
+  a request is not sent but noted in `too_long`.
+- It leaves top_p to the server, which may read the model's own defaults.
+"""
+
+import copy
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.models.openai_completions import LocalCompletionsAPI
+
+from safegrid.capability.results import RequestKey, request_key
+from safegrid.engine.client import Engine
+from safegrid.templates import ChatTokenizer
+
+# Where a task sets no limit; the harness's own default.
+ANSWER_TOKENS = 256
+IMPOSSIBLE = (float("-inf"), False)
+PROMPT = "a prompt of lm-evaluation-harness"
+ScoreRequest = tuple[tuple[str, str] | None, list[int], list[int]]
+
+
+class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
+    """The model behind an engine, as lm-evaluation-harness sees it.
+
+    Args:
+        engine: a leased engine.
+        tokenizer: of the model.
+        context: tokens that the model holds.
+        batch: prompts a request.
+
+    Attributes:
+        too_long: keys of the requests that do not fit the model and were not sent;
+            scored as impossible, answered by an empty text.
+    """
+
+    def __init__(
+        self, engine: Engine, tokenizer: ChatTokenizer, context: int, batch: int
+    ) -> None:
+        super().__init__(
+            model=engine.model,
+            base_url=engine.url,
+            tokenizer_backend=None,
+            batch_size=batch,
+            num_concurrent=1,
+            # Our engine's client has already asked again.
+            max_retries=1,
+            max_length=context,
+            max_gen_toks=ANSWER_TOKENS,
+        )
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.tokenized_requests = True
+        self.too_long: set[RequestKey] = set()
+
+    @property
+    def eot_token_id(self) -> int | None:
+        """The id that ends a turn."""
+        return self._tokenizer.eos_id
+
+    @property
+    def prefix_token_id(self) -> int | None:
+        """The id that stands before a text without context."""
+        bos = self._tokenizer.bos_id
+        return self._tokenizer.eos_id if bos is None else bos
+
+    @property
+    def eos_string(self) -> str | None:
+        """The text that ends a turn; sent among the stop strings."""
+        return self._tokenizer.special_tokens.get("eos_token")
+
+    @property
+    def tokenizer_name(self) -> str:
+        """What the harness's request cache would be keyed by; we do not use one."""
+        return self._tokenizer.template_hash
+
+    @property
+    def _tokenizer(self) -> ChatTokenizer:
+        tokenizer: ChatTokenizer = self.tokenizer
+        return tokenizer
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """Render a conversation; without a generation prompt its last turn is open.
+
+        The harness asks for an open turn where a task begins the answer itself.
+        """
+        if add_generation_prompt:
+            return self._tokenizer.render(chat_history, True)
+        *before, last = chat_history
+        return self._tokenizer.render(before, True) + last["content"]
+
+    def tok_encode(
+        self, string: str | Sequence[str], *_: Any, **__: Any
+    ) -> list[int] | list[list[int]]:
+        """Return the ids of a rendered text, or of each of several."""
+        if isinstance(string, str):
+            return self._tokenizer.encode(string)
+        return [self._tokenizer.encode(text) for text in string]
+
+    def generate_until(
+        self, requests: list[Instance], disable_tqdm: bool = False
+    ) -> list[str]:
+        """Answer the requests that fit; an empty text for the others."""
+        fits = [self._has_room(*request.args) for request in requests]
+        fitting = list(itertools.compress(requests, fits))
+        answers = iter(super().generate_until(fitting) if fitting else [])
+        for request, fit in zip(requests, fits, strict=True):
+            if not fit:
+                self.too_long.add(request_key(request.args))
+        return [next(answers) if fit else "" for fit in fits]
+
+    def _loglikelihood_tokens(
+        self, requests: list[ScoreRequest], **kwargs: Any
+    ) -> list[tuple[float, bool]]:
+        fits = []
+        for text, context, continuation in requests:
+            self._tokenizer.check_bos(context, PROMPT)
+            # A text without a conversation (`text` is None) comes in windows that fit.
+            fit = text is None or len(context) + len(continuation) <= self.max_length
+            fits.append(fit)
+            if text is not None and not fit:
+                self.too_long.add(request_key(text))
+        fitting = list(itertools.compress(requests, fits))
+        answers = iter(super()._loglikelihood_tokens(fitting) if fitting else [])
+        return [next(answers) if fit else IMPOSSIBLE for fit in fits]
+
+    def _has_room(self, context: str, settings: dict[str, Any]) -> bool:
+        ids = self._tokenizer.encode(context)
+        self._tokenizer.check_bos(ids, PROMPT)
+        most = int(settings.get("max_gen_toks", ANSWER_TOKENS))
+        return len(ids) + most <= int(self.max_length)
+
+    def model_call(
+        self,
+        messages: list[list[int]],
+        *,
+        generate: bool = True,
+        gen_kwargs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Send one request, whose body is the harness's own.
+
+        Raises:
+            EngineError: the engine is gone or refuses.
+        """
+        body = self._create_payload(
+            messages,
+            generate=generate,
+            # The harness takes settings out of the dictionary that it is given.
+            gen_kwargs=copy.deepcopy(gen_kwargs),
+            seed=self._seed,
+            eos=self.eos_string,
+        )
+        return self.engine.post("/v1/completions", {"top_p": 1.0} | body)

@@ -1,0 +1,118 @@
+"""Run a suite of lm-evaluation-harness tasks on one model, through its engine.
+
+Takes a model and a suite's tasks; gives JSON with the harness's own numbers and every
+item's value. All tasks of a suite run in one process, because starting the harness
+costs more than a small model's answers.
+"""
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
+from lm_eval.evaluator import evaluate
+
+from safegrid.artifacts import manifest, read_json, write_json
+from safegrid.capability.client import EngineModel
+from safegrid.capability.results import suite_results
+from safegrid.capability.tasks import loaded_tasks
+from safegrid.checkpoints import weights_hash
+from safegrid.config import EngineSpec
+from safegrid.engine.client import Engine
+from safegrid.engine.lease import lease
+from safegrid.errors import EngineError
+from safegrid.templates import ChatTokenizer
+
+log = logging.getLogger(__name__)
+
+
+def capability(
+    suite: str,
+    tasks: list[str],
+    task_files: list[Path],
+    limit: int | None,
+    chain: list[Path],
+    engine: EngineSpec,
+    out: Path,
+) -> None:
+    """Write the results of a suite, each conversation in the model's chat template.
+
+    Args:
+        suite: name of the benchmark in the study.
+        tasks: names of tasks, groups or tags: the study's own or shipped ones.
+        task_files: YAML and rows of the study's own tasks.
+        limit: documents of each task, null for all.
+        chain: folders that make the model; the tokenizer is the first one's.
+        engine: which engine answers.
+        out: JSON with `tasks`, `groups` and `items` (see `suite_results`), the
+            harness's version and `templated`.
+
+    Raises:
+        ConfigError: a task is not known.
+        EngineError: the engine fails.
+    """
+    tokenizer = ChatTokenizer.load(chain[0])
+    with (
+        loaded_tasks(tasks, task_files) as loaded,
+        lease(engine, chain, "causal") as client,
+    ):
+        context = _context(client, chain[0])
+        model = EngineModel(client, tokenizer, context, engine.chunk)
+        results = _evaluate(model, loaded, limit)
+    found = suite_results(results, model.too_long)
+    for name, task in found["tasks"].items():
+        if task["n_too_long"]:
+            log.warning(
+                "%s: %d of %d documents of %s do not fit the model's context and"
+                " have no value",
+                suite,
+                task["n_too_long"],
+                task["n"],
+                name,
+            )
+    facts = manifest(
+        "capability",
+        {"task_files": task_files},
+        {
+            "suite": suite,
+            "tasks": tasks,
+            "limit": limit,
+            "weights": weights_hash(chain),
+            "template": tokenizer.template_hash,
+        },
+        ("lm_eval", "datasets"),
+        engine=client.identity._asdict(),
+        rows=sum(task["n"] for task in found["tasks"].values()),
+    )
+    write_json(out, {"manifest": facts, "suite": suite, "templated": True, **found})
+
+
+def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> dict[str, Any]:
+    """Run the harness as its `simple_evaluate` does, short of what needs torch."""
+    random.seed(DEFAULT_RANDOM_SEED)
+    np.random.seed(DEFAULT_OTHER_SEED)
+    results: dict[str, Any] = evaluate(
+        model,
+        loaded,
+        limit=limit,
+        bootstrap_iters=0,
+        apply_chat_template=True,
+        fewshot_as_multiturn=True,
+    )
+    return results
+
+
+def _context(client: Engine, folder: Path) -> int:
+    """Return how many tokens the model holds: as its engine says, or its config."""
+    if client.max_length is not None:
+        return client.max_length
+    length = read_json(folder / "config.json").get("max_position_embeddings")
+    if not isinstance(length, int):
+        raise EngineError(
+            f"neither the engine at {client.url} (max_model_len) nor"
+            f" {folder / 'config.json'} (max_position_embeddings) says how many tokens"
+            " the model holds"
+        )
+    return length

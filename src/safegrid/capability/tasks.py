@@ -1,0 +1,116 @@
+"""Finding a suite's tasks: in the study's own files first, then among the shipped.
+
+Indexing the thousands of tasks that lm-evaluation-harness ships costs seven CPU
+seconds, so it is done only for a name that the study's own files do not hold.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import datasets
+from lm_eval.defaults import DEFAULT_OTHER_SEED
+from lm_eval.tasks import TaskManager
+
+from safegrid.errors import ConfigError
+
+
+class LocalTask(NamedTuple):
+    """A task, group or tag of the study's own files, and the folder it lies in."""
+
+    manager: TaskManager
+    folder: Path
+
+
+@contextlib.contextmanager
+def loaded_tasks(names: Sequence[str], files: Sequence[Path]) -> Iterator[Any]:
+    """Load tasks by name for the time of a run.
+
+    Rows of the study's own tasks are converted into a folder that is deleted at the
+    end: a cache keyed by path and time can be stale, and breaks on network disks.
+
+    Args:
+        names: tasks, groups or tags.
+        files: the study's task files; a YAML's `data_files` are read beside it.
+
+    Gives:
+        lm-evaluation-harness's own dictionary of tasks and groups.
+
+    Raises:
+        ConfigError: nobody knows a name.
+    """
+    local = _local(files)
+    shipped = TaskManager() if any(name not in local for name in names) else None
+    _check(names, local, shipped)
+    found: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}, "group_map": {}}
+    with TemporaryDirectory(prefix="safegrid-tasks-") as cache:
+        for name in names:
+            if name in local:
+                own = local[name]
+                with _reading_from(own.folder, Path(cache)):
+                    loaded = own.manager.load([name])
+            else:
+                assert shipped is not None, "names that are not local were checked"
+                loaded = shipped.load([name])
+            for part, members in found.items():
+                members |= loaded.get(part, {})
+        _settle(found["tasks"].values())
+        yield found
+
+
+def _local(files: Sequence[Path]) -> dict[str, LocalTask]:
+    declared = {path.resolve() for path in files if path.suffix in (".yaml", ".yml")}
+    folders = {path.parent for path in declared}
+    # A folder's index holds its subfolders.
+    tops = [top for top in folders if not folders & set(top.parents)]
+    if not tops:
+        return {}
+    manager = TaskManager(include_path=sorted(tops), include_defaults=False)
+    return {
+        name: LocalTask(manager, path.parent)
+        for name, entry in manager.task_index.items()
+        if (path := Path(entry.yaml_path or min(declared)).resolve()) in declared
+    }
+
+
+def _check(
+    names: Sequence[str], local: dict[str, LocalTask], shipped: TaskManager | None
+) -> None:
+    known = [*local, *(shipped.all_tasks if shipped is not None else [])]
+    problems = []
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            problems.append(f"  {name!r}{hint}")
+    if problems:
+        raise ConfigError(
+            "tasks that are neither in the suite's task files"
+            f" ({', '.join(sorted(local)) or 'none'}) nor shipped with"
+            " lm-evaluation-harness:\n" + "\n".join(problems)
+        )
+
+
+@contextlib.contextmanager
+def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
+    """Resolve a task's relative data files beside it, and cache rows in `cache`."""
+    usual = datasets.config.HF_DATASETS_CACHE
+    datasets.config.HF_DATASETS_CACHE = cache
+    datasets.disable_progress_bars()
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        datasets.config.HF_DATASETS_CACHE = usual
+        datasets.enable_progress_bars()
+
+
+def _settle(tasks: Any) -> None:
+    """Give each task the defaults that `simple_evaluate` would give it."""
+    for task in tasks:
+        if task.get_config("num_fewshot") is None:
+            task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=DEFAULT_OTHER_SEED)

@@ -1,0 +1,68 @@
+"""Tasks by name: the study's own beside their rows, then the shipped ones."""
+
+import functools
+
+import pytest
+from lm_eval.tasks import TaskManager
+
+from safegrid.capability import tasks
+from safegrid.capability.tasks import loaded_tasks
+from safegrid.errors import ConfigError
+
+
+def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
+    task_files, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with loaded_tasks(["colours", "names"], task_files) as found:
+        assert [len(task.eval_docs) for task in found["tasks"].values()] == [4, 4]
+
+
+def test_rows_that_change_are_read_again(task_files):
+    rows = task_files[1]
+    with loaded_tasks(["colours"], task_files) as found:
+        assert found["tasks"]["colours"].eval_docs[0]["place"] == 1
+    rows.write_text(rows.read_text().replace('"place": 1', '"place": 2'))
+    with loaded_tasks(["colours"], task_files) as found:
+        assert found["tasks"]["colours"].eval_docs[0]["place"] == 2
+
+
+def test_a_name_that_nobody_knows_is_named_with_the_likely_one(task_files, monkeypatch):
+    declared = [path for path in task_files if path.stem == "colours"]
+    # Indexing all shipped tasks takes many seconds; here none is shipped.
+    monkeypatch.setattr(
+        tasks, "TaskManager", functools.partial(TaskManager, include_defaults=False)
+    )
+    with (
+        pytest.raises(
+            ConfigError, match=r"(?s)'colors'; did you mean 'colours'.*'names'"
+        ),
+        loaded_tasks(["colors", "names"], declared),
+    ):
+        pass
+
+
+def test_a_task_whose_file_the_job_was_not_given_is_not_found(task_files, monkeypatch):
+    monkeypatch.setattr(
+        tasks, "TaskManager", functools.partial(TaskManager, include_defaults=False)
+    )
+    (task_files[0].parent / "more.yaml").write_text(
+        task_files[0].read_text().replace("task: colours", "task: more")
+    )
+    with pytest.raises(ConfigError, match="'more'"), loaded_tasks(["more"], task_files):
+        pass
+
+
+@pytest.mark.slow
+def test_shipped_tasks_are_found_beside_the_studys_own(task_files, monkeypatch):
+    """The leaderboard's group is known; its rows would be fetched, so none are read."""
+    managers = []
+
+    def keep(**options):
+        managers.append(TaskManager(**options))
+        return managers[-1]
+
+    monkeypatch.setattr(tasks, "TaskManager", keep)
+    monkeypatch.setattr(TaskManager, "load", lambda self, names: {})
+    with loaded_tasks(["colours", "leaderboard", "gsm8k"], task_files):
+        assert len(managers) == 2
