@@ -1,18 +1,12 @@
-"""Files that are whole or not there: atomic writes, hashes, manifests.
+"""Tables and manifests: how an artifact says what it was made of.
 
-Everything is written under a temporary name beside its target and renamed, so a
-killed job leaves no half file under a name that a later job would trust. A table
-carries its manifest inside (parquet key-value metadata), a directory as
-`manifest.json`, written last.
+A table carries its manifest inside (parquet key-value metadata), a directory as
+`manifest.json`, written last. Writing itself is the business of `files`, whose
+functions can be had from here too.
 """
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,87 +14,39 @@ from typing import Any
 import polars as pl
 
 from safegrid.errors import DataError
+from safegrid.files import (
+    MANIFEST,
+    atomic_directory,
+    atomic_file,
+    read_json,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_text,
+)
 from safegrid.records import Schema
 from safegrid.stages import VERSIONS
 
-MANIFEST = "manifest.json"
+__all__ = [
+    "MANIFEST",
+    "METADATA_KEY",
+    "PathOrPaths",
+    "atomic_directory",
+    "atomic_file",
+    "manifest",
+    "read_json",
+    "read_manifest",
+    "read_table",
+    "sha256_file",
+    "sha256_json",
+    "write_json",
+    "write_table",
+    "write_text",
+]
+
 METADATA_KEY = "safegrid"
 
 PathOrPaths = Path | Sequence[Path]
-
-
-def sha256_file(path: Path) -> str:
-    """Return the hex sha256 of a file, or of a directory's sorted files."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for member in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(str(member.relative_to(path)).encode())
-            digest.update(bytes.fromhex(sha256_file(member)))
-        return digest.hexdigest()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def sha256_json(value: Any) -> str:
-    """Return the hex sha256 of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` on success."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes files private; results are as readable as any other file.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
-    """Give a temporary directory beside `path`; on success it takes `path`'s place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        DataError: the file is not JSON; the message names file, line and column.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as JSON: {error}") from error
 
 
 def manifest(
@@ -194,9 +140,3 @@ def _check_columns(path: Path, columns: Sequence[str], schema: Schema) -> None:
             f"{path}: columns missing: {missing or 'none'}; not expected:"
             f" {odd or 'none'}; expected exactly {list(schema)}"
         )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

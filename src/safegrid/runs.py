@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from safegrid.artifacts import read_json, write_json
+from safegrid.files import read_json, write_json
 
 RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from safegrid.artifacts import sha256_json
 from safegrid.config.blocks import Recipe
 from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
+from safegrid.files import sha256_json
 from safegrid.methods import METHODS
 
 NONE = "none"

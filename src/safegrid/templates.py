@@ -19,8 +19,8 @@ from pathlib import Path
 import jinja2
 from tokenizers import Tokenizer
 
-from safegrid.artifacts import sha256_json
 from safegrid.errors import DataError
+from safegrid.files import sha256_json
 from safegrid.tokenizer_files import (
     encode_plain,
     environment,
@@ -123,12 +123,17 @@ class ChatTokenizer:
         """Return what a sequence classifier reads.
 
         It is the text from outside between the tokens that the tokenizer itself puts
-        around one (`[CLS]` and `[SEP]`, where it has them).
+        around one (`[CLS]` and `[SEP]`, where it has them). An empty text without
+        those is the end token alone: a classifier must read something.
+
+        Raises:
+            DataError: as `encode_text`.
         """
         probe = self._backend.encode("x")
         body = [i for i, own in enumerate(probe.special_tokens_mask) if not own]
         before, after = probe.ids[: body[0]], probe.ids[body[-1] + 1 :]
-        return [*before, *self.encode_text(text), *after]
+        ids = [*before, *self.encode_text(text), *after]
+        return ids if ids or self.eos_id is None else [self.eos_id]
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Return the text of ids."""

@@ -15,8 +15,8 @@ import jinja2.parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from safegrid.artifacts import read_json
 from safegrid.errors import DataError
+from safegrid.files import read_json
 
 # The date that Llama 3's templates themselves write where they are given no clock.
 RENDER_DATE = datetime(2024, 7, 26)
@@ -114,7 +114,7 @@ def read_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
 class _Generation(jinja2.ext.Extension):
     """`{% generation %}` marks what a trainer learns; rendering passes it through."""
 
-    tags = {"generation"}  # noqa: RUF012 - the type that jinja declares
+    tags = {"generation"}
 
     def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
         next(parser.stream)

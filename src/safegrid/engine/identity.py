@@ -6,9 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.artifacts import sha256_json
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
+from safegrid.files import sha256_json
 
 # Raise it whenever an answer of our own engine can change.
 ENGINE_VERSION = 1

@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safegrid.artifacts import read_json, write_json, write_text
 from safegrid.engine.processes import Lock, Process, locked, try_lock
 from safegrid.errors import EngineError
+from safegrid.files import read_json, write_json, write_text
 from safegrid.runs import RUN
 
 RUN_DIR = "SAFEGRID_RUN_DIR"

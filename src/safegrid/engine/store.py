@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from safegrid.artifacts import sha256_json
 from safegrid.engine.processes import Lock, try_lock
 from safegrid.errors import EngineError
+from safegrid.files import sha256_json
 from safegrid.logs import progress
 
 logger = logging.getLogger(__name__)

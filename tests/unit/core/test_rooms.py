@@ -13,6 +13,7 @@ LEVELS = {
     2: {
         "artifacts",
         "checkpoints",
+        "files",
         "records",
         "runs",
         "study",
