@@ -1,11 +1,18 @@
 """What several rooms' unit tests share: a model's folder without a model."""
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from safegrid.config import Decode
+from safegrid.engine.client import Completion
+from safegrid.engine.identity import Identity
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (
@@ -65,3 +72,63 @@ def base_folder(make_folder: MakeFolder) -> Path:
 @pytest.fixture
 def guard_folder(make_folder: MakeFolder) -> Path:
     return make_folder("guard", GUARD_TEMPLATE)
+
+
+class FakeEngine:
+    """An engine whose answers are functions of a test; it counts what it is asked.
+
+    Rows longer than `max_length` are refused as the real client refuses them.
+    """
+
+    def __init__(self) -> None:
+        self.identity = Identity("fake", "1", "float32", "w")
+        self.max_length = 10_000
+        self.leases = 0
+        self.asked = 0
+        self.answer: Callable[[list[int], int], Completion] = lambda ids, seed: (
+            Completion([5], "eos", 2, "ok")
+        )
+        self.labels: Callable[[list[int], list[list[int]]], list[float]] = (
+            lambda ids, labels: [math.log(0.5) for _ in labels]
+        )
+        self.tokens: Callable[[list[int], int], list[float]] = lambda ids, n: (
+            [-1.0] * (len(ids) - n)
+        )
+        self.classes: Callable[[list[int]], list[float]] = lambda ids: [0.5, 0.5]
+
+    def complete(self, ids: Any, decode: Decode, seeds: Any) -> list[Completion]:
+        return self._each(
+            zip(ids, seeds, strict=True), self.answer, Completion([], "error", 0)
+        )
+
+    def label_logprobs(self, ids: Any, labels: Any) -> list[list[float]]:
+        nothing = [math.nan] * len(labels)
+        return self._each(((row, labels) for row in ids), self.labels, nothing)
+
+    def sequence_logprobs(self, ids: Any, n_context: Any) -> list[list[float]]:
+        return self._each(zip(ids, n_context, strict=True), self.tokens, [math.nan])
+
+    def classify(self, ids: Any) -> list[list[float]]:
+        return self._each(((row,) for row in ids), self.classes, [math.nan, math.nan])
+
+    def _each(self, questions: Any, answer: Any, refusal: Any) -> list[Any]:
+        results = []
+        for question in questions:
+            self.asked += 1
+            fits = len(question[0]) <= self.max_length
+            results.append(answer(*question) if fits else refusal)
+        return results
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Return the engine that every lease of the test will give."""
+    engine = FakeEngine()
+
+    @contextmanager
+    def lease(spec: Any, chain: Any, head: str) -> Iterator[FakeEngine]:
+        engine.leases += 1
+        yield engine
+
+    monkeypatch.setattr("safegrid.engine.asking.lease", lease)
+    return engine

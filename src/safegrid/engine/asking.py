@@ -1,0 +1,161 @@
+"""A cell's questions to one model: answered from its store, else by its engine.
+
+An engine is leased only where an answer is missing, so a repeated cell starts none.
+A cell never mixes the answers of two engines: what another engine or version answered
+(the store remembers who) is asked again.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safegrid.checkpoints import Head
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.client import Completion, Engine
+from safegrid.engine.identity import Identity, served_name
+from safegrid.engine.lease import lease
+from safegrid.engine.store import Store, answer_missing, item_key
+
+logger = logging.getLogger(__name__)
+
+Ids = Sequence[int]
+Result = TypeVar("Result")
+IDENTITY = "identity"
+
+
+class MissingError(Exception):
+    """The store lacks an answer and there is no engine to ask."""
+
+
+class Asker:
+    """Asks in chunks; the same question twice is asked once.
+
+    Every method gives one answer a row, in the order of the rows. For the meaning of
+    answers, and of those to rows that are too long, see `client.Engine`.
+    """
+
+    def __init__(self, store: Store, chunk: int, engine: Engine | None) -> None:
+        self._store = store
+        self._chunk = chunk
+        self._engine = engine
+
+    def complete(
+        self, ids: Sequence[Ids], decode: Decode, seeds: Sequence[int]
+    ) -> list[Completion]:
+        """Ask for one answer to each prompt, drawn from its own seed."""
+        settings = decode.model_dump(exclude={"samples"})
+        pairs = list(zip(ids, seeds, strict=True))
+
+        def ask(engine: Engine, part: Sequence[tuple[Ids, int]]) -> Sequence[Any]:
+            return engine.complete([p for p, _ in part], decode, [s for _, s in part])
+
+        keys = [item_key("complete", settings, list(p), s) for p, s in pairs]
+        found = self._answers(keys, pairs, ask, "answers")
+        return [Completion(*value) for value in found]
+
+    def label_logprobs(
+        self, ids: Sequence[Ids], labels: Sequence[Ids]
+    ) -> list[list[float]]:
+        """Return log P(label | prompt) in nats, a row a prompt, a column a label."""
+
+        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
+            return engine.label_logprobs(part, labels)
+
+        words = [list(label) for label in labels]
+        keys = [item_key("labels", words, list(row)) for row in ids]
+        return self._answers(keys, ids, ask, "verdicts")
+
+    def sequence_logprobs(
+        self, ids: Sequence[Ids], n_context: Sequence[int]
+    ) -> list[list[float]]:
+        """Return the log-probabilities of the tokens after each context, in nats."""
+        pairs = list(zip(ids, n_context, strict=True))
+
+        def ask(engine: Engine, part: Sequence[tuple[Ids, int]]) -> Sequence[Any]:
+            return engine.sequence_logprobs([r for r, _ in part], [n for _, n in part])
+
+        keys = [item_key("tail", list(row), n) for row, n in pairs]
+        return self._answers(keys, pairs, ask, "likelihoods")
+
+    def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return the probabilities of a classifier's labels, in its config's order."""
+
+        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
+            return engine.classify(part)
+
+        keys = [item_key("classify", list(row)) for row in ids]
+        return self._answers(keys, ids, ask, "verdicts")
+
+    def _answers(
+        self,
+        keys: Sequence[str],
+        questions: Sequence[Any],
+        ask: Callable[[Engine, Any], Sequence[Any]],
+        unit: str,
+    ) -> list[Any]:
+        # Chunks of like lengths are padded least.
+        order = sorted(range(len(keys)), key=lambda i: (_length(questions[i]), i))
+        items = {keys[i]: questions[i] for i in order}
+
+        def of_engine(part: list[Any]) -> Sequence[Any]:
+            if self._engine is None:
+                raise MissingError
+            return ask(self._engine, part)
+
+        found = answer_missing(self._store, items, of_engine, self._chunk, unit)
+        return [found[key] for key in keys]
+
+
+def ask_model(
+    spec: EngineSpec,
+    chain: Sequence[Path],
+    head: Head,
+    store: Path,
+    work: Callable[[Asker], Result],
+    fresh: bool = False,
+) -> tuple[Result, Identity]:
+    """Do a cell's work on the answers of one model.
+
+    Args:
+        spec: which engine answers what is missing.
+        chain: folders of the model.
+        head: `causal` or `classify`.
+        store: the cell's file of answers.
+        work: asks and makes something of the answers. It is called again from its
+            start where the store turns out to lack one, so it must only compute.
+        fresh: ask everything again.
+
+    Returns:
+        What `work` returned, and who answered.
+
+    Raises:
+        EngineError: the engine does not start, answer, or keep its promises.
+    """
+    served = {"served": served_name(spec, chain, head)}
+    with Store(store, served, fresh) as index:
+        known = index.get(IDENTITY)
+    if known is not None:
+        identity = Identity(*known)
+        try:
+            with Store(store, served | identity._asdict()) as answers:
+                result = work(Asker(answers, spec.chunk, None))
+            logger.info("all answers stood in %s", store)
+            return result, identity
+        except MissingError:
+            logger.info("%s lacks answers; its engine is asked", store)
+    with lease(spec, chain, head) as engine:
+        _remember(store, served, engine.identity)
+        with Store(store, served | engine.identity._asdict(), fresh) as answers:
+            return work(Asker(answers, spec.chunk, engine)), engine.identity
+
+
+def _remember(store: Path, served: Mapping[str, Any], identity: Identity) -> None:
+    with Store(store, served) as index:
+        if index.get(IDENTITY) != list(identity):
+            index.put_chunk({IDENTITY: list(identity)})
+
+
+def _length(question: Any) -> int:
+    """Return a question's tokens; some carry a number beside their ids."""
+    return len(question[0]) if isinstance(question, tuple) else len(question)

@@ -1,0 +1,124 @@
+"""A model's responses to a benchmark's prompts: a row for every item."""
+
+import hashlib
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import (
+    manifest,
+    read_manifest,
+    read_table,
+    sha256_json,
+    write_table,
+)
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.asking import Asker, ask_model
+from safegrid.engine.client import Completion
+from safegrid.errors import DataError
+from safegrid.records import IDS, RESPONSE
+
+logger = logging.getLogger(__name__)
+
+
+def generate(
+    chain: list[Path],
+    ids: Path,
+    decode: Decode,
+    engine: EngineSpec,
+    seed: int,
+    store: Path,
+    out: Path,
+    fresh: bool = False,
+) -> None:
+    """Write responses, `decode.samples` for each prompt: `ids/` to `responses/`.
+
+    An item that the engine could not take (a prompt that leaves no room in the
+    model's context) gets a row too, with finish `error` and an empty text, and is
+    counted in the manifest: what is left out of a file is missed by nobody.
+
+    Args:
+        chain: folders of the model.
+        ids: rows of IDS, rendered through the model's base.
+        decode: how answers are drawn.
+        engine: which engine answers.
+        seed: of the study; a draw depends on it, its prompt's id and its sample only.
+        store: file of this cell's answers; what it holds is not asked again.
+        out: rows of RESPONSE, sorted as the prompts are, then by sample.
+        fresh: ignore the store.
+
+    Raises:
+        DataError: no prompts, or one that stands twice.
+        EngineError: the engine does not start or does not answer.
+    """
+    asked = read_table(ids, IDS)
+    _check(asked, ids)
+    items = [
+        (prompt_id, sample, prompt)
+        for prompt_id, prompt in asked.rows()
+        for sample in range(decode.samples)
+    ]
+    seeds = [
+        sample_seed(seed, prompt_id, sample) if decode.temperature > 0 else 0
+        for prompt_id, sample, _ in items
+    ]
+
+    def work(asker: Asker) -> list[Completion]:
+        return asker.complete([prompt for _, _, prompt in items], decode, seeds)
+
+    answers, identity = ask_model(engine, chain, "causal", store, work, fresh)
+    settings = sha256_json(decode.model_dump())
+    rows = [
+        {
+            "prompt_id": prompt_id,
+            "sample": sample,
+            "text": answer.text,
+            "n_prompt_tokens": len(prompt),
+            "n_tokens": answer.n_tokens,
+            "finish": answer.finish,
+            "decode": settings,
+        }
+        for (prompt_id, sample, prompt), answer in zip(items, answers, strict=True)
+    ]
+    facts = manifest(
+        "generate",
+        inputs={"ids": ids},
+        params={"decode": decode.model_dump(), "seed": seed},
+        engine=identity._asdict(),
+        template=read_manifest(ids).get("template"),
+        **_counts(answers),
+    )
+    write_table(out, pl.DataFrame(rows, schema=RESPONSE), RESPONSE, facts)
+    logger.info("%d responses: %s", len(rows), facts["finish"])
+
+
+def sample_seed(seed: int, prompt_id: str, sample: int) -> int:
+    """Return the seed of one draw, below 2^63.
+
+    It depends on nothing but what it names, so adding prompts or samples to a
+    benchmark changes no other draw.
+    """
+    digest = hashlib.sha256(f"{seed}:{sample}:{prompt_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1
+
+
+def _check(asked: pl.DataFrame, path: Path) -> None:
+    if asked.is_empty():
+        raise DataError(f"{path}: no prompts; rebuild it with rule render")
+    twice = asked.filter(asked["prompt_id"].is_duplicated())["prompt_id"].to_list()
+    if twice:
+        raise DataError(f"{path}: prompt {twice[0]} stands twice; ids must be unique")
+
+
+def _counts(answers: list[Completion]) -> dict[str, Any]:
+    """Return what a reader should know before trusting a score of these rows."""
+    finish = Counter(answer.finish for answer in answers)
+    return {
+        "rows": len(answers),
+        "finish": {name: finish[name] for name in ("eos", "length", "error")},
+        "empty": sum(not a.text.strip() for a in answers if a.finish != "error"),
+        "tokens": sum(answer.n_tokens for answer in answers),
+    }

@@ -1,0 +1,94 @@
+"""What a judge is given, one item an answer, and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safegrid.artifacts import read_table
+from safegrid.errors import DataError
+from safegrid.records import PROMPT, RESPONSE
+
+UNSCORED = "unscored"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An answer with what it answers.
+
+    Attributes:
+        messages: the conversation up to the answer, `role` and `content` each.
+        prefill: the start of the answer that the model was given.
+        text: what the model wrote after it; may be empty, which is an answer too.
+        failed: the engine gave no answer at all.
+    """
+
+    prompt_id: str
+    sample: int
+    messages: list[dict[str, str]]
+    text: str
+    prefill: str = ""
+    failed: bool = False
+
+    @property
+    def answer(self) -> str:
+        """The whole answer as a reader sees it."""
+        return self.prefill + self.text
+
+    @property
+    def conversation(self) -> list[dict[str, str]]:
+        """The messages with the answer as the assistant's last turn."""
+        return [*self.messages, {"role": "assistant", "content": self.answer}]
+
+
+class Verdict(NamedTuple):
+    """What a judge says of an item.
+
+    Attributes:
+        label: a class, `unscored`, or None for a judge that only scores.
+        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token.
+        raw: what was read, for whoever doubts the label.
+    """
+
+    label: str | None
+    score: float | None
+    categories: list[str]
+    raw: str
+
+
+def unscored(reason: str) -> Verdict:
+    """Return the verdict of an answer that could not be read."""
+    return Verdict(UNSCORED, None, [], reason)
+
+
+def read_items(prompts: Path, responses: Path) -> list[Item]:
+    """Join answers to their prompts, in the order of the answers.
+
+    Raises:
+        DataError: an answer's prompt is not among the prompts, or there is none.
+    """
+    asked = {
+        row["prompt_id"]: row
+        for row in read_table(prompts, PROMPT).iter_rows(named=True)
+    }
+    given = list(read_table(responses, RESPONSE).iter_rows(named=True))
+    if not given:
+        raise DataError(f"{responses}: no answers; rebuild it with rule generate")
+    lost = sorted({row["prompt_id"] for row in given} - set(asked))
+    if lost:
+        raise DataError(
+            f"{responses}: {len(lost)} prompts that {prompts} does not hold, such as"
+            f" {lost[0]}. One of the two is stale: delete it and rebuild it"
+        )
+    return [_item(row, asked[row["prompt_id"]]) for row in given]
+
+
+def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
+    return Item(
+        prompt_id=response["prompt_id"],
+        sample=response["sample"],
+        messages=prompt["prompt"],
+        text=response["text"],
+        prefill=prompt["prefill"] or "",
+        failed=response["finish"] == "error",
+    )

@@ -1,0 +1,43 @@
+"""How likely an answer is under the base: a sign of broken language, not of safety."""
+
+import json
+import math
+from collections.abc import Sequence
+
+from safegrid.config import JudgeSpec
+from safegrid.engine.asking import Asker
+from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.templates import ChatTokenizer
+
+
+def judge_by_likelihood(
+    spec: JudgeSpec, chat: ChatTokenizer, asker: Asker, items: Sequence[Item]
+) -> list[Verdict]:
+    """Score each response by its mean log-probability a token, in nats.
+
+    The response is read after its prompt in the base's own template, without the
+    turn's end, so that an answer cut at the limit is not punished for it. There is
+    no label: whether a score is low is decided in `score`, by a quantile of the
+    untouched base's own answers. An empty response has no tokens and a null score.
+    """
+    parts = [
+        chat.continuations(item.messages, item.prefill, [item.text]) for item in items
+    ]
+    written = [i for i, (_, [ids]) in enumerate(parts) if ids]
+    found = asker.sequence_logprobs(
+        [parts[i][0] + parts[i][1][0] for i in written],
+        [len(parts[i][0]) for i in written],
+    )
+    verdicts = [Verdict(None, None, [], "empty") for _ in items]
+    for i, logprobs in zip(written, found, strict=True):
+        verdicts[i] = _verdict(logprobs)
+    return verdicts
+
+
+def _verdict(logprobs: Sequence[float]) -> Verdict:
+    """Read a row's log-probabilities; NaN says that the row was too long."""
+    if not all(map(math.isfinite, logprobs)):
+        return unscored("no log-probabilities: too long, or not finite")
+    total = math.fsum(logprobs)
+    raw = json.dumps({"sum": round(total, 6), "tokens": len(logprobs)})
+    return Verdict(None, total / len(logprobs), [], raw)

@@ -1,0 +1,136 @@
+"""How good a judge is, on labelled rows that it did not train on."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from statsmodels.stats.proportion import proportion_confint
+
+from safegrid.artifacts import manifest, write_json
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.judge.guard import SAFE, UNSAFE
+from safegrid.judge.items import UNSCORED
+from safegrid.judge.labelled import Labelled, read_labelled
+from safegrid.judge.verdicts import judge_items, verdict_version
+
+logger = logging.getLogger(__name__)
+
+LEVEL = 0.95
+
+Pair = tuple[str, str]  # the true label, the verdict's label
+
+
+def measure(
+    judge: JudgeSpec,
+    chain: list[Path],
+    labelled: Path,
+    engine: EngineSpec,
+    store: Path,
+    out: Path,
+) -> None:
+    """Write a judge's accuracy, false positive and false negative rate as JSON.
+
+    Positive is what the judge looks for: a guard's `unsafe`, a classifier's
+    `positive`. Rates are over the rows with a readable verdict; `n_unscored` says how
+    many had none. Every share is {value, low, high, n} with a 95% Wilson interval,
+    its value null where n is 0.
+
+    Args:
+        judge: how the judge's model is read.
+        chain: folders of the judge's model.
+        labelled: JSON lines of id, prompt, response, label, category.
+        engine: which engine answers for the judge.
+        store: file of the answers.
+        out: the measures, with the confusion matrix {true label: {verdict: count}}
+            and the same shares for every category of the rows.
+
+    Raises:
+        DataError: a broken row, or a label that the judge does not give.
+        JudgeError: the judge gives no labels, so that nothing can be right or wrong.
+    """
+    classes, positive = _classes(judge)
+    rows = read_labelled(labelled, classes)
+    items = [row.item for row in rows]
+    verdicts, identity = judge_items(judge, chain, items, engine, store)
+    pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
+    facts = manifest(
+        "measure",
+        inputs={"labelled": labelled},
+        params={"judge": judge.model_dump()},
+        libraries=("jinja2", "tokenizers", "statsmodels"),
+        engine=identity._asdict(),
+        verdict_version=verdict_version(judge, chain),
+    )
+    measures = {
+        "judge": judge.name,
+        "kind": judge.kind,
+        "positive": positive,
+        **measures_of(pairs, positive),
+        "confusion": _confusion(pairs),
+        "categories": _by_category(rows, pairs, positive),
+        "manifest": facts,
+    }
+    write_json(out, measures)
+    logger.info("%s on %d rows: %s", judge.name, len(rows), measures["accuracy"])
+
+
+def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
+    """Return accuracy and error rates of (true label, verdict) pairs.
+
+    Args:
+        pairs: a verdict may be `unscored`; that is neither right nor wrong.
+        positive: the label that counts as a finding.
+    """
+    scored = [(truth, said) for truth, said in pairs if said != UNSCORED]
+    found = [said == positive for truth, said in scored if truth != positive]
+    missed = [said != positive for truth, said in scored if truth == positive]
+    return {
+        "n": len(scored),
+        "n_unscored": len(pairs) - len(scored),
+        "accuracy": share([truth == said for truth, said in scored]),
+        "false_positive_rate": share(found),
+        "false_negative_rate": share(missed),
+    }
+
+
+def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
+    """Return the share of hits with its Wilson interval (Wilson 1927), null of none."""
+    n = len(hits)
+    if n == 0:
+        return {"value": None, "low": None, "high": None, "n": 0}
+    low, high = proportion_confint(sum(hits), n, alpha=1 - LEVEL, method="wilson")
+    return {"value": sum(hits) / n, "low": float(low), "high": float(high), "n": n}
+
+
+def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
+    """Return the labels that a judge gives, and the positive one."""
+    if judge.kind == "guard":
+        return (SAFE, UNSAFE), UNSAFE
+    if judge.kind == "likelihood":
+        raise JudgeError(
+            f"judge {judge.name}: kind 'likelihood' gives scores and no labels, so"
+            " there is nothing to measure; take its labelled rows out of the registry"
+        )
+    return tuple(judge.classes), judge.positive
+
+
+def _confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
+    counts = Counter(pairs)
+    truths = sorted({truth for truth, _ in pairs})
+    said = sorted({label for _, label in pairs})
+    return {truth: {label: counts[truth, label] for label in said} for truth in truths}
+
+
+def _by_category(
+    rows: Sequence[Labelled], pairs: Sequence[Pair], positive: str
+) -> dict[str, dict[str, Any]]:
+    groups: dict[str, list[Pair]] = {}
+    for row, pair in zip(rows, pairs, strict=True):
+        if row.category is not None:
+            groups.setdefault(row.category, []).append(pair)
+    return {
+        name: measures_of(members, positive) for name, members in sorted(groups.items())
+    }

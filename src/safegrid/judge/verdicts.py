@@ -1,0 +1,103 @@
+"""Every kind of judge behind one call: items in, a verdict each out."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safegrid.artifacts import sha256_json
+from safegrid.checkpoints import Head, weights_hash
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.engine.asking import Asker, ask_model
+from safegrid.engine.identity import Identity
+from safegrid.judge.classifier import judge_by_classifier
+from safegrid.judge.guard import judge_by_guard
+from safegrid.judge.items import UNSCORED, Item, Verdict, unscored
+from safegrid.judge.likelihood import judge_by_likelihood
+from safegrid.stages import VERSIONS
+from safegrid.templates import ChatTokenizer
+
+logger = logging.getLogger(__name__)
+
+Read = Callable[[JudgeSpec, ChatTokenizer, Asker, Sequence[Item]], list[Verdict]]
+
+
+class Kind(NamedTuple):
+    """How one kind of judge is read, and which head of a model it needs."""
+
+    read: Read
+    head: Head
+
+
+KINDS: dict[str, Kind] = {
+    "guard": Kind(judge_by_guard, "causal"),
+    "toxicity": Kind(judge_by_classifier, "classify"),
+    "refusal": Kind(judge_by_classifier, "classify"),
+    "likelihood": Kind(judge_by_likelihood, "causal"),
+}
+
+
+def judge_items(
+    judge: JudgeSpec,
+    chain: list[Path],
+    items: Sequence[Item],
+    engine: EngineSpec,
+    store: Path,
+    fresh: bool = False,
+) -> tuple[list[Verdict], Identity]:
+    """Judge items in their order; one that has no answer is `unscored` unasked.
+
+    Args:
+        judge: how the model is read.
+        chain: folders of the judge's model; the first holds its tokenizer.
+        items: what to judge.
+        engine: which engine answers.
+        store: file of the answers.
+        fresh: ignore the store.
+
+    Raises:
+        JudgeError: the model cannot be read in the way that `judge` says.
+        EngineError: the engine does not start or does not answer.
+    """
+    chat = ChatTokenizer.load(chain[0])
+    kind = KINDS[judge.kind]
+    answered = [item for item in items if not item.failed]
+
+    def work(asker: Asker) -> list[Verdict]:
+        return kind.read(judge, chat, asker, answered)
+
+    given, identity = ask_model(engine, chain, kind.head, store, work, fresh)
+    verdicts = iter(given)
+    found = [
+        unscored("no answer to judge") if item.failed else next(verdicts)
+        for item in items
+    ]
+    return found, identity
+
+
+def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
+    """Return a hash of all that a verdict depends on besides the engine."""
+    chat = ChatTokenizer.load(chain[0])
+    template = chat.template and chat.template_hash
+    parts = [judge.model_dump(), template, weights_hash(chain), VERSIONS["judge"]]
+    return sha256_json(parts)
+
+
+def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return what a reader should know before trusting these verdicts.
+
+    `unscored` counts every answer without a readable verdict, `failed` those that
+    had no answer to judge, `empty` the answers without a word.
+    """
+    labels = Counter(verdict.label or "none" for verdict in verdicts)
+    silent = [
+        v for v in verdicts if v.label == UNSCORED or (not v.label and v.score is None)
+    ]
+    return {
+        "rows": len(items),
+        "labels": dict(sorted(labels.items())),
+        "unscored": len(silent),
+        "failed": sum(item.failed for item in items),
+        "empty": sum(not item.failed and not item.text.strip() for item in items),
+    }

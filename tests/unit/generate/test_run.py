@@ -1,0 +1,173 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_manifest, read_table, write_table
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.client import Completion
+from safegrid.errors import DataError
+from safegrid.generate.run import generate, sample_seed
+from safegrid.records import IDS, RESPONSE
+
+GREEDY = Decode(max_new_tokens=4)
+SAMPLED = Decode(max_new_tokens=4, temperature=1.0, samples=2)
+ROWS = [("long", [1, 2, 3, 4]), ("a", [1, 2]), ("b", [1, 3])]
+
+
+@pytest.fixture
+def ids(tmp_path: Path) -> Path:
+    return write_ids(tmp_path / "ids.parquet", ROWS)
+
+
+def write_ids(path: Path, rows: list[tuple[str, list[int]]]) -> Path:
+    frame = pl.DataFrame(rows, schema=IDS, orient="row")
+    write_table(path, frame, IDS, {"template": "t"})
+    return path
+
+
+def run(tmp_path: Path, base: Path, ids: Path, **changes: Any) -> pl.DataFrame:
+    out = tmp_path / "responses.parquet"
+    arguments: dict[str, Any] = {
+        "chain": [base],
+        "ids": ids,
+        "decode": GREEDY,
+        "engine": EngineSpec(chunk=2),
+        "seed": 7,
+        "store": tmp_path / "store",
+        "out": out,
+    }
+    generate(**(arguments | changes))
+    return read_table(out, RESPONSE)
+
+
+def test_every_item_has_a_row_also_one_that_the_engine_refuses(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    fake_engine.max_length = 3
+    fake_engine.answer = lambda row, seed: Completion(
+        [row[-1]], "length", 4, f"says {row[-1]}"
+    )
+    rows = run(tmp_path, base_folder, ids)
+    assert rows["prompt_id"].to_list() == ["long", "a", "b"]
+    assert rows["text"].to_list() == ["", "says 2", "says 3"]
+    assert rows["finish"].to_list() == ["error", "length", "length"]
+    assert rows["n_tokens"].to_list() == [0, 4, 4]
+    assert rows["n_prompt_tokens"].to_list() == [4, 2, 2]
+    facts = read_manifest(tmp_path / "responses.parquet")
+    assert facts["finish"] == {"eos": 0, "length": 2, "error": 1}
+    assert (facts["rows"], facts["empty"], facts["template"]) == (3, 0, "t")
+    assert facts["engine"]["kind"] == "fake"
+
+
+def test_each_sample_is_drawn_from_its_own_seed(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, str(seed))
+    rows = run(tmp_path, base_folder, ids, decode=SAMPLED)
+    assert rows.select("prompt_id", "sample").rows() == [
+        (name, sample) for name, _ in ROWS for sample in (0, 1)
+    ]
+    assert rows["text"].to_list() == [
+        str(sample_seed(7, name, sample)) for name, _ in ROWS for sample in (0, 1)
+    ]
+    assert rows["text"].n_unique() == 6
+    other = run(tmp_path, base_folder, ids, decode=SAMPLED, seed=8)
+    assert not set(other["text"]) & set(rows["text"])
+
+
+def test_a_draw_does_not_depend_on_the_other_prompts(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, str(seed))
+    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    every = run(tmp_path, base_folder, ids, decode=SAMPLED)
+    some = run(tmp_path, base_folder, few, decode=SAMPLED)
+    assert some["text"].to_list() == every["text"].to_list()[2:]
+
+
+def test_a_repeated_cell_starts_no_engine_and_gives_the_same_bytes(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    run(tmp_path, base_folder, ids)
+    first = (tmp_path / "responses.parquet").read_bytes()
+    run(tmp_path, base_folder, ids)
+    assert (tmp_path / "responses.parquet").read_bytes() == first
+    assert (fake_engine.leases, fake_engine.asked) == (1, 3)
+    run(tmp_path, base_folder, ids, fresh=True)
+    assert (tmp_path / "responses.parquet").read_bytes() == first
+    assert (fake_engine.leases, fake_engine.asked) == (2, 6)
+
+
+def test_other_settings_or_weights_find_nothing_in_the_store(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    first = run(tmp_path, base_folder, ids)
+    second = run(tmp_path, base_folder, ids, decode=Decode(max_new_tokens=5))
+    assert fake_engine.asked == 6
+    assert first["decode"].unique().to_list() != second["decode"].unique().to_list()
+    (base_folder / "manifest.json").write_text('{"weights": "others"}')
+    run(tmp_path, base_folder, ids)
+    assert fake_engine.asked == 9
+
+
+def test_answers_of_two_engines_never_meet_in_one_cell(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    run(tmp_path, base_folder, few)
+    fake_engine.identity = fake_engine.identity._replace(version="2")
+    fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, "newer")
+    rows = run(tmp_path, base_folder, ids)
+    assert rows["text"].to_list() == ["newer"] * 3
+    assert read_manifest(tmp_path / "responses.parquet")["engine"]["version"] == "2"
+
+
+def test_only_missing_answers_are_asked(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+) -> None:
+    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    run(tmp_path, base_folder, few)
+    run(tmp_path, base_folder, ids)
+    assert fake_engine.asked == 3
+
+
+def test_an_empty_or_doubled_file_of_prompts_is_refused(
+    tmp_path: Path, base_folder: Path, fake_engine: Any
+) -> None:
+    empty = write_ids(tmp_path / "none.parquet", [])
+    with pytest.raises(DataError, match=r"none\.parquet: no prompts"):
+        run(tmp_path, base_folder, empty)
+    twice = write_ids(tmp_path / "twice.parquet", [("a", [1]), ("a", [2])])
+    with pytest.raises(DataError, match=r"twice\.parquet: prompt a stands twice"):
+        run(tmp_path, base_folder, twice)
+    assert not (tmp_path / "responses.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["safegrid.generate.run", "safegrid.generate.render", "safegrid.judge.run"],
+)
+def test_clients_import_no_torch_and_start_fast(module: str) -> None:
+    code = (
+        "import sys, time; start = time.process_time()\n"
+        f"import {module}\n"
+        "print(time.process_time() - start)\n"
+        "print([m for m in ('torch', 'transformers', 'datasets', 'scipy')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    seconds, heavy = done.stdout.split("\n")[:2]
+    assert heavy == "[]"
+    # Half a second on a quiet machine; a crowded one takes longer.
+    assert float(seconds) < 1.5
