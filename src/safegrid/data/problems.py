@@ -58,13 +58,11 @@ def describe(value: str) -> str:
 
 
 def unknown(field: str, value: str, allowed: Collection[str]) -> str:
-    """Say that a field's value is none of the allowed ones, and the likely one."""
+    """Say that a field's value is none of the allowed ones; name the likely one."""
     close = get_close_matches(value, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return (
-        f"field {field!r} is {describe(value)}; expected one of"
-        f" {', '.join(sorted(allowed))}{hint}"
-    )
+    meant = f"did you mean {close[0]!r}?" if close else ", ".join(sorted(allowed))
+    lead = "not known; " if close else "expected one of "
+    return f"field {field!r} is {describe(value)}: {lead}{meant}"
 
 
 def _lines(lines: list[int]) -> str:
