@@ -5,10 +5,12 @@ lower to the highest upper limit, so that an interval spans both the items and t
 seeds without a formula that would claim more.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -54,6 +56,10 @@ def read_scores(path: Path | str) -> pl.DataFrame:
     return read_table(Path(path), SCORE)
 
 
+BY = ("base", "recipe", *Key._fields)
+Row = dict[str, Any]
+
+
 class Grid:
     """The scores of a study, looked up by model and key.
 
@@ -63,11 +69,10 @@ class Grid:
     """
 
     def __init__(self, scores: pl.DataFrame) -> None:
-        by = ["base", "recipe", *Key._fields]
-        self._entries: dict[tuple[str, ...], Entry] = {
-            tuple(map(str, name)): _entry(rows)
-            for name, rows in scores.group_by(by, maintain_order=True)
-        }
+        seeds: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in scores.sort("seed").iter_rows(named=True):
+            seeds[tuple(row[name] for name in BY)].append(row)
+        self._entries = {name: _entry(rows) for name, rows in seeds.items()}
         models = {Model(base, recipe) for base, recipe, *_ in self._entries}
         self.models = sorted(models, key=lambda m: (m.base, recipe_order(m.recipe)))
         self.keys = sorted({Key(*name[2:]) for name in self._entries})
@@ -104,26 +109,24 @@ class Grid:
         return model.base if model.recipe == BASE else f"{model.base} {name}"
 
 
-def _entry(rows: pl.DataFrame) -> Entry:
-    known = rows.drop_nulls("value")
+def _entry(rows: list[Row]) -> Entry:
+    known = [row for row in rows if row["value"] is not None]
     reasons = [
-        f"seed {seed}: {reason}" if len(rows) > 1 else reason
-        for seed, reason in rows.select("seed", "reason").iter_rows()
-        if reason is not None
+        f"seed {row['seed']}: {row['reason']}" if len(rows) > 1 else row["reason"]
+        for row in rows
+        if row["reason"] is not None
     ]
+    lows = [row["low"] for row in known if row["low"] is not None]
+    highs = [row["high"] for row in known if row["high"] is not None]
     return Entry(
-        _number(known["value"].mean()),
-        _number(known["low"].min()),
-        _number(known["high"].max()),
-        int(rows["n"].sum()),
-        int(rows["n_unscored"].sum()),
+        fmean(row["value"] for row in known) if known else None,
+        min(lows, default=None),
+        max(highs, default=None),
+        sum(row["n"] for row in rows),
+        sum(row["n_unscored"] for row in rows),
         len(known),
         " ".join(reasons) or None,
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def pareto(points: Iterable[tuple[float | None, ...]]) -> list[bool]:

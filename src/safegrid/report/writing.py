@@ -46,7 +46,7 @@ def numbers(table: Table) -> pl.DataFrame:
     """Return every number of a table: for each column value, limits, n and reason."""
     data: dict[str, list[object]] = {table.head: list(table.rows)}
     if table.marks:
-        data["pareto"] = table.marks
+        data["pareto"] = list(table.marks)
     for index, column in enumerate(table.columns):
         entries = [row[index] for row in table.entries]
         name = column.title
