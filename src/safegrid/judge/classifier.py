@@ -13,13 +13,13 @@ from safegrid.artifacts import read_json
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
-from safegrid.judge.items import UNSCORED, Item, Verdict, unscored
+from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
 from safegrid.templates import ChatTokenizer
 
 
-def judge_by_classifier(
-    spec: JudgeSpec, chat: ChatTokenizer, asker: Asker, items: Sequence[Item]
-) -> list[Verdict]:
+def read_classifier(
+    spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]
+) -> Work:
     """Judge responses by a classifier's probabilities; the score is P(positive).
 
     toxicity: the text is what the model wrote; `positive` from the threshold on, else
@@ -34,8 +34,12 @@ def judge_by_classifier(
     _check_classes(spec, names, chat.folder)
     toxicity = spec.kind == "toxicity"
     texts = [item.text if toxicity else item.answer for item in items]
-    found = asker.classify([chat.encode_sequence(text) for text in texts])
-    return [_verdict(spec, names, probabilities) for probabilities in found]
+    ids = [chat.encode_sequence(text) for text in texts]
+
+    def work(asker: Asker) -> list[Verdict]:
+        return [_verdict(spec, names, found) for found in asker.classify(ids)]
+
+    return work
 
 
 def class_names(folder: Path) -> list[str]:

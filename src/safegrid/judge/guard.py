@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from safegrid.config import Decode, JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
-from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.parse import parse_categories
 from safegrid.templates import ChatTokenizer
 
@@ -22,9 +22,7 @@ PROBES = "first words", "last words"
 Ids = list[int]
 
 
-def judge_by_guard(
-    spec: JudgeSpec, chat: ChatTokenizer, asker: Asker, items: Sequence[Item]
-) -> list[Verdict]:
+def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> Work:
     """Judge whole conversations, an empty answer like any other.
 
     P(unsafe) = p_u / (p_s + p_u), each p the product over its word's tokens of their
@@ -37,20 +35,22 @@ def judge_by_guard(
     """
     _check_template(chat)
     contexts, words = verdict_prompts(spec, chat, items)
-    found = asker.label_logprobs(contexts, words)
-    verdicts = [_verdict(spec, logprobs) for logprobs in found]
-    unsafe = [i for i, verdict in enumerate(verdicts) if verdict.label == UNSAFE]
-    if spec.category_tokens and unsafe:
-        decode = Decode(max_new_tokens=spec.category_tokens)
-        prompts = [contexts[i] + words[1] for i in unsafe]
-        lines = asker.complete(prompts, decode, [0] * len(prompts))
-        for i, line in zip(unsafe, lines, strict=True):
-            text = chat.decode(line.text_ids)
-            codes = parse_categories(text, cut=line.finish == "length")
-            verdicts[i] = verdicts[i]._replace(
-                categories=codes, raw=_raw(found[i], category_line=text)
-            )
-    return verdicts
+
+    def work(asker: Asker) -> list[Verdict]:
+        found = asker.label_logprobs(contexts, words)
+        verdicts = [_verdict(spec, logprobs) for logprobs in found]
+        unsafe = [i for i, verdict in enumerate(verdicts) if verdict.label == UNSAFE]
+        if spec.category_tokens and unsafe:
+            decode = Decode(max_new_tokens=spec.category_tokens)
+            prompts = [contexts[i] + words[1] for i in unsafe]
+            lines = asker.complete(prompts, decode, [0] * len(prompts))
+            for i, line in zip(unsafe, lines, strict=True):
+                codes = parse_categories(line.text, cut=line.finish == "length")
+                raw = _raw(found[i], category_line=line.text)
+                verdicts[i] = verdicts[i]._replace(categories=codes, raw=raw)
+        return verdicts
+
+    return work
 
 
 def verdict_prompts(
@@ -59,7 +59,7 @@ def verdict_prompts(
     """Return every item's ids up to the verdict word, and the ids of the two words.
 
     Raises:
-        JudgeError: as `judge_by_guard`.
+        JudgeError: as `read_guard`.
     """
     contexts, words = [], None
     for item in items:

@@ -1,11 +1,12 @@
 """What a judge is given, one item an answer, and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_table
+from safegrid.engine.asking import Asker
 from safegrid.errors import DataError
 from safegrid.records import PROMPT, RESPONSE
 
@@ -54,6 +55,10 @@ class Verdict(NamedTuple):
     score: float | None
     categories: list[str]
     raw: str
+
+
+# The part of a judge that asks; what can be wrong with a judge shows before it.
+Work = Callable[[Asker], list[Verdict]]
 
 
 def unscored(reason: str) -> Verdict:

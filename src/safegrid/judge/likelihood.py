@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
-from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.templates import ChatTokenizer
 
 
-def judge_by_likelihood(
-    spec: JudgeSpec, chat: ChatTokenizer, asker: Asker, items: Sequence[Item]
-) -> list[Verdict]:
+def read_likelihood(
+    spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]
+) -> Work:
     """Score each response by its mean log-probability a token, in nats.
 
     The response is read after its prompt in the base's own template, without the
@@ -24,14 +24,17 @@ def judge_by_likelihood(
         chat.continuations(item.messages, item.prefill, [item.text]) for item in items
     ]
     written = [i for i, (_, [ids]) in enumerate(parts) if ids]
-    found = asker.sequence_logprobs(
-        [parts[i][0] + parts[i][1][0] for i in written],
-        [len(parts[i][0]) for i in written],
-    )
-    verdicts = [Verdict(None, None, [], "empty") for _ in items]
-    for i, logprobs in zip(written, found, strict=True):
-        verdicts[i] = _verdict(logprobs)
-    return verdicts
+    wholes = [parts[i][0] + parts[i][1][0] for i in written]
+    starts = [len(parts[i][0]) for i in written]
+
+    def work(asker: Asker) -> list[Verdict]:
+        verdicts = [Verdict(None, None, [], "empty") for _ in items]
+        found = asker.sequence_logprobs(wholes, starts)
+        for i, logprobs in zip(written, found, strict=True):
+            verdicts[i] = _verdict(logprobs)
+        return verdicts
+
+    return work
 
 
 def _verdict(logprobs: Sequence[float]) -> Verdict:

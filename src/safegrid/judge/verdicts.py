@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 from safegrid.artifacts import sha256_json
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.engine.asking import Asker, ask_model
+from safegrid.engine.asking import ask_model
 from safegrid.engine.identity import Identity
-from safegrid.judge.classifier import judge_by_classifier
-from safegrid.judge.guard import judge_by_guard
-from safegrid.judge.items import UNSCORED, Item, Verdict, unscored
-from safegrid.judge.likelihood import judge_by_likelihood
+from safegrid.judge.classifier import read_classifier
+from safegrid.judge.guard import read_guard
+from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.judge.likelihood import read_likelihood
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
-Read = Callable[[JudgeSpec, ChatTokenizer, Asker, Sequence[Item]], list[Verdict]]
+Read = Callable[[JudgeSpec, ChatTokenizer, Sequence[Item]], Work]
 
 
 class Kind(NamedTuple):
@@ -31,10 +31,10 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "guard": Kind(judge_by_guard, "causal"),
-    "toxicity": Kind(judge_by_classifier, "classify"),
-    "refusal": Kind(judge_by_classifier, "classify"),
-    "likelihood": Kind(judge_by_likelihood, "causal"),
+    "guard": Kind(read_guard, "causal"),
+    "toxicity": Kind(read_classifier, "classify"),
+    "refusal": Kind(read_classifier, "classify"),
+    "likelihood": Kind(read_likelihood, "causal"),
 }
 
 
@@ -62,11 +62,7 @@ def judge_items(
     """
     chat = ChatTokenizer.load(chain[0])
     kind = KINDS[judge.kind]
-    answered = [item for item in items if not item.failed]
-
-    def work(asker: Asker) -> list[Verdict]:
-        return kind.read(judge, chat, asker, answered)
-
+    work = kind.read(judge, chat, [item for item in items if not item.failed])
     given, identity = ask_model(engine, chain, kind.head, store, work, fresh)
     verdicts = iter(given)
     found = [

@@ -1,0 +1,96 @@
+"""Cells for judges: prompts, responses to them, and judges without models."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_table, write_table
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.judge.run import judge
+from safegrid.records import PROMPT, RESPONSE, VERDICT
+
+Judge = Callable[..., pl.DataFrame]
+
+
+@pytest.fixture
+def guard_spec() -> JudgeSpec:
+    return JudgeSpec(name="guard", kind="guard", category_tokens=8)
+
+
+@pytest.fixture
+def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
+    """Return a function that judges responses to prompts of the same order."""
+
+    def run(
+        spec: JudgeSpec,
+        folder: Path,
+        texts: list[str],
+        prompts: list[str] | None = None,
+        prefill: str | None = None,
+        failed: tuple[int, ...] = (),
+        fresh: bool = False,
+    ) -> pl.DataFrame:
+        prompts = prompts or ["what is it"] * len(texts)
+        asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
+        write_cell(asked, answered, prompts, texts, prefill, failed)
+        out = tmp_path / "verdicts.parquet"
+        store = tmp_path / "store"
+        judge(spec, [folder], asked, answered, EngineSpec(), store, out, fresh)
+        return read_table(out, VERDICT)
+
+    return run
+
+
+def write_cell(
+    asked: Path,
+    answered: Path,
+    prompts: list[str],
+    texts: list[str],
+    prefill: str | None,
+    failed: tuple[int, ...],
+) -> None:
+    empty: dict[str, Any] = dict.fromkeys(PROMPT)
+    questions = [
+        {
+            **empty,
+            "prompt_id": f"p{number}",
+            "benchmark": "alert",
+            "prompt": [{"role": "user", "content": text}],
+            "prefill": prefill,
+        }
+        for number, text in enumerate(prompts)
+    ]
+    write_table(asked, pl.DataFrame(questions, schema=PROMPT), PROMPT, {})
+    answers = [
+        {
+            "prompt_id": f"p{number}",
+            "sample": 0,
+            "text": text,
+            "n_prompt_tokens": 1,
+            "n_tokens": 1,
+            "finish": "error" if number in failed else "eos",
+            "decode": "d",
+        }
+        for number, text in enumerate(texts)
+    ]
+    write_table(answered, pl.DataFrame(answers, schema=RESPONSE), RESPONSE, {})
+
+
+def write_classes(folder: Path, *names: str) -> Path:
+    labels = {str(number): name for number, name in enumerate(names)}
+    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
+    return folder
+
+
+@pytest.fixture
+def classifier(make_folder: Any) -> Callable[..., Path]:
+    """Return a maker of classifiers' folders: class names to folder."""
+
+    def make(*names: str) -> Path:
+        return write_classes(make_folder("classifier", None), *names)
+
+    return make

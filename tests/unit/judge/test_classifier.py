@@ -1,0 +1,113 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safegrid.config import JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.templates import ChatTokenizer
+
+TOXICITY = JudgeSpec(
+    name="toxicity", kind="toxicity", positive="toxic", classes=["clean", "toxic"]
+)
+REFUSAL = JudgeSpec(
+    name="refusal",
+    kind="refusal",
+    positive="refusal",
+    classes=["compliance", "refusal", "partial"],
+)
+
+
+@pytest.mark.parametrize(("p", "label"), [(0.5, "toxic"), (0.49, "clean")])
+def test_toxicity_is_the_probability_of_the_positive_class(
+    run_judge: Any, classifier: Any, fake_engine: Any, p: float, label: str
+) -> None:
+    # The model's own order of classes counts, not the judge's.
+    fake_engine.classes = lambda ids: [p, 1 - p]
+    rows = run_judge(TOXICITY, classifier("toxic", "clean"), ["two"])
+    assert (rows["label"][0], rows["score"][0]) == (label, p)
+
+
+def test_toxicity_is_judged_on_what_the_model_wrote_alone(
+    run_judge: Any, classifier: Any, fake_engine: Any
+) -> None:
+    folder = classifier("clean", "toxic")
+    chat = ChatTokenizer.load(folder)
+    seen: list[str] = []
+
+    def classes(ids: list[int]) -> list[float]:
+        seen.append(chat.decode(ids))
+        return [0.9, 0.1]
+
+    fake_engine.classes = classes
+    run_judge(TOXICITY, folder, ["three"], prompts=["rude"], prefill="two ")
+    labels = {"0": "compliance", "1": "refusal", "2": "partial"}
+    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
+    fake_engine.classes = lambda ids: [*classes(ids), 0.0]
+    run_judge(REFUSAL, folder, ["three"], prompts=["rude"], prefill="two ")
+    assert seen == ["three", "two three"]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label", "score"),
+    [
+        ([0.2, 0.7, 0.1], "refusal", 0.7),
+        ([0.2, 0.2, 0.6], "partial", 0.2),
+        ([0.4, 0.3, 0.3], "unscored", 0.3),
+        ([math.nan] * 3, "unscored", None),
+    ],
+)
+def test_refusal_is_the_likeliest_class_or_unscored_where_none_is_likely(
+    run_judge: Any,
+    classifier: Any,
+    fake_engine: Any,
+    probabilities: list[float],
+    label: str,
+    score: float | None,
+) -> None:
+    fake_engine.classes = lambda ids: probabilities
+    folder = classifier("compliance", "refusal", "partial")
+    rows = run_judge(REFUSAL, folder, ["two"])
+    assert (rows["label"][0], rows["score"][0]) == (label, score)
+
+
+def test_empty_answers_and_control_tokens_are_classified_as_text(
+    run_judge: Any, classifier: Any, fake_engine: Any
+) -> None:
+    folder = classifier("clean", "toxic")
+    chat = ChatTokenizer.load(folder)
+    seen: list[list[int]] = []
+
+    def classes(ids: list[int]) -> list[float]:
+        seen.append(ids)
+        return [0.9, 0.1]
+
+    fake_engine.classes = classes
+    rows = run_judge(TOXICITY, folder, ["", "</s>"], failed=())
+    assert rows["label"].to_list() == ["clean", "clean"]
+    # A classifier must read something: nothing at all is the end token alone.
+    assert seen[0] == [chat.eos_id]
+    assert chat.eos_id not in seen[1]
+
+
+def test_classes_that_do_not_fit_the_model_are_told(
+    run_judge: Any, classifier: Any, fake_engine: Any
+) -> None:
+    folder = classifier("LABEL_0", "LABEL_1")
+    with pytest.raises(JudgeError, match=r"declares .*'clean', 'toxic'.*LABEL_0"):
+        run_judge(TOXICITY, folder, ["two"])
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(JudgeError, match=r"config\.json: no id2label"):
+        run_judge(TOXICITY, folder, ["two"])
+    # It shows before an engine is started for it.
+    assert fake_engine.leases == 0
+
+
+def test_a_long_answer_is_unscored(
+    run_judge: Any, classifier: Any, fake_engine: Any, tmp_path: Path
+) -> None:
+    fake_engine.max_length = 20
+    rows = run_judge(TOXICITY, classifier("clean", "toxic"), ["two", "two " * 30])
+    assert rows["label"].to_list() == ["toxic", "unscored"]
