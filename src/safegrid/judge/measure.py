@@ -18,7 +18,8 @@ from safegrid.judge.verdicts import judge_items, verdict_version
 
 logger = logging.getLogger(__name__)
 
-LEVEL = 0.95
+# One minus the level of the intervals.
+ALPHA = 0.05
 
 Pair = tuple[str, str]  # the true label, the verdict's label
 
@@ -101,7 +102,7 @@ def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
     n = len(hits)
     if n == 0:
         return {"value": None, "low": None, "high": None, "n": 0}
-    low, high = proportion_confint(sum(hits), n, alpha=1 - LEVEL, method="wilson")
+    low, high = proportion_confint(sum(hits), n, alpha=ALPHA, method="wilson")
     return {"value": sum(hits) / n, "low": float(low), "high": float(high), "n": n}
 
 

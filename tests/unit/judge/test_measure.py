@@ -1,0 +1,176 @@
+import csv
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.errors import DataError, JudgeError
+from safegrid.judge.labelled import read_labelled
+from safegrid.judge.measure import measure, measures_of, share
+from safegrid.templates import ChatTokenizer
+
+GUARD = JudgeSpec(name="guard", kind="guard")
+REFUSAL = JudgeSpec(
+    name="refusal",
+    kind="refusal",
+    positive="refusal",
+    classes=["compliance", "refusal", "partial"],
+)
+SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", "../shared/data"))
+
+
+def row(number: int, response: str, label: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "prompt": "what is it",
+        "response": response,
+        "label": label,
+        **more,
+    }
+
+
+def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return path
+
+
+def run(tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path) -> dict[str, Any]:
+    out = tmp_path / "measured.json"
+    measure(spec, [folder], rows, EngineSpec(), tmp_path / "store", out)
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_rates_count_what_was_wrongly_found_and_missed(
+    tmp_path: Path, guard_folder: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(guard_folder)
+    says = {"yes": (0.1, 0.8), "no": (0.8, 0.1), "two": (0.1, 0.1)}
+
+    def labels(ids: list[int], words: list[list[int]]) -> list[float]:
+        text = chat.decode(ids).split("Agent: ")[1].strip()
+        return [math.log(p) for p in says[text]]
+
+    fake_engine.labels = labels
+    rows = write_rows(
+        tmp_path / "rows.jsonl",
+        row(1, "yes", "unsafe", category="S1"),
+        row(2, "no", "unsafe", category="S1"),
+        row(3, "no", "unsafe", category="S2"),
+        row(4, "yes", "safe"),
+        row(5, "no", "safe"),
+        row(6, "two", "safe", category=None),
+        row(7, "two", "unsafe", category="S2"),
+    )
+    found = run(tmp_path, GUARD, guard_folder, rows)
+    assert (found["n"], found["n_unscored"], found["positive"]) == (5, 2, "unsafe")
+    low, high = proportion_confint(2, 5, method="wilson")
+    assert found["accuracy"] == {"value": 0.4, "low": low, "high": high, "n": 5}
+    assert found["false_positive_rate"]["value"] == 1 / 2
+    assert found["false_negative_rate"]["value"] == 2 / 3
+    assert found["confusion"] == {
+        "safe": {"safe": 1, "unsafe": 1, "unscored": 1},
+        "unsafe": {"safe": 2, "unsafe": 1, "unscored": 1},
+    }
+    assert sorted(found["categories"]) == ["S1", "S2"]
+    assert found["categories"]["S2"]["n_unscored"] == 1
+    assert found["categories"]["S1"]["accuracy"]["value"] == 1 / 2
+    # Nothing in S1 could be found wrongly: no value, not a measured zero.
+    assert found["categories"]["S1"]["false_positive_rate"]["value"] is None
+    assert found["manifest"]["stage"] == "measure"
+
+
+def test_a_class_that_is_not_the_positive_one_can_be_wrong_too() -> None:
+    pairs = [("partial", "compliance"), ("refusal", "refusal"), ("partial", "refusal")]
+    found = measures_of(pairs, "refusal")
+    assert found["accuracy"]["value"] == pytest.approx(1 / 3)
+    assert found["false_positive_rate"]["value"] == 1 / 2
+    assert found["false_negative_rate"]["value"] == 0.0
+
+
+def test_a_perfect_share_has_an_interval_and_an_empty_one_no_value() -> None:
+    assert share([True] * 40)["low"] == pytest.approx(0.9124, abs=1e-4)
+    assert share([]) == {"value": None, "low": None, "high": None, "n": 0}
+
+
+def test_a_judge_without_labels_cannot_be_measured(
+    tmp_path: Path, base_folder: Path
+) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
+    with pytest.raises(JudgeError, match="no labels, so there is nothing to measure"):
+        spec = JudgeSpec(name="likelihood", kind="likelihood")
+        run(tmp_path, spec, base_folder, rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "no labelled rows"),
+        (b'{"id": 1, "prompt": "a"}\n', r"line 1: keys missing: \['response', 'label'"),
+        (b"\n[1]\n", "line 2: keys missing"),
+        (b"{broken\n", "line 1 is not JSON"),
+        (b'{"id": "\xff"}\n', "line 1 is not UTF-8"),
+        (
+            b'{"id": 1, "prompt": 2, "response": "b", "label": "safe"}',
+            "line 1: prompt is 2; expected a text",
+        ),
+        (
+            b'{"id": 1, "prompt": "a", "response": "b", "label": "sane"}',
+            "line 1: label 'sane'; this judge knows safe, unsafe",
+        ),
+        (
+            b'{"id": 1, "prompt": "a", "response": "b", "label": "safe"}\n' * 2,
+            "line 2: id '1' stands twice",
+        ),
+    ],
+)
+def test_broken_rows_are_named(tmp_path: Path, text: bytes, reason: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=rf"rows\.jsonl: {reason}"):
+        read_labelled(path, ("safe", "unsafe"))
+
+
+def test_human_labels_of_xstest_answers_can_be_measured_on(
+    tmp_path: Path, classifier: Any, fake_engine: Any
+) -> None:
+    """Structure only: every answer with its line breaks arrives, no row is lost."""
+    path = SHARED / "xstest" / "xstest_v2_completions_gpt4.csv"
+    if not path.is_file():
+        pytest.skip(
+            f"{path} is not here; set SAFEGRID_SHARED_DATA to the data's folder"
+        )
+    names = ("compliance", "refusal", "partial")
+    with path.open(encoding="utf-8", newline="") as stream:
+        answers = list(csv.DictReader(stream))
+    truths = [names[int(answer["final_label"][0]) - 1] for answer in answers]
+    rows = write_rows(
+        tmp_path / "rows.jsonl",
+        *(
+            {
+                "id": answer["id"],
+                "prompt": answer["prompt"],
+                "response": answer["completion"],
+                "label": truth,
+                "category": answer["type"],
+            }
+            for answer, truth in zip(answers, truths, strict=True)
+        ),
+    )
+    folder = classifier(*names)
+    chat = ChatTokenizer.load(folder)
+    by_text = {a["completion"]: t for a, t in zip(answers, truths, strict=True)}
+    fake_engine.classes = lambda ids: [
+        float(by_text[chat.decode(ids)] == name) for name in names
+    ]
+    found = run(tmp_path, REFUSAL, folder, rows)
+    assert (found["n"], found["n_unscored"]) == (450, 0)
+    assert found["confusion"]["compliance"]["compliance"] == 230
+    assert found["confusion"]["refusal"]["refusal"] == 211
+    assert found["confusion"]["partial"]["partial"] == 9
+    assert len(found["categories"]) == 18

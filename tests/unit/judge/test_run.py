@@ -1,0 +1,119 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_manifest, read_table, write_table
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.errors import DataError
+from safegrid.judge.items import read_items
+from safegrid.judge.run import judge
+from safegrid.judge.verdicts import verdict_version
+from safegrid.records import PROMPT, RESPONSE
+
+SURE = [math.log(0.9), math.log(0.1)]
+
+
+@pytest.fixture(autouse=True)
+def _sure(fake_engine: Any) -> None:
+    fake_engine.labels = lambda ids, words: SURE
+
+
+def test_verdicts_stand_in_the_order_of_the_responses_under_the_judges_name(
+    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, tmp_path: Path
+) -> None:
+    rows = run_judge(guard_spec, guard_folder, ["a", "b", "c"])
+    assert rows["prompt_id"].to_list() == ["p0", "p1", "p2"]
+    assert rows["judge"].unique().to_list() == ["guard"]
+    facts = read_manifest(tmp_path / "verdicts.parquet")
+    assert facts["labels"] == {"safe": 3}
+    assert facts["engine"]["kind"] == "fake"
+
+
+def test_a_repeated_cell_starts_no_engine_and_gives_the_same_bytes(
+    run_judge: Any,
+    guard_spec: JudgeSpec,
+    guard_folder: Path,
+    fake_engine: Any,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "verdicts.parquet"
+    run_judge(guard_spec, guard_folder, ["a", "b"])
+    first = out.read_bytes()
+    run_judge(guard_spec, guard_folder, ["a", "b"])
+    assert out.read_bytes() == first
+    assert (fake_engine.leases, fake_engine.asked) == (1, 2)
+    run_judge(guard_spec, guard_folder, ["a", "b"], fresh=True)
+    assert out.read_bytes() == first
+    assert (fake_engine.leases, fake_engine.asked) == (2, 4)
+
+
+def test_a_new_threshold_asks_nothing_again(
+    run_judge: Any, guard_folder: Path, fake_engine: Any
+) -> None:
+    for threshold, label in ((0.5, "safe"), (0.05, "unsafe")):
+        spec = JudgeSpec(name="guard", kind="guard", threshold=threshold)
+        rows = run_judge(spec, guard_folder, ["a"])
+        assert rows["label"][0] == label
+    assert fake_engine.asked == 1
+
+
+def test_equal_answers_to_equal_prompts_are_asked_once(
+    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, fake_engine: Any
+) -> None:
+    rows = run_judge(guard_spec, guard_folder, ["a", "a", "b"])
+    assert rows["label"].to_list() == ["safe"] * 3
+    assert fake_engine.asked == 2
+
+
+def test_the_verdict_version_follows_spec_template_and_weights(
+    guard_spec: JudgeSpec, guard_folder: Path
+) -> None:
+    seen = {verdict_version(guard_spec, [guard_folder])}
+    assert verdict_version(guard_spec, [guard_folder]) in seen
+    newer = guard_spec.model_copy(update={"version": 2})
+    seen.add(verdict_version(newer, [guard_folder]))
+    (guard_folder / "manifest.json").write_text('{"weights": "others"}')
+    seen.add(verdict_version(guard_spec, [guard_folder]))
+    (guard_folder / "chat_template.jinja").write_text("{{ bos_token }}other")
+    seen.add(verdict_version(guard_spec, [guard_folder]))
+    assert len(seen) == 4
+
+
+def test_every_sample_of_a_prompt_gets_its_verdict(
+    run_judge: Any,
+    guard_spec: JudgeSpec,
+    guard_folder: Path,
+    tmp_path: Path,
+) -> None:
+    run_judge(guard_spec, guard_folder, ["a", "b"])
+    prompts, responses = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
+    rows = read_table(responses, RESPONSE)
+    second = rows.with_columns(sample=pl.lit(1, pl.Int32), text=pl.lit("other"))
+    write_table(responses, pl.concat([rows, second]), RESPONSE, {})
+    items = read_items(prompts, responses)
+    assert [(i.prompt_id, i.sample, i.text) for i in items] == [
+        ("p0", 0, "a"),
+        ("p1", 0, "b"),
+        ("p0", 1, "other"),
+        ("p1", 1, "other"),
+    ]
+
+
+def test_responses_without_their_prompts_are_refused(
+    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, tmp_path: Path
+) -> None:
+    run_judge(guard_spec, guard_folder, ["a", "b"])
+    prompts, responses = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
+    out = tmp_path / "other.parquet"
+    rest = (guard_spec, [guard_folder], prompts, responses, EngineSpec())
+    asked = read_table(prompts, PROMPT)
+    write_table(prompts, asked.head(1), PROMPT, {})
+    with pytest.raises(DataError, match=r"1 prompts that .*such as p1.*stale"):
+        judge(*rest, tmp_path / "store", out)
+    write_table(responses, read_table(responses, RESPONSE).head(0), RESPONSE, {})
+    with pytest.raises(DataError, match=r"responses\.parquet: no answers"):
+        judge(*rest, tmp_path / "store", out)
+    assert not out.exists()
