@@ -14,14 +14,14 @@ HEIGHT = 3.0 * CM
 GREYS = ("black", "0.45", "0.65", "0.3")
 
 LOSS = ("loss",)
-LIKELIHOODS = ("logps/chosen", "logps/rejected")
-MARGINS = ("rewards/margins",)
+LIKELIHOODS = ("chosen_logp", "rejected_logp")
+MARGINS = ("margin",)
 
 TITLES = {
     "loss": "loss",
-    "logps/chosen": "chosen answers",
-    "logps/rejected": "rejected answers",
-    "rewards/margins": "reward margin",
+    "chosen_logp": "chosen answers",
+    "rejected_logp": "rejected answers",
+    "margin": "reward margin",
 }
 
 

@@ -30,6 +30,8 @@ RUNS: Schema = {
 """Facts of a study's runs in long form.
 
 kind `history`: a training's metric at a step; subject base/recipe/seedN.
+kind `training`: one number of a whole training: steps, pairs, tokens, and the checks
+    before its first step; subject as above.
 kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the reason);
     subject "stage name".
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
@@ -38,7 +40,8 @@ kind `overlap`: prompts that a benchmark shares with a dataset; subject
 """
 
 Fact = dict[str, Any]
-HISTORY_FILE = "history.parquet"
+
+CURVE = "history.parquet"
 
 
 def collect(
@@ -47,7 +50,7 @@ def collect(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    overlap: Path | None,
+    overlap: Path,
     out_scores: Path,
     out_runs: Path,
 ) -> None:
@@ -58,10 +61,10 @@ def collect(
     Args:
         scores: rows of SCORE, one file a cell.
         models: folders `.../{base}/{recipe}/seed{seed}`, each with its training's
-            history.parquet, rows of HISTORY.
+            manifest and history.parquet, rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
-        overlap: JSON of stage `overlap`, null where a study trains nothing.
+        overlap: JSON of stage `overlap`.
         out_scores: rows of SCORE.
         out_runs: rows of RUNS.
 
@@ -70,13 +73,15 @@ def collect(
     """
     table = gather_scores(scores)
     facts = [
-        *(fact for folder in models for fact in _history(folder)),
+        *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _rows(path)),
         *(fact for path in measured for fact in _judge(path)),
-        *(_overlap(overlap) if overlap is not None else ()),
+        *_overlap(overlap),
     ]
-    inputs = {"scores": sorted(scores)}
-    write_table(out_scores, table, SCORE, manifest("collect", inputs, {}))
+    # No hashes of inputs: two runs with the same scores give the same file, even
+    # where a manifest behind them tells of a resumed training or another path.
+    facts_of_table = manifest("collect", {}, {}, rows=len(table))
+    write_table(out_scores, table, SCORE, facts_of_table)
     runs = pl.DataFrame(
         [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
     ).sort(list(RUNS))
@@ -101,10 +106,15 @@ def gather_scores(scores: list[Path]) -> pl.DataFrame:
     return table
 
 
-def _history(model: Path) -> Iterator[Fact]:
-    subject = "/".join(model.parts[-3:])
-    for step, metric, value in read_table(model / HISTORY_FILE, HISTORY).iter_rows():
+def _training(folder: Path) -> Iterator[Fact]:
+    subject = "/".join(folder.parts[-3:])
+    for step, metric, value in read_table(folder / CURVE, HISTORY).iter_rows():
         yield _fact("history", subject, metric, value) | {"step": step}
+    facts = read_manifest(folder)
+    numbers = {"pairs": facts["rows"], "steps": facts["steps"], **facts["checks"]}
+    for metric, value in {**numbers, "tokens": facts["tokens"]}.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield _fact("training", subject, metric, value)
 
 
 def _rows(path: Path) -> Iterator[Fact]:

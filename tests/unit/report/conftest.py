@@ -133,18 +133,16 @@ def synthetic_runs() -> pl.DataFrame:
         for step in range(5, 65, 5):
             for metric, value in [
                 ("loss", 0.7 * scale * np.exp(-step / 30)),
-                ("rewards/margins", step / 20),
-                ("logps/chosen", -20 - step / (2 * scale)),
-                ("logps/rejected", -22 - step * 2 / scale),
+                ("margin", step / 20),
+                ("chosen_logp", -20 - step / (2 * scale)),
+                ("rejected_logp", -22 - step * 2 / scale),
             ]:
                 subject = f"mini-base/{recipe}/seed0"
                 noisy = value + rng.normal(0, 0.02 * scale)
                 facts.append(_fact("history", subject, metric, noisy, step=step))
     for judge in ("mini-guard", "mini-refusal"):
         for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
-            facts.append(
-                _fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200)
-            )
+            facts.append(_fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))
     facts.append(_fact("rows", "prepare pku", "kept", 900))
     facts.append(_fact("rows", "prepare pku", "not exactly one safe", 100))
     for metric in ("exact", "contained", "ngram"):

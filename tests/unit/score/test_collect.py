@@ -36,11 +36,13 @@ def score_file(folder, recipe, metrics=("safety", "empty")):
 
 @pytest.fixture
 def given(tmp_path):
-    history = tmp_path / "models/b/dpo/seed0/history.parquet"
+    model = tmp_path / "models/b/dpo/seed0"
     steps = [{"step": 5, "metric": "loss", "value": 0.6}]
-    write_table(
-        history, pl.DataFrame(steps, schema=HISTORY), HISTORY, manifest("train", {}, {})
-    )
+    curve = pl.DataFrame(steps, schema=HISTORY)
+    checks = {"one_bos": True, "largest_log_ratio": 0.001, "masks": "answers only"}
+    facts = manifest("train", {}, {}, rows=9, steps=60, tokens=777, checks=checks)
+    write_table(model / "history.parquet", curve, HISTORY, facts)
+    write_json(model / "manifest.json", facts)
     dataset = tmp_path / "pairs.parquet"
     facts = manifest("prepare", {}, {}, rows=9, dropped={"too long": 2})
     write_table(dataset, pl.DataFrame(schema=PREFERENCE), PREFERENCE, facts)
@@ -64,7 +66,7 @@ def given(tmp_path):
     write_json(overlap, {"pairs": [pair]})
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
-        "models": [history.parent],
+        "models": [model],
         "manifests": [dataset],
         "measured": [measured],
         "overlap": overlap,
@@ -96,6 +98,8 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
     found = {tuple(row[:5]) for row in runs.iter_rows()}
     assert {
         ("history", "b/dpo/seed0", "loss", 5, 0.6),
+        ("training", "b/dpo/seed0", "largest_log_ratio", None, 0.001),
+        ("training", "b/dpo/seed0", "tokens", None, 777.0),
         ("rows", "prepare pairs", "kept", None, 9.0),
         ("rows", "prepare pairs", "too long", None, 2.0),
         ("judge", "guard", "accuracy", None, 0.9),
@@ -103,7 +107,7 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("judge", "guard", "n_unscored", None, 1.0),
         ("overlap", "pku / alert", "ngram", None, 3.0),
     } <= found
-    assert not runs["metric"].str.contains("manifest").any()
+    assert not runs["metric"].str.contains("manifest|bos|masks").any()
 
 
 def test_a_row_in_two_files_is_refused(given, tmp_path):
