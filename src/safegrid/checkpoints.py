@@ -5,12 +5,13 @@ further one a LoRA adapter that was trained on what stands before it. torch and
 transformers are imported inside the functions, so that the names here cost nothing.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from safegrid.artifacts import MANIFEST, read_json, sha256_file, sha256_json
 from safegrid.errors import DataError
+from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,11 +51,14 @@ def load_model(
         AutoModelForCausalLM,
         AutoModelForSequenceClassification,
     )
+    from transformers.utils import logging
 
     classes: dict[Head, Any] = {
         "causal": AutoModelForCausalLM,
         "classify": AutoModelForSequenceClassification,
     }
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     model = classes[head].from_pretrained(chain[0], dtype=getattr(torch, dtype))
     for folder in chain[1:]:
         from peft import PeftModel

@@ -21,11 +21,12 @@ import psutil
 
 from safegrid.errors import TrainingError
 from safegrid.runs import OWNER_PID
-from safegrid.train.progress import WHOLE
 
 logger = logging.getLogger(__name__)
 
 LEASE = "owner.json"
+# An empty file, written last: a checkpoint without it was cut off and is not used.
+WHOLE = "whole"
 # An owner on another machine shows that it lives by touching its lease.
 HEARTBEAT_SECONDS = 20.0
 SILENT_SECONDS = 600.0

@@ -1,20 +1,16 @@
 """What a trainer tells while it runs, and the curve that stays when it is done."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from transformers import TrainerCallback
 
-from safegrid.errors import TrainingError
 from safegrid.records import HISTORY
+from safegrid.train.lease import WHOLE
 
 logger = logging.getLogger(__name__)
-
-# An empty file, written last: a checkpoint without it was cut off and is not used.
-WHOLE = "whole"
 
 # TRL's and transformers' names to ours. Rewards are beta times a log-ratio.
 METRICS = {
@@ -35,7 +31,7 @@ METRICS = {
 
 
 class Watch(TrainerCallback):
-    """Logs lines, marks whole checkpoints, stops at a gradient that is no number."""
+    """Logs a line now and then, and marks checkpoints as whole."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Skip the last step's checkpoint: the model itself is about to be saved."""
@@ -52,25 +48,15 @@ class Watch(TrainerCallback):
             (folder / WHOLE).touch()
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write a line to the log.
-
-        Raises:
-            TrainingError: the gradient's norm is not finite.
-        """
+        """Write a line to the log."""
         logs = kwargs["logs"]
-        norm = logs.get("grad_norm", 0.0)
-        if not math.isfinite(norm):
-            raise TrainingError(
-                f"the gradient's norm at step {state.global_step} is {norm}. Lower the"
-                " learning rate; nothing was written"
-            )
         if "loss" in logs and state.is_world_process_zero:
             logger.info(
                 "step %d of %d: loss %.4f, gradient norm %.3g",
                 state.global_step,
                 state.max_steps,
                 logs["loss"],
-                norm,
+                logs["grad_norm"],
             )
 
 

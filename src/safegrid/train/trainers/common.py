@@ -1,6 +1,7 @@
 """What all trainers share: their settings, spelt out, and the guard at every step."""
 
 import math
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
     """
     training = plan.recipe.training
     cuda = torch.cuda.is_available()
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     checkpointing = training.gradient_checkpointing
     return {
         "output_dir": str(plan.folder),
@@ -74,8 +76,8 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "optim": "adamw_torch_fused",
         "bf16": training.precision == "bfloat16",
         "fp16": False,
-        "gradient_checkpointing": checkpointing,
-        "gradient_checkpointing_kwargs": (
+        "activation_checkpointing": checkpointing,
+        "activation_checkpointing_kwargs": (
             {"use_reentrant": False} if checkpointing else None
         ),
         "seed": plan.seed,
@@ -85,7 +87,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": cuda,
         "use_cpu": not cuda,
-        "ddp_backend": None if cuda else "gloo",
+        "ddp_backend": "gloo" if several and not cuda else None,
         "ddp_find_unused_parameters": False,
         "logging_strategy": "steps",
         "logging_steps": training.log_steps,
@@ -158,13 +160,15 @@ class RowCollator:
 
 
 class Guarded:
-    """Mixed into a trainer: a loss that is no number ends the training.
+    """Mixed into a trainer: a loss or gradient that is no number ends the training.
 
     Attributes:
         pair_ids: of the rows, by row number.
+        step_rows: row numbers that this process has seen since the last step.
     """
 
     pair_ids: list[str]
+    step_rows: list[int]
 
     def compute_loss(
         self,
@@ -178,24 +182,36 @@ class Guarded:
         Raises:
             TrainingError: it is not finite; names the step and the pairs.
         """
-        rows = inputs.pop("row")
+        self.step_rows += inputs.pop("row").tolist()
         loss = super().compute_loss(  # type: ignore[misc]
             model, inputs, return_outputs, num_items_in_batch
         )
         value = loss[0] if return_outputs else loss
-        if not bool(torch.isfinite(value)):
-            self._refuse(rows, float(value))
+        self._require_finite("loss", value.detach())
         return loss
+
+    def _get_grad_norm(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the gradient's norm, before the optimiser uses the gradient.
+
+        Raises:
+            TrainingError: it is not finite; names the step and the pairs.
+        """
+        norm = super()._get_grad_norm(*args, **kwargs)  # type: ignore[misc]
+        self._require_finite("gradient's norm", torch.as_tensor(norm))
+        self.step_rows.clear()
+        return norm
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> float:
         """Skip an estimate that nobody reads."""
         return 0.0
 
-    def _refuse(self, rows: torch.Tensor, value: float) -> None:
+    def _require_finite(self, what: str, value: torch.Tensor) -> None:
+        if bool(torch.isfinite(value)):
+            return
         step = self.state.global_step + 1  # type: ignore[attr-defined]
-        pairs = sorted({self.pair_ids[number] for number in rows.tolist()})
+        pairs = sorted({self.pair_ids[number] for number in self.step_rows})
         raise TrainingError(
-            f"the loss of step {step} is {value}; the micro-batch held the pairs"
+            f"the {what} of step {step} is {float(value)}; the step has seen the pairs"
             f" {', '.join(pairs)}. Lower the learning rate, or look at these pairs;"
             " nothing was written"
         )
@@ -207,6 +223,7 @@ FamilyTrainer = TypeVar("FamilyTrainer", bound=Guarded)
 def finish(trainer: FamilyTrainer, rows: pl.DataFrame) -> FamilyTrainer:
     """Give a fresh trainer what TRL's constructors do not take."""
     trainer.pair_ids = rows["pair_id"].to_list()
+    trainer.step_rows = []
     handler: Any = trainer
     handler.remove_callback(PrinterCallback)
     handler.add_callback(Watch())

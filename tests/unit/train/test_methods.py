@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from safegrid.config.blocks import Recipe
+from safegrid.methods import METHODS, check_method
+
+PAPER = {
+    "dpo", "rdpo", "ipo", "slic", "kto", "exo", "nca", "sppo", "aot", "aotp", "orpo",
+}  # fmt: skip
+DEFAULTS = yaml.safe_load(Path("config/methods.yaml").read_text(encoding="utf-8"))
+
+
+def recipe(method: str, **changes: object) -> Recipe:
+    training = {"learning_rate": 1e-4, "steps": 1, "batch": 8, "micro_batch": 8}
+    training |= DEFAULTS.get(method, {})
+    return Recipe.model_validate(
+        {"name": "r", "method": method, "dataset": "d", "training": training | changes}
+    )
+
+
+def test_names_are_the_papers_eleven_and_the_control() -> None:
+    assert set(METHODS) == PAPER | {"sft"}
+    assert set(DEFAULTS) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_of_every_method_are_accepted(method: str) -> None:
+    assert check_method(recipe(method)) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "words"),
+    [
+        ("rdpo", {"label_smoothing": 0}, "without smoothing is DPO"),
+        ("exo", {"label_smoothing": 0}, "no finite loss"),
+        ("dpo", {"label_smoothing": 0.1}, "use rdpo"),
+        ("ipo", {"label_smoothing": 0.1}, "would be ignored"),
+        ("kto", {"label_smoothing": 0.1}, "would be ignored"),
+        ("orpo", {"label_smoothing": 0.1}, "would be ignored"),
+        ("aot", {"micro_batch": 1}, "with one pair it is DPO"),
+        ("aotp", {"micro_batch": 1}, "with one pair it is DPO"),
+        ("kto", {"micro_batch": 1}, "a single pair has none"),
+        ("dpo", {"beta": None}, "beta is missing"),
+        ("orpo", {"beta": None}, "beta is missing"),
+        ("sft", {"beta": 0.1}, "would be ignored"),
+        (
+            "dpo",
+            {"lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "lm_head"]}},
+            "never be trained",
+        ),
+        ("ppo", {"beta": 0.1}, "is none of dpo, rdpo"),
+    ],
+)
+def test_settings_that_change_or_ignore_the_meaning_are_refused(
+    method: str, changes: dict[str, object], words: str
+) -> None:
+    sentences = check_method(recipe(method, **changes))
+    assert len(sentences) == 1
+    assert words in sentences[0]
+
+
+@pytest.mark.parametrize("method", ["aot", "aotp"])
+def test_smoothing_that_enters_the_loss_is_accepted(method: str) -> None:
+    assert check_method(recipe(method, label_smoothing=0.1)) == []
+
+
+def test_every_problem_is_told_at_once() -> None:
+    wrong = recipe("kto", beta=None, label_smoothing=0.1, micro_batch=1)
+    assert len(check_method(wrong)) == 3
+
+
+def test_names_and_checks_import_nothing_heavy() -> None:
+    code = (
+        "import sys; import safegrid.methods;"
+        "print(sorted({'torch', 'transformers', 'trl', 'polars'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,132 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_table
+from safegrid.config.blocks import Recipe
+from safegrid.errors import DataError
+from safegrid.records import PAIRS
+from safegrid.train.rows import (
+    block_stream,
+    count_steps,
+    select_pairs,
+    stream,
+    unpair,
+)
+
+RecipeMaker = Callable[..., Recipe]
+PATH = Path("pairs.parquet")
+
+
+@pytest.fixture
+def frame(pairs: Path) -> pl.DataFrame:
+    return read_table(pairs, PAIRS)
+
+
+def blocks(rows: pl.DataFrame, size: int) -> list[pl.DataFrame]:
+    return [rows[start : start + size] for start in range(0, rows.height, size)]
+
+
+@pytest.mark.parametrize("micro_batch", [2, 3, 8])
+def test_every_kto_micro_batch_holds_both_labels_alike(
+    frame: pl.DataFrame, micro_batch: int
+) -> None:
+    rows = unpair(frame, micro_batch, data_seed=0)
+    for block in blocks(rows, 2 * micro_batch):
+        assert block.height == 2 * micro_batch
+        assert block["label"].sum() == micro_batch
+
+
+@pytest.mark.parametrize("micro_batch", [2, 3, 8, 32])
+def test_kto_mismatches_every_prompt_with_another_pairs_answer_of_the_micro_batch(
+    frame: pl.DataFrame, micro_batch: int
+) -> None:
+    rows = unpair(frame, micro_batch, data_seed=3)
+    answers = {
+        (tuple(row["chosen_ids"]), tuple(row["prompt_ids"])): row["pair_id"]
+        for row in frame.iter_rows(named=True)
+    }
+    assert len(answers) == frame.height
+    for block in blocks(rows, 2 * micro_batch):
+        completions = block["completion_ids"].to_list()
+        mismatched = block["KL_completion_ids"].to_list()
+        assert sorted(completions) == sorted(mismatched)
+        before = [len(completions) - 1, *range(len(completions) - 1)]
+        owners = block["pair_id"].to_list()
+        for place, source in enumerate(before):
+            assert mismatched[place] == completions[source]
+            assert owners[place] != owners[source]
+
+
+def test_kto_rows_are_each_answer_once(frame: pl.DataFrame) -> None:
+    rows = unpair(frame, 4, data_seed=0)
+    chosen = rows.filter("label").sort("pair_id")
+    assert chosen["pair_id"].to_list() == sorted(frame["pair_id"])
+    expected = frame.sort("pair_id")["chosen_ids"]
+    assert chosen["completion_ids"].to_list() == expected.to_list()
+    assert rows.filter(~pl.col("label"))["pair_id"].n_unique() == frame.height
+
+
+def test_kto_rows_depend_on_the_datasets_seed(frame: pl.DataFrame) -> None:
+    assert unpair(frame, 4, 0).equals(unpair(frame, 4, 0))
+    assert not unpair(frame, 4, 0).equals(unpair(frame, 4, 1))
+
+
+def test_kto_refuses_a_single_micro_batch(frame: pl.DataFrame) -> None:
+    with pytest.raises(DataError, match="at least two micro-batches"):
+        unpair(frame[:7], 4, 0)
+
+
+def test_a_runs_seed_permutes_micro_batches_and_keeps_them_whole() -> None:
+    first, second = block_stream(24, 4, 6, seed=0), block_stream(24, 4, 6, seed=1)
+    assert first != second
+    for order in (first, second):
+        starts = order[::4]
+        assert sorted(starts) == [0, 4, 8, 12, 16, 20]
+        assert order == [start + place for start in starts for place in range(4)]
+
+
+def test_an_order_goes_through_all_items_before_it_repeats_one() -> None:
+    order = stream(5, 12, seed=0)
+    assert sorted(order[:5]) == sorted(order[5:10]) == [0, 1, 2, 3, 4]
+    assert len(order) == 12
+    assert stream(5, 7, seed=0) == order[:7]
+    assert stream(50, 50, seed=0) != stream(50, 50, seed=1)
+
+
+def test_fractions_are_nested_and_ruled_by_the_datasets_seed(
+    frame: pl.DataFrame, make_recipe: RecipeMaker
+) -> None:
+    def kept(fraction: float, seed: int = 0) -> list[str]:
+        recipe = make_recipe(fraction=fraction)
+        return select_pairs(frame, recipe, seed, PATH)["pair_id"].to_list()
+
+    assert len(kept(0.25)) == 16
+    assert set(kept(0.25)) < set(kept(0.5)) < set(kept(1.0))
+    assert kept(0.5) == sorted(kept(0.5))
+    assert kept(0.5) != kept(0.5, seed=1)
+
+
+def test_categories_are_kept_and_unknown_ones_refused(
+    frame: pl.DataFrame, make_recipe: RecipeMaker
+) -> None:
+    found = select_pairs(frame, make_recipe(categories=["odd"]), 0, PATH)
+    assert set(found["category"]) == {"odd"}
+    assert found.height == 32
+    with pytest.raises(DataError, match=r"\['prime'\] do not occur.*'even', 'odd'"):
+        select_pairs(frame, make_recipe(categories=["odd", "prime"]), 0, PATH)
+
+
+def test_a_fraction_that_leaves_nothing_is_refused(
+    frame: pl.DataFrame, make_recipe: RecipeMaker
+) -> None:
+    with pytest.raises(DataError, match="leaves no pair"):
+        select_pairs(frame, make_recipe(fraction=0.001), 0, PATH)
+
+
+def test_epochs_are_whole_batches(make_recipe: RecipeMaker) -> None:
+    training = make_recipe(steps=None, epochs=2.0).training
+    assert count_steps(training, 20) == 5
+    assert count_steps(training, 3) == 1
