@@ -67,7 +67,8 @@ class JudgeSpec(Block):
             newlines).
         least_mass: a guard that puts less than this probability on its two verdict
             words together has not answered: unscored.
-        category_tokens: tokens generated for the category line of unsafe rows.
+        category_tokens: tokens generated for the category line of unsafe rows, its end
+            included: the last code of a line that is cut there is left out.
         positive: label of a classifier whose probability is the score.
         classes: labels that a classifier may give.
     """
