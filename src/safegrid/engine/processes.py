@@ -32,15 +32,11 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> "Process":
-        """Name a living process.
-
-        Raises:
-            EngineError: there is none of this number.
-        """
+        """Name a process; one that has ended gets a name that is never alive."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
-            raise EngineError(f"process {pid} has ended") from None
+            return cls(pid, 0.0)
 
     def is_alive(self) -> bool:
         """Whether this very process still runs and does not just wait to be reaped."""
@@ -89,13 +85,12 @@ def owner() -> Process | None:
         return None if "SLURM_JOB_ID" in os.environ else Process.of(os.getpid())
     if os.environ.get(OWNER_HOST, socket.gethostname()) != socket.gethostname():
         return None
-    try:
-        return Process.of(int(text))
-    except (EngineError, ValueError):
+    if not text.isdigit() or not Process.of(int(text)).is_alive():
         raise EngineError(
             f"{OWNER_PID}={text} names no running process: the run that this job"
             " belongs to has ended. Start the run again"
-        ) from None
+        )
+    return Process.of(int(text))
 
 
 def launch(

@@ -3,6 +3,7 @@
 import logging
 import socket
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -29,8 +30,12 @@ def serve(ticket: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     slot.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
     logger.info("%s answers", asked.model)
-    config = uvicorn.Config(
-        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-    leave()
+    config = uvicorn.Config(app, log_level="warning", lifespan="off")
+    _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends at once when asked to: there is nothing to save, and someone waits."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        leave()

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""A stand-in for `vllm serve` that speaks the part of its API that we use.
+
+It answers from the ids alone and writes every request to the file that STAND_IN_LOG
+names. What vLLM would refuse, it refuses.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# Fields of vLLM's CompletionRequest that a client of ours may send.
+KNOWN = {
+    "model",
+    "prompt",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "stop",
+    "seed",
+    "echo",
+    "logprobs",
+    "return_token_ids",
+    "return_tokens_as_token_ids",
+}
+EOS = 2
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["serve"])
+    parser.add_argument("model")
+    parser.add_argument("--served-model-name", required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--dtype", required=True)
+    parser.add_argument("--generation-config", required=True)
+    return parser.parse_args()
+
+
+ARGS = arguments()
+KEY = os.environ.get("VLLM_API_KEY")
+
+
+def record(entry):
+    if "STAND_IN_LOG" in os.environ:
+        with open(os.environ["STAND_IN_LOG"], "a") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+
+def choice(index, prompt, body):
+    if body.get("echo"):
+        ids = [*prompt, EOS]
+        values = [None, *(-0.5 * i for i in ids[1:])]
+        return {
+            "index": index,
+            "text": "",
+            "finish_reason": "length",
+            "stop_reason": None,
+            "logprobs": {"token_logprobs": values},
+        }
+    ids = [prompt[-1], (body.get("seed") or 0) % 1000, EOS][: body["max_tokens"]]
+    return {
+        "index": index,
+        "text": " ".join(map(str, ids)),
+        "finish_reason": "stop" if ids[-1] == EOS else "length",
+        "stop_reason": None,
+        "token_ids": ids,
+    }
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def allowed(self):
+        if self.path.startswith("/v1") and KEY:
+            return self.headers.get("Authorization") == f"Bearer {KEY}"
+        return True
+
+    def do_GET(self):
+        card = {"id": ARGS.served_model_name, "max_model_len": 64, "owned_by": "vllm"}
+        pages = {
+            "/health": {},
+            "/version": {"version": "0.0.stand-in"},
+            "/v1/models": {"object": "list", "data": [card]},
+        }
+        known = self.path in pages
+        status = (200 if known else 404) if self.allowed() else 401
+        self.answer(status, pages.get(self.path, {}))
+
+    def do_POST(self):
+        size = int(self.headers["Content-Length"])
+        body = json.loads(self.rfile.read(size))
+        record({"path": self.path, **body})
+        if not self.allowed():
+            return self.answer(401, {"error": "Unauthorized"})
+        if body["model"] != ARGS.served_model_name:
+            return self.answer(404, {"error": "no such model"})
+        if self.path == "/classify":
+            data = [
+                {"index": i, "label": "a", "probs": [0.25, 0.75], "num_classes": 2}
+                for i, _ in enumerate(body["input"])
+            ]
+            return self.answer(200, {"data": data})
+        if set(body) - KNOWN:
+            return self.answer(400, {"error": f"unknown {sorted(set(body) - KNOWN)}"})
+        if not isinstance(body.get("seed", 0), int) or len(body["prompt"]) > 1024:
+            return self.answer(400, {"error": "one seed, at most 1024 prompts"})
+        if body["max_tokens"] < 1:
+            return self.answer(400, {"error": "max_tokens must be at least 1"})
+        choices = [choice(i, prompt, body) for i, prompt in enumerate(body["prompt"])]
+        return self.answer(200, {"choices": choices[::-1]})
+
+    def log_message(self, form, *values):
+        print(form % values, file=sys.stderr)
+
+
+if ARGS.dtype == "bfloat16":
+    sys.exit("stand-in: this device has no bfloat16")
+time.sleep(float(os.environ.get("STAND_IN_SLOW", "0")))
+record({"path": "start", "arguments": sys.argv[1:]})
+ThreadingHTTPServer((ARGS.host, ARGS.port), Handler).serve_forever()

@@ -1,0 +1,169 @@
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.client import Completion, call
+from safegrid.engine.lease import lease
+from safegrid.errors import EngineError
+
+GREEDY = Decode(max_new_tokens=3)
+SAMPLED = Decode(max_new_tokens=3, temperature=0.7, top_p=0.9, stop=["x"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One stand-in for all tests: its address and the log of what it was asked."""
+    log = tmp_path_factory.mktemp("stand-in") / "requests.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    words = ["serve", "m", "--served-model-name", "served", "--host", "127.0.0.1"]
+    words += ["--port", str(port), "--dtype", "float32", "--generation-config", "vllm"]
+    script = Path(__file__).with_name("stand_in_vllm.py")
+    child = subprocess.Popen(
+        [sys.executable, str(script), *words],
+        env=os.environ | {"STAND_IN_LOG": str(log), "VLLM_API_KEY": "secret"},
+    )
+    url = f"http://127.0.0.1:{port}"
+    call("GET", f"{url}/health", None)
+    yield url, log
+    child.kill()
+    child.wait()
+
+
+@pytest.fixture
+def engine(server, tmp_path, monkeypatch):
+    (tmp_path / "manifest.json").write_text('{"weights": "a"}')
+    monkeypatch.setenv("SAFEGRID_ENGINE_KEY", "secret")
+    spec = EngineSpec(kind="address", address=server[0])
+    with lease(spec, [tmp_path]) as engine:
+        yield engine
+
+
+@pytest.fixture
+def bodies(server):
+    """Reads the requests for completions that a test has sent."""
+    log = server[1]
+    before = len(log.read_text().splitlines())
+
+    def read():
+        entries = [json.loads(line) for line in log.read_text().splitlines()[before:]]
+        return [entry for entry in entries if entry["path"] == "/v1/completions"]
+
+    return read
+
+
+def test_answers_keep_the_order_of_their_prompts(engine):
+    answers = engine.complete([[7], [8], [9]], GREEDY, [1, 2, 3])
+    assert [answer.text_ids[0] for answer in answers] == [7, 8, 9]
+
+
+def test_the_end_token_is_counted_but_is_no_text(engine):
+    long, cut = (
+        engine.complete([[7]], Decode(max_new_tokens=n), [0])[0] for n in (3, 2)
+    )
+    assert long == Completion([7, 0], "eos", 3, "7 0 2")
+    assert cut == Completion([7, 0], "length", 2, "7 0")
+
+
+def test_greedy_prompts_travel_in_one_request(engine, bodies):
+    engine.complete([[7], [8]], GREEDY, [5, 6])
+    (body,) = bodies()
+    assert body["prompt"] == [[7], [8]]
+    assert body["temperature"] == 0
+
+
+def test_every_setting_is_sent_so_that_no_default_of_the_engine_counts(engine, bodies):
+    engine.complete([[7]], SAMPLED, [5])
+    (body,) = bodies()
+    sent = {k: body[k] for k in ("max_tokens", "temperature", "top_p", "top_k", "stop")}
+    assert sent == {
+        "max_tokens": 3,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": -1,
+        "stop": ["x"],
+    }
+
+
+def test_sampling_asks_vllm_once_a_seed(engine, bodies):
+    answers = engine.complete([[7]] * 3, SAMPLED, [11, 12, 13])
+    assert [answer.text_ids[1] for answer in answers] == [11, 12, 13]
+    assert sorted(body["seed"] for body in bodies()) == [11, 12, 13]
+
+
+def test_lists_longer_than_vllm_takes_are_split(engine, bodies):
+    answers = engine.complete([[i % 50 + 3] for i in range(1030)], GREEDY, [0] * 1030)
+    assert [answer.text_ids[0] for answer in answers] == [
+        i % 50 + 3 for i in range(1030)
+    ]
+    assert [len(body["prompt"]) for body in bodies()] == [1000, 30]
+
+
+def test_label_logprobs_sum_over_a_labels_tokens_by_echo(engine, bodies):
+    found = engine.label_logprobs([[5, 6], [7, 8, 9]], [[10], [11, 12]])
+    assert found == [[-5.0, -11.5], [-5.0, -11.5]]
+    (body,) = bodies()
+    assert body["prompt"][1] == [5, 6, 11, 12]
+    assert body["echo"] is True
+    assert body["max_tokens"] == 1
+
+
+def test_sequence_logprobs_are_those_after_the_context(engine):
+    found = engine.sequence_logprobs([[5, 6, 7], [8, 9], [3]], [1, 2, 1])
+    assert found == [[-3.0, -3.5], [], []]
+
+
+def test_the_first_token_cannot_be_scored(engine):
+    with pytest.raises(EngineError, match="first token"):
+        engine.sequence_logprobs([[5, 6]], [0])
+
+
+def test_rows_that_do_not_fit_are_answered_without_the_engine(engine, bodies):
+    long = [3] * 62
+    first, second = engine.complete([long, [7]], GREEDY, [0, 0])
+    assert first == Completion([], "error", 0)
+    assert second.finish == "eos"
+    labels, short = engine.label_logprobs([[3] * 64, [4]], [[10], [11]])
+    assert all(math.isnan(value) for value in labels)
+    assert short == [-5.0, -5.5]
+    one, two = engine.classify([[3] * 65, [3]])
+    assert all(math.isnan(value) for value in one)
+    assert two == [0.25, 0.75]
+    sent = [prompt for body in bodies() for prompt in body["prompt"]]
+    assert max(map(len, sent)) <= 63
+
+
+def test_nothing_is_asked_for_no_rows(engine, bodies):
+    assert engine.complete([], GREEDY, []) == []
+    assert engine.label_logprobs([], [[1]]) == []
+    assert engine.classify([]) == []
+    assert bodies() == []
+
+
+def test_a_refusal_says_what_the_engine_says(engine):
+    with pytest.raises(EngineError, match="no such model"):
+        engine.post("/v1/completions", {"model": "other", "prompt": [[1]]})
+
+
+def test_the_client_imports_no_torch_and_is_light():
+    code = (
+        "import os, sys, safegrid.engine.client; t = os.times();"
+        "print(t.user + t.system, 'torch' in sys.modules, 'polars' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": sys.modules["safegrid"].__path__[0] + "/.."},
+    )
+    seconds, torch, polars = done.stdout.split()
+    assert (torch, polars) == ("False", "False")
+    assert float(seconds) < 0.6

@@ -1,0 +1,156 @@
+import multiprocessing
+
+import pytest
+
+from safegrid.engine.store import Store, answer_missing, item_key
+from safegrid.errors import EngineError
+
+KEY = {"weights": "w", "engine": "e"}
+
+
+def ask_nothing(items):
+    raise AssertionError(f"asked {items}")
+
+
+def test_answers_come_back_after_reopening(tmp_path):
+    path = tmp_path / "stage" / "cell.jsonl"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": [1, 0.1, "ü\n"], "b": None})
+    with Store(path, KEY) as store:
+        assert store.get("a") == [1, 0.1, "ü\n"]
+        assert "b" in store
+        assert len(store) == 2
+
+
+def test_other_weights_or_settings_never_find_answers(tmp_path):
+    with Store(tmp_path / "cell", KEY) as store:
+        store.put_chunk({"a": 1})
+    with Store(tmp_path / "cell", KEY | {"weights": "v"}) as store:
+        assert "a" not in store
+
+
+def test_fresh_ignores_what_was_answered_and_replaces_it(tmp_path):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1})
+    with Store(path, KEY, fresh=True) as store:
+        assert "a" not in store
+        store.put_chunk({"a": 2})
+    with Store(path, KEY) as store:
+        assert store.get("a") == 2
+
+
+@pytest.mark.parametrize("lost", [1, 5, 40])
+def test_a_torn_last_line_is_left_out_and_does_not_spoil_the_next(
+    tmp_path, lost, caplog
+):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1})
+        store.put_chunk({"b": 2, "c": 3})
+    path.write_bytes(path.read_bytes()[:-lost])
+    with Store(path, KEY) as store:
+        assert "torn" in caplog.text
+        assert store.get("a") == 1
+        assert "b" not in store
+        assert "c" not in store
+        store.put_chunk({"d": 4})
+    with Store(path, KEY) as store:
+        assert [store.get(key) for key in "ad"] == [1, 4]
+
+
+def test_a_line_with_a_flipped_bit_is_left_out(tmp_path, caplog):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1})
+        store.put_chunk({"b": 2})
+    path.write_bytes(path.read_bytes().replace(b'"a": 1', b'"a": 7'))
+    with Store(path, KEY) as store:
+        assert "checksum" in caplog.text
+        assert "a" not in store
+        assert store.get("b") == 2
+
+
+def hold(path, ready, done):
+    with Store(path, KEY):
+        ready.set()
+        done.wait(10)
+
+
+def test_a_file_has_one_writer(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path / "cell", ready, done))
+    other.start()
+    assert ready.wait(10)
+    with (
+        pytest.raises(EngineError, match="another process writes"),
+        Store(tmp_path / "cell", KEY),
+    ):
+        pass
+    done.set()
+    other.join()
+    with Store(tmp_path / "cell", KEY):
+        pass
+
+
+def test_only_missing_items_are_asked(tmp_path):
+    asked = []
+
+    def ask(items):
+        asked.append(items)
+        return [item * 10 for item in items]
+
+    with Store(tmp_path / "cell", KEY) as store:
+        store.put_chunk({"b": 20})
+        items = {"a": 1, "b": 2, "c": 3, "d": 4}
+        expected = {"a": 10, "b": 20, "c": 30, "d": 40}
+        assert answer_missing(store, items, ask, chunk=2) == expected
+        assert asked == [[1], [3, 4]]
+        assert answer_missing(store, items, ask_nothing, chunk=2) == expected
+
+
+def test_after_a_kill_the_chunks_are_those_of_an_unbroken_run(tmp_path):
+    items = {str(number): number for number in range(7)}
+    whole, resumed = [], []
+
+    def ask(items):
+        whole.append(items)
+        return items
+
+    def ask_once(items):
+        if resumed:
+            raise KeyboardInterrupt
+        resumed.append(items)
+        return items
+
+    def ask_again(items):
+        resumed.append(items)
+        return items
+
+    with Store(tmp_path / "whole", KEY) as store:
+        answer_missing(store, items, ask, chunk=3)
+    with pytest.raises(KeyboardInterrupt), Store(tmp_path / "cell", KEY) as store:
+        answer_missing(store, items, ask_once, chunk=3)
+    with Store(tmp_path / "cell", KEY) as store:
+        answer_missing(store, items, ask_again, chunk=3)
+    assert resumed == whole
+
+
+def test_new_and_stored_answers_look_alike(tmp_path):
+    with Store(tmp_path / "cell", KEY) as store:
+        new = answer_missing(store, {"a": 1}, lambda items: [(1, 2.5)], chunk=1)
+    with Store(tmp_path / "cell", KEY) as store:
+        assert answer_missing(store, {"a": 1}, ask_nothing, chunk=1) == new
+
+
+def test_too_few_answers_are_not_kept(tmp_path):
+    with Store(tmp_path / "cell", KEY) as store:
+        with pytest.raises(ValueError, match="zip"):
+            answer_missing(store, {"a": 1, "b": 2}, lambda items: [1], chunk=2)
+        assert len(store) == 0
+
+
+def test_item_keys_differ_with_each_part():
+    keys = {item_key([1, 2], 3), item_key([1], 2, 3), item_key([1, 2], 4)}
+    assert len(keys) == 3

@@ -1,0 +1,335 @@
+"""What our own engine answers, against transformers; in this process, no server."""
+
+import math
+import random
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+
+from safegrid.engine.app import Desk, make_app
+from safegrid.engine.classify import classify
+from safegrid.engine.decode import generate
+from safegrid.engine.model import load
+from safegrid.engine.registry import Ticket
+from safegrid.engine.sampling import Sampling
+from safegrid.engine.scoring import Question, score
+from safegrid.errors import EngineError
+
+GREEDY = Sampling(max_tokens=16)
+SAMPLED = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, frequency_penalty=0.4)
+KEY = {"Authorization": "Bearer k"}
+
+
+def go_on():
+    pass
+
+
+def ticket(folder, chunk=64, max_tokens=4096, head="causal", dtype="float32"):
+    return Ticket(
+        kind="safegrid",
+        model="m",
+        chain=[str(folder)],
+        head=head,
+        dtype=dtype,
+        chunk=chunk,
+        max_tokens=max_tokens,
+        idle_seconds=60,
+        start_seconds=60,
+        key="k",
+        owner=None,
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(causal):
+    return load(ticket(causal))
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    draw = random.Random(0)
+    return [
+        [1, *(draw.randrange(5, 300) for _ in range(draw.randrange(3, 30)))]
+        for _ in range(60)
+    ]
+
+
+def plain_generate(model, prompt, count):
+    """The answer of transformers' own `generate` to one prompt."""
+    ids = torch.tensor([prompt])
+    out = model.network.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=count,
+        pad_token_id=0,
+        eos_token_id=sorted(model.ends),
+    )
+    return out[0, len(prompt) :].tolist()
+
+
+def test_greedy_answers_are_those_of_generate(model, prompts):
+    answers = generate(model, prompts, [0] * 60, GREEDY, None, go_on)
+    assert [a.ids for a in answers] == [plain_generate(model, p, 16) for p in prompts]
+    finishes = {a.finish for a in answers}
+    assert finishes == {"stop", "length"}
+    for answer in answers:
+        assert (answer.ids[-1] in model.ends) == (answer.finish == "stop")
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(("chunk", "max_tokens"), [(1, 4096), (7, 4096), (64, 200)])
+def test_answers_are_equal_for_every_chunking(
+    causal, model, prompts, sampling, chunk, max_tokens
+):
+    seeds = list(range(60))
+    expected = generate(model, prompts, seeds, sampling, None, go_on)
+    other = load(ticket(causal, chunk, max_tokens))
+    order = random.Random(1).sample(range(60), 60)
+    answers = generate(
+        other,
+        [prompts[i] for i in order],
+        [seeds[i] for i in order],
+        sampling,
+        None,
+        go_on,
+    )
+    assert [a.ids for a in answers] == [expected[i].ids for i in order]
+
+
+def test_seeds_and_settings_change_draws(model, prompts):
+    first, again, other, cold = (
+        generate(model, prompts, [seed] * 60, sampling, None, go_on)
+        for seed, sampling in (
+            (1, SAMPLED),
+            (1, SAMPLED),
+            (2, SAMPLED),
+            (1, Sampling(max_tokens=16, temperature=0.3)),
+        )
+    )
+    assert [a.ids for a in first] == [a.ids for a in again]
+    assert sum(a.ids != b.ids for a, b in zip(first, other, strict=True)) > 50
+    assert sum(a.ids != b.ids for a, b in zip(first, cold, strict=True)) > 30
+
+
+def test_a_frequency_penalty_ends_repetition(model, prompts):
+    long = Sampling(max_tokens=16, frequency_penalty=2.0, ignore_eos=True)
+    plain = Sampling(max_tokens=16, ignore_eos=True)
+    most = [
+        max(
+            a.ids.count(i)
+            for a in generate(model, prompts, [0] * 60, s, None, go_on)
+            for i in a.ids
+        )
+        for s in (plain, long)
+    ]
+    assert most[1] < most[0]
+
+
+def test_stop_strings_end_an_answer(model, prompts):
+    free = generate(model, prompts[:20], [0] * 20, GREEDY, None, go_on)
+    text = model.tokenizer.decode(free[3].ids)
+    stop = text[4:7]
+    stopping = Sampling(max_tokens=16, stop=("no such text", stop))
+    answer = generate(model, prompts[:20], [0] * 20, stopping, None, go_on)[3]
+    assert (answer.finish, answer.stop) == ("stop", stop)
+    assert model.tokenizer.decode(answer.ids).index(stop) <= 4
+    assert len(answer.ids) < len(free[3].ids)
+    assert stop not in model.tokenizer.decode(answer.ids[:-1])
+
+
+def full_logprobs(model, ids):
+    with torch.inference_mode():
+        return model.network(torch.tensor([ids])).logits[0].float().log_softmax(-1)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_scores_are_those_of_a_plain_forward(model, prompts, ahead):
+    questions = [
+        Question(p, start, ahead)
+        for p, start in zip(prompts, [1, 2, 3, 4] * 15, strict=True)
+    ]
+    for question, found in zip(
+        questions, score(model, questions, 3, go_on), strict=True
+    ):
+        expected = full_logprobs(model, question.ids)
+        places = range(question.start, len(question.ids))
+        values = [expected[p - 1, question.ids[p]].item() for p in places]
+        assert found.logprobs == pytest.approx(values, abs=1e-4)
+        for place, ranked in zip(places, found.best, strict=True):
+            best = expected[place - 1].topk(3)
+            assert [token for token, _ in ranked] == best.indices.tolist()
+        assert len(found.ahead) == (3 if ahead else 0)
+        if ahead:
+            assert found.ahead[0][0] == expected[-1].argmax().item()
+
+
+def test_labels_of_one_prompt_share_a_forward(model, prompts, monkeypatch):
+    rows = []
+    forward = model.network.forward
+
+    def counting(ids, **options):
+        rows.append(len(ids))
+        return forward(ids, **options)
+
+    monkeypatch.setattr(model.network, "forward", counting)
+    questions = [
+        Question([*p, label], len(p), False) for p in prompts for label in (8, 9)
+    ]
+    scores = score(model, questions, 0, go_on)
+    assert sum(rows) == 60
+    for number in (0, 31):
+        expected = full_logprobs(model, prompts[number])[-1]
+        found = [s.logprobs[0] for s in scores[2 * number : 2 * number + 2]]
+        assert found == pytest.approx(expected[[8, 9]].tolist(), abs=1e-4)
+
+
+def test_nothing_to_score_is_no_question(model):
+    assert score(model, [Question([5], 1, False)], 1, go_on)[0].logprobs == []
+
+
+def test_classes_are_those_of_a_plain_forward(classifier, prompts):
+    model = load(ticket(classifier, chunk=7, head="classify"))
+    found = classify(model, prompts, True, go_on)
+    for row, values in zip(prompts, found, strict=True):
+        with torch.inference_mode():
+            logits = model.network(torch.tensor([row])).logits[0]
+        assert values == pytest.approx(logits.softmax(-1).tolist(), abs=1e-5)
+    raw = classify(model, prompts[:2], False, go_on)
+    assert torch.tensor(raw).softmax(-1)[1].tolist() == pytest.approx(found[1])
+
+
+def test_a_classifier_without_a_pad_token_is_refused(classifier, tmp_path):
+    import json
+    import shutil
+
+    folder = shutil.copytree(classifier, tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    config["pad_token_id"] = None
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineError, match="pad_token_id"):
+        load(ticket(folder, head="classify"))
+
+
+@pytest.fixture(scope="module")
+def web(causal, model):
+    return TestClient(
+        make_app(model, ticket(causal), Desk()),
+        headers=KEY,
+        raise_server_exceptions=False,
+    )
+
+
+def ask(web, **body):
+    return web.post("/v1/completions", json={"model": "m", **body})
+
+
+def test_health_is_open_and_the_rest_needs_the_key(web):
+    wrong = {"Authorization": "Bearer other"}
+    assert web.get("/health", headers=wrong).status_code == 200
+    assert web.get("/v1/models", headers=wrong).status_code == 401
+    assert web.post("/classify", headers=wrong, json={}).status_code == 401
+    (card,) = web.get("/v1/models").json()["data"]
+    assert (card["id"], card["max_model_len"]) == ("m", 256)
+    assert card["version"].endswith("cpu")
+
+
+def test_n_answers_to_a_prompt_are_drawn_from_consecutive_seeds(web, prompts):
+    settings = {"temperature": 1.0, "max_tokens": 8, "return_token_ids": True}
+    both = ask(web, prompt=prompts[:2], n=2, seed=5, **settings).json()["choices"]
+    apart = ask(
+        web, prompt=[prompts[0], prompts[0], prompts[1]], seeds=[5, 6, 5], **settings
+    ).json()["choices"]
+    assert [c["index"] for c in both] == [0, 1, 2, 3]
+    assert [c["token_ids"] for c in both[:3]] == [c["token_ids"] for c in apart]
+    assert both[1]["prompt_token_ids"] == prompts[0]
+    assert both[2]["prompt_token_ids"] == prompts[1]
+
+
+def test_echo_gives_the_prompt_and_exactly_one_token_more(web, model, prompts):
+    choice = ask(
+        web,
+        prompt=[prompts[0]],
+        max_tokens=1,
+        temperature=0,
+        echo=True,
+        logprobs=1,
+        seed=1234,
+        return_tokens_as_token_ids=True,
+    ).json()["choices"][0]
+    logprobs = choice["logprobs"]
+    assert len(logprobs["token_logprobs"]) == len(prompts[0]) + 1
+    assert logprobs["token_logprobs"][0] is None
+    assert logprobs["tokens"][1] == f"token_id:{prompts[0][1]}"
+    expected = full_logprobs(model, prompts[0])
+    for place in range(1, len(prompts[0])):
+        value, top = logprobs["token_logprobs"][place], logprobs["top_logprobs"][place]
+        likeliest = expected[place - 1].argmax().item() == prompts[0][place]
+        # lm-evaluation-harness compares the two floats for equality.
+        assert (value == max(top.values())) == likeliest
+    assert logprobs["token_logprobs"][-1] == max(logprobs["top_logprobs"][-1].values())
+
+
+def test_logprobs_of_an_answer_are_the_models_own(web, model, prompts):
+    body = {"max_tokens": 5, "logprobs": 2, "return_token_ids": True}
+    sampled = {"temperature": 2.0, "top_k": 50, "frequency_penalty": 1.0, "seed": 3}
+    for settings in ({"temperature": 0}, sampled):
+        choice = ask(web, prompt=prompts[0], **body, **settings).json()["choices"][0]
+        ids = choice["token_ids"]
+        expected = full_logprobs(model, prompts[0] + ids)[len(prompts[0]) - 1 :]
+        values = [expected[i, token].item() for i, token in enumerate(ids)]
+        found = choice["logprobs"]["token_logprobs"]
+        assert found == pytest.approx(values, abs=1e-4)
+        assert all(2 <= len(top) <= 3 for top in choice["logprobs"]["top_logprobs"])
+
+
+def test_a_stop_string_is_cut_from_the_text(web, prompts):
+    settings = {"prompt": prompts[3], "max_tokens": 16, "temperature": 0}
+    text = ask(web, **settings).json()["choices"][0]["text"]
+    choice = ask(web, **settings, stop=text[4:7]).json()["choices"][0]
+    assert choice["text"] == text[: text.index(text[4:7])]
+    assert choice["stop_reason"] == text[4:7]
+
+
+REFUSED = {
+    "id outside": ({"prompt": [[1, 99999]]}, "outside the vocabulary"),
+    "negative id": ({"prompt": [[1, -1]]}, "outside the vocabulary"),
+    "too long": ({"prompt": [[5] * 255], "max_tokens": 2}, "context is 256"),
+    "empty row": ({"prompt": [[5], []]}, "prompt"),
+    "text": ({"prompt": "hello"}, "prompt"),
+    "unknown": ({"prompt": [5], "min_p": 0.1}, "min_p"),
+    "no seed": ({"prompt": [5], "temperature": 1.0}, "seed"),
+    "echo": ({"prompt": [5], "echo": True, "max_tokens": 3}, "echo needs"),
+    "nothing": ({"prompt": [5], "max_tokens": 0}, "at least 1"),
+    "seeds": ({"prompt": [5], "seeds": [1, 2]}, "2 values for 1 prompts"),
+    "top_p": ({"prompt": [5], "top_p": 0}, "top_p"),
+    "n": ({"prompt": [5], "n": 0}, "n"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_answered_is_refused_with_a_reason(web, name):
+    body, reason = REFUSED[name]
+    answer = ask(web, **{"temperature": 0, **body})
+    assert answer.status_code == 400
+    assert reason in answer.json()["error"]["message"]
+
+
+def test_another_models_name_is_unknown(web):
+    answer = web.post("/v1/completions", json={"model": "x", "prompt": [5], "seed": 1})
+    assert answer.status_code == 404
+    answer = web.post("/classify", json={"model": "m", "input": [[5]]})
+    assert answer.status_code == 400
+
+
+def test_a_model_of_nan_gives_null_and_no_crash(causal, prompts):
+    model = load(ticket(causal))
+    torch.nn.init.constant_(model.network.lm_head.weight, math.nan)
+    web = TestClient(make_app(model, ticket(causal), Desk()), headers=KEY)
+    echo = {"temperature": 0, "echo": True, "logprobs": 1, "max_tokens": 1}
+    values = ask(web, prompt=prompts[0], **echo).json()["choices"][0]["logprobs"]
+    assert values["token_logprobs"][1:] == [None] * len(prompts[0])
+    for settings in ({"temperature": 0}, {"temperature": 1.0, "seed": 1}):
+        assert ask(web, prompt=prompts[:3], **settings).status_code == 200

@@ -1,0 +1,265 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.lease import lease, stop_all
+from safegrid.engine.processes import Process, owner, try_lock
+from safegrid.engine.registry import registry, run_folder
+from safegrid.errors import EngineError
+
+
+def pids():
+    return {slot.base.name.split("-")[1]: p.pid for slot, p in registry().alive()}
+
+
+def wait_until(happens, patience=10.0):
+    deadline = time.monotonic() + patience
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_vllm_is_started_with_the_flags_that_keep_it_honest(stand_in, chain, spec):
+    with lease(spec, chain("a")) as engine:
+        (start,) = [e["arguments"] for e in stand_in() if e["path"] == "start"]
+    assert start[:2] == ["serve", str(chain("a")[0])]
+    options = dict(zip(start[2::2], start[3::2], strict=True))
+    assert options.pop("--port").isdigit()
+    assert options == {
+        "--served-model-name": engine.model,
+        "--host": "127.0.0.1",
+        "--dtype": "float32",
+        "--generation-config": "vllm",
+    }
+    assert engine.key not in " ".join(start)
+
+
+def test_vllm_refuses_what_it_cannot_serve(stand_in, chain, spec, monkeypatch):
+    with (
+        pytest.raises(EngineError, match="is an adapter"),
+        lease(spec, chain("a") + chain("b")),
+    ):
+        pass
+    monkeypatch.setenv("SAFEGRID_VLLM", "no-such-command")
+    with pytest.raises(EngineError, match="no-such-command"), lease(spec, chain("a")):
+        pass
+
+
+def test_a_second_lease_finds_the_running_engine(stand_in, chain, spec):
+    with lease(spec, chain("a")) as first:
+        before = pids()
+    with lease(spec, chain("a")) as second:
+        assert pids() == before
+        assert (second.url, second.model) == (first.url, first.model)
+
+
+def test_engines_of_other_weights_dtype_or_chunk_are_others(stand_in, chain, spec):
+    names = set()
+    for other, name in (
+        (spec, "a"),
+        (spec, "b"),
+        (spec.model_copy(update={"chunk": 7}), "a"),
+    ):
+        with lease(other, chain(name)) as engine:
+            names.add(engine.model)
+    assert len(names) == 3
+
+
+def test_many_clients_at_once_start_one_engine(stand_in, chain, spec):
+    folder, urls = chain("a"), []
+
+    def ask():
+        with lease(spec, folder) as engine:
+            urls.append(engine.url)
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(urls) == 5
+    assert len(set(urls)) == 1
+    starts = [entry for entry in stand_in() if entry["path"] == "start"]
+    assert len(starts) == 1
+
+
+def test_room_is_made_by_ending_the_engine_idle_longest(stand_in, chain, spec):
+    for name in ("a", "b", "a"):
+        with lease(spec, chain(name)):
+            pass
+        time.sleep(0.02)
+    with lease(spec, chain("c")):
+        assert set(pids()) == {"a", "c"}
+
+
+def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, chain, spec):
+    got = threading.Event()
+
+    def third():
+        with lease(spec, chain("c")):
+            got.set()
+
+    with ExitStack() as stack:
+        a = stack.enter_context(lease(spec, chain("a")))
+        stack.enter_context(lease(spec, chain("b")))
+        thread = threading.Thread(target=third)
+        thread.start()
+        assert not got.wait(0.5)
+        assert set(pids()) == {"a", "b"}
+        assert a.complete([[5]], Decode(max_new_tokens=3), [0])[0].text_ids == [5, 0]
+    assert got.wait(10)
+    thread.join()
+
+
+def test_an_idle_engine_ends_and_a_used_one_does_not(stand_in, chain, spec):
+    short = spec.model_copy(update={"idle_seconds": 0.4})
+    with lease(short, chain("a")):
+        process = next(process for _, process in registry().alive())
+        time.sleep(1.0)
+        assert process.is_alive()
+    wait_until(lambda: not process.is_alive())
+    with lease(short, chain("a")) as engine:
+        assert engine.classify([[1]]) == [[0.25, 0.75]]
+
+
+def test_an_engine_that_dies_while_starting_shows_its_log(stand_in, chain, spec):
+    broken = spec.model_copy(update={"dtype": "bfloat16"})
+    for _ in range(2):
+        with pytest.raises(EngineError, match="no bfloat16"), lease(broken, chain("a")):
+            pass
+    assert pids() == {}
+
+
+def test_a_start_that_takes_too_long_is_ended(stand_in, chain, spec, monkeypatch):
+    monkeypatch.setenv("STAND_IN_SLOW", "30")
+    hasty = spec.model_copy(update={"start_seconds": 0.5})
+    with pytest.raises(EngineError, match="start_seconds"), lease(hasty, chain("a")):
+        pass
+    assert pids() == {}
+
+
+def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, chain, spec):
+    with lease(spec, chain("a")) as engine:
+        next(process for _, process in registry().alive()).end()
+        with pytest.raises(EngineError, match="does not answer"):
+            engine.classify([[1]])
+    with lease(spec, chain("a")) as engine:
+        assert engine.classify([[1]]) == [[0.25, 0.75]]
+
+
+def test_killing_the_owner_ends_its_engines(stand_in, chain, spec, monkeypatch):
+    owned = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owned.pid))
+    with lease(spec, chain("a")) as engine:
+        process = next(process for _, process in registry().alive())
+        # Not reaped: a zombie owner must count as gone too.
+        owned.kill()
+        wait_until(lambda: not process.is_alive())
+        with pytest.raises(EngineError, match="does not answer"):
+            engine.classify([[1]])
+    with (
+        pytest.raises(EngineError, match="run that this job belongs to has ended"),
+        lease(spec, chain("a")),
+    ):
+        pass
+    owned.wait()
+    wait_until(lambda: not is_listening(engine.url))
+
+
+def is_listening(url):
+    try:
+        urllib3.request("GET", f"{url}/health", retries=False, timeout=1.0)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return True
+
+
+def test_stop_all_ends_engines_and_their_children(stand_in, chain, spec):
+    with lease(spec, chain("a")) as engine:
+        folder = registry().folder
+    assert stop_all() == 1
+    assert not is_listening(engine.url)
+    assert not folder.exists()
+    assert stop_all(folder) == 0
+
+
+def test_an_owner_on_another_machine_is_not_looked_for(run, monkeypatch):
+    monkeypatch.setenv("SAFEGRID_OWNER_PID", "999999999")
+    monkeypatch.setenv("SAFEGRID_OWNER_HOST", "elsewhere")
+    assert owner() is None
+
+
+def test_by_hand_the_command_itself_is_the_owner(run, monkeypatch):
+    monkeypatch.delenv("SAFEGRID_OWNER_PID")
+    assert owner() == Process.of(os.getpid())
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert owner() is None
+
+
+def test_a_job_of_a_cluster_has_a_registry_of_its_own(run, monkeypatch):
+    local = run_folder()
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert run_folder() != local
+    assert "slurm-7@" in run_folder().name
+
+
+def test_a_reused_pid_is_not_the_old_process():
+    me = Process.of(os.getpid())
+    assert me.is_alive()
+    assert not Process(me.pid, me.started - 100).is_alive()
+
+
+def test_a_lock_ends_with_its_holder(tmp_path):
+    path = tmp_path / "lock"
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from safegrid.engine.processes import try_lock;"
+        "lock = try_lock(Path(sys.argv[1]), shared=True); print(1, flush=True);"
+        "time.sleep(60)"
+    )
+    source = Path(sys.modules["safegrid"].__file__).parents[1]
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+    assert holder.stdout.readline()
+    assert try_lock(path, shared=False) is None
+    try_lock(path, shared=True).release()
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    try_lock(path, shared=False).release()
+
+
+def test_key_and_ticket_are_private(stand_in, chain, spec):
+    with lease(spec, chain("a")) as engine:
+        folder = registry().folder
+        holding = [p for p in folder.iterdir() if engine.key in p.read_text()]
+        assert {p.suffix for p in holding} == {"", ".ticket"}
+        assert all(p.stat().st_mode & 0o077 == 0 for p in [folder, *holding])
+
+
+def test_an_address_needs_no_start(stand_in, chain, spec, monkeypatch):
+    with lease(spec, chain("a")) as started:
+        url, key = started.url, started.key
+        there = EngineSpec(kind="address", address=url + "/")
+        with pytest.raises(EngineError, match="401"), lease(there, chain("a")):
+            pass
+        monkeypatch.setenv("SAFEGRID_ENGINE_KEY", key)
+        with lease(there, chain("a")) as engine:
+            assert engine.identity._asdict() == {
+                "kind": "address",
+                "version": "0.0.stand-in",
+                "dtype": "float32",
+                "weights": "a",
+            }
+            assert engine.max_length == 64
