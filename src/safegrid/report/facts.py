@@ -1,9 +1,11 @@
 """Tables of a study's runs: its judges, its rows, the overlap of its data."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from safegrid.report.grid import Entry, Key
-from safegrid.report.names import benchmark_title
+from safegrid.report.names import benchmark_title, recipe_order, recipe_title
 from safegrid.report.tables import Column, Table
 
 
@@ -13,6 +15,30 @@ def judges_table(runs: pl.DataFrame) -> Table:
     whole = rows.filter(~pl.col("metric").str.contains(" "))
     note = "A judge's errors carry over to every score that it gives."
     return _table("judges", "The judges, judged.", "Judge", whole, "share", [note])
+
+
+def trainings_table(runs: pl.DataFrame) -> Table:
+    """Return what each training went through and what was checked before it."""
+    rows = runs.filter(kind="training")
+    notes = [
+        "largest_log_ratio: between policy and reference before the first step, in nats"
+        " an answer; it may not exceed the tolerance. Methods without a reference have"
+        " neither. tokens: padding not counted."
+    ]
+    table = _table("trainings", "The trainings.", "Model", rows, "plain", notes)
+    models = [subject.split("/") for subject in table.rows]
+    order = sorted(
+        range(len(models)), key=lambda i: (models[i][0], recipe_order(models[i][1]), i)
+    )
+    return replace(
+        table,
+        rows=[_model(*models[i]) for i in order],
+        entries=[table.entries[i] for i in order],
+    )
+
+
+def _model(base: str, recipe: str, seed: str) -> str:
+    return f"{recipe_title(recipe)}, {base}, {seed}"
 
 
 def rows_table(runs: pl.DataFrame) -> Table:
@@ -67,11 +93,8 @@ def _table(
         )
         for row in rows.iter_rows(named=True)
     }
-    none = Entry(0.0, None, None, 0, 0, 1, None)
-    blank = Entry(None, None, None, 0, 0, 0, "Not measured.")
-    entries = [
-        [found.get((s, m), none if unit == "whole" else blank) for m in metrics]
-        for s in subjects
-    ]
+    nothing = 0.0 if unit == "whole" else None
+    blank = Entry(nothing, None, None, 0, 0, 1, None)
+    entries = [[found.get((s, m), blank) for m in metrics] for s in subjects]
     columns = [Column(m, Key("", "", m, ""), 0, unit) for m in metrics]
     return Table(name, title, head, subjects, columns, entries, notes=notes)

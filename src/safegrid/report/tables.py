@@ -243,3 +243,7 @@ def _point(
 ) -> tuple[float | None, ...]:
     values = [(sign, grid.entry(model, key).value) for sign, key in keys]
     return tuple(None if value is None else sign * value for sign, value in values)
+
+
+ALL = (main_table, answers_table, differences_table, category_table, attack_table)
+"""Every table that is made from scores alone."""

@@ -32,14 +32,25 @@ _TEX = {
 }
 
 
-def save(table: Table, folder: Path | str) -> pl.DataFrame:
+class Shown:
+    """A written table; a notebook shows it as Markdown."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
+def save(table: Table, folder: Path | str) -> Shown:
     """Write `{name}.csv`, `.md` and `.tex` into a folder; return what to show."""
     stem = Path(folder) / table.name
+    text = markdown(table)
     with atomic_file(stem.with_suffix(".csv")) as temporary:
         numbers(table).write_csv(temporary)
-    write_text(stem.with_suffix(".md"), markdown(table))
+    write_text(stem.with_suffix(".md"), text)
     write_text(stem.with_suffix(".tex"), latex(table))
-    return shown(table)
+    return Shown(text)
 
 
 def numbers(table: Table) -> pl.DataFrame:
@@ -111,6 +122,8 @@ def latex(table: Table) -> str:
 def number(value: float, column: Column) -> str:
     """Return a number as it is printed in a column."""
     scaled = value * 100 if column.unit == "share" else value
+    if column.unit == "plain":
+        return f"{value:.3g}" if value % 1 else f"{value:.0f}"
     text = f"{scaled:{'+' if column.signed else ''}.{DIGITS[column.unit]}f}"
     return text.replace("-", MINUS) if float(text) else text.lstrip("+-")
 
@@ -197,9 +210,7 @@ def _foot(table: Table) -> list[str]:
         "Every answer was scored.": any(e.n for e in entries) and not unscored,
         "Several seeds: their mean, from the lowest lower to the highest upper"
         " limit; n counts all.": any(entry.seeds > 1 for entry in entries),
-        f"{BLANK}: no score, for the reason below.": any(
-            entry.value is None for entry in entries
-        ),
+        f"{BLANK}: no score, for the reason below.": any(e.reason for e in entries),
     }
     return [sentence for sentence, needed in said.items() if needed]
 
@@ -208,9 +219,14 @@ def _reasons(table: Table) -> list[str]:
     """Return a sentence for every reason, naming where it applies."""
     places: dict[str, list[str]] = {}
     for row, entries in zip(table.rows, table.entries, strict=True):
+        columns: dict[str, list[str]] = {}
         for column, entry in zip(table.columns, entries, strict=True):
             if entry.reason is not None:
-                places.setdefault(entry.reason, []).append(f"{row}, {column.title}")
+                columns.setdefault(entry.reason, []).append(column.title)
+        for reason, titles in columns.items():
+            whole = len(titles) == len(table.columns)
+            where = row if whole else f"{row} ({', '.join(titles)})"
+            places.setdefault(reason, []).append(where)
     return [f"{'; '.join(where)}: {reason}" for reason, where in places.items()]
 
 

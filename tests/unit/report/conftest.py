@@ -140,6 +140,9 @@ def synthetic_runs() -> pl.DataFrame:
                 subject = f"mini-base/{recipe}/seed0"
                 noisy = value + rng.normal(0, 0.02 * scale)
                 facts.append(_fact("history", subject, metric, noisy, step=step))
+        subject = f"mini-base/{recipe}/seed0"
+        facts.append(_fact("training", subject, "tokens", 50_000))
+        facts.append(_fact("training", subject, "largest_log_ratio", 0.0002))
     for judge in ("mini-guard", "mini-refusal"):
         for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
             facts.append(_fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))

@@ -1,0 +1,24 @@
+"""Every figure that is drawn from scores alone, by the name of its files."""
+
+from pathlib import Path
+
+import polars as pl
+
+from safegrid.report.heat import attack_map, category_map
+from safegrid.report.style import save
+from safegrid.report.trade_off import trade_off
+
+TRADE_OFFS = {
+    "trade_off_capability": ("safety", "capability"),
+    "trade_off_over_refusal": ("safety", "over_refusal"),
+    "trade_off_sound_capability": ("sound_safety", "capability"),
+    "trade_off_sound_harmless_lost": ("sound_safety", "harmless_lost"),
+}
+
+
+def save_all(scores: pl.DataFrame, folder: Path) -> None:
+    """Write the heat maps and the trade-off plots."""
+    save(category_map(scores), folder, "categories")
+    save(attack_map(scores), folder, "attacks")
+    for name, (safety, cost) in TRADE_OFFS.items():
+        save(trade_off(scores, safety, cost), folder, name)

@@ -1,0 +1,189 @@
+"""Figures: labels apart, legible in grey, the same scores give the same bytes."""
+
+import itertools
+
+import polars as pl
+import pytest
+
+from safegrid.errors import DataError
+from safegrid.methods import METHODS
+from safegrid.report.bars import figure_1, our_bars
+from safegrid.report.curves import LIKELIHOODS, LOSS, curves
+from safegrid.report.heat import attack_map
+from safegrid.report.published import read_published
+from safegrid.report.style import COLUMN, SMALL, look, save
+from safegrid.report.trade_off import trade_off
+
+FIGURE_1 = "config/published/2409.07772-figure1.csv"
+TRADE_OFFS = [("safety", "capability"), ("sound_safety", "harmless_lost")]
+
+
+@pytest.fixture(scope="module", params=TRADE_OFFS, ids="-".join)
+def plot(request, scores):
+    return trade_off(scores, *request.param)
+
+
+@pytest.fixture
+def published(request):
+    return read_published(request.config.rootpath / FIGURE_1)
+
+
+def boxes(axes):
+    return {text.get_text(): text.get_window_extent() for text in axes.texts}
+
+
+def test_every_model_has_one_label(plot):
+    (axes,) = plot.axes
+    expected = {"none", *(method.title for method in METHODS.values())}
+    assert set(boxes(axes)) == expected
+
+
+def test_no_label_covers_another_or_leaves_the_plot(plot):
+    (axes,) = plot.axes
+    frame = axes.get_window_extent()
+    found = boxes(axes)
+    for name, box in found.items():
+        assert frame.contains(box.x0, box.y0), name
+        assert frame.contains(box.x1, box.y1), name
+    for (one, first), (two, second) in itertools.combinations(found.items(), 2):
+        assert not first.overlaps(second), f"{one} covers {two}"
+
+
+def test_a_plot_fits_a_column_and_its_letters_are_readable(plot):
+    assert plot.get_size_inches()[0] == pytest.approx(COLUMN)
+    sizes = [text.get_fontsize() for text in plot.axes[0].texts]
+    assert min(sizes) >= SMALL
+
+
+def test_markers_alone_tell_the_methods_apart():
+    markers = [look(name, []).marker for name in METHODS]
+    assert len(set(markers)) == len(METHODS)
+
+
+def test_a_method_looks_the_same_beside_whatever_other_recipes():
+    assert look("nca", ["a", "b"]) == look("nca", [])
+    assert look("a", ["b", "a"]) == look("a", ["a", "b"])
+    assert look("a", ["a", "b"]) != look("b", ["a", "b"])
+
+
+def test_the_front_is_filled_and_the_rest_is_hollow(scores):
+    (axes,) = trade_off(scores, "sound_safety", "harmless_lost").axes
+    filled = [
+        line
+        for line in axes.lines
+        if line.get_marker() not in ("None", None)
+        and line.get_markerfacecolor() != "white"
+    ]
+    assert 0 < len(filled) < 13
+
+
+def test_a_model_without_a_score_is_left_out(scores):
+    blank = pl.col("recipe") == "nca"
+    value = pl.when(blank).then(None).otherwise(pl.col("value")).alias("value")
+    (axes,) = trade_off(scores.with_columns(value), "safety", "capability").axes
+    assert "NCA" not in boxes(axes)
+    assert len(boxes(axes)) == 12
+
+
+def test_two_bases_get_a_panel_each(scores):
+    other = scores.with_columns(base=pl.lit("other-base"))
+    figure = trade_off(pl.concat([scores, other]), "safety", "capability")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["mini-base", "other-base"]
+
+
+@pytest.mark.parametrize("nothing", ["all", "safety"])
+def test_figures_of_a_study_without_those_scores_are_empty_not_errors(scores, nothing):
+    gone = (
+        scores.clear()
+        if nothing == "all"
+        else scores.filter(pl.col("metric") != nothing)
+    )
+    assert not boxes(trade_off(gone, "safety", "capability").axes[0])
+    assert attack_map(scores.clear()).axes
+
+
+def test_same_scores_same_bytes(scores, tmp_path):
+    for folder in ("one", "two"):
+        save(trade_off(scores, "safety", "capability"), tmp_path / folder, "t")
+    for kind in ("pdf", "png", "svg"):
+        first, second = (tmp_path / f / f"t.{kind}" for f in ("one", "two"))
+        assert first.read_bytes() == second.read_bytes(), kind
+
+
+def test_heat_maps_print_every_number_and_mark_blanks(scores):
+    here = (pl.col("recipe") == "dpo") & (pl.col("slice") == "attack=jailbreak")
+    value = pl.when(here).then(None).otherwise(pl.col("value")).alias("value")
+    (axes,) = attack_map(scores.with_columns(value)).axes
+    printed = [text.get_text() for text in axes.texts]
+    assert len(printed) == 4 * 13
+    assert printed.count("\N{EN DASH}") == 1
+
+
+def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):
+    figure = curves(runs, LIKELIHOODS, "log-probability (nats)")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [method.title for method in METHODS.values()]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "chosen answers",
+        "rejected answers",
+    ]
+    assert all(len(axes.lines) == 2 for axes in figure.axes)
+
+
+def test_seeds_of_a_recipe_share_its_panel(runs):
+    again = runs.with_columns(pl.col("subject").str.replace("seed0", "seed1"))
+    figure = curves(pl.concat([runs, again]), LOSS, "loss")
+    assert len(figure.axes[0].lines) == 2
+    assert len([axes for axes in figure.axes if axes.lines]) == len(METHODS)
+
+
+def test_published_bars_stand_above_ours_which_are_hatched(scores, published):
+    theirs, ours = figure_1(scores, published).axes
+    assert [label.get_text() for label in theirs.get_yticklabels()][-1] == (
+        "Safe Falcon 11B"
+    )
+    assert len(ours.patches) == 13
+    assert all(bar.get_hatch() for bar in ours.patches)
+    assert not any(bar.get_hatch() for bar in theirs.patches)
+
+
+def test_our_bars_are_the_global_scores(scores):
+    bars = {bar.name: bar for bar in our_bars(scores)}
+    rows = scores.filter(
+        recipe="nca", benchmark="global", metric="safety", slice="all"
+    ).to_dicts()
+    assert bars["NCA"].value == pytest.approx(100 * rows[0]["value"])
+    assert bars["NCA"].low < bars["NCA"].value < bars["NCA"].high
+
+
+def test_published_numbers_name_their_place(published):
+    assert len(published) == 11
+    best = published.filter(item="Safe Falcon 11B").to_dicts()[0]
+    assert (best["value"], best["paper"], best["place"]) == (
+        99.9,
+        "2409.07772",
+        "Figure 1",
+    )
+    assert published["source"].str.len_chars().min() > 10
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("paper,item\n1,2\n", "columns"),
+        (
+            "paper,place,item,metric,unit,value,source\na,b,c,d,percent,,s\n",
+            r":2: empty \['value'\]",
+        ),
+        (
+            "paper,place,item,metric,unit,value,source\na,b,c,d,percent,high,s\n",
+            "not readable",
+        ),
+    ],
+)
+def test_published_files_that_are_not_whole_are_refused(tmp_path, text, message):
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_published(path)

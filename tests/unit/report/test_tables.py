@@ -1,0 +1,200 @@
+"""Tables: what stands where, what is best, what is blank and why, how it is written."""
+
+import polars as pl
+import pytest
+
+from safegrid.report.facts import (
+    judges_table,
+    overlap_table,
+    rows_table,
+    trainings_table,
+)
+from safegrid.report.grid import Grid, Key, pareto
+from safegrid.report.names import short_tasks
+from safegrid.report.tables import (
+    ALL,
+    DAGGER,
+    DOUBLE_DAGGER,
+    answers_table,
+    attack_table,
+    category_table,
+    differences_table,
+    main_table,
+)
+from safegrid.report.writing import BLANK, MINUS, latex, markdown, number, numbers, save
+
+
+@pytest.fixture(scope="module")
+def main(scores):
+    return main_table(scores)
+
+
+def change(scores: pl.DataFrame, where: dict, **values) -> pl.DataFrame:
+    """Return scores with some values changed in the rows of a place."""
+    here = pl.all_horizontal(*(pl.col(k) == v for k, v in where.items()))
+    return scores.with_columns(
+        pl.when(here).then(pl.lit(v, scores.schema[k])).otherwise(pl.col(k)).alias(k)
+        for k, v in values.items()
+    )
+
+
+def titles(table):
+    return [column.title for column in table.columns]
+
+
+def test_main_table_has_every_measure_of_the_paper_in_order(main):
+    assert titles(main) == [
+        "Global safe",
+        "Global safe, pooled",
+        "ALERT safe",
+        "Adversarial ALERT safe",
+        "safe and sound",
+        "true refusals",
+        "degenerate",
+        "toxicity",
+        "toxicity, adversarial",
+        "toxic",
+        "over-refusal",
+        "harmless lost",
+        "facts",
+        "instructions",
+        "math",
+        "reasoning",
+        "capability, mean",
+    ]
+
+
+def test_rows_begin_with_the_base_and_follow_the_methods(main):
+    assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
+    assert len(main.rows) == 13
+
+
+def test_best_follows_the_direction_of_the_measure(main, scores):
+    toxicity = titles(main).index("toxicity")
+    values = [row[toxicity].value for row in main.entries]
+    assert {values[row] for row in main.best(toxicity)} == {min(values)}
+    safe = titles(main).index("Global safe")
+    assert main.best(safe) == {
+        max(range(13), key=lambda row: main.entries[row][safe].value)
+    }
+    assert main.best(titles(main).index("true refusals")) == set()
+
+
+def test_a_broken_model_is_on_the_guards_front_and_off_the_sound_one(main):
+    marks = dict(zip(main.rows, main.marks, strict=True))
+    assert marks["none"] == DAGGER + DOUBLE_DAGGER
+    assert marks["AOT"] == DAGGER
+    assert DOUBLE_DAGGER in marks["ORPO"]
+
+
+def test_pareto_needs_better_somewhere_and_worse_nowhere():
+    assert pareto([(1, 1), (1, 1), (0, 2), (0, 1)]) == [True, True, True, False]
+    assert pareto([(1, None), (0, 0)]) == [False, True]
+
+
+def test_seeds_are_averaged_and_their_intervals_joined(scores):
+    key = Key("alert", "judge", "safety", "all")
+    where = {"recipe": "dpo", "benchmark": "alert", "metric": "safety", "slice": "all"}
+    first = change(scores, where, value=0.8, low=0.7, high=0.9)
+    second = change(first, where, value=0.6, low=0.5, high=0.65)
+    second = change(second.filter(recipe="dpo"), {"recipe": "dpo"}, seed=1)
+    grid = Grid(pl.concat([first, second]))
+    model = next(m for m in grid.models if m.recipe == "dpo")
+    entry = grid.entry(model, key)
+    assert entry.value == pytest.approx(0.7)
+    assert (entry.low, entry.high, entry.seeds) == (0.5, 0.9, 2)
+    assert entry.n == 640
+    assert "Several seeds" in markdown(main_table(pl.concat([first, second])))
+
+
+def test_a_refused_score_is_blank_with_its_reason_below(scores):
+    where = {"recipe": "nca", "benchmark": "global", "metric": "safety"}
+    reason = "40 of 720 answers are unscored (5.6%, at most 5.0% may be)."
+    changed = change(scores, where, value=None, low=None, high=None, reason=reason)
+    text = markdown(main_table(changed))
+    (row,) = [line for line in text.splitlines() if line.startswith("| NCA")]
+    assert row.split("|")[2].strip() == BLANK
+    assert f"NCA (Global safe, Global safe, pooled): {reason}" in text
+
+
+def test_unscored_answers_are_counted_in_their_cell_and_else_denied(scores):
+    assert "Every answer was scored." in markdown(main_table(scores))
+    changed = change(scores, {"recipe": "nca", "metric": "safety"}, n_unscored=7)
+    text = markdown(main_table(changed))
+    assert "u=7" in text
+    assert "Every answer was scored." not in text
+
+
+def test_csv_holds_every_number(main, tmp_path):
+    save(main, tmp_path)
+    frame = pl.read_csv(tmp_path / "main.csv")
+    assert frame["ALERT safe n"].to_list() == [320] * 13
+    nca = main.rows.index("NCA")
+    entry = main.entries[nca][0]
+    assert frame["Global safe low"][nca] == pytest.approx(entry.low)
+    assert numbers(main).height == 13
+
+
+def test_latex_is_balanced_and_escaped(main, tmp_path):
+    text = latex(main)
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert r"\toprule" in text
+    assert "%" not in text.replace(r"\%", "").replace("!}{%", "")
+    (row,) = [line for line in text.splitlines() if line.startswith("SPPO")]
+    assert row.count("&") == 17
+
+
+def test_gains_and_losses_carry_their_sign(scores):
+    table = differences_table(scores)
+    assert "none" not in table.rows
+    column = table.columns[0]
+    assert number(0.0123, column) == "+1.2"
+    assert number(-0.0123, column) == f"{MINUS}1.2"
+    assert number(-0.00001, column) == "0.0"
+
+
+def test_categories_and_attacks_are_rows_with_their_n(scores):
+    categories = category_table(scores)
+    assert "ALERT: crime_cyber" in categories.rows
+    assert len(categories.rows) == 2 * 19
+    assert "crime_cyber (n=16)" in markdown(categories)
+    assert attack_table(scores).rows[0] == "jailbreak"
+
+
+def test_answers_table_shows_what_a_guard_cannot_see(scores):
+    shown = titles(answers_table(scores))
+    assert {"empty", "cut at limit", "repetitive", "off language"} <= set(shown)
+
+
+def test_a_second_guard_gets_columns_of_its_own(scores):
+    other = scores.filter(metric="safety").with_columns(judge=pl.lit("other"))
+    shown = titles(main_table(pl.concat([scores, other])))
+    assert "Global safe (judge)" in shown
+    assert "Global safe (other)" in shown
+
+
+def test_tables_of_runs(runs):
+    assert judges_table(runs).rows == ["mini-guard", "mini-refusal"]
+    assert titles(judges_table(runs)) == ["accuracy", "false_positive_rate"]
+    assert titles(rows_table(runs)) == ["kept", "not exactly one safe"]
+    assert "ALERT 320" in markdown(overlap_table(runs))
+    assert trainings_table(runs).rows[0].startswith("DPO, mini-base")
+
+
+def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
+    few = scores.filter(pl.col("benchmark") == "xstest")
+    assert titles(main_table(few)) == ["over-refusal", "harmless lost"]
+    assert main_table(few).marks == [""] * 13
+    for make in ALL:
+        assert markdown(make(few))
+        assert latex(make(few))
+
+
+def test_task_names_lose_what_they_share():
+    assert short_tasks(["task=mini_math", "task=mini_dev_facts"]) == {
+        "task=mini_math": "math",
+        "task=mini_dev_facts": "dev facts",
+    }
+    assert short_tasks(["task=gsm8k"]) == {"task=gsm8k": "gsm8k"}
+    assert short_tasks(["task=bbh", "task=ifeval"])["task=bbh"] == "bbh"
