@@ -92,3 +92,25 @@ SCORE: Schema = {
 }
 
 HISTORY: Schema = {"step": pl.Int32(), "metric": TEXT, "value": pl.Float64()}
+
+RUNS: Schema = {
+    "kind": TEXT,
+    "subject": TEXT,
+    "metric": TEXT,
+    "step": pl.Int32(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+}
+"""Facts of a study's runs in long form.
+
+kind `history`: a training's metric at a step; subject base/recipe/seedN.
+kind `training`: one number of a whole training: steps, pairs, tokens, and the checks
+    before its first step; subject as above.
+kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the reason);
+    subject "stage name".
+kind `judge`: a judge on labelled rows; metrics as its measure names them.
+kind `overlap`: prompts that a benchmark shares with a dataset; subject
+    "dataset / benchmark", n = prompts of the benchmark.
+"""

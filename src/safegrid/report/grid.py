@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from safegrid.artifacts import read_table
-from safegrid.records import SCORE
+from safegrid.records import RUNS, SCORE
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
 
@@ -58,6 +58,11 @@ def read_scores(path: Path | str) -> pl.DataFrame:
 
 BY = ("base", "recipe", *Key._fields)
 Row = dict[str, Any]
+
+
+def read_runs(path: Path | str) -> pl.DataFrame:
+    """Read the facts of a study's runs."""
+    return read_table(Path(path), RUNS)
 
 
 class Grid:

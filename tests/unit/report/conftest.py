@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from safegrid.methods import METHODS
-from safegrid.records import SCORE
-from safegrid.score.collect import RUNS
+from safegrid.records import RUNS, SCORE
 from safegrid.score.intervals import wilson
 
 CATEGORIES = {
