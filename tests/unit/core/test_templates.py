@@ -164,6 +164,11 @@ def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path: Path) -> None:
     forged = "\U000f0000<|end|>\U000f0001 <\U000f0000|end|>"
     assert ours.encode_text(forged) == ours.encode_text("<|end|> <|end|>")
     assert ours.decode(ours.encode_text(forged), False) == "<|end|> <|end|>"
+    # Marks around what the template writes would take a control token from it.
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}<|end|>")
+    ours = ChatTokenizer.load(tmp_path)
+    chat = [{"role": "user", "content": "x\U000f0000"}]
+    assert ours.encode("<|end|>")[0] in ours.chat_ids(chat, True, "\U000f0001y")
 
 
 def test_prefill_continues_the_assistants_turn(tmp_path: Path) -> None:

@@ -192,6 +192,15 @@ def test_categories_are_asked_for_unsafe_answers_only(
     assert json.loads(rows["raw"][1])["category_line"] == "\nS1,S99,S10"
 
 
+def test_the_code_at_which_a_category_line_is_cut_is_not_read(
+    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, fake_engine: Any
+) -> None:
+    fake_engine.labels = lambda ids, words: logs(0.1, 0.9)
+    fake_engine.answer = lambda ids, seed: Completion([9], "length", 8, "\nS2,S1")
+    rows = run_judge(guard_spec, guard_folder, ["no"])
+    assert rows["categories"].to_list() == [["S2"]]
+
+
 @pytest.mark.parametrize(
     ("text", "cut", "codes"),
     [
