@@ -66,9 +66,13 @@ class RecipeEntry(Block):
 
 
 class BaseEntry(Block):
-    """A base of the registry; grown by a world."""
+    """A base of the registry.
 
-    world: str
+    Attributes:
+        world: the world that grows it; null where its folder is put there by hand.
+    """
+
+    world: str | None = None
 
 
 class StudyEntry(Block):
