@@ -3,8 +3,9 @@
 import hashlib
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -22,6 +23,12 @@ from safegrid.errors import DataError
 from safegrid.records import IDS, RESPONSE
 
 logger = logging.getLogger(__name__)
+
+
+class _Item(NamedTuple):
+    prompt_id: str
+    sample: int
+    ids: list[int]
 
 
 def generate(
@@ -57,32 +64,20 @@ def generate(
     asked = read_table(ids, IDS)
     _check(asked, ids)
     items = [
-        (prompt_id, sample, prompt)
+        _Item(prompt_id, sample, prompt)
         for prompt_id, prompt in asked.rows()
         for sample in range(decode.samples)
     ]
+    # A greedy answer depends on no seed, so another study's seed asks nothing again.
     seeds = [
-        sample_seed(seed, prompt_id, sample) if decode.temperature > 0 else 0
-        for prompt_id, sample, _ in items
+        sample_seed(seed, item.prompt_id, item.sample) if decode.temperature > 0 else 0
+        for item in items
     ]
 
     def work(asker: Asker) -> list[Completion]:
-        return asker.complete([prompt for _, _, prompt in items], decode, seeds)
+        return asker.complete([item.ids for item in items], decode, seeds)
 
     answers, identity = ask_model(engine, chain, "causal", store, work, fresh)
-    settings = sha256_json(decode.model_dump())
-    rows = [
-        {
-            "prompt_id": prompt_id,
-            "sample": sample,
-            "text": answer.text,
-            "n_prompt_tokens": len(prompt),
-            "n_tokens": answer.n_tokens,
-            "finish": answer.finish,
-            "decode": settings,
-        }
-        for (prompt_id, sample, prompt), answer in zip(items, answers, strict=True)
-    ]
     facts = manifest(
         "generate",
         inputs={"ids": ids},
@@ -91,8 +86,8 @@ def generate(
         template=read_manifest(ids).get("template"),
         **_counts(answers),
     )
-    write_table(out, pl.DataFrame(rows, schema=RESPONSE), RESPONSE, facts)
-    logger.info("%d responses: %s", len(rows), facts["finish"])
+    write_table(out, _table(items, answers, decode), RESPONSE, facts)
+    logger.info("%d responses: %s", len(answers), facts["finish"])
 
 
 def sample_seed(seed: int, prompt_id: str, sample: int) -> int:
@@ -105,6 +100,25 @@ def sample_seed(seed: int, prompt_id: str, sample: int) -> int:
     return int.from_bytes(digest[:8]) >> 1
 
 
+def _table(
+    items: Sequence[_Item], answers: Sequence[Completion], decode: Decode
+) -> pl.DataFrame:
+    settings = sha256_json(decode.model_dump())
+    rows = [
+        {
+            "prompt_id": item.prompt_id,
+            "sample": item.sample,
+            "text": answer.text,
+            "n_prompt_tokens": len(item.ids),
+            "n_tokens": answer.n_tokens,
+            "finish": answer.finish,
+            "decode": settings,
+        }
+        for item, answer in zip(items, answers, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=RESPONSE)
+
+
 def _check(asked: pl.DataFrame, path: Path) -> None:
     if asked.is_empty():
         raise DataError(f"{path}: no prompts; rebuild it with rule render")
@@ -113,7 +127,7 @@ def _check(asked: pl.DataFrame, path: Path) -> None:
         raise DataError(f"{path}: prompt {twice[0]} stands twice; ids must be unique")
 
 
-def _counts(answers: list[Completion]) -> dict[str, Any]:
+def _counts(answers: Sequence[Completion]) -> dict[str, Any]:
     """Return what a reader should know before trusting a score of these rows."""
     finish = Counter(answer.finish for answer in answers)
     return {
