@@ -21,6 +21,7 @@ from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.records import IDS, RESPONSE
+from safegrid.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,14 @@ def generate(
         fresh: ignore the store.
 
     Raises:
-        DataError: no prompts, or one that stands twice.
+        DataError: no prompts, one that stands twice, or ids rendered through another
+            chat template than the model's.
         EngineError: the engine does not start or does not answer.
     """
     asked = read_table(ids, IDS)
     _check(asked, ids)
+    template = read_manifest(ids).get("template")
+    _check_template(template, chain[0], ids)
     items = [
         _Item(prompt_id, sample, prompt)
         for prompt_id, prompt in asked.rows()
@@ -83,7 +87,7 @@ def generate(
         inputs={"ids": ids},
         params={"decode": decode.model_dump(), "seed": seed},
         engine=identity._asdict(),
-        template=read_manifest(ids).get("template"),
+        template=template,
         **_counts(answers),
     )
     write_table(out, _table(items, answers, decode), RESPONSE, facts)
@@ -125,6 +129,16 @@ def _check(asked: pl.DataFrame, path: Path) -> None:
     twice = asked.filter(asked["prompt_id"].is_duplicated())["prompt_id"].to_list()
     if twice:
         raise DataError(f"{path}: prompt {twice[0]} stands twice; ids must be unique")
+
+
+def _check_template(template: str | None, folder: Path, path: Path) -> None:
+    """Assert that a model is asked in the words that it was trained to answer."""
+    own = ChatTokenizer.load(folder).template_hash
+    if template != own:
+        raise DataError(
+            f"{path}: rendered through the chat template {template}, but the model in"
+            f" {folder} has {own}; render the prompts through this model's own base"
+        )
 
 
 def _counts(answers: Sequence[Completion]) -> dict[str, Any]:

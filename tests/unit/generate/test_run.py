@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,32 @@ from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.generate.run import generate, sample_seed
 from safegrid.records import IDS, RESPONSE
+from safegrid.templates import ChatTokenizer
 
 GREEDY = Decode(max_new_tokens=4)
 SAMPLED = Decode(max_new_tokens=4, temperature=1.0, samples=2)
 ROWS = [("long", [1, 2, 3, 4]), ("a", [1, 2]), ("b", [1, 3])]
 
 
+WriteIds = Callable[[str, list[tuple[str, list[int]]]], Path]
+
+
 @pytest.fixture
-def ids(tmp_path: Path) -> Path:
-    return write_ids(tmp_path / "ids.parquet", ROWS)
+def write_ids(tmp_path: Path, base_folder: Path) -> WriteIds:
+    template = ChatTokenizer.load(base_folder).template_hash
+
+    def write(name: str, rows: list[tuple[str, list[int]]]) -> Path:
+        path = tmp_path / f"{name}.parquet"
+        frame = pl.DataFrame(rows, schema=IDS, orient="row")
+        write_table(path, frame, IDS, {"template": template})
+        return path
+
+    return write
 
 
-def write_ids(path: Path, rows: list[tuple[str, list[int]]]) -> Path:
-    frame = pl.DataFrame(rows, schema=IDS, orient="row")
-    write_table(path, frame, IDS, {"template": "t"})
-    return path
+@pytest.fixture
+def ids(write_ids: WriteIds) -> Path:
+    return write_ids("ids", ROWS)
 
 
 def run(tmp_path: Path, base: Path, ids: Path, **changes: Any) -> pl.DataFrame:
@@ -60,7 +72,8 @@ def test_every_item_has_a_row_also_one_that_the_engine_refuses(
     assert rows["n_prompt_tokens"].to_list() == [4, 2, 2]
     facts = read_manifest(tmp_path / "responses.parquet")
     assert facts["finish"] == {"eos": 0, "length": 2, "error": 1}
-    assert (facts["rows"], facts["empty"], facts["template"]) == (3, 0, "t")
+    assert (facts["rows"], facts["empty"]) == (3, 0)
+    assert facts["template"] == read_manifest(ids)["template"]
     assert facts["engine"]["kind"] == "fake"
 
 
@@ -81,10 +94,10 @@ def test_each_sample_is_drawn_from_its_own_seed(
 
 
 def test_a_draw_does_not_depend_on_the_other_prompts(
-    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any, write_ids: WriteIds
 ) -> None:
     fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, str(seed))
-    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    few = write_ids("few", ROWS[1:])
     every = run(tmp_path, base_folder, ids, decode=SAMPLED)
     some = run(tmp_path, base_folder, few, decode=SAMPLED)
     assert some["text"].to_list() == every["text"].to_list()[2:]
@@ -116,9 +129,9 @@ def test_other_settings_or_weights_find_nothing_in_the_store(
 
 
 def test_answers_of_two_engines_never_meet_in_one_cell(
-    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any, write_ids: WriteIds
 ) -> None:
-    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    few = write_ids("few", ROWS[1:])
     run(tmp_path, base_folder, few)
     fake_engine.identity = fake_engine.identity._replace(version="2")
     fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, "newer")
@@ -128,24 +141,33 @@ def test_answers_of_two_engines_never_meet_in_one_cell(
 
 
 def test_only_missing_answers_are_asked(
-    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any, write_ids: WriteIds
 ) -> None:
-    few = write_ids(tmp_path / "few.parquet", ROWS[1:])
+    few = write_ids("few", ROWS[1:])
     run(tmp_path, base_folder, few)
     run(tmp_path, base_folder, ids)
     assert fake_engine.asked == 3
 
 
 def test_an_empty_or_doubled_file_of_prompts_is_refused(
-    tmp_path: Path, base_folder: Path, fake_engine: Any
+    tmp_path: Path, base_folder: Path, fake_engine: Any, write_ids: WriteIds
 ) -> None:
-    empty = write_ids(tmp_path / "none.parquet", [])
+    empty = write_ids("none", [])
     with pytest.raises(DataError, match=r"none\.parquet: no prompts"):
         run(tmp_path, base_folder, empty)
-    twice = write_ids(tmp_path / "twice.parquet", [("a", [1]), ("a", [2])])
+    twice = write_ids("twice", [("a", [1]), ("a", [2])])
     with pytest.raises(DataError, match=r"twice\.parquet: prompt a stands twice"):
         run(tmp_path, base_folder, twice)
     assert not (tmp_path / "responses.parquet").exists()
+
+
+def test_ids_of_another_template_are_refused(
+    tmp_path: Path, make_folder: Any, ids: Path, fake_engine: Any
+) -> None:
+    other = make_folder("other", "{{ bos_token }}{{ messages[0].content }}")
+    with pytest.raises(DataError, match="render the prompts through this model's own"):
+        run(tmp_path, other, ids)
+    assert fake_engine.leases == 0
 
 
 @pytest.mark.parametrize(
