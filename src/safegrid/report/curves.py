@@ -10,7 +10,9 @@ from safegrid.report.names import recipe_order, recipe_title
 from safegrid.report.style import CM, DASHES, PAGE, SMALL, new_figure, styled
 
 PER_ROW = 4
-HEIGHT = 3.0 * CM
+HEIGHT = 3.1 * CM
+FOOT = 1.0 * CM
+HEAD = 0.9 * CM
 GREYS = ("black", "0.45", "0.65", "0.3")
 
 LOSS = ("loss",)
@@ -39,7 +41,17 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
     rows = runs.filter(kind="history").filter(pl.col("metric").is_in(metrics))
     panels = _panels(rows)
     lines = max(1, -(-len(panels) // PER_ROW))
-    figure = new_figure(PAGE, HEIGHT * lines + 1.2 * CM)
+    height = HEIGHT * lines + FOOT + HEAD
+    # Automatic margins would take longer than the drawing.
+    figure = new_figure(PAGE, height, automatic=False)
+    figure.subplots_adjust(
+        left=0.075,
+        right=0.99,
+        bottom=FOOT / height,
+        top=1 - HEAD / height,
+        wspace=0.32,
+        hspace=0.36,
+    )
     places = figure.subplots(lines, PER_ROW, squeeze=False, sharex=True).ravel()
     for axes, (name, models) in zip(places, panels.items(), strict=False):
         for model in models:
@@ -47,11 +59,11 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
         axes.set_title(name, loc="left", pad=3)
     for axes in places[len(panels) :]:
         axes.set_axis_off()
-    figure.supxlabel("step", fontsize=7)
-    figure.supylabel(title, fontsize=7)
+    figure.supxlabel("step", fontsize=7, y=0.1 * CM / height, va="bottom")
+    figure.supylabel(title, fontsize=7, x=0.004, ha="left")
     if len(metrics) > 1:
         handles = places[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper right", ncols=3, frameon=False)
+        figure.legend(*handles, loc="upper right", ncols=3, frameon=False)
     return figure
 
 
@@ -83,3 +95,4 @@ def _draw(axes: Axes, rows: pl.DataFrame, metrics: Sequence[str]) -> None:
         )
     axes.grid(color="0.92", linewidth=0.5)
     axes.tick_params(labelsize=SMALL)
+    axes.locator_params(nbins=4, min_n_ticks=3)

@@ -94,6 +94,7 @@ def _draw(axes: Axes, grid: Grid, block: _Block, prefix: str, names: bool) -> No
             va="center",
             fontsize=CELL_SIZE,
             color=colour,
+            in_layout=False,
         )
     axes.invert_yaxis()
     labels = [key.slice.removeprefix(prefix).replace("_", " ") for key in block.keys]

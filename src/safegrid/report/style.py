@@ -8,7 +8,7 @@ second; the colours are those of Okabe and Ito, the light ones darkened for pape
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -96,14 +96,21 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def settle(figure: Figure) -> Figure:
     """Compute a figure's layout once and keep it, whatever is drawn or saved later."""
     if figure.get_layout_engine() is not None:
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that can be drawn; width and height in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, automatic: bool = True) -> Figure:
+    """Return an empty figure that can be drawn.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        automatic: find margins by what is drawn; else the caller sets them.
+    """
+    layout: Literal["constrained"] | None = "constrained" if automatic else None
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
