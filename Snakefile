@@ -21,6 +21,12 @@ include: "rules/report.smk"
 include: "rules/targets.smk"
 
 
+rule all:
+    """The whole study, to its report."""
+    input:
+        f"results/{STUDY.name}/report/report.html",
+
+
 onstart:
     record_owner()
 

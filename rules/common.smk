@@ -311,5 +311,75 @@ def all_scores(wildcards):
     return STUDY.scores()
 
 
+# ---------------------------------------------------------------------- report
+
+TABLES = (
+    "main",
+    "answers",
+    "differences",
+    "categories",
+    "attacks",
+    "judges",
+    "trainings",
+    "rows",
+    "overlap",
+)
+FIGURES = (
+    "categories",
+    "attacks",
+    "trade_off_capability",
+    "trade_off_over_refusal",
+    "trade_off_sound_capability",
+    "trade_off_sound_harmless_lost",
+    "curves_loss",
+    "curves_likelihoods",
+    "curves_margins",
+    "figure_1",
+)
+PUBLISHED = BASEDIR / "config/published/2409.07772-figure1.csv"
+
+
+def notebook_values(*names):
+    """Return `name=path` for the parameters of a notebook."""
+    root = "results/{study}"
+    paths = {
+        "scores": f"{root}/scores.parquet",
+        "runs": f"{root}/runs.parquet",
+        "tables": f"{root}/tables",
+        "figures": f"{root}/figures",
+        "published": str(PUBLISHED),
+    }
+    return [f"{name}={paths[name]}" for name in names]
+
+
+def notebook_code(name, *modules, files=()):
+    """Hash what a notebook's outputs depend on beside its inputs."""
+    return code_hash(*modules, files=(BASEDIR / "notebooks" / name, *files))
+
+
+def figure_files(*names):
+    """Return the outputs of a notebook's figures, the svg of each in the report."""
+    folder = "results/{study}/figures"
+    files = {}
+    for name in names:
+        files[name] = report(
+            f"{folder}/{name}.svg",
+            category="Figures",
+            caption=f"../docs/captions/{name}.rst",
+            labels={"figure": name.replace("_", " ")},
+        )
+        files[f"{name}_pdf"] = f"{folder}/{name}.pdf"
+        files[f"{name}_png"] = f"{folder}/{name}.png"
+    return files
+
+
+def all_tables(wildcards):
+    return [f"results/{STUDY.name}/tables/{name}.csv" for name in TABLES]
+
+
+def all_figures(wildcards):
+    return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
 def stop_engines():
     shell("python -m safegrid stop-engines")

@@ -2,4 +2,191 @@
 
 Takes: results/{study}/scores.parquet, runs.parquet.
 Gives: results/{study}/tables/, figures/, notebooks/, report/.
+
+Notebooks are calls and sentences; what they compute sits in the package. So a rule's
+params hold the hash of its notebook and of the code that the notebook calls: editing
+how figures are drawn reruns figures, and nothing else.
 """
+
+
+rule write_tables:
+    """All tables, as csv, Markdown and LaTeX."""
+    input:
+        scores="results/{study}/scores.parquet",
+        runs="results/{study}/runs.parquet",
+    output:
+        tables=expand(
+            "results/{{study}}/tables/{table}.{kind}",
+            table=TABLES,
+            kind=["csv", "md", "tex"],
+        ),
+        notebook="results/{study}/notebooks/1_tables.ipynb",
+        page=report(
+            "results/{study}/notebooks/1_tables.html",
+            category="Tables",
+            caption="../docs/captions/tables.rst",
+        ),
+    log:
+        "logs/{study}/write_tables.log",
+    benchmark:
+        "logs/timing/{study}/write_tables.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        template="1_tables.ipynb",
+        values=notebook_values("scores", "runs", "tables"),
+        code=notebook_code(
+            "1_tables.ipynb",
+            "safegrid.report.facts",
+            "safegrid.report.tables",
+            "safegrid.report.writing",
+        ),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid notebook \
+            --template "$SAFEGRID_HOME"/notebooks/{params.template:q} \
+            --values {params.values:q} \
+            --out {output.notebook:q}
+        """
+
+
+use rule write_tables as heat_maps with:
+    # Safety by category, attack success by attack.
+    input:
+        scores="results/{study}/scores.parquet",
+    output:
+        **figure_files("categories", "attacks"),
+        notebook="results/{study}/notebooks/2_categories_and_attacks.ipynb",
+        page="results/{study}/notebooks/2_categories_and_attacks.html",
+    log:
+        "logs/{study}/heat_maps.log",
+    benchmark:
+        "logs/timing/{study}/heat_maps.tsv"
+    params:
+        template="2_categories_and_attacks.ipynb",
+        values=notebook_values("scores", "figures"),
+        code=notebook_code(
+            "2_categories_and_attacks.ipynb",
+            "safegrid.report.heat",
+            "safegrid.report.style",
+        ),
+
+
+use rule write_tables as trade_offs with:
+    # What safety costs in capability and in harmless requests, with Pareto fronts.
+    input:
+        scores="results/{study}/scores.parquet",
+    output:
+        **figure_files(
+            "trade_off_capability",
+            "trade_off_over_refusal",
+            "trade_off_sound_capability",
+            "trade_off_sound_harmless_lost",
+        ),
+        notebook="results/{study}/notebooks/3_trade_off.ipynb",
+        page="results/{study}/notebooks/3_trade_off.html",
+    log:
+        "logs/{study}/trade_offs.log",
+    benchmark:
+        "logs/timing/{study}/trade_offs.tsv"
+    params:
+        template="3_trade_off.ipynb",
+        values=notebook_values("scores", "figures"),
+        code=notebook_code(
+            "3_trade_off.ipynb",
+            "safegrid.report.trade_off",
+            "safegrid.report.style",
+        ),
+
+
+use rule write_tables as training_curves with:
+    # Loss, log-probabilities and margins of every training.
+    input:
+        runs="results/{study}/runs.parquet",
+    output:
+        **figure_files("curves_loss", "curves_likelihoods", "curves_margins"),
+        notebook="results/{study}/notebooks/4_training_curves.ipynb",
+        page="results/{study}/notebooks/4_training_curves.html",
+    log:
+        "logs/{study}/training_curves.log",
+    benchmark:
+        "logs/timing/{study}/training_curves.tsv"
+    params:
+        template="4_training_curves.ipynb",
+        values=notebook_values("runs", "figures"),
+        code=notebook_code(
+            "4_training_curves.ipynb",
+            "safegrid.report.curves",
+            "safegrid.report.style",
+        ),
+
+
+use rule write_tables as figure_1 with:
+    # The paper's Figure 1 with this study's bars beside the published ones.
+    input:
+        scores="results/{study}/scores.parquet",
+    output:
+        **figure_files("figure_1"),
+        notebook="results/{study}/notebooks/5_figure_1.ipynb",
+        page="results/{study}/notebooks/5_figure_1.html",
+    log:
+        "logs/{study}/figure_1.log",
+    benchmark:
+        "logs/timing/{study}/figure_1.tsv"
+    params:
+        template="5_figure_1.ipynb",
+        values=notebook_values("scores", "published", "figures"),
+        code=notebook_code(
+            "5_figure_1.ipynb",
+            "safegrid.report.bars",
+            "safegrid.report.published",
+            "safegrid.report.style",
+            files=[PUBLISHED],
+        ),
+
+
+rule report:
+    """One HTML file with all tables and figures, for whoever has only that file."""
+    input:
+        tables=all_tables,
+        figures=all_figures,
+    output:
+        report="results/{study}/report/report.html",
+    log:
+        "logs/{study}/report.log",
+    benchmark:
+        "logs/timing/{study}/report.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        code=code_hash("safegrid.stages"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
+            --config study={wildcards.study:q} \
+            --report {output.report:q} -- tables figures
+        """
+
+
+rule report_partial:
+    """What the finished cells allow; every blank with its reason. Never up to date."""
+    log:
+        f"logs/{STUDY.name}/report_partial.log",
+    benchmark:
+        f"logs/timing/{STUDY.name}/report_partial.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        scores=STUDY.scores(),
+        logs=f"logs/{STUDY.name}",
+        out=f"results/{STUDY.name}/partial",
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid report-partial \
+            --scores {params.scores:q} \
+            --logs {params.logs:q} \
+            --out {params.out:q}
+        """

@@ -7,13 +7,10 @@ localrules:
     train_all,
     generate_all,
     judge_all,
-
-
-rule all:
-    """The whole study, to its report."""
-    default_target: True
-    input:
-        f"results/{STUDY.name}/report/report.html",
+    tables,
+    figures,
+    report,
+    report_partial,
 
 
 rule prepare_data:
@@ -35,6 +32,18 @@ rule generate_all:
     input:
         all_responses,
         all_capabilities,
+
+
+rule tables:
+    """All tables."""
+    input:
+        all_tables,
+
+
+rule figures:
+    """All figures."""
+    input:
+        all_figures,
 
 
 rule judge_all:

@@ -161,6 +161,16 @@ COMMANDS: dict[str, Command] = {
         "Choose each method's settings from a sweep.",
         "scores:path trials:json out:path",
     ),
+    "notebook": _command(
+        "report.notebook:run_notebook",
+        "Run a notebook template and keep what it showed as a page.",
+        "template:path values:texts out:path",
+    ),
+    "report-partial": _command(
+        "report.partial:write_partial",
+        "Write tables and figures of the finished cells, blanks with their reason.",
+        "scores:paths logs:path out:path",
+    ),
     "study": _command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",

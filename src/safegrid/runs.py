@@ -15,6 +15,7 @@ import psutil
 
 from safegrid.files import read_json, write_json
 
+HOME = "SAFEGRID_HOME"
 RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"
 OWNER_HOST = "SAFEGRID_OWNER_HOST"
@@ -52,6 +53,7 @@ def announce(basedir: Path) -> dict[str, str]:
     paths = [source, *(p for p in inherited.split(os.pathsep) if p and p != source)]
     return {
         "PYTHONPATH": os.pathsep.join(paths),
+        HOME: str(basedir),
         RUN: os.environ.get(RUN) or uuid.uuid4().hex,
         OWNER_PID: os.environ.get(OWNER_PID) or str(os.getpid()),
         OWNER_HOST: os.environ.get(OWNER_HOST) or socket.gethostname(),
