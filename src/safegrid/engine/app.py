@@ -3,11 +3,11 @@
 import asyncio
 import hmac
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -33,10 +33,6 @@ Work = Callable[[Callable[[], None]], dict[str, Any]]
 
 class AbandonedError(Exception):
     """The client has gone; its answer would be for nobody."""
-
-
-class UnknownModelError(Exception):
-    """The request names another model than the one that is served; status 404."""
 
 
 class Desk:
@@ -75,44 +71,47 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_errors(app)
 
-    @app.middleware("http")
-    async def check_key(
-        request: Request, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    # A dependency, not a middleware: behind one, a client's leaving is not seen.
+    def check_key(request: Request) -> None:
         given = request.headers.get("authorization", "").encode()
-        expected = f"Bearer {ticket.key}".encode()
-        if request.url.path != "/health" and not hmac.compare_digest(given, expected):
-            return _error(401, "no valid key: this engine belongs to another run")
-        return await answer(request)
+        if not hmac.compare_digest(given, f"Bearer {ticket.key}".encode()):
+            raise HTTPException(401, "no valid key: this engine is another run's")
 
     @app.get("/health")
     def health() -> Response:
         return Response()
 
-    @app.get("/v1/models")
+    locked = APIRouter(dependencies=[Depends(check_key)])
+
+    @locked.get("/v1/models")
     def models() -> dict[str, Any]:
         return {"object": "list", "data": [_card(model, ticket)]}
 
-    @app.post("/v1/completions")
+    @locked.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
         work = _scoring(model, body) if body.echo else _generating(model, body)
         return JSONResponse(await desk.do(request, work))
 
-    @app.post("/classify")
+    @locked.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "classify")
         check_rows(model, body.rows, 0)
-        labels: dict[int, str] = model.network.config.id2label
+        return JSONResponse(await desk.do(request, _classifying(model, ticket, body)))
 
-        def work(check: Callable[[], None]) -> dict[str, Any]:
-            rows = classify(model, body.rows, body.use_activation, check)
-            return classified(ticket.model, labels, rows)
-
-        return JSONResponse(await desk.do(request, work))
-
+    app.include_router(locked)
     return app
+
+
+def _classifying(model: LoadedModel, ticket: Ticket, body: ClassifyRequest) -> Work:
+    labels: dict[int, str] = model.network.config.id2label
+
+    def work(check: Callable[[], None]) -> dict[str, Any]:
+        rows = classify(model, body.rows, body.use_activation, check)
+        return classified(ticket.model, labels, rows)
+
+    return work
 
 
 def _generating(model: LoadedModel, body: CompletionRequest) -> Work:
@@ -153,37 +152,34 @@ def _card(model: LoadedModel, ticket: Ticket) -> dict[str, Any]:
 
 def _check_name(ticket: Ticket, name: str, head: str) -> None:
     if name != ticket.model:
-        raise UnknownModelError(
-            f"model {name!r} is not served here; {ticket.model!r} is"
-        )
+        raise HTTPException(404, f"{name!r} is not served here; {ticket.model!r} is")
     if head != ticket.head:
         raise RefusedError(f"this engine was started with head {ticket.head!r}")
-
-
-def _error(status: int, message: str) -> JSONResponse:
-    body = {"error": {"message": message, "type": "BadRequestError", "code": status}}
-    return JSONResponse(body, status_code=status)
 
 
 def _add_errors(app: FastAPI) -> None:
     """Turn exceptions into the API's error bodies."""
 
+    def body(status: int, message: object) -> Response:
+        error = {"message": str(message), "type": "BadRequestError", "code": status}
+        return JSONResponse({"error": error}, status_code=status)
+
+    async def told(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return body(error.status_code, error.detail)
+
     async def refused(_: Request, error: Exception) -> Response:
-        return _error(400, str(error))
+        return body(400, error)
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"][1:]))
-        return _error(400, f"{place}: {first['msg']}")
-
-    async def unknown(_: Request, error: Exception) -> Response:
-        return _error(404, str(error))
+        return body(400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
     async def abandoned(_: Request, error: Exception) -> Response:
-        return _error(499, "the client has gone")
+        return body(499, "the client has gone")
 
+    app.add_exception_handler(HTTPException, told)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(UnknownModelError, unknown)
     app.add_exception_handler(AbandonedError, abandoned)

@@ -19,7 +19,7 @@ from safegrid.errors import EngineError
 from safegrid.runs import OWNER_HOST, OWNER_PID
 
 POLL = 0.02
-# Kept so that ended children are reaped while their starter still runs.
+# Kept to reap the ended ones while their starter still runs.
 _LAUNCHED: list["subprocess.Popen[bytes]"] = []
 
 
@@ -110,6 +110,7 @@ def launch(
             pass_fds=pass_fds,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
+    _LAUNCHED[:] = [other for other in _LAUNCHED if other.poll() is None]
     _LAUNCHED.append(child)
     return Process.of(child.pid)
 

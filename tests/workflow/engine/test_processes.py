@@ -1,0 +1,174 @@
+"""Our own engine as processes: forked, spawned, left alone, abandoned."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+import urllib3
+
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.lease import lease
+from safegrid.engine.registry import registry
+from safegrid.errors import EngineError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+SPEC = EngineSpec(chunk=16, idle_seconds=60)
+PROMPTS = [[1, 7, 8 + i, 9] for i in range(20)]
+SAMPLED = Decode(max_new_tokens=8, temperature=1.0)
+
+
+def engines():
+    return [process for _, process in registry().alive()]
+
+
+def wait_until(happens, patience=20.0):
+    deadline = time.monotonic() + patience
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def answers(models):
+    """What three engines say, started one after another."""
+    found = []
+    for name, head in (
+        ("causal", "causal"),
+        ("classifier", "classify"),
+        ("other", "causal"),
+    ):
+        with lease(SPEC, [models / name], head) as engine:
+            if head == "classify":
+                found.append(engine.classify(PROMPTS))
+                continue
+            found.append(engine.complete(PROMPTS, SAMPLED, range(20)))
+            found.append(engine.label_logprobs(PROMPTS, [[9], [10, 11]]))
+            found.append(engine.identity._replace(weights=""))
+    return found
+
+
+def test_forked_engines_answer_as_spawned_ones_and_start_cheaper(
+    run, models, monkeypatch
+):
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "spawn")
+    spawned = answers(models)
+    dear = min(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in engines())
+    assert registry().nursery.process() is None
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    for slot, process in list(registry().alive()):
+        slot.clear()
+        process.end()
+    assert answers(models) == spawned
+    nursery = registry().nursery.process()
+    cheap = max(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in engines())
+    assert cheap < dear / 4
+    assert {psutil.Process(p.pid).ppid() for p in engines()} == {nursery.pid}
+
+
+def test_an_ended_engine_of_the_nursery_leaves_no_zombie(run, models, monkeypatch):
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    with lease(SPEC, [models / "causal"]) as engine:
+        (process,) = engines()
+        process.end()
+        wait_until(lambda: not psutil.pid_exists(process.pid))
+        with pytest.raises(EngineError):
+            engine.complete(PROMPTS, SAMPLED, range(20))
+    with lease(SPEC, [models / "causal"]) as engine:
+        assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
+
+
+def test_a_broken_model_is_an_error_that_shows_why(run, models, tmp_path, monkeypatch):
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "manifest.json").write_text('{"weights": "w"}')
+    with (
+        pytest.raises(EngineError, match=r"(?s)Its log ends:.*(model|Error)"),
+        lease(SPEC, [tmp_path]),
+    ):
+        pass
+    with lease(SPEC, [models / "causal"]) as engine:
+        assert engine.max_length == 256
+
+
+def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
+    run, models, monkeypatch
+):
+    owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owner.pid))
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    with lease(SPEC, [models / "causal"]) as engine:
+        left = [*engines(), registry().nursery.process()]
+        asking = threading.Thread(target=send, args=(engine, 5000, 600))
+        asking.start()
+        wait_until(lambda: at_work(left[0]))
+        owner.kill()
+        wait_until(lambda: not any(process.is_alive() for process in left))
+    owner.wait()
+    asking.join()
+
+
+def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(
+    run, models, monkeypatch
+):
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    with lease(SPEC, [models / "causal"]) as engine:
+        send(engine, rows=5000, patience=1.5)
+        started = time.monotonic()
+        engine.complete(PROMPTS, SAMPLED, range(20))
+        # The abandoned request alone takes minutes.
+        assert time.monotonic() - started < 20
+
+
+def send(engine, rows, patience):
+    """Send a long request and close the connection when patience ends."""
+    body = {
+        "model": engine.model,
+        "prompt": [[1, 5 + i % 100] for i in range(rows)],
+        "max_tokens": 250,
+        "ignore_eos": True,
+        "temperature": 0,
+    }
+    headers = {"Authorization": f"Bearer {engine.key}"}
+    with suppress(urllib3.exceptions.HTTPError):
+        urllib3.request(
+            "POST",
+            f"{engine.url}/v1/completions",
+            body=json.dumps(body),
+            headers=headers | {"Content-Type": "application/json"},
+            timeout=patience,
+            retries=False,
+        )
+
+
+def at_work(process):
+    before = sum(psutil.Process(process.pid).cpu_times()[:2])
+    time.sleep(0.3)
+    return sum(psutil.Process(process.pid).cpu_times()[:2]) > before + 0.02
+
+
+def test_by_hand_nothing_is_left_when_the_command_ends(models, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from safegrid.config import EngineSpec;"
+        "from safegrid.engine.lease import lease;"
+        "from safegrid.engine.registry import registry\n"
+        "with lease(EngineSpec(), [Path(sys.argv[1])]):\n"
+        "    print([p.pid for _, p in registry().alive()][0], registry().folder)"
+    )
+    unset = ("SAFEGRID_RUN", "SAFEGRID_OWNER_PID", "SLURM_JOB_ID")
+    env = {name: value for name, value in os.environ.items() if name not in unset}
+    source = sys.modules["safegrid"].__path__[0] + "/.."
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(models / "causal")],
+        env=env | {"PYTHONPATH": source, "SAFEGRID_RUN_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pid, folder = done.stdout.split()
+    assert not psutil.pid_exists(int(pid))
+    assert not os.path.exists(folder)
