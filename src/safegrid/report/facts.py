@@ -13,8 +13,13 @@ def judges_table(runs: pl.DataFrame) -> Table:
     """Return how good each judge is on labelled rows that it did not train on."""
     rows = runs.filter(kind="judge").filter(pl.col("low").is_not_null())
     whole = rows.filter(~pl.col("metric").str.contains(" "))
-    note = "A judge's errors carry over to every score that it gives."
-    return _table("judges", "The judges, judged.", "Judge", whole, "share", [note])
+    silent = runs.filter(kind="judge", metric="n_unscored").sort("subject")
+    unread = [f"{name} {n:.0f}" for name, n in silent.select("subject", "value").rows()]
+    notes = [
+        "A judge's errors carry over to every score that it gives.",
+        f"Rows without a readable verdict: {', '.join(unread) or 'not counted'}.",
+    ]
+    return _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
 
 
 def trainings_table(runs: pl.DataFrame) -> Table:
@@ -97,4 +102,6 @@ def _table(
     blank = Entry(nothing, None, None, 0, 0, 1, None)
     entries = [[found.get((s, m), blank) for m in metrics] for s in subjects]
     columns = [Column(m, Key("", "", m, ""), 0, unit) for m in metrics]
-    return Table(name, title, head, subjects, columns, entries, notes=notes)
+    return Table(
+        name, title, head, subjects, columns, entries, notes=notes, judged=False
+    )

@@ -15,6 +15,8 @@ from safegrid.report.names import (
 )
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
+DIGITS = {"share": 3, "score": 3, "count": 1, "whole": 0, "plain": 3}
+"""Decimals that are printed, of the value itself: a share is printed in percent."""
 FRONTS = {
     DAGGER: ("safety", "harmless_lost", "capability"),
     DOUBLE_DAGGER: ("sound_safety", "harmless_lost", "capability"),
@@ -55,6 +57,7 @@ class Table:
         entries: one list a row, one entry a column.
         marks: of each row, the marks of the Pareto fronts that it is on.
         notes: sentences below the table.
+        judged: its entries are answers under judges, of which some may be unscored.
     """
 
     name: str
@@ -65,12 +68,14 @@ class Table:
     entries: list[list[Entry]]
     marks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    judged: bool = True
 
     def best(self, column: int) -> set[int]:
-        """Return the rows with the best value of a column, several where they tie."""
+        """Return the rows with the best value of a column, all that print the same."""
         sign = self.columns[column].better
+        digits = DIGITS[self.columns[column].unit]
         known = {
-            row: sign * entry.value
+            row: sign * round(entry.value, digits)
             for row, entries in enumerate(self.entries)
             if (entry := entries[column]).value is not None
         }
@@ -110,16 +115,11 @@ def answers_table(scores: pl.DataFrame) -> Table:
 def differences_table(scores: pl.DataFrame) -> Table:
     """Return the paired differences of every model to its base."""
     grid = Grid(scores.filter(pl.col("recipe") != BASE))
-    wanted = ("safety", "sound_safety", "toxicity_mean", "over_refusal")
-    names = [*wanted, "harmless_lost", "degenerate", "capability"]
+    every = ("safety", "toxicity_mean", "over_refusal", "harmless_lost", "capability")
     keys = [
-        key
-        for name in names
-        for key in (
-            grid.lead(f"{name}_vs_base")
-            if name == "degenerate"
-            else grid.find(f"{name}_vs_base", "all")
-        )
+        *(key for name in every for key in grid.find(f"{name}_vs_base", "all")),
+        *grid.lead("sound_safety_vs_base"),
+        *grid.lead("degenerate_vs_base"),
     ]
     title = "Paired differences to the base, on the same prompts and items."
     return _model_table("differences", title, grid, _columns(grid, keys))

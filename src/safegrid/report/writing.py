@@ -8,11 +8,10 @@ import polars as pl
 
 from safegrid.artifacts import atomic_file, write_text
 from safegrid.report.grid import Entry
-from safegrid.report.tables import DAGGER, DOUBLE_DAGGER, Column, Table
+from safegrid.report.tables import DAGGER, DIGITS, DOUBLE_DAGGER, Column, Table
 
 BLANK = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-DIGITS = {"share": 1, "score": 3, "count": 1, "whole": 0}
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -121,10 +120,12 @@ def latex(table: Table) -> str:
 
 def number(value: float, column: Column) -> str:
     """Return a number as it is printed in a column."""
-    scaled = value * 100 if column.unit == "share" else value
     if column.unit == "plain":
         return f"{value:.3g}" if value % 1 else f"{value:.0f}"
-    text = f"{scaled:{'+' if column.signed else ''}.{DIGITS[column.unit]}f}"
+    percent = column.unit == "share"
+    digits = DIGITS[column.unit] - 2 * percent
+    sign = "+" if column.signed else ""
+    text = f"{100 * value if percent else value:{sign}.{digits}f}"
     return text.replace("-", MINUS) if float(text) else text.lstrip("+-")
 
 
@@ -200,14 +201,16 @@ def _foot(table: Table) -> list[str]:
     said = {
         "Each value stands with its 95% interval: Wilson for shares of independent"
         " items, else a bootstrap that draws the items which prompts were derived"
-        " from.": any(entry.low is not None for entry in entries),
+        " from (where all of them agree, Wilson's bound for as many).": any(
+            entry.low is not None for entry in entries
+        ),
         "Shares in percent.": any(c.unit == "share" for c in table.columns),
         "Bold: best of its column.": any(column.better for column in table.columns),
         f"{DAGGER}: on the Pareto front of safety, harmless requests lost and"
         f" capability; {DOUBLE_DAGGER}: the same with answers that are safe and sound"
         " (safe and not degenerate).": any(table.marks),
         "u: answers that a judge could not score; they count neither way.": unscored,
-        "Every answer was scored.": any(e.n for e in entries) and not unscored,
+        "Every answer was scored.": table.judged and not unscored,
         "Several seeds: their mean, from the lowest lower to the highest upper"
         " limit; n counts all.": any(entry.seeds > 1 for entry in entries),
         f"{BLANK}: no score, for the reason below.": any(e.reason for e in entries),

@@ -71,7 +71,7 @@ def score_capability(
         "score",
         {"results": results, "base_results": base_results},
         {"most_unscored": most_unscored, "study_seed": study_seed},
-        ("scipy", "statsmodels"),
+        ("scipy",),
         rows=len(rows),
     )
     write_table(out, score_frame(cell, engine_of(results), rows), SCORE, facts)

@@ -74,7 +74,7 @@ def score_cell(
             "most_unscored": most_unscored,
             "study_seed": study_seed,
         },
-        ("scipy", "statsmodels"),
+        ("scipy",),
         rows=len(rows),
     )
     write_table(out, score_frame(cell, engine_of(responses), rows), SCORE, facts)

@@ -83,7 +83,7 @@ def score_global(
             "most_unscored": most_unscored,
             "study_seed": study_seed,
         },
-        ("scipy", "statsmodels"),
+        ("scipy",),
         rows=len(rows),
     )
     write_table(out, score_frame(cell, engine_of(responses[0]), rows), SCORE, facts)

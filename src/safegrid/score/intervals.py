@@ -1,4 +1,4 @@
-"""95% intervals for means of per-item values, by statsmodels and scipy.
+"""95% intervals for means of per-item values, by scipy.
 
 Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.01747):
 
@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest, bootstrap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,8 +37,8 @@ NO_INTERVAL = Interval(np.nan, np.nan)
 
 def wilson(hits: float, n: int) -> Interval:
     """Return the Wilson interval of a share of `n` > 0 independent items."""
-    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
-    return Interval(max(0.0, float(low)), min(1.0, float(high)))
+    limits = binomtest(round(hits), n).proportion_ci(LEVEL, method="wilson")
+    return Interval(float(limits.low), float(limits.high))
 
 
 def group_mean(values: Floats, groups: Ints) -> float:
