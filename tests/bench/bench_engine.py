@@ -1,0 +1,169 @@
+"""CPU seconds of engine and client against plain batched `generate` in one process.
+
+Prints JSON. `python tests/bench/bench_engine.py --chain FOLDER ...` measures a model
+of one's own; without it a random one of the miniature's size is made. Each repeat
+times both sides after each other, so that a busy machine troubles both alike.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+os.environ.setdefault("SAFEGRID_RUN", f"bench-{os.getpid()}")
+os.environ.setdefault("SAFEGRID_OWNER_PID", str(os.getpid()))
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from safegrid.checkpoints import load_model
+from safegrid.config import Decode, EngineSpec
+from safegrid.engine.lease import lease, stop_all
+from safegrid.engine.registry import registry
+from safegrid.templates import ChatTokenizer
+
+ROWS = 128
+
+
+def grow(folder: Path) -> None:
+    """Save a random model of the miniature's size: 1.1 million parameters."""
+    vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2}
+    vocabulary |= {f"w{i}": i for i in range(3, 1024)}
+    backend = Tokenizer(WordLevel(vocabulary, unk_token="<pad>"))
+    backend.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=1024,
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def plain(model, prompts, count, ends):
+    """One padded call of `generate`, as a script of its own would make it."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    out = model.generate(
+        ids,
+        attention_mask=mask,
+        do_sample=False,
+        max_new_tokens=count,
+        pad_token_id=0,
+        eos_token_id=ends,
+    )
+    return [trim(row[longest:].tolist(), ends) for row in out]
+
+
+def trim(ids, ends):
+    return next((ids[:i] for i, id_ in enumerate(ids) if id_ in ends), ids)
+
+
+def measure(chain, model, ends, prompts, count):
+    """CPU and wall seconds of both sides for one list, and whether they agree."""
+    me = psutil.Process()
+    decode = Decode(max_new_tokens=count)
+    with lease(EngineSpec(), chain) as engine:
+        server = psutil.Process(next(p.pid for _, p in registry().alive()))
+        engine.complete(prompts[:2], decode, [0, 0])
+        start, mine, its = time.monotonic(), cpu(me), cpu(server)
+        answers = engine.complete(prompts, decode, [0] * len(prompts))
+        wall, mine, its = time.monotonic() - start, cpu(me) - mine, cpu(server) - its
+    start, alone = time.monotonic(), cpu(me)
+    expected = plain(model, prompts, count, ends)
+    return {
+        "client": mine,
+        "engine": its,
+        "plain": cpu(me) - alone,
+        "ratio": (mine + its) / (cpu(me) - alone),
+        "wall_ratio": wall / (time.monotonic() - start),
+        "equal": sum(a.text_ids == e for a, e in zip(answers, expected, strict=True)),
+        "tokens": sum(a.n_tokens for a in answers),
+    }
+
+
+def start_cost(chain, mode):
+    """CPU and wall seconds until an engine answers; forks after the first start."""
+    os.environ["SAFEGRID_ENGINE_START"] = mode
+    stop_all()
+    costs = []
+    for chunk in (1, 2) if mode == "fork" else (1,):
+        start = time.monotonic()
+        with lease(EngineSpec(chunk=chunk, most=1), chain):
+            wall = time.monotonic() - start
+            server = psutil.Process(next(p.pid for _, p in registry().alive()))
+            costs.append({"cpu": cpu(server), "wall": wall})
+    stop_all()
+    return costs[-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chain", type=Path, nargs="+")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--new-tokens", type=int, default=24)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        chain = given.chain or [Path(folder)]
+        if given.chain is None:
+            grow(Path(folder))
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+        model = load_model(chain)
+        draw = random.Random(0)
+        most = model.get_input_embeddings().num_embeddings
+        prompts = [
+            [draw.randrange(3, most) for _ in range(draw.randint(8, 28))]
+            for _ in range(ROWS)
+        ]
+        ends = [ChatTokenizer.load(chain[-1]).eos_id]
+        try:
+            rounds = [
+                measure(chain, model, ends, prompts, given.new_tokens)
+                for _ in range(given.repeats)
+            ]
+            starts = {mode: start_cost(chain, mode) for mode in ("spawn", "fork")}
+        finally:
+            stop_all()
+    best = {key: min(r[key] for r in rounds) for key in ("client", "engine", "plain")}
+    print(
+        json.dumps(
+            {
+                "rows": ROWS,
+                "new_tokens": given.new_tokens,
+                "cpu_seconds_best": best,
+                "cpu_ratio_of_best": (best["client"] + best["engine"]) / best["plain"],
+                "cpu_ratio_median": statistics.median(r["ratio"] for r in rounds),
+                "wall_ratio_median": statistics.median(r["wall_ratio"] for r in rounds),
+                "equal_answers": [r["equal"] for r in rounds],
+                "tokens_a_cpu_second": rounds[0]["tokens"] / best["engine"],
+                "start": starts,
+            },
+            indent=2,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
