@@ -91,6 +91,7 @@ def _draw(axes: Axes, rows: pl.DataFrame, metrics: Sequence[str]) -> None:
             points["value"],
             color=GREYS[place],
             dashes=DASHES[place] or (None, None),
+            marker="." if len(points) == 1 else None,
             label=None if title in labelled else title,
         )
     axes.grid(color="0.92", linewidth=0.5)

@@ -9,13 +9,15 @@ from matplotlib.figure import Figure
 
 from safegrid.report.grid import Grid, Key
 from safegrid.report.names import METRICS, benchmark_title
-from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
+from safegrid.report.style import CM, SMALL, new_figure, styled
 
 COLOURS = "Greys"
 DARK = 60.0
 """Percent of the worst value from which on a cell's number is printed white."""
 CELL_SIZE = 5.3
 ROW = 0.34 * CM
+CELL = 0.47 * CM
+LABELS = 2.4 * CM
 LEAST_MODELS = 6
 
 
@@ -42,14 +44,17 @@ def attack_map(scores: pl.DataFrame) -> Figure:
 def _map(scores: pl.DataFrame, metric: str, prefix: str) -> Figure:
     grid = Grid(scores)
     blocks = _blocks(grid, metric, prefix)
-    rows = sum(len(block.keys) for block in blocks)
-    models = max(LEAST_MODELS, len(grid.models))
-    width = COLUMN * max(1.0, models / 13)
-    figure = new_figure(width, (rows + 2.5 * max(1, len(blocks)) + 3) * ROW)
-    heights = [len(block.keys) for block in blocks] or [1]
-    panels = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
-    for place, block in enumerate(blocks):
-        _draw(panels[place], grid, block, prefix, names=place == 0)
+    rows = max((len(block.keys) for block in blocks), default=1)
+    width = max(LEAST_MODELS, len(grid.models)) * CELL * max(1, len(blocks))
+    figure = new_figure(LABELS + width, (rows + 6) * ROW)
+    panels = figure.subplots(1, max(1, len(blocks)), squeeze=False)[0]
+    labelled: list[str] = []
+    for axes, block in zip(panels, blocks, strict=False):
+        labels = [
+            key.slice.removeprefix(prefix).replace("_", " ") for key in block.keys
+        ]
+        _draw(axes, grid, block, labels if labels != labelled else [])
+        labelled = labels
     if not blocks:
         panels[0].set_axis_off()
         panels[0].text(0.5, 0.5, f"no scores of {METRICS[metric].title}", ha="center")
@@ -71,7 +76,8 @@ def _blocks(grid: Grid, metric: str, prefix: str) -> list[_Block]:
     ]
 
 
-def _draw(axes: Axes, grid: Grid, block: _Block, prefix: str, names: bool) -> None:
+def _draw(axes: Axes, grid: Grid, block: _Block, labels: list[str]) -> None:
+    """Draw one benchmark; no labels where they are those of the panel before."""
     values = np.array(
         [
             [_percent(grid.entry(model, key).value) for model in grid.models]
@@ -97,12 +103,11 @@ def _draw(axes: Axes, grid: Grid, block: _Block, prefix: str, names: bool) -> No
             in_layout=False,
         )
     axes.invert_yaxis()
-    labels = [key.slice.removeprefix(prefix).replace("_", " ") for key in block.keys]
     axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
     axes.set_xticks(np.arange(len(grid.models)) + 0.5, map(grid.title, grid.models))
     axes.tick_params(length=0, labelsize=SMALL)
-    axes.tick_params(axis="x", rotation=90, labeltop=names, labelbottom=False)
-    axes.set_ylabel(block.benchmark)
+    axes.tick_params(axis="x", rotation=90, labeltop=True, labelbottom=False)
+    axes.set_title(block.benchmark)
     axes.spines[:].set_visible(False)
 
 
