@@ -32,7 +32,9 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
             # The temporary name has no suffix that papermill knows.
             autosave_cell_every=0,
         )
-        page, _ = HTMLExporter(embed_images=True).from_notebook_node(executed)
+        # Readers of the page want its tables and figures; the notebook has the calls.
+        exporter = HTMLExporter(embed_images=True, exclude_input=True)
+        page, _ = exporter.from_notebook_node(executed)
         write_text(out.with_suffix(".html"), page)
 
 
