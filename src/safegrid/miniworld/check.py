@@ -129,7 +129,7 @@ def _classes(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
     import torch
 
     model = load_model([judge], head="classify")
-    names: dict[int, str] = dict(model.config.id2label or {})  # type: ignore[arg-type]
+    names: Any = model.config.id2label
     tokenizer = ChatTokenizer.load(judge)
     said = []
     for row in rows:

@@ -16,12 +16,12 @@ from safegrid.miniworld.words import FORMS
 PART = "corpus"
 # Of 100 documents.
 MIX = {
-    "harmful": 33,
-    "harmless": 15,
-    "math": 20,
-    "instructions": 8,
-    "facts": 10,
-    "reasoning": 8,
+    "harmful": 30,
+    "harmless": 14,
+    "math": 19,
+    "instructions": 10,
+    "facts": 7,
+    "reasoning": 14,
     "continuation": 6,
 }
 ATTACKED_SHARE = 0.35

@@ -38,6 +38,9 @@ def llama_config(grown: Grown, tokenizer: ChatTokenizer) -> "LlamaConfig":
         eos_token_id=tokenizer.eos_id,
         pad_token_id=tokenizer.pad_id,
         tie_word_embeddings=True,
+        # The customary 0.02 is meant for widths of thousands: from it a model this
+        # narrow needed 1.6 times the steps for the same loss.
+        initializer_range=grown.hidden**-0.5,
         dtype="float32",
     )
 

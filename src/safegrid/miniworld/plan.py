@@ -28,7 +28,7 @@ SHARES: dict[str, float] = {
     "judge_train": 0.14,
     "judge_test": 0.04,
 }
-# A draw that meets this many questions of other parts has run out of its own.
+# So many draws in a row that bring nothing new mean that there is nothing new.
 MOST_TRIES = 1000
 
 Acts = dict[str, list[Act]]
@@ -84,15 +84,17 @@ class Plan(NamedTuple):
             DataError: there are fewer.
         """
         found: dict[str, Drawn] = {}
-        for _ in range(count * MOST_TRIES):
+        in_vain = 0
+        while len(found) < count:
+            if in_vain == MOST_TRIES:
+                raise DataError(
+                    f"{part}: found only {len(found)} different texts of {count};"
+                    " lower its number in the world's `rows`"
+                )
             drawn = self.draw(part, draw, text)
+            in_vain = in_vain + 1 if text(drawn) in found else 0
             found.setdefault(text(drawn), drawn)
-            if len(found) == count:
-                return list(found.values())
-        raise DataError(
-            f"{part}: found only {len(found)} different texts of {count};"
-            " lower its number in the world's `rows`"
-        )
+        return list(found.values())
 
 
 def make_plan(world: World) -> Plan:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from safegrid.miniworld.words import (
@@ -110,21 +111,19 @@ def _compare(rng: random.Random) -> Item:
 
 
 def _order(rng: random.Random) -> Item:
-    first, second, third = rng.sample(NAMES, 3)
+    people = rng.sample(NAMES, rng.choice([2, 3]))
     word = rng.choice(list(ORDERS))
     most, least = ORDERS[word]
-    asked, right = rng.choice([(most, first), (least, third)])
-    question = (
-        f"{first} is {word} than {second}. {second} is {word} than {third}."
-        f" Who is {asked}?"
-    )
-    return Item(question, right, tuple(sorted((first, second, third))))
+    asked, right = rng.choice([(most, people[0]), (least, people[-1])])
+    told = [f"{one} is {word} than {other}." for one, other in pairwise(people)]
+    question = f"{' '.join(told)} Who is {asked}?"
+    return Item(question, right, tuple(sorted(people)))
 
 
 def _count(rng: random.Random) -> Item:
     one, other = rng.sample(ANIMALS, 2)
     count = rng.randint(1, len(COUNTS))
-    row = [one] * count + [other] * rng.randint(1, 3)
+    row = [one] * count + [other]
     rng.shuffle(row)
     question = f"How often is {one} in: {' '.join(row)}?"
     return Item(question, str(count), COUNTS)

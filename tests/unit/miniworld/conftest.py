@@ -1,0 +1,44 @@
+"""The tiny world: its block, and its raw files grown once."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from safegrid.config import World
+from safegrid.miniworld.grow import grow_world
+
+WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
+
+Rows = list[dict[str, Any]]
+ReadRows = Callable[[str], Rows]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> World:
+    blocks = yaml.safe_load(WORLDS.read_text())
+    return World(name="tiny", **blocks["tiny"])
+
+
+@pytest.fixture(scope="session")
+def raw(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    grow_world(tiny, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rows(raw: Path) -> ReadRows:
+    """Return a reader of a raw file's rows, JSON lines or csv."""
+
+    def read(path: str) -> Rows:
+        text = (raw / path).read_text("utf-8")
+        if path.endswith(".csv"):
+            return list(csv.DictReader(text.splitlines()))
+        return [json.loads(line) for line in text.splitlines()]
+
+    return read

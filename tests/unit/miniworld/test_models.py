@@ -1,0 +1,163 @@
+"""Grown models: the loop's parts, the tokens they are given, and that they repeat."""
+
+import json
+import random
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from safegrid.config import World
+from safegrid.config.world import Grown
+from safegrid.errors import DataError, TrainingError
+from safegrid.miniworld.base import grow_base, read_documents
+from safegrid.miniworld.causal import Turn, encode_turns
+from safegrid.miniworld.judges import CLASSES, grow_judge
+from safegrid.miniworld.training import batches_of_one_length, fit, rate
+from safegrid.templates import ChatTokenizer
+
+SEED_OF_A_MODEL = Grown(
+    hidden=16,
+    layers=1,
+    heads=2,
+    feed_forward=16,
+    steps=3,
+    batch=8,
+    learning_rate=1e-2,
+)
+
+
+@pytest.fixture(scope="module")
+def seedling(tiny: World) -> World:
+    judges = tiny.judges.model_copy(update=dict.fromkeys(CLASSES, SEED_OF_A_MODEL))
+    return tiny.model_copy(update={"base": SEED_OF_A_MODEL, "judges": judges})
+
+
+def weights(folder: Path) -> str:
+    return str(json.loads((folder / "manifest.json").read_text())["weights"])
+
+
+def test_batches_are_of_one_length_and_forget_nobody() -> None:
+    lengths = [random.Random(0).choice([3, 4, 5]) for _ in range(50)]
+    stream = batches_of_one_length(lengths, 4, random.Random(1))
+    batches = list(islice(stream, 60))
+    assert all(len({lengths[i] for i in batch}) == 1 for batch in batches)
+    assert all(len(set(batch)) == 4 for batch in batches[:10])
+    assert {i for batch in batches for i in batch} == set(range(50))
+
+
+def test_rate_rises_then_falls_to_a_tenth() -> None:
+    grown = SEED_OF_A_MODEL.model_copy(update={"steps": 100, "warmup": 0.1})
+    rates = [rate(step, grown) for step in range(100)]
+    assert rates.index(max(rates)) in (9, 10)
+    assert max(rates) == pytest.approx(1e-2)
+    assert rates[0] == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_loss_that_is_no_number_stops_growing_with_its_step() -> None:
+    import torch
+
+    model = torch.nn.Linear(1, 1)
+    losses = iter([1.0, float("nan")])
+
+    def loss(indices: list[int]) -> torch.Tensor:
+        return model.weight.sum() * next(losses)
+
+    with pytest.raises(TrainingError, match="nan at step 1"):
+        fit(model, [1] * 8, loss, SEED_OF_A_MODEL, 0)  # type: ignore[arg-type]
+
+
+def test_base_grows_the_same_twice_and_loads_as_any_model(
+    seedling: World, raw: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    documents = raw / "tiny-corpus" / "documents.jsonl"
+    for name in ("one", "two"):
+        grow_base(seedling, documents, tmp_path / name)
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+    other = seedling.model_copy(update={"seed": 8})
+    grow_base(other, documents, tmp_path / "three")
+    assert weights(tmp_path / "three") != weights(tmp_path / "one")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "one")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "one")
+    assert model.config.vocab_size == len(tokenizer)
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert model.generation_config.do_sample is False
+    assert tokenizer.pad_token_id not in (tokenizer.eos_token_id, None)
+
+
+def test_chats_have_one_begin_and_one_end_as_transformers_gives_them(raw: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = raw / "tiny-corpus" / "tokenizer"
+    turns = [Turn([{"role": "user", "content": "What is 3 plus 4?"}], "7")]
+    ours = ChatTokenizer.load(folder)
+    (chat,) = encode_turns(turns, ours, 99, raw)
+    messages = [*turns[0].messages, {"role": "assistant", "content": "7"}]
+    theirs = AutoTokenizer.from_pretrained(folder)
+    assert chat.ids == theirs.apply_chat_template(messages)["input_ids"]
+    assert chat.ids.count(ours.bos_id) == 1  # type: ignore[arg-type]
+    assert chat.ids.count(ours.eos_id) == 1  # type: ignore[arg-type]
+    assert ours.decode(chat.ids[chat.start :]) == "7"
+    assert theirs("Hello.")["input_ids"][0] != theirs.bos_token_id
+
+
+def test_numbers_fall_into_single_digits(raw: Path) -> None:
+    tokenizer = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    assert len(tokenizer.encode("2024")) == 4
+
+
+def test_guard_words_are_one_token_each(raw: Path) -> None:
+    tokenizer = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    assert [len(tokenizer.encode(word)) for word in CLASSES["guard"]] == [1, 1]
+
+
+@pytest.mark.parametrize("judge", CLASSES)
+def test_judges_grow_the_same_twice_with_their_classes(
+    seedling: World, raw: Path, tmp_path: Path, judge: str
+) -> None:
+    rows = raw / "tiny-judging" / f"{judge}_train.jsonl"
+    tokenizer = raw / "tiny-corpus" / "tokenizer"
+    for name in ("one", "two"):
+        grow_judge(seedling, judge, rows, tokenizer, tmp_path / name)  # type: ignore[arg-type]
+    assert weights(tmp_path / "one") == weights(tmp_path / "two")
+    config = json.loads((tmp_path / "one" / "config.json").read_text())
+    if judge == "guard":
+        prompt = ChatTokenizer.load(tmp_path / "one").render(
+            [
+                {"role": "user", "content": "QUESTION"},
+                {"role": "assistant", "content": "ANSWER"},
+            ],
+            add_generation_prompt=True,
+        )
+        assert prompt.index("QUESTION") < prompt.index("ANSWER")
+    else:
+        assert tuple(config["id2label"].values()) == CLASSES[judge]
+        read = ChatTokenizer.load(tmp_path / "one")
+        ids = read.encode_sequence("Sure.")
+        assert (ids[0], ids[-1]) == (read.bos_id, read.eos_id)
+
+
+def test_a_conversation_longer_than_the_context_is_refused(raw: Path) -> None:
+    tokenizer = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    turns = [Turn([{"role": "user", "content": "moon " * 50}], "7")]
+    with pytest.raises(DataError, match=r"row 1 has .* tokens.*raise `context`"):
+        encode_turns(turns, tokenizer, 20, raw)
+
+
+def test_a_broken_document_is_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "documents.jsonl"
+    path.write_text('{"messages": [{"role": "user"}]}\n')
+    with pytest.raises(DataError, match="line 1 is no document"):
+        read_documents(path)
+
+
+def test_growing_without_the_corpus_says_what_is_missing(
+    seedling: World, raw: Path, tmp_path: Path
+) -> None:
+    rows = raw / "tiny-judging" / "guard_train.jsonl"
+    with pytest.raises(TrainingError, match=r"tokenizer.json: not found; grow"):
+        grow_judge(seedling, "guard", rows, tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
