@@ -1,0 +1,164 @@
+"""`make bench`: what the default study costs on this machine, beside the last figures.
+
+Runs the whole study cold in a fresh copy of the repository, then again, then its
+figures alone; measures planning, the engine and the trainers against plain runs of
+the same work; checks that the fresh run's scores are the bytes of the last one's.
+Prints everything, writes docs/bench.json, and tells the difference to the file that
+was there. Figures of two machines do not compare; ratios do, roughly.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from stages import stage_shares, throughput, write_costs
+from watch import Watch
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = ROOT / "docs" / "bench.json"
+FIGURE_RULES = ["heat_maps", "trade_offs", "training_curves", "figure_1"]
+
+
+def timed(command: list[str], folder: Path) -> float:
+    """Return the wall seconds of a command that must succeed."""
+    start = time.perf_counter()
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(
+            f"{' '.join(command)} failed:\n{run.stdout[-2000:]}{run.stderr[-2000:]}"
+        )
+    return time.perf_counter() - start
+
+
+def copy_sources(folder: Path) -> None:
+    """Copy what git tracks, or would, so that nothing is there already."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        source, target = ROOT / name, folder / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def planning(folder: Path, study: str) -> dict[str, float]:
+    """Seconds that planning takes above Snakemake's own start; the best of three."""
+    plan = ["snakemake", "--dry-run", "--quiet", "all", "--config", f"study={study}"]
+    version = min(timed(["snakemake", "--version"], folder) for _ in range(3))
+    planned = min(timed(plan, folder) for _ in range(3))
+    return {"version": version, "dry_run": planned, "planning": planned - version}
+
+
+def study(folder: Path, name: str, cores: int) -> dict[str, Any]:
+    """Run a study cold, again, and its figures alone; in seconds and megabytes."""
+    command = [
+        *(sys.executable, "-m", "safegrid", "study"),
+        *("--study", name, "--cores", str(cores)),
+    ]
+    with Watch() as watch:
+        cold = timed(command, folder)
+    again = timed(command, folder)
+    figures = [
+        *("snakemake", "--cores", str(cores), "--config", f"study={name}"),
+        *("--forcerun", *FIGURE_RULES, "--", "figures"),
+    ]
+    return {
+        "cold_seconds": cold,
+        "nothing_to_do_seconds": again,
+        "figures_seconds": timed(figures, folder),
+        "peak_megabytes": watch.peak,
+        "results_megabytes": megabytes(folder / "results"),
+    }
+
+
+def megabytes(folder: Path) -> float:
+    """Size of a folder's files."""
+    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6
+
+
+def same_scores(folder: Path, name: str) -> bool | None:
+    """Whether the fresh run's scores are those of the run that lies here."""
+    here, fresh = (
+        root / "results" / name / "scores.parquet" for root in (ROOT, folder)
+    )
+    return here.read_bytes() == fresh.read_bytes() if here.exists() else None
+
+
+def script(name: str) -> Any:
+    """Run one of the comparisons beside this file and return what it printed."""
+    run = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name(name))],
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        sys.exit(f"{name} failed:\n{run.stderr[-2000:]}")
+    return json.loads(run.stdout)
+
+
+def rounded(value: Any) -> Any:
+    """Round all numbers of a nested record to three digits after the point."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def compare(new: Any, old: Any, path: str = "") -> list[str]:
+    """Return a line for each number: old, new and their ratio."""
+    if isinstance(new, dict):
+        before = old if isinstance(old, dict) else {}
+        lines = (
+            compare(v, before.get(k), f"{path}.{k}".strip(".")) for k, v in new.items()
+        )
+        return [line for group in lines for line in group]
+    number = isinstance(new, (int, float)) and not isinstance(new, bool)
+    if number and isinstance(old, (int, float)) and old:
+        return [f"{path}: {new} (was {old}, x {new / old:.2f})"]
+    return [f"{path}: {new}"]
+
+
+def main() -> None:
+    """Measure, print, compare and record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", default="mini")
+    parser.add_argument("--cores", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_sources(folder)
+        record: dict[str, Any] = {
+            "machine": f"{platform.machine()}, {options.cores} cores",
+            "study": {
+                "name": options.study,
+                **study(folder, options.study, options.cores),
+            },
+            "planning_seconds": planning(folder, options.study),
+            "same_scores_as_the_last_run": same_scores(folder, options.study),
+            "stages": stage_shares(folder, options.study),
+            "tokens_per_second": throughput(folder, options.study),
+        }
+        write_costs(folder, options.study, ROOT / "src/safegrid/workflow/costs.yaml")
+    record["training_against_stock"] = script("bench_train.py")
+    record["engine_against_generate"] = script("bench_engine.py")
+    record = rounded(record)
+    old = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    print("\n".join(compare(record, old)))
+    RECORD.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

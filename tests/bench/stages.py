@@ -1,0 +1,121 @@
+"""Where a study's time went, from the timing files of its jobs and its own tables."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+# Rules by what a reader asks for.
+PHASES = {
+    "growing": ("grow_world", "grow_base", "grow_judge"),
+    "training": ("reference", "kto_reference", "train"),
+    "generation": ("generate", "capability"),
+    "judging": ("judge", "measure"),
+    "scoring": ("score", "score_capability", "score_global", "collect"),
+    "reporting": (
+        "write_tables",
+        "heat_maps",
+        "trade_offs",
+        "training_curves",
+        "figure_1",
+        "report",
+    ),
+}
+
+
+def jobs(folder: Path, study: str) -> Iterator[tuple[str, float, Path]]:
+    """Yield rule, wall seconds and timing file of every job."""
+    timing = folder / "logs" / "timing"
+    for root in (timing, timing / study):
+        for path in sorted(root.rglob("*.tsv")):
+            inside = path.relative_to(root).parts
+            if root == timing and inside[0] == study:
+                continue
+            with path.open() as stream:
+                row = next(csv.DictReader(stream, delimiter="\t"))
+            yield inside[0].removesuffix(".tsv"), float(row["s"]), path
+
+
+def stage_shares(folder: Path, study: str) -> dict[str, Any]:
+    """Return each phase's seconds over all its jobs and its share of the whole."""
+    seconds: dict[str, float] = defaultdict(float)
+    counts: dict[str, int] = defaultdict(int)
+    phase_of = {rule: phase for phase, rules in PHASES.items() for rule in rules}
+    for rule, spent, _ in jobs(folder, study):
+        phase = phase_of.get(rule, "data")
+        seconds[phase] += spent
+        counts[phase] += 1
+    total = sum(seconds.values())
+    return {
+        phase: {
+            "jobs": counts[phase],
+            "seconds": spent,
+            "share": spent / total,
+        }
+        for phase, spent in sorted(seconds.items())
+    }
+
+
+def throughput(folder: Path, study: str) -> dict[str, float]:
+    """Return tokens a second of jobs' wall time, start-up included."""
+    root = folder / "results" / study
+    responses = pl.concat(
+        [pl.read_parquet(path) for path in (root / "responses").rglob("*.parquet")]
+    )
+    spent: dict[str, float] = defaultdict(float)
+    for rule, seconds, _ in jobs(folder, study):
+        spent[rule] += seconds
+    verdicts = len(list((root / "verdicts").rglob("*.parquet")))
+    cells = len(list((root / "responses").rglob("*.parquet")))
+    answered = float(responses["n_tokens"].sum())
+    read = float(responses["n_prompt_tokens"].sum()) + answered
+    return {
+        "generation": answered / spent["generate"],
+        "judging": read / cells * verdicts / spent["judge"],
+        "training": _trained_tokens(root) / spent["train"],
+    }
+
+
+def _trained_tokens(root: Path) -> float:
+    """Return prompt and answer tokens of all steps of all trainings."""
+    tokens = 0.0
+    for model in (root / "models").glob("*/*/*/manifest.json"):
+        recipe = yaml.safe_load(model.read_text())["params"]["recipe"]
+        base = model.parts[-4]
+        pairs = pl.read_parquet(root / "pairs" / base / f"{recipe['dataset']}.parquet")
+        lengths = pairs.select(
+            2 * pl.col("prompt_ids").list.len()
+            + pl.col("chosen_ids").list.len()
+            + pl.col("rejected_ids").list.len()
+        )
+        steps, batch = recipe["training"]["steps"], recipe["training"]["batch"]
+        tokens += float(lengths.to_series().mean()) * steps * batch
+    return tokens
+
+
+def write_costs(folder: Path, study: str, out: Path) -> None:
+    """Write mean seconds a job of each rule, and megabytes of results a job."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for rule, spent, _ in jobs(folder, study):
+        seconds[rule].append(spent)
+    total = sum(
+        f.stat().st_size for f in (folder / "results").rglob("*") if f.is_file()
+    )
+    share = total / 1e6 / sum(map(len, seconds.values()))
+    table = {
+        rule: {
+            "seconds": round(sum(spent) / len(spent), 2),
+            "megabytes": round(share, 3),
+        }
+        for rule, spent in sorted(seconds.items())
+    }
+    head = (
+        "# What one job of each rule took in the study `mini` on two cores: wall\n"
+        "# seconds and megabytes of results (the mean over all jobs). Made by `make\n"
+        "# bench`; `make study` estimates from it.\n"
+    )
+    out.write_text(head + yaml.safe_dump(table))
