@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
 
-.PHONY: study test check bench readme env clean
+.PHONY: study test check bench readme confirm env clean
 
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES)
@@ -34,6 +34,10 @@ bench: $(READY)
 
 readme: $(READY)
 	safegrid readme --study $(STUDY)
+
+# After an edit of a dear stage's code that changes no result (else raise its number).
+confirm: $(READY)
+	python tests/unit/core/confirm_stages.py
 
 env: $(READY)
 

@@ -176,11 +176,6 @@ COMMANDS: dict[str, Command] = {
         "Run a study to its report, as `make study` does.",
         "study:text cores:int",
     ),
-    "stop-engines": _command(
-        "engine.lease:stop_all",
-        "End the engines of this run.",
-        "",
-    ),
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",

@@ -20,8 +20,9 @@ def planned_jobs(plan: str) -> dict[str, int]:
 def costs() -> dict[str, dict[str, float]]:
     """Return seconds on one core and megabytes of one job, by rule, as measured."""
     text = files("safegrid.workflow").joinpath("costs.yaml").read_text("utf-8")
-    table: dict[str, dict[str, float]] = yaml.safe_load(text)
-    return table
+    # None where nothing was measured yet: the file holds comments only.
+    table: dict[str, dict[str, float]] | None = yaml.safe_load(text)
+    return table or {}
 
 
 def describe(study: str, jobs: dict[str, int], cores: int) -> str:

@@ -3,8 +3,10 @@
 import logging
 from pathlib import Path
 
+import psutil
+
 from safegrid.errors import SafegridError
-from safegrid.runs import OWNER_FILE, Owner, end_processes, read_owner
+from safegrid.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> boo
     locked = is_locked(locks)
     if locked:
         _refuse_unless_dead(owner)
+        _refuse_beside_another(locks.absolute().parent.parent, owner)
     if owner is None or not owner.is_here() or owner.is_alive():
         return False
     ended = end_processes(owner.run)
@@ -53,3 +56,24 @@ def _refuse_unless_dead(owner: Owner | None) -> None:
             f"a run is at work in this folder (process {owner.pid});"
             f" wait for it, or end it with `kill -INT {owner.pid}`"
         )
+
+
+def _refuse_beside_another(folder: Path, dead: Owner | None) -> None:
+    """Refuse while a Snakemake works here that has not recorded itself yet.
+
+    Between taking the lock and recording its owner a run takes a moment, in which the
+    record still names the run before.
+    """
+    for process in psutil.process_iter():
+        try:
+            ours = any(Path(word).name == "snakemake" for word in process.cmdline()[:2])
+            if not ours or Path(process.cwd()) != folder.resolve():
+                continue
+            left_behind = dead is not None and process.environ().get(RUN) == dead.run
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if not left_behind:
+            raise SafegridError(
+                f"a Snakemake is at work in this folder (process {process.pid}); wait"
+                f" for it, or end it with `kill -INT {process.pid}`"
+            )

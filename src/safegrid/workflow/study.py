@@ -51,6 +51,13 @@ def _snakemake(
 
 def _tell_of_failure(study: str, cores: int, status: int) -> int:
     """Build what the finished cells allow and say that it is not the whole."""
+    if status < 0:
+        print(
+            f"study {study}: Snakemake was ended by signal {-status}; start again to go"
+            " on: finished cells are kept",
+            file=sys.stderr,
+        )
+        return 128 - status
     partial = _snakemake(study, cores, ["--", "report_partial"])
     if partial.returncode == 0:
         print(

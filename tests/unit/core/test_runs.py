@@ -27,7 +27,7 @@ def sleeper():
 
 def folder(tmp_path, **owner):
     locks = tmp_path / "locks"
-    locks.mkdir()
+    locks.mkdir(parents=True)
     (locks / "0.input.lock").touch()
     file = tmp_path / "owner.json"
     if owner:
@@ -63,6 +63,27 @@ def test_an_unknown_owner_is_refused_with_the_command(tmp_path):
     locks, file = folder(tmp_path)
     with pytest.raises(SafegridError, match="snakemake --unlock"):
         clear_crashed_run(locks, file)
+
+
+def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path):
+    locks, file = folder(tmp_path / ".snakemake", pid=2**22 + 1, started=0.0)
+    script = tmp_path / "snakemake"
+    script.write_text("import time; time.sleep(60)")
+    for environment, refused in (({}, True), ({runs.RUN: "test-run"}, False)):
+        process = subprocess.Popen(
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            env={**os.environ} | environment,
+        )
+        try:
+            if refused:
+                with pytest.raises(SafegridError, match=f"at work.*{process.pid}"):
+                    clear_crashed_run(locks, file)
+            else:
+                assert clear_crashed_run(locks, file)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_an_unlocked_folder_is_left_alone(tmp_path):
