@@ -58,7 +58,7 @@ def load_model(
         "classify": AutoModelForSequenceClassification,
     }
     if not sys.stderr.isatty():
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = classes[head].from_pretrained(chain[0], dtype=getattr(torch, dtype))
     for folder in chain[1:]:
         from peft import PeftModel

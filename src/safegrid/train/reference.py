@@ -12,12 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.checkpoints import load_model, weights_hash
 from safegrid.config.blocks import Recipe, Training
-from safegrid.errors import TrainingError
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
+from safegrid.train.lease import end_with_owner
+from safegrid.train.plan import Plan
+from safegrid.train.shared import kto_params
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def compute_reference(
         micro_batch: pairs a forward.
         out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
     """
+    end_with_owner()
     frame = read_table(pairs, PAIRS)
     training = Training.model_validate(
         {
@@ -80,6 +83,7 @@ def compute_kto_reference(
         data_seed: the dataset's seed.
         out: parquet file of `records.KTO_REFERENCE`, rows in the order of training.
     """
+    end_with_owner()
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
@@ -102,89 +106,6 @@ def compute_kto_reference(
         _write(out, values, KTO_REFERENCE, pairs, params)
 
 
-def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:
-    """Return what KTO's mismatched values depend on beside the start model."""
-    return {
-        "fraction": recipe.fraction,
-        "categories": recipe.categories,
-        "micro_batch": recipe.training.micro_batch,
-        "data_seed": data_seed,
-    }
-
-
-def join_reference(
-    selected: pl.DataFrame, path: Path, recipe: Recipe, chain: list[Path]
-) -> pl.DataFrame:
-    """Add the shared values to pairs.
-
-    Returns:
-        The pairs with columns `ref_chosen_logps` and `ref_rejected_logps`.
-
-    Raises:
-        TrainingError: the file was made under another model or precision, or lacks a
-            pair.
-    """
-    _check_params(path, chain, recipe, {})
-    values = read_table(path, REFERENCE).rename(
-        {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
-    )
-    joined = selected.join(values, on="pair_id", how="left", maintain_order="left")
-    missing = joined.filter(pl.col("ref_chosen_logps").is_null())["pair_id"]
-    if len(missing):
-        raise TrainingError(
-            f"{path}: no value for {len(missing)} pairs, the first is"
-            f" {missing[0]}; it belongs to other pairs, make it again"
-        )
-    return joined
-
-
-def join_kto_reference(
-    unpaired: pl.DataFrame,
-    paired: pl.DataFrame,
-    path: Path,
-    recipe: Recipe,
-    data_seed: int,
-    chain: list[Path],
-) -> pl.DataFrame:
-    """Add the shared values to KTO's rows.
-
-    Args:
-        unpaired: rows as `rows.unpair` gives them.
-        paired: the same pairs with the columns of `join_reference`.
-        path: parquet file of `records.KTO_REFERENCE`.
-        recipe: names method, subset and micro-batch.
-        data_seed: the dataset's seed.
-        chain: folders of the start model.
-
-    Returns:
-        The rows with columns `ref_logps` and `ref_KL_logps`.
-
-    Raises:
-        TrainingError: the file was made for another order, subset, micro-batch, model
-            or precision.
-    """
-    _check_params(path, chain, recipe, kto_params(recipe, data_seed))
-    values = read_table(path, KTO_REFERENCE)
-    keys = ["pair_id", "label"]
-    if not values.select(keys).equals(unpaired.select(keys)):
-        raise TrainingError(
-            f"{path}: its rows are not those of this training in this order; make it"
-            " again"
-        )
-    matched = unpaired.join(
-        paired.select("pair_id", "ref_chosen_logps", "ref_rejected_logps"),
-        on="pair_id",
-        maintain_order="left",
-    )
-    return matched.with_columns(
-        pl.when("label")
-        .then("ref_chosen_logps")
-        .otherwise("ref_rejected_logps")
-        .alias("ref_logps"),
-        values["kl"].alias("ref_KL_logps"),
-    ).drop("ref_chosen_logps", "ref_rejected_logps")
-
-
 def by_length(frame: pl.DataFrame) -> pl.DataFrame:
     """Return pairs sorted by length, longest first: too little memory shows at once."""
     length = pl.col("prompt_ids").list.len() + pl.max_horizontal(
@@ -197,7 +118,6 @@ def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -
     from transformers import AutoTokenizer
 
     from safegrid.train.trainers import build_trainer
-    from safegrid.train.trainers.common import Plan
 
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
@@ -221,23 +141,6 @@ def _mismatched_logps(trainer: Any, size: int) -> list[float]:
             values = trainer._compute_kl_logps(trainer.model, batch)
         found += trainer.accelerator.gather_for_metrics(values).tolist()
     return found
-
-
-def _check_params(
-    path: Path, chain: list[Path], recipe: Recipe, more: dict[str, Any]
-) -> None:
-    expected = {
-        "precision": recipe.training.precision,
-        "start": weights_hash(chain),
-        **more,
-    }
-    found = read_manifest(path)["params"]
-    for name, value in expected.items():
-        if found.get(name) != value:
-            raise TrainingError(
-                f"{path}: made with {name} {found.get(name)!r}, but recipe"
-                f" {recipe.name} has {value!r}; make it again"
-            )
 
 
 def _write(

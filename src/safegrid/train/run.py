@@ -1,12 +1,11 @@
 """Train one model by one recipe."""
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -17,11 +16,9 @@ from safegrid.errors import ConfigError
 from safegrid.methods import METHODS, check_method
 from safegrid.records import PAIRS
 from safegrid.train import checks, lease
-from safegrid.train import reference as references
 from safegrid.train import rows as row_order
-
-if TYPE_CHECKING:
-    from safegrid.train.trainers.common import Plan
+from safegrid.train.plan import Plan, is_main_process, make_plan, world_size
+from safegrid.train.shared import join_kto_reference, join_reference
 
 logger = logging.getLogger(__name__)
 
@@ -76,76 +73,24 @@ def train(
         "seed": seed,
         "data_seed": data_seed,
         "start": weights_hash(chain),
-        "processes": _world(),
+        "processes": world_size(),
     }
-    inputs = {
-        name: path
-        for name, path in [
-            ("pairs", pairs),
-            ("reference", reference),
-            ("kto_reference", kto_reference),
-        ]
-        if path is not None
-    }
+    named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
+    inputs = {name: path for name, path in named.items() if path is not None}
     key = sha256_json([params, {name: sha256_file(p) for name, p in inputs.items()}])
     with _held(checkpoints / key[:16]) as folder:
-        plan = make_plan(recipe, seed, rows, selected.height, folder)
+        plan = make_plan(recipe, seed, rows.height, selected.height, folder)
         trainer = _build(plan, chain, rows)
         first = plan.forward_rows * plan.accumulate
         seen = {**tokens, **checks.check_first_step(trainer, recipe, first)}
         resumed = _run(trainer, folder)
-        facts = manifest("train", inputs, params, LIBRARIES)
-        facts |= _facts(plan, selected, rows, chain)
-        _save(
-            trainer, chain, recipe, {**facts, "checks": seen, "resumed": resumed}, out
-        )
-
-
-def make_plan(
-    recipe: Recipe, seed: int, rows: pl.DataFrame, n_pairs: int, folder: Path
-) -> "Plan":
-    """Derive steps, micro-batches and the order of rows from a recipe.
-
-    Args:
-        recipe: resolved.
-        seed: the run's seed.
-        rows: the trainer's rows: pairs, or KTO's single answers.
-        n_pairs: pairs behind them.
-        folder: where checkpoints go.
-
-    Raises:
-        ConfigError: the batch does not divide among the processes.
-    """
-    from safegrid.train.trainers.common import Plan
-
-    training = recipe.training
-    share = training.micro_batch * _world()
-    if training.batch % share:
-        raise ConfigError(
-            f"recipe {recipe.name}: batch {training.batch} is no multiple of"
-            f" micro_batch {training.micro_batch} x {_world()} processes = {share}"
-        )
-    steps = row_order.count_steps(training, n_pairs)
-    micro_batches = steps * (training.batch // training.micro_batch)
-    if recipe.method == "kto":
-        size = 2 * training.micro_batch
-        order = row_order.block_stream(rows.height, size, micro_batches, seed)
-    else:
-        size = training.micro_batch
-        order = row_order.stream(rows.height, micro_batches * size, seed)
-    # The curve's means are taken from one line of the log to the next, so a
-    # checkpoint stands on a logged step: else the curve would differ after it.
-    save_steps = -(-training.save_steps // training.log_steps) * training.log_steps
-    return Plan(
-        recipe=recipe,
-        seed=seed,
-        steps=steps,
-        forward_rows=size,
-        accumulate=training.batch // share,
-        order=order,
-        folder=folder,
-        save_steps=save_steps if save_steps < steps else 0,
-    )
+        facts = {
+            **manifest("train", inputs, params, LIBRARIES),
+            **_facts(plan, selected, rows, chain),
+            "checks": seen,
+            "resumed": resumed,
+        }
+        _save(trainer, chain, recipe, facts, out)
 
 
 def _check(recipe: Recipe) -> None:
@@ -154,15 +99,10 @@ def _check(recipe: Recipe) -> None:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
 
 
-def _world() -> int:
-    """Return the number of processes that `accelerate launch` or torchrun started."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 @contextmanager
 def _held(folder: Path) -> Iterator[Path]:
     """Hold the checkpoint folder in the main process; the others use it with it."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    if is_main_process():
         with lease.lease(folder):
             yield folder
     else:
@@ -182,18 +122,16 @@ def _rows(
     if recipe.method == "sft":
         return paired.drop("rejected_ids")
     if METHODS[recipe.method].reference and reference is not None:
-        paired = references.join_reference(paired, reference, recipe, chain)
+        paired = join_reference(paired, reference, recipe, chain)
     if recipe.method != "kto":
         return paired
     unpaired = row_order.unpair(selected, recipe.training.micro_batch, data_seed)
     if reference is None or kto_reference is None:
         return unpaired
-    return references.join_kto_reference(
-        unpaired, paired, kto_reference, recipe, data_seed, chain
-    )
+    return join_kto_reference(unpaired, paired, kto_reference, recipe, data_seed, chain)
 
 
-def _build(plan: "Plan", chain: list[Path], rows: pl.DataFrame) -> Any:
+def _build(plan: Plan, chain: list[Path], rows: pl.DataFrame) -> Any:
     from transformers import AutoTokenizer
 
     from safegrid.train.trainers import build_trainer
@@ -218,7 +156,7 @@ def _run(trainer: Any, folder: Path) -> bool:
 
 
 def _facts(
-    plan: "Plan", selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
+    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
 ) -> dict[str, Any]:
     kept = rows["pair_id"].n_unique()
     assert plan.order is not None, "a training has an order"

@@ -134,6 +134,17 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, tokenizer_dir: Path) -> Path
     return folder / "pairs.parquet"
 
 
+@pytest.fixture(scope="session")
+def reference(
+    base: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    from safegrid.train.reference import compute_reference
+
+    out = tmp_path_factory.mktemp("reference") / "reference.parquet"
+    compute_reference(pairs, [base], "float32", 8, out)
+    return out
+
+
 @pytest.fixture
 def make_recipe() -> RecipeMaker:
     """Return a maker of recipes with settings that suit the made-up base."""

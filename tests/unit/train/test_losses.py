@@ -21,8 +21,8 @@ from safegrid.checkpoints import load_model
 from safegrid.config.blocks import Recipe
 from safegrid.methods import METHODS
 from safegrid.records import PAIRS
+from safegrid.train.plan import make_plan
 from safegrid.train.rows import unpair
-from safegrid.train.run import make_plan
 
 RecipeMaker = Callable[..., Recipe]
 SIZE = 5
@@ -113,7 +113,7 @@ def compare(
 
     from safegrid.train.trainers import build_trainer
 
-    plan = make_plan(recipe, 0, rows, SIZE, folder)
+    plan = make_plan(recipe, 0, rows.height, SIZE, folder)
     tokenizer = AutoTokenizer.from_pretrained(base)
     trainer = build_trainer(plan, load_model([base]), tokenizer, rows)
     examples = [trainer.train_dataset[n] for n in range(plan.forward_rows)]

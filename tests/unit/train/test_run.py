@@ -29,15 +29,6 @@ Runner = Callable[..., Path]
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
 
 
-@pytest.fixture(scope="session")
-def reference(
-    base: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    out = tmp_path_factory.mktemp("reference") / "reference.parquet"
-    compute_reference(pairs, [base], "float32", 8, out)
-    return out
-
-
 @pytest.fixture
 def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
     """Train in a folder of its own with the shared reference values."""

@@ -5,17 +5,19 @@ costs seconds. Each has `build(plan, model, tokenizer, rows)`.
 """
 
 import os
+import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from safegrid.methods import METHODS, Trainer
+from safegrid.train.plan import Plan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from safegrid.train.trainers.common import Plan
 
 # Read once, while the libraries are imported: trainers never ask a hub, report nothing,
 # and need no reminder that ORPO's trainer is called experimental.
@@ -23,10 +25,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# TRL asks models by a name that transformers has just renamed.
+warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+if not sys.stderr.isatty():
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
 def build_trainer(
-    plan: "Plan",
+    plan: Plan,
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     rows: pl.DataFrame,

@@ -1,10 +1,7 @@
 """What all trainers share: their settings, spelt out, and the guard at every step."""
 
 import math
-import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
@@ -16,41 +13,10 @@ from transformers import (
     PrinterCallback,
 )
 
-from safegrid.config.blocks import Lora, Recipe
+from safegrid.config.blocks import Lora
 from safegrid.errors import TrainingError
+from safegrid.train.plan import Plan, world_size
 from safegrid.train.progress import Watch
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A training run, resolved.
-
-    Attributes:
-        recipe: method and settings.
-        seed: the run's seed.
-        steps: optimiser's steps.
-        forward_rows: rows that one forward takes (KTO: two for each pair).
-        accumulate: forwards a step, in each process.
-        order: row numbers as the steps take them; None to keep the rows' order.
-        folder: where checkpoints go.
-        save_steps: steps between checkpoints; 0 for none.
-    """
-
-    recipe: Recipe
-    seed: int
-    steps: int
-    forward_rows: int
-    accumulate: int
-    order: list[int] | None
-    folder: Path
-    save_steps: int
-
-    @property
-    def beta(self) -> float:
-        """The method's beta; `check_method` refused a recipe that lacks it."""
-        beta = self.recipe.training.beta
-        assert beta is not None, f"{self.recipe.method} is checked to have a beta"
-        return beta
 
 
 def arguments(plan: Plan) -> dict[str, Any]:
@@ -61,7 +27,6 @@ def arguments(plan: Plan) -> dict[str, Any]:
     """
     training = plan.recipe.training
     cuda = torch.cuda.is_available()
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     checkpointing = training.gradient_checkpointing
     return {
         "output_dir": str(plan.folder),
@@ -87,7 +52,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": cuda,
         "use_cpu": not cuda,
-        "ddp_backend": "gloo" if several and not cuda else None,
+        "ddp_backend": "gloo" if world_size() > 1 and not cuda else None,
         "ddp_find_unused_parameters": False,
         "logging_strategy": "steps",
         "logging_steps": training.log_steps,

@@ -9,6 +9,7 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from safegrid.methods import METHODS
+from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 
 REFERENCE_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
@@ -27,7 +28,7 @@ class PairTrainer(common.Guarded, DPOTrainer):  # type: ignore[misc]
 
 
 def build(
-    plan: common.Plan,
+    plan: Plan,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: pl.DataFrame,

@@ -9,6 +9,7 @@ from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 
 from safegrid.methods import METHODS
+from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 
 REFERENCE_COLUMNS = ("ref_logps", "ref_KL_logps")
@@ -31,7 +32,7 @@ class AnswerTrainer(common.Guarded, KTOTrainer):  # type: ignore[misc]
 
 
 def build(
-    plan: common.Plan,
+    plan: Plan,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: pl.DataFrame,

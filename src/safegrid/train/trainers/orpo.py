@@ -8,6 +8,7 @@ from trl.experimental.orpo.orpo_config import ORPOConfig
 from trl.experimental.orpo.orpo_trainer import ORPOTrainer
 from trl.experimental.utils import DPODataCollatorWithPadding
 
+from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 
 # Where `concatenated_forward` gives the chosen answers' mean token log-probabilities,
@@ -57,7 +58,7 @@ class OrpoTrainer(common.Guarded, ORPOTrainer):  # type: ignore[misc]
 
 
 def build(
-    plan: common.Plan,
+    plan: Plan,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: pl.DataFrame,

@@ -8,6 +8,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
 from safegrid.methods import METHODS
+from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 
 
@@ -30,7 +31,7 @@ class ChosenTrainer(common.Guarded, SFTTrainer):  # type: ignore[misc]
 
 
 def build(
-    plan: common.Plan,
+    plan: Plan,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: pl.DataFrame,

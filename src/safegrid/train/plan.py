@@ -1,0 +1,96 @@
+"""From a recipe to steps, micro-batches and the order of rows."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from safegrid.config.blocks import Recipe
+from safegrid.errors import ConfigError
+from safegrid.train import rows as row_order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training run, resolved.
+
+    Attributes:
+        recipe: method and settings.
+        seed: the run's seed.
+        steps: optimiser's steps.
+        forward_rows: rows that one forward takes (KTO: two for each pair).
+        accumulate: forwards a step, in each process.
+        order: row numbers as the steps take them; None to keep the rows' order.
+        folder: where checkpoints go.
+        save_steps: steps between checkpoints; 0 for none.
+    """
+
+    recipe: Recipe
+    seed: int
+    steps: int
+    forward_rows: int
+    accumulate: int
+    order: list[int] | None
+    folder: Path
+    save_steps: int
+
+    @property
+    def beta(self) -> float:
+        """The method's beta; `check_method` refused a recipe that lacks it."""
+        beta = self.recipe.training.beta
+        assert beta is not None, f"{self.recipe.method} is checked to have a beta"
+        return beta
+
+
+def make_plan(
+    recipe: Recipe, seed: int, n_rows: int, n_pairs: int, folder: Path
+) -> Plan:
+    """Derive steps, micro-batches and the order of rows from a recipe.
+
+    Args:
+        recipe: resolved.
+        seed: the run's seed.
+        n_rows: the trainer's rows: pairs, or KTO's single answers.
+        n_pairs: pairs behind them.
+        folder: where checkpoints go.
+
+    Raises:
+        ConfigError: the batch does not divide among the processes.
+    """
+    training = recipe.training
+    share = training.micro_batch * world_size()
+    if training.batch % share:
+        raise ConfigError(
+            f"recipe {recipe.name}: batch {training.batch} is no multiple of"
+            f" micro_batch {training.micro_batch} x {world_size()} processes = {share}"
+        )
+    steps = row_order.count_steps(training, n_pairs)
+    micro_batches = steps * (training.batch // training.micro_batch)
+    if recipe.method == "kto":
+        size = 2 * training.micro_batch
+        order = row_order.block_stream(n_rows, size, micro_batches, seed)
+    else:
+        size = training.micro_batch
+        order = row_order.stream(n_rows, micro_batches * size, seed)
+    # The curve's means are taken from one line of the log to the next, so a
+    # checkpoint stands on a logged step: else the curve would differ after it.
+    save_steps = -(-training.save_steps // training.log_steps) * training.log_steps
+    return Plan(
+        recipe=recipe,
+        seed=seed,
+        steps=steps,
+        forward_rows=size,
+        accumulate=training.batch // share,
+        order=order,
+        folder=folder,
+        save_steps=save_steps if save_steps < steps else 0,
+    )
+
+
+def world_size() -> int:
+    """Return the number of processes that `accelerate launch` or torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0

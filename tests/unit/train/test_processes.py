@@ -1,0 +1,138 @@
+"""Trainings in processes of their own: killed, orphaned, several at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_manifest, read_table
+from safegrid.checkpoints import hash_weights
+from safegrid.config.blocks import Recipe
+from safegrid.records import HISTORY
+from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE
+
+pytestmark = pytest.mark.slow
+
+RecipeMaker = Callable[..., Recipe]
+Command = Callable[..., list[str]]
+PYTHON = [sys.executable, "-m", "safegrid"]
+# What `accelerate launch --multi_gpu` itself calls; it has no launcher for two CPUs.
+LAUNCH = [
+    *[sys.executable, "-m", "torch.distributed.run", "--standalone"],
+    *["--nproc_per_node", "2", "--module", "safegrid"],
+]
+
+
+@pytest.fixture
+def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command:
+    """Return a maker of training commands that read the shared reference."""
+
+    def make(recipe: Recipe, name: str, start: list[str] = PYTHON) -> list[str]:
+        return [
+            *[*start, "train", "--pairs", str(pairs), "--chain", str(base)],
+            *["--reference", str(reference), "--kto-reference"],
+            *["--recipe", recipe.model_dump_json(), "--seed", "0", "--data-seed", "0"],
+            *["--checkpoints", str(tmp_path / "checkpoints")],
+            *["--out", str(tmp_path / name)],
+        ]
+
+    return make
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("SAFEGRID", "SLURM"))
+    }
+    return {**kept, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1", **more}
+
+
+def run(arguments: list[str]) -> None:
+    done = subprocess.run(
+        arguments, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 240
+    while not what():
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
+    command: Command, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("dpo", steps=40, save_steps=4, lora={"rank": 2, "alpha": 4})
+    run(command(recipe, "unbroken"))
+    process = subprocess.Popen(command(recipe, "broken"), env=environment())
+    checkpoints = tmp_path / "checkpoints"
+    wait_for(lambda: bool(list(checkpoints.glob(f"*/checkpoint-8/{WHOLE}"))), process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "broken").exists()
+    assert len(list(checkpoints.glob(f"*/{LEASE}"))) == 1
+    run(command(recipe, "broken"))
+    assert read_manifest(tmp_path / "broken")["resumed"] is True
+    assert hash_weights(tmp_path / "broken") == hash_weights(tmp_path / "unbroken")
+    assert list(checkpoints.iterdir()) == []
+
+
+def test_a_training_ends_with_the_run_that_owns_it_and_writes_nothing(
+    command: Command, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("nca", steps=100_000, save_steps=5)
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = subprocess.Popen(
+        command(recipe, "model"), env=environment(SAFEGRID_OWNER_PID=str(owner.pid))
+    )
+    checkpoints = tmp_path / "checkpoints"
+    wait_for(lambda: bool(list(checkpoints.glob(f"*/*/{WHOLE}"))), process)
+    owner.kill()
+    owner.wait()
+    assert process.wait(timeout=60) == EXIT_ORPHANED
+    assert not (tmp_path / "model").exists()
+
+
+def test_two_processes_train_as_one_does_and_one_of_them_writes(
+    command: Command, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("dpo", steps=3, micro_batch=4)
+    run(command(recipe, "one"))
+    run(command(recipe, "two", LAUNCH))
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert read_manifest(one)["accumulate"] == 2
+    assert read_manifest(two)["accumulate"] == 1
+    assert read_manifest(two)["params"]["processes"] == 2
+    for metric in ("loss", "grad_norm"):
+        first, second = (
+            read_table(folder / "history.parquet", HISTORY)
+            .filter(pl.col("metric") == metric)["value"]
+            .to_list()
+            for folder in (one, two)
+        )
+        assert first == pytest.approx(second, rel=1e-3)
+
+
+def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(
+    command: Command, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("dpo", learning_rate=1e30, warmup=0.0)
+    done = subprocess.run(
+        command(recipe, "model"),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: the gradient's norm of step 2 is nan" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model").exists()
