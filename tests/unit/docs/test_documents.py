@@ -1,0 +1,236 @@
+"""What the documents name exists, and the examples in them are valid."""
+
+import ast
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from safegrid.closure import ROOT as PACKAGE
+from safegrid.commands import COMMANDS
+from safegrid.config.load import load_config
+from safegrid.config.sections import merge
+from safegrid.methods import METHODS, Method
+from safegrid.records import SCORE
+from safegrid.report.names import METRICS
+from safegrid.score import degenerate, intervals
+
+ROOT = Path(__file__).parents[3]
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
+TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs"}
+# What a run makes and a person commits, with the make target that makes it.
+MADE_BY = {"docs/trade_off.png": "readme", "docs/bench": "bench"}
+# Files that the examples of the pages make.
+EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml"}
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def fences(page: Path, *languages: str) -> list[str]:
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [text for language, text in found if language in languages]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {title.replace(" ", "-") for title in plain}
+
+
+def make_targets() -> set[str]:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+
+
+def rules() -> set[str]:
+    text = "".join(
+        path.read_text(encoding="utf-8")
+        for path in [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
+    )
+    plain = re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)
+    return {*plain, *re.findall(r"^use rule \w+ as (\w+) with:", text, re.MULTILINE)}
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    for page in PAGES:
+        for block in fences(page, "sh"):
+            for line in block.replace("\\\n", " ").splitlines():
+                yield ids(page), line.partition("#")[0].split()
+
+
+def exists(path: str) -> bool:
+    if path in MADE_BY:
+        return (ROOT / path).exists() or MADE_BY[path] in make_targets()
+    return path in EXAMPLES or (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(prose(page)):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert exists(str(target.relative_to(ROOT))), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_named_paths_exist(page: Path) -> None:
+    for code in CODE.findall(prose(page)):
+        path = code.rstrip("/")
+        if path.split("/")[0] in TOP and not re.search(r"[{}<>*\s]", path):
+            assert exists(path), code
+
+
+def tree() -> list[str]:
+    """Return the paths of the README's tree; an indented name is below its folder."""
+    text = README.read_text(encoding="utf-8")
+    block = text.split("<!-- tree:begin -->")[1].split("<!-- tree:end -->")[0]
+    found, folder = [], ""
+    for indent, name in re.findall(r"^( *)(\S+)  +\S", block, re.MULTILINE):
+        if not indent:
+            folder = name if name.endswith("/") else ""
+        found.append((folder + name if indent else name).rstrip("/"))
+    return found
+
+
+def test_the_tree_names_what_is_there_and_nothing_else() -> None:
+    named = tree()
+    assert len(named) == len(set(named))
+    assert [path for path in named if not exists(path)] == []
+    shown = [p for p in PACKAGE.rglob("*.py") if not p.name.startswith("__")]
+    shown += [*ROOT.glob("rules/*.smk"), *ROOT.glob("config/**/*.yaml")]
+    shown += ROOT.glob("profiles/*/config.yaml")
+    paths = {str(path.relative_to(ROOT)) for path in shown}
+    missing = [tree_line(path) for path in sorted(paths - set(named))]
+    assert not missing, "add to the tree in README.md:\n" + "\n".join(missing)
+
+
+def tree_line(path: str) -> str:
+    """Return a line for the tree: the first sentence of a module's docstring."""
+    if not path.endswith(".py"):
+        return path
+    text = ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8"))) or ""
+    return f"{path}  {text.splitlines()[0].rstrip('.')}"
+
+
+def test_named_make_targets_exist() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"`make ([a-z]+)", text))
+    named |= {line[1] for _, line in command_lines() if line[:1] == ["make"]}
+    assert named >= {"study", "test", "check", "bench", "readme"}
+    assert named <= make_targets()
+
+
+def test_named_targets_of_snakemake_exist() -> None:
+    options = {"--cores", "--config", "-n", "--quiet", "--force", "--unlock"}
+    options |= {"--", "--profile"}
+    seen = set()
+    for page, line in command_lines():
+        if line[:1] != ["snakemake"]:
+            continue
+        rest = iter(line[1:])
+        for word in rest:
+            if word in ("--cores", "--config", "--quiet", "--profile"):
+                next(rest)
+            elif word.startswith("-"):
+                assert word in options, f"{page}: {word}"
+            elif "/" in word:
+                assert word.startswith("results/"), f"{page}: {word}"
+            else:
+                seen.add(word)
+    words = " ".join(README.read_text(encoding="utf-8").split())
+    named = re.search(r"Named targets stop earlier: (.*?)\.", words)
+    assert named is not None
+    listed = set(CODE.findall(named[1]))
+    assert listed >= {"prepare_data", "train_all", "generate_all", "judge_all"}
+    assert listed >= {"tables", "figures", "report"}
+    assert seen | listed <= rules()
+
+
+def test_named_subcommands_exist() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    lines = (line for _, line in command_lines() if line[:1] == ["safegrid"])
+    named = {*re.findall(r"`safegrid ([\w-]+)", text), *(line[1] for line in lines)}
+    assert named
+    assert named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if "# add to config" in p.read_text("utf-8")], ids=ids
+)
+def test_examples_are_valid(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The YAML of a page, put where its first line says, makes valid studies."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    for block in fences(page, "python"):
+        if block.startswith("Method("):
+            method = eval(block, {"Method": Method})
+            monkeypatch.setitem(METHODS, method.name, method)
+    for block in fences(page, "yaml"):
+        place = block.splitlines()[0].removeprefix("# ").removeprefix("add to ")
+        assert place.startswith("config/"), f"say where this goes: {block}"
+        put(tmp_path / place, block)
+    studies = {path.stem for path in (tmp_path / "config/studies").glob("*.yaml")}
+    assert studies
+    for study in studies:
+        load_config(tmp_path / "config", study)
+
+
+def put(path: Path, block: str) -> None:
+    """Write an example's file, or merge it into the file that is there."""
+    given = yaml.safe_load(block)
+    old: Any = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
+    path.write_text(yaml.safe_dump(merge(old, given), sort_keys=False), "utf-8")
+
+
+def test_every_metric_and_column_is_explained() -> None:
+    text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
+    explained = set(CODE.findall(text))
+    assert set(METRICS) <= explained
+    assert set(SCORE) <= explained
+
+
+def test_constants_in_the_page_are_those_of_the_code() -> None:
+    text = " ".join((ROOT / "docs/statistics.md").read_text("utf-8").split())
+    sentences = [
+        f"{intervals.RESAMPLES:,} resamples",
+        f"All intervals are {intervals.LEVEL:.0%}",
+        f"from {degenerate.LEAST_WORDS} words on",
+        f"stands {degenerate.WORD_RUN} times in a row",
+        f"stands {degenerate.CHARACTER_RUN} times in a row",
+    ]
+    assert [s for s in sentences if s not in text] == []
+    assert degenerate.LEAST_DISTINCT == 0.5
+
+
+def test_table_and_plot_of_the_readme_come_together() -> None:
+    text = README.read_text(encoding="utf-8")
+    table = text.split("<!-- table:begin -->")[1].split("<!-- table:end -->")[0]
+    assert "docs/trade_off.png" in text
+    assert ("|" in table) == (ROOT / "docs/trade_off.png").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_nothing_of_a_machine_is_named(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])/(work|home|root|tmp|Users)/", text)
