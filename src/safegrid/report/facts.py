@@ -6,7 +6,7 @@ import polars as pl
 
 from safegrid.report.grid import Entry, Key
 from safegrid.report.names import benchmark_title, recipe_order, recipe_title
-from safegrid.report.tables import Column, Table
+from safegrid.report.table import Column, Table
 
 
 def judges_table(runs: pl.DataFrame) -> Table:

@@ -1,11 +1,11 @@
 """The tables of a report: what stands in them, not how they are written."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import Entry, Grid, Key, Model, pareto
+from safegrid.report.grid import Grid, Key, Model, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -13,74 +13,14 @@ from safegrid.report.names import (
     metric_of,
     short_tasks,
 )
+from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
 
-DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
-DIGITS = {"share": 3, "score": 3, "count": 1, "whole": 0, "plain": 3}
-"""Decimals that are printed, of the value itself: a share is printed in percent."""
 FRONTS = {
     DAGGER: ("safety", "harmless_lost", "capability"),
     DOUBLE_DAGGER: ("sound_safety", "harmless_lost", "capability"),
 }
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        title: in print.
-        key: what it shows.
-        better: 1, -1 or 0, see `safegrid.report.names.Metric`.
-        unit: see there.
-        signed: print a plus before gains.
-    """
-
-    title: str
-    key: Key
-    better: int
-    unit: str
-    signed: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of numbers with intervals.
-
-    Attributes:
-        name: of its files.
-        title: what it shows, a sentence.
-        head: title of the first column.
-        rows: titles of the rows.
-        columns: in order.
-        entries: one list a row, one entry a column.
-        marks: of each row, the marks of the Pareto fronts that it is on.
-        notes: sentences below the table.
-        judged: its entries are answers under judges, of which some may be unscored.
-    """
-
-    name: str
-    title: str
-    head: str
-    rows: list[str]
-    columns: list[Column]
-    entries: list[list[Entry]]
-    marks: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    judged: bool = True
-
-    def best(self, column: int) -> set[int]:
-        """Return the rows with the best value of a column, all that print the same."""
-        sign = self.columns[column].better
-        digits = DIGITS[self.columns[column].unit]
-        known = {
-            row: sign * round(entry.value, digits)
-            for row, entries in enumerate(self.entries)
-            if (entry := entries[column]).value is not None
-        }
-        top = max(known.values(), default=None)
-        return {row for row, value in known.items() if sign and value == top}
 
 
 def main_table(scores: pl.DataFrame) -> Table:

@@ -11,17 +11,17 @@ from safegrid.report.facts import (
 )
 from safegrid.report.grid import Grid, Key, pareto
 from safegrid.report.names import short_tasks
+from safegrid.report.printing import BLANK, MINUS, number
+from safegrid.report.table import DAGGER, DOUBLE_DAGGER
 from safegrid.report.tables import (
     ALL,
-    DAGGER,
-    DOUBLE_DAGGER,
     answers_table,
     attack_table,
     category_table,
     differences_table,
     main_table,
 )
-from safegrid.report.writing import BLANK, MINUS, latex, markdown, number, numbers, save
+from safegrid.report.writing import latex, markdown, numbers, save
 
 
 @pytest.fixture(scope="module")
