@@ -64,7 +64,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        _make_readable(temporary)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -93,6 +93,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
+
+
+def _make_readable(folder: Path) -> None:
+    """Give a folder and its members usual modes; libraries save weights as private."""
+    mask = _umask()
+    folder.chmod(0o777 & ~mask)
+    for member in folder.rglob("*"):
+        member.chmod((0o777 if member.is_dir() else 0o666) & ~mask)
 
 
 def _umask() -> int:

@@ -35,9 +35,12 @@ def test_files_are_as_readable_as_the_umask_allows(tmp_path):
     old = os.umask(0o022)
     try:
         artifacts.write_text(tmp_path / "f", "x")
+        with artifacts.atomic_directory(tmp_path / "model") as temporary:
+            (temporary / "weights").touch(mode=0o600)
     finally:
         os.umask(old)
     assert (tmp_path / "f").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "model" / "weights").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_table_carries_its_manifest_and_repeats_its_bytes(tmp_path):
