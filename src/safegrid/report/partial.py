@@ -26,6 +26,7 @@ from safegrid.report.grid import BY
 
 logger = logging.getLogger(__name__)
 
+GLOBAL = "global"
 STAGES = ("train", "generate", "judge", "capability", "score")
 LONGEST = 200
 """Letters of an error message that a reason repeats."""
@@ -157,11 +158,10 @@ def _newer_inputs(path: Path, cell: Cell) -> list[str]:
 def _failure(cell: Cell, logs: Path) -> str | None:
     """Return the error that the first failed stage of a cell left in its log."""
     for stage in STAGES:
-        found = [
-            *logs.glob(f"{stage}*/**/{cell.model}.log"),
-            *logs.glob(f"{stage}*/**/{cell.path}.log"),
-        ]
-        for log in sorted(set(found)):
+        # A training and a global score are of a whole model, the rest of a cell.
+        whole = stage == "train" or (stage == "score" and cell.benchmark == GLOBAL)
+        name = cell.model if whole else cell.path
+        for log in sorted(logs.glob(f"{stage}*/**/{name}.log")):
             error = _error(log.read_text(encoding="utf-8", errors="replace"))
             if error is not None:
                 return f"Failed in {stage}: {error} ({log})"

@@ -90,11 +90,14 @@ def test_a_failed_stage_tells_its_error(grid):
     assert "Failed in judge: KeyError: 'a'" in found["mini-base/nca/seed0/xstest"]
 
 
-def test_the_log_of_another_seed_is_not_taken(grid):
+def test_the_log_of_another_seed_or_stage_is_not_taken(grid):
     files, logs = grid
-    drop(files, "dpo", "alert")
+    drop(files, "dpo", "alert", "global")
+    write_text(logs / "score_global/mini-base/dpo/seed0.log", "error: of global\n")
     write_text(logs / "train/mini-base/dpo/seed10.log", "error: no\n")
-    assert reasons(files, logs)["mini-base/dpo/seed0/alert"].startswith("Missing")
+    found = reasons(files, logs)
+    assert found["mini-base/dpo/seed0/alert"].startswith("Missing")
+    assert found["mini-base/dpo/seed0/global"].startswith("Failed in score: of global")
 
 
 def test_a_score_of_other_answers_is_stale(grid):
