@@ -23,6 +23,12 @@ def plot(request, scores):
     return trade_off(scores, *request.param)
 
 
+@pytest.fixture(scope="module")
+def few(scores):
+    """Scores of four models: what is drawn in a moment."""
+    return scores.filter(pl.col("recipe").is_in(["none", "dpo", "nca", "orpo"]))
+
+
 @pytest.fixture
 def published(request):
     return read_published(request.config.rootpath / FIGURE_1)
@@ -66,8 +72,8 @@ def test_a_method_looks_the_same_beside_whatever_other_recipes():
     assert look("a", ["a", "b"]) != look("b", ["a", "b"])
 
 
-def test_the_front_is_filled_and_the_rest_is_hollow(scores):
-    (axes,) = trade_off(scores, "sound_safety", "harmless_lost").axes
+def test_the_front_is_filled_and_the_rest_is_hollow(plot):
+    (axes,) = plot.axes
     filled = [
         line
         for line in axes.lines
@@ -77,35 +83,30 @@ def test_the_front_is_filled_and_the_rest_is_hollow(scores):
     assert 0 < len(filled) < 13
 
 
-def test_a_model_without_a_score_is_left_out(scores):
+def test_a_model_without_a_score_is_left_out(few):
     blank = pl.col("recipe") == "nca"
     value = pl.when(blank).then(None).otherwise(pl.col("value")).alias("value")
-    (axes,) = trade_off(scores.with_columns(value), "safety", "capability").axes
-    assert "NCA" not in boxes(axes)
-    assert len(boxes(axes)) == 12
+    (axes,) = trade_off(few.with_columns(value), "safety", "capability").axes
+    assert set(boxes(axes)) == {"none", "DPO", "ORPO"}
 
 
-def test_two_bases_get_a_panel_each(scores):
-    other = scores.with_columns(base=pl.lit("other-base"))
-    figure = trade_off(pl.concat([scores, other]), "safety", "capability")
+def test_two_bases_get_a_panel_each(few):
+    other = few.with_columns(base=pl.lit("other-base"))
+    figure = trade_off(pl.concat([few, other]), "safety", "capability")
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["mini-base", "other-base"]
 
 
 @pytest.mark.parametrize("nothing", ["all", "safety"])
-def test_figures_of_a_study_without_those_scores_are_empty_not_errors(scores, nothing):
-    gone = (
-        scores.clear()
-        if nothing == "all"
-        else scores.filter(pl.col("metric") != nothing)
-    )
+def test_figures_of_a_study_without_those_scores_are_empty_not_errors(few, nothing):
+    gone = few.clear() if nothing == "all" else few.filter(pl.col("metric") != nothing)
     assert not boxes(trade_off(gone, "safety", "capability").axes[0])
-    assert attack_map(scores.clear()).axes
+    assert attack_map(few.clear()).axes
 
 
-def test_same_scores_same_bytes(scores, tmp_path):
+def test_same_scores_same_bytes(few, tmp_path):
     for folder in ("one", "two"):
-        save(trade_off(scores, "safety", "capability"), tmp_path / folder, "t")
+        save(trade_off(few, "safety", "capability"), tmp_path / folder, "t")
     for kind in ("pdf", "png", "svg"):
         first, second = (tmp_path / f / f"t.{kind}" for f in ("one", "two"))
         assert first.read_bytes() == second.read_bytes(), kind
@@ -132,10 +133,10 @@ def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):
 
 
 def test_seeds_of_a_recipe_share_its_panel(runs):
-    again = runs.with_columns(pl.col("subject").str.replace("seed0", "seed1"))
-    figure = curves(pl.concat([runs, again]), LOSS, "loss")
-    assert len(figure.axes[0].lines) == 2
-    assert len([axes for axes in figure.axes if axes.lines]) == len(METHODS)
+    one = runs.filter(pl.col("subject").str.contains("/nca/"))
+    again = one.with_columns(pl.col("subject").str.replace("seed0", "seed1"))
+    figure = curves(pl.concat([one, again]), LOSS, "loss")
+    assert [len(axes.lines) for axes in figure.axes] == [2, 0, 0, 0]
 
 
 def test_published_bars_stand_above_ours_which_are_hatched(scores, published):
