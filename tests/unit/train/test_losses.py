@@ -187,6 +187,17 @@ def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
     compare(recipe, base, tmp_path, rows, copy, losses.mean())
 
 
+def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else() -> None:
+    import inspect
+
+    from trl.trainer import utils
+
+    from safegrid.train.trainers import common
+
+    assert utils._use_triton is common._yes
+    assert inspect.getsource(utils).count("_use_triton(") == 1
+
+
 def test_every_method_has_a_golden_value() -> None:
     assert set(FORMULAS) | {"kto", "sft"} == set(METHODS)
 
