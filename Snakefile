@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "docs/captions/workflow.rst"
+
+
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 

@@ -315,6 +315,7 @@ def all_scores(wildcards):
 
 TABLES = (
     "main",
+    "summary",
     "answers",
     "differences",
     "categories",

@@ -171,6 +171,11 @@ COMMANDS: dict[str, Command] = {
         "Write tables and figures of the finished cells, blanks with their reason.",
         "scores:paths logs:path out:path",
     ),
+    "readme": _command(
+        "report.readme:update_readme",
+        "Copy a run's table and plot into the README.",
+        "study:text",
+    ),
     "study": _command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",

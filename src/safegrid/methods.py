@@ -77,7 +77,7 @@ METHODS: dict[str, Method] = {
             "ipo",
             "IPO",
             "(r_w / n_w - r_l / n_l - 1 / (2b))^2",
-            "Azar et al. 2023, arXiv 2310.12036, eq. 17, per token as its authors ran it",
+            "Azar et al. 2023, arXiv 2310.12036, eq. 17, per token (its authors' code)",
             "dpo",
             "ipo",
         ),

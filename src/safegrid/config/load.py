@@ -19,6 +19,11 @@ from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, BenchmarkSpec, JudgeEntry, StudyEntry
 from safegrid.config.world import World
 
+# The benchmark name of scores that are made from several benchmarks.
+GLOBAL = "global"
+# The kind of judge without which a metric has no score at all.
+NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -49,7 +54,7 @@ def load_config(root: Path, name: str) -> Config:
     bases = _registry(documents, "bases", BaseEntry)
     judges = _registry(documents, "judges", JudgeEntry)
     check_names(documents, sources, bases, judges)
-    benchmarks = _benchmarks(documents)
+    benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     problems.raise_if_any(f"study {name!r}")
     return Config(study, recipes, benchmarks, judges, sources, bases, worlds)
@@ -76,7 +81,9 @@ def _registry(
     return {name: entry for name, entry in entries.items() if entry is not None}
 
 
-def _benchmarks(documents: StudyDocuments) -> dict[str, BenchmarkSpec]:
+def _benchmarks(
+    documents: StudyDocuments, judges: dict[str, Any]
+) -> dict[str, BenchmarkSpec]:
     """Merge each benchmark of the study over the registry's of that name or `like`."""
     registry = documents.benchmarks.data
     found = {}
@@ -94,14 +101,29 @@ def _benchmarks(documents: StudyDocuments) -> dict[str, BenchmarkSpec]:
             BenchmarkSpec, merged, documents.study, path, documents.problems
         )
         if spec is not None:
-            _check_benchmark(documents, name, spec)
+            _check_benchmark(documents, name, spec, judges)
             found[name] = spec
     return found
 
 
-def _check_benchmark(documents: StudyDocuments, name: str, spec: BenchmarkSpec) -> None:
+def _check_benchmark(
+    documents: StudyDocuments, name: str, spec: BenchmarkSpec, judges: dict[str, Any]
+) -> None:
     where = documents.study.where(("benchmarks", name))
     key = f"benchmarks.{name}"
+    if name == GLOBAL:
+        documents.problems.add(
+            where, key, "the name is taken by the mean of the safety benchmarks"
+        )
+    kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
+    needed = NEEDED.get(spec.metric)
+    if kinds and needed and needed not in kinds:
+        documents.problems.add(
+            where,
+            f"{key}.judges",
+            f"metric {spec.metric!r} needs a judge of kind {needed!r}, got kinds"
+            f" {', '.join(sorted(kinds))}",
+        )
     if spec.metric == "capability":
         if not spec.tasks:
             documents.problems.add(where, key, "a capability suite needs `tasks`")

@@ -33,6 +33,7 @@ def check_names(
         if isinstance(block.get("prompts"), dict):
             checker.source(f"{key}.prompts", block["prompts"])
     _check_own_name(documents)
+    _check_labelled(documents, sources, judges)
 
 
 class _Names:
@@ -88,3 +89,23 @@ def _check_own_name(documents: StudyDocuments) -> None:
             f"got {name!r}: must equal the file's name {documents.name!r} and be none"
             f" of {', '.join(RESERVED)}",
         )
+
+
+def _check_labelled(
+    documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
+) -> None:
+    """Check the labelled rows of every judge of the registry."""
+    for name, judge in judges.items():
+        source, file = judge.labelled_source, judge.labelled_file
+        if source is None:
+            continue
+        where = str(documents.root / "judges.yaml")
+        key = f"{name}.labelled_source"
+        if source not in sources:
+            documents.problems.unknown(where, key, source, "source", sources)
+        elif file not in sources[source].files:
+            files = sources[source].files
+            kind = f"file of source {source!r}"
+            documents.problems.unknown(
+                where, f"{name}.labelled_file", file, kind, files
+            )

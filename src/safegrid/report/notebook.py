@@ -1,9 +1,10 @@
 """Run a notebook template with papermill and keep what it showed as one web page."""
 
 from pathlib import Path
+from typing import Any
 
-from safegrid.artifacts import atomic_file, write_text
 from safegrid.errors import ConfigError
+from safegrid.files import write_text
 
 
 def run_notebook(template: Path, values: list[str], out: Path) -> None:
@@ -18,24 +19,24 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
         ConfigError: a value is not of that form, or the template has no such
             parameter.
     """
+    import nbformat
     import papermill
     from nbconvert import HTMLExporter
 
-    parameters = _parameters(template, values)
-    with atomic_file(out) as temporary:
-        executed = papermill.execute_notebook(
-            template,
-            temporary,
-            parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            # The temporary name has no suffix that papermill knows.
-            autosave_cell_every=0,
-        )
-        # Readers of the page want its tables and figures; the notebook has the calls.
-        exporter = HTMLExporter(embed_images=True, exclude_input=True)
-        page, _ = exporter.from_notebook_node(executed)
-        write_text(out.with_suffix(".html"), page)
+    executed = papermill.execute_notebook(
+        template,
+        None,
+        _parameters(template, values),
+        kernel_name="python3",
+        progress_bar=False,
+    )
+    # Readers of the page want its tables and figures; the notebook has the calls.
+    exporter: Any = HTMLExporter
+    page, _ = exporter(embed_images=True, exclude_input=True).from_notebook_node(
+        executed
+    )
+    write_text(out.with_suffix(".html"), page)
+    write_text(out, nbformat.writes(executed))
 
 
 def _parameters(template: Path, values: list[str]) -> dict[str, str]:

@@ -33,6 +33,27 @@ def main_table(scores: pl.DataFrame) -> Table:
     return replace(table, marks=_marks(grid))
 
 
+def summary_table(scores: pl.DataFrame) -> Table:
+    """Return the main table's leading columns, narrow enough for a page."""
+    grid = Grid(scores)
+    columns = _columns(
+        grid,
+        [
+            *grid.find("safety", "all", "global"),
+            *(
+                key
+                for name in ("sound_safety", "true_refusal")
+                for key in grid.lead(name)
+            ),
+            *grid.find("toxicity_mean", "all"),
+            *grid.find("harmless_lost", "all"),
+            *grid.find("capability", "all"),
+        ],
+    )
+    title = "Safety, what it costs, and capability, in short."
+    return replace(_model_table("summary", title, grid, columns), marks=_marks(grid))
+
+
 def answers_table(scores: pl.DataFrame) -> Table:
     """Return what a guard cannot see in the answers to the safety benchmarks."""
     grid = Grid(scores)
@@ -185,5 +206,12 @@ def _point(
     return tuple(None if value is None else sign * value for sign, value in values)
 
 
-ALL = (main_table, answers_table, differences_table, category_table, attack_table)
+ALL = (
+    main_table,
+    summary_table,
+    answers_table,
+    differences_table,
+    category_table,
+    attack_table,
+)
 """Every table that is made from scores alone."""

@@ -173,3 +173,28 @@ def test_a_sweep_makes_one_recipe_for_each_point(root):
         "dpo-lr0.001-beta0.5",
     ]
     assert len([name for name in recipes if name.startswith("sft")]) == 2
+
+
+def test_a_metric_without_its_kind_of_judge_is_refused(root):
+    def judge(study):
+        study["benchmarks"]["alert"]["judges"] = ["tiny-likelihood"]
+
+    edit(root, judge)
+    assert "metric 'safety' needs a judge of kind 'guard'" in message(root)
+
+
+def test_the_name_of_the_global_score_is_taken(root):
+    def add(study):
+        study["benchmarks"]["global"] = {
+            "like": "alert",
+            **study["benchmarks"]["alert"],
+        }
+
+    edit(root, add)
+    assert "benchmarks.global: the name is taken" in message(root)
+
+
+def test_labelled_rows_of_an_unknown_source_are_refused(root):
+    path = root / "judges.yaml"
+    path.write_text(path.read_text().replace("mini-judging", "mini-judgin"))
+    assert "'mini-judgin', no source of that name; did you mean" in message(root)
