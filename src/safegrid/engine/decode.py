@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from transformers import DynamicCache
 
 from safegrid.engine.batches import cut, pad
+from safegrid.engine.cache import make_cache
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.sampling import Sampling, draw, penalize, uniforms
 
@@ -88,7 +88,7 @@ class _Batch:
         self._model = model
         self._ids, self._mask = pad(prompts, left=True, device=model.device)
         self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
-        self._cache = DynamicCache(config=model.network.config)
+        self._cache = make_cache(model.network.config)
 
     def logits(self) -> torch.Tensor:
         """Return the next token's logits, float32 of (rows, vocabulary)."""

@@ -59,8 +59,7 @@ def lease(
     slot = run.slot(served_name(spec, chain, head))
     lock = _take(run, slot, _ticket(run, slot, spec, chain, head), spec.most)
     try:
-        with run.lock():
-            process = slot.process()
+        process = slot.process()
         if process is None:
             raise EngineError(
                 f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
@@ -112,7 +111,7 @@ def _ticket(
         start_seconds=spec.start_seconds,
         key=run.key(),
         owner=None if with_it is None else [with_it.pid, with_it.started],
-        threads=int(os.environ.get("OMP_NUM_THREADS", "0")),
+        threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     )
 
 

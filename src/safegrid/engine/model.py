@@ -46,8 +46,7 @@ def load(ticket: Ticket) -> LoadedModel:
         EngineError: the model lacks something that an engine needs.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if ticket.threads:
-        torch.set_num_threads(ticket.threads)
+    torch.set_num_threads(ticket.threads)
     chain = [Path(folder) for folder in ticket.chain]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore

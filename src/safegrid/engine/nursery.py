@@ -26,6 +26,8 @@ from safegrid.errors import EngineError, SafegridError
 
 logger = logging.getLogger(__name__)
 
+# Pools that an import would start; engines set their number of threads themselves.
+NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # Loading a model imports the rest of transformers; naming it here does it once.
 PRELOADED = ("safegrid.engine.server", "transformers.models.llama.modeling_llama")
 
@@ -61,7 +63,7 @@ def _start(nursery: Slot, ticket: Ticket) -> None:
         listener.listen()
         handle = listener.fileno()
         arguments = ["--ticket", str(nursery.ticket), "--listener", str(handle)]
-        process = launch(["nursery", *arguments], nursery.log, pass_fds=(handle,))
+        process = launch(["nursery", *arguments], nursery.log, (handle,), NO_THREADS)
     nursery.write_process(process)
 
 

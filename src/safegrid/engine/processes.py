@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +94,19 @@ def owner() -> Process | None:
 
 
 def launch(
-    arguments: Sequence[str], log: Path, pass_fds: tuple[int, ...] = ()
+    arguments: Sequence[str],
+    log: Path,
+    pass_fds: tuple[int, ...] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> Process:
-    """Start a detached process of this package that outlives its starter."""
+    """Start a detached process of this package that outlives its starter.
+
+    Args:
+        arguments: subcommand and options.
+        log: where it writes.
+        pass_fds: open files that it inherits.
+        variables: added to its environment.
+    """
     source = str(Path(safegrid.__file__).parents[1])
     inherited = os.environ.get("PYTHONPATH")
     paths = [source, inherited] if inherited else [source]
@@ -108,7 +118,11 @@ def launch(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=pass_fds,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={
+                **os.environ,
+                **(variables or {}),
+                "PYTHONPATH": os.pathsep.join(paths),
+            },
         )
     _LAUNCHED[:] = [other for other in _LAUNCHED if other.poll() is None]
     _LAUNCHED.append(child)

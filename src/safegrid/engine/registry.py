@@ -34,7 +34,7 @@ class Ticket:
         model: the name it serves under.
         key: bearer key of the run.
         owner: pid and start time of the process with which it ends.
-        threads: of torch; 0 leaves torch's own choice.
+        threads: of torch.
     """
 
     kind: str

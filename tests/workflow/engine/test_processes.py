@@ -14,6 +14,7 @@ import urllib3
 
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.lease import lease
+from safegrid.engine.processes import Process
 from safegrid.engine.registry import registry
 from safegrid.errors import EngineError
 
@@ -170,5 +171,5 @@ def test_by_hand_nothing_is_left_when_the_command_ends(models, tmp_path):
         check=True,
     )
     pid, folder = done.stdout.split()
-    assert not psutil.pid_exists(int(pid))
+    wait_until(lambda: not Process.of(int(pid)).is_alive())
     assert not os.path.exists(folder)
