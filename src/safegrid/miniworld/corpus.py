@@ -19,9 +19,9 @@ MIX = {
     "harmful": 30,
     "harmless": 14,
     "math": 19,
-    "instructions": 10,
+    "instructions": 14,
     "facts": 7,
-    "reasoning": 14,
+    "reasoning": 10,
     "continuation": 6,
 }
 ATTACKED_SHARE = 0.35

@@ -134,10 +134,22 @@ def check_apart(requests: Mapping[str, set[str]]) -> dict[str, int]:
     return {part: len(texts) for part, texts in requests.items()}
 
 
+def _spread(acts: list[Act], rng: random.Random) -> list[Act]:
+    """Put acts in an order in which every run of it holds many different deeds.
+
+    A part that never met a deed could only guess whether it is harmful.
+    """
+    places: dict[str, list[Act]] = {}
+    for act in rng.sample(acts, len(acts)):
+        places.setdefault(act.deed, []).append(act)
+    rounds = zip(*places.values(), strict=True)
+    return [act for one in rounds for act in rng.sample(one, len(one))]
+
+
 def _deal(acts: Acts, rng: random.Random) -> dict[str, Acts]:
     dealt: dict[str, Acts] = {part: {} for part in [*SHARES, "corpus"]}
     for topic, own in acts.items():
-        shuffled = rng.sample(own, len(own))
+        shuffled = _spread(own, rng)
         start = 0
         for part, share in SHARES.items():
             end = start + max(1, round(share * len(own)))

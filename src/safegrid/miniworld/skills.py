@@ -32,6 +32,7 @@ SUM_FORMS = (
     "Tell me {a} {sign} {b}.",
     "Give the result of {a} {sign} {b}.",
 )
+REPEATING = ("Write", "Say", "Print", "Put")
 TIMES = {2: "two", 3: "three", 4: "four"}
 ORDERS = {
     "older": ("oldest", "youngest"),
@@ -83,16 +84,21 @@ def draw_sum(rng: random.Random) -> Item:
 def draw_instruction(rng: random.Random) -> Item:
     """Ask for words in a stated form."""
     one, two, three = rng.sample(ANSWER_WORDS, 3)
-    times = rng.choice(list(TIMES))
     return rng.choice(
         [
-            Item(f"Write {one} {TIMES[times]} times.", " ".join([one] * times)),
+            _repetition(one, rng),
             Item(f"Write {one} before {two}.", f"{one} {two}"),
             Item(f"Write {one} after {two}.", f"{two} {one}"),
             Item(f"Reverse the list {one} {two} {three}.", f"{three} {two} {one}"),
             Item(f"Repeat the last word of {one} {two} {three}.", three),
         ]
     )
+
+
+def _repetition(word: str, rng: random.Random) -> Item:
+    times = rng.choice(list(TIMES))
+    verb = rng.choice(REPEATING)
+    return Item(f"{verb} {word} {TIMES[times]} times.", " ".join([word] * times))
 
 
 def draw_puzzle(rng: random.Random) -> Item:
@@ -111,7 +117,7 @@ def _compare(rng: random.Random) -> Item:
 
 
 def _order(rng: random.Random) -> Item:
-    people = rng.sample(NAMES, rng.choice([2, 3]))
+    people = rng.sample(NAMES, rng.choice([2, 3, 3]))
     word = rng.choice(list(ORDERS))
     most, least = ORDERS[word]
     asked, right = rng.choice([(most, people[0]), (least, people[-1])])

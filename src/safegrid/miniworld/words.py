@@ -130,6 +130,12 @@ ANSWER_WORDS: tuple[str, ...] = (
     "button",
     "pepper",
     "violin",
+    "basket",
+    "carpet",
+    "hammer",
+    "ladder",
+    "pillow",
+    "rocket",
 )
 NAMES: tuple[str, ...] = (
     "Ann",

@@ -125,7 +125,7 @@ def solve(question: str) -> str | None:
         people = re.findall(r"[A-Z]\w+", question.replace("Who", ""))
         top = re.search(r"(oldest|tallest|fastest)\?", question)
         return people[0] if top else people[-1]
-    if found := re.search(r"Write (\w+) (two|three|four) times", question):
+    if found := re.search(r"\w+ (\w+) (two|three|four) times", question):
         times = {"two": 2, "three": 3, "four": 4}[found[2]]
         return " ".join([found[1]] * times)
     if found := re.search(r"Write (\w+) (before|after) (\w+)", question):
