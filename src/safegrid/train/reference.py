@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table
-from safegrid.checkpoints import load_model, weights_hash
+from safegrid.checkpoints import load_model, loading, weights_hash
 from safegrid.config.blocks import Recipe, Training
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
@@ -115,14 +115,15 @@ def by_length(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -> Any:
-    from transformers import AutoTokenizer
+    with loading():
+        from transformers import AutoTokenizer
 
-    from safegrid.train.trainers import build_trainer
+        from safegrid.train.trainers import build_trainer
 
+        tokenizer, model = AutoTokenizer.from_pretrained(chain[0]), load_model(chain)
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
-        tokenizer = AutoTokenizer.from_pretrained(chain[0])
-        return build_trainer(plan, load_model(chain), tokenizer, rows)
+        return build_trainer(plan, model, tokenizer, rows)
 
 
 def _mismatched_logps(trainer: Any, size: int) -> list[float]:

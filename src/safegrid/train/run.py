@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
-from safegrid.checkpoints import load_model, weights_hash, weights_of
+from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
 from safegrid.config.blocks import Recipe
 from safegrid.errors import ConfigError
 from safegrid.methods import METHODS, check_method
@@ -132,12 +132,13 @@ def _rows(
 
 
 def _build(plan: Plan, chain: list[Path], rows: pl.DataFrame) -> Any:
-    from transformers import AutoTokenizer
+    with loading():
+        from transformers import AutoTokenizer
 
-    from safegrid.train.trainers import build_trainer
+        from safegrid.train.trainers import build_trainer
 
-    tokenizer = AutoTokenizer.from_pretrained(chain[0])
-    return build_trainer(plan, load_model(chain), tokenizer, rows)
+        tokenizer, model = AutoTokenizer.from_pretrained(chain[0]), load_model(chain)
+    return build_trainer(plan, model, tokenizer, rows)
 
 
 def _run(trainer: Any, folder: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from safegrid.checkpoints import loading
 from safegrid.methods import METHODS, Trainer
 from safegrid.train.plan import Plan
 
@@ -46,7 +47,8 @@ def build_trainer(
         tokenizer: only its padding token is used; nothing is tokenized again.
         rows: ids, and reference columns where they were computed before.
     """
-    build = _builder(METHODS[plan.recipe.method].trainer)
+    with loading():
+        build = _builder(METHODS[plan.recipe.method].trainer)
     trainer = build(plan, model, tokenizer, rows)
     if plan.order is not None:
         trainer.train_dataset = trainer.train_dataset.select(plan.order)
