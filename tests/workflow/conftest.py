@@ -1,0 +1,158 @@
+"""The study `tiny`, run once in a copy of the repository, and ways to look at it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from safegrid.config.load import load_config
+from safegrid.runs import end_processes, read_owner
+from safegrid.study import Study
+
+ROOT = Path(__file__).parents[2]
+STUDY = "config/studies/tiny.yaml"
+OWNER = ".snakemake/safegrid-owner.json"
+
+JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
+WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
+TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One planned job."""
+
+    rule: str
+    wildcards: dict[str, str] = field(hash=False)
+
+
+class Plan:
+    """The jobs that a dry run of Snakemake has planned."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.jobs = [_job(*found) for found in JOB.findall(text)]
+        totals = set(TOTAL.findall(text)) or {"0"}
+        assert totals == {str(len(self.jobs))}, f"a plan that is not understood: {text}"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many jobs of each rule."""
+        return dict(Counter(job.rule for job in self.jobs))
+
+
+def _job(rule: str, lines: str) -> Job:
+    found = WILDCARDS.search(lines)
+    pairs = found.group(1).split(", ") if found else []
+    return Job(rule, dict(pair.split("=", 1) for pair in pairs))
+
+
+class Tree:
+    """A copy of the repository, in which studies run and files may be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.first_run = ""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("SAFEGRID_")}
+        paths = [str(Path(sys.executable).parent), kept["PATH"]]
+        self.environment = {
+            **kept,
+            "PATH": os.pathsep.join(paths),
+            "PYTHONPATH": str(folder / "src"),
+            "SAFEGRID_RUN_DIR": str(folder / "engines"),
+        }
+
+    def call(self, *command: str, cwd: Path | None = None) -> str:
+        """Run a command to its good end and return what it printed."""
+        done = self.run(*command, cwd=cwd)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def run(
+        self, *command: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command; what it printed is all in `stdout`."""
+        return subprocess.run(
+            command,
+            cwd=cwd or self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def study_command(self) -> list[str]:
+        """What `make study` calls."""
+        command = f"{sys.executable} -m safegrid study --study tiny --cores 2"
+        return command.split()
+
+    def plan(self, *targets: str, workdir: Path | None = None) -> Plan:
+        """Plan targets, by default the whole study, in this tree or elsewhere."""
+        command = ["snakemake", "--snakefile", str(self.folder / "Snakefile")]
+        command += ["--dry-run", "--config", "study=tiny", "--", *targets]
+        return Plan(self.call(*command, cwd=workdir))
+
+    @property
+    def study(self) -> Study:
+        """The study as it stands in this tree."""
+        return Study(load_config(self.folder / "config", "tiny"))
+
+    @contextmanager
+    def edited(self, file: str, change: Callable[[str], str]) -> Iterator[None]:
+        """Edit a file for as long as the block runs."""
+        path = self.folder / file
+        before = path.read_text()
+        after = change(before)
+        assert after != before, f"the edit of {file} changes nothing"
+        path.write_text(after)
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    def with_study(self, change: Callable[[dict[str, Any]], None]) -> Any:
+        """Edit the study's YAML for as long as the block runs."""
+
+        def edit(text: str) -> str:
+            document = yaml.safe_load(text)
+            change(document)
+            return yaml.safe_dump(document, sort_keys=False)
+
+        return self.edited(STUDY, edit)
+
+    def copy(self, folder: Path) -> "Tree":
+        """Copy this tree with its results and Snakemake's memory of them."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Tree(folder)
+
+    def end(self) -> None:
+        """End what the tree's last run may have left."""
+        owner = read_owner(self.folder / OWNER)
+        if owner is not None and not owner.is_alive():
+            end_processes(owner.run)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    """A copy of the repository in which the study `tiny` was run to its report.
+
+    Whoever edits it takes the edit back; whoever runs jobs makes a copy.
+    """
+    tree = Tree(tmp_path_factory.mktemp("workflow") / "repository")
+    ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
+    shutil.copytree(ROOT, tree.folder, ignore=shutil.ignore_patterns(".git", *ignored))
+    tree.first_run = tree.call(*tree.study_command)
+    yield tree
+    tree.end()

@@ -1,0 +1,117 @@
+"""What is broken stops, says why, and leaves the rest of the grid alone."""
+
+import json
+import re
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_table
+from safegrid.records import SCORE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+BROKEN = "tiny-base/broken/seed0"
+
+
+@pytest.fixture(scope="module")
+def faulty(finished, tmp_path_factory):
+    """A study with a recipe that diverges and a guard whose verdicts are unread."""
+    tree = finished.copy(tmp_path_factory.mktemp("faults") / "repository")
+
+    def diverge(study):
+        training = {"learning_rate": 1e30, "warmup": 0, "schedule": "constant"}
+        recipe = {"method": "dpo", "dataset": "safety", "training": training}
+        study["recipes"]["broken"] = recipe
+
+    def never_enough(text):
+        return text.replace("tiny-guard:\n", "tiny-guard:\n  least_mass: 1.0\n")
+
+    with tree.with_study(diverge), tree.edited("config/judges.yaml", never_enough):
+        tree.status = tree.run(*tree.study_command)
+        tree.again = tree.plan("report_partial")
+        yield tree
+    tree.end()
+
+
+@pytest.fixture
+def partial(faulty):
+    """The scores of the partial report."""
+    return read_table(faulty.folder / "results/tiny/partial/scores.parquet", SCORE)
+
+
+def test_a_study_with_a_failure_ends_non_zero_and_names_the_partial_report(faulty):
+    assert faulty.status.returncode == 1
+    assert "what the finished cells allow is in results/tiny/partial/" in (
+        faulty.status.stdout
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_its_recipe_with_step_and_batch(faulty):
+    log = (faulty.folder / f"logs/tiny/train/{BROKEN}.log").read_text()
+    assert "error: the " in log
+    assert "of step " in log
+    assert "has seen the pairs " in log
+    assert "Traceback" not in log
+    assert not (faulty.folder / f"results/tiny/models/{BROKEN}").exists()
+
+
+def test_the_partial_report_blanks_the_failed_cells_with_their_reason(faulty, partial):
+    rows = partial.filter(recipe="broken")
+    assert set(rows["benchmark"]) == {*faulty.study.config.benchmarks, "global"}
+    assert rows["value"].is_null().all()
+    assert rows["reason"].str.contains("^Failed in train: the .* of step ").all()
+    blanks = (faulty.folder / "results/tiny/partial/blanks.md").read_text()
+    assert f"{BROKEN}/alert: Failed in train" in blanks
+    for file in (
+        "tables/main.md",
+        "tables/main.tex",
+        "figures/trade_off_capability.svg",
+    ):
+        assert (faulty.folder / "results/tiny/partial" / file).stat().st_size
+    assert faulty.again.counts == {"report_partial": 1}
+
+
+def test_verdicts_that_cannot_be_read_refuse_the_cell(partial):
+    safety = partial.filter(metric="safety", slice="all", benchmark="alert")
+    cells = safety.filter(pl.col("recipe") != "broken")
+    assert set(cells["recipe"]) == {"none", "dpo", "nca"}
+    assert cells["value"].is_null().all()
+    assert cells["n"].to_list() == [0, 0, 0]
+    assert (cells["n_unscored"] > 0).all()
+    assert cells["reason"].str.contains("unscored").all()
+
+
+def test_the_rest_of_the_grid_goes_on(partial, finished):
+    whole = read_table(finished.folder / "results/tiny/scores.parquet", SCORE)
+    untouched = ["toxicity", "xstest", "capability"]
+    kept = partial.filter(
+        pl.col("benchmark").is_in(untouched) & (pl.col("recipe") != "broken")
+    )
+    assert kept.sort(pl.all()).equals(
+        whole.filter(pl.col("benchmark").is_in(untouched)).sort(pl.all())
+    )
+
+
+def test_a_broken_raw_file_is_named_with_its_line_and_nothing_is_written(
+    finished, tmp_path
+):
+    tree = finished.copy(tmp_path / "repository")
+    pairs = tree.folder / "results/raw/tiny-pku/train.jsonl"
+    lines = pairs.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4].replace(b'"', b'"\xff', 1)
+    pairs.write_bytes(b"".join(lines))
+    alert = tree.folder / "results/raw/tiny-alert/alert.jsonl"
+    rows = [json.loads(line) for line in alert.read_text().splitlines()]
+    rows[6]["id"] = rows[2]["id"]
+    alert.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = "snakemake --cores 1 --config study=tiny -- prepare_data"
+    done = tree.run(*command.split())
+    assert done.returncode == 1
+    for file, line, reason in ((pairs, 5, ".*UTF-8"), (alert, 7, ".*repeats .* 3")):
+        name = re.escape(str(file.relative_to(tree.folder)))
+        told = f"error: {name}: 1 problem; nothing was written\n  line {line}: {reason}"
+        assert re.search(told, done.stdout), done.stdout
+    assert "Traceback" not in done.stdout
+    for output in ("datasets/safety.parquet", "prompts/alert.parquet"):
+        assert not (tree.folder / "results/tiny" / output).exists()

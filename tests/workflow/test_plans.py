@@ -1,0 +1,183 @@
+"""Which jobs are planned when a cell is named or something is changed.
+
+All of it are dry runs in one finished study: what was edited is put back.
+"""
+
+from collections import Counter
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+# What gathers the cells follows whatever changes before it.
+TABLES = {"write_tables"}
+FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
+LAST = {"report", "all"}
+GATHERING = {"collect", *TABLES, *FIGURES, *LAST}
+
+RAW = {"grow_world"}
+DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
+TRAIN = {*RAW, "grow_base", "prepare_dataset", "tokenize", "reference", "train"}
+GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
+JUDGE = {*GENERATE, "grow_judge", "judge", "measure"}
+SCORES = {"score", "score_capability", "score_global"}
+UNTIL = {
+    "prepare_data": DATA,
+    "train_all": TRAIN,
+    "generate_all": GENERATE,
+    "judge_all": {*JUDGE} - {"capability"},
+    "tables": {*DATA, *JUDGE, *SCORES, "collect", *TABLES},
+    "figures": {*DATA, *JUDGE, *SCORES, "collect", *FIGURES},
+}
+
+
+def comment(text):
+    return text + "\n# A comment of a test.\n"
+
+
+def cells(plan):
+    """The planned jobs that do not only gather what others made."""
+    return [job for job in plan.jobs if job.rule not in GATHERING]
+
+
+def one_model(study):
+    """The jobs of one trained model, from its training to its scores."""
+    prompted = study.prompted
+    return {
+        "train": 1,
+        "generate": len(prompted),
+        "capability": len(study.suites),
+        "judge": sum(len(spec.judges) for spec in prompted.values()),
+        "score": len(prompted),
+        "score_capability": len(study.suites),
+        "score_global": 1,
+    }
+
+
+def with_gathering(*parts):
+    """Add numbers of jobs up, with one of each gathering job."""
+    return dict(sum(map(Counter, parts), Counter(GATHERING)))
+
+
+def test_a_finished_study_has_nothing_to_do(finished):
+    plan = finished.plan()
+    assert plan.jobs == []
+    assert "Nothing to be done" in plan.text
+
+
+def test_a_cell_by_its_path_plans_its_own_chain(finished, tmp_path):
+    cell = "results/tiny/verdicts/tiny-guard/tiny-base/nca/seed0/alert.parquet"
+    plan = finished.plan(cell, workdir=tmp_path)
+    chain = {*TRAIN, "prepare_prompts", "render", "generate", "grow_judge", "judge"}
+    assert plan.counts == dict.fromkeys(chain, 1)
+    own = {
+        "recipe": "nca",
+        "benchmark": "alert",
+        "kind": "guard",
+        "judge": "tiny-guard",
+    }
+    for job in plan.jobs:
+        if job.rule != "reference":  # its values are the base's
+            assert {**job.wildcards, **own}.items() >= job.wildcards.items()
+
+
+@pytest.mark.parametrize("target", UNTIL)
+def test_a_named_target_stops_where_it_says(finished, tmp_path, target):
+    plan = finished.plan(target, workdir=tmp_path)
+    assert set(plan.counts) == {*UNTIL[target], target}
+    assert plan.counts.get("train", 0) in (0, len(finished.study.trained))
+
+
+def test_a_partial_report_waits_for_no_cell(finished, tmp_path):
+    assert finished.plan("report_partial", workdir=tmp_path).counts == {
+        "report_partial": 1
+    }
+
+
+def test_a_recipes_beta_replans_its_own_cells(finished):
+    def change(study):
+        study["recipes"]["nca"]["training"] = {"beta": 0.7}
+
+    with finished.with_study(change):
+        plan = finished.plan()
+    assert plan.counts == with_gathering(one_model(finished.study))
+    assert {job.wildcards["recipe"] for job in cells(plan)} == {"nca"}
+
+
+def test_a_new_recipe_plans_its_own_cells(finished):
+    def add(study):
+        study["recipes"]["kto"] = {"method": "kto", "dataset": "safety"}
+
+    with finished.with_study(add):
+        plan = finished.plan()
+        expected = with_gathering(one_model(finished.study), {"kto_reference": 1})
+    assert plan.counts == expected
+    own = [job for job in cells(plan) if job.rule != "kto_reference"]
+    assert {job.wildcards["recipe"] for job in own} == {"kto"}
+
+
+def test_a_new_benchmark_plans_its_own_cells(finished):
+    def add(study):
+        study["benchmarks"]["alert-dev"] = {
+            "like": "alert",
+            "prompts": {"source": "tiny-alert", "file": "dev"},
+            "judges": ["tiny-guard", "tiny-likelihood"],
+        }
+
+    with finished.with_study(add):
+        plan = finished.plan()
+    models = len(finished.study.models)
+    assert plan.counts == with_gathering(
+        {"prepare_prompts": 1, "render": 1, "overlap": 1},
+        {"generate": models, "judge": 2 * models, "score": models},
+        # Its metric is safety, so it is one of those that the global score averages.
+        {"score_global": models},
+    )
+    own = [job for job in cells(plan) if job.rule not in ("overlap", "score_global")]
+    assert {job.wildcards["benchmark"] for job in own} == {"alert-dev"}
+
+
+@pytest.mark.parametrize(
+    ("file", "rules"),
+    [
+        ("src/safegrid/report/trade_off.py", {"trade_offs"}),
+        ("src/safegrid/report/tables.py", TABLES),
+        ("src/safegrid/report/style.py", FIGURES),
+        ("notebooks/5_figure_1.ipynb", {"figure_1"}),
+        ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
+        ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
+        ("src/safegrid/score/cell.py", {*SCORES, *GATHERING}),
+    ],
+)
+def test_an_edit_of_cheap_code_reruns_what_it_computes(finished, file, rules):
+    with finished.edited(file, comment):
+        plan = finished.plan()
+    assert set(plan.counts) == {*rules, *LAST}
+
+
+def test_a_comment_in_dear_code_plans_nothing(finished):
+    with (
+        finished.edited("src/safegrid/train/run.py", comment),
+        finished.edited("src/safegrid/engine/server.py", comment),
+        finished.edited("src/safegrid/judge/guard.py", comment),
+    ):
+        assert finished.plan().jobs == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "rules"),
+    [
+        ("measure", {"measure"}),
+        ("train", {"train", "generate", "capability", "judge", *SCORES}),
+    ],
+)
+def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rules):
+    def raise_it(text):
+        return text.replace(f'"{stage}": ', f'"{stage}": 1')
+
+    with finished.edited("src/safegrid/stages.py", raise_it):
+        plan = finished.plan()
+    assert set(plan.counts) == {*rules, *GATHERING}
+    if stage == "train":
+        trained = {model.recipe for model in finished.study.trained}
+        assert {job.wildcards["recipe"] for job in cells(plan)} == trained

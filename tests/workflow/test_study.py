@@ -1,0 +1,78 @@
+"""What `safegrid study` (behind `make study`) tells its user."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+WHERE = re.compile(
+    r"^tables: +(\S+)/\nfigures: +(\S+)/\nreport: +(\S+/report\.html)\n", re.MULTILINE
+)
+
+
+def test_a_first_run_begins_with_what_it_will_take(finished):
+    estimate = finished.first_run.splitlines()[0]
+    assert re.match(
+        r"study tiny: \d+ jobs, about \d+ min on 2 cores and \d+ MB of disk", estimate
+    )
+
+
+def test_a_run_ends_with_where_everything_lies(finished):
+    tables, figures, report = WHERE.search(finished.first_run).groups()
+    assert (finished.folder / tables / "main.md").is_file()
+    assert (finished.folder / figures / "figure_1.svg").is_file()
+    assert (finished.folder / report).is_file()
+
+
+def test_a_second_run_has_nothing_to_do_and_says_so(finished):
+    scores = finished.folder / "results/tiny/scores.parquet"
+    before = scores.stat().st_mtime_ns
+    text = finished.call(*finished.study_command)
+    assert text.startswith("study tiny: nothing to do")
+    assert WHERE.search(text)
+    assert scores.stat().st_mtime_ns == before
+
+
+def spoil(study):
+    study["recipes"]["dpo"]["method"] = "dbo"
+    study["benchmarks"]["alert"]["judges"] = ["tiny-gard"]
+    study["benchmarks"]["xstets"] = study["benchmarks"].pop("xstest")
+
+
+@pytest.mark.parametrize("command", ["snakemake", "study"])
+def test_a_misspelt_study_is_one_message_before_any_job(finished, command):
+    planned = ["snakemake", "--dry-run", "--config", "study=tiny"]
+    with finished.with_study(spoil):
+        done = finished.run(
+            *(planned if command == "snakemake" else finished.study_command)
+        )
+    assert done.returncode == 1
+    for meant in ("dpo", "tiny-guard", "xstest"):
+        assert done.stdout.count(f"did you mean '{meant}'?") == 1
+    assert "Traceback" not in done.stdout
+    assert "rule " not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("owner", "sentence"),
+    [
+        (None, "no run recorded itself as the owner"),
+        ("elsewhere", r"by run r on host elsewhere \(process 1\)"),
+    ],
+)
+def test_a_lock_of_an_unknown_owner_is_refused_with_the_command(
+    finished, tmp_path, owner, sentence
+):
+    (tmp_path / "Snakefile").touch()
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()
+    if owner:
+        record = {"run": "r", "pid": 1, "started": 0.0, "host": owner}
+        (tmp_path / ".snakemake/safegrid-owner.json").write_text(json.dumps(record))
+    done = finished.run(*finished.study_command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(f"error: .*{sentence}.*snakemake --unlock", done.stdout)
+    assert list(locks.iterdir())
