@@ -21,7 +21,14 @@ from safegrid.config import EngineSpec
 from safegrid.engine.client import Engine, call
 from safegrid.engine.identity import Identity, served_name
 from safegrid.engine.processes import Lock, owner
-from safegrid.engine.registry import Registry, Slot, Ticket, is_by_hand, registry
+from safegrid.engine.registry import (
+    Registry,
+    Slot,
+    Ticket,
+    is_by_hand,
+    registry,
+    run_folder,
+)
 from safegrid.engine.start import start, wait_for_url
 from safegrid.errors import EngineError
 
@@ -57,7 +64,9 @@ def lease(
     if is_by_hand():
         atexit.register(stop_all, run.folder)
     slot = run.slot(served_name(spec, chain, head))
-    lock = _take(run, slot, _ticket(run, slot, spec, chain, head), spec.most)
+    with run.lock():
+        ticket = _ticket(run, slot, spec, chain, head)
+    lock = _take(run, slot, ticket, spec.most)
     try:
         process = slot.process()
         if process is None:
@@ -65,34 +74,30 @@ def lease(
                 f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
             )
         url = wait_for_url(slot, process, spec.start_seconds)
-        yield _engine(spec, url, run.key(), slot, weights)
+        yield _engine(spec, url, ticket.key, slot, weights)
     finally:
         slot.mark_used()
         lock.release()
 
 
-def stop_all(folder: Path | None = None) -> int:
+def stop_all(folder: Path | None = None) -> None:
     """End all engines of a run on this machine and forget them.
 
     Args:
         folder: the run's registry; default that of this job or run.
-
-    Returns:
-        How many engines there were.
     """
-    run = Registry(folder) if folder else registry()
+    run = Registry(folder or run_folder())
     if not run.folder.is_dir():
-        return 0
+        return
     with run.lock():
         nursery = run.nursery.process()
         if nursery is not None:
             nursery.end()
-        engines = list(run.alive())
-        for slot, process in engines:
+        for slot, process in list(run.alive()):
             slot.clear()
             process.end()
+            logger.info("%s ended", slot.base.name)
         shutil.rmtree(run.folder)
-    return len(engines)
 
 
 def _ticket(

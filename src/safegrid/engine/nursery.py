@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from safegrid.engine.processes import Process, launch
+from safegrid.engine.processes import Process, launch, try_lock
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.errors import EngineError, SafegridError
 
@@ -90,7 +90,6 @@ def serve_forks(ticket: Path, listener: int) -> None:
     owner, idle = Ticket.read(ticket).owner_process, Ticket.read(ticket).idle_seconds
     for module in PRELOADED:
         importlib.import_module(module)
-    _check_threads()
     gc.freeze()  # what is shared with the children should stay shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps them
     last = time.monotonic()
@@ -99,9 +98,21 @@ def serve_forks(ticket: Path, listener: int) -> None:
             if select.select([server], [], [], 1.0)[0]:
                 _answer(server)
                 last = time.monotonic()
-            idle_over = owner is None and time.monotonic() - last > idle
-            if idle_over or (owner is not None and not owner.is_alive()):
+            if owner is not None and not owner.is_alive():
                 return
+            idle_over = owner is None and time.monotonic() - last > idle
+            if idle_over and _forgotten(ticket):
+                return
+
+
+def _forgotten(ticket: Path) -> bool:
+    """Leave the registry, unless a client that holds its lock may be asking."""
+    lock = try_lock(ticket.parent / "registry.lock", shared=False)
+    if lock is None:
+        return False
+    Slot(ticket.with_suffix("")).clear()
+    lock.release()
+    return True
 
 
 def _answer(server: socket.socket) -> None:
@@ -112,6 +123,7 @@ def _answer(server: socket.socket) -> None:
             ticket = Path(connection.makefile().readline().strip())
             if len(Ticket.read(ticket).chain) > 1:
                 importlib.import_module("peft")  # seconds too; only adapters need it
+            _check_threads()
             pid = os.fork()
             if pid == 0:
                 server.close()

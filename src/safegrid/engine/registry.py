@@ -156,7 +156,7 @@ class Registry:
                 yield slot, process
 
     def key(self) -> str:
-        """Return the run's bearer key, made at its first use."""
+        """Return the run's bearer key, made at its first use; under the lock."""
         path = self.folder / "key"
         if not path.exists():
             path.touch(mode=0o600)

@@ -34,12 +34,14 @@ def start_mode() -> Literal["fork", "spawn"]:
         EngineError: the environment asks for something that does not exist.
     """
     chosen = os.environ.get(START)
-    if chosen == "fork":
+    if chosen == "fork" and sys.platform == "linux":
         return "fork"
     if chosen == "spawn":
         return "spawn"
     if chosen is not None:
-        raise EngineError(f"{START}={chosen}: expected fork or spawn, or unset it")
+        raise EngineError(
+            f"{START}={chosen}: expected spawn, or fork on Linux; or unset it"
+        )
     many = RUN in os.environ and "SLURM_JOB_ID" not in os.environ
     return "fork" if many and sys.platform == "linux" and not _sees_cuda() else "spawn"
 

@@ -66,6 +66,8 @@ def models(tmp_path_factory):
     """Folder of tiny random models; torch is imported only where they are used."""
     import torch
     from transformers import (
+        GPT2Config,
+        GPT2LMHeadModel,
         LlamaConfig,
         LlamaForCausalLM,
         LlamaForSequenceClassification,
@@ -99,6 +101,19 @@ def models(tmp_path_factory):
             # The end token about as likely as any ten others.
             model.lm_head.weight.data[2] *= 1.5
         model.save_pretrained(folder / name)
+    # Its learned positions are absolute: padding must not shift them.
+    size = make_tokenizer(folder / "absolute")
+    config = GPT2Config(
+        vocab_size=size,
+        n_positions=256,
+        n_embd=64,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=0.25,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder / "absolute")
     return folder
 
 

@@ -70,6 +70,19 @@ def plain_generate(model, prompt, count):
     return out[0, len(prompt) :].tolist()
 
 
+def test_positions_do_not_shift_with_padding(models, prompts):
+    model = load(ticket(models / "absolute", chunk=20))
+    answers = generate(model, prompts[:20], [0] * 20, GREEDY, None, go_on)
+    expected = [plain_generate(model, p, 16) for p in prompts[:20]]
+    assert [a.ids for a in answers] == expected
+    (found,) = score(model, [Question(prompts[0], 2, True)], 1, go_on)
+    values = full_logprobs(model, prompts[0])
+    places = range(2, len(prompts[0]))
+    assert found.logprobs == pytest.approx(
+        [values[p - 1, prompts[0][p]].item() for p in places], abs=1e-4
+    )
+
+
 def test_greedy_answers_are_those_of_generate(model, prompts):
     answers = generate(model, prompts, [0] * 60, GREEDY, None, go_on)
     assert [a.ids for a in answers] == [plain_generate(model, p, 16) for p in prompts]

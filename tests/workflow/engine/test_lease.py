@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from safegrid import cli
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import Process, owner, try_lock
@@ -51,6 +52,13 @@ def test_vllm_refuses_what_it_cannot_serve(stand_in, chain, spec, monkeypatch):
     monkeypatch.setenv("SAFEGRID_VLLM", "no-such-command")
     with pytest.raises(EngineError, match="no-such-command"), lease(spec, chain("a")):
         pass
+
+
+def test_stopping_engines_by_command_is_a_success(stand_in, chain, spec):
+    with lease(spec, chain("a")):
+        folder = registry().folder
+    assert cli.run(["stop-engines"]) == 0
+    assert not folder.exists()
 
 
 def test_a_second_lease_finds_the_running_engine(stand_in, chain, spec):
@@ -185,10 +193,10 @@ def is_listening(url):
 def test_stop_all_ends_engines_and_their_children(stand_in, chain, spec):
     with lease(spec, chain("a")) as engine:
         folder = registry().folder
-    assert stop_all() == 1
+    stop_all()
     assert not is_listening(engine.url)
     assert not folder.exists()
-    assert stop_all(folder) == 0
+    stop_all(folder)
 
 
 def test_an_owner_on_another_machine_is_not_looked_for(run, monkeypatch):

@@ -83,6 +83,19 @@ def test_an_ended_engine_of_the_nursery_leaves_no_zombie(run, models, monkeypatc
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
 
+def test_without_an_owner_an_idle_nursery_ends_and_is_started_again(
+    run, models, monkeypatch
+):
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    monkeypatch.setenv("SAFEGRID_OWNER_HOST", "elsewhere")
+    short = SPEC.model_copy(update={"idle_seconds": 1.0})
+    with lease(short, [models / "causal"]):
+        pass
+    wait_until(lambda: registry().nursery.process() is None)
+    with lease(short, [models / "other"]) as engine:
+        assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
+
+
 def test_a_broken_model_is_an_error_that_shows_why(run, models, tmp_path, monkeypatch):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
@@ -173,3 +186,32 @@ def test_by_hand_nothing_is_left_when_the_command_ends(models, tmp_path):
     pid, folder = done.stdout.split()
     wait_until(lambda: not Process.of(int(pid)).is_alive())
     assert not os.path.exists(folder)
+
+
+def test_an_adapter_is_served_merged_into_what_it_was_trained_on(
+    run, models, tmp_path, monkeypatch
+):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from safegrid.checkpoints import load_model
+
+    torch.manual_seed(0)
+    adapted = get_peft_model(
+        load_model([models / "causal"]),
+        LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear"),
+    )
+    adapted.save_pretrained(tmp_path)
+    chain = [models / "causal", tmp_path]
+    merged = load_model(chain)
+    with torch.inference_mode():
+        logits = merged(torch.tensor(PROMPTS)).logits[:, -1].log_softmax(-1)
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    with lease(SPEC, chain[:1]) as plain:
+        without = plain.label_logprobs(PROMPTS, [[9]])
+    with lease(SPEC, chain) as engine:
+        found = engine.label_logprobs(PROMPTS, [[9]])
+    expected = [[value] for value in logits[:, 9].tolist()]
+    for row, other, value in zip(found, without, expected, strict=True):
+        assert row == pytest.approx(value, abs=1e-3)
+        assert row != pytest.approx(other, abs=1e-3)

@@ -1,0 +1,64 @@
+"""The number that says whether our engine's answers are still the same ones."""
+
+import hashlib
+from pathlib import Path
+
+import safegrid.engine
+from safegrid.config import EngineSpec
+from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
+
+ANSWERING = (
+    "batches",
+    "cache",
+    "classify",
+    "decode",
+    "model",
+    "protocol",
+    "responses",
+    "sampling",
+    "scoring",
+)
+# Version of the engine, and the first digits of the hash of what answers in it.
+KNOWN = (1, "46cbe2c411528d21")
+
+
+def test_the_version_is_raised_when_answers_may_change():
+    digest = hashlib.sha256()
+    for name in ANSWERING:
+        source = Path(safegrid.engine.__file__).with_name(f"{name}.py")
+        digest.update(source.read_bytes())
+    found = (ENGINE_VERSION, digest.hexdigest()[:16])
+    assert found == KNOWN, (
+        f"what answers in the engine has changed: raise ENGINE_VERSION if an answer can"
+        f" differ (stored answers are then asked again), and write {found} here"
+    )
+
+
+def test_the_version_names_libraries_and_device():
+    words = engine_version("cuda").split()
+    assert words[0] == str(ENGINE_VERSION)
+    assert words[1].startswith("torch2")
+    assert words[2].startswith("transformers5")
+    assert words[-1] == "cuda"
+
+
+def test_a_served_name_holds_all_that_answers_depend_on(tmp_path):
+    folder = tmp_path / "seed0"
+    folder.mkdir()
+
+    def name(weights="w", head="causal", **changes):
+        (folder / "manifest.json").write_text(f'{{"weights": "{weights}"}}')
+        return served_name(EngineSpec(**changes), [folder], head)
+
+    names = [
+        name(),
+        name(weights="v"),
+        name(head="classify"),
+        name(dtype="bfloat16"),
+        name(chunk=1),
+        name(max_tokens=1),
+        name(kind="vllm"),
+    ]
+    assert len(set(names)) == len(names)
+    assert name(idle_seconds=1, most=9, start_seconds=1) == names[0]
+    assert "seed0" in names[0]
