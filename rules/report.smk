@@ -172,6 +172,7 @@ rule report:
 
 rule report_partial:
     """What the finished cells allow; every blank with its reason. Never up to date."""
+
     # No output and no timing either: a timing's file would count as up to date.
     log:
         f"logs/{STUDY.name}/report_partial.log",
