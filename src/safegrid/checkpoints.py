@@ -131,6 +131,11 @@ def weights_hash(chain: Sequence[Path]) -> str:
     return parts[0] if len(parts) == 1 else sha256_json(parts)
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files of a model's folder that decide its ids and its template."""
+    return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+
+
 def _check_chain(chain: Sequence[Path]) -> None:
     if not chain:
         raise DataError("a model needs at least one folder; the chain is empty")

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import read_manifest
+from safegrid.artifacts import read_manifest, sha256_file
+from safegrid.checkpoints import tokenizer_files
 from safegrid.config.blocks import Recipe
 from safegrid.errors import TrainingError
 from safegrid.methods import METHODS
@@ -17,20 +18,28 @@ from safegrid.methods import METHODS
 TOLERANCE = {"float32": 5e-3, "bfloat16": 0.5}
 
 
-def check_tokens(pairs: pl.DataFrame, path: Path) -> dict[str, Any]:
+def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]:
     """Assert the token contract on the pairs of a training.
 
     Args:
         pairs: selected rows of `records.PAIRS`.
         path: their file; its manifest names the ids of BOS and of a turn's end.
+        start: folder of the start model with its tokenizer's files.
 
     Returns:
         What was checked, for the manifest.
 
     Raises:
-        TrainingError: names the first pair that breaks the contract.
+        TrainingError: the ids are those of another tokenizer or template, or a pair
+            breaks the contract; names the first.
     """
     facts = read_manifest(path)
+    own = [sha256_file(file) for file in tokenizer_files(start)]
+    if facts["inputs"]["tokenizer"] != own:
+        raise TrainingError(
+            f"{path}: its ids were made with another tokenizer or chat template than"
+            f" the files in {start}; tokenize the pairs again"
+        )
     for side in ("chosen_ids", "rejected_ids"):
         is_end = pl.col(side).list.eval(pl.element().is_in(facts["end_ids"]))
         ends_once = is_end.list.last() & (is_end.list.sum() == 1)

@@ -66,7 +66,7 @@ def train(
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
-    tokens = checks.check_tokens(selected, pairs)
+    tokens = checks.check_tokens(selected, pairs, chain[0])
     rows = _rows(selected, chain, reference, kto_reference, recipe, data_seed)
     params = {
         "recipe": recipe.model_dump(mode="json"),

@@ -14,7 +14,7 @@ from safegrid.artifacts import (
     write_json,
     write_table,
 )
-from safegrid.checkpoints import ADAPTER, TOKENIZER_FILES, Dtype, hash_weights
+from safegrid.checkpoints import ADAPTER, Dtype, hash_weights, tokenizer_files
 from safegrid.errors import TrainingError
 from safegrid.records import HISTORY
 
@@ -56,9 +56,8 @@ def save_model(
             _save_adapter(model, state, folder)
         else:
             _save_weights(model, state, dtype, folder)
-        for name in TOKENIZER_FILES:
-            if (start / name).is_file():
-                shutil.copyfile(start / name, folder / name)
+        for path in tokenizer_files(start):
+            shutil.copyfile(path, folder / path.name)
         write_table(folder / CURVE, curve, HISTORY, facts)
         write_json(folder / MANIFEST, {**facts, "weights": hash_weights(folder)})
     logger.info("%s: trained %d steps", out, trainer.state.global_step)

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.artifacts import manifest, read_json, read_table, write_table
+from safegrid.checkpoints import tokenizer_files
 from safegrid.errors import DataError
 from safegrid.logs import progress
 from safegrid.records import PAIRS, PREFERENCE
@@ -43,7 +44,7 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
     _require_rows(rows, dropped, dataset, max_length)
     facts = manifest(
         "tokenize",
-        {"dataset": dataset},
+        {"dataset": dataset, "tokenizer": tokenizer_files(tokenizer)},
         {"max_length": max_length, "template": chat.template_hash},
         ["tokenizers"],
         rows=len(rows),

@@ -122,12 +122,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(7)
     LlamaForCausalLM(config).save_pretrained(folder)
+    # The pairs are made by a folder without a model: both hold the same files.
+    (folder / "generation_config.json").unlink()
     return folder
 
 
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory, tokenizer_dir: Path) -> Path:
-    """Sixty-four pairs as ids."""
+    """Sixty-four pairs as ids of the tokenizer that the base has too."""
     folder = tmp_path_factory.mktemp("pairs")
     dataset = save_preferences(folder / "dataset.parquet", preferences(64))
     tokenize_pairs(dataset, tokenizer_dir, 128, folder / "pairs.parquet")

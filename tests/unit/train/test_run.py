@@ -1,5 +1,6 @@
 """Whole trainings on a base of a few thousand weights."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,7 @@ LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
 def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
     """Train in a folder of its own with the shared reference values."""
 
-    def start(
-        recipe: Recipe, name: str = "model", seed: int = 0, **changes: Any
-    ) -> Path:
+    def start(recipe: Recipe, name: str = "model", **changes: Any) -> Path:
         wants = METHODS[recipe.method].reference
         arguments = {
             "pairs": pairs,
@@ -226,6 +225,47 @@ def test_a_reference_of_other_values_is_refused_before_the_first_step(
     with pytest.raises(TrainingError, match="no value for 1 pairs, the first is p000"):
         run(make_recipe("dpo"), reference=short)
     assert not (tmp_path / "model").exists()
+
+
+def test_pairs_of_another_tokenizer_are_refused(
+    run: Runner, make_recipe: RecipeMaker, base: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(base, other)
+    template = (other / "chat_template.jinja").read_text()
+    (other / "chat_template.jinja").write_text(
+        template.replace("<|assistant|>", "<|user|>")
+    )
+    with pytest.raises(TrainingError, match="another tokenizer or chat template"):
+        run(make_recipe("sft"), chain=[other])
+
+
+@pytest.mark.parametrize(
+    ("column", "ids", "words"),
+    [
+        ("chosen_ids", [9, 9], "chosen_ids must end their turn once"),
+        ("rejected_ids", [2, 9, 2], "rejected_ids must end their turn once"),
+        ("prompt_ids", [1, 1, 9], "must open with their only BOS"),
+        ("prompt_ids", [9, 9], "must open with their only BOS"),
+    ],
+)
+def test_pairs_that_break_the_token_contract_are_refused(
+    column: str,
+    ids: list[int],
+    words: str,
+    run: Runner,
+    make_recipe: RecipeMaker,
+    pairs: Path,
+    tmp_path: Path,
+) -> None:
+    frame = read_table(pairs, PAIRS)
+    values = frame[column].to_list()
+    values[5] = ids
+    broken = tmp_path / "broken.parquet"
+    facts = read_manifest(pairs)
+    write_table(broken, frame.with_columns(pl.Series(column, values)), PAIRS, facts)
+    with pytest.raises(TrainingError, match=f"{words}.*the first is p005"):
+        run(make_recipe("sft"), pairs=broken)
 
 
 @pytest.mark.parametrize("method", ["dpo", "kto", "orpo", "sft"])
