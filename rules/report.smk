@@ -159,8 +159,6 @@ rule report:
         "logs/timing/{study}/report.tsv"
     conda:
         "../envs/light.yaml"
-    params:
-        code=code_hash("safegrid.stages"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1

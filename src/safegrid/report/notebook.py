@@ -19,9 +19,8 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
         ConfigError: a value is not of that form, or the template has no such
             parameter.
     """
-    import nbformat
     import papermill
-    from nbconvert import HTMLExporter
+    from nbconvert import HTMLExporter, NotebookExporter
 
     executed = papermill.execute_notebook(
         template,
@@ -31,12 +30,12 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
         progress_bar=False,
     )
     # Readers of the page want its tables and figures; the notebook has the calls.
-    exporter: Any = HTMLExporter
-    page, _ = exporter(embed_images=True, exclude_input=True).from_notebook_node(
-        executed
-    )
+    pages: Any = HTMLExporter
+    page, _ = pages(embed_images=True, exclude_input=True).from_notebook_node(executed)
     write_text(out.with_suffix(".html"), page)
-    write_text(out, nbformat.writes(executed))
+    notebooks: Any = NotebookExporter
+    text, _ = notebooks().from_notebook_node(executed)
+    write_text(out, text)
 
 
 def _parameters(template: Path, values: list[str]) -> dict[str, str]:
