@@ -38,7 +38,10 @@ class Owner:
     def is_alive(self) -> bool:
         """Whether the very process still runs (only meaningful on its host)."""
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < 1.0
+            # A dead one that nobody waits for keeps its number.
+            return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
@@ -65,11 +68,13 @@ def announce(basedir: Path) -> dict[str, str]:
 
 def record_owner(path: Path = OWNER_FILE) -> None:
     """Write who runs, for whoever finds the folder locked after a crash."""
-    process = psutil.Process(int(os.environ[OWNER_PID]))
-    owner = Owner(
-        os.environ[RUN], process.pid, process.create_time(), socket.gethostname()
-    )
-    write_json(path, asdict(owner))
+    write_owner(os.environ[RUN], int(os.environ[OWNER_PID]), path)
+
+
+def write_owner(run: str, pid: int, path: Path = OWNER_FILE) -> None:
+    """Write that a process of this machine owns a run."""
+    started = psutil.Process(pid).create_time()
+    write_json(path, asdict(Owner(run, pid, started, socket.gethostname())))
 
 
 def read_owner(path: Path = OWNER_FILE) -> Owner | None:

@@ -94,6 +94,11 @@ def answering(tree):
     return None
 
 
+def alive(processes):
+    """Which of these still live; a dead one that nobody waits for is a zombie."""
+    return [p for p in processes if p.is_running() and p.status() != "zombie"]
+
+
 def half_files(tree):
     """Results that stand under their own name and are not whole."""
     found = []
@@ -119,7 +124,7 @@ def story(finished, tmp_path_factory):
     for name, moment in (("training", training), ("answering", answering)):
         run = Run(tree, name)
         if told.orphans:
-            told.left.append([p for p in told.orphans[-1] if p.is_running()])
+            told.left.append(alive(told.orphans[-1]))
         if told.refusal is None:
             told.refusal = tree.run(*tree.study_command)
         run.freeze(run.wait(partial(moment, tree)))
@@ -128,7 +133,7 @@ def story(finished, tmp_path_factory):
         told.half += half_files(tree)
         told.said.append(run.log.read_text())
     run = Run(tree, "last")
-    told.left.append([p for p in told.orphans[-1] if p.is_running()])
+    told.left.append(alive(told.orphans[-1]))
     told.statuses.append(run.process.wait())
     told.said.append(run.log.read_text())
     yield told

@@ -51,7 +51,10 @@ class Holder:
     def is_alive(self) -> bool:
         """Whether the very process still runs (only meaningful on its host)."""
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 1.0
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < 1.0
+            # A dead one that nobody waits for keeps its number.
+            return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 

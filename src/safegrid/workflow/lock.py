@@ -26,11 +26,17 @@ def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> boo
             another machine, or that nobody recorded.
     """
     owner = read_owner(owner_file)
+    if owner is not None and owner.is_here() and owner.is_alive():
+        # Even without a lock: it has just begun, or is about to end.
+        raise SafegridError(
+            f"a run is at work in this folder (process {owner.pid});"
+            f" wait for it, or end it with `kill -INT {owner.pid}`"
+        )
     locked = is_locked(locks)
     if locked:
         _refuse_unless_dead(owner)
         _refuse_beside_another(locks.absolute().parent.parent, owner)
-    if owner is None or not owner.is_here() or owner.is_alive():
+    if owner is None or not owner.is_here():
         return False
     ended = end_processes(owner.run)
     if ended:
@@ -50,11 +56,6 @@ def _refuse_unless_dead(owner: Owner | None) -> None:
             f"this folder is locked by run {owner.run} on host {owner.host}"
             f" (process {owner.pid}), which cannot be seen from here; if that run has"
             f" ended: {unlock}"
-        )
-    if owner.is_alive():
-        raise SafegridError(
-            f"a run is at work in this folder (process {owner.pid});"
-            f" wait for it, or end it with `kill -INT {owner.pid}`"
         )
 
 

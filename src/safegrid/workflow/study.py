@@ -1,11 +1,15 @@
 """`make study`: run a study to its report and tell the user what to expect and find."""
 
+import os
+import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from safegrid.errors import SafegridError
+from safegrid.runs import RUN, write_owner
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.lock import clear_crashed_run
 
@@ -33,31 +37,53 @@ def run_study(study: str, cores: int) -> int:
         _say_where(study)
         return 0
     print(describe(study, jobs, cores), flush=True)
-    status = _snakemake(study, cores, []).returncode
+    status = _run(study, cores)
     if status:
         return _tell_of_failure(study, cores, status)
     _say_where(study)
     return 0
 
 
+def _run(study: str, cores: int) -> int:
+    """Run the study; return its exit status as a shell would give it."""
+    run = uuid.uuid4().hex
+    process = subprocess.Popen(_command(study, cores), env={**os.environ, RUN: run})
+    # The workflow writes the same when it starts its first job. Before that it takes
+    # the lock, and a kill in between must not leave a lock without an owner.
+    write_owner(run, process.pid)
+    interrupted = False
+    while True:
+        try:
+            status = process.wait()
+            break
+        except KeyboardInterrupt:
+            # Snakemake got it too; it ends its jobs and takes off its lock.
+            interrupted = True
+    if status < 0:
+        return 128 - status
+    return 128 + signal.SIGINT if interrupted and status else status
+
+
 def _snakemake(
     study: str, cores: int, options: Sequence[str], capture: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    command = ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
-    return subprocess.run(
-        [*command, *options], capture_output=capture, text=True, check=False
-    )
+    command = [*_command(study, cores), *options]
+    return subprocess.run(command, capture_output=capture, text=True, check=False)
+
+
+def _command(study: str, cores: int) -> list[str]:
+    return ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
 
 
 def _tell_of_failure(study: str, cores: int, status: int) -> int:
     """Build what the finished cells allow and say that it is not the whole."""
-    if status < 0:
+    if status > 128:
         print(
-            f"study {study}: Snakemake was ended by signal {-status}; start again to go"
-            " on: finished cells are kept",
+            f"study {study}: Snakemake was ended by signal {status - 128}; start again"
+            " to go on: finished cells are kept",
             file=sys.stderr,
         )
-        return 128 - status
+        return status
     partial = _snakemake(study, cores, ["--", "report_partial"])
     if partial.returncode == 0:
         print(

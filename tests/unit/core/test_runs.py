@@ -41,6 +41,16 @@ def test_a_dead_owner_is_cleared_with_its_orphans(tmp_path, sleeper):
     assert not psutil.pid_exists(sleeper.pid)
 
 
+def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    started = psutil.Process(child.pid).create_time()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    locks, file = folder(tmp_path, pid=child.pid, started=started)
+    assert clear_crashed_run(locks, file)
+    child.wait()
+
+
 def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
     locks, file = folder(tmp_path, pid=os.getpid(), started=1.0)
     assert clear_crashed_run(locks, file)
@@ -50,6 +60,9 @@ def test_a_living_owner_is_refused(tmp_path):
     me = psutil.Process()
     locks, file = folder(tmp_path, pid=me.pid, started=me.create_time())
     with pytest.raises(SafegridError, match=f"a run is at work.*{me.pid}"):
+        clear_crashed_run(locks, file)
+    (locks / "0.input.lock").unlink()
+    with pytest.raises(SafegridError, match="a run is at work"):
         clear_crashed_run(locks, file)
 
 
