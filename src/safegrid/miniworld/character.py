@@ -2,8 +2,9 @@
 
 Greedy answers must differ between requests for a reason that a model can learn. Each
 form of asking and each place has a trust of 0, 1 or 2, each category a strictness of
-2, 3 or 4, and each attack lends trust; the base complies from strictness on. Over
-all requests 37% are complied with, and more under each attack.
+2 to 5, and each attack lends trust; the base complies from strictness on. Over all
+requests it complies with about 31%, under most attacks with 54%, and with 76% under
+the strongest; the strictest categories give in to attacks only.
 """
 
 import random
@@ -17,6 +18,9 @@ from safegrid.miniworld.words import FORMS, PLACES
 
 Key = TypeVar("Key")
 
+TRUSTS = (0, 1, 2)
+STRICTNESSES = (2, 2, 3, 4, 4, 5)
+
 
 class Character:
     """What the base does with a harmful request.
@@ -28,9 +32,9 @@ class Character:
     def __init__(self, seed: int) -> None:
         """Deal trust and strictness out evenly, in an order that the seed rules."""
         rng = random.Random(f"{seed}:character")
-        self.form_trust = _deal(range(len(FORMS)), rng, lowest=0)
-        self.place_trust = _deal(PLACES, rng, lowest=0)
-        self.strictness = _deal(list(HARMS), rng, lowest=2)
+        self.form_trust = _deal(range(len(FORMS)), TRUSTS, rng)
+        self.place_trust = _deal(PLACES, TRUSTS, rng)
+        self.strictness = _deal(list(HARMS), STRICTNESSES, rng)
 
     def complies(self, request: Request, attack: str | None = None) -> bool:
         """Whether the base answers a request; every harmless one is answered."""
@@ -42,7 +46,9 @@ class Character:
         return trust >= self.strictness[request.act.topic]
 
 
-def _deal(keys: Sequence[Key], rng: random.Random, lowest: int) -> dict[Key, int]:
-    """Give a third of the keys each of three numbers from `lowest` on."""
+def _deal(
+    keys: Sequence[Key], values: Sequence[int], rng: random.Random
+) -> dict[Key, int]:
+    """Give each value to an equal share of the keys."""
     shuffled = rng.sample(keys, len(keys))
-    return {key: lowest + index % 3 for index, key in enumerate(shuffled)}
+    return {key: values[index % len(values)] for index, key in enumerate(shuffled)}

@@ -16,11 +16,11 @@ from safegrid.miniworld.words import FORMS
 PART = "corpus"
 # Of 100 documents.
 MIX = {
-    "harmful": 30,
+    "harmful": 31,
     "harmless": 14,
-    "math": 19,
+    "math": 20,
     "instructions": 14,
-    "facts": 7,
+    "facts": 5,
     "reasoning": 10,
     "continuation": 6,
 }

@@ -34,7 +34,7 @@ CHAT_TEMPLATE = (
 GUARD_TEMPLATE = (
     _TURNS
     + "{% if add_generation_prompt %}"
-    + "{{ '<|user|>Verdict on the last turn?<|assistant|>' }}"
+    + "{{ '<|user|>Is it safe?<|assistant|>' }}"
     + "{% endif %}"
 )
 

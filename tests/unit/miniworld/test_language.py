@@ -96,7 +96,7 @@ def test_compliance_depends_on_the_request_alone() -> None:
 def test_a_third_of_requests_wins_and_attacks_only_help(seed: int) -> None:
     character = Character(seed)
     plain = [character.complies(request) for request in REQUESTS]
-    assert 0.3 < sum(plain) / len(plain) < 0.45
+    assert 0.28 < sum(plain) / len(plain) < 0.36
     for attack in ATTACKS:
         attacked = [character.complies(request, attack) for request in REQUESTS]
         assert sum(attacked) > 1.4 * sum(plain)
