@@ -171,10 +171,17 @@ METHODS: dict[str, Method] = {
     ]
 }
 
-# At zero smoothing: what the method silently is.
+# What a method silently is at zero smoothing, and in a micro-batch of one pair.
 _WITHOUT_SMOOTHING = {
     "rdpo": "is DPO; the paper's software suggests 0.1",
     "exo": "has no finite loss; its authors use 0.001",
+}
+_SORTED = "it sorts over the micro-batch, and with one pair it is DPO"
+_ALONE = {
+    "aot": _SORTED,
+    "aotp": _SORTED,
+    "kto": "it estimates its KL term from mismatched prompts and answers of the"
+    " micro-batch, and a single pair has none",
 }
 
 
@@ -210,7 +217,7 @@ def _check_beta(method: Method, recipe: "Recipe") -> list[str]:
 def _check_smoothing(method: Method, recipe: "Recipe") -> list[str]:
     value = recipe.training.label_smoothing
     if method.smoothing == "needed" and value == 0:
-        why = _WITHOUT_SMOOTHING[method.name]
+        why = _WITHOUT_SMOOTHING.get(method.name, "is another method")
         return [f"label_smoothing 0: {method.title} without smoothing {why}"]
     if method.smoothing == "none" and value != 0:
         hint = "; for DPO with label noise use rdpo" if method.name == "dpo" else ""
@@ -224,14 +231,10 @@ def _check_smoothing(method: Method, recipe: "Recipe") -> list[str]:
 def _check_micro_batch(method: Method, recipe: "Recipe") -> list[str]:
     if not method.across or recipe.training.micro_batch > 1:
         return []
-    if method.name == "kto":
-        why = (
-            "KTO estimates its KL term from mismatched prompts and answers of the"
-            " micro-batch, and a single pair has none"
-        )
-    else:
-        why = f"{method.title} sorts over the micro-batch, and with one pair it is DPO"
-    return [f"micro_batch 1: {why}; use at least 2 (8 or more is better)"]
+    why = _ALONE.get(method.name, "its loss looks across the pairs of a micro-batch")
+    return [
+        f"micro_batch 1: {method.title}: {why}; use at least 2 (8 or more is better)"
+    ]
 
 
 def _check_lora(recipe: "Recipe") -> list[str]:
