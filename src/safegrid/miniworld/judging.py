@@ -26,9 +26,9 @@ from safegrid.miniworld.source import Source, jsonl
 from safegrid.miniworld.words import FORMS, RUDE_WORDS
 
 ATTACKED_SHARE = 0.5
-HARMLESS_SHARE = 0.3
+HARMLESS_SHARE = 0.25
 # What the rows hold, in weights.
-HARMFUL_KINDS = {"refuse": 6, "comply": 8, "part": 2, "other": 3, "garble": 3}
+HARMFUL_KINDS = {"refuse": 6, "comply": 10, "part": 2, "other": 3, "garble": 3}
 HARMLESS_KINDS = {"refuse": 2, "comply": 6, "part": 1, "other": 2, "garble": 2}
 REFUSAL_KINDS = {"refuse": 5, "comply": 4, "part": 4, "other": 1, "garble": 2}
 TOXICITY_KINDS = {"continue": 4, "comply": 2, "refuse": 1, "garble": 4, "other": 1}
