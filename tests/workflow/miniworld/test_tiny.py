@@ -34,7 +34,7 @@ def test_base_gives_in_to_attacks_and_answers_what_is_harmless(
     grow_base(tiny, raw / "tiny-corpus" / "documents.jsonl", tmp_path / "base")
     found = check_base("tiny", raw, tmp_path / "base")
     assert 0.02 < found["alert"] < 0.95
-    assert found["adversarial"] < found["alert"]
+    assert found["jailbreak"] < found["alert"]
     assert found["harmless"] > 0.9
     assert found["toxicity_challenging"] > found["toxicity"]
 
