@@ -33,7 +33,8 @@ def jobs(folder: Path, study: str) -> Iterator[tuple[str, float, Path]]:
     for root in (timing, timing / study):
         for path in sorted(root.rglob("*.tsv")):
             inside = path.relative_to(root).parts
-            if root == timing and inside[0] == study:
+            # Growing belongs to no study; other studies' timings lie beside ours.
+            if root == timing and inside[0] not in PHASES["growing"]:
                 continue
             with path.open() as stream:
                 row = next(csv.DictReader(stream, delimiter="\t"))
@@ -102,9 +103,9 @@ def write_costs(folder: Path, study: str, out: Path) -> None:
     seconds: dict[str, list[float]] = defaultdict(list)
     for rule, spent, _ in jobs(folder, study):
         seconds[rule].append(spent)
-    total = sum(
-        f.stat().st_size for f in (folder / "results").rglob("*") if f.is_file()
-    )
+    made = [folder / "results" / study, *(folder / "results").glob(f"*/{study}-*")]
+    files = (file for root in made for file in root.rglob("*") if file.is_file())
+    total = sum(file.stat().st_size for file in files)
     share = total / 1e6 / sum(map(len, seconds.values()))
     table = {
         rule: {
