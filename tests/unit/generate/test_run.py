@@ -174,11 +174,9 @@ def test_ids_of_another_template_are_refused(
     "module",
     ["safegrid.generate.run", "safegrid.generate.render", "safegrid.judge.run"],
 )
-def test_clients_import_no_torch_and_start_fast(module: str) -> None:
+def test_clients_import_nothing_heavy(module: str) -> None:
     code = (
-        "import sys, time; start = time.process_time()\n"
-        f"import {module}\n"
-        "print(time.process_time() - start)\n"
+        f"import sys, {module}\n"
         "print([m for m in ('torch', 'transformers', 'datasets', 'scipy')"
         " if m in sys.modules])"
     )
@@ -189,7 +187,4 @@ def test_clients_import_no_torch_and_start_fast(module: str) -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    seconds, heavy = done.stdout.split("\n")[:2]
-    assert heavy == "[]"
-    # Half a second on a quiet machine; a crowded one takes longer.
-    assert float(seconds) < 1.5
+    assert done.stdout.strip() == "[]"
