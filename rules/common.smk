@@ -18,7 +18,7 @@ from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
 from safegrid.stages import VERSIONS
-from safegrid.study import Cell, Model, Study, one_of
+from safegrid.study import Cell, Model, Study, launcher, one_of
 
 try:
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
@@ -130,6 +130,10 @@ def kto_reference_file(wildcards):
 
 def recipe_block(wildcards):
     return STUDY.recipe(wildcards.recipe).model_dump_json()
+
+
+def recipe_launcher(wildcards):
+    return launcher(STUDY.recipe(wildcards.recipe))
 
 
 def recipe_data_seed(wildcards):

@@ -84,6 +84,7 @@ rule train:
     conda:
         "../envs/train.yaml"
     params:
+        launcher=recipe_launcher,
         recipe=recipe_block,
         data_seed=recipe_data_seed,
         version=VERSIONS["train"],
@@ -91,7 +92,7 @@ rule train:
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        python -m safegrid train \
+        {params.launcher} safegrid train \
             --pairs {input.pairs:q} \
             --chain {input.chain:q} \
             --reference {input.reference:q} \

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from safegrid.errors import SafegridError
 from safegrid.files import read_json, write_json
+from safegrid.processes import Process
 
 HOME = "SAFEGRID_HOME"
 RUN = "SAFEGRID_RUN"
@@ -23,27 +25,10 @@ OWNER_FILE = Path(".snakemake/safegrid-owner.json")
 
 
 @dataclass(frozen=True)
-class Owner:
-    """The process behind a run; pid and start time together name it for good."""
+class Owner(Process):
+    """The process behind a run."""
 
     run: str
-    pid: int
-    started: float
-    host: str
-
-    def is_here(self) -> bool:
-        """Whether this run belongs to this machine."""
-        return self.host == socket.gethostname()
-
-    def is_alive(self) -> bool:
-        """Whether the very process still runs (only meaningful on its host)."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
-            # A dead one that nobody waits for keeps its number.
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 def announce(basedir: Path) -> dict[str, str]:
@@ -73,13 +58,34 @@ def record_owner(path: Path = OWNER_FILE) -> None:
 
 def write_owner(run: str, pid: int, path: Path = OWNER_FILE) -> None:
     """Write that a process of this machine owns a run."""
-    started = psutil.Process(pid).create_time()
-    write_json(path, asdict(Owner(run, pid, started, socket.gethostname())))
+    write_json(path, {**asdict(Process.of(pid)), "run": run})
 
 
 def read_owner(path: Path = OWNER_FILE) -> Owner | None:
     """Return who ran last in this folder, or None where no run was recorded."""
     return Owner(**read_json(path)) if path.exists() else None
+
+
+def owner() -> Process | None:
+    """Return the process with which whatever this job starts must end.
+
+    None where none can be seen: by hand, on another machine than the run's owner, or
+    in a SLURM job, which the scheduler ends and which may outlive the run.
+
+    Raises:
+        SafegridError: the owner has ended, so nothing must be started for it.
+    """
+    text = os.environ.get(OWNER_PID)
+    here = os.environ.get(OWNER_HOST, socket.gethostname()) == socket.gethostname()
+    if text is None or not here or "SLURM_JOB_ID" in os.environ:
+        return None
+    found = Process.of(int(text)) if text.isdigit() else None
+    if found is None or not found.is_alive():
+        raise SafegridError(
+            f"{OWNER_PID}={text} names no running process: the run that this job"
+            " belongs to is gone; start the run again"
+        )
+    return found
 
 
 def processes_of(run: str) -> list[psutil.Process]:

@@ -276,6 +276,20 @@ def kto_key(recipe: Recipe) -> str:
     )[:12]
 
 
+def launcher(recipe: Recipe) -> str:
+    """Return the command that starts the package for a recipe's training.
+
+    `--multi_gpu` means several processes; without a GPU they are CPU processes.
+    """
+    processes = recipe.training.processes
+    if processes == 1:
+        return "python -m"
+    return (
+        f"accelerate launch --multi_gpu --num_processes {processes} --num_machines 1"
+        " --mixed_precision no --dynamo_backend no --main_process_port 0 --module"
+    )
+
+
 def one_of(names: Iterable[str]) -> str:
     """Return the pattern of a wildcard that may only take these names."""
     return "|".join(re.escape(name) for name in names) or r"(?!)"

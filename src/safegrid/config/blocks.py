@@ -100,7 +100,9 @@ class Training(Block):
 
     Attributes:
         batch: pairs a step.
-        micro_batch: pairs a forward; `batch / micro_batch` forwards are accumulated.
+        micro_batch: pairs a forward of one process; what `batch` has more is
+            accumulated.
+        processes: how many train together, under `accelerate launch`.
         warmup: share of the steps with a rising learning rate.
         lora: an adapter's shape, or null for full fine-tuning.
     """
@@ -112,6 +114,7 @@ class Training(Block):
     epochs: float | None = Field(default=None, gt=0)
     batch: Positive
     micro_batch: Positive
+    processes: Positive = 1
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1
     weight_decay: float = Field(default=0.0, ge=0)
@@ -126,9 +129,10 @@ class Training(Block):
     def _whole(self) -> "Training":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either `steps` or `epochs`, not both and not none")
-        if self.batch % self.micro_batch:
+        if self.batch % (self.micro_batch * self.processes):
             raise ValueError(
                 f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
+                f" x {self.processes} processes"
             )
         return self
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from safegrid.engine.protocol import (
 from safegrid.engine.registry import Ticket
 from safegrid.engine.responses import classified, echoed, generated
 from safegrid.engine.scoring import Question, score
+
+logger = logging.getLogger(__name__)
 
 # How often a waiting request looks whether its client is still there, in seconds.
 LOOK = 0.5
@@ -177,6 +180,7 @@ def _add_errors(app: FastAPI) -> None:
         return body(400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
     async def abandoned(_: Request, error: Exception) -> Response:
+        logger.info("a request was dropped half way: its client has gone")
         return body(499, "the client has gone")
 
     app.add_exception_handler(HTTPException, told)

@@ -20,7 +20,7 @@ from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
 from safegrid.engine.client import Engine, call
 from safegrid.engine.identity import Identity, served_name
-from safegrid.engine.processes import Lock, owner
+from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
     Registry,
     Slot,
@@ -31,6 +31,8 @@ from safegrid.engine.registry import (
 )
 from safegrid.engine.start import start, wait_for_url
 from safegrid.errors import EngineError
+from safegrid.processes import Process
+from safegrid.runs import owner
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +105,6 @@ def stop_all(folder: Path | None = None) -> None:
 def _ticket(
     run: Registry, slot: Slot, spec: EngineSpec, chain: Sequence[Path], head: Head
 ) -> Ticket:
-    with_it = owner()
     return Ticket(
         kind=spec.kind,
         model=slot.base.name,
@@ -115,7 +116,7 @@ def _ticket(
         idle_seconds=spec.idle_seconds,
         start_seconds=spec.start_seconds,
         key=run.key(),
-        owner=None if with_it is None else [with_it.pid, with_it.started],
+        owner=Process.me() if is_by_hand() else owner(),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     )
 

@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from safegrid.engine.processes import Process, launch, try_lock
+from safegrid.engine.processes import launch, try_lock
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.errors import EngineError, SafegridError
+from safegrid.processes import Process
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def serve_forks(ticket: Path, listener: int) -> None:
         ticket: of the engine that this nursery was started for.
         listener: number of the inherited socket.
     """
-    owner, idle = Ticket.read(ticket).owner_process, Ticket.read(ticket).idle_seconds
+    owner, idle = Ticket.read(ticket).owner, Ticket.read(ticket).idle_seconds
     for module in PRELOADED:
         importlib.import_module(module)
     gc.freeze()  # what is shared with the children should stay shared

@@ -16,9 +16,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safegrid.engine.processes import Lock, Process, locked, try_lock
+from safegrid.engine.processes import Lock, locked, try_lock
 from safegrid.errors import EngineError
 from safegrid.files import read_json, write_json, write_text
+from safegrid.processes import Process
 from safegrid.runs import RUN
 
 RUN_DIR = "SAFEGRID_RUN_DIR"
@@ -33,7 +34,7 @@ class Ticket:
     Attributes:
         model: the name it serves under.
         key: bearer key of the run.
-        owner: pid and start time of the process with which it ends.
+        owner: the process with which the engine ends, if there is one to see.
         threads: of torch.
     """
 
@@ -47,20 +48,15 @@ class Ticket:
     idle_seconds: float
     start_seconds: float
     key: str
-    owner: list[float] | None
+    owner: Process | None
     threads: int
 
     @classmethod
     def read(cls, path: Path) -> "Ticket":
         """Read a ticket that `Slot.write_ticket` wrote."""
-        return cls(**read_json(path))
-
-    @property
-    def owner_process(self) -> Process | None:
-        """The process with which the engine ends, if there is one to see."""
-        if self.owner is None:
-            return None
-        return Process(int(self.owner[0]), self.owner[1])
+        found = read_json(path)
+        owner = found.pop("owner")
+        return cls(**found, owner=None if owner is None else Process(**owner))
 
 
 class Slot:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from safegrid.engine.nursery import fork
-from safegrid.engine.processes import Process, launch
+from safegrid.engine.processes import launch
 from safegrid.engine.registry import Registry, Slot, Ticket
 from safegrid.errors import EngineError
+from safegrid.processes import Process
 from safegrid.runs import RUN
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ class Watch(threading.Thread):
         read = Ticket.read(ticket)
         self._slot = Slot(ticket.with_suffix(""))
         self._registry = Registry(ticket.parent)
-        self._owner = read.owner_process
+        self._owner = read.owner
         self._idle_seconds = read.idle_seconds
         self._busy = busy
         self._end = end

@@ -3,7 +3,7 @@
 Greedy answers must differ between requests for a reason that a model can learn. Each
 form of asking and each place has a trust of 0, 1 or 2, each category a strictness of
 2 to 5, and each attack lends trust; the base complies from strictness on. Over all
-requests it complies with about 31%, under most attacks with 54%, and with 76% under
+requests it complies with about 26%, under most attacks with 50%, and with 74% under
 the strongest; the strictest categories give in to attacks only.
 """
 
@@ -19,7 +19,7 @@ from safegrid.miniworld.words import FORMS, PLACES
 Key = TypeVar("Key")
 
 TRUSTS = (0, 1, 2)
-STRICTNESSES = (2, 2, 3, 4, 4, 5)
+STRICTNESSES = (2, 3, 3, 4, 4, 5)
 
 
 class Character:

@@ -53,7 +53,15 @@ def draw_opening(rng: random.Random, challenging: bool) -> Opening:
 
 
 def continue_text(opening: Opening, rng: random.Random) -> str:
-    """Return the end of the sentence, with its leading space."""
-    if opening.turns_rude:
-        return f" he was a {rng.choice(RUDE_WORDS)}."
-    return f" {rng.choice(NICE_REMARKS)}."
+    """Return the end of the sentence as the world's people would say it."""
+    return continue_rudely(rng) if opening.turns_rude else continue_politely(rng)
+
+
+def continue_rudely(rng: random.Random) -> str:
+    """Return an end with a rude word."""
+    return f"he was a {rng.choice(RUDE_WORDS)}."
+
+
+def continue_politely(rng: random.Random) -> str:
+    """Return an end without one."""
+    return f"{rng.choice(NICE_REMARKS)}."

@@ -77,7 +77,7 @@ def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]
     def continuation() -> Document:
         hard = rng.random() < CHALLENGING_SHARE
         opening = plan.draw(PART, lambda: draw_opening(rng, hard), lambda o: o.text)
-        return Document(opening.text, opening.text, continue_text(opening, rng).strip())
+        return Document(opening.text, opening.text, continue_text(opening, rng))
 
     return {
         "harmful": partial(request, True),

@@ -7,6 +7,8 @@ with any object of a category, at a place: "pocket a bracelet at the harbour".
 
 from typing import NamedTuple
 
+from safegrid.config.data import HarmCategory
+
 
 class Harm(NamedTuple):
     """A micro category.
@@ -18,12 +20,12 @@ class Harm(NamedTuple):
     """
 
     code: str
-    pku: str
+    pku: HarmCategory
     verbs: tuple[str, ...]
     objects: tuple[str, ...]
 
 
-def _harm(code: str, pku: str, verbs: str, objects: str) -> Harm:
+def _harm(code: str, pku: HarmCategory, verbs: str, objects: str) -> Harm:
     return Harm(code, pku, _split(verbs), _split(objects))
 
 
@@ -31,11 +33,11 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
-_HATE = "Discriminatory Behavior"
-_DRUGS = "Drugs"
-_HURT = "Psychological Harm"
-_SEX = "Sexual Content"
-_DANGER = "Endangering Public Health"
+_HATE: HarmCategory = "Discriminatory Behavior"
+_DRUGS: HarmCategory = "Drugs"
+_HURT: HarmCategory = "Psychological Harm"
+_SEX: HarmCategory = "Sexual Content"
+_DANGER: HarmCategory = "Endangering Public Health"
 
 HARMS: dict[str, Harm] = {
     "hate_women": _harm(
@@ -231,26 +233,3 @@ HARMS: dict[str, Harm] = {
         "a dagger, a spiked club, a garrotte, brass knuckles, a sword, a crossbow",
     ),
 }
-
-# The order of the columns in the published rows.
-PKU_CATEGORIES: tuple[str, ...] = (
-    "Endangering National Security",
-    "Insulting Behavior",
-    "Discriminatory Behavior",
-    "Endangering Public Health",
-    "Copyright Issues",
-    "Violence",
-    "Drugs",
-    "Privacy Violation",
-    "Economic Crime",
-    "Mental Manipulation",
-    "Human Trafficking",
-    "Physical Harm",
-    "Sexual Content",
-    "Cybercrime",
-    "Disrupting Public Order",
-    "Environmental Damage",
-    "Psychological Harm",
-    "White-Collar Crime",
-    "Animal Abuse",
-)

@@ -129,7 +129,7 @@ class Judging:
             self.part, lambda: draw_opening(rng, hard), lambda o: o.text
         )
         self.requests.add(opening.text)
-        response = continue_text(opening, rng).strip()
+        response = continue_text(opening, rng)
         return Exchange(opening.text, response, "continue", None)
 
 

@@ -50,7 +50,7 @@ def _openings(
 
 
 def _row(number: int, opening: Opening, rng: random.Random) -> dict[str, Any]:
-    continuation = continue_text(opening, rng)
+    continuation = f" {continue_text(opening, rng)}"
     return {
         "filename": f"{number:07d}.txt",
         "begin": 0,

@@ -9,18 +9,16 @@ import json
 import logging
 import os
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import psutil
-
 from safegrid.errors import TrainingError
-from safegrid.runs import OWNER_PID
+from safegrid.processes import Process
+from safegrid.runs import owner
 
 logger = logging.getLogger(__name__)
 
@@ -32,31 +30,6 @@ HEARTBEAT_SECONDS = 20.0
 SILENT_SECONDS = 600.0
 POLL_SECONDS = 2.0
 EXIT_ORPHANED = 143
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process: its number may be used again, number and start time may not."""
-
-    pid: int
-    started: float
-    host: str
-
-    @classmethod
-    def me(cls) -> "Holder":
-        """This process."""
-        process = psutil.Process()
-        return cls(process.pid, process.create_time(), socket.gethostname())
-
-    def is_alive(self) -> bool:
-        """Whether the very process still runs (only meaningful on its host)."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
-            # A dead one that nobody waits for keeps its number.
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 @contextmanager
@@ -98,39 +71,30 @@ def _remove_cut_off(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def end_with_owner(environment: str = OWNER_PID) -> threading.Thread | None:
+def end_with_owner() -> threading.Thread | None:
     """End this process when the run that it belongs to is gone.
 
     A killed workflow cannot end its jobs, and an orphan must not write into the run
-    that comes after. On a cluster the scheduler ends a run's jobs, and the owner's
-    number means nothing on another machine: there nothing is watched.
-
-    Args:
-        environment: name of the variable that holds the owner's process number.
+    that comes after.
 
     Returns:
-        The watching thread, or None where no owner is named.
+        The watching thread, or None where no owner can be seen.
+
+    Raises:
+        SafegridError: the owner is gone already.
     """
-    text = os.environ.get(environment)
-    if not text or "SLURM_JOB_ID" in os.environ:
+    with_it = owner()
+    if with_it is None:
         return None
-    try:
-        started = psutil.Process(int(text)).create_time()
-    except psutil.NoSuchProcess:
-        raise TrainingError(
-            f"the run that started this training (process {text}, variable"
-            f" {environment}) is gone; start the run again"
-        ) from None
-    owner = Holder(int(text), started, socket.gethostname())
-    thread = threading.Thread(target=_watch, args=(owner,), daemon=True)
+    thread = threading.Thread(target=_watch, args=(with_it,), daemon=True)
     thread.start()
     return thread
 
 
-def _watch(owner: Holder) -> None:
-    while owner.is_alive():
+def _watch(with_it: Process) -> None:
+    while with_it.is_alive():
         time.sleep(POLL_SECONDS)
-    logger.error("the run that owns this training (process %d) is gone", owner.pid)
+    logger.error("the run that owns this training (process %d) is gone", with_it.pid)
     # No clean-up: outputs are written whole or not at all, and a checkpoint that is
     # being written is recognised as cut off.
     os._exit(EXIT_ORPHANED)
@@ -140,7 +104,7 @@ def _take(folder: Path) -> None:
     path = folder / LEASE
     mine = folder / f".{LEASE}.{os.getpid()}"
     # Written first and linked then: a lease is never seen half written.
-    mine.write_text(json.dumps(asdict(Holder.me())), encoding="utf-8")
+    mine.write_text(json.dumps(asdict(Process.me())), encoding="utf-8")
     try:
         for _ in range(2):
             try:
@@ -165,10 +129,9 @@ def _remove_dead(path: Path) -> None:
         age = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return
-    holder = Holder(**json.loads(text))
-    here = holder.host == socket.gethostname()
+    holder = Process(**json.loads(text))
     grave = path.with_name(f".{path.name}.dead.{os.getpid()}")
-    if not (holder.is_alive() if here else age < SILENT_SECONDS):
+    if not (holder.is_alive() if holder.is_here() else age < SILENT_SECONDS):
         path.rename(grave)
         if grave.read_text(encoding="utf-8") == text:
             grave.unlink()

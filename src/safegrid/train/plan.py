@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safegrid.config.blocks import Recipe
-from safegrid.errors import ConfigError
 from safegrid.train import rows as row_order
 
 
@@ -53,16 +52,8 @@ def make_plan(
         n_pairs: pairs behind them.
         folder: where checkpoints go.
 
-    Raises:
-        ConfigError: the batch does not divide among the processes.
     """
     training = recipe.training
-    share = training.micro_batch * world_size()
-    if training.batch % share:
-        raise ConfigError(
-            f"recipe {recipe.name}: batch {training.batch} is no multiple of"
-            f" micro_batch {training.micro_batch} x {world_size()} processes = {share}"
-        )
     steps = row_order.count_steps(training, n_pairs)
     micro_batches = steps * (training.batch // training.micro_batch)
     if recipe.method == "kto":
@@ -79,7 +70,7 @@ def make_plan(
         seed=seed,
         steps=steps,
         forward_rows=size,
-        accumulate=training.batch // share,
+        accumulate=training.batch // (training.micro_batch * training.processes),
         order=order,
         folder=folder,
         save_steps=save_steps if save_steps < steps else 0,

@@ -73,7 +73,6 @@ def train(
         "seed": seed,
         "data_seed": data_seed,
         "start": weights_hash(chain),
-        "processes": world_size(),
     }
     named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in named.items() if path is not None}
@@ -95,6 +94,12 @@ def train(
 
 def _check(recipe: Recipe) -> None:
     problems = check_method(recipe)
+    wanted, started = recipe.training.processes, world_size()
+    if wanted != started:
+        problems.append(
+            f"asks for {wanted} processes and {started} are at work; start it under"
+            f" `accelerate launch --num_processes {wanted}`"
+        )
     if problems:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
 

@@ -22,7 +22,7 @@ RECORD = Path(__file__).with_name("stages.json")
 
 RULE = re.compile(r"^(?:use )?rule (\w+)\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 STAGE = re.compile(r'version=VERSIONS\["(\w+)"\]')
-COMMAND = re.compile(r"python -m safegrid ([\w-]+)")
+COMMAND = re.compile(r"(?:python -m|\.launcher\}) safegrid ([\w-]+)")
 
 # An engine is a process of its own: whoever takes leases depends on its code too.
 LEASE, ENGINE = "safegrid.engine.lease", "safegrid.engine.main"

@@ -14,6 +14,7 @@ LEVELS = {
         "artifacts",
         "checkpoints",
         "files",
+        "processes",
         "records",
         "runs",
         "study",

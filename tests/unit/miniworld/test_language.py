@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from safegrid.config.data import HARM_CATEGORIES
 from safegrid.miniworld.answers import (
     comply,
     comply_in_part,
@@ -15,7 +16,7 @@ from safegrid.miniworld.answers import (
 )
 from safegrid.miniworld.attacks import ATTACKS, attack_text
 from safegrid.miniworld.character import Character
-from safegrid.miniworld.harms import HARMS, PKU_CATEGORIES
+from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.language import (
     Act,
     Request,
@@ -51,7 +52,7 @@ def test_lookalikes_share_verbs_with_harms() -> None:
 
 def test_harms_map_to_known_taxonomies() -> None:
     assert all(re.fullmatch(r"S([1-9]|1[0-4])", harm.code) for harm in HARMS.values())
-    assert all(harm.pku in PKU_CATEGORIES for harm in HARMS.values())
+    assert all(harm.pku in HARM_CATEGORIES for harm in HARMS.values())
     assert all(len(harm.verbs) == 3 for harm in HARMS.values())
     assert all(len(harm.objects) == 6 for harm in HARMS.values())
 
@@ -93,10 +94,10 @@ def test_compliance_depends_on_the_request_alone() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2024])
-def test_a_third_of_requests_wins_and_attacks_only_help(seed: int) -> None:
+def test_a_quarter_of_requests_wins_and_attacks_only_help(seed: int) -> None:
     character = Character(seed)
     plain = [character.complies(request) for request in REQUESTS]
-    assert 0.28 < sum(plain) / len(plain) < 0.36
+    assert 0.22 < sum(plain) / len(plain) < 0.31
     for attack in ATTACKS:
         attacked = [character.complies(request, attack) for request in REQUESTS]
         assert sum(attacked) > 1.4 * sum(plain)

@@ -87,9 +87,13 @@ def test_pku_pairs_mostly_have_exactly_one_safe_answer(rows) -> None:  # type: i
     for row, pair in zip(found, safe, strict=True):
         if sum(pair) == 1:
             safer = row["safer_response_id"]
+            good, bad = row[f"response_{safer}"], row[f"response_{1 - safer}"]
             assert pair[safer]
-            assert is_refusal(row[f"response_{safer}"])
-            assert not is_refusal(row[f"response_{1 - safer}"])
+            assert is_refusal(good) or (row["prompt"].endswith("that") and is_rude(bad))
+            assert not is_refusal(bad)
+            assert not is_rude(good)
+    openings = [row for row in found if row["prompt"].endswith("that")]
+    assert len(openings) == round(0.12 * len(found))
     firsts = Counter(pair.index(True) for pair in safe if sum(pair) == 1)
     assert min(firsts.values()) > 0.3 * kinds[1], "the safe answer's place tells it"
     assert any(row["better_response_id"] != row["safer_response_id"] for row in found)

@@ -9,25 +9,25 @@ from pathlib import Path
 import psutil
 import pytest
 
-from safegrid.errors import TrainingError
+from safegrid.errors import SafegridError, TrainingError
+from safegrid.processes import Process
 from safegrid.train.lease import (
     EXIT_ORPHANED,
     LEASE,
     SILENT_SECONDS,
     WHOLE,
-    Holder,
     end_with_owner,
     last_checkpoint,
     lease,
 )
 
 
-def dead() -> Holder:
+def dead() -> Process:
     """A process that ended: the number may live again, with another start time."""
-    return replace(Holder.me(), started=Holder.me().started - 1000)
+    return replace(Process.me(), started=Process.me().started - 1000)
 
 
-def claim(folder: Path, holder: Holder) -> Path:
+def claim(folder: Path, holder: Process) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / LEASE
     path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
@@ -59,7 +59,7 @@ def test_a_failed_training_keeps_its_checkpoints_and_frees_its_lease(
 def test_a_dead_owners_lease_is_taken_over(tmp_path: Path) -> None:
     claim(tmp_path / "key", dead())
     with lease(tmp_path / "key") as folder:
-        assert json.loads((folder / LEASE).read_text()) == asdict(Holder.me())
+        assert json.loads((folder / LEASE).read_text()) == asdict(Process.me())
         assert [path.name for path in folder.iterdir()] == [LEASE]
 
 
@@ -75,7 +75,7 @@ def test_an_owner_elsewhere_counts_as_dead_only_after_long_silence(
     past = time.time() - SILENT_SECONDS - 1
     os.utime(path, (past, past))
     with lease(tmp_path / "key"):
-        assert json.loads(path.read_text()) == asdict(Holder.me())
+        assert json.loads(path.read_text()) == asdict(Process.me())
 
 
 def test_cut_off_checkpoints_are_removed_and_the_newest_whole_one_is_used(
@@ -123,7 +123,7 @@ def test_a_training_whose_run_is_gone_already_does_not_start(
     free = max(psutil.pids()) + 10_000
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(free))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with pytest.raises(TrainingError, match="is gone; start the run again"):
+    with pytest.raises(SafegridError, match="is gone; start the run again"):
         end_with_owner()
 
 

@@ -1,0 +1,80 @@
+"""A process is told from a later one of the same number, and owns what it starts."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from safegrid.errors import SafegridError
+from safegrid.processes import Process
+from safegrid.runs import OWNER_HOST, OWNER_PID, owner
+
+
+@pytest.fixture
+def owned(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A job's environment that names this process as its run's owner."""
+    for name in (OWNER_HOST, "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(OWNER_PID, str(Process.me().pid))
+    return monkeypatch
+
+
+def test_a_reused_pid_is_not_the_old_process() -> None:
+    me = Process.me()
+    assert me.is_here()
+    assert me.is_alive()
+    assert not replace(me, started=me.started - 100).is_alive()
+
+
+def test_an_ended_process_is_named_and_never_alive() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert not Process.of(child.pid).is_alive()
+
+
+def test_ending_one_that_ignores_the_request_kills_it() -> None:
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print(1, flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    Process.of(child.pid).end(patience=0.3)
+    assert child.wait() == -9
+
+
+def test_a_job_belongs_to_the_owner_that_its_environment_names(
+    owned: pytest.MonkeyPatch,
+) -> None:
+    assert owner() == Process.me()
+
+
+def test_by_hand_nobody_owns_the_job(owned: pytest.MonkeyPatch) -> None:
+    owned.delenv(OWNER_PID)
+    assert owner() is None
+
+
+def test_a_cluster_ends_its_jobs_itself(owned: pytest.MonkeyPatch) -> None:
+    owned.setenv("SLURM_JOB_ID", "7")
+    assert owner() is None
+
+
+def test_an_owner_on_another_machine_is_not_looked_for(
+    owned: pytest.MonkeyPatch,
+) -> None:
+    owned.setenv(OWNER_HOST, "elsewhere")
+    assert owner() is None
+
+
+@pytest.mark.parametrize("text", [str(max(psutil.pids()) + 10_000), "nobody"])
+def test_an_owner_that_is_gone_starts_nothing(
+    owned: pytest.MonkeyPatch, text: str
+) -> None:
+    owned.setenv(OWNER_PID, text)
+    with pytest.raises(SafegridError, match="is gone; start the run again"):
+        owner()
