@@ -28,6 +28,11 @@ WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
 TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever lies here starts models, engines or whole workflows."""
+    item.add_marker("slow")
+
+
 @dataclass(frozen=True)
 class Job:
     """One planned job."""

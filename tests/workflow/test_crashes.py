@@ -20,7 +20,7 @@ from safegrid.engine.registry import Registry
 from safegrid.files import read_json
 from safegrid.runs import processes_of, read_owner
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600)]
+pytestmark = pytest.mark.timeout(4 * 3600)
 
 OWNER = ".snakemake/safegrid-owner.json"
 

@@ -9,7 +9,7 @@ import pytest
 from safegrid.artifacts import read_table
 from safegrid.records import SCORE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600)]
+pytestmark = pytest.mark.timeout(4 * 3600)
 
 BROKEN = "tiny-base/broken/seed0"
 

@@ -12,7 +12,6 @@ import pytest
 from safegrid.config import EngineSpec
 from safegrid.engine.lease import lease
 
-pytestmark = pytest.mark.slow
 SCORED = """
 task: {name}
 dataset_path: json

@@ -18,7 +18,7 @@ from safegrid.engine.registry import registry
 from safegrid.errors import EngineError
 from safegrid.processes import Process
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 SPEC = EngineSpec(chunk=16, idle_seconds=60)
 PROMPTS = [[1, 7, 8 + i, 9] for i in range(20)]
 SAMPLED = Decode(max_new_tokens=8, temperature=1.0)

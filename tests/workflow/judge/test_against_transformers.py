@@ -25,8 +25,6 @@ from safegrid.generate.run import generate
 from safegrid.judge.run import judge
 from safegrid.records import PROMPT, RESPONSE, VERDICT
 
-pytestmark = pytest.mark.slow
-
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<user>{{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}<bot>{% endif %}"

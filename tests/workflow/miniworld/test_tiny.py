@@ -13,8 +13,6 @@ from safegrid.miniworld.judges import CLASSES, grow_judge
 
 WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def tiny() -> World:

@@ -45,7 +45,6 @@ def inputs(request, made_up, tmp_path_factory):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_notebook_writes_its_products_and_a_page(request, inputs, tmp_path, name):
     template = request.config.rootpath / "notebooks" / f"{name}.ipynb"
