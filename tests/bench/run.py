@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import stage_shares, throughput, write_costs
+from start_up import start_up
 from watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +150,7 @@ def main() -> None:
             "planning_seconds": planning(folder, options.study),
             "same_scores_as_the_last_run": same_scores(folder, options.study),
             "stages": stage_shares(folder, options.study),
+            "start_up": start_up(folder, options.study),
             "tokens_per_second": throughput(folder, options.study),
         }
         write_costs(folder, options.study, ROOT / "src/safegrid/workflow/costs.yaml")
