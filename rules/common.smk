@@ -31,7 +31,7 @@ os.environ.update(announce(BASEDIR))
 
 wildcard_constraints:
     study=one_of([STUDY.name]),
-    base=one_of(STUDY.config.study.bases),
+    base=one_of(STUDY.bases),
     recipe=one_of(["none", *STUDY.config.recipes]),
     benchmark=one_of(STUDY.config.benchmarks),
     dataset=one_of(STUDY.config.study.datasets),

@@ -59,15 +59,22 @@ class Study:
     @cached_property
     def models(self) -> list[Model]:
         """All models, `none` first."""
-        entry = self.config.study
+        seeds, recipes = self.config.study.seeds, self.config.recipes
         return [
-            model
-            for base in entry.bases
-            for model in [
-                Model(base, NONE, 0),
-                *(Model(base, r, s) for r in self.config.recipes for s in entry.seeds),
-            ]
+            *(Model(base, NONE, 0) for base in self.bases),
+            *(
+                Model(base, recipe, seed)
+                for base in self.config.study.bases
+                for recipe in recipes
+                for seed in seeds
+            ),
         ]
+
+    @property
+    def bases(self) -> list[str]:
+        """The bases that are trained, then those that are only measured."""
+        entry = self.config.study
+        return list(dict.fromkeys([*entry.bases, *entry.compared]))
 
     @property
     def trained(self) -> list[Model]:

@@ -18,6 +18,8 @@ def check_names(
     """Note every name of the study that stands in no registry."""
     checker = _Names(documents, sources)
     checker.known("bases", documents.study.data.get("bases"), "base", bases)
+    compared = documents.study.data.get("compared")
+    checker.known("compared", compared, "base", bases)
     for name, block in _blocks(documents, "datasets"):
         checker.source(f"datasets.{name}", block)
     for name, block in _blocks(documents, "recipes"):

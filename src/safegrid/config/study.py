@@ -80,6 +80,7 @@ class StudyEntry(Block):
 
     Attributes:
         seed: rules prompts drawn, dataset order, sampling and bootstraps.
+        compared: bases that are measured untouched beside these.
         seeds: training seeds; each recipe but `none` is trained once with each.
         training: settings that all recipes share.
         tuned: name of a file in config/tuned with settings per method.
@@ -91,6 +92,7 @@ class StudyEntry(Block):
     title: str
     seed: int = 0
     bases: list[str] = Field(min_length=1)
+    compared: list[str] = []
     seeds: list[int] = Field(default=[0], min_length=1)
     datasets: dict[str, DatasetSpec] = {}
     training: dict[str, Any] = {}

@@ -4,7 +4,7 @@ import pytest
 
 from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
-from safegrid.study import Cell, Model, Study, kto_key, one_of
+from safegrid.study import Cell, Model, Study, kto_key, launcher, one_of
 
 ROOT = Path(__file__).parents[3] / "config"
 
@@ -31,6 +31,24 @@ def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
     assert len(study.models) == 13
     assert study.models[0] == Model("mini-base", "none", 0)
     assert len(list(study.cells(study.config.benchmarks))) == 13 * 5
+
+
+def test_a_compared_base_is_measured_and_not_trained(config):
+    entry = config.study.model_copy(update={"compared": ["tiny-base"]})
+    study = Study(type(config)(**{**vars(config), "study": entry}))
+    assert [m for m in study.models if m.base == "tiny-base"] == [
+        Model("tiny-base", "none", 0)
+    ]
+    assert len(study.models) == 14
+    assert Cell(Model("tiny-base", "none", 0), "alert") in set(
+        study.cells(study.prompted)
+    )
+
+
+def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
+    assert launcher(config.recipes["dpo"]) == "python -m"
+    four = with_recipe(config, "dpo", training={"processes": 4}).recipe("dpo")
+    assert "accelerate launch --multi_gpu --num_processes 4 " in launcher(four)
 
 
 def test_the_base_untouched_is_its_own_folder(study):
