@@ -22,8 +22,19 @@ from stages import stage_shares, throughput, write_costs
 from start_up import start_up
 from watch import Watch
 
+from safegrid.runs import OWNER_FILE
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "bench.json"
+# What the project promises for the default study on two cores.
+LIMITS = {
+    "study.cold_seconds": 1200,
+    "study.nothing_to_do_seconds": 20,
+    "study.figures_seconds": 30,
+    "study.peak_megabytes": 4000,
+    "planning_seconds.planning": 3,
+    "engine_against_generate.cpu_ratio_of_best": 1.3,
+}
 FIGURE_RULES = ["heat_maps", "trade_offs", "training_curves", "figure_1"]
 
 
@@ -68,7 +79,7 @@ def study(folder: Path, name: str, cores: int) -> dict[str, Any]:
         *(sys.executable, "-m", "safegrid", "study"),
         *("--study", name, "--cores", str(cores)),
     ]
-    with Watch() as watch:
+    with Watch(folder / OWNER_FILE) as watch:
         cold = timed(command, folder)
     again = timed(command, folder)
     figures = [
@@ -80,6 +91,7 @@ def study(folder: Path, name: str, cores: int) -> dict[str, Any]:
         "nothing_to_do_seconds": again,
         "figures_seconds": timed(figures, folder),
         "peak_megabytes": watch.peak,
+        "most_processes": watch.most,
         "results_megabytes": megabytes(folder / "results"),
     }
 
@@ -119,7 +131,7 @@ def rounded(value: Any) -> Any:
 
 
 def compare(new: Any, old: Any, path: str = "") -> list[str]:
-    """Return a line for each number: old, new and their ratio."""
+    """Return a line for each number: old, new, their ratio, and its limit if any."""
     if isinstance(new, dict):
         before = old if isinstance(old, dict) else {}
         lines = (
@@ -127,9 +139,10 @@ def compare(new: Any, old: Any, path: str = "") -> list[str]:
         )
         return [line for group in lines for line in group]
     number = isinstance(new, (int, float)) and not isinstance(new, bool)
+    said = [f"at most {LIMITS[path]}"] if path in LIMITS else []
     if number and isinstance(old, (int, float)) and old:
-        return [f"{path}: {new} (was {old}, x {new / old:.2f})"]
-    return [f"{path}: {new}"]
+        said.append(f"was {old}, x {new / old:.2f}")
+    return [f"{path}: {new}" + (f" ({'; '.join(said)})" if said else "")]
 
 
 def main() -> None:
@@ -160,6 +173,11 @@ def main() -> None:
     old = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     print("\n".join(compare(record, old)))
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
+    if record["same_scores_as_the_last_run"] is False:
+        sys.exit(
+            "the scores are not the bytes of those in results/: those were made by"
+            " other code or settings (run `make study` first), or runs do not repeat"
+        )
 
 
 if __name__ == "__main__":

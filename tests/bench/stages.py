@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 import yaml
 
+from safegrid.files import read_json
+
 # Rules by what a reader asks for.
 PHASES = {
     "growing": ("grow_world", "grow_base", "grow_judge"),
@@ -82,20 +84,9 @@ def throughput(folder: Path, study: str) -> dict[str, float]:
 
 
 def _trained_tokens(root: Path) -> float:
-    """Return prompt and answer tokens of all steps of all trainings."""
-    tokens = 0.0
-    for model in (root / "models").glob("*/*/*/manifest.json"):
-        recipe = yaml.safe_load(model.read_text())["params"]["recipe"]
-        base = model.parts[-4]
-        pairs = pl.read_parquet(root / "pairs" / base / f"{recipe['dataset']}.parquet")
-        lengths = pairs.select(
-            2 * pl.col("prompt_ids").list.len()
-            + pl.col("chosen_ids").list.len()
-            + pl.col("rejected_ids").list.len()
-        )
-        steps, batch = recipe["training"]["steps"], recipe["training"]["batch"]
-        tokens += float(lengths.to_series().mean()) * steps * batch
-    return tokens
+    """Return the tokens that the steps of all trainings went through."""
+    manifests = (root / "models").glob("*/*/*/manifest.json")
+    return float(sum(read_json(path)["tokens"] for path in manifests))
 
 
 def write_costs(folder: Path, study: str, out: Path) -> None:

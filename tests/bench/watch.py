@@ -1,33 +1,35 @@
 """Peak memory of everything that a run starts, engines that left its tree included."""
 
-import os
 import threading
-import uuid
+from pathlib import Path
 from types import TracebackType
 
 import psutil
 
-from safegrid.runs import OWNER_PID, RUN, processes_of
+from safegrid.runs import processes_of, read_owner
 
 INTERVAL = 2.0
 
 
 class Watch:
-    """Samples proportional memory (shared pages once) of a run's processes.
+    """Samples proportional memory (shared pages once) of the run in a folder.
+
+    Args:
+        owner_file: where the run writes who it is; whatever carries its id counts.
 
     Attributes:
         peak: megabytes, the largest sum seen; between samples more may have been used.
+        most: processes of the sample that had most of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner_file: Path) -> None:
         self.peak = 0.0
-        self._run = uuid.uuid4().hex
+        self.most = 0
+        self._owner_file = owner_file
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "Watch":
-        os.environ[RUN] = self._run
-        os.environ.pop(OWNER_PID, None)
         self._thread.start()
         return self
 
@@ -39,11 +41,18 @@ class Watch:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        del os.environ[RUN]
 
-    def _sample(self) -> None:
+    def _watch(self) -> None:
         while not self._ended.wait(INTERVAL):
-            self.peak = max(self.peak, sum(map(_megabytes, processes_of(self._run))))
+            self.sample()
+
+    def sample(self) -> None:
+        """Look once."""
+        owner = read_owner(self._owner_file)
+        if owner is not None:
+            found = processes_of(owner.run)
+            self.peak = max(self.peak, sum(map(_megabytes, found)))
+            self.most = max(self.most, len(found))
 
 
 def _megabytes(process: psutil.Process) -> float:
