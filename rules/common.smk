@@ -14,6 +14,7 @@ sys.path.insert(0, str(BASEDIR / "src"))
 from snakemake.exceptions import WorkflowError
 
 from safegrid.closure import code_hash
+from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
@@ -21,6 +22,7 @@ from safegrid.stages import VERSIONS
 from safegrid.study import Cell, Model, Study, launcher, one_of
 
 try:
+    check_options(config, ["study"], BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

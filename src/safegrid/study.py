@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.blocks import Recipe, Training
 from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
@@ -162,9 +162,9 @@ class Study:
         return f"{self.root}/reference/{self.parent(model).path}"
 
     def kto_recipes(self) -> dict[str, Recipe]:
-        """A recipe for each key of KTO's mismatched log-probabilities."""
+        """What KTO's mismatched log-probabilities are computed by, by their key."""
         return {
-            kto_key(recipe): recipe
+            kto_key(recipe): kto_recipe(recipe)
             for recipe in self.config.recipes.values()
             if METHODS[recipe.method].trainer == "kto"
         }
@@ -271,16 +271,34 @@ class Study:
         return files
 
 
+def kto_recipe(recipe: Recipe) -> Recipe:
+    """Return what of a recipe KTO's mismatched log-probabilities depend on.
+
+    Subset, micro-batch and precision are its own. What else a training needs is the
+    same for all recipes, so that an edit of a beta leaves the shared file alone.
+    """
+    size = recipe.training.micro_batch
+    training = Training(
+        learning_rate=1.0,
+        beta=1.0,
+        steps=1,
+        batch=size,
+        micro_batch=size,
+        precision=recipe.training.precision,
+    )
+    return Recipe(
+        name="kto-reference",
+        method=recipe.method,
+        dataset=recipe.dataset,
+        fraction=recipe.fraction,
+        categories=recipe.categories,
+        training=training,
+    )
+
+
 def kto_key(recipe: Recipe) -> str:
-    """Name what KTO's mismatched pairs depend on: order, subset and micro-batch."""
-    return sha256_json(
-        [
-            recipe.dataset,
-            recipe.fraction,
-            recipe.categories,
-            recipe.training.micro_batch,
-        ]
-    )[:12]
+    """Name a file of KTO's mismatched log-probabilities by what they depend on."""
+    return sha256_json(kto_recipe(recipe).model_dump(mode="json"))[:12]
 
 
 def launcher(recipe: Recipe) -> str:

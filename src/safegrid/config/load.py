@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from safegrid.config.blocks import Recipe
+from safegrid.config.checks import check_registries, check_study
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Problems, read_document, validate
 from safegrid.config.names import check_names
@@ -54,6 +55,9 @@ def load_config(root: Path, name: str) -> Config:
     bases = _registry(documents, "bases", BaseEntry)
     judges = _registry(documents, "judges", JudgeEntry)
     check_names(documents, sources, bases, judges)
+    check_study(documents, sources)
+    grown = {"sources": sources, "bases": bases, "judges": judges}
+    check_registries(documents, worlds, judges, grown)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     problems.raise_if_any(f"study {name!r}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from safegrid.config.blocks import Recipe, Training
+from safegrid.config.checks import check_tuned
 from safegrid.config.documents import Problems, read_document, validate
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import RecipeEntry
@@ -80,9 +81,21 @@ def _resolve(
     fields = entry.model_dump(exclude={"training"})
     recipe = Recipe(name=name, training=settings, **fields)
     where = documents.study.where(path)
-    for sentence in check_method(recipe):
+    for sentence in [*check_method(recipe), *_check_precision(documents, recipe)]:
         documents.problems.add(where, ".".join(key), f"{name}: {sentence}")
     return recipe
+
+
+def _check_precision(documents: StudyDocuments, recipe: Recipe) -> list[str]:
+    """Refuse a precision of its own where reference values are the whole study's."""
+    shared = documents.section("training").get("precision", "float32")
+    own = recipe.training.precision
+    if own == shared or not METHODS[recipe.method].reference:
+        return []
+    return [
+        f"precision {own!r} is not the study's {shared!r}, in which the reference"
+        " values of all recipes are computed; set `training.precision` for the study"
+    ]
 
 
 def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> bool:
@@ -99,12 +112,7 @@ def _tuned(documents: StudyDocuments) -> dict[str, Any]:
     if not isinstance(stem, str):
         return {}
     path = documents.root / "tuned" / f"{stem}.yaml"
-    document = read_document(path, documents.problems)
-    chosen = document.data.get("chosen")
-    if isinstance(chosen, dict):
-        return chosen
-    documents.problems.add(str(path), "chosen", "missing: the settings of each method")
-    return {}
+    return check_tuned(documents, read_document(path, documents.problems))
 
 
 def _check_starts(documents: StudyDocuments) -> None:

@@ -16,6 +16,7 @@ import yaml
 from safegrid.artifacts import read_table, write_text
 from safegrid.errors import DataError
 from safegrid.records import SCORE
+from safegrid.stages import VERSIONS
 
 TERMS = {
     "safe": ("sound_safety", 1.0, 0.0),
@@ -32,6 +33,8 @@ CRITERION = (
     " rate, then the smaller beta."
 )
 DIGITS = 4
+DECIDING = ("grow", "train")
+"""Stages whose numbers are written down: settings chosen under others are stale."""
 
 
 class Trial(NamedTuple):
@@ -54,7 +57,8 @@ def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) ->
     Args:
         scores: the sweep study's gathered rows of SCORE.
         trials: the fields of `Trial`, one mapping a point.
-        out: YAML with `criterion`, `chosen` (settings by method) and `tried`.
+        out: YAML with `criterion`, `versions` of the stages behind it, `chosen`
+            (settings by method) and `tried`.
 
     Raises:
         DataError: a trial has no scores at all, or no trial of a method has a
@@ -67,6 +71,7 @@ def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) ->
         grouped[trial.method].append((trial, terms(table, trial.recipe)))
     document = {
         "criterion": CRITERION,
+        "versions": {stage: VERSIONS[stage] for stage in DECIDING},
         "chosen": {method: best(tried) for method, tried in sorted(grouped.items())},
         "tried": {
             method: [_line(*point) for point in sorted(tried, key=_order)]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 
@@ -198,3 +199,79 @@ def test_labelled_rows_of_an_unknown_source_are_refused(root):
     path = root / "judges.yaml"
     path.write_text(path.read_text().replace("mini-judging", "mini-judgin"))
     assert "'mini-judgin', no source of that name; did you mean" in message(root)
+
+
+def test_names_that_cannot_be_folders_are_refused(root):
+    def add(study):
+        study["recipes"]["a/b"] = {"method": "dpo", "dataset": "safety"}
+
+    edit(root, add)
+    assert "recipes.a/b: a name may hold letters, digits" in message(root)
+
+
+def test_the_name_of_the_base_untouched_is_taken(root):
+    def add(study):
+        study["recipes"]["none"] = {"method": "dpo", "dataset": "safety"}
+
+    edit(root, add)
+    assert "recipes.none: the name is taken by the base untouched" in message(root)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "0 or more")]
+)
+def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
+    edit(root, lambda study: study.update(seeds=seeds))
+    assert told in message(root)
+
+
+def test_a_source_in_another_format_is_refused(root):
+    def mix_up(study):
+        study["datasets"]["safety"].update(source="tiny-alert", file="alert")
+        study["benchmarks"]["xstest"]["prompts"].update(
+            source="tiny-toxicity", file="prompts"
+        )
+
+    edit(root, mix_up)
+    text = message(root)
+    assert "'tiny-alert', which is in format 'alert'; expected a source" in text
+    assert "in format 'realtoxicityprompts'; expected a source in format xstest" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("methods.yaml", "dpo: {", "dbo: {", ": dbo: got 'dbo', no method"),
+        ("benchmarks.yaml", "  metric: toxicity", "  metrik: toxicity", "'metrik'"),
+        ("bases.yaml", "world: mini", "world: minni", "no world of that name; did"),
+        ("tuned/mini.yaml", "  nca:\n", "  ncaa:\n", "'nca' of recipe 'nca' has no"),
+        ("tuned/mini.yaml", "chosen:\n", "chosen:\n  dbo: {}\n", "'dbo', no method"),
+    ],
+)
+def test_registries_are_checked_whole(root, file, old, new, told):
+    path = root / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert told in message(root, "mini")
+
+
+def test_a_wrong_key_of_tuned_settings_is_told_in_its_own_file(root):
+    path = root / "tuned" / "mini.yaml"
+    path.write_text(path.read_text().replace("    beta: ", "    betta: ", 1))
+    assert "tuned/mini.yaml:" in message(root, "mini")
+    assert "did you mean 'beta'?" in message(root, "mini")
+
+
+def test_a_precision_of_its_own_is_refused_where_reference_values_are_shared(root):
+    def special(study):
+        study["recipes"]["nca"]["training"] = {"precision": "bfloat16"}
+
+    edit(root, special)
+    assert "precision 'bfloat16' is not the study's 'float32'" in message(root)
+
+
+def test_an_option_that_nothing_reads_is_refused():
+    check_options({"study": "tiny"}, ["study"], Path("config.yaml"))
+    with pytest.raises(ConfigError, match="'stud', no key of that name; did you mean"):
+        check_options({"stud": "tiny"}, ["study"], Path("config.yaml"))

@@ -10,8 +10,10 @@ PROFILES = Path(__file__).parents[3] / "profiles"
 NAMES = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
 
 # profiles/default is read at every run and overrides --profile key by key, so it may
-# hold nothing that a place decides: no executor, cores, jobs or resources.
+# hold nothing that a place decides: no executor, jobs or resources. Cores are those of
+# the machine that calls, which a cluster's jobs do not count against.
 NEUTRAL = {
+    "cores",
     "printshellcmds",
     "rerun-incomplete",
     "keep-going",

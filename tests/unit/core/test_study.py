@@ -116,3 +116,11 @@ def test_scores_hold_every_cell_and_the_global_one(study):
 def test_a_wildcard_takes_known_names_only():
     assert one_of(["a.b", "c"]) == r"a\.b|c"
     assert one_of([]) == r"(?!)"
+
+
+def test_another_beta_of_kto_shares_its_mismatched_values(config):
+    before = Study(config).kto_recipes()
+    after = with_recipe(config, "kto", training={"beta": 0.7}).kto_recipes()
+    assert before == after
+    other = with_recipe(config, "kto", training={"micro_batch": 8}).kto_recipes()
+    assert before.keys() != other.keys()

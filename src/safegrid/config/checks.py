@@ -1,0 +1,187 @@
+"""Checks of whole registries, and of what a study's blocks ask of each other."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safegrid.config.blocks import Training
+from safegrid.config.data import DATASET_FORMATS, PROMPT_FORMATS
+from safegrid.config.documents import Document, KeyPath, Problems, read_document
+from safegrid.config.sections import StudyDocuments
+from safegrid.config.study import BenchmarkSpec
+from safegrid.methods import METHODS
+
+# Names become folders and wildcards of rules.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+# What the base untouched is called where recipes stand.
+UNTOUCHED = "none"
+
+
+def check_study(documents: StudyDocuments, sources: Mapping[str, Any]) -> None:
+    """Note names that cannot be folders, seeds that repeat, formats that do not fit."""
+    for section in ("datasets", "recipes", "benchmarks"):
+        _check_folder_names(documents, documents.study, (section,))
+    if UNTOUCHED in documents.section("recipes"):
+        _note(
+            documents,
+            ("recipes", UNTOUCHED),
+            "the name is taken by the base untouched, which stands in every study",
+        )
+    _check_seeds(documents)
+    for name, block in documents.section("datasets").items():
+        _check_format(documents, ("datasets", name), block, sources, DATASET_FORMATS)
+    for name, block in documents.section("benchmarks").items():
+        if not isinstance(block, dict):
+            continue
+        like = documents.benchmarks.data.get(block.get("like", name)) or {}
+        prompts = block.get("prompts")
+        kind = {**like.get("prompts", {}), **(prompts or {})}.get("kind")
+        if kind in PROMPT_FORMATS:
+            path = ("benchmarks", name, "prompts")
+            wanted = {PROMPT_FORMATS[kind]}
+            _check_format(documents, path, prompts, sources, wanted)
+
+
+def check_registries(
+    documents: StudyDocuments,
+    worlds: Mapping[str, Any],
+    judges: Mapping[str, Any],
+    grown: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Note what is wrong with entries of registries, used by this study or not.
+
+    Args:
+        documents: the study's; takes the problems.
+        worlds: the registry of worlds.
+        judges: the registry of judges.
+        grown: registries whose entries may name a world, by file stem.
+    """
+    for name in documents.methods.data:
+        if name not in METHODS:
+            where = documents.methods.where((name,))
+            documents.problems.unknown(where, name, name, "method", METHODS)
+    for name, block in documents.benchmarks.data.items():
+        _check_benchmark_entry(documents, name, block, judges)
+    for stem, entries in grown.items():
+        document = read_document(documents.root / f"{stem}.yaml", documents.problems)
+        _check_folder_names(documents, document, ())
+        for name, entry in entries.items():
+            if entry.world is not None and entry.world not in worlds:
+                where = document.where((name, "world"))
+                key = f"{name}.world"
+                documents.problems.unknown(where, key, entry.world, "world", worlds)
+
+
+def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
+    """Return the settings that a sweep chose, by method; problems are noted.
+
+    Every method of the study must be among them: one that fell back to the shared
+    settings would not be tuned as the others are.
+    """
+    chosen = tuned.data.get("chosen")
+    if not isinstance(chosen, dict):
+        message = "missing: the settings of each method"
+        documents.problems.add(str(tuned.path), "chosen", message)
+        return {}
+    for method, settings in chosen.items():
+        where = tuned.where(("chosen", method))
+        key = f"chosen.{method}"
+        if method not in METHODS:
+            documents.problems.unknown(where, key, method, "method", METHODS)
+        for name in settings if isinstance(settings, dict) else ():
+            if name not in Training.model_fields:
+                allowed = Training.model_fields
+                documents.problems.unknown(
+                    tuned.where(("chosen", method, name)), key, name, "setting", allowed
+                )
+    for name, block in documents.section("recipes").items():
+        method = block.get("method") if isinstance(block, dict) else None
+        if method in METHODS and method not in chosen:
+            message = f"method {method!r} of recipe {name!r} has no settings here"
+            documents.problems.add(str(tuned.path), "chosen", message)
+    return chosen
+
+
+def _check_benchmark_entry(
+    documents: StudyDocuments, name: str, block: object, judges: Iterable[str]
+) -> None:
+    """Check the keys of an entry; what it lacks, a study's block may give."""
+    if not isinstance(block, dict):
+        return
+    where = documents.benchmarks.where
+    for key in block:
+        if key not in BenchmarkSpec.model_fields:
+            allowed = BenchmarkSpec.model_fields
+            documents.problems.unknown(where((name, key)), name, key, "key", allowed)
+    for judge in block.get("judges") or ():
+        if judge not in judges:
+            key = f"{name}.judges"
+            documents.problems.unknown(
+                where((name, "judges")), key, judge, "judge", judges
+            )
+
+
+def _check_folder_names(
+    documents: StudyDocuments, document: Document, path: KeyPath
+) -> None:
+    section = document.data
+    for key in path:
+        section = section.get(str(key)) or {}
+    for name in section if isinstance(section, dict) else ():
+        if not NAME.fullmatch(str(name)):
+            dotted = ".".join([*map(str, path), str(name)])
+            documents.problems.add(
+                document.where((*path, name)),
+                dotted,
+                "a name may hold letters, digits and _ . + - and begins with one of"
+                " the first two: it becomes a folder",
+            )
+
+
+def _check_seeds(documents: StudyDocuments) -> None:
+    seeds = documents.study.data.get("seeds")
+    if not isinstance(seeds, list):
+        return
+    if len(set(map(str, seeds))) < len(seeds):
+        _note(documents, ("seeds",), f"got {seeds}: a seed stands twice")
+    if any(isinstance(seed, int) and seed < 0 for seed in seeds):
+        _note(documents, ("seeds",), f"got {seeds}: a seed is 0 or more")
+
+
+def _check_format(
+    documents: StudyDocuments,
+    path: KeyPath,
+    block: object,
+    sources: Mapping[str, Any],
+    wanted: Iterable[str],
+) -> None:
+    name = block.get("source") if isinstance(block, dict) else None
+    if not isinstance(name, str) or name not in sources:
+        return
+    if sources[name].format in wanted:
+        return
+    _note(
+        documents,
+        (*path, "source"),
+        f"got {name!r}, which is in format {sources[name].format!r}; expected a source"
+        f" in format {' or '.join(sorted(wanted))}",
+    )
+
+
+def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:
+    dotted = ".".join(map(str, path))
+    documents.problems.add(documents.study.where(path), dotted, message)
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str], file: Path) -> None:
+    """Refuse keys of config/config.yaml or `--config` that nothing reads.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    problems = Problems()
+    for name in options:
+        if name not in known:
+            problems.unknown(f"{file} or --config", name, name, "key", known)
+    problems.raise_if_any("configuration")
