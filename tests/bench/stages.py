@@ -28,6 +28,25 @@ PHASES = {
     ),
 }
 
+# Which rule fills a folder of results, where they are not called alike.
+MAKERS = {
+    "raw": "grow_world",
+    "bases": "grow_base",
+    "judges": "grow_judge",
+    "datasets": "prepare_dataset",
+    "prompts": "prepare_prompts",
+    "pairs": "tokenize",
+    "ids": "render",
+    "models": "train",
+    "responses": "generate",
+    "verdicts": "judge",
+    "measured": "measure",
+    "scores": "score",
+    "notebooks": "write_tables",
+    "tables": "write_tables",
+    "figures": "trade_offs",
+}
+
 
 def jobs(folder: Path, study: str) -> Iterator[tuple[str, float, Path]]:
     """Yield rule, wall seconds and timing file of every job."""
@@ -90,24 +109,33 @@ def _trained_tokens(root: Path) -> float:
 
 
 def write_costs(folder: Path, study: str, out: Path) -> None:
-    """Write mean seconds a job of each rule, and megabytes of results a job."""
+    """Write mean seconds and megabytes of results a job, of each rule."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for rule, spent, _ in jobs(folder, study):
         seconds[rule].append(spent)
-    made = [folder / "results" / study, *(folder / "results").glob(f"*/{study}-*")]
-    files = (file for root in made for file in root.rglob("*") if file.is_file())
-    total = sum(file.stat().st_size for file in files)
-    share = total / 1e6 / sum(map(len, seconds.values()))
+    made = megabytes_made(folder / "results", study)
     table = {
         rule: {
             "seconds": round(sum(spent) / len(spent), 2),
-            "megabytes": round(share, 3),
+            "megabytes": round(made.get(rule, 0.0) / len(spent), 3),
         }
         for rule, spent in sorted(seconds.items())
     }
     head = (
         "# What one job of each rule took in the study `mini` on two cores: wall\n"
-        "# seconds and megabytes of results (the mean over all jobs). Made by `make\n"
+        "# seconds and megabytes of results (the mean over its jobs). Made by `make\n"
         "# bench`; `make study` estimates from it.\n"
     )
     out.write_text(head + yaml.safe_dump(table))
+
+
+def megabytes_made(results: Path, study: str) -> dict[str, float]:
+    """Return the size of what each rule's jobs have left, stores with their askers."""
+    made: dict[str, float] = defaultdict(float)
+    for path in results.rglob("*"):
+        if path.is_file():
+            parts = path.relative_to(results).parts
+            inside = parts[1:] if parts[0] == study else parts
+            place = inside[1] if inside[0] == "store" else inside[0]
+            made[MAKERS.get(place, place)] += path.stat().st_size / 1e6
+    return made

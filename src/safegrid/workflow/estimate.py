@@ -7,6 +7,8 @@ import yaml
 
 JOB_LINE = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
 
+# On more cores than the table was measured on, nothing is known.
+MEASURED_CORES = 2
 # Rules that only gather others and take no time of their own.
 TARGETS = ("all", "total")
 
@@ -32,9 +34,10 @@ def describe(study: str, jobs: dict[str, int], cores: int) -> str:
     seconds = sum(table[r]["seconds"] * n for r, n in jobs.items() if r in table)
     megabytes = sum(table[r]["megabytes"] * n for r, n in jobs.items() if r in table)
     total = sum(jobs.values())
-    minutes = max(1, round(seconds / min(cores, 2) / 60))
+    used = min(cores, MEASURED_CORES)
+    minutes = max(1, round(seconds / used / 60))
     line = (
-        f"study {study}: {total} jobs, about {minutes} min on {cores} cores and"
+        f"study {study}: {total} jobs, about {minutes} min on {used} cores and"
         f" {max(1, round(megabytes))} MB of disk in results/"
     )
     basis = "an estimate from the miniature study on two cores"
