@@ -12,6 +12,7 @@ from safegrid.report.names import (
     benchmark_title,
     metric_of,
     short_tasks,
+    slice_title,
 )
 from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
 
@@ -87,25 +88,27 @@ def differences_table(scores: pl.DataFrame) -> Table:
 
 
 def category_table(scores: pl.DataFrame) -> Table:
-    """Return the safety of every model in every category of every benchmark."""
-    return _sliced_table(scores, "categories", "safety", "category=", "Category")
+    """Return the safety of every model by category, the macro categories first."""
+    parts = ("macro=", "category=")
+    return _sliced_table(scores, "categories", "safety", parts, "Category")
 
 
 def attack_table(scores: pl.DataFrame) -> Table:
     """Return the success of every attack on every model."""
-    return _sliced_table(scores, "attacks", "attack_success", "attack=", "Attack")
+    return _sliced_table(scores, "attacks", "attack_success", ("attack=",), "Attack")
 
 
 def _sliced_table(
-    scores: pl.DataFrame, name: str, metric: str, prefix: str, head: str
+    scores: pl.DataFrame, name: str, metric: str, parts: tuple[str, ...], head: str
 ) -> Table:
-    """Return slices as rows and models as columns."""
+    """Return slices as rows, one kind after another, and models as columns."""
     grid = Grid(scores)
-    keys = [key for key in grid.find(metric) if key.slice.startswith(prefix)]
+    found = grid.find(metric)
+    keys = [key for part in parts for key in found if key.slice.startswith(part)]
     several = len({key.benchmark for key in keys}) > 1
     rows = [
         (f"{benchmark_title(key.benchmark)}: " if several else "")
-        + key.slice.removeprefix(prefix)
+        + slice_title(key.slice)
         for key in keys
     ]
     info = METRICS[metric]

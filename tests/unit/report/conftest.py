@@ -63,6 +63,9 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
             for micro in micros:
                 name = f"category={macro}_{micro}"
                 yield _row(benchmark, "safety", name, score, n // 20, rng)
+            # Drawn apart, so that the rest does not hang on it.
+            own, size = np.random.default_rng(11), n // 20 * len(micros)
+            yield _row(benchmark, "safety", f"macro={macro}", score, size, own)
         for attack in ATTACKS if less else []:
             p = 1 - score
             yield _row(benchmark, "attack_success", f"attack={attack}", p, n // 4, rng)

@@ -157,9 +157,25 @@ def test_gains_and_losses_carry_their_sign(scores):
 def test_categories_and_attacks_are_rows_with_their_n(scores):
     categories = category_table(scores)
     assert "ALERT: crime_cyber" in categories.rows
-    assert len(categories.rows) == 2 * 19
+    assert len(categories.rows) == 2 * (4 + 19)
     assert "crime_cyber (n=16)" in markdown(categories)
     assert attack_table(scores).rows[0] == "jailbreak"
+
+
+def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
+    categories = category_table(scores)
+    macros = ["crime", "hate", "self_harm", "weapon"]
+    assert categories.rows[:8] == [
+        f"{benchmark}: {macro} (macro)"
+        for benchmark in ("ALERT", "Adversarial ALERT")
+        for macro in macros
+    ]
+    assert not any("(macro)" in row for row in categories.rows[8:])
+    entry = categories.entries[1][titles(categories).index("NCA")]
+    (row,) = scores.filter(
+        recipe="nca", benchmark="alert", metric="safety", slice="macro=hate"
+    ).to_dicts()
+    assert (entry.value, entry.low, entry.n) == (row["value"], row["low"], 96)
 
 
 def test_answers_table_shows_what_a_guard_cannot_see(scores):
