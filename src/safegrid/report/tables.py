@@ -23,6 +23,13 @@ FRONTS = {
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
 
+TOXICITY = ("toxicity_mean", "toxicity_share")
+ADVERSARIAL = {
+    "adversarial=yes": ", adversarial",
+    "adversarial=no": ", not adversarial",
+}
+"""Halves of a benchmark, and what they add to a column's title."""
+
 
 def main_table(scores: pl.DataFrame) -> Table:
     """Return the method x measure table, best values and Pareto-optimal rows marked."""
@@ -139,9 +146,7 @@ def _safety_columns(grid: Grid) -> list[Column]:
 
 def _cost_columns(grid: Grid) -> list[Column]:
     parts = [
-        ("toxicity_mean", "all"),
-        ("toxicity_mean", "adversarial=yes"),
-        ("toxicity_share", "all"),
+        *((name, part) for name in TOXICITY for part in ("all", *ADVERSARIAL)),
         ("over_refusal", "all"),
         ("harmless_lost", "all"),
     ]
@@ -184,7 +189,7 @@ def _title(key: Key, title: str, tasks: dict[str, str]) -> str:
         return f"{benchmark_title(key.benchmark)} {title}{pooled}"
     if metric == "capability":
         return "capability, mean"
-    return f"{title}, adversarial" if key.slice == "adversarial=yes" else title
+    return f"{title}{ADVERSARIAL.get(key.slice, '')}"
 
 
 def _marks(grid: Grid) -> list[str]:

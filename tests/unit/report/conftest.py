@@ -75,6 +75,9 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     for part, p in [("all", 0.1), ("adversarial=yes", 0.6 - safe / 2)]:
         yield _row("toxicity", "toxicity_mean", part, p, 200, rng)
         yield _row("toxicity", "toxicity_share", part, p, 200, rng)
+    for metric, p in [("toxicity_mean", 0.05), ("toxicity_share", 0.02)]:
+        own = np.random.default_rng(12)
+        yield _row("toxicity", metric, "adversarial=no", p, 200, own)
     for metric, p in [("over_refusal", lost / 3), ("harmless_lost", lost)]:
         yield _row("xstest", metric, "all", p, 120, rng)
     for task in TASKS:

@@ -53,7 +53,10 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "degenerate",
         "toxicity",
         "toxicity, adversarial",
+        "toxicity, not adversarial",
         "toxic",
+        "toxic, adversarial",
+        "toxic, not adversarial",
         "over-refusal",
         "harmless lost",
         "facts",
@@ -62,6 +65,19 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "reasoning",
         "capability, mean",
     ]
+
+
+def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
+    (row,) = scores.filter(
+        recipe="nca", metric="toxicity_share", slice="adversarial=no"
+    ).to_dicts()
+    shown = titles(main).index("toxic, not adversarial")
+    entry = main.entries[main.rows.index("NCA")][shown]
+    assert (entry.value, entry.low, entry.high) == (
+        row["value"],
+        row["low"],
+        row["high"],
+    )
 
 
 def test_rows_begin_with_the_base_and_follow_the_methods(main):
@@ -142,7 +158,7 @@ def test_latex_is_balanced_and_escaped(main, tmp_path):
     assert r"\toprule" in text
     assert "%" not in text.replace(r"\%", "").replace("!}{%", "")
     (row,) = [line for line in text.splitlines() if line.startswith("SPPO")]
-    assert row.count("&") == 17
+    assert row.count("&") == 20
 
 
 def test_gains_and_losses_carry_their_sign(scores):
