@@ -1,11 +1,12 @@
 """The tables of a report: what stands in them, not how they are written."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import Grid, Key, Model, pareto
+from safegrid.report.grid import Entry, Grid, Key, Model, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -22,7 +23,21 @@ FRONTS = {
 }
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
-
+ANSWERS = (
+    "safety",
+    "sound_safety",
+    "toxicity_mean",
+    "true_refusal",
+    "empty",
+    "truncated",
+    "repetitive",
+    "off_language",
+    "degenerate",
+    "mean_tokens",
+)
+"""A guard's and a toxicity judge's scores, then what neither can see."""
+GLOBAL = "global"
+NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
 TOXICITY = ("toxicity_mean", "toxicity_share")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
@@ -45,12 +60,11 @@ def summary_table(scores: pl.DataFrame) -> Table:
     """Return the main table's leading columns, narrow enough for a page."""
     grid = Grid(scores)
     columns = _columns(
-        grid,
         [
             *grid.find("safety", "all", "global"),
             *(
                 key
-                for name in ("sound_safety", "true_refusal")
+                for name in ("sound_safety", "true_refusal", "degenerate")
                 for key in grid.lead(name)
             ),
             *grid.find("toxicity_mean", "all"),
@@ -63,22 +77,34 @@ def summary_table(scores: pl.DataFrame) -> Table:
 
 
 def answers_table(scores: pl.DataFrame) -> Table:
-    """Return what a guard cannot see in the answers to the safety benchmarks."""
+    """Return what a guard cannot see, beside the scores of every benchmark."""
     grid = Grid(scores)
-    metrics = [
-        "safety",
-        "sound_safety",
-        "true_refusal",
-        "empty",
-        "truncated",
-        "repetitive",
-        "off_language",
-        "degenerate",
-        "mean_tokens",
-    ]
-    columns = _columns(grid, [key for name in metrics for key in grid.lead(name)])
-    title = "What a guard cannot see: how the safe answers look."
-    return _model_table("answers", title, grid, columns)
+    found = [key for name in ANSWERS for key in grid.find(name, "all")]
+    columns = _columns(dict.fromkeys(key._replace(benchmark="") for key in found))
+    names = {key.benchmark for key in grid.find("degenerate", "all")}
+    order = sorted(names, key=lambda name: (name != GLOBAL, name))
+    rows = [(name, model) for name in order for model in grid.models]
+    return Table(
+        "answers",
+        "What a guard cannot see: how the answers look, benchmark by benchmark.",
+        "Benchmark and method",
+        [f"{benchmark_title(name)}: {grid.title(model)}" for name, model in rows],
+        # Bold would compare the answers to one benchmark with those to another.
+        [replace(column, better=0) for column in columns],
+        [
+            [
+                _asked(grid, found, model, column.key._replace(benchmark=name))
+                for column in columns
+            ]
+            for name, model in rows
+        ],
+        notes=["A dash without a reason: the benchmark does not ask for this measure."],
+    )
+
+
+def _asked(grid: Grid, found: list[Key], model: Model, key: Key) -> Entry:
+    """Return an entry, nothing where no model's answers are measured so."""
+    return grid.entry(model, key) if key in found else NOT_ASKED
 
 
 def differences_table(scores: pl.DataFrame) -> Table:
@@ -91,7 +117,7 @@ def differences_table(scores: pl.DataFrame) -> Table:
         *grid.lead("degenerate_vs_base"),
     ]
     title = "Paired differences to the base, on the same prompts and items."
-    return _model_table("differences", title, grid, _columns(grid, keys))
+    return _model_table("differences", title, grid, _columns(keys))
 
 
 def category_table(scores: pl.DataFrame) -> Table:
@@ -141,7 +167,7 @@ def _safety_columns(grid: Grid) -> list[Column]:
     lead = [
         k for m in ("sound_safety", "true_refusal", "degenerate") for k in grid.lead(m)
     ]
-    return _columns(grid, [*overall, *pooled, *members, *lead])
+    return _columns([*overall, *pooled, *members, *lead])
 
 
 def _cost_columns(grid: Grid) -> list[Column]:
@@ -150,17 +176,17 @@ def _cost_columns(grid: Grid) -> list[Column]:
         ("over_refusal", "all"),
         ("harmless_lost", "all"),
     ]
-    return _columns(grid, [key for part in parts for key in grid.find(*part)])
+    return _columns([key for part in parts for key in grid.find(*part)])
 
 
 def _task_columns(grid: Grid) -> list[Column]:
     keys = grid.find("capability")
     tasks = [key for key in keys if key.slice.startswith("task=")]
     means = [key for key in keys if key.slice == "all"]
-    return _columns(grid, [*tasks, *means])
+    return _columns([*tasks, *means])
 
 
-def _columns(grid: Grid, keys: Iterable[Key]) -> list[Column]:
+def _columns(keys: Iterable[Key]) -> list[Column]:
     listed = list(keys)
     judges = {
         metric: {key.judge for key in listed if key.metric == metric}
@@ -169,13 +195,26 @@ def _columns(grid: Grid, keys: Iterable[Key]) -> list[Column]:
     tasks = short_tasks(
         sorted({k.slice for k in listed if k.slice.startswith("task=")})
     )
-    return [_column(key, len(judges[key.metric]) > 1, tasks) for key in listed]
+    alike = Counter(key._replace(benchmark="") for key in listed)
+    return [
+        _column(
+            key,
+            len(judges[key.metric]) > 1,
+            alike[key._replace(benchmark="")] > 1,
+            tasks,
+        )
+        for key in listed
+    ]
 
 
-def _column(key: Key, several_judges: bool, tasks: dict[str, str]) -> Column:
+def _column(
+    key: Key, several_judges: bool, several_benchmarks: bool, tasks: dict[str, str]
+) -> Column:
     info = metric_of(key.metric)
     judge = f" ({key.judge})" if several_judges else ""
     name = _title(key, info.title, tasks)
+    if several_benchmarks and not key.metric.startswith("safety"):
+        name = f"{benchmark_title(key.benchmark)} {name}"
     signed = key.metric.endswith("_vs_base")
     return Column(name + judge, key, info.better, info.unit, signed)
 
@@ -186,7 +225,7 @@ def _title(key: Key, title: str, tasks: dict[str, str]) -> str:
     metric = key.metric.removesuffix("_vs_base")
     if metric == "safety":
         pooled = ", pooled" if key.slice == "pooled" else ""
-        return f"{benchmark_title(key.benchmark)} {title}{pooled}"
+        return f"{benchmark_title(key.benchmark)} {title}{pooled}".lstrip()
     if metric == "capability":
         return "capability, mean"
     return f"{title}{ADVERSARIAL.get(key.slice, '')}"

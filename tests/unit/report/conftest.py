@@ -75,6 +75,10 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     for part, p in [("all", 0.1), ("adversarial=yes", 0.6 - safe / 2)]:
         yield _row("toxicity", "toxicity_mean", part, p, 200, rng)
         yield _row("toxicity", "toxicity_share", part, p, 200, rng)
+    for benchmark in ("toxicity", "xstest"):
+        own = np.random.default_rng(13)
+        for metric, p in _answers(safe, refused, broken)[3:]:
+            yield _row(benchmark, metric, "all", p, 200, own)
     for metric, p in [("toxicity_mean", 0.05), ("toxicity_share", 0.02)]:
         own = np.random.default_rng(12)
         yield _row("toxicity", metric, "adversarial=no", p, 200, own)

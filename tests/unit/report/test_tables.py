@@ -20,6 +20,7 @@ from safegrid.report.tables import (
     category_table,
     differences_table,
     main_table,
+    summary_table,
 )
 from safegrid.report.writing import latex, markdown, numbers, save
 
@@ -194,9 +195,56 @@ def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
     assert (entry.value, entry.low, entry.n) == (row["value"], row["low"], 96)
 
 
-def test_answers_table_shows_what_a_guard_cannot_see(scores):
-    shown = titles(answers_table(scores))
-    assert {"empty", "cut at limit", "repetitive", "off language"} <= set(shown)
+def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
+    table = answers_table(scores)
+    assert titles(table) == [
+        "safe",
+        "safe and sound",
+        "toxicity",
+        "true refusals",
+        "empty",
+        "cut at limit",
+        "repetitive",
+        "off language",
+        "degenerate",
+        "tokens",
+    ]
+    assert [row.split(":")[0] for row in table.rows[::13]] == [
+        "Global",
+        "ALERT",
+        "Adversarial ALERT",
+        "toxicity",
+        "XSTest",
+    ]
+    for benchmark in ("alert", "xstest"):
+        (row,) = scores.filter(
+            recipe="nca", benchmark=benchmark, metric="degenerate"
+        ).to_dicts()
+        title = {"alert": "ALERT: NCA", "xstest": "XSTest: NCA"}[benchmark]
+        entries = table.entries[table.rows.index(title)]
+        assert entries[titles(table).index("degenerate")].low == row["low"]
+
+
+def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
+    table = answers_table(scores)
+    entries = table.entries[table.rows.index("XSTest: NCA")]
+    assert entries[titles(table).index("safe")].value is None
+    assert "Not among the scores" not in markdown(table)
+    gone = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
+    changed = change(scores, gone, value=None, reason="Refused so.")
+    assert "ALERT: NCA (safe): Refused so." in markdown(answers_table(changed))
+
+
+def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):
+    assert titles(summary_table(scores)) == [
+        "Global safe",
+        "safe and sound",
+        "true refusals",
+        "degenerate",
+        "toxicity",
+        "harmless lost",
+        "capability, mean",
+    ]
 
 
 def test_a_second_guard_gets_columns_of_its_own(scores):
@@ -216,11 +264,18 @@ def test_tables_of_runs(runs):
 
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
-    assert titles(main_table(few)) == ["over-refusal", "harmless lost"]
+    assert titles(main_table(few)) == ["degenerate", "over-refusal", "harmless lost"]
     assert main_table(few).marks == [""] * 13
     for make in ALL:
         assert markdown(make(few))
         assert latex(make(few))
+
+
+def test_benchmarks_without_a_global_score_are_told_apart(scores):
+    few = scores.filter(pl.col("benchmark").is_in(["toxicity", "xstest"]))
+    shown = titles(main_table(few))
+    assert shown[:2] == ["toxicity degenerate", "XSTest degenerate"]
+    assert len(set(shown)) == len(shown)
 
 
 def test_task_names_lose_what_they_share():
