@@ -155,6 +155,7 @@ def synthetic_runs() -> pl.DataFrame:
     for judge in ("mini-guard", "mini-refusal"):
         for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
             facts.append(_fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))
+        facts.append(_fact("judge", judge, "n_unscored", 7 * (judge == "mini-guard")))
     facts.append(_fact("rows", "prepare pku", "kept", 900))
     facts.append(_fact("rows", "prepare pku", "not exactly one safe", 100))
     for metric in ("exact", "contained", "ngram"):

@@ -262,6 +262,20 @@ def test_tables_of_runs(runs):
     assert trainings_table(runs).rows[0].startswith("DPO, mini-base")
 
 
+def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
+    table = judges_table(runs)
+    frame = numbers(table)
+    assert frame["accuracy unscored"].to_list() == [7, 0]
+    assert frame["false_positive_rate unscored"].null_count() == 2
+    text = markdown(table)
+    assert "mini-guard 7, mini-refusal 0" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| mini-guard")]
+    assert "n=207 u=7" in row
+    assert "u: answers that a judge could not score" in text
+    uncounted = judges_table(runs.filter(pl.col("metric") != "n_unscored"))
+    assert numbers(uncounted)["accuracy unscored"].null_count() == 2
+
+
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
     assert titles(main_table(few)) == ["degenerate", "over-refusal", "harmless lost"]
