@@ -159,12 +159,16 @@ rule report:
         "logs/timing/{study}/report.tsv"
     conda:
         "../envs/light.yaml"
+    params:
+        # Of a run before this one that failed.
+        partial="results/{study}/partial",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} \
             --report {output.report:q} -- tables figures
+        rm -rf {params.partial:q}
         """
 
 
