@@ -169,7 +169,7 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths logs:path out:path",
+        "scores:paths plan:path out:path",
     ),
     "readme": _command(
         "report.readme:update_readme",
