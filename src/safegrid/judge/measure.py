@@ -55,7 +55,7 @@ def measure(
     classes, positive = _classes(judge)
     rows = read_labelled(labelled, classes)
     items = [row.item for row in rows]
-    verdicts, identity = judge_items(judge, chain, items, engine, store)
+    verdicts, identity = judge_items(judge, chain, items, engine, store, "measure")
     pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
     facts = manifest(
         "measure",
