@@ -15,6 +15,7 @@ LEVELS = {
         "checkpoints",
         "files",
         "formats",
+        "labelled",
         "problems",
         "processes",
         "raw",
