@@ -81,7 +81,11 @@ def train(
         plan = make_plan(recipe, seed, rows.height, selected.height, folder)
         trainer = _build(plan, chain, rows)
         first = plan.forward_rows * plan.accumulate
-        seen = {**tokens, **checks.check_first_step(trainer, recipe, first)}
+        seen = {
+            **tokens,
+            **checks.check_lengths(trainer, rows),
+            **checks.check_first_step(trainer, recipe, first),
+        }
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),
