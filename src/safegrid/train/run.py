@@ -62,7 +62,6 @@ def train(
             the first step failed, or the loss is not finite; nothing is written.
     """
     _check(recipe)
-    lease.end_with_owner()
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )

@@ -44,6 +44,18 @@ def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> boo
     return locked
 
 
+def end_run() -> None:
+    """End what a dead run left in this folder, for those who type Snakemake's commands.
+
+    Raises:
+        SafegridError: as `clear_crashed_run`.
+    """
+    locked = clear_crashed_run()
+    print("nothing of an earlier run is at work here on this machine")
+    if locked:
+        print("the folder is still locked: `snakemake --unlock`, then start again")
+
+
 def _refuse_unless_dead(owner: Owner | None) -> None:
     unlock = "`snakemake --unlock`, then start again"
     if owner is None:
