@@ -42,6 +42,17 @@ def test_a_dead_owner_is_cleared_with_its_orphans(tmp_path, sleeper):
     assert not psutil.pid_exists(sleeper.pid)
 
 
+def test_what_a_dead_owner_was_writing_is_removed(tmp_path, caplog):
+    locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
+    results = tmp_path / "results"
+    name = f".mini.{max(psutil.pids()) + 10_000}@{socket.gethostname()}.abcdefgh"
+    (results / "bases" / name).mkdir(parents=True)
+    (results / "bases" / "mini").mkdir()
+    assert clear_crashed_run(locks, file, results)
+    assert [path.name for path in (results / "bases").iterdir()] == ["mini"]
+    assert "removed 1 hidden files" in caplog.text
+
+
 def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", ""])
     started = psutil.Process(child.pid).create_time()
