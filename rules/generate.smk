@@ -35,6 +35,7 @@ rule generate:
             --decode {params.decode:q} \
             --engine {params.engine:q} \
             --seed {params.seed:q} \
+            --benchmark-version {params.benchmark_version:q} \
             --store {params.store:q} \
             --out {output.responses:q}
         """

@@ -159,12 +159,16 @@ rule report:
         "logs/timing/{study}/report.tsv"
     conda:
         "../envs/light.yaml"
+    params:
+        # Of a run before this one that failed.
+        partial="results/{study}/partial",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} \
             --report {output.report:q} -- tables figures
+        rm -rf {params.partial:q}
         """
 
 
@@ -177,14 +181,20 @@ rule report_partial:
     conda:
         "../envs/light.yaml"
     params:
+        study=STUDY.name,
         scores=STUDY.scores(),
-        logs=f"logs/{STUDY.name}",
+        gathered=f"results/{STUDY.name}/scores.parquet",
+        plan=f"results/{STUDY.name}/partial/plan.txt",
         out=f"results/{STUDY.name}/partial",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
+        mkdir -p {params.out:q}
+        snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
+            --config study={params.study:q} \
+            -- {params.gathered:q} >{params.plan:q}
         python -m safegrid report-partial \
             --scores {params.scores:q} \
-            --logs {params.logs:q} \
+            --plan {params.plan:q} \
             --out {params.out:q}
         """

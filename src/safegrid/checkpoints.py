@@ -92,16 +92,29 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
 
 
 def weights_of(folder: Path) -> str:
-    """Return the sha256 of a folder's weight files, from its manifest if it has one.
+    """Return the sha256 of a folder's weight files, from its manifest if that is so.
+
+    Hashing a large model takes minutes, so the manifest is believed, unless its weights
+    were exchanged behind its back.
 
     Raises:
         DataError: there are no weights.
     """
     if (folder / MANIFEST).is_file():
-        found = read_json(folder / MANIFEST).get("weights")
-        if isinstance(found, str):
+        facts = read_json(folder / MANIFEST)
+        found = facts.get("weights")
+        if isinstance(found, str) and not _exchanged(folder, facts):
             return found
     return hash_weights(folder)
+
+
+def weights_facts(folder: Path) -> dict[str, Any]:
+    """Return what a manifest says of a folder's weights, for `weights_of`.
+
+    Raises:
+        DataError: there are no weights.
+    """
+    return {"weights": hash_weights(folder), "weights_bytes": _size(folder)}
 
 
 def hash_weights(folder: Path) -> str:
@@ -112,7 +125,7 @@ def hash_weights(folder: Path) -> str:
     Raises:
         DataError: there are no weights.
     """
-    files = sorted(path for glob in WEIGHTS for path in folder.glob(glob))
+    files = _weight_files(folder)
     if not files:
         raise DataError(
             f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
@@ -134,6 +147,23 @@ def weights_hash(chain: Sequence[Path]) -> str:
 def tokenizer_files(folder: Path) -> list[Path]:
     """Return the files of a model's folder that decide its ids and its template."""
     return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(path for glob in WEIGHTS for path in folder.glob(glob))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _weight_files(folder))
+
+
+def _exchanged(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether weights are newer than their manifest, or of another size."""
+    if _size(folder) != facts.get("weights_bytes", _size(folder)):
+        return True
+    written = (folder / MANIFEST).stat().st_mtime_ns
+    files = [*_weight_files(folder), folder / ADAPTER]
+    return any(file.is_file() and file.stat().st_mtime_ns > written for file in files)
 
 
 def _check_chain(chain: Sequence[Path]) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from safegrid import logs
-from safegrid.commands import COMMANDS, Command, Option
+from safegrid.commands import COMMANDS, NO_JOBS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
+from safegrid.runs import end_with_owner
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,12 @@ def _values(command: Command, given: dict[str, Any]) -> dict[str, Any]:
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand and return its exit status."""
     given = vars(_parser().parse_args(arguments))
-    command = COMMANDS[given.pop("command")]
+    name = given.pop("command")
+    command = COMMANDS[name]
     module, function = command.call.split(":")
     try:
+        if name not in NO_JOBS:
+            end_with_owner()
         values = _values(command, given)
         result = getattr(importlib.import_module(module), function)(**values)
     except SafegridError as error:

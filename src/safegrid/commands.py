@@ -39,6 +39,9 @@ def _command(call: str, help_text: str, options: str) -> Command:
     return Command(f"safegrid.{call}", help_text, _options(options))
 
 
+# Not jobs of a run: users start them, or they watch over their end themselves.
+NO_JOBS = {"study", "end-run", "readme", "engine", "nursery", "stop-engines"}
+
 COMMANDS: dict[str, Command] = {
     "grow-world": _command(
         "miniworld.grow:grow_world",
@@ -100,8 +103,8 @@ COMMANDS: dict[str, Command] = {
     "generate": _command(
         "generate.run:generate",
         "Ask a model for its responses to a benchmark's prompts.",
-        "chain:paths ids:path decode:Decode engine:EngineSpec seed:int store:path"
-        " out:path fresh:flag?",
+        "chain:paths ids:path decode:Decode engine:EngineSpec seed:int"
+        " benchmark_version:int store:path out:path fresh:flag?",
     ),
     "judge": _command(
         "judge.run:judge",
@@ -169,7 +172,7 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths logs:path out:path",
+        "scores:paths plan:path out:path",
     ),
     "readme": _command(
         "report.readme:update_readme",
@@ -180,6 +183,11 @@ COMMANDS: dict[str, Command] = {
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
         "study:text cores:int",
+    ),
+    "end-run": _command(
+        "workflow.lock:end_run",
+        "End what is left of a dead run in this folder.",
+        "",
     ),
     "capability": _command(
         "capability.run:capability",

@@ -1,15 +1,19 @@
 """Files that are whole or not there: atomic writes, hashes, JSON.
 
 Everything is written under a temporary name beside its target and renamed, so a
-killed job leaves no half file under a name that a later job would trust. Apart from
+killed job leaves no half file under a name that a later job would trust. The name says
+which process writes, so that what a killed one left can be told and removed. Apart from
 `artifacts` because engines and clients need no tables: polars costs them a third of
 a second, and starts threads that a process which forks must not have.
 """
 
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +23,9 @@ from typing import Any
 from safegrid.errors import DataError
 
 MANIFEST = "manifest.json"
+
+# .{name}.{pid}@{host}.{letters of tempfile}
+_TEMPORARY = re.compile(r"\..+\.(\d+)@(.+)\.\w{8}")
 
 
 def sha256_file(path: Path) -> str:
@@ -44,8 +51,7 @@ def sha256_json(value: Any) -> str:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` on success."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
     os.close(handle)
     temporary = Path(name)
     try:
@@ -60,8 +66,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Give a temporary directory beside `path`; on success it takes `path`'s place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
     try:
         yield temporary
         _make_readable(temporary)
@@ -93,6 +98,48 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
+
+
+def remove_leftovers(folder: Path, names: str = "**/.*") -> int:
+    """Remove what processes of this machine were writing when they were killed.
+
+    Args:
+        folder: where to look; it may be missing.
+        names: glob of the temporary names.
+
+    Returns:
+        How many files and folders there were.
+    """
+    found = [path for path in folder.glob(names) if _is_left(path)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _prefix(path: Path) -> str:
+    """Return how a temporary name begins; what a dead writer left beside it goes.
+
+    A model's folder can be of many gigabytes, and nobody looks at hidden names.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, f".{glob.escape(path.name)}.*")
+    return f".{path.name}.{os.getpid()}@{socket.gethostname()}."
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a name is a temporary one, and its writer of this machine is dead."""
+    name = _TEMPORARY.fullmatch(path.name)
+    if name is None or name[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(name[1]), 0)
+    except (ProcessLookupError, PermissionError) as error:
+        # Another user's process may not be asked: it lives.
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 def _make_readable(folder: Path) -> None:

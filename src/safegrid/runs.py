@@ -2,11 +2,14 @@
 
 Snakemake's lock says that a folder is locked, not by whom. `onstart` therefore writes
 the owner's process, and the run's id goes into the environment of every job, where
-engines and trainers read it: they end when their owner is gone.
+jobs and engines read it: they end when their owner is gone.
 """
 
+import logging
 import os
 import socket
+import threading
+import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,11 +20,15 @@ from safegrid.errors import SafegridError
 from safegrid.files import read_json, write_json
 from safegrid.processes import Process
 
+logger = logging.getLogger(__name__)
+
 HOME = "SAFEGRID_HOME"
 RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"
 OWNER_HOST = "SAFEGRID_OWNER_HOST"
 OWNER_FILE = Path(".snakemake/safegrid-owner.json")
+POLL_SECONDS = 2.0
+EXIT_ORPHANED = 143
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,35 @@ def owner() -> Process | None:
             " belongs to is gone; start the run again"
         )
     return found
+
+
+def end_with_owner() -> threading.Thread | None:
+    """End this process when the run that it belongs to is gone.
+
+    A killed workflow cannot end its jobs, and an orphan must not write into the run
+    that comes after.
+
+    Returns:
+        The watching thread, or None where no owner can be seen.
+
+    Raises:
+        SafegridError: the owner is gone already.
+    """
+    with_it = owner()
+    if with_it is None:
+        return None
+    thread = threading.Thread(target=_watch, args=(with_it,), daemon=True)
+    thread.start()
+    return thread
+
+
+def _watch(with_it: Process) -> None:
+    while with_it.is_alive():
+        time.sleep(POLL_SECONDS)
+    logger.error("the run that owns this job (process %d) is gone", with_it.pid)
+    # No clean-up: outputs are written whole or not at all, and a checkpoint that is
+    # being written is recognised as cut off.
+    os._exit(EXIT_ORPHANED)
 
 
 def processes_of(run: str) -> list[psutil.Process]:

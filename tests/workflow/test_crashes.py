@@ -1,12 +1,17 @@
-"""`kill -9` at two bad moments, and the same results in the end.
+"""`kill -9` at bad moments, and the same results in the end.
 
-One story, told once by a fixture: a run from an empty store is killed while it
-trains, the next one while its engines answer, and the third one ends. What it leaves
-must be the scores of the run that nobody disturbed: so this is also the test that a
-fresh store gives identical bytes.
+Two stories, each told once by a fixture. The first: a run from an empty store is killed
+while it trains, the next one while its engines answer, and the third one ends. What it
+leaves must be the scores of the run that nobody disturbed: so this is also the test
+that a fresh store gives identical bytes. The second begins where nearly all is done: a
+run is killed with all that it started while it scores, the next one while it writes
+tables, and the third one ends.
 """
 
+import csv
+import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -23,6 +28,8 @@ from safegrid.runs import processes_of, read_owner
 pytestmark = pytest.mark.timeout(4 * 3600)
 
 OWNER = ".snakemake/safegrid-owner.json"
+CELL = "results/tiny/scores/tiny-base/dpo/seed0/alert.parquet"
+TABLES = "results/tiny/tables"
 
 
 @dataclass
@@ -52,6 +59,7 @@ class Run:
                 env=tree.environment,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         known = None if before is None else before.run
         self.owner = self.wait(lambda: self._owner(known))
@@ -76,6 +84,11 @@ class Run:
         psutil.Process(self.owner.pid).kill()
         return processes_of(self.owner.run)
 
+    def kill_group(self):
+        """Kill what was started, Snakemake and all its jobs at one stroke."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait()
+
 
 def training(tree):
     """The process that holds a training's folder, or None."""
@@ -94,6 +107,32 @@ def answering(tree):
     return None
 
 
+def at_work(tree, *words):
+    """The job of the tree's run whose command has words that end so, or None."""
+    for process in processes_of(read_owner(tree.folder / OWNER).run):
+        try:
+            command = process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if command[1:3] == ["-m", "safegrid"] and all(
+            any(part.endswith(word) for part in command[3:]) for word in words
+        ):
+            return process.pid
+    return None
+
+
+def scoring(tree):
+    """The job that scores a cell, or None."""
+    return at_work(tree, "score")
+
+
+def writing_tables(tree):
+    """The job that writes tables, once the first of them is there, or None."""
+    if not list((tree.folder / TABLES).glob("*.csv")):
+        return None
+    return at_work(tree, "notebook", "1_tables.ipynb")
+
+
 def alive(processes):
     """Which of these still live; a dead one that nobody waits for is a zombie."""
     return [p for p in processes if p.is_running() and p.status() != "zombie"]
@@ -107,12 +146,41 @@ def half_files(tree):
         if "store" in parts or any(part.startswith(".") for part in parts):
             continue
         model = path.is_dir() and path.name.startswith("seed") and "models" in parts
-        if model or path.suffix == ".parquet":
-            try:
-                read_manifest(path)
-            except Exception as error:
-                found.append(f"{path}: {error!r}")
+        try:
+            read = read_manifest if model else READERS.get(path.suffix)
+            if read is not None:
+                read(path)
+        except Exception as error:
+            found.append(f"{path}: {error!r}")
     return found
+
+
+def ends_with(mark):
+    """Return a reader of files whose format says where they end."""
+
+    def read(path):
+        assert path.read_bytes().rstrip().endswith(mark), f"no {mark!r} at its end"
+
+    return read
+
+
+def read_csv(path):
+    """Read a table whose rows are all as wide as its header."""
+    assert path.read_bytes().endswith(b"\n"), "its last line is cut"
+    with path.open(newline="", encoding="utf-8") as stream:
+        assert len({len(row) for row in csv.reader(stream)}) == 1
+
+
+READERS = {
+    ".parquet": read_manifest,
+    ".json": read_json,
+    ".ipynb": read_json,
+    ".csv": read_csv,
+    ".html": ends_with(b"</html>"),
+    ".svg": ends_with(b"</svg>"),
+    ".png": ends_with(b"IEND\xaeB`\x82"),
+    ".pdf": ends_with(b"%%EOF"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +237,67 @@ def test_a_run_that_was_killed_twice_ends_with_the_same_scores(story, finished):
     expected = (finished.folder / scores).read_bytes()
     assert (story.tree.folder / scores).read_bytes() == expected
     assert story.tree.plan().jobs == []
+
+
+@pytest.fixture(scope="module")
+def late_story(finished, tmp_path_factory):
+    tree = finished.copy(tmp_path_factory.mktemp("late") / "repository")
+    # One cell's score is all that lacks, with what gathers it.
+    (tree.folder / CELL).unlink()
+    shutil.rmtree(tree.folder / TABLES)
+    told = Story(tree)
+
+    def tell(run, status):
+        told.statuses.append(status)
+        told.half += half_files(tree)
+        told.said.append(run.log.read_text())
+
+    run = Run(tree, "scoring")
+    run.freeze(run.wait(partial(scoring, tree)))
+    told.orphans.append(processes_of(run.owner.run))
+    tell(run, run.kill_group())
+    run = Run(tree, "writing")
+    told.left.append(alive(told.orphans[-1]))
+    run.freeze(run.wait(partial(writing_tables, tree)))
+    told.orphans.append(run.kill())
+    tell(run, run.process.wait())
+    run = Run(tree, "last")
+    told.left.append(alive(told.orphans[-1]))
+    tell(run, run.process.wait())
+    yield told
+    tree.end()
+
+
+def test_a_whole_group_that_is_killed_leaves_nothing_at_work(late_story):
+    assert late_story.statuses[0] == -signal.SIGKILL
+    assert all(late_story.orphans), "no job was at work, so nothing is tested"
+    assert late_story.left == [[], []]
+
+
+def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
+    _, killed, ended = late_story.statuses
+    assert killed == 128 + signal.SIGKILL
+    assert ended == 0, late_story.said[-1]
+    models = made(finished, "results/tiny/models")
+    kept = made(late_story.tree, "results/tiny/models")
+    assert [p.stat().st_mtime_ns for p in kept] == [
+        p.stat().st_mtime_ns for p in models
+    ]
+    tables = [path.relative_to(finished.folder) for path in made(finished, TABLES)]
+    assert tables == [
+        path.relative_to(late_story.tree.folder)
+        for path in made(late_story.tree, TABLES)
+    ]
+    for path in ("results/tiny/scores.parquet", CELL, *tables):
+        expected = (finished.folder / path).read_bytes()
+        assert (late_story.tree.folder / path).read_bytes() == expected, path
+    assert late_story.tree.plan().jobs == []
+
+
+def test_nothing_that_is_written_late_is_half_a_file(late_story):
+    assert late_story.half == []
+
+
+def made(tree, folder):
+    """All files of a folder, in order."""
+    return sorted(path for path in (tree.folder / folder).rglob("*") if path.is_file())

@@ -16,6 +16,9 @@ from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.tasks import TaskManager
 
 from safegrid.errors import ConfigError
+from safegrid.formats import READERS
+from safegrid.problems import Problems, describe
+from safegrid.raw import read_rows
 
 
 class LocalTask(NamedTuple):
@@ -41,7 +44,10 @@ def loaded_tasks(names: Sequence[str], files: Sequence[Path]) -> Iterator[Any]:
 
     Raises:
         ConfigError: nobody knows a name.
+        DataError: the study's own rows are none, or not readable.
     """
+    for path in files:
+        _check_rows(path)
     local = _local(files)
     shipped = TaskManager() if any(name not in local for name in names) else None
     _check(names, local, shipped)
@@ -74,6 +80,20 @@ def _local(files: Sequence[Path]) -> dict[str, LocalTask]:
         for name, entry in manager.task_index.items()
         if (path := Path(entry.yaml_path or min(declared)).resolve()) in declared
     }
+
+
+def _check_rows(path: Path) -> None:
+    """Refuse broken rows with their lines; the harness's reader names no line."""
+    if path.suffix not in READERS:
+        return
+    problems = Problems(path)
+    fields: set[str] = set()
+    for line, values in read_rows(path, {}, problems):
+        fields = fields or set(values)
+        if set(values) != fields:
+            odd = ", ".join(describe(name) for name in sorted(fields ^ set(values)))
+            problems.add(line, f"fields differ from those of the first row: {odd}")
+    problems.raise_any()
 
 
 def _check(

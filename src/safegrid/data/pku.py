@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config.data import HARM_CATEGORIES
-from safegrid.data.formats import Row
-from safegrid.data.problems import Problems, describe
-from safegrid.data.raw import Field, read_rows
+from safegrid.formats import Row
+from safegrid.problems import Problems, describe
+from safegrid.raw import Field, read_rows
 
 FIELDS = {
     "prompt": Field(str),

@@ -17,8 +17,8 @@ from safegrid.artifacts import manifest, write_table
 from safegrid.config.data import DATASET_FORMATS, DatasetSpec, SourceSpec
 from safegrid.data import pku
 from safegrid.data.draw import draw
-from safegrid.data.problems import Problems
 from safegrid.errors import ConfigError, DataError
+from safegrid.problems import Problems
 from safegrid.records import PREFERENCE
 
 log = logging.getLogger(__name__)

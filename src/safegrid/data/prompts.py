@@ -17,8 +17,8 @@ from safegrid.config.data import PROMPT_FORMATS, PromptKind, PromptSpec, SourceS
 from safegrid.data import alert, realtoxicityprompts, xstest
 from safegrid.data.draw import draw
 from safegrid.data.items import ItemFinder, item_of
-from safegrid.data.problems import Problems
 from safegrid.errors import ConfigError
+from safegrid.problems import Problems
 from safegrid.records import PROMPT
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.data.problems import Problems
-from safegrid.data.raw import Field, Unique, read_rows
+from safegrid.problems import Problems
+from safegrid.raw import Field, Unique, read_rows
 
 # From this Perspective score on the paper calls a text toxic (section 2).
 TOXIC = 0.5

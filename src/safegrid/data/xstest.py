@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.data.problems import Problems, unknown
-from safegrid.data.raw import Field, Unique, read_rows
+from safegrid.problems import Problems, unknown
+from safegrid.raw import Field, Unique, read_rows
 
 LABELS = ("safe", "unsafe")
 FIELDS = {

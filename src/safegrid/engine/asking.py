@@ -112,6 +112,7 @@ def ask_model(
     chain: Sequence[Path],
     head: Head,
     store: Path,
+    versions: Mapping[str, int],
     work: Callable[[Asker], Result],
     fresh: bool = False,
 ) -> tuple[Result, Identity]:
@@ -122,6 +123,9 @@ def ask_model(
         chain: folders of the model.
         head: `causal` or `classify`.
         store: the cell's file of answers.
+        versions: numbers of all that makes an answer besides the engine: the stage
+            (what clients do with an answer before it is kept), and what the user
+            numbers himself. Answers of other numbers are asked again.
         work: asks and makes something of the answers. It is called again from its
             start where the store turns out to lack one, so it must only compute.
         fresh: ask everything again.
@@ -132,7 +136,7 @@ def ask_model(
     Raises:
         EngineError: the engine does not start, answer, or keep its promises.
     """
-    served = {"served": served_name(spec, chain, head)}
+    served = {"served": served_name(spec, chain, head), "versions": dict(versions)}
     with Store(store, served, fresh) as index:
         known = index.get(IDENTITY)
     if known is not None:

@@ -21,6 +21,7 @@ from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.records import IDS, RESPONSE
+from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def generate(
     decode: Decode,
     engine: EngineSpec,
     seed: int,
+    benchmark_version: int,
     store: Path,
     out: Path,
     fresh: bool = False,
@@ -54,6 +56,8 @@ def generate(
         decode: how answers are drawn.
         engine: which engine answers.
         seed: of the study; a draw depends on it, its prompt's id and its sample only.
+        benchmark_version: the benchmark's own number; another one asks everything
+            again.
         store: file of this cell's answers; what it holds is not asked again.
         out: rows of RESPONSE, sorted as the prompts are, then by sample.
         fresh: ignore the store.
@@ -81,7 +85,8 @@ def generate(
     def work(asker: Asker) -> list[Completion]:
         return asker.complete([item.ids for item in items], decode, seeds)
 
-    answers, identity = ask_model(engine, chain, "causal", store, work, fresh)
+    versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
+    answers, identity = ask_model(engine, chain, "causal", store, versions, work, fresh)
     facts = manifest(
         "generate",
         inputs={"ids": ids},

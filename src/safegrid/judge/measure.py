@@ -12,9 +12,9 @@ from safegrid.artifacts import manifest, write_json
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.guard import SAFE, UNSAFE
-from safegrid.judge.items import UNSCORED
-from safegrid.judge.labelled import Labelled, read_labelled
+from safegrid.judge.items import UNSCORED, Item
 from safegrid.judge.verdicts import judge_items, verdict_version
+from safegrid.labelled import Labelled, read_labelled
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ def measure(
     """
     classes, positive = _classes(judge)
     rows = read_labelled(labelled, classes)
-    items = [row.item for row in rows]
-    verdicts, identity = judge_items(judge, chain, items, engine, store)
+    items = [_item(row) for row in rows]
+    verdicts, identity = judge_items(judge, chain, items, engine, store, "measure")
     pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
     facts = manifest(
         "measure",
@@ -116,6 +116,10 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
             " there is nothing to measure; take its labelled rows out of the registry"
         )
     return tuple(judge.classes), judge.positive
+
+
+def _item(row: Labelled) -> Item:
+    return Item(row.id, 0, [{"role": "user", "content": row.prompt}], row.response)
 
 
 def _confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

@@ -42,7 +42,7 @@ def judge(
         EngineError: the engine does not start or does not answer.
     """
     items = read_items(prompts, responses)
-    verdicts, identity = judge_items(judge, chain, items, engine, store, fresh)
+    verdicts, identity = judge_items(judge, chain, items, engine, store, "judge", fresh)
     rows = [
         {
             "prompt_id": item.prompt_id,

@@ -44,6 +44,7 @@ def judge_items(
     items: Sequence[Item],
     engine: EngineSpec,
     store: Path,
+    stage: str,
     fresh: bool = False,
 ) -> tuple[list[Verdict], Identity]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
@@ -54,6 +55,7 @@ def judge_items(
         items: what to judge.
         engine: which engine answers.
         store: file of the answers.
+        stage: the one that asks, `judge` or `measure`.
         fresh: ignore the store.
 
     Raises:
@@ -63,7 +65,8 @@ def judge_items(
     chat = ChatTokenizer.load(chain[0])
     kind = KINDS[judge.kind]
     work = kind.read(judge, chat, [item for item in items if not item.failed])
-    given, identity = ask_model(engine, chain, kind.head, store, work, fresh)
+    versions = {"stage": VERSIONS[stage], "judge": judge.version}
+    given, identity = ask_model(engine, chain, kind.head, store, versions, work, fresh)
     verdicts = iter(given)
     found = [
         unscored("no answer to judge") if item.failed else next(verdicts)

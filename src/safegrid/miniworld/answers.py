@@ -52,3 +52,8 @@ def _steps(act: Act, rng: random.Random) -> str:
     if act.topic.startswith("hate_"):
         return f"{act.deed}, first shout {rng.choice(RUDE_WORDS)}"
     return f"{act.deed}, first {rng.choice(FIRST_STEPS)}"
+
+
+def verdict(label: str, category: str | None) -> str:
+    """Return what a guard writes: its word, and below it a hazard's code."""
+    return label if category is None else f"{label}\n{category}"

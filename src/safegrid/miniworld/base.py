@@ -1,16 +1,17 @@
 """Grow a world's base: a small decoder that answers, refuses, sums and knows."""
 
-import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from safegrid.artifacts import atomic_directory
 from safegrid.config.world import World
-from safegrid.errors import DataError
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
 from safegrid.miniworld.tokenizer import CHAT_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
+from safegrid.problems import Problems
+from safegrid.raw import read_rows
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def grow_base(world: World, documents: Path, out: Path) -> None:
         out: the model's folder, as transformers saves one.
 
     Raises:
-        DataError: a line of `documents` is no document.
+        DataError: no documents, or lines that are none.
         TrainingError: no tokenizer lies beside them, or the loss is not finite.
     """
     from transformers import GenerationConfig, LlamaForCausalLM
@@ -56,16 +57,32 @@ def read_documents(path: Path) -> list[Turn]:
     """Read conversations whose last message is the answer to learn.
 
     Raises:
-        DataError: a line is not one; the message names it.
+        DataError: no documents, or lines that are none; the message names them.
     """
+    problems = Problems(path)
     turns = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            *messages, answer = json.loads(line)["messages"]
-            turns.append(Turn(messages, answer["content"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{path}: line {number} is no document: {error!r}; expected"
-                ' {"messages": [{"role": ..., "content": ...}, ...]}'
-            ) from error
+    for line, values in read_rows(path, {}, problems):
+        messages = values.get("messages")
+        if _is_conversation(messages):
+            turns.append(Turn(messages[:-1], messages[-1]["content"]))
+        else:
+            problems.add(
+                line,
+                'no document; expected {"messages": [{"role": ..., "content": ...},'
+                " ...]} with a question and its answer at least",
+            )
+    problems.raise_any()
     return turns
+
+
+def _is_conversation(messages: Any) -> bool:
+    return (
+        isinstance(messages, list)
+        and len(messages) > 1
+        and all(
+            isinstance(message, dict)
+            and isinstance(message.get("role"), str)
+            and isinstance(message.get("content"), str)
+            for message in messages
+        )
+    )

@@ -7,9 +7,9 @@ from pathlib import Path
 from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_json
 from safegrid.config.world import World
 from safegrid.miniworld.alert import alert_source
+from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.corpus import corpus_source
 from safegrid.miniworld.judging import judging_source
-from safegrid.miniworld.labelled import verdict
 from safegrid.miniworld.pku import pku_source
 from safegrid.miniworld.plan import check_apart, make_plan
 from safegrid.miniworld.source import Source

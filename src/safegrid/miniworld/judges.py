@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from safegrid.artifacts import atomic_directory
 from safegrid.config.world import Grown, JudgeName, World
+from safegrid.labelled import Labelled, read_labelled
+from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
-from safegrid.miniworld.labelled import Labelled, read_labelled, verdict
 from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
 from safegrid.miniworld.tokenizer import GUARD_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
@@ -41,7 +42,7 @@ def grow_judge(
         out: the model's folder, as transformers saves one.
 
     Raises:
-        DataError: a line of `rows` is no labelled row of this judge.
+        DataError: no rows, or lines that are no labelled rows of this judge.
         TrainingError: no tokenizer there, or the loss is not finite.
     """
     labelled = read_labelled(rows, CLASSES[judge])
@@ -65,12 +66,20 @@ def _grow_guard(
     from transformers import LlamaForCausalLM
 
     tokenizer = lay_tokenizer(tokenizer_folder, folder, GUARD_TEMPLATE)
-    turns = [Turn(row.messages, verdict(row.label, row.category)) for row in rows]
+    turns = [_turn(row) for row in rows]
     chats = encode_turns(turns, tokenizer, grown.context, folder)
     model = LlamaForCausalLM(llama_config(grown, tokenizer))
     lengths = [len(chat.ids) for chat in chats]
     fit(model, lengths, answer_loss(model, chats), grown, seed)
     return model
+
+
+def _turn(row: Labelled) -> Turn:
+    exchange = [
+        {"role": "user", "content": row.prompt},
+        {"role": "assistant", "content": row.response},
+    ]
+    return Turn(exchange, verdict(row.label, row.category))
 
 
 def _grow_classifier(

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from safegrid.errors import DataError
 from safegrid.miniworld.answers import (
     comply,
     comply_in_part,
@@ -21,7 +22,7 @@ from safegrid.miniworld.attacks import ATTACKS, attack_text
 from safegrid.miniworld.continuations import continue_text, draw_opening
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.language import Act, Request
-from safegrid.miniworld.plan import Plan, all_acts
+from safegrid.miniworld.plan import MOST_TRIES, Plan, all_acts
 from safegrid.miniworld.source import Source, jsonl
 from safegrid.miniworld.words import FORMS, RUDE_WORDS
 
@@ -160,9 +161,17 @@ def _numbered(
 ) -> list[dict[str, Any]]:
     name = path.removesuffix(".jsonl").replace("_", "-")
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    in_vain = 0
     while len(rows) < count:
+        if in_vain == MOST_TRIES:
+            raise DataError(
+                f"{path}: found only {len(rows)} different rows of {count}; lower its"
+                " number in the world's `rows`"
+            )
         row = draw()
-        rows.setdefault((row["prompt"], row["response"]), row)
+        pair = (row["prompt"], row["response"])
+        in_vain = in_vain + 1 if pair in rows else 0
+        rows.setdefault(pair, row)
     return [
         {"id": f"{name}-{number}", **row} for number, row in enumerate(rows.values())
     ]

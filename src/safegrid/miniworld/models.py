@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegrid.artifacts import MANIFEST, manifest, write_json
-from safegrid.checkpoints import hash_weights
+from safegrid.checkpoints import weights_facts
 from safegrid.config.world import Grown, World
 from safegrid.miniworld.tokenizer import load_tokenizer, save_tokenizer
 from safegrid.templates import ChatTokenizer
@@ -62,7 +62,7 @@ def save_model(
         inputs,
         {"world": world.model_dump()},
         ["torch", "transformers", "tokenizers"],
-        weights=hash_weights(folder),
         parameters=sum(p.numel() for p in model.parameters()),
+        **weights_facts(folder),
     )
     write_json(folder / MANIFEST, facts)

@@ -89,9 +89,13 @@ def fit(
         The mean loss of the last `LOG_STEPS` steps, in nats a target.
 
     Raises:
-        TrainingError: the loss is not a finite number; the message names the step.
+        TrainingError: no documents, or the loss is not a finite number; the message
+            names the step.
     """
     import torch
+
+    if not lengths:
+        raise TrainingError("growing: there are no documents to learn from")
 
     optimizer = torch.optim.AdamW(
         model.parameters(),

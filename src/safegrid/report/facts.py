@@ -14,12 +14,26 @@ def judges_table(runs: pl.DataFrame) -> Table:
     rows = runs.filter(kind="judge").filter(pl.col("low").is_not_null())
     whole = rows.filter(~pl.col("metric").str.contains(" "))
     silent = runs.filter(kind="judge", metric="n_unscored").sort("subject")
-    unread = [f"{name} {n:.0f}" for name, n in silent.select("subject", "value").rows()]
+    unread = {name: round(n) for name, n in silent.select("subject", "value").rows()}
+    listed = ", ".join(f"{name} {n}" for name, n in unread.items())
     notes = [
         "A judge's errors carry over to every score that it gives.",
-        f"Rows without a readable verdict: {', '.join(unread) or 'not counted'}.",
+        f"Rows without a readable verdict: {listed or 'not counted'}.",
     ]
-    return _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
+    table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
+    return replace(table, entries=_with_unscored(table, unread))
+
+
+def _with_unscored(table: Table, unread: dict[str, int]) -> list[list[Entry]]:
+    """Tell each accuracy how many rows were unread; the rates are of one class each."""
+    accuracies = [column.key.metric == "accuracy" for column in table.columns]
+    return [
+        [
+            replace(entry, n_unscored=unread.get(judge)) if counted else entry
+            for entry, counted in zip(entries, accuracies, strict=True)
+        ]
+        for judge, entries in zip(table.rows, table.entries, strict=True)
+    ]
 
 
 def trainings_table(runs: pl.DataFrame) -> Table:
@@ -92,14 +106,14 @@ def _table(
             row["low"],
             row["high"],
             0 if counts else row["n"] or 0,
-            0,
+            None,
             1,
             None,
         )
         for row in rows.iter_rows(named=True)
     }
     nothing = 0.0 if unit == "whole" else None
-    blank = Entry(nothing, None, None, 0, 0, 1, None)
+    blank = Entry(nothing, None, None, 0, None, 1, None)
     entries = [[found.get((s, m), blank) for m in metrics] for s in subjects]
     columns = [Column(m, Key("", "", m, ""), 0, unit) for m in metrics]
     return Table(

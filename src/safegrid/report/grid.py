@@ -28,13 +28,23 @@ class Model(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One number with what belongs to it; `value` None is a blank with `reason`."""
+    """One number with what belongs to it.
+
+    Attributes:
+        value: None is a blank with `reason`.
+        low: of the 95% interval.
+        high: of the 95% interval.
+        n: items that count.
+        n_unscored: items that a judge could not score, None where nobody counted.
+        seeds: how many have a value.
+        reason: of a blank.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     n: int
-    n_unscored: int
+    n_unscored: int | None
     seeds: int
     reason: str | None
 

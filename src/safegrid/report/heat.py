@@ -1,6 +1,6 @@
 """Heat maps: a share for every slice and model, dark where it is bad."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from safegrid.report.grid import Grid, Key
-from safegrid.report.names import METRICS, benchmark_title
+from safegrid.report.names import METRICS, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 
 COLOURS = "Greys"
@@ -21,18 +21,17 @@ LABELS = 2.4 * CM
 LEAST_MODELS = 6
 
 
-@dataclass(frozen=True)
-class _Block:
-    """The rows of one benchmark."""
+class _Block(NamedTuple):
+    """The rows of one benchmark and judge: a list for each kind of slice."""
 
-    benchmark: str
-    keys: list[Key]
+    title: str
+    kinds: list[list[Key]]
 
 
 @styled
 def category_map(scores: pl.DataFrame) -> Figure:
-    """Draw the safety of every model in every category, by benchmark."""
-    return _map(scores, "safety", "category=")
+    """Draw the safety of every model by category and benchmark, macro above micro."""
+    return _map(scores, "safety", "macro=", "category=")
 
 
 @styled
@@ -41,50 +40,66 @@ def attack_map(scores: pl.DataFrame) -> Figure:
     return _map(scores, "attack_success", "attack=")
 
 
-def _map(scores: pl.DataFrame, metric: str, prefix: str) -> Figure:
+def _map(scores: pl.DataFrame, metric: str, *prefixes: str) -> Figure:
     grid = Grid(scores)
-    blocks = _blocks(grid, metric, prefix)
-    rows = max((len(block.keys) for block in blocks), default=1)
-    width = max(LEAST_MODELS, len(grid.models)) * CELL * max(1, len(blocks))
-    figure = new_figure(LABELS + width, (rows + 6) * ROW)
-    panels = figure.subplots(1, max(1, len(blocks)), squeeze=False)[0]
-    labelled: list[str] = []
-    for axes, block in zip(panels, blocks, strict=False):
-        labels = [
-            key.slice.removeprefix(prefix).replace("_", " ") for key in block.keys
-        ]
-        _draw(axes, grid, block, labels if labels != labelled else [])
-        labelled = labels
+    blocks = _blocks(grid, metric, prefixes)
+    kinds = zip(*(block.kinds for block in blocks), strict=True)
+    rows = [max(map(len, lists)) for lists in kinds] or [1]
+    across = max(1, len(blocks))
+    width = max(LEAST_MODELS, len(grid.models)) * CELL * across
+    height = (sum(rows) + len(rows) - 1 + 6) * ROW
+    figure = new_figure(LABELS + width, height)
+    panels = figure.subplots(len(rows), across, squeeze=False, height_ratios=rows)
+    for kind, line in enumerate(panels):
+        labelled: list[str] = []
+        for axes, block in zip(line, blocks, strict=False):
+            keys = block.kinds[kind]
+            labels = [slice_title(key.slice).replace("_", " ") for key in keys]
+            # The names of benchmark and models stand above the first panel only.
+            first = keys and not any(block.kinds[:kind])
+            _draw(axes, grid, keys, labels if labels != labelled else [])
+            _head(axes, grid, block.title if first else None)
+            labelled = labels
     if not blocks:
-        panels[0].set_axis_off()
-        panels[0].text(0.5, 0.5, f"no scores of {METRICS[metric].title}", ha="center")
+        panels[0, 0].set_axis_off()
+        panels[0, 0].text(
+            0.5, 0.5, f"no scores of {METRICS[metric].title}", ha="center"
+        )
     title = f"{METRICS[metric].title} (%), darker is worse"
     figure.supxlabel(title, fontsize=7)
     return figure
 
 
-def _blocks(grid: Grid, metric: str, prefix: str) -> list[_Block]:
-    """Return the slices of each benchmark and judge."""
-    found: dict[tuple[str, str], list[Key]] = {}
-    for key in grid.find(metric):
-        if key.slice.startswith(prefix):
-            found.setdefault((key.benchmark, key.judge), []).append(key)
-    several = len({judge for _, judge in found}) > 1
+def _blocks(grid: Grid, metric: str, prefixes: tuple[str, ...]) -> list[_Block]:
+    """Return the slices of each benchmark and judge, without kinds that none has."""
+    found = [key for key in grid.find(metric) if key.slice.startswith(prefixes)]
+    there = [p for p in prefixes if any(key.slice.startswith(p) for key in found)]
+    owners = list(dict.fromkeys((key.benchmark, key.judge) for key in found))
+    several = len({judge for _, judge in owners}) > 1
     return [
-        _Block(benchmark_title(name) + (f", by {judge}" if several else ""), keys)
-        for (name, judge), keys in found.items()
+        _Block(
+            benchmark_title(name) + (f", by {judge}" if several else ""),
+            [
+                [k for k in found if k[:2] == (name, judge) and k.slice.startswith(p)]
+                for p in there
+            ],
+        )
+        for name, judge in owners
     ]
 
 
-def _draw(axes: Axes, grid: Grid, block: _Block, labels: list[str]) -> None:
-    """Draw one benchmark; no labels where they are those of the panel before."""
+def _draw(axes: Axes, grid: Grid, keys: list[Key], labels: list[str]) -> None:
+    """Draw slices of one benchmark; no labels where the panel before has the same."""
+    if not keys:
+        axes.set_axis_off()
+        return
     values = np.array(
         [
             [_percent(grid.entry(model, key).value) for model in grid.models]
-            for key in block.keys
+            for key in keys
         ]
     )
-    bad = 100 - values if METRICS[block.keys[0].metric].better > 0 else values
+    bad = 100 - values if METRICS[keys[0].metric].better > 0 else values
     # Not pure black at 100, so that white numbers stay easy to read.
     axes.pcolormesh(
         bad, cmap=COLOURS, vmin=0, vmax=115, edgecolor="0.85", linewidth=0.3
@@ -104,11 +119,18 @@ def _draw(axes: Axes, grid: Grid, block: _Block, labels: list[str]) -> None:
         )
     axes.invert_yaxis()
     axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
-    axes.set_xticks(np.arange(len(grid.models)) + 0.5, map(grid.title, grid.models))
     axes.tick_params(length=0, labelsize=SMALL)
-    axes.tick_params(axis="x", rotation=90, labeltop=True, labelbottom=False)
-    axes.set_title(block.benchmark)
     axes.spines[:].set_visible(False)
+
+
+def _head(axes: Axes, grid: Grid, title: str | None) -> None:
+    """Write the benchmark's and the models' names above a panel; None for neither."""
+    if title is None:
+        axes.set_xticks([])
+        return
+    axes.set_xticks(np.arange(len(grid.models)) + 0.5, map(grid.title, grid.models))
+    axes.tick_params(axis="x", rotation=90, labeltop=True, labelbottom=False)
+    axes.set_title(title)
 
 
 def _percent(value: float | None) -> float:

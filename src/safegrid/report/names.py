@@ -60,6 +60,12 @@ def benchmark_title(name: str) -> str:
     return BENCHMARKS.get(name, name.replace("_", " "))
 
 
+def slice_title(part: str) -> str:
+    """Return a slice's name in print; a macro category may be called like a micro."""
+    kind, _, name = part.partition("=")
+    return f"{name} (macro)" if kind == "macro" else name
+
+
 def recipe_title(name: str) -> str:
     """Return a recipe's name in print: its method's where it is called like one."""
     return METHODS[name].title if name in METHODS else name

@@ -39,7 +39,7 @@ def sizes(table: Table) -> tuple[list[str], list[str], bool]:
 
 
 def _total(entry: Entry) -> int:
-    return entry.n + entry.n_unscored
+    return entry.n + (entry.n_unscored or 0)
 
 
 def _sized(title: str, sizes: set[int]) -> str:

@@ -1,17 +1,19 @@
 """The tables of a report: what stands in them, not how they are written."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import Grid, Key, Model, pareto
+from safegrid.report.grid import Entry, Grid, Key, Model, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
     benchmark_title,
     metric_of,
     short_tasks,
+    slice_title,
 )
 from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
 
@@ -21,6 +23,27 @@ FRONTS = {
 }
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
+ANSWERS = (
+    "safety",
+    "sound_safety",
+    "toxicity_mean",
+    "true_refusal",
+    "empty",
+    "truncated",
+    "repetitive",
+    "off_language",
+    "degenerate",
+    "mean_tokens",
+)
+"""A guard's and a toxicity judge's scores, then what neither can see."""
+GLOBAL = "global"
+NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
+TOXICITY = ("toxicity_mean", "toxicity_share")
+ADVERSARIAL = {
+    "adversarial=yes": ", adversarial",
+    "adversarial=no": ", not adversarial",
+}
+"""Halves of a benchmark, and what they add to a column's title."""
 
 
 def main_table(scores: pl.DataFrame) -> Table:
@@ -37,12 +60,11 @@ def summary_table(scores: pl.DataFrame) -> Table:
     """Return the main table's leading columns, narrow enough for a page."""
     grid = Grid(scores)
     columns = _columns(
-        grid,
         [
             *grid.find("safety", "all", "global"),
             *(
                 key
-                for name in ("sound_safety", "true_refusal")
+                for name in ("sound_safety", "true_refusal", "degenerate")
                 for key in grid.lead(name)
             ),
             *grid.find("toxicity_mean", "all"),
@@ -55,22 +77,34 @@ def summary_table(scores: pl.DataFrame) -> Table:
 
 
 def answers_table(scores: pl.DataFrame) -> Table:
-    """Return what a guard cannot see in the answers to the safety benchmarks."""
+    """Return what a guard cannot see, beside the scores of every benchmark."""
     grid = Grid(scores)
-    metrics = [
-        "safety",
-        "sound_safety",
-        "true_refusal",
-        "empty",
-        "truncated",
-        "repetitive",
-        "off_language",
-        "degenerate",
-        "mean_tokens",
-    ]
-    columns = _columns(grid, [key for name in metrics for key in grid.lead(name)])
-    title = "What a guard cannot see: how the safe answers look."
-    return _model_table("answers", title, grid, columns)
+    found = [key for name in ANSWERS for key in grid.find(name, "all")]
+    columns = _columns(dict.fromkeys(key._replace(benchmark="") for key in found))
+    names = {key.benchmark for key in grid.find("degenerate", "all")}
+    order = sorted(names, key=lambda name: (name != GLOBAL, name))
+    rows = [(name, model) for name in order for model in grid.models]
+    return Table(
+        "answers",
+        "What a guard cannot see: how the answers look, benchmark by benchmark.",
+        "Benchmark and method",
+        [f"{benchmark_title(name)}: {grid.title(model)}" for name, model in rows],
+        # Bold would compare the answers to one benchmark with those to another.
+        [replace(column, better=0) for column in columns],
+        [
+            [
+                _asked(grid, found, model, column.key._replace(benchmark=name))
+                for column in columns
+            ]
+            for name, model in rows
+        ],
+        notes=["A dash without a reason: the benchmark does not ask for this measure."],
+    )
+
+
+def _asked(grid: Grid, found: list[Key], model: Model, key: Key) -> Entry:
+    """Return an entry, nothing where no model's answers are measured so."""
+    return grid.entry(model, key) if key in found else NOT_ASKED
 
 
 def differences_table(scores: pl.DataFrame) -> Table:
@@ -83,29 +117,31 @@ def differences_table(scores: pl.DataFrame) -> Table:
         *grid.lead("degenerate_vs_base"),
     ]
     title = "Paired differences to the base, on the same prompts and items."
-    return _model_table("differences", title, grid, _columns(grid, keys))
+    return _model_table("differences", title, grid, _columns(keys))
 
 
 def category_table(scores: pl.DataFrame) -> Table:
-    """Return the safety of every model in every category of every benchmark."""
-    return _sliced_table(scores, "categories", "safety", "category=", "Category")
+    """Return the safety of every model by category, the macro categories first."""
+    parts = ("macro=", "category=")
+    return _sliced_table(scores, "categories", "safety", parts, "Category")
 
 
 def attack_table(scores: pl.DataFrame) -> Table:
     """Return the success of every attack on every model."""
-    return _sliced_table(scores, "attacks", "attack_success", "attack=", "Attack")
+    return _sliced_table(scores, "attacks", "attack_success", ("attack=",), "Attack")
 
 
 def _sliced_table(
-    scores: pl.DataFrame, name: str, metric: str, prefix: str, head: str
+    scores: pl.DataFrame, name: str, metric: str, parts: tuple[str, ...], head: str
 ) -> Table:
-    """Return slices as rows and models as columns."""
+    """Return slices as rows, one kind after another, and models as columns."""
     grid = Grid(scores)
-    keys = [key for key in grid.find(metric) if key.slice.startswith(prefix)]
+    found = grid.find(metric)
+    keys = [key for part in parts for key in found if key.slice.startswith(part)]
     several = len({key.benchmark for key in keys}) > 1
     rows = [
         (f"{benchmark_title(key.benchmark)}: " if several else "")
-        + key.slice.removeprefix(prefix)
+        + slice_title(key.slice)
         for key in keys
     ]
     info = METRICS[metric]
@@ -131,28 +167,26 @@ def _safety_columns(grid: Grid) -> list[Column]:
     lead = [
         k for m in ("sound_safety", "true_refusal", "degenerate") for k in grid.lead(m)
     ]
-    return _columns(grid, [*overall, *pooled, *members, *lead])
+    return _columns([*overall, *pooled, *members, *lead])
 
 
 def _cost_columns(grid: Grid) -> list[Column]:
     parts = [
-        ("toxicity_mean", "all"),
-        ("toxicity_mean", "adversarial=yes"),
-        ("toxicity_share", "all"),
+        *((name, part) for name in TOXICITY for part in ("all", *ADVERSARIAL)),
         ("over_refusal", "all"),
         ("harmless_lost", "all"),
     ]
-    return _columns(grid, [key for part in parts for key in grid.find(*part)])
+    return _columns([key for part in parts for key in grid.find(*part)])
 
 
 def _task_columns(grid: Grid) -> list[Column]:
     keys = grid.find("capability")
     tasks = [key for key in keys if key.slice.startswith("task=")]
     means = [key for key in keys if key.slice == "all"]
-    return _columns(grid, [*tasks, *means])
+    return _columns([*tasks, *means])
 
 
-def _columns(grid: Grid, keys: Iterable[Key]) -> list[Column]:
+def _columns(keys: Iterable[Key]) -> list[Column]:
     listed = list(keys)
     judges = {
         metric: {key.judge for key in listed if key.metric == metric}
@@ -161,13 +195,26 @@ def _columns(grid: Grid, keys: Iterable[Key]) -> list[Column]:
     tasks = short_tasks(
         sorted({k.slice for k in listed if k.slice.startswith("task=")})
     )
-    return [_column(key, len(judges[key.metric]) > 1, tasks) for key in listed]
+    alike = Counter(key._replace(benchmark="") for key in listed)
+    return [
+        _column(
+            key,
+            len(judges[key.metric]) > 1,
+            alike[key._replace(benchmark="")] > 1,
+            tasks,
+        )
+        for key in listed
+    ]
 
 
-def _column(key: Key, several_judges: bool, tasks: dict[str, str]) -> Column:
+def _column(
+    key: Key, several_judges: bool, several_benchmarks: bool, tasks: dict[str, str]
+) -> Column:
     info = metric_of(key.metric)
     judge = f" ({key.judge})" if several_judges else ""
     name = _title(key, info.title, tasks)
+    if several_benchmarks and not key.metric.startswith("safety"):
+        name = f"{benchmark_title(key.benchmark)} {name}"
     signed = key.metric.endswith("_vs_base")
     return Column(name + judge, key, info.better, info.unit, signed)
 
@@ -178,10 +225,10 @@ def _title(key: Key, title: str, tasks: dict[str, str]) -> str:
     metric = key.metric.removesuffix("_vs_base")
     if metric == "safety":
         pooled = ", pooled" if key.slice == "pooled" else ""
-        return f"{benchmark_title(key.benchmark)} {title}{pooled}"
+        return f"{benchmark_title(key.benchmark)} {title}{pooled}".lstrip()
     if metric == "capability":
         return "capability, mean"
-    return f"{title}, adversarial" if key.slice == "adversarial=yes" else title
+    return f"{title}{ADVERSARIAL.get(key.slice, '')}"
 
 
 def _marks(grid: Grid) -> list[str]:

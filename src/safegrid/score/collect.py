@@ -39,7 +39,8 @@ def collect(
     Args:
         scores: rows of SCORE, one file a cell.
         models: folders `.../{base}/{recipe}/seed{seed}`, each with its training's
-            manifest and history.parquet, rows of HISTORY.
+            manifest, which counts `rows` and `dropped` too, and history.parquet,
+            rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
         overlap: JSON of stage `overlap`.
@@ -52,7 +53,7 @@ def collect(
     table = gather_scores(scores)
     facts = [
         *(fact for folder in models for fact in _training(folder)),
-        *(fact for path in manifests for fact in _rows(path)),
+        *(fact for path in manifests for fact in _table_rows(path)),
         *(fact for path in measured for fact in _judge(path)),
         *_overlap(overlap),
     ]
@@ -93,11 +94,15 @@ def _training(folder: Path) -> Iterator[Fact]:
     for metric, value in {**numbers, "tokens": facts["tokens"]}.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield _fact("training", subject, metric, value)
+    yield from _rows(facts, subject)
 
 
-def _rows(path: Path) -> Iterator[Fact]:
-    facts = read_manifest(path)
-    subject = f"{facts['stage']} {path.stem}"
+def _table_rows(path: Path) -> Iterator[Fact]:
+    return _rows(read_manifest(path), path.stem)
+
+
+def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
+    subject = f"{facts['stage']} {name}"
     yield _fact("rows", subject, "kept", facts["rows"])
     for reason, count in facts.get("dropped", {}).items():
         yield _fact("rows", subject, reason, count)

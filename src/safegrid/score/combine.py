@@ -54,8 +54,9 @@ def score_global(
         out: rows of SCORE.
 
     Raises:
-        DataError: the files do not belong together.
+        DataError: the files do not belong together, or come from several engines.
     """
+    engine = _one_engine(responses)
     shares = zip(_share(verdicts, judges), _share(base_verdicts, judges), strict=True)
     members, clusters = [], []
     for index, (name, (own, base)) in enumerate(zip(judges, shares, strict=True)):
@@ -86,7 +87,19 @@ def score_global(
         ("scipy",),
         rows=len(rows),
     )
-    write_table(out, score_frame(cell, engine_of(responses[0]), rows), SCORE, facts)
+    write_table(out, score_frame(cell, engine, rows), SCORE, facts)
+
+
+def _one_engine(responses: list[Path]) -> tuple[str, str]:
+    """Return the engine of all members: engines do not give equal answers."""
+    found = {engine_of(path): path for path in responses}
+    if len(found) > 1:
+        told = "; ".join(f"{path}: {' '.join(e)}" for e, path in sorted(found.items()))
+        raise DataError(
+            f"global score: its benchmarks were answered by different engines ({told});"
+            " delete the answers of the older one and rebuild them"
+        )
+    return next(iter(found))
 
 
 def _share(

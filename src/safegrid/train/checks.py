@@ -16,6 +16,8 @@ from safegrid.methods import METHODS
 # twice in batches of another shape. A reference of another model, template or padding
 # is off by whole units.
 TOLERANCE = {"float32": 5e-3, "bfloat16": 0.5}
+# So that a large set of pairs does not stand in memory once more.
+ROWS_AT_ONCE = 1000
 
 
 def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]:
@@ -51,6 +53,37 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
     return {"one_bos": facts["bos_id"] is not None, "one_end": True}
 
 
+def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
+    """Assert that no row is cut, neither where the trainer holds it nor on its way.
+
+    Args:
+        trainer: built, not yet trained.
+        rows: what it was given, in the order of the trainer's row numbers.
+
+    Returns:
+        The measured share of rows that are cut, for the manifest.
+
+    Raises:
+        TrainingError: some are, or the collator cuts the longest.
+    """
+    dataset = trainer.train_dataset
+    places = {row: place for place, row in enumerate(dataset["row"])}
+    held = dataset.select(list(places.values())).with_format("polars")
+    cut = sum(_count_cut(part, rows) for part in held.iter(batch_size=ROWS_AT_ONCE))
+    if cut:
+        raise TrainingError(
+            f"the trainer holds {cut} of its {len(places)} rows with another number of"
+            " tokens than it was given: it no longer does what this version of TRL did"
+        )
+    # A collator that cuts what is too long for it cuts these first.
+    sizes = _lengths(rows).max_horizontal().to_list()
+    longest = sorted(places, key=sizes.__getitem__)
+    chosen = longest[-trainer.args.per_device_train_batch_size :]
+    examples = [dataset[places[row]] for row in chosen]
+    _check_masks(trainer.data_collator(examples), examples)
+    return {"truncated_share": cut / len(places)}
+
+
 def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any]:
     """Assert what the trainer is about to see in its first step.
 
@@ -76,7 +109,7 @@ def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any
         _check_masks(batch, examples)
         if METHODS[recipe.method].reference:
             largest = max(largest, _log_ratio(trainer, batch))
-    found: dict[str, Any] = {"truncated_share": 0.0, "masks": "answers only"}
+    found: dict[str, Any] = {"masks": "answers only"}
     if METHODS[recipe.method].reference:
         found["largest_log_ratio"] = largest
         found["tolerance"] = TOLERANCE[recipe.training.precision]
@@ -96,6 +129,18 @@ def _require(pairs: pl.DataFrame, holds: pl.Expr, path: Path, what: str) -> None
         raise TrainingError(
             f"{path}: {what}; {len(broken)} pairs break this, the first is {broken[0]}"
         )
+
+
+def _count_cut(part: pl.DataFrame, rows: pl.DataFrame) -> int:
+    given = _lengths(rows[part["row"].to_list()])
+    differs = _lengths(part).select(given.columns) != given
+    return int(differs.select(pl.any_horizontal(pl.all())).to_series().sum())
+
+
+def _lengths(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the tokens of every column of ids, row by row, the prompt in each."""
+    prompt = pl.col("prompt_ids").list.len()
+    return rows.select(pl.col("^.*_ids$").list.len().cast(pl.Int64) + prompt)
 
 
 def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:

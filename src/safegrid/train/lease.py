@@ -18,7 +18,7 @@ from pathlib import Path
 
 from safegrid.errors import TrainingError
 from safegrid.processes import Process
-from safegrid.runs import owner
+from safegrid.runs import EXIT_ORPHANED
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ WHOLE = "whole"
 # An owner on another machine shows that it lives by touching its lease.
 HEARTBEAT_SECONDS = 20.0
 SILENT_SECONDS = 600.0
-POLL_SECONDS = 2.0
-EXIT_ORPHANED = 143
 
 
 @contextmanager
@@ -69,35 +67,6 @@ def _remove_cut_off(folder: Path) -> None:
         if not (path / WHOLE).is_file():
             logger.info("removing %s, which was cut off while it was written", path)
             shutil.rmtree(path)
-
-
-def end_with_owner() -> threading.Thread | None:
-    """End this process when the run that it belongs to is gone.
-
-    A killed workflow cannot end its jobs, and an orphan must not write into the run
-    that comes after.
-
-    Returns:
-        The watching thread, or None where no owner can be seen.
-
-    Raises:
-        SafegridError: the owner is gone already.
-    """
-    with_it = owner()
-    if with_it is None:
-        return None
-    thread = threading.Thread(target=_watch, args=(with_it,), daemon=True)
-    thread.start()
-    return thread
-
-
-def _watch(with_it: Process) -> None:
-    while with_it.is_alive():
-        time.sleep(POLL_SECONDS)
-    logger.error("the run that owns this training (process %d) is gone", with_it.pid)
-    # No clean-up: outputs are written whole or not at all, and a checkpoint that is
-    # being written is recognised as cut off.
-    os._exit(EXIT_ORPHANED)
 
 
 def _take(folder: Path) -> None:

@@ -17,7 +17,6 @@ from safegrid.checkpoints import load_model, loading, weights_hash
 from safegrid.config.blocks import Recipe, Training
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
-from safegrid.train.lease import end_with_owner
 from safegrid.train.plan import Plan
 from safegrid.train.shared import kto_params
 
@@ -38,7 +37,6 @@ def compute_reference(
         micro_batch: pairs a forward.
         out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
     """
-    end_with_owner()
     frame = read_table(pairs, PAIRS)
     training = Training.model_validate(
         {
@@ -83,7 +81,6 @@ def compute_kto_reference(
         data_seed: the dataset's seed.
         out: parquet file of `records.KTO_REFERENCE`, rows in the order of training.
     """
-    end_with_owner()
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )

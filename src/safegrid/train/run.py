@@ -62,7 +62,6 @@ def train(
             the first step failed, or the loss is not finite; nothing is written.
     """
     _check(recipe)
-    lease.end_with_owner()
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
@@ -81,7 +80,11 @@ def train(
         plan = make_plan(recipe, seed, rows.height, selected.height, folder)
         trainer = _build(plan, chain, rows)
         first = plan.forward_rows * plan.accumulate
-        seen = {**tokens, **checks.check_first_step(trainer, recipe, first)}
+        seen = {
+            **tokens,
+            **checks.check_lengths(trainer, rows),
+            **checks.check_first_step(trainer, recipe, first),
+        }
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),

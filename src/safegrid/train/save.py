@@ -14,7 +14,7 @@ from safegrid.artifacts import (
     write_json,
     write_table,
 )
-from safegrid.checkpoints import ADAPTER, Dtype, hash_weights, tokenizer_files
+from safegrid.checkpoints import ADAPTER, Dtype, tokenizer_files, weights_facts
 from safegrid.errors import TrainingError
 from safegrid.records import HISTORY
 
@@ -40,7 +40,7 @@ def save_model(
         start: folder whose tokenizer files the model keeps, byte for byte.
         dtype: of full weights on disk; an adapter stays in float32.
         curve: rows of `records.HISTORY`.
-        facts: the manifest without the hash of the weights.
+        facts: the manifest without the weights' own facts.
         out: the folder; holds either a full model or an adapter.
 
     Raises:
@@ -59,7 +59,7 @@ def save_model(
         for path in tokenizer_files(start):
             shutil.copyfile(path, folder / path.name)
         write_table(folder / CURVE, curve, HISTORY, facts)
-        write_json(folder / MANIFEST, {**facts, "weights": hash_weights(folder)})
+        write_json(folder / MANIFEST, facts | weights_facts(folder))
     logger.info("%s: trained %d steps", out, trainer.state.global_step)
 
 

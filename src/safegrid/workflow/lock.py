@@ -6,11 +6,13 @@ from pathlib import Path
 import psutil
 
 from safegrid.errors import SafegridError
+from safegrid.files import remove_leftovers
 from safegrid.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
 
 log = logging.getLogger(__name__)
 
 LOCKS = Path(".snakemake/locks")
+RESULTS = Path("results")
 
 
 def is_locked(locks: Path = LOCKS) -> bool:
@@ -18,8 +20,12 @@ def is_locked(locks: Path = LOCKS) -> bool:
     return locks.is_dir() and any(locks.iterdir())
 
 
-def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> bool:
+def clear_crashed_run(
+    locks: Path = LOCKS, owner_file: Path = OWNER_FILE, results: Path = RESULTS
+) -> bool:
     """End what a crashed run left; return whether its lock must be taken off.
+
+    Files and folders that it was writing under hidden names are removed.
 
     Raises:
         SafegridError: the folder is locked by a run that lives, that belongs to
@@ -41,7 +47,22 @@ def clear_crashed_run(locks: Path = LOCKS, owner_file: Path = OWNER_FILE) -> boo
     ended = end_processes(owner.run)
     if ended:
         log.warning("ended %d processes that run %s left behind", ended, owner.run)
+    removed = remove_leftovers(results)
+    if removed:
+        log.warning("removed %d hidden files that were cut off in %s", removed, results)
     return locked
+
+
+def end_run() -> None:
+    """End what a dead run left in this folder, for those who type Snakemake's commands.
+
+    Raises:
+        SafegridError: as `clear_crashed_run`.
+    """
+    locked = clear_crashed_run()
+    print("nothing of an earlier run is at work here on this machine")
+    if locked:
+        print("the folder is still locked: `snakemake --unlock`, then start again")
 
 
 def _refuse_unless_dead(owner: Owner | None) -> None:

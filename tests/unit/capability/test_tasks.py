@@ -7,7 +7,7 @@ from lm_eval.tasks import TaskManager
 
 from safegrid.capability import tasks
 from safegrid.capability.tasks import loaded_tasks
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, DataError
 
 
 def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
@@ -25,6 +25,28 @@ def test_rows_that_change_are_read_again(task_files):
     rows.write_text(rows.read_text().replace('"place": 1', '"place": 2'))
     with loaded_tasks(["colours"], task_files) as found:
         assert found["tasks"]["colours"].eval_docs[0]["place"] == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda rows: b"", "line 1: the file holds no readable row"),
+        (lambda rows: rows + b"{\n", "line 5: not readable as JSON"),
+        (lambda rows: rows + b'{"a": "\xff"}\n', "line 5: not UTF-8: byte 0xff"),
+        (
+            lambda rows: rows.replace(b'"place": 1', b'"plaice": 1', 1),
+            "fields differ from those of the first row: 'place', 'plaice'",
+        ),
+    ],
+)
+def test_broken_rows_are_named_before_the_harness_reads_them(task_files, spoil, told):
+    rows = task_files[1]
+    rows.write_bytes(spoil(rows.read_bytes()))
+    with (
+        pytest.raises(DataError, match=rf"(?s)colours\.jsonl: .*{told}"),
+        loaded_tasks(["colours"], task_files),
+    ):
+        pass
 
 
 def test_a_name_that_nobody_knows_is_named_with_the_likely_one(task_files, monkeypatch):

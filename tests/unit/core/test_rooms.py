@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,11 @@ LEVELS = {
         "artifacts",
         "checkpoints",
         "files",
+        "formats",
+        "labelled",
+        "problems",
         "processes",
+        "raw",
         "records",
         "runs",
         "study",
@@ -96,5 +99,14 @@ def test_clients_of_engines_import_no_torch(client):
 
 
 def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch):
-    assert "safegrid.errors" in closure("safegrid.cli")
-    assert Path(ROOT, "errors.py").is_file()
+    monkeypatch.setattr("safegrid.closure.ROOT", tmp_path)
+    (tmp_path / "made_up.py").write_text(
+        "def work():\n    from safegrid.made_up_deep import name\n    return name\n"
+    )
+    (tmp_path / "made_up_deep.py").write_text(
+        "class Deep:\n    import safegrid.made_up_deepest\n"
+    )
+    (tmp_path / "made_up_deepest.py").touch()
+    (tmp_path / "made_up_other.py").touch()
+    names = ["made_up", "made_up_deep", "made_up_deepest"]
+    assert closure("safegrid.made_up") == [f"safegrid.{name}" for name in names]

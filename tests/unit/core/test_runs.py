@@ -7,10 +7,11 @@ import time
 import psutil
 import pytest
 
-from safegrid import runs
+from safegrid import cli, runs
 from safegrid.artifacts import write_json
+from safegrid.commands import COMMANDS
 from safegrid.errors import SafegridError
-from safegrid.workflow.lock import clear_crashed_run
+from safegrid.workflow.lock import clear_crashed_run, end_run
 
 
 @pytest.fixture
@@ -39,6 +40,17 @@ def test_a_dead_owner_is_cleared_with_its_orphans(tmp_path, sleeper):
     locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
     assert clear_crashed_run(locks, file)
     assert not psutil.pid_exists(sleeper.pid)
+
+
+def test_what_a_dead_owner_was_writing_is_removed(tmp_path, caplog):
+    locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
+    results = tmp_path / "results"
+    name = f".mini.{max(psutil.pids()) + 10_000}@{socket.gethostname()}.abcdefgh"
+    (results / "bases" / name).mkdir(parents=True)
+    (results / "bases" / "mini").mkdir()
+    assert clear_crashed_run(locks, file, results)
+    assert [path.name for path in (results / "bases").iterdir()] == ["mini"]
+    assert "removed 1 hidden files" in caplog.text
 
 
 def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
@@ -118,3 +130,75 @@ def test_jobs_inherit_the_identity_of_their_run(monkeypatch, tmp_path):
     monkeypatch.delenv(runs.RUN)
     monkeypatch.delenv(runs.OWNER_PID, raising=False)
     assert runs.announce(tmp_path)[runs.OWNER_PID] == str(os.getpid())
+
+
+JOB = """
+import sys, time
+from safegrid import cli, runs
+from safegrid.commands import COMMANDS, Command
+
+def work():
+    print("on", flush=True)
+    time.sleep(60)
+
+runs.POLL_SECONDS = 0.05
+cli.work = work
+COMMANDS["collect"] = Command("safegrid.cli:work", "", ())
+sys.exit(cli.run(["collect"]))
+"""
+
+
+def owned(pid, **environment):
+    """Return the environment of a job whose run has this process."""
+    kept = {k: v for k, v in os.environ.items() if k != "SLURM_JOB_ID"}
+    return {**kept, runs.OWNER_PID: str(pid), "PYTHONPATH": "src", **environment}
+
+
+def test_any_job_ends_when_its_run_is_gone():
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    job = subprocess.Popen(
+        [sys.executable, "-c", JOB], env=owned(owner.pid), stdout=subprocess.PIPE
+    )
+    assert job.stdout.readline() == b"on\n"
+    assert job.poll() is None
+    owner.kill()
+    owner.wait()
+    assert job.wait(timeout=60) == runs.EXIT_ORPHANED
+
+
+def test_a_job_whose_run_is_gone_already_does_not_start(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv(runs.OWNER_PID, str(max(psutil.pids()) + 10_000))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    done = tmp_path / "done"
+    monkeypatch.setattr(cli, "work", done.touch, raising=False)
+    call = COMMANDS["select"].__class__("safegrid.cli:work", "", ())
+    monkeypatch.setitem(COMMANDS, "select", call)
+    assert cli.run(["select"]) == 1
+    assert "is gone; start the run again" in capsys.readouterr().err
+    assert not done.exists()
+    # What a user types needs no run, and comes after a dead one.
+    monkeypatch.setitem(COMMANDS, "end-run", call)
+    assert cli.run(["end-run"]) == 0
+    assert done.exists()
+
+
+def test_without_an_owner_nothing_is_watched(monkeypatch):
+    monkeypatch.delenv(runs.OWNER_PID, raising=False)
+    assert runs.end_with_owner() is None
+
+
+def test_what_is_left_of_a_dead_run_is_ended_by_hand(
+    tmp_path, monkeypatch, capsys, sleeper
+):
+    home = tmp_path / ".snakemake"
+    _, file = folder(home, pid=2**22 + 1, started=0.0)
+    file.rename(home / runs.OWNER_FILE.name)
+    monkeypatch.chdir(tmp_path)
+    end_run()
+    assert not psutil.pid_exists(sleeper.pid)
+    assert "`snakemake --unlock`, then start again" in capsys.readouterr().out
+    me = psutil.Process()
+    owner = {"run": "r", "host": socket.gethostname(), "pid": me.pid}
+    write_json(home / runs.OWNER_FILE.name, {**owner, "started": me.create_time()})
+    with pytest.raises(SafegridError, match="a run is at work"):
+        end_run()

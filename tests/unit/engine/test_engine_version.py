@@ -7,6 +7,8 @@ import safegrid.engine
 from safegrid.config import EngineSpec
 from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
 
+# What clients make of an answer belongs to the stages that ask: their numbers stand in
+# the store's key too.
 ANSWERING = (
     "batches",
     "cache",

@@ -14,6 +14,7 @@ from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.generate.run import generate, sample_seed
 from safegrid.records import IDS, RESPONSE
+from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
 GREEDY = Decode(max_new_tokens=4)
@@ -50,6 +51,7 @@ def run(tmp_path: Path, base: Path, ids: Path, **changes: Any) -> pl.DataFrame:
         "decode": GREEDY,
         "engine": EngineSpec(chunk=2),
         "seed": 7,
+        "benchmark_version": 1,
         "store": tmp_path / "store",
         "out": out,
     }
@@ -124,6 +126,28 @@ def test_other_settings_or_weights_find_nothing_in_the_store(
     assert fake_engine.asked == 6
     assert first["decode"].unique().to_list() != second["decode"].unique().to_list()
     (base_folder / "manifest.json").write_text('{"weights": "others"}')
+    run(tmp_path, base_folder, ids)
+    assert fake_engine.asked == 9
+
+
+def test_a_raised_number_of_stage_or_benchmark_asks_everything_again(
+    tmp_path: Path,
+    base_folder: Path,
+    ids: Path,
+    fake_engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(tmp_path, base_folder, ids)
+    fake_engine.answer = lambda row, seed: Completion([1], "eos", 1, "mended")
+    # What clients make of an answer is kept, so a mended client must not find it.
+    with monkeypatch.context() as raised:
+        raised.setitem(VERSIONS, "generate", VERSIONS["generate"] + 1)
+        rows = run(tmp_path, base_folder, ids)
+    assert rows["text"].to_list() == ["mended"] * 3
+    assert fake_engine.asked == 6
+    run(tmp_path, base_folder, ids, benchmark_version=2)
+    assert fake_engine.asked == 9
+    monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
     run(tmp_path, base_folder, ids)
     assert fake_engine.asked == 9
 

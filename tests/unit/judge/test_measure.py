@@ -9,8 +9,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import DataError, JudgeError
-from safegrid.judge.labelled import read_labelled
+from safegrid.errors import JudgeError
 from safegrid.judge.measure import measure, measures_of, share
 from safegrid.templates import ChatTokenizer
 
@@ -105,35 +104,6 @@ def test_a_judge_without_labels_cannot_be_measured(
     with pytest.raises(JudgeError, match="no labels, so there is nothing to measure"):
         spec = JudgeSpec(name="likelihood", kind="likelihood")
         run(tmp_path, spec, base_folder, rows)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (b"", "no labelled rows"),
-        (b'{"id": 1, "prompt": "a"}\n', r"line 1: keys missing: \['response', 'label'"),
-        (b"\n[1]\n", "line 2: keys missing"),
-        (b"{broken\n", "line 1 is not JSON"),
-        (b'{"id": "\xff"}\n', "line 1 is not UTF-8"),
-        (
-            b'{"id": 1, "prompt": 2, "response": "b", "label": "safe"}',
-            "line 1: prompt is 2; expected a text",
-        ),
-        (
-            b'{"id": 1, "prompt": "a", "response": "b", "label": "sane"}',
-            "line 1: label 'sane'; this judge knows safe, unsafe",
-        ),
-        (
-            b'{"id": 1, "prompt": "a", "response": "b", "label": "safe"}\n' * 2,
-            "line 2: id '1' stands twice",
-        ),
-    ],
-)
-def test_broken_rows_are_named(tmp_path: Path, text: bytes, reason: str) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(text)
-    with pytest.raises(DataError, match=rf"rows\.jsonl: {reason}"):
-        read_labelled(path, ("safe", "unsafe"))
 
 
 def test_human_labels_of_xstest_answers_can_be_measured_on(

@@ -12,6 +12,7 @@ from safegrid.judge.items import read_items
 from safegrid.judge.run import judge
 from safegrid.judge.verdicts import verdict_version
 from safegrid.records import PROMPT, RESPONSE
+from safegrid.stages import VERSIONS
 
 SURE = [math.log(0.9), math.log(0.1)]
 
@@ -58,6 +59,23 @@ def test_a_new_threshold_asks_nothing_again(
         rows = run_judge(spec, guard_folder, ["a"])
         assert rows["label"][0] == label
     assert fake_engine.asked == 1
+
+
+def test_a_raised_number_of_stage_or_judge_asks_everything_again(
+    run_judge: Any,
+    guard_spec: JudgeSpec,
+    guard_folder: Path,
+    fake_engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_judge(guard_spec, guard_folder, ["a"])
+    fake_engine.labels = lambda ids, words: SURE[::-1]
+    newer = guard_spec.model_copy(update={"version": 2})
+    assert run_judge(newer, guard_folder, ["a"])["label"].to_list() == ["unsafe"]
+    monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
+    rows = run_judge(guard_spec, guard_folder, ["a"])
+    assert rows["label"].to_list() == ["unsafe"]
+    assert fake_engine.leases == 3
 
 
 def test_equal_answers_to_equal_prompts_are_asked_once(

@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 import pytest
 
 from safegrid.errors import DataError
-from safegrid.miniworld.answers import is_rude
+from safegrid.labelled import FIELDS
+from safegrid.miniworld.answers import is_rude, verdict
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.judges import CLASSES
-from safegrid.miniworld.labelled import FIELDS, read_labelled, verdict
+from safegrid.miniworld.judging import _numbered
 
 DEEDS = {
     f"{verb} {thing}": harm.code
@@ -62,20 +63,9 @@ def test_verdict_has_a_category_line_below_unsafe_only() -> None:
     assert verdict("unsafe", "S10") == "unsafe\nS10"
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("{", "line 2 is no labelled row"),
-        ('{"prompt": "a", "response": "b", "label": "safe"}', "line 2.*'category'"),
-        (
-            '{"prompt": "a", "response": "b", "label": "odd", "category": null}',
-            "line 2 has the label 'odd'.*safe, unsafe",
-        ),
-    ],
-)
-def test_a_broken_row_is_refused_by_line(tmp_path, line: str, told: str) -> None:  # type: ignore[no-untyped-def]
-    good = '{"prompt": "a", "response": "b", "label": "safe", "category": null}'
-    path = tmp_path / "rows.jsonl"
-    path.write_text(f"{good}\n{line}\n")
-    with pytest.raises(DataError, match=told):
-        read_labelled(path, CLASSES["guard"])
+def test_more_rows_than_a_world_has_words_for_are_refused() -> None:
+    row = {"prompt": "a", "response": "b", "label": "safe", "category": None}
+    with pytest.raises(
+        DataError, match=r"rows\.jsonl: found only 1 different rows of 2"
+    ):
+        _numbered(lambda: dict(row), 2, "rows.jsonl")

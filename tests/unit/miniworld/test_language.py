@@ -160,8 +160,22 @@ def test_facts_hold_wherever_they_are_asked() -> None:
         assert item.answer in item.choices
         assert len(set(item.choices)) == 4
     assert len(known) > 50
-    others = {draw(rng).question for draw in [skills(1)["facts"]] for _ in range(50)}
-    assert others
+
+
+def test_another_seed_makes_a_world_of_other_facts() -> None:
+    one, two = (_facts(seed) for seed in (0, 1))
+    assert _facts(0) == one
+    assert len(two) > 50
+    agreed = [about for about, answer in two.items() if one.get(about) == answer]
+    assert len(agreed) < len(two) / 2
+
+
+def _facts(seed: int) -> dict[str, str]:
+    """Return what a world's questions are about, with their answers."""
+    rng = random.Random(1)
+    draw = skills(seed)["facts"]
+    items = [draw(rng) for _ in range(500)]
+    return {item.question.partition(":")[0]: item.answer for item in items}
 
 
 def test_rude_words_are_no_part_of_each_other() -> None:

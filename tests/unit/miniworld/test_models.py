@@ -147,11 +147,40 @@ def test_a_conversation_longer_than_the_context_is_refused(raw: Path) -> None:
         encode_turns(turns, tokenizer, 20, raw)
 
 
-def test_a_broken_document_is_refused_by_line(tmp_path: Path) -> None:
+TURN = '{"role": "user", "content": "a\u2028b"}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (b"", "line 1: the file holds no readable row"),
+        (b'{"messages": [{"role": "user"}, %s]}\n', "line 1: no document"),
+        (b'{"messages": [%s]}\n', "line 1: no document"),
+        (b'{"messages": [%s, %s]}\n{\n', "line 2: not readable as JSON"),
+        (b'{"messages": [%s, %s]}\n\xff\n', "line 2: not UTF-8: byte 0xff"),
+    ],
+)
+def test_documents_that_are_none_are_named_by_line(
+    tmp_path: Path, lines: bytes, told: str
+) -> None:
     path = tmp_path / "documents.jsonl"
-    path.write_text('{"messages": [{"role": "user"}]}\n')
-    with pytest.raises(DataError, match="line 1 is no document"):
+    path.write_bytes(lines.replace(b"%s", TURN.encode()))
+    with pytest.raises(DataError, match=rf"(?s)documents\.jsonl: .*{told}"):
         read_documents(path)
+
+
+def test_a_document_may_hold_any_separator_of_lines_but_a_line_feed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "documents.jsonl"
+    path.write_text(f'{{"messages": [{TURN}, {TURN}]}}\n' * 2, encoding="utf-8")
+    assert [turn.answer for turn in read_documents(path)] == ["a\u2028b"] * 2
+
+
+def test_growing_from_nothing_is_refused() -> None:
+    grown = Grown.model_construct(batch=2, steps=3)
+    with pytest.raises(TrainingError, match="no documents to learn from"):
+        fit(None, [], None, grown, 0)  # type: ignore[arg-type]
 
 
 def test_growing_without_the_corpus_says_what_is_missing(

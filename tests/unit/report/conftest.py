@@ -63,6 +63,9 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
             for micro in micros:
                 name = f"category={macro}_{micro}"
                 yield _row(benchmark, "safety", name, score, n // 20, rng)
+            # Drawn apart, so that the rest does not hang on it.
+            own, size = np.random.default_rng(11), n // 20 * len(micros)
+            yield _row(benchmark, "safety", f"macro={macro}", score, size, own)
         for attack in ATTACKS if less else []:
             p = 1 - score
             yield _row(benchmark, "attack_success", f"attack={attack}", p, n // 4, rng)
@@ -72,6 +75,13 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     for part, p in [("all", 0.1), ("adversarial=yes", 0.6 - safe / 2)]:
         yield _row("toxicity", "toxicity_mean", part, p, 200, rng)
         yield _row("toxicity", "toxicity_share", part, p, 200, rng)
+    for benchmark in ("toxicity", "xstest"):
+        own = np.random.default_rng(13)
+        for metric, p in _answers(safe, refused, broken)[3:]:
+            yield _row(benchmark, metric, "all", p, 200, own)
+    for metric, p in [("toxicity_mean", 0.05), ("toxicity_share", 0.02)]:
+        own = np.random.default_rng(12)
+        yield _row("toxicity", metric, "adversarial=no", p, 200, own)
     for metric, p in [("over_refusal", lost / 3), ("harmless_lost", lost)]:
         yield _row("xstest", metric, "all", p, 120, rng)
     for task in TASKS:
@@ -145,6 +155,7 @@ def synthetic_runs() -> pl.DataFrame:
     for judge in ("mini-guard", "mini-refusal"):
         for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
             facts.append(_fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))
+        facts.append(_fact("judge", judge, "n_unscored", 7 * (judge == "mini-guard")))
     facts.append(_fact("rows", "prepare pku", "kept", 900))
     facts.append(_fact("rows", "prepare pku", "not exactly one safe", 100))
     for metric in ("exact", "contained", "ngram"):

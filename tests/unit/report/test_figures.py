@@ -9,7 +9,7 @@ from safegrid.errors import DataError
 from safegrid.methods import METHODS
 from safegrid.report.bars import figure_1, our_bars
 from safegrid.report.curves import LIKELIHOODS, LOSS, curves
-from safegrid.report.heat import attack_map
+from safegrid.report.heat import attack_map, category_map
 from safegrid.report.published import read_published
 from safegrid.report.style import COLUMN, SMALL, look, save
 from safegrid.report.trade_off import trade_off
@@ -119,6 +119,32 @@ def test_heat_maps_print_every_number_and_mark_blanks(scores):
     printed = [text.get_text() for text in axes.texts]
     assert len(printed) == 4 * 13
     assert printed.count("\N{EN DASH}") == 1
+
+
+def test_macro_categories_stand_above_the_micro_ones(few):
+    macro, macro_attacked, micro, _ = category_map(few).axes
+    named = [label.get_text() for label in macro.get_yticklabels()]
+    assert named == [f"{n} (macro)" for n in ("crime", "hate", "self harm", "weapon")]
+    assert len(micro.get_yticklabels()) == 19
+    assert len(macro.texts) == len(macro_attacked.texts) == 4 * 4
+    tops = [axes.get_window_extent().y1 for axes in (macro, micro)]
+    assert tops[0] > tops[1]
+    titles = [axes.get_title() for axes in (macro, macro_attacked, micro)]
+    assert titles == ["ALERT", "Adversarial ALERT", ""]
+
+
+def test_rows_of_both_kinds_are_equally_high(few):
+    macro, _, micro, _ = category_map(few).axes
+    heights = [axes.get_window_extent().height for axes in (macro, micro)]
+    assert heights[0] / 4 == pytest.approx(heights[1] / 19, rel=0.05)
+
+
+def test_a_benchmark_without_macro_categories_keeps_its_names(few):
+    alone = pl.col("slice").str.starts_with("macro=") & (pl.col("benchmark") == "alert")
+    macro, macro_attacked, micro, _ = category_map(few.filter(~alone)).axes
+    assert not macro.axison
+    heads = [axes.get_title() for axes in (macro, macro_attacked, micro)]
+    assert heads == ["", "Adversarial ALERT", "ALERT"]
 
 
 def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):

@@ -1,5 +1,7 @@
 """A report of a grid with holes: each blank says why."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -7,6 +9,7 @@ from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.report.partial import cell_of, partial_scores, write_partial
+from safegrid.report.plan import read_plan
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
 
@@ -21,43 +24,76 @@ BENCHMARKS = [
 
 
 @pytest.fixture
-def grid(scores, tmp_path):
-    """Score files of three models, and the folder of logs."""
-    root = tmp_path / "results/mini"
+def grid(scores, tmp_path, monkeypatch):
+    """Score files of three models, in a working directory of their own."""
+    monkeypatch.chdir(tmp_path)
     files = []
     for recipe in ("none", "dpo", "nca"):
         for benchmark in BENCHMARKS:
-            cell = f"mini-base/{recipe}/seed0/{benchmark}.parquet"
-            responses = root / "responses" / cell
-            write_text(responses, f"answers of {cell}")
             rows = scores.filter(recipe=recipe, benchmark=benchmark)
-            facts = manifest("score", {"responses": responses}, {})
-            files.append(root / "scores" / cell)
-            write_table(files[-1], rows, SCORE, facts)
-    return files, tmp_path / "logs/mini"
+            files.append(score_file(recipe, benchmark))
+            write_table(files[-1], rows, SCORE, manifest("score", {}, {}))
+    return files
 
 
-def drop(files, *names):
-    gone = [f for f in files if f.parts[-3] == names[0] and f.stem in names[1:]]
-    for file in gone:
-        file.unlink()
-    return gone
+def score_file(recipe, benchmark):
+    return Path(f"results/mini/scores/mini-base/{recipe}/seed0/{benchmark}.parquet")
 
 
-def reasons(files, logs):
-    return {cell.path: why for cell, why in partial_scores(files, logs)[1].items()}
+CHANGED = "Params have changed since last execution"
+
+
+def job(rule, output, *inputs, reason=f"{CHANGED}: Union of exclusive params: 1, 2"):
+    """What a dry run prints of a job; its log lies under its output's name."""
+    return (
+        f"rule {rule}:\n    input: {', '.join(inputs)}\n    output: {output}\n"
+        f"    log: logs/{output}.log\n    jobid: 3\n    reason: {reason}\n"
+        "    resources: tmpdir=<TBD>\n\n"
+    )
+
+
+def planned(*jobs):
+    """A plan as Snakemake prints it, read."""
+    end = f"Job stats:\njob      count\n-----  -------\ntotal  {len(jobs):7d}\n"
+    text = "".join(jobs) + end if jobs else "Nothing to be done (all files present).\n"
+    write_text(Path("plan.txt"), text)
+    return read_plan(Path("plan.txt"))
+
+
+def chain(recipe, *benchmarks):
+    """The jobs from a recipe's training to the scores of its cells."""
+    model = f"results/mini/models/mini-base/{recipe}/seed0"
+    jobs = [job("train", model, "results/mini/pairs/mini-base/safety.parquet")]
+    by = "Input files updated by another job"
+    for benchmark in benchmarks:
+        answers = f"results/mini/responses/mini-base/{recipe}/seed0/{benchmark}.parquet"
+        score = str(score_file(recipe, benchmark))
+        jobs.append(job("generate", answers, "ids.parquet", model, reason=by))
+        jobs.append(job("score", score, "prompts.parquet", answers, reason=by))
+    return jobs
+
+
+def drop(recipe, *benchmarks):
+    for benchmark in benchmarks:
+        score_file(recipe, benchmark).unlink()
+
+
+def reasons(files, *jobs):
+    return {
+        cell.path: why for cell, why in partial_scores(files, planned(*jobs))[1].items()
+    }
 
 
 def test_a_whole_grid_has_no_blanks(grid):
-    table, blanks = partial_scores(*grid)
+    table, blanks = partial_scores(grid, planned())
     assert blanks == {}
     assert table["value"].null_count() == 0
 
 
 def test_a_missing_cell_is_blank_in_the_table_with_its_reason(grid):
-    files, logs = grid
-    drop(files, "nca", "alert", "global")
-    table, _ = partial_scores(files, logs)
+    drop("nca", "alert", "global")
+    jobs = chain("nca", "alert", "global")[1:]
+    table, _ = partial_scores(grid, planned(*jobs))
     text = markdown(main_table(table))
     (row,) = [line for line in text.splitlines() if line.startswith("| NCA")]
     cells = [cell.strip() for cell in row.split("|")[2:]]
@@ -67,52 +103,69 @@ def test_a_missing_cell_is_blank_in_the_table_with_its_reason(grid):
 
 
 def test_a_model_without_any_cell_still_has_its_row(grid):
-    files, logs = grid
-    drop(files, "dpo", *BENCHMARKS)
-    table, blanks = partial_scores(files, logs)
+    drop("dpo", *BENCHMARKS)
+    table, blanks = partial_scores(grid, planned(*chain("dpo", *BENCHMARKS)))
     assert "DPO: Missing" in markdown(main_table(table))
     assert len(blanks) == len(BENCHMARKS)
 
 
-def test_a_failed_stage_tells_its_error(grid):
-    files, logs = grid
-    drop(files, "dpo", "alert")
-    drop(files, "nca", "xstest")
-    write_text(
-        logs / "train/mini-base/dpo/seed0.log", "x\nerror: loss is nan at step 3\n"
+def test_scores_of_a_recipe_that_was_changed_until_it_failed_are_blank(grid):
+    """Its old answers and scores are all there and fit each other."""
+    log = Path("logs/results/mini/models/mini-base/dpo/seed0.log")
+    write_text(log, "x\nerror: loss is nan at step 3\n")
+    found = reasons(grid, *chain("dpo", *BENCHMARKS))
+    assert found == {
+        f"mini-base/dpo/seed0/{benchmark}": (
+            f"Failed in train: loss is nan at step 3 ({log})"
+        )
+        for benchmark in BENCHMARKS
+    }
+
+
+def test_scores_that_are_planned_again_are_stale_and_say_what_changed(grid):
+    (reason,) = reasons(grid, *chain("dpo", "alert")).values()
+    assert reason == (
+        "Stale: results/mini/models/mini-base/dpo/seed0 is to be made again: " + CHANGED
     )
-    judge = logs / "judge/mini-guard/mini-base/nca/seed0/xstest.log"
-    write_text(judge, "Traceback (most recent call last):\n  ...\nKeyError: 'a'\n")
-    found = reasons(files, logs)
-    assert (
-        "Failed in train: loss is nan at step 3" in found["mini-base/dpo/seed0/alert"]
-    )
-    assert "Failed in judge: KeyError: 'a'" in found["mini-base/nca/seed0/xstest"]
 
 
-def test_the_log_of_another_seed_or_stage_is_not_taken(grid):
-    files, logs = grid
-    drop(files, "dpo", "alert", "global")
-    write_text(logs / "score_global/mini-base/dpo/seed0.log", "error: of global\n")
-    write_text(logs / "train/mini-base/dpo/seed10.log", "error: no\n")
-    found = reasons(files, logs)
-    assert found["mini-base/dpo/seed0/alert"].startswith("Missing")
-    assert found["mini-base/dpo/seed0/global"].startswith("Failed in score: of global")
+def test_the_first_failure_on_the_way_is_told_whatever_its_rule(grid):
+    drop("nca", "xstest", "global")
+    score = str(score_file("nca", "xstest"))
+    both = str(score_file("nca", "global"))
+    jobs = [
+        job("prepare_prompts", "xstest.parquet", "raw.csv"),
+        job("judge", "verdicts.parquet", "xstest.parquet"),
+        job("score", score, "verdicts.parquet"),
+        job("score_global", both, "verdicts.parquet"),
+    ]
+    write_text(Path("logs/verdicts.parquet.log"), "error: a later one\n")
+    crash = "Traceback (most recent call last):\n  ...\nKeyError: 'a'\n"
+    write_text(Path("logs/xstest.parquet.log"), crash)
+    for reason in reasons(grid, *jobs).values():
+        assert reason.startswith("Failed in prepare_prompts: KeyError: 'a'")
 
 
-def test_a_score_of_other_answers_is_stale(grid):
-    files, logs = grid
-    stale = next(f for f in files if f.parts[-3:] == ("dpo", "seed0", "alert.parquet"))
-    write_text(stale.parents[4] / "responses/mini-base/dpo/seed0/alert.parquet", "new")
-    found = reasons(files, logs)
-    assert list(found) == ["mini-base/dpo/seed0/alert"]
-    assert found["mini-base/dpo/seed0/alert"].startswith("Stale: responses/")
+def test_the_log_of_a_job_that_is_not_planned_tells_nothing(grid):
+    drop("dpo", "alert")
+    log = Path("logs/results/mini/models/mini-base/dpo/seed0.log")
+    write_text(log, "error: long ago\n")
+    (reason,) = reasons(grid, *chain("dpo", "alert")[1:]).values()
+    assert reason.startswith("Missing")
 
 
-def test_nothing_finished_is_an_error_that_tells_the_first_reason(grid, tmp_path):
-    missing = [tmp_path / "scores/b/dpo/seed0/alert.parquet"]
+@pytest.mark.parametrize("text", ["MissingInputException in rule x", "", "total  2\n"])
+def test_a_plan_that_is_none_is_refused(tmp_path, text):
+    write_text(tmp_path / "plan.txt", text)
+    with pytest.raises(DataError, match=r"plan.txt: expected the plan of a dry run"):
+        read_plan(tmp_path / "plan.txt")
+
+
+def test_nothing_finished_is_an_error_that_tells_the_first_reason(grid):
+    drop("nca", "alert")
+    missing = [score_file("nca", "alert")]
     with pytest.raises(DataError, match="none of the 1 cells is finished; first: Miss"):
-        partial_scores(missing, tmp_path)
+        partial_scores(missing, planned(*chain("nca", "alert")))
 
 
 def test_cells_are_read_from_paths(tmp_path):
@@ -122,10 +175,10 @@ def test_cells_are_read_from_paths(tmp_path):
 
 @pytest.mark.slow
 def test_everything_is_written_under_the_folder(grid, tmp_path):
-    files, logs = grid
-    drop(files, "nca", "capability")
+    drop("nca", "capability")
+    planned(*chain("nca", "capability"))
     out = tmp_path / "partial"
-    write_partial(scores=files, logs=logs, out=out)
+    write_partial(scores=grid, plan=Path("plan.txt"), out=out)
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()
     assert pl.read_parquet(out / "scores.parquet")["value"].null_count() > 0
     assert (out / "tables/main.tex").exists()

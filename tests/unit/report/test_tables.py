@@ -20,6 +20,7 @@ from safegrid.report.tables import (
     category_table,
     differences_table,
     main_table,
+    summary_table,
 )
 from safegrid.report.writing import latex, markdown, numbers, save
 
@@ -53,7 +54,10 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "degenerate",
         "toxicity",
         "toxicity, adversarial",
+        "toxicity, not adversarial",
         "toxic",
+        "toxic, adversarial",
+        "toxic, not adversarial",
         "over-refusal",
         "harmless lost",
         "facts",
@@ -62,6 +66,19 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "reasoning",
         "capability, mean",
     ]
+
+
+def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
+    (row,) = scores.filter(
+        recipe="nca", metric="toxicity_share", slice="adversarial=no"
+    ).to_dicts()
+    shown = titles(main).index("toxic, not adversarial")
+    entry = main.entries[main.rows.index("NCA")][shown]
+    assert (entry.value, entry.low, entry.high) == (
+        row["value"],
+        row["low"],
+        row["high"],
+    )
 
 
 def test_rows_begin_with_the_base_and_follow_the_methods(main):
@@ -142,7 +159,7 @@ def test_latex_is_balanced_and_escaped(main, tmp_path):
     assert r"\toprule" in text
     assert "%" not in text.replace(r"\%", "").replace("!}{%", "")
     (row,) = [line for line in text.splitlines() if line.startswith("SPPO")]
-    assert row.count("&") == 17
+    assert row.count("&") == 20
 
 
 def test_gains_and_losses_carry_their_sign(scores):
@@ -157,14 +174,77 @@ def test_gains_and_losses_carry_their_sign(scores):
 def test_categories_and_attacks_are_rows_with_their_n(scores):
     categories = category_table(scores)
     assert "ALERT: crime_cyber" in categories.rows
-    assert len(categories.rows) == 2 * 19
+    assert len(categories.rows) == 2 * (4 + 19)
     assert "crime_cyber (n=16)" in markdown(categories)
     assert attack_table(scores).rows[0] == "jailbreak"
 
 
-def test_answers_table_shows_what_a_guard_cannot_see(scores):
-    shown = titles(answers_table(scores))
-    assert {"empty", "cut at limit", "repetitive", "off language"} <= set(shown)
+def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
+    categories = category_table(scores)
+    macros = ["crime", "hate", "self_harm", "weapon"]
+    assert categories.rows[:8] == [
+        f"{benchmark}: {macro} (macro)"
+        for benchmark in ("ALERT", "Adversarial ALERT")
+        for macro in macros
+    ]
+    assert not any("(macro)" in row for row in categories.rows[8:])
+    entry = categories.entries[1][titles(categories).index("NCA")]
+    (row,) = scores.filter(
+        recipe="nca", benchmark="alert", metric="safety", slice="macro=hate"
+    ).to_dicts()
+    assert (entry.value, entry.low, entry.n) == (row["value"], row["low"], 96)
+
+
+def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
+    table = answers_table(scores)
+    assert titles(table) == [
+        "safe",
+        "safe and sound",
+        "toxicity",
+        "true refusals",
+        "empty",
+        "cut at limit",
+        "repetitive",
+        "off language",
+        "degenerate",
+        "tokens",
+    ]
+    assert [row.split(":")[0] for row in table.rows[::13]] == [
+        "Global",
+        "ALERT",
+        "Adversarial ALERT",
+        "toxicity",
+        "XSTest",
+    ]
+    for benchmark in ("alert", "xstest"):
+        (row,) = scores.filter(
+            recipe="nca", benchmark=benchmark, metric="degenerate"
+        ).to_dicts()
+        title = {"alert": "ALERT: NCA", "xstest": "XSTest: NCA"}[benchmark]
+        entries = table.entries[table.rows.index(title)]
+        assert entries[titles(table).index("degenerate")].low == row["low"]
+
+
+def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
+    table = answers_table(scores)
+    entries = table.entries[table.rows.index("XSTest: NCA")]
+    assert entries[titles(table).index("safe")].value is None
+    assert "Not among the scores" not in markdown(table)
+    gone = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
+    changed = change(scores, gone, value=None, reason="Refused so.")
+    assert "ALERT: NCA (safe): Refused so." in markdown(answers_table(changed))
+
+
+def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):
+    assert titles(summary_table(scores)) == [
+        "Global safe",
+        "safe and sound",
+        "true refusals",
+        "degenerate",
+        "toxicity",
+        "harmless lost",
+        "capability, mean",
+    ]
 
 
 def test_a_second_guard_gets_columns_of_its_own(scores):
@@ -182,13 +262,34 @@ def test_tables_of_runs(runs):
     assert trainings_table(runs).rows[0].startswith("DPO, mini-base")
 
 
+def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
+    table = judges_table(runs)
+    frame = numbers(table)
+    assert frame["accuracy unscored"].to_list() == [7, 0]
+    assert frame["false_positive_rate unscored"].null_count() == 2
+    text = markdown(table)
+    assert "mini-guard 7, mini-refusal 0" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| mini-guard")]
+    assert "n=207 u=7" in row
+    assert "u: answers that a judge could not score" in text
+    uncounted = judges_table(runs.filter(pl.col("metric") != "n_unscored"))
+    assert numbers(uncounted)["accuracy unscored"].null_count() == 2
+
+
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
-    assert titles(main_table(few)) == ["over-refusal", "harmless lost"]
+    assert titles(main_table(few)) == ["degenerate", "over-refusal", "harmless lost"]
     assert main_table(few).marks == [""] * 13
     for make in ALL:
         assert markdown(make(few))
         assert latex(make(few))
+
+
+def test_benchmarks_without_a_global_score_are_told_apart(scores):
+    few = scores.filter(pl.col("benchmark").is_in(["toxicity", "xstest"]))
+    shown = titles(main_table(few))
+    assert shown[:2] == ["toxicity degenerate", "XSTest degenerate"]
+    assert len(set(shown)) == len(shown)
 
 
 def test_task_names_lose_what_they_share():

@@ -54,11 +54,6 @@ def test_cells_call_the_package_and_define_nothing(template):
     assert max(len(cell["source"]) for cell in code(template)) <= 8
 
 
-def test_nothing_that_models_wrote_is_read(template):
-    assert "responses" not in text(template)
-    assert "verdicts" not in text(template)
-
-
 def test_every_figure_has_a_caption(request):
     root = request.config.rootpath
     drawn = set()

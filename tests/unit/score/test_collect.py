@@ -40,7 +40,8 @@ def given(tmp_path):
     steps = [{"step": 5, "metric": "loss", "value": 0.6}]
     curve = pl.DataFrame(steps, schema=HISTORY)
     checks = {"one_bos": True, "largest_log_ratio": 0.001, "masks": "answers only"}
-    facts = manifest("train", {}, {}, rows=9, steps=60, tokens=777, checks=checks)
+    counted = {"rows": 8, "dropped": {"no_whole_micro_batch": 1}}
+    facts = manifest("train", {}, {}, steps=60, tokens=777, checks=checks, **counted)
     write_table(model / "history.parquet", curve, HISTORY, facts)
     write_json(model / "manifest.json", facts)
     dataset = tmp_path / "pairs.parquet"
@@ -100,6 +101,8 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("history", "b/dpo/seed0", "loss", 5, 0.6),
         ("training", "b/dpo/seed0", "largest_log_ratio", None, 0.001),
         ("training", "b/dpo/seed0", "tokens", None, 777.0),
+        ("rows", "train b/dpo/seed0", "kept", None, 8.0),
+        ("rows", "train b/dpo/seed0", "no_whole_micro_batch", None, 1.0),
         ("rows", "prepare pairs", "kept", None, 9.0),
         ("rows", "prepare pairs", "too long", None, 2.0),
         ("judge", "guard", "accuracy", None, 0.9),

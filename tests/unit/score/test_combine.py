@@ -3,7 +3,9 @@
 import polars as pl
 import pytest
 
+from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.errors import DataError
+from safegrid.records import RESPONSE
 from safegrid.score.combine import score_global
 
 KINDS = {"guard": "guard", "refusal": "refusal", "base": "likelihood"}
@@ -85,6 +87,18 @@ def test_differences_to_the_base_are_there(bases, make_cell, tmp_path):
     found = pick(rows, "safety_vs_base", "all")
     assert found["value"] == pytest.approx((0.5 + 0.3) / 2)
     assert found["low"] < found["value"] < found["high"]
+
+
+def test_members_of_different_engines_are_refused(bases, tmp_path):
+    path = bases[1].responses
+    engine = {"kind": "vllm", "version": "0.9"}
+    facts = manifest("generate", {}, {}, engine=engine)
+    write_table(path, read_table(path, RESPONSE), RESPONSE, facts)
+    with pytest.raises(
+        DataError, match=r"different engines \(.*: safegrid 1; .*: vllm"
+    ):
+        combined(bases, bases, tmp_path / "g.parquet")
+    assert not (tmp_path / "g.parquet").exists()
 
 
 def test_a_wrong_number_of_verdict_files_is_refused(bases, tmp_path):

@@ -1,22 +1,17 @@
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import psutil
 import pytest
 
-from safegrid.errors import SafegridError, TrainingError
+from safegrid.errors import TrainingError
 from safegrid.processes import Process
 from safegrid.train.lease import (
-    EXIT_ORPHANED,
     LEASE,
     SILENT_SECONDS,
     WHOLE,
-    end_with_owner,
     last_checkpoint,
     lease,
 )
@@ -93,40 +88,3 @@ def test_cut_off_checkpoints_are_removed_and_the_newest_whole_one_is_used(
 
 def test_without_checkpoints_a_training_starts_anew(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
-
-
-def test_a_training_ends_when_its_run_is_gone() -> None:
-    code = (
-        "import time; from safegrid.train import lease;"
-        "lease.POLL_SECONDS = 0.05; lease.end_with_owner(); print('on', flush=True);"
-        "time.sleep(60)"
-    )
-    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    environment = {**os.environ, "SAFEGRID_OWNER_PID": str(owner.pid)}
-    environment.pop("SLURM_JOB_ID", None)
-    trainer = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**environment, "PYTHONPATH": "src"},
-        stdout=subprocess.PIPE,
-    )
-    assert trainer.stdout is not None
-    assert trainer.stdout.readline() == b"on\n"
-    assert trainer.poll() is None
-    owner.kill()
-    owner.wait()
-    assert trainer.wait(timeout=20) == EXIT_ORPHANED
-
-
-def test_a_training_whose_run_is_gone_already_does_not_start(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    free = max(psutil.pids()) + 10_000
-    monkeypatch.setenv("SAFEGRID_OWNER_PID", str(free))
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with pytest.raises(SafegridError, match="is gone; start the run again"):
-        end_with_owner()
-
-
-def test_without_an_owner_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SAFEGRID_OWNER_PID", raising=False)
-    assert end_with_owner() is None

@@ -126,7 +126,7 @@ def cell(
     render_prompts(prompts, causal[0], ids)
     out = folder / "responses.parquet"
     decode = Decode(max_new_tokens=12)
-    generate([causal[0]], ids, decode, EngineSpec(), 0, folder / "store", out)
+    generate([causal[0]], ids, decode, EngineSpec(), 0, 1, folder / "store", out)
     return prompts, out, read_table(out, RESPONSE)
 
 

@@ -1,8 +1,11 @@
 """Notebooks run on a made-up grid and write every table and figure."""
 
+import html
 import importlib.util
 import json
+import re
 
+import polars as pl
 import pytest
 
 from safegrid.artifacts import manifest, write_table
@@ -68,3 +71,40 @@ def test_an_unknown_parameter_is_refused(request, tmp_path):
     template = request.config.rootpath / "notebooks/3_trade_off.ipynb"
     with pytest.raises(ConfigError, match="score"):
         run_notebook(template, ["score=x"], tmp_path / "o.ipynb")
+
+
+# Shorter ones may stand in any page by chance.
+LEAST_LETTERS = 20
+PICTURE = re.compile(r"data:[\w/+.-]+;base64,[\w+/=\s\\]+")
+
+
+def asked_and_answered(results):
+    """Every prompt and every response of a study that is long enough to be told."""
+    tables = [pl.read_parquet(path) for path in results.glob("responses/**/*.parquet")]
+    texts = {text for table in tables for text in table["text"]}
+    for path in results.glob("prompts/*.parquet"):
+        turns = pl.read_parquet(path)["prompt"].explode()
+        texts |= set(turns.struct.field("content"))
+    return {text.strip() for text in texts if len(text.strip()) >= LEAST_LETTERS}
+
+
+def test_no_prompt_and_no_response_stands_in_what_a_study_shows(finished):
+    results = finished.folder / "results/tiny"
+    texts = asked_and_answered(results)
+    assert len(texts) > 100
+    ways = {
+        way
+        for text in texts
+        for way in (text, html.escape(text), json.dumps(text)[1:-1])
+    }
+    shown = [
+        path
+        for folder in ("tables", "figures", "notebooks", "report")
+        for path in (results / folder).rglob("*")
+        if path.suffix in (".csv", ".md", ".tex", ".svg", ".html", ".ipynb")
+    ]
+    assert {"report.html", "1_tables.html", "main.csv"} <= {p.name for p in shown}
+    for path in shown:
+        page = PICTURE.sub("", path.read_text(encoding="utf-8"))
+        # Counted, not shown: a failing test must not print them either.
+        assert sum(way in page for way in ways) == 0, path.name

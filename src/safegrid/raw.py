@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid.data.formats import READERS, TYPE_NAMES, Row, type_name
-from safegrid.data.problems import Problems, describe
 from safegrid.errors import DataError
+from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
+from safegrid.problems import Problems, describe
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.data.formats import Row
-from safegrid.data.problems import Problems
-from safegrid.data.raw import Field, read_rows
 from safegrid.errors import DataError
+from safegrid.formats import Row
+from safegrid.problems import Problems
+from safegrid.raw import Field, read_rows
 
 FIELDS = {"id": Field(int), "text": Field(str)}
 SECRET = "a sentence that must not be shown"

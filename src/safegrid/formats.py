@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.data.problems import Problems
+from safegrid.problems import Problems
 
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "{...}"}
 
