@@ -51,8 +51,11 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         if reason is not None:
             problems.add(line, reason)
         elif ids.is_new(str(values["id"]), line):
-            rest = (values.get(name) for name in FIELDS[1:])
-            rows.append(Labelled(str(values["id"]), *rest))
+            row = {
+                **{name: values.get(name) for name in FIELDS},
+                "id": str(values["id"]),
+            }
+            rows.append(Labelled._make(row[name] for name in FIELDS))
     problems.raise_any()
     return rows
 

@@ -62,7 +62,7 @@ def read_documents(path: Path) -> list[Turn]:
     problems = Problems(path)
     turns = []
     for line, values in read_rows(path, {}, problems):
-        messages = values.get("messages")
+        messages: Any = values.get("messages")
         if _is_conversation(messages):
             turns.append(Turn(messages[:-1], messages[-1]["content"]))
         else:
