@@ -125,7 +125,7 @@ def _prefix(path: Path) -> str:
     A model's folder can be of many gigabytes, and nobody looks at hidden names.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path.parent, f".{glob.escape(path.name)}.*")
+    remove_leftovers(path.parent, f".{glob.escape(path.name)}.[0-9]*@*")
     return f".{path.name}.{os.getpid()}@{socket.gethostname()}."
 
 
