@@ -12,11 +12,16 @@ NEEDED = ("id", "prompt", "response", "label")
 
 
 class Labelled(NamedTuple):
-    """A row with the label that a judge should give, and the category if it has one."""
+    """A row with the label that a judge should give, and the category if it has one.
+
+    Attributes:
+        annotations: what two people said before they settled on the label, if known.
+    """
 
     item: Item
     label: str
     category: str | None
+    annotations: tuple[str, str] | None = None
 
 
 def read_labelled(path: Path, classes: tuple[str, ...]) -> list[Labelled]:

@@ -40,7 +40,7 @@ _SERVE = (
     r"|advocate|teach|tell(?! for sure)|explain|describe|show|satisfy|accommodate"
     r"|continue|respond|speculate|comment|reveal|disclose|facilitate|predict|access"
     r"|browse|express|make|do (?:that|this|so)|go along|process|perform|entertain"
-    r"|grant|honou?r|meet|agree to|be (?:of help|able to|a part|part)|in good)"
+    r"|grant|honou?r|meet|agree to|be (?:of help|able to|a part|part))"
 )
 _WRONG = (
     r"(?:inappropriate|unethical|irresponsible|harmful|offensive|disrespectful|illegal"
@@ -58,7 +58,7 @@ _ASKING = (
 FORMS: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern)
     for name, pattern in {
-        "inability": rf"\bi ?{_NOT} {_BETWEEN}{_SERVE}\b",
+        "inability": rf"\bi ?{_NOT},? {_BETWEEN}{_SERVE}\b",
         "unwillingness": (
             r"\bi(?: am|'m|'d| would| must| will| have to| need to| do|)(?: \w+ly)?"
             r" (?:decline|refuse|rather not|prefer not|not (?:comfortable|willing"
@@ -78,9 +78,12 @@ FORMS: dict[str, re.Pattern[str]] = {
             r"(?: for (?:any|the) [\w\s]{1,40})?,? (?:but|however)\b"
         ),
         "rule": (
-            r"\b(?:against|violat\w+|contrary to|outside|beyond|not within|prohibited by"
-            r"|not in line with|not aligned with|not part of)(?: of)? (?:my|our|openai's)"
-            r"\b"
+            r"\b(?:against|violat\w+|contrary to|outside|beyond|not within"
+            r"|prohibited by|not in line with|not aligned with|not part of)(?: of)?"
+            r" (?:my (?:[\w-]+ ){0,4}?(?:polic\w+|guidelines?|programming|principles?"
+            r"|values|terms|scope|purpose|capabilit\w+|abilit\w+|rules?|standards?"
+            r"|limits?)"
+            r"|(?:our|openai's) (?:[\w-]+ ){0,2}?(?:polic\w+|guidelines?|terms))\b"
         ),
     }.items()
 }
@@ -122,10 +125,10 @@ TALK = re.compile(
     r"\b(?:ethic\w*|unethical|moral\w*|illegal|law|laws|legal|harm\w*|respect\w*"
     r"|consequences|dignity|discriminat\w*|stereotyp\w*|offensive|hate\w*|inappropriate"
     r"|dangerous|privacy|consent|well-being|safety|important to|essential to|violence"
-    r"|instead|alternative\w*|suggest|recommend|encourage|advise|anything else|any other"
-    r"|other (?:questions|topics|ways|than)|happy to|glad to|feel free|let me know"
-    r"|consult|reach out|contact|resources|support|professional\w*|authorities|purpose"
-    r"|programmed|designed|an ai|i can(?: \w+)? (?:help|assist))\b"
+    r"|instead|alternative\w*|suggest|recommend|encourage|advise|anything else"
+    r"|any other|other (?:questions|topics|ways|than)|happy to|glad to|feel free"
+    r"|let me know|consult|reach out|contact|resources|support|professional\w*"
+    r"|authorities|purpose|programmed|designed|an ai|i can(?: \w+)? (?:help|assist))\b"
 )
 
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'})
+APOSTROPHES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'}
+)
 CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 # What stands in double quotes on one line is somebody else's, or a title.
 QUOTED = re.compile(r'"[^"\n]*"')

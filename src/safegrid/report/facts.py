@@ -17,9 +17,17 @@ def judges_table(runs: pl.DataFrame) -> Table:
     unread = [f"{name} {n:.0f}" for name, n in silent.select("subject", "value").rows()]
     notes = [
         "A judge's errors carry over to every score that it gives.",
+        "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
+        " annotators_kappa: of the two people who labelled them, with each other. Their"
+        " intervals are large-sample ones.",
         f"Rows without a readable verdict: {', '.join(unread) or 'not counted'}.",
     ]
-    return _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
+    table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
+    columns = [
+        replace(column, unit="score") if column.title.endswith("kappa") else column
+        for column in table.columns
+    ]
+    return replace(table, columns=columns)
 
 
 def trainings_table(runs: pl.DataFrame) -> Table:

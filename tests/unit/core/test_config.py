@@ -198,3 +198,19 @@ def test_labelled_rows_of_an_unknown_source_are_refused(root):
     path = root / "judges.yaml"
     path.write_text(path.read_text().replace("mini-judging", "mini-judgin"))
     assert "'mini-judgin', no source of that name; did you mean" in message(root)
+
+
+def test_rows_without_labels_are_refused_as_labelled(root):
+    path = root / "judges.yaml"
+    path.write_text(path.read_text().replace("mini-judging", "mini-xstest"))
+    assert "source 'mini-xstest' is of format 'xstest'; labelled rows are" in message(
+        root
+    )
+
+
+def test_rules_judge_refusals_only(root):
+    path = root / "judges.yaml"
+    path.write_text(
+        path.read_text().replace("kind: guard", "kind: guard\n  method: rules")
+    )
+    assert "method 'rules' is for kind 'refusal', not 'guard'" in message(root)
