@@ -8,6 +8,7 @@ import json
 import os
 import re
 from hashlib import blake2b
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ Floats = NDArray[np.float64]
 
 def buckets(text: str) -> list[int]:
     words = re.findall(r"[\w']+", text.replace("\u2019", "'").lower())[:WORDS]
-    pairs = (" ".join(pair) for pair in zip(words, words[1:], strict=False))
+    pairs = (" ".join(pair) for pair in pairwise(words))
     digests = (blake2b(g.encode(), digest_size=4).digest() for g in {*words, *pairs})
     return [int.from_bytes(digest, "little") % BUCKETS for digest in digests]
 
@@ -49,7 +50,7 @@ def features(texts: list[str]) -> csr_matrix:
     rows = [buckets(text) for text in texts]
     values = [len(row) ** -0.5 for row in rows for _ in row]
     starts = np.cumsum([0, *map(len, rows)])
-    return csr_matrix((values, sum(rows, []), starts), (len(texts), BUCKETS))
+    return csr_matrix((values, list(chain(*rows)), starts), (len(texts), BUCKETS))
 
 
 def fit(x: csr_matrix, refuses: Floats) -> Floats:
