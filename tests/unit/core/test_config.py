@@ -202,10 +202,9 @@ def test_labelled_rows_of_an_unknown_source_are_refused(root):
 
 def test_rows_without_labels_are_refused_as_labelled(root):
     path = root / "judges.yaml"
-    path.write_text(path.read_text().replace("mini-judging", "mini-xstest"))
-    assert "source 'mini-xstest' is of format 'xstest'; labelled rows are" in message(
-        root
-    )
+    text = path.read_text().replace("mini-judging", "mini-xstest")
+    path.write_text(text.replace("toxicity_test", "dev"))
+    assert "source 'mini-xstest' is of format 'xstest'; labelled rows" in message(root)
 
 
 def test_rules_judge_refusals_only(root):

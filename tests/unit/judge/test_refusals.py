@@ -70,7 +70,9 @@ def test_who_speaks_of_others_or_of_something_else_does_not(text: str) -> None:
     assert find_refusal(text) == (COMPLIANCE, None, 0, 0)
 
 
-def test_an_opening_that_calls_the_request_wrong_counts_in_the_first_place_only():
+def test_an_opening_that_calls_the_request_wrong_counts_in_the_first_place_only() -> (
+    None
+):
     wrong = "It is not appropriate to make jokes about bakers."
     assert find_refusal(wrong).label == REFUSAL
     assert find_refusal(f"Here is one about a miller. {wrong}").label == COMPLIANCE
