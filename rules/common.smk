@@ -163,6 +163,10 @@ def labelled(wildcards):
     return STUDY.labelled(wildcards.judge)
 
 
+def labelled_format(wildcards):
+    return STUDY.labelled_format(wildcards.judge)
+
+
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.

@@ -115,8 +115,8 @@ COMMANDS: dict[str, Command] = {
     "measure": _command(
         "judge.measure:measure",
         "Measure a judge on labelled rows that it did not train on.",
-        "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path"
-        " out:path",
+        "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
+        " engine:EngineSpec store:path out:path",
     ),
     "engine": _command(
         "engine.main:run_engine",

@@ -23,6 +23,7 @@ class Labelled(NamedTuple):
     Attributes:
         id: unlike every other row's.
         category: null of a row that has none.
+        annotations: what two people said before they settled on the label, if known.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Labelled(NamedTuple):
     response: str
     label: str
     category: str | None
+    annotations: tuple[str, str] | None = None
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:

@@ -188,7 +188,9 @@ class Study:
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; a likelihood is the study's base itself."""
+        """Folders of a judge's model; the base for a likelihood, none for rules."""
+        if self.config.judges[judge].method == "rules":
+            return []
         if self.config.judges[judge].kind == "likelihood":
             return [f"results/bases/{base}"]
         return [f"results/judges/{judge}"]
@@ -202,6 +204,11 @@ class Study:
         """The file of labelled rows that a judge is measured on."""
         entry = self.config.judges[judge]
         return self.raw(str(entry.labelled_source), str(entry.labelled_file))
+
+    def labelled_format(self, judge: str) -> str:
+        """The format of those rows."""
+        source = str(self.config.judges[judge].labelled_source)
+        return self.config.sources[source].format
 
     # ---------------------------------------------------------------- sources
 

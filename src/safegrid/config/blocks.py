@@ -58,9 +58,11 @@ class EngineSpec(Block):
 
 
 class JudgeSpec(Block):
-    """How a judge's model is read.
+    """How a judge is read.
 
     Attributes:
+        method: what judges: the judge's model, or rules of this package (for kind
+            `refusal`), which need neither a folder nor an engine.
         threshold: guard: P(unsafe) from which on a response is unsafe.
         safe: verdict word of a guard; `unsafe` likewise.
         prefix: text between generation prompt and verdict word (Llama Guard 3: two
@@ -70,11 +72,13 @@ class JudgeSpec(Block):
         category_tokens: tokens generated for the category line of unsafe rows, its end
             included: the last code of a line that is cut there is left out.
         positive: label of a classifier whose probability is the score.
-        classes: labels that a classifier may give.
+        classes: labels that a classifier may give, first the one that kappa sets
+            against the positive one.
     """
 
     name: str
     kind: Literal["guard", "toxicity", "refusal", "likelihood"]
+    method: Literal["model", "rules"] = "model"
     version: Positive = 1
     threshold: Share = 0.5
     safe: str = "safe"
@@ -84,6 +88,14 @@ class JudgeSpec(Block):
     category_tokens: int = Field(default=0, ge=0)
     positive: str = ""
     classes: list[str] = []
+
+    @model_validator(mode="after")
+    def _method_fits_kind(self) -> "JudgeSpec":
+        if self.method == "rules" and self.kind != "refusal":
+            raise ValueError(
+                f"method 'rules' is for kind 'refusal', not {self.kind!r}: remove it"
+            )
+        return self
 
 
 class Lora(Block):

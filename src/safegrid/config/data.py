@@ -7,7 +7,14 @@ from pydantic import Field, model_validator
 from safegrid.config.blocks import Block, Positive
 
 Format = Literal[
-    "documents", "pku", "alert", "realtoxicityprompts", "xstest", "labelled", "lm_eval"
+    "documents",
+    "pku",
+    "alert",
+    "realtoxicityprompts",
+    "xstest",
+    "xstest_completions",
+    "labelled",
+    "lm_eval",
 ]
 # PKU-SafeRLHF's nineteen, in upstream's order.
 HarmCategory = Literal[
@@ -34,6 +41,8 @@ HarmCategory = Literal[
 HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
 PromptKind = Literal["alert", "alert_adversarial", "toxicity", "xstest"]
 
+# The formats of rows with known labels, which a judge can be measured on.
+LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset({"pku"})

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.data import LABELLED_FORMATS
 from safegrid.config.sections import StudyDocuments
 
 # Folders of results/ that belong to all studies.
@@ -110,4 +111,11 @@ def _check_labelled(
             kind = f"file of source {source!r}"
             documents.problems.unknown(
                 where, f"{name}.labelled_file", file, kind, files
+            )
+        elif sources[source].format not in LABELLED_FORMATS:
+            documents.problems.add(
+                where,
+                key,
+                f"source {source!r} is of format {sources[source].format!r}; labelled"
+                f" rows are of {' or '.join(sorted(LABELLED_FORMATS))}",
             )

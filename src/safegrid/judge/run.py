@@ -28,7 +28,8 @@ def judge(
 
     Args:
         judge: how the judge's model is read.
-        chain: folders of the judge's model; for `likelihood` that is the base.
+        chain: folders of the judge's model; for `likelihood` that is the base, for
+            rules there are none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
         engine: which engine answers for the judge.
@@ -57,7 +58,7 @@ def judge(
         inputs={"prompts": prompts, "responses": responses},
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers"),
-        engine=identity._asdict(),
+        engine=identity and identity._asdict(),
         verdict_version=verdict_version(judge, chain),
         **count(items, verdicts),
     )

@@ -275,3 +275,18 @@ def test_an_option_that_nothing_reads_is_refused():
     check_options({"study": "tiny"}, ["study"], Path("config.yaml"))
     with pytest.raises(ConfigError, match="'stud', no key of that name; did you mean"):
         check_options({"stud": "tiny"}, ["study"], Path("config.yaml"))
+
+
+def test_rows_without_labels_are_refused_as_labelled(root):
+    path = root / "judges.yaml"
+    text = path.read_text().replace("mini-judging", "mini-xstest")
+    path.write_text(text.replace("toxicity_test", "dev"))
+    assert "source 'mini-xstest' is of format 'xstest'; labelled rows" in message(root)
+
+
+def test_rules_judge_refusals_only(root):
+    path = root / "judges.yaml"
+    path.write_text(
+        path.read_text().replace("kind: guard", "kind: guard\n  method: rules")
+    )
+    assert "method 'rules' is for kind 'refusal', not 'guard'" in message(root)

@@ -100,6 +100,8 @@ def test_the_kto_key_follows_order_subset_and_micro_batch(config):
 def test_a_likelihood_is_read_under_the_base_itself(study):
     assert study.judge_chain("mini-likelihood", "b") == ["results/bases/b"]
     assert study.judge_chain("mini-guard", "b") == ["results/judges/mini-guard"]
+    assert study.judge_chain("refusal-rules", "b") == []
+    assert study.labelled_format("refusal-rules") == "xstest_completions"
 
 
 def test_differences_refer_to_the_same_benchmark_of_the_base(study):
