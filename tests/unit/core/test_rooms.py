@@ -12,6 +12,7 @@ LEVELS = {
     1: {"errors", "logs", "stages", "config", "methods", "closure"},
     2: {
         "artifacts",
+        "chat_templates",
         "checkpoints",
         "files",
         "processes",
