@@ -8,7 +8,7 @@ one, puts a random model of the family's own architecture beside it.
 import json
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,12 @@ FAMILIES = {
     )
 }
 
+# Guards are models of a family with a template of their own.
+GUARDS = {
+    "llama_guard_3": replace(FAMILIES["llama_3"], name="llama_guard_3"),
+    "wildguard": replace(FAMILIES["mistral"], name="wildguard"),
+}
+
 
 def backend_of(family: Family) -> Tokenizer:
     """Return a tokenizer of the family's kind, with its special tokens."""
@@ -265,8 +271,8 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 @pytest.fixture(scope="session")
 def families() -> dict[str, Family]:
-    """All families by name."""
-    return FAMILIES
+    """All families and guards by name."""
+    return FAMILIES | GUARDS
 
 
 @pytest.fixture(scope="session")

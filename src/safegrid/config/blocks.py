@@ -63,8 +63,10 @@ class JudgeSpec(Block):
     Attributes:
         threshold: guard: P(unsafe) from which on a response is unsafe.
         safe: verdict word of a guard; `unsafe` likewise.
-        prefix: text between generation prompt and verdict word (Llama Guard 3: two
-            newlines).
+        questions: lines that a guard fills in before the one that is read, each with
+            one of its two words; the likelier word is written after each.
+        prefix: text between generation prompt, or the last question's answer, and
+            verdict word (Llama Guard 3: two newlines).
         least_mass: a guard that puts less than this probability on its two verdict
             words together has not answered: unscored.
         category_tokens: tokens generated for the category line of unsafe rows, its end
@@ -79,6 +81,7 @@ class JudgeSpec(Block):
     threshold: Share = 0.5
     safe: str = "safe"
     unsafe: str = "unsafe"
+    questions: list[str] = []
     prefix: str = ""
     least_mass: Share = 0.5
     category_tokens: int = Field(default=0, ge=0)

@@ -14,7 +14,7 @@ from safegrid.errors import JudgeError
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED
 from safegrid.judge.labelled import Labelled, read_labelled
-from safegrid.judge.verdicts import judge_items, verdict_version
+from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def measure(
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers", "statsmodels"),
         engine=identity._asdict(),
+        template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
     )
     measures = {
