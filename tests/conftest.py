@@ -110,7 +110,7 @@ FAMILIES = {
             ends=("<|eot_id|>", "<|end_of_text|>", "<|eom_id|>"),
             special=LLAMA_3,
             adds_bos=True,
-            architecture=("Llama", {"num_key_value_heads": 1}),
+            architecture=("Llama", {}),
         ),
         Family(
             "mistral",
@@ -176,7 +176,7 @@ FAMILIES = {
             pad="<unk>",
             ends=("<|im_end|>", "<|endoftext|>"),
             special=("<|im_start|>",),
-            architecture=("Llama", {"num_key_value_heads": 1}),
+            architecture=("Llama", {}),
         ),
         Family(
             "vicuna",
