@@ -106,6 +106,8 @@ class Training(Block):
         micro_batch: pairs a forward of one process; what `batch` has more is
             accumulated.
         processes: how many train together, under `accelerate launch`.
+        accelerate: how they share a model: a file of profiles/accelerate; null for a
+            whole copy each.
         warmup: share of the steps with a rising learning rate.
         lora: an adapter's shape, or null for full fine-tuning.
     """
@@ -118,6 +120,7 @@ class Training(Block):
     batch: Positive
     micro_batch: Positive
     processes: Positive = 1
+    accelerate: Literal["fsdp", "deepspeed"] | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1
     weight_decay: float = Field(default=0.0, ge=0)
@@ -136,6 +139,11 @@ class Training(Block):
             raise ValueError(
                 f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
                 f" x {self.processes} processes"
+            )
+        if self.accelerate and self.processes == 1:
+            raise ValueError(
+                f"accelerate {self.accelerate!r} shares a model among processes, but"
+                " `processes` is 1; raise it or remove `accelerate`"
             )
         return self
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,11 @@ def _check(recipe: Recipe) -> None:
         problems.append(
             f"asks for {wanted} processes and {started} are at work; start it under"
             f" `accelerate launch --num_processes {wanted}`"
+        )
+    if recipe.training.accelerate == "deepspeed" and not find_spec("deepspeed"):
+        problems.append(
+            "accelerate 'deepspeed' needs the package deepspeed, which this environment"
+            " lacks; install it there, or take 'fsdp'"
         )
     if problems:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
