@@ -17,6 +17,7 @@ from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
 from safegrid.files import sha256_json
 from safegrid.methods import METHODS
+from safegrid.runs import HOME
 
 NONE = "none"
 
@@ -311,14 +312,20 @@ def kto_key(recipe: Recipe) -> str:
 def launcher(recipe: Recipe) -> str:
     """Return the command that starts the package for a recipe's training.
 
-    `--multi_gpu` means several processes; without a GPU they are CPU processes.
+    `--multi_gpu` means several processes; without a GPU they are CPU processes. A
+    job's shell knows where the repository lies (`runs.announce`), its param need not.
     """
-    processes = recipe.training.processes
-    if processes == 1:
+    training = recipe.training
+    if training.processes == 1:
         return "python -m"
+    kind = "--multi_gpu"
+    if training.accelerate is not None:
+        file = f"profiles/accelerate/{training.accelerate}.yaml"
+        kind = f'--config_file "${HOME}/{file}"'
     return (
-        f"accelerate launch --multi_gpu --num_processes {processes} --num_machines 1"
-        " --mixed_precision no --dynamo_backend no --main_process_port 0 --module"
+        f"accelerate launch {kind} --num_processes {training.processes}"
+        " --num_machines 1 --mixed_precision no --dynamo_backend no"
+        " --main_process_port 0 --module"
     )
 
 

@@ -14,7 +14,7 @@ from safegrid.errors import JudgeError
 from safegrid.judge.agreement import agreement_of
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED, Item
-from safegrid.judge.verdicts import judge_items, verdict_version
+from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.labelled import Labelled, read_labelled
 
@@ -73,6 +73,7 @@ def measure(
         params={"judge": judge.model_dump(), "labelled_format": labelled_format},
         libraries=("jinja2", "tokenizers", "statsmodels"),
         engine=identity and identity._asdict(),
+        template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
     )
     measures = {

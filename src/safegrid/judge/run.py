@@ -8,7 +8,7 @@ import polars as pl
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import read_items
-from safegrid.judge.verdicts import count, judge_items, verdict_version
+from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ def judge(
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers"),
         engine=identity and identity._asdict(),
+        template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
         **count(items, verdicts),
     )

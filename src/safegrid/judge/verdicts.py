@@ -24,6 +24,13 @@ logger = logging.getLogger(__name__)
 Read = Callable[[JudgeSpec, ChatTokenizer, Sequence[Item]], Work]
 
 
+# The conversation whose rendered text is part of a verdict's version.
+SHOWN = [
+    {"role": "user", "content": "request"},
+    {"role": "assistant", "content": "answer"},
+]
+
+
 class Kind(NamedTuple):
     """How one kind of judge is read, and which head of a model it needs."""
 
@@ -90,9 +97,21 @@ def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
     """Return a hash of all that a verdict depends on besides the engine."""
     parts = [judge.model_dump(), VERSIONS["judge"]]
     if judge.method == "model":
-        chat = ChatTokenizer.load(chain[0])
-        parts += [chat.template and chat.template_hash, weights_hash(chain)]
+        parts += [shown_hash(chain), weights_hash(chain)]
     return sha256_json(parts)
+
+
+def shown_hash(chain: list[Path]) -> str | None:
+    """Return a hash of a judge's template and of what it makes of a conversation.
+
+    None for a judge that reads the response alone, and for one without a model.
+    """
+    if not chain:
+        return None
+    chat = ChatTokenizer.load(chain[0])
+    if chat.template is None:
+        return None
+    return sha256_json([chat.template_hash, chat.render(SHOWN, True)])
 
 
 def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
