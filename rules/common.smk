@@ -191,6 +191,10 @@ def benchmark_limit(wildcards):
 # ---------------------------------------------------------------------- scores
 
 
+def overlap_file(wildcards):
+    return STUDY.overlap(wildcards.benchmark)
+
+
 def cell_verdicts(wildcards):
     return STUDY.verdicts(cell_of(wildcards))
 
@@ -273,6 +277,10 @@ def all_prompts(wildcards):
     return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.prompted]
 
 
+def all_overlaps(wildcards):
+    return [file for name in STUDY.prompted for file in STUDY.overlap(name)]
+
+
 def all_models(wildcards):
     return [STUDY.model_dir(model) for model in STUDY.trained]
 
@@ -328,6 +336,7 @@ TABLES = (
     "trainings",
     "rows",
     "overlap",
+    "decontaminated",
 )
 FIGURES = (
     "categories",

@@ -68,8 +68,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "overlap": _command(
         "data.overlap:report_overlap",
-        "Count prompts that datasets and benchmarks share.",
-        "datasets:paths prompts:paths out:path",
+        "Find the prompts of a benchmark that stand in the datasets.",
+        "datasets:paths prompts:path out:path",
     ),
     "tokenize": _command(
         "train.tokenize:tokenize_pairs",
@@ -134,8 +134,8 @@ COMMANDS: dict[str, Command] = {
         "score.cell:score_cell",
         "Score one cell, with paired differences to the base.",
         "cell:json metric:text judges:json prompts:path responses:path verdicts:paths"
-        " base_responses:path base_verdicts:paths off_language:float"
-        " most_unscored:float study_seed:int out:path",
+        " base_responses:path base_verdicts:paths overlap:path-or-none"
+        " off_language:float most_unscored:float study_seed:int out:path",
     ),
     "score-capability": _command(
         "score.capability:score_capability",
@@ -153,7 +153,7 @@ COMMANDS: dict[str, Command] = {
     "collect": _command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
-        "scores:paths models:paths manifests:paths measured:paths overlap:path"
+        "scores:paths models:paths manifests:paths measured:paths overlap:paths"
         " out_scores:path out_runs:path",
     ),
     "select": _command(

@@ -230,6 +230,12 @@ class Study:
             return []
         return [self.raw(source, file) for file in self.config.sources[source].files]
 
+    def overlap(self, benchmark: str) -> list[str]:
+        """What a benchmark shares with the datasets; empty without any dataset."""
+        if not self.config.study.datasets:
+            return []
+        return [f"{self.root}/overlap/{benchmark}.json"]
+
     # ---------------------------------------------------------------- cells
 
     def verdicts(self, cell: Cell) -> list[str]:

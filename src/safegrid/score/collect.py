@@ -28,7 +28,7 @@ def collect(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    overlap: Path,
+    overlap: list[Path],
     out_scores: Path,
     out_runs: Path,
 ) -> None:
@@ -42,7 +42,7 @@ def collect(
             manifest and history.parquet, rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
-        overlap: JSON of stage `overlap`.
+        overlap: JSON of stage `overlap`, one a benchmark.
         out_scores: rows of SCORE.
         out_runs: rows of RUNS.
 
@@ -54,7 +54,7 @@ def collect(
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _rows(path)),
         *(fact for path in measured for fact in _judge(path)),
-        *_overlap(overlap),
+        *(fact for path in overlap for fact in _overlap(path)),
     ]
     # No hashes of inputs: two runs with the same scores give the same file, even
     # where a manifest behind them tells of a resumed training or another path.

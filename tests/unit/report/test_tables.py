@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.facts import (
     judges_table,
     overlap_table,
@@ -165,6 +166,19 @@ def test_categories_and_attacks_are_rows_with_their_n(scores):
 def test_answers_table_shows_what_a_guard_cannot_see(scores):
     shown = titles(answers_table(scores))
     assert {"empty", "cut at limit", "repetitive", "off language"} <= set(shown)
+
+
+def test_decontaminated_scores_stand_beside_the_plain_ones(scores):
+    plain = scores.filter(metric="safety", slice="all", benchmark="alert")
+    clean = plain.with_columns(
+        slice=pl.lit("decontaminated"), n=pl.col("n") - 5, value=pl.col("value") / 2
+    )
+    table = decontaminated_table(pl.concat([scores, clean]))
+    assert titles(table) == ["ALERT safe", "ALERT safe, decontaminated"]
+    for first, second in table.entries:
+        assert second.value == first.value / 2
+        assert second.n == first.n - 5
+    assert decontaminated_table(scores).columns == []
 
 
 def test_a_second_guard_gets_columns_of_its_own(scores):

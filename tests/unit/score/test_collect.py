@@ -69,7 +69,7 @@ def given(tmp_path):
         "models": [model],
         "manifests": [dataset],
         "measured": [measured],
-        "overlap": overlap,
+        "overlap": [overlap],
     }
 
 
