@@ -183,6 +183,10 @@ def task_files(wildcards):
     return STUDY.task_files(wildcards.benchmark)
 
 
+def task_blocks(wildcards):
+    return json.dumps(STUDY.task_blocks(wildcards.benchmark))
+
+
 def benchmark_limit(wildcards):
     limit = STUDY.config.benchmarks[wildcards.benchmark].limit
     return "" if limit is None else limit
@@ -307,6 +311,11 @@ def all_verdicts(wildcards):
 
 def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
+
+
+def all_asked(wildcards):
+    """What the bases answered: the prompts that they could not hold are counted."""
+    return STUDY.base_answers()
 
 
 def all_counted(wildcards):

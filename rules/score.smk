@@ -137,6 +137,7 @@ rule collect:
         manifests=all_counted,
         measured=all_measured,
         overlap=all_overlaps,
+        asked=all_asked,
     output:
         scores="results/{study}/scores.parquet",
         runs="results/{study}/runs.parquet",
@@ -157,6 +158,7 @@ rule collect:
             --manifests {input.manifests:q} \
             --measured {input.measured:q} \
             --overlap {input.overlap:q} \
+            --asked {input.asked:q} \
             --out-scores {output.scores:q} \
             --out-runs {output.runs:q}
         """

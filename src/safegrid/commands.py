@@ -154,7 +154,7 @@ COMMANDS: dict[str, Command] = {
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
         "scores:paths models:paths manifests:paths measured:paths overlap:paths"
-        " out_scores:path out_runs:path",
+        " asked:paths out_scores:path out_runs:path",
     ),
     "select": _command(
         "score.select:select_settings",
@@ -184,7 +184,7 @@ COMMANDS: dict[str, Command] = {
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
-        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths"
-        " engine:EngineSpec out:path",
+        "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
+        " chain:paths engine:EngineSpec out:path",
     ),
 }

@@ -13,10 +13,17 @@ from pydantic import BaseModel
 from safegrid.config.blocks import Recipe
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.formats import check_formats
 from safegrid.config.names import check_names
 from safegrid.config.recipes import resolve_recipes
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.study import BaseEntry, BenchmarkSpec, JudgeEntry, StudyEntry
+from safegrid.config.study import (
+    BaseEntry,
+    BenchmarkSpec,
+    JudgeEntry,
+    StudyEntry,
+    TaskEntry,
+)
 from safegrid.config.world import World
 
 # The benchmark name of scores that are made from several benchmarks.
@@ -35,6 +42,7 @@ class Config:
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
+    tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
 
 
@@ -53,11 +61,13 @@ def load_config(root: Path, name: str) -> Config:
     sources = _registry(documents, "sources", SourceSpec)
     bases = _registry(documents, "bases", BaseEntry)
     judges = _registry(documents, "judges", JudgeEntry)
-    check_names(documents, sources, bases, judges)
+    tasks = _registry(documents, "tasks", TaskEntry)
+    check_names(documents, sources, bases, judges, tasks)
+    check_formats(documents, sources)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     problems.raise_if_any(f"study {name!r}")
-    return Config(study, recipes, benchmarks, judges, sources, bases, worlds)
+    return Config(study, recipes, benchmarks, judges, sources, bases, tasks, worlds)
 
 
 def _check_study(root: Path, name: str) -> None:

@@ -70,6 +70,7 @@ def given(tmp_path):
         "manifests": [dataset],
         "measured": [measured],
         "overlap": [overlap],
+        "asked": [responses, suite],
     }
 
 
