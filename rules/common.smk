@@ -13,6 +13,7 @@ sys.path.insert(0, str(BASEDIR / "src"))
 
 from snakemake.exceptions import WorkflowError
 
+from safegrid import suites
 from safegrid.closure import code_hash
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
@@ -180,11 +181,11 @@ ENGINE = STUDY.config.study.engine.model_dump_json()
 
 
 def task_files(wildcards):
-    return STUDY.task_files(wildcards.benchmark)
+    return suites.task_files(STUDY, wildcards.benchmark)
 
 
 def task_blocks(wildcards):
-    return json.dumps(STUDY.task_blocks(wildcards.benchmark))
+    return json.dumps(suites.task_blocks(STUDY, wildcards.benchmark))
 
 
 def benchmark_limit(wildcards):

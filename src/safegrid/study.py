@@ -14,7 +14,7 @@ from typing import Any
 from safegrid.config.blocks import Recipe
 from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
-from safegrid.config.study import BenchmarkSpec, TaskEntry
+from safegrid.config.study import BenchmarkSpec
 from safegrid.files import sha256_json
 from safegrid.methods import METHODS
 
@@ -222,30 +222,6 @@ class Study:
         spec = self.config.benchmarks[benchmark].prompts
         assert spec is not None, "prompted benchmarks have prompts (checked on load)"
         return spec
-
-    def task_files(self, suite: str) -> list[str]:
-        """The raw files of a capability suite; none for shipped tasks."""
-        source = self.config.benchmarks[suite].task_source
-        named = [] if source is None else list(self.config.sources[source].files)
-        own = self.registry_tasks(suite).values()
-        files = [self.raw(str(source), file) for file in named]
-        rows = [
-            self.raw(task.source, name) for task in own for name in task.files.values()
-        ]
-        return list(dict.fromkeys([*files, *rows]))
-
-    def registry_tasks(self, suite: str) -> dict[str, TaskEntry]:
-        """The tasks of a suite that stand in the registry."""
-        names = self.config.benchmarks[suite].tasks
-        return {n: self.config.tasks[n] for n in names if n in self.config.tasks}
-
-    def task_blocks(self, suite: str) -> dict[str, dict[str, Any]]:
-        """The registry's tasks of a suite, with paths in the place of file names."""
-        return {
-            name: task.model_dump(exclude={"source"})
-            | {"files": {s: self.raw(task.source, f) for s, f in task.files.items()}}
-            for name, task in self.registry_tasks(suite).items()
-        }
 
     def overlap(self, benchmark: str) -> list[str]:
         """What a benchmark shares with the datasets; empty without any dataset."""

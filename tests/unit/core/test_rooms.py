@@ -18,6 +18,7 @@ LEVELS = {
         "records",
         "runs",
         "study",
+        "suites",
         "templates",
         "tokenizer_files",
     },
