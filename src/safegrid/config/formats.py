@@ -20,7 +20,7 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
             like = documents.benchmarks.data.get(block.get("like", name), {})
             prompts = merge(like, block).get("prompts")
             source = _source(prompts, sources)
-            if source is not None:
+            if isinstance(prompts, dict) and source is not None:
                 key = f"benchmarks.{name}.prompts"
                 _check_prompts(documents, key, prompts.get("kind"), source)
 

@@ -48,7 +48,7 @@ def report_overlap(datasets: list[Path], prompts: Path, out: Path) -> None:
         for kind in ("exact", "ngram")
         for name in pair[kind]["prompt_ids"]
     }
-    inputs = {"datasets": datasets, "prompts": prompts}
+    inputs: dict[str, Path | list[Path]] = {"datasets": datasets, "prompts": prompts}
     facts = manifest("overlap", inputs, {"ngram": NGRAM})
     contaminated = [name for name in asked if name in shared]
     write_json(out, {"manifest": facts, "pairs": pairs, "contaminated": contaminated})

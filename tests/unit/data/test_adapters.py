@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,19 @@ def test_a_pair_without_a_rejected_column_is_named(pairs, tmp_path):
         "a.csv",
         "prompt,chosen\nOne,No.\n",
     )
+
+
+def test_the_files_of_the_page_about_your_own_are_read(prepare, pairs):
+    page = Path(__file__).parents[3] / "docs/your_own_model_and_prompts.md"
+    fences = re.findall(r"^```csv\n(.*?)^```$", page.read_text(), re.M | re.S)
+    requests, look_alikes, training = fences
+    frame, _ = prepare("prompts_csv", requests)
+    assert frame["category"].to_list() == ["theft", "theft"]
+    frame, _ = prepare("prompts_csv", look_alikes)
+    assert frame["reference"].to_list() == ["safe", "unsafe"]
+    frame, manifest = pairs("pairs_csv", "a.csv", training)
+    assert frame["category"].to_list() == ["theft"]
+    assert manifest["dropped"] == {}
 
 
 # ------------------------------------------------------------------ public pairs

@@ -288,3 +288,14 @@ def test_alerts_labels_are_those_of_its_schema():
     upstream = {micro: macro for macro, micros in schema.items() for micro in micros}
     assert upstream == MACRO
     assert len(upstream) == 32
+
+
+@pytest.mark.parametrize("model", ["gpt4", "llama2new"])
+def test_xstests_completions_stand_in_the_order_of_its_prompts(tmp_path, model):
+    frame, _ = prompts(tmp_path, "xstest", "xstest/xstest_prompts.csv")
+    answered = csv_rows(f"xstest/xstest_v2_completions_{model}.csv")
+    pairs_of = list(zip(texts(frame), answered, strict=True))
+    other = [i for i, (text, row) in enumerate(pairs_of) if text != row["prompt"]]
+    # Upstream edited one prompt later; their ids differ ("v2-1"), so they cannot join.
+    assert other == [194]
+    assert frame["category"].to_list() == [row["type"] for row in answered]
