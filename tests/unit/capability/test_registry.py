@@ -254,6 +254,17 @@ def test_every_real_row_of_ifeval_is_asked_or_counted():
 
 
 @real
+@pytest.mark.parametrize("name", [n for n in REGISTRY if n.startswith("real_bbh_")])
+def test_every_real_row_of_bbh_is_asked(name):
+    path = SHARED / "bbh" / f"{name.removeprefix('real_bbh_')}.json"
+    examples = json.loads(path.read_text())["examples"]
+    values, facts, _, _ = run(name, SHARED / "bbh", lambda doc: doc["target"])
+    assert len(values) == len(examples)
+    assert values == [1.0] * len(examples)
+    assert facts["metric"] == "exact_match,strict-match"
+
+
+@real
 def test_real_gsm8k_in_full_is_read():
     name = "real_gsm8k_zeroshot"
     values, _, _, _ = run(name, SHARED / "gsm8k", last_number)
