@@ -13,6 +13,7 @@ sys.path.insert(0, str(BASEDIR / "src"))
 
 from snakemake.exceptions import WorkflowError
 
+from safegrid import suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
@@ -186,7 +187,11 @@ ENGINE = STUDY.config.study.engine.model_dump_json()
 
 
 def task_files(wildcards):
-    return STUDY.task_files(wildcards.benchmark)
+    return suites.task_files(STUDY, wildcards.benchmark)
+
+
+def task_blocks(wildcards):
+    return json.dumps(suites.task_blocks(STUDY, wildcards.benchmark))
 
 
 def benchmark_limit(wildcards):
@@ -195,6 +200,10 @@ def benchmark_limit(wildcards):
 
 
 # ---------------------------------------------------------------------- scores
+
+
+def overlap_file(wildcards):
+    return STUDY.overlap(wildcards.benchmark)
 
 
 def cell_verdicts(wildcards):
@@ -279,6 +288,10 @@ def all_prompts(wildcards):
     return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.prompted]
 
 
+def all_overlaps(wildcards):
+    return [file for name in STUDY.prompted for file in STUDY.overlap(name)]
+
+
 def all_models(wildcards):
     return [STUDY.model_dir(model) for model in STUDY.trained]
 
@@ -305,6 +318,11 @@ def all_verdicts(wildcards):
 
 def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
+
+
+def all_asked(wildcards):
+    """What the bases answered: the prompts that they could not hold are counted."""
+    return STUDY.base_answers()
 
 
 def all_counted(wildcards):
@@ -334,6 +352,7 @@ TABLES = (
     "trainings",
     "rows",
     "overlap",
+    "decontaminated",
 )
 FIGURES = (
     "categories",

@@ -71,8 +71,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "overlap": _command(
         "data.overlap:report_overlap",
-        "Count prompts that datasets and benchmarks share.",
-        "datasets:paths prompts:paths out:path",
+        "Find the prompts of a benchmark that stand in the datasets.",
+        "datasets:paths prompts:path out:path",
     ),
     "tokenize": _command(
         "train.tokenize:tokenize_pairs",
@@ -137,8 +137,8 @@ COMMANDS: dict[str, Command] = {
         "score.cell:score_cell",
         "Score one cell, with paired differences to the base.",
         "cell:json metric:text judges:json prompts:path responses:path verdicts:paths"
-        " base_responses:path base_verdicts:paths off_language:float"
-        " most_unscored:float study_seed:int out:path",
+        " base_responses:path base_verdicts:paths overlap:path-or-none"
+        " off_language:float most_unscored:float study_seed:int out:path",
     ),
     "score-capability": _command(
         "score.capability:score_capability",
@@ -156,8 +156,8 @@ COMMANDS: dict[str, Command] = {
     "collect": _command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
-        "scores:paths models:paths manifests:paths measured:paths overlap:path"
-        " out_scores:path out_runs:path",
+        "scores:paths models:paths manifests:paths measured:paths overlap:paths"
+        " asked:paths out_scores:path out_runs:path",
     ),
     "select": _command(
         "score.select:select_settings",
@@ -192,7 +192,7 @@ COMMANDS: dict[str, Command] = {
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
-        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths"
-        " engine:EngineSpec out:path",
+        "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
+        " chain:paths engine:EngineSpec out:path",
     ),
 }

@@ -238,12 +238,11 @@ class Study:
         assert spec is not None, "prompted benchmarks have prompts (checked on load)"
         return spec
 
-    def task_files(self, suite: str) -> list[str]:
-        """The local task files of a capability suite; none for shipped tasks."""
-        source = self.config.benchmarks[suite].task_source
-        if source is None:
+    def overlap(self, benchmark: str) -> list[str]:
+        """What a benchmark shares with the datasets; empty without any dataset."""
+        if not self.config.study.datasets:
             return []
-        return [self.raw(source, file) for file in self.config.sources[source].files]
+        return [f"{self.root}/overlap/{benchmark}.json"]
 
     # ---------------------------------------------------------------- cells
 
@@ -264,6 +263,17 @@ class Study:
     def base_cell(self, cell: Cell) -> Cell:
         """The same benchmark under the base untouched, which differences refer to."""
         return Cell(Model(cell.model.base, NONE, 0), cell.benchmark)
+
+    def base_answers(self) -> list[str]:
+        """What every base, untouched, gave to every benchmark."""
+        bases = [Model(base, NONE, 0) for base in self.config.study.bases]
+        return [
+            self.responses(Cell(model, name))
+            if name in self.prompted
+            else f"{self.root}/capability/{model.path}/{name}.json"
+            for model in bases
+            for name in self.config.benchmarks
+        ]
 
     def scores(self) -> list[str]:
         """Every score file that the study's tables gather."""

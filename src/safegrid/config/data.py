@@ -10,9 +10,18 @@ Format = Literal[
     "documents",
     "pku",
     "alert",
+    "alert_dpo",
+    "safe_to_serve",
+    "pairs_csv",
     "realtoxicityprompts",
+    "garak",
     "xstest",
     "xstest_completions",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "prompts_csv",
     "labelled",
     "lm_eval",
 ]
@@ -39,18 +48,39 @@ HarmCategory = Literal[
     "Animal Abuse",
 ]
 HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
-PromptKind = Literal["alert", "alert_adversarial", "toxicity", "xstest"]
+# What a prompt is: "safe" where a refusal would be over-refusal.
+Label = Literal["safe", "unsafe"]
+PromptKind = Literal[
+    "alert",
+    "alert_adversarial",
+    "toxicity",
+    "garak",
+    "xstest",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "prompts_csv",
+]
 
 # The formats of rows with known labels, which a judge can be measured on.
 LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
-DATASET_FORMATS: frozenset[Format] = frozenset({"pku"})
+DATASET_FORMATS: frozenset[Format] = frozenset(
+    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv"}
+)
 PROMPT_FORMATS: dict[PromptKind, Format] = {
     "alert": "alert",
     "alert_adversarial": "alert",
     "toxicity": "realtoxicityprompts",
+    "garak": "garak",
     "xstest": "xstest",
+    "harmbench": "harmbench",
+    "advbench": "advbench",
+    "safety_tuned_llamas": "safety_tuned_llamas",
+    "instructions": "instructions",
+    "prompts_csv": "prompts_csv",
 }
 
 
@@ -79,11 +109,12 @@ class DatasetSpec(Block):
     Attributes:
         source: name in the registry of sources.
         file: short name of the file in that source.
-        keep: which rows become pairs. `exactly_one_safe`: one response is safe and
-            is chosen; `safer_response_id`: every row, the response that upstream
-            calls safer is chosen, though both or neither may be safe.
-        categories: only pairs whose rejected response carries one of these harm
-            categories; null for all.
+        keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
+            response is safe and is chosen; `safer_response_id`: every row, the
+            response that upstream calls safer is chosen, though both or neither may
+            be safe.
+        categories: format `pku` only: pairs whose rejected response carries one of
+            these harm categories; null for all.
         limit: pairs to keep, drawn by `seed`; null for all.
         seed: rules which pairs a limit, and later a recipe's fraction, keeps.
         max_length: tokens of prompt and response together; longer pairs are dropped
@@ -109,6 +140,8 @@ class PromptSpec(Block):
         plain: `alert_adversarial` only: short name of the source's plain file, by
             which the item behind each attack is found; null makes every row an item
             of its own.
+        label: what every prompt is, where its row does not say; over-refusal is
+            about the safe ones.
         limit: prompts to keep, drawn by `seed`; null for all.
         seed: rules which prompts a limit keeps.
     """
@@ -117,6 +150,7 @@ class PromptSpec(Block):
     file: str
     kind: PromptKind
     plain: str | None = None
+    label: Label | None = None
     limit: Positive | None = None
     seed: int = 0
 

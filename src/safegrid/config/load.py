@@ -14,10 +14,17 @@ from safegrid.config.blocks import Recipe
 from safegrid.config.checks import check_registries, check_study
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.formats import check_formats
 from safegrid.config.names import check_names
 from safegrid.config.recipes import resolve_recipes
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.study import BaseEntry, BenchmarkSpec, JudgeEntry, StudyEntry
+from safegrid.config.study import (
+    BaseEntry,
+    BenchmarkSpec,
+    JudgeEntry,
+    StudyEntry,
+    TaskEntry,
+)
 from safegrid.config.world import World
 
 # The benchmark name of scores that are made from several benchmarks.
@@ -36,6 +43,7 @@ class Config:
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
+    tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
 
 
@@ -54,14 +62,16 @@ def load_config(root: Path, name: str) -> Config:
     sources = _registry(documents, "sources", SourceSpec)
     bases = _registry(documents, "bases", BaseEntry)
     judges = _registry(documents, "judges", JudgeEntry)
-    check_names(documents, sources, bases, judges)
-    check_study(documents, sources)
+    tasks = _registry(documents, "tasks", TaskEntry)
+    check_names(documents, sources, bases, judges, tasks)
+    check_formats(documents, sources)
+    check_study(documents)
     grown = {"sources": sources, "bases": bases, "judges": judges}
     check_registries(documents, worlds, judges, grown)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     problems.raise_if_any(f"study {name!r}")
-    return Config(study, recipes, benchmarks, judges, sources, bases, worlds)
+    return Config(study, recipes, benchmarks, judges, sources, bases, tasks, worlds)
 
 
 def _check_study(root: Path, name: str) -> None:
