@@ -6,6 +6,7 @@ from pydantic import Field
 
 from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
 from safegrid.config.data import DatasetSpec, PromptSpec
+from safegrid.config.upstream import ModelUpstream
 
 Metric = Literal["safety", "toxicity", "over_refusal", "capability"]
 
@@ -35,16 +36,14 @@ class BenchmarkSpec(Block):
     off_language: Share = 0.01
 
 
-class JudgeEntry(JudgeSpec):
+class JudgeEntry(JudgeSpec, ModelUpstream):
     """A judge of the registry: how it is read, and where it comes from.
 
     Attributes:
-        world: the world that grows it; null where it is fetched.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
     """
 
-    world: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
 
@@ -65,14 +64,8 @@ class RecipeEntry(Block):
     training: dict[str, Any] = {}
 
 
-class BaseEntry(Block):
-    """A base of the registry.
-
-    Attributes:
-        world: the world that grows it; null where its folder is put there by hand.
-    """
-
-    world: str | None = None
+class BaseEntry(ModelUpstream):
+    """A base of the registry: where its folder comes from."""
 
 
 class StudyEntry(Block):
