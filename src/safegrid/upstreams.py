@@ -87,10 +87,11 @@ class Upstreams:
         """Everything that the study uses and no world grows."""
         config = self._study.config
         sources = self._source_files()
+        bases = dict.fromkeys(model.base for model in self._study.models)
         judges = {j for spec in self._study.prompted.values() for j in spec.judges}
         used = [j for j in sorted(judges) if config.judges[j].kind != "likelihood"]
         found = [
-            *(self._item("base", n, config.bases[n]) for n in config.study.bases),
+            *(self._item("base", n, config.bases[n]) for n in bases),
             *(self._item("judge", n, config.judges[n]) for n in used),
             *(
                 self._item("source", n, config.sources[n], tuple(sorted(files)))

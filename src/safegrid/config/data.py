@@ -15,6 +15,7 @@ Format = Literal[
     "alert_dpo",
     "realtoxicityprompts",
     "xstest",
+    "xstest_completions",
     "instructions",
     "instruction_answers",
     "harmbench",

@@ -87,10 +87,15 @@ def load_config(root: Path, name: str) -> Config:
     bases = _registry(root, "bases", BaseEntry, problems)
     judges = _registry(root, "judges", JudgeEntry, problems)
     lock = _lock(root, problems)
-    templates = _templates(root, {**bases, **judges}, problems)
     check_names(documents, sources, bases, judges)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
+    used = {
+        *documents.study.data.get("bases", []),
+        *(judge for spec in benchmarks.values() for judge in spec.judges),
+    }
+    models = {n: m for n, m in {**bases, **judges}.items() if n in used}
+    templates = _templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
     return Config(
         study, recipes, benchmarks, judges, sources, bases, worlds, lock, templates
