@@ -91,7 +91,7 @@ def load_config(root: Path, name: str) -> Config:
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     used = {
-        *documents.study.data.get("bases", []),
+        *(study.bases if study is not None else ()),
         *(judge for spec in benchmarks.values() for judge in spec.judges),
     }
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
