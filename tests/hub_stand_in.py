@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -246,7 +245,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", span)
         self.send_header("ETag", f'"{sha256(content)}"')
         self.end_headers()
-        time.sleep(self.hub.slow)
+        threading.Event().wait(self.hub.slow)
         cuts = self.hub.cuts.get(file)
         if cuts:
             part = part[: cuts.pop(0)]

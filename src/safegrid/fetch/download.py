@@ -66,7 +66,7 @@ def download(address: Address, target: Path, pin: FilePin, what: str) -> None:
         SourceError: it does not fit on the disk, or is not what was pinned.
     """
     # Its warnings show signed addresses.
-    hub_logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_file(target, pin)
     check_room(target.parent, pin.bytes - _size(partial), what)

@@ -213,7 +213,7 @@ def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
 
 def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
     what = f"{entry.kind} {entry.name}: {file}"
-    hub_logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     path = folder / PurePosixPath(file).name
     where = address(spec, file)
     with in_words(what, spec.kind, spec.name, spec.hub), path.open("wb") as stream:

@@ -91,6 +91,8 @@ def confirmed(spec: FetchSpec) -> bool:
 
 
 def _check(spec: FetchSpec, names: list[str], what: str) -> None:
+    if not names:
+        raise _unpinned(spec, what)
     try:
         check_formats(names, spec.remote_code)
     except SourceError as error:
@@ -137,12 +139,16 @@ def _fetch(
         copy(local, target, pin, what)
         return
     if pin is None:
-        raise SourceError(
-            f"{what} is not pinned, and a moving name is not fetched; where there is a"
-            f" network: safegrid pin --names {spec.name}"
-        )
+        raise _unpinned(spec, what)
     with in_words(what, spec.kind, spec.name, spec.hub):
         download(address(spec, file), target, pin, what)
+
+
+def _unpinned(spec: FetchSpec, what: str) -> SourceError:
+    return SourceError(
+        f"{what} is not pinned, and a moving name is not fetched; where there is a"
+        f" network: safegrid pin --names {spec.name}"
+    )
 
 
 def _own_files(folder: Path, what: str) -> list[str]:

@@ -23,6 +23,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         constants = "huggingface_hub.constants"
         monkeypatch.setattr(f"{constants}.HF_TOKEN_PATH", str(tmp_path / "token"))
         monkeypatch.setattr(f"{constants}.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(f"{constants}.HF_HUB_DISABLE_TELEMETRY", True)
         # What a connection has brought is written in chunks of ten megabytes.
         monkeypatch.setattr(f"{constants}.DOWNLOAD_CHUNK_SIZE", 100)
         monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
