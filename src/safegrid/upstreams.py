@@ -116,11 +116,11 @@ class Upstreams:
 
     def unpinned(self) -> str | None:
         """One warning that lists what fetching would refuse, or None."""
-        names = [item.name for item in self.items if item.unpinned]
+        names = list(dict.fromkeys(i.name for i in self.items if i.unpinned))
         if not names:
             return None
         return (
-            f"study {self._study.name!r} uses {len(names)} unpinned upstreams, which"
+            f"study {self._study.name!r} uses upstreams that are not pinned, which"
             f" fetching refuses: {', '.join(names)}; pin them once, where there is a"
             f" network: safegrid pin --names {' '.join(names)}"
         )
