@@ -1,4 +1,4 @@
-"""A study whose base and prompts come from a hub: pinned, looked at, fetched, prepared."""
+"""A study whose base and prompts come from a hub: pinned, fetched, prepared."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_what_is_unpinned_is_warned_of_and_refused(tree, hub):
     assert planned.stdout.count("safegrid pin --names far-base far-rows") == 1
     assert hub.asked == []
     done = tree.run(
-        "python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"
+        *["python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"]
     )
     assert done.returncode == 1
     assert "study far: 2 missing; nothing was fetched" in done.stdout

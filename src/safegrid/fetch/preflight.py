@@ -80,9 +80,9 @@ def _look(upstreams: Upstreams, item: Item) -> Line:
         problem = f"{what}: put {', '.join(missing)} there by hand"
         return Line(item, 0, "put by hand: missing", problem)
     size = sum(pin.bytes for pin in item.wanted.values())
-    problem = next(_problems(upstreams, item), None)
-    if problem is not None:
-        return Line(item, size, "cannot be had, see below", problem)
+    found = next(_problems(upstreams, item), None)
+    if found is not None:
+        return Line(item, size, "cannot be had, see below", found)
     return Line(item, size, "your token opens it" if item.entry.gated else "open")
 
 
