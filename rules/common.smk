@@ -12,6 +12,7 @@ BASEDIR = Path(workflow.basedir)
 sys.path.insert(0, str(BASEDIR / "src"))
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from safegrid import suites
 from safegrid.closure import code_hash
@@ -21,15 +22,20 @@ from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
 from safegrid.stages import VERSIONS
 from safegrid.study import Cell, Model, Study, launcher, one_of
+from safegrid.upstreams import Upstreams
 
 try:
-    check_options(config, ["study"], BASEDIR / "config/config.yaml")
+    check_options(config, ["study", "sources_dir"], BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
+    UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+
+if workflow.is_main_process and UPSTREAMS.unpinned():
+    logger.warning(UPSTREAMS.unpinned())
 
 
 wildcard_constraints:
@@ -60,7 +66,7 @@ def dataset_block(wildcards):
 
 def dataset_source(wildcards):
     spec = STUDY.config.study.datasets[wildcards.dataset]
-    return STUDY.config.sources[spec.source].model_dump_json()
+    return STUDY.source_block(spec.source)
 
 
 def dataset_max_length(wildcards):
@@ -81,7 +87,7 @@ def prompt_block(wildcards):
 
 def prompt_source(wildcards):
     spec = STUDY.prompt_spec(wildcards.benchmark)
-    return STUDY.config.sources[spec.source].model_dump_json()
+    return STUDY.source_block(spec.source)
 
 
 def benchmark_block(field):
@@ -97,6 +103,34 @@ def decode_block(wildcards):
 
 def judge_block(wildcards):
     return STUDY.config.judges[wildcards.judge].spec().model_dump_json()
+
+
+# -------------------------------------------------------------------- upstream
+
+
+def fetch_file_block(wildcards):
+    spec = UPSTREAMS.spec("source", wildcards.source, wildcards.file)
+    return spec.model_dump_json(exclude_none=True)
+
+
+def fetch_base_block(wildcards):
+    return UPSTREAMS.spec("base", wildcards.base).model_dump_json(exclude_none=True)
+
+
+def fetch_judge_block(wildcards):
+    return UPSTREAMS.spec("judge", wildcards.judge).model_dump_json(exclude_none=True)
+
+
+def local_file(wildcards):
+    return UPSTREAMS.local("source", wildcards.source, wildcards.file)
+
+
+def local_base(wildcards):
+    return UPSTREAMS.local("base", wildcards.base)
+
+
+def local_judge(wildcards):
+    return UPSTREAMS.local("judge", wildcards.judge)
 
 
 # ---------------------------------------------------------------------- models

@@ -58,6 +58,26 @@ COMMANDS: dict[str, Command] = {
         "Grow a miniature judge from labelled rows.",
         "world:World judge:text rows:path tokenizer:path out:path",
     ),
+    "pin": _command(
+        "fetch.pin:pin",
+        "Find out what names of the registries stand for, and write the lock.",
+        "names:texts? sources_dir:path?",
+    ),
+    "preflight": _command(
+        "fetch.preflight:preflight",
+        "List what a study fetches: size, licence, gate; or what is missing.",
+        "study:text sources_dir:text?",
+    ),
+    "fetch-source": _command(
+        "fetch.run:fetch_source",
+        "Fetch one file of a source as the lock says.",
+        "spec:FetchSpec file:text local:path-or-none out:path manifest:path",
+    ),
+    "fetch-model": _command(
+        "fetch.run:fetch_model",
+        "Fetch the folder of a base or a judge as the lock says.",
+        "spec:FetchSpec local:path-or-none out:path",
+    ),
     "prepare-dataset": _command(
         "data.preferences:prepare_dataset",
         "Turn a source's rows into preference pairs.",
@@ -182,7 +202,7 @@ COMMANDS: dict[str, Command] = {
     "study": _command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
-        "study:text cores:int",
+        "study:text cores:int sources_dir:text?",
     ),
     "end-run": _command(
         "workflow.lock:end_run",

@@ -217,6 +217,11 @@ class Study:
         """A raw file of a source by its short name."""
         return f"results/raw/{source}/{self.config.sources[source].files[file]}"
 
+    def source_block(self, source: str) -> str:
+        """What preparing needs of a source; where its files are from is no part."""
+        parts = {"format", "files", "licence", "content"}
+        return self.config.sources[source].model_dump_json(include=parts)
+
     def dataset_file(self, dataset: str) -> str:
         """The raw file behind a dataset."""
         spec = self.config.study.datasets[dataset]

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.blocks import Block, Positive
+from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
     "documents",
@@ -84,23 +85,19 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
 }
 
 
-class SourceSpec(Block):
-    """An upstream set of files: its format, its licence and what is in it.
+class SourceSpec(Upstream):
+    """An upstream set of files: where they are from, their format and licence.
 
     Attributes:
         format: the schema of its files; picks the adapter.
         files: a short name for each file that a study may ask for, and the file's
-            path inside the source's folder.
-        licence: as stated upstream (an SPDX expression where there is one).
-        content: what a reader will meet in the rows.
-        world: the world that grows it; null where it is fetched.
+            path upstream, which is its path inside the source's folder too.
     """
 
     format: Format
-    files: dict[str, str] = Field(min_length=1)
+    files: dict[str, Below] = Field(min_length=1)
     licence: str
     content: str
-    world: str | None = None
 
 
 class DatasetSpec(Block):

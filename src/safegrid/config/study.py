@@ -6,6 +6,7 @@ from pydantic import Field
 
 from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
 from safegrid.config.data import DatasetSpec, PromptSpec
+from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal["safety", "toxicity", "over_refusal", "capability"]
@@ -58,16 +59,14 @@ class TaskEntry(Block):
     settings: dict[str, Any] = {}
 
 
-class JudgeEntry(JudgeSpec):
+class JudgeEntry(JudgeSpec, ModelUpstream):
     """A judge of the registry: how it is read, and where it comes from.
 
     Attributes:
-        world: the world that grows it; null where it is fetched.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
     """
 
-    world: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
 
@@ -88,14 +87,8 @@ class RecipeEntry(Block):
     training: dict[str, Any] = {}
 
 
-class BaseEntry(Block):
-    """A base of the registry.
-
-    Attributes:
-        world: the world that grows it; null where its folder is put there by hand.
-    """
-
-    world: str | None = None
+class BaseEntry(ModelUpstream):
+    """A base of the registry: where its folder comes from."""
 
 
 class StudyEntry(Block):

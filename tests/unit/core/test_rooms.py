@@ -26,11 +26,13 @@ LEVELS = {
         "suites",
         "templates",
         "tokenizer_files",
+        "upstreams",
     },
     3: {
         "capability",
         "data",
         "engine",
+        "fetch",
         "generate",
         "judge",
         "miniworld",
@@ -90,7 +92,8 @@ def imported_by(statement):
 
 def test_planning_imports_nothing_heavy():
     planning = (
-        "import safegrid.study, safegrid.config.load, safegrid.runs, safegrid.closure"
+        "import safegrid.study, safegrid.upstreams, safegrid.config.load,"
+        " safegrid.runs, safegrid.closure"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
     assert not imported_by(planning) & heavy
