@@ -8,7 +8,6 @@ from safegrid.formats import type_name
 from safegrid.problems import Problems, unknown
 from safegrid.raw import Field, Unique, read_rows
 
-FIELDS = ("id", "prompt", "response", "label", "category")
 # Empty answers are labelled too.
 TEXTS = {
     "prompt": Field(str, filled=False),
@@ -53,11 +52,9 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         if reason is not None:
             problems.add(line, reason)
         elif ids.is_new(str(values["id"]), line):
-            row = {
-                **{name: values.get(name) for name in FIELDS},
-                "id": str(values["id"]),
-            }
-            rows.append(Labelled._make(row[name] for name in FIELDS))
+            texts = (values[name] for name in TEXTS)
+            category = values.get("category")
+            rows.append(Labelled(str(values["id"]), *texts, category=category))
     problems.raise_any()
     return rows
 

