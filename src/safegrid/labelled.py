@@ -52,9 +52,9 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         if reason is not None:
             problems.add(line, reason)
         elif ids.is_new(str(values["id"]), line):
-            texts = (values[name] for name in TEXTS)
+            prompt, response, label = (values[name] for name in TEXTS)
             category = values.get("category")
-            rows.append(Labelled(str(values["id"]), *texts, category=category))
+            rows.append(Labelled(str(values["id"]), prompt, response, label, category))
     problems.raise_any()
     return rows
 

@@ -15,7 +15,7 @@ def save_model(save: Callable[..., Path]) -> Callable[..., Path]:
     import torch
     import transformers
 
-    def make(family: Any, folder: Path) -> Path:
+    def make(family: Any, folder: Path, positions: int = 256) -> Path:
         save(family, folder)
         kind, options = family.architecture
         backend = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
@@ -24,7 +24,7 @@ def save_model(save: Callable[..., Path]) -> Callable[..., Path]:
             hidden_size=32,
             num_hidden_layers=2,
             num_attention_heads=2,
-            max_position_embeddings=256,
+            max_position_embeddings=positions,
             # Large, so that the likeliest token is so by a margin.
             initializer_range=0.2,
             # Falcon has other names for these two.
