@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
+from safegrid.config.study import JudgeEntry
 from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import ConfigError
 from safegrid.study import Study
@@ -89,7 +90,7 @@ class Upstreams:
         sources = self._source_files()
         bases = dict.fromkeys(model.base for model in self._study.models)
         judges = {j for spec in self._study.prompted.values() for j in spec.judges}
-        used = [j for j in sorted(judges) if config.judges[j].kind != "likelihood"]
+        used = [j for j in sorted(judges) if _has_folder(config.judges[j])]
         found = [
             *(self._item("base", n, config.bases[n]) for n in bases),
             *(self._item("judge", n, config.judges[n]) for n in used),
@@ -183,6 +184,14 @@ class Upstreams:
             if suite.task_source is not None:
                 for file in config.sources[suite.task_source].files:
                     yield suite.task_source, file
+            for task in (config.tasks[n] for n in suite.tasks if n in config.tasks):
+                for file in task.files.values():
+                    yield task.source, file
         for judge in self._study.measured():
             entry = config.judges[judge]
             yield str(entry.labelled_source), str(entry.labelled_file)
+
+
+def _has_folder(judge: JudgeEntry) -> bool:
+    """Whether a judge has a model of its own: a likelihood is the base's, rules none."""
+    return judge.kind != "likelihood" and judge.method == "model"
