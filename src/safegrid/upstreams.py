@@ -193,5 +193,5 @@ class Upstreams:
 
 
 def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a model of its own: likelihoods are bases, rules have none."""
+    """Whether a judge has a model of its own: likelihoods are bases, rules none."""
     return judge.kind != "likelihood" and judge.method == "model"
