@@ -192,7 +192,7 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths plan:path out:path",
+        "scores:paths plan:path published:path out:path",
     ),
     "readme": _command(
         "report.readme:update_readme",
