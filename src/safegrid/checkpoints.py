@@ -119,8 +119,8 @@ def hash_weights(folder: Path) -> str:
     if not files:
         raise DataError(
             f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
-            " of a model or an adapter. Pickles are not read, for they can run code: convert them"
-            " with transformers' `save_pretrained`"
+            " of a model or an adapter. Pickles are not read, for they can run code:"
+            " convert them with transformers' `save_pretrained`"
         )
     parts = [[path.name, sha256_file(path)] for path in files]
     if (folder / ADAPTER).is_file():
