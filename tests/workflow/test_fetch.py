@@ -62,8 +62,8 @@ def tree(fresh, hub):
     return fresh
 
 
-def snakemake(tree, *options):
-    command = ["snakemake", "--cores", "2", "--config", "study=far"]
+def snakemake(tree, *options, more=()):
+    command = ["snakemake", "--cores", "2", "--config", "study=far", *more]
     return tree.run(*command, *options)
 
 
@@ -114,3 +114,22 @@ def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
     assert "Nothing to be done" in again.stdout
     everything = written(tree.folder) + (done.stdout + again.stdout + listed).encode()
     assert TOKEN.encode() not in everything
+
+
+def test_a_folder_of_the_users_is_copied_and_followed(tree, hub, tmp_path):
+    registry = tree.folder / "config/sources.yaml"
+    sources = yaml.safe_load(registry.read_text())
+    sources["far-rows"] |= {"hub": None, "gated": False, "path": "mine"}
+    registry.write_text(yaml.safe_dump(sources))
+    rows = tmp_path / "own/mine/data/rows.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("".join(json.dumps(row) + "\n" for row in REQUESTS))
+    asked = snakemake(tree, "--", TARGETS[0])
+    assert "--config sources_dir=FOLDER" in asked.stdout
+    own = [f"sources_dir={tmp_path / 'own'}"]
+    for count in (len(REQUESTS), len(REQUESTS) - 2):
+        rows.write_text("".join(json.dumps(row) + "\n" for row in REQUESTS[:count]))
+        done = snakemake(tree, "--", TARGETS[0], more=own)
+        assert done.returncode == 0, done.stdout
+        assert read_table(tree.folder / TARGETS[0], PROMPT).height == count
+    assert hub.asked == []

@@ -9,7 +9,7 @@ from safetensors.numpy import save
 from hub_stand_in import sha256
 from safegrid.checkpoints import weights_of
 from safegrid.config.lock import FetchSpec
-from safegrid.errors import SourceError
+from safegrid.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.run import fetch_model
 
@@ -172,6 +172,12 @@ def test_a_folder_without_safetensors_is_told(out, tmp_path):
     message = refusal(FetchSpec(kind="base", name="it", path="mine"), out, folder)
     assert "only safetensors are fetched" in message
     assert "pytorch_model.bin" in message
+
+
+def test_pickles_that_were_put_there_by_hand_are_not_read(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(DataError, match="Pickles are not read"):
+        weights_of(tmp_path)
 
 
 def test_weights_are_those_that_the_index_names():
