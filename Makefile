@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 CORES ?= 2
 STUDY ?= mini
+# The folder that `path` of a source, a base or a judge is below.
+SOURCES_DIR ?=
 # Which build of PyTorch: empty takes the one that pip offers, `cpu` or `cu130` the
 # builds of PyTorch's own index, a URL any other index.
 TORCH_BUILD ?=
@@ -17,7 +19,7 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 .PHONY: study test check bench readme confirm env clean
 
 study: $(READY)
-	safegrid study --study $(STUDY) --cores $(CORES)
+	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
 test: $(READY)
 	pytest

@@ -23,6 +23,8 @@ JOBS = {
     "light": [
         "filelock",
         "httpx",
+        "httpx2",
+        "huggingface_hub",
         "ipykernel",
         "jinja2",
         "matplotlib",

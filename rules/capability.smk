@@ -21,6 +21,7 @@ rule capability:
         "../envs/engine.yaml"
     params:
         tasks=benchmark_block("tasks"),
+        blocks=task_blocks,
         limit=benchmark_limit,
         engine=ENGINE,
         benchmark_version=benchmark_block("version"),
@@ -31,6 +32,7 @@ rule capability:
         python -m safegrid capability \
             --suite {wildcards.benchmark:q} \
             --tasks {params.tasks:q} \
+            --blocks {params.blocks:q} \
             --task-files {input.task_files:q} \
             --limit {params.limit} \
             --chain {input.chain:q} \

@@ -12,7 +12,9 @@ BASEDIR = Path(workflow.basedir)
 sys.path.insert(0, str(BASEDIR / "src"))
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+from safegrid import suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
@@ -20,15 +22,20 @@ from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
 from safegrid.stages import VERSIONS
 from safegrid.study import Cell, Model, Study, launcher, one_of
+from safegrid.upstreams import Upstreams
 
 try:
-    check_options(config, ["study"], BASEDIR / "config/config.yaml")
+    check_options(config, ["study", "sources_dir"], BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
+    UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+
+if workflow.is_main_process and UPSTREAMS.unpinned():
+    logger.warning(UPSTREAMS.unpinned())
 
 
 wildcard_constraints:
@@ -59,7 +66,7 @@ def dataset_block(wildcards):
 
 def dataset_source(wildcards):
     spec = STUDY.config.study.datasets[wildcards.dataset]
-    return STUDY.config.sources[spec.source].model_dump_json()
+    return STUDY.source_block(spec.source)
 
 
 def dataset_max_length(wildcards):
@@ -80,7 +87,7 @@ def prompt_block(wildcards):
 
 def prompt_source(wildcards):
     spec = STUDY.prompt_spec(wildcards.benchmark)
-    return STUDY.config.sources[spec.source].model_dump_json()
+    return STUDY.source_block(spec.source)
 
 
 def benchmark_block(field):
@@ -96,6 +103,34 @@ def decode_block(wildcards):
 
 def judge_block(wildcards):
     return STUDY.config.judges[wildcards.judge].spec().model_dump_json()
+
+
+# -------------------------------------------------------------------- upstream
+
+
+def fetch_file_block(wildcards):
+    spec = UPSTREAMS.spec("source", wildcards.source, wildcards.file)
+    return spec.model_dump_json(exclude_none=True)
+
+
+def fetch_base_block(wildcards):
+    return UPSTREAMS.spec("base", wildcards.base).model_dump_json(exclude_none=True)
+
+
+def fetch_judge_block(wildcards):
+    return UPSTREAMS.spec("judge", wildcards.judge).model_dump_json(exclude_none=True)
+
+
+def local_file(wildcards):
+    return UPSTREAMS.local("source", wildcards.source, wildcards.file)
+
+
+def local_base(wildcards):
+    return UPSTREAMS.local("base", wildcards.base)
+
+
+def local_judge(wildcards):
+    return UPSTREAMS.local("judge", wildcards.judge)
 
 
 # ---------------------------------------------------------------------- models
@@ -163,6 +198,10 @@ def labelled(wildcards):
     return STUDY.labelled(wildcards.judge)
 
 
+def labelled_format(wildcards):
+    return STUDY.labelled_format(wildcards.judge)
+
+
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.
@@ -182,7 +221,11 @@ ENGINE = STUDY.config.study.engine.model_dump_json()
 
 
 def task_files(wildcards):
-    return STUDY.task_files(wildcards.benchmark)
+    return suites.task_files(STUDY, wildcards.benchmark)
+
+
+def task_blocks(wildcards):
+    return json.dumps(suites.task_blocks(STUDY, wildcards.benchmark))
 
 
 def benchmark_limit(wildcards):
@@ -191,6 +234,10 @@ def benchmark_limit(wildcards):
 
 
 # ---------------------------------------------------------------------- scores
+
+
+def overlap_file(wildcards):
+    return STUDY.overlap(wildcards.benchmark)
 
 
 def cell_verdicts(wildcards):
@@ -275,6 +322,10 @@ def all_prompts(wildcards):
     return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.prompted]
 
 
+def all_overlaps(wildcards):
+    return [file for name in STUDY.prompted for file in STUDY.overlap(name)]
+
+
 def all_models(wildcards):
     return [STUDY.model_dir(model) for model in STUDY.trained]
 
@@ -301,6 +352,11 @@ def all_verdicts(wildcards):
 
 def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
+
+
+def all_asked(wildcards):
+    """What the bases answered: the prompts that they could not hold are counted."""
+    return STUDY.base_answers()
 
 
 def all_counted(wildcards):
@@ -330,6 +386,7 @@ TABLES = (
     "trainings",
     "rows",
     "overlap",
+    "decontaminated",
 )
 FIGURES = (
     "categories",

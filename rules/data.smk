@@ -1,7 +1,7 @@
 """Raw files become datasets and prompts.
 
 Takes: results/raw/{source}/.
-Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap.json.
+Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap/.
 """
 
 
@@ -63,16 +63,16 @@ rule prepare_prompts:
 
 
 rule overlap:
-    """Count the prompts that datasets and benchmarks share."""
+    """Find the prompts of a benchmark that stand in the datasets."""
     input:
         datasets=all_datasets,
-        prompts=all_prompts,
+        prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
-        overlap="results/{study}/overlap.json",
+        overlap="results/{study}/overlap/{benchmark}.json",
     log:
-        "logs/{study}/overlap.log",
+        "logs/{study}/overlap/{benchmark}.log",
     benchmark:
-        "logs/timing/{study}/overlap.tsv"
+        "logs/timing/{study}/overlap/{benchmark}.tsv"
     conda:
         "../envs/light.yaml"
     params:

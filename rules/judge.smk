@@ -1,6 +1,6 @@
 """Responses become verdicts; a judge itself is measured on labelled rows.
 
-Takes: results/{study}/responses/, a judge's model.
+Takes: results/{study}/responses/, a judge's model (rules have none).
 Gives: results/{study}/verdicts/, results/{study}/measured/.
 """
 
@@ -55,6 +55,7 @@ rule measure:
         "../envs/engine.yaml"
     params:
         judge=judge_block,
+        labelled_format=labelled_format,
         engine=ENGINE,
         version=VERSIONS["measure"],
         store="results/{study}/store/measure/{judge}",
@@ -65,6 +66,7 @@ rule measure:
             --judge {params.judge:q} \
             --chain {input.chain:q} \
             --labelled {input.labelled:q} \
+            --labelled-format {params.labelled_format:q} \
             --engine {params.engine:q} \
             --store {params.store:q} \
             --out {output.measured:q}

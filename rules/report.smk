@@ -162,11 +162,12 @@ rule report:
     params:
         # Of a run before this one that failed.
         partial="results/{study}/partial",
+        sources_dir=config["sources_dir"] or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
-            --config study={wildcards.study:q} \
+            --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
             --report {output.report:q} -- tables figures
         rm -rf {params.partial:q}
         """
@@ -183,18 +184,21 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=STUDY.scores(),
+        sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
+        published=str(PUBLISHED),
         out=f"results/{STUDY.name}/partial",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         mkdir -p {params.out:q}
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
-            --config study={params.study:q} \
+            --config study={params.study:q} sources_dir={params.sources_dir:q} \
             -- {params.gathered:q} >{params.plan:q}
         python -m safegrid report-partial \
             --scores {params.scores:q} \
             --plan {params.plan:q} \
+            --published {params.published:q} \
             --out {params.out:q}
         """

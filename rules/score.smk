@@ -1,6 +1,6 @@
 """Verdicts become scores with intervals, and all scores become one table.
 
-Takes: results/{study}/prompts/, responses/, verdicts/, capability/.
+Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/.
 Gives: results/{study}/scores/, scores.parquet, runs.parquet.
 """
 
@@ -13,6 +13,7 @@ rule score:
         verdicts=cell_verdicts,
         base_responses=base_responses,
         base_verdicts=base_verdicts,
+        overlap=overlap_file,
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -44,6 +45,7 @@ rule score:
             --verdicts {input.verdicts:q} \
             --base-responses {input.base_responses:q} \
             --base-verdicts {input.base_verdicts:q} \
+            --overlap {input.overlap:q} \
             --off-language {params.off_language:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
@@ -134,7 +136,8 @@ rule collect:
         models=all_models,
         manifests=all_counted,
         measured=all_measured,
-        overlap="results/{study}/overlap.json",
+        overlap=all_overlaps,
+        asked=all_asked,
     output:
         scores="results/{study}/scores.parquet",
         runs="results/{study}/runs.parquet",
@@ -155,6 +158,7 @@ rule collect:
             --manifests {input.manifests:q} \
             --measured {input.measured:q} \
             --overlap {input.overlap:q} \
+            --asked {input.asked:q} \
             --out-scores {output.scores:q} \
             --out-runs {output.runs:q}
         """

@@ -18,7 +18,7 @@ rule prepare_data:
     input:
         all_datasets,
         all_prompts,
-        f"results/{STUDY.name}/overlap.json",
+        all_overlaps,
 
 
 rule train_all:

@@ -22,7 +22,8 @@ Dtype = Literal["float32", "bfloat16"]
 Head = Literal["causal", "classify"]
 
 ADAPTER = "adapter_config.json"
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
+# Pickles can run code when they are read.
+WEIGHTS = ("*.safetensors",)
 # What a model's folder needs beside its weights to be asked in conversations.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -83,7 +84,9 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     }
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = classes[head].from_pretrained(chain[0], dtype=getattr(torch, dtype))
+    model = classes[head].from_pretrained(
+        chain[0], dtype=getattr(torch, dtype), use_safetensors=True
+    )
     for folder in chain[1:]:
         from peft import PeftModel
 
@@ -129,7 +132,8 @@ def hash_weights(folder: Path) -> str:
     if not files:
         raise DataError(
             f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
-            " of a model or an adapter"
+            " of a model or an adapter. Pickles are not read, for they can run code:"
+            " convert them with transformers' `save_pretrained`"
         )
     parts = [[path.name, sha256_file(path)] for path in files]
     if (folder / ADAPTER).is_file():

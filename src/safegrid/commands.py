@@ -58,6 +58,26 @@ COMMANDS: dict[str, Command] = {
         "Grow a miniature judge from labelled rows.",
         "world:World judge:text rows:path tokenizer:path out:path",
     ),
+    "pin": _command(
+        "fetch.pin:pin",
+        "Find out what names of the registries stand for, and write the lock.",
+        "names:texts? sources_dir:path?",
+    ),
+    "preflight": _command(
+        "fetch.preflight:preflight",
+        "List what a study fetches: size, licence, gate; or what is missing.",
+        "study:text sources_dir:text?",
+    ),
+    "fetch-source": _command(
+        "fetch.run:fetch_source",
+        "Fetch one file of a source as the lock says.",
+        "spec:FetchSpec file:text local:path-or-none out:path manifest:path",
+    ),
+    "fetch-model": _command(
+        "fetch.run:fetch_model",
+        "Fetch the folder of a base or a judge as the lock says.",
+        "spec:FetchSpec local:path-or-none out:path",
+    ),
     "prepare-dataset": _command(
         "data.preferences:prepare_dataset",
         "Turn a source's rows into preference pairs.",
@@ -71,8 +91,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "overlap": _command(
         "data.overlap:report_overlap",
-        "Count prompts that datasets and benchmarks share.",
-        "datasets:paths prompts:paths out:path",
+        "Find the prompts of a benchmark that stand in the datasets.",
+        "datasets:paths prompts:path out:path",
     ),
     "tokenize": _command(
         "train.tokenize:tokenize_pairs",
@@ -115,8 +135,8 @@ COMMANDS: dict[str, Command] = {
     "measure": _command(
         "judge.measure:measure",
         "Measure a judge on labelled rows that it did not train on.",
-        "judge:JudgeSpec chain:paths labelled:path engine:EngineSpec store:path"
-        " out:path",
+        "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
+        " engine:EngineSpec store:path out:path",
     ),
     "engine": _command(
         "engine.main:run_engine",
@@ -137,8 +157,8 @@ COMMANDS: dict[str, Command] = {
         "score.cell:score_cell",
         "Score one cell, with paired differences to the base.",
         "cell:json metric:text judges:json prompts:path responses:path verdicts:paths"
-        " base_responses:path base_verdicts:paths off_language:float"
-        " most_unscored:float study_seed:int out:path",
+        " base_responses:path base_verdicts:paths overlap:path-or-none"
+        " off_language:float most_unscored:float study_seed:int out:path",
     ),
     "score-capability": _command(
         "score.capability:score_capability",
@@ -156,8 +176,8 @@ COMMANDS: dict[str, Command] = {
     "collect": _command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
-        "scores:paths models:paths manifests:paths measured:paths overlap:path"
-        " out_scores:path out_runs:path",
+        "scores:paths models:paths manifests:paths measured:paths overlap:paths"
+        " asked:paths out_scores:path out_runs:path",
     ),
     "select": _command(
         "score.select:select_settings",
@@ -172,7 +192,7 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths plan:path out:path",
+        "scores:paths plan:path published:path out:path",
     ),
     "readme": _command(
         "report.readme:update_readme",
@@ -182,7 +202,7 @@ COMMANDS: dict[str, Command] = {
     "study": _command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
-        "study:text cores:int",
+        "study:text cores:int sources_dir:text?",
     ),
     "end-run": _command(
         "workflow.lock:end_run",
@@ -192,7 +212,7 @@ COMMANDS: dict[str, Command] = {
     "capability": _command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
-        "suite:text tasks:texts task_files:paths limit:int-or-none chain:paths"
-        " engine:EngineSpec out:path",
+        "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
+        " chain:paths engine:EngineSpec out:path",
     ),
 }

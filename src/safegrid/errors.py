@@ -13,6 +13,10 @@ class DataError(SafegridError):
     """A file of rows is not what its reader expects."""
 
 
+class SourceError(SafegridError):
+    """Files of an upstream cannot be had, or are not those that were pinned."""
+
+
 class EngineError(SafegridError):
     """An engine did not start, died, or gave an answer that cannot be used."""
 

@@ -1,4 +1,4 @@
-"""Rows of jsonl, json and csv files, each with the line where it starts.
+"""Rows of files of every ending that we read, each with the line where it starts.
 
 What cannot be decoded is noted, not raised, so that one run shows everything that is
 wrong with a file.
@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
+
+from safegrid.json_text import JsonText, refuse_constant
 from safegrid.problems import Problems
 
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "{...}"}
@@ -39,7 +42,7 @@ def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             try:
-                values = json.loads(_decode(raw), parse_constant=_refuse_constant)
+                values = json.loads(_decode(raw), parse_constant=refuse_constant)
             except (_NotTextError, ValueError) as error:
                 problems.add(number, _json_reason(error))
                 continue
@@ -51,43 +54,43 @@ def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a list of objects, item by item: only so is each one's line known."""
-    raw = path.read_bytes()
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    line, position = 1, 0
+    text = _text(path, problems)
+    if text is None:
+        return
+    reader = JsonText(text)
     try:
-        text = _decode(raw)
-        position = _skip(text, 0)
-        if text[position : position + 1] != "[":
+        if not reader.at("["):
             problems.add(1, "the file is not a list [...] of objects")
             return
-        position = _skip(text, position + 1)
-        counted = 0
-        while text[position : position + 1] != "]":
-            line += text.count("\n", counted, position)
-            counted = position
-            values, position = decoder.raw_decode(text, position)
+        for line, values in reader.items():
             if isinstance(values, dict):
                 yield Row(line, values)
             else:
                 problems.add(line, f"not an object {{...}}: {type_name(values)}")
-            position = _skip(text, position)
-            if text[position : position + 1] == ",":
-                position = _skip(text, position + 1)
-            elif text[position : position + 1] != "]":
-                raise ValueError("no ',' or ']' after the item that starts here")
-        if _skip(text, position + 1) < len(text):
-            problems.add(line, "more text after the list's end")
-    except (_NotTextError, ValueError) as error:
-        problems.add(_json_line(raw, line, error), _json_reason(error))
+        reader.end()
+    except ValueError as error:
+        problems.add(reader.line_of(error), _json_reason(error))
+
+
+def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]]]:
+    """Read one object whose fields are lists; give each item with its line."""
+    text = _text(path, problems)
+    if text is None:
+        return {}
+    reader = JsonText(text)
+    try:
+        if reader.at("{"):
+            return {name: list(reader.items()) for name in reader.fields()}
+        problems.add(1, "the file is not an object {...} of lists")
+    except ValueError as error:
+        problems.add(reader.line_of(error), _json_reason(error))
+    return {}
 
 
 def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a table with a header; all values are texts, and may span lines."""
-    raw = path.read_bytes()
-    try:
-        text = _decode(raw)
-    except _NotTextError as error:
-        problems.add(_json_line(raw, 1, error), str(error))
+    text = _text(path, problems)
+    if text is None:
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
@@ -106,6 +109,37 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
         problems.add(start, f"not readable as csv: {error}")
 
 
+def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read a table; a row's line is its number, counted from 1."""
+    try:
+        table = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        problems.add(1, f"not readable as parquet: {error}")
+        return
+    for number, values in enumerate(table.iter_rows(named=True), start=1):
+        yield Row(number, values)
+
+
+def read_txt(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read one text a line, as field `text`."""
+    text = _text(path, problems)
+    if text is not None:
+        lines = text.removesuffix("\n").split("\n")
+        for number, line in enumerate(lines, start=1):
+            yield Row(number, {"text": line.removesuffix("\r")})
+
+
+def _text(path: Path, problems: Problems) -> str | None:
+    raw = path.read_bytes()
+    try:
+        return _decode(raw)
+    except _NotTextError as error:
+        cause = error.__cause__
+        assert isinstance(cause, UnicodeDecodeError), "raised from it below"
+        problems.add(raw.count(b"\n", 0, cause.start) + 1, str(error))
+        return None
+
+
 def _decode(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
@@ -116,34 +150,16 @@ def _decode(raw: bytes) -> str:
         ) from error
 
 
-def _skip(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n":
-        position += 1
-    return position
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _json_reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"not readable as JSON: {error.msg} (column {error.colno})"
     return str(error)
 
 
-def _json_line(raw: bytes, line: int, error: Exception) -> int:
-    """Return the line of an error in a file that is read as a whole."""
-    if isinstance(error, json.JSONDecodeError):
-        return error.lineno
-    cause = error.__cause__
-    if isinstance(cause, UnicodeDecodeError):
-        return raw.count(b"\n", 0, cause.start) + 1
-    return line
-
-
 READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
+    ".parquet": read_parquet,
+    ".txt": read_txt,
 }

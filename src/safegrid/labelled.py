@@ -8,7 +8,6 @@ from safegrid.formats import type_name
 from safegrid.problems import Problems, unknown
 from safegrid.raw import Field, Unique, read_rows
 
-FIELDS = ("id", "prompt", "response", "label", "category")
 # Empty answers are labelled too.
 TEXTS = {
     "prompt": Field(str, filled=False),
@@ -23,6 +22,7 @@ class Labelled(NamedTuple):
     Attributes:
         id: unlike every other row's.
         category: null of a row that has none.
+        annotations: what two people said before they settled on the label, if known.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Labelled(NamedTuple):
     response: str
     label: str
     category: str | None
+    annotations: tuple[str, str] | None = None
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
@@ -51,11 +52,9 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         if reason is not None:
             problems.add(line, reason)
         elif ids.is_new(str(values["id"]), line):
-            row = {
-                **{name: values.get(name) for name in FIELDS},
-                "id": str(values["id"]),
-            }
-            rows.append(Labelled._make(row[name] for name in FIELDS))
+            prompt, response, label = (values[name] for name in TEXTS)
+            category = values.get("category")
+            rows.append(Labelled(str(values["id"]), prompt, response, label, category))
     problems.raise_any()
     return rows
 

@@ -21,6 +21,8 @@ class Problems:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # A table of columns has rows and no lines.
+        self._unit = "row" if path.suffix == ".parquet" else "line"
         self._lines: dict[str, list[int]] = {}
 
     def add(self, line: int, reason: str) -> None:
@@ -36,7 +38,8 @@ class Problems:
         if not self._lines:
             return
         entries = [
-            f"  {_lines(lines)}: {reason}" for reason, lines in self._lines.items()
+            f"  {_lines(self._unit, lines)}: {reason}"
+            for reason, lines in self._lines.items()
         ]
         hidden = len(entries) - SHOWN_REASONS
         if hidden > 0:
@@ -65,8 +68,8 @@ def unknown(field: str, value: str, allowed: Collection[str]) -> str:
     return f"field {field!r} is {describe(value)}: {lead}{meant}"
 
 
-def _lines(lines: list[int]) -> str:
+def _lines(unit: str, lines: list[int]) -> str:
     shown = ", ".join(map(str, lines[:SHOWN_LINES]))
     more = len(lines) - SHOWN_LINES
     rest = f" and {more} more" if more > 0 else ""
-    return f"line{'s' if len(lines) > 1 else ''} {shown}{rest}"
+    return f"{unit}{'s' if len(lines) > 1 else ''} {shown}{rest}"

@@ -1,11 +1,11 @@
-"""Rows of a raw file (jsonl, json or csv) with the line that each starts at.
+"""Rows of a raw file with the line that each starts at.
 
 Takes a file in an upstream format and the fields that its adapter reads; gives rows
 whose fields are there and of the right type. What does not fit is noted, not raised,
 so that one run shows everything that is wrong with a file.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,15 @@ def read_rows(
     """Read the rows of a file that carry `fields`; note the others in `problems`.
 
     Args:
-        path: .jsonl (one object a line), .json (a list of objects) or .csv.
+        path: .jsonl (one object a line), .json (a list of objects), .csv, .parquet or
+            .txt (one text a line).
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
 
     Raises:
-        DataError: the file is missing, or its ending is none of the three.
+        DataError: the file is missing, or has another ending.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; build it with its rule, or fetch it")
-    if path.suffix not in READERS:
-        raise DataError(
-            f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
-            f" {', '.join(READERS)}"
-        )
+    check_readable(path, READERS)
     rows = READERS[path.suffix](path, problems)
     count = 0
     for row in rows:
@@ -59,6 +54,21 @@ def read_rows(
             problems.add(row.line, reason)
     if count == 0:
         problems.add(1, "the file holds no readable row")
+
+
+def check_readable(path: Path, endings: Iterable[str]) -> None:
+    """Check that a file is there and has one of the endings.
+
+    Raises:
+        DataError: it is not, or has another.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; build it with its rule, or fetch it")
+    if path.suffix not in endings:
+        raise DataError(
+            f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
+            f" {', '.join(endings)}"
+        )
 
 
 class Unique:

@@ -109,7 +109,9 @@ kind `history`: a training's metric at a step; subject base/recipe/seedN.
 kind `training`: one number of a whole training: steps, pairs, tokens, and the checks
     before its first step; subject as above.
 kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the reason);
-    subject "stage name", of a training "train base/recipe/seedN".
+    subject "stage name", of a training "train base/recipe/seedN"; subject "ask base
+    benchmark": prompts that a base was asked, and those that are longer than its
+    context holds.
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
 kind `overlap`: prompts that a benchmark shares with a dataset; subject
     "dataset / benchmark", n = prompts of the benchmark.

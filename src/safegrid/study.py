@@ -17,6 +17,7 @@ from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
 from safegrid.files import sha256_json
 from safegrid.methods import METHODS
+from safegrid.runs import HOME
 
 NONE = "none"
 
@@ -188,7 +189,9 @@ class Study:
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; a likelihood is the study's base itself."""
+        """Folders of a judge's model; the base for a likelihood, none for rules."""
+        if self.config.judges[judge].method == "rules":
+            return []
         if self.config.judges[judge].kind == "likelihood":
             return [f"results/bases/{base}"]
         return [f"results/judges/{judge}"]
@@ -203,11 +206,21 @@ class Study:
         entry = self.config.judges[judge]
         return self.raw(str(entry.labelled_source), str(entry.labelled_file))
 
+    def labelled_format(self, judge: str) -> str:
+        """The format of those rows."""
+        source = str(self.config.judges[judge].labelled_source)
+        return self.config.sources[source].format
+
     # ---------------------------------------------------------------- sources
 
     def raw(self, source: str, file: str) -> str:
         """A raw file of a source by its short name."""
         return f"results/raw/{source}/{self.config.sources[source].files[file]}"
+
+    def source_block(self, source: str) -> str:
+        """What preparing needs of a source; where its files are from is no part."""
+        parts = {"format", "files", "licence", "content"}
+        return self.config.sources[source].model_dump_json(include=parts)
 
     def dataset_file(self, dataset: str) -> str:
         """The raw file behind a dataset."""
@@ -230,12 +243,11 @@ class Study:
         assert spec is not None, "prompted benchmarks have prompts (checked on load)"
         return spec
 
-    def task_files(self, suite: str) -> list[str]:
-        """The local task files of a capability suite; none for shipped tasks."""
-        source = self.config.benchmarks[suite].task_source
-        if source is None:
+    def overlap(self, benchmark: str) -> list[str]:
+        """What a benchmark shares with the datasets; empty without any dataset."""
+        if not self.config.study.datasets:
             return []
-        return [self.raw(source, file) for file in self.config.sources[source].files]
+        return [f"{self.root}/overlap/{benchmark}.json"]
 
     # ---------------------------------------------------------------- cells
 
@@ -256,6 +268,17 @@ class Study:
     def base_cell(self, cell: Cell) -> Cell:
         """The same benchmark under the base untouched, which differences refer to."""
         return Cell(Model(cell.model.base, NONE, 0), cell.benchmark)
+
+    def base_answers(self) -> list[str]:
+        """What every base, untouched, gave to every benchmark."""
+        bases = [Model(base, NONE, 0) for base in self.config.study.bases]
+        return [
+            self.responses(Cell(model, name))
+            if name in self.prompted
+            else f"{self.root}/capability/{model.path}/{name}.json"
+            for model in bases
+            for name in self.config.benchmarks
+        ]
 
     def scores(self) -> list[str]:
         """Every score file that the study's tables gather."""
@@ -304,14 +327,20 @@ def kto_key(recipe: Recipe) -> str:
 def launcher(recipe: Recipe) -> str:
     """Return the command that starts the package for a recipe's training.
 
-    `--multi_gpu` means several processes; without a GPU they are CPU processes.
+    `--multi_gpu` means several processes; without a GPU they are CPU processes. A
+    job's shell knows where the repository lies (`runs.announce`), its param need not.
     """
-    processes = recipe.training.processes
-    if processes == 1:
+    training = recipe.training
+    if training.processes == 1:
         return "python -m"
+    kind = "--multi_gpu"
+    if training.accelerate is not None:
+        file = f"profiles/accelerate/{training.accelerate}.yaml"
+        kind = f'--config_file "${HOME}/{file}"'
     return (
-        f"accelerate launch --multi_gpu --num_processes {processes} --num_machines 1"
-        " --mixed_precision no --dynamo_backend no --main_process_port 0 --module"
+        f"accelerate launch {kind} --num_processes {training.processes}"
+        " --num_machines 1 --mixed_precision no --dynamo_backend no"
+        " --main_process_port 0 --module"
     )
 
 

@@ -233,7 +233,9 @@ class ChatTokenizer:
             raise DataError(
                 f"{self.folder}: no chat template, neither a file chat_template.jinja"
                 " nor a key chat_template in tokenizer_config.json; a model that is"
-                " asked in conversations needs one"
+                " asked in conversations needs one. Name a file of config/templates"
+                " under the key `template` of its entry in config/bases.yaml or"
+                " config/judges.yaml, or put one into the folder"
             )
         return self.template
 

@@ -23,11 +23,12 @@ RENDER_DATE = datetime(2024, 7, 26)
 SPECIAL_TOKENS = tuple(
     f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 )
+TEMPLATE = "chat_template.jinja"
 NAMES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
-    "chat_template.jinja",
+    TEMPLATE,
 )
 
 
@@ -96,7 +97,7 @@ def read_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
     Raises:
         DataError: there are several templates and none is the default one.
     """
-    path = folder / "chat_template.jinja"
+    path = folder / TEMPLATE
     if path.is_file():
         return path.read_text(encoding="utf-8")
     found = settings.get("chat_template")

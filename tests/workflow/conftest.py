@@ -149,15 +149,28 @@ class Tree:
             end_processes(owner.run)
 
 
+def untouched(folder: Path) -> Tree:
+    """Copy the repository without anything that was made in it."""
+    ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
+    return Tree(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Tree]:
+    """A copy of the repository in which nothing was run."""
+    tree = untouched(tmp_path / "repository")
+    yield tree
+    tree.end()
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     """A copy of the repository in which the study `tiny` was run to its report.
 
     Whoever edits it takes the edit back; whoever runs jobs makes a copy.
     """
-    tree = Tree(tmp_path_factory.mktemp("workflow") / "repository")
-    ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
-    shutil.copytree(ROOT, tree.folder, ignore=shutil.ignore_patterns(".git", *ignored))
+    tree = untouched(tmp_path_factory.mktemp("workflow") / "repository")
     tree.first_run = tree.call(*tree.study_command)
     yield tree
     tree.end()

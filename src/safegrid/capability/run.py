@@ -17,7 +17,7 @@ from lm_eval.evaluator import evaluate
 from safegrid.artifacts import manifest, read_json, write_json
 from safegrid.capability.client import EngineModel
 from safegrid.capability.results import suite_results
-from safegrid.capability.tasks import loaded_tasks
+from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.checkpoints import weights_hash
 from safegrid.config import EngineSpec
 from safegrid.engine.client import Engine
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 def capability(
     suite: str,
     tasks: list[str],
+    blocks: dict[str, dict[str, Any]],
     task_files: list[Path],
     limit: int | None,
     chain: list[Path],
@@ -42,7 +43,8 @@ def capability(
     Args:
         suite: name of the benchmark in the study.
         tasks: names of tasks, groups or tags: the study's own or shipped ones.
-        task_files: YAML and rows of the study's own tasks.
+        blocks: for tasks of the registry what `loaded_tasks` needs to know of them.
+        task_files: YAML and rows of the study's own tasks, rows of the registry's.
         limit: documents of each task, null for all.
         chain: folders that make the model; the tokenizer is the first one's.
         engine: which engine answers.
@@ -55,11 +57,12 @@ def capability(
     """
     tokenizer = ChatTokenizer.load(chain[0])
     with (
-        loaded_tasks(tasks, task_files) as loaded,
+        loaded_tasks(tasks, task_files, blocks) as loaded,
         lease(engine, chain, "causal") as client,
     ):
         context = _context(client, chain[0])
         model = EngineModel(client, tokenizer, context, engine.chunk)
+        left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
     for name, task in found["tasks"].items():
@@ -78,6 +81,7 @@ def capability(
         {
             "suite": suite,
             "tasks": tasks,
+            "blocks": blocks,
             "limit": limit,
             "weights": weights_hash(chain),
             "template": tokenizer.template_hash,
@@ -85,6 +89,7 @@ def capability(
         ("lm_eval", "datasets"),
         engine=client.identity._asdict(),
         rows=sum(task["n"] for task in found["tasks"].values()),
+        dropped=left_out,
     )
     write_json(out, {"manifest": facts, "suite": suite, "templated": True, **found})
 

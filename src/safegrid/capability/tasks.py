@@ -1,11 +1,12 @@
-"""Finding a suite's tasks: in the study's own files first, then among the shipped.
+"""Finding a suite's tasks: in the study's own files, the registry, then the shipped.
 
 Indexing the thousands of tasks that lm-evaluation-harness ships costs seven CPU
 seconds, so it is done only for a name that the study's own files do not hold.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ import datasets
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.tasks import TaskManager
 
+from safegrid.capability.shipped import write_tasks
 from safegrid.errors import ConfigError
 from safegrid.formats import READERS
 from safegrid.problems import Problems, describe
@@ -29,7 +31,11 @@ class LocalTask(NamedTuple):
 
 
 @contextlib.contextmanager
-def loaded_tasks(names: Sequence[str], files: Sequence[Path]) -> Iterator[Any]:
+def loaded_tasks(
+    names: Sequence[str],
+    files: Sequence[Path],
+    blocks: Mapping[str, dict[str, Any]] | None = None,
+) -> Iterator[Any]:
     """Load tasks by name for the time of a run.
 
     Rows of the study's own tasks are converted into a folder that is deleted at the
@@ -38,6 +44,8 @@ def loaded_tasks(names: Sequence[str], files: Sequence[Path]) -> Iterator[Any]:
     Args:
         names: tasks, groups or tags.
         files: the study's task files; a YAML's `data_files` are read beside it.
+        blocks: the registry's tasks by name: `like`, `files` (a path for each split),
+            `field`, `rows`, `settings` (see `safegrid.config.study.TaskEntry`).
 
     Gives:
         lm-evaluation-harness's own dictionary of tasks and groups.
@@ -46,25 +54,32 @@ def loaded_tasks(names: Sequence[str], files: Sequence[Path]) -> Iterator[Any]:
         ConfigError: nobody knows a name.
         DataError: the study's own rows are none, or not readable.
     """
-    for path in files:
+    blocks = blocks or {}
+    registered = {Path(p) for block in blocks.values() for p in block["files"].values()}
+    for path in set(files) - registered:
         _check_rows(path)
-    local = _local(files)
+    with TemporaryDirectory(prefix="safegrid-tasks-") as folder:
+        written = write_tasks(blocks, Path(folder))
+        local = _local([*files, *written])
+        yield _load(names, local, Path(folder))
+
+
+def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any:
     shipped = TaskManager() if any(name not in local for name in names) else None
     _check(names, local, shipped)
     found: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}, "group_map": {}}
-    with TemporaryDirectory(prefix="safegrid-tasks-") as cache:
-        for name in names:
-            if name in local:
-                own = local[name]
-                with _reading_from(own.folder, Path(cache)):
-                    loaded = own.manager.load([name])
-            else:
-                assert shipped is not None, "names that are not local were checked"
-                loaded = shipped.load([name])
-            for part, members in found.items():
-                members |= loaded.get(part, {})
-        _settle(found["tasks"].values())
-        yield found
+    for name in names:
+        if name in local:
+            own = local[name]
+            with _reading_from(own.folder, cache):
+                loaded = own.manager.load([name])
+        else:
+            assert shipped is not None, "names that are not local were checked"
+            loaded = shipped.load([name])
+        for part, members in found.items():
+            members |= loaded.get(part, {})
+    _settle(found["tasks"].values())
+    return found
 
 
 def _local(files: Sequence[Path]) -> dict[str, LocalTask]:
@@ -118,14 +133,29 @@ def _check(
 def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
     """Resolve a task's relative data files beside it, and cache rows in `cache`."""
     usual = datasets.config.HF_DATASETS_CACHE
+    rank = os.environ.get("LOCAL_RANK")
+    # IFEval's module downloads a file of nltk when it is imported as rank 0.
+    os.environ["LOCAL_RANK"] = rank or "1"
     datasets.config.HF_DATASETS_CACHE = cache
     datasets.disable_progress_bars()
     try:
         with contextlib.chdir(folder):
             yield
     finally:
+        if rank is None:
+            del os.environ["LOCAL_RANK"]
         datasets.config.HF_DATASETS_CACHE = usual
         datasets.enable_progress_bars()
+
+
+def rows_left_out(loaded: dict[str, Any]) -> dict[str, int]:
+    """Return how many rows of each task its `process_docs` left out, where any."""
+    counts = {
+        name: len(task.dataset[task.config.test_split]) - len(task.eval_docs)
+        for name, task in loaded["tasks"].items()
+        if task.config.process_docs is not None
+    }
+    return {name: count for name, count in counts.items() if count > 0}
 
 
 def _settle(tasks: Any) -> None:

@@ -14,6 +14,7 @@ from safegrid.config.blocks import (
     Training,
 )
 from safegrid.config.data import DatasetSpec, PromptSpec, SourceSpec
+from safegrid.config.lock import FetchSpec
 from safegrid.config.study import (
     BaseEntry,
     BenchmarkSpec,
@@ -30,6 +31,7 @@ __all__ = [
     "DatasetSpec",
     "Decode",
     "EngineSpec",
+    "FetchSpec",
     "JudgeEntry",
     "JudgeSpec",
     "Lora",

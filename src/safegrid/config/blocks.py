@@ -58,32 +58,47 @@ class EngineSpec(Block):
 
 
 class JudgeSpec(Block):
-    """How a judge's model is read.
+    """How a judge is read.
 
     Attributes:
+        method: what judges: the judge's model, or rules of this package (for kind
+            `refusal`), which need neither a folder nor an engine.
         threshold: guard: P(unsafe) from which on a response is unsafe.
         safe: verdict word of a guard; `unsafe` likewise.
-        prefix: text between generation prompt and verdict word (Llama Guard 3: two
-            newlines).
+        questions: lines that a guard fills in before the one that is read, each with
+            one of its two words; the likelier word is written after each.
+        prefix: text between generation prompt, or the last question's answer, and
+            verdict word (Llama Guard 3: two newlines).
         least_mass: a guard that puts less than this probability on its two verdict
             words together has not answered: unscored.
         category_tokens: tokens generated for the category line of unsafe rows, its end
             included: the last code of a line that is cut there is left out.
         positive: label of a classifier whose probability is the score.
-        classes: labels that a classifier may give.
+        classes: labels that a classifier may give, first the one that kappa sets
+            against the positive one.
     """
 
     name: str
     kind: Literal["guard", "toxicity", "refusal", "likelihood"]
+    method: Literal["model", "rules"] = "model"
     version: Positive = 1
     threshold: Share = 0.5
     safe: str = "safe"
     unsafe: str = "unsafe"
+    questions: list[str] = []
     prefix: str = ""
     least_mass: Share = 0.5
     category_tokens: int = Field(default=0, ge=0)
     positive: str = ""
     classes: list[str] = []
+
+    @model_validator(mode="after")
+    def _method_fits_kind(self) -> "JudgeSpec":
+        if self.method == "rules" and self.kind != "refusal":
+            raise ValueError(
+                f"method 'rules' is for kind 'refusal', not {self.kind!r}: remove it"
+            )
+        return self
 
 
 class Lora(Block):
@@ -103,6 +118,8 @@ class Training(Block):
         micro_batch: pairs a forward of one process; what `batch` has more is
             accumulated.
         processes: how many train together, under `accelerate launch`.
+        accelerate: how they share a model: a file of profiles/accelerate; null for a
+            whole copy each.
         warmup: share of the steps with a rising learning rate.
         lora: an adapter's shape, or null for full fine-tuning.
     """
@@ -115,6 +132,7 @@ class Training(Block):
     batch: Positive
     micro_batch: Positive
     processes: Positive = 1
+    accelerate: Literal["fsdp", "deepspeed"] | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1
     weight_decay: float = Field(default=0.0, ge=0)
@@ -133,6 +151,11 @@ class Training(Block):
             raise ValueError(
                 f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
                 f" x {self.processes} processes"
+            )
+        if self.accelerate and self.processes == 1:
+            raise ValueError(
+                f"accelerate {self.accelerate!r} shares a model among processes, but"
+                " `processes` is 1; raise it or remove `accelerate`"
             )
         return self
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.blocks import Training
-from safegrid.config.data import DATASET_FORMATS, PROMPT_FORMATS
 from safegrid.config.documents import Document, KeyPath, Problems, read_document
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.study import BenchmarkSpec
@@ -18,8 +17,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 UNTOUCHED = "none"
 
 
-def check_study(documents: StudyDocuments, sources: Mapping[str, Any]) -> None:
-    """Note names that cannot be folders, seeds that repeat, formats that do not fit."""
+def check_study(documents: StudyDocuments) -> None:
+    """Note names that cannot be folders, and seeds that repeat."""
     for section in ("datasets", "recipes", "benchmarks"):
         _check_folder_names(documents, documents.study, (section,))
     if UNTOUCHED in documents.section("recipes"):
@@ -29,18 +28,6 @@ def check_study(documents: StudyDocuments, sources: Mapping[str, Any]) -> None:
             "the name is taken by the base untouched, which stands in every study",
         )
     _check_seeds(documents)
-    for name, block in documents.section("datasets").items():
-        _check_format(documents, ("datasets", name), block, sources, DATASET_FORMATS)
-    for name, block in documents.section("benchmarks").items():
-        if not isinstance(block, dict):
-            continue
-        like = documents.benchmarks.data.get(block.get("like", name)) or {}
-        prompts = block.get("prompts")
-        kind = {**like.get("prompts", {}), **(prompts or {})}.get("kind")
-        if kind in PROMPT_FORMATS:
-            path = ("benchmarks", name, "prompts")
-            wanted = {PROMPT_FORMATS[kind]}
-            _check_format(documents, path, prompts, sources, wanted)
 
 
 def check_registries(
@@ -147,26 +134,6 @@ def _check_seeds(documents: StudyDocuments) -> None:
         _note(documents, ("seeds",), f"got {seeds}: a seed stands twice")
     if any(isinstance(seed, int) and seed < 0 for seed in seeds):
         _note(documents, ("seeds",), f"got {seeds}: a seed is 0 or more")
-
-
-def _check_format(
-    documents: StudyDocuments,
-    path: KeyPath,
-    block: object,
-    sources: Mapping[str, Any],
-    wanted: Iterable[str],
-) -> None:
-    name = block.get("source") if isinstance(block, dict) else None
-    if not isinstance(name, str) or name not in sources:
-        return
-    if sources[name].format in wanted:
-        return
-    _note(
-        documents,
-        (*path, "source"),
-        f"got {name!r}, which is in format {sources[name].format!r}; expected a source"
-        f" in format {' or '.join(sorted(wanted))}",
-    )
 
 
 def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:

@@ -5,9 +5,26 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.blocks import Block, Positive
+from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
-    "documents", "pku", "alert", "realtoxicityprompts", "xstest", "labelled", "lm_eval"
+    "documents",
+    "pku",
+    "alert",
+    "alert_dpo",
+    "safe_to_serve",
+    "pairs_csv",
+    "realtoxicityprompts",
+    "garak",
+    "xstest",
+    "xstest_completions",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "prompts_csv",
+    "labelled",
+    "lm_eval",
 ]
 # PKU-SafeRLHF's nineteen, in upstream's order.
 HarmCategory = Literal[
@@ -32,36 +49,55 @@ HarmCategory = Literal[
     "Animal Abuse",
 ]
 HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
-PromptKind = Literal["alert", "alert_adversarial", "toxicity", "xstest"]
+# What a prompt is: "safe" where a refusal would be over-refusal.
+Label = Literal["safe", "unsafe"]
+PromptKind = Literal[
+    "alert",
+    "alert_adversarial",
+    "toxicity",
+    "garak",
+    "xstest",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "prompts_csv",
+]
 
+# The formats of rows with known labels, which a judge can be measured on.
+LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
-DATASET_FORMATS: frozenset[Format] = frozenset({"pku"})
+DATASET_FORMATS: frozenset[Format] = frozenset(
+    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv"}
+)
 PROMPT_FORMATS: dict[PromptKind, Format] = {
     "alert": "alert",
     "alert_adversarial": "alert",
     "toxicity": "realtoxicityprompts",
+    "garak": "garak",
     "xstest": "xstest",
+    "harmbench": "harmbench",
+    "advbench": "advbench",
+    "safety_tuned_llamas": "safety_tuned_llamas",
+    "instructions": "instructions",
+    "prompts_csv": "prompts_csv",
 }
 
 
-class SourceSpec(Block):
-    """An upstream set of files: its format, its licence and what is in it.
+class SourceSpec(Upstream):
+    """An upstream set of files: where they are from, their format and licence.
 
     Attributes:
         format: the schema of its files; picks the adapter.
         files: a short name for each file that a study may ask for, and the file's
-            path inside the source's folder.
-        licence: as stated upstream (an SPDX expression where there is one).
-        content: what a reader will meet in the rows.
-        world: the world that grows it; null where it is fetched.
+            path upstream, which is its path inside the source's folder too.
     """
 
     format: Format
-    files: dict[str, str] = Field(min_length=1)
+    files: dict[str, Below] = Field(min_length=1)
     licence: str
     content: str
-    world: str | None = None
 
 
 class DatasetSpec(Block):
@@ -70,11 +106,12 @@ class DatasetSpec(Block):
     Attributes:
         source: name in the registry of sources.
         file: short name of the file in that source.
-        keep: which rows become pairs. `exactly_one_safe`: one response is safe and
-            is chosen; `safer_response_id`: every row, the response that upstream
-            calls safer is chosen, though both or neither may be safe.
-        categories: only pairs whose rejected response carries one of these harm
-            categories; null for all.
+        keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
+            response is safe and is chosen; `safer_response_id`: every row, the
+            response that upstream calls safer is chosen, though both or neither may
+            be safe.
+        categories: format `pku` only: pairs whose rejected response carries one of
+            these harm categories; null for all.
         limit: pairs to keep, drawn by `seed`; null for all.
         seed: rules which pairs a limit, and later a recipe's fraction, keeps.
         max_length: tokens of prompt and response together; longer pairs are dropped
@@ -100,6 +137,8 @@ class PromptSpec(Block):
         plain: `alert_adversarial` only: short name of the source's plain file, by
             which the item behind each attack is found; null makes every row an item
             of its own.
+        label: what every prompt is, where its row does not say; over-refusal is
+            about the safe ones.
         limit: prompts to keep, drawn by `seed`; null for all.
         seed: rules which prompts a limit keeps.
     """
@@ -108,6 +147,7 @@ class PromptSpec(Block):
     file: str
     kind: PromptKind
     plain: str | None = None
+    label: Label | None = None
     limit: Positive | None = None
     seed: int = 0
 

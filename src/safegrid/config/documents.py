@@ -1,6 +1,7 @@
 """YAML files with the line of every key, and the problems found in them."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from safegrid.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
+# A user and a password in an address, which no message may repeat.
+CREDENTIALS = re.compile(r"(?<=://)[^/@'\s]+(?=@)")
 
 
 @dataclass
@@ -127,7 +130,7 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
     if item["type"] == "missing":
         return "missing; it has no default"
     message = item["msg"].removeprefix("Value error, ")
-    return f"got {item['input']!r}: {message}"
+    return f"got {CREDENTIALS.sub('***', repr(item['input']))}: {message}"
 
 
 def _fields(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:

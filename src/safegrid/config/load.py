@@ -14,14 +14,25 @@ from safegrid.config.blocks import Recipe
 from safegrid.config.checks import check_registries, check_study
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.formats import check_formats
+from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
 from safegrid.config.recipes import resolve_recipes
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.study import BaseEntry, BenchmarkSpec, JudgeEntry, StudyEntry
+from safegrid.config.study import (
+    BaseEntry,
+    BenchmarkSpec,
+    JudgeEntry,
+    StudyEntry,
+    TaskEntry,
+)
+from safegrid.config.upstream import ModelUpstream
 from safegrid.config.world import World
 
 # The benchmark name of scores that are made from several benchmarks.
 GLOBAL = "global"
+# Written by `safegrid pin`.
+LOCK = "sources.lock.yaml"
 # The kind of judge without which a metric has no score at all.
 NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
 
@@ -36,7 +47,37 @@ class Config:
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
+    tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
+    lock: Lock
+    templates: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Registries:
+    """Everything that has an upstream, whatever study uses it."""
+
+    sources: dict[str, SourceSpec]
+    bases: dict[str, BaseEntry]
+    judges: dict[str, JudgeEntry]
+    lock: Lock
+
+
+def load_registries(root: Path) -> Registries:
+    """Load what `safegrid pin` can pin, with the lock, from the folder `root`.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    registries = Registries(
+        _registry(root, "sources", SourceSpec, problems),
+        _registry(root, "bases", BaseEntry, problems),
+        _registry(root, "judges", JudgeEntry, problems),
+        _lock(root, problems),
+    )
+    problems.raise_if_any("registries")
+    return registries
 
 
 def load_config(root: Path, name: str) -> Config:
@@ -50,18 +91,38 @@ def load_config(root: Path, name: str) -> Config:
     documents = StudyDocuments.read(root, name)
     problems = documents.problems
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
-    worlds = _registry(documents, "worlds", World)
-    sources = _registry(documents, "sources", SourceSpec)
-    bases = _registry(documents, "bases", BaseEntry)
-    judges = _registry(documents, "judges", JudgeEntry)
-    check_names(documents, sources, bases, judges)
-    check_study(documents, sources)
+    worlds = _registry(root, "worlds", World, problems)
+    sources = _registry(root, "sources", SourceSpec, problems)
+    bases = _registry(root, "bases", BaseEntry, problems)
+    judges = _registry(root, "judges", JudgeEntry, problems)
+    lock = _lock(root, problems)
+    tasks = _registry(root, "tasks", TaskEntry, problems)
+    check_names(documents, sources, bases, judges, tasks)
+    check_formats(documents, sources)
+    check_study(documents)
     grown = {"sources": sources, "bases": bases, "judges": judges}
     check_registries(documents, worlds, judges, grown)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
+    used = {
+        *([*study.bases, *study.compared] if study is not None else ()),
+        *(judge for spec in benchmarks.values() for judge in spec.judges),
+    }
+    models = {n: m for n, m in {**bases, **judges}.items() if n in used}
+    templates = _templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
-    return Config(study, recipes, benchmarks, judges, sources, bases, worlds)
+    return Config(
+        study,
+        recipes,
+        benchmarks,
+        judges,
+        sources,
+        bases,
+        tasks,
+        worlds,
+        lock,
+        templates,
+    )
 
 
 def _check_study(root: Path, name: str) -> None:
@@ -73,16 +134,38 @@ def _check_study(root: Path, name: str) -> None:
 
 
 def _registry(
-    documents: StudyDocuments, stem: str, model: type[BaseModel]
+    root: Path, stem: str, model: type[BaseModel], problems: Problems
 ) -> dict[str, Any]:
-    document = read_document(documents.root / f"{stem}.yaml", documents.problems)
+    document = read_document(root / f"{stem}.yaml", problems)
     entries = {}
     for name, data in document.data.items():
         # An entry that knows its own name takes the key that it stands under.
         if "name" in model.model_fields and isinstance(data, dict):
             data = {"name": name, **data}
-        entries[name] = validate(model, data, document, (name,), documents.problems)
+        entries[name] = validate(model, data, document, (name,), problems)
     return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def _lock(root: Path, problems: Problems) -> Lock:
+    """Read the lock of a configuration; without one nothing is pinned."""
+    if not (root / LOCK).is_file():
+        return Lock()
+    document = read_document(root / LOCK, problems)
+    lock: Lock | None = validate(Lock, document.data, document, (), problems)
+    return lock or Lock()
+
+
+def _templates(
+    root: Path, models: dict[str, ModelUpstream], problems: Problems
+) -> dict[str, str]:
+    """Return the text of every chat template that a base or a judge names."""
+    folder = root / "templates"
+    there = {path.stem: path for path in sorted(folder.glob("*.jinja"))}
+    for name, model in models.items():
+        if model.template is not None and model.template not in there:
+            key = f"{name}.template"
+            problems.unknown(str(folder), key, model.template, "template", there)
+    return {name: path.read_text(encoding="utf-8") for name, path in there.items()}
 
 
 def _benchmarks(

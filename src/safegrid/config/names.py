@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.data import LABELLED_FORMATS
 from safegrid.config.sections import StudyDocuments
 
 # Folders of results/ that belong to all studies.
@@ -14,6 +15,7 @@ def check_names(
     sources: Mapping[str, Any],
     bases: Mapping[str, Any],
     judges: Mapping[str, Any],
+    tasks: Mapping[str, Any],
 ) -> None:
     """Note every name of the study that stands in no registry."""
     checker = _Names(documents, sources)
@@ -34,6 +36,8 @@ def check_names(
             checker.known(f"{key}.task_source", wanted, "source", sources)
         if isinstance(block.get("prompts"), dict):
             checker.source(f"{key}.prompts", block["prompts"])
+        for task in _known(block.get("tasks"), tasks):
+            checker.task(task, tasks[task])
     _check_own_name(documents)
     _check_labelled(documents, sources, judges)
 
@@ -70,6 +74,26 @@ class _Names:
                 wanted = [block[field]]
                 kind = f"file of source {name!r}"
                 self.known(f"{key}.{field}", wanted, kind, files)
+
+    def task(self, name: str, entry: Any) -> None:
+        """Note a source, or files, that a task of the registry has and nobody knows."""
+        where = str(self.documents.root / "tasks.yaml")
+        if entry.source not in self.sources:
+            self.documents.problems.unknown(
+                where, f"{name}.source", entry.source, "source", self.sources
+            )
+            return
+        files = self.sources[entry.source].files
+        for file in entry.files.values():
+            if file not in files:
+                kind = f"file of source {entry.source!r}"
+                self.documents.problems.unknown(
+                    where, f"{name}.files", file, kind, files
+                )
+
+
+def _known(names: object, registry: Mapping[str, Any]) -> list[str]:
+    return [n for n in names if n in registry] if isinstance(names, list) else []
 
 
 def _blocks(
@@ -110,4 +134,11 @@ def _check_labelled(
             kind = f"file of source {source!r}"
             documents.problems.unknown(
                 where, f"{name}.labelled_file", file, kind, files
+            )
+        elif sources[source].format not in LABELLED_FORMATS:
+            documents.problems.add(
+                where,
+                key,
+                f"source {source!r} is of format {sources[source].format!r}; labelled"
+                f" rows are of {' or '.join(sorted(LABELLED_FORMATS))}",
             )

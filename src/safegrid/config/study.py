@@ -6,7 +6,9 @@ from pydantic import Field
 
 from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
 from safegrid.config.data import DatasetSpec, PromptSpec
+from safegrid.config.upstream import ModelUpstream
 
+RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal["safety", "toxicity", "over_refusal", "capability"]
 
 
@@ -16,9 +18,9 @@ class BenchmarkSpec(Block):
     Attributes:
         version: covers prompts and decoding; raise it when their meaning changes.
         prompts: where the prompts come from; null for capability suites.
-        tasks: lm-evaluation-harness task names of a capability suite.
-        task_source: source whose folder holds the task files; null for tasks that
-            lm-evaluation-harness ships.
+        tasks: names of a capability suite's tasks: of the source's own files, of the
+            registry (`TaskEntry`), or shipped with lm-evaluation-harness.
+        task_source: source whose folder holds task files; null where none is needed.
         limit: items a task, null for all.
         off_language: quantile of the base's own answers below which an answer's
             mean log-probability counts as not of the language.
@@ -35,16 +37,36 @@ class BenchmarkSpec(Block):
     off_language: Share = 0.01
 
 
-class JudgeEntry(JudgeSpec):
+class TaskEntry(Block):
+    """A task that lm-evaluation-harness ships, over rows of a source.
+
+    Prompt, filters and metrics are the shipped task's; only its rows are ours.
+
+    Attributes:
+        like: the shipped task's YAML, inside the harness's folder of tasks.
+        source: name in the registry of sources.
+        files: a split of the shipped task, and the short name of the file that is it.
+        field: json only: the key under which the rows stand; null for a file of rows.
+        rows: a function of `safegrid.capability.rows` that the rows go through first.
+        settings: other keys of the shipped task's YAML, with other values.
+    """
+
+    like: str
+    source: str
+    files: dict[str, str] = Field(min_length=1)
+    field: str | None = None
+    rows: RowFunction | None = None
+    settings: dict[str, Any] = {}
+
+
+class JudgeEntry(JudgeSpec, ModelUpstream):
     """A judge of the registry: how it is read, and where it comes from.
 
     Attributes:
-        world: the world that grows it; null where it is fetched.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
     """
 
-    world: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
 
@@ -65,14 +87,8 @@ class RecipeEntry(Block):
     training: dict[str, Any] = {}
 
 
-class BaseEntry(Block):
-    """A base of the registry.
-
-    Attributes:
-        world: the world that grows it; null where its folder is put there by hand.
-    """
-
-    world: str | None = None
+class BaseEntry(ModelUpstream):
+    """A base of the registry: where its folder comes from."""
 
 
 class StudyEntry(Block):

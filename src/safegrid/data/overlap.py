@@ -1,9 +1,9 @@
 """Which benchmark prompts a model may have met in its training pairs.
 
-Takes prepared datasets and prompts; gives a JSON report that counts, for each dataset
-and benchmark, the prompts that equal a training prompt, that contain one or stand in
-one, or that share a run of eight words with one. Texts are compared by normalised
-words; responses are not compared.
+Takes prepared datasets and the prompts of one benchmark; gives a JSON report that
+names, for each dataset, the prompts that equal a training prompt, that contain one or
+stand in one, or that share a run of eight words with one. Texts are compared by
+normalised words; responses are not compared.
 """
 
 from collections.abc import Iterable
@@ -19,15 +19,16 @@ from safegrid.records import PREFERENCE, PROMPT
 NGRAM = 8
 
 
-def report_overlap(datasets: list[Path], prompts: list[Path], out: Path) -> None:
-    """Write the overlap of every dataset with every benchmark.
+def report_overlap(datasets: list[Path], prompts: Path, out: Path) -> None:
+    """Write the overlap of every dataset with a benchmark.
 
     Args:
         datasets: tables of type PREFERENCE; a report names them by file name.
-        prompts: tables of type PROMPT, named likewise.
-        out: JSON with `pairs`, one entry for each dataset and benchmark: `exact`,
-            `contained` and `ngram` each with `n` and `prompt_ids`, and
-            `n_without_ngram`, the prompts too short to hold eight words.
+        prompts: a table of type PROMPT, named likewise.
+        out: JSON with `pairs`, one entry for each dataset: `exact`, `contained` and
+            `ngram` each with `n` and `prompt_ids`, and `n_without_ngram`, the prompts
+            too short to hold eight words; and with `contaminated`, the ids of the
+            prompts that equal a training prompt or share eight words with one.
 
     Raises:
         DataError: a table is not of its type.
@@ -36,15 +37,21 @@ def report_overlap(datasets: list[Path], prompts: list[Path], out: Path) -> None
         path.stem: set(map(words, read_table(path, PREFERENCE)["prompt"]))
         for path in datasets
     }
-    asked = {path.stem: _asked(read_table(path, PROMPT)) for path in prompts}
+    asked = _asked(read_table(prompts, PROMPT))
     pairs = [
-        {"dataset": dataset, "benchmark": benchmark, **overlap(seen, texts)}
+        {"dataset": dataset, "benchmark": prompts.stem, **overlap(seen, asked)}
         for dataset, seen in trained.items()
-        for benchmark, texts in asked.items()
     ]
-    inputs = {"datasets": datasets, "prompts": prompts}
+    shared = {
+        name
+        for pair in pairs
+        for kind in ("exact", "ngram")
+        for name in pair[kind]["prompt_ids"]
+    }
+    inputs: dict[str, Path | list[Path]] = {"datasets": datasets, "prompts": prompts}
     facts = manifest("overlap", inputs, {"ngram": NGRAM})
-    write_json(out, {"manifest": facts, "pairs": pairs})
+    contaminated = [name for name in asked if name in shared]
+    write_json(out, {"manifest": facts, "pairs": pairs, "contaminated": contaminated})
 
 
 def overlap(seen: set[Words], asked: dict[str, Words]) -> dict[str, Any]:

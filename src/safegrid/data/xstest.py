@@ -6,12 +6,15 @@ their type and whether the safe answer is to comply.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import get_args
 
+from safegrid.config.data import Label
+from safegrid.data.items import item_of
+from safegrid.data.rows import Prompt
 from safegrid.problems import Problems, unknown
 from safegrid.raw import Field, Unique, read_rows
 
-LABELS = ("safe", "unsafe")
+LABELS = get_args(Label)
 FIELDS = {
     "id": Field(str),
     "prompt": Field(str),
@@ -20,17 +23,7 @@ FIELDS = {
 }
 
 
-class Probe(NamedTuple):
-    """One prompt; `label` is "safe" where a refusal would be over-refusal."""
-
-    line: int
-    key: str
-    text: str
-    kind: str
-    label: str
-
-
-def read(path: Path, problems: Problems) -> Iterator[Probe]:
+def read(path: Path, problems: Problems) -> Iterator[Prompt]:
     """Read the file; what does not fit is noted in `problems`."""
     ids = Unique("field 'id'", problems)
     for row in read_rows(path, FIELDS, problems):
@@ -38,10 +31,10 @@ def read(path: Path, problems: Problems) -> Iterator[Probe]:
         if values["label"] not in LABELS:
             problems.add(row.line, unknown("label", values["label"], LABELS))
         elif ids.is_new(values["id"], row.line):
-            yield Probe(
-                row.line,
-                values["id"],
+            yield Prompt(
+                f"xstest-{values['id']}",
                 values["prompt"],
-                values["type"],
-                values["label"],
+                cluster=item_of(values["prompt"]),
+                category=values["type"],
+                reference=values["label"],
             )

@@ -96,6 +96,14 @@ def generate(
         **_counts(answers),
     )
     write_table(out, _table(items, answers, decode), RESPONSE, facts)
+    if facts["finish"]["error"]:
+        logger.warning(
+            "%d of %d prompts are too long for the model's context with %d tokens of"
+            " answer; they were not asked, and are unscored",
+            facts["finish"]["error"],
+            len(answers),
+            decode.max_new_tokens,
+        )
     logger.info("%d responses: %s", len(answers), facts["finish"])
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,23 @@ from statsmodels.stats.proportion import proportion_confint
 from safegrid.artifacts import manifest, write_json
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
+from safegrid.judge.agreement import agreement_of
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED, Item
-from safegrid.judge.verdicts import judge_items, verdict_version
+from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
+from safegrid.judge.xstest import read_completions
 from safegrid.labelled import Labelled, read_labelled
 
 logger = logging.getLogger(__name__)
 
 # One minus the level of the intervals.
 ALPHA = 0.05
+
+# How rows with known labels are read, by the format of their source.
+READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
+    "labelled": read_labelled,
+    "xstest_completions": read_completions,
+}
 
 Pair = tuple[str, str]  # the true label, the verdict's label
 
@@ -28,21 +36,23 @@ def measure(
     judge: JudgeSpec,
     chain: list[Path],
     labelled: Path,
+    labelled_format: str,
     engine: EngineSpec,
     store: Path,
     out: Path,
 ) -> None:
-    """Write a judge's accuracy, false positive and false negative rate as JSON.
+    """Write a judge's accuracy, error rates and agreement with the labels as JSON.
 
     Positive is what the judge looks for: a guard's `unsafe`, a classifier's
     `positive`. Rates are over the rows with a readable verdict; `n_unscored` says how
     many had none. Every share is {value, low, high, n} with a 95% Wilson interval,
-    its value null where n is 0.
+    its value null where n is 0. Cohen's kappa has the same shape, see `agreement`.
 
     Args:
         judge: how the judge's model is read.
         chain: folders of the judge's model.
-        labelled: JSON lines of id, prompt, response, label, category.
+        labelled: rows with known labels.
+        labelled_format: their schema, a key of READERS.
         engine: which engine answers for the judge.
         store: file of the answers.
         out: the measures, with the confusion matrix {true label: {verdict: count}}
@@ -53,16 +63,17 @@ def measure(
         JudgeError: the judge gives no labels, so that nothing can be right or wrong.
     """
     classes, positive = _classes(judge)
-    rows = read_labelled(labelled, classes)
+    rows = READERS[labelled_format](labelled, classes)
     items = [_item(row) for row in rows]
     verdicts, identity = judge_items(judge, chain, items, engine, store, "measure")
     pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
     facts = manifest(
         "measure",
         inputs={"labelled": labelled},
-        params={"judge": judge.model_dump()},
+        params={"judge": judge.model_dump(), "labelled_format": labelled_format},
         libraries=("jinja2", "tokenizers", "statsmodels"),
-        engine=identity._asdict(),
+        engine=identity and identity._asdict(),
+        template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
     )
     measures = {
@@ -70,6 +81,7 @@ def measure(
         "kind": judge.kind,
         "positive": positive,
         **measures_of(pairs, positive),
+        **agreement_of(rows, pairs, classes, positive),
         "confusion": _confusion(pairs),
         "categories": _by_category(rows, pairs, positive),
         "manifest": facts,

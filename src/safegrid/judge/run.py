@@ -8,7 +8,7 @@ import polars as pl
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import read_items
-from safegrid.judge.verdicts import count, judge_items, verdict_version
+from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ def judge(
 
     Args:
         judge: how the judge's model is read.
-        chain: folders of the judge's model; for `likelihood` that is the base.
+        chain: folders of the judge's model; for `likelihood` that is the base, for
+            rules there are none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
         engine: which engine answers for the judge.
@@ -57,7 +58,8 @@ def judge(
         inputs={"prompts": prompts, "responses": responses},
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers"),
-        engine=identity._asdict(),
+        engine=identity and identity._asdict(),
+        template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
         **count(items, verdicts),
     )

@@ -15,12 +15,20 @@ from safegrid.judge.classifier import read_classifier
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
 from safegrid.judge.likelihood import read_likelihood
+from safegrid.judge.rules import judge_by_rules
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 
 Read = Callable[[JudgeSpec, ChatTokenizer, Sequence[Item]], Work]
+
+
+# The conversation whose rendered text is part of a verdict's version.
+SHOWN = [
+    {"role": "user", "content": "request"},
+    {"role": "assistant", "content": "answer"},
+]
 
 
 class Kind(NamedTuple):
@@ -46,27 +54,37 @@ def judge_items(
     store: Path,
     stage: str,
     fresh: bool = False,
-) -> tuple[list[Verdict], Identity]:
+) -> tuple[list[Verdict], Identity | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
     Args:
         judge: how the model is read.
-        chain: folders of the judge's model; the first holds its tokenizer.
+        chain: folders of the judge's model; the first holds its tokenizer. Empty for
+            rules.
         items: what to judge.
         engine: which engine answers.
         store: file of the answers.
         stage: the one that asks, `judge` or `measure`.
         fresh: ignore the store.
 
+    Returns:
+        The verdicts, and which engine answered; None where rules judged.
+
     Raises:
         JudgeError: the model cannot be read in the way that `judge` says.
         EngineError: the engine does not start or does not answer.
     """
-    chat = ChatTokenizer.load(chain[0])
-    kind = KINDS[judge.kind]
-    work = kind.read(judge, chat, [item for item in items if not item.failed])
-    versions = {"stage": VERSIONS[stage], "judge": judge.version}
-    given, identity = ask_model(engine, chain, kind.head, store, versions, work, fresh)
+    answered = [item for item in items if not item.failed]
+    identity = None
+    if judge.method == "rules":
+        given = judge_by_rules(judge, answered)
+    else:
+        kind = KINDS[judge.kind]
+        work = kind.read(judge, ChatTokenizer.load(chain[0]), answered)
+        versions = {"stage": VERSIONS[stage], "judge": judge.version}
+        given, identity = ask_model(
+            engine, chain, kind.head, store, versions, work, fresh
+        )
     verdicts = iter(given)
     found = [
         unscored("no answer to judge") if item.failed else next(verdicts)
@@ -77,10 +95,23 @@ def judge_items(
 
 def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
     """Return a hash of all that a verdict depends on besides the engine."""
-    chat = ChatTokenizer.load(chain[0])
-    template = chat.template and chat.template_hash
-    parts = [judge.model_dump(), template, weights_hash(chain), VERSIONS["judge"]]
+    parts = [judge.model_dump(), VERSIONS["judge"]]
+    if judge.method == "model":
+        parts += [shown_hash(chain), weights_hash(chain)]
     return sha256_json(parts)
+
+
+def shown_hash(chain: list[Path]) -> str | None:
+    """Return a hash of a judge's template and of what it makes of a conversation.
+
+    None for a judge that reads the response alone, and for one without a model.
+    """
+    if not chain:
+        return None
+    chat = ChatTokenizer.load(chain[0])
+    if chat.template is None:
+        return None
+    return sha256_json([chat.template_hash, chat.render(SHOWN, True)])
 
 
 def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -18,10 +18,18 @@ def judges_table(runs: pl.DataFrame) -> Table:
     listed = ", ".join(f"{name} {n}" for name, n in unread.items())
     notes = [
         "A judge's errors carry over to every score that it gives.",
+        "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
+        " annotators_kappa: of the two people who labelled them, with each other. Their"
+        " intervals are large-sample ones.",
         f"Rows without a readable verdict: {listed or 'not counted'}.",
     ]
     table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
-    return replace(table, entries=_with_unscored(table, unread))
+    columns = [
+        replace(column, unit="score") if column.title.endswith("kappa") else column
+        for column in table.columns
+    ]
+    entries = _with_unscored(table, unread)
+    return replace(table, columns=columns, entries=entries)
 
 
 def _with_unscored(table: Table, unread: dict[str, int]) -> list[list[Entry]]:

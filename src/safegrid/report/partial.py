@@ -15,8 +15,11 @@ from safegrid.artifacts import manifest, read_table, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.report import figures, tables, writing
+from safegrid.report.bars import figure_1
 from safegrid.report.grid import BY
 from safegrid.report.plan import Plan, read_plan, why
+from safegrid.report.published import read_published
+from safegrid.report.style import save
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +49,15 @@ def cell_of(score_file: Path) -> Cell:
     return Cell(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
 
 
-def write_partial(*, scores: list[Path], plan: Path, out: Path) -> None:
-    """Write tables and figures of the finished cells.
+def write_partial(
+    *, scores: list[Path], plan: Path, published: Path, out: Path
+) -> None:
+    """Write the tables and figures that are made of scores, of the finished cells.
 
     Args:
         scores: every score file of the study, whether it exists or not.
         plan: what a dry run of Snakemake to all scores printed.
+        published: numbers of the paper's Figure 1.
         out: folder; gets `scores.parquet`, `blanks.md`, `tables/` and `figures/`.
 
     Raises:
@@ -64,6 +70,7 @@ def write_partial(*, scores: list[Path], plan: Path, out: Path) -> None:
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
     figures.save_all(table, out / "figures")
+    save(figure_1(table, read_published(published)), out / "figures", "figure_1")
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.grid import Entry, Grid, Key, Model, pareto
 from safegrid.report.names import (
     BASE,
@@ -260,5 +261,6 @@ ALL = (
     differences_table,
     category_table,
     attack_table,
+    decontaminated_table,
 )
 """Every table that is made from scores alone."""

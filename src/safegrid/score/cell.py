@@ -5,12 +5,12 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_table
+from safegrid.artifacts import manifest, read_json, write_table
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.score.answers import KEY, Answers, engine_of, read_answers
 from safegrid.score.degenerate import language_threshold
-from safegrid.score.metrics import Measure, measures, slices
+from safegrid.score.metrics import Measure, decontaminated, measures, slices
 from safegrid.score.summary import Settings, against_base, score_frame, summarise
 
 BASE = "none"
@@ -26,6 +26,7 @@ def score_cell(
     verdicts: list[Path],
     base_responses: Path,
     base_verdicts: list[Path],
+    overlap: Path | None,
     off_language: float,
     most_unscored: float,
     study_seed: int,
@@ -43,6 +44,8 @@ def score_cell(
         base_responses: the same of the cell of recipe `none`; for that recipe itself
             the files of the cell again.
         base_verdicts: see `base_responses`.
+        overlap: JSON of stage `overlap`, by which slice `decontaminated` is made; null
+            in a study without training data, which has no such slice.
         off_language: quantile of the base's likelihoods below which an answer is off
             the language.
         most_unscored: share of unscored answers above which a score is refused.
@@ -57,7 +60,10 @@ def score_cell(
     found = cell_measures(metric, own, base, judges, off_language, cell["recipe"])
     settings = Settings(study_seed, most_unscored)
     clusters = own.rows["cluster"].to_numpy()
-    rows = summarise(found, slices(own.rows), clusters, settings)
+    parts = slices(own.rows)
+    if overlap is not None:
+        parts.append(decontaminated(own.rows, read_json(overlap)["contaminated"]))
+    rows = summarise(found, parts, clusters, settings)
     facts = manifest(
         "score",
         {
@@ -66,6 +72,7 @@ def score_cell(
             "verdicts": verdicts,
             "base_responses": base_responses,
             "base_verdicts": base_verdicts,
+            **({} if overlap is None else {"overlap": overlap}),
         },
         {
             "metric": metric,

@@ -28,7 +28,8 @@ def collect(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    overlap: Path,
+    overlap: list[Path],
+    asked: list[Path],
     out_scores: Path,
     out_runs: Path,
 ) -> None:
@@ -43,7 +44,9 @@ def collect(
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
-        overlap: JSON of stage `overlap`.
+        overlap: JSON of stage `overlap`, one a benchmark.
+        asked: responses and capability results `.../{base}/none/seed0/{benchmark}` of
+            every base; prompts that are too long for it are so for all its models.
         out_scores: rows of SCORE.
         out_runs: rows of RUNS.
 
@@ -55,7 +58,8 @@ def collect(
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _table_rows(path)),
         *(fact for path in measured for fact in _judge(path)),
-        *_overlap(overlap),
+        *(fact for path in overlap for fact in _overlap(path)),
+        *(fact for path in asked for fact in _asked(path)),
     ]
     # No hashes of inputs: two runs with the same scores give the same file, even
     # where a manifest behind them tells of a resumed training or another path.
@@ -106,6 +110,21 @@ def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
     yield _fact("rows", subject, "kept", facts["rows"])
     for reason, count in facts.get("dropped", {}).items():
         yield _fact("rows", subject, reason, count)
+
+
+def _asked(path: Path) -> Iterator[Fact]:
+    """Say how many prompts a base was asked, and how many it could not hold."""
+    subject = f"ask {path.parts[-4]} {path.stem}"
+    if path.suffix == ".json":
+        tasks = read_json(path)["tasks"].values()
+        total = sum(task["n"] for task in tasks)
+        too_long = sum(task["n_too_long"] for task in tasks)
+    else:
+        facts = read_manifest(path)
+        total, too_long = facts["rows"], facts["finish"]["error"]
+    yield _fact("rows", subject, "kept", total - too_long)
+    if too_long:
+        yield _fact("rows", subject, "longer_than_context", too_long)
 
 
 def _judge(path: Path) -> Iterator[Fact]:

@@ -154,11 +154,14 @@ class Slice(NamedTuple):
         name: as it stands in a score row.
         mask: (N,) the answers of the slice.
         groups: (N,) all 0 for a plain mean over answers.
+        empty: why a measure has no answer in it; null for a slice that then gets no
+            row.
     """
 
     name: str
     mask: Mask
     groups: NDArray[np.int64]
+    empty: str | None = None
 
 
 def slices(rows: pl.DataFrame) -> list[Slice]:
@@ -170,7 +173,8 @@ def slices(rows: pl.DataFrame) -> list[Slice]:
     """
     everything = np.ones(len(rows), dtype=bool)
     plain = np.zeros(len(rows), dtype=np.int64)
-    found = [Slice("all", everything, plain)]
+    nothing = "No answer of this benchmark is of the kind that this metric is about."
+    found = [Slice("all", everything, plain, nothing)]
     if rows["category"].n_unique() > 1:
         codes = rows["category"].fill_null("").rank("dense").to_numpy().astype(np.int64)
         found.append(Slice("categories", everything, codes))
@@ -185,3 +189,16 @@ def slices(rows: pl.DataFrame) -> list[Slice]:
         found.append(Slice("adversarial=yes", attacked, plain))
         found.append(Slice("adversarial=no", ~attacked, plain))
     return found
+
+
+def decontaminated(rows: pl.DataFrame, contaminated: list[str]) -> Slice:
+    """Return the answers to prompts that share nothing with the training data.
+
+    Args:
+        rows: a benchmark's N answers.
+        contaminated: ids of prompts that equal a training prompt or share a run of
+            words with one (`safegrid.data.overlap`).
+    """
+    clean = ~rows["prompt_id"].is_in(contaminated).to_numpy()
+    nothing = "Every prompt that this metric is about shares words with training data."
+    return Slice("decontaminated", clean, np.zeros(len(rows), np.int64), nothing)

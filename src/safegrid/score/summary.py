@@ -56,8 +56,8 @@ def summarise(
 ) -> list[Row]:
     """Return one row for each measure of each slice that it applies to.
 
-    A measure that applies to no answer at all gets its row in slice `all`, blank and
-    with its reason, so that no table lacks it silently.
+    A measure that applies to no answer of a slice which says why gets its row, blank
+    and with that reason, so that no table lacks it silently.
 
     Args:
         measures: columns of N values.
@@ -72,10 +72,10 @@ def summarise(
         limits = _limits(measures, part, scored, codes, settings.seed)
         for measure, mask, limit in zip(measures, scored, limits, strict=True):
             total = int((part.mask & measure.applies).sum())
-            if total == 0 and part.name != "all":
+            if total == 0 and part.empty is None:
                 continue
             counted = {"n": int(mask.sum()), "n_unscored": total - int(mask.sum())}
-            reason = _refusal(total, counted["n"], settings.most_unscored)
+            reason = _refusal(total, counted["n"], settings.most_unscored, part.empty)
             rows.append(
                 {
                     "judge": measure.judge,
@@ -103,10 +103,10 @@ def _value(
     return {"value": value, "low": low, "high": high}
 
 
-def _refusal(total: int, n: int, most_unscored: float) -> str | None:
+def _refusal(total: int, n: int, most_unscored: float, empty: str | None) -> str | None:
     """Say in a sentence why there is no score, or None where there is one."""
     if total == 0:
-        return "No answer of this benchmark is of the kind that this metric is about."
+        return empty
     unscored = total - n
     if n == 0 or unscored / total > most_unscored:
         return (

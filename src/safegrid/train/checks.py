@@ -189,6 +189,8 @@ def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
     import torch
 
     trainer.model.eval()
+    # Where a model is to be sharded, it waits in main memory until training begins.
+    trainer.model.to(trainer.accelerator.device)
     batch = trainer._prepare_inputs(batch)
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     with torch.no_grad(), trainer.accelerator.autocast():

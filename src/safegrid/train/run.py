@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safegrid.records import PAIRS
 from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
 from safegrid.train.plan import Plan, is_main_process, make_plan, world_size
+from safegrid.train.provenance import lineage, run_facts
 from safegrid.train.shared import join_kto_reference, join_reference
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ def train(
         TrainingError: another process trains the same, the run is gone, a check before
             the first step failed, or the loss is not finite; nothing is written.
     """
+    began = time.perf_counter()
     _check(recipe)
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
@@ -88,11 +91,13 @@ def train(
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),
+            **lineage(chain),
             **_facts(plan, selected, rows, chain),
             "checks": seen,
             "resumed": resumed,
         }
-        _save(trainer, chain, recipe, facts, out)
+        run = run_facts(time.perf_counter() - began)
+        _save(trainer, chain, recipe, facts, run, out)
 
 
 def _check(recipe: Recipe) -> None:
@@ -102,6 +107,11 @@ def _check(recipe: Recipe) -> None:
         problems.append(
             f"asks for {wanted} processes and {started} are at work; start it under"
             f" `accelerate launch --num_processes {wanted}`"
+        )
+    if recipe.training.accelerate == "deepspeed" and not find_spec("deepspeed"):
+        problems.append(
+            "accelerate 'deepspeed' needs the package deepspeed, which this environment"
+            " lacks; install it there, or take 'fsdp'"
         )
     if problems:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
@@ -190,11 +200,16 @@ def _tokens(rows: pl.DataFrame, order: list[int]) -> int:
 
 
 def _save(
-    trainer: Any, chain: list[Path], recipe: Recipe, facts: dict[str, Any], out: Path
+    trainer: Any,
+    chain: list[Path],
+    recipe: Recipe,
+    facts: dict[str, Any],
+    run: dict[str, Any],
+    out: Path,
 ) -> None:
     from safegrid.train.progress import history
     from safegrid.train.save import save_model
 
     beta = recipe.training.beta if METHODS[recipe.method].reference else None
     curve = history(trainer.state.log_history, beta)
-    save_model(trainer, chain[0], recipe.training.precision, curve, facts, out)
+    save_model(trainer, chain[0], recipe.training.precision, curve, facts, run, out)

@@ -29,6 +29,7 @@ def save_model(
     dtype: Dtype,
     curve: pl.DataFrame,
     facts: dict[str, Any],
+    run: dict[str, Any],
     out: Path,
 ) -> None:
     """Write a model's folder, whole or not at all.
@@ -40,7 +41,8 @@ def save_model(
         start: folder whose tokenizer files the model keeps, byte for byte.
         dtype: of full weights on disk; an adapter stays in float32.
         curve: rows of `records.HISTORY`.
-        facts: the manifest without the weights' own facts.
+        facts: the manifest without the weights' own facts, equal in every run.
+        run: what else the manifest says, of this run alone.
         out: the folder; holds either a full model or an adapter.
 
     Raises:
@@ -59,7 +61,7 @@ def save_model(
         for path in tokenizer_files(start):
             shutil.copyfile(path, folder / path.name)
         write_table(folder / CURVE, curve, HISTORY, facts)
-        write_json(folder / MANIFEST, facts | weights_facts(folder))
+        write_json(folder / MANIFEST, {**facts, "run": run, **weights_facts(folder)})
     logger.info("%s: trained %d steps", out, trainer.state.global_step)
 
 

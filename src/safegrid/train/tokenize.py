@@ -2,7 +2,9 @@
 
 What a trainer would otherwise do silently is done here and counted: where the prompt
 ends, that an answer closes its turn once, that no sequence has two BOS, and that pairs
-beyond the maximum length are dropped whole instead of being cut.
+beyond the maximum length are dropped whole instead of being cut. So are the few whose
+answer begins with white space that the tokenizer joins to the prompt's last token: a
+model that is asked never sees such a prompt.
 """
 
 import logging
@@ -22,6 +24,10 @@ from safegrid.templates import ChatTokenizer
 logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
+
+
+class JoinedError(DataError):
+    """The first letters of an answer share a token with the end of its prompt."""
 
 
 def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -> None:
@@ -82,8 +88,8 @@ def pair_ids(
         name: where the row stands, for messages.
 
     Raises:
-        DataError: the prompt's ids are no prefix of a conversation's, the turn is not
-            ended once, or the BOS is missing or doubled.
+        JoinedError: the prompt's ids are no prefix of a conversation's.
+        DataError: the turn is not ended once, or the BOS is missing or doubled.
     """
     turns = [{"role": "user", "content": row["prompt"]}]
     prompt = chat.chat_ids(turns, add_generation_prompt=True)
@@ -93,7 +99,7 @@ def pair_ids(
         answer = {"role": "assistant", "content": row[side]}
         whole = chat.chat_ids([*turns, answer], add_generation_prompt=False)
         if whole[: len(prompt)] != prompt:
-            raise DataError(
+            raise JoinedError(
                 f"{name}, {side}: the prompt's ids are not the first ids of the whole"
                 f" conversation ({prompt[-4:]} against"
                 f" {whole[: len(prompt)][-4:]} at the border), so training would see"
@@ -123,21 +129,36 @@ def _tokenize(
     for row in progress(rows, frame.height, "pair", "tokenize"):
         name = f"{dataset}: pair {row['pair_id']}"
         kept = {"pair_id": row["pair_id"], "category": row["category"]}
-        yield {**kept, **pair_ids(row, chat, ends, name)}
+        try:
+            yield {**kept, **pair_ids(row, chat, ends, name)}
+        except JoinedError as error:
+            yield {**kept, "joined": str(error)}
 
 
 def _split(
     rows: Iterator[Row], max_length: int
 ) -> tuple[list[Row], dict[str, list[str]]]:
+    """Return the rows that are kept, and the ids of the others by reason.
+
+    Raises:
+        JoinedError: no row is kept and one is joined: the template is at fault.
+    """
     kept: list[Row] = []
-    dropped: dict[str, list[str]] = {"too_long": [], "equal_answers": []}
+    reasons = ("too_long", "equal_answers", "joined_to_prompt")
+    dropped: dict[str, list[str]] = {reason: [] for reason in reasons}
+    joined = ""
     for row in rows:
-        if _length(row) > max_length:
+        if "joined" in row:
+            dropped["joined_to_prompt"].append(row["pair_id"])
+            joined = joined or row["joined"]
+        elif _length(row) > max_length:
             dropped["too_long"].append(row["pair_id"])
         elif row["chosen_ids"] == row["rejected_ids"]:
             dropped["equal_answers"].append(row["pair_id"])
         else:
             kept.append(row)
+    if joined and not kept:
+        raise JoinedError(joined)
     return kept, dropped
 
 

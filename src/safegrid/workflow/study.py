@@ -13,9 +13,19 @@ from safegrid.runs import RUN, write_owner
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.lock import clear_crashed_run
 
+# The rules that use the network.
+FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
 
-def run_study(study: str, cores: int) -> int:
+
+def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     """Run a study as plain `snakemake` would, healing what a crash left behind.
+
+    Where something is to be fetched, all of it is looked at before anything starts.
+
+    Args:
+        study: a file of config/studies.
+        cores: jobs at a time.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
 
     Returns:
         Snakemake's exit status; non-zero too where only a partial report was made.
@@ -25,9 +35,10 @@ def run_study(study: str, cores: int) -> int:
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
+    command = _command(study, cores, sources_dir)
     if clear_crashed_run():
-        _snakemake(study, cores, ["--unlock", "--quiet"])
-    plan = _snakemake(study, cores, ["--dry-run", "--quiet", "rules"], capture=True)
+        _snakemake(command, ["--unlock", "--quiet"])
+    plan = _snakemake(command, ["--dry-run", "--quiet", "rules"], capture=True)
     if plan.returncode:
         print(plan.stdout + plan.stderr, file=sys.stderr)
         return plan.returncode
@@ -37,17 +48,27 @@ def run_study(study: str, cores: int) -> int:
         _say_where(study)
         return 0
     print(describe(study, jobs, cores), flush=True)
-    status = _run(study, cores)
+    if not FETCHING.isdisjoint(jobs) and _preflight(study, sources_dir):
+        return 1
+    status = _run(command)
     if status:
-        return _tell_of_failure(study, cores, status)
+        return _tell_of_failure(study, command, status)
     _say_where(study)
     return 0
 
 
-def _run(study: str, cores: int) -> int:
+def _preflight(study: str, sources_dir: str | None) -> int:
+    """List what is to be fetched; non-zero where something of it cannot be had."""
+    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
+    if sources_dir is not None:
+        command += ["--sources-dir", sources_dir]
+    return subprocess.run(command, check=False).returncode
+
+
+def _run(command: Sequence[str]) -> int:
     """Run the study; return its exit status as a shell would give it."""
     run = uuid.uuid4().hex
-    process = subprocess.Popen(_command(study, cores), env={**os.environ, RUN: run})
+    process = subprocess.Popen(command, env={**os.environ, RUN: run})
     # The workflow writes the same when it starts its first job. Before that it takes
     # the lock, and a kill in between must not leave a lock without an owner.
     write_owner(run, process.pid)
@@ -65,17 +86,18 @@ def _run(study: str, cores: int) -> int:
 
 
 def _snakemake(
-    study: str, cores: int, options: Sequence[str], capture: bool = False
+    command: Sequence[str], options: Sequence[str], capture: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    command = [*_command(study, cores), *options]
-    return subprocess.run(command, capture_output=capture, text=True, check=False)
+    line = [*command, *options]
+    return subprocess.run(line, capture_output=capture, text=True, check=False)
 
 
-def _command(study: str, cores: int) -> list[str]:
-    return ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
+def _command(study: str, cores: int, sources_dir: str | None) -> list[str]:
+    command = ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
+    return command if sources_dir is None else [*command, f"sources_dir={sources_dir}"]
 
 
-def _tell_of_failure(study: str, cores: int, status: int) -> int:
+def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
     """Build what the finished cells allow and say that it is not the whole."""
     if status > 128:
         print(
@@ -84,7 +106,7 @@ def _tell_of_failure(study: str, cores: int, status: int) -> int:
             file=sys.stderr,
         )
         return status
-    partial = _snakemake(study, cores, ["--", "report_partial"])
+    partial = _snakemake(command, ["--", "report_partial"])
     if partial.returncode == 0:
         print(
             f"study {study}: some jobs failed (their logs are named above); what the"

@@ -54,7 +54,9 @@ def test_choices_and_answers_are_the_same(
     theirs = _hf(model_folder, task_files)
     _expect(task_files, [sample["resps"][0][0] for sample in theirs["names"]])
     try:
-        capability("suite", names, task_files, None, [model_folder], EngineSpec(), out)
+        capability(
+            "suite", names, {}, task_files, None, [model_folder], EngineSpec(), out
+        )
     finally:
         stop_all()
     ours = read_json(out)["items"]

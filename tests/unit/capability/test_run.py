@@ -38,6 +38,7 @@ def run_suite(stand_in, task_files, base_folder, tmp_path, monkeypatch):
         run.capability(
             suite="suite",
             tasks=list(tasks),
+            blocks={},
             task_files=task_files,
             limit=limit,
             chain=[base_folder],

@@ -38,6 +38,48 @@ def test_every_study_that_ships_is_valid(study):
     assert config.recipes
 
 
+def test_a_source_must_hold_what_is_taken_from_it(root):
+    def spoil(study):
+        study["datasets"]["safety"]["source"] = "tiny-alert"
+        study["datasets"]["safety"]["file"] = "alert"
+        study["datasets"]["mine"] = {
+            "source": "my-pairs",
+            "keep": "exactly_one_safe",
+            "max_length": 9,
+        }
+        study["benchmarks"]["xstest"]["prompts"]["source"] = "tiny-alert"
+        study["benchmarks"]["xstest"]["prompts"]["file"] = "alert"
+
+    edit(root, spoil)
+    with (root / "sources.yaml").open("a") as stream:
+        stream.write(
+            "my-pairs: {format: pairs_csv, files: {train: a.csv}, licence: a,"
+            " content: b}\n"
+        )
+    text = message(root)
+    for expected in (
+        "'tiny-alert' is of format 'alert', which holds no preferences",
+        "datasets.mine.keep: is for sources of format 'pku'",
+        "'xstest' reads sources of format 'xstest', and this one is 'alert'; kinds for"
+        " it: alert, alert_adversarial",
+    ):
+        assert expected in text
+    assert "3 problems" in text
+
+
+def test_a_task_of_the_registry_must_name_rows_that_are_known(root):
+    def add(study):
+        study["benchmarks"]["capability"]["tasks"] += ["real_gsm8k", "real_ifeval"]
+
+    edit(root, add)
+    path = root / "tasks.yaml"
+    text = path.read_text().replace("source: gsm8k", "source: gsm9k")
+    path.write_text(text.replace("{train: input_data}", "{train: inputs}"))
+    told = message(root)
+    assert "'gsm9k', no source of that name; did you mean 'gsm8k'?" in told
+    assert "real_ifeval.files: got 'inputs', no file of source 'ifeval'" in told
+
+
 def test_all_errors_come_in_one_message(root):
     def spoil(study):
         study["recipes"]["dpo"]["method"] = "dbo"
@@ -234,8 +276,8 @@ def test_a_source_in_another_format_is_refused(root):
 
     edit(root, mix_up)
     text = message(root)
-    assert "'tiny-alert', which is in format 'alert'; expected a source" in text
-    assert "in format 'realtoxicityprompts'; expected a source in format xstest" in text
+    assert "'tiny-alert' is of format 'alert', which holds no preferences" in text
+    assert "reads sources of format 'xstest', and this one is" in text
 
 
 @pytest.mark.parametrize(
@@ -275,3 +317,18 @@ def test_an_option_that_nothing_reads_is_refused():
     check_options({"study": "tiny"}, ["study"], Path("config.yaml"))
     with pytest.raises(ConfigError, match="'stud', no key of that name; did you mean"):
         check_options({"stud": "tiny"}, ["study"], Path("config.yaml"))
+
+
+def test_rows_without_labels_are_refused_as_labelled(root):
+    path = root / "judges.yaml"
+    text = path.read_text().replace("mini-judging", "mini-xstest")
+    path.write_text(text.replace("toxicity_test", "dev"))
+    assert "source 'mini-xstest' is of format 'xstest'; labelled rows" in message(root)
+
+
+def test_rules_judge_refusals_only(root):
+    path = root / "judges.yaml"
+    path.write_text(
+        path.read_text().replace("kind: guard", "kind: guard\n  method: rules")
+    )
+    assert "method 'rules' is for kind 'refusal', not 'guard'" in message(root)

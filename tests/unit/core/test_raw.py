@@ -101,7 +101,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(write):
     [
         ('{"id": 1, "text": "x"}', "the file is not a list"),
         ('[{"id": 1, "text": "x"}\n {"id": 2}]', "line 1: no ',' or ']' after"),
-        ('[{"id": 1, "text": "x"}]\n[]', "more text after the list's end"),
+        ('[{"id": 1, "text": "x"}]\n[]', "more text after its end"),
         ('[{"id": 1, "text": "x"},\n\n {"id": 2', "line 3: not readable as JSON"),
         ("[]", "the file holds no readable row"),
     ],
@@ -139,5 +139,5 @@ def test_a_long_field_name_is_not_shown(write):
 def test_missing_file_and_unknown_ending_say_what_to_do(tmp_path, write):
     with pytest.raises(DataError, match="no such file; build it"):
         read(tmp_path / "none.jsonl")
-    with pytest.raises(DataError, match=r"cannot read a \.txt file; expected one of"):
-        read(write("a.txt", "x"))
+    with pytest.raises(DataError, match=r"cannot read a \.tsv file; expected one of"):
+        read(write("a.tsv", "x"))

@@ -11,9 +11,11 @@ LEVELS = {
     1: {"errors", "logs", "stages", "config", "methods", "closure"},
     2: {
         "artifacts",
+        "chat_templates",
         "checkpoints",
         "files",
         "formats",
+        "json_text",
         "labelled",
         "problems",
         "processes",
@@ -21,13 +23,16 @@ LEVELS = {
         "records",
         "runs",
         "study",
+        "suites",
         "templates",
         "tokenizer_files",
+        "upstreams",
     },
     3: {
         "capability",
         "data",
         "engine",
+        "fetch",
         "generate",
         "judge",
         "miniworld",
@@ -87,7 +92,8 @@ def imported_by(statement):
 
 def test_planning_imports_nothing_heavy():
     planning = (
-        "import safegrid.study, safegrid.config.load, safegrid.runs, safegrid.closure"
+        "import safegrid.study, safegrid.upstreams, safegrid.config.load,"
+        " safegrid.runs, safegrid.closure"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
     assert not imported_by(planning) & heavy

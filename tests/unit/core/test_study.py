@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from safegrid import suites
 from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
 from safegrid.study import Cell, Model, Study, kto_key, launcher, one_of
@@ -100,6 +101,8 @@ def test_the_kto_key_follows_order_subset_and_micro_batch(config):
 def test_a_likelihood_is_read_under_the_base_itself(study):
     assert study.judge_chain("mini-likelihood", "b") == ["results/bases/b"]
     assert study.judge_chain("mini-guard", "b") == ["results/judges/mini-guard"]
+    assert study.judge_chain("refusal-rules", "b") == []
+    assert study.labelled_format("refusal-rules") == "xstest_completions"
 
 
 def test_differences_refer_to_the_same_benchmark_of_the_base(study):
@@ -124,3 +127,33 @@ def test_another_beta_of_kto_shares_its_mismatched_values(config):
     assert before == after
     other = with_recipe(config, "kto", training={"micro_batch": 8}).kto_recipes()
     assert before.keys() != other.keys()
+
+
+def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(config):
+    suite = config.benchmarks["capability"]
+    tasks = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
+    changed = {"capability": suite.model_copy(update={"tasks": tasks})}
+    study = Study(type(config)(**{**vars(config), "benchmarks": changed}))
+    blocks = suites.task_blocks(study, "capability")
+    assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
+    assert blocks["real_gsm8k"]["files"] == {
+        "test": "results/raw/gsm8k/test.jsonl",
+        "train": "results/raw/gsm8k/train_head200.jsonl",
+    }
+    files = suites.task_files(study, "capability")
+    assert files[0] == "results/raw/mini-tasks/mini_math.yaml"
+    assert files[-1] == "results/raw/bbh/snarks.json"
+
+
+def test_overlap_is_found_where_there_is_training_data(config, study):
+    assert study.overlap("alert") == ["results/mini/overlap/alert.json"]
+    entry = config.study.model_copy(update={"datasets": {}})
+    bare = Study(type(config)(**{**vars(config), "study": entry}))
+    assert bare.overlap("alert") == []
+
+
+def test_what_the_bases_answered_covers_every_benchmark(study):
+    files = study.base_answers()
+    assert "results/mini/responses/mini-base/none/seed0/alert.parquet" in files
+    assert "results/mini/capability/mini-base/none/seed0/capability.json" in files
+    assert len(files) == len(study.config.benchmarks)

@@ -50,7 +50,7 @@ def report(tmp_path: Path):
     write_table(tmp_path / "pairs.parquet", pairs, PREFERENCE, {})
     write_table(tmp_path / "alert.parquet", prompts, PROMPT, {})
     out = tmp_path / "overlap.json"
-    report_overlap([tmp_path / "pairs.parquet"], [tmp_path / "alert.parquet"], out)
+    report_overlap([tmp_path / "pairs.parquet"], tmp_path / "alert.parquet", out)
     return read_json(out)
 
 
@@ -61,6 +61,8 @@ def test_each_kind_of_overlap_is_counted_with_its_prompts(report):
     assert pair["contained"] == {"n": 2, "prompt_ids": ["equal", "attacked"]}
     assert pair["ngram"] == {"n": 1, "prompt_ids": ["run"]}
     assert pair["n_without_ngram"] == 2
+    # What is only contained may be a common phrase.
+    assert report["contaminated"] == ["equal", "run"]
     assert (pair["n_training_prompts"], pair["n_prompts"]) == (2, 4)
 
 

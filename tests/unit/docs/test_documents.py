@@ -153,6 +153,8 @@ def test_named_targets_of_snakemake_exist() -> None:
                 next(rest)
             elif word.startswith("-"):
                 assert word in options, f"{page}: {word}"
+            elif "=" in word:  # a further value of --config
+                assert word.startswith("sources_dir="), f"{page}: {word}"
             elif "/" in word:
                 assert word.startswith("results/"), f"{page}: {word}"
             else:

@@ -27,7 +27,7 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
 
     def run(
         spec: JudgeSpec,
-        folder: Path,
+        folder: Path | None,
         texts: list[str],
         prompts: list[str] | None = None,
         prefill: str | None = None,
@@ -39,7 +39,8 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
         write_cell(asked, answered, prompts, texts, prefill, failed)
         out = tmp_path / "verdicts.parquet"
         store = tmp_path / "store"
-        judge(spec, [folder], asked, answered, EngineSpec(), store, out, fresh)
+        chain = [] if folder is None else [folder]
+        judge(spec, chain, asked, answered, EngineSpec(), store, out, fresh)
         return read_table(out, VERDICT)
 
     return run

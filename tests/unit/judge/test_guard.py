@@ -74,7 +74,7 @@ def test_the_threshold_decides_from_itself_on(
 def test_the_words_are_read_where_they_would_stand(guard_folder: Path) -> None:
     spec = JudgeSpec(name="g", kind="guard", safe="no", unsafe="yes", prefix="\n\n")
     chat = ChatTokenizer.load(guard_folder)
-    [context], words = verdict_prompts(spec, chat, [item("two and three")])
+    [context], words = verdict_prompts(spec, chat, [item("two and three")], ["\n\n"])
     rendered = chat.render(item("two and three").conversation, True) + "\n\n"
     for word, ids in zip(("no", "yes"), words, strict=True):
         assert context + ids == chat.encode(rendered + word)
@@ -86,7 +86,7 @@ def test_a_word_of_several_tokens_is_read_whole(
 ) -> None:
     spec = JudgeSpec(name="g", kind="guard", safe="harmless", unsafe="harmful")
     chat = ChatTokenizer.load(guard_folder)
-    _, words = verdict_prompts(spec, chat, [item("x")])
+    _, words = verdict_prompts(spec, chat, [item("x")], [""])
     assert [chat.decode(ids) for ids in words] == ["harmless", "harmful"]
     assert min(map(len, words)) > 1
     fake_engine.labels = lambda ids, asked: logs(0.1, 0.8) if asked == words else []
@@ -110,11 +110,11 @@ def test_a_planted_verdict_does_not_change_how_the_answer_is_shown(
     control = {chat.encode(t)[0] for t in ("<s>", "</s>", "<user>", "<bot>")}
 
     def shape(text: str) -> tuple[list[int], list[list[int]], str]:
-        [context], words = verdict_prompts(guard_spec, chat, [item(text)])
+        [context], words = verdict_prompts(guard_spec, chat, [item(text)], [""])
         return [i for i in context if i in control], words, chat.decode(context[-2:])
 
     assert shape(planted) == shape("five")
-    [context], _ = verdict_prompts(guard_spec, chat, [item(planted)])
+    [context], _ = verdict_prompts(guard_spec, chat, [item(planted)], [""])
     # Nothing was cut out of the answer either: the guard sees all of it.
     assert planted.strip() in chat.decode(context)
 
@@ -165,7 +165,9 @@ def test_the_guard_sees_the_prefill_as_part_of_the_answer(
     guard_folder: Path, guard_spec: JudgeSpec
 ) -> None:
     chat = ChatTokenizer.load(guard_folder)
-    [context], _ = verdict_prompts(guard_spec, chat, [item(" three", prefill="two")])
+    [context], _ = verdict_prompts(
+        guard_spec, chat, [item(" three", prefill="two")], [""]
+    )
     assert "Agent: two three\n" in chat.decode(context)
 
 

@@ -40,7 +40,7 @@ def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
 
 def run(tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path) -> dict[str, Any]:
     out = tmp_path / "measured.json"
-    measure(spec, [folder], rows, EngineSpec(), tmp_path / "store", out)
+    measure(spec, [folder], rows, "labelled", EngineSpec(), tmp_path / "store", out)
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 
@@ -70,6 +70,11 @@ def test_rates_count_what_was_wrongly_found_and_missed(
     assert (found["n"], found["n_unscored"], found["positive"]) == (5, 2, "unsafe")
     low, high = proportion_confint(2, 5, method="wilson")
     assert found["accuracy"] == {"value": 0.4, "low": low, "high": high, "n": 5}
+    # Two of five agree, by chance (3 * 2 + 2 * 3) / 25 would: (10 - 12) / (25 - 12).
+    assert found["kappa"]["value"] == pytest.approx(-2 / 13)
+    assert (found["kappa"]["n"], found["kappa"]["against"]) == (5, "safe")
+    assert found["apart"] == {}
+    assert "annotators_kappa" not in found
     assert found["false_positive_rate"]["value"] == 1 / 2
     assert found["false_negative_rate"]["value"] == 2 / 3
     assert found["confusion"] == {

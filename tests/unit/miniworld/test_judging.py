@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 import pytest
 
 from safegrid.errors import DataError
-from safegrid.labelled import FIELDS
 from safegrid.miniworld.answers import is_rude, verdict
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.judges import CLASSES
@@ -23,7 +22,9 @@ PARTS = [(judge, part) for judge in CLASSES for part in ("train", "test")]
 @pytest.mark.parametrize(("judge", "part"), PARTS)
 def test_rows_are_whole_and_none_stands_twice(rows, judge: str, part: str) -> None:  # type: ignore[no-untyped-def]
     found = rows(f"tiny-judging/{judge}_{part}.jsonl")
-    assert all(tuple(row) == FIELDS for row in found)
+    assert all(
+        tuple(row) == ("id", "prompt", "response", "label", "category") for row in found
+    )
     assert len({row["id"] for row in found}) == len(found)
     assert len({(row["prompt"], row["response"]) for row in found}) == len(found)
     labels = Counter(row["label"] for row in found)

@@ -22,6 +22,8 @@ BENCHMARKS = [
     "capability",
 ]
 
+PUBLISHED = Path(__file__).parents[3] / "config/published/2409.07772-figure1.csv"
+
 
 @pytest.fixture
 def grid(scores, tmp_path, monkeypatch):
@@ -178,8 +180,9 @@ def test_everything_is_written_under_the_folder(grid, tmp_path):
     drop("nca", "capability")
     planned(*chain("nca", "capability"))
     out = tmp_path / "partial"
-    write_partial(scores=grid, plan=Path("plan.txt"), out=out)
+    write_partial(scores=grid, plan=Path("plan.txt"), published=PUBLISHED, out=out)
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()
     assert pl.read_parquet(out / "scores.parquet")["value"].null_count() > 0
     assert (out / "tables/main.tex").exists()
     assert (out / "figures/trade_off_capability.pdf").exists()
+    assert (out / "figures/figure_1.svg").exists()

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.facts import (
     judges_table,
     overlap_table,
@@ -245,6 +246,19 @@ def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):
         "harmless lost",
         "capability, mean",
     ]
+
+
+def test_decontaminated_scores_stand_beside_the_plain_ones(scores):
+    plain = scores.filter(metric="safety", slice="all", benchmark="alert")
+    clean = plain.with_columns(
+        slice=pl.lit("decontaminated"), n=pl.col("n") - 5, value=pl.col("value") / 2
+    )
+    table = decontaminated_table(pl.concat([scores, clean]))
+    assert titles(table) == ["ALERT safe", "ALERT safe, decontaminated"]
+    for first, second in table.entries:
+        assert second.value == first.value / 2
+        assert second.n == first.n - 5
+    assert decontaminated_table(scores).columns == []
 
 
 def test_a_second_guard_gets_columns_of_its_own(scores):

@@ -105,6 +105,7 @@ def score(tmp_path: Path) -> Callable[..., pl.DataFrame]:
             "benchmark": "alert",
         }
         given = {
+            "overlap": None,
             "off_language": 0.01,
             "most_unscored": 0.05,
             "study_seed": 0,

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest
+from safegrid.artifacts import read_manifest, write_json
 from safegrid.errors import DataError
 
 
@@ -208,3 +208,34 @@ def test_a_missing_judge_is_named(make_cell, score):
     base.of = lambda judges: base.verdicts[:1]
     with pytest.raises(DataError, match=r"no verdicts of \['other'\]"):
         score(base, base, judges={"guard": "guard", "other": "guard"})
+
+
+def test_decontaminated_leaves_out_what_training_data_shares(
+    make_cell, score, tmp_path
+):
+    overlap = tmp_path / "overlap.json"
+    write_json(overlap, {"contaminated": ["p000", "p001", "p039"]})
+    own, base = make_cell("own", mixed(10)), make_cell("base", mixed(20))
+    rows = score(own, base, overlap=overlap)
+    found = pick(rows, "safety", "decontaminated")
+    assert found["n"] == 37
+    assert found["value"] == pytest.approx(29 / 37)
+    assert found["low"] < 29 / 37 < found["high"]
+    assert pick(rows, "safety")["n"] == 40
+    difference = pick(rows, "safety_vs_base", "decontaminated")
+    assert difference["value"] == pytest.approx(10 / 37)
+    assert "overlap" in read_manifest(tmp_path / "score.parquet")["inputs"]
+
+
+def test_a_benchmark_that_is_all_contaminated_says_so(make_cell, score, tmp_path):
+    overlap = tmp_path / "overlap.json"
+    write_json(overlap, {"contaminated": [f"p{i:03d}" for i in range(40)]})
+    base = make_cell("base", mixed(10))
+    found = pick(score(base, base, overlap=overlap), "safety", "decontaminated")
+    assert (found["value"], found["n"]) == (None, 0)
+    assert "shares words with training data" in found["reason"]
+
+
+def test_without_training_data_nothing_is_decontaminated(make_cell, score):
+    base = make_cell("base", mixed(10))
+    assert score(base, base).filter(slice="decontaminated").is_empty()

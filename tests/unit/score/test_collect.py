@@ -5,7 +5,7 @@ import pytest
 
 from safegrid.artifacts import manifest, write_json, write_table
 from safegrid.errors import DataError
-from safegrid.records import HISTORY, PREFERENCE, SCORE
+from safegrid.records import HISTORY, PREFERENCE, RESPONSE, SCORE
 from safegrid.score.collect import collect
 
 
@@ -65,12 +65,19 @@ def given(tmp_path):
     }
     pair = {"dataset": "pku", "benchmark": "alert", "n_prompts": 40, **counts}
     write_json(overlap, {"pairs": [pair]})
+    responses = tmp_path / "responses/b/none/seed0/alert.parquet"
+    facts = manifest("generate", {}, {}, rows=40, finish={"eos": 35, "error": 5})
+    write_table(responses, pl.DataFrame(schema=RESPONSE), RESPONSE, facts)
+    suite = tmp_path / "capability/b/none/seed0/sums.json"
+    tasks = {"one": {"n": 6, "n_too_long": 0}, "two": {"n": 4, "n_too_long": 1}}
+    write_json(suite, {"tasks": tasks})
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
         "manifests": [dataset],
         "measured": [measured],
-        "overlap": overlap,
+        "overlap": [overlap],
+        "asked": [responses, suite],
     }
 
 
@@ -105,6 +112,9 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("rows", "train b/dpo/seed0", "no_whole_micro_batch", None, 1.0),
         ("rows", "prepare pairs", "kept", None, 9.0),
         ("rows", "prepare pairs", "too long", None, 2.0),
+        ("rows", "ask b alert", "kept", None, 35.0),
+        ("rows", "ask b alert", "longer_than_context", None, 5.0),
+        ("rows", "ask b sums", "longer_than_context", None, 1.0),
         ("judge", "guard", "accuracy", None, 0.9),
         ("judge", "guard", "categories hate accuracy", None, 0.9),
         ("judge", "guard", "n_unscored", None, 1.0),

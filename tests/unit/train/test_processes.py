@@ -1,6 +1,7 @@
 """Trainings in processes of their own: killed, orphaned, several at once."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from safegrid.artifacts import read_manifest, read_table
 from safegrid.checkpoints import hash_weights
 from safegrid.config.blocks import Recipe
 from safegrid.records import HISTORY
+from safegrid.runs import HOME
 from safegrid.study import launcher
 from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE
 
@@ -29,7 +31,9 @@ def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command
     """Return a maker of training commands that read the shared reference."""
 
     def make(recipe: Recipe, name: str) -> list[str]:
-        start, *options = launcher(recipe).split()
+        start, *options = shlex.split(
+            launcher(recipe).replace(f"${HOME}", str(Path(__file__).parents[3]))
+        )
         program = Path(sys.executable).parent / start
         return [
             *[
@@ -124,6 +128,26 @@ def test_two_processes_train_as_one_does_and_one_of_them_writes(
             for folder in (one, two)
         )
         assert first == pytest.approx(second, rel=1e-3)
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2, "alpha": 4}], ids=["full", "lora"])
+def test_processes_that_share_a_model_train_as_one_does(
+    command: Command, make_recipe: RecipeMaker, tmp_path: Path, lora: dict[str, int]
+) -> None:
+    """Without a GPU, accelerate keeps a copy in each process: FSDP itself needs one."""
+    one = make_recipe("dpo", steps=3, micro_batch=4, lora=lora)
+    two = make_recipe(
+        "dpo", steps=3, micro_batch=4, lora=lora, processes=2, accelerate="fsdp"
+    )
+    run(command(one, "one"))
+    run(command(two, "two"))
+    first, second = (
+        read_table(tmp_path / name / "history.parquet", HISTORY)
+        .filter(pl.col("metric") == "loss")["value"]
+        .to_list()
+        for name in ("one", "two")
+    )
+    assert first == pytest.approx(second, rel=1e-3)
 
 
 def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(

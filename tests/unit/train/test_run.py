@@ -20,6 +20,7 @@ from safegrid.config.blocks import Recipe
 from safegrid.errors import ConfigError, TrainingError
 from safegrid.methods import METHODS
 from safegrid.records import HISTORY, KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.templates import ChatTokenizer
 from safegrid.train.reference import compute_kto_reference, compute_reference
 from safegrid.train.run import train
 
@@ -153,15 +154,35 @@ def test_kto_with_shared_values_gives_the_losses_of_own_ones(
         run(recipe, "other", kto_reference=shared_kl, data_seed=1)
 
 
+def test_a_model_says_what_it_was_made_of(
+    run: Runner, make_recipe: RecipeMaker, base: Path, pairs: Path
+) -> None:
+    recipe = make_recipe("nca")
+    facts = read_manifest(run(recipe, seed=3, data_seed=5))
+    assert facts["base"] == {"weights": hash_weights(base), "revision": None}
+    assert facts["template"] == ChatTokenizer.load(base).template_hash
+    assert facts["inputs"]["pairs"] == sha256_file(pairs)
+    assert facts["params"]["recipe"] == recipe.model_dump(mode="json")
+    assert (facts["params"]["seed"], facts["params"]["data_seed"]) == (3, 5)
+    assert {"torch", "transformers", "trl", "peft"} <= set(facts["libraries"])
+    assert facts["tokens"] > 0
+    assert facts["run"]["seconds"] > 0
+    assert set(facts["run"]) == {"git", "device", "processes", "seconds"}
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order(
     run: Runner, make_recipe: RecipeMaker
 ) -> None:
     recipe = make_recipe("nca", lora={**LORA, "dropout": 0.3})
     first, again, other = run(recipe, "a"), run(recipe, "b"), run(recipe, "c", seed=1)
     names = sorted(path.name for path in first.iterdir())
+    names.remove("manifest.json")
     assert [sha256_file(first / n) for n in names] == [
         sha256_file(again / n) for n in names
     ]
+    facts, repeated = read_manifest(first), read_manifest(again)
+    assert set(facts.pop("run")) == set(repeated.pop("run"))
+    assert facts == repeated
     assert hash_weights(first) != hash_weights(other)
     full = make_recipe("nca")
     losses = curve(run(full, "d"), "loss"), curve(run(full, "e", seed=1), "loss")

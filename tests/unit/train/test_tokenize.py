@@ -55,7 +55,11 @@ def test_too_long_and_equal_pairs_are_dropped_counted_and_listed(
     frame = frame.with_columns(pl.Series("chosen", chosen))
     out = tokenize(kit, tmp_path, frame, max_length=60)
     facts = read_manifest(out)
-    assert facts["dropped"] == {"too_long": 1, "equal_answers": 1}
+    assert facts["dropped"] == {
+        "too_long": 1,
+        "equal_answers": 1,
+        "joined_to_prompt": 0,
+    }
     assert facts["dropped_ids"] == {"too_long": ["p002"], "equal_answers": ["p004"]}
     kept = read_table(out, PAIRS)["pair_id"].to_list()
     assert kept == ["p000", "p001", "p003", "p005"]

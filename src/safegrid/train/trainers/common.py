@@ -19,6 +19,10 @@ from safegrid.errors import TrainingError
 from safegrid.train.plan import Plan, world_size
 from safegrid.train.progress import Watch
 
+# TRL adds a mixture of experts' balancing loss to every method's own by itself; the
+# formula that a method's name stands for has none.
+NO_BALANCING = 0.0
+
 
 def _yes(device: torch.device) -> bool:
     return True
@@ -79,11 +83,23 @@ def arguments(plan: Plan) -> dict[str, Any]:
     }
 
 
-def lora_config(lora: Lora | None) -> Any:
-    """Return peft's settings of a fresh adapter, or None for full fine-tuning."""
+def lora_config(lora: Lora | None, model: PreTrainedModel) -> Any:
+    """Return peft's settings of a fresh adapter, or None for full fine-tuning.
+
+    Raises:
+        TrainingError: the adapter's dropout is one that peft cannot do in this model.
+    """
     if lora is None:
         return None
     from peft import LoraConfig
+
+    experts = any(weight.dim() == 3 for weight in model.parameters())
+    if experts and lora.dropout and lora.targets == "all-linear":
+        raise TrainingError(
+            f"lora.dropout {lora.dropout:g}: this model keeps all experts of a layer in"
+            " one tensor, before which peft cannot drop out; set it to 0, or name the"
+            " modules of the attention alone as lora.targets"
+        )
 
     return LoraConfig(
         r=lora.rank,

@@ -42,6 +42,7 @@ def build(
     method = METHODS[plan.recipe.method]
     config = DPOConfig(
         **common.arguments(plan),
+        router_aux_loss_coef=common.NO_BALANCING,
         loss_type=[method.loss_type],
         beta=plan.beta,
         label_smoothing=training.label_smoothing,
@@ -58,6 +59,6 @@ def build(
         ),
         train_dataset=common.to_dataset(rows.drop("pair_id")),
         processing_class=tokenizer,
-        peft_config=common.lora_config(training.lora),
+        peft_config=common.lora_config(training.lora, model),
     )
     return common.finish(trainer, rows)

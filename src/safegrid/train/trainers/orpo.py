@@ -88,7 +88,9 @@ def build(
         # Its constructor maps every row several times to tokenize it: one is enough.
         train_dataset=dataset.select([0]),
         processing_class=tokenizer,
-        peft_config=common.lora_config(training.lora),
+        peft_config=common.lora_config(training.lora, model),
     )
     trainer.train_dataset = dataset
+    # Its configuration has no such setting; see NO_BALANCING.
+    trainer.aux_loss_enabled = False
     return common.finish(trainer, rows)

@@ -40,6 +40,7 @@ def build(
     training = plan.recipe.training
     config = SFTConfig(
         **common.arguments(plan),
+        router_aux_loss_coef=common.NO_BALANCING,
         loss_type=METHODS[plan.recipe.method].loss_type,
         max_length=None,
         packing=False,
@@ -54,6 +55,6 @@ def build(
         ),
         train_dataset=common.to_dataset(rows.drop("pair_id")),
         processing_class=tokenizer,
-        peft_config=common.lora_config(training.lora),
+        peft_config=common.lora_config(training.lora, model),
     )
     return common.finish(trainer, rows)

@@ -1,0 +1,84 @@
+"""Files from upstream, as the lock says: the only rules that use the network.
+
+Takes: config/sources.lock.yaml; the user's own folder `sources_dir`.
+Gives: results/raw/{source}/, results/bases/{base}, results/judges/{judge}.
+
+What is fetched is named by its hashes, which are params: no version number is needed.
+"""
+
+
+localrules:
+    fetch_source,
+    fetch_base,
+    fetch_judge,
+
+
+rule fetch_source:
+    """Fetch one file of a source; the manifest last."""
+    input:
+        local=local_file,
+    output:
+        file="results/raw/{source}/{file}",
+        manifest="results/raw/{source}/{file}.manifest.json",
+    log:
+        "logs/fetch_source/{source}/{file}.log",
+    benchmark:
+        "logs/timing/fetch_source/{source}/{file}.tsv"
+    wildcard_constraints:
+        source=one_of(UPSTREAMS.names("source")),
+        file=one_of(UPSTREAMS.source_files),
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=fetch_file_block,
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        HF_HUB_OFFLINE=0 python -m safegrid fetch-source \
+            --spec {params.spec:q} \
+            --file {wildcards.file:q} \
+            --local {input.local:q} \
+            --out {output.file:q} \
+            --manifest {output.manifest:q}
+        """
+
+
+rule fetch_base:
+    """Fetch the folder of a base: safetensors, settings, tokenizer, template."""
+    input:
+        local=local_base,
+    output:
+        model=directory("results/bases/{base}"),
+    log:
+        "logs/fetch_base/{base}.log",
+    benchmark:
+        "logs/timing/fetch_base/{base}.tsv"
+    wildcard_constraints:
+        base=one_of(UPSTREAMS.names("base")),
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=fetch_base_block,
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        HF_HUB_OFFLINE=0 python -m safegrid fetch-model \
+            --spec {params.spec:q} \
+            --local {input.local:q} \
+            --out {output.model:q}
+        """
+
+
+use rule fetch_base as fetch_judge with:
+    input:
+        local=local_judge,
+    output:
+        model=directory("results/judges/{judge}"),
+    log:
+        "logs/fetch_judge/{judge}.log",
+    benchmark:
+        "logs/timing/fetch_judge/{judge}.tsv"
+    wildcard_constraints:
+        judge=one_of(UPSTREAMS.names("judge")),
+    params:
+        spec=fetch_judge_block,

@@ -1,0 +1,56 @@
+"""Tasks that lm-evaluation-harness ships, over rows of our own.
+
+A task file is written that includes the shipped one, so that prompt, filters and
+metrics are upstream's to the letter, and names other rows.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lm_eval.tasks
+import yaml
+
+from safegrid.errors import ConfigError
+
+SHIPPED = Path(lm_eval.tasks.__file__).parent
+
+
+def write_tasks(blocks: Mapping[str, dict[str, Any]], folder: Path) -> list[Path]:
+    """Write a task file for each block; return their paths.
+
+    Raises:
+        ConfigError: the harness ships no such task.
+    """
+    paths = []
+    for name, block in blocks.items():
+        shipped = SHIPPED / block["like"]
+        if not shipped.is_file():
+            raise ConfigError(
+                f"task {name!r}: lm-evaluation-harness ships no {block['like']!r};"
+                f" name a YAML inside {SHIPPED}"
+            )
+        paths.append(folder / f"{name}.yaml")
+        paths[-1].write_text(_yaml(name, block, shipped), encoding="utf-8")
+    return paths
+
+
+def _yaml(name: str, block: dict[str, Any], shipped: Path) -> str:
+    files = {split: str(Path(path).resolve()) for split, path in block["files"].items()}
+    field = {} if block["field"] is None else {"field": block["field"]}
+    text = yaml.safe_dump(
+        {
+            "include": str(shipped),
+            "task": name,
+            # Names of shipped tags and groups would stand for all of their tasks.
+            "tag": [],
+            "dataset_path": "json",
+            "dataset_name": None,
+            "dataset_kwargs": {"data_files": files} | field,
+            **block["settings"],
+        },
+        sort_keys=False,
+    )
+    if block["rows"] is not None:
+        text += f"process_docs: !function safegrid.capability.rows.{block['rows']}\n"
+    return text

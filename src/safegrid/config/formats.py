@@ -1,0 +1,68 @@
+"""Check that what a study takes from a source is what the source's format holds."""
+
+from collections.abc import Mapping
+
+from safegrid.config.data import DATASET_FORMATS, PROMPT_FORMATS, SourceSpec
+from safegrid.config.sections import StudyDocuments, merge
+
+# Keys of a dataset that read labels which only comparisons have.
+OF_COMPARISONS = ("keep", "categories")
+
+
+def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
+    """Note datasets and prompts of a source that cannot give them."""
+    for name, block in documents.section("datasets").items():
+        source = _source(block, sources)
+        if source is not None:
+            _check_dataset(documents, f"datasets.{name}", block, source)
+    for name, block in documents.section("benchmarks").items():
+        if isinstance(block, dict):
+            like = documents.benchmarks.data.get(block.get("like", name), {})
+            prompts = merge(like, block).get("prompts")
+            source = _source(prompts, sources)
+            if isinstance(prompts, dict) and source is not None:
+                key = f"benchmarks.{name}.prompts"
+                _check_prompts(documents, key, prompts.get("kind"), source)
+
+
+def _source(block: object, sources: Mapping[str, SourceSpec]) -> SourceSpec | None:
+    """Return the source that a block names, if it names a known one."""
+    return sources.get(str(block.get("source"))) if isinstance(block, dict) else None
+
+
+def _check_dataset(
+    documents: StudyDocuments, key: str, block: dict[str, object], source: SourceSpec
+) -> None:
+    where = documents.study.where(tuple(key.split(".")))
+    if source.format not in DATASET_FORMATS:
+        documents.problems.add(
+            where,
+            f"{key}.source",
+            f"{block['source']!r} is of format {source.format!r}, which holds no"
+            f" preferences; expected one of {', '.join(sorted(DATASET_FORMATS))}",
+        )
+    elif source.format != "pku":
+        for name in OF_COMPARISONS:
+            if block.get(name) is not None:
+                documents.problems.add(
+                    where,
+                    f"{key}.{name}",
+                    f"is for sources of format 'pku'; pairs of format"
+                    f" {source.format!r} say themselves what is chosen: remove it",
+                )
+
+
+def _check_prompts(
+    documents: StudyDocuments, key: str, kind: object, source: SourceSpec
+) -> None:
+    wanted = {str(name): form for name, form in PROMPT_FORMATS.items()}.get(str(kind))
+    if wanted is not None and wanted != source.format:
+        fitting = [
+            name for name, form in PROMPT_FORMATS.items() if form == source.format
+        ]
+        documents.problems.add(
+            documents.study.where(tuple(key.split("."))),
+            f"{key}.kind",
+            f"{kind!r} reads sources of format {wanted!r}, and this one is"
+            f" {source.format!r}; kinds for it: {', '.join(fitting) or 'none'}",
+        )

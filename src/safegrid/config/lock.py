@@ -1,0 +1,85 @@
+"""The lock: which bytes a name of the registries stands for, as `safegrid pin` found.
+
+`config/sources.lock.yaml` is written by that command, committed, and read while
+planning. What it does not hold is unpinned: fetching refuses it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safegrid.config.blocks import Block
+from safegrid.config.upstream import Below, Upstream
+
+Kind = Literal["source", "base", "judge"]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class FilePin(Block):
+    """The bytes of one file.
+
+    Attributes:
+        sha256: of the whole file, in small hex letters.
+        bytes: its size.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Pin(Block):
+    """What one name of a registry stands for.
+
+    Attributes:
+        upstream: where it was pinned from; a pin of another place does not count.
+        revision: the commit on the hub; null elsewhere.
+        files: path in the source or the model's folder to its bytes.
+    """
+
+    upstream: str
+    revision: Commit | None = None
+    files: dict[Below, FilePin] = Field(min_length=1)
+
+
+class Lock(Block):
+    """All pins, by registry."""
+
+    sources: dict[str, Pin] = {}
+    bases: dict[str, Pin] = {}
+    judges: dict[str, Pin] = {}
+
+    def of(self, kind: Kind) -> dict[str, Pin]:
+        """Return the pins of one registry."""
+        pins: dict[str, Pin] = getattr(self, f"{kind}s")
+        return pins
+
+
+class FetchSpec(Block):
+    """Files of one upstream to be fetched, each with what the lock says of it.
+
+    Attributes:
+        hub, url, path: where from; exactly one of them.
+        files: empty where the lock does not hold them.
+        template: text of the chat template to store with a model that has none.
+    """
+
+    kind: Kind
+    name: str
+    hub: str | None = None
+    url: str | None = None
+    path: str | None = None
+    revision: Commit | None = None
+    remote_code: bool = False
+    files: dict[Below, FilePin] = {}
+    template: str | None = None
+
+
+def pin_of(
+    pins: Mapping[str, Pin], name: str, entry: Upstream, files: frozenset[str]
+) -> Pin | None:
+    """Return the pin of an entry if it is of the same place and holds these files."""
+    pin = pins.get(name)
+    if pin is None or pin.upstream != entry.address or not files <= set(pin.files):
+        return None
+    return pin

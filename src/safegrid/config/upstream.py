@@ -1,0 +1,121 @@
+"""Where files come from: a world, the hub, an address, a folder, or by hand."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from safegrid.config.blocks import Block
+
+Place = Literal["world", "hub", "url", "path"]
+
+
+def below(path: str) -> str:
+    """Check that a path stays below the folder that it is joined to."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path:
+        raise ValueError("must be a path below its folder: not absolute, without `..`")
+    return path
+
+
+def plain_address(url: str) -> str:
+    """Check that an address can be shown and joined to: no key, no query in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must begin with https:// and name a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The value of a refused key is shown, so it is not repeated here.
+        raise ValueError("must hold no user, password, query or fragment")
+    return url
+
+
+Below = Annotated[str, AfterValidator(below)]
+
+
+class Upstream(Block):
+    """Where the files of a source, a base or a judge come from.
+
+    At most one of `world`, `hub`, `url` and `path`; none where they are put there by
+    hand. What exactly is fetched stands in the lock (safegrid.config.lock).
+
+    Attributes:
+        world: the world that grows it.
+        hub: `owner/name` on the Hugging Face hub: a data set where it is a source, a
+            model where it is a base or a judge.
+        ref: branch or tag that `safegrid pin` resolves; null for the default branch.
+        url: what the addresses of its files begin with.
+        path: folder below `sources_dir`, which the user gives.
+        config: the configuration that upstream calls its files; said, not used.
+        split: the split that upstream calls them; said, not used.
+        gated: upstream asks for an account that has accepted its terms.
+        remote_code: Python files are fetched too, if the user confirms it.
+        licence: as stated upstream (an SPDX expression where there is one).
+        content: what a reader will meet in the files.
+    """
+
+    world: str | None = None
+    hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    ref: str | None = None
+    url: Annotated[str, AfterValidator(plain_address)] | None = None
+    path: Below | None = None
+    config: str | None = None
+    split: str | None = None
+    gated: bool = False
+    remote_code: bool = False
+    licence: str | None = None
+    content: str | None = None
+
+    @property
+    def place(self) -> Place | None:
+        """Which of the four places it comes from; None where it is put by hand."""
+        places: tuple[Place, ...] = ("world", "hub", "url", "path")
+        return next((name for name in places if getattr(self, name)), None)
+
+    @property
+    def address(self) -> str | None:
+        """The place in words, as the lock has it; None for grown and by hand."""
+        place = self.place
+        if place is None or place == "world":
+            return None
+        ref = f"@{self.ref}" if self.ref else ""
+        return f"{place} {getattr(self, place)}{ref}"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Upstream":
+        given = [n for n in ("world", "hub", "url", "path") if getattr(self, n)]
+        if len(given) > 1:
+            raise ValueError(
+                f"comes from {' and '.join(given)}: give one of them, or none for files"
+                " that are put there by hand"
+            )
+        for key in ("ref", "gated", "remote_code"):
+            if getattr(self, key) and not self.hub:
+                raise ValueError(f"`{key}` is for what comes from the hub: remove it")
+        if (self.hub or self.url) and not self.licence:
+            raise ValueError("`licence` is missing: what is fetched has one to state")
+        return self
+
+
+class ModelUpstream(Upstream):
+    """Where a model's folder comes from.
+
+    Attributes:
+        template: name of a file config/templates/{template}.jinja that is stored with
+            the model where the checkpoint has no chat template of its own.
+    """
+
+    template: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+
+    @model_validator(mode="after")
+    def _files_of_a_model(self) -> "ModelUpstream":
+        if self.url:
+            raise ValueError(
+                "a model is many files, which an address cannot list: give `hub` or"
+                " `path`"
+            )
+        if self.template and not (self.hub or self.path):
+            raise ValueError(
+                "`template` is stored while fetching: give `hub` or `path`"
+            )
+        return self

@@ -1,0 +1,70 @@
+"""Alpaca-style rows: an instruction, perhaps an input, and the answer to it.
+
+Takes Alpaca's own files, its seed tasks (whose inputs and outputs are instances),
+AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape; gives
+instructions with their answers, and as prompts of a benchmark.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safegrid.data.items import item_of
+from safegrid.data.rows import Prompt
+from safegrid.problems import Problems
+from safegrid.raw import Field, read_rows
+
+FIELDS = {"instruction": Field(str)}
+
+
+class Instruction(NamedTuple):
+    """One instruction with its input below it, and an answer, which may be empty.
+
+    Attributes:
+        line: where it stands in the file.
+        origin: AlpacaEval's `dataset`, the set that the instruction is from; else null.
+    """
+
+    line: int
+    prompt: str
+    response: str
+    origin: str | None
+
+
+def read(path: Path, problems: Problems) -> Iterator[Instruction]:
+    """Read the file; what does not fit is noted in `problems`."""
+    for row in read_rows(path, FIELDS, problems):
+        values = row.values
+        for instance in _instances(values):
+            reason = _reason(instance, values)
+            if reason is not None:
+                problems.add(row.line, reason)
+                continue
+            parts = [values["instruction"], instance.get("input") or ""]
+            prompt = "\n\n".join(part for part in parts if part.strip())
+            response = instance["output"]
+            yield Instruction(row.line, prompt, response, values.get("dataset"))
+
+
+def read_prompts(path: Path, problems: Problems) -> Iterator[Prompt]:
+    """Read the instructions as prompts; their answers are left out."""
+    for number, row in enumerate(read(path, problems), start=1):
+        cluster = item_of(row.prompt)
+        yield Prompt(f"instruction-{number}", row.prompt, cluster, category=row.origin)
+
+
+def _instances(values: dict[str, Any]) -> list[Any]:
+    instances = values.get("instances", [values])
+    return instances if isinstance(instances, list) and instances else [None]
+
+
+def _reason(instance: Any, values: dict[str, Any]) -> str | None:
+    if not isinstance(instance, dict):
+        return "field 'instances' must be a list of {input, output}, not empty"
+    if not isinstance(instance.get("output"), str):
+        return "field 'output' must be a text (it may be empty)"
+    if not isinstance(instance.get("input") or "", str):
+        return "field 'input' must be a text, or be left out"
+    if not isinstance(values.get("dataset") or "", str):
+        return "field 'dataset' must be a text, or be left out"
+    return None

@@ -1,0 +1,1 @@
+"""Files from upstream: pinned once, fetched whole, checked against the lock."""

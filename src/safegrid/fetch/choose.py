@@ -1,0 +1,83 @@
+"""Which files of a repository make a model: safetensors, settings, tokenizer."""
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
+
+from safegrid.errors import SourceError
+
+INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+# What a folder needs beside its weights, as transformers names it.
+SETTINGS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+CODE = "*.py"
+# Formats that can run code when they are read.
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.npy")
+
+
+def weight_files(names: Collection[str], index: dict[str, Any] | None) -> list[str]:
+    """Return the weights of a model: those that its index names, or the one file.
+
+    Raises:
+        SourceError: there are none as safetensors, or the index names one that is not
+            there.
+    """
+    if index is None and WEIGHTS in names:
+        return [WEIGHTS]
+    if index is None:
+        pickles = [n for n in names if _matches(n, PICKLES)]
+        found = f" ({', '.join(sorted(pickles)[:3])} would)" if pickles else ""
+        raise SourceError(
+            f"it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched, which"
+            f" run no code when they are read{found}; convert it with transformers'"
+            " `save_pretrained` and give the folder by `path`"
+        )
+    files = sorted(set(index.get("weight_map", {}).values()))
+    missing = [name for name in files if name not in names]
+    if missing or not files:
+        raise SourceError(f"its {INDEX} names {missing or 'nothing'}, not in it")
+    return files
+
+
+def model_files(
+    names: Collection[str], index: dict[str, Any] | None, remote_code: bool
+) -> list[str]:
+    """Return the files of a model among those of its repository or folder."""
+    settings = [name for name in SETTINGS if name in names]
+    code = [n for n in names if remote_code and "/" not in n and _matches(n, (CODE,))]
+    extra = [INDEX] if index is not None else []
+    return sorted([*weight_files(names, index), *settings, *code, *extra])
+
+
+def check_formats(names: Iterable[str], remote_code: bool) -> None:
+    """Refuse files that can run code: pickles always, Python unless it was allowed.
+
+    Raises:
+        SourceError: names them.
+    """
+    refused = (*PICKLES, *(() if remote_code else (CODE,)))
+    found = [name for name in names if _matches(name, refused)]
+    if found:
+        raise SourceError(
+            f"{', '.join(found)} can run code when it is read, and is not fetched:"
+            " weights come as safetensors, Python files only where the registry says"
+            " `remote_code: true`"
+        )
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(PurePosixPath(name).name, p) for p in patterns)

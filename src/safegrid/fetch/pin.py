@@ -1,0 +1,246 @@
+"""`safegrid pin`: find out once what a name stands for, and write it into the lock."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import httpx2
+import yaml
+from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import logging as hub_logging
+
+from safegrid.config.data import SourceSpec
+from safegrid.config.load import LOCK, Registries, load_registries
+from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
+from safegrid.config.upstream import ModelUpstream, Upstream
+from safegrid.errors import SourceError
+from safegrid.fetch.choose import INDEX, model_files
+from safegrid.fetch.hub import address, in_words, repository
+from safegrid.files import sha256_file, write_text
+
+log = logging.getLogger(__name__)
+
+CONFIG = Path("config")
+HEAD = """\
+# What each name stands for, exactly: written by `safegrid pin`, read while planning,
+# checked by what fetches. A name that is not here is unpinned. docs/sources.md
+"""
+
+
+class Entry(NamedTuple):
+    """An entry of a registry that comes from the hub, an address or a folder."""
+
+    kind: Kind
+    name: str
+    upstream: Upstream
+
+
+def pin(
+    names: Sequence[str] = (), sources_dir: Path | None = None, config: Path = CONFIG
+) -> None:
+    """Pin entries of the registries and write the lock.
+
+    Args:
+        names: of sources, bases or judges; none of them for all that is unpinned.
+        sources_dir: the folder that `path` of an entry is below.
+        config: the folder of the registries and the lock.
+
+    Raises:
+        SourceError: names of no entry; or one sentence for each that could not be
+            pinned. The others are pinned all the same.
+    """
+    registries = load_registries(config)
+    entries = list(_entries(registries))
+    chosen = _named(entries, names) if names else _unpinned(entries, registries.lock)
+    found: dict[Kind, dict[str, Pin]] = {"source": {}, "base": {}, "judge": {}}
+    problems = []
+    for entry in chosen:
+        try:
+            found[entry.kind][entry.name] = _pin(entry, sources_dir)
+        except SourceError as error:
+            problems.append(str(error))
+            continue
+        _tell(entry, registries.lock, found[entry.kind][entry.name])
+    write_lock(config / LOCK, _merged(registries.lock, found))
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise SourceError(f"{len(problems)} could not be pinned\n{lines}")
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write the lock, sorted, so that a change shows as its own lines."""
+    text = yaml.safe_dump(lock.model_dump(), sort_keys=True, width=88)
+    write_text(path, HEAD + text)
+
+
+def _entries(registries: Registries) -> Iterator[Entry]:
+    for name, source in registries.sources.items():
+        yield Entry("source", name, source)
+    for name, base in registries.bases.items():
+        yield Entry("base", name, base)
+    for name, judge in registries.judges.items():
+        yield Entry("judge", name, judge)
+
+
+def _named(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
+    """Return the entries of these names, or say which names are none."""
+    known = {e.name for e in entries if e.upstream.address is not None}
+    problems = []
+    for name in sorted(set(names) - known):
+        close = get_close_matches(name, sorted(known), n=1)
+        problems.append(
+            f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
+        )
+    if problems:
+        raise SourceError(
+            f"nothing to pin under {', '.join(problems)}: names of sources, bases and"
+            " judges that come from the hub, an address or a folder can be pinned"
+        )
+    return [e for e in entries if e.name in names and e.upstream.address is not None]
+
+
+def _unpinned(entries: Sequence[Entry], lock: Lock) -> list[Entry]:
+    """Return what fetching would refuse."""
+    return [
+        entry
+        for entry in entries
+        if entry.upstream.place in ("hub", "url")
+        and pin_of(lock.of(entry.kind), entry.name, entry.upstream, _wanted(entry))
+        is None
+    ]
+
+
+def _wanted(entry: Entry) -> frozenset[str]:
+    """Return the files that an entry names itself; of a model none."""
+    source = entry.upstream
+    files = source.files.values() if isinstance(source, SourceSpec) else ()
+    return frozenset(files)
+
+
+def _pin(entry: Entry, sources_dir: Path | None) -> Pin:
+    upstream = entry.upstream
+    if upstream.hub is not None:
+        return _pin_repository(entry, upstream.hub)
+    if upstream.path is not None:
+        return _pin_folder(entry, upstream.path, sources_dir)
+    files = {name: _received(entry, _spec(entry), name) for name in _wanted(entry)}
+    return Pin(upstream=str(upstream.address), files=files)
+
+
+def _pin_repository(entry: Entry, hub: str) -> Pin:
+    what = f"{entry.kind} {entry.name}"
+    with in_words(what, entry.kind, entry.name, hub):
+        info = repository(entry.kind, hub, entry.upstream.ref)
+    there = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    spec = _spec(entry, info.sha)
+    names = _names(entry, spec, there)
+    files = {name: _sibling(entry, spec, there[name]) for name in names}
+    return Pin(upstream=str(entry.upstream.address), revision=info.sha, files=files)
+
+
+def _sibling(entry: Entry, spec: FetchSpec, sibling: RepoSibling) -> FilePin:
+    """Take a large file's hash from the hub; receive a small one to hash it."""
+    if sibling.lfs is not None:
+        return FilePin(sha256=sibling.lfs.sha256, bytes=sibling.lfs.size)
+    return _received(entry, spec, sibling.rfilename)
+
+
+def _names(
+    entry: Entry, spec: FetchSpec, there: dict[str, RepoSibling]
+) -> Sequence[str]:
+    """Choose the files to pin, or say which are not there and what is."""
+    if isinstance(entry.upstream, ModelUpstream):
+        index = None
+        if INDEX in there:
+            with tempfile.TemporaryDirectory() as folder:
+                path = _receive(entry, spec, INDEX, Path(folder))
+                index = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return model_files(list(there), index, entry.upstream.remote_code)
+        except SourceError as error:
+            raise SourceError(f"{entry.kind} {entry.name}: {error}") from None
+    missing = sorted(_wanted(entry) - set(there))
+    if missing:
+        shown = sorted(there)[:20]
+        raise SourceError(
+            f"{entry.kind} {entry.name}: {spec.hub} has no {', '.join(missing)}; it has"
+            f" {', '.join(shown)}{' and more' if len(there) > len(shown) else ''}"
+        )
+    return sorted(_wanted(entry))
+
+
+def _pin_folder(entry: Entry, path: str, sources_dir: Path | None) -> Pin:
+    if sources_dir is None:
+        raise SourceError(
+            f"{entry.kind} {entry.name}: lies in a folder of yours: say which, with"
+            " --sources-dir FOLDER"
+        )
+    folder = sources_dir / path
+    names = set(_wanted(entry))
+    if not names:
+        there = [f.name for f in folder.glob("*") if f.is_file()]
+        index = json.loads((folder / INDEX).read_text()) if INDEX in there else None
+        names = set(model_files(there, index, remote_code=False))
+    missing = [name for name in sorted(names) if not (folder / name).is_file()]
+    if missing:
+        raise SourceError(
+            f"{entry.kind} {entry.name}: {', '.join(missing)} not in {folder}"
+        )
+    files = {name: _hashed(folder / name) for name in names}
+    return Pin(upstream=str(entry.upstream.address), files=files)
+
+
+def _spec(entry: Entry, revision: str | None = None) -> FetchSpec:
+    return FetchSpec(
+        kind=entry.kind,
+        name=entry.name,
+        hub=entry.upstream.hub,
+        url=entry.upstream.url,
+        revision=revision,
+    )
+
+
+def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
+    """Receive a file only to hash it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _hashed(_receive(entry, spec, file, Path(folder)))
+
+
+def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
+    what = f"{entry.kind} {entry.name}: {file}"
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    path = folder / PurePosixPath(file).name
+    where = address(spec, file)
+    with in_words(what, spec.kind, spec.name, spec.hub), path.open("wb") as stream:
+        try:
+            http_get(where.url, stream, headers=where.headers, displayed_filename=what)
+        except httpx2.InvalidURL as error:
+            raise SourceError(f"{what}: no address: {error}") from None
+    return path
+
+
+def _hashed(path: Path) -> FilePin:
+    return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
+
+
+def _merged(lock: Lock, found: dict[Kind, dict[str, Pin]]) -> Lock:
+    return Lock(
+        sources={**lock.sources, **found["source"]},
+        bases={**lock.bases, **found["base"]},
+        judges={**lock.judges, **found["judge"]},
+    )
+
+
+def _tell(entry: Entry, lock: Lock, new: Pin) -> None:
+    old = lock.of(entry.kind).get(entry.name)
+    size = sum(file.bytes for file in new.files.values())
+    log.info(
+        "%s %s: %s, %d files, %d bytes%s",
+        *(entry.kind, entry.name, new.revision or new.upstream, len(new.files), size),
+        "" if old in (None, new) else "; it was something else before",
+    )

@@ -1,0 +1,207 @@
+"""Fetch one file of a source, or the folder of a base or a judge; the manifest last."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safegrid.artifacts import manifest as describe
+from safegrid.checkpoints import hash_weights
+from safegrid.config.lock import FetchSpec, FilePin
+from safegrid.errors import SourceError
+from safegrid.fetch.choose import INDEX, check_formats, model_files
+from safegrid.fetch.download import copy, download, held, is_pinned
+from safegrid.fetch.hub import address, in_words
+from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json, write_json
+
+log = logging.getLogger(__name__)
+
+# Names of entries whose Python files the user lets in, with commas between them.
+CONFIRM = "SAFEGRID_REMOTE_CODE"
+TEMPLATE = "chat_template.jinja"
+
+
+def fetch_source(
+    spec: FetchSpec, file: str, out: Path, manifest: Path, local: Path | None = None
+) -> None:
+    """Fetch one file of a source as the lock says.
+
+    Args:
+        spec: where from, and what the lock says of the file.
+        file: its path upstream.
+        out: its place.
+        manifest: what says how it came there, written last.
+        local: the user's own file, where it comes from a folder of theirs.
+
+    Raises:
+        SourceError: it is unpinned, cannot be had, or is not what was pinned.
+    """
+    what = f"{spec.kind} {spec.name}: {file}"
+    pin = spec.files.get(file)
+    with held(out):
+        if pin is not None and manifest.is_file() and is_pinned(out, pin):
+            log.info("%s: is there", what)
+            return
+        _fetch(spec, file, out, pin, local, what)
+        found = {file: pin or _pin(out)}
+        write_json(manifest, _facts(spec, found))
+    log.info("%s: %d bytes", what, found[file].bytes)
+
+
+def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
+    """Fetch the folder of a base or a judge as the lock says.
+
+    Files gather in a folder beside it, which takes its name when all are there. One
+    that is there already, from a run that broke off, is not fetched again.
+
+    Args:
+        spec: where from, and what the lock says of each file.
+        out: the folder; its chat template and its manifest are added.
+        local: the user's own folder, where it comes from one.
+
+    Raises:
+        SourceError: it is unpinned, cannot be had, or is not what was pinned.
+    """
+    what = f"{spec.kind} {spec.name}"
+    with held(out):
+        if _is_complete(spec, out):
+            log.info("%s: is there", what)
+            return
+        pins: Mapping[str, FilePin | None] = spec.files
+        if local is not None and not spec.files:
+            pins = dict.fromkeys(_own_files(local, what))
+        _check(spec, list(pins), what)
+        folder = out.with_name(f".{out.name}.fetching")
+        _gather(spec, pins, folder, local, what)
+        found = {name: pin or _pin(folder / name) for name, pin in pins.items()}
+        template = _add_template(spec, folder)
+        facts = _facts(spec, found, template=template, weights=hash_weights(folder))
+        write_json(folder / MANIFEST, facts)
+        if out.exists():
+            shutil.rmtree(out)
+        folder.replace(out)
+    log.info("%s: %d files", what, len(found))
+
+
+def confirmed(spec: FetchSpec) -> bool:
+    """Whether the user has let an entry's Python files in."""
+    return spec.name in os.environ.get(CONFIRM, "").split(",")
+
+
+def _check(spec: FetchSpec, names: list[str], what: str) -> None:
+    if not names:
+        raise _unpinned(spec, what)
+    try:
+        check_formats(names, spec.remote_code)
+    except SourceError as error:
+        raise SourceError(f"{what}: {error}") from None
+    if spec.remote_code and not confirmed(spec):
+        raise SourceError(
+            f"{what}: comes with Python files that run as you when it is loaded; read"
+            f" them upstream, and if you trust them set {CONFIRM}={spec.name}"
+        )
+
+
+def _gather(
+    spec: FetchSpec,
+    pins: Mapping[str, FilePin | None],
+    folder: Path,
+    local: Path | None,
+    what: str,
+) -> None:
+    """Bring every file into a folder, and take out what does not belong there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Small ones first: what is wrong with a checkpoint shows before its weights come.
+    for name in sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n)):
+        pin, target = pins[name], folder / name
+        if pin is not None and is_pinned(target, pin):
+            log.info("%s: %s is there", what, name)
+            continue
+        log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
+        origin = None if local is None else local / name
+        _fetch(spec, name, target, pin, origin, f"{what}: {name}")
+    for path in folder.rglob("*"):
+        if path.is_file() and str(path.relative_to(folder)) not in pins:
+            path.unlink()
+
+
+def _fetch(
+    spec: FetchSpec,
+    file: str,
+    target: Path,
+    pin: FilePin | None,
+    local: Path | None,
+    what: str,
+) -> None:
+    if local is not None:
+        copy(local, target, pin, what)
+        return
+    if pin is None:
+        raise _unpinned(spec, what)
+    with in_words(what, spec.kind, spec.name, spec.hub):
+        download(address(spec, file), target, pin, what)
+
+
+def _unpinned(spec: FetchSpec, what: str) -> SourceError:
+    return SourceError(
+        f"{what} is not pinned, and a moving name is not fetched; where there is a"
+        f" network: safegrid pin --names {spec.name}"
+    )
+
+
+def _own_files(folder: Path, what: str) -> list[str]:
+    """Return the files of a model in a folder of the user's."""
+    if not folder.is_dir():
+        raise SourceError(f"{what}: {folder} is not there; see `path` and sources_dir")
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    index = read_json(folder / INDEX) if INDEX in names else None
+    try:
+        return model_files(names, index, remote_code=False)
+    except SourceError as error:
+        raise SourceError(f"{what}: {folder}: {error}") from None
+
+
+def _add_template(spec: FetchSpec, folder: Path) -> str:
+    """Store the study's chat template with a checkpoint that has none of its own."""
+    settings = folder / "tokenizer_config.json"
+    own = (folder / TEMPLATE).is_file() or (folder / "chat_template.json").is_file()
+    if settings.is_file() and read_json(settings).get("chat_template"):
+        own = True
+    if own:
+        return "the checkpoint's"
+    if spec.template is None:
+        return "none"
+    (folder / TEMPLATE).write_text(spec.template, encoding="utf-8")
+    log.info("%s: stored the chat template of the configuration", spec.name)
+    return "the configuration's"
+
+
+def _is_complete(spec: FetchSpec, out: Path) -> bool:
+    """Whether a folder was fetched to its end, with these very pins and template."""
+    if not spec.files or not (out / MANIFEST).is_file():
+        return False
+    facts = read_json(out / MANIFEST)
+    return bool(facts.get("params") == _params(spec)) and all(
+        is_pinned(out / name, pin) for name, pin in spec.files.items()
+    )
+
+
+def _pin(path: Path) -> FilePin:
+    return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
+
+
+def _params(spec: FetchSpec) -> dict[str, Any]:
+    """Return what a manifest says of a spec; no token is in it, nor can be."""
+    params = spec.model_dump(exclude_none=True, exclude={"files", "template"})
+    if spec.template is not None:
+        params["template"] = sha256_json(spec.template)
+    return params
+
+
+def _facts(
+    spec: FetchSpec, files: Mapping[str, FilePin], **facts: Any
+) -> dict[str, Any]:
+    listed = {name: pin.model_dump() for name, pin in sorted(files.items())}
+    return describe("fetch", {}, _params(spec), files=listed, **facts)

@@ -1,0 +1,54 @@
+"""An answer as the sentences that its writer says: no quotation, no code, no markup."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+APOSTROPHES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'}
+)
+CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+# What stands in double quotes on one line is somebody else's, or a title.
+QUOTED = re.compile(r'"[^"\n]*"')
+ITEM = re.compile(r"^(?:[-*\u2022]|\d{1,2}[.)])\s+")
+MARKUP = re.compile(r"[*_#`>]+")
+# An end mark counts where white space follows, so that "e.g." stays rare damage.
+ENDS = re.compile(r"(?<=[.!?:])[\"')\]]*\s+")
+
+
+class Sentence(NamedTuple):
+    """A sentence in lower case with plain apostrophes.
+
+    Attributes:
+        item: it opens an item of a list.
+    """
+
+    text: str
+    item: bool
+
+    @property
+    def words(self) -> int:
+        """Its length in words."""
+        return len(self.text.split())
+
+
+def sentences(text: str) -> list[Sentence]:
+    """Return the sentences of an answer in their order.
+
+    Quoted speech and code are left out: a story's "I cannot help you" refuses
+    nothing. An answer that is one quotation as a whole is what its writer says.
+    """
+    plain = CODE.sub(" ", text).translate(APOSTROPHES).lower().strip()
+    if plain.count('"') == 2 and plain[0] == plain[-1] == '"':
+        plain = plain[1:-1]
+    return list(_split(QUOTED.sub(" ", plain)))
+
+
+def _split(text: str) -> Iterator[Sentence]:
+    for line in text.split("\n"):
+        line = line.strip()
+        item = ITEM.match(line) is not None
+        for part in ENDS.split(MARKUP.sub("", ITEM.sub("", line))):
+            if part.strip():
+                yield Sentence(" ".join(part.split()), item)
+                item = False

@@ -1,0 +1,71 @@
+"""What a model's manifest says of its making beside inputs and settings.
+
+Its base and its template decide the weights, so they stand with the facts that repeat.
+Commit, device and seconds do not repeat: they stand in the manifest's `run` alone,
+which no other file holds and no hash is made of.
+"""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from safegrid.checkpoints import weights_of
+from safegrid.closure import ROOT
+from safegrid.files import MANIFEST, read_json
+from safegrid.templates import ChatTokenizer
+from safegrid.train.plan import world_size
+
+
+def lineage(chain: list[Path]) -> dict[str, Any]:
+    """Return the base that a start model goes back to, and the template it carries.
+
+    The base's `revision` is that of its own manifest: the commit that was fetched;
+    None for a grown base, and for a folder that was put there by hand.
+    """
+    path = chain[0] / MANIFEST
+    facts = read_json(path) if path.is_file() else {}
+    own = {"weights": weights_of(chain[0]), "revision": facts.get("revision")}
+    return {
+        "base": facts.get("base", own),
+        "template": ChatTokenizer.load(chain[0]).template_hash,
+    }
+
+
+def run_facts(seconds: float) -> dict[str, Any]:
+    """Return what differs from one run of the same training to the next."""
+    return {
+        "git": git_state(ROOT),
+        "device": device_name(),
+        "processes": world_size(),
+        "seconds": round(seconds, 1),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the code, and whether a tracked file was changed since.
+
+    None where the code is no git checkout, or there is no git.
+    """
+    command = ["git", "--no-optional-locks", "-C", str(folder), "describe"]
+    command += ["--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    if done.returncode != 0:
+        return None
+    commit, _, dirty = done.stdout.strip().partition("-")
+    return {"commit": commit, "dirty": bool(dirty)}
+
+
+def device_name() -> str:
+    """Return what a training runs on, as its maker calls it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return (
+        f"cpu {platform.machine()}, {os.environ.get('OMP_NUM_THREADS', 'all')} threads"
+    )

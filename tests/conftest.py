@@ -1,0 +1,287 @@
+"""The model families of the issue's studies, small: tokenizer, template, end tokens.
+
+Each has the special tokens, the settings and the kind of tokenizer of its published
+model; only the vocabulary is ours. A test writes one into a folder and, where it needs
+one, puts a random model of the family's own architecture beside it.
+"""
+
+import json
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+
+TEMPLATES = Path(__file__).parents[1] / "config/templates"
+TEXT = [
+    "May I take the lamp and the bread from the window?",
+    "No, the stone stays here. User: Assistant: yes",
+    "### Instruction: ### Response: [INST] [/INST] USER ASSISTANT <|user|>",
+    "user assistant system model You are a helpful assistant, safe or unsafe",
+    "Harmful request: yes Response refusal: no Harmful response: yes",
+]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is particular to a family.
+
+    Attributes:
+        spaces: its words carry their space as `▁` (SentencePiece), else byte-level BPE.
+        prefix: it puts such a space before the start of a text.
+        special: control tokens beside the named ones.
+        ends: tokens that its generation settings name; the first closes an answer.
+        adds_bos: its tokenizer opens every text with BOS by itself.
+        system: whether a conversation may open with a system message.
+        architecture: transformers' names of configuration and model, and its options.
+    """
+
+    name: str
+    spaces: bool
+    bos: str | None
+    eos: str
+    pad: str | None
+    ends: tuple[str, ...]
+    architecture: tuple[str, dict[str, Any]]
+    special: tuple[str, ...] = ()
+    adds_bos: bool = False
+    system: bool = True
+    prefix: bool = True
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The named tokens as tokenizer_config.json has them."""
+        pairs = (("bos", self.bos), ("eos", self.eos), ("pad", self.pad))
+        return {f"{name}_token": token for name, token in pairs if token is not None}
+
+
+FALCON_11B = {
+    "new_decoder_architecture": True,
+    "num_ln_in_parallel_attn": 1,
+    "parallel_attn": True,
+    "multi_query": True,
+    "num_kv_heads": 2,
+    "bias": False,
+    "alibi": False,
+    "ffn_hidden_size": 48,
+}
+LLAMA_3 = ("<|end_of_text|>", "<|eom_id|>", "<|start_header_id|>", "<|end_header_id|>")
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family(
+            "falcon",
+            spaces=False,
+            bos=None,
+            eos="<|endoftext|>",
+            pad=None,
+            ends=("<|endoftext|>",),
+            architecture=("Falcon", FALCON_11B),
+        ),
+        Family(
+            "llama_2",
+            spaces=True,
+            bos="<s>",
+            eos="</s>",
+            pad=None,
+            ends=("</s>",),
+            adds_bos=True,
+            architecture=("Llama", {}),
+        ),
+        Family(
+            "llama_3",
+            spaces=False,
+            bos="<|begin_of_text|>",
+            eos="<|eot_id|>",
+            pad=None,
+            ends=("<|eot_id|>", "<|end_of_text|>", "<|eom_id|>"),
+            special=LLAMA_3,
+            adds_bos=True,
+            architecture=("Llama", {}),
+        ),
+        Family(
+            "mistral",
+            spaces=True,
+            bos="<s>",
+            eos="</s>",
+            pad=None,
+            ends=("</s>",),
+            special=("[INST]", "[/INST]"),
+            adds_bos=True,
+            system=False,
+            architecture=("Mistral", {"sliding_window": None}),
+        ),
+        Family(
+            "mixtral",
+            spaces=True,
+            bos="<s>",
+            eos="</s>",
+            pad=None,
+            ends=("</s>",),
+            adds_bos=True,
+            system=False,
+            architecture=("Mixtral", {"num_local_experts": 4}),
+        ),
+        Family(
+            "qwen2",
+            spaces=False,
+            bos=None,
+            eos="<|im_end|>",
+            pad="<|endoftext|>",
+            ends=("<|im_end|>", "<|endoftext|>"),
+            special=("<|im_start|>",),
+            architecture=("Qwen2", {}),
+        ),
+        Family(
+            "gemma_2",
+            spaces=True,
+            bos="<bos>",
+            eos="<eos>",
+            pad="<pad>",
+            ends=("<end_of_turn>", "<eos>"),
+            special=("<start_of_turn>",),
+            adds_bos=True,
+            system=False,
+            prefix=False,
+            # Windows that the tests' prompts outgrow.
+            architecture=("Gemma2", {"head_dim": 16, "sliding_window": 16}),
+        ),
+        Family(
+            "olmo",
+            spaces=False,
+            bos=None,
+            eos="<|endoftext|>",
+            pad="<|padding|>",
+            ends=("<|endoftext|>",),
+            architecture=("Olmo", {"clip_qkv": 8.0}),
+        ),
+        Family(
+            "yi",
+            spaces=True,
+            bos="<|startoftext|>",
+            eos="<|im_end|>",
+            pad="<unk>",
+            ends=("<|im_end|>", "<|endoftext|>"),
+            special=("<|im_start|>",),
+            architecture=("Llama", {}),
+        ),
+        Family(
+            "vicuna",
+            spaces=True,
+            bos="<s>",
+            eos="</s>",
+            pad="<unk>",
+            ends=("</s>",),
+            adds_bos=True,
+            architecture=("Llama", {}),
+        ),
+        Family(
+            "alpaca",
+            spaces=True,
+            bos="<s>",
+            eos="</s>",
+            pad=None,
+            ends=("</s>",),
+            adds_bos=True,
+            architecture=("Llama", {}),
+        ),
+    )
+}
+
+# Guards are models of a family with a template of their own.
+GUARDS = {
+    "llama_guard_3": replace(FAMILIES["llama_3"], name="llama_guard_3"),
+    "wildguard": replace(FAMILIES["mistral"], name="wildguard"),
+}
+
+
+def backend_of(family: Family) -> Tokenizer:
+    """Return a tokenizer of the family's kind, with its special tokens."""
+    tokens = [*family.named.values(), *family.ends, *family.special, "<unk>"]
+    special = [AddedToken(t, special=True) for t in dict.fromkeys(tokens)]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>" if family.spaces else None))
+    if family.spaces:
+        steps = [normalizers.Prepend("▁")] if family.prefix else []
+        tokenizer.normalizer = normalizers.Sequence(
+            [*steps, normalizers.Replace(" ", "▁")]
+        )
+        tokenizer.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        )
+        alphabet = [*string.printable, "▁"]
+        # No token of theirs joins two words.
+        words = [f"▁{word}" for line in TEXT for word in line.split()]
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet, words = pre_tokenizers.ByteLevel.alphabet(), TEXT
+    trainer = trainers.BpeTrainer(
+        vocab_size=420,
+        special_tokens=special,
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(words * 3, trainer)
+    if family.adds_bos and family.bos is not None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{family.bos} $A",
+            special_tokens=[(family.bos, tokenizer.token_to_id(family.bos))],
+        )
+    return tokenizer
+
+
+def save_family(family: Family, folder: Path) -> Path:
+    """Write a family's tokenizer, template and generation settings into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = backend_of(family)
+    backend.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 512,
+        **family.named,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    ends = [backend.token_to_id(token) for token in family.ends]
+    (folder / "generation_config.json").write_text(
+        json.dumps({"eos_token_id": ends[0] if len(ends) == 1 else ends})
+    )
+    template = (TEMPLATES / f"{family.name}.jinja").read_text(encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session", params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest) -> Family:
+    """Every family in turn."""
+    return FAMILIES[request.param]
+
+
+@pytest.fixture(scope="session")
+def families() -> dict[str, Family]:
+    """All families and guards by name."""
+    return FAMILIES | GUARDS
+
+
+@pytest.fixture(scope="session")
+def save() -> Callable[[Family, Path], Path]:
+    """The writer of a family's files."""
+    return save_family
+
+
+@pytest.fixture(scope="session")
+def family_folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the family's tokenizer and template, without a model."""
+    return save_family(family, tmp_path_factory.mktemp(family.name))

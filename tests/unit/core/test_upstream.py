@@ -1,0 +1,195 @@
+"""Where files come from, as the registries say it, and what the lock says of them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from safegrid.config.data import SourceSpec
+from safegrid.config.load import load_config, load_registries
+from safegrid.config.study import BaseEntry, JudgeEntry
+from safegrid.errors import ConfigError
+from safegrid.study import Study
+from safegrid.upstreams import Upstreams
+
+ROOT = Path(__file__).parents[3] / "config"
+TERMS = {"licence": "MIT", "content": "rows"}
+FILE = {"sha256": "a" * 64, "bytes": 3}
+
+
+@pytest.fixture
+def root(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "config")
+    return tmp_path / "config"
+
+
+def add(root, registry, **entries):
+    path = root / f"{registry}.yaml"
+    known = yaml.safe_load(path.read_text()) or {}
+    path.write_text(yaml.safe_dump({**known, **entries}))
+
+
+def source(**fields):
+    return {"format": "alert", "files": {"a": "a.jsonl"}, **TERMS, **fields}
+
+
+def message(root):
+    with pytest.raises(ConfigError) as caught:
+        load_config(root, "tiny")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"hub": "a/b", "url": "https://a.b/c"}, "comes from hub and url"),
+        ({"world": "mini", "path": "a"}, "comes from world and path"),
+        ({"hub": "a"}, "hub: got 'a'"),
+        ({"path": "../a"}, "must be a path below its folder"),
+        ({"files": {"a": "/etc/a"}}, "must be a path below its folder"),
+        ({"files": {"a": "b/../../a"}}, "must be a path below its folder"),
+        ({"url": "ftp://a.b/c"}, "must begin with https://"),
+        ({"url": "https://a.b/c?key=1"}, "must hold no user"),
+        ({"url": "https://a.b/c", "gated": True}, "`gated` is for what comes"),
+        ({"ref": "v0"}, "`ref` is for what comes from the hub"),
+        ({"huub": "a/b"}, "unknown key; did you mean 'hub'?"),
+        ({"format": "allert"}, "'allert'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(root, fields, sentence):
+    add(root, "sources", odd=source(**fields))
+    text = message(root)
+    assert "sources.yaml" in text
+    assert "odd" in text
+    assert sentence in text
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated(root):
+    add(root, "sources", odd=source(url="https://me:secret@a.b/c"))
+    text = message(root)
+    assert "must hold no user, password" in text
+    assert "secret" not in text
+
+
+def test_what_is_fetched_states_its_licence(root):
+    add(root, "bases", odd={"hub": "a/b"})
+    add(root, "judges", odder={"hub": "a/b", "kind": "guard"})
+    text = message(root)
+    assert text.count("`licence` is missing") == 2
+
+
+def test_a_template_that_is_not_there_is_told_for_what_is_used(root):
+    add(root, "bases", **{"odd": {"hub": "a/b", **TERMS, "template": "odd"}})
+    load_config(root, "tiny")
+    study = root / "studies/tiny.yaml"
+    study.write_text(study.read_text().replace("[tiny-base]", "[odd]"))
+    assert "got 'odd', no template of that name" in message(root)
+
+
+def test_a_lock_that_was_edited_badly_is_told_with_its_line(root):
+    lock = {"upstream": "hub a/b", "revision": "main", "files": {"a": FILE}}
+    (root / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"a": lock}}))
+    assert "sources.lock.yaml:" in message(root)
+    assert "sources.a.revision: got 'main'" in message(root)
+
+
+def test_the_registries_that_ship_hold_what_the_lock_pins():
+    registries = load_registries(ROOT)
+    assert registries.lock.sources
+    for name, pin in registries.lock.sources.items():
+        entry = registries.sources[name]
+        assert pin.upstream == entry.address
+        assert set(pin.files) == set(entry.files.values())
+
+
+def test_no_moving_address_ships():
+    for name, entry in load_registries(ROOT).sources.items():
+        assert entry.url is None or name in load_registries(ROOT).lock.sources
+
+
+@pytest.fixture
+def far(root):
+    """A study that takes its base, a judge and rows from upstream."""
+    add(root, "bases", **{"far-base": {"hub": "o/base", **TERMS}})
+    guard = {"hub": "o/guard", "kind": "guard", **TERMS}
+    add(root, "judges", **{"far-guard": guard})
+    files = {"a": "a.jsonl", "b": "b.jsonl", "plain": "p.jsonl"}
+    add(root, "sources", far=source(hub="o/rows", files=files), own=source(path="x"))
+    path = root / "studies/tiny.yaml"
+    study = yaml.safe_load(path.read_text())
+    study["bases"] = ["far-base"]
+    prompts = {"source": "far", "file": "b", "kind": "alert_adversarial"}
+    study["benchmarks"] = {
+        "attacks": {
+            "like": "alert_adversarial",
+            "prompts": {**prompts, "plain": "plain"},
+            "judges": ["far-guard"],
+        }
+    }
+    path.write_text(yaml.safe_dump(study))
+    return root
+
+
+def upstreams(root, sources_dir=None):
+    return Upstreams(Study(load_config(root, "tiny")), sources_dir)
+
+
+def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
+    items = {(i.kind, i.name): i for i in upstreams(far).items}
+    assert set(items) == {
+        ("base", "far-base"),
+        ("judge", "far-guard"),
+        ("source", "far"),
+    }
+    assert items["source", "far"].targets == [
+        "results/raw/far/b.jsonl",
+        "results/raw/far/p.jsonl",
+    ]
+    assert items["base", "far-base"].targets == ["results/bases/far-base"]
+
+
+def test_what_is_unpinned_is_one_warning_with_the_command(far):
+    text = upstreams(far).unpinned()
+    assert text.endswith("safegrid pin --names far-base far-guard far")
+    assert "\n" not in text
+
+
+def test_studies_of_worlds_have_nothing_to_warn_of():
+    for name in ("tiny", "mini"):
+        found = Upstreams(Study(load_config(ROOT, name)), None)
+        assert found.unpinned() is None
+        assert found.items == []
+
+
+def test_a_pin_counts_for_its_place_and_its_files(far):
+    files = {"b.jsonl": FILE, "p.jsonl": FILE}
+    lock = {"upstream": "hub o/rows", "revision": "a" * 40, "files": files}
+    (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
+    found = upstreams(far)
+    spec = found.spec("source", "far", "b.jsonl")
+    assert spec.revision == "a" * 40
+    assert set(spec.files) == {"b.jsonl"}
+    assert found.unpinned().endswith("--names far-base far-guard")
+    del files["p.jsonl"]
+    (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
+    assert upstreams(far).unpinned().endswith("--names far-base far-guard far")
+    assert upstreams(far).spec("source", "far", "b.jsonl").files == {}
+
+
+def test_a_note_on_an_entry_changes_no_param(far):
+    before = upstreams(far).spec("base", "far-base")
+    noted = {"hub": "o/base", **TERMS, "content": "x", "gated": True}
+    add(far, "bases", **{"far-base": noted})
+    assert upstreams(far).spec("base", "far-base") == before
+
+
+def test_what_preparing_is_given_does_not_say_where_from(far):
+    block = Study(load_config(far, "tiny")).source_block("far")
+    assert SourceSpec.model_validate_json(block).place is None
+
+
+def test_a_judge_is_handed_over_without_where_it_is_from():
+    entry = JudgeEntry(name="far", kind="guard", hub="o/guard", **TERMS)
+    assert "hub" not in entry.spec().model_dump()
+    assert BaseEntry().place is None

@@ -1,0 +1,195 @@
+"""A model's folder: safetensors only, whole, with its template and its manifest."""
+
+import json
+import threading
+
+import pytest
+from safetensors.numpy import save
+
+from hub_stand_in import sha256
+from safegrid.checkpoints import weights_of
+from safegrid.config.lock import FetchSpec
+from safegrid.errors import DataError, SourceError
+from safegrid.fetch.choose import INDEX, model_files
+from safegrid.fetch.run import fetch_model
+
+WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
+FILES = {
+    "config.json": b"{}",
+    "model.safetensors": WEIGHTS,
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}",
+}
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "bases/it"
+
+
+@pytest.fixture
+def repository(hub):
+    large = ("model.safetensors",)
+    return hub.add("model", "owner/it", files=dict(FILES), large=large)
+
+
+def refusal(spec, out, local=None):
+    """Return why a model is refused; no folder may stand under its name."""
+    with pytest.raises(SourceError) as caught:
+        fetch_model(spec, out, local)
+    assert not out.exists()
+    return str(caught.value)
+
+
+def test_a_model_arrives_with_its_manifest(out, repository, spec):
+    fetch_model(spec("base", repository), out)
+    assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json"}
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["params"]["revision"] == repository.commit
+    assert manifest["files"] == repository.pins()
+    assert manifest["template"] == "none"
+    (out / "manifest.json").unlink()
+    assert weights_of(out) == manifest["weights"]
+
+
+def test_a_template_is_stored_where_the_checkpoint_has_none(out, repository, spec):
+    fetch_model(spec("base", repository, template="{{ ours }}"), out)
+    assert (out / "chat_template.jinja").read_text() == "{{ ours }}"
+    assert json.loads((out / "manifest.json").read_text())["template"] == (
+        "the configuration's"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("chat_template.jinja", b"{{ theirs }}"),
+        ("tokenizer_config.json", b'{"chat_template": "{{ theirs }}"}'),
+    ],
+)
+def test_a_template_of_the_checkpoint_stays(out, repository, spec, file, content):
+    repository.files[file] = content
+    fetch_model(spec("base", repository, template="{{ ours }}"), out)
+    assert (out / file).read_bytes() == content
+    assert "ours" not in "".join(path.read_text() for path in out.glob("*.j*"))
+
+
+def test_a_run_that_broke_off_goes_on_with_the_missing_files(
+    out, repository, spec, hub
+):
+    wanted = spec("base", repository)
+    hub.cuts["tokenizer.json"] = [0] * 50
+    assert "cannot be reached" in refusal(wanted, out)
+    hub.cuts.clear()
+    hub.asked.clear()
+    fetch_model(wanted, out)
+    assert hub.downloads("config.json") == []
+    assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json"}
+    assert [p.name for p in out.parent.iterdir() if p.is_dir()] == ["it"]
+
+
+def test_a_wrong_file_keeps_the_folder_from_its_name(out, repository, spec):
+    wanted = spec("base", repository)
+    repository.files["model.safetensors"] = WEIGHTS[::-1]
+    assert "model.safetensors: got" in refusal(wanted, out)
+
+
+def test_another_revision_takes_the_old_ones_place(out, repository, spec, hub):
+    fetch_model(spec("base", repository), out)
+    del repository.files["tokenizer_config.json"]
+    repository.files["config.json"] = b'{"new": 1}'
+    hub.asked.clear()
+    fetch_model(spec("base", repository), out)
+    assert (out / "config.json").read_bytes() == b'{"new": 1}'
+    assert not (out / "tokenizer_config.json").exists()
+
+
+def test_a_model_that_is_there_is_not_asked_for_again(out, repository, spec, hub):
+    fetch_model(spec("base", repository), out)
+    hub.asked.clear()
+    fetch_model(spec("base", repository), out)
+    assert hub.asked == []
+
+
+def test_two_fetches_at_once_do_the_work_once(out, repository, spec, hub):
+    hub.slow = 0.3
+    wanted = spec("base", repository)
+    both = [threading.Thread(target=fetch_model, args=(wanted, out)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert {len(hub.downloads(file)) for file in ("config.json",)} == {1}
+    assert (out / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "scaler.pkl", "run.py"])
+def test_files_that_can_run_code_are_refused_though_pinned(
+    out, repository, spec, file, hub
+):
+    repository.files[file] = b"code"
+    message = refusal(spec("base", repository), out)
+    assert f"{file} can run code" in message
+    assert hub.asked == []
+
+
+def test_code_that_the_registry_allows_needs_the_users_word(
+    out, repository, spec, monkeypatch
+):
+    repository.files["modeling_it.py"] = b"code"
+    wanted = spec("base", repository, remote_code=True)
+    assert "set SAFEGRID_REMOTE_CODE=it" in refusal(wanted, out)
+    monkeypatch.setenv("SAFEGRID_REMOTE_CODE", "other,it")
+    fetch_model(wanted, out)
+    assert (out / "modeling_it.py").read_bytes() == b"code"
+
+
+def test_an_unpinned_model_is_refused_with_the_command(out, repository, spec):
+    # Not even the names of its files are known.
+    message = refusal(spec("base", repository, files={}), out)
+    assert "safegrid pin --names it" in message
+
+
+def own_folder(tmp_path, **files):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, content in {**FILES, **files}.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_folder_of_the_users_is_copied_without_what_is_no_model(out, tmp_path):
+    folder = own_folder(tmp_path, **{"optimizer.pt": b"x", "notes.txt": b"x"})
+    fetch_model(FetchSpec(kind="base", name="it", path="mine"), out, folder)
+    assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json"}
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["files"]["model.safetensors"]["sha256"] == sha256(WEIGHTS)
+
+
+def test_a_folder_without_safetensors_is_told(out, tmp_path):
+    folder = own_folder(tmp_path, **{"pytorch_model.bin": b"x"})
+    (folder / "model.safetensors").unlink()
+    message = refusal(FetchSpec(kind="base", name="it", path="mine"), out, folder)
+    assert "only safetensors are fetched" in message
+    assert "pytorch_model.bin" in message
+
+
+def test_pickles_that_were_put_there_by_hand_are_not_read(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(DataError, match="Pickles are not read"):
+        weights_of(tmp_path)
+
+
+def test_weights_are_those_that_the_index_names():
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    index = {"weight_map": {"a": shards[1], "b": shards[0], "c": shards[0]}}
+    names = [*shards, INDEX, "consolidated.safetensors", "config.json", "README.md"]
+    assert model_files(names, index, remote_code=False) == sorted(
+        [*shards, INDEX, "config.json"]
+    )
+    with pytest.raises(SourceError, match=shards[0]):
+        model_files([shards[1], INDEX], index, remote_code=False)
+
+
+def test_the_weights_here_are_what_safetensors_writes():
+    assert save({})[8:].strip() == WEIGHTS[8:]

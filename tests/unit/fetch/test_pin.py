@@ -1,0 +1,156 @@
+"""What `safegrid pin` finds out and writes, and how it says what it cannot."""
+
+import json
+import logging
+
+import pytest
+import yaml
+
+from hub_stand_in import sha256
+from safegrid.config.load import load_registries
+from safegrid.errors import SourceError
+from safegrid.fetch.choose import INDEX
+from safegrid.fetch.pin import pin, write_lock
+
+ROWS = b"row\n" * 1000
+SHARD = "model-00001-of-00001.safetensors"
+TERMS = {"licence": "MIT", "content": "rows of a test"}
+
+
+@pytest.fixture
+def config(tmp_path, hub):
+    """A configuration with a data set, a model and an address, all unpinned."""
+    hub.add("dataset", "owner/rows", files={"a.jsonl": ROWS, "b.jsonl": b"b"}).large = (
+        "a.jsonl",
+    )
+    index = json.dumps({"weight_map": {"w": SHARD}}).encode()
+    files = {"config.json": b"{}", INDEX: index, SHARD: b"w", "old.bin": b"o"}
+    hub.add("model", "owner/base", files=files, large=(SHARD, "old.bin"))
+    hub.plain["at/c.csv"] = b"c"
+    source = {"format": "alert", **TERMS}
+    folder = tmp_path / "config"
+    folder.mkdir()
+    registries = {
+        "sources": {
+            "rows": {**source, "hub": "owner/rows", "files": {"a": "a.jsonl"}},
+            "at": {**source, "url": f"{hub.url}/plain/at", "files": {"c": "c.csv"}},
+            "grown": {**source, "world": "mini", "files": {"a": "a"}},
+        },
+        "bases": {"base": {**TERMS, "hub": "owner/base"}},
+        "judges": {},
+    }
+    for name, entries in registries.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(entries))
+    return folder
+
+
+def lock(config):
+    return yaml.safe_load((config / "sources.lock.yaml").read_text())
+
+
+def change(config, registry, name, **fields):
+    path = config / f"{registry}.yaml"
+    entries = yaml.safe_load(path.read_text())
+    entries[name] = {**entries.get(name, {}), **fields}
+    path.write_text(yaml.safe_dump(entries))
+
+
+def test_names_become_commits_and_hashes(config, hub):
+    pin(config=config)
+    found = lock(config)
+    assert found["sources"]["rows"] == {
+        "upstream": "hub owner/rows",
+        "revision": "c" * 40,
+        "files": {"a.jsonl": {"sha256": sha256(ROWS), "bytes": len(ROWS)}},
+    }
+    assert found["sources"]["at"]["files"]["c.csv"]["sha256"] == sha256(b"c")
+    assert set(found["bases"]["base"]["files"]) == {"config.json", INDEX, SHARD}
+    assert set(found["sources"]) == {"rows", "at"}
+    # The hub's word is taken for what is large.
+    assert hub.downloads("a.jsonl") == hub.downloads(SHARD) == []
+    assert hub.downloads("config.json")
+
+
+def test_what_is_pinned_is_left_alone_unless_named(config, hub, caplog):
+    pin(config=config)
+    before = (config / "sources.lock.yaml").read_bytes()
+    hub.repositories["datasets", "owner/rows"].commit = "d" * 40
+    pin(config=config)
+    assert (config / "sources.lock.yaml").read_bytes() == before
+    with caplog.at_level(logging.INFO):
+        pin(["rows"], config=config)
+    assert lock(config)["sources"]["rows"]["revision"] == "d" * 40
+    assert lock(config)["sources"]["at"] == yaml.safe_load(before)["sources"]["at"]
+    assert "it was something else before" in caplog.text
+
+
+def test_a_tag_is_resolved(config, hub):
+    hub.repositories["datasets", "owner/rows"].refs = ("main", "v0")
+    change(config, "sources", "rows", ref="v0")
+    pin(["rows"], config=config)
+    assert lock(config)["sources"]["rows"]["upstream"] == "hub owner/rows@v0"
+    assert any(asked.path.endswith("/revision/v0") for asked in hub.asked)
+
+
+def test_a_pin_of_another_place_does_not_count(config):
+    pin(config=config)
+    change(config, "sources", "rows", files={"a": "a.jsonl", "b": "b.jsonl"})
+    change(config, "bases", "base", ref="main")
+    pin(config=config)
+    assert "b.jsonl" in lock(config)["sources"]["rows"]["files"]
+    assert lock(config)["bases"]["base"]["upstream"] == "hub owner/base@main"
+
+
+def test_what_cannot_be_pinned_is_one_message_and_keeps_no_other(config, hub):
+    change(config, "sources", "rows", files={"a": "rows.jsonl"})
+    files = {"config.json": b"{}", "pytorch_model.bin": b"x"}
+    hub.repositories["models", "owner/base"].files = files
+    change(config, "bases", "gone", hub="owner/gone", **TERMS)
+    with pytest.raises(SourceError) as caught:
+        pin(config=config)
+    message = str(caught.value)
+    assert message.startswith("3 could not be pinned\n")
+    assert "owner/rows has no rows.jsonl; it has a.jsonl, b.jsonl" in message
+    assert "only safetensors are fetched" in message
+    assert "owner/gone is gated or private, or is not there" in message
+    assert set(lock(config)["sources"]) == {"at"}
+
+
+def test_a_name_that_is_none_is_told_with_the_likely_one(config):
+    with pytest.raises(SourceError, match="did you mean 'rows'"):
+        pin(["rwos"], config=config)
+    with pytest.raises(SourceError, match="'grown'"):
+        pin(["grown"], config=config)
+
+
+def test_a_folder_of_the_users_is_pinned_when_named(config, tmp_path):
+    mine = {"format": "alert", "path": "m", "files": {"a": "a"}, **TERMS}
+    change(config, "sources", "mine", **mine)
+    pin(config=config)
+    assert "mine" not in lock(config)["sources"]
+    with pytest.raises(SourceError, match="--sources-dir"):
+        pin(["mine"], config=config)
+    (tmp_path / "m").mkdir()
+    with pytest.raises(SourceError, match="a not in"):
+        pin(["mine"], sources_dir=tmp_path, config=config)
+    (tmp_path / "m/a").write_bytes(b"a")
+    pin(["mine"], sources_dir=tmp_path, config=config)
+    assert lock(config)["sources"]["mine"]["files"]["a"]["sha256"] == sha256(b"a")
+
+
+def test_the_token_opens_what_is_gated_and_is_not_written(config, hub, monkeypatch):
+    hub.repositories["models", "owner/base"].gated = True
+    with pytest.raises(SourceError, match="set HF_TOKEN"):
+        pin(["base"], config=config)
+    hub.opening.add("hf_secretsecret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
+    pin(["base"], config=config)
+    assert "secret" not in (config / "sources.lock.yaml").read_text()
+
+
+def test_a_lock_that_is_read_and_written_is_the_same(config):
+    pin(config=config)
+    path = config / "sources.lock.yaml"
+    before = path.read_bytes()
+    write_lock(path, load_registries(config).lock)
+    assert path.read_bytes() == before

@@ -1,0 +1,73 @@
+"""Trainings of several processes: how they are started, and the files they read."""
+
+import os
+import shlex
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from safegrid.config.blocks import Recipe
+from safegrid.errors import ConfigError
+from safegrid.runs import HOME
+from safegrid.study import launcher
+from safegrid.train.run import train
+
+ROOT = Path(__file__).parents[3]
+RecipeMaker = Callable[..., Recipe]
+KINDS = {"fsdp": "FSDP", "deepspeed": "DEEPSPEED"}
+
+
+def words(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv(HOME, str(ROOT))
+    return shlex.split(os.path.expandvars(launcher(recipe)))
+
+
+def test_one_process_needs_no_launcher(make_recipe: RecipeMaker) -> None:
+    assert launcher(make_recipe("dpo")) == "python -m"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
+    kind: str, make_recipe: RecipeMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate=kind)
+    command = words(recipe, monkeypatch)
+    arguments = launch_command_parser().parse_args([*command[2:], "safegrid", "train"])
+    assert arguments.num_processes == 2
+    assert arguments.module
+    assert not arguments.multi_gpu
+    config: Any = load_config_from_file(arguments.config_file)
+    assert config.distributed_type == KINDS[kind]
+    assert config.mixed_precision == "no"
+    shared = config.fsdp_config if kind == "fsdp" else config.deepspeed_config
+    options = {name for action in _actions() for name in action.option_strings}
+    assert {f"--{key}" for key in shared} <= options
+
+
+def _actions() -> list[Any]:
+    from accelerate.commands.launch import launch_command_parser
+
+    return list(launch_command_parser()._actions)
+
+
+def test_sharing_a_model_needs_several_processes(make_recipe: RecipeMaker) -> None:
+    with pytest.raises(ValidationError, match="`processes` is 1; raise it or remove"):
+        make_recipe("dpo", accelerate="fsdp")
+
+
+@pytest.mark.skipif(find_spec("deepspeed") is not None, reason="deepspeed is there")
+def test_deepspeed_that_is_not_installed_is_told_before_anything_is_loaded(
+    make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate="deepspeed")
+    nowhere = tmp_path / "nothing"
+    with pytest.raises(ConfigError, match="needs the package deepspeed"):
+        train(nowhere, [nowhere], None, None, recipe, 0, 0, nowhere, nowhere)

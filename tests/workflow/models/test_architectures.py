@@ -1,0 +1,256 @@
+"""Every family's architecture through a preference step and through our engine."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.config.blocks import Recipe
+from safegrid.engine.decode import generate
+from safegrid.engine.model import load
+from safegrid.engine.registry import Ticket
+from safegrid.engine.sampling import Sampling
+from safegrid.engine.scoring import Question, score
+from safegrid.records import HISTORY, PAIRS, PREFERENCE, REFERENCE
+from safegrid.templates import ChatTokenizer
+from safegrid.train.reference import compute_reference
+from safegrid.train.run import train
+from safegrid.train.tokenize import end_ids, tokenize_pairs
+
+WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
+LORA = {"rank": 4, "alpha": 8}
+# The names of every family's attention; peft takes those that a model has.
+ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"]
+
+
+def go_on() -> None:
+    pass
+
+
+@pytest.fixture(scope="session")
+def pairs(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = [
+        {
+            "pair_id": f"p{number}",
+            "prompt": f"May I take the {word}" + " and more" * (number % 3) + "?",
+            "chosen": f"No, the {word} stays" + " here" * (number % 4),
+            "rejected": f"Yes: take {word}" + " now" * (number % 2),
+            "category": None,
+            "source": "made-up",
+            "source_row": number,
+        }
+        for number, word in enumerate(WORDS)
+    ]
+    dataset = folder / "dataset.parquet"
+    frame = pl.DataFrame(rows, schema=PREFERENCE)
+    write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
+    tokenize_pairs(dataset, model_folder, 250, folder / "pairs.parquet")
+    return folder / "pairs.parquet"
+
+
+@pytest.fixture(scope="session")
+def reference(model_folder: Path, pairs: Path) -> Path:
+    out = pairs.parent / "reference.parquet"
+    compute_reference(pairs, [model_folder], "float32", 4, out)
+    return out
+
+
+def ticket(*chain: Path, chunk: int = 64) -> Ticket:
+    return Ticket(
+        kind="safegrid",
+        model="m",
+        chain=[str(folder) for folder in chain],
+        head="causal",
+        dtype="float32",
+        chunk=chunk,
+        max_tokens=16_384,
+        idle_seconds=60,
+        start_seconds=60,
+        key="k",
+        owner=None,
+        threads=1,
+    )
+
+
+def recipe(**changes: Any) -> Recipe:
+    training = {
+        "learning_rate": 1e-2,
+        "beta": 0.1,
+        "steps": 1,
+        "batch": 8,
+        "micro_batch": 4,
+        "warmup": 0.0,
+        "log_steps": 1,
+        **changes,
+    }
+    return Recipe.model_validate(
+        {"name": "dpo", "method": "dpo", "dataset": "d", "training": training}
+    )
+
+
+def trained(
+    folder: Path, pairs: Path, reference: Path, out: Path, **changes: Any
+) -> Path:
+    train(
+        pairs=pairs,
+        chain=[folder],
+        reference=reference,
+        kto_reference=None,
+        recipe=recipe(**changes),
+        seed=0,
+        data_seed=0,
+        out=out / "model",
+        checkpoints=out / "checkpoints",
+    )
+    return out / "model"
+
+
+def prompts_of(pairs: Path) -> list[list[int]]:
+    ids: list[list[int]] = read_table(pairs, PAIRS)["prompt_ids"].to_list()
+    return ids
+
+
+def test_padding_changes_neither_answers_nor_log_probabilities(
+    model_folder: Path, pairs: Path
+) -> None:
+    import torch
+
+    together, alone = load(ticket(model_folder)), load(ticket(model_folder, chunk=1))
+    prompts, greedy = prompts_of(pairs), Sampling(max_tokens=12)
+    zeros = [0] * len(prompts)
+    batched = generate(together, prompts, zeros, greedy, 1, go_on)
+    single = generate(alone, prompts, zeros, greedy, 1, go_on)
+    assert [a.ids for a in batched] == [a.ids for a in single]
+    for first, second in zip(batched, single, strict=True):
+        assert first.logprobs == pytest.approx(second.logprobs, abs=1e-4)
+    for prompt, answer in zip(prompts, batched, strict=True):
+        ids = torch.tensor([prompt])
+        whole = together.network.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=12,
+            pad_token_id=0,
+            eos_token_id=sorted(together.ends),
+        )
+        assert answer.ids == whole[0, len(prompt) :].tolist()
+
+
+def test_reference_and_engine_agree_on_every_answer(
+    model_folder: Path, pairs: Path, reference: Path
+) -> None:
+    model = load(ticket(model_folder))
+    rows = read_table(pairs, PAIRS).join(
+        read_table(reference, REFERENCE), on="pair_id", suffix="_logp"
+    )
+    for side in ("chosen", "rejected"):
+        questions = [
+            Question(
+                row["prompt_ids"] + row[f"{side}_ids"], len(row["prompt_ids"]), False
+            )
+            for row in rows.iter_rows(named=True)
+        ]
+        sums = [sum(found.logprobs) for found in score(model, questions, 1, go_on)]
+        assert rows[side].to_list() == pytest.approx(sums, abs=2e-3)
+
+
+def test_generation_ends_with_the_tokens_that_training_ends_with(
+    model_folder: Path,
+) -> None:
+    model = load(ticket(model_folder))
+    chat = ChatTokenizer.load(model_folder)
+    assert model.ends == end_ids(model_folder, chat)
+
+
+@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
+def test_a_preference_step_moves_the_model_and_it_answers(
+    model_folder: Path,
+    pairs: Path,
+    reference: Path,
+    tmp_path: Path,
+    lora: dict[str, Any] | None,
+) -> None:
+    out = trained(model_folder, pairs, reference, tmp_path, lora=lora)
+    facts = read_manifest(out)
+    assert facts["checks"]["largest_log_ratio"] < 5e-3
+    losses = read_table(out / "history.parquet", HISTORY).filter(
+        pl.col("metric") == "loss"
+    )
+    assert losses["value"][0] == pytest.approx(0.6931, abs=1e-3)
+    chain = [model_folder, out] if lora else [out]
+    before, after = load(ticket(model_folder)), load(ticket(*chain))
+    prompts = prompts_of(pairs)
+    answers = generate(after, prompts, [0] * 8, Sampling(max_tokens=6), 1, go_on)
+    assert all(answer.ids for answer in answers)
+    question = [Question([*prompts[0], 5, 6], len(prompts[0]), False)]
+    [old], [new] = (score(m, question, 1, go_on) for m in (before, after))
+    assert old.logprobs != pytest.approx(new.logprobs, abs=1e-4)
+
+
+def test_lora_bfloat16_checkpointing_and_accumulation_go_together(
+    model_folder: Path, pairs: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "reference.parquet"
+    compute_reference(pairs, [model_folder], "bfloat16", 2, shared)
+    out = trained(
+        model_folder,
+        pairs,
+        shared,
+        tmp_path,
+        lora={**LORA, "dropout": 0.1, "targets": ATTENTION},
+        precision="bfloat16",
+        gradient_checkpointing=True,
+        micro_batch=2,
+        steps=2,
+    )
+    assert read_manifest(out)["accumulate"] == 4
+    prompts = prompts_of(pairs)
+    merged = load(ticket(model_folder, out))
+    assert generate(merged, prompts[:2], [0] * 2, Sampling(max_tokens=4), None, go_on)
+
+
+def test_an_adapters_dropout_before_experts_is_refused_in_words(
+    families: Any, save_model: Any, tmp_path: Path
+) -> None:
+    import transformers
+
+    from safegrid.config.blocks import Lora
+    from safegrid.errors import TrainingError
+    from safegrid.train.trainers.common import lora_config
+
+    folder = save_model(families["mixtral"], tmp_path / "model")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    lora = Lora(rank=4, alpha=8, dropout=0.1)
+    with pytest.raises(TrainingError, match=r"lora\.dropout 0\.1.*set it to 0"):
+        lora_config(lora, model)
+    assert lora_config(lora.model_copy(update={"dropout": 0.0}), model) is not None
+
+
+def test_merged_and_unmerged_adapters_give_the_same_answers(
+    model_folder: Path, pairs: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    from safegrid.checkpoints import load_model
+
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear")
+    get_peft_model(load_model([model_folder]), config).save_pretrained(tmp_path)
+    unmerged = PeftModel.from_pretrained(load_model([model_folder]), str(tmp_path))
+    engine = load(ticket(model_folder, tmp_path))
+    assert not any("lora" in name for name, _ in engine.network.named_parameters())
+    prompts = prompts_of(pairs)
+    answers = generate(engine, prompts, [0] * 8, Sampling(max_tokens=8), 1, go_on)
+    for prompt, answer in zip(prompts, answers, strict=True):
+        with torch.inference_mode():
+            logits = unmerged(torch.tensor([prompt + answer.ids])).logits[0]
+        table = logits[len(prompt) - 1 : -1].log_softmax(-1)
+        assert table.argmax(-1).tolist() == answer.ids
+        ids = torch.tensor(answer.ids)[:, None]
+        assert table.gather(1, ids)[:, 0].tolist() == pytest.approx(
+            answer.logprobs, abs=1e-3
+        )

@@ -1,0 +1,135 @@
+"""A study whose base and prompts come from a hub: pinned, fetched, prepared."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hub_stand_in import Hub
+from safegrid.artifacts import read_manifest, read_table
+from safegrid.records import PROMPT
+
+pytestmark = pytest.mark.timeout(4 * 3600)
+
+TOKEN = "hf_secretsecret"
+TERMS = {"licence": "CC-BY-NC-4.0", "content": "rows of a test"}
+REQUESTS = [
+    {"id": i, "prompt": f"How do I hide scarf {i}?", "category": "crime_theft"}
+    for i in range(5)
+]
+WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
+TARGETS = ["results/far/prompts/requests.parquet", "results/bases/far-base"]
+
+
+@pytest.fixture
+def hub():
+    rows = "".join(json.dumps(row) + "\n" for row in REQUESTS).encode()
+    with Hub(opening={TOKEN}) as hub:
+        hub.add("dataset", "o/rows", files={"data/rows.jsonl": rows}, gated=True)
+        files = {"config.json": b"{}", "model.safetensors": WEIGHTS}
+        hub.add("model", "o/base", files=files, large=("model.safetensors",))
+        yield hub
+
+
+def add(tree, registry, **entries):
+    with (tree.folder / f"config/{registry}.yaml").open("a") as stream:
+        stream.write("\n" + yaml.safe_dump(entries))
+
+
+@pytest.fixture
+def tree(fresh, hub):
+    """The repository with a study of one base and one benchmark from the hub."""
+    fresh.environment |= {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    fresh.environment |= {"HF_HOME": str(fresh.folder / "hf"), "HF_TOKEN": TOKEN}
+    add(fresh, "bases", **{"far-base": {"hub": "o/base", **TERMS}})
+    rows = {"hub": "o/rows", "format": "alert", "gated": True, **TERMS}
+    rows["files"] = {"rows": "data/rows.jsonl"}
+    add(fresh, "sources", **{"far-rows": rows})
+    benchmark = {
+        "like": "alert",
+        "prompts": {"source": "far-rows", "file": "rows"},
+        "judges": ["tiny-guard"],
+    }
+    study = {
+        "name": "far",
+        "title": "From far away.",
+        "bases": ["far-base"],
+        "benchmarks": {"requests": benchmark},
+    }
+    path = fresh.folder / "config/studies/far.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    return fresh
+
+
+def snakemake(tree, *options, more=()):
+    command = ["snakemake", "--cores", "2", "--config", "study=far", *more]
+    return tree.run(*command, *options)
+
+
+def written(folder: Path) -> bytes:
+    """Everything that a run wrote, as one text."""
+    parts = [folder / part for part in ("results", "logs", ".snakemake", "config")]
+    files = [p for part in parts for p in part.rglob("*") if p.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+def test_what_is_unpinned_is_warned_of_and_refused(tree, hub):
+    planned = snakemake(tree, "--dry-run", "--", *TARGETS)
+    assert planned.returncode == 0, planned.stdout
+    assert planned.stdout.count("safegrid pin --names far-base far-rows") == 1
+    assert hub.asked == []
+    done = tree.run(
+        *["python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"]
+    )
+    assert done.returncode == 1
+    assert "study far: 2 missing; nothing was fetched" in done.stdout
+    assert not (tree.folder / "results").exists()
+    failed = snakemake(tree, "--", *TARGETS)
+    assert failed.returncode == 1
+    assert "error: base far-base is not pinned" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert not (tree.folder / "results/bases/far-base").exists()
+    assert not list((tree.folder / "results").rglob("rows.jsonl"))
+
+
+def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
+    safegrid = ["python", "-m", "safegrid"]
+    tree.call(*safegrid, "pin", "--names", "far-base", "far-rows")
+    listed = tree.call(*safegrid, "preflight", "--study", "far")
+    assert "hub o/rows, gated: your token opens it" in listed
+    hub.asked.clear()
+    done = snakemake(tree, "--", *TARGETS)
+    assert done.returncode == 0, done.stdout
+    assert len(hub.downloads("data/rows.jsonl")) == 1
+    prompts = read_table(tree.folder / TARGETS[0], PROMPT)
+    assert prompts.height == len(REQUESTS)
+    assert read_manifest(tree.folder / TARGETS[1])["stage"] == "fetch"
+    raw = tree.folder / "results/raw/far-rows/data"
+    assert {p.name for p in raw.iterdir() if p.name[0] != "."} == {
+        "rows.jsonl",
+        "rows.jsonl.manifest.json",
+    }
+    again = snakemake(tree, "--", *TARGETS)
+    assert "Nothing to be done" in again.stdout
+    everything = written(tree.folder) + (done.stdout + again.stdout + listed).encode()
+    assert TOKEN.encode() not in everything
+
+
+def test_a_folder_of_the_users_is_copied_and_followed(tree, hub, tmp_path):
+    registry = tree.folder / "config/sources.yaml"
+    sources = yaml.safe_load(registry.read_text())
+    sources["far-rows"] |= {"hub": None, "gated": False, "path": "mine"}
+    registry.write_text(yaml.safe_dump(sources))
+    rows = tmp_path / "own/mine/data/rows.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("".join(json.dumps(row) + "\n" for row in REQUESTS))
+    asked = snakemake(tree, "--", TARGETS[0])
+    assert "--config sources_dir=FOLDER" in asked.stdout
+    own = [f"sources_dir={tmp_path / 'own'}"]
+    for count in (len(REQUESTS), len(REQUESTS) - 2):
+        rows.write_text("".join(json.dumps(row) + "\n" for row in REQUESTS[:count]))
+        done = snakemake(tree, "--", TARGETS[0], more=own)
+        assert done.returncode == 0, done.stdout
+        assert read_table(tree.folder / TARGETS[0], PROMPT).height == count
+    assert hub.asked == []
