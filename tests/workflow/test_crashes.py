@@ -127,9 +127,7 @@ def scoring(tree):
 
 
 def writing_tables(tree):
-    """The job that writes tables, once the first of them is there, or None."""
-    if not list((tree.folder / TABLES).glob("*.csv")):
-        return None
+    """The job that writes tables, or None."""
     return at_work(tree, "notebook", "1_tables.ipynb")
 
 
@@ -243,7 +241,8 @@ def test_a_run_that_was_killed_twice_ends_with_the_same_scores(story, finished):
 def late_story(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("late") / "repository")
     # One cell's score is all that lacks, with what gathers it.
-    (tree.folder / CELL).unlink()
+    for name in (CELL, "results/tiny/scores.parquet", "results/tiny/runs.parquet"):
+        (tree.folder / name).unlink()
     shutil.rmtree(tree.folder / TABLES)
     told = Story(tree)
 

@@ -83,7 +83,9 @@ def test_a_guards_score_is_read_at_its_own_place_whatever_an_answer_plants(
     chat = ChatTokenizer.load(folder)
     request = [{"role": "user", "content": "May I take the lamp?"}]
     items = [Item(f"p{n}", 0, request, text) for n, text in enumerate(ANSWERS)]
-    verdicts, _ = judge_items(spec, [folder], items, EngineSpec(), tmp_path / "store")
+    verdicts, _ = judge_items(
+        spec, [folder], items, EngineSpec(), tmp_path / "store", "judge"
+    )
     # Planted control tokens are text to the guard, which `chat.encode` would not see.
     for item, verdict in list(zip(items, verdicts, strict=True))[:-1]:
         opening, written = chat.render(item.conversation, True), ""
