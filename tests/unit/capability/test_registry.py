@@ -210,6 +210,7 @@ def wrong(doc: dict[str, Any]) -> str:
     return next(choice for choice in choices if choice != doc.get("answer_choice"))
 
 
+@pytest.mark.slow
 @real
 @pytest.mark.parametrize(
     ("name", "folder", "right"),
@@ -233,6 +234,7 @@ def test_right_answers_to_real_rows_score_one_and_wrong_ones_zero(name, folder, 
     assert run(name, SHARED / folder, wrong, limit=4)[0] == [0.0] * 4
 
 
+@pytest.mark.slow
 @real
 def test_every_real_row_of_ifeval_is_asked_or_counted():
     lines = (SHARED / "ifeval/input_data.jsonl").read_text().splitlines()
@@ -253,6 +255,7 @@ def test_every_real_row_of_ifeval_is_asked_or_counted():
     assert sum(plain) >= sum(values) + len(commas)
 
 
+@pytest.mark.slow
 @real
 @pytest.mark.parametrize("name", [n for n in REGISTRY if n.startswith("real_bbh_")])
 def test_every_real_row_of_bbh_is_asked(name):
@@ -264,6 +267,7 @@ def test_every_real_row_of_bbh_is_asked(name):
     assert facts["metric"] == "exact_match,strict-match"
 
 
+@pytest.mark.slow
 @real
 def test_real_gsm8k_in_full_is_read():
     name = "real_gsm8k_zeroshot"

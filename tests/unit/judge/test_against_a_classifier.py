@@ -72,6 +72,7 @@ def outputs(path: Path) -> list[str]:
     return [row["output"] for row in rows]
 
 
+@pytest.mark.slow
 def test_the_rules_agree_better_with_people_than_a_trained_classifier() -> None:
     files = [SHARED / "xstest" / f"xstest_v2_completions_{name}.csv" for name in MODELS]
     lost = [p for p in (REFUSING, *COMPLYING, *files) if not p.is_file()]
