@@ -68,6 +68,7 @@ def test_a_loss_that_is_no_number_stops_growing_with_its_step() -> None:
         fit(model, [1] * 8, loss, SEED_OF_A_MODEL, 0)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_base_grows_the_same_twice_and_loads_as_any_model(
     seedling: World, raw: Path, tmp_path: Path
 ) -> None:

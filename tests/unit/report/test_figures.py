@@ -104,6 +104,7 @@ def test_figures_of_a_study_without_those_scores_are_empty_not_errors(few, nothi
     assert attack_map(few.clear()).axes
 
 
+@pytest.mark.slow
 def test_same_scores_same_bytes(few, tmp_path):
     for folder in ("one", "two"):
         save(trade_off(few, "safety", "capability"), tmp_path / folder, "t")
