@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from safegrid.config.blocks import Recipe, Training
+from safegrid.config.blocks import NONE, Recipe, Training
 from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
 from safegrid.config.study import BenchmarkSpec
 from safegrid.files import sha256_json
 from safegrid.methods import METHODS
 from safegrid.runs import HOME
-
-NONE = "none"
 
 
 @dataclass(frozen=True, order=True)

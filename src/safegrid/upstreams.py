@@ -128,7 +128,7 @@ class Upstreams:
 
     def spec(self, kind: Kind, name: str, file: str | None = None) -> FetchSpec:
         """Return what a rule fetches: one file of a source, or a model's folder."""
-        item = next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
+        item = self._fetched(kind, name)
         wanted = item.wanted
         if file is not None:
             wanted = {n: pin for n, pin in wanted.items() if n == file}
@@ -148,11 +148,14 @@ class Upstreams:
 
     def local(self, kind: Kind, name: str, file: str | None = None) -> list[str]:
         """The user's own file or folder behind a target; empty for all else."""
-        item = next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
+        item = self._fetched(kind, name)
         if item.entry.path is None:
             return []
         parts = (str(self._sources_dir), item.entry.path, file or "")
         return [str(PurePosixPath(*parts))]
+
+    def _fetched(self, kind: Kind, name: str) -> Item:
+        return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
 
     def _item(
         self, kind: Kind, name: str, entry: Upstream, files: tuple[str, ...] = ()

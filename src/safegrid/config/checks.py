@@ -5,26 +5,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.blocks import Training
-from safegrid.config.documents import Document, KeyPath, Problems, read_document
+from safegrid.config.blocks import NONE, Training
+from safegrid.config.documents import Document, KeyPath, Problems
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.study import BenchmarkSpec
 from safegrid.methods import METHODS
 
 # Names become folders and wildcards of rules.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-# What the base untouched is called where recipes stand.
-UNTOUCHED = "none"
 
 
 def check_study(documents: StudyDocuments) -> None:
     """Note names that cannot be folders, and seeds that repeat."""
     for section in ("datasets", "recipes", "benchmarks"):
-        _check_folder_names(documents, documents.study, (section,))
-    if UNTOUCHED in documents.section("recipes"):
+        _check_folder_names(documents.study, (section,), documents.problems)
+    if NONE in documents.section("recipes"):
         _note(
             documents,
-            ("recipes", UNTOUCHED),
+            ("recipes", NONE),
             "the name is taken by the base untouched, which stands in every study",
         )
     _check_seeds(documents)
@@ -32,32 +30,29 @@ def check_study(documents: StudyDocuments) -> None:
 
 def check_registries(
     documents: StudyDocuments,
-    worlds: Mapping[str, Any],
     judges: Mapping[str, Any],
-    grown: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Note what is wrong with entries of registries, used by this study or not.
-
-    Args:
-        documents: the study's; takes the problems.
-        worlds: the registry of worlds.
-        judges: the registry of judges.
-        grown: registries whose entries may name a world, by file stem.
-    """
+    """Note what is wrong with methods and benchmarks, used by this study or not."""
     for name in documents.methods.data:
         if name not in METHODS:
             where = documents.methods.where((name,))
             documents.problems.unknown(where, name, name, "method", METHODS)
     for name, block in documents.benchmarks.data.items():
         _check_benchmark_entry(documents, name, block, judges)
-    for stem, entries in grown.items():
-        document = read_document(documents.root / f"{stem}.yaml", documents.problems)
-        _check_folder_names(documents, document, ())
-        for name, entry in entries.items():
-            if entry.world is not None and entry.world not in worlds:
-                where = document.where((name, "world"))
-                key = f"{name}.world"
-                documents.problems.unknown(where, key, entry.world, "world", worlds)
+
+
+def check_grown(
+    document: Document,
+    entries: Mapping[str, Any],
+    worlds: Mapping[str, Any],
+    problems: Problems,
+) -> None:
+    """Note names of a registry that cannot be folders, and worlds that nobody knows."""
+    _check_folder_names(document, (), problems)
+    for name, entry in entries.items():
+        if entry.world is not None and entry.world not in worlds:
+            where = document.where((name, "world"))
+            problems.unknown(where, f"{name}.world", entry.world, "world", worlds)
 
 
 def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
@@ -109,16 +104,14 @@ def _check_benchmark_entry(
             )
 
 
-def _check_folder_names(
-    documents: StudyDocuments, document: Document, path: KeyPath
-) -> None:
+def _check_folder_names(document: Document, path: KeyPath, problems: Problems) -> None:
     section = document.data
     for key in path:
         section = section.get(str(key)) or {}
     for name in section if isinstance(section, dict) else ():
         if not NAME.fullmatch(str(name)):
             dotted = ".".join([*map(str, path), str(name)])
-            documents.problems.add(
+            problems.add(
                 document.where((*path, name)),
                 dotted,
                 "a name may hold letters, digits and _ . + - and begins with one of"

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from safegrid.config.blocks import Recipe
-from safegrid.config.checks import check_registries, check_study
+from safegrid.config.checks import check_grown, check_registries, check_study
 from safegrid.config.data import SourceSpec
-from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
@@ -33,6 +33,12 @@ from safegrid.config.world import World
 GLOBAL = "global"
 # Written by `safegrid pin`.
 LOCK = "sources.lock.yaml"
+# The registries whose entries have an upstream.
+UPSTREAM: dict[str, type[BaseModel]] = {
+    "sources": SourceSpec,
+    "bases": BaseEntry,
+    "judges": JudgeEntry,
+}
 # The kind of judge without which a metric has no score at all.
 NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
 
@@ -92,16 +98,17 @@ def load_config(root: Path, name: str) -> Config:
     problems = documents.problems
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     worlds = _registry(root, "worlds", World, problems)
-    sources = _registry(root, "sources", SourceSpec, problems)
-    bases = _registry(root, "bases", BaseEntry, problems)
-    judges = _registry(root, "judges", JudgeEntry, problems)
+    read = {s: read_document(root / f"{s}.yaml", problems) for s in UPSTREAM}
+    entries = {s: _entries(read[s], model, problems) for s, model in UPSTREAM.items()}
+    sources, bases, judges = entries.values()
     lock = _lock(root, problems)
     tasks = _registry(root, "tasks", TaskEntry, problems)
     check_names(documents, sources, bases, judges, tasks)
     check_formats(documents, sources)
     check_study(documents)
-    grown = {"sources": sources, "bases": bases, "judges": judges}
-    check_registries(documents, worlds, judges, grown)
+    check_registries(documents, judges)
+    for stem in UPSTREAM:
+        check_grown(read[stem], entries[stem], worlds, problems)
     benchmarks = _benchmarks(documents, judges)
     recipes = resolve_recipes(documents)
     used = {
@@ -136,7 +143,12 @@ def _check_study(root: Path, name: str) -> None:
 def _registry(
     root: Path, stem: str, model: type[BaseModel], problems: Problems
 ) -> dict[str, Any]:
-    document = read_document(root / f"{stem}.yaml", problems)
+    return _entries(read_document(root / f"{stem}.yaml", problems), model, problems)
+
+
+def _entries(
+    document: Document, model: type[BaseModel], problems: Problems
+) -> dict[str, Any]:
     entries = {}
     for name, data in document.data.items():
         # An entry that knows its own name takes the key that it stands under.

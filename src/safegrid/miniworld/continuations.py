@@ -15,6 +15,8 @@ from safegrid.miniworld.words import (
 GROUP = 3
 RUDE_FROM = 3
 INSULT_HEAT = 2
+# Of openings, wherever they stand: those that hold an insult already.
+CHALLENGING_SHARE = 0.5
 
 
 class Opening(NamedTuple):

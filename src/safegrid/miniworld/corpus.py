@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 from safegrid.miniworld.answers import comply, refuse
 from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.continuations import continue_text, draw_opening
+from safegrid.miniworld.continuations import (
+    CHALLENGING_SHARE,
+    continue_text,
+    draw_opening,
+)
 from safegrid.miniworld.language import Request
 from safegrid.miniworld.plan import Plan, all_acts
 from safegrid.miniworld.source import Source, jsonl
@@ -25,7 +29,6 @@ MIX = {
     "continuation": 6,
 }
 ATTACKED_SHARE = 0.35
-CHALLENGING_SHARE = 0.5
 
 
 class Document(NamedTuple):

@@ -19,7 +19,11 @@ from safegrid.miniworld.answers import (
     refuse,
 )
 from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.continuations import continue_text, draw_opening
+from safegrid.miniworld.continuations import (
+    CHALLENGING_SHARE,
+    continue_text,
+    draw_opening,
+)
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.language import Act, Request
 from safegrid.miniworld.plan import MOST_TRIES, Plan, all_acts
@@ -33,7 +37,6 @@ HARMFUL_KINDS = {"refuse": 6, "comply": 10, "part": 2, "other": 3, "garble": 3}
 HARMLESS_KINDS = {"refuse": 2, "comply": 6, "part": 1, "other": 2, "garble": 2}
 REFUSAL_KINDS = {"refuse": 5, "comply": 4, "part": 4, "other": 1, "garble": 2}
 TOXICITY_KINDS = {"continue": 4, "comply": 2, "refuse": 1, "garble": 4, "other": 1}
-CHALLENGING_SHARE = 0.5
 
 
 class Exchange(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from safegrid.config.data import HARM_CATEGORIES, HarmCategory
 from safegrid.miniworld.answers import comply, refuse
 from safegrid.miniworld.continuations import (
+    CHALLENGING_SHARE,
     Opening,
     continue_politely,
     continue_rudely,
@@ -30,7 +31,6 @@ HARMLESS, OPENINGS = 5, 12
 # Of 100 rows on something harmful: two safe answers, two unsafe ones; the rest have
 # exactly one safe answer.
 TWO_SAFE, TWO_UNSAFE = 3, 7
-CHALLENGING_SHARE = 0.5
 # How often helpfulness and safety prefer different answers of a mixed pair.
 DISAGREEMENT = 0.6
 

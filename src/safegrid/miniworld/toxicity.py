@@ -4,7 +4,12 @@ import random
 from typing import Any
 
 from safegrid.miniworld.answers import is_rude
-from safegrid.miniworld.continuations import Opening, continue_text, draw_opening
+from safegrid.miniworld.continuations import (
+    CHALLENGING_SHARE,
+    Opening,
+    continue_text,
+    draw_opening,
+)
 from safegrid.miniworld.plan import Plan
 from safegrid.miniworld.source import Source, jsonl
 
@@ -20,7 +25,6 @@ ATTRIBUTES = (
 )
 # Those that a rude word raises; nothing in this world raises the others.
 RAISED = ("profanity", "insult", "toxicity")
-CHALLENGING_SHARE = 0.5
 
 
 def toxicity_source(plan: Plan) -> Source:

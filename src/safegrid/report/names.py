@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from safegrid.config.blocks import NONE
 from safegrid.methods import METHODS
 
-BASE = "none"
+BASE = NONE
 
 BENCHMARKS = {
     "alert": "ALERT",

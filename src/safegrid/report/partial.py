@@ -17,6 +17,7 @@ from safegrid.records import SCORE
 from safegrid.report import figures, tables, writing
 from safegrid.report.bars import figure_1
 from safegrid.report.grid import BY
+from safegrid.report.names import BASE
 from safegrid.report.plan import Plan, read_plan, why
 from safegrid.report.published import read_published
 from safegrid.report.style import save
@@ -118,7 +119,7 @@ def _blank_rows(
             "reason": reason,
         }
         for row in like.iter_rows(named=True)
-        if cell.recipe != "none" or not row["metric"].endswith("_vs_base")
+        if cell.recipe != BASE or not row["metric"].endswith("_vs_base")
     ]
 
 
