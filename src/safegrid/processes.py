@@ -12,13 +12,17 @@ import psutil
 from safegrid.errors import SafegridError
 
 POLL = 0.02
-# Start times are computed from the clock, which may be set meanwhile.
-TOLERANCE_SECONDS = 2.0
+# Of a start time, which is stored as text; a number is not given again so soon.
+TOLERANCE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process by its number, start time (seconds of the clock) and machine."""
+    """A process by its number, start time and machine.
+
+    The time is in seconds, on Linux since the machine's own start: a clock that is set
+    while a run goes on must not make strangers of its processes.
+    """
 
     pid: int
     started: float
@@ -28,7 +32,7 @@ class Process:
     def of(cls, pid: int) -> "Process":
         """Name a process of this machine; an ended one gets a name never alive."""
         try:
-            started = psutil.Process(pid).create_time()
+            started = _started(psutil.Process(pid))
         except psutil.NoSuchProcess:
             started = 0.0
         return cls(pid, started, socket.gethostname())
@@ -46,7 +50,7 @@ class Process:
         """Whether this very process still runs (only meaningful on its machine)."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < TOLERANCE_SECONDS
+            same = abs(_started(process) - self.started) < TOLERANCE_SECONDS
             # A dead one that nobody waits for keeps its number.
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -73,3 +77,8 @@ class Process:
             with suppress(ProcessLookupError):
                 send(self.pid, number)
                 return
+
+
+def _started(process: psutil.Process) -> float:
+    # psutil adds the start of the machine, by a clock that may be set at any time.
+    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)

@@ -45,6 +45,10 @@ def test_a_study_with_a_failure_ends_non_zero_and_names_the_partial_report(fault
     assert "what the finished cells allow is in results/tiny/partial/" in (
         faulty.status.stdout
     )
+    log = f"logs/tiny/train/{BROKEN}.log"
+    end = faulty.status.stdout.split("study tiny: failed jobs: 1\n")[-1]
+    assert f"train failed; {log} ends:\n    " in end
+    assert "    error: the " in end
 
 
 def test_a_loss_that_is_not_finite_stops_its_recipe_with_step_and_batch(faulty):

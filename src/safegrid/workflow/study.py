@@ -11,6 +11,7 @@ from pathlib import Path
 from safegrid.errors import SafegridError
 from safegrid.runs import RUN, write_owner
 from safegrid.workflow.estimate import describe, planned_jobs
+from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
 
 # The rules that use the network.
@@ -106,12 +107,15 @@ def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
             file=sys.stderr,
         )
         return status
+    log = newest_log()
     partial = _snakemake(command, ["--", "report_partial"])
+    # Last, because what was said above scrolls away and logs of machines are cut.
+    found = [] if log is None else failures(log)
+    print(f"study {study}: failed jobs: {len(found)}\n{described(found)}")
     if partial.returncode == 0:
         print(
-            f"study {study}: some jobs failed (their logs are named above); what the"
-            f" finished cells allow is in results/{study}/partial/, blanks with their"
-            " reason. Mend the cause and start again: finished cells are kept."
+            f"what the finished cells allow is in results/{study}/partial/, blanks with"
+            " their reason. Mend the cause and start again: finished cells are kept."
         )
     return status
 

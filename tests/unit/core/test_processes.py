@@ -28,6 +28,17 @@ def test_a_reused_pid_is_not_the_old_process() -> None:
     assert not replace(me, started=me.started - 100).is_alive()
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere start times follow the clock")
+def test_a_clock_that_is_set_makes_no_stranger_of_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    me = Process.me()
+    before, at_start = psutil.Process().create_time(), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: at_start + 3600)
+    assert psutil.Process().create_time() == pytest.approx(before + 3600)
+    assert me.is_alive()
+
+
 def test_an_ended_process_is_named_and_never_alive() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()

@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from safegrid import cli, runs
 from safegrid.artifacts import write_json
 from safegrid.commands import COMMANDS
 from safegrid.errors import SafegridError
+from safegrid.processes import Process
 from safegrid.workflow.lock import clear_crashed_run, end_run
 
 
@@ -55,7 +57,7 @@ def test_what_a_dead_owner_was_writing_is_removed(tmp_path, caplog):
 
 def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", ""])
-    started = psutil.Process(child.pid).create_time()
+    started = Process.of(child.pid).started
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
     locks, file = folder(tmp_path, pid=child.pid, started=started)
@@ -69,8 +71,8 @@ def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
 
 
 def test_a_living_owner_is_refused(tmp_path):
-    me = psutil.Process()
-    locks, file = folder(tmp_path, pid=me.pid, started=me.create_time())
+    me = Process.me()
+    locks, file = folder(tmp_path, pid=me.pid, started=me.started)
     with pytest.raises(SafegridError, match=f"a run is at work.*{me.pid}"):
         clear_crashed_run(locks, file)
     (locks / "0.input.lock").unlink()
@@ -197,8 +199,7 @@ def test_what_is_left_of_a_dead_run_is_ended_by_hand(
     end_run()
     assert not psutil.pid_exists(sleeper.pid)
     assert "`snakemake --unlock`, then start again" in capsys.readouterr().out
-    me = psutil.Process()
-    owner = {"run": "r", "host": socket.gethostname(), "pid": me.pid}
-    write_json(home / runs.OWNER_FILE.name, {**owner, "started": me.create_time()})
+    owner = {**asdict(Process.me()), "run": "r"}
+    write_json(home / runs.OWNER_FILE.name, owner)
     with pytest.raises(SafegridError, match="a run is at work"):
         end_run()
