@@ -21,7 +21,9 @@ from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
 from safegrid.stages import VERSIONS
-from safegrid.study import Cell, Model, Study, launcher, one_of
+from safegrid.grid import Cell, Model, one_of
+from safegrid.study import Study
+from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:

@@ -1,124 +1,28 @@
-"""The graph of a study: its models, its cells, and which file each one needs.
+"""The files of a study: which each model and cell is made of, and where it lies.
 
 Snakemake's helper functions in `rules/common.smk` only hand wildcards to this class.
 Nothing here touches the disk or imports anything heavy: paths are text, relative to
 the working directory, as the rules write them.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from safegrid.config.blocks import NONE, Recipe, Training
+from safegrid.config.blocks import NONE, Recipe
 from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
-from safegrid.config.study import BenchmarkSpec
-from safegrid.files import sha256_json
+from safegrid.grid import Cell, Grid, Model
 from safegrid.methods import METHODS
-from safegrid.runs import HOME
+from safegrid.trainings import kto_key, kto_recipe
 
 
-@dataclass(frozen=True, order=True)
-class Model:
-    """base x recipe x seed; recipe `none` is the base untouched, with seed 0 only."""
-
-    base: str
-    recipe: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """The part of a path that names this model."""
-        return f"{self.base}/{self.recipe}/seed{self.seed}"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """model x benchmark: what a user reruns alone."""
-
-    model: Model
-    benchmark: str
-
-    @property
-    def path(self) -> str:
-        """The part of a path that names this cell."""
-        return f"{self.model.path}/{self.benchmark}"
-
-
-class Study:
+class Study(Grid):
     """A resolved study, asked by the workflow for names, paths and params."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.name = config.study.name
+        super().__init__(config)
         self.root = f"results/{self.name}"
 
-    @cached_property
-    def models(self) -> list[Model]:
-        """All models, `none` first."""
-        seeds, recipes = self.config.study.seeds, self.config.recipes
-        return [
-            *(Model(base, NONE, 0) for base in self.bases),
-            *(
-                Model(base, recipe, seed)
-                for base in self.config.study.bases
-                for recipe in recipes
-                for seed in seeds
-            ),
-        ]
-
-    @property
-    def bases(self) -> list[str]:
-        """The bases that are trained, then those that are only measured."""
-        entry = self.config.study
-        return list(dict.fromkeys([*entry.bases, *entry.compared]))
-
-    @property
-    def trained(self) -> list[Model]:
-        """The models that a training run makes."""
-        return [model for model in self.models if model.recipe != NONE]
-
-    @property
-    def prompted(self) -> dict[str, BenchmarkSpec]:
-        """The benchmarks that our own engine answers prompt by prompt."""
-        return {
-            name: spec
-            for name, spec in self.config.benchmarks.items()
-            if spec.metric != "capability"
-        }
-
-    @property
-    def suites(self) -> dict[str, BenchmarkSpec]:
-        """The benchmarks that lm-evaluation-harness runs."""
-        return {
-            name: spec
-            for name, spec in self.config.benchmarks.items()
-            if spec.metric == "capability"
-        }
-
-    @property
-    def safety(self) -> list[str]:
-        """The benchmarks whose mean is the global safety score."""
-        return [n for n, s in self.prompted.items() if s.metric == "safety"]
-
-    def cells(self, benchmarks: dict[str, BenchmarkSpec]) -> Iterator[Cell]:
-        """Every model with every one of these benchmarks."""
-        return (Cell(model, name) for model in self.models for name in benchmarks)
-
     # ---------------------------------------------------------------- models
-
-    def recipe(self, name: str) -> Recipe:
-        """Return a resolved recipe by name."""
-        return self.config.recipes[name]
-
-    def parent(self, model: Model) -> Model:
-        """The model that a recipe starts from: at the same seed, or the base."""
-        start = self.recipe(model.recipe).start
-        if start is None:
-            return Model(model.base, NONE, 0)
-        return Model(model.base, start, model.seed)
 
     def model_dir(self, model: Model) -> str:
         """The folder of a model; `none` is the base's own."""
@@ -263,10 +167,6 @@ class Study:
         judges = self.config.benchmarks[benchmark].judges
         return {judge: self.config.judges[judge].kind for judge in judges}
 
-    def base_cell(self, cell: Cell) -> Cell:
-        """The same benchmark under the base untouched, which differences refer to."""
-        return Cell(Model(cell.model.base, NONE, 0), cell.benchmark)
-
     def base_answers(self) -> list[str]:
         """What every base, untouched, gave to every benchmark."""
         bases = [Model(base, NONE, 0) for base in self.config.study.bases]
@@ -290,58 +190,3 @@ class Study:
                 for model in self.models
             ]
         return files
-
-
-def kto_recipe(recipe: Recipe) -> Recipe:
-    """Return what of a recipe KTO's mismatched log-probabilities depend on.
-
-    Subset, micro-batch and precision are its own. What else a training needs is the
-    same for all recipes, so that an edit of a beta leaves the shared file alone.
-    """
-    size = recipe.training.micro_batch
-    training = Training(
-        learning_rate=1.0,
-        beta=1.0,
-        steps=1,
-        batch=size,
-        micro_batch=size,
-        precision=recipe.training.precision,
-    )
-    return Recipe(
-        name="kto-reference",
-        method=recipe.method,
-        dataset=recipe.dataset,
-        fraction=recipe.fraction,
-        categories=recipe.categories,
-        training=training,
-    )
-
-
-def kto_key(recipe: Recipe) -> str:
-    """Name a file of KTO's mismatched log-probabilities by what they depend on."""
-    return sha256_json(kto_recipe(recipe).model_dump(mode="json"))[:12]
-
-
-def launcher(recipe: Recipe) -> str:
-    """Return the command that starts the package for a recipe's training.
-
-    `--multi_gpu` means several processes; without a GPU they are CPU processes. A
-    job's shell knows where the repository lies (`runs.announce`), its param need not.
-    """
-    training = recipe.training
-    if training.processes == 1:
-        return "python -m"
-    kind = "--multi_gpu"
-    if training.accelerate is not None:
-        file = f"profiles/accelerate/{training.accelerate}.yaml"
-        kind = f'--config_file "${HOME}/{file}"'
-    return (
-        f"accelerate launch {kind} --num_processes {training.processes}"
-        " --num_machines 1 --mixed_precision no --dynamo_backend no"
-        " --main_process_port 0 --module"
-    )
-
-
-def one_of(names: Iterable[str]) -> str:
-    """Return the pattern of a wildcard that may only take these names."""
-    return "|".join(re.escape(name) for name in names) or r"(?!)"

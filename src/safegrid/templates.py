@@ -4,34 +4,28 @@ Clients of engines send token ids, so each of them needs the template; loading
 transformers for it would cost every cell seconds. Rendering follows transformers'
 `apply_chat_template` (a test holds the two equal), with two differences on purpose:
 
-- What a person or a model wrote can never become a control token: a special token's
-  string inside a message is encoded as plain text, as transformers does only with
-  `sanitize_control_tokens=True`. A response must not be able to close its own turn
-  and speak as the judge.
+- The string of a control token inside a message is encoded as plain text (see
+  `control_tokens`).
 - `strftime_now` gives one fixed date, so that a prompt does not change by the day.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import jinja2
 from tokenizers import Tokenizer
 
+from safegrid.control_tokens import ControlTokens
 from safegrid.errors import DataError
 from safegrid.files import sha256_json
 from safegrid.tokenizer_files import (
-    encode_plain,
     environment,
     read_backend,
     read_settings,
     read_special_tokens,
     read_template,
 )
-
-# Private-use characters around a control token's string that came from outside.
-OPEN, CLOSE = "\U000f0000", "\U000f0001"
 
 Message = Mapping[str, str]
 
@@ -117,7 +111,7 @@ class ChatTokenizer:
         Raises:
             DataError: the vocabulary has no other way to write a control token.
         """
-        return self._encode_marked(self._mark(text))
+        return self._control.encode(self._control.mark(text))
 
     def encode_sequence(self, text: str) -> list[int]:
         """Return what a sequence classifier reads.
@@ -177,7 +171,7 @@ class ChatTokenizer:
             DataError: as `render` and `encode_text`.
         """
         rendered = self._render_marked(messages, add_generation_prompt)
-        return self._encode_marked(rendered + self._mark(prefill))
+        return self._control.encode(rendered + self._control.mark(prefill))
 
     def continuations(
         self, messages: Sequence[Message], prefill: str, texts: Sequence[str]
@@ -197,9 +191,10 @@ class ChatTokenizer:
             DataError: as `chat_ids`.
         """
         opening = self._render_marked(messages, add_generation_prompt=True)
-        context = self._encode_marked(opening + self._mark(prefill))
+        context = self._control.encode(opening + self._control.mark(prefill))
         whole = [
-            self._encode_marked(opening + self._mark(prefill + text)) for text in texts
+            self._control.encode(opening + self._control.mark(prefill + text))
+            for text in texts
         ]
         start = 0
         for column in zip(context, *whole, strict=False):
@@ -242,7 +237,10 @@ class ChatTokenizer:
     def _render_marked(
         self, messages: Sequence[Message], add_generation_prompt: bool
     ) -> str:
-        marked = [{**turn, "content": self._mark(turn["content"])} for turn in messages]
+        marked = [
+            {**turn, "content": self._control.mark(turn["content"])}
+            for turn in messages
+        ]
         return self.render(marked, add_generation_prompt)
 
     @cached_property
@@ -255,48 +253,5 @@ class ChatTokenizer:
             ) from error
 
     @cached_property
-    def _control_tokens(self) -> "re.Pattern[str]":
-        """Special tokens, and added ones that the template writes as control."""
-        template = self.template or ""
-        found = [
-            token.content
-            for token in self._backend.get_added_tokens_decoder().values()
-            if token.special
-            or (token.content in template and not token.content.isspace())
-        ]
-        longest_first = sorted(found, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-
-    def _mark(self, text: str) -> str:
-        text = text.replace(OPEN, "").replace(CLOSE, "")
-        return self._control_tokens.sub(f"{OPEN}\\g<0>{CLOSE}", text)
-
-    def _encode_marked(self, text: str) -> list[int]:
-        """Encode marked control tokens as plain text, everything else as usual."""
-        if OPEN not in text and CLOSE not in text:
-            return self.encode(text)
-        # A template that cuts strings can part a pair: lone marks fall away too.
-        tokens = self._control_tokens.pattern
-        pieces = re.split(f"{OPEN}({tokens}){CLOSE}|[{OPEN}{CLOSE}]", text)
-        ids = self.encode(pieces[0])
-        for number, piece in enumerate(pieces[1:], start=1):
-            if piece:
-                ids += self._encode_inner(piece, plain=number % 2 == 1)
-        return ids
-
-    def _encode_inner(self, piece: str, plain: bool) -> list[int]:
-        """Encode a piece from the middle of a text.
-
-        It is encoded after a newline that is then cut off, because some tokenizers
-        put a space before what they take for the start of a text.
-        """
-        encode = partial(encode_plain, self._backend) if plain else self.encode
-        newline = self.encode("\n")
-        ids = encode("\n" + piece)
-        ids = ids[len(newline) :] if ids[: len(newline)] == newline else encode(piece)
-        if plain and self._backend.token_to_id(piece) in ids:
-            raise DataError(
-                f"{self.folder}: a text holds {piece!r}, and this vocabulary can write"
-                " it only as the control token of that name; take the row out"
-            )
-        return ids
+    def _control(self) -> ControlTokens:
+        return ControlTokens(self.folder, self._backend, self.template or "")

@@ -13,8 +13,10 @@ LEVELS = {
         "artifacts",
         "chat_templates",
         "checkpoints",
+        "control_tokens",
         "files",
         "formats",
+        "grid",
         "json_text",
         "labelled",
         "problems",
@@ -26,6 +28,7 @@ LEVELS = {
         "suites",
         "templates",
         "tokenizer_files",
+        "trainings",
         "upstreams",
     },
     3: {

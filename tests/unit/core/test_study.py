@@ -5,7 +5,9 @@ import pytest
 from safegrid import suites
 from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
-from safegrid.study import Cell, Model, Study, kto_key, launcher, one_of
+from safegrid.grid import Cell, Model, one_of
+from safegrid.study import Study
+from safegrid.trainings import kto_key, launcher
 
 ROOT = Path(__file__).parents[3] / "config"
 

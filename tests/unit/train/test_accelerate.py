@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from safegrid.config.blocks import Recipe
 from safegrid.errors import ConfigError
 from safegrid.runs import HOME
-from safegrid.study import launcher
 from safegrid.train.run import train
+from safegrid.trainings import launcher
 
 ROOT = Path(__file__).parents[3]
 RecipeMaker = Callable[..., Recipe]

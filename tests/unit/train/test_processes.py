@@ -17,8 +17,8 @@ from safegrid.checkpoints import hash_weights
 from safegrid.config.blocks import Recipe
 from safegrid.records import HISTORY
 from safegrid.runs import HOME
-from safegrid.study import launcher
 from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE
+from safegrid.trainings import launcher
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,55 @@
+"""What a training run is started with: its command, and what KTO's runs share."""
+
+from safegrid.config.blocks import Recipe, Training
+from safegrid.files import sha256_json
+from safegrid.runs import HOME
+
+
+def kto_recipe(recipe: Recipe) -> Recipe:
+    """Return what of a recipe KTO's mismatched log-probabilities depend on.
+
+    Subset, micro-batch and precision are its own. What else a training needs is the
+    same for all recipes, so that an edit of a beta leaves the shared file alone.
+    """
+    size = recipe.training.micro_batch
+    training = Training(
+        learning_rate=1.0,
+        beta=1.0,
+        steps=1,
+        batch=size,
+        micro_batch=size,
+        precision=recipe.training.precision,
+    )
+    return Recipe(
+        name="kto-reference",
+        method=recipe.method,
+        dataset=recipe.dataset,
+        fraction=recipe.fraction,
+        categories=recipe.categories,
+        training=training,
+    )
+
+
+def kto_key(recipe: Recipe) -> str:
+    """Name a file of KTO's mismatched log-probabilities by what they depend on."""
+    return sha256_json(kto_recipe(recipe).model_dump(mode="json"))[:12]
+
+
+def launcher(recipe: Recipe) -> str:
+    """Return the command that starts the package for a recipe's training.
+
+    `--multi_gpu` means several processes; without a GPU they are CPU processes. A
+    job's shell knows where the repository lies (`runs.announce`), its param need not.
+    """
+    training = recipe.training
+    if training.processes == 1:
+        return "python -m"
+    kind = "--multi_gpu"
+    if training.accelerate is not None:
+        file = f"profiles/accelerate/{training.accelerate}.yaml"
+        kind = f'--config_file "${HOME}/{file}"'
+    return (
+        f"accelerate launch {kind} --num_processes {training.processes}"
+        " --num_machines 1 --mixed_precision no --dynamo_backend no"
+        " --main_process_port 0 --module"
+    )
