@@ -55,7 +55,15 @@ wildcard_constraints:
 
 
 def world_block(wildcards):
-    return STUDY.config.worlds[wildcards.world].model_dump_json()
+    return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
+
+
+def world_texts(wildcards):
+    return STUDY.text_files(wildcards.world)
+
+
+def text_documents(wildcards):
+    return STUDY.text_documents(wildcards.world)
 
 
 def dataset_file(wildcards):

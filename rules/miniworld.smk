@@ -60,11 +60,37 @@ rule grow_world:
         """
 
 
+rule gather_texts:
+    """Gather the real text that a world's base learns beside the world's own."""
+    input:
+        files=world_texts,
+    output:
+        documents="results/raw/{world}-text/documents.jsonl",
+        manifest="results/raw/{world}-text/manifest.json",
+    log:
+        "logs/gather_texts/{world}.log",
+    benchmark:
+        "logs/timing/gather_texts/{world}.tsv"
+    conda:
+        "../envs/light.yaml"
+    params:
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid gather-texts \
+            --files {input.files:q} \
+            --out {output.documents:q} \
+            --out-manifest {output.manifest:q}
+        """
+
+
 rule grow_base:
     """Grow the base: a small decoder with a chat template, trained from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
         tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
+        text=text_documents,
     output:
         base=directory("results/bases/{world}-base"),
     log:
@@ -83,6 +109,7 @@ rule grow_base:
         python -m safegrid grow-base \
             --world {params.world:q} \
             --documents {input.documents:q} \
+            --text {input.text:q} \
             --out {output.base:q}
         """
 

@@ -51,7 +51,7 @@ COMMANDS: dict[str, Command] = {
     "grow-base": _command(
         "miniworld.base:grow_base",
         "Grow a miniature base model from documents.",
-        "world:World documents:path out:path",
+        "world:World documents:path text:path-or-none? out:path",
     ),
     "grow-judge": _command(
         "miniworld.judges:grow_judge",
@@ -88,6 +88,11 @@ COMMANDS: dict[str, Command] = {
         "Turn a source's rows into a benchmark's prompts.",
         "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none"
         " out:path",
+    ),
+    "gather-texts": _command(
+        "data.texts:gather_texts",
+        "Turn instructions with answers into documents that a base is grown from.",
+        "files:paths out:path out_manifest:path",
     ),
     "overlap": _command(
         "data.overlap:report_overlap",

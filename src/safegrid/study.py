@@ -115,6 +115,16 @@ class Study(Grid):
 
     # ---------------------------------------------------------------- sources
 
+    def text_files(self, world: str) -> list[str]:
+        """The raw files of real text that a world's base learns; empty without any."""
+        text = self.config.worlds[world].text
+        return [] if text is None else [self.raw(f.source, f.file) for f in text.files]
+
+    def text_documents(self, world: str) -> list[str]:
+        """The file that they are gathered in; empty without any."""
+        gathered = f"results/raw/{world}-text/documents.jsonl"
+        return [gathered] if self.text_files(world) else []
+
     def raw(self, source: str, file: str) -> str:
         """A raw file of a source by its short name."""
         return f"results/raw/{source}/{self.config.sources[source].files[file]}"

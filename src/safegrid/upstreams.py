@@ -1,13 +1,13 @@
 """What a study takes from upstream: which files, from where, pinned to what.
 
-Like `safegrid.study` it is asked while planning: nothing here touches the disk or the
-network.
+Like `safegrid.study` it is asked while planning: nothing here touches the network, and
+of the disk only whether a mirror holds a file.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path
 
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
 from safegrid.config.study import JudgeEntry
@@ -147,12 +147,18 @@ class Upstreams:
         )
 
     def local(self, kind: Kind, name: str, file: str | None = None) -> list[str]:
-        """The user's own file or folder behind a target; empty for all else."""
-        item = self._fetched(kind, name)
-        if item.entry.path is None:
+        """The user's own file or folder behind a target; empty for all else.
+
+        A folder of theirs must hold it, a mirror may, and stands in for nothing but
+        pinned bytes.
+        """
+        item, root = self._fetched(kind, name), Path(self._sources_dir or "")
+        if item.entry.path is not None:
+            return [str(root / item.entry.path / (file or ""))]
+        if None in (item.entry.mirror, item.pin, self._sources_dir, file):
             return []
-        parts = (str(self._sources_dir), item.entry.path, file or "")
-        return [str(PurePosixPath(*parts))]
+        copy = root / str(item.entry.mirror) / str(file)
+        return [str(copy)] if copy.is_file() else []
 
     def _fetched(self, kind: Kind, name: str) -> Item:
         return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
@@ -176,6 +182,10 @@ class Upstreams:
     def _asked(self) -> Iterator[tuple[str, str]]:
         """Source and short name of every raw file of the study."""
         config = self._study.config
+        for base in self._study.bases:
+            world = config.worlds.get(config.bases[base].world or "")
+            for text in world.text.files if world and world.text else ():
+                yield text.source, text.file
         for dataset in config.study.datasets.values():
             yield dataset.source, dataset.file
         for name in self._study.prompted:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.blocks import NONE, Training
+from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Document, KeyPath, Problems
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.study import BenchmarkSpec
+from safegrid.config.world import World
 from safegrid.methods import METHODS
 
 # Names become folders and wildcards of rules.
@@ -53,6 +55,31 @@ def check_grown(
         if entry.world is not None and entry.world not in worlds:
             where = document.where((name, "world"))
             problems.unknown(where, f"{name}.world", entry.world, "world", worlds)
+
+
+def check_texts(
+    document: Document,
+    worlds: Mapping[str, World],
+    sources: Mapping[str, SourceSpec],
+    problems: Problems,
+) -> None:
+    """Note real text of worlds that no source holds, or holds in another format."""
+    for name, world in worlds.items():
+        for number, text in enumerate(world.text.files if world.text else ()):
+            key = (name, "text", "files", number)
+            where, dotted = document.where(key), ".".join(map(str, key))
+            source = sources.get(text.source)
+            if source is None:
+                problems.unknown(where, dotted, text.source, "source", sources)
+            elif text.file not in source.files:
+                problems.unknown(where, dotted, text.file, "file", source.files)
+            elif source.format != "instructions":
+                problems.add(
+                    where,
+                    dotted,
+                    f"source {text.source!r} is in format {source.format!r}; a base"
+                    " learns from sources of format 'instructions'",
+                )
 
 
 def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from safegrid.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 # The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
-LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A user and a password in an address, which no message may repeat.
 CREDENTIALS = re.compile(r"(?<=://)[^/@'\s]+(?=@)")
 
@@ -80,7 +80,8 @@ def read_document(path: Path, problems: Problems) -> Document:
     """Read a YAML mapping with its lines; what is wrong is noted in `problems`."""
     document = Document(path)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=LOADER)
+        loader = LOADER(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
     except FileNotFoundError:
         problems.add(str(path), "file", "is not there")
         return document
@@ -99,7 +100,7 @@ def read_document(path: Path, problems: Problems) -> Document:
         problems.add(f"{path}:1", "file", "must be a mapping of keys to values")
         return document
     _walk(node, (), document, problems)
-    document.data = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+    document.data = loader.construct_document(node)
     return document
 
 

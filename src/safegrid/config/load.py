@@ -11,7 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from safegrid.config.blocks import Recipe
-from safegrid.config.checks import check_grown, check_registries, check_study
+from safegrid.config.checks import (
+    check_grown,
+    check_registries,
+    check_study,
+    check_texts,
+)
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
@@ -97,11 +102,13 @@ def load_config(root: Path, name: str) -> Config:
     documents = StudyDocuments.read(root, name)
     problems = documents.problems
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
-    worlds = _registry(root, "worlds", World, problems)
+    grown = read_document(root / "worlds.yaml", problems)
+    worlds = _entries(grown, World, problems)
     read = {s: read_document(root / f"{s}.yaml", problems) for s in UPSTREAM}
     entries = {s: _entries(read[s], model, problems) for s, model in UPSTREAM.items()}
     sources, bases, judges = entries.values()
     lock = _lock(root, problems)
+    check_texts(grown, worlds, sources, problems)
     tasks = _registry(root, "tasks", TaskEntry, problems)
     check_names(documents, sources, bases, judges, tasks)
     check_formats(documents, sources)

@@ -46,6 +46,8 @@ class Upstream(Block):
         ref: branch or tag that `safegrid pin` resolves; null for the default branch.
         url: what the addresses of its files begin with.
         path: folder below `sources_dir`, which the user gives.
+        mirror: folder below `sources_dir` where a copy of a source's files may lie:
+            taken where it is there, instead of the network, and held against the lock.
         config: the configuration that upstream calls its files; said, not used.
         split: the split that upstream calls them; said, not used.
         gated: upstream asks for an account that has accepted its terms.
@@ -59,6 +61,7 @@ class Upstream(Block):
     ref: str | None = None
     url: Annotated[str, AfterValidator(plain_address)] | None = None
     path: Below | None = None
+    mirror: Below | None = None
     config: str | None = None
     split: str | None = None
     gated: bool = False
@@ -92,6 +95,8 @@ class Upstream(Block):
         for key in ("ref", "gated", "remote_code"):
             if getattr(self, key) and not self.hub:
                 raise ValueError(f"`{key}` is for what comes from the hub: remove it")
+        if self.mirror and not (self.hub or self.url):
+            raise ValueError("`mirror` is for what has a `hub` or `url`: remove it")
         if (self.hub or self.url) and not self.licence:
             raise ValueError("`licence` is missing: what is fetched has one to state")
         return self
@@ -114,6 +119,8 @@ class ModelUpstream(Upstream):
                 "a model is many files, which an address cannot list: give `hub` or"
                 " `path`"
             )
+        if self.mirror:
+            raise ValueError("`mirror` is for sources; a model's folder is its `path`")
         if self.template and not (self.hub or self.path):
             raise ValueError(
                 "`template` is stored while fetching: give `hub` or `path`"

@@ -94,6 +94,25 @@ class Judges(Block):
 JudgeName = Literal["guard", "toxicity", "refusal"]
 
 
+class TextFile(Block):
+    """A file of instructions with their answers, of the registry of sources."""
+
+    source: str
+    file: str
+
+
+class Text(Block):
+    """Real text that a base learns beside the world's own documents.
+
+    Attributes:
+        files: instructions with their answers.
+        vocabulary: tokens of the base's own tokenizer, learned from all that it reads.
+    """
+
+    files: list[TextFile] = Field(min_length=1)
+    vocabulary: int = Field(ge=300)
+
+
 class World(Block):
     """Everything that a miniature world is grown from.
 
@@ -101,6 +120,7 @@ class World(Block):
         name: prefix of its sources, base, judges and tasks.
         seed: rules words drawn, splits, and the weights' beginning.
         vocabulary: tokens of the byte-level BPE.
+        text: null for a base that speaks the world's language only.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -109,3 +129,4 @@ class World(Block):
     rows: Rows
     base: Grown
     judges: Judges
+    text: Text | None = None

@@ -100,7 +100,10 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
             f"{what}: comes with Python files that run as you when it is loaded; read"
             f" them upstream, and if you trust them set {CONFIRM}={item.name}"
         )
-    if item.entry.hub is not None:
+    here = bool(item.files) and all(
+        upstreams.local(item.kind, item.name, file) for file in item.files
+    )
+    if item.entry.hub is not None and not here:
         try:
             with in_words(what, item.kind, item.name, item.entry.hub):
                 check_access(item.kind, item.entry.hub)

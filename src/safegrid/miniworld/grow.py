@@ -82,7 +82,7 @@ def _write(
         facts = manifest(
             "grow",
             {},
-            {"world": world.model_dump()},
+            {"world": world.model_dump(exclude_none=True)},
             libraries,
             rows=source.rows,
             requests=requests,

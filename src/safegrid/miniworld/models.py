@@ -1,7 +1,7 @@
 """From a grown model to a folder that any reader of Hugging Face models takes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safegrid.artifacts import MANIFEST, manifest, write_json
 from safegrid.checkpoints import weights_facts
@@ -46,7 +46,11 @@ def llama_config(grown: Grown, tokenizer: ChatTokenizer) -> "LlamaConfig":
 
 
 def save_model(
-    model: "PreTrainedModel", folder: Path, inputs: dict[str, Path], world: World
+    model: "PreTrainedModel",
+    folder: Path,
+    inputs: dict[str, Path],
+    world: World,
+    **facts: Any,
 ) -> None:
     """Write weights, configuration and, last, the manifest.
 
@@ -55,14 +59,16 @@ def save_model(
         folder: holds the tokenizer already.
         inputs: files that the model was grown from.
         world: what they were grown by.
+        facts: what else its manifest says.
     """
     model.save_pretrained(folder)
-    facts = manifest(
+    said = manifest(
         "grow",
         inputs,
-        {"world": world.model_dump()},
+        {"world": world.model_dump(exclude_none=True)},
         ["torch", "transformers", "tokenizers"],
         parameters=sum(p.numel() for p in model.parameters()),
         **weights_facts(folder),
+        **facts,
     )
-    write_json(folder / MANIFEST, facts)
+    write_json(folder / MANIFEST, said)

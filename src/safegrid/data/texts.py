@@ -1,0 +1,48 @@
+"""Instructions with their answers as documents that a base is grown from."""
+
+import json
+import logging
+from pathlib import Path
+
+from safegrid.artifacts import manifest
+from safegrid.data import instructions
+from safegrid.files import write_json, write_text
+from safegrid.problems import Problems
+
+log = logging.getLogger(__name__)
+
+
+def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
+    """Write every answered instruction of some files as a document.
+
+    Args:
+        files: of format `instructions`.
+        out: JSON lines of `messages`: a user's turn and the answer to it.
+        out_manifest: what was kept and dropped; written last.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    lines, unanswered = [], 0
+    for file in files:
+        problems = Problems(file)
+        for row in instructions.read(file, problems):
+            if row.response.strip():
+                lines.append(_document(row.prompt, row.response))
+            else:
+                unanswered += 1
+        problems.raise_any()
+    write_text(out, "".join(lines))
+    inputs = {str(number): file for number, file in enumerate(files)}
+    dropped = {"empty_response": unanswered} if unanswered else {}
+    facts = manifest("prepare", inputs, {}, rows=len(lines), dropped=dropped)
+    write_json(out_manifest, facts)
+    log.info("%d documents of %d files, dropped %s", len(lines), len(files), dropped)
+
+
+def _document(prompt: str, response: str) -> str:
+    turns = [
+        {"role": "user", "content": prompt},
+        {"role": "assistant", "content": response},
+    ]
+    return json.dumps({"messages": turns}, ensure_ascii=False) + "\n"
