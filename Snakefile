@@ -37,6 +37,7 @@ onstart:
 
 onsuccess:
     stop_engines()
+    print_rates()
 
 
 onerror:

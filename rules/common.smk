@@ -457,3 +457,7 @@ def all_figures(wildcards):
 
 def stop_engines():
     shell("python -m safegrid stop-engines")
+
+
+def print_rates():
+    shell(f"python -m safegrid rates --study {STUDY.name}")

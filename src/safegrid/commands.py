@@ -40,7 +40,7 @@ def _command(call: str, help_text: str, options: str) -> Command:
 
 
 # Not jobs of a run: users start them, or they watch over their end themselves.
-NO_JOBS = {"study", "end-run", "readme", "engine", "nursery", "stop-engines"}
+NO_JOBS = {"study", "rates", "end-run", "readme", "engine", "nursery", "stop-engines"}
 
 COMMANDS: dict[str, Command] = {
     "grow-world": _command(
@@ -208,6 +208,11 @@ COMMANDS: dict[str, Command] = {
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
         "study:text cores:int sources_dir:text?",
+    ),
+    "rates": _command(
+        "workflow.rates:print_rates",
+        "Print what the rows of a study took: time and memory by stage.",
+        "study:text",
     ),
     "end-run": _command(
         "workflow.lock:end_run",

@@ -1,17 +1,20 @@
 """Processes that are named for good: a pid alone may name another one tomorrow."""
 
 import os
+import re
 import signal
 import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from safegrid.errors import SafegridError
 
 POLL = 0.02
+PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 # Of a start time, which is stored as text; a number is not given again so soon.
 TOLERANCE_SECONDS = 0.5
 
@@ -55,6 +58,14 @@ class Process:
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+    def peak_megabytes(self) -> int | None:
+        """Return the most memory that it held, or None where that cannot be seen."""
+        try:
+            found = PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return round(int(found[1]) / 1024) if found else None
 
     def end(self, patience: float = 10.0) -> None:
         """End it and its group, and come back when it is gone.

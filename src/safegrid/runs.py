@@ -27,6 +27,8 @@ RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"
 OWNER_HOST = "SAFEGRID_OWNER_HOST"
 OWNER_FILE = Path(".snakemake/safegrid-owner.json")
+# What a job's log says of the engine that it asked: another process than its own.
+ENGINE_PEAK = "its engine held %d MB at most"
 POLL_SECONDS = 2.0
 EXIT_ORPHANED = 143
 

@@ -161,6 +161,12 @@ def untouched(folder: Path) -> Tree:
     return Tree(folder)
 
 
+@pytest.fixture(scope="session")
+def untouched_copy() -> Callable[[Path], Tree]:
+    """What copies the repository, for fixtures that live longer than a test."""
+    return untouched
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Tree]:
     """A copy of the repository in which nothing was run."""

@@ -32,7 +32,7 @@ from safegrid.engine.registry import (
 from safegrid.engine.start import start, wait_for_url
 from safegrid.errors import EngineError
 from safegrid.processes import Process
-from safegrid.runs import owner
+from safegrid.runs import ENGINE_PEAK, owner
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,9 @@ def lease(
             )
         url = wait_for_url(slot, process, spec.start_seconds)
         yield _engine(spec, url, ticket.key, slot, weights)
+        peak = process.peak_megabytes()
+        if peak is not None:
+            logger.info(ENGINE_PEAK, peak)
     finally:
         slot.mark_used()
         lock.release()

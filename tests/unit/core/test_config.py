@@ -38,6 +38,25 @@ def test_every_study_that_ships_is_valid(study):
     assert config.recipes
 
 
+def test_real_text_of_a_world_comes_from_instructions_that_are_there(root):
+    path = root / "worlds.yaml"
+    worlds = yaml.safe_load(path.read_text())
+    worlds["tiny"]["text"] = {
+        "vocabulary": 400,
+        "files": [
+            {"source": "alpaca-seedz", "file": "seeds"},
+            {"source": "alpaca-seeds", "file": "sedes"},
+            {"source": "xstest", "file": "prompts"},
+        ],
+    }
+    path.write_text(yaml.safe_dump(worlds))
+    text = message(root)
+    assert "got 'alpaca-seedz', no source of that name; did you mean" in text
+    assert "got 'sedes', no file of that name; did you mean 'seeds'?" in text
+    assert "source 'xstest' is in format 'xstest'" in text
+    assert "worlds.yaml:" in text
+
+
 def test_a_source_must_hold_what_is_taken_from_it(root):
     def spoil(study):
         study["datasets"]["safety"]["source"] = "tiny-alert"

@@ -53,6 +53,8 @@ def message(root):
         ({"url": "https://a.b/c?key=1"}, "must hold no user"),
         ({"url": "https://a.b/c", "gated": True}, "`gated` is for what comes"),
         ({"ref": "v0"}, "`ref` is for what comes from the hub"),
+        ({"path": "x", "mirror": "y"}, "`mirror` is for what has a `hub` or `url`"),
+        ({"hub": "a/b", "mirror": "../y"}, "must be a path below its folder"),
         ({"huub": "a/b"}, "unknown key; did you mean 'hub'?"),
         ({"format": "allert"}, "'allert'"),
     ],
@@ -175,6 +177,22 @@ def test_a_pin_counts_for_its_place_and_its_files(far):
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
     assert upstreams(far).unpinned().endswith("--names far-base far-guard far")
     assert upstreams(far).spec("source", "far", "b.jsonl").files == {}
+
+
+def test_a_mirror_stands_in_for_pinned_bytes_alone(far, tmp_path):
+    files = {"b": "b.jsonl", "plain": "p.jsonl"}
+    add(far, "sources", far=source(hub="o/rows", mirror="copies", files=files))
+    copy = tmp_path / "own/copies/b.jsonl"
+    copy.parent.mkdir(parents=True)
+    copy.touch()
+    own = str(tmp_path / "own")
+    assert upstreams(far, own).local("source", "far", "b.jsonl") == []
+    pins = dict.fromkeys(files.values(), FILE)
+    lock = {"upstream": "hub o/rows", "revision": "a" * 40, "files": pins}
+    (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
+    assert upstreams(far, own).local("source", "far", "b.jsonl") == [str(copy)]
+    assert upstreams(far, own).local("source", "far", "p.jsonl") == []
+    assert upstreams(far).local("source", "far", "b.jsonl") == []
 
 
 def test_a_note_on_an_entry_changes_no_param(far):

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from safegrid.config import World
-from safegrid.config.world import Grown
+from safegrid.config.world import Grown, Text, TextFile
 from safegrid.errors import DataError, TrainingError
 from safegrid.miniworld.base import grow_base, read_documents
-from safegrid.miniworld.causal import Turn, encode_turns
+from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.judges import CLASSES, grow_judge
+from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.training import batches_of_one_length, fit, rate
 from safegrid.templates import ChatTokenizer
 
@@ -25,6 +26,7 @@ SEED_OF_A_MODEL = Grown(
     batch=8,
     learning_rate=1e-2,
 )
+FILES = [TextFile(source="any", file="any")]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,45 @@ def test_a_loss_that_is_no_number_stops_growing_with_its_step() -> None:
 
     with pytest.raises(TrainingError, match="nan at step 1"):
         fit(model, [1] * 8, loss, SEED_OF_A_MODEL, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_base_that_reads_real_text_learns_its_own_tokens(
+    seedling: World, raw: Path, tmp_path: Path
+) -> None:
+    words = ["zygomorphic inflorescences", "zygomorphic " * 300]
+    asked = {"role": "user", "content": "?"}
+    said = [{"role": "assistant", "content": word} for word in words * 20]
+    text = tmp_path / "text.jsonl"
+    lines = [json.dumps({"messages": [asked, answer]}) + "\n" for answer in said]
+    text.write_text("".join(lines))
+    world = seedling.model_copy(update={"text": Text(files=FILES, vocabulary=600)})
+    documents = raw / "tiny-corpus" / "documents.jsonl"
+    grow_base(world, documents, tmp_path / "base", text)
+    tokenizer = ChatTokenizer.load(tmp_path / "base")
+    plain = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    assert len(tokenizer.encode(words[0])) < len(plain.encode(words[0]))
+    facts = json.loads((tmp_path / "base" / "manifest.json").read_text())
+    assert facts["dropped"] == {"too_long": 20}
+    assert facts["rows"] == len(read_documents(documents)) + 20
+    assert set(facts["inputs"]) == {"documents", "text"}
+
+
+def test_the_loss_of_a_batch_does_not_see_how_it_is_filled_up(raw: Path) -> None:
+    import torch
+    from transformers import LlamaForCausalLM
+
+    tokenizer = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    turns = read_documents(raw / "tiny-corpus" / "documents.jsonl")[:40]
+    chats = encode_turns(turns, tokenizer, 256, raw)
+    short, long = sorted(chats, key=lambda chat: len(chat.ids))[:: len(chats) - 1]
+    assert len(short.ids) < len(long.ids)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(llama_config(SEED_OF_A_MODEL, tokenizer))
+    loss = answer_loss(model, [short, long])
+    targets = [len(chat.ids) - chat.start for chat in (short, long)]
+    alone = [targets[i] * loss([i]).item() for i in (0, 1)]
+    assert loss([0, 1]).item() == pytest.approx(sum(alone) / sum(targets), rel=1e-5)
 
 
 @pytest.mark.slow

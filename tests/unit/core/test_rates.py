@@ -1,0 +1,68 @@
+"""What rows took, from the files that jobs leave."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.processes import Process
+from safegrid.runs import ENGINE_PEAK
+from safegrid.workflow.rates import jobs, print_rates
+
+CELL = "base/dpo/seed0/alert"
+TIMING = "s\th:m:s\tmax_rss\n{seconds}\t0:00:04\t{peak}\n"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A folder with timing files of some jobs of study `s`, with their results."""
+    monkeypatch.chdir(tmp_path)
+    timed("generate", CELL, seconds=4.0, peak="50.5", said=ENGINE_PEAK % 321)
+    table(f"responses/{CELL}", rows=8, dropped={"long": 2})
+    timed("judge", f"guard/{CELL}", seconds=1.0, peak="NA")
+    table(f"verdicts/guard/{CELL}", rows=10)
+    timed("judge", f"guard/{CELL}2", seconds=9.0, peak="40")  # its job failed
+    timed("train", "base/dpo/seed0", seconds=6.0, peak="700")
+    folder = tmp_path / "results/s/models/base/dpo/seed0"
+    recipe = {"recipe": {"training": {"batch": 4}}}
+    write_json(folder / "manifest.json", manifest("train", {}, recipe, steps=5, rows=7))
+    return tmp_path
+
+
+def timed(rule, name, seconds, peak, said=""):
+    for path, text in (
+        (f"logs/timing/s/{rule}/{name}.tsv", TIMING.format(seconds=seconds, peak=peak)),
+        (f"logs/s/{rule}/{name}.log", f"12:00:00 INFO x: {said}\n"),
+    ):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+
+
+def table(name, **facts):
+    frame = pl.DataFrame({"a": [1]})
+    path = Path(f"results/s/{name}.parquet")
+    write_table(path, frame, {"a": pl.Int64()}, manifest("x", {}, {}, **facts))
+
+
+def test_rows_are_those_that_went_in_and_peaks_those_of_the_engine_too(tree):
+    assert {tuple(job) for job in jobs("s")} == {
+        ("generate", 10, 4.0, 321.0),
+        ("judge guard", 10, 1.0, None),
+        ("train", 20, 6.0, 700.0),
+    }
+
+
+def test_a_line_a_stage_is_printed(tree, capsys):
+    print_rates("s")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:] == [
+        ["train", "1", "20", "300.00", "700"],
+        ["generate", "1", "10", "400.00", "321"],
+        ["judge", "guard", "1", "10", "100.00", "-"],
+    ]
+
+
+def test_a_living_process_has_a_peak_and_a_dead_one_none():
+    assert Process.me().peak_megabytes() > 10
+    assert Process(2**22 + 1, 0.0, "here").peak_megabytes() is None
