@@ -22,7 +22,7 @@ from safegrid.config.documents import Document, Problems, read_document, validat
 from safegrid.config.formats import check_formats
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
-from safegrid.config.recipes import resolve_recipes
+from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import (
     BaseEntry,
@@ -101,12 +101,13 @@ def load_config(root: Path, name: str) -> Config:
     _check_study(root, name)
     documents = StudyDocuments.read(root, name)
     problems = documents.problems
-    study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     grown = read_document(root / "worlds.yaml", problems)
     worlds = _entries(grown, World, problems)
     read = {s: read_document(root / f"{s}.yaml", problems) for s in UPSTREAM}
     entries = {s: _entries(read[s], model, problems) for s, model in UPSTREAM.items()}
     sources, bases, judges = entries.values()
+    add_defaults_of_size(documents, bases)
+    study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     lock = _lock(root, problems)
     check_texts(grown, worlds, sources, problems)
     tasks = _registry(root, "tasks", TaskEntry, problems)

@@ -8,11 +8,32 @@ from safegrid.config.blocks import Recipe, Training
 from safegrid.config.checks import check_tuned
 from safegrid.config.documents import Problems, read_document, validate
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.study import RecipeEntry
+from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.methods import METHODS, check_method
 
+# A base of so many billions of parameters is large, and trained by default like this.
+LARGE = 7
+LARGE_TRAINING: dict[str, Any] = {
+    "precision": "bfloat16",
+    "gradient_checkpointing": True,
+    "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
+}
 # How a setting is named in the name of a sweep's recipe.
 SHORT = {"learning_rate": "lr"}
+
+
+def add_defaults_of_size(
+    documents: StudyDocuments, bases: Mapping[str, BaseEntry]
+) -> None:
+    """Give a study that trains a large base the settings that fit on a GPU.
+
+    They stand below everything that the study says: `lora: null` trains all weights.
+    """
+    names = documents.study.data.get("bases")
+    known = [bases[n] for n in names if n in bases] if isinstance(names, list) else []
+    if max((base.billions or 0 for base in known), default=0) >= LARGE:
+        own = documents.section("training")
+        documents.study.data["training"] = {**LARGE_TRAINING, **own}
 
 
 def resolve_recipes(documents: StudyDocuments) -> dict[str, Recipe]:

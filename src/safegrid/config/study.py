@@ -88,7 +88,13 @@ class RecipeEntry(Block):
 
 
 class BaseEntry(ModelUpstream):
-    """A base of the registry: where its folder comes from."""
+    """A base of the registry: where its folder comes from.
+
+    Attributes:
+        billions: its parameters; from 7 on training defaults are those of a large one.
+    """
+
+    billions: float | None = Field(default=None, gt=0)
 
 
 class StudyEntry(Block):

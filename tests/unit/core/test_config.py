@@ -57,6 +57,23 @@ def test_real_text_of_a_world_comes_from_instructions_that_are_there(root):
     assert "worlds.yaml:" in text
 
 
+def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise(root):
+    path = root / "bases.yaml"
+    path.write_text(path.read_text() + "\nlarge: {billions: 7}\n")
+    edit(root, lambda study: study.update(bases=["large"]))
+    for recipe in load_config(root, "tiny").recipes.values():
+        assert recipe.training.lora.rank == 16
+        assert recipe.training.precision == "bfloat16"
+        assert recipe.training.gradient_checkpointing
+    edit(root, lambda study: study["training"].update(lora=None, precision="float32"))
+    for recipe in load_config(root, "tiny").recipes.values():
+        assert recipe.training.lora is None
+        assert recipe.training.precision == "float32"
+    edit(root, lambda study: study.update(bases=["tiny-base"]))
+    edit(root, lambda study: study["training"].pop("lora"))
+    assert load_config(root, "tiny").recipes["dpo"].training.lora is None
+
+
 def test_a_source_must_hold_what_is_taken_from_it(root):
     def spoil(study):
         study["datasets"]["safety"]["source"] = "tiny-alert"
