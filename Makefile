@@ -21,8 +21,10 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
+# The second part starts workflows and engines that take both cores by themselves.
 test: $(READY)
-	pytest
+	pytest -m "not slow" -n $(CORES)
+	pytest -m slow
 
 check: $(READY)
 	ruff format --check .
