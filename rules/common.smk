@@ -20,6 +20,7 @@ from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
+from safegrid.selection import OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
@@ -27,9 +28,11 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    check_options(config, ["study", "sources_dir"], BASEDIR / "config/config.yaml")
+    known = ["study", "sources_dir", *OPTIONS]
+    check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
+    SELECTION = Selection(STUDY, config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -321,6 +324,22 @@ def base_capability(wildcards):
 
 
 # --------------------------------------------------------------------- gathers
+
+
+def cell_files(wildcards):
+    return STUDY.files(selected(SELECTION.cell))
+
+
+def cells_files(wildcards):
+    return [file for cell in selected(SELECTION.cells) for file in STUDY.files(cell)]
+
+
+def selected(choose):
+    """Ask a selection, in Snakemake's own kind of error."""
+    try:
+        return choose()
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def all_datasets(wildcards):

@@ -11,6 +11,20 @@ localrules:
     figures,
     report,
     report_partial,
+    cell,
+    cells,
+
+
+rule cell:
+    """One cell, by name: --config recipe=... benchmark=... (and base, seed)."""
+    input:
+        cell_files,
+
+
+rule cells:
+    """All cells that fit: --config with some of recipe, method, benchmark, base, seed."""
+    input:
+        cells_files,
 
 
 rule prepare_data:

@@ -172,6 +172,13 @@ class Study(Grid):
         """The responses file of a cell."""
         return f"{self.root}/responses/{cell.path}.parquet"
 
+    def files(self, cell: Cell) -> list[str]:
+        """All that a cell is: its answers, all its verdicts, and its scores."""
+        scores = f"{self.root}/scores/{cell.path}.parquet"
+        if cell.benchmark in self.suites:
+            return [f"{self.root}/capability/{cell.path}.json", scores]
+        return [self.responses(cell), *self.verdicts(cell), scores]
+
     def judge_kinds(self, benchmark: str) -> dict[str, str]:
         """The judges of a benchmark with their kinds, in the order of their files."""
         judges = self.config.benchmarks[benchmark].judges

@@ -108,10 +108,12 @@ class Tree:
         command = f"{sys.executable} -m safegrid study --study tiny --cores 2"
         return command.split()
 
-    def plan(self, *targets: str, workdir: Path | None = None) -> Plan:
+    def plan(
+        self, *targets: str, workdir: Path | None = None, options: tuple[str, ...] = ()
+    ) -> Plan:
         """Plan targets, by default the whole study, in this tree or elsewhere."""
         command = ["snakemake", "--snakefile", str(self.folder / "Snakefile")]
-        command += ["--dry-run", "--config", "study=tiny", "--", *targets]
+        command += ["--dry-run", "--config", "study=tiny", *options, "--", *targets]
         return Plan(self.call(*command, cwd=workdir))
 
     @property

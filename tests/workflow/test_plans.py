@@ -81,6 +81,36 @@ def test_a_cell_by_its_path_plans_its_own_chain(finished, tmp_path):
             assert {**job.wildcards, **own}.items() >= job.wildcards.items()
 
 
+def test_a_cell_by_name_is_its_answers_verdicts_and_scores(finished, tmp_path):
+    options = ("recipe=nca", "benchmark=alert")
+    counts = finished.plan("cell", workdir=tmp_path, options=options).counts
+    judges = len(finished.study.config.benchmarks["alert"].judges)
+    # Its scores are set against the base's answers and verdicts.
+    assert counts["generate"] == 2
+    assert counts["judge"] == 2 * judges
+    assert counts["train"] == counts["score"] == counts["cell"] == 1
+    assert not {"collect", "capability", "measure"} & set(counts)
+
+
+def test_a_slice_is_every_cell_that_fits(finished, tmp_path):
+    options = ("benchmark=alert",)
+    counts = finished.plan("cells", workdir=tmp_path, options=options).counts
+    assert counts["score"] == counts["generate"] == len(finished.study.models)
+    assert counts["train"] == len(finished.study.trained)
+    assert "capability" not in counts
+
+
+def test_a_name_that_means_no_cell_or_several_plans_nothing(finished):
+    for target, option, sentence in (
+        ("cell", "recipe=nca", "5 cells of 'tiny' have recipe=nca; say which"),
+        ("cells", "recipe=ncaa", "no recipe of that name; did you mean 'nca'?"),
+    ):
+        command = f"snakemake --dry-run --config study=tiny {option} -- {target}"
+        done = finished.run(*command.split())
+        assert done.returncode == 1
+        assert sentence in done.stdout
+
+
 @pytest.mark.parametrize("target", UNTIL)
 def test_a_named_target_stops_where_it_says(finished, tmp_path, target):
     plan = finished.plan(target, workdir=tmp_path)

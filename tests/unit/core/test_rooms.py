@@ -24,6 +24,7 @@ LEVELS = {
         "raw",
         "records",
         "runs",
+        "selection",
         "study",
         "suites",
         "templates",

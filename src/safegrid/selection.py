@@ -1,0 +1,95 @@
+"""Cells of a study by the names of their parts, as `--config` gives them.
+
+`snakemake cell --config recipe=nca benchmark=alert` means one cell, target `cells` all
+that fit.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from safegrid.config.documents import Problems
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell
+from safegrid.study import Study
+
+KEYS = ("base", "recipe", "seed", "benchmark")
+# Options may say the method in place of the recipes that use it.
+METHOD = "method"
+OPTIONS = (*KEYS, METHOD)
+
+
+class Selection:
+    """What a user asked for: a value for some of the parts of a cell's name."""
+
+    def __init__(self, study: Study, options: Mapping[str, Any]) -> None:
+        """Read the options of `--config`.
+
+        Raises:
+            ConfigError: one message with every name that the study does not hold.
+        """
+        self._study = study
+        self._asked = {
+            key: str(options[key]) for key in OPTIONS if options.get(key) is not None
+        }
+        problems = Problems()
+        for key, value in self._asked.items():
+            known = {self._parts(cell)[key] for cell in self._all()}
+            if value not in known:
+                problems.unknown("--config", key, value, key, known)
+        problems.raise_if_any("selection")
+
+    def cells(self) -> list[Cell]:
+        """Return the cells that fit.
+
+        Raises:
+            ConfigError: nothing was asked for, or no cell fits all of it.
+        """
+        if not self._asked:
+            raise ConfigError(
+                "which cells? Say some of them: --config"
+                f" {' '.join(f'{key}=...' for key in OPTIONS)}"
+            )
+        wanted = self._asked.items()
+        found = [cell for cell in self._all() if wanted <= self._parts(cell).items()]
+        if not found:
+            raise ConfigError(f"no cell of {self._study.name!r} has {self._said()}")
+        return found
+
+    def cell(self) -> Cell:
+        """Return the one cell that fits.
+
+        Raises:
+            ConfigError: several fit; the message says what tells them apart.
+        """
+        found = self.cells()
+        if len(found) == 1:
+            return found[0]
+        open_keys = {
+            key: sorted({self._parts(cell)[key] for cell in found}) for key in KEYS
+        }
+        choices = "; ".join(
+            f"{key}: {', '.join(values)}"
+            for key, values in open_keys.items()
+            if len(values) > 1
+        )
+        raise ConfigError(
+            f"{len(found)} cells of {self._study.name!r} have {self._said()}; say"
+            f" which with --config, or take target `cells` for all ({choices})"
+        )
+
+    def _said(self) -> str:
+        return " ".join(f"{key}={value}" for key, value in self._asked.items())
+
+    def _all(self) -> list[Cell]:
+        return list(self._study.cells(self._study.config.benchmarks))
+
+    def _parts(self, cell: Cell) -> dict[str, str]:
+        model = cell.model
+        recipe = self._study.config.recipes.get(model.recipe)
+        return {
+            "base": model.base,
+            "recipe": model.recipe,
+            "seed": str(model.seed),
+            "benchmark": cell.benchmark,
+            METHOD: model.recipe if recipe is None else recipe.method,
+        }
