@@ -17,6 +17,8 @@ rule generate:
     benchmark:
         "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     priority: model_priority
+    # An engine can die of what is not the cell's fault; answers that it gave are kept.
+    retries: 1
     conda:
         "../envs/engine.yaml"
     params:

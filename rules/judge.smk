@@ -18,6 +18,8 @@ rule judge:
     benchmark:
         "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     priority: judge_priority
+    # An engine can die of what is not the cell's fault; answers that it gave are kept.
+    retries: 1
     conda:
         "../envs/engine.yaml"
     params:
@@ -51,6 +53,8 @@ rule measure:
     benchmark:
         "logs/timing/{study}/measure/{judge}.tsv"
     priority: judge_priority
+    # An engine can die of what is not the cell's fault; answers that it gave are kept.
+    retries: 1
     conda:
         "../envs/engine.yaml"
     params:

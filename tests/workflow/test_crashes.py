@@ -300,3 +300,40 @@ def test_nothing_that_is_written_late_is_half_a_file(late_story):
 def made(tree, folder):
     """All files of a folder, in order."""
     return sorted(path for path in (tree.folder / folder).rglob("*") if path.is_file())
+
+
+def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, tmp_path):
+    tree = finished.copy(tmp_path / "repository")
+    cell = "tiny-base/dpo/seed0/alert"
+    answers = f"results/tiny/responses/{cell}.parquet"
+    (tree.folder / answers).unlink()
+    (tree.folder / f"results/tiny/store/generate/{cell}").unlink()
+    options = ["--config", "study=tiny", "recipe=dpo", "benchmark=alert"]
+    run = subprocess.Popen(
+        ["snakemake", "cell", *options],
+        cwd=tree.folder,
+        env=tree.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while (engine := starting(tree)) is None:
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.01)
+    engine.kill()
+    said = run.communicate()[0]
+    assert run.returncode == 0, said
+    assert said.count("Trying to restart job") == 1
+    assert (tree.folder / answers).read_bytes() == (
+        finished.folder / answers
+    ).read_bytes()
+    tree.end()
+
+
+def starting(tree):
+    """The process of an engine that does not answer yet, or None."""
+    for folder in (tree.folder / "engines").glob("run-*"):
+        for slot, process in Registry(folder).alive():
+            if slot.url() is None:
+                return psutil.Process(process.pid)
+    return None
