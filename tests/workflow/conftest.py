@@ -142,6 +142,12 @@ class Tree:
 
         return self.edited(STUDY, edit)
 
+    def written(self) -> bytes:
+        """Return everything that runs wrote, as one text."""
+        names = ("results", "logs", ".snakemake", "config")
+        paths = (p for name in names for p in (self.folder / name).rglob("*"))
+        return b"".join(path.read_bytes() for path in paths if path.is_file())
+
     def copy(self, folder: Path) -> "Tree":
         """Copy this tree with its results and Snakemake's memory of them."""
         shutil.copytree(self.folder, folder, symlinks=True)
@@ -159,6 +165,12 @@ def untouched(folder: Path) -> Tree:
     ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
     return Tree(folder)
+
+
+@pytest.fixture(scope="session")
+def make_tree() -> Callable[[Path], Tree]:
+    """Return the maker of such copies, for fixtures that outlive a test."""
+    return untouched
 
 
 @pytest.fixture
