@@ -144,6 +144,12 @@ class Tree:
 
         return self.edited(STUDY, edit)
 
+    def written(self) -> bytes:
+        """Return everything that runs wrote, as one text."""
+        names = ("results", "logs", ".snakemake", "config")
+        paths = (p for name in names for p in (self.folder / name).rglob("*"))
+        return b"".join(path.read_bytes() for path in paths if path.is_file())
+
     def copy(self, folder: Path) -> "Tree":
         """Copy this tree with its results and Snakemake's memory of them."""
         shutil.copytree(self.folder, folder, symlinks=True)
@@ -164,8 +170,8 @@ def untouched(folder: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def untouched_copy() -> Callable[[Path], Tree]:
-    """What copies the repository, for fixtures that live longer than a test."""
+def make_tree() -> Callable[[Path], Tree]:
+    """Return the maker of such copies, for fixtures that outlive a test."""
     return untouched
 
 

@@ -1,7 +1,6 @@
 """A study whose base and prompts come from a hub: pinned, fetched, prepared."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -67,13 +66,6 @@ def snakemake(tree, *options, more=()):
     return tree.run(*command, *options)
 
 
-def written(folder: Path) -> bytes:
-    """Everything that a run wrote, as one text."""
-    parts = [folder / part for part in ("results", "logs", ".snakemake", "config")]
-    files = [p for part in parts for p in part.rglob("*") if p.is_file()]
-    return b"".join(path.read_bytes() for path in files)
-
-
 def test_what_is_unpinned_is_warned_of_and_refused(tree, hub):
     planned = snakemake(tree, "--dry-run", "--", *TARGETS)
     assert planned.returncode == 0, planned.stdout
@@ -112,7 +104,7 @@ def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
     }
     again = snakemake(tree, "--", *TARGETS)
     assert "Nothing to be done" in again.stdout
-    everything = written(tree.folder) + (done.stdout + again.stdout + listed).encode()
+    everything = tree.written() + (done.stdout + again.stdout + listed).encode()
     assert TOKEN.encode() not in everything
 
 

@@ -60,8 +60,8 @@ def change(path, edit):
 
 
 @pytest.fixture(scope="module")
-def tree(untouched_copy, tmp_path_factory):
-    tree = untouched_copy(tmp_path_factory.mktemp("real") / "repository")
+def tree(make_tree, tmp_path_factory):
+    tree = make_tree(tmp_path_factory.mktemp("real") / "repository")
     change(tree.folder / "config/studies/real-rows.yaml", shrink)
     change(tree.folder / "config/worlds.yaml", wither)
     command = ["snakemake", "--config", "study=real-rows", f"sources_dir={SHARED}"]

@@ -1,14 +1,41 @@
 """The blocks of a study that reach a stage as one JSON param each."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 # What the base untouched is called where recipes stand.
 NONE = "none"
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def plain_address(url: str) -> str:
+    """Check that an address can be shown and joined to: no key, no query in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must begin with https:// and name a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The value of a refused key is shown, so it is not repeated here.
+        raise ValueError("must hold no user, password, query or fragment")
+    return url
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(plain_address)]
+Addresses = Annotated[list[Address] | None, BeforeValidator(_listed)]
 
 
 class Block(BaseModel):
@@ -36,7 +63,8 @@ class EngineSpec(Block):
         kind: `safegrid` (ours), `vllm` (started by us), `address` (already running).
         chunk: prompts of one forward chunk, the unit that the store keeps.
         max_tokens: bound on padded tokens of a chunk, so that logits fit in memory.
-        address: base URL where kind is `address`.
+        address: base URLs of the servers where kind is `address`; one that is alone
+            may be written without a list.
         idle_seconds: an engine that nobody asks for so long ends.
         most: engines of one run that may live at once on one machine.
         start_seconds: how long loading may take.
@@ -46,17 +74,20 @@ class EngineSpec(Block):
     dtype: Literal["float32", "bfloat16"] = "float32"
     chunk: Positive = 128
     max_tokens: Positive = 16_384
-    address: str | None = None
+    address: Addresses = None
     idle_seconds: float = Field(default=30.0, gt=0)
     most: Positive = 2
     start_seconds: float = Field(default=600.0, gt=0)
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "EngineSpec":
-        if self.kind == "address" and self.address is None:
+        if self.kind == "address" and not self.address:
             raise ValueError("kind 'address' needs `address`, the engine's base URL")
-        if self.kind == "safegrid" and self.address is not None:
-            raise ValueError("kind 'safegrid' starts its own engine: remove `address`")
+        if self.kind != "address" and self.address:
+            raise ValueError(
+                f"kind {self.kind!r} starts its own engine: remove `address`, or say"
+                " `kind: address`"
+            )
         return self
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safegrid.config.blocks import Block
+from safegrid.config.blocks import Address, Block
 
 Place = Literal["world", "hub", "url", "path"]
 
@@ -17,17 +16,6 @@ def below(path: str) -> str:
     if not parts or path.startswith("/") or ".." in parts or "\\" in path:
         raise ValueError("must be a path below its folder: not absolute, without `..`")
     return path
-
-
-def plain_address(url: str) -> str:
-    """Check that an address can be shown and joined to: no key, no query in it."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must begin with https:// and name a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        # The value of a refused key is shown, so it is not repeated here.
-        raise ValueError("must hold no user, password, query or fragment")
-    return url
 
 
 Below = Annotated[str, AfterValidator(below)]
@@ -59,7 +47,7 @@ class Upstream(Block):
     world: str | None = None
     hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     ref: str | None = None
-    url: Annotated[str, AfterValidator(plain_address)] | None = None
+    url: Address | None = None
     path: Below | None = None
     mirror: Below | None = None
     config: str | None = None

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+
+class KeyRefusedError(EngineError):
+    """An engine does not take the key, or asks for one."""
+
+
 Ids = Sequence[int]
 
 # vLLM refuses longer lists by default (VLLM_MAX_COMPLETION_PROMPTS is 1024).
@@ -223,7 +228,8 @@ def call(
     """Send a request, again if the connection fails, and return its JSON.
 
     Raises:
-        EngineError: no answer, or another status than 200.
+        KeyRefusedError: the key is not the engine's.
+        EngineError: no answer, another status than 200, or no JSON.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -233,10 +239,19 @@ def call(
     except urllib3.exceptions.HTTPError as error:
         reason = getattr(error, "reason", error)
         raise EngineError(f"{url} does not answer: {reason}{why_gone()}") from error
+    if response.status in (401, 403):
+        raise KeyRefusedError(f"{url} does not take the key (status {response.status})")
     if response.status != 200:
-        text = response.data.decode(errors="replace")[:2000]
-        raise EngineError(f"{url} refuses (status {response.status}): {text}")
-    answer: dict[str, Any] = response.json()
+        text = response.data.decode(errors="replace")
+        # A careless server repeats what it was sent, and logs are shared.
+        text = text.replace(key, "***") if key else text
+        raise EngineError(f"{url} refuses (status {response.status}): {text[:2000]}")
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise EngineError(f"{url} answers with no JSON object; it is no engine")
     return answer
 
 

@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from safegrid.checkpoints import Head, weights_hash
+from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
-from safegrid.engine.client import Engine, call
-from safegrid.engine.identity import Identity, served_name
+from safegrid.engine.client import Engine
+from safegrid.engine.connect import connect, find_engine, named, served_by
+from safegrid.engine.identity import served_name
 from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
     Registry,
@@ -36,7 +36,6 @@ from safegrid.runs import ENGINE_PEAK, owner
 
 logger = logging.getLogger(__name__)
 
-KEY = "SAFEGRID_ENGINE_KEY"
 POLL = 0.1
 SAY_EVERY = 60.0
 
@@ -48,8 +47,7 @@ def lease(
     """Give the engine of a model, for as long as the block runs.
 
     Args:
-        spec: which engine; with an `address` nothing is started and the key is read
-            from the variable SAFEGRID_ENGINE_KEY, if the engine asks for one.
+        spec: which engine; with an `address` nothing is started.
         chain: folders of the model.
         head: `causal` or `classify`.
 
@@ -57,10 +55,8 @@ def lease(
         EngineError: it does not start or does not answer; with its log's end.
     """
     chain = [folder.resolve() for folder in chain]
-    weights = weights_hash(chain)
-    if spec.address is not None:
-        key = os.environ.get(KEY)
-        yield _engine(spec, spec.address.rstrip("/"), key, None, weights)
+    if spec.address:
+        yield find_engine(spec, chain, head)
         return
     run = registry()
     if is_by_hand():
@@ -76,7 +72,12 @@ def lease(
                 f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
             )
         url = wait_for_url(slot, process, spec.start_seconds)
-        yield _engine(spec, url, ticket.key, slot, weights)
+        card = named(served_by(url, ticket.key), slot.base.name, url)
+
+        def why_gone() -> str:
+            return f". Its log ends:\n{slot.log_tail()}"
+
+        yield connect(spec, url, ticket.key, card, chain, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
             logger.info(ENGINE_PEAK, peak)
@@ -169,36 +170,3 @@ def _make_room(run: Registry, most: int) -> bool:
         lock.release()
         alive.remove((slot, process))
     return len(alive) < most
-
-
-def _engine(
-    spec: EngineSpec, url: str, key: str | None, slot: Slot | None, weights: str
-) -> Engine:
-    """Ask an engine who it is, and return its client."""
-    name = None if slot is None else slot.base.name
-    card = _card(call("GET", f"{url}/v1/models", key)["data"], name, url)
-    ours = card.get("owned_by") == "safegrid"
-    version = card["version"] if ours else call("GET", f"{url}/version", key)["version"]
-    return Engine(
-        url=url,
-        key=key,
-        model=card["id"],
-        max_length=card.get("max_model_len"),
-        identity=Identity(spec.kind, version, spec.dtype, weights),
-        ours=ours,
-        why_gone=lambda: f". Its log ends:\n{slot.log_tail()}" if slot else "",
-    )
-
-
-def _card(
-    cards: Sequence[dict[str, Any]], name: str | None, url: str
-) -> dict[str, Any]:
-    """Return what an engine says of the model that is meant."""
-    names = [card["id"] for card in cards]
-    if name is None and len(cards) == 1:
-        return cards[0]
-    if name is None or name not in names:
-        raise EngineError(
-            f"{url} serves {names}; expected {'one model' if name is None else name}"
-        )
-    return cards[names.index(name)]

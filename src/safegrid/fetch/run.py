@@ -204,4 +204,5 @@ def _facts(
     spec: FetchSpec, files: Mapping[str, FilePin], **facts: Any
 ) -> dict[str, Any]:
     listed = {name: pin.model_dump() for name, pin in sorted(files.items())}
-    return describe("fetch", {}, _params(spec), files=listed, **facts)
+    params, revision = _params(spec), spec.revision
+    return describe("fetch", {}, params, revision=revision, files=listed, **facts)

@@ -35,12 +35,15 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["serve"])
     parser.add_argument("model")
-    parser.add_argument("--served-model-name", required=True)
-    parser.add_argument("--host", required=True)
+    parser.add_argument("--served-model-name")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--generation-config", required=True)
-    return parser.parse_args()
+    found = parser.parse_args()
+    # As vLLM does: the name is what it was given to serve.
+    found.served_model_name = found.served_model_name or found.model
+    return found
 
 
 ARGS = arguments()
@@ -105,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(size))
         record({"path": self.path, **body})
         if not self.allowed():
-            return self.answer(401, {"error": "Unauthorized"})
+            given = self.headers.get("Authorization")
+            return self.answer(401, {"error": f"Unauthorized: {given}"})
         if body["model"] != ARGS.served_model_name:
             return self.answer(404, {"error": "no such model"})
         if self.path == "/classify":

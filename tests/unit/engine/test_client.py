@@ -1,15 +1,12 @@
 import json
 import math
-import os
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from safegrid.config import Decode, EngineSpec
-from safegrid.engine.client import Completion, call
+from safegrid.engine.client import Completion
 from safegrid.engine.lease import lease
 from safegrid.errors import EngineError
 
@@ -17,39 +14,18 @@ GREEDY = Decode(max_new_tokens=3)
 SAMPLED = Decode(max_new_tokens=3, temperature=0.7, top_p=0.9, stop=["x"])
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One stand-in for all tests: its address and the log of what it was asked."""
-    log = tmp_path_factory.mktemp("stand-in") / "requests.jsonl"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    words = ["serve", "m", "--served-model-name", "served", "--host", "127.0.0.1"]
-    words += ["--port", str(port), "--dtype", "float32", "--generation-config", "vllm"]
-    script = Path(__file__).with_name("stand_in_vllm.py")
-    child = subprocess.Popen(
-        [sys.executable, str(script), *words],
-        env=os.environ | {"STAND_IN_LOG": str(log), "VLLM_API_KEY": "secret"},
-    )
-    url = f"http://127.0.0.1:{port}"
-    call("GET", f"{url}/health", None)
-    yield url, log
-    child.kill()
-    child.wait()
-
-
 @pytest.fixture
-def engine(server, tmp_path, monkeypatch):
-    (tmp_path / "manifest.json").write_text('{"weights": "a"}')
-    monkeypatch.setenv("SAFEGRID_ENGINE_KEY", "secret")
-    spec = EngineSpec(kind="address", address=server[0])
-    with lease(spec, [tmp_path]) as engine:
+def engine(server, monkeypatch):
+    monkeypatch.setenv("SAFEGRID_ENGINE_KEY", server.key)
+    spec = EngineSpec(kind="address", address=server.url)
+    with lease(spec, [server.folder]) as engine:
         yield engine
 
 
 @pytest.fixture
 def bodies(server):
     """Reads the requests for completions that a test has sent."""
-    log = server[1]
+    log = server.log
     before = len(log.read_text().splitlines())
 
     def read():

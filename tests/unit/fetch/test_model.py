@@ -45,7 +45,7 @@ def test_a_model_arrives_with_its_manifest(out, repository, spec):
     fetch_model(spec("base", repository), out)
     assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["params"]["revision"] == repository.commit
+    assert manifest["revision"] == repository.commit
     assert manifest["files"] == repository.pins()
     assert manifest["template"] == "none"
     (out / "manifest.json").unlink()
@@ -164,6 +164,7 @@ def test_a_folder_of_the_users_is_copied_without_what_is_no_model(out, tmp_path)
     assert {path.name for path in out.iterdir()} == {*FILES, "manifest.json"}
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["files"]["model.safetensors"]["sha256"] == sha256(WEIGHTS)
+    assert manifest["revision"] is None
 
 
 def test_a_folder_without_safetensors_is_told(out, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from safegrid import cli
-from safegrid.config import Decode, EngineSpec
+from safegrid.config import Decode
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import try_lock
 from safegrid.engine.registry import registry, run_folder
@@ -235,20 +235,3 @@ def test_key_and_ticket_are_private(stand_in, chain, spec):
         holding = [p for p in folder.iterdir() if engine.key in p.read_text()]
         assert {p.suffix for p in holding} == {"", ".ticket"}
         assert all(p.stat().st_mode & 0o077 == 0 for p in [folder, *holding])
-
-
-def test_an_address_needs_no_start(stand_in, chain, spec, monkeypatch):
-    with lease(spec, chain("a")) as started:
-        url, key = started.url, started.key
-        there = EngineSpec(kind="address", address=url + "/")
-        with pytest.raises(EngineError, match="401"), lease(there, chain("a")):
-            pass
-        monkeypatch.setenv("SAFEGRID_ENGINE_KEY", key)
-        with lease(there, chain("a")) as engine:
-            assert engine.identity._asdict() == {
-                "kind": "address",
-                "version": "0.0.stand-in",
-                "dtype": "float32",
-                "weights": "a",
-            }
-            assert engine.max_length == 64

@@ -1,0 +1,126 @@
+"""Who answers behind an address: the model that is meant, its version, its key.
+
+A server that runs already does not say whose weights it holds, so the model is asked
+for by name: its folder, which is what `vllm serve FOLDER` calls it, or the name that an
+engine of ours serves under.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from safegrid.checkpoints import Head, weights_hash
+from safegrid.config import EngineSpec
+from safegrid.engine.client import Engine, KeyRefusedError, call
+from safegrid.engine.identity import Identity, served_name
+from safegrid.errors import EngineError
+
+KEY = "SAFEGRID_ENGINE_KEY"
+
+Card = dict[str, Any]
+
+
+def find_engine(spec: EngineSpec, chain: Sequence[Path], head: Head) -> Engine:
+    """Return the engine that serves a model at one of the study's addresses.
+
+    Args:
+        spec: its `address` is asked in order; the key for all is in the variable
+            SAFEGRID_ENGINE_KEY, where they ask for one.
+        chain: folders of the model, absolute.
+        head: `causal` or `classify`.
+
+    Raises:
+        EngineError: none serves it; with what each address says.
+    """
+    key = os.environ.get(KEY)
+    ours = served_name(spec.model_copy(update={"kind": "safegrid"}), chain, head)
+    told = []
+    for url in (address.rstrip("/") for address in spec.address or []):
+        try:
+            cards = served_by(url, key)
+        except EngineError as error:
+            told.append(_refusal(error, url, key))
+            continue
+        for card in cards:
+            if is_meant(card, ours, chain[-1]):
+                return connect(spec, url, key, card, chain)
+        names = ", ".join(repr(card["id"]) for card in cards) or "nothing"
+        told.append(f"{url} serves {names}: serve the folder under its own path")
+    raise EngineError(f"no engine for {_short(chain[-1])}: " + ". ".join(told))
+
+
+def is_meant(card: Card, ours: str, folder: Path) -> bool:
+    """Whether a server's card names a model: by its folder, or as an engine of ours."""
+    return card["id"] == ours or Path(card["id"]).resolve() == folder
+
+
+def connect(
+    spec: EngineSpec,
+    url: str,
+    key: str | None,
+    card: Card,
+    chain: Sequence[Path],
+    why_gone: Callable[[], str] = lambda: "",
+) -> Engine:
+    """Ask an engine for its version, and return its client.
+
+    Args:
+        spec: kind and dtype of the engine.
+        url: its base URL.
+        key: bearer key, if it asks for one.
+        card: what it says of the model.
+        chain: folders of the model.
+        why_gone: what to add to the message when it is gone.
+
+    Raises:
+        EngineError: it does not answer.
+    """
+    ours = card.get("owned_by") == "safegrid"
+    version = card["version"] if ours else call("GET", f"{url}/version", key)["version"]
+    return Engine(
+        url=url,
+        key=key,
+        model=card["id"],
+        max_length=card.get("max_model_len"),
+        identity=Identity(spec.kind, version, spec.dtype, weights_hash(chain)),
+        ours=ours,
+        why_gone=why_gone,
+    )
+
+
+def served_by(url: str, key: str | None) -> list[Card]:
+    """Return what an engine says of each model that it serves.
+
+    Raises:
+        EngineError: it does not answer, or does not take the key.
+    """
+    cards: list[Card] = call("GET", f"{url}/v1/models", key).get("data", [])
+    return cards
+
+
+def named(cards: Sequence[Card], name: str, url: str) -> Card:
+    """Return the card of a name.
+
+    Raises:
+        EngineError: there is none.
+    """
+    names = [card["id"] for card in cards]
+    if name not in names:
+        raise EngineError(f"{url} serves {names}; expected {name}")
+    return cards[names.index(name)]
+
+
+def _refusal(error: EngineError, url: str, key: str | None) -> str:
+    """Say why an address gives no list of models, and what to do."""
+    if not isinstance(error, KeyRefusedError):
+        return f"{error}; start the server, or mend `engine.address`"
+    if key is None:
+        return f"{url} asks for a key: set {KEY} to the one that it was started with"
+    return f"{url} does not take the key in {KEY}: it was started with another one"
+
+
+def _short(folder: Path) -> str:
+    """Return a folder as the user calls it: below the folder of the run."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
