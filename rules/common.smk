@@ -38,6 +38,8 @@ os.environ.update(announce(BASEDIR))
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
+if workflow.is_main_process and suites.refused(STUDY):
+    logger.warning(suites.refused(STUDY))
 
 
 wildcard_constraints:
