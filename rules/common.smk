@@ -391,6 +391,7 @@ TABLES = (
     "rows",
     "overlap",
     "decontaminated",
+    "published",
 )
 FIGURES = (
     "categories",
@@ -404,7 +405,7 @@ FIGURES = (
     "curves_margins",
     "figure_1",
 )
-PUBLISHED = BASEDIR / "config/published/2409.07772-figure1.csv"
+PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
 
 
 def notebook_values(*names):
