@@ -41,6 +41,8 @@ os.environ.update(announce(BASEDIR))
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
+if workflow.is_main_process and suites.refused(STUDY):
+    logger.warning(suites.refused(STUDY))
 
 
 wildcard_constraints:
@@ -416,6 +418,7 @@ TABLES = (
     "rows",
     "overlap",
     "decontaminated",
+    "published",
 )
 FIGURES = (
     "categories",
@@ -429,7 +432,7 @@ FIGURES = (
     "curves_margins",
     "figure_1",
 )
-PUBLISHED = BASEDIR / "config/published/2409.07772-figure1.csv"
+PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
 
 
 def notebook_values(*names):

@@ -34,12 +34,14 @@ rule write_tables:
         "../envs/light.yaml"
     params:
         template="1_tables.ipynb",
-        values=notebook_values("scores", "runs", "tables"),
+        values=notebook_values("scores", "runs", "published", "tables"),
         code=notebook_code(
             "1_tables.ipynb",
+            "safegrid.report.beside",
             "safegrid.report.facts",
             "safegrid.report.tables",
             "safegrid.report.writing",
+            files=[PUBLISHED],
         ),
     shell:
         r"""

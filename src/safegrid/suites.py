@@ -3,6 +3,7 @@
 from typing import Any
 
 from safegrid.config.study import TaskEntry
+from safegrid.consent import RUN_CODE, allowed
 from safegrid.study import Study
 
 
@@ -27,4 +28,26 @@ def task_blocks(study: Study, suite: str) -> dict[str, dict[str, Any]]:
 
 def _block(study: Study, task: TaskEntry) -> dict[str, Any]:
     files = {split: study.raw(task.source, file) for split, file in task.files.items()}
-    return task.model_dump(exclude={"source"}) | {"files": files}
+    return task.model_dump(exclude={"source", "runs_code"}) | {"files": files}
+
+
+def refused(study: Study) -> str:
+    """Return a sentence on tasks that will stop for want of consent, if there are any.
+
+    It is said while planning and does not end it: the task's own job refuses.
+    """
+    names = [
+        name
+        for spec in study.suites.values()
+        for name in spec.tasks
+        if name in study.config.tasks
+        and study.config.tasks[name].runs_code
+        and not allowed(RUN_CODE, name)
+    ]
+    if not names:
+        return ""
+    listed = ",".join(dict.fromkeys(names))
+    return (
+        f"scoring {listed} runs Python code that models wrote: its jobs will refuse"
+        f" unless {RUN_CODE}={listed} is set"
+    )

@@ -6,12 +6,9 @@ costs more than a small model's answers.
 """
 
 import logging
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 from lm_eval.evaluator import evaluate
 
 from safegrid.artifacts import manifest, read_json, write_json
@@ -52,7 +49,7 @@ def capability(
             harness's version and `templated`.
 
     Raises:
-        ConfigError: a task is not known.
+        ConfigError: a task is not known, or would run a model's code without consent.
         EngineError: the engine fails.
     """
     tokenizer = ChatTokenizer.load(chain[0])
@@ -96,8 +93,6 @@ def capability(
 
 def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> dict[str, Any]:
     """Run the harness as its `simple_evaluate` does, short of what needs torch."""
-    random.seed(DEFAULT_RANDOM_SEED)
-    np.random.seed(DEFAULT_OTHER_SEED)
     results: dict[str, Any] = evaluate(
         model,
         loaded,
@@ -105,6 +100,8 @@ def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> dict[str, A
         bootstrap_iters=0,
         apply_chat_template=True,
         fewshot_as_multiturn=True,
+        # The user was asked when the tasks were loaded.
+        confirm_run_unsafe_code=True,
     )
     return results
 

@@ -4,7 +4,7 @@ A task file is written that includes the shipped one, so that prompt, filters an
 metrics are upstream's to the letter, and names other rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ import yaml
 from safegrid.errors import ConfigError
 
 SHIPPED = Path(lm_eval.tasks.__file__).parent
+LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+"""What `datasets` calls its reader of a file, by the file's ending."""
 
 
 def write_tasks(blocks: Mapping[str, dict[str, Any]], folder: Path) -> list[Path]:
     """Write a task file for each block; return their paths.
 
     Raises:
-        ConfigError: the harness ships no such task.
+        ConfigError: the harness ships no such task, or nothing reads its rows.
     """
     paths = []
     for name, block in blocks.items():
@@ -44,7 +46,7 @@ def _yaml(name: str, block: dict[str, Any], shipped: Path) -> str:
             "task": name,
             # Names of shipped tags and groups would stand for all of their tasks.
             "tag": [],
-            "dataset_path": "json",
+            "dataset_path": _loader(name, files.values()),
             "dataset_name": None,
             "dataset_kwargs": {"data_files": files} | field,
             **block["settings"],
@@ -54,3 +56,14 @@ def _yaml(name: str, block: dict[str, Any], shipped: Path) -> str:
     if block["rows"] is not None:
         text += f"process_docs: !function safegrid.capability.rows.{block['rows']}\n"
     return text
+
+
+def _loader(name: str, paths: Iterable[str]) -> str:
+    endings = {Path(path).suffix for path in paths}
+    loaders = {LOADERS.get(ending) for ending in endings}
+    if len(loaders) != 1 or None in loaders:
+        raise ConfigError(
+            f"task {name!r}: its files end in {', '.join(sorted(endings))}; expected"
+            f" files of one kind, among {', '.join(LOADERS)}"
+        )
+    return str(loaders.pop())

@@ -6,6 +6,7 @@ seconds, so it is done only for a name that the study's own files do not hold.
 
 import contextlib
 import os
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,9 +14,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import datasets
-from lm_eval.defaults import DEFAULT_OTHER_SEED
+import numpy as np
+from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 from lm_eval.tasks import TaskManager
 
+from safegrid.capability.code_eval import write_metric
+from safegrid.capability.programs import check_consent
 from safegrid.capability.shipped import write_tasks
 from safegrid.errors import ConfigError
 from safegrid.formats import READERS
@@ -51,7 +55,8 @@ def loaded_tasks(
         lm-evaluation-harness's own dictionary of tasks and groups.
 
     Raises:
-        ConfigError: nobody knows a name.
+        ConfigError: nobody knows a name, or a task would run a model's code and the
+            user has not allowed it.
         DataError: the study's own rows are none, or not readable.
     """
     blocks = blocks or {}
@@ -60,8 +65,14 @@ def loaded_tasks(
         _check_rows(path)
     with TemporaryDirectory(prefix="safegrid-tasks-") as folder:
         written = write_tasks(blocks, Path(folder))
+        write_metric(Path(folder))
         local = _local([*files, *written])
-        yield _load(names, local, Path(folder))
+        # Choices may be shuffled while rows are read.
+        random.seed(DEFAULT_RANDOM_SEED)
+        np.random.seed(DEFAULT_OTHER_SEED)
+        loaded = _load(names, local, Path(folder))
+        check_consent(loaded["tasks"])
+        yield loaded
 
 
 def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any:
@@ -75,7 +86,9 @@ def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any
                 loaded = own.manager.load([name])
         else:
             assert shipped is not None, "names that are not local were checked"
-            loaded = shipped.load([name])
+            # Where the metric lies that a coding task would else fetch.
+            with contextlib.chdir(cache):
+                loaded = shipped.load([name])
         for part, members in found.items():
             members |= loaded.get(part, {})
     _settle(found["tasks"].values())
@@ -151,11 +164,16 @@ def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
 def rows_left_out(loaded: dict[str, Any]) -> dict[str, int]:
     """Return how many rows of each task its `process_docs` left out, where any."""
     counts = {
-        name: len(task.dataset[task.config.test_split]) - len(task.eval_docs)
+        name: len(task.dataset[_asked(task)]) - len(task.eval_docs)
         for name, task in loaded["tasks"].items()
         if task.config.process_docs is not None
     }
     return {name: count for name, count in counts.items() if count > 0}
+
+
+def _asked(task: Any) -> str:
+    """Return the split that a task asks: as the harness, its test or its validation."""
+    return str(task.config.test_split or task.config.validation_split)
 
 
 def _settle(tasks: Any) -> None:

@@ -49,6 +49,7 @@ class TaskEntry(Block):
         field: json only: the key under which the rows stand; null for a file of rows.
         rows: a function of `safegrid.capability.rows` that the rows go through first.
         settings: other keys of the shipped task's YAML, with other values.
+        runs_code: its metric runs what a model wrote, if the user consents.
     """
 
     like: str
@@ -57,6 +58,7 @@ class TaskEntry(Block):
     field: str | None = None
     rows: RowFunction | None = None
     settings: dict[str, Any] = {}
+    runs_code: bool = False
 
 
 class JudgeEntry(JudgeSpec, ModelUpstream):

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.load import load_config
+from safegrid.consent import REMOTE_CODE
 from safegrid.errors import SourceError
 from safegrid.fetch.download import SPARE_BYTES
 from safegrid.fetch.hub import check_access, in_words
 from safegrid.fetch.pin import CONFIG
-from safegrid.fetch.run import CONFIRM, confirmed
+from safegrid.fetch.run import confirmed
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
 
@@ -98,7 +99,7 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
     if item.entry.remote_code and not confirmed(upstreams.spec(item.kind, item.name)):
         yield (
             f"{what}: comes with Python files that run as you when it is loaded; read"
-            f" them upstream, and if you trust them set {CONFIRM}={item.name}"
+            f" them upstream, and if you trust them set {REMOTE_CODE}={item.name}"
         )
     here = bool(item.files) and all(
         upstreams.local(item.kind, item.name, file) for file in item.files

@@ -1,7 +1,6 @@
 """Fetch one file of a source, or the folder of a base or a judge; the manifest last."""
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from safegrid.artifacts import manifest as describe
 from safegrid.checkpoints import hash_weights
 from safegrid.config.lock import FetchSpec, FilePin
+from safegrid.consent import REMOTE_CODE, allowed
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
 from safegrid.fetch.download import copy, download, held, is_pinned
@@ -18,8 +18,6 @@ from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json, write_
 
 log = logging.getLogger(__name__)
 
-# Names of entries whose Python files the user lets in, with commas between them.
-CONFIRM = "SAFEGRID_REMOTE_CODE"
 TEMPLATE = "chat_template.jinja"
 
 
@@ -87,7 +85,7 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
 
 def confirmed(spec: FetchSpec) -> bool:
     """Whether the user has let an entry's Python files in."""
-    return spec.name in os.environ.get(CONFIRM, "").split(",")
+    return allowed(REMOTE_CODE, spec.name)
 
 
 def _check(spec: FetchSpec, names: list[str], what: str) -> None:
@@ -100,7 +98,7 @@ def _check(spec: FetchSpec, names: list[str], what: str) -> None:
     if spec.remote_code and not confirmed(spec):
         raise SourceError(
             f"{what}: comes with Python files that run as you when it is loaded; read"
-            f" them upstream, and if you trust them set {CONFIRM}={spec.name}"
+            f" them upstream, and if you trust them set {REMOTE_CODE}={spec.name}"
         )
 
 

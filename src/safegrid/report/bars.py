@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from safegrid.report.grid import Grid
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
 
+PLACE = "Figure 1"
 ROW = 0.36 * CM
 PAPER_AXIS = (50.0, 100.0)
 """The paper's own axis; ours begins lower where a score of ours does."""
@@ -31,7 +32,7 @@ def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
 
     Args:
         scores: rows of SCORE.
-        published: rows of `safegrid.report.published`, in percent.
+        published: rows of `safegrid.report.published`; those of the figure are drawn.
     """
     theirs = sorted(
         (Bar(item, value, None, None) for item, value in _pairs(published)),
@@ -68,9 +69,8 @@ def our_bars(scores: pl.DataFrame) -> list[Bar]:
 
 
 def _pairs(published: pl.DataFrame) -> list[tuple[str, float]]:
-    return [
-        (str(item), float(value)) for item, value in published["item", "value"].rows()
-    ]
+    drawn = published.filter(place=PLACE)
+    return [(str(item), float(value)) for item, value in drawn["item", "value"].rows()]
 
 
 def _percent(value: float | None) -> float | None:

@@ -16,6 +16,7 @@ from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.report import figures, tables, writing
 from safegrid.report.bars import figure_1
+from safegrid.report.beside import beside_table
 from safegrid.report.grid import BY
 from safegrid.report.names import BASE
 from safegrid.report.plan import Plan, read_plan, why
@@ -58,7 +59,7 @@ def write_partial(
     Args:
         scores: every score file of the study, whether it exists or not.
         plan: what a dry run of Snakemake to all scores printed.
-        published: numbers of the paper's Figure 1.
+        published: numbers of the paper.
         out: folder; gets `scores.parquet`, `blanks.md`, `tables/` and `figures/`.
 
     Raises:
@@ -71,7 +72,9 @@ def write_partial(
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
     figures.save_all(table, out / "figures")
-    save(figure_1(table, read_published(published)), out / "figures", "figure_1")
+    numbers = read_published(published)
+    writing.save(beside_table(table, numbers), out / "tables")
+    save(figure_1(table, numbers), out / "figures", "figure_1")
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 

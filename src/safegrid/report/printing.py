@@ -93,15 +93,25 @@ def foot(table: Table) -> list[str]:
 
 
 def reasons(table: Table) -> list[str]:
-    """Return a sentence for every reason, naming where it applies."""
-    places: dict[str, list[str]] = {}
+    """Return a sentence for every reason, naming where it applies.
+
+    Rows that lack the same columns for the same reason are named together.
+    """
+    places: dict[str, dict[tuple[str, ...], list[str]]] = {}
     for row, entries in zip(table.rows, table.entries, strict=True):
         columns: dict[str, list[str]] = {}
         for column, entry in zip(table.columns, entries, strict=True):
             if entry.reason is not None:
                 columns.setdefault(entry.reason, []).append(column.title)
         for reason, titles in columns.items():
-            whole = len(titles) == len(table.columns)
-            where = row if whole else f"{row} ({', '.join(titles)})"
-            places.setdefault(reason, []).append(where)
-    return [f"{'; '.join(where)}: {reason}" for reason, where in places.items()]
+            places.setdefault(reason, {}).setdefault(tuple(titles), []).append(row)
+    return [
+        f"{'; '.join(_where(table, *group) for group in groups.items())}: {reason}"
+        for reason, groups in places.items()
+    ]
+
+
+def _where(table: Table, titles: tuple[str, ...], rows: list[str]) -> str:
+    named = "All rows" if len(rows) == len(table.rows) > 1 else ", ".join(rows)
+    whole = len(titles) == len(table.columns)
+    return named if whole else f"{named} ({', '.join(titles)})"

@@ -1,6 +1,7 @@
 """Numbers from papers, to be shown beside ours: each with where it stands."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -10,21 +11,33 @@ COLUMNS = {
     "paper": pl.String,
     "place": pl.String,
     "item": pl.String,
+    "model": pl.String,
     "metric": pl.String,
     "unit": pl.String,
     "value": pl.Float64,
     "source": pl.String,
 }
-"""arXiv id; table or figure; what was measured; the paper's metric; `percent`,
-`share` or `score`; the number as printed; how it was read."""
+"""arXiv id; table or figure; the paper's name of what was measured; ours of it, a
+recipe or a base that is measured untouched; the paper's metric; `percent`, `share` or
+`score`; the number as printed; how it was read, or why there is none."""
+MAY_BE_EMPTY = {"model", "value"}
+EVERY = "*"
+"""The item of a row without a value that speaks for all without a row of their own."""
+
+
+class Number(NamedTuple):
+    """What a paper says of an item by a metric: a number, or why there is none."""
+
+    value: float | None
+    reason: str | None
 
 
 def read_published(path: Path | str) -> pl.DataFrame:
     """Read a file of published numbers.
 
     Raises:
-        DataError: its columns are not those of `COLUMNS`, or a cell is empty or no
-            number.
+        DataError: its columns are not those of `COLUMNS`, a cell is empty that may not
+            be, or a value is no number.
     """
     try:
         frame = pl.read_csv(path, schema=COLUMNS)
@@ -34,9 +47,24 @@ def read_published(path: Path | str) -> pl.DataFrame:
     if header != list(COLUMNS):
         raise DataError(f"{path}:1: columns {header}; expected {list(COLUMNS)}")
     for line, row in enumerate(frame.iter_rows(named=True), start=2):
-        empty = [name for name, value in row.items() if value is None]
+        empty = [k for k, v in row.items() if v is None and k not in MAY_BE_EMPTY]
         if empty:
             raise DataError(
-                f"{path}:{line}: empty {empty}; a number that was not found has no row"
+                f"{path}:{line}: empty {empty}; a number that was not found is an empty"
+                " `value`, and `source` says why"
             )
     return frame
+
+
+def published_number(published: pl.DataFrame, item: str, metric: str) -> Number:
+    """Return what a paper says of an item by a metric, else why nothing is known."""
+    for name in (item, EVERY):
+        for row in published.filter(item=name, metric=metric).iter_rows(named=True):
+            if row["value"] is None:
+                return Number(None, f"{_sentence(row['source'])}.")
+            return Number(row["value"], None)
+    return Number(None, "The paper gives no such number, as far as it could be read.")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".")

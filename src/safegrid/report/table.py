@@ -6,8 +6,9 @@ from safegrid.report.grid import Entry, Key
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
 """Marks of the two Pareto fronts, see `safegrid.report.tables.FRONTS`."""
-DIGITS = {"share": 3, "score": 3, "count": 1, "whole": 0, "plain": 3}
-"""Decimals that are printed, of the value itself: a share is printed in percent."""
+DIGITS = {"share": 3, "score": 3, "count": 1, "whole": 0, "plain": 3, "percent": 2}
+"""Decimals that are printed, of the value itself: a share is printed in percent, a
+percentage is one already."""
 
 
 @dataclass(frozen=True)

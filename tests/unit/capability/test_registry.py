@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from lm_eval.api.model import LM
 from lm_eval.evaluator import evaluate
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from safegrid.capability.results import suite_results
+from safegrid.capability.shipped import SHIPPED
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.config.study import TaskEntry
 from safegrid.errors import ConfigError
@@ -53,14 +56,16 @@ def block(name: str, folder: Path) -> dict[str, Any]:
     entry = TaskEntry.model_validate(REGISTRY[name])
     files = SOURCES[entry.source]["files"]
     paths = {split: str(folder / files[f]) for split, f in entry.files.items()}
-    return entry.model_dump(exclude={"source"}) | {"files": paths}
+    return entry.model_dump(exclude={"source", "runs_code"}) | {"files": paths}
 
 
 def run(name: str, folder: Path, answer: Answer, limit: int | None = None):
     model = Answers(answer)
     with loaded_tasks([name], [], {name: block(name, folder)}) as loaded:
         left_out = rows_left_out(loaded)
-        results = evaluate(model, loaded, limit=limit, bootstrap_iters=0)
+        results = evaluate(
+            model, loaded, limit=limit, bootstrap_iters=0, confirm_run_unsafe_code=True
+        )
     found = suite_results(results, ())
     values = [item["value"] for item in found["items"][name]]
     return values, found["tasks"][name], model.asked, left_out
@@ -182,15 +187,150 @@ def test_a_task_that_is_not_shipped_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_every_task_of_the_registry_is_shipped_and_has_its_files(name):
-    from safegrid.capability.shipped import SHIPPED
-
     entry = TaskEntry.model_validate(REGISTRY[name])
-    shipped = (SHIPPED / entry.like).read_text()
+    shipped = load_yaml(SHIPPED / entry.like, resolve_func=False)
     assert set(entry.files.values()) <= set(SOURCES[entry.source]["files"])
-    template = (SHIPPED / entry.like).parent / "_zeroshot_template_yaml"
-    text = shipped + (template.read_text() if template.is_file() else "")
-    for split in entry.files:
-        assert f"{split}" in text
+    splits = {key: value for key, value in shipped.items() if key.endswith("_split")}
+    assert set(entry.files) <= set(splits.values())
+    assert (splits.get("test_split") or splits["validation_split"]) in entry.files
+    assert shipped.get("unsafe_code", False) == entry.runs_code
+
+
+# ------------------------------------------ made rows in the columns of the hub's sets
+
+
+@pytest.fixture
+def table(tmp_path: Path):
+    """Write rows as the file of a source, parquet or csv as its name says."""
+
+    def _table(source: str, file: str, rows: list[dict[str, Any]]) -> Path:
+        path = tmp_path / SOURCES[source]["files"][file]
+        path.parent.mkdir(exist_ok=True)
+        frame = pd.DataFrame(rows)
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path)
+        return tmp_path
+
+    return _table
+
+
+def school(question: str, answer: str) -> dict[str, Any]:
+    choices = {"text": ["moss", "iron", "glass"], "label": ["A", "B", "C"]}
+    row = {"id": question, "question": question, "choices": choices}
+    return row | {"answerKey": answer}
+
+
+def test_the_likeliest_of_arcs_choices_is_the_answer(table):
+    rows = [school("Which is a plant?", "A"), school("Which is a metal?", "B")]
+    table("arc", "train", rows)
+    folder = table("arc", "test", rows)
+    values, facts, asked, _ = run("real_arc_challenge", folder, lambda _: "moss")
+    assert values == [1.0, 0.0]
+    assert facts["metric"] == "acc"
+    assert asked[0] == "Question: Which is a plant?\nAnswer:"
+
+
+def test_five_examples_stand_before_a_question_of_mmlu_pro(table):
+    rows = [
+        {"question": f"{n} and 1?", "options": ["0", str(n + 1), "9"], "answer": "B"}
+        for n in range(6)
+    ]
+    table("leaderboard-mmlu-pro", "validation", rows)
+    folder = table("leaderboard-mmlu-pro", "test", rows[:2])
+    values, facts, asked, _ = run("real_mmlu_pro", folder, lambda _: "B")
+    assert values == [1.0, 1.0]
+    assert facts["metric"] == "acc"
+    assert asked[0].endswith("0 and 1?\nA. 0\nB. 1\nC. 9\nAnswer:")
+    assert asked[0].count("Answer: B") == 5
+    assert run("real_mmlu_pro", folder, lambda _: "C")[0] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("part", ["diamond", "extended", "main"])
+def test_choices_of_gpqa_are_shuffled_alike_in_every_run(table, part):
+    rows = [
+        {
+            "Question": f"Which is {right}?",
+            "Correct Answer": right,
+            "Incorrect Answer 1": "this, or that",
+            "Incorrect Answer 2": 'so "called"',
+            "Incorrect Answer 3": "one\nand two",
+        }
+        for right in ("red", "green", "blue", "grey", "pink", "brown")
+    ]
+    folder = table("leaderboard-gpqa", part, rows)
+    name = f"real_gpqa_{part}"
+    values, facts, asked, _ = run(name, folder, lambda doc: doc["answer"])
+    assert values == [1.0] * 6
+    assert facts["metric"] == "acc_norm"
+    first, _, again, _ = run(name, folder, lambda _: "(A)")
+    assert again == asked
+    # The right choice moves, so one letter is right here and wrong there.
+    assert 0 < sum(first) + sum(run(name, folder, lambda _: "(B)")[0]) < 6
+
+
+def test_of_math_the_hardest_sums_are_asked_and_read_as_sums(table):
+    rows = [
+        {"problem": "1+1?", "level": "Level 5", "solution": r"It is $\boxed{2}$."},
+        {"problem": "1/2?", "level": "Level 5", "solution": r"$\boxed{\frac{1}{2}}$"},
+        {"problem": "1+2?", "level": "Level 1", "solution": r"$\boxed{3}$"},
+    ]
+    folder = table("leaderboard-math", "test", rows)
+    said = "Final Answer: The final answer is $0.5$. I hope it is correct."
+    values, facts, asked, left_out = run("real_math_hard", folder, lambda _: said)
+    assert values == [0.0, 1.0]
+    assert facts["metric"] == "exact_match"
+    assert left_out == {"real_math_hard": 1}
+    assert asked[0].count("Problem:") == 5
+
+
+DOUBLED = {
+    "task_id": "made/0",
+    "prompt": 'def double(n):\n    """Return n and n."""\n',
+    "canonical_solution": "    return 2 * n\n",
+    "test": "def check(candidate):\n    assert candidate(3) == 6\n",
+    "entry_point": "double",
+}
+
+
+def test_code_is_right_when_it_passes_its_tests(table, monkeypatch):
+    folder = table("humaneval", "test", [DOUBLED, DOUBLED | {"task_id": "made/1"}])
+    monkeypatch.setenv("SAFEGRID_RUN_CODE", "another,real_humaneval")
+
+    def answer(doc: dict[str, Any]) -> str:
+        right = doc["task_id"] == "made/0"
+        return "    return n + n\n```\nDone." if right else "    return n ** 2\n"
+
+    values, facts, asked, _ = run("real_humaneval", folder, answer)
+    assert values == [1.0, 0.0]
+    assert facts["metric"] == "pass@1,create_test"
+    assert asked[0].startswith("Write a solution to the following problem")
+
+
+def test_no_code_is_run_without_consent_and_nothing_is_asked(table, monkeypatch):
+    folder = table("humaneval", "test", [DOUBLED])
+    monkeypatch.setenv("SAFEGRID_RUN_CODE", "real_human")
+    model = Answers(lambda _: "    return n + n\n")
+    blocks = {"real_humaneval": block("real_humaneval", folder)}
+    with (
+        pytest.raises(ConfigError, match=r"set SAFEGRID_RUN_CODE=real_humaneval"),
+        loaded_tasks(["real_humaneval"], [], blocks) as loaded,
+    ):
+        evaluate(model, loaded, confirm_run_unsafe_code=True)
+    assert model.asked == []
+
+
+def test_rows_of_two_kinds_are_refused(tmp_path):
+    odd = block("real_arc_challenge", tmp_path)
+    odd["files"]["train"] = "train.csv"
+    with (
+        pytest.raises(
+            ConfigError, match=r"end in .csv, .parquet; expected files of one"
+        ),
+        loaded_tasks(["odd"], [], {"odd": odd}),
+    ):
+        pass
 
 
 # ------------------------------------------------------------------ real rows

@@ -13,6 +13,7 @@ LEVELS = {
         "artifacts",
         "chat_templates",
         "checkpoints",
+        "consent",
         "control_tokens",
         "files",
         "formats",

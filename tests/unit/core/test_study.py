@@ -5,6 +5,7 @@ import pytest
 from safegrid import suites
 from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
+from safegrid.consent import RUN_CODE
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
 from safegrid.trainings import kto_key, launcher
@@ -145,6 +146,20 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
     files = suites.task_files(study, "capability")
     assert files[0] == "results/raw/mini-tasks/mini_math.yaml"
     assert files[-1] == "results/raw/bbh/snarks.json"
+
+
+def test_tasks_that_would_refuse_are_told_while_planning(monkeypatch):
+    monkeypatch.delenv(RUN_CODE, raising=False)
+    study = Study(load_config(ROOT, "falcon-11b"))
+    assert f"{RUN_CODE}=real_humaneval is set" in suites.refused(study)
+    assert "real_humaneval" in suites.task_blocks(study, "capability")
+    monkeypatch.setenv(RUN_CODE, "real_humaneval")
+    assert suites.refused(study) == ""
+
+
+def test_a_study_without_coding_tasks_asks_for_no_consent(study, monkeypatch):
+    monkeypatch.delenv(RUN_CODE, raising=False)
+    assert suites.refused(study) == ""
 
 
 def test_overlap_is_found_where_there_is_training_data(config, study):

@@ -22,7 +22,7 @@ BENCHMARKS = [
     "capability",
 ]
 
-PUBLISHED = Path(__file__).parents[3] / "config/published/2409.07772-figure1.csv"
+PUBLISHED = Path(__file__).parents[3] / "config/published/2409.07772.csv"
 
 
 @pytest.fixture
@@ -184,5 +184,6 @@ def test_everything_is_written_under_the_folder(grid, tmp_path):
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()
     assert pl.read_parquet(out / "scores.parquet")["value"].null_count() > 0
     assert (out / "tables/main.tex").exists()
+    assert (out / "tables/published.tex").exists()
     assert (out / "figures/trade_off_capability.pdf").exists()
     assert (out / "figures/figure_1.svg").exists()

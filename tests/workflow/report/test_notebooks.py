@@ -14,7 +14,7 @@ from safegrid.records import RUNS, SCORE
 from safegrid.report.notebook import run_notebook
 
 WRITTEN = {
-    "1_tables": ["tables/main.tex", "tables/trainings.csv", "tables/overlap.md"],
+    "1_tables": ["tables/main.tex", "tables/trainings.csv", "tables/published.md"],
     "3_trade_off": ["figures/trade_off_capability.svg"],
     "4_training_curves": ["figures/curves_margins.pdf"],
     "5_figure_1": ["figures/figure_1.png"],
@@ -38,7 +38,7 @@ def inputs(request, made_up, tmp_path_factory):
     scores, runs = made_up.synthetic_scores(), made_up.synthetic_runs()
     write_table(folder / "scores.parquet", scores, SCORE, facts)
     write_table(folder / "runs.parquet", runs, RUNS, facts)
-    published = request.config.rootpath / "config/published/2409.07772-figure1.csv"
+    published = request.config.rootpath / "config/published/2409.07772.csv"
     return {
         "scores": folder / "scores.parquet",
         "runs": folder / "runs.parquet",
