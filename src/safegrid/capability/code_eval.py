@@ -2,25 +2,16 @@
 
 They call `evaluate.load("code_eval")` when they are loaded themselves, which fetches
 Hugging Face's metric as it is on that day, unless the current folder holds one of that
-name. The numbers are the same: the share of answers that pass their tests.
+name (`programs.write_metric`). The numbers are the same: the share of answers that pass
+their tests. `evaluate` imports torch, so nothing imports this but such a task.
 """
 
-from pathlib import Path
 from typing import Any
 
 import datasets
 import evaluate
 
 from safegrid.capability.programs import passes
-
-NAME = "code_eval"
-
-
-def write_metric(folder: Path) -> None:
-    """Put the metric where `evaluate` finds it when this is the current folder."""
-    path = folder / NAME / f"{NAME}.py"
-    path.parent.mkdir()
-    path.write_text(f"from {__name__} import {CodeEval.__name__}\n", encoding="utf-8")
 
 
 class CodeEval(evaluate.Metric):  # type: ignore[misc]

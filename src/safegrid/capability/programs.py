@@ -20,6 +20,7 @@ from safegrid.consent import RUN_CODE, allowed
 from safegrid.errors import ConfigError
 
 GUARDED = Path(__file__).with_name("guarded.py")
+METRIC = "from safegrid.capability.code_eval import CodeEval\n"
 SECONDS = 3.0
 """The time that Hugging Face's `code_eval` gives a program."""
 
@@ -45,6 +46,13 @@ def check_consent(tasks: Mapping[str, Any]) -> None:
             f" machine; if you want that set {RUN_CODE}={names}, else take it out of"
             " the suite's tasks"
         )
+
+
+def write_metric(folder: Path) -> None:
+    """Put our `code_eval` where `evaluate` finds it if this is the current folder."""
+    path = folder / "code_eval/code_eval.py"
+    path.parent.mkdir()
+    path.write_text(METRIC, encoding="utf-8")
 
 
 def passes(program: str, seconds: float = SECONDS) -> bool:

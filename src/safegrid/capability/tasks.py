@@ -18,8 +18,7 @@ import numpy as np
 from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 from lm_eval.tasks import TaskManager
 
-from safegrid.capability.code_eval import write_metric
-from safegrid.capability.programs import check_consent
+from safegrid.capability.programs import check_consent, write_metric
 from safegrid.capability.shipped import write_tasks
 from safegrid.errors import ConfigError
 from safegrid.formats import READERS

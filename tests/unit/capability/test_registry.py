@@ -285,6 +285,43 @@ def test_of_math_the_hardest_sums_are_asked_and_read_as_sums(table):
     assert asked[0].count("Problem:") == 5
 
 
+def test_rows_of_ifeval_on_the_hub_have_every_argument_most_of_them_null(table):
+    comma = ifeval(1, ("punctuation:no_comma", {"num_words": None}))
+    words = {"relation": "at least", "num_words": 3}
+    longer = ifeval(2, ("length_constraints:number_words", words))
+    folder = table("leaderboard-ifeval", "train", [comma, longer])
+    values, facts, _, _ = run("hub_ifeval", folder, lambda _: "No comma")
+    assert values == [1.0, 0.0]
+    assert facts["metric"] == "prompt_level_strict_acc"
+
+
+def test_rows_of_musr_on_the_hub_are_questions_already(table):
+    row = {
+        "narrative": "A made story.",
+        "question": "Where is it?",
+        "choices": "['the box', 'the bag']",
+        "answer_index": 1,
+        "answer_choice": "the bag",
+    }
+    folder = table("leaderboard-musr", "object_placements", [row])
+    name = "hub_musr_object_placements"
+    values, facts, asked, _ = run(name, folder, lambda _: "the bag")
+    assert values == [1.0]
+    assert facts["metric"] == "acc_norm"
+    assert "A made story.\n\nWhere is it?\n\n1 - the box\n2 - the bag" in asked[0]
+    assert run(name, folder, lambda _: "the box")[0] == [0.0]
+
+
+def test_bbh_on_the_hub_is_a_choice_after_three_examples(table):
+    rows = [{"input": "Made: back?", "target": answer} for answer in ("Yes", "No")]
+    folder = table("leaderboard-bbh", "navigate", rows)
+    values, facts, asked, _ = run("hub_bbh_navigate", folder, lambda _: "Yes")
+    assert values == [1.0, 0.0]
+    assert facts["metric"] == "acc_norm"
+    assert asked[0].count("Q: ") == 4
+    assert asked[0].endswith("Q: Made: back?\nA:")
+
+
 DOUBLED = {
     "task_id": "made/0",
     "prompt": 'def double(n):\n    """Return n and n."""\n',

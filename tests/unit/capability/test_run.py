@@ -13,9 +13,10 @@ import pytest
 from safegrid.artifacts import read_json
 from safegrid.capability import run
 from safegrid.config import EngineSpec
+from safegrid.consent import RUN_CODE
 from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity
-from safegrid.errors import EngineError
+from safegrid.errors import ConfigError, EngineError
 
 KEY = "a-key-of-the-run"
 
@@ -67,6 +68,19 @@ def test_a_suite_gets_its_items_from_one_run(run_suite):
     assert manifest["rows"] == 8
     assert manifest["engine"]["version"] == "stand-in 1"
     assert "lm_eval" in manifest["libraries"]
+
+
+def test_without_consent_a_suite_with_code_asks_the_engine_nothing(
+    run_suite, stand_in, task_files, monkeypatch
+):
+    names = next(path for path in task_files if path.name == "names.yaml")
+    names.write_text(names.read_text() + "unsafe_code: true\n")
+    monkeypatch.delenv(RUN_CODE, raising=False)
+    with pytest.raises(ConfigError, match=f"scoring names .* set {RUN_CODE}=names"):
+        run_suite("colours", "names")
+    assert stand_in.asked == []
+    monkeypatch.setenv(RUN_CODE, "names")
+    assert values(run_suite("colours", "names"), "names") == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_requests_carry_key_settings_and_one_bos(run_suite, stand_in):

@@ -27,6 +27,9 @@ COMMAND = re.compile(r"(?:python -m|\.launcher\}) safegrid ([\w-]+)")
 # An engine is a process of its own: whoever takes leases depends on its code too.
 LEASE, ENGINE = "safegrid.engine.lease", "safegrid.engine.main"
 
+# Loaded by name, from a file that the first of them writes.
+PROGRAMS, METRIC = "safegrid.capability.programs", "safegrid.capability.code_eval"
+
 # What computes results; loggers, servers and progress bars do not.
 LIBRARIES = {
     "accelerate",
@@ -63,6 +66,8 @@ def modules(stage: str) -> list[str]:
     entries = {COMMANDS[name].call.split(":")[0] for name in commands()[stage]}
     if any(LEASE in closure(entry) for entry in entries):
         entries.add(ENGINE)
+    if any(PROGRAMS in closure(entry) for entry in entries):
+        entries.add(METRIC)
     return sorted(entries)
 
 
