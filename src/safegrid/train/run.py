@@ -1,6 +1,7 @@
 """Train one model by one recipe."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ def train(
             inside `out`.
 
     Raises:
-        ConfigError: settings under which the method would be another one.
+        ConfigError: settings under which the method would be another one, or would
+            learn nothing.
         DataError: an input is not what it should be.
         TrainingError: another process trains the same, the run is gone, a check before
             the first step failed, or the loss is not finite; nothing is written.
@@ -81,6 +83,7 @@ def train(
     key = sha256_json([params, {name: sha256_file(p) for name, p in inputs.items()}])
     with _held(checkpoints / key[:16]) as folder:
         plan = make_plan(recipe, seed, rows.height, selected.height, folder)
+        _check_warmup(plan)
         trainer = _build(plan, chain, rows)
         first = plan.forward_rows * plan.accumulate
         seen = {
@@ -115,6 +118,16 @@ def _check(recipe: Recipe) -> None:
         )
     if problems:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
+
+
+def _check_warmup(plan: Plan) -> None:
+    """Refuse a training without a step at its learning rate: it would learn nothing."""
+    warmup = plan.recipe.training.warmup
+    if math.ceil(warmup * plan.steps) >= plan.steps:
+        raise ConfigError(
+            f"recipe {plan.recipe.name}: with `warmup: {warmup:g}` its {plan.steps}"
+            " steps are all warm-up; give it more steps or epochs, or `warmup: 0`"
+        )
 
 
 @contextmanager

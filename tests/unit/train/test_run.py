@@ -379,6 +379,13 @@ def test_settings_that_make_a_method_another_are_refused_at_once(
         run(make_recipe("aot", micro_batch=1))
 
 
+def test_a_training_of_nothing_but_warm_up_is_refused(
+    run: Runner, make_recipe: RecipeMaker
+) -> None:
+    with pytest.raises(ConfigError, match="its 1 steps are all warm-up"):
+        run(make_recipe("dpo", steps=1, warmup=0.1))
+
+
 def _stored(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
