@@ -40,7 +40,16 @@ def _command(call: str, help_text: str, options: str) -> Command:
 
 
 # Not jobs of a run: users start them, or they watch over their end themselves.
-NO_JOBS = {"study", "rates", "end-run", "readme", "engine", "nursery", "stop-engines"}
+NO_JOBS = {
+    "study",
+    "status",
+    "rates",
+    "end-run",
+    "readme",
+    "engine",
+    "nursery",
+    "stop-engines",
+}
 
 COMMANDS: dict[str, Command] = {
     "grow-world": _command(
@@ -198,6 +207,11 @@ COMMANDS: dict[str, Command] = {
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
         "scores:paths plan:path published:path out:path",
+    ),
+    "status": _command(
+        "report.status:print_status",
+        "Show how each cell of a study stands; starts no job.",
+        "study:text sources_dir:text?",
     ),
     "readme": _command(
         "report.readme:update_readme",

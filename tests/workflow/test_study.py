@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 
@@ -76,3 +77,10 @@ def test_a_lock_of_an_unknown_owner_is_refused_with_the_command(
     assert done.returncode == 1
     assert re.search(f"error: .*{sentence}.*snakemake --unlock", done.stdout)
     assert list(locks.iterdir())
+
+
+def test_a_finished_study_stands_done_cell_by_cell(finished):
+    said = finished.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
+    cells = len(finished.study.scores())
+    assert f"study tiny: {cells} done\n" in said
+    assert len(said.splitlines()) == 2 + len(finished.study.models)

@@ -49,12 +49,20 @@ def read_plan(path: Path) -> Plan:
     Raises:
         DataError: Snakemake could not plan, or prints plans in another form.
     """
-    text = path.read_text(encoding="utf-8")
+    return parse_plan(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_plan(text: str, name: str) -> Plan:
+    """Read the text of a plan; `name` is what a message calls it.
+
+    Raises:
+        DataError: as `read_plan`.
+    """
     jobs = [_job(*found) for found in JOB.findall(text)]
     totals = {int(total) for total in TOTAL.findall(text)}
     if totals != {len(jobs)} and not (NOTHING in text and not jobs):
         raise DataError(
-            f"{path}: expected the plan of a dry run of Snakemake, its jobs and their"
+            f"{name}: expected the plan of a dry run of Snakemake, its jobs and their"
             f" total; read {len(jobs)} jobs, total {sorted(totals) or 'not told'}"
         )
     return {output: job for job in jobs for output in job.outputs}
@@ -76,7 +84,7 @@ def why(file: str, plan: Plan) -> str | None:
     """
     if file not in plan:
         return None
-    jobs = _chain(file, plan, [])
+    jobs = chain_of(file, plan)
     for job in jobs:
         for log in map(Path, job.logs):
             error = error_in(log)
@@ -89,8 +97,12 @@ def why(file: str, plan: Plan) -> str | None:
     return f"Stale: {first.outputs[0]} is to be made again: {reason}"
 
 
-def _chain(file: str, plan: Plan, jobs: list[Job]) -> list[Job]:
+def chain_of(file: str, plan: Plan) -> list[Job]:
     """Return the planned jobs on the way to a file, each behind what it needs."""
+    return _chain(file, plan, [])
+
+
+def _chain(file: str, plan: Plan, jobs: list[Job]) -> list[Job]:
     job = plan[file]
     if job not in jobs:
         for needed in job.inputs:
