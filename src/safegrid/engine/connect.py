@@ -43,16 +43,21 @@ def find_engine(spec: EngineSpec, chain: Sequence[Path], head: Head) -> Engine:
             told.append(_refusal(error, url, key))
             continue
         for card in cards:
-            if is_meant(card, ours, chain[-1]):
+            if is_meant(card, ours, chain):
                 return connect(spec, url, key, card, chain)
         names = ", ".join(repr(card["id"]) for card in cards) or "nothing"
-        told.append(f"{url} serves {names}: serve the folder under its own path")
+        told.append(f"{url} serves {names}: {_how_to_serve(chain)}")
     raise EngineError(f"no engine for {_short(chain[-1])}: " + ". ".join(told))
 
 
-def is_meant(card: Card, ours: str, folder: Path) -> bool:
-    """Whether a server's card names a model: by its folder, or as an engine of ours."""
-    return card["id"] == ours or Path(card["id"]).resolve() == folder
+def is_meant(card: Card, ours: str, chain: Sequence[Path]) -> bool:
+    """Whether a server's card names a model: by its folder, or as an engine of ours.
+
+    An adapter's folder names no model: a server may hold it on another base.
+    """
+    if card["id"] == ours:
+        return True
+    return len(chain) == 1 and Path(card["id"]).resolve() == chain[0]
 
 
 def connect(
@@ -118,6 +123,12 @@ def _refusal(error: EngineError, url: str, key: str | None) -> str:
     if key is None:
         return f"{url} asks for a key: set {KEY} to the one that it was started with"
     return f"{url} does not take the key in {KEY}: it was started with another one"
+
+
+def _how_to_serve(chain: Sequence[Path]) -> str:
+    if len(chain) == 1:
+        return "serve the folder under its own path"
+    return "an adapter is answered for by an engine of safegrid only, or merged"
 
 
 def _short(folder: Path) -> str:

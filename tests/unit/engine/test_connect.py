@@ -66,12 +66,19 @@ def test_each_model_is_asked_where_it_is_served(serve, tmp_path, key):
 
 
 def test_a_name_below_the_folder_of_the_run_is_enough(tmp_path):
-    folder = (tmp_path / BASE).resolve()
-    assert connect.is_meant({"id": BASE}, "ours", folder)
-    assert connect.is_meant({"id": f"{folder}/"}, "ours", folder)
-    assert connect.is_meant({"id": "ours"}, "ours", folder)
-    assert not connect.is_meant({"id": "mine"}, "ours", folder)
-    assert not connect.is_meant({"id": GUARD}, "ours", folder)
+    chain = [(tmp_path / BASE).resolve()]
+    assert connect.is_meant({"id": BASE}, "ours", chain)
+    assert connect.is_meant({"id": f"{chain[0]}/"}, "ours", chain)
+    assert connect.is_meant({"id": "ours"}, "ours", chain)
+    assert not connect.is_meant({"id": "mine"}, "ours", chain)
+    assert not connect.is_meant({"id": GUARD}, "ours", chain)
+
+
+def test_the_folder_of_an_adapter_names_no_model(tmp_path):
+    chain = [(tmp_path / name).resolve() for name in (BASE, GUARD)]
+    assert connect.is_meant({"id": "ours"}, "ours", chain)
+    assert not connect.is_meant({"id": GUARD}, "ours", chain)
+    assert not connect.is_meant({"id": BASE}, "ours", chain)
 
 
 @pytest.mark.parametrize(
