@@ -186,6 +186,11 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=STUDY.scores(),
+        models=all_models,
+        manifests=all_counted,
+        measured=all_measured,
+        overlap=all_overlaps,
+        asked=all_asked,
         sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
@@ -198,8 +203,17 @@ rule report_partial:
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
             -- {params.gathered:q} >{params.plan:q}
+        python -m safegrid collect-finished \
+            --plan {params.plan:q} \
+            --models {params.models:q} \
+            --manifests {params.manifests:q} \
+            --measured {params.measured:q} \
+            --overlap {params.overlap:q} \
+            --asked {params.asked:q} \
+            --out-runs {params.out:q}/runs.parquet
         python -m safegrid report-partial \
             --scores {params.scores:q} \
+            --runs {params.out:q}/runs.parquet \
             --plan {params.plan:q} \
             --published {params.published:q} \
             --out {params.out:q}

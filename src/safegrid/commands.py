@@ -193,6 +193,12 @@ COMMANDS: dict[str, Command] = {
         "scores:paths models:paths manifests:paths measured:paths overlap:paths"
         " asked:paths out_scores:path out_runs:path",
     ),
+    "collect-finished": _command(
+        "score.collect:collect_finished",
+        "Gather what was dropped, trained and measured, as far as it is finished.",
+        "plan:path models:paths manifests:paths measured:paths overlap:paths"
+        " asked:paths out_runs:path",
+    ),
     "select": _command(
         "score.select:select_settings",
         "Choose each method's settings from a sweep.",
@@ -206,7 +212,7 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths plan:path published:path out:path",
+        "scores:paths runs:path plan:path published:path out:path",
     ),
     "status": _command(
         "report.status:print_status",

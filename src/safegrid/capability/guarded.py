@@ -1,6 +1,6 @@
 """Run the program on standard input; exit with PASSED if it came to its end.
 
-Started by `safegrid.capability.code`, in a process of its own and by its path: it
+Started by `safegrid.capability.programs`, in a process of its own and by its path: it
 imports nothing of the package. What a mistaken answer could do harm with is taken
 away, as Hugging Face's `code_eval` and OpenAI's human-eval do.
 """

@@ -27,6 +27,14 @@ TITLES = {
 }
 
 
+FIGURES = {
+    "curves_loss": (LOSS, "loss"),
+    "curves_likelihoods": (LIKELIHOODS, "log-probability (nats)"),
+    "curves_margins": (MARGINS, "reward margin"),
+}
+"""The figures of training curves: what each shows, and what its axis says."""
+
+
 @styled
 def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
     """Draw metrics over training steps, one panel a model that logged one of them.

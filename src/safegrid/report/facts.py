@@ -88,6 +88,15 @@ def overlap_table(runs: pl.DataFrame) -> Table:
     )
 
 
+ALL = {
+    "judge": judges_table,
+    "training": trainings_table,
+    "rows": rows_table,
+    "overlap": overlap_table,
+}
+"""Every table of a study's runs, by the kind of row that it shows."""
+
+
 def _sizes(rows: pl.DataFrame) -> list[str]:
     sizes = sorted(
         {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").iter_rows()}

@@ -13,13 +13,14 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table, write_text
 from safegrid.errors import DataError
+from safegrid.plans import Plan, read_plan, why
 from safegrid.records import SCORE
-from safegrid.report import figures, tables, writing
+from safegrid.report import facts, figures, tables, writing
 from safegrid.report.bars import figure_1
 from safegrid.report.beside import beside_table
-from safegrid.report.grid import BY
+from safegrid.report.curves import FIGURES, curves
+from safegrid.report.grid import BY, read_runs
 from safegrid.report.names import BASE
-from safegrid.report.plan import Plan, read_plan, why
 from safegrid.report.published import read_published
 from safegrid.report.style import save
 
@@ -52,12 +53,13 @@ def cell_of(score_file: Path) -> Cell:
 
 
 def write_partial(
-    *, scores: list[Path], plan: Path, published: Path, out: Path
+    *, scores: list[Path], runs: Path, plan: Path, published: Path, out: Path
 ) -> None:
-    """Write the tables and figures that are made of scores, of the finished cells.
+    """Write the tables and figures that the finished part of a study allows.
 
     Args:
         scores: every score file of the study, whether it exists or not.
+        runs: rows of RUNS, of what is finished.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the paper.
         out: folder; gets `scores.parquet`, `blanks.md`, `tables/` and `figures/`.
@@ -66,8 +68,8 @@ def write_partial(
         DataError: not one cell is finished, or the plan cannot be read.
     """
     table, blanks = partial_scores(scores, read_plan(plan))
-    facts = manifest("partial", {}, {}, rows=len(table), blanks=len(blanks))
-    write_table(out / "scores.parquet", table, SCORE, facts)
+    said = manifest("partial", {}, {}, rows=len(table), blanks=len(blanks))
+    write_table(out / "scores.parquet", table, SCORE, said)
     write_text(out / "blanks.md", _listed(blanks, len(scores)))
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
@@ -75,7 +77,19 @@ def write_partial(
     numbers = read_published(published)
     writing.save(beside_table(table, numbers), out / "tables")
     save(figure_1(table, numbers), out / "figures", "figure_1")
+    _write_runs(read_runs(runs), out)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
+
+
+def _write_runs(runs: pl.DataFrame, out: Path) -> None:
+    """Write the tables and curves of the runs, where any is finished."""
+    kinds = set(runs["kind"])
+    for kind, table_of in facts.ALL.items():
+        if kind in kinds:
+            writing.save(table_of(runs), out / "tables")
+    if "history" in kinds:
+        for name, (metrics, title) in FIGURES.items():
+            save(curves(runs, metrics, title), out / "figures", name)
 
 
 def partial_scores(

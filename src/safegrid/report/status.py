@@ -15,9 +15,9 @@ import polars as pl
 from safegrid.artifacts import read_table
 from safegrid.config.load import load_config
 from safegrid.errors import DataError
+from safegrid.plans import Plan, chain_of, parse_plan, why
 from safegrid.records import SCORE
 from safegrid.report.partial import cell_of
-from safegrid.report.plan import Plan, chain_of, parse_plan, why
 from safegrid.runs import OWNER_FILE, read_owner
 from safegrid.study import Study
 

@@ -14,6 +14,7 @@ from safegrid.artifacts import (
     write_table,
 )
 from safegrid.errors import DataError
+from safegrid.plans import current, read_plan
 from safegrid.records import HISTORY, RUNS, SCORE
 from safegrid.score.summary import ORDER
 
@@ -54,6 +55,56 @@ def collect(
         DataError: no scores, or two files with the same row.
     """
     table = gather_scores(scores)
+    # No hashes of inputs: two runs with the same scores give the same file, even
+    # where a manifest behind them tells of a resumed training or another path.
+    facts_of_table = manifest("collect", {}, {}, rows=len(table))
+    write_table(out_scores, table, SCORE, facts_of_table)
+    _write_runs(models, manifests, measured, overlap, asked, out_runs)
+
+
+def collect_finished(
+    *,
+    plan: Path,
+    models: list[Path],
+    manifests: list[Path],
+    measured: list[Path],
+    overlap: list[Path],
+    asked: list[Path],
+    out_runs: Path,
+) -> None:
+    """Write the facts of what is finished of a study.
+
+    Args:
+        plan: what a dry run of Snakemake to all scores printed.
+        models: folders as `collect` takes them, there or not; so are the others.
+        manifests: tables that count rows.
+        measured: JSON, one a judge.
+        overlap: JSON, one a benchmark.
+        asked: what the bases gave to every benchmark.
+        out_runs: rows of RUNS.
+
+    Raises:
+        DataError: the plan cannot be read.
+    """
+    found = read_plan(plan)
+    _write_runs(
+        current(models, found),
+        current(manifests, found),
+        current(measured, found),
+        current(overlap, found),
+        current(asked, found),
+        out_runs,
+    )
+
+
+def _write_runs(
+    models: list[Path],
+    manifests: list[Path],
+    measured: list[Path],
+    overlap: list[Path],
+    asked: list[Path],
+    out: Path,
+) -> None:
     facts = [
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _table_rows(path)),
@@ -61,14 +112,10 @@ def collect(
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
     ]
-    # No hashes of inputs: two runs with the same scores give the same file, even
-    # where a manifest behind them tells of a resumed training or another path.
-    facts_of_table = manifest("collect", {}, {}, rows=len(table))
-    write_table(out_scores, table, SCORE, facts_of_table)
     runs = pl.DataFrame(
         [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
     ).sort(list(RUNS))
-    write_table(out_runs, runs, RUNS, manifest("collect", {}, {}, rows=len(runs)))
+    write_table(out, runs, RUNS, manifest("collect", {}, {}, rows=len(runs)))
 
 
 def gather_scores(scores: list[Path]) -> pl.DataFrame:

@@ -20,6 +20,7 @@ LEVELS = {
         "grid",
         "json_text",
         "labelled",
+        "plans",
         "problems",
         "processes",
         "raw",

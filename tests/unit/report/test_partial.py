@@ -7,9 +7,9 @@ import pytest
 
 from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.errors import DataError
-from safegrid.records import SCORE
+from safegrid.plans import read_plan
+from safegrid.records import RUNS, SCORE
 from safegrid.report.partial import cell_of, partial_scores, write_partial
-from safegrid.report.plan import read_plan
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
 
@@ -176,14 +176,38 @@ def test_cells_are_read_from_paths(tmp_path):
 
 
 @pytest.mark.slow
-def test_everything_is_written_under_the_folder(grid, tmp_path):
+def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
     drop("nca", "capability")
     planned(*chain("nca", "capability"))
     out = tmp_path / "partial"
-    write_partial(scores=grid, plan=Path("plan.txt"), published=PUBLISHED, out=out)
+    write_all(grid, runs, out)
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()
     assert pl.read_parquet(out / "scores.parquet")["value"].null_count() > 0
     assert (out / "tables/main.tex").exists()
     assert (out / "tables/published.tex").exists()
     assert (out / "figures/trade_off_capability.pdf").exists()
     assert (out / "figures/figure_1.svg").exists()
+    for name in ("judges", "trainings", "rows", "overlap"):
+        assert (out / f"tables/{name}.md").exists()
+    assert (out / "figures/curves_loss.svg").exists()
+
+
+@pytest.mark.slow
+def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
+    planned()
+    out = tmp_path / "partial"
+    write_all(grid, runs.filter(kind="rows"), out)
+    assert (out / "tables/rows.md").exists()
+    assert not (out / "tables/judges.md").exists()
+    assert not (out / "figures/curves_loss.svg").exists()
+
+
+def write_all(grid, runs, out):
+    write_table(Path("runs.parquet"), runs, RUNS, manifest("collect", {}, {}))
+    write_partial(
+        scores=grid,
+        runs=Path("runs.parquet"),
+        plan=Path("plan.txt"),
+        published=PUBLISHED,
+        out=out,
+    )

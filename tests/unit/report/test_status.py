@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import manifest, write_table, write_text
+from safegrid.plans import Job
 from safegrid.records import SCORE
-from safegrid.report.plan import Job
 from safegrid.report.status import State, as_table, in_progress, state_of
 from safegrid.runs import write_owner
 

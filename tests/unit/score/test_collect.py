@@ -6,7 +6,7 @@ import pytest
 from safegrid.artifacts import manifest, write_json, write_table
 from safegrid.errors import DataError
 from safegrid.records import HISTORY, PREFERENCE, RESPONSE, SCORE
-from safegrid.score.collect import collect
+from safegrid.score.collect import collect, collect_finished
 
 
 def score_file(folder, recipe, metrics=("safety", "empty")):
@@ -132,3 +132,16 @@ def test_a_row_in_two_files_is_refused(given, tmp_path):
 def test_nothing_to_gather_is_an_error(given, tmp_path):
     with pytest.raises(DataError, match="no score file"):
         gathered({**given, "scores": []}, tmp_path)
+
+
+def test_what_is_planned_again_tells_nothing(given, tmp_path):
+    stale = f"{tmp_path}/guard.json"
+    plan = tmp_path / "plan.txt"
+    plan.write_text(
+        f"rule measure:\n    input: rows.jsonl\n    output: {stale}\n    jobid: 1\n\n"
+        "Job stats:\njob      count\n-----  -------\ntotal        1\n"
+    )
+    rest = {name: files for name, files in given.items() if name != "scores"}
+    collect_finished(plan=plan, **rest, out_runs=tmp_path / "runs.parquet")
+    kinds = set(pl.read_parquet(tmp_path / "runs.parquet")["kind"])
+    assert kinds == {"history", "training", "rows", "overlap"}

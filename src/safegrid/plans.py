@@ -5,6 +5,7 @@ is made here: a file counts when no job is planned that makes it.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,11 @@ def why(file: str, plan: Plan) -> str | None:
     first = jobs[0]
     reason = _cut(first.reason.partition(BLOCKS)[0])
     return f"Stale: {first.outputs[0]} is to be made again: {reason}"
+
+
+def current(files: Iterable[Path], plan: Plan) -> list[Path]:
+    """Return the files that are there and that no planned job makes again."""
+    return [file for file in files if why(str(file), plan) is None]
 
 
 def chain_of(file: str, plan: Plan) -> list[Job]:
