@@ -21,10 +21,11 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
-# The second part starts workflows and engines that take both cores by themselves.
+# The second part runs workflows, which take all cores by themselves and share one grown
+# world; of the first, `-m "not slow"` is the quick part.
 test: $(READY)
-	pytest -m "not slow" -n $(CORES)
-	pytest -m slow
+	pytest -m "not grid" -n $(CORES) --dist loadfile
+	pytest -m grid
 
 check: $(READY)
 	ruff format --check .
