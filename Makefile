@@ -21,11 +21,10 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
-# The second part runs workflows, which take all cores by themselves and share one grown
-# world; of the first, `-m "not slow"` is the quick part.
+# A file's tests stay together: they share what it has grown. `-m "not slow"` is the
+# quick part.
 test: $(READY)
-	pytest -m "not grid" -n $(CORES) --dist loadfile
-	pytest -m grid
+	pytest -n $(CORES) --dist loadfile
 
 check: $(READY)
 	ruff format --check .

@@ -119,10 +119,12 @@ def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
 
 def _finished(path: Path) -> State:
     rows = read_table(path, SCORE)
-    refused = rows.filter(pl.col("value").is_null(), pl.col("reason").is_not_null())
+    # A part of the cell may be empty for reasons of its own; then nobody refused it.
+    whole = rows.filter(slice="all")
+    refused = whole.filter(pl.col("value").is_null(), pl.col("n_unscored") > 0)
     if len(refused):
         return State("refused", reason=f"Refused: {path}: {refused['reason'][0]}")
-    unscored = rows.filter(slice="all")["n_unscored"].to_list()
+    unscored = whole["n_unscored"].to_list()
     return State("done", n_unscored=max(unscored, default=0))
 
 

@@ -42,10 +42,15 @@ def test_a_cell_without_a_planned_job_is_done_and_says_what_is_unscored(here, sc
 
 
 def test_a_refused_score_is_no_done_one(here, scores):
-    write(scores, value=None, reason="too many unscored")
+    write(scores, value=None, reason="too many unscored", n_unscored=4)
     state = state_of(SCORES, {}, set())
     assert state.word == "refused"
     assert "too many unscored" in state.reason
+
+
+def test_a_cell_with_an_empty_part_is_done(here, scores):
+    write(scores, value=None, reason="no answer of this kind", n_unscored=0)
+    assert state_of(SCORES, {}, set()) == State("done")
 
 
 def test_what_is_planned_is_missing_stale_failed_or_at_work(here, scores):
