@@ -21,10 +21,11 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
-# A file's tests stay together: they share what it has grown. `-m "not slow"` is the
-# quick part.
+# The second part runs workflows, which share one grown world; of the first,
+# `-m "not slow"` is the quick part.
 test: $(READY)
-	pytest -n $(CORES) --dist loadfile
+	pytest -m "not grid" -n $(CORES) --dist loadfile
+	pytest -m grid
 
 check: $(READY)
 	ruff format --check .

@@ -28,9 +28,14 @@ WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
 TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
+WHOLE_TREES = {"finished", "fresh", "make_tree"}
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Whatever lies here starts models, engines or whole workflows."""
     item.add_marker("slow")
+    if WHOLE_TREES & set(getattr(item, "fixturenames", ())):
+        item.add_marker("grid")
 
 
 @dataclass(frozen=True)
