@@ -1,5 +1,6 @@
 """A process is told from a later one of the same number, and owns what it starts."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
