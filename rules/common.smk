@@ -40,7 +40,7 @@ except ConfigError as error:
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix(
-    '[ -z "${SLURM_JOB_ID:-}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
+    '[ -z "${{SLURM_JOB_ID:-}}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
 )
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
