@@ -44,6 +44,8 @@ NO_JOBS = {
     "study",
     "status",
     "rates",
+    "doctor",
+    "probe-node",
     "end-run",
     "readme",
     "engine",
@@ -228,6 +230,16 @@ COMMANDS: dict[str, Command] = {
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
         "study:text cores:int sources_dir:text?",
+    ),
+    "doctor": _command(
+        "doctor.run:doctor",
+        "Check a profile, its cluster and its nodes before anything is submitted.",
+        "profile:text study:text? sources_dir:text? patience:int? no_probe:flag?",
+    ),
+    "probe-node": _command(
+        "doctor.node:probe_node",
+        "Tell what a node sees; the doctor starts it there.",
+        "ask:path out:path",
     ),
     "rates": _command(
         "workflow.rates:print_rates",

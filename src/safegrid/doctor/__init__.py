@@ -1,1 +1,1 @@
-"""`safegrid doctor`: what of a profile will not work, told before a job is submitted."""
+"""`safegrid doctor`: what will not work under a profile, told before any job."""

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from safegrid.errors import SafegridError
 
@@ -24,7 +23,8 @@ TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?$")
 AWAY = ("DOWN", "DRAIN", "FAIL", "MAINT", "NOT_RESPONDING", "POWERED_DOWN", "UNKNOWN")
 
 
-class Gres(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Gres:
     """Generic resources: `kind` is gpu for GPUs; without a model any will do."""
 
     kind: str
@@ -32,7 +32,8 @@ class Gres(NamedTuple):
     count: int
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in self if part is not None)
+        parts = (self.kind, self.model, self.count)
+        return ":".join(str(part) for part in parts if part is not None)
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,24 @@ class Site:
         return "" if found == "(null)" else found
 
 
-def ask(*command: str) -> str:
+def ask(*command: str, env: Mapping[str, str] | None = None) -> str:
     """Run a command of SLURM and return what it printed.
+
+    Args:
+        command: the command with its options.
+        env: its environment; that of this process without one.
 
     Raises:
         SafegridError: it is not installed, fails, or gives no answer.
     """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=SECONDS
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+            env=env,
         )
     except FileNotFoundError:
         raise SafegridError(f"{command[0]} is not installed here") from None

@@ -1,0 +1,82 @@
+"""What a node sees of this folder and its environment; runs there, as a small job."""
+
+import fcntl
+import os
+import platform
+import socket
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import safegrid
+from safegrid.files import read_json, write_json
+
+LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
+DRIVER = Path("/proc/driver/nvidia/version")
+LOCKS_IN = "SAFEGRID_RUN_DIR"
+OFFLINE = "HF_HUB_OFFLINE"
+
+
+def probe_node(ask: Path, out: Path) -> None:
+    """Write what this machine sees of what the one that asks has put there.
+
+    Args:
+        ask: JSON with a token, and what should be seen, a path by its folder's name.
+        out: the answer; it repeats the token.
+    """
+    question = read_json(ask)
+    seen = {folder: Path(mark).exists() for folder, mark in question["marks"].items()}
+    answer = {
+        "token": question["token"],
+        "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+        "seen": seen,
+        "environment": environment(),
+        "offline": os.environ.get(OFFLINE, ""),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        "cuda": _cuda_devices(),
+        "locks": locks(Path(os.environ.get(LOCKS_IN) or tempfile.gettempdir())),
+    }
+    write_json(out, answer)
+
+
+def environment() -> dict[str, str]:
+    """Return versions that must be the same wherever jobs of a study run."""
+    return {
+        "python": platform.python_version(),
+        "safegrid": str(Path(safegrid.__file__).parent.resolve()),
+        **{name: _version(name) for name in LIBRARIES},
+    }
+
+
+def locks(folder: Path) -> str:
+    """Try whether locks hold in a folder; return what is wrong, or nothing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with open(file.name, "rb") as other:
+                try:
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return ""
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    return f"{folder}: two processes can hold the same lock"
+
+
+def _cuda_devices() -> Any:
+    """Return how many devices torch sees; None where there is no NVIDIA driver."""
+    if not DRIVER.exists():
+        return None
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return f"not installed in {sys.prefix}"

@@ -1,0 +1,251 @@
+"""One small job on a node of each kind: does it see what jobs of a study need.
+
+A file goes there and an answer comes back, both through the working directory. The job
+asks for partition, account and GPUs as the study's own jobs do, for one CPU and five
+minutes. One that does not start in time is cancelled.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
+
+from safegrid.doctor.answer import look_at_answer
+from safegrid.doctor.findings import Finding, fail, ok, warn
+from safegrid.doctor.fit import request
+from safegrid.doctor.plan import Demand, Resource
+from safegrid.doctor.profile import Profile
+from safegrid.doctor.site import Gres, Site, ask
+from safegrid.doctor.submit import submit_line
+from safegrid.errors import SafegridError
+from safegrid.files import read_json, write_json, write_text
+from safegrid.runs import announce
+
+FOLDER = Path(".snakemake/safegrid-doctor")
+# What decides where a job may run; the size of a probe is its own.
+PLACE = ("slurm_account", "qos", "constraint", "gres", "gpu", "gpu_model")
+SIZE: dict[str, Resource] = {"runtime": 5, "mem_mb": 4000, "_cores": 1}
+WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED"}
+AT_WORK = {"RUNNING", "COMPLETING"}
+POLL_SECONDS = 0.5
+WORK_SECONDS = 330
+"""In which a probe that runs must end; SLURM ends it after five minutes."""
+
+SCRIPT = """\
+#!/bin/bash
+set -euo pipefail
+# Snakemake itself starts there with the Python that it runs with here.
+[ -x {python} ] || {{ echo "error: no {python} on $(hostname)" >&2; exit 1; }}
+. "$SAFEGRID_HOME/profiles/slurm/job.sh"
+python -m safegrid probe-node --ask {ask} --out {out}
+"""
+
+
+@dataclass
+class Probe:
+    """A job that looks at a node.
+
+    Attributes:
+        place: partition and GPUs that it asks for, in words.
+        folder: where question, answer and log lie.
+        line: the call of sbatch, without the script.
+    """
+
+    place: str
+    folder: Path
+    line: list[str]
+    gres: tuple[Gres, ...]
+    job: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What its findings are about."""
+        return f"node of {self.place}"
+
+    @property
+    def answer(self) -> Path:
+        """What the node writes."""
+        return self.folder / "answer.json"
+
+    @property
+    def log(self) -> Path:
+        """What the job printed."""
+        return self.folder / "log.txt"
+
+
+def look_at(
+    demands: Iterable[Demand], site: Site, profile: Profile, patience: int
+) -> Iterator[Finding]:
+    """Send a probe to each kind of place that demands name, and tell what it saw.
+
+    Args:
+        demands: what the study's jobs ask for.
+        site: what the cluster has.
+        profile: under which they are submitted.
+        patience: seconds in which the probes must start.
+    """
+    token = uuid.uuid4().hex
+    folder = (FOLDER / token).absolute()
+    marks = _marks(token)
+    probes = _probes(demands, site, profile, folder)
+    try:
+        submitted = [_submit(probe, token, marks) for probe in probes]
+        yield from (finding for finding in submitted if finding)
+        deadline = time.monotonic() + patience
+        for probe in probes:
+            if probe.job:
+                yield from _look(probe, token, profile, deadline)
+    finally:
+        _clean_up(probes, folder, marks)
+
+
+def _probes(
+    demands: Iterable[Demand], site: Site, profile: Profile, folder: Path
+) -> list[Probe]:
+    """Make one probe for each place; of a demand that cannot be met, none."""
+    found: dict[str, Probe] = {}
+    for demand in demands:
+        with suppress(SafegridError):  # told by the demand's own check
+            asked = request(demand, site)
+            if asked.partition not in site.partitions:
+                continue
+            place = {k: v for k, v in demand.resources.items() if k in PLACE}
+            at = folder / str(len(found))
+            line = submit_line(
+                {**place, **SIZE}, asked.partition, profile, at / "log.txt"
+            )
+            words = [f"partition {asked.partition}", *map(str, asked.gres)]
+            words += [f"{k} {place[k]}" for k in PLACE[:3] if k in place]
+            where = ", ".join(words)
+            found.setdefault(where, Probe(where, at, line, asked.gres))
+    return list(found.values())
+
+
+def _marks(token: str) -> dict[str, Path]:
+    """Put a file into each folder beside the working directory that matters.
+
+    Where nothing can be written the folder itself is looked for.
+    """
+    folders = {"results/": Path("results"), "HF_HOME": Path(HF_HOME)}
+    if not Path(HF_HUB_CACHE).is_relative_to(HF_HOME):
+        folders["HF_HUB_CACHE"] = Path(HF_HUB_CACHE)
+    found = {}
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            continue
+        mark = folder.absolute() / f".safegrid-doctor-{token}"
+        try:
+            mark.touch()
+        except OSError:
+            mark = folder.absolute()
+        found[name] = mark
+    return found
+
+
+def _submit(probe: Probe, token: str, marks: Mapping[str, Path]) -> Finding | None:
+    """Submit a probe; return what went wrong, if anything."""
+    question = probe.folder / "ask.json"
+    names = {name: str(mark) for name, mark in marks.items()}
+    write_json(question, {"token": token, "marks": names})
+    paths = {"python": sys.executable, "ask": question, "out": probe.answer}
+    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+    script = probe.folder / "probe.sh"
+    write_text(script, SCRIPT.format(**quoted))
+    # Jobs of a run inherit this; a probe sees what they will see.
+    variables = {**os.environ, **announce(Path.cwd())}
+    try:
+        told = ask(*probe.line, str(script), env=variables)
+    except SafegridError as error:
+        return fail(probe.subject, f"the probe was not accepted: {error}")
+    probe.job = told.split(";")[0].strip()
+    return None
+
+
+def _look(
+    probe: Probe, token: str, profile: Profile, deadline: float
+) -> Iterator[Finding]:
+    state, reason = _wait(probe.job, deadline)
+    if state in WAITING:
+        yield warn(
+            probe.subject,
+            f"not looked at: the probe did not start in time (SLURM says {reason}) and"
+            " was cancelled; try again with a larger --patience, in seconds",
+        )
+        return
+    if state in AT_WORK:
+        yield fail(probe.subject, f"the probe hangs, and was cancelled: {_said(probe)}")
+        return
+    seconds = _seconds_until(probe.answer, profile.args.latency_wait)
+    if seconds is None:
+        yield fail(
+            probe.subject,
+            f"the probe ended ({state}) and no answer came in"
+            f" {profile.args.latency_wait} s (latency-wait): {_said(probe)}",
+        )
+        return
+    answer = read_json(probe.answer)
+    yield ok(
+        probe.subject,
+        f"ran on {answer['node']}; {Path.cwd()} is seen there, and what is written"
+        f" there is seen here {seconds:.1f} s after the job's end (latency-wait:"
+        f" {profile.args.latency_wait} s)",
+    )
+    yield from look_at_answer(probe.subject, answer, token, probe.gres)
+
+
+def _wait(job: str, deadline: float) -> tuple[str, str]:
+    """Wait until a job has ended, or has not started in time; return how it stands."""
+    while True:
+        try:
+            told = ask("squeue", "-h", "--states=all", "-j", job, "-o", "%T|%r")
+        except SafegridError:
+            told = ""
+        state, _, reason = told.strip().partition("|")
+        limit = deadline + (WORK_SECONDS if state in AT_WORK else 0)
+        if state not in WAITING | AT_WORK:
+            return state or "forgotten by SLURM", reason
+        if time.monotonic() > limit:
+            return state, reason
+        time.sleep(POLL_SECONDS)
+
+
+def _seconds_until(file: Path, patience: float) -> float | None:
+    """Wait for a file of another machine; return how long it took, or None."""
+    start = time.monotonic()
+    while True:
+        # Listing a folder makes a network file system look again.
+        if file.name in os.listdir(file.parent):
+            return time.monotonic() - start
+        if time.monotonic() - start > patience:
+            return None
+        time.sleep(POLL_SECONDS)
+
+
+def _said(probe: Probe) -> str:
+    """Return the last line of a probe's log, or what a missing log means."""
+    if not probe.log.exists():
+        return (
+            f"not even its log is here, so {Path.cwd()} is not the same folder on that"
+            " node; work in a folder that all nodes share"
+        )
+    lines = probe.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it printed nothing"
+
+
+def _clean_up(probes: list[Probe], folder: Path, marks: Mapping[str, Path]) -> None:
+    for probe in probes:
+        if probe.job:
+            with suppress(SafegridError):  # it has ended, and SLURM has forgotten it
+                ask("scancel", probe.job)
+    for mark in marks.values():
+        if mark.is_file():
+            mark.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
