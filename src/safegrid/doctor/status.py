@@ -97,10 +97,10 @@ def forgets(age: int | None) -> str | None:
     return None
 
 
-def told_with_user(states: str) -> list[str]:
-    """Return the states that the plugin does not know: cancelled, by whom."""
+def cancelled(states: str) -> list[str]:
+    """Return how the cancelled jobs among `number|state` lines are told."""
     rows = csv.reader(states.splitlines(), delimiter="|")
-    return [row[1] for row in rows if len(row) > 1 and row[1].startswith("CANCELLED ")]
+    return [row[1] for row in rows if len(row) > 1 and row[1].startswith("CANCELLED")]
 
 
 def _prefix(profile: Profile, prefix: str) -> Iterator[Finding]:
@@ -153,16 +153,16 @@ def _sacct(profile: Profile, site: Site, fell: str, probe: bool) -> Iterator[Fin
 
 def _cancelled(probe: bool, profile: Profile) -> Finding:
     """See how sacct tells of a cancelled job: of an old one, else of one for this."""
-    states = _cancelled_before()
+    states = cancelled(_cancelled_before())
     if not states and probe:
-        states = _cancel_one(profile)
+        states = cancelled(_cancel_one(profile))
     if not states:
         return (warn if probe else skip)(
             "cancelled jobs",
             "no cancelled job to look at; if sacct tells `CANCELLED by UID`, as it does"
             f" unless wrapped, Snakemake waits for such a job FOR EVER: {REMEDY}",
         )
-    if odd := told_with_user(states):
+    if odd := [state for state in states if state != "CANCELLED"]:
         return fail(
             "cancelled jobs",
             f"sacct tells {odd[0]!r} of a cancelled job and Snakemake knows"
