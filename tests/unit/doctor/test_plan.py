@@ -12,7 +12,8 @@ rule train:
     output: model
     jobid: 1
     threads: 3
-    resources: tmpdir=/tmp, disk_mb=<TBD>, mem_mb=64000, mem=64 GB, mem_mib=61036, runtime=1440, gres=gpu:1, slurm_extra=--nice=5, --hold
+    resources: tmpdir=/tmp, disk_mb=<TBD>, mem_mb=64000, mem=64 GB, mem_mib=61036, \
+runtime=1440, gres=gpu:1, slurm_extra=--nice=5, --hold
 [Sun Nov 22 06:25:19 2026] Group job generate_b_none_0 (jobs in lexicogr. order):
 
     [Sun Nov 22 06:25:19 2026]

@@ -1,0 +1,130 @@
+"""The doctor's report: a line a check, and a status that a script can use."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from safegrid.doctor import hub
+from safegrid.doctor.run import doctor
+from safegrid.errors import SafegridError
+
+ROOT = Path(__file__).parents[3]
+CLOSED = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def told(capsys):
+    """Return a caller of the doctor that gives its status and lines."""
+
+    def call(profile, study="tiny"):
+        status = doctor(profile=str(profile), study=study, no_probe=True)
+        return status, capsys.readouterr().out.splitlines()
+
+    return call
+
+
+@pytest.fixture
+def make_profile(tmp_path):
+    """Return a writer of a profile that gives the folder it lies in."""
+
+    def make(text, name="config.yaml"):
+        folder = tmp_path / "site"
+        folder.mkdir()
+        (folder / name).write_text(text)
+        return folder
+
+    return make
+
+
+def test_it_runs_at_the_root_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SafegridError, match="no Snakefile here"):
+        doctor(profile="slurm")
+
+
+def test_a_machine_without_slurm_is_told(told, no_slurm):
+    status, lines = told("slurm")
+    assert status == 1
+    assert "ok   profile: --profile slurm is profiles/slurm/config.yaml" in lines
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert line.startswith("fail SLURM: SLURM's commands are not here: sbatch,")
+    assert lines[-1] == "1 failed"
+
+
+def test_a_profile_that_is_nowhere_is_told_with_where_it_was_looked_for(told):
+    status, lines = told("slumr")
+    assert status == 1
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert line.startswith("fail profile: no profile 'slumr'")
+    assert str(ROOT / "slumr") in line
+    assert "slurm" in line.partition("profiles/ holds")[2]
+
+
+def test_a_profile_without_a_link_is_told_with_the_link(told):
+    _, lines = told("default")
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert "ln -s profiles/default default" in line
+
+
+def test_what_is_in_the_way_of_a_profile_is_told(told, make_profile):
+    folder = make_profile("executor: slurm", "settings.yaml")
+    _, lines = told(folder)
+    assert any(f"{folder} is in the way" in line for line in lines)
+
+
+def test_a_plugin_that_is_missing_is_told_with_its_name(told, make_profile):
+    _, lines = told(make_profile("executor: nowhere"))
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert "pip install snakemake-executor-plugin-nowhere" in line
+
+
+def test_a_key_that_snakemake_does_not_know_is_told(told, make_profile):
+    _, lines = told(make_profile("executor: slurm\nslurm-stauts-command: squeue"))
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert "slurm-stauts-command" in line
+
+
+def test_a_key_that_the_default_profile_overrides_is_told(told, make_profile):
+    status, lines = told(make_profile("executor: local\ncores: 8"))
+    assert status == 0
+    (line,) = (line for line in lines if line.startswith("warn"))
+    assert "do nothing: cores" in line
+
+
+def test_of_other_executors_it_says_that_it_does_not_look(told, make_profile):
+    status, lines = told(make_profile("executor: local"))
+    assert status == 0
+    assert "skip jobs and nodes: executor local is not looked into" in lines[-2]
+
+
+def test_a_hub_that_does_not_answer_fails_where_it_is_needed(told, monkeypatch):
+    monkeypatch.setattr(hub, "ENDPOINT", CLOSED)
+    _, needed = told("slumr", study="falcon-11b")
+    assert f"fail hub: {CLOSED} cannot be reached from here (ConnectError)" in needed[0]
+    _, grown = told("slumr", study="tiny")
+    assert grown[0].startswith("ok   hub: study tiny has nothing to fetch")
+
+
+def test_a_hub_that_answers_is_fine(told, monkeypatch):
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):  # noqa: N802
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(hub, "ENDPOINT", address)
+        _, lines = told("slumr", study="falcon-11b")
+        server.shutdown()
+    assert lines[0].startswith(f"ok   hub: {address} answers from here (HTTP 200)")

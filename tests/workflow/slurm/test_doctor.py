@@ -1,0 +1,142 @@
+"""The doctor on a real SLURM: all is well, or each thing that is wrong is named."""
+
+import re
+import sys
+
+import pytest
+import yaml
+
+from safegrid.doctor.plan import Demand
+from safegrid.doctor.probe import look_at
+from safegrid.doctor.profile import read_profile
+from safegrid.doctor.site import read_site
+
+PROFILE = "profiles/slurm/config.yaml"
+DOCTOR = [sys.executable, "-m", "safegrid", "doctor", "--profile", "slurm"]
+
+
+@pytest.fixture(scope="module")
+def login(make_tree, cluster, tmp_path_factory):
+    """A copy of the repository in which nothing was run, on the login node."""
+    tree = make_tree(tmp_path_factory.mktemp("doctor") / "repository")
+    path = f"{cluster.bin}:{tree.environment['PATH']}"
+    tree.environment |= {**cluster.environment, "PATH": path}
+    (tree.folder / "results").mkdir()
+    return tree
+
+
+@pytest.fixture
+def here(login, monkeypatch):
+    """This process stands where the login node's user does."""
+    monkeypatch.chdir(login.folder)
+    for name, value in login.environment.items():
+        monkeypatch.setenv(name, value)
+    return login
+
+
+def lines(text, state):
+    return [line for line in text.splitlines() if line.startswith(f"{state} ")]
+
+
+def edited(login, change):
+    """Edit the profile's YAML for as long as the block runs."""
+
+    def edit(text):
+        document = yaml.safe_load(text)
+        change(document)
+        return yaml.safe_dump(document)
+
+    return login.edited(PROFILE, edit)
+
+
+def test_a_healthy_cluster_passes_every_check(login, cluster):
+    text = login.call(*DOCTOR, "--study", "tiny")
+    assert lines(text, "fail") == lines(text, "skip") == []
+    # Device files stand in for GPUs, which have no driver.
+    (warned,) = lines(text, "warn")
+    assert "no NVIDIA driver" in warned
+    fine = "\n".join(lines(text, "ok"))
+    assert "SLURM: 22" in fine or "SLURM: 2" in fine
+    assert "status command: squeue, and ended jobs are remembered for 600 s" in fine
+    assert "train: partition gpu has gpu:1, 8 CPUs, 64000 MB, 1440 min" in fine
+    assert "1 capability + 4 generate + 1 inventory_answers: partition gpu" in fine
+    assert re.search(r"node of partition gpu, gpu:1: ran on node[12]; ", fine)
+    assert "results/ is the same folder as here" in fine
+    assert "HF_HUB_OFFLINE is 1" in fine
+    assert "locks hold" in fine
+    # It leaves nothing: no job, no file.
+    assert cluster.jobs("--states=R,PD") == []
+    assert list((login.folder / "results").iterdir()) == []
+    assert list((login.folder / ".snakemake/safegrid-doctor").iterdir()) == []
+
+
+def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
+    def break_it(profile):
+        asked = profile["set-resources"]
+        asked["train"] |= {"slurm_partition": "gpus"}
+        asked["reference"] = {**asked["reference"], "gres": "'gpu:a100:1'"}
+        asked["reference"].pop("slurm_partition", None)
+        asked["measure"] = {**asked["measure"], "mem_mb": 600_000}
+        asked["generate"] = {**asked["generate"], "runtime": 2000}
+        asked["capability"] = {**asked["capability"], "slurm_account": "nobody"}
+        asked["grow_world"] = {**asked["grow_world"], "cpus_per_task": 17}
+        profile["slurm-init-seconds-before-status-checks"] = 300
+
+    with edited(login, break_it):
+        done = login.run(*DOCTOR, "--study", "tiny", "--no-probe")
+    assert done.returncode == 1
+    failed = "\n".join(lines(done.stdout, "fail"))
+    assert "train: there is no partition 'gpus'; this site has gpu, urgent" in failed
+    assert "reference: no node of partition gpu has gpu:a100:1" in failed
+    assert "measure: no node of partition gpu has 600000 MB of memory" in failed
+    assert "grow_world: no node of partition gpu has 17 CPUs" in failed
+    assert "asks for 4125 min, and partition gpu allows 2880" in failed
+    assert "status command: the profile says squeue, but MinJobAge is 600 s" in failed
+    assert "keeps no accounts" in failed
+    assert lines(done.stdout, "skip") == ["skip nodes: not looked at, as asked"]
+
+
+def test_an_account_that_cannot_be_checked_is_told(login):
+    def name_one(profile):
+        profile["default-resources"]["slurm_account"] = "nobody"
+
+    with edited(login, name_one):
+        done = login.run(*DOCTOR, "--study", "tiny", "--no-probe")
+    assert done.returncode == 1
+    assert "train: slurm_account 'nobody' is refused" in done.stdout
+
+
+def probe(patience=60, **resources):
+    demand = Demand({"train": 1}, resources, 1, 0)
+    found = look_at([demand], read_site(), read_profile("slurm"), patience)
+    return [(f.state, f.text) for f in found]
+
+
+def test_what_a_job_script_breaks_is_seen_from_the_node(here):
+    broken = "\nexport HF_HUB_OFFLINE=0 SAFEGRID_RUN_DIR=/dev/null/engines\n"
+    with here.edited("profiles/slurm/job.sh", lambda text: text + broken):
+        found = "\n".join(text for state, text in probe() if state == "fail")
+    assert "HF_HUB_OFFLINE is '0'" in found
+    assert "locks do not hold where engines are registered: /dev/null/engines" in found
+
+
+def test_a_job_script_that_fails_is_told_in_its_own_words(here):
+    broken = "\necho 'module: no such module' >&2; exit 1\n"
+    with here.edited("profiles/slurm/job.sh", lambda text: text + broken):
+        with edited(here, lambda profile: profile.update({"latency-wait": 1})):
+            ((state, text),) = probe()
+    assert state == "fail"
+    assert "the probe ended (FAILED) and no answer came" in text
+    assert "module: no such module" in text
+
+
+def test_a_probe_that_does_not_start_is_cancelled(here, cluster):
+    nodes = "NodeName=node1,node2"
+    cluster.call("scontrol", "update", nodes, "State=DRAIN", "Reason=test")
+    try:
+        ((state, text),) = probe(patience=1)
+        assert cluster.jobs("--states=R,PD") == []
+    finally:
+        cluster.call("scontrol", "update", nodes, "State=RESUME")
+    assert state == "warn"
+    assert "did not start in time" in text
