@@ -170,7 +170,8 @@ class Tree:
 def untouched(folder: Path) -> Tree:
     """Copy the repository without anything that was made in it."""
     ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
+    ignore = shutil.ignore_patterns(".git", *ignored)
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     return Tree(folder)
 
 

@@ -20,11 +20,16 @@ def at_the_root(monkeypatch):
 
 
 @pytest.fixture
-def told(capsys):
+def told(capsys, tmp_path):
     """Return a caller of the doctor that gives its status and lines."""
 
     def call(profile, study="tiny"):
-        status = doctor(profile=str(profile), study=study, no_probe=True)
+        status = doctor(
+            profile=str(profile),
+            study=study,
+            sources_dir=str(tmp_path),
+            no_probe=True,
+        )
         return status, capsys.readouterr().out.splitlines()
 
     return call
@@ -114,7 +119,7 @@ def test_a_hub_that_does_not_answer_fails_where_it_is_needed(told, monkeypatch):
 
 def test_a_hub_that_answers_is_fine(told, monkeypatch):
     class Hub(BaseHTTPRequestHandler):
-        def do_HEAD(self):  # noqa: N802
+        def do_HEAD(self):
             self.send_response(200)
             self.end_headers()
 

@@ -21,8 +21,8 @@ PartitionName=long Default=NO MaxTime=UNLIMITED PriorityTier=2 PreemptMode=OFF \
 State=DOWN
 """
 NODES = """\
-NodeName=n1 Arch=x86_64 CPUTot=16 AvailableFeatures=a,b Gres=gpu:h200:4(S:0-1,3),shard:8 \
-OS=Linux 6.1 #1 SMP @0  \
+NodeName=n1 Arch=x86_64 CPUTot=16 AvailableFeatures=a,b \
+Gres=gpu:h200:4(S:0-1,3),shard:8 OS=Linux 6.1 #1 SMP @0  \
 RealMemory=1000 State=IDLE+DRAIN Partitions=gpu,long  \
 MemSpecLimit=100 Reason=bad disk [root@x]
 NodeName=n2 CPUEfctv=14 CPUTot=16 AvailableFeatures=(null) Gres=(null) \

@@ -56,7 +56,8 @@ def test_a_healthy_cluster_passes_every_check(login, cluster):
     (warned,) = lines(text, "warn")
     assert "no NVIDIA driver" in warned
     fine = "\n".join(lines(text, "ok"))
-    assert "SLURM: 22" in fine or "SLURM: 2" in fine
+    assert "profile: --profile slurm is profiles/slurm/config.yaml" in fine
+    assert re.search(r"SLURM: [\d.]+, 2 nodes, partitions gpu, urgent", fine)
     assert "status command: squeue, and ended jobs are remembered for 600 s" in fine
     assert "train: partition gpu has gpu:1, 8 CPUs, 64000 MB, 1440 min" in fine
     assert "1 capability + 4 generate + 1 inventory_answers: partition gpu" in fine
@@ -78,7 +79,6 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
         asked["reference"].pop("slurm_partition", None)
         asked["measure"] = {**asked["measure"], "mem_mb": 600_000}
         asked["generate"] = {**asked["generate"], "runtime": 2000}
-        asked["capability"] = {**asked["capability"], "slurm_account": "nobody"}
         asked["grow_world"] = {**asked["grow_world"], "cpus_per_task": 17}
         profile["slurm-init-seconds-before-status-checks"] = 300
 
@@ -122,9 +122,11 @@ def test_what_a_job_script_breaks_is_seen_from_the_node(here):
 
 def test_a_job_script_that_fails_is_told_in_its_own_words(here):
     broken = "\necho 'module: no such module' >&2; exit 1\n"
-    with here.edited("profiles/slurm/job.sh", lambda text: text + broken):
-        with edited(here, lambda profile: profile.update({"latency-wait": 1})):
-            ((state, text),) = probe()
+    with (
+        here.edited("profiles/slurm/job.sh", lambda text: text + broken),
+        edited(here, lambda profile: profile.update({"latency-wait": 1})),
+    ):
+        ((state, text),) = probe()
     assert state == "fail"
     assert "the probe ended (FAILED) and no answer came" in text
     assert "module: no such module" in text
