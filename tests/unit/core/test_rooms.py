@@ -38,6 +38,7 @@ LEVELS = {
     3: {
         "capability",
         "data",
+        "doctor",
         "engine",
         "fetch",
         "generate",

@@ -96,16 +96,6 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
     assert lines(done.stdout, "skip") == ["skip nodes: not looked at, as asked"]
 
 
-def test_an_account_that_cannot_be_checked_is_told(login):
-    def name_one(profile):
-        profile["default-resources"]["slurm_account"] = "nobody"
-
-    with edited(login, name_one):
-        done = login.run(*DOCTOR, "--study", "tiny", "--no-probe")
-    assert done.returncode == 1
-    assert "train: slurm_account 'nobody' is refused" in done.stdout
-
-
 def probe(patience=60, **resources):
     demand = Demand({"train": 1}, resources, 1, 0)
     found = look_at([demand], read_site(), read_profile("slurm"), patience)
