@@ -46,7 +46,7 @@ def _is_there(item: Item) -> bool:
 def _reach(host: str, study: str) -> Finding:
     try:
         answer = httpx2.head(host, timeout=SECONDS, follow_redirects=True)
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         return fail(
             "hub",
             f"{host} cannot be reached from here ({type(error).__name__}), and study"

@@ -107,6 +107,19 @@ def look_at(
         _clean_up(probes, folder, marks)
 
 
+def small(
+    demand: Demand, site: Site, profile: Profile, log: Path | str = "/dev/null"
+) -> list[str]:
+    """Return a call of sbatch for a small job where a demand's jobs run.
+
+    Raises:
+        SafegridError: there is no such place, or the plugin refuses it.
+    """
+    place = {k: v for k, v in demand.resources.items() if k in PLACE}
+    partition = request(demand, site).partition
+    return submit_line({**place, **SIZE}, partition, profile, log)
+
+
 def _probes(
     demands: Iterable[Demand], site: Site, profile: Profile, folder: Path
 ) -> list[Probe]:
@@ -117,14 +130,12 @@ def _probes(
             asked = request(demand, site)
             if asked.partition not in site.partitions:
                 continue
-            place = {k: v for k, v in demand.resources.items() if k in PLACE}
             at = folder / str(len(found))
-            line = submit_line(
-                {**place, **SIZE}, asked.partition, profile, at / "log.txt"
-            )
             words = [f"partition {asked.partition}", *map(str, asked.gres)]
-            words += [f"{k} {place[k]}" for k in PLACE[:3] if k in place]
+            named = (f"{k} {demand.resources.get(k, '')}" for k in PLACE[:3])
+            words += [word for word in named if not word.endswith(" ")]
             where = ", ".join(words)
+            line = small(demand, site, profile, at / "log.txt")
             found.setdefault(where, Probe(where, at, line, asked.gres))
     return list(found.values())
 

@@ -1,19 +1,24 @@
 """`safegrid doctor`: all checks of a profile, one line each, as they are made."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
 from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
-from safegrid.doctor.findings import Finding, fail, ok, report, skip
+from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
 from safegrid.doctor.plan import Demand, planned
 from safegrid.doctor.profile import Profile, read_profile
 from safegrid.doctor.site import Site
 from safegrid.errors import SafegridError
+from safegrid.runs import SLURM_JOB
 
 CONFIG = Path("config")
 PATIENCE = 180
+# The plugin's own variable beside `slurm-partition-config`.
+CHOSEN = "SNAKEMAKE_SLURM_PARTITIONS"
 
 
 def doctor(
@@ -91,13 +96,15 @@ def _slurm(
         yield fail("SLURM", f"its controller does not answer: {error}")
         yield skip("jobs and nodes", "need the controller")
         return
-    yield _controller(there)
-    probing = patience is not None
-    yield from _guarded("status", lambda: status.look_at(found, there, probing))
+    yield from _controller(there)
     try:
-        demands = planned(found, study, sources_dir)
+        demands, trouble = planned(found, study, sources_dir), None
     except SafegridError as error:
-        yield fail("plan", str(error))
+        demands, trouble = [], str(error)
+    line = _line(demands, there, found) if patience is not None else None
+    yield from _guarded("status", lambda: status.look_at(found, there, line))
+    if trouble is not None:
+        yield fail("plan", trouble)
         yield skip("jobs and nodes", "need the plan")
         return
     yield from _demands(demands, found, there, study)
@@ -107,13 +114,28 @@ def _slurm(
     yield from _guarded("nodes", lambda: probe.look_at(demands, there, found, patience))
 
 
-def _controller(there: Site) -> Finding:
+def _controller(there: Site) -> Iterator[Finding]:
     version = there.settings.get("SLURM_VERSION", "of unknown version")
-    return ok(
+    yield ok(
         "SLURM",
         f"{version}, {len(there.nodes)} nodes, partitions"
         f" {', '.join(sorted(there.partitions))}",
     )
+    if SLURM_JOB in os.environ:
+        yield warn(
+            "SLURM",
+            f"this runs inside of job {os.environ[SLURM_JOB]}: what is submitted from"
+            " there inherits its settings; run Snakemake on a login node",
+        )
+
+
+def _line(demands: list[Demand], there: Site, found: Profile) -> list[str] | None:
+    """Return a call of sbatch that this site takes, as far as can be told."""
+    for demand in demands:
+        with suppress(SafegridError):  # told by the demand's own check
+            if not any(fit.problems(demand, fit.request(demand, there), there)):
+                return probe.small(demand, there, found)
+    return None
 
 
 def _demands(
@@ -122,6 +144,12 @@ def _demands(
     """Check what each kind of submission of the study asks for."""
     count = sum(demand.submissions for demand in demands)
     yield ok("plan", f"study {study}: {count} jobs on the cluster when all is made")
+    if chosen := found.settings().partition_config or os.environ.get(CHOSEN):
+        yield warn(
+            "plan",
+            f"{chosen} chooses partitions when jobs are submitted; below, jobs without"
+            " slurm_partition are held against the default one",
+        )
     for demand in demands:
         yield from fit.look_at(demand, there, found)
     partitions = set()

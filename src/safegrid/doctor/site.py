@@ -20,7 +20,7 @@ GRES = re.compile(r"(\w+)(?::([A-Za-z_][\w.-]*))?(?::(\d+))?(?:\(.*\))?$")
 # A comma within parentheses belongs to the sockets that a GPU hangs on.
 COMMA = re.compile(r",(?![^(]*\))")
 TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?$")
-AWAY = ("DOWN", "DRAIN", "FAIL", "MAINT", "NOT_RESPONDING", "POWERED_DOWN", "UNKNOWN")
+AWAY = {"DOWN", "DRAIN", "FAIL", "FAILING", "MAINT", "NOT_RESPONDING", "UNKNOWN"}
 
 
 @dataclass(frozen=True, order=True)
@@ -51,7 +51,8 @@ class Node:
     @property
     def is_away(self) -> bool:
         """Whether no job can start there as it is now."""
-        return self.state.endswith("*") or any(word in self.state for word in AWAY)
+        # A node that was powered down to save power is woken by a job.
+        return "*" in self.state or not AWAY.isdisjoint(re.findall(r"\w+", self.state))
 
     def has(self, wanted: Gres) -> bool:
         """Whether it has so many of a kind, and of the model where one is named."""

@@ -11,7 +11,6 @@ import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from safegrid.doctor.findings import Finding, fail, ok, skip, warn
 from safegrid.doctor.profile import Profile
@@ -33,14 +32,14 @@ REMEDY = (
 )
 
 
-def look_at(profile: Profile, site: Site, probe: bool) -> Iterator[Finding]:
+def look_at(profile: Profile, site: Site, line: list[str] | None) -> Iterator[Finding]:
     """Check which command tells jobs' states, and the traps in it.
 
     Args:
         profile: under which jobs are submitted.
         site: what the cluster has.
-        probe: whether a job may be submitted that never starts, to see how its
-            cancelling is told.
+        line: a call of sbatch for a job that is held and cancelled, to see how that
+            is told; none where nothing may be submitted.
     """
     from snakemake_executor_plugin_slurm.job_status_query import (
         get_min_job_age,
@@ -54,7 +53,7 @@ def look_at(profile: Profile, site: Site, probe: bool) -> Iterator[Finding]:
     yield from _prefix(profile, settings.jobname_prefix or "")
     if used == "sacct":
         fell = fallen_back(settings.status_command, age, first)
-        yield from _sacct(profile, site, fell, probe)
+        yield from _sacct(profile, site, fell, line)
     else:
         yield _squeue(settings.status_command, age)
 
@@ -129,7 +128,9 @@ def _squeue(asked: str, age: int | None) -> Finding:
     return ok(SUBJECT, f"squeue, and ended jobs are remembered for {age} s")
 
 
-def _sacct(profile: Profile, site: Site, fell: str, probe: bool) -> Iterator[Finding]:
+def _sacct(
+    profile: Profile, site: Site, fell: str, line: list[str] | None
+) -> Iterator[Finding]:
     from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct
 
     if site.setting("AccountingStorageType") in ("", "accounting_storage/none"):
@@ -148,16 +149,16 @@ def _sacct(profile: Profile, site: Site, fell: str, probe: bool) -> Iterator[Fin
         yield fail(SUBJECT, f"{fell}sacct is used, but does not answer: {error}")
         return
     yield ok(SUBJECT, f"{fell}sacct, and it answers")
-    yield _cancelled(probe, profile)
+    yield _cancelled(line)
 
 
-def _cancelled(probe: bool, profile: Profile) -> Finding:
+def _cancelled(line: list[str] | None) -> Finding:
     """See how sacct tells of a cancelled job: of an old one, else of one for this."""
     states = cancelled(_cancelled_before())
-    if not states and probe:
-        states = cancelled(_cancel_one(profile))
+    if not states and line is not None:
+        states = cancelled(_cancel_one(line))
     if not states:
-        return (warn if probe else skip)(
+        return (skip if line is None else warn)(
             "cancelled jobs",
             "no cancelled job to look at; if sacct tells `CANCELLED by UID`, as it does"
             f" unless wrapped, Snakemake waits for such a job FOR EVER: {REMEDY}",
@@ -178,13 +179,9 @@ def _cancelled_before() -> str:
     return ask(*query, *span)
 
 
-def _cancel_one(profile: Profile) -> str:
+def _cancel_one(line: list[str]) -> str:
     """Submit a job that is held, cancel it, and return what sacct tells of it."""
-    place: dict[str, Any] = profile.args.default_resources or {}
-    partition = getattr(place.get("slurm_partition"), "value", None)
-    options = ["--hold", "--output=/dev/null", "--job-name=safegrid-doctor", "-t", "1"]
-    options += [f"--partition={partition}"] if isinstance(partition, str) else []
-    job = ask("sbatch", "--parsable", *options, "--wrap", "true").split(";")[0].strip()
+    job = ask(*line, "--hold", "--wrap", "true").split(";")[0].strip()
     ask("scancel", job)
     query = ["sacct", "-X", "--parsable2", "--noheader", "--format=JobIdRaw,State"]
     deadline = time.monotonic() + ACCOUNTED_WITHIN

@@ -1,6 +1,7 @@
 """What scontrol prints is read as it is meant."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_nodes_have_what_jobs_may_take(site):
     assert [n.is_away for n in site.nodes] == [True, False]
     assert [n.name for n in site.nodes_of("gpu")] == ["n1", "n2"]
     assert [n.name for n in site.nodes_of("long")] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("state", "away"),
+    [
+        ("IDLE", False),
+        ("MIXED+PLANNED", False),
+        ("IDLE+CLOUD+POWERED_DOWN", False),
+        ("DOWN", True),
+        ("IDLE*", True),
+        ("MIXED+DRAIN", True),
+        ("IDLE+MAINT", True),
+    ],
+)
+def test_a_node_is_away_when_no_job_can_start_there(site, state, away):
+    assert replace(site.nodes[0], state=state).is_away is away
 
 
 @pytest.mark.parametrize(

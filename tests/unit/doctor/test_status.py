@@ -15,7 +15,6 @@ class Profile:
     """What of a profile is asked here."""
 
     file = "profiles/slurm/config.yaml"
-    args = SimpleNamespace(default_resources=None)
 
     def __init__(self, command, first=20, prefix="safegrid"):
         self._settings = SimpleNamespace(
@@ -32,11 +31,11 @@ class Profile:
 def look(commands):
     """Look at a profile where SLURM remembers jobs so long and sacct tells so much."""
 
-    def call(profile, site, age, sacct="", probe=False):
+    def call(profile, site, age, sacct="", line=None):
         commands("scontrol", f"MinJobAge               = {age} sec")
         commands("squeue", "")
         commands("sacct", sacct)
-        found = status.look_at(profile, site, probe)
+        found = status.look_at(profile, site, line)
         return [f for f in found if f.subject != "job names"]
 
     return call
@@ -105,7 +104,7 @@ def test_where_no_job_was_ever_cancelled_one_is(look, commands, monkeypatch):
     # The command tells the same whatever it is asked: of the past it tells nothing.
     monkeypatch.setattr(status, "_cancelled_before", lambda: "")
     told = "9|CANCELLED by 0"
-    found = look(Profile("sacct"), ACCOUNTED, 300, told, probe=True)
+    found = look(Profile("sacct"), ACCOUNTED, 300, told, line=["sbatch", "--parsable"])
     assert found[-1].state == "fail"
     assert "'CANCELLED by 0'" in found[-1].text
 
@@ -119,6 +118,6 @@ def test_without_a_cancelled_job_and_without_probes_nothing_is_claimed(look):
 def test_a_prefix_that_the_plugin_refuses_is_told(commands):
     commands("scontrol", "MinJobAge = 300 sec")
     commands("squeue", "")
-    first = next(status.look_at(Profile("squeue", prefix="our jobs"), FREE, False))
+    first = next(status.look_at(Profile("squeue", prefix="our jobs"), FREE, None))
     assert (first.state, first.subject) == ("fail", "job names")
     assert "'our jobs'" in first.text
