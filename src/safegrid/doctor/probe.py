@@ -5,80 +5,38 @@ asks for partition, account and GPUs as the study's own jobs do, for one CPU and
 minutes. One that does not start in time is cancelled.
 """
 
-import os
-import shlex
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
 
 from safegrid.doctor.answer import look_at_answer
 from safegrid.doctor.findings import Finding, fail, ok, warn
-from safegrid.doctor.fit import request
+from safegrid.doctor.fit import problems, request
+from safegrid.doctor.job import (
+    AT_WORK,
+    WAITING,
+    Probe,
+    last_words,
+    seconds_until,
+    submit,
+    wait,
+)
 from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.site import Gres, Site, ask
+from safegrid.doctor.site import Site, ask
 from safegrid.doctor.submit import submit_line
 from safegrid.errors import SafegridError
-from safegrid.files import read_json, write_json, write_text
-from safegrid.runs import announce
+from safegrid.files import read_json
 
 FOLDER = Path(".snakemake/safegrid-doctor")
 # What decides where a job may run; the size of a probe is its own.
 PLACE = ("slurm_account", "qos", "constraint", "gres", "gpu", "gpu_model")
 SIZE: dict[str, Resource] = {"runtime": 5, "mem_mb": 4000, "_cores": 1}
-WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED"}
-AT_WORK = {"RUNNING", "COMPLETING"}
-POLL_SECONDS = 0.5
-WORK_SECONDS = 330
-"""In which a probe that runs must end; SLURM ends it after five minutes."""
-
-SCRIPT = """\
-#!/bin/bash
-set -euo pipefail
-# Snakemake itself starts there with the Python that it runs with here.
-[ -x {python} ] || {{ echo "error: no {python} on $(hostname)" >&2; exit 1; }}
-. "$SAFEGRID_HOME/profiles/slurm/job.sh"
-python -m safegrid probe-node --ask {ask} --out {out}
-"""
-
-
-@dataclass
-class Probe:
-    """A job that looks at a node.
-
-    Attributes:
-        place: partition and GPUs that it asks for, in words.
-        folder: where question, answer and log lie.
-        line: the call of sbatch, without the script.
-    """
-
-    place: str
-    folder: Path
-    line: list[str]
-    gres: tuple[Gres, ...]
-    job: str = ""
-
-    @property
-    def subject(self) -> str:
-        """What its findings are about."""
-        return f"node of {self.place}"
-
-    @property
-    def answer(self) -> Path:
-        """What the node writes."""
-        return self.folder / "answer.json"
-
-    @property
-    def log(self) -> Path:
-        """What the job printed."""
-        return self.folder / "log.txt"
 
 
 def look_at(
@@ -97,8 +55,8 @@ def look_at(
     marks = _marks(token)
     probes = _probes(demands, site, profile, folder)
     try:
-        submitted = [_submit(probe, token, marks) for probe in probes]
-        yield from (finding for finding in submitted if finding)
+        for probe in probes:
+            yield from _send(probe, token, marks)
         deadline = time.monotonic() + patience
         for probe in probes:
             if probe.job:
@@ -128,7 +86,7 @@ def _probes(
     for demand in demands:
         with suppress(SafegridError):  # told by the demand's own check
             asked = request(demand, site)
-            if asked.partition not in site.partitions:
+            if any(problems(demand, asked, site)):
                 continue
             at = folder / str(len(found))
             words = [f"partition {asked.partition}", *map(str, asked.gres)]
@@ -161,29 +119,17 @@ def _marks(token: str) -> dict[str, Path]:
     return found
 
 
-def _submit(probe: Probe, token: str, marks: Mapping[str, Path]) -> Finding | None:
-    """Submit a probe; return what went wrong, if anything."""
-    question = probe.folder / "ask.json"
-    names = {name: str(mark) for name, mark in marks.items()}
-    write_json(question, {"token": token, "marks": names})
-    paths = {"python": sys.executable, "ask": question, "out": probe.answer}
-    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
-    script = probe.folder / "probe.sh"
-    write_text(script, SCRIPT.format(**quoted))
-    # Jobs of a run inherit this; a probe sees what they will see.
-    variables = {**os.environ, **announce(Path.cwd())}
+def _send(probe: Probe, token: str, marks: Mapping[str, Path]) -> Iterator[Finding]:
     try:
-        told = ask(*probe.line, str(script), env=variables)
+        submit(probe, token, marks)
     except SafegridError as error:
-        return fail(probe.subject, f"the probe was not accepted: {error}")
-    probe.job = told.split(";")[0].strip()
-    return None
+        yield fail(probe.subject, f"the probe was not accepted: {error}")
 
 
 def _look(
     probe: Probe, token: str, profile: Profile, deadline: float
 ) -> Iterator[Finding]:
-    state, reason = _wait(probe.job, deadline)
+    state, reason = wait(probe.job, deadline)
     if state in WAITING:
         yield warn(
             probe.subject,
@@ -192,14 +138,16 @@ def _look(
         )
         return
     if state in AT_WORK:
-        yield fail(probe.subject, f"the probe hangs, and was cancelled: {_said(probe)}")
+        yield fail(
+            probe.subject, f"the probe hangs, and was cancelled: {last_words(probe)}"
+        )
         return
-    seconds = _seconds_until(probe.answer, profile.args.latency_wait)
+    seconds = seconds_until(probe.answer, profile.args.latency_wait)
     if seconds is None:
         yield fail(
             probe.subject,
             f"the probe ended ({state}) and no answer came in"
-            f" {profile.args.latency_wait} s (latency-wait): {_said(probe)}",
+            f" {profile.args.latency_wait} s (latency-wait): {last_words(probe)}",
         )
         return
     answer = read_json(probe.answer)
@@ -210,45 +158,6 @@ def _look(
         f" {profile.args.latency_wait} s)",
     )
     yield from look_at_answer(probe.subject, answer, token, probe.gres)
-
-
-def _wait(job: str, deadline: float) -> tuple[str, str]:
-    """Wait until a job has ended, or has not started in time; return how it stands."""
-    while True:
-        try:
-            told = ask("squeue", "-h", "--states=all", "-j", job, "-o", "%T|%r")
-        except SafegridError:
-            told = ""
-        state, _, reason = told.strip().partition("|")
-        limit = deadline + (WORK_SECONDS if state in AT_WORK else 0)
-        if state not in WAITING | AT_WORK:
-            return state or "forgotten by SLURM", reason
-        if time.monotonic() > limit:
-            return state, reason
-        time.sleep(POLL_SECONDS)
-
-
-def _seconds_until(file: Path, patience: float) -> float | None:
-    """Wait for a file of another machine; return how long it took, or None."""
-    start = time.monotonic()
-    while True:
-        # Listing a folder makes a network file system look again.
-        if file.name in os.listdir(file.parent):
-            return time.monotonic() - start
-        if time.monotonic() - start > patience:
-            return None
-        time.sleep(POLL_SECONDS)
-
-
-def _said(probe: Probe) -> str:
-    """Return the last line of a probe's log, or what a missing log means."""
-    if not probe.log.exists():
-        return (
-            f"not even its log is here, so {Path.cwd()} is not the same folder on that"
-            " node; work in a folder that all nodes share"
-        )
-    lines = probe.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it printed nothing"
 
 
 def _clean_up(probes: list[Probe], folder: Path, marks: Mapping[str, Path]) -> None:
