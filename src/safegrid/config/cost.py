@@ -61,8 +61,9 @@ class ShapeSpec(Block):
         """Widths in and out of the matrices of a layer, all experts' among them."""
         attention = [(self.width, self.queries), (self.queries, self.width)]
         attention += [(self.width, self.keys)] * 2
-        up = [(self.width, self.feed_forward)] * (2 if self.gated else 1)
-        return attention + (up + [(self.feed_forward, self.width)]) * self.experts
+        mlp = [(self.width, self.feed_forward)] * (2 if self.gated else 1)
+        mlp.append((self.feed_forward, self.width))
+        return attention + mlp * self.experts
 
     @property
     def head(self) -> int:

@@ -46,7 +46,7 @@ class Data:
         """
         path = self.root / f"{self.study.root}/pairs/{base}/{dataset}.parquet"
         if path.is_file():
-            chosen, rejected = _pair_lengths(path)
+            chosen, rejected = _pair_lengths(path, self._named(path))
             return Pairs(chosen, merge([chosen, rejected]))
         spec = self.study.config.study.datasets[dataset]
         found = self._file(spec.source, spec.file)
@@ -71,8 +71,9 @@ class Data:
         for name in dict.fromkeys([base, *self.study.bases]):
             path = folder / name / f"{benchmark}.parquet"
             if path.is_file():
-                other = "" if name == base else f", in place of {base}'s"
-                return count(_list_lengths(path, "ids"), f"{self._named(path)}{other}")
+                other = "" if name == base else f" in place of {base}'s"
+                source = f"lengths measured: {self._named(path)}{other}"
+                return count(_list_lengths(path, "ids"), source)
         spec = self.study.prompt_spec(benchmark)
         found = self._file(spec.source, spec.file)
         source = _said(spec.source, spec.file, found.why)
@@ -92,12 +93,13 @@ class Data:
         for known in dict.fromkeys([cell, untouched]):
             path = self.root / self.study.responses(known)
             if path.is_file():
-                other = "" if known == cell else ", in place of what is not there"
-                return count(_numbers(path, "n_tokens"), f"{self._named(path)}{other}")
+                other = "" if known == cell else " in place of models that have none"
+                source = f"lengths measured: {self._named(path)}{other}"
+                return count(_numbers(path, "n_tokens"), source)
         decode = self.study.config.benchmarks[cell.benchmark].decode
         assert decode is not None, "prompted benchmarks are decoded (checked on load)"
         rows = self.prompts(cell.model.base, cell.benchmark).rows * decode.samples
-        source = "every answer as long as max_new_tokens allows, which is most"
+        source = "answers assumed to be as long as max_new_tokens allows, at most"
         return Tokens((decode.max_new_tokens,), (rows,), source, False)
 
     def labelled(self, judge: str) -> tuple[Tokens, Tokens]:
@@ -126,7 +128,7 @@ class Data:
                 " assumptions.yaml what to assume"
             )
         rows = min(found.rows, limit or found.rows)
-        return found, assume(found.prompt, rows, f"assumed of {name}: {found.why}")
+        return found, assume(found.prompt, rows, _said("task", name, found.why))
 
     def _file(self, source: str, file: str) -> FileAssumed:
         found = self.assumed.sources.get(source, {}).get(file)
@@ -142,7 +144,7 @@ class Data:
 
 
 def _said(source: str, file: str, why: str) -> str:
-    return f"assumed of {source} {file}: {why}"
+    return f"lengths and rows assumed, {why}: {source} {file}"
 
 
 def _answer(found: FileAssumed, source: str, file: str) -> Lengths:
@@ -155,11 +157,11 @@ def _p95(lengths: Lengths) -> float:
     return lengths.p95 or lengths.mean
 
 
-def _pair_lengths(path: Path) -> Iterator[Tokens]:
+def _pair_lengths(path: Path, name: str) -> Iterator[Tokens]:
     prompts = _list_lengths(path, "prompt_ids")
     for side in ("chosen_ids", "rejected_ids"):
         sums = zip(prompts, _list_lengths(path, side), strict=True)
-        yield count((a + b for a, b in sums), str(path))
+        yield count((a + b for a, b in sums), f"lengths measured: {name}")
 
 
 def _list_lengths(path: Path, column: str) -> list[int]:

@@ -9,8 +9,6 @@ from safegrid.cost.tokens import Tokens
 
 # Sequences that vLLM answers at a time, by its default.
 VLLM_SEQUENCES = 256
-# Tokens at which classifiers of the BERT family end.
-CLASSIFIER_CONTEXT = 512
 
 
 @dataclass(frozen=True)
@@ -27,31 +25,32 @@ class Asked:
         read = forward(self.shape, self.device, prompts.total * decode.samples)
         return read + self._decoded(prompts.mean, answers, decode.max_new_tokens)
 
-    def judge(self, spec: JudgeSpec, prompt: float, answers: Tokens) -> Work:
-        """Return the work of reading answers.
+    def beside(self, spec: JudgeSpec, prompt: float) -> float:
+        """Return the tokens that a judge reads beside an answer.
+
+        A guard reads the exchange in its template, a likelihood prompt and answer, a
+        classifier the answer alone.
+        """
+        if spec.kind == "guard":
+            return self.assumed.guard + prompt
+        return prompt if spec.kind == "likelihood" else 0.0
+
+    def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
+        """Return the work of judging answers.
 
         Args:
-            spec: of the judge. A guard reads the exchange in its template, once more for
-                each of its questions, and writes a category line for unsafe ones. A
-                likelihood reads prompt and answer, a classifier the answer.
-            prompt: tokens of a prompt in the mean.
-            answers: lengths of what was answered.
+            spec: of the judge. A guard reads once more for each of its questions, and
+                writes a category line for unsafe answers.
+            read: lengths of what it reads of each, `beside` included.
         """
-        if spec.kind == "likelihood":
-            tokens = answers.total + answers.rows * prompt
-            return forward(self.shape, self.device, tokens)
-        if spec.kind != "guard":
-            tokens = min(answers.total, CLASSIFIER_CONTEXT * answers.rows)
-            return forward(self.shape, self.device, tokens)
-        context = self.assumed.guard + prompt + answers.mean
         times = 1 + len(spec.questions)
-        work = forward(self.shape, self.device, times * answers.rows * context)
-        unsafe = round(self.assumed.unsafe * answers.rows)
+        work = forward(self.shape, self.device, times * read.total)
+        unsafe = round(self.assumed.unsafe * read.rows)
         if not spec.category_tokens or not unsafe:
             return work
-        line = Tokens((spec.category_tokens,), (unsafe,), answers.source, False)
-        again = forward(self.shape, self.device, unsafe * context)
-        return work + again + self._decoded(context, line, spec.category_tokens)
+        line = Tokens((spec.category_tokens,), (unsafe,), read.source, False)
+        again = forward(self.shape, self.device, unsafe * read.mean)
+        return work + again + self._decoded(read.mean, line, spec.category_tokens)
 
     def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
         """Return the work of a task: options scored, or answers written.

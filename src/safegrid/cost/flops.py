@@ -1,8 +1,9 @@
 """FLOPs and seconds: training, scoring and decoding against the limits of a GPU.
 
-N are the parameters that a token goes through. A token costs 2N forward, 4N backward (2N
-where the weights are frozen under an adapter) and 2N more where activations are computed
-again. N counts the embedding table, which is only looked up, as the field's 6N does.
+N are the parameters that a token goes through. A token costs 2N forward, 4N backward
+(2N where the weights are frozen under an adapter) and 2N more where activations are
+computed again. N counts the embedding table, which is only looked up, as the field's
+6N does.
 Attention's own products are left out: 6 x layers x width x length a token, 0.6 % of 6N
 for Falcon 11B at 256 tokens, 2.3 % at 1,024.
 """

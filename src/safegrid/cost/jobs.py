@@ -115,13 +115,13 @@ class Planner:
                     yield _filled(job, self._reference, model, *settings)
 
     def _reference(self, model: Model, precision: str, micro_batch: int) -> Figures:
-        shape, source, _ = self.base(model.base)
+        shape, source = self.base(model.base)
         recipe = self.study.recipe(model.recipe)
         both = self.data.pairs(model.base, recipe.dataset).both
         return {
             "work": trainings.reference(shape, self.device, both, precision),
             "memory": memory.reference_memory(
-                shape, precision, micro_batch, both.longest
+                shape, precision, micro_batch, self._longest(recipe.dataset)
             ),
             "reads": both,
             "sources": (source, both.source),
@@ -134,7 +134,7 @@ class Planner:
             yield _filled(job, self._training, model)
 
     def _training(self, model: Model) -> Figures:
-        shape, source, _ = self.base(model.base)
+        shape, source = self.base(model.base)
         recipe = self.study.recipe(model.recipe)
         pairs = self.data.pairs(model.base, recipe.dataset)
         trainer = METHODS[recipe.method].trainer
@@ -143,11 +143,16 @@ class Planner:
         return {
             "gpus": settings.processes,
             "work": trainings.train(shape, self.device, read, recipe),
-            "memory": memory.training_memory(shape, settings, trainer, read.longest),
+            "memory": memory.training_memory(
+                shape, settings, trainer, self._longest(recipe.dataset)
+            ),
             "reads": read,
             "sources": (source, read.source),
             "disk": trainings.model_bytes(shape, settings),
         }
+
+    def _longest(self, dataset: str) -> int:
+        return self.study.config.study.datasets[dataset].max_length
 
     def _generations(self) -> Iterator[Job]:
         for cell in self.study.cells(self.study.prompted):
@@ -155,7 +160,7 @@ class Planner:
             yield _filled(job, self._generation, cell)
 
     def _generation(self, cell: Cell) -> Figures:
-        shape, source, _ = self.base(cell.model.base)
+        shape, source = self.base(cell.model.base)
         prompts = self.data.prompts(cell.model.base, cell.benchmark)
         answers = self.data.answers(cell)
         decode = self.study.config.benchmarks[cell.benchmark].decode
@@ -195,12 +200,14 @@ class Planner:
         return self._read(name, "", prompts, answers)
 
     def _read(self, name: str, base: str, prompts: Tokens, answers: Tokens) -> Figures:
-        shape, source, _ = self.judge(name, base)
+        shape, source = self.judge(name, base)
         entry = self.study.config.judges[name]
+        asked = self._asked(shape)
+        read = answers.shifted(round(asked.beside(entry, prompts.mean)))
         return {
-            "work": self._asked(shape).judge(entry, prompts.mean, answers),
+            "work": asked.judge(entry, read),
             "memory": self._held(shape, written=entry.category_tokens > 0),
-            "reads": answers,
+            "reads": read,
             "sources": (source, prompts.source, answers.source),
         }
 
@@ -210,17 +217,16 @@ class Planner:
             yield _filled(job, self._capability, cell)
 
     def _capability(self, cell: Cell) -> Figures:
-        shape, source, _ = self.base(cell.model.base)
+        shape, source = self.base(cell.model.base)
         suite = self.study.config.benchmarks[cell.benchmark]
         tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
         asked = self._asked(shape)
-        prompts = merge([lengths for _, lengths in tasks])
         works = [asked.task(task, lengths) for task, lengths in tasks]
         return {
             "work": sum(works, start=NOTHING),
             "memory": self._held(shape, written=True),
-            "reads": prompts,
-            "sources": (source, prompts.source),
+            "reads": merge([lengths for _, lengths in tasks]),
+            "sources": (source, *(lengths.source for _, lengths in tasks)),
         }
 
     def _asked(self, shape: ShapeSpec) -> Asked:

@@ -1,8 +1,8 @@
 """Bytes that a job holds on its GPU, as our trainers and our engine use it.
 
-Training: weights are loaded in float32 whatever the precision, `precision: bfloat16` is
-autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes the
-logits in tiles, but for ORPO's, which makes all of them. Activations are what torch keeps
+Training: weights are loaded in float32 whatever the precision, `precision: bfloat16`
+is autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes
+the logits in tiles; ORPO's trainer makes all of them. Activations are what torch keeps
 for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
 """
 
@@ -13,13 +13,13 @@ from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.cost.flops import BYTES
 from safegrid.methods import Trainer
 
-# Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot use
-# have the rest. A guess.
+# Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot
+# use have the rest. A guess.
 USABLE = 0.93
 # The rows and columns of logits that TRL's fused head has at a time.
 TILE_TOKENS, TILE_WORDS = 4096, 32_768
-# Bytes a logit while ORPO's loss is computed: logits, their gradient, shifted copies and
-# log-probabilities of the chosen half. Read in its code.
+# Bytes a logit while ORPO's loss is computed: logits, their gradient, shifted copies
+# and log-probabilities of the chosen half. Read in its code.
 ORPO_LOGIT = {"float32": 20, "bfloat16": 14}
 # Positions whose logits our engine widens to float32 at a time (`engine/scoring.py`).
 SLICE = 2048
@@ -29,8 +29,8 @@ ROOM = 64
 VLLM_SHARE = 0.9
 
 # Bytes that torch keeps for the backward, for each token and layer: a number of the
-# model's width, of its queries' width, of its MLP's. Llama stands for gated MLPs, Falcon
-# for the others; Gemma 2 keeps two fifths more.
+# model's width, of its queries' width, of its MLP's. Llama stands for gated MLPs,
+# Falcon for the others; Gemma 2 keeps two fifths more.
 KEPT: dict[tuple[bool, str, bool], tuple[float, float, float]] = {
     (True, "float32", False): (24.5, 17.2, 16.1),
     (True, "float32", True): (48.8, 25.9, 20.2),

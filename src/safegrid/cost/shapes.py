@@ -24,11 +24,10 @@ HEAD = 128
 
 
 class Known(NamedTuple):
-    """A shape, and where it is known from, in words."""
+    """A shape, and where it is known from: words, and the model's name."""
 
     shape: ShapeSpec
     source: str
-    measured: bool
 
 
 def read_shape(config: Mapping[str, Any]) -> ShapeSpec | None:
@@ -88,14 +87,14 @@ def of_billions(billions: float) -> ShapeSpec:
 def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     """Return the shape of a base; None where nobody says anything of it."""
     entry = study.config.bases[base]
-    found = _of_folder(root / f"results/bases/{base}") or _stated(entry, base)
+    found = _of_folder(root, f"results/bases/{base}") or _stated(entry, base)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
-        return _grown(world.base, text, entry.world)
+        return _grown(world.base, text, base)
     if found is None and entry.billions is not None:
-        source = f"assumed from its {entry.billions:g} billion parameters"
-        return Known(of_billions(entry.billions), source, False)
+        source = f"shape assumed from its billions of parameters: {base}"
+        return Known(of_billions(entry.billions), source)
     return found
 
 
@@ -106,23 +105,23 @@ def judge_shape(
     entry = study.config.judges[judge]
     if entry.kind == "likelihood":
         return base_shape(study, base, root)
-    found = _of_folder(root / f"results/judges/{judge}") or _stated(entry, judge)
+    found = _of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
-        return _grown(_judge_of(world, entry.kind), world.vocabulary, entry.world)
+        return _grown(_judge_of(world, entry.kind), world.vocabulary, judge)
     return found
 
 
-def _of_folder(folder: Path) -> Known | None:
-    path = folder / "config.json"
+def _of_folder(root: Path, folder: str) -> Known | None:
+    path = root / folder / "config.json"
     shape = read_shape(read_json(path)) if path.is_file() else None
-    return None if shape is None else Known(shape, f"read in {path}", True)
+    return None if shape is None else Known(shape, f"shape read in: {folder}")
 
 
 def _stated(entry: ModelUpstream, name: str) -> Known | None:
     if entry.shape is None:
         return None
-    return Known(entry.shape, f"stated as `shape` of {name} in the registry", False)
+    return Known(entry.shape, f"shape stated in the registry, from memory: {name}")
 
 
 def _judge_of(world: World, kind: str) -> Grown:
@@ -130,7 +129,7 @@ def _judge_of(world: World, kind: str) -> Grown:
     return found
 
 
-def _grown(grown: Grown, vocabulary: int, world: str) -> Known:
+def _grown(grown: Grown, vocabulary: int, name: str) -> Known:
     shape = ShapeSpec(
         layers=grown.layers,
         width=grown.hidden,
@@ -139,4 +138,4 @@ def _grown(grown: Grown, vocabulary: int, world: str) -> Known:
         vocabulary=vocabulary,
         tied=True,
     )
-    return Known(shape, f"of world {world}, as it will be grown", True)
+    return Known(shape, f"shape as its world grows it: {name}")

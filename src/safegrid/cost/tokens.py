@@ -40,7 +40,9 @@ class Tokens:
     @cached_property
     def total(self) -> int:
         """Tokens of all of them."""
-        return sum(n * count for n, count in zip(self.lengths, self.counts, strict=True))
+        return sum(
+            n * count for n, count in zip(self.lengths, self.counts, strict=True)
+        )
 
     @property
     def mean(self) -> float:
@@ -87,9 +89,7 @@ def count(lengths: Iterable[int], source: str) -> Tokens:
     )
 
 
-def assume(
-    spec: Lengths, rows: int, source: str, longest: int | None = None
-) -> Tokens:
+def assume(spec: Lengths, rows: int, source: str, longest: int | None = None) -> Tokens:
     """Return a histogram of assumed lengths: log-normal by its mean and its p95.
 
     Args:
@@ -135,8 +135,9 @@ def _quantile(spec: Lengths, place: float) -> float:
 def _log_normal(mean: float, p95: float) -> NormalDist:
     """Return the normal distribution of the logarithms.
 
-    mean = exp(m + s^2 / 2) and p95 = exp(m + z s), so s^2 / 2 - z s + ln(p95 / mean) = 0.
-    Where p95 is too far from the mean for a log-normal, the widest one is taken.
+    mean = exp(m + s^2 / 2) and p95 = exp(m + z s), so
+    s^2 / 2 - z s + ln(p95 / mean) = 0. Where p95 is too far from the mean for a
+    log-normal, the widest one is taken.
     """
     inside = P95**2 - 2 * log(p95 / mean)
     sigma = P95 - sqrt(max(0.0, inside))
