@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config.cost import GpuSpec
-from safegrid.cost.fit import RULES, problems_of_fit
+from safegrid.cost.fit import problems_of_fit
+from safegrid.cost.needs import RULES
 from safegrid.cost.registry import load_gpus, meant, pick_gpu
 from safegrid.errors import ConfigError
 from safegrid.study import Study
