@@ -45,5 +45,7 @@ def report(findings: Iterable[Finding]) -> int:
     failed = 0
     for finding in findings:
         failed += finding.state == "fail"
-        print(f"{finding.state:4} {finding.subject}: {finding.text}", flush=True)
+        # Messages of others may have several lines.
+        text = " ".join(finding.text.split())
+        print(f"{finding.state:4} {finding.subject}: {text}", flush=True)
     return failed

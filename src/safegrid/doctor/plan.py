@@ -21,6 +21,8 @@ RULE = re.compile(r"^( *)(?:local)?rule (\w+):$")
 GROUP = re.compile(r"Group job (\S+) \(jobs in lexicogr")
 FIELD = re.compile(r"^ +(input|output|threads|resources): (.*)$")
 PAIR = re.compile(r", (?=\w+=)")
+ERROR = re.compile(r"^\w*(?:Error|Exception)\b.*:", re.MULTILINE)
+LINES = 8
 # Written beside `mem_mb` and `disk_mb` in words.
 IN_WORDS = {"mem", "disk", "mem_mib", "disk_mib", "tmpdir"}
 TO_BE_DETERMINED = "<TBD>"
@@ -98,12 +100,19 @@ def planned(profile: Profile, study: str, sources_dir: str | None) -> list[Deman
         command.append(f"sources_dir={sources_dir}")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = (done.stderr + done.stdout).strip().splitlines()
-        told = " ".join(line.strip() for line in lines[-3:])
+        told = error_of(done.stderr + done.stdout)
         raise ConfigError(f"Snakemake cannot plan study {study!r}: {told}")
     jobs = parse(done.stdout + done.stderr)
     sent = [j for j in jobs if j.group is not None or j.rule in profile.submitted]
     return demands(sent, profile.args.cores)
+
+
+def error_of(text: str) -> str:
+    """Return what Snakemake says went wrong, without what it says before, and where."""
+    found = list(ERROR.finditer(text))
+    lines = (text[found[-1].start() :] if found else text).strip().splitlines()
+    told = [line.strip() for line in lines if not line.lstrip().startswith("File ")]
+    return " ".join(told[:LINES])
 
 
 def parse(text: str) -> list[Job]:

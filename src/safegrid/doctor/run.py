@@ -61,7 +61,7 @@ def _checks(
     name: str, study: str, sources_dir: str | None, patience: int | None
 ) -> Iterator[Finding]:
     """Make the checks in order; what hangs on a failed one is skipped."""
-    yield from _guarded("hub", lambda: hub.look_at(study, sources_dir, CONFIG))
+    yield from _guarded("study", lambda: hub.look_at(study, sources_dir, CONFIG))
     try:
         found = read_profile(name)
     except SafegridError as error:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from safegrid.doctor.plan import demands, parse
+from safegrid.doctor.plan import demands, error_of, parse
 from safegrid.errors import ConfigError
 
 TEXT = """\
@@ -69,6 +69,15 @@ def test_a_group_takes_the_time_of_its_layers_and_the_memory_of_the_widest():
     assert group.resources["mem_mb"] == 60000
     assert group.resources["gres"] == "gpu:1"
     assert group.resources["_cores"] == 2
+
+
+def test_of_a_failed_plan_only_the_error_is_told():
+    text = (
+        "Using profiles slurm\n    resources: mem_mb=1\nWorkflowError:\n"
+        '    gres is a string\n  File "rules/common.smk", line 42, in <module>\n'
+    )
+    assert error_of(text) == "WorkflowError: gres is a string"
+    assert error_of("killed") == "killed"
 
 
 def test_equal_demands_are_one():
