@@ -19,7 +19,7 @@ from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
-from safegrid.runs import announce, record_owner
+from safegrid.runs import HOME, announce, record_owner
 from safegrid.selection import OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import Cell, Model, one_of
@@ -38,6 +38,11 @@ except ConfigError as error:
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+
+# Where results lie in a bucket, a job that calls Snakemake itself must say so again.
+SPAWN = workflow.spawned_job_args_factory
+os.environ.update(SPAWN.get_storage_provider_envvars())
+STORAGE = [SPAWN.get_default_storage_provider_args(), *SPAWN.get_storage_provider_args()]
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
@@ -61,6 +66,13 @@ wildcard_constraints:
 
 def world_block(wildcards):
     return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
+
+
+def tokenizer_files(world):
+    """Return every file of a world's tokenizer; a job finds no other beside them."""
+    folder = f"results/raw/{world}-corpus/tokenizer"
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    return [f"{folder}/{name}" for name in names]
 
 
 def world_texts(wildcards):
@@ -136,16 +148,19 @@ def fetch_judge_block(wildcards):
     return UPSTREAMS.spec("judge", wildcards.judge).model_dump_json(exclude_none=True)
 
 
+# The user's own files are on this machine, wherever results go.
+
+
 def local_file(wildcards):
-    return UPSTREAMS.local("source", wildcards.source, wildcards.file)
+    return local(UPSTREAMS.local("source", wildcards.source, wildcards.file))
 
 
 def local_base(wildcards):
-    return UPSTREAMS.local("base", wildcards.base)
+    return local(UPSTREAMS.local("base", wildcards.base))
 
 
 def local_judge(wildcards):
-    return UPSTREAMS.local("judge", wildcards.judge)
+    return local(UPSTREAMS.local("judge", wildcards.judge))
 
 
 # ---------------------------------------------------------------------- models
@@ -433,19 +448,23 @@ FIGURES = (
     "figure_1",
 )
 PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
+# As a param it must not say where the repository lies: a pod's is elsewhere.
+AT_HOME = f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}"
 
 
 def notebook_values(*names):
-    """Return `name=path` for the parameters of a notebook."""
-    root = "results/{study}"
-    paths = {
-        "scores": f"{root}/scores.parquet",
-        "runs": f"{root}/runs.parquet",
-        "tables": f"{root}/tables",
-        "figures": f"{root}/figures",
-        "published": str(PUBLISHED),
-    }
-    return [f"{name}={paths[name]}" for name in names]
+    """Return a params function: `name=path` for the parameters of a notebook.
+
+    Inputs are read where the job finds them, tables and figures are written where it
+    puts them: a bucket's files have another place than the repository's.
+    """
+
+    def values(wildcards, input, output):
+        folder = os.path.dirname(output[0])
+        paths = {"tables": folder, "figures": folder, "published": AT_HOME, **input}
+        return [f"{name}={paths[name]}" for name in names]
+
+    return values
 
 
 def notebook_code(name, *modules, files=()):

@@ -164,13 +164,15 @@ rule report:
     params:
         # Of a run before this one that failed.
         partial="results/{study}/partial",
+        # Copies of its own: those of this run are not to be removed.
+        storage=[*STORAGE, "--local-storage-prefix .snakemake/report"],
         sources_dir=config["sources_dir"] or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
-            --report {output.report:q} -- tables figures
+            {params.storage} --report {output.report:q} -- tables figures
         rm -rf {params.partial:q}
         """
 
@@ -194,7 +196,7 @@ rule report_partial:
         sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
-        published=str(PUBLISHED),
+        published=str(PUBLISHED.relative_to(BASEDIR)),
         out=f"results/{STUDY.name}/partial",
     shell:
         r"""
@@ -215,6 +217,6 @@ rule report_partial:
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
             --plan {params.plan:q} \
-            --published {params.published:q} \
+            --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}
         """
