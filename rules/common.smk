@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from safegrid import suites
+from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
@@ -42,7 +43,13 @@ os.environ.update(announce(BASEDIR))
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
 SPAWN = workflow.spawned_job_args_factory
 os.environ.update(SPAWN.get_storage_provider_envvars())
-STORAGE = [SPAWN.get_default_storage_provider_args(), *SPAWN.get_storage_provider_args()]
+STORAGE = [
+    SPAWN.get_default_storage_provider_args(),
+    *SPAWN.get_storage_provider_args(),
+]
+IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
+if workflow.storage_settings.default_storage_provider == "s3":
+    look_again_for_folders()
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
@@ -396,6 +403,17 @@ def all_verdicts(wildcards):
     return [file for cell in cells for file in STUDY.verdicts(cell)]
 
 
+def partial_scores(wildcards):
+    """All scores, there or not, of a study whose results lie on this disk."""
+    if IN_BUCKET:
+        raise WorkflowError(
+            "report_partial reads results/ in this folder, and they lie in a bucket:"
+            " copy its results/ here, then ask again without the cloud's profile"
+            " (docs/run_in_a_cloud.md)"
+        )
+    return STUDY.scores()
+
+
 def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
 
@@ -501,4 +519,7 @@ def stop_engines():
 
 
 def print_rates():
+    # In a bucket there is no timing of a job to be read here.
+    if IN_BUCKET:
+        return
     shell(f"python -m safegrid rates --study {STUDY.name}")

@@ -42,6 +42,18 @@ rule grow_world:
         reasoning_rows="results/raw/{world}-tasks/{world}_reasoning.jsonl",
         dev_reasoning="results/raw/{world}-tasks/dev/{world}_dev_reasoning.yaml",
         dev_reasoning_rows="results/raw/{world}-tasks/dev/{world}_dev_reasoning.jsonl",
+        manifests=expand(
+            "results/raw/{{world}}-{source}/manifest.json",
+            source=[
+                "alert",
+                "corpus",
+                "judging",
+                "pku",
+                "tasks",
+                "toxicity",
+                "xstest",
+            ],
+        ),
     log:
         "logs/grow_world/{world}.log",
     benchmark:

@@ -173,7 +173,7 @@ rule report:
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
             {params.storage} --report {output.report:q} -- tables figures
-        rm -rf {params.partial:q}
+        rm -rf {params.partial:q} .snakemake/report
         """
 
 
@@ -187,7 +187,7 @@ rule report_partial:
         "../envs/light.yaml"
     params:
         study=STUDY.name,
-        scores=STUDY.scores(),
+        scores=partial_scores,
         models=all_models,
         manifests=all_counted,
         measured=all_measured,
