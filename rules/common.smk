@@ -39,6 +39,10 @@ except ConfigError as error:
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+# What a site does at the start of each of its jobs: modules, containers, scratch.
+shell.prefix(
+    '[ -z "${SLURM_JOB_ID:-}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
+)
 
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
 SPAWN = workflow.spawned_job_args_factory
@@ -239,6 +243,15 @@ def labelled_format(wildcards):
     return STUDY.labelled_format(wildcards.judge)
 
 
+# ---------------------------------------------------------------------- groups
+# A cluster's profile groups jobs by model. Cells asked for by name are a job each.
+
+if workflow.group_settings.overwrite_groups and SELECTION.by_benchmark:
+    alone = ["generate", "capability", "judge", "inventory_cell"]
+    workflow.group_settings.overwrite_groups.update(
+        dict.fromkeys(alone, "cell_{base}_{recipe}_{seed}_{benchmark}")
+    )
+
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.
@@ -279,6 +292,18 @@ def overlap_file(wildcards):
 
 def cell_verdicts(wildcards):
     return STUDY.verdicts(cell_of(wildcards))
+
+
+def cell_made_of(wildcards):
+    return STUDY.made_of(cell_of(wildcards))
+
+
+def model_answers(wildcards):
+    return STUDY.model_answers(model_of(wildcards))
+
+
+def model_verdicts(wildcards):
+    return STUDY.model_verdicts(model_of(wildcards))
 
 
 def base_responses(wildcards):
@@ -351,11 +376,12 @@ def base_capability(wildcards):
 
 
 def cell_files(wildcards):
-    return STUDY.files(selected(SELECTION.cell))
+    selected(SELECTION.cell)
+    return selected(SELECTION.files)
 
 
 def cells_files(wildcards):
-    return [file for cell in selected(SELECTION.cells) for file in STUDY.files(cell)]
+    return selected(SELECTION.files)
 
 
 def selected(choose):
@@ -392,10 +418,7 @@ def all_responses(wildcards):
 
 
 def all_capabilities(wildcards):
-    return [
-        f"results/{STUDY.name}/capability/{cell.path}.json"
-        for cell in STUDY.cells(STUDY.suites)
-    ]
+    return [STUDY.answers(cell) for cell in STUDY.cells(STUDY.suites)]
 
 
 def all_verdicts(wildcards):
@@ -431,6 +454,10 @@ def all_counted(wildcards):
         for name in STUDY.config.study.datasets
     ]
     return [*all_datasets(wildcards), *all_prompts(wildcards), *pairs]
+
+
+def all_inventories(wildcards):
+    return [file for model in STUDY.models for file in STUDY.inventories(model)]
 
 
 def all_scores(wildcards):

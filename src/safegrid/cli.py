@@ -7,6 +7,7 @@ are called, so that clients of engines stay light.
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from typing import Any
 from safegrid import logs
 from safegrid.commands import COMMANDS, NO_JOBS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
-from safegrid.runs import end_with_owner
+from safegrid.runs import end_with_owner, place
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def run(arguments: Sequence[str]) -> int:
     module, function = command.call.split(":")
     try:
         if name not in NO_JOBS:
+            if where := place():
+                logger.info(where)
             end_with_owner()
         values = _values(command, given)
         result = getattr(importlib.import_module(module), function)(**values)

@@ -20,6 +20,7 @@ LEVELS = {
         "grid",
         "json_text",
         "labelled",
+        "launch",
         "plans",
         "problems",
         "processes",
