@@ -41,7 +41,7 @@ except ConfigError as error:
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix(
-    '[ -z "${SLURM_JOB_ID:-}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
+    '[ -z "${{SLURM_JOB_ID:-}}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
 )
 
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
@@ -246,7 +246,8 @@ def labelled_format(wildcards):
 # ---------------------------------------------------------------------- groups
 # A cluster's profile groups jobs by model. Cells asked for by name are a job each.
 
-if workflow.group_settings.overwrite_groups and SELECTION.by_benchmark:
+GROUPED = bool(workflow.group_settings.overwrite_groups)
+if GROUPED and SELECTION.by_benchmark:
     alone = ["generate", "capability", "judge", "inventory_cell"]
     workflow.group_settings.overwrite_groups.update(
         dict.fromkeys(alone, "cell_{base}_{recipe}_{seed}_{benchmark}")

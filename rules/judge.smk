@@ -87,6 +87,7 @@ rule inventory_verdicts:
         "logs/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.tsv"
+    localrule: not GROUPED
     priority: 60
     conda:
         "../envs/light.yaml"

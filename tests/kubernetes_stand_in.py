@@ -1,7 +1,8 @@
 """A stand-in for the API of a Kubernetes cluster, which runs pods as local processes.
 
 It answers the requests that Snakemake's executor makes: secrets, jobs with their
-status, pods with their log. A pod's command runs in an empty folder, which is deleted
+status, pods with their log. It refuses a GPU that is asked for without a limit, as a
+cluster does. A pod's command runs in an empty folder, which is deleted
 with the pod, and sees the variables of the image and those that its specification
 declares, nothing else. Not here: images, volumes, scheduling, limits, permissions.
 """
@@ -132,6 +133,15 @@ class Cluster:
                         self.reclaimed.append(name)
 
 
+def odd_resources(job: dict[str, Any]) -> str:
+    """Say which extended resource a cluster would refuse: asked for without a limit."""
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    asked = container["resources"]["requests"]
+    limits = container["resources"].get("limits") or {}
+    odd = [n for n in asked if "/" in n and limits.get(n) != asked[n]]
+    return f"Limit must be set for non overcommitable resources: {odd}" if odd else ""
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one request."""
 
@@ -146,6 +156,8 @@ class Handler(BaseHTTPRequestHandler):
         if self._is(f"{CORE}/secrets"):
             self.cluster.secrets[body["metadata"]["name"]] = body["data"]
             self._json(body)
+        elif self._is(f"{BATCH}/jobs") and odd_resources(body):
+            self._json({"message": odd_resources(body)}, 422)
         elif self._is(f"{BATCH}/jobs"):
             self._json(self.cluster.create_job(body))
         else:
