@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -59,6 +60,16 @@ class Bucket:
         """Put a file of a local run where a run in the bucket has it."""
         content = (folder / path).read_bytes()
         self._client.put(f"/{PREFIX}/{path}", content=content).raise_for_status()
+
+    def bring_down(self, folder: Path) -> None:
+        """Copy all results with their times, as `aws s3 sync` does."""
+        for path in sorted(self.paths()):
+            if path.startswith("results/"):
+                answer = self._client.get(f"/{PREFIX}/{path}").raise_for_status()
+                made = parsedate_to_datetime(answer.headers["last-modified"])
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(answer.content)
+                os.utime(folder / path, (made.timestamp(), made.timestamp()))
 
     def paths(self) -> set[str]:
         """Return the paths of all its objects, as a local run has them."""

@@ -1,5 +1,7 @@
 """A study whose data and results lie in a bucket, called from an empty folder."""
 
+import sys
+
 import pytest
 
 pytestmark = pytest.mark.timeout(4 * 3600)
@@ -23,6 +25,7 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
 
     made = {p for p in finished.made() if not p.startswith("results/tiny/store/")}
     results = {path for path in bucket.paths() if path.startswith("results/")}
+    results = {path for path in results if not path.endswith("/.snakemake_timestamp")}
     assert results == made
     assert "results/tiny/scores.parquet" in results
     for path in sorted(results):
@@ -34,3 +37,10 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
 
     again = fresh.call(*command, cwd=elsewhere)
     assert "Nothing to be done" in again
+    refused = fresh.run(*command, "--", "report_partial", cwd=elsewhere)
+    assert refused.returncode != 0
+    assert "copy its results/ here" in refused.stdout
+
+    bucket.bring_down(fresh.folder)
+    said = fresh.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
+    assert f"study tiny: {len(fresh.study.scores())} done\n" in said

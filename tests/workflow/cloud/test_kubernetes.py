@@ -1,6 +1,7 @@
 """A cell made by pods: Snakemake's own executor, a bucket, no shared disk."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,14 +12,20 @@ from kubernetes_stand_in import Cluster
 pytestmark = pytest.mark.timeout(4 * 3600)
 
 CELL = "results/tiny/scores/tiny-base/nca/seed0/xstest.parquet"
-# What a pod's image has beside the bucket's plugin: see Dockerfile.
-KEPT = ("raw", "bases", "judges", *(f"tiny/{n}" for n in ("datasets", "pairs", "prompts")))
+# What the bucket holds when the cell is asked for.
+KEPT = (
+    "raw",
+    "bases",
+    "judges",
+    *(f"tiny/{n}" for n in ("datasets", "pairs", "prompts")),
+)
 KEPT += tuple(f"tiny/{n}" for n in ("ids", "overlap", "reference"))
 
 
 @pytest.fixture
 def cluster(cloud_packages, tmp_path):
     """A cluster with our image, which takes the training's pod away once."""
+    # As Dockerfile has it: what is installed, and the bucket's plugin as a wheel.
     image = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "PYTHONPATH": str(cloud_packages),
@@ -60,15 +67,32 @@ def test_a_cell_is_made_by_pods_though_one_is_taken_away(
     assert bucket.read(CELL) == (finished.folder / CELL).read_bytes()
     assert len(cluster.reclaimed) == 1
     assert said.count("Trying to restart job") == 1
+    # Light jobs stayed here and left nothing but scratch.
+    assert rules_of(cluster) == ["train", "train", "generate", "judge", "judge"]
     assert not (tree.folder / "results").exists()
     # Nothing is left behind: no secret with the bucket's keys, no pod.
     assert (cluster.secrets, cluster.pods) == ({}, {})
-    tree.specified = [job["spec"]["template"]["spec"] for job in cluster.jobs]
+    for job in cluster.jobs:
+        pod = job["spec"]["template"]["spec"]
+        assert pod["volumes"] == [{"name": "workdir", "emptyDir": {}}]
+        assert pod["containers"][0]["image"] == "ours:1"
+        assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        assert "test" not in json.dumps(pod["containers"][0]["env"])
+
+
+def rules_of(cluster):
+    """The rule of each pod, in the order of their making."""
+    containers = [
+        job["spec"]["template"]["spec"]["containers"][0] for job in cluster.jobs
+    ]
+    return [re.search(r"--allowed-rules (\w+)", c["args"][-1])[1] for c in containers]
 
 
 def before_the_cell(finished):
     """The finished study's files up to its models, in the order of their making."""
-    names = [p for p in finished.made() if p.startswith(tuple(f"results/{k}" for k in KEPT))]
+    names = [
+        p for p in finished.made() if p.startswith(tuple(f"results/{k}" for k in KEPT))
+    ]
     base = "tiny-base/none/seed0/xstest.parquet"
     names += [p for p in finished.made() if p.endswith(base)]
     return sorted(names, key=lambda name: (finished.folder / name).stat().st_mtime_ns)
