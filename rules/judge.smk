@@ -87,8 +87,8 @@ rule inventory_verdicts:
         "logs/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.tsv"
-    localrule: not GROUPED
     priority: 60
+    localrule: not GROUPED
     conda:
         "../envs/light.yaml"
     params:

@@ -2,9 +2,9 @@
 
 It answers the requests that Snakemake's executor makes: secrets, jobs with their
 status, pods with their log. It refuses a GPU that is asked for without a limit, as a
-cluster does. A pod's command runs in an empty folder, which is deleted
-with the pod, and sees the variables of the image and those that its specification
-declares, nothing else. Not here: images, volumes, scheduling, limits, permissions.
+cluster does. A pod's command runs in an empty folder, which is deleted with the pod,
+and sees the variables of the image and those that its specification declares, nothing
+else. Not here: images, volumes, scheduling, limits, permissions.
 """
 
 import base64
@@ -126,11 +126,11 @@ class Cluster:
 
     def _take_back(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            for name, pod in list(self.pods.items()):
-                if self.reclaim and not self.reclaimed and pod.exit_code is None:
-                    if self.reclaim in pod.log.read_text(errors="replace"):
-                        pod.kill()
-                        self.reclaimed.append(name)
+            running = [p for p in list(self.pods.items()) if p[1].exit_code is None]
+            for name, pod in running if self.reclaim and not self.reclaimed else []:
+                if self.reclaim in pod.log.read_text(errors="replace"):
+                    pod.kill()
+                    self.reclaimed.append(name)
 
 
 def odd_resources(job: dict[str, Any]) -> str:

@@ -14,18 +14,8 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-# What `make cloud` installs beside the environment.
-PACKAGES = Path(os.environ.get("SAFEGRID_CLOUD", Path(sys.prefix) / "cloud"))
 NAME = "of-tests"
 PREFIX = "studies"
-
-
-@pytest.fixture(scope="session")
-def cloud_packages() -> Path:
-    """The folder of Snakemake's cloud plugins, or no test."""
-    if not (PACKAGES / "snakemake_storage_plugin_s3").is_dir():
-        pytest.skip(f"no cloud plugins in {PACKAGES}: `make cloud` installs them")
-    return PACKAGES
 
 
 class Bucket:
