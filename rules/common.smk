@@ -40,9 +40,7 @@ except ConfigError as error:
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
-shell.prefix(
-    '[ -z "${{SLURM_JOB_ID:-}}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; '
-)
+shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
 SPAWN = workflow.spawned_job_args_factory
