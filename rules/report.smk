@@ -174,14 +174,16 @@ rule report:
     params:
         # Of a run before this one that failed.
         partial="results/{study}/partial",
+        # Copies of its own: those of this run are not to be removed.
+        storage=[*STORAGE, "--local-storage-prefix .snakemake/report"],
         sources_dir=config["sources_dir"] or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
-            --report {output.report:q} -- tables figures
-        rm -rf {params.partial:q}
+            {params.storage} --report {output.report:q} -- tables figures
+        rm -rf {params.partial:q} .snakemake/report
         """
 
 
@@ -196,7 +198,7 @@ rule report_partial:
         "../envs/light.yaml"
     params:
         study=STUDY.name,
-        scores=STUDY.scores(),
+        scores=partial_scores,
         models=all_models,
         manifests=all_counted,
         measured=all_measured,
@@ -205,7 +207,7 @@ rule report_partial:
         sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
-        published=str(PUBLISHED),
+        published=str(PUBLISHED.relative_to(BASEDIR)),
         out=f"results/{STUDY.name}/partial",
     shell:
         r"""
@@ -226,6 +228,6 @@ rule report_partial:
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
             --plan {params.plan:q} \
-            --published {params.published:q} \
+            --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}
         """

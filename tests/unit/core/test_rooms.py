@@ -11,6 +11,7 @@ LEVELS = {
     1: {"errors", "logs", "stages", "config", "methods", "closure"},
     2: {
         "artifacts",
+        "buckets",
         "chat_templates",
         "checkpoints",
         "consent",
