@@ -33,6 +33,7 @@ rule all:
 
 onstart:
     record_owner()
+    tell_stale()
 
 
 onsuccess:

@@ -11,16 +11,17 @@ from pathlib import Path
 BASEDIR = Path(workflow.basedir)
 sys.path.insert(0, str(BASEDIR / "src"))
 
+from snakemake.common import async_run
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import suites
+from safegrid import stale, suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
-from safegrid.selection import OPTIONS, Selection
+from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
@@ -28,7 +29,7 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    known = ["study", "sources_dir", *OPTIONS]
+    known = ["study", "sources_dir", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
@@ -329,11 +330,23 @@ def base_capability(wildcards):
 
 
 def cell_files(wildcards):
-    return STUDY.files(selected(SELECTION.cell))
+    return forced_if_asked(STUDY.files(selected(SELECTION.cell)))
 
 
 def cells_files(wildcards):
-    return [file for cell in selected(SELECTION.cells) for file in STUDY.files(cell)]
+    cells = selected(SELECTION.cells)
+    return forced_if_asked([file for cell in cells for file in STUDY.files(cell)])
+
+
+def forced_if_asked(files):
+    """Make these files again under `force=true`, and nothing that they are made of.
+
+    `--forcerun RULE` would make other cells' files again too: every cell is set
+    against its base's.
+    """
+    if SELECTION.forced:
+        workflow.dag.forcefiles.update(files)
+    return files
 
 
 def selected(choose):
@@ -475,6 +488,14 @@ def all_tables(wildcards):
 
 def all_figures(wildcards):
     return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
+def tell_stale():
+    logger.info(stale.described(stale.planned(workflow.dag, is_there)))
+
+
+def is_there(file):
+    return async_run(file.exists())
 
 
 def stop_engines():

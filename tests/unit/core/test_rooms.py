@@ -27,6 +27,7 @@ LEVELS = {
         "records",
         "runs",
         "selection",
+        "stale",
         "study",
         "suites",
         "templates",
