@@ -446,6 +446,7 @@ FIGURES = (
     "figure_1",
 )
 PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
+STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
 def notebook_values(*names):
