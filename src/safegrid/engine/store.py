@@ -157,11 +157,14 @@ def answer_missing(
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]
-    for part in progress(chunks, len(chunks), "chunk", description):
-        missing = [key for key in part if key not in store]
-        if not missing:
-            continue
-        answers = ask([items[key] for key in missing])
-        pairs = zip(missing, answers, strict=True)
-        store.put_chunk({key: json.loads(json.dumps(value)) for key, value in pairs})
+    known = sum(key in store for key in keys)
+    with progress(len(keys), "item", description, done=known) as bar:
+        for part in chunks:
+            missing = [key for key in part if key not in store]
+            if not missing:
+                continue
+            answers = ask([items[key] for key in missing])
+            pairs = zip(missing, answers, strict=True)
+            store.put_chunk({key: json.loads(json.dumps(v)) for key, v in pairs})
+            bar.update(len(missing))
     return {key: store.get(key) for key in keys}

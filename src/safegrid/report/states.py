@@ -23,7 +23,7 @@ class State(NamedTuple):
 
     Attributes:
         word: one of STATES.
-        n_unscored: answers that a judge could not score, of a cell that is done.
+        n_unscored: answers that a judge could not score, of a cell that was scored.
         reason: of one that failed, is stale or was refused; else empty.
     """
 
@@ -71,11 +71,11 @@ def finished(path: Path) -> State:
     rows = read_table(path, SCORE)
     # A part of the cell may be empty for reasons of its own; then nobody refused it.
     whole = rows.filter(slice="all")
+    unscored = max(whole["n_unscored"].to_list(), default=0)
     refused = whole.filter(pl.col("value").is_null(), pl.col("n_unscored") > 0)
     if len(refused):
-        return State("refused", reason=f"Refused: {path}: {refused['reason'][0]}")
-    unscored = whole["n_unscored"].to_list()
-    return State("done", n_unscored=max(unscored, default=0))
+        return State("refused", unscored, f"Refused: {path}: {refused['reason'][0]}")
+    return State("done", unscored)
 
 
 def in_progress(folder: Path = INCOMPLETE, owner_file: Path = OWNER_FILE) -> set[str]:
