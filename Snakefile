@@ -32,6 +32,7 @@ rule all:
 
 
 onstart:
+    check_places()
     record_owner()
     tell_stale()
 

@@ -19,7 +19,8 @@ from safegrid import stale, suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import check_writable
 from safegrid.runs import announce, record_owner
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
@@ -489,6 +490,14 @@ def all_tables(wildcards):
 
 def all_figures(wildcards):
     return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
+def check_places():
+    """End a run that could write nothing before its first job."""
+    try:
+        check_writable()
+    except SafegridError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def tell_stale():

@@ -15,6 +15,7 @@ LEVELS = {
         "checkpoints",
         "consent",
         "control_tokens",
+        "faults",
         "files",
         "formats",
         "grid",

@@ -1,22 +1,21 @@
 """The command that asks for a cell, beside a server: bars, and what a crash costs."""
 
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections import Counter
 
 import polars as pl
 import pytest
 
+from disks import mounted, remount
 from safegrid.artifacts import read_table, write_table
 from safegrid.records import IDS, RESPONSE
 from safegrid.templates import ChatTokenizer
+from terminal import in_terminal
 
 N_PROMPTS = 10
 CHUNK = 2
@@ -25,10 +24,10 @@ CHUNK = 2
 class Cell:
     """One cell's `safegrid generate`, in a folder of its own."""
 
-    def __init__(self, folder, base):
-        self.folder, self.base = folder, base
+    def __init__(self, folder, base, n_prompts=N_PROMPTS):
+        self.folder = folder
         self.ids, self.out, self.store = (folder / n for n in ("ids", "out", "store"))
-        rows = [(f"p{n}", [1, 10 + n]) for n in range(N_PROMPTS)]
+        rows = [(f"p{n}", [1, 10 + n]) for n in range(n_prompts)]
         template = ChatTokenizer.load(base).template_hash
         frame = pl.DataFrame(rows, schema=IDS, orient="row")
         write_table(self.ids, frame, IDS, {"template": template})
@@ -84,27 +83,6 @@ def asked(server):
     return Counter(p[-1] for line in lines for p in line.get("prompt", []))
 
 
-def in_terminal(command):
-    """Run a command with a terminal for its errors; return what it showed there."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as child:
-        os.close(theirs)
-        shown = bytearray()
-        while block := _read(ours):
-            shown += block
-    os.close(ours)
-    assert child.returncode == 0, shown.decode()
-    return shown.decode()
-
-
-def _read(terminal):
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux says so when the last writer has gone
-        return b""
-
-
 def test_a_bar_in_a_terminal_counts_items_and_says_their_rate(cell, start):
     shown = in_terminal(cell.command(start("m")))
     assert "answers:   0%" in shown
@@ -156,3 +134,43 @@ def test_a_client_that_is_killed_asks_again_for_nothing_that_was_answered(
     again = asked(server) - before
     assert again == {10 + n: 1 for n in range(kept * CHUNK, N_PROMPTS)}
     assert [path.name for path in cell.folder.iterdir() if path.name[0] == "."] == []
+
+
+def test_a_full_disk_ends_a_cell_in_words_and_costs_no_answer(cell, start, base_folder):
+    server = start("m")
+    cell = Cell(cell.folder, base_folder, n_prompts=60)
+    with mounted(cell.folder / "small", "size=16k") as small:
+        cell.store = small / "store"
+        (small / "filler").write_bytes(bytes(12 * 1024))
+        failed = cell.run(server)
+        assert failed.returncode == 1
+        told = f"error: {cell.store}: cannot be written, the disk is full. Free some"
+        assert told in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert not cell.out.exists()
+        before = asked(server)
+        (small / "filler").unlink()
+        assert cell.run(server).returncode == 0
+    again = asked(server) - before
+    # All but the chunks that were kept, and the one that was torn, once.
+    assert len(before) - CHUNK + len(again) == 60
+    assert set(again.values()) == {1}
+    assert read_table(cell.out, RESPONSE).height == 60
+
+
+def test_results_that_do_not_fit_are_not_there_and_ask_nothing_anew(cell, start):
+    server = start("m")
+    with mounted(cell.folder / "small", "size=8k") as small:
+        cell.out = small / "out"
+        (small / "filler").write_bytes(bytes(8 * 1024))
+        failed = cell.run(server)
+        assert failed.returncode == 1
+        assert "cannot be written, the disk is full" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert [path.name for path in small.iterdir()] == ["filler"]
+        before = asked(server)
+        (small / "filler").unlink()
+        remount(small, "size=1m")
+        assert cell.run(server).returncode == 0
+        assert asked(server) == before
+        assert read_table(cell.out, RESPONSE).height == N_PROMPTS
