@@ -7,13 +7,18 @@ import termios
 from collections.abc import Sequence
 
 ROWS_AND_COLUMNS = (24, 80)
+SWITCHES = ("TQDM_DISABLE", "DISABLE_PROGRESS_BARS")
 
 
 def in_terminal(command: Sequence[str]) -> str:
     """Run a command with a terminal for its errors; return what it showed there."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, ROWS_AND_COLUMNS)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as child:
+    # Tests that import trainers have switched bars off for themselves.
+    kept = {k: v for k, v in os.environ.items() if not k.endswith(SWITCHES)}
+    with subprocess.Popen(
+        command, env=kept, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as child:
         os.close(theirs)
         shown = bytearray()
         while block := _read(ours):
