@@ -28,7 +28,8 @@ include: "rules/targets.smk"
 rule all:
     """The whole study, to its report."""
     input:
-        f"results/{STUDY.name}/report/report.html",
+        all_inventories,
+        report=f"results/{STUDY.name}/report/report.html",
 
 
 onstart:

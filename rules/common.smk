@@ -40,6 +40,8 @@ except ConfigError as error:
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+# What a site does at the start of each of its jobs: modules, containers, scratch.
+shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
@@ -219,6 +221,15 @@ def labelled_format(wildcards):
     return STUDY.labelled_format(wildcards.judge)
 
 
+# ---------------------------------------------------------------------- groups
+# A cluster's profile groups jobs by model. Cells asked for by name are a job each.
+
+if workflow.group_settings.overwrite_groups and SELECTION.by_benchmark:
+    alone = ["generate", "capability", "judge", "inventory_cell"]
+    workflow.group_settings.overwrite_groups.update(
+        dict.fromkeys(alone, "cell_{base}_{recipe}_{seed}_{benchmark}")
+    )
+
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.
@@ -259,6 +270,18 @@ def overlap_file(wildcards):
 
 def cell_verdicts(wildcards):
     return STUDY.verdicts(cell_of(wildcards))
+
+
+def cell_made_of(wildcards):
+    return STUDY.made_of(cell_of(wildcards))
+
+
+def model_answers(wildcards):
+    return STUDY.model_answers(model_of(wildcards))
+
+
+def model_verdicts(wildcards):
+    return STUDY.model_verdicts(model_of(wildcards))
 
 
 def base_responses(wildcards):
@@ -331,20 +354,17 @@ def base_capability(wildcards):
 
 
 def cell_files(wildcards):
-    return forced_if_asked(STUDY.files(selected(SELECTION.cell)))
+    selected(SELECTION.cell)
+    return cells_files(wildcards)
 
 
 def cells_files(wildcards):
-    cells = selected(SELECTION.cells)
-    return forced_if_asked([file for cell in cells for file in STUDY.files(cell)])
-
-
-def forced_if_asked(files):
-    """Make these files again under `force=true`, and nothing that they are made of.
+    """Make the cells' files again under `force=true`, and nothing they are made of.
 
     `--forcerun RULE` would make other cells' files again too: every cell is set
     against its base's.
     """
+    files = selected(SELECTION.files)
     if SELECTION.forced:
         workflow.dag.forcefiles.update(files)
     return files
@@ -384,10 +404,7 @@ def all_responses(wildcards):
 
 
 def all_capabilities(wildcards):
-    return [
-        f"results/{STUDY.name}/capability/{cell.path}.json"
-        for cell in STUDY.cells(STUDY.suites)
-    ]
+    return [STUDY.answers(cell) for cell in STUDY.cells(STUDY.suites)]
 
 
 def all_verdicts(wildcards):
@@ -412,6 +429,10 @@ def all_counted(wildcards):
         for name in STUDY.config.study.datasets
     ]
     return [*all_datasets(wildcards), *all_prompts(wildcards), *pairs]
+
+
+def all_inventories(wildcards):
+    return [file for model in STUDY.models for file in STUDY.inventories(model)]
 
 
 def all_scores(wildcards):

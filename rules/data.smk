@@ -15,6 +15,7 @@ rule prepare_dataset:
         "logs/{study}/prepare_dataset/{dataset}.log",
     benchmark:
         "logs/timing/{study}/prepare_dataset/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -43,6 +44,7 @@ rule prepare_prompts:
         "logs/{study}/prepare_prompts/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/prepare_prompts/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -73,6 +75,7 @@ rule overlap:
         "logs/{study}/overlap/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/overlap/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -98,6 +101,7 @@ rule tokenize:
         "logs/{study}/tokenize/{base}/{dataset}.log",
     benchmark:
         "logs/timing/{study}/tokenize/{base}/{dataset}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -125,6 +129,7 @@ rule render:
         "logs/{study}/render/{base}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/render/{base}/{benchmark}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

@@ -13,6 +13,10 @@ localrules:
     fetch_judge,
 
 
+localrules:
+    fetch_judge,
+
+
 rule fetch_source:
     """Fetch one file of a source; the manifest last."""
     input:
@@ -27,6 +31,7 @@ rule fetch_source:
     wildcard_constraints:
         source=one_of(UPSTREAMS.names("source")),
         file=one_of(UPSTREAMS.source_files),
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -55,6 +60,7 @@ rule fetch_base:
         "logs/timing/fetch_base/{base}.tsv"
     wildcard_constraints:
         base=one_of(UPSTREAMS.names("base")),
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

@@ -75,3 +75,51 @@ rule measure:
             --store {params.store:q} \
             --out {output.measured:q}
         """
+
+
+rule inventory_verdicts:
+    """What a model was judged to be: the end of its verdicts, in one job on a cluster."""
+    input:
+        files=model_verdicts,
+    output:
+        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/verdicts.json",
+    log:
+        "logs/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.tsv"
+    priority: 60
+    conda:
+        "../envs/light.yaml"
+    params:
+        code=code_hash("safegrid.workflow.inventory"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid inventory \
+            --files {input.files:q} \
+            --out {output.inventory:q}
+        """
+
+
+use rule inventory_verdicts as inventory_answers with:
+    # What a model answered, capability included.
+    input:
+        files=model_answers,
+    output:
+        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/answers.json",
+    log:
+        "logs/{study}/inventory_answers/{base}/{recipe}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/inventory_answers/{base}/{recipe}/seed{seed}.tsv"
+
+
+use rule inventory_verdicts as inventory_cell with:
+    # What one cell was answered and judged, for whoever asks for it by name.
+    input:
+        files=cell_made_of,
+    output:
+        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/cells/{benchmark}.json",
+    log:
+        "logs/{study}/inventory_cell/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/inventory_cell/{base}/{recipe}/seed{seed}/{benchmark}.tsv"

@@ -71,6 +71,7 @@ rule gather_texts:
         "logs/gather_texts/{world}.log",
     benchmark:
         "logs/timing/gather_texts/{world}.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

@@ -9,6 +9,14 @@ how figures are drawn reruns figures, and nothing else.
 """
 
 
+# A rule that is made from another one does not take over that it is light.
+localrules:
+    heat_maps,
+    trade_offs,
+    training_curves,
+    figure_1,
+
+
 rule write_tables:
     """All tables, as csv, Markdown and LaTeX."""
     input:
@@ -30,6 +38,7 @@ rule write_tables:
         "logs/{study}/write_tables.log",
     benchmark:
         "logs/timing/{study}/write_tables.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -162,6 +171,7 @@ rule status_page:
         "logs/{study}/status_page.log",
     benchmark:
         "logs/timing/{study}/status_page.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -188,6 +198,7 @@ rule report:
         "logs/{study}/report.log",
     benchmark:
         "logs/timing/{study}/report.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -210,6 +221,7 @@ rule report_partial:
     # No output and no timing either: a timing's file would count as up to date.
     log:
         f"logs/{STUDY.name}/report_partial.log",
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

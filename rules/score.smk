@@ -23,6 +23,7 @@ rule score:
     wildcard_constraints:
         benchmark=one_of(STUDY.prompted),
     priority: 60
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -67,6 +68,7 @@ rule score_capability:
     wildcard_constraints:
         benchmark=one_of(STUDY.suites),
     priority: 60
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -102,6 +104,7 @@ rule score_global:
     benchmark:
         "logs/timing/{study}/score_global/{base}/{recipe}/seed{seed}.tsv"
     priority: 60
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:
@@ -145,6 +148,7 @@ rule collect:
         "logs/{study}/collect.log",
     benchmark:
         "logs/timing/{study}/collect.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

@@ -16,6 +16,7 @@ rule select:
         f"logs/{STUDY.name}/select.log",
     benchmark:
         f"logs/timing/{STUDY.name}/select.tsv"
+    localrule: True
     conda:
         "../envs/light.yaml"
     params:

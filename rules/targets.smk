@@ -9,8 +9,6 @@ localrules:
     judge_all,
     tables,
     figures,
-    report,
-    report_partial,
     cell,
     cells,
 

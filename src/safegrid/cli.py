@@ -7,6 +7,7 @@ are called, so that clients of engines stay light.
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from safegrid import logs
 from safegrid.commands import COMMANDS, NO_JOBS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import refused
-from safegrid.runs import end_with_owner
+from safegrid.runs import end_with_owner, place
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ def run(arguments: Sequence[str]) -> int:
     module, function = command.call.split(":")
     try:
         if name not in NO_JOBS:
+            if where := place():
+                logger.info(where)
             end_with_owner()
         values = _values(command, given)
         result = getattr(importlib.import_module(module), function)(**values)

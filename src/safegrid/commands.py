@@ -239,6 +239,11 @@ COMMANDS: dict[str, Command] = {
         "Print what the rows of a study took: time and memory by stage.",
         "study:text",
     ),
+    "inventory": _command(
+        "workflow.inventory:take_inventory",
+        "List what a model's cells are made of, with the hash of each file.",
+        "files:paths out:path",
+    ),
     "end-run": _command(
         "workflow.lock:end_run",
         "End what is left of a dead run in this folder.",

@@ -26,6 +26,7 @@ HOME = "SAFEGRID_HOME"
 RUN = "SAFEGRID_RUN"
 OWNER_PID = "SAFEGRID_OWNER_PID"
 OWNER_HOST = "SAFEGRID_OWNER_HOST"
+SLURM_JOB = "SLURM_JOB_ID"
 OWNER_FILE = Path(".snakemake/safegrid-owner.json")
 # What a job's log says of the engine that it asked: another process than its own.
 ENGINE_PEAK = "its engine held %d MB at most"
@@ -78,15 +79,18 @@ def read_owner(path: Path = OWNER_FILE) -> Owner | None:
 def owner() -> Process | None:
     """Return the process with which whatever this job starts must end.
 
-    None where none can be seen: by hand, on another machine than the run's owner, or
-    in a SLURM job, which the scheduler ends and which may outlive the run.
+    In a SLURM job that is the job's own first process, since a job may outlive its
+    run. None where none can be seen: by hand, or on another machine than the run's
+    owner.
 
     Raises:
         SafegridError: the owner has ended, so nothing must be started for it.
     """
+    if SLURM_JOB in os.environ:
+        return _first_of_job(os.environ[SLURM_JOB])
     text = os.environ.get(OWNER_PID)
     here = os.environ.get(OWNER_HOST, socket.gethostname()) == socket.gethostname()
-    if text is None or not here or "SLURM_JOB_ID" in os.environ:
+    if text is None or not here:
         return None
     found = Process.of(int(text)) if text.isdigit() else None
     if found is None or not found.is_alive():
@@ -95,6 +99,28 @@ def owner() -> Process | None:
             " belongs to is gone; start the run again"
         )
     return found
+
+
+def _first_of_job(job: str) -> Process:
+    """Return the oldest ancestor that this process shares a SLURM job with."""
+    first = psutil.Process()
+    for ancestor in first.parents():
+        try:
+            if ancestor.environ().get(SLURM_JOB) != job:
+                break
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            break
+        first = ancestor
+    return Process.of(first.pid)
+
+
+def place() -> str | None:
+    """Say where a SLURM job runs and on which GPUs; None outside of one."""
+    if SLURM_JOB not in os.environ:
+        return None
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none given")
+    node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    return f"SLURM job {os.environ[SLURM_JOB]} on {node}, GPUs: {gpus}"
 
 
 def end_with_owner() -> threading.Thread | None:

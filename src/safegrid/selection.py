@@ -49,6 +49,25 @@ class Selection:
             problems.add("--config", FORCE, f"got {force!r}; expected true or false")
         problems.raise_if_any("selection")
 
+    @property
+    def by_benchmark(self) -> bool:
+        """Whether single cells were asked for, not all cells of some models."""
+        return "benchmark" in self._asked
+
+    def files(self) -> list[str]:
+        """Return all files of the cells that fit, and those in which they end.
+
+        Raises:
+            ConfigError: as `cells`.
+        """
+        cells, study = self.cells(), self._study
+        if self.by_benchmark:
+            ends = [study.inventory(cell) for cell in cells]
+        else:
+            models = dict.fromkeys(cell.model for cell in cells)
+            ends = [file for model in models for file in study.inventories(model)]
+        return [*(file for cell in cells for file in study.files(cell)), *ends]
+
     def cells(self) -> list[Cell]:
         """Return the cells that fit.
 

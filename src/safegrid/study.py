@@ -172,12 +172,40 @@ class Study(Grid):
         """The responses file of a cell."""
         return f"{self.root}/responses/{cell.path}.parquet"
 
+    def answers(self, cell: Cell) -> str:
+        """What the model of a cell gave: its responses, or a suite's results."""
+        if cell.benchmark in self.suites:
+            return f"{self.root}/capability/{cell.path}.json"
+        return self.responses(cell)
+
+    def made_of(self, cell: Cell) -> list[str]:
+        """What the scores of a cell are computed from: answers and all verdicts."""
+        if cell.benchmark in self.suites:
+            return [self.answers(cell)]
+        return [self.answers(cell), *self.verdicts(cell)]
+
     def files(self, cell: Cell) -> list[str]:
         """All that a cell is: its answers, all its verdicts, and its scores."""
-        scores = f"{self.root}/scores/{cell.path}.parquet"
-        if cell.benchmark in self.suites:
-            return [f"{self.root}/capability/{cell.path}.json", scores]
-        return [self.responses(cell), *self.verdicts(cell), scores]
+        return [*self.made_of(cell), f"{self.root}/scores/{cell.path}.parquet"]
+
+    def model_answers(self, model: Model) -> list[str]:
+        """What a model gave to every benchmark."""
+        return [self.answers(Cell(model, name)) for name in self.config.benchmarks]
+
+    def model_verdicts(self, model: Model) -> list[str]:
+        """Every verdict on a model."""
+        cells = [Cell(model, name) for name in self.prompted]
+        return [file for cell in cells for file in self.verdicts(cell)]
+
+    def inventories(self, model: Model) -> list[str]:
+        """The files in which a model's answers end, and its verdicts if it has any."""
+        ends = ["answers", "verdicts"] if self.prompted else ["answers"]
+        return [f"{self.root}/inventory/{model.path}/{name}.json" for name in ends]
+
+    def inventory(self, cell: Cell) -> str:
+        """The file in which one cell ends that was asked for by name."""
+        model = cell.model.path
+        return f"{self.root}/inventory/{model}/cells/{cell.benchmark}.json"
 
     def judge_kinds(self, benchmark: str) -> dict[str, str]:
         """The judges of a benchmark with their kinds, in the order of their files."""
@@ -188,9 +216,7 @@ class Study(Grid):
         """What every base, untouched, gave to every benchmark."""
         bases = [Model(base, NONE, 0) for base in self.config.study.bases]
         return [
-            self.responses(Cell(model, name))
-            if name in self.prompted
-            else f"{self.root}/capability/{model.path}/{name}.json"
+            self.answers(Cell(model, name))
             for model in bases
             for name in self.config.benchmarks
         ]

@@ -2,7 +2,7 @@
 
 from safegrid.config.blocks import Recipe, Training
 from safegrid.files import sha256_json
-from safegrid.runs import HOME
+from safegrid.launch import COPIES
 
 
 def kto_recipe(recipe: Recipe) -> Recipe:
@@ -38,18 +38,11 @@ def kto_key(recipe: Recipe) -> str:
 def launcher(recipe: Recipe) -> str:
     """Return the command that starts the package for a recipe's training.
 
-    `--multi_gpu` means several processes; without a GPU they are CPU processes. A
-    job's shell knows where the repository lies (`runs.announce`), its param need not.
+    It names no place: where the processes run is seen when they start
+    (`safegrid.launch`), so the same recipe is the same param everywhere.
     """
     training = recipe.training
     if training.processes == 1:
         return "python -m"
-    kind = "--multi_gpu"
-    if training.accelerate is not None:
-        file = f"profiles/accelerate/{training.accelerate}.yaml"
-        kind = f'--config_file "${HOME}/{file}"'
-    return (
-        f"accelerate launch {kind} --num_processes {training.processes}"
-        " --num_machines 1 --mixed_precision no --dynamo_backend no"
-        " --main_process_port 0 --module"
-    )
+    sharing = training.accelerate or COPIES
+    return f"python -m safegrid.launch {training.processes} {sharing}"

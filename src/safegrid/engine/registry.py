@@ -20,7 +20,7 @@ from safegrid.engine.processes import Lock, locked, try_lock
 from safegrid.errors import EngineError
 from safegrid.files import read_json, write_json, write_text
 from safegrid.processes import Process
-from safegrid.runs import RUN
+from safegrid.runs import RUN, SLURM_JOB
 
 RUN_DIR = "SAFEGRID_RUN_DIR"
 LOG_LINES = 20
@@ -185,8 +185,8 @@ def run_folder() -> Path:
     """Return where this job's or run's engines are registered."""
     default = Path(tempfile.gettempdir()) / f"safegrid-{os.getuid()}"
     root = Path(os.environ.get(RUN_DIR, default)).absolute()
-    if "SLURM_JOB_ID" in os.environ:
-        name = f"slurm-{os.environ['SLURM_JOB_ID']}"
+    if SLURM_JOB in os.environ:
+        name = f"slurm-{os.environ[SLURM_JOB]}"
     elif RUN in os.environ:
         name = f"run-{os.environ[RUN]}"
     else:
@@ -196,4 +196,4 @@ def run_folder() -> Path:
 
 def is_by_hand() -> bool:
     """Whether this command belongs to no run, so that its engines end with it."""
-    return RUN not in os.environ and "SLURM_JOB_ID" not in os.environ
+    return RUN not in os.environ and SLURM_JOB not in os.environ

@@ -16,7 +16,7 @@ from safegrid.engine.processes import launch
 from safegrid.engine.registry import Registry, Slot, Ticket
 from safegrid.errors import EngineError
 from safegrid.processes import Process
-from safegrid.runs import RUN
+from safegrid.runs import RUN, SLURM_JOB
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def start_mode() -> Literal["fork", "spawn"]:
         raise EngineError(
             f"{START}={chosen}: expected spawn, or fork on Linux; or unset it"
         )
-    many = RUN in os.environ and "SLURM_JOB_ID" not in os.environ
+    many = RUN in os.environ and SLURM_JOB not in os.environ
     return "fork" if many and sys.platform == "linux" and not _sees_cuda() else "spawn"
 
 

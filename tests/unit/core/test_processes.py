@@ -1,5 +1,6 @@
 """A process is told from a later one of the same number, and owns what it starts."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,9 +71,16 @@ def test_by_hand_nobody_owns_the_job(owned: pytest.MonkeyPatch) -> None:
     assert owner() is None
 
 
-def test_a_cluster_ends_its_jobs_itself(owned: pytest.MonkeyPatch) -> None:
-    owned.setenv("SLURM_JOB_ID", "7")
-    assert owner() is None
+def test_what_a_cluster_job_starts_ends_with_the_job_not_with_the_run() -> None:
+    # The shell stands for the job's first process; its parent is not of the job.
+    ask = "from safegrid.runs import owner; print(owner().pid)"
+    shell = f"echo $$; {sys.executable} -c '{ask}'; true"
+    job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src"}
+    said = subprocess.run(
+        ["bash", "-c", shell], env=job, capture_output=True, text=True, check=True
+    )
+    first, found = said.stdout.split()
+    assert found == first
 
 
 def test_an_owner_on_another_machine_is_not_looked_for(

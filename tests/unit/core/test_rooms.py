@@ -21,6 +21,7 @@ LEVELS = {
         "grid",
         "json_text",
         "labelled",
+        "launch",
         "plans",
         "problems",
         "processes",

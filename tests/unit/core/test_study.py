@@ -52,7 +52,7 @@ def test_a_compared_base_is_measured_and_not_trained(config):
 def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
     assert launcher(config.recipes["dpo"]) == "python -m"
     four = with_recipe(config, "dpo", training={"processes": 4}).recipe("dpo")
-    assert "accelerate launch --multi_gpu --num_processes 4 " in launcher(four)
+    assert launcher(four) == "python -m safegrid.launch 4 copies"
 
 
 def test_the_base_untouched_is_its_own_folder(study):

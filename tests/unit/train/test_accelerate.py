@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.config.blocks import Recipe
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.launch import HEAD, command
 from safegrid.runs import HOME
 from safegrid.train.run import train
 from safegrid.trainings import launcher
@@ -23,7 +24,9 @@ KINDS = {"fsdp": "FSDP", "deepspeed": "DEEPSPEED"}
 
 def words(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv(HOME, str(ROOT))
-    return shlex.split(os.path.expandvars(launcher(recipe)))
+    given = shlex.split(launcher(recipe))
+    assert given[:3] == ["python", "-m", "safegrid.launch"]
+    return command([*given[3:], "safegrid", "train"], os.environ)
 
 
 def test_one_process_needs_no_launcher(make_recipe: RecipeMaker) -> None:
@@ -38,8 +41,8 @@ def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
     from accelerate.commands.launch import launch_command_parser
 
     recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate=kind)
-    command = words(recipe, monkeypatch)
-    arguments = launch_command_parser().parse_args([*command[2:], "safegrid", "train"])
+    line = words(recipe, monkeypatch)
+    arguments = launch_command_parser().parse_args(line[2:])
     assert arguments.num_processes == 2
     assert arguments.module
     assert not arguments.multi_gpu
@@ -51,10 +54,34 @@ def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
     assert {f"--{key}" for key in shared} <= options
 
 
+def test_on_several_nodes_srun_calls_the_launcher_once_on_each() -> None:
+    job = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", HOME: str(ROOT)}
+    words = ["8", "fsdp", "safegrid", "train"]
+    line = command(words, job)
+    assert line[:2] == ["srun", "--overlap"]
+    assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1"} <= set(line)
+    assert line[-5:] == ["safegrid.launch", *words]
+    second = command(words, {**job, HEAD: "first", "SLURM_NODEID": "1"})
+    said = " ".join(second)
+    assert second[:2] == ["accelerate", "launch"]
+    assert "--num_processes 8 --num_machines 2" in said
+    assert "--machine_rank 1 --main_process_ip first" in said
+    with pytest.raises(SafegridError, match="7 processes and the job has 2 nodes"):
+        command(["7", "copies", "safegrid", "train"], job)
+
+
 def _actions() -> list[Any]:
     from accelerate.commands.launch import launch_command_parser
 
     return list(launch_command_parser()._actions)
+
+
+def test_whole_copies_are_several_processes_of_one_machine(
+    make_recipe: RecipeMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = " ".join(words(make_recipe("dpo", processes=2, micro_batch=4), monkeypatch))
+    assert line.startswith("accelerate launch --multi_gpu --num_processes 2 ")
+    assert line.endswith("--main_process_port 0 --module safegrid train")
 
 
 def test_sharing_a_model_needs_several_processes(make_recipe: RecipeMaker) -> None:

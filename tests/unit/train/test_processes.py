@@ -31,9 +31,7 @@ def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command
     """Return a maker of training commands that read the shared reference."""
 
     def make(recipe: Recipe, name: str) -> list[str]:
-        start, *options = shlex.split(
-            launcher(recipe).replace(f"${HOME}", str(Path(__file__).parents[3]))
-        )
+        start, *options = shlex.split(launcher(recipe))
         program = Path(sys.executable).parent / start
         return [
             *[
@@ -59,7 +57,10 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("SAFEGRID", "SLURM"))
     }
-    return {**kept, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1", **more}
+    home = str(Path(__file__).parents[3])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    own = {HOME: home, "PATH": path, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1"}
+    return {**kept, **own, **more}
 
 
 def run(arguments: list[str]) -> None:

@@ -1,0 +1,210 @@
+"""A SLURM of the tests' own on this machine: real daemons, two nodes, fake GPUs.
+
+State, keys and ports are its own, so nothing under /etc is read or written and several
+can live at once. A GPU is a device file that exists everywhere. Nodes promise more
+cores and memory than the machine has: what is tested is who runs where.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from getpass import getuser
+from pathlib import Path
+
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol", "munged", "mungekey")
+NODES = ("node1", "node2")
+PATIENCE = 30.0
+
+CONFIG = """\
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={root}/munge.socket
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmctldPort={port}
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool-%n
+SlurmctldPidFile={root}/slurmctld.pid
+SlurmdPidFile={root}/slurmd-%n.pid
+SlurmctldLogFile={root}/slurmctld.log
+SlurmdLogFile={root}/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+SwitchType=switch/none
+ReturnToService=2
+SlurmdTimeout=10
+InactiveLimit=0
+MinJobAge=600
+KillWait=2
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+JobRequeue=1
+AccountingStorageType=accounting_storage/none
+GresTypes=gpu
+SlurmdParameters=config_overrides
+{nodes}
+PartitionName=gpu Nodes=ALL Default=YES MaxTime=2880 State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
+"""
+NODE = (
+    "NodeName={name} NodeAddr=127.0.0.1 NodeHostname={host} Port={port} CPUs=16"
+    " Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=500000"
+    " Gres=gpu:h200:1 State=UNKNOWN"
+)
+GPU = "NodeName={name} Name=gpu Type=h200 File=/dev/null"
+# A job's step forgets the variable that names the configuration.
+SRUN = """\
+#!/bin/sh
+SLURM_CONF={conf} exec {srun} "$@"
+"""
+
+
+def missing() -> list[str]:
+    """Return the programs that are not installed here."""
+    return [name for name in PROGRAMS if shutil.which(name) is None]
+
+
+class Cluster:
+    """The daemons, from `start` to `end`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.conf = root / "slurm.conf"
+        self.bin = root / "bin"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to use this cluster."""
+        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        return {"SLURM_CONF": str(self.conf), "PATH": path}
+
+    def call(self, *command: str) -> str:
+        """Run a command of SLURM to its good end and return what it printed."""
+        done = subprocess.run(
+            command,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def start(self) -> "Cluster":
+        """Write the configuration, start the daemons, and wait for both nodes."""
+        for folder in (self.root, self.root / "state", self.bin):
+            folder.mkdir(mode=0o755)
+        self._configure()
+        munge = {
+            name: str(self.root / f"munge.{name}")
+            for name in ("socket", "key", "pid", "log", "seed")
+        }
+        self.call("mungekey", "--create", "--keyfile", munge["key"])
+        self.call(
+            *["munged", "--socket", munge["socket"], "--key-file", munge["key"]],
+            *["--pid-file", munge["pid"], "--log-file", munge["log"]],
+            *["--seed-file", munge["seed"]],
+        )
+        self.call("slurmctld", "-c")
+        for name in NODES:
+            self.start_node(name)
+        return self
+
+    def start_node(self, name: str) -> None:
+        """Start the daemon of a node and wait until jobs can run there."""
+        self.call("slurmd", "-N", name)
+        self.wait_for(lambda: self.node_state(name) == "idle", f"{name} to be idle")
+
+    def kill_node(self, name: str) -> None:
+        """Let a node vanish: its daemon and all that runs below its jobs."""
+        daemon = int((self.root / f"slurmd-{name}.pid").read_text())
+        os.kill(daemon, signal.SIGKILL)
+        for step in self._steps(name):
+            os.kill(step, signal.SIGKILL)
+
+    def node_state(self, name: str) -> str:
+        """Return the state of a node, such as `idle`, `down` or `idle*`."""
+        return self.call("sinfo", "-h", "-n", name, "-o", "%T").split()[0]
+
+    def jobs(self, *options: str) -> list[list[str]]:
+        """Return id, state, and comment of all jobs that the controller remembers."""
+        text = self.call("squeue", "-h", "--states=all", "-o", "%i|%T|%k", *options)
+        return [line.split("|") for line in text.splitlines()]
+
+    def wait_for(self, look, what: str, patience: float = PATIENCE):
+        """Look until there is something to see, and return it."""
+        deadline = time.monotonic() + patience
+        while not (seen := look()):
+            assert time.monotonic() < deadline, f"no {what}; {self.jobs()}"
+            time.sleep(0.1)
+        return seen
+
+    def end(self) -> None:
+        """End all jobs, then all daemons."""
+        self.call("scancel", "--state=PENDING,RUNNING", "--user", getuser())
+        self.wait_for(lambda: not self.jobs("--states=R,PD,CG"), "end of the jobs")
+        for file in sorted(self.root.glob("*.pid"), reverse=True):
+            _end(int(file.read_text()))
+
+    def _configure(self) -> None:
+        host = socket.gethostname().split(".")[0]
+        nodes = [NODE.format(name=n, host=host, port=_free_port()) for n in NODES]
+        self.conf.write_text(
+            CONFIG.format(
+                host=host,
+                user=getuser(),
+                root=self.root,
+                port=_free_port(),
+                nodes="\n".join(nodes),
+            )
+        )
+        gpus = [GPU.format(name=name) for name in NODES]
+        (self.root / "gres.conf").write_text("\n".join(["AutoDetect=off", *gpus, ""]))
+        # Without this file SLURM looks for cgroups.
+        (self.root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        script = self.bin / "srun"
+        script.write_text(SRUN.format(conf=self.conf, srun=shutil.which("srun")))
+        script.chmod(0o755)
+
+    def _steps(self, name: str) -> list[int]:
+        """Return the processes that a node's daemon started, and theirs."""
+        import psutil
+
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SLURMD_NODENAME") == name:
+                    found.append(process.pid)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _end(pid: int) -> None:
+    """End a daemon and wait for it: it writes its state first."""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        os.kill(pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
