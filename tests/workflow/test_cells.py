@@ -22,11 +22,13 @@ def judges(finished, benchmark):
 def test_a_forced_cell_is_its_own_files_and_nothing_that_they_are_made_of(finished):
     plan = finished.plan("cell", options=FORCED)
     n = judges(finished, "alert")
-    assert plan.counts == {"generate": 1, "judge": n, "score": 1, "cell": 1}
+    # The list of its files is made the first time that a cell is asked for by name.
+    ends = {"inventory_cell": 1, "cell": 1}
+    assert plan.counts == {"generate": 1, "judge": n, "score": 1, **ends}
     for job in plan.jobs[:-1]:
         wanted = {"recipe": "nca", "benchmark": "alert"}
         assert {**job.wildcards, **wanted} == job.wildcards
-    assert finished.plan("cell", options=FORCED[:2]).jobs == []
+    assert finished.plan("cell", options=FORCED[:2]).counts == ends
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,8 @@ def test_a_forced_slice_is_every_cell_that_fits(finished, option, models):
         "score": models * len(blocks),
         "capability": models * len(finished.study.suites),
         "score_capability": models * len(finished.study.suites),
+        "inventory_answers": models,
+        "inventory_verdicts": models,
         "cells": 1,
     }
 
@@ -58,7 +62,7 @@ def test_a_forced_cell_is_told_first_and_gives_the_same(finished, tree):
     planned = tree.plan("judge_all").jobs
     said = tree.call("snakemake", "--config", *options, "--", "cell")
     n = judges(finished, "alert")
-    assert f"missing: 0 jobs; stale: {2 + n} jobs\n  1 generate: forced\n" in said
+    assert f"missing: 1 jobs; stale: {2 + n} jobs\n  1 generate: forced\n" in said
     for folder in ("responses", "scores"):
         file = f"results/tiny/{folder}/{CELL}.parquet"
         new, old = tree.folder / file, finished.folder / file
