@@ -19,6 +19,7 @@ from safegrid import stale, suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
+from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import check_writable
 from safegrid.runs import announce, record_owner
@@ -30,11 +31,15 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    known = ["study", "sources_dir", *OPTIONS, FORCE]
+    known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
     SELECTION = Selection(STUDY, config)
+    # A job of a run parses this again; whether it fits was asked before.
+    UNCHECKED = workflow.is_main_process and check_fit(
+        STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
+    )
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -47,6 +52,8 @@ if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
 if workflow.is_main_process and suites.refused(STUDY):
     logger.warning(suites.refused(STUDY))
+if UNCHECKED:
+    logger.warning(UNCHECKED)
 
 
 wildcard_constraints:
@@ -221,15 +228,6 @@ def labelled_format(wildcards):
     return STUDY.labelled_format(wildcards.judge)
 
 
-# ---------------------------------------------------------------------- groups
-# A cluster's profile groups jobs by model. Cells asked for by name are a job each.
-
-if workflow.group_settings.overwrite_groups and SELECTION.by_benchmark:
-    alone = ["generate", "capability", "judge", "inventory_cell"]
-    workflow.group_settings.overwrite_groups.update(
-        dict.fromkeys(alone, "cell_{base}_{recipe}_{seed}_{benchmark}")
-    )
-
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.
@@ -364,10 +362,26 @@ def cells_files(wildcards):
     `--forcerun RULE` would make other cells' files again too: every cell is set
     against its base's.
     """
+    one_job_a_cell()
     files = selected(SELECTION.files)
     if SELECTION.forced:
         workflow.dag.forcefiles.update(files)
     return files
+
+
+def one_job_a_cell():
+    """Let a cluster's profile, which groups jobs by model, group asked cells by cell.
+
+    Called while jobs are planned: before that Snakemake does not know its groups.
+    """
+    settings = workflow.group_settings
+    if settings.overwrite_groups and SELECTION.by_benchmark:
+        rules = ["generate", "capability", "judge", "inventory_cell"]
+        name = "cell_{base}_{recipe}_{seed}_{benchmark}"
+        settings.overwrite_groups = {
+            **settings.overwrite_groups,
+            **dict.fromkeys(rules, name),
+        }
 
 
 def selected(choose):

@@ -3,6 +3,8 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -67,13 +69,18 @@ class Login:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A SLURM of two nodes."""
     if missing():
         pytest.skip(f"SLURM is not installed here: {', '.join(missing())} not found")
-    cluster = Cluster(tmp_path_factory.mktemp("slurm") / "cluster").start()
-    yield cluster
-    cluster.end()
+    # Munge wants a folder that everybody may enter, which pytest's own are not.
+    with TemporaryDirectory(prefix="slurm-") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder) / "cluster")
+        try:
+            yield cluster.start()
+        finally:
+            cluster.end()
 
 
 @pytest.fixture(scope="session")
