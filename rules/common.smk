@@ -11,18 +11,20 @@ from pathlib import Path
 BASEDIR = Path(workflow.basedir)
 sys.path.insert(0, str(BASEDIR / "src"))
 
+from snakemake.common import async_run
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import suites
+from safegrid import stale, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import check_writable
 from safegrid.runs import HOME, announce, record_owner
-from safegrid.selection import OPTIONS, Selection
+from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
@@ -30,7 +32,7 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    known = ["study", "sources_dir", "gpu", *OPTIONS]
+    known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
@@ -380,8 +382,16 @@ def cell_files(wildcards):
 
 
 def cells_files(wildcards):
+    """Make the cells' files again under `force=true`, and nothing they are made of.
+
+    `--forcerun RULE` would make other cells' files again too: every cell is set
+    against its base's.
+    """
     one_job_a_cell()
-    return selected(SELECTION.files)
+    files = selected(SELECTION.files)
+    if SELECTION.forced:
+        workflow.dag.forcefiles.update(files)
+    return files
 
 
 def one_job_a_cell():
@@ -510,6 +520,7 @@ FIGURES = (
 PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
 AT_HOME = f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}"
+STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
 def notebook_values(*names):
@@ -554,6 +565,22 @@ def all_tables(wildcards):
 
 def all_figures(wildcards):
     return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
+def check_places():
+    """End a run that could write nothing before its first job."""
+    try:
+        check_writable()
+    except SafegridError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def tell_stale():
+    logger.info(stale.described(stale.planned(workflow.dag, is_there)))
+
+
+def is_there(file):
+    return async_run(file.exists())
 
 
 def stop_engines():
