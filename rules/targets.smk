@@ -9,6 +9,7 @@ localrules:
     judge_all,
     tables,
     figures,
+    status,
     cell,
     cells,
 
@@ -56,6 +57,12 @@ rule figures:
     """All figures."""
     input:
         all_figures,
+
+
+rule status:
+    """The page of how the cells of the report stand."""
+    input:
+        f"results/{STUDY.name}/report/status.html",
 
 
 rule judge_all:

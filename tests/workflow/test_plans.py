@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(4 * 3600)
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
 LAST = {"report", "all"}
-GATHERING = {"collect", *TABLES, *FIGURES, *LAST}
+GATHERING = {"collect", *TABLES, *FIGURES, "status_page", *LAST}
 
 RAW = {"grow_world"}
 DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
@@ -174,6 +174,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("src/safegrid/report/tables.py", TABLES),
         ("src/safegrid/report/style.py", FIGURES),
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
+        ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
         ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
         ("src/safegrid/score/cell.py", {*SCORES, *GATHERING}),

@@ -1,13 +1,14 @@
 """What a model's cells are made of: the file in which a group of jobs ends."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 from safegrid.artifacts import read_manifest, sha256_file, write_json
 from safegrid.errors import DataError
 
 
-def take_inventory(files: Iterable[Path], out: Path) -> None:
+def take_inventory(files: Collection[Path], out: Path) -> None:
     """Write which files a model's cells are made of, with hash and stage of each.
 
     On a cluster the jobs of a model's cells are one job because this file needs them
@@ -16,7 +17,10 @@ def take_inventory(files: Iterable[Path], out: Path) -> None:
     Raises:
         DataError: a file carries no manifest, so no stage of ours made it.
     """
-    write_json(out, {"files": {str(file): _entry(file) for file in sorted(files)}})
+    # By their names below the study: a bucket's copies lie in a folder of their own.
+    study = os.path.commonpath([out, *files])
+    named = {str(file.relative_to(study)): file for file in sorted(files)}
+    write_json(out, {"files": {name: _entry(file) for name, file in named.items()}})
 
 
 def _entry(file: Path) -> dict[str, object]:
