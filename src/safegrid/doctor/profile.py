@@ -103,7 +103,7 @@ def _locate(name: str) -> Path:
     if name in there:
         hint = (
             f"; profiles/{name} is there, but Snakemake does not look into profiles/:"
-            f" ln -s profiles/{name} {name}"
+            f" say --profile profiles/{name}, or ln -s profiles/{name} {name}"
         )
     else:
         hint = f"; profiles/ holds {', '.join(there)}" if there else ""
