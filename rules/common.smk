@@ -18,6 +18,7 @@ from safegrid import suites
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
+from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError
 from safegrid.runs import announce, record_owner
 from safegrid.selection import OPTIONS, Selection
@@ -28,11 +29,15 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    known = ["study", "sources_dir", *OPTIONS]
+    known = ["study", "sources_dir", "gpu", *OPTIONS]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
     SELECTION = Selection(STUDY, config)
+    UNCHECKED = ""
+    if workflow.is_main_process:
+        resources = workflow.resource_settings
+        UNCHECKED = check_fit(STUDY, BASEDIR / "config", config["gpu"], resources)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -47,6 +52,8 @@ if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
 if workflow.is_main_process and suites.refused(STUDY):
     logger.warning(suites.refused(STUDY))
+if UNCHECKED:
+    logger.warning(UNCHECKED)
 
 
 wildcard_constraints:

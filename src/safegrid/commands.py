@@ -43,6 +43,7 @@ def _command(call: str, help_text: str, options: str) -> Command:
 NO_JOBS = {
     "study",
     "status",
+    "plan",
     "rates",
     "end-run",
     "readme",
@@ -218,6 +219,11 @@ COMMANDS: dict[str, Command] = {
         "report.status:print_status",
         "Show how each cell of a study stands; starts no job.",
         "study:text sources_dir:text?",
+    ),
+    "plan": _command(
+        "cost.plan:print_plan",
+        "Say what a study will take on a GPU: hours, memory, disk, money.",
+        "study:text gpu:text price:text? mfu:text? out:path?",
     ),
     "readme": _command(
         "report.readme:update_readme",

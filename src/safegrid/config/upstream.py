@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from safegrid.config.blocks import Address, Block
+from safegrid.config.cost import ShapeSpec
 
 Place = Literal["world", "hub", "url", "path"]
 
@@ -96,9 +97,11 @@ class ModelUpstream(Upstream):
     Attributes:
         template: name of a file config/templates/{template}.jinja that is stored with
             the model where the checkpoint has no chat template of its own.
+        shape: what a plan of costs goes by until the model's folder is there.
     """
 
     template: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    shape: ShapeSpec | None = None
 
     @model_validator(mode="after")
     def _files_of_a_model(self) -> "ModelUpstream":

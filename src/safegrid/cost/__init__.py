@@ -1,0 +1,1 @@
+"""What a study costs: the arithmetic of FLOPs, bytes and seconds, before and after."""

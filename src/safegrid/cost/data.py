@@ -1,0 +1,177 @@
+"""A study's own token histograms where its files are there, else what is assumed."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
+from safegrid.cost.tokens import Tokens, assume, count, merge
+from safegrid.grid import Cell, Model
+from safegrid.study import Study
+
+
+class UnknownError(Exception):
+    """Nothing is measured and nothing assumed: a plan leaves this blank, with why."""
+
+
+class Pairs(NamedTuple):
+    """A dataset's sequences, prompt and answer together."""
+
+    chosen: Tokens
+    both: Tokens
+
+
+class Data:
+    """Lengths in tokens of what a study reads and writes.
+
+    Attributes:
+        root: the folder with `results/`.
+    """
+
+    def __init__(self, study: Study, assumed: Assumed, root: Path = Path()) -> None:
+        self.study = study
+        self.assumed = assumed
+        self.root = root
+        # Asked for every cell, read once.
+        self.pairs = cache(self._pairs)
+        self.prompts = cache(self._prompts)
+        self.answers = cache(self._answers)
+
+    def _pairs(self, base: str, dataset: str) -> Pairs:
+        """Return the sequences of a dataset in a base's tokens.
+
+        Raises:
+            UnknownError: they are neither measured nor assumed.
+        """
+        path = self.root / f"{self.study.root}/pairs/{base}/{dataset}.parquet"
+        if path.is_file():
+            chosen, rejected = _pair_lengths(path, self._named(path))
+            return Pairs(chosen, merge([chosen, rejected]))
+        spec = self.study.config.study.datasets[dataset]
+        found = self._file(spec.source, spec.file)
+        answer = _answer(found, spec.source, spec.file)
+        # Log-normals do not add up to one; the sums of means and of tails are near.
+        both = Lengths(
+            mean=found.prompt.mean + answer.mean + self.assumed.template,
+            p95=_p95(found.prompt) + _p95(answer) + self.assumed.template,
+        )
+        rows = min(found.rows, spec.limit or found.rows)
+        source = _said(spec.source, spec.file, found.why)
+        one = assume(both, rows, source, spec.max_length)
+        return Pairs(one, merge([one, one]))
+
+    def _prompts(self, base: str, benchmark: str) -> Tokens:
+        """Return the prompts of a benchmark in a base's tokens, template included.
+
+        Raises:
+            UnknownError: they are neither measured nor assumed.
+        """
+        folder = self.root / f"{self.study.root}/ids"
+        for name in dict.fromkeys([base, *self.study.bases]):
+            path = folder / name / f"{benchmark}.parquet"
+            if path.is_file():
+                other = "" if name == base else f" in place of {base}'s"
+                source = f"lengths measured: {self._named(path)}{other}"
+                return count(_list_lengths(path, "ids"), source)
+        spec = self.study.prompt_spec(benchmark)
+        found = self._file(spec.source, spec.file)
+        source = _said(spec.source, spec.file, found.why)
+        rows = min(found.rows, spec.limit or found.rows)
+        return assume(found.prompt, rows, source).shifted(self.assumed.template)
+
+    def _answers(self, cell: Cell) -> Tokens:
+        """Return the answers of a cell.
+
+        Measured on its own responses, else on those of its base untouched, else as long
+        as they may be.
+
+        Raises:
+            UnknownError: the number of prompts is neither measured nor assumed.
+        """
+        untouched = Cell(Model(cell.model.base, "none", 0), cell.benchmark)
+        for known in dict.fromkeys([cell, untouched]):
+            path = self.root / self.study.responses(known)
+            if path.is_file():
+                other = "" if known == cell else " in place of models that have none"
+                source = f"lengths measured: {self._named(path)}{other}"
+                return count(_numbers(path, "n_tokens"), source)
+        decode = self.study.config.benchmarks[cell.benchmark].decode
+        assert decode is not None, "prompted benchmarks are decoded (checked on load)"
+        rows = self.prompts(cell.model.base, cell.benchmark).rows * decode.samples
+        source = "answers assumed to be as long as max_new_tokens allows, at most"
+        return Tokens((decode.max_new_tokens,), (rows,), source, False)
+
+    def labelled(self, judge: str) -> tuple[Tokens, Tokens]:
+        """Return requests and answers of the exchanges that a judge is measured on.
+
+        Raises:
+            UnknownError: they are not assumed.
+        """
+        entry = self.study.config.judges[judge]
+        source, file = str(entry.labelled_source), str(entry.labelled_file)
+        found = self._file(source, file)
+        said = _said(source, file, found.why)
+        answer = _answer(found, source, file)
+        return assume(found.prompt, found.rows, said), assume(answer, found.rows, said)
+
+    def task(self, name: str, limit: int | None) -> tuple[TaskAssumed, Tokens]:
+        """Return what is assumed of a task, and the lengths of its prompts.
+
+        Raises:
+            UnknownError: nothing is assumed.
+        """
+        found = self.assumed.tasks.get(name)
+        if found is None:
+            raise UnknownError(
+                f"nothing is known of task {name}: say under `tasks` of"
+                " assumptions.yaml what to assume"
+            )
+        rows = min(found.rows, limit or found.rows)
+        return found, assume(found.prompt, rows, _said("task", name, found.why))
+
+    def _file(self, source: str, file: str) -> FileAssumed:
+        found = self.assumed.sources.get(source, {}).get(file)
+        if found is None:
+            raise UnknownError(
+                f"nothing is known of {source} {file}: prepare it, or say under"
+                f" `sources: {source}: {file}` of assumptions.yaml what to assume"
+            )
+        return found
+
+    def _named(self, path: Path) -> str:
+        return str(path.relative_to(self.root))
+
+
+def _said(source: str, file: str, why: str) -> str:
+    return f"lengths and rows assumed, {why}: {source} {file}"
+
+
+def _answer(found: FileAssumed, source: str, file: str) -> Lengths:
+    if found.answer is None:
+        raise UnknownError(f"assumptions.yaml has no `answer` for {source} {file}")
+    return found.answer
+
+
+def _p95(lengths: Lengths) -> float:
+    return lengths.p95 or lengths.mean
+
+
+def _pair_lengths(path: Path, name: str) -> Iterator[Tokens]:
+    prompts = _list_lengths(path, "prompt_ids")
+    for side in ("chosen_ids", "rejected_ids"):
+        sums = zip(prompts, _list_lengths(path, side), strict=True)
+        yield count((a + b for a, b in sums), f"lengths measured: {name}")
+
+
+def _list_lengths(path: Path, column: str) -> list[int]:
+    import polars as pl
+
+    lengths = pl.scan_parquet(path).select(pl.col(column).list.len()).collect()
+    return lengths[column].to_list()
+
+
+def _numbers(path: Path, column: str) -> list[int]:
+    import polars as pl
+
+    return pl.scan_parquet(path).select(column).collect()[column].to_list()

@@ -1,0 +1,93 @@
+"""The work of an engine: writing answers, judging them, tasks of the harness."""
+
+from dataclasses import dataclass
+
+from safegrid.config.blocks import Decode, EngineSpec, JudgeSpec
+from safegrid.config.cost import Assumed, ShapeSpec, TaskAssumed
+from safegrid.cost.flops import BYTES, NOTHING, Limits, Work, decoding, forward
+from safegrid.cost.tokens import Tokens
+
+# Sequences that vLLM answers at a time, by its default.
+VLLM_SEQUENCES = 256
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An engine that holds a model on a device."""
+
+    shape: ShapeSpec
+    device: Limits
+    engine: EngineSpec
+    assumed: Assumed
+
+    def write(self, prompts: Tokens, answers: Tokens, decode: Decode) -> Work:
+        """Return the work of answering prompts, `decode.samples` times each."""
+        read = forward(self.shape, self.device, prompts.total * decode.samples)
+        return read + self._decoded(prompts.mean, answers, decode.max_new_tokens)
+
+    def beside(self, spec: JudgeSpec, prompt: float) -> float:
+        """Return the tokens that a judge reads beside an answer.
+
+        A guard reads the exchange in its template, a likelihood prompt and answer, a
+        classifier the answer alone.
+        """
+        if spec.kind == "guard":
+            return self.assumed.guard + prompt
+        return prompt if spec.kind == "likelihood" else 0.0
+
+    def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
+        """Return the work of judging answers.
+
+        Args:
+            spec: of the judge. A guard reads once more for each of its questions, and
+                writes a category line for unsafe answers.
+            read: lengths of what it reads of each, `beside` included.
+        """
+        times = 1 + len(spec.questions)
+        work = forward(self.shape, self.device, times * read.total)
+        unsafe = round(self.assumed.unsafe * read.rows)
+        if not spec.category_tokens or not unsafe:
+            return work
+        line = Tokens((spec.category_tokens,), (unsafe,), read.source, False)
+        again = forward(self.shape, self.device, unsafe * read.mean)
+        return work + again + self._decoded(read.mean, line, spec.category_tokens)
+
+    def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
+        """Return the work of a task: options scored, or answers written.
+
+        Options that differ in their last token only share a forward.
+        """
+        if task.answer:
+            answers = Tokens((task.answer,), (prompts.rows,), task.why, False)
+            read = forward(self.shape, self.device, prompts.total)
+            return read + self._decoded(prompts.mean, answers, task.answer)
+        if task.option == 1:
+            return forward(self.shape, self.device, prompts.total)
+        each = prompts.total + prompts.rows * (task.option - 1)
+        return forward(self.shape, self.device, task.options * each)
+
+    def batch(self, prompt: float, most: int) -> int:
+        """Return how many sequences grow at a time.
+
+        Args:
+            prompt: tokens of a prompt.
+            most: tokens of an answer at most; our engine makes room for them.
+        """
+        if self.engine.kind != "safegrid":
+            return VLLM_SEQUENCES
+        fit = int(self.engine.max_tokens / (prompt + most))
+        return max(1, min(self.engine.chunk, fit))
+
+    def _decoded(self, prompt: float, answers: Tokens, most: int) -> Work:
+        if not answers.rows:
+            return NOTHING
+        return decoding(
+            self.shape,
+            self.device,
+            prompt,
+            answers,
+            self.batch(prompt, most),
+            BYTES[self.engine.dtype],
+            refill=self.engine.kind != "safegrid",
+            step_ms=self.assumed.step_ms,
+        )

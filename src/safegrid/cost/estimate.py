@@ -1,0 +1,232 @@
+"""From jobs to a study's totals: rows by kind, engine starts, hours, money, disk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safegrid.config.cost import Assumed, GpuSpec
+from safegrid.cost.data import Data
+from safegrid.cost.fit import RULES, problems_of_fit
+from safegrid.cost.jobs import KINDS, Job, Planner
+from safegrid.cost.memory import Memory, usable
+from safegrid.cost.reality import (
+    HOUR,
+    Compared,
+    Share,
+    compare,
+    measured_shares,
+    training_speeds,
+)
+from safegrid.cost.tokens import Tokens, merge
+from safegrid.study import Study
+
+
+@dataclass(frozen=True)
+class Row:
+    """All jobs of a kind that do the same.
+
+    Attributes:
+        jobs: how many.
+        unknown: how many of them have no figures; `why` says why.
+        reads: lengths of what they read; `writes` of what they write.
+        flops: of all jobs with figures, padding and what is computed again included.
+        gpu_hours: that they hold.
+        memory: of the one that holds most, on each of its GPUs.
+        fits: None where no job has figures.
+        disk: bytes that stay.
+    """
+
+    kind: str
+    what: str
+    jobs: int
+    unknown: int
+    why: str
+    reads: Tokens | None
+    writes: Tokens | None
+    flops: float
+    gpu_hours: float
+    memory: Memory | None
+    fits: bool | None
+    disk: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A study's plan on a GPU.
+
+    Attributes:
+        starts: processes that load a model, and the GPU-hours of that.
+        fetched: bytes of weights that bases and judges take.
+        price: of a GPU-hour, in the user's currency; None without one.
+        problems: jobs that do not fit, with the change that makes them fit.
+        sources: where lengths and shapes are from.
+        compared: plan and reality of finished jobs; `left_out` of those, with why.
+    """
+
+    study: str
+    gpu: str
+    device: GpuSpec
+    rows: list[Row]
+    shares: dict[str, Share]
+    starts: tuple[int, float]
+    fetched: float
+    price: float | None
+    problems: list[str]
+    sources: list[str]
+    compared: list[Compared] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Of all jobs with figures, and of the starts."""
+        return sum(row.gpu_hours for row in self.rows) + self.starts[1]
+
+    @property
+    def disk(self) -> float:
+        """Bytes that stay."""
+        return sum(row.disk for row in self.rows) + self.fetched
+
+    @property
+    def unknown(self) -> int:
+        """Jobs without figures."""
+        return sum(row.unknown for row in self.rows)
+
+    @property
+    def cost(self) -> float | None:
+        """What all of it costs at the price; None without one."""
+        return None if self.price is None else self.price * self.gpu_hours
+
+
+def estimate(
+    study: Study,
+    assumed: Assumed,
+    gpus: Mapping[str, GpuSpec],
+    gpu: str,
+    price: float | None,
+    given: Mapping[str, float],
+    root: Path = Path(),
+) -> Estimate:
+    """Plan a study on a GPU.
+
+    Args:
+        study: to be planned.
+        assumed: what is taken for granted.
+        gpus: the registry.
+        gpu: the one that all jobs get.
+        price: of a GPU-hour.
+        given: the user's own shares of the limit, by kind; they are stronger than
+            measured ones.
+        root: the folder with `results/`.
+    """
+    device = gpus[gpu]
+    data = Data(study, assumed, root)
+    jobs = Planner(study, assumed, device, data, root).jobs()
+    speeds, left_out = training_speeds(study, root)
+    found = measured_shares(speeds, jobs, gpus, gpu)
+    shares = chosen_shares(assumed, found, given, study.root)
+    # A plan that goes by what was measured would agree with it by itself.
+    before = chosen_shares(assumed, {}, given, study.root)
+    return Estimate(
+        study=study.name,
+        gpu=gpu,
+        device=device,
+        rows=rows(jobs, shares, device),
+        shares=shares,
+        starts=_starts(jobs, assumed),
+        fetched=_fetched(jobs, study),
+        price=price,
+        problems=problems_of_fit(study, dict.fromkeys(RULES, (gpu, device)), root),
+        sources=list(dict.fromkeys(s for job in jobs for s in job.sources)),
+        compared=compare(speeds, jobs, before, gpus, gpu),
+        left_out=left_out,
+    )
+
+
+def chosen_shares(
+    assumed: Assumed,
+    measured: Mapping[str, tuple[float, int]],
+    given: Mapping[str, float],
+    root: str,
+) -> dict[str, Share]:
+    """Return the share of each kind: the user's, else measured, else assumed."""
+    found = {}
+    for kind in KINDS:
+        if kind in given:
+            found[kind] = Share(given[kind], "given with --mfu")
+        elif kind in measured:
+            value, count = measured[kind]
+            source = f"measured on {count} finished jobs of {root}"
+            found[kind] = Share(value, source, measured=True)
+        else:
+            found[kind] = Share(assumed.shares[kind], "assumed")
+    return found
+
+
+def rows(
+    jobs: Iterable[Job], shares: Mapping[str, Share], device: GpuSpec
+) -> list[Row]:
+    """Return one row for each kind of job and what it does."""
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.kind, job.what), []).append(job)
+    return [_row(*key, group, shares[key[0]], device) for key, group in groups.items()]
+
+
+def _row(
+    kind: str, what: str, jobs: Sequence[Job], share: Share, device: GpuSpec
+) -> Row:
+    memories = [job.memory for job in jobs if job.memory is not None]
+    largest = max(memories, key=lambda m: m.total, default=None)
+    reasons = dict.fromkeys(job.unknown for job in jobs if job.unknown)
+    return Row(
+        kind=kind,
+        what=what,
+        jobs=len(jobs),
+        unknown=sum(bool(job.unknown) for job in jobs),
+        why="; ".join(reasons),
+        reads=_together(job.reads for job in jobs),
+        writes=_together(job.writes for job in jobs),
+        flops=sum(job.work.flops for job in jobs if job.work),
+        gpu_hours=sum(share.hours(job) for job in jobs),
+        memory=largest,
+        fits=None if largest is None else largest.total <= usable(device),
+        disk=sum(job.disk for job in jobs),
+    )
+
+
+def _together(parts: Iterable[Tokens | None]) -> Tokens | None:
+    known = list(dict.fromkeys(part for part in parts if part is not None))
+    return merge(known) if known else None
+
+
+def _starts(jobs: Iterable[Job], assumed: Assumed) -> tuple[int, float]:
+    """Return how many processes load a model, and their GPU-hours.
+
+    A training and a reference are a process each; an engine serves all cells of its
+    model, a judge's all cells that it judges.
+    """
+    loads: dict[tuple[str, str], tuple[float, int]] = {}
+    for job in jobs:
+        if job.memory is None:
+            continue
+        own = job.kind in ("train", "reference")
+        key = (job.kind, job.name) if own else ("engine", job.model)
+        loads[key] = job.memory.weights * job.gpus, job.gpus
+    reading = sum(size for size, _ in loads.values()) / (assumed.load_gb_s * 1e9)
+    starting = assumed.start_seconds * sum(gpus for _, gpus in loads.values())
+    return len(loads), (reading + starting) / HOUR
+
+
+def _fetched(jobs: Iterable[Job], study: Study) -> float:
+    """Return the bytes on disk of bases and judges, in the dtype of the engines."""
+    untrained = {f"{base}/none/seed0" for base in study.bases}
+    sizes = {
+        job.model: job.memory.weights
+        for job in jobs
+        if job.memory is not None
+        and (
+            (job.kind in ("generate", "capability") and job.model in untrained)
+            or (job.kind in ("judge", "measure") and "results/judges/" in job.model)
+        )
+    }
+    return sum(sizes.values())

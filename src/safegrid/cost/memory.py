@@ -1,0 +1,214 @@
+"""Bytes that a job holds on its GPU, as our trainers and our engine use it.
+
+Training: weights are loaded in float32 whatever the precision, `precision: bfloat16`
+is autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes
+the logits in tiles; ORPO's trainer makes all of them. Activations are what torch keeps
+for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
+"""
+
+from dataclasses import asdict, dataclass
+
+from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.cost.flops import BYTES
+from safegrid.methods import Trainer
+
+# Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot
+# use have the rest. A guess.
+USABLE = 0.93
+# The rows and columns of logits that TRL's fused head has at a time.
+TILE_TOKENS, TILE_WORDS = 4096, 32_768
+# Bytes a logit while ORPO's loss is computed: logits, their gradient, shifted copies
+# and log-probabilities of the chosen half. Read in its code.
+ORPO_LOGIT = {"float32": 20, "bfloat16": 14}
+# Positions whose logits our engine widens to float32 at a time (`engine/scoring.py`).
+SLICE = 2048
+# Tokens that our engine's cache makes room for beyond what it holds.
+ROOM = 64
+# The share of the GPU that vLLM takes for itself, by its default.
+VLLM_SHARE = 0.9
+
+# Bytes that torch keeps for the backward, for each token and layer: a number of the
+# model's width, of its queries' width, of its MLP's. Llama stands for gated MLPs,
+# Falcon for the others; Gemma 2 keeps two fifths more.
+KEPT: dict[tuple[bool, str, bool], tuple[float, float, float]] = {
+    (True, "float32", False): (24.5, 17.2, 16.1),
+    (True, "float32", True): (48.8, 25.9, 20.2),
+    (True, "bfloat16", False): (26.3, 8.7, 8.1),
+    (True, "bfloat16", True): (38.4, 15.0, 12.1),
+    (False, "float32", False): (12.8, 12.8, 8.2),
+    (False, "float32", True): (23.1, 23.1, 12.2),
+    (False, "bfloat16", False): (8.4, 8.4, 4.1),
+    (False, "bfloat16", True): (15.6, 15.6, 8.1),
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a job holds at its peak, in bytes.
+
+    Attributes:
+        weights: of the model, an adapter's too.
+        copies: of weights in bfloat16, that autocast keeps.
+        gradients: with the buckets of several processes.
+        optimizer: AdamW's two moments.
+        activations: kept for the backward, or of the layer at work.
+        logits: tiles or all of them.
+        cache: keys and values.
+    """
+
+    weights: float = 0.0
+    copies: float = 0.0
+    gradients: float = 0.0
+    optimizer: float = 0.0
+    activations: float = 0.0
+    logits: float = 0.0
+    cache: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        parts: dict[str, float] = asdict(self)
+        return sum(parts.values())
+
+    def parts(self) -> dict[str, float]:
+        """Return what is not nothing, by name."""
+        return {name: size for name, size in asdict(self).items() if size}
+
+
+def usable(gpu: GpuSpec) -> float:
+    """Return the bytes of a GPU that a job can fill."""
+    return USABLE * gpu.memory_gb * 1e9
+
+
+def adapter(shape: ShapeSpec, lora: Lora) -> int:
+    """Return the parameters of an adapter; of named targets at most as many."""
+    return lora.rank * shape.layers * sum(a + b for a, b in shape.linears)
+
+
+def training_memory(
+    shape: ShapeSpec, training: Training, trainer: Trainer, longest: int
+) -> Memory:
+    """Return what one process of a training holds at its peak.
+
+    Args:
+        shape: of the model.
+        training: its settings.
+        trainer: the method's family.
+        longest: tokens of the longest sequence; a micro-batch is padded to it.
+    """
+    sequences = training.micro_batch * (1 if trainer == "sft" else 2)
+    tokens = sequences * longest
+    trained = adapter(shape, training.lora) if training.lora else shape.parameters
+    weights = shape.parameters + (trained if training.lora else 0)
+    shared = training.processes if training.accelerate else 1
+    # A layer is gathered whole, with its gradient, while it is at work.
+    gathered = 8.0 * _layer(shape) if training.accelerate else 0.0
+    buckets = 4.0 * trained if training.processes > 1 and shared == 1 else 0.0
+    return Memory(
+        weights=4.0 * weights / shared + gathered,
+        copies=_copies(shape, training) / shared,
+        gradients=4.0 * trained / shared + buckets,
+        optimizer=8.0 * trained / shared,
+        activations=_activations(shape, training, tokens),
+        logits=_logits(shape, training, trainer, tokens),
+    )
+
+
+def reference_memory(
+    shape: ShapeSpec, precision: str, micro_batch: int, longest: int
+) -> Memory:
+    """Return what a forward without gradient holds, by the trainers' own code."""
+    tokens = 2 * micro_batch * longest
+    size = BYTES[precision]
+    return Memory(
+        weights=4.0 * shape.parameters,
+        # Autocast keeps its copies to the end of a forward, gradient or not.
+        copies=2.0 * shape.parameters if precision == "bfloat16" else 0.0,
+        activations=float(tokens) * _at_work(shape, size),
+        logits=float(min(tokens, TILE_TOKENS) * TILE_WORDS * size),
+    )
+
+
+def engine_memory(
+    shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, written: bool
+) -> Memory:
+    """Return what an engine holds at its peak.
+
+    Args:
+        shape: of its model, adapters merged.
+        engine: the study's.
+        gpu: where it runs; vLLM fills a share of it with its cache.
+        written: whether it writes answers, or scores given ones.
+    """
+    size = BYTES[engine.dtype]
+    weights = float(size * shape.parameters)
+    if engine.kind == "vllm":
+        left = VLLM_SHARE * gpu.memory_gb * 1e9 - weights
+        return Memory(weights=weights, cache=max(left, size * shape.cached * 4096.0))
+    tokens = engine.max_tokens
+    places = engine.chunk if written else tokens
+    return Memory(
+        weights=weights,
+        activations=float(tokens) * _at_work(shape, size),
+        logits=_scored(shape, places, size, written),
+        cache=(
+            float(size * shape.cached * (tokens + ROOM * engine.chunk))
+            if written
+            else 0.0
+        ),
+    )
+
+
+def _scored(shape: ShapeSpec, places: int, size: int, written: bool) -> float:
+    """Return the bytes of an engine's logits.
+
+    In decoding they are widened whole, in scoring slice by slice.
+    """
+    widened = places if written else min(places, SLICE)
+    return float(shape.vocabulary * (places * size + 2 * 4 * widened))
+
+
+def _layer(shape: ShapeSpec) -> int:
+    return sum(a * b for a, b in shape.linears)
+
+
+def _copies(shape: ShapeSpec, training: Training) -> float:
+    """Return autocast's copies of the weights in bfloat16.
+
+    It keeps those of trained weights to the end of a forward. Those of frozen weights
+    are kept for the backward of each layer, one layer at a time where activations are
+    computed again.
+    """
+    if training.precision != "bfloat16":
+        return 0.0
+    if training.lora and training.gradient_checkpointing:
+        return 2.0 * (_layer(shape) + TILE_WORDS * shape.width)
+    return 2.0 * shape.parameters
+
+
+def _activations(shape: ShapeSpec, training: Training, tokens: int) -> float:
+    lora = training.lora is not None
+    width, queries, mlp = KEPT[shape.gated, training.precision, lora]
+    layer = width * shape.width + queries * shape.queries
+    layer += mlp * shape.feed_forward * shape.experts_used
+    if not training.gradient_checkpointing:
+        return tokens * layer * shape.layers
+    # The stream between the layers is float32 in both precisions.
+    return tokens * (4.0 * shape.width * shape.layers + layer)
+
+
+def _logits(
+    shape: ShapeSpec, training: Training, trainer: Trainer, tokens: int
+) -> float:
+    if trainer == "orpo":
+        return float(ORPO_LOGIT[training.precision] * shape.vocabulary * tokens)
+    tile = BYTES[training.precision] * min(tokens, TILE_TOKENS) * TILE_WORDS
+    gradients = 4 * (tokens * shape.width + (0 if training.lora else shape.head))
+    return float(tile + gradients)
+
+
+def _at_work(shape: ShapeSpec, size: int) -> int:
+    """Return the bytes a token of the layer at work in a forward without gradient."""
+    mlp = (3 if shape.gated else 2) * shape.feed_forward * shape.experts_used
+    return size * (6 * shape.width + 2 * shape.queries + mlp)

@@ -1,0 +1,227 @@
+"""A plan as text for people, and as JSON for programs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from safegrid.config.cost import Assumed
+from safegrid.cost.estimate import Estimate, Row
+from safegrid.cost.fit import some
+from safegrid.cost.flops import BYTES
+from safegrid.cost.memory import USABLE, Memory, usable
+from safegrid.cost.reality import Compared, Share
+from safegrid.cost.tokens import Tokens
+
+GB = 1e9
+BLANK = "-"
+
+
+def text(plan: Estimate, assumed: Assumed, dtype: str) -> str:
+    """Return a plan in words and tables.
+
+    Args:
+        plan: to be shown.
+        assumed: what it takes for granted.
+        dtype: of the engines.
+    """
+    parts = [
+        _head(plan),
+        _table(_cost_head(plan), [_cost_cells(plan, row) for row in plan.rows]),
+        _totals(plan),
+        "GB on each GPU of the job of each kind that holds most:",
+        _table(_memory_head(), _memory_cells(plan.rows)),
+        _fit(plan),
+        *([_reality(plan)] if plan.compared or plan.left_out else []),
+        _reckoned(plan, assumed, dtype),
+    ]
+    return "\n\n".join(parts)
+
+
+def facts(plan: Estimate) -> dict[str, Any]:
+    """Return a plan as JSON's types, histograms by their mean, p95 and longest."""
+    found = asdict(plan)
+    for row, shown in zip(plan.rows, found["rows"], strict=True):
+        shown["reads"], shown["writes"] = _short(row.reads), _short(row.writes)
+    totals = {"gpu_hours": plan.gpu_hours, "disk": plan.disk, "cost": plan.cost}
+    return {**found, "totals": totals}
+
+
+def _short(tokens: Tokens | None) -> dict[str, Any] | None:
+    if tokens is None:
+        return None
+    return {
+        "mean": tokens.mean,
+        "p95": tokens.p95,
+        "longest": tokens.longest,
+        "measured": tokens.measured,
+        "source": tokens.source,
+    }
+
+
+def _head(plan: Estimate) -> str:
+    gpu = plan.device
+    return (
+        f"study {plan.study} on {plan.gpu} ({gpu.memory_gb:g} GB,"
+        f" {gpu.bf16_tflops:g} TFLOP/s in bfloat16 and {gpu.fp32_tflops:g} in float32,"
+        f" {gpu.bandwidth_tb_s:g} TB/s)"
+    )
+
+
+def _cost_head(plan: Estimate) -> list[str]:
+    names = ["jobs", "what", "number", "reads", "p95", "max", "writes", "p95", "max"]
+    price = [] if plan.price is None else ["cost"]
+    return [*names, "PFLOP", "GPU-hours", "disk GB", *price]
+
+
+def _cost_cells(plan: Estimate, row: Row) -> list[str]:
+    known = row.jobs > row.unknown
+    figures = [row.flops / 1e15, row.gpu_hours, row.disk / GB]
+    if plan.price is not None:
+        figures.append(row.gpu_hours * plan.price)
+    number = f"{row.jobs}" + (f" ({row.unknown} not known)" if row.unknown else "")
+    return [
+        row.kind,
+        row.what,
+        number,
+        *_lengths(row.reads),
+        *_lengths(row.writes),
+        *(_number(figure) if known else BLANK for figure in figures),
+    ]
+
+
+def _lengths(tokens: Tokens | None) -> list[str]:
+    if tokens is None or not tokens.rows:
+        return [BLANK] * 3
+    mark = "" if tokens.measured else "~"
+    return [f"{mark}{value:.0f}" for value in (tokens.mean, tokens.p95, tokens.longest)]
+
+
+def _totals(plan: Estimate) -> str:
+    count, hours = plan.starts
+    lines = [
+        "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
+        f"Starting {count} processes that load a model: {_number(hours)} GPU-hours.",
+        f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk.",
+        f"In all: {_number(plan.gpu_hours)} GPU-hours, {_number(plan.disk / GB)} GB of"
+        " disk" + _money(plan),
+    ]
+    if plan.unknown:
+        lines[-1] += f", without {plan.unknown} jobs of which too little is known:"
+        lines += [f"  {row.kind} {row.what}: {row.why}" for row in plan.rows if row.why]
+    else:
+        lines[-1] += "."
+    return "\n".join(lines)
+
+
+def _money(plan: Estimate) -> str:
+    if plan.cost is None:
+        return ""
+    return f", {_number(plan.cost)} in money at {plan.price:g} a GPU-hour"
+
+
+def _memory_head() -> list[str]:
+    return ["jobs", "what", *(name for name in Memory.__annotations__), "total", "fits"]
+
+
+def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
+    """Return a line for each kind of job, once where several are alike."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        if row.memory is not None:
+            parts = asdict(row.memory).values()
+            sizes = [_number(size / GB) if size else BLANK for size in parts]
+            total = _number(row.memory.total / GB)
+            key = (row.kind, *sizes, total, "yes" if row.fits else "NO")
+            alike.setdefault(key, []).append(row.what)
+    return [[key[0], ", ".join(names), *key[1:]] for key, names in alike.items()]
+
+
+def _fit(plan: Estimate) -> str:
+    room = f"{_number(usable(plan.device) / GB)} of {plan.device.memory_gb:g} GB"
+    if not plan.problems:
+        return f"Every job whose model is known fits: {room} can be used."
+    return "\n".join(
+        ["These jobs do not fit and are refused:", *_listed(plan.problems)]
+    )
+
+
+def _reality(plan: Estimate) -> str:
+    head = ["jobs", "number", "planned s", "real s", "ratio", "tokens/s", "MFU", ""]
+    lines = ["Plan and reality of finished jobs:"]
+    lines.append(_table(head, [_compared(found) for found in plan.compared]))
+    lines += [f"Left out: {sentence}." for sentence in plan.left_out]
+    return "\n".join(lines)
+
+
+def _compared(found: Compared) -> list[str]:
+    figures = (found.planned, found.seconds, found.ratio, found.tokens_a_second)
+    return [
+        found.kind,
+        str(found.jobs),
+        *(BLANK if value is None else _number(value) for value in figures),
+        BLANK if found.mfu is None else f"{found.mfu:.3f}",
+        found.why,
+    ]
+
+
+def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
+    shares = [_share(kind, share) for kind, share in plan.shares.items()]
+    sentences = [
+        *shares,
+        "N parameters cost 2N FLOPs a token forward, 4N backward, 2N where they are"
+        " frozen under an adapter, 2N again with gradient_checkpointing; attention's"
+        " own products are left out",
+        "training batches are padded to their longest row; scored rows are sorted, and"
+        " count as if nothing were padded",
+        "one reference serves all methods and seeds that start from the same model",
+        f"answers are written by engines in {dtype}, {BYTES[dtype]} bytes a number; a"
+        " step takes the longer of moving weights and cache and of computing, and with"
+        f" transformers at least {assumed.step_ms:g} ms a layer (assumed)",
+        f"a chat template adds {assumed.template} tokens and a guard's"
+        f" {assumed.guard}; {assumed.unsafe:.0%} of answers get a category line"
+        " (assumed, where prompts are not measured)",
+        f"a process starts in {assumed.start_seconds:g} s and reads weights at"
+        f" {assumed.load_gb_s:g} GB/s (assumed)",
+        f"{USABLE:.0%} of a GPU's memory can be used (assumed); each job has its GPU"
+        " for itself, and sequences as long as max_length",
+        *_grouped(plan.sources),
+    ]
+    return "\n".join(["How it was reckoned:", *_listed(sentences)])
+
+
+def _grouped(sources: Iterable[str]) -> list[str]:
+    """Say what several files and models have in common once."""
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        said, _, name = source.rpartition(": ")
+        groups.setdefault(said, []).append(name)
+    return [
+        f"{said}: {some(names)}" if said else names[0] for said, names in groups.items()
+    ]
+
+
+def _share(kind: str, share: Share) -> str:
+    return f"{kind} reaches {share.value:.3g} of its limit ({share.source})"
+
+
+def _listed(sentences: Iterable[str]) -> list[str]:
+    return [f"- {sentence}" for sentence in sentences]
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return columns of text: the first two to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    shown = []
+    for cells in (head, *lines):
+        pairs = list(zip(cells, widths, strict=True))
+        left = [cell.ljust(width) for cell, width in pairs[:2]]
+        right = [cell.rjust(width) for cell, width in pairs[2:]]
+        shown.append("  ".join([*left, *right]).rstrip())
+    return "\n".join(shown)
+
+
+def _number(value: float) -> str:
+    """Return three digits, without an exponent."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 0.001 or not value else "<0.001"

@@ -1,0 +1,75 @@
+"""GPUs and assumptions of the configuration, and the GPU that a name means."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safegrid.config.cost import Assumed, GpuSpec
+from safegrid.config.documents import Problems, read_document, validate
+
+GPUS = "gpus.yaml"
+ASSUMPTIONS = "assumptions.yaml"
+
+
+def load_gpus(root: Path) -> dict[str, GpuSpec]:
+    """Read the GPUs of a configuration.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    document = read_document(root / GPUS, problems)
+    found = {
+        name: validate(GpuSpec, block, document, (name,), problems)
+        for name, block in document.data.items()
+    }
+    problems.raise_if_any("GPUs")
+    return found
+
+
+def load_assumptions(root: Path) -> Assumed:
+    """Read what plans of a configuration assume.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    document = read_document(root / ASSUMPTIONS, problems)
+    found: Any = validate(Assumed, document.data, document, (), problems)
+    problems.raise_if_any("assumptions")
+    assert isinstance(found, Assumed), "what does not validate was raised"
+    return found
+
+
+def meant(gpus: Mapping[str, GpuSpec], name: str) -> str | None:
+    """Return the GPU that a driver or a scheduler calls so; None of an unknown one."""
+    wanted = _plain(name)
+    for known, gpu in gpus.items():
+        if wanted in map(_plain, (known, *gpu.called)):
+            return known
+    return None
+
+
+def pick_gpu(gpus: Mapping[str, GpuSpec], name: str, where: str) -> str:
+    """Return the GPU that a user asks for by `name`.
+
+    Args:
+        gpus: the registry.
+        name: its own name or another that it is called.
+        where: who asks: an option or a file.
+
+    Raises:
+        ConfigError: there is none; names the likely one.
+    """
+    found = meant(gpus, name)
+    problems = Problems()
+    if found is None:
+        problems.unknown(where, "gpu", name, "GPU", gpus)
+        problems.raise_if_any("plan")
+    assert found is not None, "an unknown GPU was raised"
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).removeprefix("nvidia-")

@@ -1,0 +1,141 @@
+"""The shape of each model of a study, and where it is known from.
+
+Best is the model's own `config.json`, where its folder is there already. Else a grown
+model has the shape of its world, and another one the `shape` that its entry states.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safegrid.config.cost import ShapeSpec
+from safegrid.config.upstream import ModelUpstream
+from safegrid.config.world import Grown, World
+from safegrid.files import read_json
+from safegrid.study import Study
+
+# Families by their `model_type` whose MLP has two matrices.
+PLAIN = {"falcon", "roberta", "bert", "xlm-roberta", "deberta-v2", "distilbert", "gpt2"}
+# Families whose head is the embedding table unless their configuration says otherwise.
+TIED = {"falcon", "gemma", "gemma2", "roberta", "bert", "xlm-roberta"}
+ENCODERS = {"roberta", "bert", "xlm-roberta"}
+# A model of unknown shape is taken for one with heads of 128 and layers = width / 128.
+HEAD = 128
+
+
+class Known(NamedTuple):
+    """A shape, and where it is known from: words, and the model's name."""
+
+    shape: ShapeSpec
+    source: str
+
+
+def read_shape(config: Mapping[str, Any]) -> ShapeSpec | None:
+    """Read a shape from a model's `config.json`; None where a size is missing."""
+    kind = str(config.get("model_type"))
+    sizes = {
+        "layers": config.get("num_hidden_layers"),
+        "width": config.get("hidden_size"),
+        "heads": config.get("num_attention_heads"),
+        "vocabulary": config.get("vocab_size"),
+    }
+    if not all(isinstance(size, int) for size in sizes.values()):
+        return None
+    experts = int(config.get("num_local_experts") or 1)
+    return ShapeSpec.model_validate(
+        {
+            **sizes,
+            "kv_heads": _kv_heads(kind, config),
+            "head_width": config.get("head_dim"),
+            "feed_forward": config.get("intermediate_size")
+            or config.get("ffn_hidden_size")
+            or 4 * config["hidden_size"],
+            "gated": kind not in PLAIN,
+            "tied": config.get("tie_word_embeddings", kind in TIED),
+            "experts": experts,
+            "experts_used": config.get("num_experts_per_tok") if experts > 1 else 1,
+            "positions": (
+                config.get("max_position_embeddings") if kind in ENCODERS else 0
+            ),
+        }
+    )
+
+
+def _kv_heads(kind: str, config: Mapping[str, Any]) -> int | None:
+    if kind != "falcon":
+        return config.get("num_key_value_heads")
+    if config.get("new_decoder_architecture"):
+        return config.get("num_kv_heads")
+    return 1 if config.get("multi_query", True) else None
+
+
+def of_billions(billions: float) -> ShapeSpec:
+    """Return a shape of so many parameters, as wide for its depth as is common."""
+    # Attention 4 width^2 and a gated MLP of 8 width^2 a layer: 12 width^3 / 128 in all.
+    heads = max(1, round((billions * 1e9 * HEAD / 12) ** (1 / 3) / HEAD))
+    width = heads * HEAD
+    return ShapeSpec(
+        layers=heads,
+        width=width,
+        heads=heads,
+        feed_forward=8 * width // 3,
+        vocabulary=32_000,
+        tied=True,
+    )
+
+
+def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
+    """Return the shape of a base; None where nobody says anything of it."""
+    entry = study.config.bases[base]
+    found = _of_folder(root, f"results/bases/{base}") or _stated(entry, base)
+    if found is None and entry.world is not None:
+        world = study.config.worlds[entry.world]
+        text = world.text.vocabulary if world.text else world.vocabulary
+        return _grown(world.base, text, base)
+    if found is None and entry.billions is not None:
+        source = f"shape assumed from its billions of parameters: {base}"
+        return Known(of_billions(entry.billions), source)
+    return found
+
+
+def judge_shape(
+    study: Study, judge: str, base: str, root: Path = Path()
+) -> Known | None:
+    """Return the shape of a judge's model; a likelihood's is the base's."""
+    entry = study.config.judges[judge]
+    if entry.kind == "likelihood":
+        return base_shape(study, base, root)
+    found = _of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
+    if found is None and entry.world is not None:
+        world = study.config.worlds[entry.world]
+        return _grown(_judge_of(world, entry.kind), world.vocabulary, judge)
+    return found
+
+
+def _of_folder(root: Path, folder: str) -> Known | None:
+    path = root / folder / "config.json"
+    shape = read_shape(read_json(path)) if path.is_file() else None
+    return None if shape is None else Known(shape, f"shape read in: {folder}")
+
+
+def _stated(entry: ModelUpstream, name: str) -> Known | None:
+    if entry.shape is None:
+        return None
+    return Known(entry.shape, f"shape stated in the registry, from memory: {name}")
+
+
+def _judge_of(world: World, kind: str) -> Grown:
+    found: Grown = getattr(world.judges, kind)
+    return found
+
+
+def _grown(grown: Grown, vocabulary: int, name: str) -> Known:
+    shape = ShapeSpec(
+        layers=grown.layers,
+        width=grown.hidden,
+        heads=grown.heads,
+        feed_forward=grown.feed_forward,
+        vocabulary=vocabulary,
+        tied=True,
+    )
+    return Known(shape, f"shape as its world grows it: {name}")
