@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
 
+from safegrid.devices import UNKNOWN
+from safegrid.engine.meter import SECONDS_HEADER, Meter
 from safegrid.errors import EngineError
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Engine:
         model: the name under which the model is served.
         max_length: the model's context in tokens, or None if the engine does not say.
         identity: who answers, for score rows and the store's key.
+        meter: what was asked of it, and in how many seconds.
     """
 
     def __init__(
@@ -83,12 +86,14 @@ class Engine:
         identity: "Identity",
         ours: bool,
         why_gone: Callable[[], str] = lambda: "",
+        device: str = UNKNOWN,
     ) -> None:
         self.url = url
         self.key = key
         self.model = model
         self.max_length = max_length
         self.identity = identity
+        self.meter = Meter(device)
         self._ours = ours
         self._why_gone = why_gone
 
@@ -186,7 +191,11 @@ class Engine:
         Raises:
             EngineError: the engine is gone, or refuses; with what it says.
         """
-        return call("POST", self.url + path, self.key, body, self._why_gone)
+        url = self.url + path
+        with self.meter.running():
+            reply = _send("POST", url, self.key, body, self._why_gone)
+        self.meter.count(body, reply.body, reply.worked)
+        return reply.body
 
     def _fits(self, row: Ids, room: int) -> bool:
         return self.max_length is None or len(row) + room <= self.max_length
@@ -215,6 +224,13 @@ class Engine:
             return list(pool.map(ask, zip(prompts, seeds, strict=True)))
 
 
+class _Reply(NamedTuple):
+    """An answer, and in how many seconds the engine says that it made it."""
+
+    body: dict[str, Any]
+    worked: str | None
+
+
 _POOL = urllib3.PoolManager(maxsize=PARALLEL)
 
 
@@ -231,6 +247,16 @@ def call(
         KeyRefusedError: the key is not the engine's.
         EngineError: no answer, another status than 200, or no JSON.
     """
+    return _send(method, url, key, body, why_gone).body
+
+
+def _send(
+    method: str,
+    url: str,
+    key: str | None,
+    body: dict[str, Any] | None,
+    why_gone: Callable[[], str],
+) -> _Reply:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         response = _POOL.request(
@@ -252,7 +278,7 @@ def call(
         answer = None
     if not isinstance(answer, dict):
         raise EngineError(f"{url} answers with no JSON object; it is no engine")
-    return answer
+    return _Reply(answer, response.headers.get(SECONDS_HEADER))
 
 
 def _completion(choice: dict[str, Any]) -> Completion:
