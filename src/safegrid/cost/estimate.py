@@ -57,6 +57,7 @@ class Estimate:
     Attributes:
         starts: processes that load a model, and the GPU-hours of that.
         fetched: bytes of weights that bases and judges take.
+        scratch: bytes of checkpoints that a training holds at most while it runs.
         price: of a GPU-hour, in the user's currency; None without one.
         problems: jobs that do not fit, with the change that makes them fit.
         sources: where lengths and shapes are from.
@@ -70,6 +71,7 @@ class Estimate:
     shares: dict[str, Share]
     starts: tuple[int, float]
     fetched: float
+    scratch: float
     price: float | None
     problems: list[str]
     sources: list[str]
@@ -134,6 +136,7 @@ def estimate(
         shares=shares,
         starts=_starts(jobs, assumed),
         fetched=_fetched(jobs, study),
+        scratch=max((job.scratch for job in jobs), default=0.0),
         price=price,
         problems=problems_of_fit(study, dict.fromkeys(RULES, (gpu, device)), root),
         sources=list(dict.fromkeys(s for job in jobs for s in job.sources)),

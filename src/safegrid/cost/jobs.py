@@ -34,6 +34,7 @@ class Job:
         work: None where it is not known; `unknown` says why.
         memory: of each GPU, at its peak.
         disk: bytes that stay.
+        scratch: bytes of checkpoints while it runs.
         reads: lengths of what it reads; `writes` of what it writes.
         sources: where its figures are from.
     """
@@ -46,6 +47,7 @@ class Job:
     work: Work | None = None
     memory: Memory | None = None
     disk: float = 0.0
+    scratch: float = 0.0
     reads: Tokens | None = None
     writes: Tokens | None = None
     sources: tuple[str, ...] = ()
@@ -149,6 +151,7 @@ class Planner:
             "reads": read,
             "sources": (source, read.source),
             "disk": trainings.model_bytes(shape, settings),
+            "scratch": trainings.checkpoint_bytes(shape, settings),
         }
 
     def _longest(self, dataset: str) -> int:

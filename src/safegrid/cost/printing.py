@@ -42,6 +42,7 @@ def facts(plan: Estimate) -> dict[str, Any]:
     found = asdict(plan)
     for row, shown in zip(plan.rows, found["rows"], strict=True):
         shown["reads"], shown["writes"] = _short(row.reads), _short(row.writes)
+    found["device"] = plan.device.model_dump()
     totals = {"gpu_hours": plan.gpu_hours, "disk": plan.disk, "cost": plan.cost}
     return {**found, "totals": totals}
 
@@ -101,7 +102,8 @@ def _totals(plan: Estimate) -> str:
     lines = [
         "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
         f"Starting {count} processes that load a model: {_number(hours)} GPU-hours.",
-        f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk.",
+        f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk;"
+        f" checkpoints while a training runs: {_number(plan.scratch / GB)} GB at most.",
         f"In all: {_number(plan.gpu_hours)} GPU-hours, {_number(plan.disk / GB)} GB of"
         " disk" + _money(plan),
     ]

@@ -15,6 +15,7 @@ LEVELS = {
         "checkpoints",
         "consent",
         "control_tokens",
+        "cost",
         "files",
         "formats",
         "grid",
@@ -100,7 +101,7 @@ def imported_by(statement):
 def test_planning_imports_nothing_heavy():
     planning = (
         "import safegrid.study, safegrid.upstreams, safegrid.config.load,"
-        " safegrid.runs, safegrid.closure"
+        " safegrid.runs, safegrid.closure, safegrid.cost.requested"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
     assert not imported_by(planning) & heavy

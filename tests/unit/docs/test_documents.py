@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/READ
 TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs"}
 # What a run makes and a person commits, with the make target that makes it.
 MADE_BY = {"docs/trade_off.png": "readme", "docs/bench": "bench"}
-OPTIONS_OF_CONFIG = {"sources_dir", *OPTIONS}
+OPTIONS_OF_CONFIG = {"sources_dir", "gpu", *OPTIONS}
 # Files that the examples of the pages make.
 EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml"}
 

@@ -1,0 +1,76 @@
+"""Lengths are measured where a study's files are, and assumed where they are not."""
+
+import polars as pl
+import pytest
+
+from safegrid.cost.data import Data, UnknownError
+from safegrid.grid import Cell, Model
+from safegrid.records import IDS, PAIRS, RESPONSE
+
+
+def write(path, rows, schema):
+    path.parent.mkdir(parents=True)
+    full = [dict.fromkeys(schema) | row for row in rows]
+    pl.DataFrame(full, schema=schema).write_parquet(path)
+
+
+@pytest.fixture
+def data(make_study, assumed, tmp_path):
+    return Data(make_study("mini"), assumed, tmp_path)
+
+
+def test_pairs_are_measured(data, tmp_path):
+    rows = [
+        {"prompt_ids": [1] * 3, "chosen_ids": [1] * 2, "rejected_ids": [1] * 7},
+        {"prompt_ids": [1] * 4, "chosen_ids": [1], "rejected_ids": [1]},
+    ]
+    write(tmp_path / "results/mini/pairs/mini-base/safety.parquet", rows, PAIRS)
+    chosen, both = data.pairs("mini-base", "safety")
+    assert chosen.lengths == (5,)
+    assert (both.lengths, both.counts, both.measured) == ((5, 10), (3, 1), True)
+    name = "results/mini/pairs/mini-base/safety.parquet"
+    assert both.source == f"lengths measured: {name}"
+
+
+def test_pairs_are_assumed_on_a_clean_checkout(data):
+    _, both = data.pairs("mini-base", "safety")
+    assert not both.measured
+    assert both.rows == 2 * 2063
+    assert both.longest <= 160, "longer pairs are dropped"
+    assert both.source.endswith(": mini-pku train")
+
+
+def test_answers_of_the_base_stand_in_for_those_of_a_model(data, tmp_path):
+    cell = Cell(Model("mini-base", "dpo", 0), "alert")
+    guess = data.answers(cell)
+    assert (guess.lengths, guess.measured) == ((48,), False), "as long as they may be"
+    path = tmp_path / "results/mini/responses/mini-base/none/seed0/alert.parquet"
+    write(path, [{"n_tokens": 3}, {"n_tokens": 5}], RESPONSE)
+    found = Data(data.study, data.assumed, tmp_path).answers(cell)
+    assert (found.lengths, found.measured) == ((3, 5), True)
+    assert "none/seed0/alert.parquet in place of models that have none" in found.source
+
+
+def test_prompts_are_those_of_the_base_or_of_another_one(make_study, assumed, tmp_path):
+    study = make_study("falcon-11b")
+    path = tmp_path / "results/falcon-11b/ids/falcon-11b/xstest.parquet"
+    write(path, [{"ids": [1] * 20}, {"ids": [1] * 30}], IDS)
+    data = Data(study, assumed, tmp_path)
+    assert data.prompts("falcon-11b", "xstest").lengths == (20, 30)
+    other = data.prompts("gemma-2-9b-it", "xstest")
+    assert other.lengths == (20, 30)
+    assert other.source.endswith("in place of gemma-2-9b-it's")
+
+
+def test_a_limit_of_prompts_counts(make_study, assumed, tmp_path):
+    data = Data(make_study("falcon-11b"), assumed, tmp_path)
+    assert data.prompts("falcon-11b", "toxicity").rows == 10_000
+
+
+def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):
+    none = assumed.model_copy(update={"sources": {}, "tasks": {}})
+    data = Data(make_study("mini"), none, tmp_path)
+    with pytest.raises(UnknownError, match=r"`sources: mini-pku: train`"):
+        data.pairs("mini-base", "safety")
+    with pytest.raises(UnknownError, match="task mini_math"):
+        data.task("mini_math", None)

@@ -1,0 +1,137 @@
+"""The arithmetic gives the worked numbers of published and hand-made examples.
+
+An H200 that reaches 790 TFLOP/s and 4.3 TB/s, Falcon 11B, an 8B guard.
+"""
+
+import pytest
+
+from safegrid.config.cost import ShapeSpec
+from safegrid.cost.flops import (
+    Limits,
+    Work,
+    decoding,
+    forward,
+    limits,
+    mfu,
+    step_seconds,
+    training,
+)
+from safegrid.cost.tokens import Tokens
+
+REACHED = Limits(790e12, 4.3e12)
+# 73.9 thousand pairs of 300 tokens.
+TOKENS = 22.2e6
+ROWS, ANSWER = 45_000, 256
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return ShapeSpec(
+        layers=32,
+        width=4096,
+        heads=32,
+        kv_heads=8,
+        feed_forward=14336,
+        vocabulary=128_256,
+    )
+
+
+def test_the_shapes_have_the_published_sizes(falcon, llama):
+    assert falcon.parameters == pytest.approx(11.1e9, rel=0.002)
+    assert llama.parameters == pytest.approx(8.03e9, rel=0.001)
+    assert 2 * falcon.cached == 245_760, "bytes of keys and values a token"
+
+
+@pytest.mark.parametrize(
+    ("lora", "again", "tokens_a_second", "minutes"),
+    [
+        (True, False, 17_790, 21),
+        (False, False, 11_860, 31),
+        (False, True, 8_900, 42),
+    ],
+)
+def test_dpo_on_falcon(falcon, lora, again, tokens_a_second, minutes):
+    work = training(falcon, REACHED, TOKENS, TOKENS, lora, again)
+    assert TOKENS / work.limit == pytest.approx(tokens_a_second, rel=0.002)
+    assert round(work.limit / 60) == minutes
+
+
+def test_an_online_reference_would_cost_two_more(falcon):
+    with_reference = training(falcon, REACHED, TOKENS, TOKENS, False, True, TOKENS)
+    assert round(with_reference.limit / 60) == 52
+
+
+def test_padding_is_paid_and_is_of_no_use(falcon):
+    whole = training(falcon, REACHED, TOKENS, TOKENS, False, False)
+    padded = training(falcon, REACHED, TOKENS, 2 * TOKENS, False, False)
+    assert padded.limit == 2 * whole.limit
+    assert padded.model_flops == whole.model_flops
+
+
+def test_a_guard_reads_45_thousand_answers(llama):
+    assert forward(llama, REACHED, ROWS * 520).limit == pytest.approx(476, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "moving", "computing"),
+    [
+        (1, 5.17, 0.03),
+        (16, 5.33, 0.45),
+        (64, 5.85, 1.80),
+        (128, 6.54, 3.60),
+        (256, 7.91, 7.19),
+    ],
+)
+def test_a_step_of_decoding_in_milliseconds(falcon, batch, moving, computing):
+    moved, computed = step_seconds(falcon, REACHED, batch, context=188, size=2)
+    assert 1000 * moved == pytest.approx(moving, abs=0.02)
+    assert 1000 * computed == pytest.approx(computing, abs=0.01)
+
+
+def decoded(falcon, batch, **changed):
+    answers = Tokens((ANSWER,), (ROWS,), "", False)
+    settings = {"size": 2, "refill": True, "step_ms": 0.5, **changed}
+    return decoding(falcon, REACHED, 60, answers, batch, **settings)
+
+
+@pytest.mark.parametrize(
+    ("batch", "seconds"), [(1, 16.6 * 3600), (16, 64 * 60), (64, 17.6 * 60)]
+)
+def test_small_batches_are_bound_by_bandwidth(falcon, batch, seconds):
+    assert decoded(falcon, batch).limit == pytest.approx(seconds, rel=0.01)
+
+
+def test_large_batches_are_bound_by_computing(falcon):
+    assert decoded(falcon, 512).limit == pytest.approx(324, abs=1)
+    prefill = forward(falcon, REACHED, ROWS * 60).limit
+    assert prefill == pytest.approx(76, abs=1)
+
+
+def test_static_batches_are_bound_by_their_steps(falcon):
+    """16 rows at 30 ms a step: 6 hours."""
+    work = decoded(falcon, 16, refill=False)
+    assert work.floor == pytest.approx(6 * 3600, rel=0.01)
+    assert work.seconds(0.5) == work.floor > work.limit / 0.5
+
+
+def test_a_static_batch_pays_for_its_longest_answer(falcon):
+    short = Tokens((10, 250), (90, 10), "", True)
+    thin = decoding(falcon, REACHED, 60, short, 100, 2, refill=False, step_ms=0.5)
+    full = decoding(falcon, REACHED, 60, short, 100, 2, refill=True, step_ms=0.5)
+    assert thin.tokens_out == full.tokens_out == 90 * 10 + 10 * 250
+    assert thin.limit > 5 * full.limit
+
+
+def test_mfu_is_the_share_of_the_peak(falcon, h200):
+    peak = limits(h200, "bfloat16")
+    work = training(falcon, peak, TOKENS, TOKENS, lora=True, again=True)
+    seconds = work.seconds(0.4)
+    # A third of what is computed is computed again, which is of no use.
+    assert mfu(work.model_flops, seconds, h200, "bfloat16") == pytest.approx(
+        0.4 * 4 / 6
+    )
+
+
+def test_works_add_up():
+    one = Work(1, 2, 3.0, 4.0, 5.0, 6.0)
+    assert one + one == Work(2, 4, 6.0, 8.0, 10.0, 12.0)

@@ -1,0 +1,94 @@
+"""Memory by the arithmetic of hand: Falcon 11B on an H200."""
+
+import pytest
+
+from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.cost.memory import (
+    adapter,
+    engine_memory,
+    reference_memory,
+    training_memory,
+    usable,
+)
+
+GB = 1e9
+
+
+def settings(**changed):
+    full = {"learning_rate": 1e-5, "epochs": 1, "batch": 32, "micro_batch": 8}
+    return Training.model_validate(full | changed)
+
+
+def test_adamw_in_float32_is_178_gb_and_does_not_fit(falcon, h200):
+    held = training_memory(falcon, settings(gradient_checkpointing=True), "dpo", 512)
+    states = held.weights + held.gradients + held.optimizer
+    assert states == pytest.approx(178 * GB, rel=0.003)
+    assert states > usable(h200)
+
+
+def test_an_adapter_trains_beside_float32_weights(falcon):
+    lora = Lora(rank=16, alpha=16)
+    given = settings(lora=lora, precision="bfloat16", gradient_checkpointing=True)
+    held = training_memory(falcon, given, "dpo", 1024)
+    trained = adapter(falcon, lora)
+    assert held.weights == 4.0 * (falcon.parameters + trained)
+    assert held.gradients + held.optimizer == 12.0 * trained
+    # One layer's copies in bfloat16, not those of the whole model.
+    assert held.copies < 0.05 * 2 * falcon.parameters
+
+
+def test_recomputation_keeps_one_number_a_layer(falcon):
+    one = training_memory(falcon, settings(), "dpo", 1024).activations
+    given = settings(gradient_checkpointing=True)
+    two = training_memory(falcon, given, "dpo", 1024).activations
+    tokens = 2 * 8 * 1024
+    stream = tokens * 4 * falcon.width * falcon.layers
+    assert stream < two < stream + one / falcon.layers * 1.001 < one
+
+
+def test_orpo_has_all_logits_and_the_others_a_tile(falcon):
+    given = settings(gradient_checkpointing=True, lora=Lora(rank=8, alpha=8))
+    whole = training_memory(falcon, given, "orpo", 1024).logits
+    tiles = training_memory(falcon, given, "dpo", 1024).logits
+    assert whole == 20 * 65_024 * 2 * 8 * 1024
+    assert tiles < whole / 10
+
+
+def test_sft_has_half_of_a_pair(falcon):
+    one, two = (
+        training_memory(falcon, settings(), kind, 1024).activations
+        for kind in ("sft", "dpo")
+    )
+    assert two == 2 * one
+
+
+def test_processes_share_a_model_only_where_they_are_told_to(falcon):
+    alone = training_memory(falcon, settings(), "dpo", 512)
+    copies = training_memory(falcon, settings(processes=4), "dpo", 512)
+    shared = training_memory(
+        falcon, settings(processes=4, accelerate="fsdp"), "dpo", 512
+    )
+    assert copies.optimizer == alone.optimizer
+    assert copies.gradients == 2 * alone.gradients, "buckets to send them in"
+    assert shared.optimizer == alone.optimizer / 4
+
+
+def test_a_reference_holds_its_weights_and_no_optimizer(falcon):
+    held = reference_memory(falcon, "bfloat16", 8, 1024)
+    assert held.weights == 4.0 * falcon.parameters
+    assert held.copies == 2.0 * falcon.parameters
+    assert held.gradients == held.optimizer == 0
+
+
+def test_an_engine_holds_the_cache_of_a_chunk(falcon, h200):
+    engine = EngineSpec(dtype="bfloat16", chunk=128, max_tokens=16_384)
+    held = engine_memory(falcon, engine, h200, written=True)
+    assert held.weights == pytest.approx(22.2 * GB, rel=0.002)
+    assert held.cache == 245_760 * (16_384 + 64 * 128)
+    assert engine_memory(falcon, engine, h200, written=False).cache == 0
+
+
+def test_vllm_fills_its_share(falcon, h200):
+    engine = EngineSpec(kind="vllm", dtype="bfloat16")
+    held = engine_memory(falcon, engine, h200, written=True)
+    assert held.total == pytest.approx(0.9 * 141 * GB)

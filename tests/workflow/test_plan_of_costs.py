@@ -1,0 +1,60 @@
+"""A plan beside what a run really had, and the refusal of what does not fit."""
+
+import json
+
+import pytest
+
+from safegrid.config.load import load_config
+from safegrid.cost.data import Data
+from safegrid.cost.jobs import Planner
+from safegrid.cost.reality import training_speeds
+from safegrid.cost.registry import load_assumptions, load_gpus
+from safegrid.study import Study
+
+pytestmark = pytest.mark.timeout(4 * 3600)
+
+
+def test_trainings_have_the_tokens_that_were_planned(finished):
+    config = finished.folder / "config"
+    study = Study(load_config(config, "tiny"))
+    assumed, gpu = load_assumptions(config), load_gpus(config)["h200"]
+    data = Data(study, assumed, finished.folder)
+    jobs = Planner(study, assumed, gpu, data, finished.folder).jobs()
+    planned = {job.name: job.work.tokens_in for job in jobs if job.kind == "train"}
+    speeds, left_out = training_speeds(study, finished.folder)
+    assert len(speeds) == len(study.trained)
+    assert left_out == []
+    # Four steps are a draw: the whole dataset's mean is not quite theirs.
+    for speed in speeds:
+        assert planned[speed.name] == pytest.approx(speed.tokens_in, rel=0.1)
+
+
+def test_a_finished_study_is_measured(finished, tmp_path):
+    out = tmp_path / "plan.json"
+    command = f"python -m safegrid plan --study tiny --gpu h200 --out {out}"
+    text = finished.call(*command.split())
+    assert "lengths measured: results/tiny/pairs/tiny-base/safety.parquet" in text
+    assert "shape read in: results/bases/tiny-base" in text
+    rows = json.loads(out.read_text())["rows"]
+    kinds = {row["kind"] for row in rows if row["reads"]["measured"]}
+    assert kinds >= {"reference", "train", "generate"}
+    (compared,) = json.loads(out.read_text())["compared"]
+    assert compared["tokens_a_second"] > 0
+    assert (compared["planned"], compared["mfu"]) == (None, None)
+    assert compared["why"].startswith("ran on cpu")
+
+
+def test_what_does_not_fit_starts_nothing(fresh):
+    with fresh.edited(
+        "config/studies/falcon-11b.yaml",
+        lambda text: text.replace(
+            "lora: {rank: 16, alpha: 16, dropout: 0.05}", "lora: null"
+        ),
+    ):
+        command = "snakemake --config study=falcon-11b sources_dir=nowhere"
+        profile = "--set-resources train:gres=gpu:h200:1"
+        done = fresh.run(*command.split(), *profile.split(), "--", "train_all")
+    assert done.returncode != 0
+    assert "training of dpo" in done.stdout
+    assert "it fits with `lora: {rank: 16, alpha: 16}` under `training`" in done.stdout
+    assert not (fresh.folder / "results").exists()
