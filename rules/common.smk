@@ -253,6 +253,8 @@ def judge_priority(wildcards):
 # ---------------------------------------------------------------- capabilities
 
 ENGINE = STUDY.config.study.engine.model_dump_json()
+GPUS = BASEDIR / "config/gpus.yaml"
+ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 
 def task_files(wildcards):
@@ -478,6 +480,9 @@ def notebook_values(*names):
         "tables": f"{root}/tables",
         "figures": f"{root}/figures",
         "published": str(PUBLISHED),
+        "study": "{study}",
+        "config": str(BASEDIR / "config"),
+        "cost": f"{root}/cost",
     }
     return [f"{name}={paths[name]}" for name in names]
 
@@ -509,6 +514,10 @@ def all_tables(wildcards):
 
 def all_figures(wildcards):
     return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
+def cost_page(wildcards):
+    return f"results/{STUDY.name}/cost/cost.csv"
 
 
 def stop_engines():

@@ -9,6 +9,7 @@ localrules:
     judge_all,
     tables,
     figures,
+    cost,
     cell,
     cells,
 
@@ -56,6 +57,12 @@ rule figures:
     """All figures."""
     input:
         all_figures,
+
+
+rule cost:
+    """What the jobs took, beside what the plan said."""
+    input:
+        cost_page,
 
 
 rule judge_all:

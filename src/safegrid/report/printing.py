@@ -10,7 +10,8 @@ MINUS = "\N{MINUS SIGN}"
 def number(value: float, column: Column) -> str:
     """Return a number as it is printed in a column."""
     if column.unit == "plain":
-        return f"{value:.3g}" if value % 1 else f"{value:.0f}"
+        # No exponents: three digits of large numbers are whole ones.
+        return f"{value:.3g}" if value % 1 and abs(value) < 1000 else f"{value:.0f}"
     percent = column.unit == "share"
     digits = DIGITS[column.unit] - 2 * percent
     sign = "+" if column.signed else ""
