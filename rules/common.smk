@@ -44,7 +44,7 @@ except ConfigError as error:
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
-shell.prefix('[ -z "${SLURM_JOB_ID:-}" ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
+shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())

@@ -152,7 +152,7 @@ class Cluster:
 
     def end(self) -> None:
         """End all jobs, then all daemons."""
-        self.call("scancel", "--state=PENDING,RUNNING", "--user", getuser())
+        self.call("scancel", "--user", getuser())
         self.wait_for(lambda: not self.jobs("--states=R,PD,CG"), "end of the jobs")
         for file in sorted(self.root.glob("*.pid"), reverse=True):
             _end(int(file.read_text()))

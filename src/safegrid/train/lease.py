@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safegrid.errors import TrainingError
 from safegrid.processes import Process
-from safegrid.runs import EXIT_ORPHANED
+from safegrid.runs import EXIT_ORPHANED, SLURM_JOB
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,24 @@ LEASE = "owner.json"
 WHOLE = "whole"
 # An owner on another machine shows that it lives by touching its lease.
 HEARTBEAT_SECONDS = 20.0
-SILENT_SECONDS = 600.0
+SILENT_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Holder(Process):
+    """The process that holds a folder.
+
+    Attributes:
+        job: the SLURM job that it runs in, which keeps its number when it is preempted
+            and starts again on another node; None outside of one.
+    """
+
+    job: str | None = None
+
+    @classmethod
+    def me(cls) -> "Holder":
+        """Name this process and its job."""
+        return cls(**asdict(Process.me()), job=os.environ.get(SLURM_JOB))
 
 
 @contextmanager
@@ -73,7 +90,7 @@ def _take(folder: Path) -> None:
     path = folder / LEASE
     mine = folder / f".{LEASE}.{os.getpid()}"
     # Written first and linked then: a lease is never seen half written.
-    mine.write_text(json.dumps(asdict(Process.me())), encoding="utf-8")
+    mine.write_text(json.dumps(asdict(Holder.me())), encoding="utf-8")
     try:
         for _ in range(2):
             try:
@@ -95,12 +112,12 @@ def _remove_dead(path: Path) -> None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        age = time.time() - path.stat().st_mtime
+        holder = Holder(**json.loads(text))
+        lives = _lives(holder, path)
     except FileNotFoundError:
         return
-    holder = Process(**json.loads(text))
     grave = path.with_name(f".{path.name}.dead.{os.getpid()}")
-    if not (holder.is_alive() if holder.is_here() else age < SILENT_SECONDS):
+    if not lives:
         path.rename(grave)
         if grave.read_text(encoding="utf-8") == text:
             grave.unlink()
@@ -113,6 +130,21 @@ def _remove_dead(path: Path) -> None:
         f" {holder.host}); wait for it or end it. An owner on another machine counts as"
         f" dead after {SILENT_SECONDS:.0f} seconds without a sign"
     )
+
+
+def _lives(holder: Holder, path: Path) -> bool:
+    """Whether a holder is at work, after a wait for a sign where it cannot be seen."""
+    if holder.is_here():
+        return holder.is_alive()
+    if holder.job is not None and holder.job == os.environ.get(SLURM_JOB):
+        # This very job, before it was preempted or its node died.
+        return False
+    seen = path.stat().st_mtime
+    silent_at = seen + SILENT_SECONDS
+    while time.time() < silent_at and path.stat().st_mtime == seen:
+        logger.info("%s is held on %s: waiting for a sign", path.parent, holder.host)
+        time.sleep(max(0.0, min(HEARTBEAT_SECONDS, silent_at - time.time())))
+    return path.stat().st_mtime != seen
 
 
 def _beat(path: Path, stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ import psutil
 from safegrid.errors import SafegridError
 from safegrid.files import remove_leftovers
 from safegrid.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
+from safegrid.workflow.cluster import cancel_jobs
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def clear_crashed_run(
 
     Raises:
         SafegridError: the folder is locked by a run that lives, that belongs to
-            another machine, or that nobody recorded.
+            another machine, or that nobody recorded; or SLURM does not answer.
     """
     owner = read_owner(owner_file)
     if owner is not None and owner.is_here() and owner.is_alive():
@@ -44,6 +45,8 @@ def clear_crashed_run(
         _refuse_beside_another(locks.absolute().parent.parent, owner)
     if owner is None or not owner.is_here():
         return False
+    for job in cancel_jobs(Path()):
+        log.warning("cancelled SLURM job %s, which a dead run left in the queue", job)
     ended = end_processes(owner.run)
     if ended:
         log.warning("ended %d processes that run %s left behind", ended, owner.run)

@@ -8,10 +8,13 @@ import pytest
 
 from safegrid.errors import TrainingError
 from safegrid.processes import Process
+from safegrid.runs import SLURM_JOB
 from safegrid.train.lease import (
+    HEARTBEAT_SECONDS,
     LEASE,
     SILENT_SECONDS,
     WHOLE,
+    Holder,
     last_checkpoint,
     lease,
 )
@@ -54,23 +57,42 @@ def test_a_failed_training_keeps_its_checkpoints_and_frees_its_lease(
 def test_a_dead_owners_lease_is_taken_over(tmp_path: Path) -> None:
     claim(tmp_path / "key", dead())
     with lease(tmp_path / "key") as folder:
-        assert json.loads((folder / LEASE).read_text()) == asdict(Process.me())
+        assert json.loads((folder / LEASE).read_text()) == asdict(Holder.me())
         assert [path.name for path in folder.iterdir()] == [LEASE]
 
 
 def test_an_owner_elsewhere_counts_as_dead_only_after_long_silence(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = claim(tmp_path / "key", replace(dead(), host="elsewhere"))
+    signs = []
+
+    def meanwhile(seconds: float) -> None:
+        signs.append(seconds)
+        os.utime(path, (time.time() + 1, time.time() + 1))
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
     with (
         pytest.raises(TrainingError, match="on elsewhere"),
         lease(tmp_path / "key"),
     ):
         pass
+    assert signs == [HEARTBEAT_SECONDS]
     past = time.time() - SILENT_SECONDS - 1
     os.utime(path, (past, past))
     with lease(tmp_path / "key"):
-        assert json.loads(path.read_text()) == asdict(Process.me())
+        assert json.loads(path.read_text()) == asdict(Holder.me())
+    assert len(signs) == 1
+
+
+def test_a_job_that_was_preempted_takes_its_folder_back_on_any_node_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = replace(Holder.me(), host="elsewhere", job="17")
+    path = claim(tmp_path / "key", elsewhere)
+    monkeypatch.setenv(SLURM_JOB, "17")
+    with lease(tmp_path / "key"):
+        assert json.loads(path.read_text()) == asdict(Holder.me())
 
 
 def test_cut_off_checkpoints_are_removed_and_the_newest_whole_one_is_used(

@@ -1,0 +1,49 @@
+"""Jobs that a dead run left in SLURM's queue."""
+
+import shutil
+import subprocess
+from getpass import getuser
+from pathlib import Path
+
+from safegrid.errors import SafegridError
+
+# The executor writes there; without it no run of this folder used SLURM.
+LOGS = Path(".snakemake/slurm_logs")
+# As profiles/slurm names its jobs.
+PREFIX = "safegrid_"
+WAITING_OR_RUNNING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING"
+
+
+def cancel_jobs(folder: Path, logs: Path = LOGS) -> list[str]:
+    """Cancel the jobs that runs in a folder submitted, and return their numbers.
+
+    Whoever calls knows that no run is at work in the folder: its jobs would write into
+    the results of the run that comes next.
+
+    Raises:
+        SafegridError: SLURM was used here and does not answer now.
+    """
+    if not logs.is_dir() or shutil.which("squeue") is None:
+        return []
+    form = ["--noheader", "--format=%i|%j|%Z", f"--states={WAITING_OR_RUNNING}"]
+    queue = _ask("squeue", "--user", getuser(), *form)
+    found = [line.split("|", 2) for line in queue.splitlines()]
+    numbers = [
+        number
+        for number, name, where in found
+        if name.startswith(PREFIX) and Path(where) == folder.resolve()
+    ]
+    if numbers:
+        _ask("scancel", *numbers)
+    return numbers
+
+
+def _ask(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SafegridError(
+            "a run in this folder used SLURM, which does not answer now"
+            f" (`{' '.join(command)}`: {done.stderr.strip()}). Look into its queue"
+            f" where it answers, and cancel what is left: jobs named {PREFIX}..."
+        )
+    return done.stdout

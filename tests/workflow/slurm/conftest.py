@@ -1,0 +1,94 @@
+"""A cluster for the tests of this folder, and trees whose jobs go there."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from slurm_cluster import Cluster, missing
+
+# Polls often: the profile's own settings are for clusters whose jobs take hours.
+QUICKLY = [
+    *["--slurm-init-seconds-before-status-checks", "2"],
+    *["--seconds-between-status-checks", "1", "--latency-wait", "10"],
+]
+
+
+class Login:
+    """A finished copy of the repository on the cluster's login node."""
+
+    def __init__(self, tree, cluster) -> None:
+        self.tree = tree
+        self.cluster = cluster
+        self.folder = tree.folder
+        tree.environment |= {
+            "SLURM_CONF": str(cluster.conf),
+            "PATH": f"{cluster.bin}{os.pathsep}{tree.environment['PATH']}",
+        }
+
+    def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
+        """Return `snakemake --profile slurm` for the study `tiny`."""
+        config = ["--config", "study=tiny", *options]
+        return ["snakemake", "--profile", "slurm", *QUICKLY, *config, "--", *words]
+
+    def start(self, *words: str, log: str, **more) -> subprocess.Popen:
+        """Start it in the background."""
+        with (self.folder / log).open("w") as stream:
+            return subprocess.Popen(
+                self.command(*words, **more),
+                cwd=self.folder,
+                env=self.tree.environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def submitted(self) -> dict[str, str]:
+        """Return the jobs that SLURM has seen from this folder: number to rule."""
+        jobs = self.cluster.call(
+            *["squeue", "-h", "--states=all", "-o", "%i|%Z|%k"]
+        ).splitlines()
+        found = (job.split("|") for job in jobs)
+        return {
+            number: comment.removeprefix("rule_").partition("_wildcards_")[0]
+            for number, folder, comment in found
+            if folder == str(self.folder)
+        }
+
+    def forget(self, cell: str) -> None:
+        """Remove what a cell is made of, and what was kept of its answers."""
+        root = self.folder / "results/tiny"
+        for kind in ("responses", "scores", "verdicts/*", "inventory/*"):
+            for path in root.glob(f"{kind}/{cell}.parquet"):
+                path.unlink()
+        for path in root.glob(f"store/**/{cell}"):
+            path.unlink()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A SLURM of two nodes."""
+    if missing():
+        pytest.skip(f"SLURM is not installed here: {', '.join(missing())} not found")
+    # Munge wants a folder that everybody may enter, which pytest's own are not.
+    with TemporaryDirectory(prefix="slurm-") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder) / "cluster")
+        try:
+            yield cluster.start()
+        finally:
+            cluster.end()
+
+
+@pytest.fixture(scope="session")
+def make_login(finished, cluster, tmp_path_factory):
+    """Return a maker of finished copies whose jobs go to the cluster."""
+
+    def make(name: str) -> Login:
+        tree = finished.copy(tmp_path_factory.mktemp("login") / name)
+        return Login(tree, cluster)
+
+    return make

@@ -1,0 +1,216 @@
+"""The small study on a cluster: the same results, in few jobs, whatever happens."""
+
+import os
+import shutil
+import signal
+from dataclasses import dataclass, field
+
+import pytest
+
+from safegrid.artifacts import read_manifest
+from safegrid.train.lease import WHOLE
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.grid]
+
+SCORES = "results/tiny/scores.parquet"
+MODEL = "results/tiny/models/tiny-base/{}/seed0"
+CELL = "tiny-base/dpo/seed0/alert"
+# One a trained model, one a model for all its cells of a stage, one a measured judge.
+JOBS = {"reference": 1, "train": 2, "measure": 3, "generate": 3, "judge": 3}
+
+
+@dataclass
+class Run:
+    """A run of the whole grid, and what was done to it on the way."""
+
+    login: object
+    said: str = ""
+    status: int = -1
+    jobs: dict = field(default_factory=dict)
+    logs: str = ""
+
+
+def stage(comment):
+    """The stage of a job, whose comment names the rules of its group."""
+    return next(name for name in JOBS if f"_{name}" in f"_{comment}")
+
+
+def running(login, stage_name):
+    """The number of a job of a stage that runs now, or None."""
+    for number, state, comment in login.cluster.jobs():
+        if state == "RUNNING" and f"_{stage_name}" in comment:
+            return number
+    return None
+
+
+@pytest.fixture(scope="module")
+def whole(make_login):
+    """The study from its grown world to its report; the first training is cancelled."""
+    login = make_login("whole")
+    for folder in ("results/tiny", "logs/tiny", "logs/timing/tiny"):
+        shutil.rmtree(login.folder / folder)
+    process = login.start("all", log="run.txt")
+    number = login.cluster.wait_for(lambda: running(login, "train"), "training", 300)
+    login.cluster.call("scancel", number)
+    run = Run(login)
+    run.status = process.wait()
+    run.said = (login.folder / "run.txt").read_text()
+    run.jobs = login.submitted()
+    logs = sorted((login.folder / "logs/tiny").rglob("*.log"))
+    run.logs = "\n".join(path.read_text() for path in logs)
+    return run
+
+
+def test_the_grid_has_the_scores_of_a_run_on_one_machine(whole, finished):
+    assert whole.status == 0, whole.said
+    assert (whole.login.folder / SCORES).read_bytes() == (
+        finished.folder / SCORES
+    ).read_bytes()
+
+
+def test_a_cancelled_job_is_reported_and_submitted_again(whole):
+    assert "SLURM status is: 'CANCELLED'" in whole.said
+    assert whole.said.count("Trying to restart job") == 1
+
+
+def test_the_cells_of_a_model_are_one_job_of_a_stage(whole):
+    stages = [stage(comment) for comment in whole.jobs.values()]
+    again = {"train": 1}
+    assert {name: stages.count(name) - again.get(name, 0) for name in JOBS} == JOBS
+
+
+def test_light_rules_stay_on_the_login_node(whole):
+    # Every log of a job on a node begins with the place.
+    for rule in ("score", "tokenize", "render", "collect", "write_tables", "heat_maps"):
+        logs = list((whole.login.folder / "logs/tiny").glob(f"{rule}*/**/*.log"))
+        logs += (whole.login.folder / "logs/tiny").glob(f"{rule}.log")
+        assert logs, rule
+        assert not [path for path in logs if "SLURM job" in path.read_text()], rule
+
+
+def test_a_job_is_told_its_gpu(whole):
+    for rule in ("train", "generate", "judge", "capability", "reference"):
+        for log in (whole.login.folder / f"logs/tiny/{rule}").rglob("*.log"):
+            assert "GPUs: 0" in log.read_text(), log
+
+
+def test_a_second_run_submits_nothing(whole):
+    said = whole.login.tree.call(*whole.login.command("all"))
+    assert "Nothing to be done" in said
+    assert whole.login.submitted() == whole.jobs
+
+
+@pytest.fixture(scope="module")
+def other(make_login):
+    """A finished copy whose cells are asked for one by one."""
+    return make_login("cells")
+
+
+NODES = "    nodes: 2\n"
+BY_NAME = ("recipe=dpo", "benchmark=alert")
+
+
+def test_a_run_that_was_killed_is_ended_as_the_page_says_and_goes_on(other, finished):
+    other.forget(CELL)
+    process = other.start("cell", log="killed.txt", options=BY_NAME)
+    number = other.cluster.wait_for(
+        lambda: next(iter(other.submitted()), None), "job of the cell", 60
+    )
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert number in {n for n, s, _ in other.cluster.jobs() if s != "CANCELLED"}
+    said = other.tree.call("safegrid", "end-run")
+    assert f"cancelled SLURM job {number}" in said
+    other.cluster.wait_for(
+        lambda: [number, "CANCELLED"] in [j[:2] for j in other.cluster.jobs()], "end"
+    )
+    other.tree.call("snakemake", "--unlock", "--config", "study=tiny")
+    other.tree.call(*other.command("cell", options=BY_NAME))
+    # One job each time: a cell asked for by name is one.
+    assert len(other.submitted()) == 2
+    for kind in ("responses", "scores", "verdicts/tiny-guard"):
+        file = f"results/tiny/{kind}/{CELL}.parquet"
+        assert (other.folder / file).read_bytes() == (
+            finished.folder / file
+        ).read_bytes()
+
+
+def test_a_node_that_vanishes_costs_its_job_a_second_start(other, finished):
+    before = set(other.submitted())
+    other.forget(CELL)
+    process = other.start("cell", log="vanished.txt", options=BY_NAME)
+    (number,) = other.cluster.wait_for(
+        lambda: set(other.submitted()) - before, "job of the cell", 60
+    )
+    node = other.cluster.wait_for(
+        lambda: other.cluster.call("squeue", "-h", "-j", number, "-o", "%N").strip(),
+        "node of the job",
+    )
+    other.cluster.kill_node(node)
+    try:
+        # SLURM notices by itself (SlurmdTimeout); the other node takes over.
+        status = process.wait(timeout=240)
+    finally:
+        other.cluster.start_node(node)
+    assert status == 0, (other.folder / "vanished.txt").read_text()
+    file = f"results/tiny/scores/{CELL}.parquet"
+    assert (other.folder / file).read_bytes() == (finished.folder / file).read_bytes()
+
+
+def test_a_preempted_training_goes_on_from_its_checkpoint(other):
+    with long_training(other, "long", steps=60, save_steps=4):
+        target = MODEL.format("long")
+        process = other.start(target, log="preempted.txt")
+        store = other.folder / "results/tiny/store/checkpoints"
+        other.cluster.wait_for(
+            lambda: list(store.glob(f"*/checkpoint-*/{WHOLE}")), "checkpoint", 120
+        )
+        number = running(other, "train")
+        urgent = other.cluster.call(
+            *["sbatch", "--parsable", "-p", "urgent", "-N", "2", "--gres=gpu:1"],
+            *["--output", "/dev/null", "--wrap", "sleep 1"],
+        ).strip()
+        other.cluster.wait_for(
+            lambda: [number, "PENDING"] in [j[:2] for j in other.cluster.jobs()],
+            "preemption",
+        )
+        other.cluster.wait_for(
+            lambda: [urgent, "COMPLETED"] in [j[:2] for j in other.cluster.jobs()],
+            "end of the urgent job",
+        )
+        # SLURM waits two minutes before it starts a preempted job again.
+        other.cluster.call("scontrol", "update", f"JobId={number}", "StartTime=now")
+        status = process.wait(timeout=240)
+    said = (other.folder / "preempted.txt").read_text()
+    assert status == 0, said
+    assert read_manifest(other.folder / target)["resumed"] is True
+    assert "Trying to restart" not in said
+
+
+def test_a_training_spans_the_nodes_of_its_job(other):
+    profile = "profiles/slurm/config.yaml"
+    kind = "  train: &train\n"
+    with (
+        other.tree.edited(profile, lambda text: text.replace(kind, kind + NODES)),
+        long_training(other, "wide", steps=4, processes=2, micro_batch=4),
+    ):
+        target = MODEL.format("wide")
+        other.tree.call(*other.command(target))
+    facts = read_manifest(other.folder / target)
+    assert facts["run"]["processes"] == 2
+    log = (other.folder / "logs/tiny/train/tiny-base/wide/seed0.log").read_text()
+    assert "on node1" in log
+    assert "on node2" in log
+
+
+def long_training(login, name, **training):
+    """Add a recipe for as long as the block runs."""
+
+    def change(document):
+        document["recipes"][name] = {
+            "method": "dpo",
+            "dataset": "safety",
+            "training": training,
+        }
+
+    return login.tree.with_study(change)
