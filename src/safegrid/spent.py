@@ -16,6 +16,7 @@ from safegrid.files import read_json, write_json
 RESULTS = "results"
 SPEED = ("logs", "speed")
 AND = " and "
+NO_MODEL = "no model was asked"
 
 
 class UntimedError(Exception):
@@ -113,7 +114,7 @@ def recorded(result: Path, engine: Mapping[str, str] | None) -> Record:
             result.
     """
     if engine is None:
-        raise UntimedError("no model was asked")
+        raise UntimedError(NO_MODEL)
     path = record_file(result)
     if path is None or not path.is_file():
         raise UntimedError(f"there is no record {path}; it goes with the logs")

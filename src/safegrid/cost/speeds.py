@@ -11,7 +11,7 @@ from safegrid.cost.flops import forward_flops, mfu
 from safegrid.cost.registry import meant
 from safegrid.cost.shapes import of_folder
 from safegrid.files import MANIFEST, read_json
-from safegrid.spent import Record, Spent, UntimedError
+from safegrid.spent import NO_MODEL, Record, Spent, UntimedError
 from safegrid.study import Study
 
 GPUS = "config/gpus.yaml"
@@ -64,7 +64,7 @@ def asked_mfu(record: Record, spent: Spent, gpus: Mapping[str, GpuSpec]) -> floa
 
 
 def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
-    """Read the speed of all finished jobs of a study.
+    """Read the speed of all finished jobs of a study that a model worked in.
 
     Returns:
         The speeds, and sentences on the jobs that are left out.
@@ -84,7 +84,7 @@ def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
                     facts["dtype"],
                 )
             )
-        else:
+        elif facts["why"] != NO_MODEL:
             blanks[f"{kind}: {facts['why']}"] += 1
     left_out += [f"{count} of {why}" for why, count in blanks.items()]
     return found, left_out
