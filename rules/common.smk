@@ -34,10 +34,10 @@ try:
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
     SELECTION = Selection(STUDY, config)
-    UNCHECKED = ""
-    if workflow.is_main_process:
-        resources = workflow.resource_settings
-        UNCHECKED = check_fit(STUDY, BASEDIR / "config", config["gpu"], resources)
+    # A job of a run parses this again; whether it fits was asked before.
+    UNCHECKED = workflow.is_main_process and check_fit(
+        STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
+    )
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

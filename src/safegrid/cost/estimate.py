@@ -6,9 +6,10 @@ from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.cost.data import Data
-from safegrid.cost.fit import RULES, problems_of_fit
+from safegrid.cost.fit import problems_of_fit
 from safegrid.cost.jobs import KINDS, Job, Planner
 from safegrid.cost.memory import Memory, usable
+from safegrid.cost.needs import RULES
 from safegrid.cost.reality import (
     HOUR,
     Compared,

@@ -6,9 +6,9 @@ from typing import Any
 
 from safegrid.config.cost import Assumed
 from safegrid.cost.estimate import Estimate, Row
-from safegrid.cost.fit import some
 from safegrid.cost.flops import BYTES
 from safegrid.cost.memory import USABLE, Memory, usable
+from safegrid.cost.needs import some
 from safegrid.cost.reality import Compared, Share
 from safegrid.cost.tokens import Tokens
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config.cost import GpuSpec
-from safegrid.cost.fit import RULES, problems_of_fit
+from safegrid.cost.fit import problems_of_fit
+from safegrid.cost.needs import RULES
 from safegrid.cost.registry import load_gpus, meant, pick_gpu
 from safegrid.errors import ConfigError
 from safegrid.study import Study
@@ -81,9 +82,11 @@ def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str
     problems = problems_of_fit(study, asked.gpus)
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
+        count = len(problems)
+        kinds = "1 kind of job does" if count == 1 else f"{count} kinds of job do"
         raise ConfigError(
-            f"study {study.name!r}: {len(problems)} kinds of job do not fit on their"
-            f" GPU; nothing was started\n{listed}"
+            f"study {study.name!r}: {kinds} not fit on the GPU that it will get;"
+            f" nothing was started\n{listed}"
         )
     if not asked.unknown:
         return ""

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from safegrid.cost.fit import RULES, changes, needs, problems_of_fit
+from safegrid.cost.fit import changes, problems_of_fit
 from safegrid.cost.memory import usable
+from safegrid.cost.needs import RULES, needs
 
 FULL = {"lora": None, "gradient_checkpointing": False}
 

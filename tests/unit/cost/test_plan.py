@@ -46,6 +46,13 @@ def test_the_full_study_says_what_it_assumes(root, capsys):
     assert [line for line in lines if line not in text] == []
 
 
+def test_the_page_shows_what_is_printed(root, capsys):
+    plan("--study", "falcon-11b", "--gpu", "h200", "--price", "3.5")
+    tables = capsys.readouterr().out.partition("\n\nHow it was reckoned:")[0]
+    page = CONFIG.parent / "docs/plan_the_cost.md"
+    assert tables in page.read_text(encoding="utf-8")
+
+
 def test_a_plan_is_json_too_and_adds_up(root):
     plan(
         *("--study", "falcon-11b", "--gpu", "h200", "--price", "2"),

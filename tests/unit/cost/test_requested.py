@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.cost.fit import RULES
+from safegrid.cost.needs import RULES
 from safegrid.cost.registry import meant
 from safegrid.cost.requested import asked_gpus, check_fit
 from safegrid.errors import ConfigError
