@@ -13,7 +13,8 @@ from typing import Any
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
 from safegrid.devices import UNKNOWN, visible_gpu
-from safegrid.engine.client import Engine, KeyRefusedError, call
+from safegrid.engine.calls import KeyRefusedError, call
+from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.errors import EngineError
 
