@@ -53,7 +53,7 @@ class Spent:
             self.rows + other.rows,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
-            self.seconds + other.seconds,
+            round(self.seconds + other.seconds, 6),
             _both(self.measured, other.measured),
             _both(self.device, other.device),
         )

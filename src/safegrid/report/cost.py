@@ -17,7 +17,7 @@ from safegrid.study import Study
 COLUMNS = {
     "planned tokens": "planned_tokens",
     "tokens": "tokens",
-    "PFLOP": "pflop",
+    "TFLOP": "tflop",
     "planned s": "planned",
     "real s": "seconds",
     "real / planned": "ratio",
@@ -41,7 +41,7 @@ def cost_table(study: str, config: Path | str) -> Table:
     used = dict.fromkeys(one.kind for one in found)
     shares = ", ".join(f"{kind} {assumed.shares[kind]:g}" for kind in used)
     notes = [
-        "n: finished jobs. Tokens: read and written, padding not counted. PFLOP: 2 a"
+        "n: finished jobs. Tokens: read and written, padding not counted. TFLOP: 2 a"
         " parameter and token, 6 where weights are trained. Planned seconds: of the"
         " tokens that the jobs had, at the share of the limit that the plan assumes"
         f" ({shares or 'no job has finished'}). Real seconds: that the model was at"
@@ -87,7 +87,7 @@ def compare_devices(
 
 def _entries(one: Compared) -> list[Entry]:
     values = {
-        name: one.flops / 1e15 if name == "pflop" else getattr(one, name)
+        name: one.flops / 1e12 if name == "tflop" else getattr(one, name)
         for name in COLUMNS.values()
     }
     return [

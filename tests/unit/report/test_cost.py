@@ -68,7 +68,7 @@ def test_a_cpu_has_seconds_and_tokens_and_a_reason_for_its_blanks(study):
     assert row["real s"].value == 10.0
     assert row["tokens / s"].value == 6_000
     assert row["tokens"].n == 2
-    assert row["PFLOP"].value > 0
+    assert row["TFLOP"].value > 0
     assert row["planned tokens"].value > 0
     for title in ("planned s", "real / planned", "MFU"):
         assert row[title].value is None
@@ -84,7 +84,7 @@ def test_a_known_gpu_is_set_beside_its_own_plan(study):
     for device, name in (("NVIDIA H200", "h200"), ("NVIDIA L40S", "l40s")):
         row = found[f"generate on {device}"]
         peak = gpus[name].fp32_tflops * 1e12
-        flops = row["PFLOP"].value * 1e15
+        flops = row["TFLOP"].value * 1e12
         assert row["MFU"].value == pytest.approx(flops / (6.0 * peak))
         assert row["real / planned"].value == pytest.approx(6 / row["planned s"].value)
 
