@@ -226,15 +226,6 @@ def labelled_format(wildcards):
     return STUDY.labelled_format(wildcards.judge)
 
 
-# ---------------------------------------------------------------------- groups
-# A cluster's profile groups jobs by model. Cells asked for by name are a job each.
-
-if workflow.group_settings.overwrite_groups and SELECTION.by_benchmark:
-    alone = ["generate", "capability", "judge", "inventory_cell"]
-    workflow.group_settings.overwrite_groups.update(
-        dict.fromkeys(alone, "cell_{base}_{recipe}_{seed}_{benchmark}")
-    )
-
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
 # judges follow one after another: fewer engine starts, the same results.
@@ -362,11 +353,27 @@ def base_capability(wildcards):
 
 def cell_files(wildcards):
     selected(SELECTION.cell)
-    return selected(SELECTION.files)
+    return cells_files(wildcards)
 
 
 def cells_files(wildcards):
+    one_job_a_cell()
     return selected(SELECTION.files)
+
+
+def one_job_a_cell():
+    """Let a cluster's profile, which groups jobs by model, group asked cells by cell.
+
+    Called while jobs are planned: before that Snakemake does not know its groups.
+    """
+    settings = workflow.group_settings
+    if settings.overwrite_groups and SELECTION.by_benchmark:
+        rules = ["generate", "capability", "judge", "inventory_cell"]
+        name = "cell_{base}_{recipe}_{seed}_{benchmark}"
+        settings.overwrite_groups = {
+            **settings.overwrite_groups,
+            **dict.fromkeys(rules, name),
+        }
 
 
 def selected(choose):

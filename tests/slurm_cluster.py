@@ -64,9 +64,10 @@ NODE = (
 )
 GPU = "NodeName={name} Name=gpu Type=h200 File=/dev/null"
 # A job's step forgets the variable that names the configuration.
-SRUN = """\
+CALLED_IN_JOBS = ("srun", "squeue")
+SCRIPT = """\
 #!/bin/sh
-SLURM_CONF={conf} exec {srun} "$@"
+SLURM_CONF={conf} exec {program} "$@"
 """
 
 
@@ -173,9 +174,11 @@ class Cluster:
         (self.root / "gres.conf").write_text("\n".join(["AutoDetect=off", *gpus, ""]))
         # Without this file SLURM looks for cgroups.
         (self.root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-        script = self.bin / "srun"
-        script.write_text(SRUN.format(conf=self.conf, srun=shutil.which("srun")))
-        script.chmod(0o755)
+        for name in CALLED_IN_JOBS:
+            script = self.bin / name
+            program = shutil.which(name)
+            script.write_text(SCRIPT.format(conf=self.conf, program=program))
+            script.chmod(0o755)
 
     def _steps(self, name: str) -> list[int]:
         """Return the processes that a node's daemon started, and theirs."""

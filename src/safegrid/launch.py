@@ -7,6 +7,7 @@ calls it once on each node.
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -15,25 +16,28 @@ from safegrid.runs import HOME, SLURM_JOB
 
 COPIES = "copies"
 """Every process holds a whole model; else a file of profiles/accelerate/."""
+NODES = "SAFEGRID_NODES"
+"""How many nodes train together; only set below `srun`."""
 HEAD = "SAFEGRID_HEAD"
-"""The host of the first node, which the others join; only set below `srun`."""
-NODES = "SLURM_JOB_NUM_NODES"
+"""The host of the first of them, which the others join; only set below `srun`."""
 # Each job has a port of its own, in case two share a node.
 FIRST_PORT, PORTS = 20_000, 10_000
 
+Environment = Mapping[str, str]
 
-def command(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+
+def command(words: Sequence[str], nodes: int, environment: Environment) -> list[str]:
     """Return what a call becomes.
 
     Args:
         words: number of processes, how they share a model, module and its options.
-        environment: of this process; tells the nodes of a SLURM job.
+        nodes: of the SLURM job, 1 outside of one.
+        environment: of this process.
 
     Raises:
         SafegridError: the processes are not the same number on every node.
     """
     processes, sharing, *module = words
-    nodes = int(environment.get(NODES, 1)) if SLURM_JOB in environment else 1
     if int(processes) % nodes:
         raise SafegridError(
             f"the recipe trains with {processes} processes and the job has {nodes}"
@@ -41,20 +45,43 @@ def command(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
             " `nodes` in the profile"
         )
     if nodes > 1 and HEAD not in environment:
-        return [*_on_every_node(nodes), *words]
+        return [*_on_every_node(nodes, environment), *words]
     return [*_accelerate(int(processes), sharing, nodes, environment), *module]
 
 
-def _on_every_node(nodes: int) -> list[str]:
+def nodes_of(environment: Environment) -> int:
+    """Return how many nodes train together.
+
+    A job's step knows its own node only, so SLURM is asked for the job's.
+
+    Raises:
+        SafegridError: SLURM does not answer.
+    """
+    if SLURM_JOB not in environment:
+        return 1
+    if NODES in environment:
+        return int(environment[NODES])
+    ask = ["squeue", "--noheader", "--format=%D", "--jobs", environment[SLURM_JOB]]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    if done.returncode or not done.stdout.strip().isdigit():
+        raise SafegridError(
+            f"`{' '.join(ask)}` does not say how many nodes this job has:"
+            f" {done.stdout}{done.stderr}"
+        )
+    return int(done.stdout)
+
+
+def _on_every_node(nodes: int, environment: Environment) -> list[str]:
     # The job's own step holds its resources; this one shares them.
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}"]
     once = ["--ntasks-per-node=1", "--kill-on-bad-exit=1", "--cpu-bind=none"]
-    head = f"--export=ALL,{HEAD}={socket.gethostname()}"
-    return [*step, *once, head, sys.executable, "-m", "safegrid.launch"]
+    cpus = [f"--cpus-per-task={environment.get('SLURM_CPUS_ON_NODE', 1)}"]
+    meet = f"--export=ALL,{NODES}={nodes},{HEAD}={socket.gethostname()}"
+    return [*step, *once, *cpus, meet, sys.executable, "-m", "safegrid.launch"]
 
 
 def _accelerate(
-    processes: int, sharing: str, nodes: int, environment: Mapping[str, str]
+    processes: int, sharing: str, nodes: int, environment: Environment
 ) -> list[str]:
     launch = ["accelerate", "launch"]
     if sharing == COPIES:
@@ -68,7 +95,7 @@ def _accelerate(
     return [*launch, *_rendezvous(nodes, environment), "--module"]
 
 
-def _rendezvous(nodes: int, environment: Mapping[str, str]) -> list[str]:
+def _rendezvous(nodes: int, environment: Environment) -> list[str]:
     """Where the processes meet: any free port on one node, else the first node's."""
     if nodes == 1:
         return ["--main_process_port", "0"]
@@ -78,13 +105,23 @@ def _rendezvous(nodes: int, environment: Mapping[str, str]) -> list[str]:
     return [*rank, *address, "--main_process_port", str(port)]
 
 
+def _without_step(environment: Environment) -> dict[str, str]:
+    """Return an environment in which `srun` sees the job, not the step it is in."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("SLURM_") or name in (SLURM_JOB, "SLURM_CONF")
+    }
+
+
 def main() -> None:
     """Become the launcher."""
     try:
-        line = command(sys.argv[1:], os.environ)
+        line = command(sys.argv[1:], nodes_of(os.environ), os.environ)
     except SafegridError as error:
         sys.exit(f"error: {error}")
-    os.execvp(line[0], line)
+    starts_step = line[0] == "srun"
+    os.execvpe(line[0], line, _without_step(os.environ) if starts_step else os.environ)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from safegrid.config.blocks import Recipe
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.launch import HEAD, command
-from safegrid.runs import HOME
+from safegrid.runs import HOME, SLURM_JOB
 from safegrid.train.run import train
 from safegrid.trainings import launcher
 
@@ -26,7 +26,7 @@ def words(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv(HOME, str(ROOT))
     given = shlex.split(launcher(recipe))
     assert given[:3] == ["python", "-m", "safegrid.launch"]
-    return command([*given[3:], "safegrid", "train"], os.environ)
+    return command([*given[3:], "safegrid", "train"], 1, os.environ)
 
 
 def test_one_process_needs_no_launcher(make_recipe: RecipeMaker) -> None:
@@ -55,19 +55,20 @@ def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
 
 
 def test_on_several_nodes_srun_calls_the_launcher_once_on_each() -> None:
-    job = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", HOME: str(ROOT)}
+    job = {SLURM_JOB: "17", "SLURM_CPUS_ON_NODE": "8", HOME: str(ROOT)}
     words = ["8", "fsdp", "safegrid", "train"]
-    line = command(words, job)
+    line = command(words, 2, job)
     assert line[:2] == ["srun", "--overlap"]
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1"} <= set(line)
+    assert "--cpus-per-task=8" in line
     assert line[-5:] == ["safegrid.launch", *words]
-    second = command(words, {**job, HEAD: "first", "SLURM_NODEID": "1"})
+    second = command(words, 2, {**job, HEAD: "first", "SLURM_NODEID": "1"})
     said = " ".join(second)
     assert second[:2] == ["accelerate", "launch"]
     assert "--num_processes 8 --num_machines 2" in said
     assert "--machine_rank 1 --main_process_ip first" in said
     with pytest.raises(SafegridError, match="7 processes and the job has 2 nodes"):
-        command(["7", "copies", "safegrid", "train"], job)
+        command(["7", "copies", "safegrid", "train"], 2, job)
 
 
 def _actions() -> list[Any]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_run_that_was_killed_is_ended_as_the_page_says_and_goes_on(other, fini
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert number in {n for n, s, _ in other.cluster.jobs() if s != "CANCELLED"}
-    said = other.tree.call("safegrid", "end-run")
+    said = other.tree.call(sys.executable, "-m", "safegrid", "end-run")
     assert f"cancelled SLURM job {number}" in said
     other.cluster.wait_for(
         lambda: [number, "CANCELLED"] in [j[:2] for j in other.cluster.jobs()], "end"
