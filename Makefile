@@ -12,11 +12,13 @@ TORCH_BUILD ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Snakemake's cloud plugins: who sets PYTHONPATH to this folder has them.
+CLOUD := $(VENV)/cloud
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
 
-.PHONY: study test check bench readme confirm env clean
+.PHONY: study test check bench readme confirm env cloud clean
 
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
@@ -54,6 +56,16 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps $(TORCH_INDEX) "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Beside the environment, not in it: Snakemake imports every plugin that it finds, at each
+# start. The wheel is what the image has, for the tests' pods (see Dockerfile).
+cloud: $(CLOUD)/.ready
+
+$(CLOUD)/.ready: requirements-cloud.lock $(READY)
+	rm -rf $(CLOUD)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(CLOUD) --requirement requirements-cloud.lock
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(CLOUD)/wheels "$$(grep '^snakemake-storage-plugin-s3==' requirements-cloud.lock)"
 	touch $@
 
 clean:

@@ -33,7 +33,9 @@ rule all:
 
 
 onstart:
+    check_places()
     record_owner()
+    tell_stale()
 
 
 onsuccess:

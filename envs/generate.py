@@ -1,10 +1,11 @@
-"""Write requirements.lock and the conda files of this folder from an environment.
+"""Write the locks and the conda files of this folder from an environment.
 
 Usage, in the environment that is to be locked: python envs/generate.py
 
-The lock holds the exact version of every distribution that pyproject.toml asks for,
-directly or not. Each conda file holds the part of the lock that one kind of job needs.
-A test holds the conda files to the lock.
+requirements.lock holds the exact version of every distribution that pyproject.toml asks
+for, directly or not; requirements-cloud.lock those that clouds need beside it. Each
+conda file holds the part of the lock that one kind of job needs. A test holds the conda
+files to the lock.
 """
 
 import tomllib
@@ -16,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+CLOUD_LOCK = ROOT / "requirements-cloud.lock"
 PYTHON = "3.11"
 
 # What each kind of job imports; the rest follows from their requirements.
@@ -105,9 +107,9 @@ def _distribution(name: str, requirement: Requirement) -> Distribution:
         raise SystemExit(sentence) from None
 
 
-def read_lock() -> dict[str, str]:
-    """Return name to version as the lock has them."""
-    lines = LOCK.read_text().splitlines()
+def read_lock(path: Path = LOCK) -> dict[str, str]:
+    """Return name to version as a lock has them."""
+    lines = path.read_text().splitlines()
     pins = (line.split("==") for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pins}
 
@@ -124,14 +126,21 @@ def conda_file(job: str, lock: dict[str, str]) -> str:
     )
 
 
-def main() -> None:
-    """Write the lock and the conda files."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    lock = closure([*wanted, "setuptools", "packaging"])
-    head = "# Exact versions of everything; made by envs/generate.py, read by make.\n"
+def _write_lock(path: Path, head: str, lock: dict[str, str]) -> None:
     pins = "".join(f"{name}=={lock[name]}\n" for name in sorted(lock))
-    LOCK.write_text(head + pins)
+    path.write_text(f"# {head}; made by envs/generate.py, read by make.\n{pins}")
+
+
+def main() -> None:
+    """Write the locks and the conda files."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"]]
+    lock = closure([*wanted, "setuptools", "packaging"])
+    _write_lock(LOCK, "Exact versions of everything", lock)
+    cloud = closure(extras["cloud"])
+    beside = {name: cloud[name] for name in cloud.keys() - lock.keys()}
+    _write_lock(CLOUD_LOCK, "What clouds need beside requirements.lock", beside)
     for job in JOBS:
         (ROOT / "envs" / f"{job}.yaml").write_text(conda_file(job, lock))
 

@@ -11,17 +11,20 @@ from pathlib import Path
 BASEDIR = Path(workflow.basedir)
 sys.path.insert(0, str(BASEDIR / "src"))
 
+from snakemake.common import async_run
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import suites
+from safegrid import stale, suites
+from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError
-from safegrid.runs import announce, record_owner
-from safegrid.selection import OPTIONS, Selection
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import check_writable
+from safegrid.runs import HOME, announce, record_owner
+from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
@@ -29,7 +32,7 @@ from safegrid.trainings import launcher
 from safegrid.upstreams import Upstreams
 
 try:
-    known = ["study", "sources_dir", "gpu", *OPTIONS]
+    known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
     UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
@@ -45,6 +48,17 @@ except ConfigError as error:
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
+
+# Where results lie in a bucket, a job that calls Snakemake itself must say so again.
+SPAWN = workflow.spawned_job_args_factory
+os.environ.update(SPAWN.get_storage_provider_envvars())
+STORAGE = [
+    SPAWN.get_default_storage_provider_args(),
+    *SPAWN.get_storage_provider_args(),
+]
+IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
+if workflow.storage_settings.default_storage_provider == "s3":
+    look_again_for_folders()
 
 if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
@@ -70,6 +84,13 @@ wildcard_constraints:
 
 def world_block(wildcards):
     return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
+
+
+def tokenizer_files(world):
+    """Return every file of a world's tokenizer; a job finds no other beside them."""
+    folder = f"results/raw/{world}-corpus/tokenizer"
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    return [f"{folder}/{name}" for name in names]
 
 
 def world_texts(wildcards):
@@ -145,16 +166,19 @@ def fetch_judge_block(wildcards):
     return UPSTREAMS.spec("judge", wildcards.judge).model_dump_json(exclude_none=True)
 
 
+# The user's own files are on this machine, wherever results go.
+
+
 def local_file(wildcards):
-    return UPSTREAMS.local("source", wildcards.source, wildcards.file)
+    return local(UPSTREAMS.local("source", wildcards.source, wildcards.file))
 
 
 def local_base(wildcards):
-    return UPSTREAMS.local("base", wildcards.base)
+    return local(UPSTREAMS.local("base", wildcards.base))
 
 
 def local_judge(wildcards):
-    return UPSTREAMS.local("judge", wildcards.judge)
+    return local(UPSTREAMS.local("judge", wildcards.judge))
 
 
 # ---------------------------------------------------------------------- models
@@ -225,6 +249,9 @@ def labelled(wildcards):
 def labelled_format(wildcards):
     return STUDY.labelled_format(wildcards.judge)
 
+
+# Whether the jobs of a model are one job on a cluster.
+GROUPED = bool(workflow.group_settings.overwrite_groups)
 
 # ------------------------------------------------------------------ priorities
 # An engine serves all cells of its model before the next model's is started, and
@@ -357,8 +384,16 @@ def cell_files(wildcards):
 
 
 def cells_files(wildcards):
+    """Make the cells' files again under `force=true`, and nothing they are made of.
+
+    `--forcerun RULE` would make other cells' files again too: every cell is set
+    against its base's.
+    """
     one_job_a_cell()
-    return selected(SELECTION.files)
+    files = selected(SELECTION.files)
+    if SELECTION.forced:
+        workflow.dag.forcefiles.update(files)
+    return files
 
 
 def one_job_a_cell():
@@ -418,6 +453,17 @@ def all_verdicts(wildcards):
     return [file for cell in cells for file in STUDY.verdicts(cell)]
 
 
+def partial_scores(wildcards):
+    """All scores, there or not, of a study whose results lie on this disk."""
+    if IN_BUCKET:
+        raise WorkflowError(
+            "report_partial reads results/ in this folder, and they lie in a bucket:"
+            " copy its results/ here, then ask again without the cloud's profile"
+            " (docs/run_in_a_cloud.md)"
+        )
+    return STUDY.scores()
+
+
 def all_measured(wildcards):
     return [f"results/{STUDY.name}/measured/{name}.json" for name in STUDY.measured()]
 
@@ -474,22 +520,30 @@ FIGURES = (
     "figure_1",
 )
 PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
+# As a param it must not say where the repository lies: a pod's is elsewhere.
+AT_HOME = {
+    "published": f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}",
+    "config": f"${HOME}/config",
+}
+STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
 def notebook_values(*names):
-    """Return `name=path` for the parameters of a notebook."""
-    root = "results/{study}"
-    paths = {
-        "scores": f"{root}/scores.parquet",
-        "runs": f"{root}/runs.parquet",
-        "tables": f"{root}/tables",
-        "figures": f"{root}/figures",
-        "published": str(PUBLISHED),
-        "study": "{study}",
-        "config": str(BASEDIR / "config"),
-        "cost": f"{root}/cost",
-    }
-    return [f"{name}={paths[name]}" for name in names]
+    """Return a params function: `name=path` for the parameters of a notebook.
+
+    Inputs are read where the job finds them, tables and figures are written where it
+    puts them: a bucket's files have another place than the repository's.
+    """
+
+    def values(wildcards, input, output):
+        folder = os.path.dirname(output[0])
+        written = dict.fromkeys(["tables", "figures", "cost"], folder)
+        # The folder with `results`, for a notebook that asks the whole study.
+        root = folder.rpartition("results/")[0] or "."
+        paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **input}
+        return [f"{name}={paths[name]}" for name in names]
+
+    return values
 
 
 def notebook_code(name, *modules, files=()):
@@ -525,9 +579,28 @@ def cost_page(wildcards):
     return f"results/{STUDY.name}/cost/cost.csv"
 
 
+def check_places():
+    """End a run that could write nothing before its first job."""
+    try:
+        check_writable()
+    except SafegridError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def tell_stale():
+    logger.info(stale.described(stale.planned(workflow.dag, is_there)))
+
+
+def is_there(file):
+    return async_run(file.exists())
+
+
 def stop_engines():
     shell("python -m safegrid stop-engines")
 
 
 def print_rates():
+    # In a bucket there is no timing of a job to be read here.
+    if IN_BUCKET:
+        return
     shell(f"python -m safegrid rates --study {STUDY.name}")

@@ -4,6 +4,14 @@ Takes: results/{study}/responses/, a judge's model (rules have none).
 Gives: results/{study}/verdicts/, results/{study}/measured/.
 """
 
+# They end a group of jobs where there are groups, and are light.
+if not GROUPED:
+
+    localrules:
+        inventory_answers,
+        inventory_verdicts,
+        inventory_cell,
+
 
 rule judge:
     """Turn the responses of one cell into the verdicts of one judge."""

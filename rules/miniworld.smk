@@ -42,6 +42,18 @@ rule grow_world:
         reasoning_rows="results/raw/{world}-tasks/{world}_reasoning.jsonl",
         dev_reasoning="results/raw/{world}-tasks/dev/{world}_dev_reasoning.yaml",
         dev_reasoning_rows="results/raw/{world}-tasks/dev/{world}_dev_reasoning.jsonl",
+        manifests=expand(
+            "results/raw/{{world}}-{source}/manifest.json",
+            source=[
+                "alert",
+                "corpus",
+                "judging",
+                "pku",
+                "tasks",
+                "toxicity",
+                "xstest",
+            ],
+        ),
     log:
         "logs/grow_world/{world}.log",
     benchmark:
@@ -54,9 +66,10 @@ rule grow_world:
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
+        documents={output.documents:q}
         python -m safegrid grow-world \
             --world {params.world:q} \
-            --out results/raw
+            --out "${{documents%/*/*}}"
         """
 
 
@@ -90,7 +103,7 @@ rule grow_base:
     """Grow the base: a small decoder with a chat template, trained from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
-        tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
+        tokenizer=tokenizer_files("{world}"),
         text=text_documents,
     output:
         base=directory("results/bases/{world}-base"),
@@ -119,7 +132,7 @@ rule grow_judge:
     """Grow a guard, a toxicity classifier or a refusal classifier."""
     input:
         rows="results/raw/{world}-judging/{kind}_train.jsonl",
-        tokenizer="results/raw/{world}-corpus/tokenizer/tokenizer.json",
+        tokenizer=tokenizer_files("{world}"),
     output:
         judge=directory("results/judges/{world}-{kind}"),
     log:
@@ -137,11 +150,11 @@ rule grow_judge:
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        tokenizer=$(dirname {input.tokenizer:q})
+        tokenizer={input.tokenizer[0]:q}
         python -m safegrid grow-judge \
             --world {params.world:q} \
             --judge {wildcards.kind:q} \
             --rows {input.rows:q} \
-            --tokenizer "$tokenizer" \
+            --tokenizer "${{tokenizer%/*}}" \
             --out {output.judge:q}
         """

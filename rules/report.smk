@@ -177,7 +177,7 @@ use rule write_tables as compare_costs with:
         "logs/timing/{study}/compare_costs.tsv"
     params:
         template="6_cost.ipynb",
-        values=notebook_values("study", "config", "cost"),
+        values=notebook_values("study", "config", "root", "cost"),
         code=notebook_code(
             "6_cost.ipynb",
             "safegrid.report.cost",
@@ -186,12 +186,42 @@ use rule write_tables as compare_costs with:
         ),
 
 
+rule status_page:
+    """How the cells stand that the report shows: done or refused, and what is unscored."""
+    input:
+        scores=all_scores,
+    output:
+        page=report(
+            "results/{study}/report/status.html",
+            category="Status",
+            caption="../docs/captions/status.rst",
+        ),
+    log:
+        "logs/{study}/status_page.log",
+    benchmark:
+        "logs/timing/{study}/status_page.tsv"
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        code=code_hash("safegrid.report.status", files=(STATUS_PAGE,)),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid status-page \
+            --study {wildcards.study:q} \
+            --scores {input.scores:q} \
+            --out {output.page:q}
+        """
+
+
 rule report:
     """One HTML file with all tables and figures, for whoever has only that file."""
     input:
         tables=all_tables,
         figures=all_figures,
         cost=cost_page,
+        status="results/{study}/report/status.html",
     output:
         report="results/{study}/report/report.html",
     log:
@@ -204,14 +234,16 @@ rule report:
     params:
         # Of a run before this one that failed.
         partial="results/{study}/partial",
+        # Copies of its own: those of this run are not to be removed.
+        storage=[*STORAGE, "--local-storage-prefix .snakemake/report"],
         sources_dir=config["sources_dir"] or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
-            --report {output.report:q} -- tables figures cost
-        rm -rf {params.partial:q}
+            {params.storage} --report {output.report:q} -- tables figures cost status
+        rm -rf {params.partial:q} .snakemake/report
         """
 
 
@@ -226,7 +258,7 @@ rule report_partial:
         "../envs/light.yaml"
     params:
         study=STUDY.name,
-        scores=STUDY.scores(),
+        scores=partial_scores,
         models=all_models,
         manifests=all_counted,
         measured=all_measured,
@@ -235,7 +267,7 @@ rule report_partial:
         sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
-        published=str(PUBLISHED),
+        published=str(PUBLISHED.relative_to(BASEDIR)),
         out=f"results/{STUDY.name}/partial",
     shell:
         r"""
@@ -253,9 +285,10 @@ rule report_partial:
             --asked {params.asked:q} \
             --out-runs {params.out:q}/runs.parquet
         python -m safegrid report-partial \
+            --study {params.study:q} \
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
             --plan {params.plan:q} \
-            --published {params.published:q} \
+            --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}
         """

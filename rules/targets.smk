@@ -10,6 +10,7 @@ localrules:
     tables,
     figures,
     cost,
+    status,
     cell,
     cells,
 
@@ -63,6 +64,12 @@ rule cost:
     """What the jobs took, beside what the plan said."""
     input:
         cost_page,
+
+
+rule status:
+    """The page of how the cells of the report stand."""
+    input:
+        f"results/{STUDY.name}/report/status.html",
 
 
 rule judge_all:

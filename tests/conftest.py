@@ -3,10 +3,14 @@
 Each has the special tokens, the settings and the kind of tokenizer of its published
 model; only the vocabulary is ours. A test writes one into a folder and, where it needs
 one, puts a random model of the family's own architecture beside it.
+
+And what `make cloud` installs, for the tests that need it.
 """
 
 import json
+import os
 import string
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -285,3 +289,12 @@ def save() -> Callable[[Family, Path], Path]:
 def family_folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the family's tokenizer and template, without a model."""
     return save_family(family, tmp_path_factory.mktemp(family.name))
+
+
+@pytest.fixture(scope="session")
+def cloud_packages() -> Path:
+    """The folder of Snakemake's cloud plugins; no test without it."""
+    folder = Path(os.environ.get("SAFEGRID_CLOUD", Path(sys.prefix) / "cloud"))
+    if not (folder / "snakemake_storage_plugin_s3").is_dir():
+        pytest.skip(f"no cloud plugins in {folder}: `make cloud` installs them")
+    return folder

@@ -17,6 +17,7 @@ from typing import Any
 from safegrid import logs
 from safegrid.commands import COMMANDS, NO_JOBS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import refused
 from safegrid.runs import end_with_owner, place
 
 logger = logging.getLogger(__name__)
@@ -134,9 +135,18 @@ def run(arguments: Sequence[str]) -> int:
         values = _values(command, given)
         result = getattr(importlib.import_module(module), function)(**values)
     except SafegridError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
+    except Exception as error:
+        sentence = refused(error)
+        if sentence is None:
+            raise
+        return _fail(sentence)
     return result if isinstance(result, int) else 0
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
 
 
 def main() -> None:

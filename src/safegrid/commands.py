@@ -213,12 +213,17 @@ COMMANDS: dict[str, Command] = {
     "report-partial": _command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "scores:paths runs:path plan:path published:path out:path",
+        "study:text scores:paths runs:path plan:path published:path out:path",
+    ),
+    "status-page": _command(
+        "report.status:write_finished",
+        "Write a page of how the cells of a finished study stand.",
+        "study:text scores:paths out:path",
     ),
     "status": _command(
         "report.status:print_status",
         "Show how each cell of a study stands; starts no job.",
-        "study:text sources_dir:text?",
+        "study:text sources_dir:text? html:path?",
     ),
     "plan": _command(
         "cost.plan:print_plan",

@@ -4,9 +4,10 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
-Item = TypeVar("Item")
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -27,16 +28,24 @@ def configure(level: int = logging.INFO) -> None:
 
 
 def progress(
-    items: Iterable[Item], total: int, unit: str, description: str
-) -> Iterable[Item]:
-    """Wrap `items` in a bar with a rate; silent where stderr is not a terminal."""
+    total: int,
+    unit: str,
+    description: str,
+    items: Iterable[Any] | None = None,
+    done: int = 0,
+) -> "tqdm[Any]":
+    """Return a bar with counts and a rate; silent where stderr is not a terminal.
+
+    Args:
+        total: units of the whole work.
+        unit: what is counted.
+        description: of the work.
+        items: what to iterate over, a unit each; else the caller calls `update`.
+        done: units that were done before, which count for no rate.
+    """
     from tqdm import tqdm
 
-    bar: Iterable[Item] = tqdm(
-        items,
-        total=total,
-        unit=unit,
-        desc=description,
-        disable=not sys.stderr.isatty(),
+    bar: tqdm[Any] = tqdm(
+        items, total=total, initial=done, unit=unit, desc=description, disable=None
     )
     return bar

@@ -16,10 +16,16 @@ KEYS = ("base", "recipe", "seed", "benchmark")
 # Options may say the method in place of the recipes that use it.
 METHOD = "method"
 OPTIONS = (*KEYS, METHOD)
+# Beside them: whether what is there and current is made again all the same.
+FORCE = "force"
 
 
 class Selection:
-    """What a user asked for: a value for some of the parts of a cell's name."""
+    """What a user asked for: a value for some of the parts of a cell's name.
+
+    Attributes:
+        forced: whether to make again what is there and current.
+    """
 
     def __init__(self, study: Study, options: Mapping[str, Any]) -> None:
         """Read the options of `--config`.
@@ -36,6 +42,11 @@ class Selection:
             known = {self._parts(cell)[key] for cell in self._all()}
             if value not in known:
                 problems.unknown("--config", key, value, key, known)
+        # Snakemake hands over `true` as a text and `True` as a truth.
+        force = str(options.get(FORCE) or False).lower()
+        self.forced = force == "true"
+        if force not in ("true", "false"):
+            problems.add("--config", FORCE, f"got {force!r}; expected true or false")
         problems.raise_if_any("selection")
 
     @property

@@ -155,6 +155,12 @@ class Tree:
         paths = (p for name in names for p in (self.folder / name).rglob("*"))
         return b"".join(path.read_bytes() for path in paths if path.is_file())
 
+    def made(self) -> list[str]:
+        """Return the paths of all results, without the marks that Snakemake sets."""
+        paths = (self.folder / "results").rglob("*")
+        files = (p for p in paths if p.is_file() and p.name != ".snakemake_timestamp")
+        return [str(path.relative_to(self.folder)) for path in files]
+
     def copy(self, folder: Path) -> "Tree":
         """Copy this tree with its results and Snakemake's memory of them."""
         shutil.copytree(self.folder, folder, symlinks=True)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(4 * 3600)
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
 LAST = {"report", "all"}
-GATHERING = {"collect", *TABLES, *FIGURES, *LAST}
+GATHERING = {"collect", *TABLES, *FIGURES, "status_page", *LAST}
 # What follows the answers and verdicts of a model, beside its scores.
 INVENTORY = {"inventory_answers", "inventory_verdicts"}
 COST = {"compare_costs"}
@@ -184,6 +184,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("src/safegrid/report/cost.py", COST),
         ("config/assumptions.yaml", COST),
         ("config/gpus.yaml", {*INVENTORY, *COST}),
+        ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
         ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
         ("src/safegrid/score/cell.py", {*SCORES, *GATHERING}),

@@ -14,6 +14,7 @@ from lm_eval.evaluator import evaluate
 from safegrid.artifacts import manifest, read_json, write_json
 from safegrid.capability.client import EngineModel
 from safegrid.capability.results import suite_results
+from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.checkpoints import weights_hash
 from safegrid.config import EngineSpec
@@ -55,7 +56,7 @@ def capability(
     """
     tokenizer = ChatTokenizer.load(chain[0])
     with (
-        loaded_tasks(tasks, task_files, blocks) as loaded,
+        loaded_tasks(tasks, task_files, located(blocks, task_files)) as loaded,
         lease(engine, chain, "causal") as client,
     ):
         context = _context(client, chain[0])

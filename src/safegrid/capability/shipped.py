@@ -4,7 +4,7 @@ A task file is written that includes the shipped one, so that prompt, filters an
 metrics are upstream's to the letter, and names other rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,35 @@ from safegrid.errors import ConfigError
 SHIPPED = Path(lm_eval.tasks.__file__).parent
 LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 """What `datasets` calls its reader of a file, by the file's ending."""
+
+
+def located(
+    blocks: Mapping[str, dict[str, Any]], files: Sequence[Path]
+) -> dict[str, dict[str, Any]]:
+    """Return blocks with the paths at which a job finds their files.
+
+    A block, which is a param, names a file as the workflow does; where results lie in a
+    bucket, the job reads a copy of it below another folder.
+
+    Raises:
+        ConfigError: a named file is not among those of the job.
+    """
+    return {
+        name: block
+        | {"files": {split: _found(p, files) for split, p in block["files"].items()}}
+        for name, block in blocks.items()
+    }
+
+
+def _found(named: str, files: Sequence[Path]) -> str:
+    parts = Path(named).parts
+    for file in files:
+        if file.parts[-len(parts) :] == parts:
+            return str(file)
+    raise ConfigError(
+        f"{named} is not among the task files of this job"
+        f" ({', '.join(map(str, files)) or 'none'})"
+    )
 
 
 def write_tasks(blocks: Mapping[str, dict[str, Any]], folder: Path) -> list[Path]:

@@ -131,6 +131,5 @@ def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]
             path = root / inventory
             files = read_json(path)["files"] if path.is_file() else {}
             for file, entry in files.items():
-                below = file.partition(f"{study.root}/")[2]
-                name = str(Path(*Path(below).parts[1:]).with_suffix(""))
+                name = str(Path(*Path(file).parts[1:]).with_suffix(""))
                 yield entry["stage"], name, entry["speed"]

@@ -6,6 +6,7 @@ or not there. Lines carry a hash of what their answers depend on: other weights,
 engine or other settings never find them.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -107,11 +108,15 @@ class Store:
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
             written = os.write(handle, line)
+            if written != len(line):
+                # What the next one would be told; the torn line is left out when read.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
             os.fsync(handle)
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
         finally:
             os.close(handle)
-        if written != len(line):
-            raise EngineError(f"{self._path}: the disk is full; nothing more is kept")
         self._know(answers, spent)
 
     def _read(self) -> None:
@@ -187,12 +192,15 @@ def answer_missing(
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]
-    for part in progress(chunks, len(chunks), "chunk", description):
-        missing = [key for key in part if key not in store]
-        if not missing:
-            continue
-        answers = ask([items[key] for key in missing])
-        pairs = zip(missing, answers, strict=True)
-        found = {key: json.loads(json.dumps(value)) for key, value in pairs}
-        store.put_chunk(found, spent())
+    known = sum(key in store for key in keys)
+    with progress(len(keys), "item", description, done=known) as bar:
+        for part in chunks:
+            missing = [key for key in part if key not in store]
+            if not missing:
+                continue
+            answers = ask([items[key] for key in missing])
+            pairs = zip(missing, answers, strict=True)
+            found = {key: json.loads(json.dumps(value)) for key, value in pairs}
+            store.put_chunk(found, spent())
+            bar.update(len(missing))
     return {key: store.get(key) for key in keys}

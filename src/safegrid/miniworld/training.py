@@ -105,7 +105,7 @@ def fit(
         fused=True,
     )
     stream = batches_of_one_length(lengths, grown.batch, random.Random(f"{seed}:order"))
-    steps = progress(islice(stream, grown.steps), grown.steps, "step", "growing")
+    steps = progress(grown.steps, "step", "growing", islice(stream, grown.steps))
     recent: list[float] = []
     model.train()
     for step, indices in enumerate(steps):

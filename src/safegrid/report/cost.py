@@ -27,17 +27,19 @@ COLUMNS = {
 """Titles of columns, and what of `Compared` stands in them."""
 
 
-def cost_table(study: str, config: Path | str) -> Table:
+def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
     """Return plan and reality of every kind of job on every device that it ran on.
 
     Args:
         study: a file of `studies/` in `config`.
         config: folder of the registries.
+        root: the folder with `results/`.
     """
     folder = Path(config)
     asked = Study(load_config(folder, study))
     assumed = load_assumptions(folder)
-    found, left_out = compare_devices(asked, assumed, load_gpus(folder))
+    gpus = load_gpus(folder)
+    found, left_out = compare_devices(asked, assumed, gpus, Path(root))
     used = dict.fromkeys(one.kind for one in found)
     shares = ", ".join(f"{kind} {assumed.shares[kind]:g}" for kind in used)
     notes = [
@@ -62,7 +64,7 @@ def cost_table(study: str, config: Path | str) -> Table:
 
 
 def compare_devices(
-    study: Study, assumed: Assumed, gpus: Mapping[str, GpuSpec], root: Path = Path()
+    study: Study, assumed: Assumed, gpus: Mapping[str, GpuSpec], root: Path
 ) -> tuple[list[Compared], list[str]]:
     """Set plan and reality beside each other, on each device that jobs ran on.
 

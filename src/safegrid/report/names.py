@@ -1,5 +1,6 @@
-"""How models, benchmarks and metrics are called in print, and in which order."""
+"""How cells, models, benchmarks and metrics are called, and in which order."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.blocks import NONE
@@ -13,6 +14,31 @@ BENCHMARKS = {
     "global": "Global",
     "xstest": "XSTest",
 }
+
+
+class Cell(NamedTuple):
+    """Where a score file stands: `.../scores/{base}/{recipe}/seed{seed}/{name}`."""
+
+    base: str
+    recipe: str
+    seed: int
+    benchmark: str
+
+    @property
+    def model(self) -> str:
+        """The part of a path that names the model."""
+        return f"{self.base}/{self.recipe}/seed{self.seed}"
+
+    @property
+    def path(self) -> str:
+        """The part of a path that names the cell."""
+        return f"{self.model}/{self.benchmark}"
+
+
+def cell_of(score_file: Path) -> Cell:
+    """Read a cell's names from the path of its score file."""
+    base, recipe, seed = score_file.parts[-4:-1]
+    return Cell(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
 
 
 class Metric(NamedTuple):

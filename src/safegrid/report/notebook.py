@@ -1,5 +1,6 @@
 """Run a notebook template with papermill and keep what it showed as one web page."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
 
     Args:
         template: notebook without outputs, with a cell tagged `parameters`.
-        values: `name=value` of its parameters, all text.
+        values: `name=value` of its parameters, all text; variables of the environment
+            (`$SAFEGRID_HOME`) are filled in.
         out: the executed notebook.
 
     Raises:
@@ -49,4 +51,4 @@ def _parameters(template: Path, values: list[str]) -> dict[str, str]:
             f"{template}: got parameters {values}; expected name=value with names"
             f" of {sorted(known)}"
         )
-    return pairs
+    return {name: os.path.expandvars(value) for name, value in pairs.items()}

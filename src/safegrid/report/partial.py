@@ -7,7 +7,7 @@ tables and figures of scores with each blank's reason: missing, stale, failed, o
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -20,54 +20,43 @@ from safegrid.report.bars import figure_1
 from safegrid.report.beside import beside_table
 from safegrid.report.curves import FIGURES, curves
 from safegrid.report.grid import BY, read_runs
-from safegrid.report.names import BASE
+from safegrid.report.names import BASE, Cell, cell_of
 from safegrid.report.published import read_published
+from safegrid.report.states import state_of
+from safegrid.report.status_page import write_page
 from safegrid.report.style import save
 
 logger = logging.getLogger(__name__)
 
 
-class Cell(NamedTuple):
-    """Where a score file stands: `.../scores/{base}/{recipe}/seed{seed}/{name}`."""
-
-    base: str
-    recipe: str
-    seed: int
-    benchmark: str
-
-    @property
-    def model(self) -> str:
-        """The part of a path that names the model."""
-        return f"{self.base}/{self.recipe}/seed{self.seed}"
-
-    @property
-    def path(self) -> str:
-        """The part of a path that names the cell."""
-        return f"{self.model}/{self.benchmark}"
-
-
-def cell_of(score_file: Path) -> Cell:
-    """Read a cell's names from the path of its score file."""
-    base, recipe, seed = score_file.parts[-4:-1]
-    return Cell(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
-
-
 def write_partial(
-    *, scores: list[Path], runs: Path, plan: Path, published: Path, out: Path
+    *,
+    study: str,
+    scores: list[Path],
+    runs: Path,
+    plan: Path,
+    published: Path,
+    out: Path,
 ) -> None:
     """Write the tables and figures that the finished part of a study allows.
 
     Args:
+        study: its name.
         scores: every score file of the study, whether it exists or not.
         runs: rows of RUNS, of what is finished.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the paper.
-        out: folder; gets `scores.parquet`, `blanks.md`, `tables/` and `figures/`.
+        out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
+            `figures/`.
 
     Raises:
         DataError: not one cell is finished, or the plan cannot be read.
     """
-    table, blanks = partial_scores(scores, read_plan(plan))
+    jobs = read_plan(plan)
+    # Marks of a killed run would count as this one's: no cell is at work meanwhile.
+    states = {str(file): state_of(str(file), jobs, set()) for file in scores}
+    write_page(study, states, out / "status.html")
+    table, blanks = partial_scores(scores, jobs)
     said = manifest("partial", {}, {}, rows=len(table), blanks=len(blanks))
     write_table(out / "scores.parquet", table, SCORE, said)
     write_text(out / "blanks.md", _listed(blanks, len(scores)))

@@ -15,6 +15,7 @@ import polars as pl
 from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.checkpoints import load_model, loading, weights_hash
 from safegrid.config.blocks import Recipe, Training
+from safegrid.logs import progress
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
 from safegrid.train.plan import Plan
@@ -133,7 +134,7 @@ def _mismatched_logps(trainer: Any, size: int) -> list[float]:
         )
     )
     found = []
-    for batch in loader:
+    for batch in progress(len(loader), "batch", "mismatched log-probabilities", loader):
         del batch["row"]
         with torch.no_grad(), trainer.accelerator.autocast():
             values = trainer._compute_kl_logps(trainer.model, batch)

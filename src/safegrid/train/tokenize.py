@@ -126,7 +126,7 @@ def _tokenize(
     frame: pl.DataFrame, chat: ChatTokenizer, ends: set[int], dataset: Path
 ) -> Iterator[Row]:
     rows = frame.iter_rows(named=True)
-    for row in progress(rows, frame.height, "pair", "tokenize"):
+    for row in progress(frame.height, "pair", "tokenize", rows):
         name = f"{dataset}: pair {row['pair_id']}"
         kept = {"pair_id": row["pair_id"], "category": row["category"]}
         try:

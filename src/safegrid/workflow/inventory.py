@@ -1,6 +1,7 @@
 """What a model's cells are made of: the file in which a group of jobs ends."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ BLANK: dict[str, Any] = dict.fromkeys(
 )
 
 
-def take_inventory(files: Iterable[Path], config: Path, out: Path) -> None:
+def take_inventory(files: Collection[Path], config: Path, out: Path) -> None:
     """Write which files a model's cells are made of, and how fast they were.
 
     On a cluster the jobs of a model's cells are one job because this file needs them
@@ -48,7 +49,10 @@ def take_inventory(files: Iterable[Path], config: Path, out: Path) -> None:
         DataError: a file carries no manifest, so no stage of ours made it.
     """
     gpus = load_gpus(config)
-    entries = {str(file): _entry(file, gpus) for file in sorted(files)}
+    # By their names below the study: a bucket's copies lie in a folder of their own.
+    study = os.path.commonpath([out, *files])
+    named = {str(file.relative_to(study)): file for file in sorted(files)}
+    entries = {name: _entry(file, gpus) for name, file in named.items()}
     write_json(out, {"files": entries})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safegrid.errors import SafegridError
+from safegrid.faults import check_writable
 from safegrid.runs import RUN, write_owner
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
@@ -32,7 +33,8 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         Snakemake's exit status; non-zero too where only a partial report was made.
 
     Raises:
-        SafegridError: the folder is locked by a run that may still be at work.
+        SafegridError: the folder is locked by a run that may still be at work, or
+            nothing can be written there.
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
@@ -48,6 +50,7 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         print(f"study {study}: nothing to do, every result is up to date")
         _say_where(study)
         return 0
+    check_writable()
     print(describe(study, jobs, cores), flush=True)
     if not FETCHING.isdisjoint(jobs) and _preflight(study, sources_dir):
         return 1

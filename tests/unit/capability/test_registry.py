@@ -15,7 +15,7 @@ from lm_eval.evaluator import evaluate
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from safegrid.capability.results import suite_results
-from safegrid.capability.shipped import SHIPPED
+from safegrid.capability.shipped import SHIPPED, located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.config.study import TaskEntry
 from safegrid.errors import ConfigError
@@ -102,6 +102,21 @@ def test_the_number_behind_the_marks_is_the_answer(write):
     assert values == [1.0, 0.0]
     assert facts["metric"] == "exact_match,strict-match"
     assert asked[0] == "Question: How many are 1,000 and 1?\nAnswer:"
+
+
+def test_rows_are_found_where_a_job_has_its_copy_of_them():
+    folder = Path("copies/bucket/studies/results/raw/real-gsm8k")
+    asked = block("real_gsm8k_zeroshot", Path("results/raw/real-gsm8k"))
+    names = [Path(path).name for path in asked["files"].values()]
+    found = located(
+        {"task": asked}, [Path("results/raw/other/x"), *map(folder.joinpath, names)]
+    )
+    assert [Path(p) for p in found["task"]["files"].values()] == [
+        folder / n for n in names
+    ]
+    assert found["task"] | {"files": asked["files"]} == asked
+    with pytest.raises(ConfigError, match="not among the task files of this job"):
+        located({"task": asked}, [])
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,21 @@ def test_the_lock_holds_everything_that_the_package_asks_for(generate):
         assert requirement.specifier.contains(version), f"{requirement}: {version}"
 
 
-def test_the_lock_is_exact(generate):
-    lines = generate.LOCK.read_text().splitlines()
+def test_the_clouds_lock_holds_what_they_need_beside_the_other_and_nothing_twice(
+    generate,
+):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock, beside = generate.read_lock(), generate.read_lock(generate.CLOUD_LOCK)
+    assert not lock.keys() & beside.keys()
+    wanted = map(Requirement, project["optional-dependencies"]["cloud"])
+    assert {canonicalize_name(r.name) for r in wanted} <= beside.keys()
+    # Every start of Snakemake would import them.
+    assert not [name for name in lock if name.startswith("snakemake-storage")]
+
+
+@pytest.mark.parametrize("name", ["LOCK", "CLOUD_LOCK"])
+def test_a_lock_is_exact(generate, name):
+    lines = getattr(generate, name).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(line.count("==") == 1 for line in pins)
     assert not any(sign in line for line in pins for sign in "<>~;+@ ")

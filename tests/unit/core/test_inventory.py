@@ -25,6 +25,7 @@ SHAPE = {
     "intermediate_size": 128,
     "vocab_size": 500,
 }
+INVENTORY = Path("results/s/inventory/base/dpo/seed0/answers.json")
 RESPONSES = Path("results/s/responses/base/dpo/seed0/alert.parquet")
 H200 = Spent(2, 40, 3000, 1000, 0.5, "engine", "NVIDIA H200")
 
@@ -45,8 +46,9 @@ def result(path, **facts):
 
 
 def take():
-    take_inventory([RESPONSES], CONFIG, Path("inventory.json"))
-    (entry,) = read_json(Path("inventory.json"))["files"].values()
+    take_inventory([RESPONSES], CONFIG, INVENTORY)
+    ((name, entry),) = read_json(INVENTORY)["files"].items()
+    assert name == "responses/base/dpo/seed0/alert.parquet"
     assert entry["stage"] == "generate"
     assert entry["sha256"] == sha256_file(RESPONSES)
     assert set(entry["speed"]) == set(BLANK)
@@ -112,4 +114,4 @@ def test_rules_have_no_speed():
 def test_a_file_of_no_stage_is_refused():
     Path("x.json").write_text(json.dumps({"manifest": {"rows": 1}}))
     with pytest.raises(DataError, match="names no stage"):
-        take_inventory([Path("x.json")], CONFIG, Path("inventory.json"))
+        take_inventory([Path("x.json")], CONFIG, INVENTORY)

@@ -18,7 +18,7 @@ from safegrid.methods import METHODS, Method
 from safegrid.records import SCORE
 from safegrid.report.names import METRICS
 from safegrid.score import degenerate, intervals
-from safegrid.selection import OPTIONS
+from safegrid.selection import FORCE, OPTIONS
 
 ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"
@@ -26,7 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/READ
 TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs"}
 # What a run makes and a person commits, with the make target that makes it.
 MADE_BY = {"docs/trade_off.png": "readme", "docs/bench": "bench"}
-OPTIONS_OF_CONFIG = {"sources_dir", "gpu", *OPTIONS}
+OPTIONS_OF_CONFIG = {"sources_dir", "gpu", *OPTIONS, FORCE}
 # Files that the examples of the pages make.
 EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml"}
 

@@ -2,10 +2,12 @@
 """A stand-in for `vllm serve` that speaks the part of its API that we use.
 
 It answers from the ids alone and writes every request to the file that STAND_IN_LOG
-names. What vLLM would refuse, it refuses.
+names. What vLLM would refuse, it refuses. An answer takes it STAND_IN_PACE seconds;
+after STAND_IN_LIVES requests it dies of the next one.
 """
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -48,6 +50,8 @@ def arguments():
 
 ARGS = arguments()
 KEY = os.environ.get("VLLM_API_KEY")
+PACE = float(os.environ.get("STAND_IN_PACE", "0"))
+LIVES = itertools.count(int(os.environ.get("STAND_IN_LIVES", "-1")), -1)
 
 
 def record(entry):
@@ -107,6 +111,9 @@ class Handler(BaseHTTPRequestHandler):
         size = int(self.headers["Content-Length"])
         body = json.loads(self.rfile.read(size))
         record({"path": self.path, **body})
+        if next(LIVES) == 0:
+            os._exit(1)
+        time.sleep(PACE)
         if not self.allowed():
             given = self.headers.get("Authorization")
             return self.answer(401, {"error": f"Unauthorized: {given}"})

@@ -37,7 +37,7 @@ def finish(study, recipe, name, *files):
     """Write an inventory: files as (stage, path below the study, speed)."""
     model = next(model for model in study.models if model.recipe == recipe)
     entries = {
-        f"{study.root}/{path.format(model=model.path)}": {"stage": s, "speed": speed}
+        path.format(model=model.path): {"stage": s, "speed": speed}
         for s, path, speed in files
     }
     inventory = Path(study.root, "inventory", model.path, f"{name}.json")

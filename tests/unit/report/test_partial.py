@@ -9,7 +9,8 @@ from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.plans import read_plan
 from safegrid.records import RUNS, SCORE
-from safegrid.report.partial import cell_of, partial_scores, write_partial
+from safegrid.report.names import cell_of
+from safegrid.report.partial import partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
 
@@ -205,6 +206,7 @@ def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
 def write_all(grid, runs, out):
     write_table(Path("runs.parquet"), runs, RUNS, manifest("collect", {}, {}))
     write_partial(
+        study="s",
         scores=grid,
         runs=Path("runs.parquet"),
         plan=Path("plan.txt"),

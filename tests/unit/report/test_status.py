@@ -10,7 +10,8 @@ import pytest
 from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.plans import Job
 from safegrid.records import SCORE
-from safegrid.report.status import State, as_table, in_progress, state_of
+from safegrid.report.states import State, in_progress, state_of
+from safegrid.report.status import as_table
 from safegrid.runs import write_owner
 
 SCORES = "results/s/scores/b/nca/seed0/alert.parquet"

@@ -1,0 +1,83 @@
+"""What a disk refuses is told in words; other errors stay what they are."""
+
+import errno
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from disks import mounted
+from safegrid import cli
+from safegrid.errors import SafegridError
+from safegrid.faults import check_writable, refused
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(errno.ENOSPC, "no", "a/b"),
+            "a/b: cannot be written, the disk is full",
+        ),
+        (
+            OSError(errno.EDQUOT, "no", "a/b"),
+            "a/b: cannot be written, the disk is full",
+        ),
+        (OSError(errno.EROFS, "no", "a/b"), "a/b: .* mounted read-only"),
+        (PermissionError(errno.EACCES, "no", "a/b"), "a/b: permission denied"),
+        (Exception("No space left on device (os error 28)"), "the disk is full"),
+        (RuntimeError("PytorchStreamWriter failed writing file 3"), "the disk is full"),
+    ],
+)
+def test_a_refusal_is_a_sentence(error, words):
+    assert re.search(words, refused(error))
+
+
+def test_a_cause_is_told_where_a_library_wraps_it():
+    error = RuntimeError("could not save")
+    error.__cause__ = OSError(errno.ENOSPC, "no", "x")
+    assert refused(error).startswith("x: cannot be written")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "no", "x"), ValueError("x")])
+def test_other_errors_keep_their_traceback(error, monkeypatch):
+    def fail(study):
+        raise error
+
+    assert refused(error) is None
+    monkeypatch.setattr("safegrid.workflow.rates.print_rates", fail)
+    with pytest.raises(type(error)):
+        cli.run(["rates", "--study", "s"])
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_writable([tmp_path, tmp_path / "not/there"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "filled", "words"),
+    [("ro", 0, "mounted read-only"), ("size=8k", 8192, "the disk is full")],
+)
+def test_a_disk_that_takes_nothing_is_found_before_jobs_start(
+    tmp_path, options, filled, words
+):
+    with mounted(tmp_path / "disk", options) as disk:
+        if filled:
+            (disk / "filler").write_bytes(bytes(filled))
+        with pytest.raises(SafegridError, match=f"{words}.*Nothing was started"):
+            check_writable([disk / "results"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
+def test_a_folder_of_another_user_is_found_before_jobs_start():
+    # A root ignores modes, so somebody else looks: at the root of the file system.
+    code = (
+        "from pathlib import Path; from safegrid.faults import check_writable;"
+        "check_writable([Path('/')])"
+    )
+    nobody = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", code]
+    done = subprocess.run(nobody, capture_output=True, text=True, check=False)
+    assert "SafegridError: /: permission denied. Become the user" in done.stderr

@@ -1,0 +1,45 @@
+"""A training by hand shows its steps in a terminal, and nothing of that elsewhere."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from safegrid.commands import COMMANDS
+from terminal import in_terminal
+
+pytestmark = pytest.mark.slow
+
+STEPS = 4
+
+
+@pytest.fixture
+def command(base, pairs, reference, make_recipe, tmp_path):
+    """The command that a rule calls."""
+    values = {
+        "pairs": pairs,
+        "chain": base,
+        "reference": reference,
+        "recipe": make_recipe().model_dump_json(),
+        "seed": 0,
+        "data_seed": 0,
+        "checkpoints": tmp_path / "checkpoints",
+        "out": tmp_path / "model",
+    }
+    known = {option.name for option in COMMANDS["train"].options}
+    assert set(values) == known - {"kto_reference"}
+    words = [str(w) for k, v in values.items() for w in (f"--{k.replace('_', '-')}", v)]
+    return [sys.executable, "-m", "safegrid", "train", *words, "--kto-reference"]
+
+
+def test_a_bar_in_a_terminal_counts_steps_and_says_their_rate(command):
+    shown = in_terminal(command)
+    assert re.search(rf"100%.* {STEPS}/{STEPS} \[.*(it/s|s/it)", shown), shown
+
+
+def test_without_a_terminal_there_is_no_bar(command):
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"step {STEPS} of {STEPS}" in done.stderr
+    assert "%" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout + done.stderr

@@ -1,0 +1,46 @@
+"""A study whose data and results lie in a bucket, called from an empty folder."""
+
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.timeout(4 * 3600)
+
+# Of a training that did run twice, seconds and commit differ; pages of notebooks hold
+# paths, and the report its own date.
+DIFFERENT = (".html", ".ipynb", "seed0/manifest.json")
+
+
+def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
+    fresh, finished, bucket, cloud_packages, tmp_path
+):
+    fresh.environment |= bucket.environment
+    fresh.environment["PYTHONPATH"] = str(cloud_packages)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = ["snakemake", "--snakefile", str(fresh.folder / "Snakefile")]
+    command += [*bucket.options, "--config", "study=tiny"]
+    said = fresh.call(*command, cwd=elsewhere)
+    assert "what its rows took" not in said
+
+    made = {p for p in finished.made() if not p.startswith("results/tiny/store/")}
+    results = {path for path in bucket.paths() if path.startswith("results/")}
+    results = {path for path in results if not path.endswith("/.snakemake_timestamp")}
+    assert results == made
+    assert "results/tiny/scores.parquet" in results
+    for path in sorted(results):
+        if not path.endswith(DIFFERENT):
+            assert bucket.read(path) == (finished.folder / path).read_bytes(), path
+    # What is asked and trained meanwhile stays here, as scratch; the results do not.
+    assert not [p for p in elsewhere.glob("results/*/*") if p.name != "store"]
+    assert not (fresh.folder / "results").exists()
+
+    again = fresh.call(*command, cwd=elsewhere)
+    assert "Nothing to be done" in again
+    refused = fresh.run(*command, "--", "report_partial", cwd=elsewhere)
+    assert refused.returncode != 0
+    assert "copy its results/ here" in refused.stdout
+
+    bucket.bring_down(fresh.folder)
+    said = fresh.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
+    assert f"study tiny: {len(fresh.study.scores())} done\n" in said
