@@ -269,6 +269,8 @@ def judge_priority(wildcards):
 # ---------------------------------------------------------------- capabilities
 
 ENGINE = STUDY.config.study.engine.model_dump_json()
+GPUS = BASEDIR / "config/gpus.yaml"
+ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 
 def task_files(wildcards):
@@ -519,7 +521,10 @@ FIGURES = (
 )
 PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
-AT_HOME = f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}"
+AT_HOME = {
+    "published": f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}",
+    "config": f"${HOME}/config",
+}
 STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
@@ -532,7 +537,10 @@ def notebook_values(*names):
 
     def values(wildcards, input, output):
         folder = os.path.dirname(output[0])
-        paths = {"tables": folder, "figures": folder, "published": AT_HOME, **input}
+        written = dict.fromkeys(["tables", "figures", "cost"], folder)
+        # The folder with `results`, for a notebook that asks the whole study.
+        root = folder.rpartition("results/")[0] or "."
+        paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **input}
         return [f"{name}={paths[name]}" for name in names]
 
     return values
@@ -565,6 +573,10 @@ def all_tables(wildcards):
 
 def all_figures(wildcards):
     return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+
+
+def cost_page(wildcards):
+    return f"results/{STUDY.name}/cost/cost.csv"
 
 
 def check_places():

@@ -99,12 +99,13 @@ rule inventory_verdicts:
     conda:
         "../envs/light.yaml"
     params:
-        code=code_hash("safegrid.workflow.inventory"),
+        code=code_hash("safegrid.workflow.inventory", files=(GPUS,)),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid inventory \
             --files {input.files:q} \
+            --config "$SAFEGRID_HOME"/config \
             --out {output.inventory:q}
         """
 

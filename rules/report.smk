@@ -1,7 +1,7 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet.
-Gives: results/{study}/tables/, figures/, notebooks/, report/.
+Takes: results/{study}/scores.parquet, runs.parquet, inventory/, models/.
+Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
 params hold the hash of its notebook and of the code that the notebook calls: editing
@@ -15,6 +15,7 @@ localrules:
     trade_offs,
     training_curves,
     figure_1,
+    compare_costs,
 
 
 rule write_tables:
@@ -157,6 +158,34 @@ use rule write_tables as figure_1 with:
         ),
 
 
+use rule write_tables as compare_costs with:
+    # What the jobs took, beside what the plan said.
+    input:
+        models=all_models,
+        inventories=all_inventories,
+    output:
+        tables=expand("results/{{study}}/cost/cost.{kind}", kind=["csv", "md", "tex"]),
+        notebook="results/{study}/notebooks/6_cost.ipynb",
+        page=report(
+            "results/{study}/notebooks/6_cost.html",
+            category="Cost",
+            caption="../docs/captions/cost.rst",
+        ),
+    log:
+        "logs/{study}/compare_costs.log",
+    benchmark:
+        "logs/timing/{study}/compare_costs.tsv"
+    params:
+        template="6_cost.ipynb",
+        values=notebook_values("study", "config", "root", "cost"),
+        code=notebook_code(
+            "6_cost.ipynb",
+            "safegrid.report.cost",
+            "safegrid.report.writing",
+            files=[GPUS, ASSUMPTIONS],
+        ),
+
+
 rule status_page:
     """How the cells stand that the report shows: done or refused, and what is unscored."""
     input:
@@ -191,6 +220,7 @@ rule report:
     input:
         tables=all_tables,
         figures=all_figures,
+        cost=cost_page,
         status="results/{study}/report/status.html",
     output:
         report="results/{study}/report/report.html",
@@ -212,7 +242,7 @@ rule report:
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
-            {params.storage} --report {output.report:q} -- tables figures status
+            {params.storage} --report {output.report:q} -- tables figures cost status
         rm -rf {params.partial:q} .snakemake/report
         """
 

@@ -9,6 +9,7 @@ localrules:
     judge_all,
     tables,
     figures,
+    cost,
     status,
     cell,
     cells,
@@ -57,6 +58,12 @@ rule figures:
     """All figures."""
     input:
         all_figures,
+
+
+rule cost:
+    """What the jobs took, beside what the plan said."""
+    input:
+        cost_page,
 
 
 rule status:

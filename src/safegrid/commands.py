@@ -259,8 +259,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "inventory": _command(
         "workflow.inventory:take_inventory",
-        "List what a model's cells are made of, with the hash of each file.",
-        "files:paths out:path",
+        "List what a model's cells are made of: hash and speed of each file.",
+        "files:paths config:path out:path",
     ),
     "end-run": _command(
         "workflow.lock:end_run",

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from safegrid.config import Decode
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
+from safegrid.engine.meter import Meter
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (
@@ -83,6 +84,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.identity = Identity("fake", "1", "float32", "w")
         self.max_length = 10_000
+        self.meter = Meter("a fake device")
         self.leases = 0
         self.asked = 0
         self.answer: Callable[[list[int], int], Completion] = lambda ids, seed: (

@@ -14,6 +14,9 @@ TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
 LAST = {"report", "all"}
 GATHERING = {"collect", *TABLES, *FIGURES, "status_page", *LAST}
+# What follows the answers and verdicts of a model, beside its scores.
+INVENTORY = {"inventory_answers", "inventory_verdicts"}
+COST = {"compare_costs"}
 
 RAW = {"grow_world"}
 DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
@@ -37,7 +40,7 @@ def comment(text):
 
 def cells(plan):
     """The planned jobs that do not only gather what others made."""
-    return [job for job in plan.jobs if job.rule not in GATHERING]
+    return [job for job in plan.jobs if job.rule not in GATHERING | COST]
 
 
 def one_model(study):
@@ -51,6 +54,7 @@ def one_model(study):
         "score": len(prompted),
         "score_capability": len(study.suites),
         "score_global": 1,
+        **dict.fromkeys(INVENTORY, 1),
     }
 
 
@@ -130,7 +134,7 @@ def test_a_recipes_beta_replans_its_own_cells(finished):
 
     with finished.with_study(change):
         plan = finished.plan()
-    assert plan.counts == with_gathering(one_model(finished.study))
+    assert plan.counts == with_gathering(one_model(finished.study), COST)
     assert {job.wildcards["recipe"] for job in cells(plan)} == {"nca"}
 
 
@@ -140,7 +144,7 @@ def test_a_new_recipe_plans_its_own_cells(finished):
 
     with finished.with_study(add):
         plan = finished.plan()
-        expected = with_gathering(one_model(finished.study), {"kto_reference": 1})
+        expected = with_gathering(one_model(finished.study), ["kto_reference"], COST)
     assert plan.counts == expected
     own = [job for job in cells(plan) if job.rule != "kto_reference"]
     assert {job.wildcards["recipe"] for job in own} == {"kto"}
@@ -162,8 +166,11 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         {"generate": models, "judge": 2 * models, "score": models},
         # Its metric is safety, so it is one of those that the global score averages.
         {"score_global": models},
+        dict.fromkeys(INVENTORY, models),
+        COST,
     )
-    own = [job for job in cells(plan) if job.rule not in ("overlap", "score_global")]
+    whole = {"overlap", "score_global", *INVENTORY}
+    own = [job for job in cells(plan) if job.rule not in whole]
     assert {job.wildcards["benchmark"] for job in own} == {"alert-dev"}
 
 
@@ -174,6 +181,9 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("src/safegrid/report/tables.py", TABLES),
         ("src/safegrid/report/style.py", FIGURES),
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
+        ("src/safegrid/report/cost.py", COST),
+        ("config/assumptions.yaml", COST),
+        ("config/gpus.yaml", {*INVENTORY, *COST}),
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
         ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
@@ -199,7 +209,10 @@ def test_a_comment_in_dear_code_plans_nothing(finished):
     ("stage", "rules"),
     [
         ("measure", {"measure"}),
-        ("train", {"train", "generate", "capability", "judge", *SCORES}),
+        (
+            "train",
+            {"train", "generate", "capability", "judge", *SCORES, *INVENTORY, *COST},
+        ),
     ],
 )
 def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rules):

@@ -16,8 +16,8 @@ from safegrid.cost.reality import (
     Share,
     compare,
     measured_shares,
-    training_speeds,
 )
+from safegrid.cost.speeds import measured_speeds
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.study import Study
 
@@ -124,7 +124,7 @@ def estimate(
     device = gpus[gpu]
     data = Data(study, assumed, root)
     jobs = Planner(study, assumed, device, data, root).jobs()
-    speeds, left_out = training_speeds(study, root)
+    speeds, left_out = measured_speeds(study, root)
     found = measured_shares(speeds, jobs, gpus, gpu)
     shares = chosen_shares(assumed, found, given, study.root)
     # A plan that goes by what was measured would agree with it by itself.

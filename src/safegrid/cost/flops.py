@@ -110,8 +110,13 @@ def training(
 
 def forward(shape: ShapeSpec, device: Limits, tokens: float) -> Work:
     """Return the work of one forward over tokens: scoring, references, prefill."""
-    flops = 2.0 * shape.active * tokens
+    flops = forward_flops(shape, tokens)
     return Work(tokens, 0, flops, flops, flops / device.flops)
+
+
+def forward_flops(shape: ShapeSpec, tokens: float) -> float:
+    """Return what tokens cost that a model reads or writes."""
+    return 2.0 * shape.active * tokens
 
 
 def step_seconds(
@@ -165,7 +170,7 @@ def decoding(
         busy = answers.total / steps
     context = prompt + answers.mean / 2
     moving, computing = step_seconds(shape, device, busy, context, size)
-    flops = 2.0 * shape.active * answers.total
+    flops = forward_flops(shape, answers.total)
     floor = 0.0 if refill else steps * shape.layers * step_ms / 1000
     limit = steps * max(moving, computing)
     return Work(0, answers.total, flops, flops, limit, floor)

@@ -1,16 +1,13 @@
-"""What finished jobs took: their speed, their MFU, and how near the plan was."""
+"""How near the plan was to what finished jobs took."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from safegrid.config.cost import GpuSpec
 from safegrid.cost.flops import Work, mfu
 from safegrid.cost.jobs import KINDS, Job
 from safegrid.cost.registry import meant
-from safegrid.files import MANIFEST, read_json
-from safegrid.study import Study
+from safegrid.cost.speeds import Speed
 
 HOUR = 3600
 
@@ -35,29 +32,8 @@ class Share:
         return 0.0 if job.work is None else self.seconds(job.work) * job.gpus / HOUR
 
 
-@dataclass(frozen=True)
-class Speed:
-    """What a finished job took.
-
-    Attributes:
-        kind: of `jobs.KINDS`.
-        name: as `jobs.Job.name`.
-        tokens_in: that it read, padding not counted.
-        tokens_out: that it wrote.
-        seconds: that its model was at work, or its whole job where only that is known.
-        device: as torch calls it, or words for a CPU.
-        dtype: of the matrix products: `float32` or `bfloat16`.
-        gpus: that it held.
-    """
-
-    kind: str
-    name: str
-    tokens_in: int
-    tokens_out: int
-    seconds: float
-    device: str
-    dtype: str
-    gpus: int = 1
+# A finished job, and its planned work.
+Pair = tuple[Speed, Work]
 
 
 @dataclass(frozen=True)
@@ -68,6 +44,9 @@ class Compared:
         jobs: how many.
         planned: seconds of the same jobs by the plan, with the tokens that they had;
             None where they ran on another device, which `why` names.
+        planned_tokens: that the plan gives these jobs.
+        tokens: that they read and wrote.
+        flops: that the tokens need.
         seconds: that they took.
         tokens_a_second: read and written together, by one GPU.
         mfu: None where the device's peak is not known.
@@ -75,8 +54,12 @@ class Compared:
     """
 
     kind: str
+    device: str
     jobs: int
     planned: float | None
+    planned_tokens: float
+    tokens: int
+    flops: float
     seconds: float
     tokens_a_second: float
     mfu: float | None
@@ -88,47 +71,10 @@ class Compared:
         return None if self.planned is None else self.seconds / self.planned
 
 
-def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
-    """Read the speed of finished trainings from their manifests.
-
-    A training that went on from a checkpoint is left out: its seconds are those of its
-    last part, its tokens all of them.
-
-    Returns:
-        The speeds, and a sentence for each training that is left out.
-    """
-    found, left_out = [], []
-    for model in study.trained:
-        path = root / study.model_dir(model) / MANIFEST
-        facts: dict[str, Any] = read_json(path) if path.is_file() else {}
-        if "run" not in facts:
-            continue
-        if facts["resumed"]:
-            left_out.append(f"{model.path} went on from a checkpoint")
-            continue
-        settings = facts["params"]["recipe"]["training"]
-        found.append(
-            Speed(
-                "train",
-                model.path,
-                int(facts["tokens"]),
-                0,
-                float(facts["run"]["seconds"]),
-                str(facts["run"]["device"]),
-                str(settings["precision"]),
-                int(facts["run"]["processes"]),
-            )
-        )
-    return found, left_out
-
-
-def done_work(job: Job, speed: Speed) -> Work | None:
+def done_work(work: Work, speed: Speed) -> Work:
     """Return the planned work of a job with the tokens that it really had."""
-    if job.work is None:
-        return None
-    planned = job.work.tokens_in + job.work.tokens_out
+    planned = work.tokens_in + work.tokens_out
     part = (speed.tokens_in + speed.tokens_out) / planned
-    work = job.work
     return replace(
         work,
         tokens_in=speed.tokens_in,
@@ -160,9 +106,9 @@ def measured_shares(
             job = by_name.get((kind, speed.name))
             if speed.kind != kind or job is None or meant(gpus, speed.device) != gpu:
                 continue
-            work = done_work(job, speed)
-            if work is not None:
-                limit, seconds = limit + work.limit, seconds + speed.seconds
+            if job.work is not None:
+                limit += done_work(job.work, speed).limit
+                seconds += speed.seconds
                 count += 1
         if count:
             # Above 1 the data sheet or a count is wrong; a plan takes the limit then.
@@ -187,12 +133,12 @@ def compare(
         gpu: that the plan is for.
     """
     by_name = {(job.kind, job.name): job for job in jobs}
-    groups: dict[tuple[str, str], list[tuple[Speed, Work]]] = {}
+    groups: dict[tuple[str, str], list[Pair]] = {}
     for speed in speeds:
         job = by_name.get((speed.kind, speed.name))
-        work = None if job is None else done_work(job, speed)
-        if work is not None:
-            groups.setdefault((speed.kind, speed.device), []).append((speed, work))
+        if job is not None and job.work is not None:
+            pair = speed, job.work
+            groups.setdefault((speed.kind, speed.device), []).append(pair)
     return [
         _compared(kind, device, group, shares[kind], gpus, gpu)
         for (kind, device), group in groups.items()
@@ -202,7 +148,7 @@ def compare(
 def _compared(
     kind: str,
     device: str,
-    group: Sequence[tuple[Speed, Work]],
+    group: Sequence[Pair],
     share: Share,
     gpus: Mapping[str, GpuSpec],
     gpu: str,
@@ -211,13 +157,31 @@ def _compared(
     held = sum(speed.seconds * speed.gpus for speed, _ in group)
     tokens = sum(speed.tokens_in + speed.tokens_out for speed, _ in group)
     known = meant(gpus, device)
+    works = [done_work(work, speed) for speed, work in group]
     reached = None
     if known is not None:
         parts = (
             mfu(work.model_flops, held, gpus[known], speed.dtype)
-            for speed, work in group
+            for (speed, _), work in zip(group, works, strict=True)
         )
         reached = sum(parts)
-    planned = sum(share.seconds(work) for _, work in group) if known == gpu else None
-    why = "" if planned is not None else f"ran on {device}, planned for {gpu}"
-    return Compared(kind, len(group), planned, seconds, tokens / held, reached, why=why)
+    planned = sum(map(share.seconds, works)) if known == gpu else None
+    return Compared(
+        kind=kind,
+        device=device,
+        jobs=len(group),
+        planned=planned,
+        planned_tokens=sum(work.tokens_in + work.tokens_out for _, work in group),
+        tokens=tokens,
+        flops=sum(work.model_flops for work in works),
+        seconds=seconds,
+        tokens_a_second=tokens / held,
+        mfu=reached,
+        why="" if planned is not None else _why_blank(device, known, gpu),
+    )
+
+
+def _why_blank(device: str, known: str | None, gpu: str) -> str:
+    if known is None:
+        return f"the peak of {device} is not in config/gpus.yaml"
+    return f"ran on {device}, planned for {gpu}"

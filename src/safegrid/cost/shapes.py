@@ -87,7 +87,7 @@ def of_billions(billions: float) -> ShapeSpec:
 def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     """Return the shape of a base; None where nobody says anything of it."""
     entry = study.config.bases[base]
-    found = _of_folder(root, f"results/bases/{base}") or _stated(entry, base)
+    found = of_folder(root, f"results/bases/{base}") or _stated(entry, base)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
@@ -105,14 +105,15 @@ def judge_shape(
     entry = study.config.judges[judge]
     if entry.kind == "likelihood":
         return base_shape(study, base, root)
-    found = _of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
+    found = of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         return _grown(_judge_of(world, entry.kind), world.vocabulary, judge)
     return found
 
 
-def _of_folder(root: Path, folder: str) -> Known | None:
+def of_folder(root: Path, folder: str) -> Known | None:
+    """Return the shape of a model by its own files; None where they do not say it."""
     path = root / folder / "config.json"
     shape = read_shape(read_json(path)) if path.is_file() else None
     return None if shape is None else Known(shape, f"shape read in: {folder}")

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +13,11 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from safegrid.devices import device_name
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.identity import engine_version
+from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
@@ -45,8 +48,11 @@ class Desk:
         self._worker = ThreadPoolExecutor(max_workers=1)
         self.waiting = 0
 
-    async def do(self, request: Request, work: Work) -> dict[str, Any]:
+    async def do(self, request: Request, work: Work) -> Response:
         """Run `work` when it is its turn; it is stopped when its client goes.
+
+        Returns:
+            The answer, with the seconds that the work took in a header.
 
         Raises:
             AbandonedError: the client has gone.
@@ -57,16 +63,21 @@ class Desk:
             if abandoned.is_set():
                 raise AbandonedError
 
+        def timed() -> tuple[dict[str, Any], float]:
+            begun = time.perf_counter()
+            return work(check), time.perf_counter() - begun
+
         self.waiting += 1
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._worker, work, check)
+        future = loop.run_in_executor(self._worker, timed)
         try:
             while not (await asyncio.wait([future], timeout=LOOK))[0]:
                 if await request.is_disconnected():
                     abandoned.set()
-            return future.result()
+            answer, seconds = future.result()
         finally:
             self.waiting -= 1
+        return JSONResponse(answer, headers={SECONDS_HEADER: f"{seconds:.6f}"})
 
 
 def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
@@ -95,13 +106,13 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
         _check_name(ticket, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
         work = _scoring(model, body) if body.echo else _generating(model, body)
-        return JSONResponse(await desk.do(request, work))
+        return await desk.do(request, work)
 
     @locked.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "classify")
         check_rows(model, body.rows, 0)
-        return JSONResponse(await desk.do(request, _classifying(model, ticket, body)))
+        return await desk.do(request, _classifying(model, ticket, body))
 
     app.include_router(locked)
     return app
@@ -150,6 +161,7 @@ def _card(model: LoadedModel, ticket: Ticket) -> dict[str, Any]:
         "root": ticket.chain[0],
         "max_model_len": model.context,
         "version": engine_version(model.device.type),
+        "device": device_name(ticket.threads),
     }
 
 

@@ -16,6 +16,7 @@ from safegrid.engine.client import Completion, Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.engine.lease import lease
 from safegrid.engine.store import Store, answer_missing, item_key
+from safegrid.spent import Record, Spent
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,21 @@ class Asker:
         self._store = store
         self._chunk = chunk
         self._engine = engine
+        self._keys: dict[str, None] = {}
+        self._new = 0
+
+    def record(self, identity: Identity, model: Path) -> Record:
+        """Return what all that was asked so far took, whenever that was."""
+        spent, untimed = self._store.spent_on(self._keys)
+        known = len(self._keys)
+        return Record(
+            answers=known,
+            from_store=known - self._new,
+            untimed=untimed,
+            engine=identity._asdict(),
+            model=str(model),
+            spent=spent,
+        )
 
     def complete(
         self, ids: Sequence[Ids], decode: Decode, seeds: Sequence[int]
@@ -101,9 +117,14 @@ class Asker:
         def of_engine(part: list[Any]) -> Sequence[Any]:
             if self._engine is None:
                 raise MissingError
+            self._new += len(part)
             return ask(self._engine, part)
 
-        found = answer_missing(self._store, items, of_engine, self._chunk, unit)
+        def spent() -> Spent | None:
+            return None if self._engine is None else self._engine.meter.take()
+
+        found = answer_missing(self._store, items, of_engine, self._chunk, unit, spent)
+        self._keys.update(dict.fromkeys(items))
         return [found[key] for key in keys]
 
 
@@ -115,7 +136,7 @@ def ask_model(
     versions: Mapping[str, int],
     work: Callable[[Asker], Result],
     fresh: bool = False,
-) -> tuple[Result, Identity]:
+) -> tuple[Result, Record]:
     """Do a cell's work on the answers of one model.
 
     Args:
@@ -131,7 +152,7 @@ def ask_model(
         fresh: ask everything again.
 
     Returns:
-        What `work` returned, and who answered.
+        What `work` returned, and who answered in what time.
 
     Raises:
         EngineError: the engine does not start, answer, or keep its promises.
@@ -143,15 +164,18 @@ def ask_model(
         identity = Identity(*known)
         try:
             with Store(store, served | identity._asdict()) as answers:
-                result = work(Asker(answers, spec.chunk, None))
+                asker = Asker(answers, spec.chunk, None)
+                result = work(asker)
+                record = asker.record(identity, chain[0])
             logger.info("all answers stood in %s", store)
-            return result, identity
+            return result, record
         except MissingError:
             logger.info("%s lacks answers; its engine is asked", store)
     with lease(spec, chain, head) as engine:
         _remember(store, served, engine.identity)
         with Store(store, served | engine.identity._asdict(), fresh) as answers:
-            return work(Asker(answers, spec.chunk, engine)), engine.identity
+            asker = Asker(answers, spec.chunk, engine)
+            return work(asker), asker.record(engine.identity, chain[0])
 
 
 def _remember(store: Path, served: Mapping[str, Any], identity: Identity) -> None:

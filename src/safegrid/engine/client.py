@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import urllib3
-
+from safegrid.devices import UNKNOWN
+from safegrid.engine.calls import PARALLEL, send
+from safegrid.engine.meter import Meter
 from safegrid.errors import EngineError
 
 if TYPE_CHECKING:
@@ -16,27 +17,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class KeyRefusedError(EngineError):
-    """An engine does not take the key, or asks for one."""
-
-
 Ids = Sequence[int]
 
 # vLLM refuses longer lists by default (VLLM_MAX_COMPLETION_PROMPTS is 1024).
 MOST_ROWS = 1000
-# Requests at a time to an engine that takes one seed a request.
-PARALLEL = 32
-# Lists of rows take long on CPUs; a dead engine closes the connection at once.
-TIMEOUT = urllib3.Timeout(connect=10, read=7200)
-# The same request gives the same answer, so asking again is harmless.
-RETRIES = urllib3.Retry(
-    total=4,
-    read=1,
-    backoff_factor=0.25,
-    status_forcelist=(429, 502, 503, 504),
-    allowed_methods=None,
-    raise_on_status=False,
-)
 
 
 class Completion(NamedTuple):
@@ -72,6 +56,7 @@ class Engine:
         model: the name under which the model is served.
         max_length: the model's context in tokens, or None if the engine does not say.
         identity: who answers, for score rows and the store's key.
+        meter: what was asked of it, and in how many seconds.
     """
 
     def __init__(
@@ -83,12 +68,14 @@ class Engine:
         identity: "Identity",
         ours: bool,
         why_gone: Callable[[], str] = lambda: "",
+        device: str = UNKNOWN,
     ) -> None:
         self.url = url
         self.key = key
         self.model = model
         self.max_length = max_length
         self.identity = identity
+        self.meter = Meter(device)
         self._ours = ours
         self._why_gone = why_gone
 
@@ -186,7 +173,11 @@ class Engine:
         Raises:
             EngineError: the engine is gone, or refuses; with what it says.
         """
-        return call("POST", self.url + path, self.key, body, self._why_gone)
+        url = self.url + path
+        with self.meter.running():
+            reply = send("POST", url, self.key, body, self._why_gone)
+        self.meter.count(body, reply.body, reply.worked)
+        return reply.body
 
     def _fits(self, row: Ids, room: int) -> bool:
         return self.max_length is None or len(row) + room <= self.max_length
@@ -213,46 +204,6 @@ class Engine:
 
         with ThreadPoolExecutor(PARALLEL) as pool:
             return list(pool.map(ask, zip(prompts, seeds, strict=True)))
-
-
-_POOL = urllib3.PoolManager(maxsize=PARALLEL)
-
-
-def call(
-    method: str,
-    url: str,
-    key: str | None,
-    body: dict[str, Any] | None = None,
-    why_gone: Callable[[], str] = lambda: "",
-) -> dict[str, Any]:
-    """Send a request, again if the connection fails, and return its JSON.
-
-    Raises:
-        KeyRefusedError: the key is not the engine's.
-        EngineError: no answer, another status than 200, or no JSON.
-    """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        response = _POOL.request(
-            method, url, json=body, headers=headers, timeout=TIMEOUT, retries=RETRIES
-        )
-    except urllib3.exceptions.HTTPError as error:
-        reason = getattr(error, "reason", error)
-        raise EngineError(f"{url} does not answer: {reason}{why_gone()}") from error
-    if response.status in (401, 403):
-        raise KeyRefusedError(f"{url} does not take the key (status {response.status})")
-    if response.status != 200:
-        text = response.data.decode(errors="replace")
-        # A careless server repeats what it was sent, and logs are shared.
-        text = text.replace(key, "***") if key else text
-        raise EngineError(f"{url} refuses (status {response.status}): {text[:2000]}")
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise EngineError(f"{url} answers with no JSON object; it is no engine")
-    return answer
 
 
 def _completion(choice: dict[str, Any]) -> Completion:

@@ -12,7 +12,9 @@ from typing import Any
 
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
-from safegrid.engine.client import Engine, KeyRefusedError, call
+from safegrid.devices import UNKNOWN, visible_gpu
+from safegrid.engine.calls import KeyRefusedError, call
+from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.errors import EngineError
 
@@ -91,7 +93,13 @@ def connect(
         identity=Identity(spec.kind, version, spec.dtype, weights_hash(chain)),
         ours=ours,
         why_gone=why_gone,
+        device=card.get("device") or _device(spec),
     )
+
+
+def _device(spec: EngineSpec) -> str:
+    """Return what an engine that does not say it runs on: here, if it runs here."""
+    return visible_gpu() if spec.kind == "vllm" else UNKNOWN
 
 
 def served_by(url: str, key: str | None) -> list[Card]:

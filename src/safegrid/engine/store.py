@@ -11,7 +11,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,6 +21,7 @@ from safegrid.engine.processes import Lock, try_lock
 from safegrid.errors import EngineError
 from safegrid.files import sha256_json
 from safegrid.logs import progress
+from safegrid.spent import Spent, total
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ class Store:
         self._key = sha256_json(dict(key))
         self._fresh = fresh
         self._answers: dict[str, Any] = {}
+        self._spent: list[Spent | None] = []
+        self._line_of: dict[str, int] = {}
         self._lock: Lock | None = None
 
     def __enter__(self) -> Self:
@@ -79,9 +83,27 @@ class Store:
         """Return the answer to an item, or None if there is none yet."""
         return self._answers.get(item_key)
 
-    def put_chunk(self, answers: Mapping[str, Any]) -> None:
-        """Keep the answers (values that JSON can hold) to a chunk of items."""
-        body = json.dumps({"key": self._key, "answers": dict(answers)}).encode()
+    def spent_on(self, item_keys: Collection[str]) -> tuple[Spent | None, int]:
+        """Return what the lines that hold answers to items took.
+
+        Also how many of the items stand in lines that do not say it.
+        """
+        lines = {self._line_of[key] for key in item_keys}
+        untimed = [k for k in item_keys if self._spent[self._line_of[k]] is None]
+        parts = (self._spent[number] for number in sorted(lines))
+        return total(part for part in parts if part is not None), len(untimed)
+
+    def put_chunk(self, answers: Mapping[str, Any], spent: Spent | None = None) -> None:
+        """Keep the answers (values that JSON can hold) to a chunk of items.
+
+        Args:
+            answers: by item.
+            spent: what they took, where it is known.
+        """
+        chunk: dict[str, Any] = {"key": self._key, "answers": dict(answers)}
+        if spent is not None:
+            chunk["spent"] = asdict(spent)
+        body = json.dumps(chunk).encode()
         line = _checksum(body) + b" " + body + b"\n"
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
@@ -95,7 +117,7 @@ class Store:
             raise
         finally:
             os.close(handle)
-        self._answers.update(answers)
+        self._know(answers, spent)
 
     def _read(self) -> None:
         """Read all whole lines of this key; a torn end is cut off."""
@@ -125,7 +147,13 @@ class Store:
             return
         chunk = json.loads(body)
         if chunk["key"] == self._key and not self._fresh:
-            self._answers.update(chunk["answers"])
+            spent = chunk.get("spent")
+            self._know(chunk["answers"], None if spent is None else Spent(**spent))
+
+    def _know(self, answers: Mapping[str, Any], spent: Spent | None) -> None:
+        self._answers.update(answers)
+        self._line_of.update(dict.fromkeys(answers, len(self._spent)))
+        self._spent.append(spent)
 
 
 def _checksum(body: bytes) -> bytes:
@@ -143,6 +171,7 @@ def answer_missing(
     ask: Callable[[list[Item]], Sequence[Any]],
     chunk: int,
     description: str = "answers",
+    spent: Callable[[], Spent | None] = lambda: None,
 ) -> dict[str, Any]:
     """Answer items chunk by chunk, each kept before the next is asked.
 
@@ -155,6 +184,7 @@ def answer_missing(
         ask: gives one answer (a value that JSON can hold) an item, in order.
         chunk: items of a chunk; the engine's `chunk` is a fit choice.
         description: of the progress bar.
+        spent: gives what the last call of `ask` took, where that is known.
 
     Returns:
         Key to answer, in the order of `items`, as JSON gives them back (lists for
@@ -170,6 +200,7 @@ def answer_missing(
                 continue
             answers = ask([items[key] for key in missing])
             pairs = zip(missing, answers, strict=True)
-            store.put_chunk({key: json.loads(json.dumps(v)) for key, v in pairs})
+            found = {key: json.loads(json.dumps(value)) for key, value in pairs}
+            store.put_chunk(found, spent())
             bar.update(len(missing))
     return {key: store.get(key) for key in keys}

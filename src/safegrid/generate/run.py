@@ -21,6 +21,7 @@ from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.records import IDS, RESPONSE
+from safegrid.spent import keep
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
@@ -86,15 +87,16 @@ def generate(
         return asker.complete([item.ids for item in items], decode, seeds)
 
     versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
-    answers, identity = ask_model(engine, chain, "causal", store, versions, work, fresh)
+    answers, record = ask_model(engine, chain, "causal", store, versions, work, fresh)
     facts = manifest(
         "generate",
         inputs={"ids": ids},
         params={"decode": decode.model_dump(), "seed": seed},
-        engine=identity._asdict(),
+        engine=record.engine,
         template=template,
         **_counts(answers),
     )
+    keep(out, record)
     write_table(out, _table(items, answers, decode), RESPONSE, facts)
     if facts["finish"]["error"]:
         logger.warning(

@@ -17,6 +17,7 @@ from safegrid.judge.items import UNSCORED, Item
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.labelled import Labelled, read_labelled
+from safegrid.spent import keep
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +66,14 @@ def measure(
     classes, positive = _classes(judge)
     rows = READERS[labelled_format](labelled, classes)
     items = [_item(row) for row in rows]
-    verdicts, identity = judge_items(judge, chain, items, engine, store, "measure")
+    verdicts, record = judge_items(judge, chain, items, engine, store, "measure")
     pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
     facts = manifest(
         "measure",
         inputs={"labelled": labelled},
         params={"judge": judge.model_dump(), "labelled_format": labelled_format},
         libraries=("jinja2", "tokenizers", "statsmodels"),
-        engine=identity and identity._asdict(),
+        engine=record and record.engine,
         template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
     )
@@ -86,6 +87,8 @@ def measure(
         "categories": _by_category(rows, pairs, positive),
         "manifest": facts,
     }
+    if record is not None:
+        keep(out, record)
     write_json(out, measures)
     logger.info("%s on %d rows: %s", judge.name, len(rows), measures["accuracy"])
 

@@ -10,6 +10,7 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import read_items
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
+from safegrid.spent import keep
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def judge(
         EngineError: the engine does not start or does not answer.
     """
     items = read_items(prompts, responses)
-    verdicts, identity = judge_items(judge, chain, items, engine, store, "judge", fresh)
+    verdicts, record = judge_items(judge, chain, items, engine, store, "judge", fresh)
     rows = [
         {
             "prompt_id": item.prompt_id,
@@ -58,10 +59,12 @@ def judge(
         inputs={"prompts": prompts, "responses": responses},
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers"),
-        engine=identity and identity._asdict(),
+        engine=record and record.engine,
         template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
         **count(items, verdicts),
     )
+    if record is not None:
+        keep(out, record)
     write_table(out, pl.DataFrame(rows, schema=VERDICT), VERDICT, facts)
     logger.info("%s: %d verdicts, %s", judge.name, len(rows), facts["labels"])

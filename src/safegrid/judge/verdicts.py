@@ -10,12 +10,12 @@ from safegrid.artifacts import sha256_json
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.engine.asking import ask_model
-from safegrid.engine.identity import Identity
 from safegrid.judge.classifier import read_classifier
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
 from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.rules import judge_by_rules
+from safegrid.spent import Record
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
@@ -54,7 +54,7 @@ def judge_items(
     store: Path,
     stage: str,
     fresh: bool = False,
-) -> tuple[list[Verdict], Identity | None]:
+) -> tuple[list[Verdict], Record | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
     Args:
@@ -68,21 +68,21 @@ def judge_items(
         fresh: ignore the store.
 
     Returns:
-        The verdicts, and which engine answered; None where rules judged.
+        The verdicts, and who answered in what time; None where rules judged.
 
     Raises:
         JudgeError: the model cannot be read in the way that `judge` says.
         EngineError: the engine does not start or does not answer.
     """
     answered = [item for item in items if not item.failed]
-    identity = None
+    record = None
     if judge.method == "rules":
         given = judge_by_rules(judge, answered)
     else:
         kind = KINDS[judge.kind]
         work = kind.read(judge, ChatTokenizer.load(chain[0]), answered)
         versions = {"stage": VERSIONS[stage], "judge": judge.version}
-        given, identity = ask_model(
+        given, record = ask_model(
             engine, chain, kind.head, store, versions, work, fresh
         )
     verdicts = iter(given)
@@ -90,7 +90,7 @@ def judge_items(
         unscored("no answer to judge") if item.failed else next(verdicts)
         for item in items
     ]
-    return found, identity
+    return found, record
 
 
 def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:

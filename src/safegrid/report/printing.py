@@ -10,7 +10,8 @@ MINUS = "\N{MINUS SIGN}"
 def number(value: float, column: Column) -> str:
     """Return a number as it is printed in a column."""
     if column.unit == "plain":
-        return f"{value:.3g}" if value % 1 else f"{value:.0f}"
+        # No exponents: three digits of large numbers are whole ones.
+        return f"{value:.3g}" if value % 1 and abs(value) < 1000 else f"{value:.0f}"
     percent = column.unit == "share"
     digits = DIGITS[column.unit] - 2 * percent
     sign = "+" if column.signed else ""
@@ -72,6 +73,7 @@ def foot(table: Table) -> list[str]:
     """Return the sentences that explain the signs which a table uses."""
     entries = [entry for row in table.entries for entry in row]
     unscored = any(entry.n_unscored for entry in entries)
+    kind = "score" if table.judged else "value"
     said = {
         "Each value stands with its 95% interval: Wilson for shares of independent"
         " items, else a bootstrap that draws the items which prompts were derived"
@@ -87,7 +89,7 @@ def foot(table: Table) -> list[str]:
         "Every answer was scored.": table.judged and not unscored,
         "Several seeds: their mean, from the lowest lower to the highest upper"
         " limit; n counts all.": any(entry.seeds > 1 for entry in entries),
-        f"{BLANK}: no score, for the reason below.": any(e.reason for e in entries),
+        f"{BLANK}: no {kind}, for the reason below.": any(e.reason for e in entries),
     }
     return [sentence for sentence, needed in said.items() if needed]
 

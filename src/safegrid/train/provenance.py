@@ -6,13 +6,13 @@ which no other file holds and no hash is made of.
 """
 
 import os
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from safegrid.checkpoints import weights_of
 from safegrid.closure import ROOT
+from safegrid.devices import device_name
 from safegrid.files import MANIFEST, read_json
 from safegrid.templates import ChatTokenizer
 from safegrid.train.plan import world_size
@@ -37,7 +37,7 @@ def run_facts(seconds: float) -> dict[str, Any]:
     """Return what differs from one run of the same training to the next."""
     return {
         "git": git_state(ROOT),
-        "device": device_name(),
+        "device": device_name(os.environ.get("OMP_NUM_THREADS", "all")),
         "processes": world_size(),
         "seconds": round(seconds, 1),
     }
@@ -58,14 +58,3 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return None
     commit, _, dirty = done.stdout.strip().partition("-")
     return {"commit": commit, "dirty": bool(dirty)}
-
-
-def device_name() -> str:
-    """Return what a training runs on, as its maker calls it."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return (
-        f"cpu {platform.machine()}, {os.environ.get('OMP_NUM_THREADS', 'all')} threads"
-    )

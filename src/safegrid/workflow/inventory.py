@@ -1,30 +1,92 @@
 """What a model's cells are made of: the file in which a group of jobs ends."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safegrid.artifacts import read_manifest, sha256_file, write_json
+from safegrid.config.cost import GpuSpec
+from safegrid.cost.registry import load_gpus
+from safegrid.cost.speeds import asked_mfu
 from safegrid.errors import DataError
+from safegrid.spent import Record, Spent, UntimedError, recorded
+
+# What is said of a speed; `why` is the reason of a blank.
+BLANK: dict[str, Any] = dict.fromkeys(
+    (
+        "tokens_in",
+        "tokens_out",
+        "seconds",
+        "tokens_per_second",
+        "mfu",
+        "measured",
+        "device",
+        "dtype",
+        "requests",
+        "rows",
+        "answers",
+        "from_store",
+        "untimed",
+        "why",
+    )
+)
 
 
-def take_inventory(files: Collection[Path], out: Path) -> None:
-    """Write which files a model's cells are made of, with hash and stage of each.
+def take_inventory(files: Collection[Path], config: Path, out: Path) -> None:
+    """Write which files a model's cells are made of, and how fast they were.
 
     On a cluster the jobs of a model's cells are one job because this file needs them
-    all. It holds nothing that differs between two runs.
+    all. Names, stages and hashes do not differ between two runs; a `speed` does.
+
+    Args:
+        files: responses, verdicts, results of suites.
+        config: folder with the registry of GPUs.
+        out: for each file its stage, hash and speed (keys: BLANK).
 
     Raises:
         DataError: a file carries no manifest, so no stage of ours made it.
     """
+    gpus = load_gpus(config)
     # By their names below the study: a bucket's copies lie in a folder of their own.
     study = os.path.commonpath([out, *files])
     named = {str(file.relative_to(study)): file for file in sorted(files)}
-    write_json(out, {"files": {name: _entry(file) for name, file in named.items()}})
+    entries = {name: _entry(file, gpus) for name, file in named.items()}
+    write_json(out, {"files": entries})
 
 
-def _entry(file: Path) -> dict[str, object]:
-    manifest = read_manifest(file)
-    if "stage" not in manifest:
+def _entry(file: Path, gpus: Mapping[str, GpuSpec]) -> dict[str, object]:
+    facts = read_manifest(file)
+    if "stage" not in facts:
         raise DataError(f"{file}: its manifest names no stage; rebuild it")
-    return {"stage": manifest["stage"], "sha256": sha256_file(file)}
+    return {
+        "stage": facts["stage"],
+        "sha256": sha256_file(file),
+        "speed": _speed(file, facts.get("engine"), gpus),
+    }
+
+
+def _speed(
+    file: Path, engine: Mapping[str, str] | None, gpus: Mapping[str, GpuSpec]
+) -> dict[str, Any]:
+    try:
+        record = recorded(file, engine)
+    except UntimedError as error:
+        return BLANK | {"why": str(error)}
+    counted = {name: getattr(record, name) for name in ("answers", "from_store")}
+    counted |= {"untimed": record.untimed, "dtype": record.engine["dtype"]}
+    if record.spent is None or not record.spent.requests:
+        why = "its answers are of a store without seconds" if record.untimed else None
+        return BLANK | counted | {"why": why or "nothing could be asked"}
+    return BLANK | counted | asdict(record.spent) | _rates(record, record.spent, gpus)
+
+
+def _rates(record: Record, spent: Spent, gpus: Mapping[str, GpuSpec]) -> dict[str, Any]:
+    """Return tokens a second and MFU, blank with the reason where it is not known."""
+    tokens = spent.tokens_in + spent.tokens_out
+    rate = {"tokens_per_second": round(tokens / spent.seconds, 1)}
+    try:
+        return {**rate, "mfu": asked_mfu(record, spent, gpus), "why": None}
+    except UntimedError as error:
+        return {**rate, "mfu": None, "why": str(error)}

@@ -1,4 +1,4 @@
-"""What a study's rows took: time and memory, from timing files, manifests and logs."""
+"""What a study's rows took: time, memory and speed, by the files that jobs leave."""
 
 import csv
 import logging
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_manifest
 from safegrid.runs import ENGINE_PEAK
+from safegrid.spent import UntimedError, recorded
 
 log = logging.getLogger(__name__)
 
@@ -28,25 +29,45 @@ RESULTS = {
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
 
+class Busy(NamedTuple):
+    """What a model did: tokens read and written, its seconds at work, its device."""
+
+    tokens: int
+    seconds: float
+    device: str
+
+
 class Job(NamedTuple):
-    """A finished job: rows that it went through, seconds, and megabytes at its peak."""
+    """A finished job.
+
+    Attributes:
+        rows: that it went through.
+        seconds: by its own clock, start-up included.
+        megabytes: at its peak.
+        busy: what its model did; None where it has none, or nobody knows.
+    """
 
     what: str
     rows: int
     seconds: float
     megabytes: float | None
+    busy: Busy | None
 
 
 def print_rates(study: str) -> None:
     """Print what each stage of a study took, for as many jobs as have a timing file.
 
     Seconds are those of the jobs' own clocks, start-up included; beside other jobs they
-    are longer than alone. A training's rows are the pairs of all its steps.
+    are longer than alone. A training's rows are the pairs of all its steps. Tokens a
+    second are those of models at work, as in the inventories.
     """
     order = list(RESULTS)
-    found = sorted(jobs(study), key=lambda job: (order.index(job.what.split()[0]), job))
+    found = sorted(
+        jobs(study), key=lambda job: (order.index(job.what.split()[0]), job.what)
+    )
     lines = [_line(w, list(group)) for w, group in groupby(found, lambda j: j.what)]
     head = f"{'stage':32}{'jobs':>6}{'rows':>9}{'s a 1000 rows':>15}{'peak MB':>9}"
+    head += f"{'tokens/s':>10}  device"
     print("\n".join([f"study {study}: what its rows took", head, *lines]))
 
 
@@ -66,8 +87,14 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             # Snakemake writes `NA` for jobs that ended before it looked.
             if took["max_rss"] not in ("NA", "-"):
                 peaks.append(float(took["max_rss"]))
-            rows = _rows(read_manifest(result))
-            yield Job(what, rows, float(took["s"]), max(peaks, default=None))
+            facts = read_manifest(result)
+            yield Job(
+                what,
+                _rows(facts),
+                float(took["s"]),
+                max(peaks, default=None),
+                _busy(result, facts),
+            )
 
 
 def _line(what: str, group: list[Job]) -> str:
@@ -76,7 +103,12 @@ def _line(what: str, group: list[Job]) -> str:
     rate = f"{1000 * seconds / rows:.2f}" if rows else "-"
     peaks = [job.megabytes for job in group if job.megabytes is not None]
     peak = f"{max(peaks):.0f}" if peaks else "-"
-    return f"{what:32}{len(group):>6}{rows:>9}{rate:>15}{peak:>9}"
+    line = f"{what:32}{len(group):>6}{rows:>9}{rate:>15}{peak:>9}"
+    busy = [job.busy for job in group if job.busy is not None]
+    worked = sum(one.seconds for one in busy)
+    speed = f"{sum(one.tokens for one in busy) / worked:.0f}" if worked else "-"
+    devices = " and ".join(sorted({one.device for one in busy})) or "-"
+    return f"{line}{speed:>10}  {devices}"
 
 
 def _rows(facts: dict[str, Any]) -> int:
@@ -86,6 +118,21 @@ def _rows(facts: dict[str, Any]) -> int:
         return batch * int(facts["steps"])
     dropped: dict[str, int] = facts.get("dropped", {})
     return int(facts["rows"]) + sum(dropped.values())
+
+
+def _busy(result: Path, facts: dict[str, Any]) -> Busy | None:
+    """Return what the model of a job did; a resumed training's seconds are a part."""
+    if "run" in facts:
+        run = facts["run"]
+        busy = Busy(int(facts["tokens"]), float(run["seconds"]), str(run["device"]))
+        return None if facts["resumed"] else busy
+    try:
+        spent = recorded(result, facts.get("engine")).spent
+    except UntimedError:
+        return None
+    if spent is None:
+        return None
+    return Busy(spent.tokens_in + spent.tokens_out, spent.seconds, spent.device)
 
 
 def _engine_peaks(path: Path) -> list[float]:

@@ -41,7 +41,8 @@ class StandIn:
         ]
         # Out of order on purpose: a client must go by the index.
         numbered = [choice | {"index": i} for i, choice in enumerate(choices)]
-        return {"choices": numbered[::-1]}
+        usage = {"completion_tokens": 0 if body.get("echo") else len(numbered)}
+        return {"choices": numbered[::-1], "usage": usage}
 
     def _scored(self, ids: list[int]) -> dict[str, Any]:
         thing, answer = self._parts(ids)

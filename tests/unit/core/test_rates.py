@@ -8,7 +8,8 @@ import pytest
 from safegrid.artifacts import manifest, write_json, write_table
 from safegrid.processes import Process
 from safegrid.runs import ENGINE_PEAK
-from safegrid.workflow.rates import jobs, print_rates
+from safegrid.spent import Record, Spent, keep
+from safegrid.workflow.rates import Busy, jobs, print_rates
 
 CELL = "base/dpo/seed0/alert"
 TIMING = "s\th:m:s\tmax_rss\n{seconds}\t0:00:04\t{peak}\n"
@@ -19,14 +20,22 @@ def tree(tmp_path, monkeypatch):
     """A folder with timing files of some jobs of study `s`, with their results."""
     monkeypatch.chdir(tmp_path)
     timed("generate", CELL, seconds=4.0, peak="50.5", said=ENGINE_PEAK % 321)
-    table(f"responses/{CELL}", rows=8, dropped={"long": 2})
+    engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
+    table(f"responses/{CELL}", rows=8, dropped={"long": 2}, engine=engine)
+    spent = Spent(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200")
+    keep(
+        Path(f"results/s/responses/{CELL}.parquet"),
+        Record(10, 0, 0, engine, "m", spent),
+    )
     timed("judge", f"guard/{CELL}", seconds=1.0, peak="NA")
     table(f"verdicts/guard/{CELL}", rows=10)
     timed("judge", f"guard/{CELL}2", seconds=9.0, peak="40")  # its job failed
     timed("train", "base/dpo/seed0", seconds=6.0, peak="700")
     folder = tmp_path / "results/s/models/base/dpo/seed0"
+    run = {"device": "cpu, 2 threads", "seconds": 5.0}
+    facts = {"steps": 5, "rows": 7, "tokens": 600, "resumed": False, "run": run}
     recipe = {"recipe": {"training": {"batch": 4}}}
-    write_json(folder / "manifest.json", manifest("train", {}, recipe, steps=5, rows=7))
+    write_json(folder / "manifest.json", manifest("train", {}, recipe, **facts))
     return tmp_path
 
 
@@ -47,9 +56,9 @@ def table(name, **facts):
 
 def test_rows_are_those_that_went_in_and_peaks_those_of_the_engine_too(tree):
     assert {tuple(job) for job in jobs("s")} == {
-        ("generate", 10, 4.0, 321.0),
-        ("judge guard", 10, 1.0, None),
-        ("train", 20, 6.0, 700.0),
+        ("generate", 10, 4.0, 321.0, Busy(400, 0.5, "NVIDIA H200")),
+        ("judge guard", 10, 1.0, None, None),
+        ("train", 20, 6.0, 700.0, Busy(600, 5.0, "cpu, 2 threads")),
     }
 
 
@@ -57,9 +66,9 @@ def test_a_line_a_stage_is_printed(tree, capsys):
     print_rates("s")
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[2:] == [
-        ["train", "1", "20", "300.00", "700"],
-        ["generate", "1", "10", "400.00", "321"],
-        ["judge", "guard", "1", "10", "100.00", "-"],
+        ["train", "1", "20", "300.00", "700", "120", "cpu,", "2", "threads"],
+        ["generate", "1", "10", "400.00", "321", "800", "NVIDIA", "H200"],
+        ["judge", "guard", "1", "10", "100.00", "-", "-", "-"],
     ]
 
 

@@ -9,11 +9,10 @@ from safegrid.cost.estimate import chosen_shares, estimate
 from safegrid.cost.jobs import Job, Planner
 from safegrid.cost.reality import (
     Share,
-    Speed,
     compare,
     measured_shares,
-    training_speeds,
 )
+from safegrid.cost.speeds import Speed, training_speeds
 
 H200 = "NVIDIA H200"
 
@@ -126,7 +125,8 @@ def test_a_cpu_has_no_peak_and_the_blank_says_so(jobs, gpus):
     given = speed(device="cpu x86_64, 1 threads")
     (found,) = compare([given], jobs, shares, gpus, "h200")
     assert (found.planned, found.ratio, found.mfu) == (None, None, None)
-    assert found.why == "ran on cpu x86_64, 1 threads, planned for h200"
+    why = "the peak of cpu x86_64, 1 threads is not in config/gpus.yaml"
+    assert found.why == why
     assert found.tokens_a_second == 6_000
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.engine.client import call
+from safegrid.engine.calls import call
 
 SCRIPT = Path(__file__).with_name("stand_in_vllm.py")
 FLAGS = ["--dtype", "float32", "--generation-config", "vllm"]

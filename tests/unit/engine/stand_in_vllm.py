@@ -132,7 +132,12 @@ class Handler(BaseHTTPRequestHandler):
         if body["max_tokens"] < 1:
             return self.answer(400, {"error": "max_tokens must be at least 1"})
         choices = [choice(i, prompt, body) for i, prompt in enumerate(body["prompt"])]
-        return self.answer(200, {"choices": choices[::-1]})
+        written = sum(len(choice.get("token_ids", [0])) for choice in choices)
+        usage = {
+            "prompt_tokens": sum(map(len, body["prompt"])),
+            "completion_tokens": written,
+        }
+        return self.answer(200, {"choices": choices[::-1], "usage": usage})
 
     def log_message(self, form, *values):
         print(form % values, file=sys.stderr)

@@ -143,3 +143,14 @@ def test_the_client_imports_no_torch_and_is_light():
     seconds, torch, polars = done.stdout.split()
     assert (torch, polars) == ("False", "False")
     assert float(seconds) < 0.6
+
+
+def test_an_engine_that_says_no_seconds_is_timed_by_its_client(engine):
+    engine.meter.take()
+    engine.complete([[7], [8, 9]], GREEDY, [0, 0])
+    spent = engine.meter.take()
+    assert (spent.requests, spent.rows) == (1, 2)
+    assert (spent.tokens_in, spent.tokens_out) == (3, 6)
+    assert spent.measured == "client"
+    assert spent.seconds > 0
+    assert spent.device == "unknown"

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from safegrid.config import EngineSpec
-from safegrid.engine import client, connect
+from safegrid.engine import calls, connect
 from safegrid.engine.lease import lease
 from safegrid.errors import EngineError
 
@@ -97,8 +97,8 @@ def test_a_wrong_key_is_told_and_not_shown(server, key, given, sentence):
 
 
 def test_a_server_that_is_down_is_told(server, key, monkeypatch):
-    at_once = client.RETRIES.new(backoff_factor=0)
-    monkeypatch.setattr(client, "RETRIES", at_once)
+    at_once = calls.RETRIES.new(backoff_factor=0)
+    monkeypatch.setattr(calls, "RETRIES", at_once)
     key(server.key)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"

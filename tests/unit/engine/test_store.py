@@ -4,6 +4,7 @@ import pytest
 
 from safegrid.engine.store import Store, answer_missing, item_key
 from safegrid.errors import EngineError
+from safegrid.spent import Spent
 
 KEY = {"weights": "w", "engine": "e"}
 
@@ -154,3 +155,27 @@ def test_too_few_answers_are_not_kept(tmp_path):
 def test_item_keys_differ_with_each_part():
     keys = {item_key([1, 2], 3), item_key([1], 2, 3), item_key([1, 2], 4)}
     assert len(keys) == 3
+
+
+def test_lines_keep_what_they_took(tmp_path):
+    path = tmp_path / "cell"
+    one = Spent(1, 2, 30, 4, 2.0, "engine", "NVIDIA H200")
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1, "b": 2}, one)
+        store.put_chunk({"c": 3}, one)
+        store.put_chunk({"d": 4})
+        assert store.spent_on(["a", "b"]) == (one, 0)
+    with Store(path, KEY) as store:
+        assert store.spent_on(["a", "c", "d"]) == (one + one, 1)
+        assert store.spent_on(["d"]) == (None, 1)
+
+
+def test_answers_that_were_asked_again_count_once(tmp_path):
+    path = tmp_path / "cell"
+    slow, fast = (Spent(1, 1, 3, 4, s, "engine", "d") for s in (9.0, 1.0))
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1}, slow)
+    with Store(path, KEY, fresh=True) as store:
+        store.put_chunk({"a": 1}, fast)
+    with Store(path, KEY) as store:
+        assert store.spent_on(["a"]) == (fast, 0)

@@ -14,6 +14,7 @@ from safegrid.engine.client import Completion
 from safegrid.errors import DataError
 from safegrid.generate.run import generate, sample_seed
 from safegrid.records import IDS, RESPONSE
+from safegrid.spent import recorded
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
 
@@ -55,8 +56,9 @@ def run(tmp_path: Path, base: Path, ids: Path, **changes: Any) -> pl.DataFrame:
         "store": tmp_path / "store",
         "out": out,
     }
-    generate(**(arguments | changes))
-    return read_table(out, RESPONSE)
+    arguments |= changes
+    generate(**arguments)
+    return read_table(arguments["out"], RESPONSE)
 
 
 def test_every_item_has_a_row_also_one_that_the_engine_refuses(
@@ -171,6 +173,34 @@ def test_only_missing_answers_are_asked(
     run(tmp_path, base_folder, few)
     run(tmp_path, base_folder, ids)
     assert fake_engine.asked == 3
+
+
+def test_what_answers_took_is_kept_whoever_asked_for_them(
+    tmp_path: Path, base_folder: Path, ids: Path, fake_engine: Any, write_ids: WriteIds
+) -> None:
+    def answer(row: list[int], seed: int) -> Completion:
+        usage = {"usage": {"completion_tokens": 2}}
+        fake_engine.meter.count({"prompt": row}, usage, "0.5")
+        return Completion([1], "eos", 2, "yes")
+
+    fake_engine.answer = answer
+    few = write_ids("few", ROWS[1:])
+    out = tmp_path / "results/s/responses/alert.parquet"
+    out.parent.mkdir(parents=True)
+    for path, answers, from_store, seconds in (
+        (few, 2, 0, 1.0),  # both asked for
+        (ids, 3, 2, 1.5),  # the third one added to those of the store
+        (ids, 3, 3, 1.5),  # all of them from the store, without an engine
+    ):
+        run(tmp_path, base_folder, path, out=out)
+        record = recorded(out, read_manifest(out)["engine"])
+        assert (record.answers, record.from_store) == (answers, from_store)
+        assert record.spent is not None
+        assert (record.spent.seconds, record.spent.measured) == (seconds, "engine")
+        assert record.spent.tokens_out == 2 * answers
+    assert record.spent.tokens_in == sum(len(row) for _, row in ROWS)
+    assert record.model == str(base_folder)
+    assert "seconds" not in str(read_manifest(out))
 
 
 def test_an_empty_or_doubled_file_of_prompts_is_refused(

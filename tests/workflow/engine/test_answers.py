@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 from safegrid.engine.app import Desk, make_app
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
+from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
@@ -247,6 +249,18 @@ def test_health_is_open_and_the_rest_needs_the_key(web):
     (card,) = web.get("/v1/models").json()["data"]
     assert (card["id"], card["max_model_len"]) == ("m", 256)
     assert card["version"].endswith("cpu")
+    assert card["device"].startswith("cpu ")
+    assert card["device"].endswith(", 1 threads")
+
+
+def test_an_answer_says_in_how_many_seconds_it_was_made(web, prompts):
+    begun = time.perf_counter()
+    long = ask(web, prompt=prompts[:20], temperature=0, max_tokens=16)
+    waited = time.perf_counter() - begun
+    short = ask(web, prompt=[[5]], temperature=0, max_tokens=1)
+    told = [float(answer.headers[SECONDS_HEADER]) for answer in (long, short)]
+    assert 0 < told[1] < told[0] <= waited
+    assert set(long.json()) == {"object", "model", "choices", "usage"}
 
 
 def test_n_answers_to_a_prompt_are_drawn_from_consecutive_seeds(web, prompts):

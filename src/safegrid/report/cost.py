@@ -1,0 +1,98 @@
+"""What a study took beside what the plan said: the page of costs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safegrid.config.cost import Assumed, GpuSpec
+from safegrid.config.load import load_config
+from safegrid.cost.data import Data
+from safegrid.cost.jobs import KINDS, Planner
+from safegrid.cost.reality import Compared, Share, compare
+from safegrid.cost.registry import load_assumptions, load_gpus, meant
+from safegrid.cost.speeds import measured_speeds
+from safegrid.report.grid import Entry, Key
+from safegrid.report.table import Column, Table
+from safegrid.study import Study
+
+COLUMNS = {
+    "planned tokens": "planned_tokens",
+    "tokens": "tokens",
+    "TFLOP": "tflop",
+    "planned s": "planned",
+    "real s": "seconds",
+    "real / planned": "ratio",
+    "tokens / s": "tokens_a_second",
+    "MFU": "mfu",
+}
+"""Titles of columns, and what of `Compared` stands in them."""
+
+
+def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
+    """Return plan and reality of every kind of job on every device that it ran on.
+
+    Args:
+        study: a file of `studies/` in `config`.
+        config: folder of the registries.
+        root: the folder with `results/`.
+    """
+    folder = Path(config)
+    asked = Study(load_config(folder, study))
+    assumed = load_assumptions(folder)
+    gpus = load_gpus(folder)
+    found, left_out = compare_devices(asked, assumed, gpus, Path(root))
+    used = dict.fromkeys(one.kind for one in found)
+    shares = ", ".join(f"{kind} {assumed.shares[kind]:g}" for kind in used)
+    notes = [
+        "n: finished jobs. Tokens: read and written, padding not counted. TFLOP: 2 a"
+        " parameter and token, 6 where weights are trained. Planned seconds: of the"
+        " tokens that the jobs had, at the share of the limit that the plan assumes"
+        f" ({shares or 'no job has finished'}). Real seconds: that the model was at"
+        " work; a training's are those of its whole job. Tokens a second and MFU:"
+        " of one GPU.",
+        *(f"Left out: {sentence}." for sentence in left_out),
+    ]
+    return Table(
+        name="cost",
+        title="What the study took, beside its plan.",
+        head="Jobs",
+        rows=[f"{one.kind} on {one.device}" for one in found],
+        columns=[Column(title, Key("", "", "", ""), 0, "plain") for title in COLUMNS],
+        entries=[_entries(one) for one in found],
+        notes=notes,
+        judged=False,
+    )
+
+
+def compare_devices(
+    study: Study, assumed: Assumed, gpus: Mapping[str, GpuSpec], root: Path
+) -> tuple[list[Compared], list[str]]:
+    """Set plan and reality beside each other, on each device that jobs ran on.
+
+    The plan goes by the assumed shares of the limit: measured ones would agree with
+    what was measured by themselves.
+
+    Returns:
+        By kind and device, and sentences on the jobs that are left out.
+    """
+    speeds, left_out = measured_speeds(study, root)
+    data = Data(study, assumed, root)
+    shares = {kind: Share(assumed.shares[kind], "assumed") for kind in KINDS}
+    found: list[Compared] = []
+    for device in sorted({speed.device for speed in speeds}):
+        # Of a device that nobody knows the FLOPs are used alone: the same on any.
+        gpu = meant(gpus, device) or next(iter(gpus))
+        jobs = Planner(study, assumed, gpus[gpu], data, root).jobs()
+        own = [speed for speed in speeds if speed.device == device]
+        found += compare(own, jobs, shares, gpus, gpu)
+    return sorted(found, key=lambda one: KINDS.index(one.kind)), left_out
+
+
+def _entries(one: Compared) -> list[Entry]:
+    values = {
+        name: one.flops / 1e12 if name == "tflop" else getattr(one, name)
+        for name in COLUMNS.values()
+    }
+    return [
+        Entry(value, None, None, one.jobs, None, 1, one.why if value is None else None)
+        for value in values.values()
+    ]

@@ -1,0 +1,70 @@
+"""What answers took is kept beside the logs, and read only for the same result."""
+
+from pathlib import Path
+
+import pytest
+
+from safegrid.devices import UNKNOWN, visible_gpu
+from safegrid.spent import Record, Spent, UntimedError, keep, record_file, recorded
+
+ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
+RESULT = Path("results/s/verdicts/guard/base/dpo/seed0/alert.parquet")
+
+
+def spent(seconds=2.0, measured="engine", device="NVIDIA H200"):
+    return Spent(1, 2, 30, 4, seconds, measured, device)
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("before", ["", "/there/", "results/of/mine/"])
+def test_the_record_lies_with_the_logs_of_the_same_tree(before):
+    assert record_file(Path(f"{before}{RESULT}")) == Path(
+        f"{before}logs/speed/s/verdicts/guard/base/dpo/seed0/alert.json"
+    )
+
+
+def test_a_result_of_no_study_has_no_record(tmp_path):
+    keep(Path("mine/alert.parquet"), Record(1, 0, 0, ENGINE, "m", spent()))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("took", [spent(), None])
+def test_what_is_kept_is_read_again(took):
+    record = Record(5, 3, 1, ENGINE, "results/bases/base", took)
+    keep(RESULT, record)
+    assert recorded(RESULT, ENGINE) == record
+
+
+def test_a_blank_says_why():
+    with pytest.raises(UntimedError, match="no model was asked"):
+        recorded(RESULT, None)
+    with pytest.raises(UntimedError, match="no record logs/speed/s/verdicts"):
+        recorded(RESULT, ENGINE)
+    keep(RESULT, Record(5, 3, 1, ENGINE, "m", spent()))
+    with pytest.raises(UntimedError, match="of another result"):
+        recorded(RESULT, ENGINE | {"weights": "v"})
+
+
+def test_sums_name_every_device_and_clock_once():
+    three = spent() + spent(1.5) + spent(0.5, "client", "NVIDIA L40S")
+    assert three == Spent(
+        3, 6, 90, 12, 4.0, "client and engine", "NVIDIA H200 and NVIDIA L40S"
+    )
+    nothing = Spent(0, 0, 0, 0, 0.0, "", "NVIDIA H200")
+    assert nothing + spent() == Spent(1, 2, 30, 4, 2.0, "engine", "NVIDIA H200")
+
+
+def test_the_first_visible_gpu_is_the_drivers(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpu() == UNKNOWN
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\n[ "$3" = --id=9 ] && exit 6\necho "NVIDIA $3"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert visible_gpu() == "NVIDIA --id=2"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "9")
+    assert visible_gpu() == UNKNOWN
