@@ -42,5 +42,6 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
     assert "copy its results/ here" in refused.stdout
 
     bucket.bring_down(fresh.folder)
+    fresh.environment["PYTHONPATH"] = str(fresh.folder / "src")
     said = fresh.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
     assert f"study tiny: {len(fresh.study.scores())} done\n" in said
