@@ -6,7 +6,8 @@ the logits in tiles; ORPO's trainer makes all of them. Activations are what torc
 for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 
 from safegrid.config.blocks import EngineSpec, Lora, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
@@ -74,6 +75,13 @@ class Memory:
     def parts(self) -> dict[str, float]:
         """Return what is not nothing, by name."""
         return {name: size for name, size in asdict(self).items() if size}
+
+
+def together(held: Sequence[Memory]) -> Memory:
+    """Return what jobs hold that share a GPU."""
+    return Memory(
+        **{f.name: sum(getattr(m, f.name) for m in held) for f in fields(Memory)}
+    )
 
 
 def usable(gpu: GpuSpec) -> float:

@@ -15,6 +15,7 @@ from safegrid.cost.memory import (
     Memory,
     engine_memory,
     reference_memory,
+    together,
     training_memory,
 )
 from safegrid.cost.shapes import Known, base_shape, judge_shape
@@ -204,20 +205,50 @@ def _engines(
     engine = study.config.study.engine
     if engine.kind == "address":
         return
-    for rule, subject, shape, writes in _served(study, bases, root):
+    judges: list[tuple[str, Need]] = []
+    for rule, subject, base, shape, writes in _served(study, bases, root):
         if rule in gpus:
-            yield _engine(rule, subject, shape, engine, gpus[rule][1], writes)
+            need = _engine(rule, subject, shape, engine, gpus[rule][1], writes)
+            yield need
+            if rule == "judge":
+                judges.append((base, need))
+    for base in bases:
+        of_base = [need for own, need in judges if own in ("", base)]
+        yield from _at_once(base, of_base, engine.most)
+
+
+def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:
+    """Give the largest judges of a model, whose engines a job may hold together."""
+    largest = sorted(judges, key=lambda need: -need.memory.total)[:most]
+    if len(largest) < 2:
+        return
+
+    def after(changed: Settings) -> Memory:
+        return together([need.memory for need in largest[: changed["most"]]])
+
+    names = " and ".join(need.subject.removeprefix("judge by ") for need in largest)
+    yield Need(
+        "judge",
+        f"judges of {base}'s answers at once ({names})",
+        together([need.memory for need in largest]),
+        "engine",
+        [[(f"`most: {n}`", {"most": n}) for n in range(len(largest) - 1, 0, -1)]],
+        after,
+    )
 
 
 def _served(
     study: Study, bases: Mapping[str, Known], root: Path
-) -> Iterator[tuple[str, str, ShapeSpec, bool]]:
-    """Give the rule, the jobs in words, the model, and whether it writes answers."""
+) -> Iterator[tuple[str, str, str, ShapeSpec, bool]]:
+    """Give the rule, the jobs in words, the base, the model, whether it writes answers.
+
+    A judge that is the same for all bases has none.
+    """
     for base, known in bases.items():
         if study.prompted:
-            yield "generate", f"generate by {base}", known.shape, True
+            yield "generate", f"generate by {base}", base, known.shape, True
         if study.suites:
-            yield "capability", f"capability by {base}", known.shape, True
+            yield "capability", f"capability by {base}", base, known.shape, True
     used = dict.fromkeys(j for spec in study.prompted.values() for j in spec.judges)
     for name in used:
         entry = study.config.judges[name]
@@ -228,9 +259,9 @@ def _served(
             found = judge_shape(study, name, base, root)
             if found is not None:
                 of = f" of {base}" if base else ""
-                yield "judge", f"judge by {name}{of}", found.shape, writes
+                yield "judge", f"judge by {name}{of}", base, found.shape, writes
                 if name in study.measured():
-                    yield "measure", f"measure of {name}", found.shape, writes
+                    yield "measure", f"measure of {name}", base, found.shape, writes
 
 
 def _engine(

@@ -99,6 +99,18 @@ def test_a_server_that_runs_already_is_not_ours_to_fit(make_study, gpus, tmp_pat
     assert problems_of_fit(study, on("a10", gpus, ["generate"]), tmp_path) == []
 
 
+def test_judges_that_are_served_at_once_must_fit_together(make_study, gpus, tmp_path):
+    # 44.7 GB of a 48 GB GPU can be used; the largest judges hold about 23 and 22 GB.
+    study = make_study("falcon-11b")
+    small = {"l": gpus["h200"].model_copy(update={"memory_gb": 47.0})}
+    found = problems_of_fit(study, on("l", small, ["judge"]), tmp_path)
+    (told,) = [p for p in found if "judges of falcon-11b's answers at once" in p]
+    assert "it fits with `most: 1` under `engine`" in told
+    alone = make_study("falcon-11b", {"engine": {"most": 1}})
+    left = problems_of_fit(alone, on("l", small, ["judge"]), tmp_path)
+    assert not [p for p in left if "at once" in p]
+
+
 def test_a_smaller_chunk_is_named_for_an_engine(make_study, gpus, tmp_path):
     study = make_study("falcon-11b", {"engine": {"max_tokens": 400_000}})
     found = problems_of_fit(study, on("h200", gpus, ["generate"]), tmp_path)
