@@ -50,6 +50,8 @@ def whole(make_login):
     login = make_login("whole")
     for folder in ("results/tiny", "logs/tiny", "logs/timing/tiny"):
         shutil.rmtree(login.folder / folder)
+    with (login.folder / "profiles/slurm/job.sh").open("a") as hook:
+        hook.write('touch "hook-$SLURM_JOB_ID"\n')
     process = login.start("all", log="run.txt")
     number = login.cluster.wait_for(lambda: running(login, "train"), "training", 300)
     login.cluster.call("scancel", number)
@@ -78,6 +80,11 @@ def test_the_cells_of_a_model_are_one_job_of_a_stage(whole):
     stages = [stage(comment) for comment in whole.jobs.values()]
     again = {"train": 1}
     assert {name: stages.count(name) - again.get(name, 0) for name in JOBS} == JOBS
+
+
+def test_what_a_site_does_first_is_done_in_every_job(whole):
+    told = {path.name for path in whole.login.folder.glob("hook-*")}
+    assert told == {f"hook-{number}" for number in whole.jobs}
 
 
 def test_light_rules_stay_on_the_login_node(whole):
