@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
 
-.PHONY: study test check bench readme confirm env cloud clean
+.PHONY: study test test-remote check bench readme confirm env cloud clean
 
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
@@ -26,8 +26,12 @@ study: $(READY)
 # The second part runs workflows, which share one grown world; of the first,
 # `-m "not slow"` is the quick part.
 test: $(READY)
-	pytest -m "not grid" -n $(CORES) --dist loadfile
-	pytest -m grid
+	pytest -m "not grid and not remote" -n $(CORES) --dist loadfile
+	pytest -m "grid and not remote"
+
+# Jobs on a SLURM of the tests' own, results in a bucket, pods.
+test-remote: $(CLOUD)/.ready
+	pytest -m remote
 
 check: $(READY)
 	ruff format --check .

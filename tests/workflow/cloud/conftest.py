@@ -18,6 +18,11 @@ NAME = "of-tests"
 PREFIX = "studies"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever lies here needs what not every machine has."""
+    item.add_marker("remote")
+
+
 class Bucket:
     """An S3 bucket, and what Snakemake is told to use it."""
 

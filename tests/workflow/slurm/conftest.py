@@ -17,6 +17,11 @@ QUICKLY = [
 ]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever lies here needs what not every machine has."""
+    item.add_marker("remote")
+
+
 class Login:
     """A finished copy of the repository on the cluster's login node."""
 
