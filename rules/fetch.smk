@@ -13,10 +13,6 @@ localrules:
     fetch_judge,
 
 
-localrules:
-    fetch_judge,
-
-
 rule fetch_source:
     """Fetch one file of a source; the manifest last."""
     input:
