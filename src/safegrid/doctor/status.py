@@ -76,10 +76,15 @@ def fallen_back(asked: str, age: int | None, first: int) -> str:
     """Say why sacct is used although squeue was asked for; else nothing."""
     if asked != "squeue":
         return ""
+    told = (
+        "cannot be read (scontrol show config)"
+        if age is None
+        else f"is {age} s, less than three times"
+        f" slurm-init-seconds-before-status-checks ({first})"
+    )
     return (
-        f"the profile says squeue, but MinJobAge is {age} s, less than three times"
-        f" slurm-init-seconds-before-status-checks ({first}), so the plugin takes"
-        " sacct without a word: "
+        f"the profile says squeue, but MinJobAge {told}, so the plugin takes sacct"
+        " without a word: "
     )
 
 
@@ -123,9 +128,10 @@ def _squeue(asked: str, age: int | None) -> Finding:
         ask(*shlex.split(query_job_status_squeue("safegrid-doctor")))
     except SafegridError as error:
         return fail(SUBJECT, f"squeue does not answer the plugin's question: {error}")
+    used = "squeue" if asked == "squeue" else f"squeue, since there is no {asked} here"
     if told := forgets(age):
-        return fail(SUBJECT, f"squeue is used, and {told}; or use sacct if it works")
-    return ok(SUBJECT, f"squeue, and ended jobs are remembered for {age} s")
+        return fail(SUBJECT, f"{used}, and {told}; or use sacct if it works")
+    return ok(SUBJECT, f"{used}, and ended jobs are remembered for {age} s")
 
 
 def _sacct(

@@ -62,6 +62,13 @@ def test_squeue_is_fine_where_ended_jobs_are_remembered(look):
     assert found.state == "ok"
 
 
+def test_a_setting_that_cannot_be_read_is_told_as_such(look):
+    (found,) = look(Profile("squeue"), FREE, "unknown")
+    assert found.state == "fail"
+    assert "MinJobAge cannot be read" in found.text
+    assert "None" not in found.text
+
+
 def test_squeue_that_forgets_between_two_polls_is_a_trap(look):
     (found,) = look(Profile("squeue"), FREE, 120)
     assert found.state == "fail"
