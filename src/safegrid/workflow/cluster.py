@@ -21,10 +21,16 @@ def cancel_jobs(folder: Path, logs: Path = LOGS) -> list[str]:
     the results of the run that comes next.
 
     Raises:
-        SafegridError: SLURM was used here and does not answer now.
+        SafegridError: SLURM was used here, and is not to be found or does not answer.
     """
-    if not logs.is_dir() or shutil.which("squeue") is None:
+    if not logs.is_dir():
         return []
+    if shutil.which("squeue") is None:
+        raise SafegridError(
+            "a run in this folder used SLURM, whose commands are not here now: load"
+            " them, or go to where they are, so that jobs it left can be cancelled. If"
+            f" there are none: rm -r {logs}"
+        )
     form = ["--noheader", "--format=%i|%j|%Z", f"--states={WAITING_OR_RUNNING}"]
     queue = _ask("squeue", "--user", getuser(), *form)
     found = [line.split("|", 2) for line in queue.splitlines()]
