@@ -27,6 +27,9 @@ def refused(error: BaseException) -> str | None:
     """Say what it means that something could not be written; None for other errors."""
     for cause in _causes(error):
         path = getattr(cause, "filename", None)
+        if path is None and getattr(cause, "errno", None) in CLOSED:
+            # A signal or a port that is refused: no disk.
+            continue
         sentence = _sentence(_number(cause), path or "a result")
         if sentence is not None:
             return sentence

@@ -28,6 +28,7 @@ from safegrid.faults import check_writable, refused
         (OSError(errno.EROFS, "no", "a/b"), "a/b: .* mounted read-only"),
         (PermissionError(errno.EACCES, "no", "a/b"), "a/b: permission denied"),
         (Exception("No space left on device (os error 28)"), "the disk is full"),
+        (PermissionError("Permission denied (os error 13): x"), "permission denied"),
         (RuntimeError("PytorchStreamWriter failed writing file 3"), "the disk is full"),
     ],
 )
@@ -41,7 +42,15 @@ def test_a_cause_is_told_where_a_library_wraps_it():
     assert refused(error).startswith("x: cannot be written")
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(2, "no", "x"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "no", "x"),
+        ValueError("x"),
+        # A signal to somebody else's process, a port that is not ours: no disk.
+        PermissionError(errno.EPERM, "no"),
+    ],
+)
 def test_other_errors_keep_their_traceback(error, monkeypatch):
     def fail(study):
         raise error
