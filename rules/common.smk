@@ -473,18 +473,32 @@ def all_asked(wildcards):
     return STUDY.base_answers()
 
 
-def all_counted(wildcards):
-    """Every table whose manifest counts what its stage dropped and why."""
-    pairs = [
+def all_pairs(wildcards):
+    return [
         f"results/{STUDY.name}/pairs/{base}/{name}.parquet"
         for base in STUDY.config.study.bases
         for name in STUDY.config.study.datasets
     ]
-    return [*all_datasets(wildcards), *all_prompts(wildcards), *pairs]
+
+
+def all_counted(wildcards):
+    """Every table whose manifest counts what its stage dropped and why."""
+    parts = (all_datasets, all_prompts, all_pairs)
+    return [file for part in parts for file in part(wildcards)]
 
 
 def all_inventories(wildcards):
     return [file for model in STUDY.models for file in STUDY.inventories(model)]
+
+
+def all_lengths(wildcards):
+    """What a plan's lengths are counted on: pairs, prompts and answers in tokens."""
+    ids = [
+        f"results/{STUDY.name}/ids/{base}/{name}.parquet"
+        for base in STUDY.bases
+        for name in STUDY.prompted
+    ]
+    return [*all_pairs(wildcards), *ids, *all_responses(wildcards)]
 
 
 def all_scores(wildcards):

@@ -163,6 +163,8 @@ use rule write_tables as compare_costs with:
     input:
         models=all_models,
         inventories=all_inventories,
+        # Where results lie in a bucket the job has its inputs and nothing else.
+        lengths=all_lengths,
     output:
         tables=expand("results/{{study}}/cost/cost.{kind}", kind=["csv", "md", "tex"]),
         notebook="results/{study}/notebooks/6_cost.ipynb",
