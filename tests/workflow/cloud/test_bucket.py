@@ -1,5 +1,6 @@
 """A study whose data and results lie in a bucket, called from an empty folder."""
 
+import json
 import sys
 
 import pytest
@@ -7,8 +8,16 @@ import pytest
 pytestmark = pytest.mark.timeout(4 * 3600)
 
 # Of a training that did run twice, seconds and commit differ; pages of notebooks hold
-# paths, and the report its own date.
-DIFFERENT = (".html", ".ipynb", "seed0/manifest.json")
+# paths, the report its own date, and the tables of costs what jobs took.
+DIFFERENT = (
+    ".html",
+    ".ipynb",
+    "seed0/manifest.json",
+    "cost.csv",
+    "cost.md",
+    "cost.tex",
+)
+INVENTORIES = "results/tiny/inventory/"
 
 
 def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
@@ -29,7 +38,10 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
     assert results == made
     assert "results/tiny/scores.parquet" in results
     for path in sorted(results):
-        if not path.endswith(DIFFERENT):
+        if path.startswith(INVENTORIES):
+            local = (finished.folder / path).read_bytes()
+            assert listed(bucket.read(path)) == listed(local), path
+        elif not path.endswith(DIFFERENT):
             assert bucket.read(path) == (finished.folder / path).read_bytes(), path
     # What is asked and trained meanwhile stays here, as scratch; the results do not.
     assert not [p for p in elsewhere.glob("results/*/*") if p.name != "store"]
@@ -45,3 +57,9 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
     fresh.environment["PYTHONPATH"] = str(fresh.folder / "src")
     said = fresh.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
     assert f"study tiny: {len(fresh.study.scores())} done\n" in said
+
+
+def listed(inventory):
+    """What an inventory lists, without what its files took."""
+    files = json.loads(inventory)["files"]
+    return {name: entry | {"speed": None} for name, entry in files.items()}
