@@ -1,15 +1,16 @@
 """What a study took beside what the plan said: the page of costs."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.config.load import load_config
 from safegrid.cost.data import Data
-from safegrid.cost.jobs import KINDS, Planner
+from safegrid.cost.jobs import KINDS, Job, Planner
 from safegrid.cost.reality import Compared, Share, compare
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
-from safegrid.cost.speeds import measured_speeds
+from safegrid.cost.speeds import Speed, measured_speeds
 from safegrid.report.grid import Entry, Key
 from safegrid.report.table import Column, Table
 from safegrid.study import Study
@@ -84,7 +85,19 @@ def compare_devices(
         jobs = Planner(study, assumed, gpus[gpu], data, root).jobs()
         own = [speed for speed in speeds if speed.device == device]
         found += compare(own, jobs, shares, gpus, gpu)
+        left_out += _unplanned(own, jobs)
     return sorted(found, key=lambda one: KINDS.index(one.kind)), left_out
+
+
+def _unplanned(speeds: Iterable[Speed], jobs: Iterable[Job]) -> list[str]:
+    """Say which finished jobs have no plan to stand beside, and why."""
+    done = {(speed.kind, speed.name) for speed in speeds}
+    blanks = Counter(
+        f"{job.kind}: {job.unknown}"
+        for job in jobs
+        if job.unknown and (job.kind, job.name) in done
+    )
+    return [f"{count} of {why}" for why, count in blanks.items()]
 
 
 def _entries(one: Compared) -> list[Entry]:

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from safegrid.config.load import load_config
 from safegrid.cost.registry import load_assumptions, load_gpus
@@ -105,6 +107,19 @@ def test_kinds_stand_in_their_order_and_what_is_left_out_is_said(study):
     assert table.notes[1:] == ["Left out: 1 of judge: its logs are gone."]
     shares = load_assumptions(CONFIG).shares
     assert f"judge {shares['judge']:g}" in table.notes[0]
+
+
+def test_a_finished_job_without_a_plan_is_named(study, tmp_path):
+    config = tmp_path / "config"
+    shutil.copytree(CONFIG, config)
+    file = config / "assumptions.yaml"
+    text = yaml.safe_load(file.read_text()) | {"sources": {}}
+    file.write_text(yaml.safe_dump(text))
+    finish(study, "dpo", "answers", generated(CPU))
+    table = cost_table("mini", config)
+    assert table.rows == []
+    (note,) = table.notes[1:]
+    assert note.startswith("Left out: 1 of generate: nothing is known of")
 
 
 def test_the_page_writes_all_numbers_and_every_reason(study, tmp_path):
