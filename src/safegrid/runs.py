@@ -79,17 +79,19 @@ def read_owner(path: Path = OWNER_FILE) -> Owner | None:
 def owner() -> Process | None:
     """Return the process with which whatever this job starts must end.
 
-    In a SLURM job that is the job's own first process, since a job may outlive its
-    run. None where none can be seen: by hand, or on another machine than the run's
-    owner.
+    In a job that the run gave to SLURM that is the job's own first process, since a
+    job may outlive its run. None where none can be seen: by hand, or on another machine
+    than the run's owner.
 
     Raises:
         SafegridError: the owner has ended, so nothing must be started for it.
     """
-    if SLURM_JOB in os.environ:
-        return _first_of_job(os.environ[SLURM_JOB])
     text = os.environ.get(OWNER_PID)
     here = os.environ.get(OWNER_HOST, socket.gethostname()) == socket.gethostname()
+    # A run that was itself started inside of a job is seen above its own jobs.
+    above = {str(process.pid) for process in psutil.Process().parents()}
+    if SLURM_JOB in os.environ and not (here and text in above):
+        return _first_of_job(os.environ[SLURM_JOB])
     if text is None or not here:
         return None
     found = Process.of(int(text)) if text.isdigit() else None

@@ -83,6 +83,22 @@ def test_what_a_cluster_job_starts_ends_with_the_job_not_with_the_run() -> None:
     assert found == first
 
 
+def test_a_run_inside_of_a_cluster_job_takes_its_own_jobs_with_it() -> None:
+    # As in an allocation that a user works in: the run is below the job's shell.
+    ask = "from safegrid.runs import owner; print(owner().pid)"
+    run = f"export {OWNER_PID}=$$; echo $$; {sys.executable} -c '{ask}'; true"
+    job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src", "RUN": run}
+    said = subprocess.run(
+        ["bash", "-c", 'bash -c "$RUN"; true'],
+        env=job,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, found = said.stdout.split()
+    assert found == first
+
+
 def test_an_owner_on_another_machine_is_not_looked_for(
     owned: pytest.MonkeyPatch,
 ) -> None:
