@@ -84,7 +84,7 @@ def fallen_back(asked: str, age: int | None, first: int) -> str:
     )
     return (
         f"the profile says squeue, but MinJobAge {told}, so the plugin takes sacct"
-        " without a word: "
+        " instead: "
     )
 
 
