@@ -62,13 +62,13 @@ def nodes_of(environment: Environment) -> int:
     if NODES in environment:
         return int(environment[NODES])
     ask = ["squeue", "--noheader", "--format=%D", "--jobs", environment[SLURM_JOB]]
-    done = subprocess.run(ask, capture_output=True, text=True, check=False)
-    if done.returncode or not done.stdout.strip().isdigit():
+    try:
+        return int(subprocess.check_output(ask, text=True, timeout=60))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SafegridError(
-            f"`{' '.join(ask)}` does not say how many nodes this job has:"
-            f" {done.stdout}{done.stderr}"
-        )
-    return int(done.stdout)
+            f"`{' '.join(ask)}` does not say how many nodes this job has ({error}); it"
+            " must work on the nodes, where a training has several processes"
+        ) from None
 
 
 def _on_every_node(nodes: int, environment: Environment) -> list[str]:

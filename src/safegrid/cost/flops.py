@@ -103,7 +103,8 @@ def training(
     needed = 4 if lora else 6
     done = needed + (2 if again else 0)
     flops = shape.active * (done * padded + 2 * forward_only)
-    unpadded = forward_only * tokens / padded
+    # Of a dataset without a row nothing is padded.
+    unpadded = forward_only * tokens / padded if padded else 0.0
     useful = shape.active * (needed * tokens + 2 * unpadded)
     return Work(tokens + unpadded, 0, useful, flops, flops / device.flops)
 

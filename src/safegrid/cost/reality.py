@@ -74,7 +74,8 @@ class Compared:
 def done_work(work: Work, speed: Speed) -> Work:
     """Return the planned work of a job with the tokens that it really had."""
     planned = work.tokens_in + work.tokens_out
-    part = (speed.tokens_in + speed.tokens_out) / planned
+    # Planned without a token, it was no work, whatever it took.
+    part = (speed.tokens_in + speed.tokens_out) / planned if planned else 0.0
     return replace(
         work,
         tokens_in=speed.tokens_in,

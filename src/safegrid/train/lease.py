@@ -7,6 +7,7 @@ training finds its own checkpoints and no other's.
 
 import json
 import logging
+import math
 import os
 import shutil
 import threading
@@ -140,11 +141,14 @@ def _lives(holder: Holder, path: Path) -> bool:
         # This very job, before it was preempted or its node died.
         return False
     seen = path.stat().st_mtime
-    silent_at = seen + SILENT_SECONDS
-    while time.time() < silent_at and path.stat().st_mtime == seen:
-        logger.info("%s is held on %s: waiting for a sign", path.parent, holder.host)
-        time.sleep(max(0.0, min(HEARTBEAT_SECONDS, silent_at - time.time())))
-    return path.stat().st_mtime != seen
+    # The file server's clock may be another than ours: so two beats are always watched.
+    wait = max(2 * HEARTBEAT_SECONDS, SILENT_SECONDS - (time.time() - seen))
+    logger.info("%s is held on %s: waiting for a sign", path.parent, holder.host)
+    for _ in range(math.ceil(wait / HEARTBEAT_SECONDS)):
+        time.sleep(HEARTBEAT_SECONDS)
+        if path.stat().st_mtime != seen:
+            return True
+    return False
 
 
 def _beat(path: Path, stop: threading.Event) -> None:

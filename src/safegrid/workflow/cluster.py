@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from getpass import getuser
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from safegrid.errors import SafegridError
 LOGS = Path(".snakemake/slurm_logs")
 # As profiles/slurm names its jobs.
 PREFIX = "safegrid_"
+TIMEOUT_SECONDS = 60
+PATIENCE_SECONDS = 120
 WAITING_OR_RUNNING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING"
 
 
@@ -41,15 +44,39 @@ def cancel_jobs(folder: Path, logs: Path = LOGS) -> list[str]:
     ]
     if numbers:
         _ask("scancel", *numbers)
+        _wait_until_gone(numbers)
     return numbers
 
 
+def _wait_until_gone(numbers: list[str]) -> None:
+    # Asked to end, a job may still write for as long as the site lets it.
+    for _ in range(PATIENCE_SECONDS):
+        left = _ask("squeue", "--noheader", "--format=%i", "--user", getuser())
+        if not set(numbers) & set(left.split()):
+            return
+        time.sleep(1)
+    raise SafegridError(
+        f"SLURM jobs {', '.join(numbers)} were cancelled and are still in the queue"
+        f" after {PATIENCE_SECONDS} s; start again when `squeue` shows them no more"
+    )
+
+
 def _ask(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
+        )
+        failed = done.stderr.strip() if done.returncode else None
+    except subprocess.TimeoutExpired:
+        failed = f"no answer within {TIMEOUT_SECONDS} s"
+    if failed is not None:
         raise SafegridError(
             "a run in this folder used SLURM, which does not answer now"
-            f" (`{' '.join(command)}`: {done.stderr.strip()}). Look into its queue"
-            f" where it answers, and cancel what is left: jobs named {PREFIX}..."
+            f" (`{' '.join(command)}`: {failed}). Look into its queue where it answers,"
+            f" and cancel what is left: jobs named {PREFIX}..."
         )
     return done.stdout

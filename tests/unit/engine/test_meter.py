@@ -8,7 +8,7 @@ import pytest
 from safegrid.engine.meter import Meter
 from safegrid.errors import EngineError
 
-USAGE = {"usage": {"completion_tokens": 7}}
+ANSWERS = {"choices": [{"token_ids": [1, 2, 3]}, {"token_ids": [4, 5, 6, 7]}]}
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def meter():
 
 
 def test_answers_are_counted_by_their_engines_clock(meter):
-    meter.count({"prompt": [[1, 2], [3]]}, USAGE, "1.5")
-    meter.count({"prompt": [4, 5]}, USAGE, "0.25")
+    meter.count({"prompt": [[1, 2], [3]]}, ANSWERS, "1.5")
+    meter.count({"prompt": [4, 5]}, ANSWERS, "0.25")
     spent = meter.take()
     assert (spent.requests, spent.rows, spent.tokens_in, spent.tokens_out) == (
         2,
@@ -35,7 +35,7 @@ def test_rows_that_a_model_reads_alike_count_once(meter):
     meter.count({"prompt": labels, "echo": True, "max_tokens": 0}, {}, "1")
     assert meter.take().tokens_in == 2 + 1
     # Where a token is to follow, the model reads every row to its end.
-    meter.count({"prompt": labels, "echo": True, "max_tokens": 1}, USAGE, "1")
+    meter.count({"prompt": labels, "echo": True, "max_tokens": 1}, ANSWERS, "1")
     spent = meter.take()
     assert (spent.tokens_in, spent.tokens_out) == (8, 0)
     meter.count({"input": labels}, {}, "1")

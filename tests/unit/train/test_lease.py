@@ -66,10 +66,12 @@ def test_an_owner_elsewhere_counts_as_dead_only_after_long_silence(
 ) -> None:
     path = claim(tmp_path / "key", replace(dead(), host="elsewhere"))
     signs = []
+    living = True
 
     def meanwhile(seconds: float) -> None:
         signs.append(seconds)
-        os.utime(path, (time.time() + 1, time.time() + 1))
+        if living:
+            os.utime(path, (time.time() + 1, time.time() + 1))
 
     monkeypatch.setattr(time, "sleep", meanwhile)
     with (
@@ -78,11 +80,21 @@ def test_an_owner_elsewhere_counts_as_dead_only_after_long_silence(
     ):
         pass
     assert signs == [HEARTBEAT_SECONDS]
-    past = time.time() - SILENT_SECONDS - 1
-    os.utime(path, (past, past))
+    living = False
+    os.utime(path)
     with lease(tmp_path / "key"):
         assert json.loads(path.read_text()) == asdict(Holder.me())
-    assert len(signs) == 1
+    assert sum(signs[1:]) == SILENT_SECONDS
+
+
+def test_the_clock_of_a_file_server_alone_makes_no_owner_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = claim(tmp_path / "key", replace(dead(), host="elsewhere"))
+    os.utime(path, (1.0, 1.0))
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.utime(path, (2.0, 2.0)))
+    with pytest.raises(TrainingError, match="on elsewhere"), lease(tmp_path / "key"):
+        pass
 
 
 def test_a_job_that_was_preempted_takes_its_folder_back_on_any_node_at_once(
