@@ -221,7 +221,9 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rule
 
     with finished.edited("src/safegrid/stages.py", raise_it):
         plan = finished.plan()
-    assert set(plan.counts) == {*rules, *GATHERING}
+    # How good a judge is changes no cell, so not how cells stand either.
+    untouched = {"status_page"} if stage == "measure" else set()
+    assert set(plan.counts) == {*rules, *GATHERING} - untouched
     if stage == "train":
         trained = {model.recipe for model in finished.study.trained}
         assert {job.wildcards["recipe"] for job in cells(plan)} == trained
