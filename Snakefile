@@ -29,6 +29,9 @@ rule all:
     """The whole study, to its report."""
     input:
         all_inventories,
+        # Asked for by name: what only a finished report needs is not missed when it is gone.
+        all_tables,
+        all_figures,
         report=f"results/{STUDY.name}/report/report.html",
 
 
