@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from safegrid.errors import EngineError
 from safegrid.spent import Spent
 
 # In how many seconds our engine worked on a request, not counting its turn's wait.
@@ -102,5 +103,12 @@ def _tokens_written(body: dict[str, Any], answer: dict[str, Any]) -> int:
     """Return the tokens of answers; one that follows scored rows is not asked for."""
     if body.get("echo") or "input" in body:
         return 0
-    # Every request for answers asks for their ids too (`client`).
+    usage = answer.get("usage")
+    if isinstance(usage, dict) and "completion_tokens" in usage:
+        return int(usage["completion_tokens"])
+    if not all("token_ids" in choice for choice in answer["choices"]):
+        raise EngineError(
+            "an answer does not say how many tokens it has (neither `usage` nor"
+            " `token_ids`); expected vLLM's completions API"
+        )
     return sum(len(choice["token_ids"]) for choice in answer["choices"])

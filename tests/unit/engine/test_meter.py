@@ -6,6 +6,7 @@ import time
 import pytest
 
 from safegrid.engine.meter import Meter
+from safegrid.errors import EngineError
 
 ANSWERS = {"choices": [{"token_ids": [1, 2, 3]}, {"token_ids": [4, 5, 6, 7]}]}
 
@@ -67,3 +68,14 @@ def test_without_an_engines_word_requests_at_a_time_share_the_clients_clock(mete
     spent = meter.take()
     assert spent.measured == "client"
     assert 0.2 <= spent.seconds <= wall
+
+
+def test_answers_of_unknown_length_are_refused(meter):
+    with pytest.raises(EngineError, match="how many tokens"):
+        meter.count({"prompt": [[1]]}, {"choices": [{"text": "a"}]}, "1")
+
+
+def test_a_text_is_as_long_as_the_engine_says(meter):
+    answer = {"choices": [{"text": "a"}], "usage": {"completion_tokens": 3}}
+    meter.count({"prompt": [[1]]}, answer, "1")
+    assert meter.take().tokens_out == 3
