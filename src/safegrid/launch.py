@@ -7,12 +7,12 @@ calls it once on each node.
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
 from safegrid.errors import SafegridError
 from safegrid.runs import HOME, SLURM_JOB
+from safegrid.slurm import ask
 
 COPIES = "copies"
 """Every process holds a whole model; else a file of profiles/accelerate/."""
@@ -61,13 +61,15 @@ def nodes_of(environment: Environment) -> int:
         return 1
     if NODES in environment:
         return int(environment[NODES])
-    ask = ["squeue", "--noheader", "--format=%D", "--jobs", environment[SLURM_JOB]]
+    job = environment[SLURM_JOB]
     try:
-        return int(subprocess.check_output(ask, text=True, timeout=60))
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return int(
+            ask("squeue", "--noheader", "--format=%D", "--jobs", job, seconds=60)
+        )
+    except (ValueError, SafegridError) as error:
         raise SafegridError(
-            f"`{' '.join(ask)}` does not say how many nodes this job has ({error}); it"
-            " must work on the nodes, where a training has several processes"
+            f"`squeue` does not say how many nodes this job has ({error}); it must work"
+            " on the nodes, where a training has several processes"
         ) from None
 
 

@@ -28,10 +28,11 @@ from safegrid.doctor.job import (
 )
 from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.site import Site, ask
+from safegrid.doctor.site import Site
 from safegrid.doctor.submit import submit_line
 from safegrid.errors import SafegridError
 from safegrid.files import read_json
+from safegrid.slurm import ask
 
 FOLDER = Path(".snakemake/safegrid-doctor")
 # What decides where a job may run; the size of a probe is its own.

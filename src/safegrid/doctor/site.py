@@ -6,14 +6,12 @@ Read from `scontrol`, which every SLURM has; its JSON needs a plugin that many l
 import math
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from safegrid.errors import SafegridError
+from safegrid.slurm import ask
 
 NEEDED = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
-SECONDS = 30
 PAIR = re.compile(r"(\S+?)=(.*?)(?=\s+\S+?=|$)")
 SETTING = re.compile(r"^(\S+)\s+= (.*)$", re.MULTILINE)
 GRES = re.compile(r"(\w+)(?::([A-Za-z_][\w.-]*))?(?::(\d+))?(?:\(.*\))?$")
@@ -91,35 +89,6 @@ class Site:
         """Return a setting of slurm.conf in lower case; empty where it is not told."""
         found = self.settings.get(name, "").strip().lower()
         return "" if found == "(null)" else found
-
-
-def ask(*command: str, env: Mapping[str, str] | None = None) -> str:
-    """Run a command of SLURM and return what it printed.
-
-    Args:
-        command: the command with its options.
-        env: its environment; that of this process without one.
-
-    Raises:
-        SafegridError: it is not installed, fails, or gives no answer.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-            env=env,
-        )
-    except FileNotFoundError:
-        raise SafegridError(f"{command[0]} is not installed here") from None
-    except subprocess.TimeoutExpired:
-        raise SafegridError(f"{command[0]}: no answer in {SECONDS} s") from None
-    if done.returncode:
-        told = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        raise SafegridError(f"{' '.join(command[:3])}: {told}")
-    return done.stdout
 
 
 def missing_commands() -> list[str]:

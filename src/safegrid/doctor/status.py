@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 
 from safegrid.doctor.findings import Finding, fail, ok, skip, warn
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.site import Site, ask
+from safegrid.doctor.site import Site
 from safegrid.errors import SafegridError
+from safegrid.slurm import ask
 
 SUBJECT = "status command"
 LONGEST_POLL = 180

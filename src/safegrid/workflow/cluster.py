@@ -1,12 +1,12 @@
 """Jobs that a dead run left in SLURM's queue."""
 
 import shutil
-import subprocess
 import time
 from getpass import getuser
 from pathlib import Path
 
 from safegrid.errors import SafegridError
+from safegrid.slurm import ask
 
 # The executor writes there; without it no run of this folder used SLURM.
 LOGS = Path(".snakemake/slurm_logs")
@@ -63,20 +63,10 @@ def _wait_until_gone(numbers: list[str]) -> None:
 
 def _ask(*command: str) -> str:
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
-        failed = done.stderr.strip() if done.returncode else None
-    except subprocess.TimeoutExpired:
-        failed = f"no answer within {TIMEOUT_SECONDS} s"
-    if failed is not None:
+        return ask(*command, seconds=TIMEOUT_SECONDS)
+    except SafegridError as error:
         raise SafegridError(
-            "a run in this folder used SLURM, which does not answer now"
-            f" (`{' '.join(command)}`: {failed}). Look into its queue where it answers,"
-            f" and cancel what is left: jobs named {PREFIX}..."
-        )
-    return done.stdout
+            f"a run in this folder used SLURM, which does not answer now ({error})."
+            " Look into its queue where it answers, and cancel what is left: jobs named"
+            f" {PREFIX}..."
+        ) from None

@@ -32,6 +32,7 @@ LEVELS = {
         "records",
         "runs",
         "selection",
+        "slurm",
         "spent",
         "stale",
         "study",
