@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import close_session
 
 from hub_stand_in import Hub, Repository
 from safegrid.config.lock import FetchSpec, Kind
@@ -15,6 +16,8 @@ MakeSpec = Callable[..., FetchSpec]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """Return a hub that the client library asks in place of the real one."""
+    # The library keeps one client, with the proxies there were when it was made.
+    close_session()
     with Hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.delenv("HF_TOKEN", raising=False)
