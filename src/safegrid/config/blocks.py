@@ -15,6 +15,17 @@ from pydantic import (
 # What the base untouched is called where recipes stand.
 NONE = "none"
 
+JudgeKind = Literal[
+    "guard",
+    "toxicity",
+    "refusal",
+    "likelihood",
+    "reward",
+    "harmfulness",
+    "entailment",
+    "reference",
+]
+Compare = Literal["exact_choice", "contains", "bleu", "rouge_l", "bertscore"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -95,8 +106,9 @@ class JudgeSpec(Block):
     """How a judge is read.
 
     Attributes:
-        method: what judges: the judge's model, or rules of this package (for kind
-            `refusal`), which need neither a folder nor an engine.
+        method: what judges: the judge's model; rules of this package (for kinds
+            `refusal` and `reference`), which need neither a folder nor an engine; or a
+            file of verdicts from elsewhere.
         threshold: guard: P(unsafe) from which on a response is unsafe.
         safe: verdict word of a guard; `unsafe` likewise.
         questions: lines that a guard fills in before the one that is read, each with
@@ -110,11 +122,15 @@ class JudgeSpec(Block):
         positive: label of a classifier whose probability is the score.
         classes: labels that a classifier may give, first the one that kappa sets
             against the positive one.
+        text: what a `reward` or `harmfulness` model reads, with the places `{prompt}`
+            and `{response}`; null for its own chat template.
+        second: the second of two texts where it reads a pair; null for one text.
+        compare: kind `reference` only: how an answer is held against the reference.
     """
 
     name: str
-    kind: Literal["guard", "toxicity", "refusal", "likelihood"]
-    method: Literal["model", "rules"] = "model"
+    kind: JudgeKind
+    method: Literal["model", "rules", "file"] = "model"
     version: Positive = 1
     threshold: Share = 0.5
     safe: str = "safe"
@@ -125,13 +141,19 @@ class JudgeSpec(Block):
     category_tokens: int = Field(default=0, ge=0)
     positive: str = ""
     classes: list[str] = []
+    text: str | None = None
+    second: str | None = None
+    compare: Compare | None = None
 
     @model_validator(mode="after")
     def _method_fits_kind(self) -> "JudgeSpec":
-        if self.method == "rules" and self.kind != "refusal":
+        if self.method == "rules" and self.kind not in ("refusal", "reference"):
             raise ValueError(
-                f"method 'rules' is for kind 'refusal', not {self.kind!r}: remove it"
+                "method 'rules' is for kinds 'refusal' and 'reference', not"
+                f" {self.kind!r}: remove it"
             )
+        if (self.compare is None) != (self.kind != "reference"):
+            raise ValueError("`compare` belongs to kind 'reference', and it needs one")
         return self
 
 

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Positive
+from safegrid.config.blocks import Block, Decode, Positive
 from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
@@ -100,33 +100,6 @@ class SourceSpec(Upstream):
     content: str
 
 
-class DatasetSpec(Block):
-    """Preference pairs of a study.
-
-    Attributes:
-        source: name in the registry of sources.
-        file: short name of the file in that source.
-        keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
-            response is safe and is chosen; `safer_response_id`: every row, the
-            response that upstream calls safer is chosen, though both or neither may
-            be safe.
-        categories: format `pku` only: pairs whose rejected response carries one of
-            these harm categories; null for all.
-        limit: pairs to keep, drawn by `seed`; null for all.
-        seed: rules which pairs a limit, and later a recipe's fraction, keeps.
-        max_length: tokens of prompt and response together; longer pairs are dropped
-            and counted when they are tokenized.
-    """
-
-    source: str
-    file: str = "train"
-    keep: Literal["exactly_one_safe", "safer_response_id"] = "exactly_one_safe"
-    categories: list[HarmCategory] | None = Field(default=None, min_length=1)
-    limit: Positive | None = None
-    seed: int = 0
-    max_length: Positive
-
-
 class PromptSpec(Block):
     """The prompts of a benchmark.
 
@@ -156,5 +129,88 @@ class PromptSpec(Block):
         if self.plain is not None and self.kind != "alert_adversarial":
             raise ValueError(
                 f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        return self
+
+
+class PartSpec(Block):
+    """Rows of one file, of a dataset that is mixed from several.
+
+    Attributes:
+        source: name in the registry of sources.
+        file: short name of the file in that source.
+        limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
+            are among those of a larger one. Null for all.
+        seed: rules which rows the limit takes.
+    """
+
+    source: str
+    file: str = "train"
+    limit: Positive | None = None
+    seed: int = 0
+
+
+class BestOfKSpec(Block):
+    """The best of k answers of a model to each prompt, by a judge's score (RAFT).
+
+    Attributes:
+        recipe: whose model answers; `none` is the base untouched.
+        seed: the seed of that model: `same` as that of the model which is trained on
+            the dataset, or a number.
+        prompts: what it is asked.
+        decode: how it answers; `samples` is k.
+        judge: whose score picks the best; unscored answers are never picked.
+    """
+
+    recipe: str
+    seed: int | Literal["same"] = "same"
+    prompts: PromptSpec
+    decode: Decode
+    judge: str
+
+
+class DatasetSpec(Block):
+    """Training rows of a study: preference pairs, or instructions with one answer.
+
+    They come from a file (`source`), from several (`parts`), or are made by a model
+    (`best_of_k`).
+
+    Attributes:
+        source: name in the registry of sources.
+        file: short name of the file in that source.
+        parts: files of instructions that are mixed.
+        best_of_k: what a model answers, the best of several answers each.
+        keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
+            response is safe and is chosen; `safe_and_better`: the chosen one is safe
+            and upstream calls it better too; `safer_response_id`: every row, the
+            response that upstream calls safer is chosen, though both or neither may
+            be safe.
+        categories: format `pku` only: pairs whose rejected response carries one of
+            these harm categories; null for all.
+        limit: pairs to keep, drawn by `seed`; null for all.
+        seed: rules which pairs a limit, and later a recipe's fraction, keeps.
+        max_length: tokens of prompt and response together; longer rows are dropped
+            and counted when they are tokenized.
+    """
+
+    source: str | None = None
+    file: str = "train"
+    parts: list[PartSpec] = []
+    best_of_k: BestOfKSpec | None = None
+    keep: Literal["exactly_one_safe", "safe_and_better", "safer_response_id"] = (
+        "exactly_one_safe"
+    )
+    categories: list[HarmCategory] | None = Field(default=None, min_length=1)
+    limit: Positive | None = None
+    seed: int = 0
+    max_length: Positive
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "DatasetSpec":
+        given = [n for n in ("source", "parts", "best_of_k") if getattr(self, n)]
+        if len(given) != 1:
+            raise ValueError(
+                "rows come from one of `source`, `parts` and `best_of_k`; got"
+                f" {' and '.join(given) or 'none'}"
             )
         return self

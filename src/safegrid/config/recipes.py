@@ -99,7 +99,7 @@ def _resolve(
     settings = validate(Training, training, documents.study, key, documents.problems)
     if settings is None:
         return None
-    fields = entry.model_dump(exclude={"training"})
+    fields = entry.model_dump(exclude={"training", "base"})
     recipe = Recipe(name=name, training=settings, **fields)
     where = documents.study.where(path)
     for sentence in [*check_method(recipe), *_check_precision(documents, recipe)]:

@@ -9,7 +9,7 @@ from safegrid.config.data import DatasetSpec, PromptSpec
 from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
-Metric = Literal["safety", "toxicity", "over_refusal", "capability"]
+Metric = Literal["safety", "toxicity", "over_refusal", "helpfulness", "capability"]
 
 
 class BenchmarkSpec(Block):
@@ -65,10 +65,16 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     """A judge of the registry: how it is read, and where it comes from.
 
     Attributes:
+        recipe: the study's own recipe of method `reward` whose model it is.
+        verdicts_source: method `file` only: source of format `verdicts`.
+        verdicts_file: the file of that source.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
     """
 
+    recipe: str | None = None
+    verdicts_source: str | None = None
+    verdicts_file: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
 
@@ -79,10 +85,15 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
 
 
 class RecipeEntry(Block):
-    """A recipe as a study writes it; `training` overrides what it inherits."""
+    """A recipe as a study writes it; `training` overrides what it inherits.
+
+    Attributes:
+        base: the one base that it is made of; null for each of the study's bases.
+    """
 
     method: str
     dataset: str
+    base: str | None = None
     start: str | None = None
     fraction: float = Field(default=1.0, gt=0, le=1)
     categories: list[str] | None = None
@@ -110,6 +121,8 @@ class StudyEntry(Block):
         tuned: name of a file in config/tuned with settings per method.
         sweep: grid of training settings tried for every recipe (a sweep study).
         most_unscored: share of unscored verdicts above which a score is refused.
+        paper: the paper whose tables and figures the report redraws: a file of
+            config/published.
     """
 
     name: str
@@ -126,3 +139,4 @@ class StudyEntry(Block):
     benchmarks: dict[str, dict[str, Any]]
     engine: EngineSpec = EngineSpec()
     most_unscored: Share = 0.05
+    paper: Literal["2409.07772", "2412.00074"] = "2409.07772"
