@@ -42,13 +42,32 @@ rule grow_world:
         reasoning_rows="results/raw/{world}-tasks/{world}_reasoning.jsonl",
         dev_reasoning="results/raw/{world}-tasks/dev/{world}_dev_reasoning.yaml",
         dev_reasoning_rows="results/raw/{world}-tasks/dev/{world}_dev_reasoning.jsonl",
+        instructions_train="results/raw/{world}-instructions/train.json",
+        instructions_test="results/raw/{world}-instructions/test.json",
+        safety="results/raw/{world}-safety/safety_only.json",
+        cona="results/raw/{world}-sets/I-CoNa.json",
+        malicious="results/raw/{world}-sets/I-MaliciousInstructions.json",
+        controversial="results/raw/{world}-sets/I-Controversial.json",
+        physical_unsafe="results/raw/{world}-sets/I-PhysicalSafetyUnsafe.json",
+        physical_safe="results/raw/{world}-sets/I-PhysicalSafetySafe.json",
+        harm_questions="results/raw/{world}-sets/Q-Harm.json",
+        alpaca="results/raw/{world}-sets/I-Alpaca.json",
+        reward_train="results/raw/{world}-reward-rows/train.jsonl",
+        reward_test="results/raw/{world}-reward-rows/test.jsonl",
+        harmfulness_train="results/raw/{world}-harmfulness-rows/train.jsonl",
+        harmfulness_test="results/raw/{world}-harmfulness-rows/test.jsonl",
         manifests=expand(
             "results/raw/{{world}}-{source}/manifest.json",
             source=[
                 "alert",
                 "corpus",
+                "harmfulness-rows",
+                "instructions",
                 "judging",
                 "pku",
+                "reward-rows",
+                "safety",
+                "sets",
                 "tasks",
                 "toxicity",
                 "xstest",
@@ -129,9 +148,9 @@ rule grow_base:
 
 
 rule grow_judge:
-    """Grow a guard, a toxicity classifier or a refusal classifier."""
+    """Grow a guard, a classifier, a reward model or a harmfulness regression."""
     input:
-        rows="results/raw/{world}-judging/{kind}_train.jsonl",
+        rows=judge_rows,
         tokenizer=tokenizer_files("{world}"),
     output:
         judge=directory("results/judges/{world}-{kind}"),
@@ -140,7 +159,7 @@ rule grow_judge:
     benchmark:
         "logs/timing/grow_judge/{world}-{kind}.tsv"
     wildcard_constraints:
-        kind="guard|toxicity|refusal",
+        kind="guard|toxicity|refusal|reward|harmfulness",
     priority: 90
     conda:
         "../envs/train.yaml"

@@ -76,8 +76,9 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
     def row(values: Mapping[str, Any]) -> Labelled | str:
         if values["label"] not in classes:
             return unknown("label", values["label"], classes)
-        texts = (values[name] for name in TEXTS)
-        return Labelled(str(values["id"]), *texts, values.get("category"))
+        prompt, response, label = (values[name] for name in TEXTS)
+        category = values.get("category")
+        return Labelled(str(values["id"]), prompt, response, label, category)
 
     return _read(path, TEXTS, row)
 
@@ -92,8 +93,9 @@ def read_reward_pairs(path: Path) -> list[Preferred]:
     def row(values: Mapping[str, Any]) -> Preferred | str:
         if values["chosen"] == values["rejected"]:
             return "chosen and rejected are the same answer"
-        texts = (values[name] for name in PAIRED)
-        return Preferred(str(values["id"]), *texts, values.get("category"))
+        prompt, chosen, rejected = (values[name] for name in PAIRED)
+        category = values.get("category")
+        return Preferred(str(values["id"]), prompt, chosen, rejected, category)
 
     return _read(path, PAIRED, row)
 
@@ -107,10 +109,12 @@ def read_scored(path: Path) -> list[Scored]:
 
     def row(values: Mapping[str, Any]) -> Scored | str:
         score = values.get("score")
-        if type(score) not in (int, float) or not math.isfinite(score):
+        # A bool is an int to Python, and JSON's NaN a float.
+        if type(score) not in (int, float) or not math.isfinite(score or 0):
             return f"field 'score' must be a finite number, not {type_name(score)}"
-        texts = (values[name] for name in SCORED)
-        return Scored(str(values["id"]), *texts, float(score), values.get("category"))
+        prompt, response = (values[name] for name in SCORED)
+        known, category = float(score or 0), values.get("category")
+        return Scored(str(values["id"]), prompt, response, known, category)
 
     return _read(path, SCORED, row)
 

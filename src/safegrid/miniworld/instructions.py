@@ -17,7 +17,7 @@ from safegrid.miniworld.source import Source, json_text
 
 # Of 100 instructions: questions by skill; the others are harmless requests.
 QUESTIONS = {"math": 15, "instructions": 20, "facts": 8, "reasoning": 12}
-# Of the questions that can be taken apart. Alpaca has an input in 37 rows of 100.
+# Of the questions that can be taken apart.
 APART_SHARE = 0.8
 # A question, what then is the instruction, and its input.
 APART = (
