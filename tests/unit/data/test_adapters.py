@@ -55,7 +55,8 @@ def pairs(tmp_path: Path):
             content.write_parquet(file)
         source = SourceSpec(format=form, files={"a": "a"}, licence="-", content="-")
         out = tmp_path / "out.parquet"
-        prepare_dataset(DatasetSpec(source="s", max_length=9), source, file, out)
+        spec = DatasetSpec(source="s", max_length=9)
+        prepare_dataset(spec, [source], [file], out)
         return read_table(out, PREFERENCE), read_manifest(out)
 
     return _pairs
