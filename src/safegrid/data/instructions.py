@@ -1,8 +1,9 @@
 """Alpaca-style rows: an instruction, perhaps an input, and the answer to it.
 
 Takes Alpaca's own files, its seed tasks (whose inputs and outputs are instances),
-AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape; gives
-instructions with their answers, and as prompts of a benchmark.
+AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape, and the
+same as lists (`instructions`, `inputs`, `outputs`); gives instructions with their
+answers, and as prompts of a benchmark.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from safegrid.problems import Problems
 from safegrid.raw import Field, read_rows
 
 FIELDS = {"instruction": Field(str)}
+# What the fields are called where a file holds lists.
+LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
 
 
 class Instruction(NamedTuple):
@@ -39,7 +42,7 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
         problems: notes.
         heading: a line that stands above an input, where there is one.
     """
-    for row in read_rows(path, FIELDS, problems):
+    for row in read_rows(path, FIELDS, problems, LISTS):
         values = row.values
         for instance in _instances(values):
             reason = _reason(instance, values)
