@@ -17,7 +17,7 @@ from safegrid.config.checks import (
     check_study,
     check_texts,
 )
-from safegrid.config.data import SourceSpec
+from safegrid.config.data import ANSWERED, SourceSpec
 from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.lock import Lock
@@ -235,6 +235,14 @@ def _check_benchmark(
             f"{key}.judges",
             f"metric {spec.metric!r} needs a judge of kind"
             f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
+        )
+    if spec.prompts and "reference" in kinds and spec.prompts.kind not in ANSWERED:
+        documents.problems.add(
+            where,
+            f"{key}.judges",
+            f"a judge of kind 'reference' needs prompts with a known answer, and kind"
+            f" {spec.prompts.kind!r} has none; expected one of"
+            f" {', '.join(sorted(ANSWERED))}",
         )
     if spec.metric == "capability":
         if not spec.tasks:

@@ -5,7 +5,7 @@ AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape; g
 instructions with their answers, and as prompts of a benchmark.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +48,21 @@ def read(path: Path, problems: Problems) -> Iterator[Instruction]:
 
 def read_prompts(path: Path, problems: Problems) -> Iterator[Prompt]:
     """Read the instructions as prompts; their answers are left out."""
-    for number, row in enumerate(read(path, problems), start=1):
+    return _prompts(read(path, problems))
+
+
+def read_answered(path: Path, problems: Problems) -> Iterator[Prompt]:
+    """Read the instructions as prompts with their answers as references.
+
+    An instruction whose answer is empty has none.
+    """
+    rows = list(read(path, problems))
+    for prompt, row in zip(_prompts(rows), rows, strict=True):
+        yield prompt._replace(reference=row.response.strip() or None)
+
+
+def _prompts(rows: Iterable[Instruction]) -> Iterator[Prompt]:
+    for number, row in enumerate(rows, start=1):
         cluster = item_of(row.prompt)
         yield Prompt(f"instruction-{number}", row.prompt, cluster, category=row.origin)
 
