@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.data import PromptKind
+from safegrid.config.data import PromptKind, PromptSpec
 from safegrid.data import (
     alert,
     behaviours,
@@ -30,7 +30,11 @@ class Prompts(NamedTuple):
     counts: dict[str, int]
 
 
-def _read_alert(file: Path, plain: Path | None) -> Prompts:
+# Takes the file, the benchmark's block and its plain file, where it names one.
+Reader = Callable[[Path, PromptSpec, Path | None], Prompts]
+
+
+def _read_alert(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=False)
     rows = [
         Prompt(
@@ -46,7 +50,7 @@ def _read_alert(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_wrapper": bare, **_clusters(rows)})
 
 
-def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
+def _read_adversarial(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=True)
     texts: dict[str, list[str]] = {}
     for item in _requests(plain, adversarial=False) if plain is not None else []:
@@ -72,7 +76,7 @@ def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, items | _clusters(rows))
 
 
-def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
+def _read_toxicity(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     problems = Problems(file)
     openings = list(realtoxicityprompts.read(file, problems))
     problems.raise_any()
@@ -90,12 +94,23 @@ def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_score": without, **_clusters(rows)})
 
 
-def _plain(
-    read: Callable[[Path, Problems], Iterable[Prompt]],
-) -> Callable[[Path, Path | None], Prompts]:
+def _instructions(answered: bool) -> Reader:
+    """Make a reader of instructions, with their answers as references or without."""
+
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
+        def read(path: Path, problems: Problems) -> Iterable[Prompt]:
+            heading = spec.input_heading
+            return instructions.read_prompts(path, problems, heading, answered)
+
+        return _plain(read)(file, spec, plain)
+
+    return _read
+
+
+def _plain(read: Callable[[Path, Problems], Iterable[Prompt]]) -> Reader:
     """Make a reader of an adapter that gives prompts as they are."""
 
-    def _read(file: Path, plain: Path | None) -> Prompts:
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
         problems = Problems(file)
         rows = list(read(file, problems))
         problems.raise_any()
@@ -115,7 +130,7 @@ def _clusters(rows: list[Prompt]) -> dict[str, int]:
     return {"clusters": len({row.cluster for row in rows})}
 
 
-READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
+READERS: dict[PromptKind, Reader] = {
     "alert": _read_alert,
     "alert_adversarial": _read_adversarial,
     "toxicity": _read_toxicity,
@@ -124,8 +139,8 @@ READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
     "harmbench": _plain(behaviours.read_harmbench),
     "advbench": _plain(behaviours.read_advbench),
     "safety_tuned_llamas": _plain(safety_tuned_llamas.read),
-    "instructions": _plain(instructions.read_prompts),
-    "answered_instructions": _plain(instructions.read_answered),
+    "instructions": _instructions(answered=False),
+    "answered_instructions": _instructions(answered=True),
     "boolq": _plain(questions.read_boolq),
     "openbookqa": _plain(questions.read_openbookqa),
     "openbookqa_words": _plain(questions.read_openbookqa_words),
