@@ -77,6 +77,13 @@ def read_prompts(
         )
 
 
+def _prompt(instruction: str, given: str | None, heading: str) -> str:
+    if not (given and given.strip()):
+        return instruction
+    below = f"{heading}\n{given}" if heading else given
+    return f"{instruction}\n\n{below}"
+
+
 def _instances(values: dict[str, Any]) -> list[Any]:
     instances = values.get("instances", [values])
     return instances if isinstance(instances, list) and instances else [None]
