@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.formats import type_name
+from safegrid.formats import Row, type_name
 from safegrid.problems import Problems, describe
-from safegrid.raw import Field, Row, Unique, read_rows
+from safegrid.raw import Field, Unique, read_rows
 
 BOOLQ = {"question": Field(str), "passage": Field(str), "answer": Field(bool)}
 OPENBOOKQA = {"id": Field(str), "answerKey": Field(str)}
