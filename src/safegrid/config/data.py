@@ -22,6 +22,7 @@ Format = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "questions",
     "prompts_csv",
     "labelled",
     "lm_eval",
@@ -61,6 +62,13 @@ PromptKind = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "answered_instructions",
+    "boolq",
+    "openbookqa",
+    "openbookqa_words",
+    "piqa",
+    "piqa_words",
+    "single_word",
     "prompts_csv",
 ]
 
@@ -83,8 +91,27 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
     "advbench": "advbench",
     "safety_tuned_llamas": "safety_tuned_llamas",
     "instructions": "instructions",
+    "answered_instructions": "instructions",
+    "boolq": "questions",
+    "openbookqa": "questions",
+    "openbookqa_words": "questions",
+    "piqa": "questions",
+    "piqa_words": "questions",
+    "single_word": "questions",
     "prompts_csv": "prompts_csv",
 }
+# The kinds whose prompts carry a known answer, which a judge can hold theirs against.
+ANSWERED: frozenset[PromptKind] = frozenset(
+    {
+        "answered_instructions",
+        "boolq",
+        "openbookqa",
+        "openbookqa_words",
+        "piqa",
+        "piqa_words",
+        "single_word",
+    }
+)
 
 
 class SourceSpec(Upstream):
@@ -116,7 +143,7 @@ class PromptSpec(Block):
             about the safe ones.
         limit: prompts to keep, drawn by `seed`; null for all.
         seed: rules which prompts a limit keeps.
-        input_heading: kind `instructions` only: line that stands above an
+        input_heading: kinds of instructions only: line that stands above an
             instruction's input, where it has one.
     """
 
@@ -134,6 +161,11 @@ class PromptSpec(Block):
         if self.plain is not None and self.kind != "alert_adversarial":
             raise ValueError(
                 f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        if self.label is not None and self.kind in ANSWERED:
+            raise ValueError(
+                f"`label` would stand where prompts of kind {self.kind!r} have their"
+                " known answer: remove it"
             )
         return self
 
