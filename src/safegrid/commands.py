@@ -147,7 +147,7 @@ COMMANDS: dict[str, Command] = {
         "judge.run:judge",
         "Turn responses into verdicts.",
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
-        " store:path out:path fresh:flag?",
+        " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
     ),
     "measure": _command(
         "judge.measure:measure",

@@ -91,12 +91,19 @@ class Study(Grid):
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none for rules."""
-        if self.config.judges[judge].method == "rules":
+        """Folders of a judge's model; the base for a likelihood, none without a model."""
+        if self.config.judges[judge].method != "model":
             return []
         if self.config.judges[judge].kind == "likelihood":
             return [f"results/bases/{base}"]
         return [f"results/judges/{judge}"]
+
+    def verdicts_file(self, judge: str) -> list[str]:
+        """The file of a judge's verdicts from elsewhere; empty for all others."""
+        entry = self.config.judges[judge]
+        if entry.method != "file":
+            return []
+        return [self.raw(str(entry.verdicts_source), str(entry.verdicts_file))]
 
     def measured(self) -> list[str]:
         """The judges of this study that have labelled rows to be measured on."""

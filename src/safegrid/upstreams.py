@@ -89,8 +89,7 @@ class Upstreams:
         config = self._study.config
         sources = self._source_files()
         bases = dict.fromkeys(model.base for model in self._study.models)
-        judges = {j for spec in self._study.prompted.values() for j in spec.judges}
-        used = [j for j in sorted(judges) if _has_folder(config.judges[j])]
+        used = [j for j in sorted(self._judges) if _has_folder(config.judges[j])]
         found = [
             *(self._item("base", n, config.bases[n]) for n in bases),
             *(self._item("judge", n, config.judges[n]) for n in used),
@@ -100,6 +99,11 @@ class Upstreams:
             ),
         ]
         return [item for item in found if item.entry.world is None]
+
+    @property
+    def _judges(self) -> set[str]:
+        """The judges that the study asks."""
+        return {j for spec in self._study.prompted.values() for j in spec.judges}
 
     @property
     def fetched(self) -> list[Item]:
@@ -203,8 +207,12 @@ class Upstreams:
         for judge in self._study.measured():
             entry = config.judges[judge]
             yield str(entry.labelled_source), str(entry.labelled_file)
+        for judge in sorted(self._judges):
+            entry = config.judges[judge]
+            if entry.method == "file":
+                yield str(entry.verdicts_source), str(entry.verdicts_file)
 
 
 def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a model of its own: likelihoods are bases, rules none."""
+    """Whether a judge has a model of its own: likelihoods are bases, rules and files none."""
     return judge.kind != "likelihood" and judge.method == "model"

@@ -32,6 +32,12 @@ class Item:
     failed: bool = False
 
     @property
+    def request(self) -> str:
+        """What the user said last."""
+        turns = (m["content"] for m in self.messages[::-1] if m["role"] == "user")
+        return next(turns, "")
+
+    @property
     def answer(self) -> str:
         """The whole answer as a reader sees it."""
         return self.prefill + self.text
