@@ -215,9 +215,14 @@ class Study(Grid):
         return f"{self.root}/inventory/{model}/cells/{cell.benchmark}.json"
 
     def judge_kinds(self, benchmark: str) -> dict[str, str]:
-        """The judges of a benchmark with their kinds, in the order of their files."""
-        judges = self.config.benchmarks[benchmark].judges
-        return {judge: self.config.judges[judge].kind for judge in judges}
+        """The judges of a benchmark with their kinds, in the order of their files.
+
+        A judge of kind `reference` goes by what it compares, which is what it measures.
+        """
+        judges = {
+            j: self.config.judges[j] for j in self.config.benchmarks[benchmark].judges
+        }
+        return {name: judge.compare or judge.kind for name, judge in judges.items()}
 
     def base_answers(self) -> list[str]:
         """What every base, untouched, gave to every benchmark."""

@@ -44,8 +44,13 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "bases": BaseEntry,
     "judges": JudgeEntry,
 }
-# The kind of judge without which a metric has no score at all.
-NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
+# The kinds of judge of which a metric needs one: without it there is no score at all.
+NEEDED = {
+    "safety": ("guard",),
+    "toxicity": ("toxicity",),
+    "over_refusal": ("refusal",),
+    "helpfulness": ("reference", "entailment", "reward"),
+}
 
 
 @dataclass(frozen=True)
@@ -223,13 +228,13 @@ def _check_benchmark(
             where, key, "the name is taken by the mean of the safety benchmarks"
         )
     kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
-    needed = NEEDED.get(spec.metric)
-    if kinds and needed and needed not in kinds:
+    needed = NEEDED.get(spec.metric, ())
+    if kinds and needed and not kinds.intersection(needed):
         documents.problems.add(
             where,
             f"{key}.judges",
-            f"metric {spec.metric!r} needs a judge of kind {needed!r}, got kinds"
-            f" {', '.join(sorted(kinds))}",
+            f"metric {spec.metric!r} needs a judge of kind"
+            f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
         )
     if spec.metric == "capability":
         if not spec.tasks:
