@@ -49,6 +49,8 @@ NO_JOBS = {
     "probe-node",
     "end-run",
     "readme",
+    "import-verdicts",
+    "score-verdicts",
     "engine",
     "nursery",
     "stop-engines",
@@ -154,6 +156,17 @@ COMMANDS: dict[str, Command] = {
         "Measure a judge on labelled rows that it did not train on.",
         "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
         " engine:EngineSpec store:path out:path",
+    ),
+    "import-verdicts": _command(
+        "imported:import_verdicts",
+        "Read verdicts of elsewhere on one model's answers to one benchmark.",
+        "prompts:path benchmark:text model:text verdicts:texts out:path kind:text?"
+        " words:texts? threshold:float?",
+    ),
+    "score-verdicts": _command(
+        "imported:score_verdicts",
+        "Score what import-verdicts read, as one table.",
+        "imported:paths out:path most_unscored:float? seed:int?",
     ),
     "engine": _command(
         "engine.main:run_engine",

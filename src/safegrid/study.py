@@ -91,7 +91,7 @@ class Study(Grid):
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none without a model."""
+        """Folders of a judge's model; the base for a likelihood, none without one."""
         if self.config.judges[judge].method != "model":
             return []
         if self.config.judges[judge].kind == "likelihood":

@@ -214,5 +214,5 @@ class Upstreams:
 
 
 def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a model of its own: likelihoods are bases, rules and files none."""
+    """Whether a judge has a folder of its own: a likelihood's model is the base."""
     return judge.kind != "likelihood" and judge.method == "model"

@@ -63,8 +63,8 @@ def _of_guard(spec: JudgeSpec, label: Label, score: Score) -> Reading:
     found = UNSAFE if score >= spec.threshold else SAFE
     if label is not None and words[label] != found:
         return (
-            f"its label and its score say opposite things: a guard's score is P(unsafe),"
-            f" and from threshold {spec.threshold:g} on it is unsafe"
+            "its label and its score say opposite things: a guard's score is"
+            f" P(unsafe), and from threshold {spec.threshold:g} on that is unsafe"
         )
     return _verdict(found, score, label, score)
 
