@@ -158,13 +158,13 @@ COMMANDS: dict[str, Command] = {
         " engine:EngineSpec store:path out:path",
     ),
     "import-verdicts": _command(
-        "imported:import_verdicts",
+        "imported.run:import_verdicts",
         "Read verdicts of elsewhere on one model's answers to one benchmark.",
         "prompts:path benchmark:text model:text verdicts:texts out:path kind:text?"
         " words:texts? threshold:float?",
     ),
     "score-verdicts": _command(
-        "imported:score_verdicts",
+        "imported.run:score_verdicts",
         "Score what import-verdicts read, as one table.",
         "imported:paths out:path most_unscored:float? seed:int?",
     ),

@@ -1,15 +1,8 @@
-"""From published raw files to a table, without any study: verdicts of elsewhere.
-
-`import_verdicts` reads one model's verdicts on one benchmark, `score_verdicts` scores
-what several calls of it read. Both compose functions of several rooms, which meet
-through the files of an import's folder: `prompts.parquet`, `verdicts/{judge}.parquet`
-and `manifest.json`.
-"""
+"""The two subcommands: one reads files of verdicts, the other scores what was read."""
 
 import shutil
-from collections import Counter
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import polars as pl
 
@@ -22,25 +15,18 @@ from safegrid.artifacts import (
     write_json,
     write_table,
 )
-from safegrid.config import JudgeSpec, PromptSpec, SourceSpec
-from safegrid.config.blocks import BY_FILE
-from safegrid.config.checks import NAME
-from safegrid.config.data import PROMPT_FORMATS, PromptKind
+from safegrid.config import PromptSpec, SourceSpec
+from safegrid.config.data import PROMPT_FORMATS
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import ConfigError, DataError
+from safegrid.errors import DataError
+from safegrid.imported.options import Options, judges_of
 from safegrid.judge.imported import import_files
-from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.records import PROMPT, SCORE
 from safegrid.report.imported import imported_table
 from safegrid.report.writing import save
 from safegrid.score.imported import score_imported
 
 PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
-CLASSED: dict[str, dict[str, Any]] = {
-    "refusal": {"classes": list(CLASSES), "positive": REFUSAL},
-    "toxicity": {"classes": ["toxic"], "positive": "toxic"},
-}
-"""The classes of kinds that have some; a toxicity is read by its score."""
 
 
 def import_verdicts(
@@ -71,7 +57,8 @@ def import_verdicts(
         ConfigError: what is wrong with the options, all at once.
         DataError: what is wrong with the files.
     """
-    judges = _judges(verdicts, kind, words, threshold, {model, benchmark})
+    names = (benchmark, model)
+    judges = judges_of(Options(names, kind, words, threshold, verdicts))
     with atomic_directory(out) as folder:
         asked = folder / PROMPTS
         _write_prompts(benchmark, kind, prompts, asked)
@@ -134,50 +121,6 @@ def score_verdicts(
     )
     write_table(out / "scores.parquet", scores, SCORE, about)
     print(save(imported_table(scores, *order), out).text)
-
-
-def _judges(
-    verdicts: list[str],
-    kind: str | None,
-    words: list[str] | None,
-    threshold: float,
-    names: set[str],
-) -> list[tuple[JudgeSpec, Path]]:
-    """Return each judge with its file, or raise all that is wrong with the options."""
-    wrong = []
-    if kind is not None and kind not in PROMPT_FORMATS:
-        kinds = ", ".join(sorted(get_args(PromptKind)))
-        wrong.append(f"--kind {kind!r}: expected one of {kinds}")
-    safe, unsafe = words if words and len(words) == 2 else ("safe", "unsafe")
-    if words is not None and (len(words) != 2 or safe == unsafe):
-        wrong.append("--words: expected the guards' word for safe and that for unsafe")
-    judges = []
-    for text in verdicts:
-        name, _, rest = text.partition("=")
-        its_kind, _, file = rest.partition("=")
-        names.add(name)
-        if its_kind not in BY_FILE or not file:
-            wrong.append(
-                f"--verdicts {text!r}: expected judge=kind=file with a kind of"
-                f" {', '.join(BY_FILE)}"
-            )
-            continue
-        of_guard = {"safe": safe, "unsafe": unsafe, "threshold": threshold}
-        more = CLASSED.get(its_kind, of_guard if its_kind == "guard" else {})
-        spec = JudgeSpec(name=name, kind=its_kind, method="file", **more)
-        judges.append((spec, Path(file)))
-    wrong += [
-        f"{name!r} is no name: letters, digits and _ . + -"
-        for name in sorted(names)
-        if not NAME.fullmatch(name)
-    ]
-    counted = Counter(spec.name for spec, _ in judges)
-    wrong += [f"judge {n!r} is given {c} times" for n, c in counted.items() if c > 1]
-    if not verdicts:
-        wrong.append("--verdicts: expected judge=kind=file, one or more")
-    if wrong:
-        raise ConfigError("import-verdicts:\n" + "\n".join(f"  {w}" for w in wrong))
-    return judges
 
 
 def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
