@@ -212,7 +212,8 @@ class Upstreams:
 def _has_folder(judge: JudgeEntry) -> bool:
     """Whether a judge has a folder of its own.
 
-    Likelihoods are bases, a reward model may be the study's own, rules and files have none.
+    Likelihoods are bases, a reward model may be the study's own, rules and files have
+    none.
     """
     own = judge.kind != "likelihood" and judge.recipe is None
     return own and judge.method == "model"
