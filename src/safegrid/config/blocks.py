@@ -161,6 +161,8 @@ class JudgeSpec(Block):
                 f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
                 f" {self.kind!r}: remove it"
             )
+        if self.kind == "guard" and self.safe == self.unsafe:
+            raise ValueError(f"`safe` and `unsafe` are the same word {self.safe!r}")
         named = self.positive in self.classes or self.kind not in OF_CLASSES
         if self.method == "file" and not named:
             raise ValueError(

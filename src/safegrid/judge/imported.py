@@ -4,7 +4,7 @@ The answers are not here: what the files say of them is all that is known. So it
 the prompts, and as many samples of each as any of the files knows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config import JudgeSpec
 from safegrid.errors import DataError
 from safegrid.judge.by_file import Key, match
-from safegrid.judge.items import Item, unscored
+from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.verdict_file import Told, read_told
 from safegrid.judge.verdicts import count
 from safegrid.problems import Problems
@@ -63,11 +63,26 @@ def import_files(
     _raise_any(problems.values())
     counts = {}
     for spec, path in judges:
-        verdicts = _write(spec, path, prompts, items, found[spec.name], out)
-        aside = len(told[spec.name]) - len(own[spec.name])
-        counts[spec.name] = {**count(items, verdicts), "of_other_cells": aside}
-        # Nothing is known of answers that are not here.
-        del counts[spec.name]["empty"], counts[spec.name]["failed"]
+        aside = {"of_other_cells": len(told[spec.name]) - len(own[spec.name])}
+        verdicts = _verdicts(items, found[spec.name])
+        counts[spec.name] = _counts(items, verdicts) | aside
+        facts = manifest(
+            "import-verdicts",
+            inputs={"prompts": prompts, "verdicts_file": path},
+            params={"judge": spec.model_dump()},
+            **counts[spec.name],
+        )
+        rows = [
+            {
+                "prompt_id": item.prompt_id,
+                "sample": item.sample,
+                "judge": spec.name,
+                **verdict._asdict(),
+            }
+            for item, verdict in zip(items, verdicts, strict=True)
+        ]
+        table = pl.DataFrame(rows, schema=VERDICT)
+        write_table(out / f"{spec.name}.parquet", table, VERDICT, facts)
     return counts
 
 
@@ -109,7 +124,7 @@ def _check_answers(
             )
 
 
-def _raise_any(files: Any) -> None:
+def _raise_any(files: Iterable[Problems]) -> None:
     """Raise what is wrong with all files in one message."""
     said = []
     for problems in files:
@@ -121,28 +136,14 @@ def _raise_any(files: Any) -> None:
         raise DataError("\n".join(said))
 
 
-def _write(
-    spec: JudgeSpec,
-    path: Path,
-    prompts: Path,
-    items: Sequence[Item],
-    found: Mapping[Key, Told],
-    out: Path,
-) -> list[Any]:
-    """Write the verdicts of one judge, an item without one as unscored."""
+def _verdicts(items: Sequence[Item], found: Mapping[Key, Told]) -> list[Verdict]:
+    """Return a verdict for each item, `unscored` where the file has none."""
     silent = unscored("no verdict in the file")
-    keys = [(item.prompt_id, item.sample) for item in items]
-    verdicts = [found[key].verdict if key in found else silent for key in keys]
-    rows = [
-        {"prompt_id": key[0], "sample": key[1], "judge": spec.name, **verdict._asdict()}
-        for key, verdict in zip(keys, verdicts, strict=True)
-    ]
-    facts = manifest(
-        "import-verdicts",
-        inputs={"prompts": prompts, "verdicts_file": path},
-        params={"judge": spec.model_dump()},
-        **count(items, verdicts),
-    )
-    table = pl.DataFrame(rows, schema=VERDICT)
-    write_table(out / f"{spec.name}.parquet", table, VERDICT, facts)
-    return verdicts
+    keys = ((item.prompt_id, item.sample) for item in items)
+    return [found[key].verdict if key in found else silent for key in keys]
+
+
+def _counts(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Count verdicts; of answers that are not here nothing else is known."""
+    counts = count(items, verdicts)
+    return {name: counts[name] for name in ("rows", "labels", "unscored")}

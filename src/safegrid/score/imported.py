@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from safegrid.artifacts import read_table
-from safegrid.records import PROMPT
+from safegrid.records import PROMPT, VERDICT
 from safegrid.score.answers import KEY, TRAITS, Answers, read_verdicts
 from safegrid.score.metrics import NO_JUDGE, Measure, measures, slices
 from safegrid.score.summary import Settings, score_frame, summarise
@@ -61,7 +61,7 @@ def score_imported(
 def _answers(prompts: Path, verdicts: list[Path], judges: Mapping[str, str]) -> Answers:
     """Return answers of which nothing but the verdicts is known."""
     asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
-    keys = pl.read_parquet(verdicts[0], columns=KEY).sort(KEY)
+    keys = read_table(verdicts[0], VERDICT).select(KEY).sort(KEY)
     rows = keys.join(asked, on="prompt_id", how="left", maintain_order="left")
     # An answer that is not here has no text to look at, like one that failed.
     blank = {"text": pl.lit(None, pl.String), "n_tokens": pl.lit(None, pl.Int32)}

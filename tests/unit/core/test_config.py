@@ -399,6 +399,7 @@ def add_entry(root, registry, name, entry):
         ({"method": "model"}, "`verdicts_source` is for method 'file'"),
         ({"kind": "likelihood"}, "method 'file' is for kinds 'guard', 'reward'"),
         ({"kind": "refusal"}, "kind 'refusal' needs `classes`"),
+        ({"safe": "unsafe"}, "are the same word 'unsafe'"),
         ({"verdicts_source": "tolld"}, "no source of that name; did you mean 'told'"),
         ({"verdicts_file": "label"}, "no file of source 'told' of that name"),
         ({"verdicts_source": "mini-xstest", "verdicts_file": "dev"}, "verdicts rows"),

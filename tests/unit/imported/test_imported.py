@@ -226,3 +226,29 @@ def test_an_import_that_stands_twice_is_refused(
     assert "name one of the two" in capsys.readouterr().err
     assert published.score(published.folder)[0] == 1
     assert "no import" in capsys.readouterr().err
+
+
+def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(
+    published: Published,
+) -> None:
+    rows = [
+        {"prompt": text, "sample": s, "score": float(i + s)}
+        for i, text in enumerate(published.texts)
+        for s in range(2)
+    ]
+    file = published.write("two.jsonl", rows[:-1])
+    _, cell = published.bring(f"r=harmfulness={file}")
+    mean = row_of(published.score(cell)[1], "harmfulness_mean")
+    assert (mean["n"], mean["n_unscored"]) == (2 * N - 1, 1)
+
+
+def test_prompts_of_a_study_need_no_kind(published: Published) -> None:
+    judge = f"g=guard={published.guard()}"
+    _, cell = published.bring(judge)
+    prompts = cell / "prompts.parquet"
+    out = published.folder / "again"
+    words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it", "--out", out]
+    assert cli.run(["import-verdicts", *map(str, words), "--verdicts", judge]) == 0
+    names = ("prompts.parquet", "verdicts/g.parquet")
+    for name in names:
+        assert (out / name).read_bytes() == (cell / name).read_bytes()
