@@ -14,7 +14,7 @@ from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config import JudgeSpec
 from safegrid.errors import DataError
 from safegrid.judge.by_file import Key, match
-from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.judge.items import Item, unscored
 from safegrid.judge.verdict_file import Told, read_told
 from safegrid.judge.verdicts import count
 from safegrid.problems import Problems
@@ -46,52 +46,81 @@ def import_files(
     Raises:
         DataError: what is wrong with any of the files, all at once.
     """
-    problems = {spec.name: Problems(path) for spec, path in judges}
-    told = {s.name: read_told(path, s, problems[s.name]) for s, path in judges}
-    own = {name: [r for r in rows if _is_of(r, cell)] for name, rows in told.items()}
-    samples = 1 + max((row.sample for rows in own.values() for row in rows), default=0)
+    files = [_File(spec, path, cell) for spec, path in judges]
+    samples = 1 + max((row.sample for f in files for row in f.own), default=0)
     items = _items(prompts, samples)
     answers: dict[Key, str] = {}
-    found = {}
-    for spec, _ in judges:
-        noted = problems[spec.name]
-        if told[spec.name] and not own[spec.name]:
-            noted.add(1, f"no row is of {_said(cell)}; they are all of others")
-        rows = [row._replace(response=None) for row in own[spec.name]]
-        found[spec.name] = match(rows, items, noted)
-        _check_answers(own[spec.name], found[spec.name], answers, noted)
-    _raise_any(problems.values())
-    counts = {}
-    for spec, path in judges:
-        aside = {"of_other_cells": len(told[spec.name]) - len(own[spec.name])}
-        verdicts = _verdicts(items, found[spec.name])
-        counts[spec.name] = _counts(items, verdicts) | aside
+    for file in files:
+        file.match(items, answers)
+    _raise_any(file.problems for file in files)
+    return {file.spec.name: file.write(items, prompts, out) for file in files}
+
+
+class _File:
+    """One judge's file: what it tells of this cell, and what is wrong with it.
+
+    Attributes:
+        own: its rows of this cell.
+        found: those of them that are of an item.
+    """
+
+    def __init__(self, spec: JudgeSpec, path: Path, cell: Mapping[str, str]) -> None:
+        self.spec, self.path = spec, path
+        self.problems = Problems(path)
+        told = read_told(path, spec, self.problems)
+        self.own = [row for row in told if _is_of(row, cell)]
+        self.aside = len(told) - len(self.own)
+        self.found: dict[Key, Told] = {}
+        if told and not self.own:
+            said = " and ".join(f"{name} {cell[name]!r}" for name in CELL)
+            self.problems.add(1, f"no row is of {said}; they are all of others")
+
+    def match(self, items: Sequence[Item], answers: dict[Key, str]) -> None:
+        """Find the items of the rows; note what cannot be.
+
+        Args:
+            items: what the rows may be of.
+            answers: texts of answers that earlier files named; this one's are added.
+        """
+        # The texts of the items are not here, so there is nothing to hold one against.
+        blind = [row._replace(response=None) for row in self.own]
+        self.found = match(blind, items, self.problems)
+        responses = {row.line: row.response for row in self.own}
+        for key, row in self.found.items():
+            text = responses[row.line]
+            if text is not None and answers.setdefault(key, text) != text:
+                self.problems.add(
+                    row.line,
+                    "its `response` is another text than an earlier file's for the"
+                    " same item: their verdicts are of different answers",
+                )
+
+    def write(self, items: Sequence[Item], prompts: Path, out: Path) -> dict[str, Any]:
+        """Write a verdict for each item, `unscored` where the file has none."""
+        silent = unscored("no verdict in the file")
+        keys = [(item.prompt_id, item.sample) for item in items]
+        verdicts = [self.found[k].verdict if k in self.found else silent for k in keys]
+        rows = [
+            {"prompt_id": k[0], "sample": k[1], "judge": self.spec.name, **v._asdict()}
+            for k, v in zip(keys, verdicts, strict=True)
+        ]
+        counted = count(items, verdicts)
+        # Of answers that are not here nothing else is known.
+        counts = {name: counted[name] for name in ("rows", "labels", "unscored")}
+        counts["of_other_cells"] = self.aside
         facts = manifest(
             "import-verdicts",
-            inputs={"prompts": prompts, "verdicts_file": path},
-            params={"judge": spec.model_dump()},
-            **counts[spec.name],
+            inputs={"prompts": prompts, "verdicts_file": self.path},
+            params={"judge": self.spec.model_dump()},
+            **counts,
         )
-        rows = [
-            {
-                "prompt_id": item.prompt_id,
-                "sample": item.sample,
-                "judge": spec.name,
-                **verdict._asdict(),
-            }
-            for item, verdict in zip(items, verdicts, strict=True)
-        ]
         table = pl.DataFrame(rows, schema=VERDICT)
-        write_table(out / f"{spec.name}.parquet", table, VERDICT, facts)
-    return counts
+        write_table(out / f"{self.spec.name}.parquet", table, VERDICT, facts)
+        return counts
 
 
 def _is_of(row: Told, cell: Mapping[str, str]) -> bool:
     return all(row.cell.get(name, cell[name]) == cell[name] for name in CELL)
-
-
-def _said(cell: Mapping[str, str]) -> str:
-    return " and ".join(f"{name} {cell[name]!r}" for name in CELL)
 
 
 def _items(prompts: Path, samples: int) -> list[Item]:
@@ -101,27 +130,6 @@ def _items(prompts: Path, samples: int) -> list[Item]:
         for prompt_id, messages in asked
         for sample in range(samples)
     ]
-
-
-def _check_answers(
-    told: Sequence[Told],
-    found: Mapping[Key, Told],
-    answers: dict[Key, str],
-    problems: Problems,
-) -> None:
-    """Note rows whose `response` is another than one of a file before; keep the rest.
-
-    A label and a reward of two different answers would make one item of them.
-    """
-    responses = {row.line: row.response for row in told}
-    for key, row in found.items():
-        response = responses[row.line]
-        if response is not None and answers.setdefault(key, response) != response:
-            problems.add(
-                row.line,
-                "its `response` is another text than an earlier file's for the same"
-                " item: their verdicts are of different answers",
-            )
 
 
 def _raise_any(files: Iterable[Problems]) -> None:
@@ -134,16 +142,3 @@ def _raise_any(files: Iterable[Problems]) -> None:
             said.append(str(error))
     if said:
         raise DataError("\n".join(said))
-
-
-def _verdicts(items: Sequence[Item], found: Mapping[Key, Told]) -> list[Verdict]:
-    """Return a verdict for each item, `unscored` where the file has none."""
-    silent = unscored("no verdict in the file")
-    keys = ((item.prompt_id, item.sample) for item in items)
-    return [found[key].verdict if key in found else silent for key in keys]
-
-
-def _counts(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Count verdicts; of answers that are not here nothing else is known."""
-    counts = count(items, verdicts)
-    return {name: counts[name] for name in ("rows", "labels", "unscored")}
