@@ -416,3 +416,23 @@ def test_a_judge_by_file_has_verdicts_and_nothing_of_a_model(root, change, told)
     load_config(root, "mini")
     add_entry(root, "judges", "people", BY_FILE | change)
     assert told in message(root)
+
+
+@pytest.mark.parametrize(
+    ("judge", "right"),
+    [("people", True), ("mini-guard", False), ("mini-toxicity", False)],
+)
+def test_the_best_of_k_are_picked_by_a_score_of_how_good_they_are(root, judge, right):
+    def add(study):
+        prompts = {"source": "mini-alert", "file": "alert", "kind": "alert"}
+        made = {"recipe": "none", "prompts": prompts, "judge": judge}
+        made["decode"] = {"max_new_tokens": 8, "temperature": 1.0, "samples": 4}
+        study["datasets"]["raft"] = {"best_of_k": made, "max_length": 160}
+
+    add_entry(root, "sources", "told", TOLD)
+    add_entry(root, "judges", "people", BY_FILE | {"kind": "reward"})
+    edit(root, add)
+    if right:
+        load_config(root, "tiny")
+    else:
+        assert "whose highest score is not the best answer's" in message(root)
