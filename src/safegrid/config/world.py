@@ -45,6 +45,7 @@ class Rows(Block):
         reward: training pairs of the reward model; `harmfulness`: training rows of
             the harmfulness regression.
         judge_test: held-out rows of each judge.
+        questions: questions of each kind with known answers.
         instructions: everyday instructions with answers; `instructions_test` likewise,
             held out.
         safety: harmful requests with refusals.
@@ -68,6 +69,7 @@ class Rows(Block):
     reward: Positive
     harmfulness: Positive
     judge_test: Positive
+    questions: Positive
     instructions: Positive
     instructions_test: Positive
     safety: Positive

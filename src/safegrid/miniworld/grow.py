@@ -14,6 +14,7 @@ from safegrid.miniworld.instructions import instructions_source, safety_source
 from safegrid.miniworld.judging import judging_source
 from safegrid.miniworld.pku import pku_source
 from safegrid.miniworld.plan import check_apart, make_plan
+from safegrid.miniworld.questions import questions_source
 from safegrid.miniworld.rating import harmfulness_source, reward_source
 from safegrid.miniworld.sets import sets_source
 from safegrid.miniworld.source import Source
@@ -38,6 +39,7 @@ WRITERS = {
     "pku": pku_source,
     "judging": judging_source,
     "corpus": corpus_source,
+    "questions": questions_source,
     "instructions": instructions_source,
     "safety": safety_source,
     "sets": sets_source,
