@@ -25,6 +25,10 @@ JudgeKind = Literal[
     "entailment",
     "reference",
 ]
+# The kinds whose verdicts may come from elsewhere.
+BY_FILE = ("guard", "reward", "harmfulness", "toxicity", "refusal")
+# Those of them that say one of several classes.
+OF_CLASSES = ("toxicity", "refusal")
 Compare = Literal["exact_choice", "contains", "bleu", "rouge_l", "bertscore"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -156,6 +160,19 @@ class JudgeSpec(Block):
             raise ValueError(
                 "method 'rules' is for kinds 'refusal' and 'reference', not"
                 f" {self.kind!r}: remove it"
+            )
+        if self.method == "file" and self.kind not in BY_FILE:
+            raise ValueError(
+                f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
+                f" {self.kind!r}: remove it"
+            )
+        if self.kind == "guard" and self.safe == self.unsafe:
+            raise ValueError(f"`safe` and `unsafe` are the same word {self.safe!r}")
+        named = self.positive in self.classes or self.kind not in OF_CLASSES
+        if self.method == "file" and not named:
+            raise ValueError(
+                f"kind {self.kind!r} needs `classes`, the labels that its file may"
+                " hold, and `positive`, one of them"
             )
         if (self.compare is None) != (self.kind != "reference"):
             raise ValueError("`compare` belongs to kind 'reference', and it needs one")

@@ -25,6 +25,7 @@ Format = Literal[
     "questions",
     "prompts_csv",
     "labelled",
+    "verdicts",
     "lm_eval",
 ]
 # PKU-SafeRLHF's nineteen, in upstream's order.
@@ -74,6 +75,8 @@ PromptKind = Literal[
 
 # The formats of rows with known labels, which a judge can be measured on.
 LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
+# The format of verdicts from elsewhere, for judges of method `file`.
+VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(

@@ -34,6 +34,12 @@ class Item:
     reference: str | None = None
 
     @property
+    def request(self) -> str:
+        """What the user said last."""
+        turns = (m["content"] for m in self.messages[::-1] if m["role"] == "user")
+        return next(turns, "")
+
+    @property
     def answer(self) -> str:
         """The whole answer as a reader sees it."""
         return self.prefill + self.text
