@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.blocks import JudgeKind
 from safegrid.config.data import LABELLED_FORMATS
 from safegrid.config.sections import StudyDocuments
 
@@ -135,10 +136,16 @@ def _check_labelled(
             documents.problems.unknown(
                 where, f"{name}.labelled_file", file, kind, files
             )
-        elif sources[source].format not in LABELLED_FORMATS:
+        elif sources[source].format not in (formats := _formats(judge.kind)):
             documents.problems.add(
                 where,
                 key,
-                f"source {source!r} is of format {sources[source].format!r}; labelled"
-                f" rows are of {' or '.join(sorted(LABELLED_FORMATS))}",
+                f"source {source!r} is of format {sources[source].format!r}; a judge of"
+                f" kind {judge.kind!r} is measured on rows of"
+                f" {' or '.join(formats) or 'no format: it gives nothing to measure'}",
             )
+
+
+def _formats(kind: JudgeKind) -> list[str]:
+    """Return the formats of labelled rows that a kind of judge is measured on."""
+    return sorted(name for name, kinds in LABELLED_FORMATS.items() if kind in kinds)

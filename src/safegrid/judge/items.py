@@ -22,6 +22,7 @@ class Item:
         prefill: the start of the answer that the model was given.
         text: what the model wrote after it; may be empty, which is an answer too.
         failed: the engine gave no answer at all.
+        reference: an answer that is known to be right, where there is one.
     """
 
     prompt_id: str
@@ -30,6 +31,7 @@ class Item:
     text: str
     prefill: str = ""
     failed: bool = False
+    reference: str | None = None
 
     @property
     def answer(self) -> str:
@@ -47,7 +49,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
-        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token.
+        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
+            reward, harmfulness: the model's output; entailment: a share.
         raw: what was read, for whoever doubts the label.
     """
 
@@ -96,4 +99,5 @@ def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
         text=response["text"],
         prefill=prompt["prefill"] or "",
         failed=response["finish"] == "error",
+        reference=prompt["reference"],
     )
