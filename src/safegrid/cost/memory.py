@@ -2,8 +2,9 @@
 
 Training: weights are loaded in float32 whatever the precision, `precision: bfloat16`
 is autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes
-the logits in tiles; ORPO's trainer makes all of them. Activations are what torch keeps
-for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
+the logits in tiles; ORPO's trainer makes all of them; a reward model has one number a
+token. Activations are what torch keeps for the backward, counted on small models
+(`tests/unit/cost/test_activations.py`).
 """
 
 from collections.abc import Sequence
@@ -209,6 +210,9 @@ def _activations(shape: ShapeSpec, training: Training, tokens: int) -> float:
 def _logits(
     shape: ShapeSpec, training: Training, trainer: Trainer, tokens: int
 ) -> float:
+    if trainer == "reward":
+        # One number a token, with the hidden states' gradients.
+        return float(4 * tokens * (shape.width + 2))
     if trainer == "orpo":
         return float(ORPO_LOGIT[training.precision] * shape.vocabulary * tokens)
     tile = BYTES[training.precision] * min(tokens, TILE_TOKENS) * TILE_WORDS
