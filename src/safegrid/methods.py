@@ -39,8 +39,7 @@ class Method:
             the loss; `needed`: at zero this would silently be another method.
         across: whether the loss looks across the pairs of a micro-batch, so that
             accumulating eight micro-batches of one is not one micro-batch of eight.
-        answers: whether what it makes is asked for answers; a reward model gives a
-            number for one.
+        answers: whether its models answer; a reward model's give scores.
     """
 
     name: str

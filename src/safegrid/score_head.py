@@ -38,7 +38,7 @@ def with_score_head(
     from transformers import AutoModelForSequenceClassification
 
     with torch.device("meta"):
-        classifier: Any = AutoModelForSequenceClassification.from_config(config)
+        classifier: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     setattr(classifier, classifier.base_model_prefix, model.base_model)
     body = next(model.base_model.parameters())
     with torch.random.fork_rng(devices=[]):

@@ -54,6 +54,7 @@ LEVELS = {
         "miniworld",
         "report",
         "score",
+        "synthesize",
         "train",
         "workflow",
     },
