@@ -7,6 +7,8 @@ fresh head here, without a second copy of its weights.
 
 from typing import TYPE_CHECKING, Any
 
+from safegrid.errors import DataError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -33,10 +35,18 @@ def with_score_head(
         model: a language model; it is of no use of its own afterwards.
         config: as `score_config` made it.
         seed: rules the head's first values, drawn as transformers draws them.
+
+    Raises:
+        DataError: transformers has no such model of this family.
     """
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise DataError(
+            f"transformers has no sequence classifier of family {config.model_type!r},"
+            " so a reward model cannot be made of it; take a base of another family"
+        )
     with torch.device("meta"):
         classifier: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     setattr(classifier, classifier.base_model_prefix, model.base_model)

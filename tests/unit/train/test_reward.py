@@ -141,6 +141,15 @@ def test_the_runs_seed_rules_the_heads_first_values(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_a_family_without_a_classifier_is_told() -> None:
+    from transformers import MambaConfig
+
+    from safegrid.score_head import with_score_head
+
+    with pytest.raises(DataError, match="no sequence classifier of family 'mamba'"):
+        with_score_head(None, MambaConfig())  # type: ignore[arg-type]
+
+
 def test_a_judge_reads_what_the_reward_model_was_trained_on(
     base: Path, pairs: Path, kit: Any
 ) -> None:
