@@ -9,11 +9,17 @@ token. Activations are what torch keeps for the backward, counted on small model
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
-from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.config.blocks import EngineSpec, JudgeSpec, Lora, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.cost.flops import BYTES
 from safegrid.methods import Trainer
+
+# What an engine does: write answers, score given ones, or classify them.
+Use = Literal["write", "score", "classify"]
+# Kinds of judge that are language models; the others have a few outputs a text.
+CAUSAL = ("guard", "likelihood")
 
 # Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot
 # use have the rest. A guess.
@@ -139,8 +145,15 @@ def reference_memory(
     )
 
 
+def judge_use(spec: JudgeSpec) -> Use:
+    """Return what the engine of a judge does."""
+    if spec.kind not in CAUSAL:
+        return "classify"
+    return "write" if spec.category_tokens else "score"
+
+
 def engine_memory(
-    shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, written: bool
+    shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, use: Use
 ) -> Memory:
     """Return what an engine holds at its peak.
 
@@ -148,8 +161,9 @@ def engine_memory(
         shape: of its model, adapters merged.
         engine: the study's.
         gpu: where it runs; vLLM fills a share of it with its cache.
-        written: whether it writes answers, or scores given ones.
+        use: what it does.
     """
+    written = use == "write"
     size = BYTES[engine.dtype]
     weights = float(size * shape.parameters)
     if engine.kind == "vllm":
@@ -160,7 +174,7 @@ def engine_memory(
     return Memory(
         weights=weights,
         activations=float(tokens) * _at_work(shape, size),
-        logits=_scored(shape, places, size, written),
+        logits=0.0 if use == "classify" else _scored(shape, places, size, written),
         cache=(
             float(size * shape.cached * (tokens + ROOM * engine.chunk))
             if written
