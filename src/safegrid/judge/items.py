@@ -22,7 +22,7 @@ class Item:
         prefill: the start of the answer that the model was given.
         text: what the model wrote after it; may be empty, which is an answer too.
         failed: the engine gave no answer at all.
-        reference: an answer that is known to be right, where there is one.
+        reference: the prompt's known answer, where it has one.
     """
 
     prompt_id: str
@@ -32,6 +32,12 @@ class Item:
     prefill: str = ""
     failed: bool = False
     reference: str | None = None
+
+    @property
+    def request(self) -> str:
+        """What the user said last."""
+        turns = (m["content"] for m in self.messages[::-1] if m["role"] == "user")
+        return next(turns, "")
 
     @property
     def answer(self) -> str:
@@ -50,7 +56,8 @@ class Verdict(NamedTuple):
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
         score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
-            reward, harmfulness: the model's output; entailment: a share.
+            reference: how near the answer is to the known one;
+            reward, harmfulness: the output; entailment: a share.
         raw: what was read, for whoever doubts the label.
     """
 
