@@ -31,6 +31,7 @@ LEVELS = {
         "raw",
         "records",
         "runs",
+        "score_head",
         "selection",
         "slurm",
         "spent",
