@@ -117,7 +117,7 @@ def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     return _models_table("all_methods", title, grid, columns, None, notes)
 
 
-ALL: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
+TABLES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
     **{group: partial(group_table, group) for group in TITLES},
     "helpfulness": helpfulness_table,
     "all_methods": all_methods_table,
