@@ -55,7 +55,7 @@ NOT_HERE = (
     " has no such recipe or no such benchmark here."
 )
 LM_EVAL = (
-    "Exact choice: the model writes its answer, as in the paper. lm-eval:"
+    "Accuracy: the model writes which choice it takes, as in the paper. lm-eval:"
     " lm-evaluation-harness compares the likelihoods of the choices. The two are not to"
     " be compared."
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_up_serve import LIKELY
 
+from made_up_serve import LIKELY
 from safegrid.report.defects import DEFECTS
 from safegrid.report.published import read_published
 from safegrid.report.serve_published import PAPERS_NAMES, Published

@@ -7,8 +7,8 @@ import re
 
 import polars as pl
 import pytest
-from made_up_serve import serve_scores
 
+from made_up_serve import serve_scores
 from safegrid.artifacts import manifest, write_table
 from safegrid.errors import ConfigError
 from safegrid.records import RUNS, SCORE
