@@ -69,8 +69,10 @@ LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(
-    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv"}
+    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv", "instructions"}
 )
+# Those of them whose rows have one answer, so that nothing is preferred.
+INSTRUCTION_FORMATS: frozenset[Format] = frozenset({"instructions"})
 PROMPT_FORMATS: dict[PromptKind, Format] = {
     "alert": "alert",
     "alert_adversarial": "alert",
@@ -114,6 +116,8 @@ class PromptSpec(Block):
             about the safe ones.
         limit: prompts to keep, drawn by `seed`; null for all.
         seed: rules which prompts a limit keeps.
+        input_heading: kind `instructions` only: line that stands above an
+            instruction's input, where it has one.
     """
 
     source: str
@@ -123,6 +127,7 @@ class PromptSpec(Block):
     label: Label | None = None
     limit: Positive | None = None
     seed: int = 0
+    input_heading: str = ""
 
     @model_validator(mode="after")
     def _plain_fits_kind(self) -> "PromptSpec":
@@ -142,12 +147,14 @@ class PartSpec(Block):
         limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
             are among those of a larger one. Null for all.
         seed: rules which rows the limit takes.
+        input_heading: line that stands above an instruction's input, where it has one.
     """
 
     source: str
     file: str = "train"
     limit: Positive | None = None
     seed: int = 0
+    input_heading: str = ""
 
 
 class BestOfKSpec(Block):
@@ -214,3 +221,10 @@ class DatasetSpec(Block):
                 f" {' and '.join(given) or 'none'}"
             )
         return self
+
+    @property
+    def rows_from(self) -> list[PartSpec]:
+        """The files that its rows are from; none where a model makes it."""
+        if self.source is not None:
+            return [PartSpec(source=self.source, file=self.file)]
+        return self.parts

@@ -20,6 +20,7 @@ from safegrid.config.checks import (
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
+from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
 from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
@@ -50,10 +51,15 @@ NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
 
 @dataclass(frozen=True)
 class Config:
-    """A study and everything that it names, valid and resolved."""
+    """A study and everything that it names, valid and resolved.
+
+    Attributes:
+        own_bases: the base of each recipe that is made of one base only.
+    """
 
     study: StudyEntry
     recipes: dict[str, Recipe]
+    own_bases: dict[str, str]
     benchmarks: dict[str, BenchmarkSpec]
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
@@ -118,9 +124,12 @@ def load_config(root: Path, name: str) -> Config:
     for stem in UPSTREAM:
         check_grown(read[stem], entries[stem], worlds, problems)
     benchmarks = _benchmarks(documents, judges)
-    recipes = resolve_recipes(documents)
+    recipes, own_bases = resolve_recipes(documents)
+    check_graph(documents, sources)
     used = {
         *([*study.bases, *study.compared] if study is not None else ()),
+        *own_bases.values(),
+        *_pool_judges(study),
         *(judge for spec in benchmarks.values() for judge in spec.judges),
     }
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
@@ -129,6 +138,7 @@ def load_config(root: Path, name: str) -> Config:
     return Config(
         study,
         recipes,
+        own_bases,
         benchmarks,
         judges,
         sources,
@@ -186,6 +196,12 @@ def _templates(
             key = f"{name}.template"
             problems.unknown(str(folder), key, model.template, "template", there)
     return {name: path.read_text(encoding="utf-8") for name, path in there.items()}
+
+
+def _pool_judges(study: StudyEntry | None) -> list[str]:
+    """Return the judges that pick rows of datasets which a model makes."""
+    datasets = study.datasets.values() if study is not None else ()
+    return [spec.best_of_k.judge for spec in datasets if spec.best_of_k is not None]
 
 
 def _benchmarks(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.data import PromptKind
+from safegrid.config.data import PromptKind, PromptSpec
 from safegrid.data import (
     alert,
     behaviours,
@@ -29,7 +29,11 @@ class Prompts(NamedTuple):
     counts: dict[str, int]
 
 
-def _read_alert(file: Path, plain: Path | None) -> Prompts:
+# Takes the file, the benchmark's block and its plain file, where it names one.
+Reader = Callable[[Path, PromptSpec, Path | None], Prompts]
+
+
+def _read_alert(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=False)
     rows = [
         Prompt(
@@ -45,7 +49,7 @@ def _read_alert(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_wrapper": bare, **_clusters(rows)})
 
 
-def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
+def _read_adversarial(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=True)
     texts: dict[str, list[str]] = {}
     for item in _requests(plain, adversarial=False) if plain is not None else []:
@@ -71,7 +75,7 @@ def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, items | _clusters(rows))
 
 
-def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
+def _read_toxicity(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     problems = Problems(file)
     openings = list(realtoxicityprompts.read(file, problems))
     problems.raise_any()
@@ -89,12 +93,17 @@ def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_score": without, **_clusters(rows)})
 
 
-def _plain(
-    read: Callable[[Path, Problems], Iterable[Prompt]],
-) -> Callable[[Path, Path | None], Prompts]:
+def _read_instructions(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
+    def read(path: Path, problems: Problems) -> Iterable[Prompt]:
+        return instructions.read_prompts(path, problems, spec.input_heading)
+
+    return _plain(read)(file, spec, plain)
+
+
+def _plain(read: Callable[[Path, Problems], Iterable[Prompt]]) -> Reader:
     """Make a reader of an adapter that gives prompts as they are."""
 
-    def _read(file: Path, plain: Path | None) -> Prompts:
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
         problems = Problems(file)
         rows = list(read(file, problems))
         problems.raise_any()
@@ -114,7 +123,7 @@ def _clusters(rows: list[Prompt]) -> dict[str, int]:
     return {"clusters": len({row.cluster for row in rows})}
 
 
-READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
+READERS: dict[PromptKind, Reader] = {
     "alert": _read_alert,
     "alert_adversarial": _read_adversarial,
     "toxicity": _read_toxicity,
@@ -123,6 +132,6 @@ READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
     "harmbench": _plain(behaviours.read_harmbench),
     "advbench": _plain(behaviours.read_advbench),
     "safety_tuned_llamas": _plain(safety_tuned_llamas.read),
-    "instructions": _plain(instructions.read_prompts),
+    "instructions": _read_instructions,
     "prompts_csv": _plain(own_prompts.read),
 }

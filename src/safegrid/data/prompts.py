@@ -44,7 +44,7 @@ def prepare_prompts(
         DataError: a file is broken or holds nothing.
     """
     _check(benchmark, spec, source, plain)
-    prompts, counts = READERS[spec.kind](file, plain)
+    prompts, counts = READERS[spec.kind](file, spec, plain)
     drawn = draw([prompt.prompt_id for prompt in prompts], spec.limit, spec.seed)
     kept = [prompt for prompt in prompts if prompt.prompt_id in drawn]
     log.info("%s: %d prompts of %d rows", benchmark, len(kept), len(prompts))

@@ -53,6 +53,7 @@ LEVELS = {
         "miniworld",
         "report",
         "score",
+        "synthesize",
         "train",
         "workflow",
     },
