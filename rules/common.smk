@@ -570,7 +570,7 @@ FIGURES = (
     "curves_likelihoods",
     "curves_margins",
 )
-# Every study's; those of its paper are named in rules/paper_{number}.smk.
+# Every study's; those of its paper are named in rules/report_{number}.smk.
 PUBLISHED = BASEDIR / f"config/published/{STUDY.config.study.paper}.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
 AT_HOME = {

@@ -3,7 +3,7 @@
 Takes: results/{study}/scores.parquet, runs.parquet, inventory/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
-What a study's paper has of its own is in `paper_{number}.smk`.
+What a study's paper has of its own is in `report_{number}.smk`.
 
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
 params hold the hash of its notebook and of the code that the notebook calls: editing

@@ -312,7 +312,7 @@ def test_the_same_scores_give_the_same_bytes(full, published, tmp_path):
 def test_every_paper_has_its_pages_its_numbers_and_its_rules():
     assert set(get_args(StudyEntry.model_fields["paper"].annotation)) == set(PAPERS)
     for number, pages in PAPERS.items():
-        rules = (ROOT / f"rules/paper_{number}.smk").read_text(encoding="utf-8")
+        rules = (ROOT / f"rules/report_{number}.smk").read_text(encoding="utf-8")
         for kind, made in zip(("TABLES", "FIGURES"), pages, strict=True):
             (listed,) = re.findall(rf"^PAPER_{kind} = \((.*?)\)", rules, re.M | re.S)
             assert re.findall(r'"(\w+)"', listed) == list(made)
