@@ -54,11 +54,27 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
             yield Instruction(row.line, prompt, response, values.get("dataset"))
 
 
-def read_prompts(path: Path, problems: Problems, heading: str) -> Iterator[Prompt]:
-    """Read the instructions as prompts; their answers are left out."""
+def read_prompts(
+    path: Path, problems: Problems, heading: str, answered: bool = False
+) -> Iterator[Prompt]:
+    """Read the instructions as prompts.
+
+    Args:
+        path: see `read`; `problems` and `heading` likewise.
+        problems: collects what does not fit.
+        heading: stands over an input.
+        answered: keep the answers as references; an empty one is none. Else they are
+            left out.
+    """
     for number, row in enumerate(read(path, problems, heading), start=1):
-        cluster = item_of(row.prompt)
-        yield Prompt(f"instruction-{number}", row.prompt, cluster, category=row.origin)
+        reference = row.response.strip() if answered else ""
+        yield Prompt(
+            f"instruction-{number}",
+            row.prompt,
+            cluster=item_of(row.prompt),
+            category=row.origin,
+            reference=reference or None,
+        )
 
 
 def _prompt(instruction: str, given: str | None, heading: str) -> str:
