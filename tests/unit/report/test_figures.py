@@ -14,7 +14,7 @@ from safegrid.report.published import read_published
 from safegrid.report.style import COLUMN, SMALL, look, save
 from safegrid.report.trade_off import trade_off
 
-HEAD = "paper,place,item,model,metric,unit,value,source\n"
+HEAD = "paper,place,item,model,metric,unit,value,source,benchmark,n,defect\n"
 PUBLISHED = "config/published/2409.07772.csv"
 TRADE_OFFS = [("safety", "capability"), ("sound_safety", "harmless_lost")]
 
@@ -205,8 +205,9 @@ def test_published_numbers_name_their_place(published):
     ("text", "message"),
     [
         ("paper,item\n1,2\n", "columns"),
-        (f"{HEAD}a,b,c,none,d,percent,,\n", r":2: empty \['source'\]; .* says why"),
-        (f"{HEAD}a,b,c,,d,percent,high,s\n", "not readable"),
+        (f"{HEAD}a,b,c,none,d,percent,,,,,\n", r":2: empty \['source'\]; .* says why"),
+        (f"{HEAD}a,b,c,,d,percent,high,s,,,\n", "not readable"),
+        (f"{HEAD}a,b,c,,d,percent,1,s,,,odd copied\n", r":2: defect \['odd'\]; expec"),
     ],
 )
 def test_published_files_that_are_not_whole_are_refused(tmp_path, text, message):
