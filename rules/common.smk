@@ -104,6 +104,10 @@ def text_documents(wildcards):
     return STUDY.text_documents(wildcards.world)
 
 
+def judge_rows(wildcards):
+    return STUDY.judge_rows(wildcards.world, wildcards.kind)
+
+
 def dataset_files(wildcards):
     return STUDY.dataset_files(wildcards.dataset)
 
