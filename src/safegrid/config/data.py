@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.blocks import Block, Decode, Positive
+from safegrid.config.prefill import PrefillSpec
 from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
@@ -62,6 +63,7 @@ PromptKind = Literal[
     "safety_tuned_llamas",
     "instructions",
     "prompts_csv",
+    "c2_eval",
 ]
 
 # The formats of rows with known labels, which a judge can be measured on.
@@ -82,6 +84,7 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
     "safety_tuned_llamas": "safety_tuned_llamas",
     "instructions": "instructions",
     "prompts_csv": "prompts_csv",
+    "c2_eval": "pku",
 }
 
 
@@ -112,8 +115,11 @@ class PromptSpec(Block):
             of its own.
         label: what every prompt is, where its row does not say; over-refusal is
             about the safe ones.
-        limit: prompts to keep, drawn by `seed`; null for all.
-        seed: rules which prompts a limit keeps.
+        prefills: `c2_eval` only: the beginnings of answers that the requests are asked
+            with; null for the defaults.
+        limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
+            with all its beginnings.
+        seed: rules which prompts a limit keeps, and which opener a beginning has.
     """
 
     source: str
@@ -121,14 +127,19 @@ class PromptSpec(Block):
     kind: PromptKind
     plain: str | None = None
     label: Label | None = None
+    prefills: PrefillSpec | None = None
     limit: Positive | None = None
     seed: int = 0
 
     @model_validator(mode="after")
-    def _plain_fits_kind(self) -> "PromptSpec":
+    def _keys_fit_kind(self) -> "PromptSpec":
         if self.plain is not None and self.kind != "alert_adversarial":
             raise ValueError(
                 f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        if self.prefills is not None and self.kind != "c2_eval":
+            raise ValueError(
+                f"`prefills` is for kind 'c2_eval', not {self.kind!r}: remove it"
             )
         return self
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
-from safegrid.config.data import PromptKind
+from safegrid.config.data import PromptKind, PromptSpec
 from safegrid.data import (
     alert,
     behaviours,
+    c2_eval,
     instructions,
     own_prompts,
     realtoxicityprompts,
@@ -16,20 +16,16 @@ from safegrid.data import (
     xstest,
 )
 from safegrid.data.items import ItemFinder, item_of
-from safegrid.data.rows import Prompt
+from safegrid.data.rows import Prompt, Prompts
 from safegrid.problems import Problems
 
 ADVERSARIAL = "adversarial"
 
 
-class Prompts(NamedTuple):
-    """The prompts of a file, and what was counted while reading it."""
-
-    rows: list[Prompt]
-    counts: dict[str, int]
+Reader = Callable[[PromptSpec, Path, Path | None], Prompts]
 
 
-def _read_alert(file: Path, plain: Path | None) -> Prompts:
+def _read_alert(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=False)
     rows = [
         Prompt(
@@ -45,7 +41,7 @@ def _read_alert(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_wrapper": bare, **_clusters(rows)})
 
 
-def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
+def _read_adversarial(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=True)
     texts: dict[str, list[str]] = {}
     for item in _requests(plain, adversarial=False) if plain is not None else []:
@@ -71,7 +67,7 @@ def _read_adversarial(file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, items | _clusters(rows))
 
 
-def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
+def _read_toxicity(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
     problems = Problems(file)
     openings = list(realtoxicityprompts.read(file, problems))
     problems.raise_any()
@@ -91,10 +87,10 @@ def _read_toxicity(file: Path, plain: Path | None) -> Prompts:
 
 def _plain(
     read: Callable[[Path, Problems], Iterable[Prompt]],
-) -> Callable[[Path, Path | None], Prompts]:
+) -> Reader:
     """Make a reader of an adapter that gives prompts as they are."""
 
-    def _read(file: Path, plain: Path | None) -> Prompts:
+    def _read(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
         problems = Problems(file)
         rows = list(read(file, problems))
         problems.raise_any()
@@ -114,7 +110,7 @@ def _clusters(rows: list[Prompt]) -> dict[str, int]:
     return {"clusters": len({row.cluster for row in rows})}
 
 
-READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
+READERS: dict[PromptKind, Reader] = {
     "alert": _read_alert,
     "alert_adversarial": _read_adversarial,
     "toxicity": _read_toxicity,
@@ -125,4 +121,5 @@ READERS: dict[PromptKind, Callable[[Path, Path | None], Prompts]] = {
     "safety_tuned_llamas": _plain(safety_tuned_llamas.read),
     "instructions": _plain(instructions.read_prompts),
     "prompts_csv": _plain(own_prompts.read),
+    "c2_eval": c2_eval.read_prompts,
 }
