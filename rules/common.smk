@@ -93,6 +93,13 @@ def tokenizer_files(world):
     return [f"{folder}/{name}" for name in names]
 
 
+def judging_rows(wildcards):
+    """Return the rows that a judge is grown from; corrections have a source of theirs."""
+    if wildcards.kind == "correction":
+        return f"results/raw/{wildcards.world}-correction-rows/train.jsonl"
+    return f"results/raw/{wildcards.world}-judging/{wildcards.kind}_train.jsonl"
+
+
 def world_texts(wildcards):
     return STUDY.text_files(wildcards.world)
 

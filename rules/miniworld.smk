@@ -128,10 +128,35 @@ rule grow_base:
         """
 
 
+rule grow_corrections:
+    """Write answers that correct themselves, or do not, with their labels."""
+    output:
+        train="results/raw/{world}-correction-rows/train.jsonl",
+        test="results/raw/{world}-correction-rows/test.jsonl",
+        manifest="results/raw/{world}-correction-rows/manifest.json",
+    log:
+        "logs/grow_corrections/{world}.log",
+    benchmark:
+        "logs/timing/grow_corrections/{world}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        world=world_block,
+        version=VERSIONS["grow"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        train={output.train:q}
+        python -m safegrid grow-corrections \
+            --world {params.world:q} \
+            --out "${{train%/*}}"
+        """
+
+
 rule grow_judge:
-    """Grow a guard, a toxicity classifier or a refusal classifier."""
+    """Grow a guard, a correction judge, a toxicity or a refusal classifier."""
     input:
-        rows="results/raw/{world}-judging/{kind}_train.jsonl",
+        rows=judging_rows,
         tokenizer=tokenizer_files("{world}"),
     output:
         judge=directory("results/judges/{world}-{kind}"),
@@ -140,7 +165,7 @@ rule grow_judge:
     benchmark:
         "logs/timing/grow_judge/{world}-{kind}.tsv"
     wildcard_constraints:
-        kind="guard|toxicity|refusal",
+        kind="guard|toxicity|refusal|correction",
     priority: 90
     conda:
         "../envs/train.yaml"

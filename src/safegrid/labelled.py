@@ -14,6 +14,8 @@ TEXTS = {
     "response": Field(str, filled=False),
     "label": Field(str),
 }
+# The beginning of the response that was given to the model, where rows have one.
+PREFILL = "prefill"
 
 
 class Labelled(NamedTuple):
@@ -23,6 +25,7 @@ class Labelled(NamedTuple):
         id: unlike every other row's.
         category: null of a row that has none.
         annotations: what two people said before they settled on the label, if known.
+        prefill: what stands before the response, and was not the model's choice.
     """
 
     id: str
@@ -31,10 +34,11 @@ class Labelled(NamedTuple):
     label: str
     category: str | None
     annotations: tuple[str, str] | None = None
+    prefill: str = ""
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
-    """Read rows of id, prompt, response, label and, if known, category.
+    """Read rows of id, prompt, response, label and, if known, category and prefill.
 
     Args:
         path: JSON lines, or any other format of `raw.read_rows`.
@@ -54,7 +58,16 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         elif ids.is_new(str(values["id"]), line):
             prompt, response, label = (values[name] for name in TEXTS)
             category = values.get("category")
-            rows.append(Labelled(str(values["id"]), prompt, response, label, category))
+            rows.append(
+                Labelled(
+                    str(values["id"]),
+                    prompt,
+                    response,
+                    label,
+                    category,
+                    prefill=values.get(PREFILL) or "",
+                )
+            )
     problems.raise_any()
     return rows
 
@@ -64,7 +77,8 @@ def _reason(values: dict[str, Any], classes: Sequence[str]) -> str | None:
         return "field 'id' must be text or a whole number"
     if values["label"] not in classes:
         return unknown("label", values["label"], classes)
-    category = values.get("category")
-    if category is not None and not isinstance(category, str):
-        return f"field 'category' must be text or null, not {type_name(category)}"
+    for name in ("category", PREFILL):
+        value = values.get(name)
+        if value is not None and not isinstance(value, str):
+            return f"field {name!r} must be text or null, not {type_name(value)}"
     return None

@@ -91,8 +91,8 @@ class Study(Grid):
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none for rules."""
-        if self.config.judges[judge].method == "rules":
+        """Folders of a judge's model; the base for a likelihood, none without one."""
+        if self.config.judges[judge].method != "model":
             return []
         if self.config.judges[judge].kind == "likelihood":
             return [f"results/bases/{base}"]

@@ -45,7 +45,12 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "judges": JudgeEntry,
 }
 # The kind of judge without which a metric has no score at all.
-NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
+NEEDED = {
+    "safety": "guard",
+    "toxicity": "toxicity",
+    "over_refusal": "refusal",
+    "correction": "correction",
+}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Rows(Block):
         tasks: items of a capability task; `tasks_dev` for the sweep.
         guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
         judge_test: held-out rows of each judge.
+        correction: training rows of the correction judge; null for a world without.
     """
 
     corpus: Positive
@@ -40,6 +41,7 @@ class Rows(Block):
     toxicity_rows: Positive
     refusal: Positive
     judge_test: Positive
+    correction: Positive | None = None
 
     @model_validator(mode="after")
     def _attacks_have_items(self) -> "Rows":
@@ -84,14 +86,15 @@ class Grown(Block):
 
 
 class Judges(Block):
-    """The three judges of a world."""
+    """The judges of a world."""
 
     guard: Grown
     toxicity: Grown
     refusal: Grown
+    correction: Grown | None = None
 
 
-JudgeName = Literal["guard", "toxicity", "refusal"]
+JudgeName = Literal["guard", "toxicity", "refusal", "correction"]
 
 
 class TextFile(Block):

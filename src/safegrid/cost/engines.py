@@ -28,10 +28,10 @@ class Asked:
     def beside(self, spec: JudgeSpec, prompt: float) -> float:
         """Return the tokens that a judge reads beside an answer.
 
-        A guard reads the exchange in its template, a likelihood prompt and answer, a
-        classifier the answer alone.
+        A guard reads the exchange in its template, a correction judge its question
+        around it, a likelihood prompt and answer, a classifier the answer alone.
         """
-        if spec.kind == "guard":
+        if spec.kind in ("guard", "correction"):
             return self.assumed.guard + prompt
         return prompt if spec.kind == "likelihood" else 0.0
 

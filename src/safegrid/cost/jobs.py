@@ -180,7 +180,7 @@ class Planner:
     def _judgements(self) -> Iterator[Job]:
         for cell in self.study.cells(self.study.prompted):
             for name in self.study.config.benchmarks[cell.benchmark].judges:
-                if self.study.config.judges[name].method == "rules":
+                if self.study.config.judges[name].method != "model":
                     continue
                 # A likelihood's model is the base, which answers for itself too.
                 chain = self.study.judge_chain(name, cell.model.base)[0]
@@ -194,7 +194,7 @@ class Planner:
 
     def _measures(self) -> Iterator[Job]:
         for name in self.study.measured():
-            if self.study.config.judges[name].method != "rules":
+            if self.study.config.judges[name].method == "model":
                 job = Job("measure", name, name, self.study.judge_chain(name, "")[0])
                 yield _filled(job, self._measure, name)
 

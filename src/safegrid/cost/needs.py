@@ -253,7 +253,7 @@ def _served(
     for name in used:
         entry = study.config.judges[name]
         writes = entry.category_tokens > 0
-        if entry.method == "rules":
+        if entry.method != "model":
             continue
         for base in bases if entry.kind == "likelihood" else ("",):
             found = judge_shape(study, name, base, root)

@@ -12,6 +12,7 @@ from safegrid.artifacts import manifest, write_json
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.agreement import agreement_of
+from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED, Item
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
@@ -45,9 +46,10 @@ def measure(
     """Write a judge's accuracy, error rates and agreement with the labels as JSON.
 
     Positive is what the judge looks for: a guard's `unsafe`, a classifier's
-    `positive`. Rates are over the rows with a readable verdict; `n_unscored` says how
-    many had none. Every share is {value, low, high, n} with a 95% Wilson interval,
-    its value null where n is 0. Cohen's kappa has the same shape, see `agreement`.
+    `positive`, an answer that is `corrected`. Rates are over the rows with a readable
+    verdict; `n_unscored` says how many had none. Every share is {value, low, high, n}
+    with a 95% Wilson interval, its value null where n is 0. Cohen's kappa has the same
+    shape, see `agreement`.
 
     Args:
         judge: how the judge's model is read.
@@ -125,6 +127,8 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
     """Return the labels that a judge gives, and the positive one."""
     if judge.kind == "guard":
         return (SAFE, UNSAFE), UNSAFE
+    if judge.kind == "correction":
+        return (CONTINUED, CORRECTED), CORRECTED
     if judge.kind == "likelihood":
         raise JudgeError(
             f"judge {judge.name}: kind 'likelihood' gives scores and no labels, so"
@@ -134,7 +138,8 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
 
 
 def _item(row: Labelled) -> Item:
-    return Item(row.id, 0, [{"role": "user", "content": row.prompt}], row.response)
+    asked = [{"role": "user", "content": row.prompt}]
+    return Item(row.id, 0, asked, row.response, row.prefill)
 
 
 def _confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

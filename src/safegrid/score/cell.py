@@ -36,7 +36,7 @@ def score_cell(
 
     Args:
         cell: study, base, recipe, seed, benchmark.
-        metric: "safety", "toxicity" or "over_refusal".
+        metric: "safety", "toxicity", "over_refusal" or "correction".
         judges: the benchmark's judges, name to kind.
         prompts: rows of PROMPT.
         responses: rows of RESPONSE of the cell.
