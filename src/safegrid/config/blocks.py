@@ -153,7 +153,7 @@ class JudgeSpec(Block):
         positive: label of a classifier whose probability is the score.
         classes: labels that a classifier may give, first the one that kappa sets
             against the positive one.
-        yes: correction: the word that says so; `no` likewise.
+        yes_word: correction: the word that says so; `no_word` likewise.
         text: what a `reward` or `harmfulness` model reads, with the places `{prompt}`
             and `{response}`; null for its own chat template.
         wording: correction: the question, with the places `{prompt}`, `{prefill}` and
@@ -176,8 +176,8 @@ class JudgeSpec(Block):
     category_tokens: int = Field(default=0, ge=0)
     positive: str = ""
     classes: list[str] = []
-    yes: str = "yes"
-    no: str = "no"
+    yes_word: str = "yes"
+    no_word: str = "no"
     wording: str | None = None
     text: str | None = None
     second: str | None = None

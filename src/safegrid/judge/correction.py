@@ -35,7 +35,7 @@ def read_correction(
     Raises:
         JudgeError: the words cannot be written or told apart by their tokens.
     """
-    words = Words(spec.no, spec.yes, CONTINUED, CORRECTED)
+    words = Words(spec.no_word, spec.yes_word, CONTINUED, CORRECTED)
     shown = [question(spec, item) for item in items]
     texts = [spec.prefix] * len(items)
     contexts, ids = word_contexts(spec.name, words, chat, items, shown, texts)
@@ -80,7 +80,7 @@ def question(spec: JudgeSpec, item: Item) -> list[Message]:
     """Return what a judge is asked about an answer, as a conversation of one turn."""
     request = "\n\n".join(turn["content"] for turn in item.messages)
     text = correction_question(
-        spec.wording, request, item.prefill, item.text, spec.yes, spec.no
+        spec.wording, request, item.prefill, item.text, spec.yes_word, spec.no
     )
     return [{"role": "user", "content": text}]
 
@@ -101,7 +101,7 @@ def _verdict(spec: JudgeSpec, told: Told) -> Verdict:
     if told.refused:
         return unscored(json.dumps({"refused": told.refused}, ensure_ascii=False))
     raw = json.dumps({"text": told.text, "finish": told.finish}, ensure_ascii=False)
-    found = said(told.text, spec.yes, spec.no)
+    found = said(told.text, spec.yes_word, spec.no_word)
     if found is None:
         return Verdict(UNSCORED, None, [], raw)
     return Verdict(CORRECTED if found else CONTINUED, float(found), [], raw)

@@ -57,7 +57,7 @@ def test_a_wording_of_ones_own_needs_its_places() -> None:
 def test_the_registrys_miniature_judge_is_asked_as_it_was_grown() -> None:
     entry = yaml.safe_load(JUDGES.read_text())["mini-correction"]
     spec = JudgeSpec(name="c", kind="correction", wording=entry["wording"])
-    assert (spec.wording, spec.yes, spec.no) == (WORDING, YES, NO)
+    assert (spec.wording, spec.yes_word, spec.no_word) == (WORDING, YES, NO)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_judge_reads_its_question_and_its_words_where_they_would_stand(
 def test_words_that_cannot_be_told_apart_are_refused(
     run_judge: Any, base_folder: Path, fake_engine: Any
 ) -> None:
-    spec = JudgeSpec(name="c", kind="correction", yes="no")
+    spec = JudgeSpec(name="c", kind="correction", yes_word="no")
     with pytest.raises(JudgeError, match="begin alike"):
         run_judge(spec, base_folder, ["x"])
 
