@@ -80,7 +80,7 @@ def question(spec: JudgeSpec, item: Item) -> list[Message]:
     """Return what a judge is asked about an answer, as a conversation of one turn."""
     request = "\n\n".join(turn["content"] for turn in item.messages)
     text = correction_question(
-        spec.wording, request, item.prefill, item.text, spec.yes_word, spec.no
+        spec.wording, request, item.prefill, item.text, spec.yes_word, spec.no_word
     )
     return [{"role": "user", "content": text}]
 
