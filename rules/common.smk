@@ -70,10 +70,13 @@ if UNCHECKED:
 
 wildcard_constraints:
     study=one_of([STUDY.name]),
-    base=one_of(STUDY.bases),
+    base=one_of(STUDY.all_bases),
     recipe=one_of(["none", *STUDY.config.recipes]),
-    benchmark=one_of(STUDY.config.benchmarks),
-    dataset=one_of(STUDY.config.study.datasets),
+    benchmark=one_of([*STUDY.config.benchmarks, *STUDY.pools]),
+    dataset=one_of(STUDY.prepared),
+    made=one_of(STUDY.made),
+    # A dataset, or one that a model makes with that model's seed.
+    rows=rf"(?:{one_of(STUDY.prepared)}|(?:{one_of(STUDY.made)})/seed\d+)",
     judge=one_of(STUDY.config.judges),
     world=one_of(STUDY.config.worlds),
     seed=r"\d+",
@@ -108,21 +111,46 @@ def text_documents(wildcards):
     return STUDY.text_documents(wildcards.world)
 
 
-def dataset_file(wildcards):
-    return STUDY.dataset_file(wildcards.dataset)
+def dataset_files(wildcards):
+    return STUDY.dataset_files(wildcards.dataset)
 
 
 def dataset_block(wildcards):
     return STUDY.config.study.datasets[wildcards.dataset].model_dump_json()
 
 
-def dataset_source(wildcards):
-    spec = STUDY.config.study.datasets[wildcards.dataset]
-    return STUDY.source_block(spec.source)
+def dataset_sources(wildcards):
+    parts = STUDY.config.study.datasets[wildcards.dataset].rows_from
+    return [STUDY.source_block(part.source) for part in parts]
+
+
+def dataset_rows(wildcards):
+    return STUDY.dataset(wildcards.base, wildcards.rows)
+
+
+def dataset_of(wildcards):
+    """The block of a dataset behind rows, whichever model made them."""
+    return STUDY.config.study.datasets[wildcards.rows.partition("/")[0]]
 
 
 def dataset_max_length(wildcards):
-    return STUDY.config.study.datasets[wildcards.dataset].max_length
+    return dataset_of(wildcards).max_length
+
+
+def made_block(wildcards):
+    return STUDY.made[wildcards.made].model_dump_json()
+
+
+def pool_cell(wildcards):
+    return STUDY.pool_cell(wildcards.made, wildcards.base, int(wildcards.seed))
+
+
+def pool_responses(wildcards):
+    return STUDY.responses(pool_cell(wildcards))
+
+
+def pool_verdicts(wildcards):
+    return STUDY.verdicts(pool_cell(wildcards))
 
 
 def prompt_file(wildcards):
@@ -149,8 +177,12 @@ def benchmark_block(field):
     )
 
 
+def asked_version(wildcards):
+    return STUDY.asked[wildcards.benchmark].version
+
+
 def decode_block(wildcards):
-    return STUDY.config.benchmarks[wildcards.benchmark].decode.model_dump_json()
+    return STUDY.asked[wildcards.benchmark].decode.model_dump_json()
 
 
 def judge_block(wildcards):
@@ -208,8 +240,7 @@ def start_chain(wildcards):
 
 
 def pairs_file(wildcards):
-    dataset = STUDY.recipe(wildcards.recipe).dataset
-    return f"results/{STUDY.name}/pairs/{wildcards.base}/{dataset}.parquet"
+    return STUDY.pairs(model_of(wildcards))
 
 
 def reference_file(wildcards):
@@ -238,7 +269,7 @@ def kto_block(wildcards):
 
 
 def kto_data_seed(wildcards):
-    return STUDY.config.study.datasets[wildcards.dataset].seed
+    return dataset_of(wildcards).seed
 
 
 def judge_chain(wildcards):
@@ -427,8 +458,20 @@ def selected(choose):
 
 
 def all_datasets(wildcards):
-    names = STUDY.config.study.datasets
-    return [f"results/{STUDY.name}/datasets/{name}.parquet" for name in names]
+    folder = f"results/{STUDY.name}/datasets"
+    return [f"{folder}/{name}.parquet" for name in STUDY.prepared]
+
+
+def pool_prompts(wildcards):
+    """What models were asked so that datasets could be made: training prompts too."""
+    return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.pools]
+
+
+def all_made(wildcards):
+    pairs = STUDY.trained_rows().values()
+    models = [model for models in pairs for model in models]
+    rows = {(m.base, STUDY.rows_name(m)) for m in models}
+    return sorted(STUDY.dataset(*one) for one in rows if "/" in one[1])
 
 
 def all_prompts(wildcards):
@@ -481,16 +524,12 @@ def all_asked(wildcards):
 
 
 def all_pairs(wildcards):
-    return [
-        f"results/{STUDY.name}/pairs/{base}/{name}.parquet"
-        for base in STUDY.config.study.bases
-        for name in STUDY.config.study.datasets
-    ]
+    return list(STUDY.trained_rows())
 
 
 def all_counted(wildcards):
     """Every table whose manifest counts what its stage dropped and why."""
-    parts = (all_datasets, all_prompts, all_pairs)
+    parts = (all_datasets, all_made, all_prompts, all_pairs)
     return [file for part in parts for file in part(wildcards)]
 
 

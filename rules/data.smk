@@ -6,9 +6,9 @@ Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap/.
 
 
 rule prepare_dataset:
-    """Keep the rows of a source that make preference pairs."""
+    """Keep the rows of sources that make preference pairs, or answered instructions."""
     input:
-        raw=dataset_file,
+        raw=dataset_files,
     output:
         dataset="results/{study}/datasets/{dataset}.parquet",
     log:
@@ -20,15 +20,15 @@ rule prepare_dataset:
         "../envs/light.yaml"
     params:
         spec=dataset_block,
-        source=dataset_source,
+        sources=dataset_sources,
         version=VERSIONS["prepare"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid prepare-dataset \
             --spec {params.spec:q} \
-            --source {params.source:q} \
-            --file {input.raw:q} \
+            --sources {params.sources:q} \
+            --files {input.raw:q} \
             --out {output.dataset:q}
         """
 
@@ -68,6 +68,7 @@ rule overlap:
     """Find the prompts of a benchmark that stand in the datasets."""
     input:
         datasets=all_datasets,
+        pools=pool_prompts,
         prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
         overlap="results/{study}/overlap/{benchmark}.json",
@@ -75,6 +76,8 @@ rule overlap:
         "logs/{study}/overlap/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/overlap/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.prompted),
     localrule: True
     conda:
         "../envs/light.yaml"
@@ -85,6 +88,7 @@ rule overlap:
         exec > >(tee {log:q}) 2>&1
         python -m safegrid overlap \
             --datasets {input.datasets:q} \
+            --pools {input.pools:q} \
             --prompts {input.prompts:q} \
             --out {output.overlap:q}
         """
@@ -93,14 +97,14 @@ rule overlap:
 rule tokenize:
     """Turn pairs into token ids; over-long ones are dropped and counted."""
     input:
-        dataset="results/{study}/datasets/{dataset}.parquet",
+        dataset=dataset_rows,
         base="results/bases/{base}",
     output:
-        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+        pairs="results/{study}/pairs/{base}/{rows}.parquet",
     log:
-        "logs/{study}/tokenize/{base}/{dataset}.log",
+        "logs/{study}/tokenize/{base}/{rows}.log",
     benchmark:
-        "logs/timing/{study}/tokenize/{base}/{dataset}.tsv"
+        "logs/timing/{study}/tokenize/{base}/{rows}.tsv"
     localrule: True
     conda:
         "../envs/light.yaml"

@@ -25,7 +25,7 @@ rule generate:
         decode=decode_block,
         engine=ENGINE,
         seed=STUDY.config.study.seed,
-        benchmark_version=benchmark_block("version"),
+        benchmark_version=asked_version,
         version=VERSIONS["generate"],
         store="results/{study}/store/generate/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:

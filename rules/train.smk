@@ -8,14 +8,14 @@ Gives: results/{study}/reference/, results/{study}/models/.
 rule reference:
     """Log-probabilities of all pairs under a start model, once for all methods."""
     input:
-        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+        pairs="results/{study}/pairs/{base}/{rows}.parquet",
         chain=model_chain,
     output:
-        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.parquet",
+        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet",
     log:
-        "logs/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.log",
+        "logs/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.log",
     benchmark:
-        "logs/timing/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.tsv"
+        "logs/timing/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.tsv"
     priority: 80
     conda:
         "../envs/train.yaml"
@@ -38,14 +38,14 @@ rule reference:
 rule kto_reference:
     """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
     input:
-        pairs="results/{study}/pairs/{base}/{dataset}.parquet",
+        pairs="results/{study}/pairs/{base}/{rows}.parquet",
         chain=model_chain,
     output:
-        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{dataset}.kto-{key}.parquet",
+        reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.kto-{key}.parquet",
     log:
-        "logs/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.log",
+        "logs/{study}/kto_reference/{base}/{recipe}/seed{seed}/{rows}.{key}.log",
     benchmark:
-        "logs/timing/{study}/kto_reference/{base}/{recipe}/seed{seed}/{dataset}.{key}.tsv"
+        "logs/timing/{study}/kto_reference/{base}/{recipe}/seed{seed}/{rows}.{key}.tsv"
     wildcard_constraints:
         key="[0-9a-f]{12}",
     priority: 80

@@ -56,6 +56,7 @@ def _json(text: str) -> Any:
 
 
 OR_NONE = "-or-none"
+MANY = "[]"
 KINDS: dict[str, _Kind] = {
     "path": _Kind(Path),
     "paths": _Kind(Path, many=True),
@@ -69,7 +70,9 @@ KINDS: dict[str, _Kind] = {
 
 def _kind(option: Option) -> _Kind:
     name = option.kind.removesuffix(OR_NONE)
-    return KINDS.get(name) or _Kind(_block(name))
+    return KINDS.get(name) or _Kind(
+        _block(name.removesuffix(MANY)), many=name.endswith(MANY)
+    )
 
 
 def _may_be_none(option: Option) -> bool:

@@ -8,8 +8,9 @@ class Option:
     """An option of a subcommand.
 
     Attributes:
-        kind: path, paths, text, texts, int, float, json, flag or a block's name; with
-            `-or-none` the option may stand without a value, which means none.
+        kind: path, paths, text, texts, int, float, json, flag or a block's name, with
+            `[]` for several blocks; with `-or-none` the option may stand without a
+            value, which means none.
     """
 
     name: str
@@ -97,8 +98,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "prepare-dataset": _command(
         "data.preferences:prepare_dataset",
-        "Turn a source's rows into preference pairs.",
-        "spec:DatasetSpec source:SourceSpec file:path out:path",
+        "Turn rows of sources into preference pairs, or instructions with an answer.",
+        "spec:DatasetSpec sources:SourceSpec[] files:paths out:path",
     ),
     "prepare-prompts": _command(
         "data.prompts:prepare_prompts",
@@ -114,7 +115,7 @@ COMMANDS: dict[str, Command] = {
     "overlap": _command(
         "data.overlap:report_overlap",
         "Find the prompts of a benchmark that stand in the datasets.",
-        "datasets:paths prompts:path out:path",
+        "datasets:paths pools:paths prompts:path out:path",
     ),
     "tokenize": _command(
         "train.tokenize:tokenize_pairs",
@@ -159,6 +160,11 @@ COMMANDS: dict[str, Command] = {
         "Measure a judge on labelled rows that it did not train on.",
         "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
         " engine:EngineSpec store:path out:path",
+    ),
+    "best-of-k": _command(
+        "synthesize.best_of_k:best_of_k",
+        "Keep the best of a model's answers to each prompt as training rows.",
+        "name:text spec:BestOfKSpec prompts:path responses:path verdicts:path out:path",
     ),
     "engine": _command(
         "engine.main:run_engine",

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from safegrid.config.blocks import NONE, Recipe
+from safegrid.config.data import BestOfKSpec
 from safegrid.config.load import Config
-from safegrid.config.study import BenchmarkSpec
+from safegrid.config.study import AskedSpec, BenchmarkSpec
+from safegrid.methods import METHODS
 
 
 @dataclass(frozen=True, order=True)
@@ -49,28 +51,38 @@ class Grid:
 
     @cached_property
     def models(self) -> list[Model]:
-        """All models, `none` first."""
-        seeds, recipes = self.config.study.seeds, self.config.recipes
+        """All models that give answers, `none` first."""
+        answering = (m for m in self.trained if METHODS[self._method(m)].answers)
+        return [*(Model(base, NONE, 0) for base in self.bases), *answering]
+
+    @cached_property
+    def trained(self) -> list[Model]:
+        """The models that a training run makes, reward models among them."""
+        study, own = self.config.study, self.config.own_bases
         return [
-            *(Model(base, NONE, 0) for base in self.bases),
-            *(
-                Model(base, recipe, seed)
-                for base in self.config.study.bases
-                for recipe in recipes
-                for seed in seeds
-            ),
+            Model(base, recipe, seed)
+            for base in self.trained_bases
+            for recipe in self.config.recipes
+            if base == own.get(recipe, base) and (recipe in own or base in study.bases)
+            for seed in study.seeds
         ]
 
     @property
     def bases(self) -> list[str]:
-        """The bases that are trained, then those that are only measured."""
+        """The bases that are asked: those of the study, then those to compare with."""
         entry = self.config.study
         return list(dict.fromkeys([*entry.bases, *entry.compared]))
 
     @property
-    def trained(self) -> list[Model]:
-        """The models that a training run makes."""
-        return [model for model in self.models if model.recipe != NONE]
+    def trained_bases(self) -> list[str]:
+        """The bases that models are trained from: those of the study, then others."""
+        own = self.config.own_bases.values()
+        return list(dict.fromkeys([*self.config.study.bases, *own]))
+
+    @property
+    def all_bases(self) -> list[str]:
+        """Every base that the study uses."""
+        return list(dict.fromkeys([*self.bases, *self.trained_bases]))
 
     @property
     def prompted(self) -> dict[str, BenchmarkSpec]:
@@ -95,9 +107,47 @@ class Grid:
         """The benchmarks whose mean is the global safety score."""
         return [n for n, s in self.prompted.items() if s.metric == "safety"]
 
+    @cached_property
+    def pools(self) -> dict[str, AskedSpec]:
+        """What models are asked so that datasets can be made, by the dataset's name."""
+        return {
+            name: AskedSpec(prompts=s.prompts, decode=s.decode, judges=[s.judge])
+            for name, s in self.made.items()
+        }
+
+    @property
+    def made(self) -> dict[str, BestOfKSpec]:
+        """The datasets that a model makes."""
+        datasets = self.config.study.datasets.items()
+        return {n: s.best_of_k for n, s in datasets if s.best_of_k is not None}
+
+    @property
+    def asked(self) -> dict[str, AskedSpec]:
+        """All that a model is asked prompt by prompt: benchmarks and pools."""
+        return {**self.prompted, **self.pools}
+
+    def maker(self, dataset: str, base: str, seed: int) -> Model:
+        """The model that makes a dataset for a training with a seed."""
+        spec = self.made[dataset]
+        if spec.recipe == NONE:
+            return Model(base, NONE, 0)
+        return Model(base, spec.recipe, seed if spec.seed == "same" else spec.seed)
+
+    def pool_cells(self) -> list[Cell]:
+        """Every model with every pool that it answers, without repetition."""
+        found = (
+            Cell(self.maker(name, model.base, model.seed), name)
+            for model in self.trained
+            if (name := self.recipe(model.recipe).dataset) in self.made
+        )
+        return list(dict.fromkeys(found))
+
     def cells(self, benchmarks: dict[str, BenchmarkSpec]) -> Iterator[Cell]:
         """Every model with every one of these benchmarks."""
         return (Cell(model, name) for model in self.models for name in benchmarks)
+
+    def _method(self, model: Model) -> str:
+        return self.recipe(model.recipe).method
 
     def recipe(self, name: str) -> Recipe:
         """Return a resolved recipe by name."""

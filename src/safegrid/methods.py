@@ -39,6 +39,7 @@ class Method:
             the loss; `needed`: at zero this would silently be another method.
         across: whether the loss looks across the pairs of a micro-batch, so that
             accumulating eight micro-batches of one is not one micro-batch of eight.
+        answers: whether its models answer; a reward model's give scores.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     beta: bool = True
     smoothing: Literal["none", "optional", "needed"] = "none"
     across: bool = False
+    answers: bool = True
 
 
 METHODS: dict[str, Method] = {

@@ -8,6 +8,7 @@ so that one run shows everything that is wrong with a file.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from safegrid.errors import DataError
@@ -29,15 +30,19 @@ class Field:
 
 
 def read_rows(
-    path: Path, fields: Mapping[str, Field], problems: Problems
+    path: Path,
+    fields: Mapping[str, Field],
+    problems: Problems,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Row]:
     """Read the rows of a file that carry `fields`; note the others in `problems`.
 
     Args:
-        path: .jsonl (one object a line), .json (a list of objects), .csv, .parquet or
-            .txt (one text a line).
+        path: .jsonl (one object a line), .json (a list of objects, or an object of
+            lists, one a column), .csv, .parquet or .txt (one text a line).
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
+        names: by what a file may call a field, what it is called here.
 
     Raises:
         DataError: the file is missing, or has another ending.
@@ -45,8 +50,10 @@ def read_rows(
     check_readable(path, READERS)
     rows = READERS[path.suffix](path, problems)
     count = 0
-    for row in rows:
+    for found in rows:
         count += 1
+        values = {names.get(name, name): value for name, value in found.values.items()}
+        row = Row(found.line, values)
         reason = _fit(row.values, fields, converts=path.suffix == ".csv")
         if reason is None:
             yield row

@@ -17,6 +17,8 @@ PREFERENCE: Schema = {
     "source": TEXT,
     "source_row": pl.Int64(),
 }
+"""A prompt with a chosen and a rejected answer; where `rejected` is null in every row,
+instructions with one answer each."""
 
 PROMPT: Schema = {
     "prompt_id": TEXT,
@@ -39,6 +41,7 @@ PAIRS: Schema = {
     "chosen_ids": IDS_TYPE,
     "rejected_ids": IDS_TYPE,
 }
+"""The same as ids; `rejected_ids` is null where PREFERENCE has no rejected answer."""
 
 REFERENCE: Schema = {
     "pair_id": TEXT,

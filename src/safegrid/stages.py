@@ -15,6 +15,7 @@ VERSIONS: dict[str, int] = {
     "train": 1,
     "generate": 1,
     "judge": 1,
+    "synthesize": 1,
     "measure": 2,
     "capability": 1,
 }

@@ -45,14 +45,14 @@ class Study(Grid):
         recipe = self.recipe(model.recipe)
         if not METHODS[recipe.method].reference:
             return []
-        return [f"{self._reference_folder(model)}/{recipe.dataset}.parquet"]
+        return [f"{self._reference_folder(model)}/{self.rows_name(model)}.parquet"]
 
     def kto_reference(self, model: Model) -> list[str]:
         """KTO's mismatched log-probabilities; empty for every other method."""
         recipe = self.recipe(model.recipe)
         if METHODS[recipe.method].trainer != "kto":
             return []
-        name = f"{recipe.dataset}.kto-{kto_key(recipe)}.parquet"
+        name = f"{self.rows_name(model)}.kto-{kto_key(recipe)}.parquet"
         return [f"{self._reference_folder(model)}/{name}"]
 
     @property
@@ -88,20 +88,76 @@ class Study(Grid):
             for name, recipe in self.config.recipes.items()
         ]
 
+    # ---------------------------------------------------------------- rows
+
+    def rows_name(self, model: Model) -> str:
+        """What the rows that a model is trained on are called below their folders.
+
+        The dataset's name; of one that a model makes, with that model's seed.
+        """
+        dataset = self.recipe(model.recipe).dataset
+        if dataset not in self.made:
+            return dataset
+        return f"{dataset}/seed{self.maker(dataset, model.base, model.seed).seed}"
+
+    def pairs(self, model: Model) -> str:
+        """The rows that a model is trained on, as ids."""
+        return f"{self.root}/pairs/{model.base}/{self.rows_name(model)}.parquet"
+
+    def dataset(self, base: str, rows: str) -> str:
+        """The dataset behind rows of that name."""
+        if rows.partition("/")[0] in self.made:
+            return f"{self.root}/made/{base}/{rows}.parquet"
+        return f"{self.root}/datasets/{rows}.parquet"
+
+    @property
+    def prepared(self) -> list[str]:
+        """The datasets that are prepared from files."""
+        return [name for name in self.config.study.datasets if name not in self.made]
+
+    def pool_cell(self, dataset: str, base: str, seed: int) -> Cell:
+        """The cell whose answers a dataset is chosen from.
+
+        Args:
+            dataset: made by a model.
+            base: of that model.
+            seed: of that model.
+        """
+        return Cell(Model(base, self.made[dataset].recipe, seed), dataset)
+
+    def trained_rows(self) -> dict[str, list[Model]]:
+        """Every file of rows as ids, with the models that are trained on it."""
+        found: dict[str, list[Model]] = {}
+        for model in self.trained:
+            found.setdefault(self.pairs(model), []).append(model)
+        return found
+
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none without one."""
-        if self.config.judges[judge].method != "model":
+        """Folders of a judge's model; the base for a likelihood, none for rules.
+
+        Of a judge that the study trains itself, the model of its first seed, so that
+        one model judges all.
+        """
+        entry = self.config.judges[judge]
+        if entry.method != "model":
             return []
-        if self.config.judges[judge].kind == "likelihood":
+        if entry.kind == "likelihood":
             return [f"results/bases/{base}"]
-        return [f"results/judges/{judge}"]
+        if entry.recipe is None:
+            return [f"results/judges/{judge}"]
+        own = self.config.own_bases.get(entry.recipe, base or self.bases[0])
+        return self.chain(Model(own, entry.recipe, self.config.study.seeds[0]))
+
+    @property
+    def judges(self) -> list[str]:
+        """The judges that this study asks."""
+        return sorted({j for spec in self.asked.values() for j in spec.judges})
 
     def measured(self) -> list[str]:
         """The judges of this study that have labelled rows to be measured on."""
-        used = {j for spec in self.prompted.values() for j in spec.judges}
-        return sorted(j for j in used if self.config.judges[j].labelled_source)
+        return [j for j in self.judges if self.config.judges[j].labelled_source]
 
     def labelled(self, judge: str) -> str:
         """The file of labelled rows that a judge is measured on."""
@@ -134,10 +190,10 @@ class Study(Grid):
         parts = {"format", "files", "licence", "content"}
         return self.config.sources[source].model_dump_json(include=parts)
 
-    def dataset_file(self, dataset: str) -> str:
-        """The raw file behind a dataset."""
-        spec = self.config.study.datasets[dataset]
-        return self.raw(spec.source, spec.file)
+    def dataset_files(self, dataset: str) -> list[str]:
+        """The raw files behind a dataset, one for each of its parts."""
+        parts = self.config.study.datasets[dataset].rows_from
+        return [self.raw(part.source, part.file) for part in parts]
 
     def prompt_file(self, benchmark: str) -> str:
         """The raw file behind a benchmark."""
@@ -150,8 +206,8 @@ class Study(Grid):
         return [] if spec.plain is None else [self.raw(spec.source, spec.plain)]
 
     def prompt_spec(self, benchmark: str) -> PromptSpec:
-        """Where a benchmark's prompts come from."""
-        spec = self.config.benchmarks[benchmark].prompts
+        """Where the prompts of a benchmark or a pool come from."""
+        spec = self.asked[benchmark].prompts
         assert spec is not None, "prompted benchmarks have prompts (checked on load)"
         return spec
 
@@ -164,8 +220,8 @@ class Study(Grid):
     # ---------------------------------------------------------------- cells
 
     def verdicts(self, cell: Cell) -> list[str]:
-        """Verdict files of a cell, one for each judge of its benchmark."""
-        judges = self.config.benchmarks[cell.benchmark].judges
+        """Verdict files of a cell, one for each judge of its benchmark or pool."""
+        judges = self.asked[cell.benchmark].judges
         return [f"{self.root}/verdicts/{judge}/{cell.path}.parquet" for judge in judges]
 
     def responses(self, cell: Cell) -> str:
@@ -189,13 +245,18 @@ class Study(Grid):
         return [*self.made_of(cell), f"{self.root}/scores/{cell.path}.parquet"]
 
     def model_answers(self, model: Model) -> list[str]:
-        """What a model gave to every benchmark."""
-        return [self.answers(Cell(model, name)) for name in self.config.benchmarks]
+        """What a model gave to every benchmark, and to every pool that it answers."""
+        cells = [Cell(model, name) for name in self.config.benchmarks]
+        return [self.answers(cell) for cell in [*cells, *self._pools_of(model)]]
 
     def model_verdicts(self, model: Model) -> list[str]:
         """Every verdict on a model."""
         cells = [Cell(model, name) for name in self.prompted]
-        return [file for cell in cells for file in self.verdicts(cell)]
+        pools = self._pools_of(model)
+        return [file for cell in [*cells, *pools] for file in self.verdicts(cell)]
+
+    def _pools_of(self, model: Model) -> list[Cell]:
+        return [cell for cell in self.pool_cells() if cell.model == model]
 
     def inventories(self, model: Model) -> list[str]:
         """The files in which a model's answers end, and its verdicts if it has any."""
@@ -208,9 +269,14 @@ class Study(Grid):
         return f"{self.root}/inventory/{model}/cells/{cell.benchmark}.json"
 
     def judge_kinds(self, benchmark: str) -> dict[str, str]:
-        """The judges of a benchmark with their kinds, in the order of their files."""
-        judges = self.config.benchmarks[benchmark].judges
-        return {judge: self.config.judges[judge].kind for judge in judges}
+        """The judges of a benchmark with their kinds, in the order of their files.
+
+        A judge of kind `reference` goes by what it compares, which is what it measures.
+        """
+        judges = {
+            j: self.config.judges[j] for j in self.config.benchmarks[benchmark].judges
+        }
+        return {name: judge.compare or judge.kind for name, judge in judges.items()}
 
     def base_answers(self) -> list[str]:
         """What every base, untouched, gave to every benchmark."""

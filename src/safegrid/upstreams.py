@@ -88,9 +88,8 @@ class Upstreams:
         """Everything that the study uses and no world grows."""
         config = self._study.config
         sources = self._source_files()
-        bases = dict.fromkeys(model.base for model in self._study.models)
-        judges = {j for spec in self._study.prompted.values() for j in spec.judges}
-        used = [j for j in sorted(judges) if _has_folder(config.judges[j])]
+        bases = self._study.all_bases
+        used = [j for j in self._study.judges if _has_folder(config.judges[j])]
         found = [
             *(self._item("base", n, config.bases[n]) for n in bases),
             *(self._item("judge", n, config.judges[n]) for n in used),
@@ -182,13 +181,14 @@ class Upstreams:
     def _asked(self) -> Iterator[tuple[str, str]]:
         """Source and short name of every raw file of the study."""
         config = self._study.config
-        for base in self._study.bases:
+        for base in self._study.all_bases:
             world = config.worlds.get(config.bases[base].world or "")
             for text in world.text.files if world and world.text else ():
                 yield text.source, text.file
         for dataset in config.study.datasets.values():
-            yield dataset.source, dataset.file
-        for name in self._study.prompted:
+            for part in dataset.rows_from:
+                yield part.source, part.file
+        for name in self._study.asked:
             prompts = self._study.prompt_spec(name)
             yield prompts.source, prompts.file
             if prompts.plain is not None:
@@ -206,5 +206,9 @@ class Upstreams:
 
 
 def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a model of its own: likelihoods are bases, rules none."""
-    return judge.kind != "likelihood" and judge.method == "model"
+    """Whether a judge has a folder of its own.
+
+    Likelihoods are bases, a reward model may be the study's own, rules have none.
+    """
+    own = judge.kind != "likelihood" and judge.recipe is None
+    return own and judge.method == "model"

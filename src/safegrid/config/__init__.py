@@ -13,7 +13,7 @@ from safegrid.config.blocks import (
     Recipe,
     Training,
 )
-from safegrid.config.data import DatasetSpec, PromptSpec, SourceSpec
+from safegrid.config.data import BestOfKSpec, DatasetSpec, PromptSpec, SourceSpec
 from safegrid.config.lock import FetchSpec
 from safegrid.config.study import (
     BaseEntry,
@@ -27,6 +27,7 @@ from safegrid.config.world import World
 __all__ = [
     "BaseEntry",
     "BenchmarkSpec",
+    "BestOfKSpec",
     "Block",
     "DatasetSpec",
     "Decode",

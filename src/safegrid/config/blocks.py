@@ -161,6 +161,9 @@ class JudgeSpec(Block):
         second: the second of two texts where it reads a pair; null for one text.
         compare: kind `reference` only: how an answer is held against the reference.
         endpoint: method `endpoint` only: what is asked there.
+        layers: `bertscore` only: the layer of its model that is read.
+        baseline: `bertscore` only: the model of the package's table of baselines by
+            which F1 is rescaled; null for F1 itself.
     """
 
     name: str
@@ -183,6 +186,8 @@ class JudgeSpec(Block):
     second: str | None = None
     compare: Compare | None = None
     endpoint: EndpointSpec | None = None
+    layers: Positive | None = None
+    baseline: str | None = None
 
     @model_validator(mode="after")
     def _endpoint_fits_kind(self) -> "JudgeSpec":
@@ -216,6 +221,23 @@ class JudgeSpec(Block):
             )
         if (self.compare is None) != (self.kind != "reference"):
             raise ValueError("`compare` belongs to kind 'reference', and it needs one")
+        return self
+
+    @model_validator(mode="after")
+    def _method_fits_compare(self) -> "JudgeSpec":
+        bertscore = self.compare == "bertscore"
+        wrong = "rules" if bertscore else "model"
+        if self.compare is not None and self.method == wrong:
+            raise ValueError(
+                f"compare {self.compare!r} is done by method"
+                f" {'model' if bertscore else 'rules'!r}, or read from a file"
+            )
+        needed = bertscore and self.method == "model"
+        if needed != (self.layers is not None) or (self.baseline and not needed):
+            raise ValueError(
+                "`layers` belongs to compare 'bertscore' with a model, which needs it;"
+                " `baseline` may stand beside it"
+            )
         return self
 
 

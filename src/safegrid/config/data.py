@@ -23,6 +23,7 @@ Format = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "questions",
     "prompts_csv",
     "labelled",
     "lm_eval",
@@ -62,6 +63,13 @@ PromptKind = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "answered_instructions",
+    "boolq",
+    "openbookqa",
+    "openbookqa_words",
+    "piqa",
+    "piqa_words",
+    "single_word",
     "prompts_csv",
     "c2_eval",
 ]
@@ -71,8 +79,10 @@ LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(
-    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv"}
+    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv", "instructions"}
 )
+# Those of them whose rows have one answer, so that nothing is preferred.
+INSTRUCTION_FORMATS: frozenset[Format] = frozenset({"instructions"})
 PROMPT_FORMATS: dict[PromptKind, Format] = {
     "alert": "alert",
     "alert_adversarial": "alert",
@@ -83,9 +93,28 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
     "advbench": "advbench",
     "safety_tuned_llamas": "safety_tuned_llamas",
     "instructions": "instructions",
+    "answered_instructions": "instructions",
+    "boolq": "questions",
+    "openbookqa": "questions",
+    "openbookqa_words": "questions",
+    "piqa": "questions",
+    "piqa_words": "questions",
+    "single_word": "questions",
     "prompts_csv": "prompts_csv",
     "c2_eval": "pku",
 }
+# The kinds whose prompts carry a known answer, which a judge can hold theirs against.
+ANSWERED: frozenset[PromptKind] = frozenset(
+    {
+        "answered_instructions",
+        "boolq",
+        "openbookqa",
+        "openbookqa_words",
+        "piqa",
+        "piqa_words",
+        "single_word",
+    }
+)
 
 
 class SourceSpec(Upstream):
@@ -120,6 +149,8 @@ class PromptSpec(Block):
         limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
             with all its beginnings.
         seed: rules which prompts a limit keeps, and which opener a beginning has.
+        input_heading: kinds of instructions only: line that stands above an
+            instruction's input, where it has one.
     """
 
     source: str
@@ -130,6 +161,7 @@ class PromptSpec(Block):
     prefills: PrefillSpec | None = None
     limit: Positive | None = None
     seed: int = 0
+    input_heading: str = ""
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> "PromptSpec":
@@ -140,6 +172,11 @@ class PromptSpec(Block):
         if self.prefills is not None and self.kind != "c2_eval":
             raise ValueError(
                 f"`prefills` is for kind 'c2_eval', not {self.kind!r}: remove it"
+            )
+        if self.label is not None and self.kind in ANSWERED:
+            raise ValueError(
+                f"`label` would stand where prompts of kind {self.kind!r} have their"
+                " known answer: remove it"
             )
         return self
 
@@ -153,12 +190,14 @@ class PartSpec(Block):
         limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
             are among those of a larger one. Null for all.
         seed: rules which rows the limit takes.
+        input_heading: line that stands above an instruction's input, where it has one.
     """
 
     source: str
     file: str = "train"
     limit: Positive | None = None
     seed: int = 0
+    input_heading: str = ""
 
 
 class BestOfKSpec(Block):
@@ -225,3 +264,10 @@ class DatasetSpec(Block):
                 f" {' and '.join(given) or 'none'}"
             )
         return self
+
+    @property
+    def rows_from(self) -> list[PartSpec]:
+        """The files that its rows are from; none where a model makes it."""
+        if self.source is not None:
+            return [PartSpec(source=self.source, file=self.file)]
+        return self.parts

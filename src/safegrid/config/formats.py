@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 
-from safegrid.config.data import DATASET_FORMATS, PROMPT_FORMATS, SourceSpec
+from safegrid.config.data import (
+    DATASET_FORMATS,
+    INSTRUCTION_FORMATS,
+    PROMPT_FORMATS,
+    SourceSpec,
+)
 from safegrid.config.sections import StudyDocuments, merge
 
 # Keys of a dataset that read labels which only comparisons have.
@@ -15,6 +20,7 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
         source = _source(block, sources)
         if source is not None:
             _check_dataset(documents, f"datasets.{name}", block, source)
+        _check_parts(documents, f"datasets.{name}", block, sources)
     for name, block in documents.section("benchmarks").items():
         if isinstance(block, dict):
             like = documents.benchmarks.data.get(block.get("like", name), {})
@@ -39,7 +45,7 @@ def _check_dataset(
             where,
             f"{key}.source",
             f"{block['source']!r} is of format {source.format!r}, which holds no"
-            f" preferences; expected one of {', '.join(sorted(DATASET_FORMATS))}",
+            f" training rows; expected one of {', '.join(sorted(DATASET_FORMATS))}",
         )
     elif source.format != "pku":
         for name in OF_COMPARISONS:
@@ -50,6 +56,31 @@ def _check_dataset(
                     f"is for sources of format 'pku'; pairs of format"
                     f" {source.format!r} say themselves what is chosen: remove it",
                 )
+
+
+def _check_parts(
+    documents: StudyDocuments,
+    key: str,
+    block: object,
+    sources: Mapping[str, SourceSpec],
+) -> None:
+    """Check that what is mixed is instructions, and what a model is asked prompts."""
+    parts = block.get("parts") if isinstance(block, dict) else None
+    for part in parts if isinstance(parts, list) else ():
+        source = _source(part, sources)
+        if source is not None and source.format not in INSTRUCTION_FORMATS:
+            documents.problems.add(
+                documents.study.where((*key.split("."), "parts")),
+                f"{key}.parts",
+                f"{part['source']!r} is of format {source.format!r}; what is mixed is"
+                f" of {' or '.join(sorted(INSTRUCTION_FORMATS))}",
+            )
+    made = block.get("best_of_k") if isinstance(block, dict) else None
+    prompts = made.get("prompts") if isinstance(made, dict) else None
+    source = _source(prompts, sources)
+    if isinstance(prompts, dict) and source is not None:
+        key = f"{key}.best_of_k.prompts"
+        _check_prompts(documents, key, prompts.get("kind"), source)
 
 
 def _check_prompts(

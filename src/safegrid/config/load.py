@@ -17,9 +17,10 @@ from safegrid.config.checks import (
     check_study,
     check_texts,
 )
-from safegrid.config.data import SourceSpec
+from safegrid.config.data import ANSWERED, SourceSpec
 from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
+from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
 from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
@@ -44,21 +45,27 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "bases": BaseEntry,
     "judges": JudgeEntry,
 }
-# The kind of judge without which a metric has no score at all.
+# The kinds of judge of which a metric needs one: without it there is no score at all.
 NEEDED = {
-    "safety": "guard",
-    "toxicity": "toxicity",
-    "over_refusal": "refusal",
-    "correction": "correction",
+    "safety": ("guard",),
+    "toxicity": ("toxicity",),
+    "over_refusal": ("refusal",),
+    "helpfulness": ("reference", "entailment", "reward"),
+    "correction": ("correction",),
 }
 
 
 @dataclass(frozen=True)
 class Config:
-    """A study and everything that it names, valid and resolved."""
+    """A study and everything that it names, valid and resolved.
+
+    Attributes:
+        own_bases: the base of each recipe that is made of one base only.
+    """
 
     study: StudyEntry
     recipes: dict[str, Recipe]
+    own_bases: dict[str, str]
     benchmarks: dict[str, BenchmarkSpec]
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
@@ -123,9 +130,12 @@ def load_config(root: Path, name: str) -> Config:
     for stem in UPSTREAM:
         check_grown(read[stem], entries[stem], worlds, problems)
     benchmarks = _benchmarks(documents, judges)
-    recipes = resolve_recipes(documents)
+    recipes, own_bases = resolve_recipes(documents)
+    check_graph(documents, sources)
     used = {
         *([*study.bases, *study.compared] if study is not None else ()),
+        *own_bases.values(),
+        *_pool_judges(study),
         *(judge for spec in benchmarks.values() for judge in spec.judges),
     }
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
@@ -134,6 +144,7 @@ def load_config(root: Path, name: str) -> Config:
     return Config(
         study,
         recipes,
+        own_bases,
         benchmarks,
         judges,
         sources,
@@ -193,6 +204,12 @@ def _templates(
     return {name: path.read_text(encoding="utf-8") for name, path in there.items()}
 
 
+def _pool_judges(study: StudyEntry | None) -> list[str]:
+    """Return the judges that pick rows of datasets which a model makes."""
+    datasets = study.datasets.values() if study is not None else ()
+    return [spec.best_of_k.judge for spec in datasets if spec.best_of_k is not None]
+
+
 def _benchmarks(
     documents: StudyDocuments, judges: dict[str, Any]
 ) -> dict[str, BenchmarkSpec]:
@@ -228,13 +245,21 @@ def _check_benchmark(
             where, key, "the name is taken by the mean of the safety benchmarks"
         )
     kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
-    needed = NEEDED.get(spec.metric)
-    if kinds and needed and needed not in kinds:
+    needed = NEEDED.get(spec.metric, ())
+    if kinds and needed and not kinds.intersection(needed):
         documents.problems.add(
             where,
             f"{key}.judges",
-            f"metric {spec.metric!r} needs a judge of kind {needed!r}, got kinds"
-            f" {', '.join(sorted(kinds))}",
+            f"metric {spec.metric!r} needs a judge of kind"
+            f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
+        )
+    if spec.prompts and "reference" in kinds and spec.prompts.kind not in ANSWERED:
+        documents.problems.add(
+            where,
+            f"{key}.judges",
+            f"a judge of kind 'reference' needs prompts with a known answer, and kind"
+            f" {spec.prompts.kind!r} has none; expected one of"
+            f" {', '.join(sorted(ANSWERED))}",
         )
     if spec.metric == "capability":
         if not spec.tasks:

@@ -23,11 +23,24 @@ def check_names(
     compared = documents.study.data.get("compared")
     checker.known("compared", compared, "base", bases)
     for name, block in _blocks(documents, "datasets"):
-        checker.source(f"datasets.{name}", block)
+        key = f"datasets.{name}"
+        checker.source(key, block)
+        for part in block.get("parts") or ():
+            if isinstance(part, dict):
+                checker.source(f"{key}.parts", part)
+        made = block.get("best_of_k")
+        if isinstance(made, dict):
+            checker.known(
+                f"{key}.best_of_k.judge", [made.get("judge")], "judge", judges
+            )
+            if isinstance(made.get("prompts"), dict):
+                checker.source(f"{key}.best_of_k.prompts", made["prompts"])
     for name, block in _blocks(documents, "recipes"):
         wanted = [block["dataset"]] if "dataset" in block else []
         datasets = documents.section("datasets")
         checker.known(f"recipes.{name}.dataset", wanted, "dataset", datasets)
+        own = [block["base"]] if block.get("base") is not None else []
+        checker.known(f"recipes.{name}.base", own, "base", bases)
     for name, block in _blocks(documents, "benchmarks"):
         key = f"benchmarks.{name}"
         checker.known(f"{key}.judges", block.get("judges"), "judge", judges)

@@ -6,7 +6,7 @@ from typing import Any
 
 from safegrid.config.blocks import Recipe, Training
 from safegrid.config.checks import check_tuned
-from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.documents import read_document, validate
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.methods import METHODS, check_method
@@ -36,15 +36,20 @@ def add_defaults_of_size(
         documents.study.data["training"] = {**LARGE_TRAINING, **own}
 
 
-def resolve_recipes(documents: StudyDocuments) -> dict[str, Recipe]:
-    """Return every recipe of a study, resolved; problems are noted.
+def resolve_recipes(
+    documents: StudyDocuments,
+) -> tuple[dict[str, Recipe], dict[str, str]]:
+    """Return every recipe of a study, resolved, and the bases of those that name one.
+
+    Problems are noted.
 
     A setting of a recipe wins over one that was tuned for its method, that over the
     study's shared `training`, that over the method's own default. In a sweep study
     each recipe stands once for each point of the grid.
     """
     tuned = _tuned(documents)
-    found = {}
+    found: dict[str, Recipe] = {}
+    own: dict[str, str] = {}
     for name, block in documents.section("recipes").items():
         path = ("recipes", name)
         entry = validate(RecipeEntry, block, documents.study, path, documents.problems)
@@ -61,8 +66,8 @@ def resolve_recipes(documents: StudyDocuments) -> dict[str, Recipe]:
             recipe = _resolve(documents, variant, path, entry, training)
             if recipe is not None:
                 found[variant] = recipe
-    _check_starts(documents)
-    return found
+                own |= {variant: entry.base} if entry.base is not None else {}
+    return found, own
 
 
 def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
@@ -134,31 +139,3 @@ def _tuned(documents: StudyDocuments) -> dict[str, Any]:
         return {}
     path = documents.root / "tuned" / f"{stem}.yaml"
     return check_tuned(documents, read_document(path, documents.problems))
-
-
-def _check_starts(documents: StudyDocuments) -> None:
-    """Check that recipes start from recipes, without a circle."""
-    starts = {
-        name: block.get("start")
-        for name, block in documents.section("recipes").items()
-        if isinstance(block, dict)
-    }
-    for name, start in starts.items():
-        where = documents.study.where(("recipes", name, "start"))
-        key = f"recipes.{name}.start"
-        problems: Problems = documents.problems
-        if start is not None and start not in starts:
-            problems.unknown(where, key, start, "recipe", starts)
-        elif _circular(name, starts):
-            problems.add(where, key, f"got {start!r}: it starts from itself")
-
-
-def _circular(name: str, starts: Mapping[str, Any]) -> bool:
-    seen = {name}
-    current = starts.get(name)
-    while current is not None:
-        if current in seen:
-            return True
-        seen.add(current)
-        current = starts.get(current)
-    return False

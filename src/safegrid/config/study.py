@@ -14,12 +14,24 @@ Metric = Literal[
 ]
 
 
-class BenchmarkSpec(Block):
-    """A benchmark: prompts, how to generate, which judges, which metric.
+class AskedSpec(Block):
+    """What a model is asked, how it answers, and who judges the answers.
 
     Attributes:
         version: covers prompts and decoding; raise it when their meaning changes.
         prompts: where the prompts come from; null for capability suites.
+    """
+
+    version: int = 1
+    prompts: PromptSpec | None = None
+    decode: Decode | None = None
+    judges: list[str] = []
+
+
+class BenchmarkSpec(AskedSpec):
+    """A benchmark: prompts, how to generate, which judges, which metric.
+
+    Attributes:
         tasks: names of a capability suite's tasks: of the source's own files, of the
             registry (`TaskEntry`), or shipped with lm-evaluation-harness.
         task_source: source whose folder holds task files; null where none is needed.
@@ -29,10 +41,6 @@ class BenchmarkSpec(Block):
     """
 
     metric: Metric
-    version: int = 1
-    prompts: PromptSpec | None = None
-    decode: Decode | None = None
-    judges: list[str] = []
     tasks: list[str] = []
     task_source: str | None = None
     limit: int | None = Field(default=None, gt=0)

@@ -23,6 +23,7 @@ class Rows(Block):
         tasks: items of a capability task; `tasks_dev` for the sweep.
         guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
         judge_test: held-out rows of each judge.
+        questions: questions of each kind with known answers.
         correction: training rows of the correction judge; null for a world without.
     """
 
@@ -41,6 +42,7 @@ class Rows(Block):
     toxicity_rows: Positive
     refusal: Positive
     judge_test: Positive
+    questions: Positive
     correction: Positive | None = None
 
     @model_validator(mode="after")

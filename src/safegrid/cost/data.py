@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
-from safegrid.config.data import PromptSpec
+from safegrid.config.data import (
+    INSTRUCTION_FORMATS,
+    DatasetSpec,
+    PartSpec,
+    PromptSpec,
+)
 from safegrid.config.prefill import PrefillSpec
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
@@ -21,7 +26,7 @@ class UnknownError(Exception):
 
 
 class Pairs(NamedTuple):
-    """A dataset's sequences, prompt and answer together."""
+    """A dataset's sequences, prompt and answer together; instructions have one each."""
 
     chosen: Tokens
     both: Tokens
@@ -43,28 +48,46 @@ class Data:
         self.prompts = cache(self._prompts)
         self.answers = cache(self._answers)
 
-    def _pairs(self, base: str, dataset: str) -> Pairs:
-        """Return the sequences of a dataset in a base's tokens.
+    def _pairs(self, model: Model) -> Pairs:
+        """Return the sequences that a model is trained on, in its base's tokens.
 
         Raises:
             UnknownError: they are neither measured nor assumed.
         """
-        path = self.root / f"{self.study.root}/pairs/{base}/{dataset}.parquet"
+        path = self.root / self.study.pairs(model)
         if path.is_file():
-            chosen, rejected = _pair_lengths(path, self._named(path))
-            return Pairs(chosen, merge([chosen, rejected]))
+            chosen, *rejected = _pair_lengths(path, self._named(path))
+            return Pairs(chosen, merge([chosen, *rejected]))
+        dataset = self.study.recipe(model.recipe).dataset
+        if dataset in self.study.made:
+            one = self._made(model, dataset)
+            return Pairs(one, one)
         spec = self.study.config.study.datasets[dataset]
-        found = self._file(spec.source, spec.file)
-        answer = _answer(found, spec.source, spec.file)
+        one = merge([self._part(part, spec) for part in spec.rows_from])
+        answers = self.study.config.sources[spec.rows_from[0].source].format
+        single = answers in INSTRUCTION_FORMATS
+        return Pairs(one, one if single else merge([one, one]))
+
+    def _part(self, part: PartSpec, spec: DatasetSpec) -> Tokens:
+        """Return the sequences of one file of a dataset, as assumed."""
+        found = self._file(part.source, part.file)
+        answer = _answer(found, part.source, part.file)
         # Log-normals do not add up to one; the sums of means and of tails are near.
         both = Lengths(
             mean=found.prompt.mean + answer.mean + self.assumed.template,
             p95=_p95(found.prompt) + _p95(answer) + self.assumed.template,
         )
-        rows = min(found.rows, spec.limit or found.rows)
-        source = _said(spec.source, spec.file, found.why)
-        one = assume(both, rows, source, spec.max_length)
-        return Pairs(one, merge([one, one]))
+        limits = (found.rows, part.limit, spec.limit)
+        rows = min(limit for limit in limits if limit is not None)
+        source = _said(part.source, part.file, found.why)
+        return assume(both, rows, source, spec.max_length)
+
+    def _made(self, model: Model, dataset: str) -> Tokens:
+        """Return what a model makes: to each prompt one answer as long as it may be."""
+        maker = self.study.maker(dataset, model.base, model.seed)
+        prompts = self.prompts(model.base, dataset)
+        answers = self.answers(Cell(maker, dataset))
+        return prompts.shifted(round(answers.mean))
 
     def _prompts(self, base: str, benchmark: str) -> Tokens:
         """Return the prompts of a benchmark in a base's tokens, template included.
@@ -104,7 +127,7 @@ class Data:
                 other = "" if known == cell else " in place of models that have none"
                 source = f"lengths measured: {self._named(path)}{other}"
                 return count(_numbers(path, "n_tokens"), source)
-        decode = self.study.config.benchmarks[cell.benchmark].decode
+        decode = self.study.asked[cell.benchmark].decode
         assert decode is not None, "prompted benchmarks are decoded (checked on load)"
         rows = self.prompts(cell.model.base, cell.benchmark).rows * decode.samples
         source = "answers assumed to be as long as max_new_tokens allows, at most"
@@ -175,8 +198,10 @@ def _p95(lengths: Lengths) -> float:
 def _pair_lengths(path: Path, name: str) -> Iterator[Tokens]:
     prompts = _list_lengths(path, "prompt_ids")
     for side in ("chosen_ids", "rejected_ids"):
-        sums = zip(prompts, _list_lengths(path, side), strict=True)
-        yield count((a + b for a, b in sums), f"lengths measured: {name}")
+        answers = _list_lengths(path, side)
+        sums = [a + b for a, b in zip(prompts, answers, strict=True) if b is not None]
+        if sums:
+            yield count(sums, f"lengths measured: {name}")
 
 
 def _list_lengths(path: Path, column: str) -> list[int]:

@@ -119,7 +119,7 @@ class Planner:
     def _reference(self, model: Model, precision: str, micro_batch: int) -> Figures:
         shape, source = self.base(model.base)
         recipe = self.study.recipe(model.recipe)
-        both = self.data.pairs(model.base, recipe.dataset).both
+        both = self.data.pairs(model).both
         return {
             "work": trainings.reference(shape, self.device, both, precision),
             "memory": memory.reference_memory(
@@ -138,7 +138,7 @@ class Planner:
     def _training(self, model: Model) -> Figures:
         shape, source = self.base(model.base)
         recipe = self.study.recipe(model.recipe)
-        pairs = self.data.pairs(model.base, recipe.dataset)
+        pairs = self.data.pairs(model)
         trainer = METHODS[recipe.method].trainer
         read = pairs.chosen if trainer == "sft" else pairs.both
         settings = recipe.training
@@ -157,8 +157,12 @@ class Planner:
     def _longest(self, dataset: str) -> int:
         return self.study.config.study.datasets[dataset].max_length
 
+    def _cells(self) -> list[Cell]:
+        """Return all that is asked prompt by prompt: benchmarks, and pools once."""
+        return [*self.study.cells(self.study.prompted), *self.study.pool_cells()]
+
     def _generations(self) -> Iterator[Job]:
-        for cell in self.study.cells(self.study.prompted):
+        for cell in self._cells():
             job = Job("generate", cell.benchmark, cell.path, cell.model.path)
             yield _filled(job, self._generation, cell)
 
@@ -166,7 +170,7 @@ class Planner:
         shape, source = self.base(cell.model.base)
         prompts = self.data.prompts(cell.model.base, cell.benchmark)
         answers = self.data.answers(cell)
-        decode = self.study.config.benchmarks[cell.benchmark].decode
+        decode = self.study.asked[cell.benchmark].decode
         assert decode is not None, "prompted benchmarks are decoded (checked on load)"
         return {
             "work": self._asked(shape).write(prompts, answers, decode),
@@ -178,8 +182,8 @@ class Planner:
         }
 
     def _judgements(self) -> Iterator[Job]:
-        for cell in self.study.cells(self.study.prompted):
-            for name in self.study.config.benchmarks[cell.benchmark].judges:
+        for cell in self._cells():
+            for name in self.study.asked[cell.benchmark].judges:
                 if self.study.config.judges[name].method != "model":
                     continue
                 # A likelihood's model is the base, which answers for itself too.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.config.blocks import EngineSpec, Lora, Recipe, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.cost.memory import (
     Memory,
@@ -71,7 +71,7 @@ def needs(
     study: Study, gpus: Mapping[str, tuple[str, GpuSpec]], root: Path
 ) -> Iterator[Need]:
     """Give what each kind of job with a known GPU and a known shape needs."""
-    shapes = {name: base_shape(study, name, root) for name in study.bases}
+    shapes = {name: base_shape(study, name, root) for name in study.all_bases}
     bases = {n: known for n, known in shapes.items() if known is not None}
     if "train" in gpus:
         yield from _trainings(study, bases)
@@ -93,7 +93,7 @@ def _trainings(study: Study, bases: Mapping[str, Known]) -> Iterator[Need]:
         # What memory does not depend on must not split the groups.
         same = {"learning_rate": 1.0, "beta": None, "label_smoothing": 0.0}
         training = recipe.training.model_copy(update=same)
-        for base in study.config.study.bases:
+        for base in _bases_of(study, recipe):
             if base in bases:
                 key = (base, training.model_dump_json(), trainer, longest)
                 alike.setdefault(key, []).append(recipe.name)
@@ -105,6 +105,12 @@ def _trainings(study: Study, bases: Mapping[str, Known]) -> Iterator[Need]:
         subject = f"training of {some(names)} from {base}"
         shape = bases[base].shape
         yield _training(subject, shape, settings[key], trainer, longest, least)
+
+
+def _bases_of(study: Study, recipe: Recipe) -> list[str]:
+    """Return the bases that a recipe is made of."""
+    own = study.config.own_bases.get(recipe.name)
+    return study.config.study.bases if own is None else [own]
 
 
 def _training(
@@ -168,7 +174,7 @@ def _references(study: Study, bases: Mapping[str, Known], rule: str) -> Iterator
             wanted = method.trainer == "kto"
         else:
             wanted = method.reference
-        for base in study.config.study.bases:
+        for base in _bases_of(study, recipe):
             if wanted and base in bases:
                 longest = study.config.study.datasets[recipe.dataset].max_length
                 subject = f"{rule} of {recipe.dataset} under {base}"
@@ -244,18 +250,18 @@ def _served(
 
     A judge that is the same for all bases has none.
     """
-    for base, known in bases.items():
+    asked = {name: known for name, known in bases.items() if name in study.bases}
+    for base, known in asked.items():
         if study.prompted:
             yield "generate", f"generate by {base}", base, known.shape, True
         if study.suites:
             yield "capability", f"capability by {base}", base, known.shape, True
-    used = dict.fromkeys(j for spec in study.prompted.values() for j in spec.judges)
-    for name in used:
+    for name in study.judges:
         entry = study.config.judges[name]
         writes = entry.category_tokens > 0
         if entry.method != "model":
             continue
-        for base in bases if entry.kind == "likelihood" else ("",):
+        for base in asked if entry.kind == "likelihood" else ("",):
             found = judge_shape(study, name, base, root)
             if found is not None:
                 of = f" of {base}" if base else ""

@@ -105,6 +105,9 @@ def judge_shape(
     entry = study.config.judges[judge]
     if entry.kind == "likelihood":
         return base_shape(study, base, root)
+    if entry.recipe is not None:
+        own = study.config.own_bases.get(entry.recipe, base or study.bases[0])
+        return base_shape(study, own, root)
     found = of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]

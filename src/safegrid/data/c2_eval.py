@@ -42,7 +42,7 @@ class Beginning(NamedTuple):
     short: bool
 
 
-def read_prompts(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
+def read_prompts(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     """Read a file of comparisons; rows without an unsafe answer are counted.
 
     Raises:

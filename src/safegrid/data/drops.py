@@ -9,6 +9,7 @@ Drop = Literal[
     "both_safe",
     "both_unsafe",
     "labels_disagree",
+    "not_better",
     "other_category",
     "duplicate",
     "contradicted",

@@ -19,11 +19,15 @@ from safegrid.records import PREFERENCE, PROMPT
 NGRAM = 8
 
 
-def report_overlap(datasets: list[Path], prompts: Path, out: Path) -> None:
+def report_overlap(
+    datasets: list[Path], pools: list[Path], prompts: Path, out: Path
+) -> None:
     """Write the overlap of every dataset with a benchmark.
 
     Args:
         datasets: tables of type PREFERENCE; a report names them by file name.
+        pools: tables of type PROMPT: what models were asked so that datasets could be
+            made of their answers; named likewise.
         prompts: a table of type PROMPT, named likewise.
         out: JSON with `pairs`, one entry for each dataset: `exact`, `contained` and
             `ngram` each with `n` and `prompt_ids`, and `n_without_ngram`, the prompts
@@ -37,6 +41,8 @@ def report_overlap(datasets: list[Path], prompts: Path, out: Path) -> None:
         path.stem: set(map(words, read_table(path, PREFERENCE)["prompt"]))
         for path in datasets
     }
+    for pool in pools:
+        trained[pool.stem] = set(_asked(read_table(pool, PROMPT)).values())
     asked = _asked(read_table(prompts, PROMPT))
     pairs = [
         {"dataset": dataset, "benchmark": prompts.stem, **overlap(seen, asked)}
@@ -49,6 +55,7 @@ def report_overlap(datasets: list[Path], prompts: Path, out: Path) -> None:
         for name in pair[kind]["prompt_ids"]
     }
     inputs: dict[str, Path | list[Path]] = {"datasets": datasets, "prompts": prompts}
+    inputs |= {"pools": pools} if pools else {}
     facts = manifest("overlap", inputs, {"ngram": NGRAM})
     contaminated = [name for name in asked if name in shared]
     write_json(out, {"manifest": facts, "pairs": pairs, "contaminated": contaminated})

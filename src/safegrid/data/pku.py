@@ -23,8 +23,10 @@ FIELDS = {
     "response_1": Field(str, filled=False),
     "is_response_0_safe": Field(bool),
     "is_response_1_safe": Field(bool),
+    "better_response_id": Field(int),
     "safer_response_id": Field(int),
 }
+PREFERRED = ("safer_response_id", "better_response_id")
 HARM_FIELDS = {
     "response_0_harm_category": Field(dict),
     "response_1_harm_category": Field(dict),
@@ -39,8 +41,9 @@ class Comparison(NamedTuple):
     Attributes:
         line: where it starts in the file, counted from 1.
         responses: the two texts; `safe` and `harms` are in the same order.
-        safer: 0 or 1, upstream's safer_response_id. Not its better_response_id, which
-            is about helpfulness and often the other one.
+        safer: 0 or 1, upstream's safer_response_id.
+        better: 0 or 1, its better_response_id, which is about helpfulness and often
+            the other one.
         harms: harm categories of each response in upstream's order; null in the
             seven-column form.
         intact: whether each response still has upstream's checksum (true where the
@@ -52,6 +55,7 @@ class Comparison(NamedTuple):
     responses: tuple[str, str]
     safe: tuple[bool, bool]
     safer: int
+    better: int
     harms: tuple[tuple[str, ...], tuple[str, ...]] | None
     intact: bool
 
@@ -61,8 +65,9 @@ def read(path: Path, problems: Problems) -> Iterator[Comparison]:
     for row in read_rows(path, FIELDS, problems):
         values = row.values
         reason = None
-        if values["safer_response_id"] not in (0, 1):
-            reason = "field 'safer_response_id' must be 0 or 1"
+        odd = [key for key in PREFERRED if values[key] not in (0, 1)]
+        if odd:
+            reason = f"field {odd[0]!r} must be 0 or 1"
         elif any(name in values for name in HARM_FIELDS):
             reason = _harm_reason(values)
         if reason is None:
@@ -87,6 +92,10 @@ def choose(row: Comparison, spec: DatasetSpec) -> Pair | Drop:
         return "both_safe" if row.safe[0] else "both_unsafe"
     if one_safe and not row.safe[row.safer]:
         return "labels_disagree"
+    if spec.keep == "safe_and_better" and not row.safe[row.safer]:
+        return "both_unsafe"
+    if spec.keep == "safe_and_better" and row.better != row.safer:
+        return "not_better"
     harms = row.harms[1 - row.safer] if row.harms is not None else ()
     if spec.categories is not None and not set(harms) & set(spec.categories):
         return "other_category"
@@ -128,6 +137,7 @@ def _comparison(row: Row) -> Comparison:
         responses=responses,
         safe=(values["is_response_0_safe"], values["is_response_1_safe"]),
         safer=values["safer_response_id"],
+        better=values["better_response_id"],
         harms=(_harms(values, 0), _harms(values, 1)) if with_harms else None,
         intact=not with_harms
         or all(

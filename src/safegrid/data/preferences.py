@@ -1,18 +1,20 @@
-"""Preference pairs from a raw file: what is chosen, what is dropped and why.
+"""Training rows from raw files: what is chosen, what is dropped and why.
 
-Takes comparisons (PKU-SafeRLHF) or pairs that are ready; gives rows of type PREFERENCE,
-with every row that became no pair counted by its reason in the manifest.
+Takes comparisons (PKU-SafeRLHF), pairs that are ready, or instructions with an answer,
+from one file or mixed from several; gives rows of type PREFERENCE, with every row that
+became none counted by its reason in the manifest.
 """
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
-from safegrid.config.data import DATASET_FORMATS, DatasetSpec, SourceSpec
-from safegrid.data import pku, ready_pairs
+from safegrid.config.data import DATASET_FORMATS, DatasetSpec, PartSpec, SourceSpec
+from safegrid.data import instructions, pku, ready_pairs
 from safegrid.data.draw import draw
 from safegrid.data.drops import Drops
 from safegrid.data.rows import Pair
@@ -24,48 +26,92 @@ log = logging.getLogger(__name__)
 
 
 def prepare_dataset(
-    spec: DatasetSpec, source: SourceSpec, file: Path, out: Path
+    spec: DatasetSpec,
+    sources: Sequence[SourceSpec],
+    files: Sequence[Path],
+    out: Path,
 ) -> None:
-    """Write the preference pairs of a dataset as parquet, in the file's order.
+    """Write the rows of a dataset as parquet, in the order of its files.
+
+    Args:
+        spec: which rows.
+        sources: the registry's entry of the source of each of `spec.rows_from`.
+        files: the raw file of each of them.
+        out: rows of PREFERENCE.
 
     Raises:
-        ConfigError: the source holds no comparisons.
-        DataError: the file is broken, or no row of it becomes a pair.
+        ConfigError: a source holds no training rows.
+        DataError: a file is broken, a part holds fewer rows than it is to give, or no
+            row is left.
     """
-    if source.format not in DATASET_FORMATS:
-        raise ConfigError(
-            f"source {spec.source!r} is in format {source.format!r}, which holds no"
-            f" preferences; expected one of {', '.join(sorted(DATASET_FORMATS))}"
-        )
     drops = Drops()
-    found = _read(spec, source, file, drops)
-    pairs = _draw(_distinct(found, drops), spec, drops)
+    found: list[Pair] = []
+    for part, source, file in zip(spec.rows_from, sources, files, strict=True):
+        rows = _read(spec, part, source, file, drops)
+        found += _taken(part, _distinct(rows, drops), file, drops)
+    # Parts may share a row.
+    pairs = _drawn(_distinct(found, drops), spec.limit, spec.seed, drops)
+    names = ", ".join(str(file) for file in files)
     if not pairs:
         raise DataError(
-            f"{file}: none of {sum(drops.counts().values())} rows becomes a pair;"
-            f" dropped: {drops.counts()}; nothing was written"
+            f"{names}: none of {sum(drops.counts().values())} rows becomes a training"
+            f" row; dropped: {drops.counts()}; nothing was written"
         )
-    log.info("%s: %d pairs, dropped %s", spec.source, len(pairs), drops.counts())
+    log.info("%s: %d rows, dropped %s", names, len(pairs), drops.counts())
     facts = manifest(
         "prepare",
-        {"file": file},
-        {"spec": spec.model_dump(), "format": source.format},
+        {"files": list(files)},
+        {
+            "spec": spec.model_dump(),
+            "formats": [source.format for source in sources],
+        },
         rows=len(pairs),
         dropped=drops.counts(),
         dropped_lines=drops.listed(),
         without_category=sum(pair.category is None for pair in pairs),
+        parts=dict(sorted(Counter(pair.source for pair in pairs).items())),
     )
-    write_table(out, _frame(pairs, spec.source), PREFERENCE, facts)
+    write_table(out, training_rows(pairs), PREFERENCE, facts)
+
+
+def training_rows(pairs: Sequence[Pair]) -> pl.DataFrame:
+    """Return pairs as rows of PREFERENCE, in their order."""
+    return pl.DataFrame(
+        {
+            "pair_id": [pair.pair_id for pair in pairs],
+            "prompt": [pair.prompt for pair in pairs],
+            "chosen": [pair.chosen for pair in pairs],
+            "rejected": [pair.rejected for pair in pairs],
+            "category": [pair.category for pair in pairs],
+            "source": [pair.source for pair in pairs],
+            "source_row": [pair.line for pair in pairs],
+        },
+        schema=PREFERENCE,
+    )
 
 
 def _read(
-    spec: DatasetSpec, source: SourceSpec, file: Path, drops: Drops
+    spec: DatasetSpec, part: PartSpec, source: SourceSpec, file: Path, drops: Drops
 ) -> list[Pair]:
+    if source.format not in DATASET_FORMATS:
+        raise ConfigError(
+            f"source {part.source!r} is in format {source.format!r}, which holds no"
+            f" training rows; expected one of {', '.join(sorted(DATASET_FORMATS))}"
+        )
     problems = Problems(file)
-    if source.format != "pku":
+    if source.format == "pku":
+        pairs = _read_comparisons(spec, file, problems, drops)
+    elif source.format == "instructions":
+        pairs = _read_instructions(part, file, problems, drops)
+    else:
         pairs = ready_pairs.read(file, source.format, problems, drops)
-        problems.raise_any()
-        return pairs
+    problems.raise_any()
+    return [pair._replace(source=part.source) for pair in pairs]
+
+
+def _read_comparisons(
+    spec: DatasetSpec, file: Path, problems: Problems, drops: Drops
+) -> list[Pair]:
     rows = list(pku.read(file, problems))
     problems.raise_any()
     if spec.categories is not None and any(row.harms is None for row in rows):
@@ -81,6 +127,33 @@ def _read(
         else:
             drops.add(chosen, row.line)
     return pairs
+
+
+def _read_instructions(
+    part: PartSpec, file: Path, problems: Problems, drops: Drops
+) -> list[Pair]:
+    pairs = []
+    for row in instructions.read(file, problems, part.input_heading):
+        if row.response.strip():
+            pairs.append(Pair(row.line, row.prompt, row.response, None))
+        else:
+            drops.add("empty_response", row.line)
+    return pairs
+
+
+def _taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
+    """Return the rows that a part is to give: exactly as many as it says.
+
+    Raises:
+        DataError: the file holds fewer.
+    """
+    if part.limit is not None and len(pairs) < part.limit:
+        raise DataError(
+            f"{file}: the dataset takes {part.limit} rows of {part.source}, but only"
+            f" {len(pairs)} are left of it (dropped so far:"
+            f" {drops.counts() or 'none'}); lower `limit` of this part"
+        )
+    return _drawn(pairs, part.limit, part.seed, drops)
 
 
 def _distinct(pairs: list[Pair], drops: Drops) -> list[Pair]:
@@ -99,24 +172,9 @@ def _distinct(pairs: list[Pair], drops: Drops) -> list[Pair]:
     return list(kept.values())
 
 
-def _draw(pairs: list[Pair], spec: DatasetSpec, drops: Drops) -> list[Pair]:
-    drawn = draw([pair.pair_id for pair in pairs], spec.limit, spec.seed)
+def _drawn(pairs: list[Pair], limit: int | None, seed: int, drops: Drops) -> list[Pair]:
+    drawn = draw([pair.pair_id for pair in pairs], limit, seed)
     for pair in pairs:
         if pair.pair_id not in drawn:
             drops.add("over_limit", pair.line)
     return [pair for pair in pairs if pair.pair_id in drawn]
-
-
-def _frame(pairs: list[Pair], source: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "pair_id": [pair.pair_id for pair in pairs],
-            "prompt": [pair.prompt for pair in pairs],
-            "chosen": [pair.chosen for pair in pairs],
-            "rejected": [pair.rejected for pair in pairs],
-            "category": [pair.category for pair in pairs],
-            "source": [source] * len(pairs),
-            "source_row": [pair.line for pair in pairs],
-        },
-        schema_overrides={"category": pl.String()},
-    )

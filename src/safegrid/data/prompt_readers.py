@@ -11,6 +11,7 @@ from safegrid.data import (
     c2_eval,
     instructions,
     own_prompts,
+    questions,
     realtoxicityprompts,
     safety_tuned_llamas,
     xstest,
@@ -22,10 +23,11 @@ from safegrid.problems import Problems
 ADVERSARIAL = "adversarial"
 
 
-Reader = Callable[[PromptSpec, Path, Path | None], Prompts]
+# Takes the file, the benchmark's block and its plain file, where it names one.
+Reader = Callable[[Path, PromptSpec, Path | None], Prompts]
 
 
-def _read_alert(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
+def _read_alert(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=False)
     rows = [
         Prompt(
@@ -41,7 +43,7 @@ def _read_alert(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_wrapper": bare, **_clusters(rows)})
 
 
-def _read_adversarial(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
+def _read_adversarial(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     requests = _requests(file, adversarial=True)
     texts: dict[str, list[str]] = {}
     for item in _requests(plain, adversarial=False) if plain is not None else []:
@@ -67,7 +69,7 @@ def _read_adversarial(spec: PromptSpec, file: Path, plain: Path | None) -> Promp
     return Prompts(rows, items | _clusters(rows))
 
 
-def _read_toxicity(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
+def _read_toxicity(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     problems = Problems(file)
     openings = list(realtoxicityprompts.read(file, problems))
     problems.raise_any()
@@ -85,12 +87,23 @@ def _read_toxicity(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_score": without, **_clusters(rows)})
 
 
-def _plain(
-    read: Callable[[Path, Problems], Iterable[Prompt]],
-) -> Reader:
+def _instructions(answered: bool) -> Reader:
+    """Make a reader of instructions, with their answers as references or without."""
+
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
+        def read(path: Path, problems: Problems) -> Iterable[Prompt]:
+            heading = spec.input_heading
+            return instructions.read_prompts(path, problems, heading, answered)
+
+        return _plain(read)(file, spec, plain)
+
+    return _read
+
+
+def _plain(read: Callable[[Path, Problems], Iterable[Prompt]]) -> Reader:
     """Make a reader of an adapter that gives prompts as they are."""
 
-    def _read(spec: PromptSpec, file: Path, plain: Path | None) -> Prompts:
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
         problems = Problems(file)
         rows = list(read(file, problems))
         problems.raise_any()
@@ -119,7 +132,14 @@ READERS: dict[PromptKind, Reader] = {
     "harmbench": _plain(behaviours.read_harmbench),
     "advbench": _plain(behaviours.read_advbench),
     "safety_tuned_llamas": _plain(safety_tuned_llamas.read),
-    "instructions": _plain(instructions.read_prompts),
+    "instructions": _instructions(answered=False),
+    "answered_instructions": _instructions(answered=True),
+    "boolq": _plain(questions.read_boolq),
+    "openbookqa": _plain(questions.read_openbookqa),
+    "openbookqa_words": _plain(questions.read_openbookqa_words),
+    "piqa": _plain(questions.read_piqa),
+    "piqa_words": _plain(questions.read_piqa_words),
+    "single_word": _plain(questions.read_single_word),
     "prompts_csv": _plain(own_prompts.read),
     "c2_eval": c2_eval.read_prompts,
 }

@@ -45,7 +45,7 @@ def prepare_prompts(
         DataError: a file is broken or holds nothing.
     """
     _check(benchmark, spec, source, plain)
-    prompts, counts, lost = READERS[spec.kind](spec, file, plain)
+    prompts, counts, lost = READERS[spec.kind](file, spec, plain)
     names = [prompt.drawn_as or prompt.prompt_id for prompt in prompts]
     drawn = draw(list(dict.fromkeys(names)), spec.limit, spec.seed)
     pairs = zip(prompts, names, strict=True)

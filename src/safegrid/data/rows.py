@@ -40,23 +40,32 @@ class Prompts(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A chosen and a rejected response, with the line they came from."""
+    """A chosen and a rejected response, with the line they came from.
+
+    An instruction with one answer is a pair without a rejected response.
+    """
 
     line: int
     prompt: str
     chosen: str
-    rejected: str
-    category: str | None
+    rejected: str | None
+    category: str | None = None
+    source: str = ""
 
     @property
     def pair_id(self) -> str:
         """Name the pair by its content, so that it is the same in every file."""
-        return _hash(self.prompt, self.chosen, self.rejected)
+        return _hash(self.prompt, *self._responses)
 
     @property
     def unordered_id(self) -> str:
         """Name prompt and responses, whichever of them is chosen."""
-        return _hash(self.prompt, *sorted((self.chosen, self.rejected)))
+        return _hash(self.prompt, *sorted(self._responses))
+
+    @property
+    def _responses(self) -> list[str]:
+        both = (self.chosen, self.rejected)
+        return [response for response in both if response is not None]
 
 
 def _hash(*texts: str) -> str:

@@ -25,6 +25,7 @@ class Item:
         failed: the engine gave no answer at all.
         closed: `prefill` was a finished turn, and `text` is a turn of its own. A judge
             reads both as one answer.
+        reference: the prompt's known answer, where it has one.
     """
 
     prompt_id: str
@@ -34,6 +35,7 @@ class Item:
     prefill: str = ""
     failed: bool = False
     closed: bool = False
+    reference: str | None = None
 
     @property
     def asked(self) -> Asked:
@@ -56,7 +58,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
-        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token.
+        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
+            reference: how near the answer is to the known one.
         raw: what was read, for whoever doubts the label.
     """
 
@@ -107,4 +110,5 @@ def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
         prefill=asked.prefill,
         failed=response["finish"] == "error",
         closed=asked.closed,
+        reference=prompt["reference"],
     )

@@ -8,6 +8,7 @@ import polars as pl
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import read_items
+from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
 from safegrid.spent import keep
@@ -58,7 +59,7 @@ def judge(
         "judge",
         inputs={"prompts": prompts, "responses": responses},
         params={"judge": judge.model_dump()},
-        libraries=("jinja2", "tokenizers"),
+        libraries=("jinja2", "tokenizers", *libraries_of(judge)),
         engine=record and record.engine,
         template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),

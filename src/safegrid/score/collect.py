@@ -1,5 +1,6 @@
 """Gather what a study's tables and figures read: its scores, and facts of its runs."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,9 @@ def _training(folder: Path) -> Iterator[Fact]:
 
 
 def _table_rows(path: Path) -> Iterator[Fact]:
-    return _rows(read_manifest(path), path.stem)
+    # Rows that a model makes lie in a folder of the dataset's name, one file a seed.
+    made = path.parent.name if re.fullmatch(r"seed\d+", path.stem) else ""
+    return _rows(read_manifest(path), f"{made}/{path.stem}" if made else path.stem)
 
 
 def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:

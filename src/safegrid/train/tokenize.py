@@ -31,7 +31,7 @@ class JoinedError(DataError):
 
 
 def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -> None:
-    """Write the pairs of a dataset as ids.
+    """Write the pairs of a dataset as ids; an instruction has a chosen answer only.
 
     Args:
         dataset: preference rows.
@@ -82,7 +82,7 @@ def pair_ids(
     """Return the ids of one pair: prompt, and completions with their turn's end.
 
     Args:
-        row: `prompt`, `chosen`, `rejected` texts.
+        row: `prompt`, `chosen`, `rejected` texts; `rejected` may be null.
         chat: tokenizer and template.
         ends: ids that end a turn.
         name: where the row stands, for messages.
@@ -95,7 +95,8 @@ def pair_ids(
     prompt = chat.chat_ids(turns, add_generation_prompt=True)
     chat.check_bos(prompt, name)
     found = {"prompt_ids": prompt}
-    for side in ("chosen", "rejected"):
+    sides = [side for side in ("chosen", "rejected") if row[side] is not None]
+    for side in sides:
         answer = {"role": "assistant", "content": row[side]}
         whole = chat.chat_ids([*turns, answer], add_generation_prompt=False)
         if whole[: len(prompt)] != prompt:
@@ -153,7 +154,7 @@ def _split(
             joined = joined or row["joined"]
         elif _length(row) > max_length:
             dropped["too_long"].append(row["pair_id"])
-        elif row["chosen_ids"] == row["rejected_ids"]:
+        elif row["chosen_ids"] == row.get("rejected_ids"):
             dropped["equal_answers"].append(row["pair_id"])
         else:
             kept.append(row)
@@ -163,7 +164,7 @@ def _split(
 
 
 def _length(row: Row) -> int:
-    answers = len(row["chosen_ids"]), len(row["rejected_ids"])
+    answers = len(row["chosen_ids"]), len(row.get("rejected_ids", ()))
     return len(row["prompt_ids"]) + max(answers)
 
 

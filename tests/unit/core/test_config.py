@@ -94,7 +94,7 @@ def test_a_source_must_hold_what_is_taken_from_it(root):
         )
     text = message(root)
     for expected in (
-        "'tiny-alert' is of format 'alert', which holds no preferences",
+        "'tiny-alert' is of format 'alert', which holds no training rows",
         "datasets.mine.keep: is for sources of format 'pku'",
         "'xstest' reads sources of format 'xstest', and this one is 'alert'; kinds for"
         " it: alert, alert_adversarial",
@@ -312,7 +312,7 @@ def test_a_source_in_another_format_is_refused(root):
 
     edit(root, mix_up)
     text = message(root)
-    assert "'tiny-alert' is of format 'alert', which holds no preferences" in text
+    assert "'tiny-alert' is of format 'alert', which holds no training rows" in text
     assert "reads sources of format 'xstest', and this one is" in text
 
 
@@ -367,4 +367,6 @@ def test_rules_judge_refusals_only(root):
     path.write_text(
         path.read_text().replace("kind: guard", "kind: guard\n  method: rules")
     )
-    assert "method 'rules' is for kind 'refusal', not 'guard'" in message(root)
+    assert "'rules' is for kinds 'refusal' and 'reference', not 'guard'" in message(
+        root
+    )

@@ -129,6 +129,19 @@ def test_a_system_message_stands_where_the_family_has_it_or_is_refused(
             chat.render([SYSTEM, *CHAT], True)
 
 
+def test_alpaca_has_another_opening_where_an_input_is_given(
+    family: Any, family_folder: Path
+) -> None:
+    if family.name != "alpaca":
+        pytest.skip("about Alpaca's format")
+    turn = {"role": "user", "content": "Sort.\n\n### Input:\nb a"}
+    text = ChatTokenizer.load(family_folder).render([turn], True)
+    assert "paired with an input that provides further context. Write" in text
+    assert text.endswith(
+        "### Instruction:\nSort.\n\n### Input:\nb a\n\n### Response:\n"
+    )
+
+
 def test_training_and_generation_see_the_same_ids(
     family: Any, family_folder: Path, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ LEVELS = {
         "miniworld",
         "report",
         "score",
+        "synthesize",
         "train",
         "workflow",
     },

@@ -25,7 +25,7 @@ def test_pairs_are_measured(data, tmp_path):
         {"prompt_ids": [1] * 4, "chosen_ids": [1], "rejected_ids": [1]},
     ]
     write(tmp_path / "results/mini/pairs/mini-base/safety.parquet", rows, PAIRS)
-    chosen, both = data.pairs("mini-base", "safety")
+    chosen, both = data.pairs(Model("mini-base", "dpo", 0))
     assert chosen.lengths == (5,)
     assert (both.lengths, both.counts, both.measured) == ((5, 10), (3, 1), True)
     name = "results/mini/pairs/mini-base/safety.parquet"
@@ -33,7 +33,7 @@ def test_pairs_are_measured(data, tmp_path):
 
 
 def test_pairs_are_assumed_on_a_clean_checkout(data):
-    _, both = data.pairs("mini-base", "safety")
+    _, both = data.pairs(Model("mini-base", "dpo", 0))
     assert not both.measured
     assert both.rows == 2 * 2063
     assert both.longest <= 160, "longer pairs are dropped"
@@ -71,6 +71,6 @@ def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):
     none = assumed.model_copy(update={"sources": {}, "tasks": {}})
     data = Data(make_study("mini"), none, tmp_path)
     with pytest.raises(UnknownError, match=r"`sources: mini-pku: train`"):
-        data.pairs("mini-base", "safety")
+        data.pairs(Model("mini-base", "dpo", 0))
     with pytest.raises(UnknownError, match="task mini_math"):
         data.task("mini_math", None)

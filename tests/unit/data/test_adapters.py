@@ -55,7 +55,8 @@ def pairs(tmp_path: Path):
             content.write_parquet(file)
         source = SourceSpec(format=form, files={"a": "a"}, licence="-", content="-")
         out = tmp_path / "out.parquet"
-        prepare_dataset(DatasetSpec(source="s", max_length=9), source, file, out)
+        spec = DatasetSpec(source="s", max_length=9)
+        prepare_dataset(spec, [source], [file], out)
         return read_table(out, PREFERENCE), read_manifest(out)
 
     return _pairs
@@ -288,6 +289,16 @@ def test_instructions_with_inputs_and_instances(prepare):
     assert asked(frame) == ["One\n\na", "Two", "Three\n\nb", "Three"]
     assert frame["category"].to_list() == ["d", None, None, None]
     assert frame["reference"].to_list() == ["safe"] * 4
+
+
+def test_instructions_as_lists(prepare, tmp_path):
+    lists = {"instructions": ["One", "Two"], "outputs": ["x", "y"], "inputs": ["a", ""]}
+    frame, _ = prepare("instructions", json.dumps(lists))
+    assert asked(frame) == ["One\n\na", "Two"]
+    (tmp_path / "out.parquet").unlink()
+    lists["outputs"].pop()
+    said = "its lists have .*'outputs': 1.* items; expected equally many"
+    refused(prepare, tmp_path, said, "instructions", json.dumps(lists))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def report(tmp_path: Path):
     write_table(tmp_path / "pairs.parquet", pairs, PREFERENCE, {})
     write_table(tmp_path / "alert.parquet", prompts, PROMPT, {})
     out = tmp_path / "overlap.json"
-    report_overlap([tmp_path / "pairs.parquet"], tmp_path / "alert.parquet", out)
+    report_overlap([tmp_path / "pairs.parquet"], [], tmp_path / "alert.parquet", out)
     return read_json(out)
 
 
@@ -64,6 +64,14 @@ def test_each_kind_of_overlap_is_counted_with_its_prompts(report):
     # What is only contained may be a common phrase.
     assert report["contaminated"] == ["equal", "run"]
     assert (pair["n_training_prompts"], pair["n_prompts"]) == (2, 4)
+
+
+def test_what_a_model_is_asked_for_training_rows_counts_as_training_data(
+    report, tmp_path
+):
+    pool, out = tmp_path / "alert.parquet", tmp_path / "pools.json"
+    report_overlap([], [pool], pool, out)
+    assert read_json(out)["contaminated"] == ["equal", "attacked", "run", "other"]
 
 
 def test_a_benchmark_prompt_inside_a_training_prompt_counts_as_contained():

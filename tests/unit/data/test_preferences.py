@@ -57,7 +57,7 @@ def prepare(tmp_path: Path):
         file = tmp_path / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         out = tmp_path / "out.parquet"
-        prepare_dataset(spec(**changes), SOURCE, file, out)
+        prepare_dataset(spec(**changes), [SOURCE], [file], out)
         return read_table(out, PREFERENCE), read_manifest(out)
 
     return _prepare
@@ -110,6 +110,22 @@ def test_rows_that_prefer_opposite_ways_leave_no_pair(prepare):
     )
     assert frame["prompt"].to_list() == ["two"]
     assert manifest["dropped"] == {"contradicted": 2}
+
+
+def test_safe_and_better_keeps_rows_whose_safe_response_is_better_too(prepare):
+    frame, manifest = prepare(
+        [
+            comparison("one", (True, False), better_response_id=0),
+            comparison("two", (True, False), better_response_id=1),
+            comparison(
+                "three", (True, True), better_response_id=1, safer_response_id=1
+            ),
+            comparison("four", (False, False), better_response_id=1),
+        ],
+        keep="safe_and_better",
+    )
+    assert frame["prompt"].to_list() == ["one", "three"]
+    assert manifest["dropped"] == {"not_better": 1, "both_unsafe": 1}
 
 
 def test_safer_response_id_keeps_rows_that_are_both_safe_or_both_unsafe(prepare):
@@ -206,12 +222,16 @@ def test_an_unknown_harm_category_is_named(prepare):
 
 
 def test_no_pair_at_all_is_an_error_with_the_reasons(prepare, tmp_path):
-    with pytest.raises(DataError, match=r"none of 1 rows becomes a pair.*both_safe"):
+    with pytest.raises(
+        DataError, match=r"none of 1 rows becomes a training row.*both_safe"
+    ):
         prepare([comparison("one", (True, True))])
     assert not (tmp_path / "out.parquet").exists()
 
 
 def test_a_source_without_preferences_is_refused(tmp_path):
     source = SOURCE.model_copy(update={"format": "alert"})
-    with pytest.raises(ConfigError, match="holds no preferences"):
-        prepare_dataset(spec(), source, tmp_path / "x.jsonl", tmp_path / "out.parquet")
+    with pytest.raises(ConfigError, match="holds no training rows"):
+        prepare_dataset(
+            spec(), [source], [tmp_path / "x.jsonl"], tmp_path / "out.parquet"
+        )

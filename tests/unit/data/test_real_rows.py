@@ -63,7 +63,7 @@ def pairs(tmp_path: Path, name: str, form: Format = "pku", **changes: object):
     spec = DatasetSpec.model_validate({"source": "s", "max_length": 1, **changes})
     source = SourceSpec(format=form, files={"a": "a"}, licence="-", content="-")
     out = tmp_path / "out.parquet"
-    prepare_dataset(spec, source, SHARED / name, out)
+    prepare_dataset(spec, [source], [SHARED / name], out)
     return read_table(out, PREFERENCE), read_manifest(out)
 
 

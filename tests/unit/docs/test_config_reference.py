@@ -16,7 +16,14 @@ from safegrid.report.published import COLUMNS
 PAGE = Path(__file__).parents[3] / "config/README.md"
 ROW = re.compile(r"^\| `([^`]+)` \|(?: ([^|]+) \|)? ([^|]+) \|$", re.MULTILINE)
 # Bases of other blocks: no file holds them, or they reach a file through another.
-NOT_WRITTEN = {"Block", "FetchSpec", "JudgeSpec", "ModelUpstream", "Recipe"}
+NOT_WRITTEN = {
+    "AskedSpec",
+    "Block",
+    "FetchSpec",
+    "JudgeSpec",
+    "ModelUpstream",
+    "Recipe",
+}
 # Their defaults have tables of their own, or the loader gives the value.
 TOLD_IN_WORDS = {"see below", "the entry's"}
 

@@ -230,6 +230,18 @@ def test_an_adapter_may_start_from_an_adapter(
         run(recipe, "third", chain=chain)
 
 
+def test_instructions_train_as_the_chosen_answers_of_pairs_do(
+    run: Runner, make_recipe: RecipeMaker, pairs: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.parquet"
+    none = pl.lit(None, PAIRS["rejected_ids"])
+    rows = read_table(pairs, PAIRS).with_columns(rejected_ids=none)
+    write_table(alone, rows, PAIRS, read_manifest(pairs))
+    first = run(make_recipe("sft"), "pairs")
+    second = run(make_recipe("sft"), "alone", pairs=alone)
+    assert hash_weights(first) == hash_weights(second)
+
+
 def test_a_reference_of_other_values_is_refused_before_the_first_step(
     run: Runner,
     make_recipe: RecipeMaker,

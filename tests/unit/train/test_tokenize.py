@@ -45,6 +45,17 @@ def test_ids_are_those_of_the_whole_conversation_as_the_template_writes_it(
         assert row["chosen_ids"][-1] == chat.eos_id
 
 
+def test_an_instruction_has_the_ids_of_its_one_answer(
+    kit: SimpleNamespace, tmp_path: Path
+) -> None:
+    frame = kit.preferences(4)
+    alone = frame.with_columns(rejected=pl.lit(None, pl.String))
+    pairs = read_table(tokenize(kit, tmp_path / "pairs", frame), PAIRS)
+    found = read_table(tokenize(kit, tmp_path / "alone", alone), PAIRS)
+    assert found["rejected_ids"].null_count() == 4
+    assert found.drop("rejected_ids").equals(pairs.drop("rejected_ids"))
+
+
 def test_too_long_and_equal_pairs_are_dropped_counted_and_listed(
     kit: SimpleNamespace, tmp_path: Path
 ) -> None:

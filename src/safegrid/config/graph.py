@@ -1,0 +1,142 @@
+"""Check the graph of recipes and datasets: what starts from what, who makes what."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from safegrid.config.blocks import NONE
+from safegrid.config.data import INSTRUCTION_FORMATS, SourceSpec
+from safegrid.config.documents import KeyPath
+from safegrid.config.sections import StudyDocuments
+from safegrid.methods import METHODS
+
+Blocks = dict[str, dict[str, Any]]
+
+
+def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
+    """Note recipes and datasets that cannot be made of what they name."""
+    recipes, datasets = _blocks(documents, "recipes"), _blocks(documents, "datasets")
+    for name, block in recipes.items():
+        _check_start(documents, name, recipes, datasets)
+        _check_base(documents, name, recipes)
+        _check_rows(documents, name, block, datasets, sources)
+    for name, block in datasets.items():
+        if isinstance(block.get("best_of_k"), dict):
+            _check_made(documents, name, block["best_of_k"], recipes)
+
+
+def _check_start(
+    documents: StudyDocuments, name: str, recipes: Blocks, datasets: Blocks
+) -> None:
+    start, key = recipes[name].get("start"), ("recipes", name, "start")
+    if start is not None and start not in recipes:
+        where = documents.study.where(key)
+        documents.problems.unknown(where, ".".join(key), start, "recipe", recipes)
+    elif start is not None and not _answers(recipes[start]):
+        _note(
+            documents,
+            key,
+            f"got {start!r}: its model gives scores, and nothing to start from",
+        )
+    if name in _behind(name, recipes, datasets):
+        own = f"got {start!r}: it" if start is not None else "it"
+        _note(documents, key, f"{own} starts from itself, or its rows are made by it")
+
+
+def _behind(name: str, recipes: Blocks, datasets: Blocks) -> set[str]:
+    """Return every recipe that must be trained before a recipe."""
+    seen: set[str] = set()
+    ahead = [*_parents(name, recipes, datasets)]
+    while ahead:
+        parent = ahead.pop()
+        if parent not in seen and parent in recipes:
+            seen.add(parent)
+            ahead += _parents(parent, recipes, datasets)
+    return seen
+
+
+def _parents(name: str, recipes: Blocks, datasets: Blocks) -> Iterator[str]:
+    recipe = recipes[name]
+    made = datasets.get(str(recipe.get("dataset")), {}).get("best_of_k")
+    yield from (str(p) for p in [recipe.get("start")] if p is not None)
+    if isinstance(made, dict):
+        yield str(made.get("recipe"))
+
+
+def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
+    """Check a base of its own: answers are compared with those of the study's bases."""
+    base, key = recipes[name].get("base"), ("recipes", name, "base")
+    start = recipes.get(str(recipes[name].get("start")), {})
+    if start.get("base") not in (None, base):
+        _note(documents, key, f"it starts from a recipe of base {start['base']!r} only")
+    if base is None:
+        return
+    bases = documents.study.data.get("bases")
+    known = isinstance(bases, list) and base in bases
+    if not known and (_answers(recipes[name]) or start):
+        _note(
+            documents,
+            key,
+            f"got {base!r}, which is none of the study's bases; only a"
+            " recipe of method 'reward' that starts from it may have another",
+        )
+
+
+def _check_rows(
+    documents: StudyDocuments,
+    name: str,
+    block: dict[str, Any],
+    datasets: Blocks,
+    sources: Mapping[str, SourceSpec],
+) -> None:
+    """Check that a method which compares answers has two of them to compare."""
+    dataset, method = str(block.get("dataset")), block.get("method")
+    if method == "sft" or not _is_instructions(datasets.get(dataset, {}), sources):
+        return
+    _note(
+        documents,
+        ("recipes", name, "dataset"),
+        f"{dataset!r} holds instructions with one answer each, and method {method!r}"
+        " compares two; take a dataset of preference pairs, or method 'sft'",
+    )
+
+
+def _is_instructions(block: dict[str, Any], sources: Mapping[str, SourceSpec]) -> bool:
+    if block.get("parts") or block.get("best_of_k"):
+        return True
+    source = sources.get(str(block.get("source")))
+    return source is not None and source.format in INSTRUCTION_FORMATS
+
+
+def _check_made(
+    documents: StudyDocuments, name: str, block: dict[str, Any], recipes: Blocks
+) -> None:
+    key, maker = ("datasets", name, "best_of_k"), block.get("recipe")
+    if name in documents.section("benchmarks"):
+        _note(
+            documents,
+            key,
+            "a benchmark has this name; a dataset that a model makes"
+            " is asked like one, and needs a name of its own",
+        )
+    where = documents.study.where((*key, "recipe"))
+    if maker != NONE and maker not in recipes:
+        dotted = ".".join((*key, "recipe"))
+        allowed = [NONE, *recipes]
+        documents.problems.unknown(where, dotted, maker, "recipe", allowed)
+    elif maker != NONE and not _answers(recipes[maker]):
+        _note(documents, (*key, "recipe"), f"got {maker!r}: its model gives no answers")
+
+
+def _answers(recipe: dict[str, Any]) -> bool:
+    method = METHODS.get(str(recipe.get("method")))
+    return method is None or method.answers
+
+
+def _blocks(documents: StudyDocuments, section: str) -> Blocks:
+    found = documents.section(section).items()
+    return {name: block for name, block in found if isinstance(block, dict)}
+
+
+def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:
+    dotted = ".".join(map(str, path))
+    documents.problems.add(documents.study.where(path), dotted, message)

@@ -1,0 +1,154 @@
+"""The graph of recipes and datasets: mixes, and rows that a model makes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell, Model
+from safegrid.study import Study
+from safegrid.upstreams import Upstreams
+
+ROOT = Path(__file__).parents[3] / "config"
+PROMPTS = {"source": "alpaca-seeds", "file": "seeds", "kind": "instructions"}
+
+
+def raft(maker, **changes):
+    made = {
+        "recipe": maker,
+        "prompts": {**PROMPTS, "limit": 20},
+        "decode": {"max_new_tokens": 16, "temperature": 0.85, "samples": 8},
+        "judge": "tiny-guard",
+    }
+    return {"best_of_k": {**made, **changes}, "max_length": 160}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load study tiny with two iterations of RAFT, after a change of it."""
+    shutil.copytree(ROOT, tmp_path / "config")
+    path = tmp_path / "config/studies/tiny.yaml"
+
+    def _load(change=lambda entry: None):
+        entry = yaml.safe_load((ROOT / "studies/tiny.yaml").read_text())
+        part = {"source": "alpaca-seeds", "file": "seeds"}
+        entry["seeds"] = [0, 1]
+        entry["datasets"] |= {
+            "it": {"parts": [part], "max_length": 160},
+            "raft_1": raft("it"),
+            "raft_2": raft("raft_1"),
+        }
+        entry["recipes"] |= {
+            "it": {"method": "sft", "dataset": "it"},
+            "raft_1": {"method": "sft", "dataset": "raft_1", "start": "it"},
+            "raft_2": {"method": "sft", "dataset": "raft_2", "start": "raft_1"},
+        }
+        change(entry)
+        path.write_text(yaml.safe_dump(entry))
+        return Study(load_config(tmp_path / "config", "tiny"))
+
+    return _load
+
+
+def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):
+    study, model = load(), Model("tiny-base", "raft_2", 1)
+    maker = Model("tiny-base", "raft_1", 1)
+    assert study.maker("raft_2", "tiny-base", 1) == maker
+    assert study.rows_name(model) == "raft_2/seed1"
+    assert study.pairs(model).endswith("/pairs/tiny-base/raft_2/seed1.parquet")
+    made = study.dataset("tiny-base", "raft_2/seed1")
+    assert made == "results/tiny/made/tiny-base/raft_2/seed1.parquet"
+    pool = study.pool_cell("raft_2", "tiny-base", 1)
+    assert pool == Cell(maker, "raft_2")
+    assert study.responses(pool).endswith(
+        "responses/tiny-base/raft_1/seed1/raft_2.parquet"
+    )
+    assert study.verdicts(pool) == [
+        "results/tiny/verdicts/tiny-guard/tiny-base/raft_1/seed1/raft_2.parquet"
+    ]
+
+
+def test_a_pool_is_answered_by_its_maker_alone_and_is_no_benchmark(load):
+    study = load()
+    assert set(study.pool_cells()) == {
+        Cell(Model("tiny-base", maker, seed), pool)
+        for maker, pool in (("it", "raft_1"), ("raft_1", "raft_2"))
+        for seed in (0, 1)
+    }
+    assert "raft_1" in study.asked
+    assert "raft_1" not in study.prompted
+    pooled = study.responses(Cell(Model("tiny-base", "it", 0), "raft_1"))
+    assert pooled in study.model_answers(Model("tiny-base", "it", 0))
+    assert pooled not in study.model_answers(Model("tiny-base", "it", 1))
+    assert not any("raft_1.parquet" in file for file in study.scores())
+
+
+def test_a_maker_of_one_seed_makes_the_rows_of_all(load):
+    def one_seed(entry):
+        entry["datasets"]["raft_1"]["best_of_k"]["seed"] = 1
+
+    study = load(one_seed)
+    names = {study.rows_name(Model("tiny-base", "raft_1", seed)) for seed in (0, 1)}
+    assert names == {"raft_1/seed1"}
+
+    def base(entry):
+        entry["datasets"]["raft_1"]["best_of_k"]["recipe"] = "none"
+
+    untouched = load(base)
+    assert untouched.rows_name(Model("tiny-base", "raft_1", 1)) == "raft_1/seed0"
+
+
+def test_what_mixes_and_pools_read_is_fetched(load):
+    items = {i.name: i for i in Upstreams(load(), None).items if i.kind == "source"}
+    assert items["alpaca-seeds"].files == ("seed_tasks.jsonl",)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda e: e["recipes"]["it"].update(method="dpo"),
+            r"recipes\.it\.dataset.*'it' holds instructions with one answer each",
+        ),
+        (
+            lambda e: e["datasets"]["raft_1"]["best_of_k"].update(recipe="raft_2"),
+            r"recipes\.raft_1\.start.*its rows are made by it",
+        ),
+        (
+            lambda e: e["datasets"]["raft_1"]["best_of_k"].update(recipe="itt"),
+            r"best_of_k\.recipe.*got 'itt'.*did you mean 'it'",
+        ),
+        (
+            lambda e: e["datasets"]["raft_1"]["best_of_k"].update(judge="tiny-gard"),
+            r"best_of_k\.judge.*got 'tiny-gard'.*did you mean 'tiny-guard'",
+        ),
+        (
+            lambda e: e["datasets"]["it"]["parts"][0].update(source="tiny-pku"),
+            r"datasets\.it\.parts.*'tiny-pku' is of format 'pku'",
+        ),
+        (
+            lambda e: e["datasets"]["it"].update(source="tiny-pku"),
+            r"rows come from one of `source`, `parts` and `best_of_k`",
+        ),
+        (
+            lambda e: e["datasets"].update(alert=raft("it")),
+            r"datasets\.alert\.best_of_k.*a benchmark has this name",
+        ),
+        (
+            lambda e: e["recipes"]["it"].update(base="mini-base"),
+            r"recipes\.it\.base.*'mini-base', which is none of the study's bases",
+        ),
+        (
+            lambda e: e["datasets"]["raft_1"]["best_of_k"]["prompts"].update(
+                kind="xstest"
+            ),
+            r"best_of_k\.prompts\.kind.*'xstest' reads sources of format",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
+    with pytest.raises(ConfigError, match=said):
+        load(change)
