@@ -18,6 +18,7 @@ LEVELS = {
         "control_tokens",
         "cost",
         "devices",
+        "endpoints",
         "faults",
         "files",
         "formats",
