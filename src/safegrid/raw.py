@@ -5,8 +5,10 @@ whose fields are there and of the right type. What does not fit is noted, not ra
 so that one run shows everything that is wrong with a file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 from safegrid.errors import DataError
 from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.problems import Problems, describe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,28 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
             f" {', '.join(endings)}"
         )
+
+
+def check_columns(
+    names: Iterable[str], known: Collection[str], path: Path, problems: Problems
+) -> None:
+    """Refuse a column that is nearly one of ours; name those that are not read.
+
+    Args:
+        names: of the file's columns, or of its first row's fields.
+        known: the ones that are read.
+        path: the file, for the log.
+        problems: of the file.
+    """
+    others = [name for name in names if name not in known]
+    for name in others:
+        close = get_close_matches(name.strip().lower(), known, n=1, cutoff=0.8)
+        if close:
+            problems.add(
+                1, f"column {describe(name)}: did you mean {close[0]!r}? Else rename it"
+            )
+    if others:
+        log.warning("%s: columns not read: %s", path, ", ".join(map(describe, others)))
 
 
 class Unique:

@@ -135,7 +135,7 @@ class Study(Grid):
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none for rules.
+        """Folders of a judge's model; the base for a likelihood, none without one.
 
         Of a judge that the study trains itself, the model of its first seed, so that
         one model judges all.
@@ -154,6 +154,13 @@ class Study(Grid):
     def judges(self) -> list[str]:
         """The judges that this study asks."""
         return sorted({j for spec in self.asked.values() for j in spec.judges})
+
+    def verdicts_file(self, judge: str) -> list[str]:
+        """The file of a judge's verdicts from elsewhere; empty for all others."""
+        entry = self.config.judges[judge]
+        if entry.method != "file":
+            return []
+        return [self.raw(str(entry.verdicts_source), str(entry.verdicts_file))]
 
     def measured(self) -> list[str]:
         """The judges of this study that have labelled rows to be measured on."""
@@ -180,6 +187,12 @@ class Study(Grid):
         """The file that they are gathered in; empty without any."""
         gathered = f"results/raw/{world}-text/documents.jsonl"
         return [gathered] if self.text_files(world) else []
+
+    def judge_rows(self, world: str, judge: str) -> str:
+        """The rows that a judge of a world is grown from."""
+        if judge in ("reward", "harmfulness", "correction"):
+            return f"results/raw/{world}-{judge}-rows/train.jsonl"
+        return f"results/raw/{world}-judging/{judge}_train.jsonl"
 
     def raw(self, source: str, file: str) -> str:
         """A raw file of a source by its short name."""

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Decode, Positive
+from safegrid.config.blocks import Block, Decode, JudgeKind, Positive
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.upstream import Below, Upstream
 
@@ -26,6 +26,9 @@ Format = Literal[
     "questions",
     "prompts_csv",
     "labelled",
+    "reward_pairs",
+    "scored",
+    "verdicts",
     "lm_eval",
 ]
 # PKU-SafeRLHF's nineteen, in upstream's order.
@@ -74,8 +77,16 @@ PromptKind = Literal[
     "c2_eval",
 ]
 
-# The formats of rows with known labels, which a judge can be measured on.
-LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
+# The formats of rows with known labels, and the kinds of judge that can be measured on
+# them.
+LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
+    "labelled": ("guard", "toxicity", "refusal", "correction"),
+    "xstest_completions": ("refusal",),
+    "reward_pairs": ("reward",),
+    "scored": ("harmfulness",),
+}
+# The format of verdicts from elsewhere, for judges of method `file`.
+VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(

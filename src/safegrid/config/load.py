@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from safegrid.config.blocks import Recipe
 from safegrid.config.checks import (
+    check_best,
     check_grown,
     check_registries,
     check_study,
@@ -127,6 +128,7 @@ def load_config(root: Path, name: str) -> Config:
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)
+    check_best(documents, judges)
     for stem in UPSTREAM:
         check_grown(read[stem], entries[stem], worlds, problems)
     benchmarks = _benchmarks(documents, judges)

@@ -43,6 +43,12 @@ class Item:
         return Asked(self.messages, self.prefill, self.closed)
 
     @property
+    def request(self) -> str:
+        """What the user said last."""
+        turns = (m["content"] for m in self.messages[::-1] if m["role"] == "user")
+        return next(turns, "")
+
+    @property
     def answer(self) -> str:
         """The whole answer as a reader sees it."""
         return self.prefill + self.text
@@ -59,7 +65,8 @@ class Verdict(NamedTuple):
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
         score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
-            reference: how near the answer is to the known one.
+            reference: how near the answer is to the known one;
+            reward, harmfulness: the output; entailment: a share.
         raw: what was read, for whoever doubts the label.
     """
 

@@ -1,7 +1,7 @@
-"""Grow a world's judges from labelled rows of prompts and responses."""
+"""Grow a world's judges from rows of prompts and responses."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +14,25 @@ from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.corrections import correction_turn
 from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
+from safegrid.miniworld.scorers import grow_harmfulness, grow_reward
 from safegrid.miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
+from safegrid.templates import ChatTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 
+# The judges that give a label, and their labels.
 CLASSES: dict[str, tuple[str, ...]] = {
     "guard": ("safe", "unsafe"),
     "toxicity": ("clean", "toxic"),
     "refusal": ("compliance", "refusal", "partial"),
     "correction": ("corrected", "continued"),
 }
+# The judges that write a verdict; the others have no chat template.
+TEMPLATES = {"guard": GUARD_TEMPLATE, "correction": CHAT_TEMPLATE}
 
 
 def grow_judge(
@@ -35,52 +40,51 @@ def grow_judge(
 ) -> None:
     """Grow a judge on one thread: same world, same weights.
 
-    The guard is a causal model that writes its verdict after its own chat template,
-    the correction judge one that answers a question with yes or no; the others
-    classify the response alone, between the begin and the end token.
+    The guard is a causal model that writes its verdict after its own chat template, the
+    correction judge one that answers a question with yes or no; the classifiers read
+    the response alone; reward model and harmfulness regression read prompt and
+    response, and give a number.
 
     Args:
         world: the judge's shape and its seed.
         judge: which of them.
-        rows: JSON lines of id, prompt, response, label, category (correction: prefill).
+        rows: JSON lines of labelled rows, of preferences (`reward`), or of rated
+            answers (`harmfulness`).
         tokenizer: folder of the corpus's tokenizer; the base's need not exist yet.
         out: the model's folder, as transformers saves one.
 
     Raises:
-        DataError: no rows, or lines that are no labelled rows of this judge.
+        DataError: no rows, or lines that are no rows of this judge.
         TrainingError: no tokenizer there, the world says nothing of such a judge, or
             the loss is not finite.
     """
-    labelled = read_labelled(rows, CLASSES[judge])
     grown: Grown | None = getattr(world.judges, judge)
     if grown is None:
         raise TrainingError(
             f"world {world.name}: has no {judge!r} under `judges`; give it a shape"
         )
-    grow = GROW.get(judge, _grow_classifier)
+    template = TEMPLATES.get(judge)
     with atomic_directory(out) as folder:
         prepare(world.seed)
-        model = grow(labelled, CLASSES[judge], grown, tokenizer, folder, world.seed)
+        own = lay_tokenizer(tokenizer, folder, template)
+        model = GROWERS[judge](rows, own, grown, world.seed)
         save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
     log.info("grew %s", out)
 
 
 def _grow_writer(
-    template: str,
+    judge: str,
     turn: Callable[[Labelled], Turn],
-    rows: Sequence[Labelled],
-    classes: Sequence[str],
+    rows: Path,
+    tokenizer: ChatTokenizer,
     grown: Grown,
-    tokenizer_folder: Path,
-    folder: Path,
     seed: int,
 ) -> "PreTrainedModel":
     """Grow a causal model that writes a verdict on what a turn shows of a row."""
     from transformers import LlamaForCausalLM
 
-    tokenizer = lay_tokenizer(tokenizer_folder, folder, template)
-    turns = [turn(row) for row in rows]
-    chats = encode_turns(turns, tokenizer, grown.context, folder)
+    turns = [turn(row) for row in read_labelled(rows, CLASSES[judge])]
+    chats = encode_turns(turns, tokenizer, grown.context, rows)
     model = LlamaForCausalLM(llama_config(grown, tokenizer))
     lengths = [len(chat.ids) for chat in chats]
     fit(model, lengths, answer_loss(model, chats), grown, seed)
@@ -95,26 +99,16 @@ def _guarded(row: Labelled) -> Turn:
     return Turn(exchange, verdict(row.label, row.category))
 
 
-GROW: dict[str, Callable[..., "PreTrainedModel"]] = {
-    "guard": partial(_grow_writer, GUARD_TEMPLATE, _guarded),
-    "correction": partial(_grow_writer, CHAT_TEMPLATE, correction_turn),
-}
-
-
 def _grow_classifier(
-    rows: Sequence[Labelled],
-    classes: Sequence[str],
-    grown: Grown,
-    tokenizer_folder: Path,
-    folder: Path,
-    seed: int,
+    judge: str, rows: Path, tokenizer: ChatTokenizer, grown: Grown, seed: int
 ) -> "PreTrainedModel":
     import torch
     from transformers import LlamaForSequenceClassification
 
-    tokenizer = lay_tokenizer(tokenizer_folder, folder, None)
-    texts = [tokenizer.encode_sequence(row.response) for row in rows]
-    labels = [classes.index(row.label) for row in rows]
+    classes = CLASSES[judge]
+    labelled = read_labelled(rows, classes)
+    texts = [tokenizer.encode_sequence(row.response) for row in labelled]
+    labels = [classes.index(row.label) for row in labelled]
     config = llama_config(grown, tokenizer)
     config.id2label = dict(enumerate(classes))
     config.label2id = {label: index for index, label in enumerate(classes)}
@@ -128,3 +122,15 @@ def _grow_classifier(
 
     fit(model, [len(ids) for ids in texts], loss, grown, seed)
     return model
+
+
+GROWERS: dict[
+    JudgeName, Callable[[Path, ChatTokenizer, Grown, int], "PreTrainedModel"]
+] = {
+    "guard": partial(_grow_writer, "guard", _guarded),
+    "correction": partial(_grow_writer, "correction", correction_turn),
+    "toxicity": partial(_grow_classifier, "toxicity"),
+    "refusal": partial(_grow_classifier, "refusal"),
+    "reward": grow_reward,
+    "harmfulness": grow_harmfulness,
+}
