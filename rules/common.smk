@@ -15,7 +15,7 @@ from snakemake.common import async_run
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import stale, suites
+from safegrid import endpoints, stale, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
@@ -64,6 +64,8 @@ if workflow.is_main_process and UPSTREAMS.unpinned():
     logger.warning(UPSTREAMS.unpinned())
 if workflow.is_main_process and suites.refused(STUDY):
     logger.warning(suites.refused(STUDY))
+if workflow.is_main_process and endpoints.unset(STUDY):
+    logger.warning(endpoints.unset(STUDY))
 if UNCHECKED:
     logger.warning(UNCHECKED)
 

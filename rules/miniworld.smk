@@ -152,8 +152,34 @@ rule grow_base:
         """
 
 
+rule grow_corrections:
+    """Write answers that correct themselves, or do not, with their labels."""
+    output:
+        train="results/raw/{world}-correction-rows/train.jsonl",
+        test="results/raw/{world}-correction-rows/test.jsonl",
+        manifest="results/raw/{world}-correction-rows/manifest.json",
+    log:
+        "logs/grow_corrections/{world}.log",
+    benchmark:
+        "logs/timing/grow_corrections/{world}.tsv"
+    conda:
+        "../envs/train.yaml"
+    params:
+        world=world_block,
+        version=VERSIONS["grow"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        train={output.train:q}
+        python -m safegrid grow-corrections \
+            --world {params.world:q} \
+            --out "${{train%/*}}"
+        """
+
+
 rule grow_judge:
-    """Grow a guard, a classifier, a reward model or a harmfulness regression."""
+    """Grow a guard, a classifier, a reward model, a harmfulness regression, or a
+    correction judge."""
     input:
         rows=judge_rows,
         tokenizer=tokenizer_files("{world}"),
@@ -164,7 +190,7 @@ rule grow_judge:
     benchmark:
         "logs/timing/grow_judge/{world}-{kind}.tsv"
     wildcard_constraints:
-        kind="guard|toxicity|refusal|reward|harmfulness",
+        kind="guard|toxicity|refusal|reward|harmfulness|correction",
     priority: 90
     conda:
         "../envs/train.yaml"

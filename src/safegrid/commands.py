@@ -63,6 +63,11 @@ COMMANDS: dict[str, Command] = {
         "Write a miniature world's raw files in their upstream formats.",
         "world:World out:path",
     ),
+    "grow-corrections": _command(
+        "miniworld.corrections:grow_corrections",
+        "Write a miniature world's rows of answers that correct themselves or do not.",
+        "world:World out:path",
+    ),
     "grow-base": _command(
         "miniworld.base:grow_base",
         "Grow a miniature base model from documents.",

@@ -18,6 +18,8 @@ TEXTS = {
     "response": Field(str, filled=False),
     "label": Field(str),
 }
+# The beginning of the response that was given to the model, where rows have one.
+PREFILL = "prefill"
 PAIRED = {name: Field(str, filled=False) for name in ("prompt", "chosen", "rejected")}
 SCORED = {name: Field(str, filled=False) for name in ("prompt", "response")}
 
@@ -31,6 +33,7 @@ class Labelled(NamedTuple):
         id: unlike every other row's.
         category: null of a row that has none.
         annotations: what two people said before they settled on the label, if known.
+        prefill: what stands before the response, and was not the model's choice.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Labelled(NamedTuple):
     label: str
     category: str | None
     annotations: tuple[str, str] | None = None
+    prefill: str = ""
 
 
 class Preferred(NamedTuple):
@@ -62,7 +66,7 @@ class Scored(NamedTuple):
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
-    """Read rows of id, prompt, response, label and, if known, category.
+    """Read rows of id, prompt, response, label and, if known, category and prefill.
 
     Args:
         path: JSON lines, or any other format of `raw.read_rows`.
@@ -77,8 +81,14 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
         if values["label"] not in classes:
             return unknown("label", values["label"], classes)
         prompt, response, label = (values[name] for name in TEXTS)
-        category = values.get("category")
-        return Labelled(str(values["id"]), prompt, response, label, category)
+        return Labelled(
+            str(values["id"]),
+            prompt,
+            response,
+            label,
+            values.get("category"),
+            prefill=values.get(PREFILL) or "",
+        )
 
     return _read(path, TEXTS, row)
 
@@ -141,7 +151,8 @@ def _read(
 def _reason(values: Mapping[str, Any]) -> str | None:
     if type(values.get("id")) not in (str, int):
         return "field 'id' must be text or a whole number"
-    category = values.get("category")
-    if category is not None and not isinstance(category, str):
-        return f"field 'category' must be text or null, not {type_name(category)}"
+    for name in ("category", PREFILL):
+        value = values.get(name)
+        if value is not None and not isinstance(value, str):
+            return f"field {name!r} must be text or null, not {type_name(value)}"
     return None

@@ -190,7 +190,7 @@ class Study(Grid):
 
     def judge_rows(self, world: str, judge: str) -> str:
         """The rows that a judge of a world is grown from."""
-        if judge in ("reward", "harmfulness"):
+        if judge in ("reward", "harmfulness", "correction"):
             return f"results/raw/{world}-{judge}-rows/train.jsonl"
         return f"results/raw/{world}-judging/{judge}_train.jsonl"
 

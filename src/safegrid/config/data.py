@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.blocks import Block, Decode, JudgeKind, Positive
+from safegrid.config.prefill import PrefillSpec
 from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
@@ -73,12 +74,13 @@ PromptKind = Literal[
     "piqa_words",
     "single_word",
     "prompts_csv",
+    "c2_eval",
 ]
 
 # The formats of rows with known labels, and the kinds of judge that can be measured on
 # them.
 LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
-    "labelled": ("guard", "toxicity", "refusal"),
+    "labelled": ("guard", "toxicity", "refusal", "correction"),
     "xstest_completions": ("refusal",),
     "reward_pairs": ("reward",),
     "scored": ("harmfulness",),
@@ -110,6 +112,7 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
     "piqa_words": "questions",
     "single_word": "questions",
     "prompts_csv": "prompts_csv",
+    "c2_eval": "pku",
 }
 # The kinds whose prompts carry a known answer, which a judge can hold theirs against.
 ANSWERED: frozenset[PromptKind] = frozenset(
@@ -152,8 +155,11 @@ class PromptSpec(Block):
             of its own.
         label: what every prompt is, where its row does not say; over-refusal is
             about the safe ones.
-        limit: prompts to keep, drawn by `seed`; null for all.
-        seed: rules which prompts a limit keeps.
+        prefills: `c2_eval` only: the beginnings of answers that the requests are asked
+            with; null for the defaults.
+        limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
+            with all its beginnings.
+        seed: rules which prompts a limit keeps, and which opener a beginning has.
         input_heading: kinds of instructions only: line that stands above an
             instruction's input, where it has one.
     """
@@ -163,15 +169,20 @@ class PromptSpec(Block):
     kind: PromptKind
     plain: str | None = None
     label: Label | None = None
+    prefills: PrefillSpec | None = None
     limit: Positive | None = None
     seed: int = 0
     input_heading: str = ""
 
     @model_validator(mode="after")
-    def _plain_fits_kind(self) -> "PromptSpec":
+    def _keys_fit_kind(self) -> "PromptSpec":
         if self.plain is not None and self.kind != "alert_adversarial":
             raise ValueError(
                 f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        if self.prefills is not None and self.kind != "c2_eval":
+            raise ValueError(
+                f"`prefills` is for kind 'c2_eval', not {self.kind!r}: remove it"
             )
         if self.label is not None and self.kind in ANSWERED:
             raise ValueError(

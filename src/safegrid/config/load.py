@@ -52,6 +52,7 @@ NEEDED = {
     "toxicity": ("toxicity",),
     "over_refusal": ("refusal",),
     "helpfulness": ("reference", "entailment", "reward"),
+    "correction": ("correction",),
 }
 
 

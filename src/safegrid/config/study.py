@@ -9,7 +9,9 @@ from safegrid.config.data import DatasetSpec, PromptSpec
 from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
-Metric = Literal["safety", "toxicity", "over_refusal", "helpfulness", "capability"]
+Metric = Literal[
+    "safety", "toxicity", "over_refusal", "helpfulness", "correction", "capability"
+]
 
 
 class AskedSpec(Block):

@@ -50,6 +50,7 @@ class Rows(Block):
             held out.
         safety: harmful requests with refusals.
         sets: requests of the evaluation sets.
+        correction: training rows of the correction judge; null for a world without.
     """
 
     corpus: Positive
@@ -74,6 +75,7 @@ class Rows(Block):
     instructions_test: Positive
     safety: Positive
     sets: Sets
+    correction: Positive | None = None
 
     @model_validator(mode="after")
     def _attacks_have_items(self) -> "Rows":
@@ -125,9 +127,12 @@ class Judges(Block):
     refusal: Grown
     reward: Grown
     harmfulness: Grown
+    correction: Grown | None = None
 
 
-JudgeName = Literal["guard", "toxicity", "refusal", "reward", "harmfulness"]
+JudgeName = Literal[
+    "guard", "toxicity", "refusal", "reward", "harmfulness", "correction"
+]
 
 
 class TextFile(Block):

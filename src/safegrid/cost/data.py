@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
-from safegrid.config.data import INSTRUCTION_FORMATS, DatasetSpec, PartSpec
+from safegrid.config.data import (
+    INSTRUCTION_FORMATS,
+    DatasetSpec,
+    PartSpec,
+    PromptSpec,
+)
+from safegrid.config.prefill import PrefillSpec
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
 from safegrid.study import Study
+
+# Of English, in the vocabularies of large models.
+TOKENS_A_WORD = 4 / 3
 
 
 class UnknownError(Exception):
@@ -97,7 +106,10 @@ class Data:
         found = self._file(spec.source, spec.file)
         source = _said(spec.source, spec.file, found.why)
         rows = min(found.rows, spec.limit or found.rows)
-        return assume(found.prompt, rows, source).shifted(self.assumed.template)
+        ks = _beginnings(spec)
+        begun = round(TOKENS_A_WORD * sum(ks) / len(ks))
+        asked = assume(found.prompt, rows * len(ks), source)
+        return asked.shifted(self.assumed.template + begun)
 
     def _answers(self, cell: Cell) -> Tokens:
         """Return the answers of a cell.
@@ -160,6 +172,13 @@ class Data:
 
     def _named(self, path: Path) -> str:
         return str(path.relative_to(self.root))
+
+
+def _beginnings(spec: PromptSpec) -> list[int]:
+    """Return the words of the beginnings that each row is asked with."""
+    if spec.kind != "c2_eval":
+        return [0]
+    return (spec.prefills or PrefillSpec()).ks
 
 
 def _said(source: str, file: str, why: str) -> str:

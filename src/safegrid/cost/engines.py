@@ -28,11 +28,12 @@ class Asked:
     def beside(self, spec: JudgeSpec, prompt: float) -> float:
         """Return the tokens that a judge reads beside an answer.
 
-        A guard reads the exchange in its template, a likelihood and a judge of scores
-        prompt and answer, a classifier the answer alone. Entailment reads the reference
-        with each sentence of the answer; it is taken for as long as the prompt, once.
+        A guard reads the exchange in its template, a correction judge in its question,
+        a likelihood and a judge of scores prompt and answer, a classifier the answer
+        alone. Entailment reads the reference with each sentence of the answer; it is
+        taken for as long as the prompt, once.
         """
-        if spec.kind == "guard":
+        if spec.kind in ("guard", "correction"):
             return self.assumed.guard + prompt
         return 0.0 if spec.kind in ("toxicity", "refusal") else prompt
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from safegrid.config.data import PromptKind, PromptSpec
 from safegrid.data import (
     alert,
     behaviours,
+    c2_eval,
     instructions,
     own_prompts,
     questions,
@@ -17,17 +17,10 @@ from safegrid.data import (
     xstest,
 )
 from safegrid.data.items import ItemFinder, item_of
-from safegrid.data.rows import Prompt
+from safegrid.data.rows import Prompt, Prompts
 from safegrid.problems import Problems
 
 ADVERSARIAL = "adversarial"
-
-
-class Prompts(NamedTuple):
-    """The prompts of a file, and what was counted while reading it."""
-
-    rows: list[Prompt]
-    counts: dict[str, int]
 
 
 # Takes the file, the benchmark's block and its plain file, where it names one.
@@ -148,4 +141,5 @@ READERS: dict[PromptKind, Reader] = {
     "piqa_words": _plain(questions.read_piqa_words),
     "single_word": _plain(questions.read_single_word),
     "prompts_csv": _plain(own_prompts.read),
+    "c2_eval": c2_eval.read_prompts,
 }

@@ -1,7 +1,8 @@
 """Benchmark prompts from their upstream files.
 
 Takes a file in one of the formats that adapters read; gives rows of type PROMPT: one
-user turn each, with category, attack and the item it comes from.
+user turn each, with category, attack and the item it comes from; of C2-Eval, with the
+beginning of an answer, which in its closed form is a turn of the assistant.
 """
 
 import logging
@@ -44,18 +45,20 @@ def prepare_prompts(
         DataError: a file is broken or holds nothing.
     """
     _check(benchmark, spec, source, plain)
-    prompts, counts = READERS[spec.kind](file, spec, plain)
-    drawn = draw([prompt.prompt_id for prompt in prompts], spec.limit, spec.seed)
-    kept = [prompt for prompt in prompts if prompt.prompt_id in drawn]
+    prompts, counts, lost = READERS[spec.kind](file, spec, plain)
+    names = [prompt.drawn_as or prompt.prompt_id for prompt in prompts]
+    drawn = draw(list(dict.fromkeys(names)), spec.limit, spec.seed)
+    pairs = zip(prompts, names, strict=True)
+    kept = [prompt for prompt, name in pairs if name in drawn]
     log.info("%s: %d prompts of %d rows", benchmark, len(kept), len(prompts))
     inputs = {"file": file} | ({} if plain is None else {"plain": plain})
-    dropped = len(prompts) - len(kept)
+    over = len(prompts) - len(kept)
     facts = manifest(
         "prepare",
         inputs,
         {"benchmark": benchmark, "spec": spec.model_dump(), "format": source.format},
         rows=len(kept),
-        dropped={"over_limit": dropped} if dropped else {},
+        dropped=lost | ({"over_limit": over} if over else {}),
         counts=counts,
     )
     write_table(out, _frame(benchmark, kept, spec.label), PROMPT, facts)
@@ -81,8 +84,10 @@ def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataF
     columns: dict[str, list[Any]] = {
         "prompt_id": [prompt.prompt_id for prompt in prompts],
         "benchmark": [benchmark] * len(prompts),
-        "prompt": [[{"role": "user", "content": prompt.text}] for prompt in prompts],
-        "prefill": [None] * len(prompts),
+        "prompt": [_messages(prompt) for prompt in prompts],
+        "prefill": [
+            None if prompt.closed else prompt.prefill or None for prompt in prompts
+        ],
         "category": [prompt.category for prompt in prompts],
         "macro_category": [prompt.macro_category for prompt in prompts],
         "attack": [prompt.attack for prompt in prompts],
@@ -90,3 +95,11 @@ def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataF
         "reference": [prompt.reference or label for prompt in prompts],
     }
     return pl.DataFrame(columns, schema=PROMPT)
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    """Return the turns before the answer; a closed beginning is one of them."""
+    asked = {"role": "user", "content": prompt.text}
+    if not (prompt.closed and prompt.prefill):
+        return [asked]
+    return [asked, {"role": "assistant", "content": prompt.prefill}]

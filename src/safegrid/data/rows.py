@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 
 class Prompt(NamedTuple):
-    """One prompt; the fields mean what the columns of PROMPT mean."""
+    """One prompt; the fields mean what the columns of PROMPT mean.
+
+    Attributes:
+        prefill: the beginning of the answer; empty for none.
+        closed: the beginning is a finished turn, and the answer a turn of its own.
+        drawn_as: prompts that share this name are kept or left together by a limit,
+            and count once; empty for the prompt's own id.
+    """
 
     prompt_id: str
     text: str
@@ -14,6 +21,22 @@ class Prompt(NamedTuple):
     macro_category: str | None = None
     attack: str | None = None
     reference: str | None = None
+    prefill: str = ""
+    closed: bool = False
+    drawn_as: str = ""
+
+
+class Prompts(NamedTuple):
+    """The prompts of a file, and what was counted while reading it.
+
+    Attributes:
+        counts: facts about them.
+        dropped: prompts that rows did not become, by reason.
+    """
+
+    rows: list[Prompt]
+    counts: dict[str, int]
+    dropped: dict[str, int] = {}
 
 
 class Pair(NamedTuple):

@@ -1,6 +1,7 @@
 """Prompts to token ids through a base's chat template."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.errors import DataError
+from safegrid.prefills import Asked, Turns
 from safegrid.records import IDS, PROMPT
 from safegrid.templates import ChatTokenizer
 from safegrid.tokenizer_files import tokenizer_files
@@ -19,8 +21,8 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
     """Write the ids that every model of a base is asked: `prompts/` to `ids/`.
 
     A prompt's conversation is rendered with the opening of the assistant's turn;
-    a prefill stands after it as text, so the model goes on from inside its turn
-    instead of after a closed one (the defect of C2-Eval's released script).
+    a prefill stands after it as text, so the model goes on from inside its turn.
+    Where the beginning of an answer is to be a finished turn, see `safegrid.prefills`.
 
     Args:
         prompts: rows of PROMPT.
@@ -35,7 +37,10 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
     if rows.is_empty():
         raise DataError(f"{prompts}: no prompts; look at its source and its `limit`")
     chat = ChatTokenizer.load(tokenizer)
-    ids = [_ids(chat, row, prompts) for row in rows.iter_rows(named=True)]
+    turns = Turns(chat)
+    asked = [Asked.of(row) for row in rows.iter_rows(named=True)]
+    names = [f"{prompts}: prompt {name}" for name in rows["prompt_id"]]
+    ids = [_ids(turns, *pair) for pair in zip(asked, names, strict=True)]
     facts = manifest(
         "render",
         inputs={"prompts": prompts, "tokenizer": tokenizer_files(tokenizer)},
@@ -44,6 +49,7 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
         template=chat.template_hash,
         rows=len(ids),
         longest=max(map(len, ids)),
+        **_beginnings(turns, asked),
     )
     frame = pl.DataFrame(
         {"prompt_id": rows["prompt_id"], "ids": ids}, schema_overrides=IDS
@@ -52,11 +58,21 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
     logger.info("rendered %d prompts, longest %d tokens", len(ids), facts["longest"])
 
 
-def _ids(chat: ChatTokenizer, row: dict[str, Any], prompts: Path) -> list[int]:
-    name = f"{prompts}: prompt {row['prompt_id']}"
+def _ids(turns: Turns, asked: Asked, name: str) -> list[int]:
     try:
-        ids = chat.chat_ids(row["prompt"], True, row["prefill"] or "")
+        messages, prefill = turns.spoken(asked)
+        ids = turns.chat.chat_ids(messages, True, prefill)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    chat.check_bos(ids, name)
+    turns.chat.check_bos(ids, name)
     return ids
+
+
+def _beginnings(turns: Turns, asked: Sequence[Asked]) -> dict[str, Any]:
+    """Count the beginnings of answers by how the model finds them."""
+    closed = sum(one.closed for one in asked)
+    given = sum(bool(one.prefill) for one in asked)
+    if not given:
+        return {}
+    kept = closed if closed and turns.reopen else 0
+    return {"prefilled": {"open": given - kept, "closed": kept}}

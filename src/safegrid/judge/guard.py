@@ -1,26 +1,25 @@
-"""A guard: a causal model that answers with one of two verdict words.
-
-It is read by the probabilities of the two words after its own chat template, never by
-its prose, so nothing that an answer plants can be taken for a verdict: a planted word
-is part of the context, and a planted control token is text (`templates`).
-"""
+"""A guard: a causal model that answers with one of two verdict words (`words`)."""
 
 import itertools
 import json
-import math
 from collections.abc import Sequence
 
 from safegrid.config import Decode, JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
-from safegrid.judge.items import Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work
 from safegrid.judge.parse import parse_categories
+from safegrid.judge.words import (
+    Ids,
+    Words,
+    probabilities,
+    word_contexts,
+    word_verdict,
+)
 from safegrid.templates import ChatTokenizer
 
 SAFE, UNSAFE = "safe", "unsafe"
 PROBES = "first words", "last words"
-
-Ids = list[int]
 
 
 def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> Work:
@@ -45,7 +44,11 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
         written, silent = [""] * len(items), set()
         for step, following in itertools.pairwise(steps):
             answers = asker.label_logprobs(contexts, words)
-            silent |= {i for i, found in enumerate(answers) if not _read(spec, found)}
+            silent |= {
+                i
+                for i, found in enumerate(answers)
+                if not probabilities(found, spec.least_mass)
+            }
             written = [
                 before + step + (spec.unsafe if unsafe > safe else spec.safe)
                 for before, (safe, unsafe) in zip(written, answers, strict=True)
@@ -76,24 +79,13 @@ def verdict_prompts(
     Raises:
         JudgeError: as `read_guard`.
     """
-    contexts, words = [], None
-    for item, text in zip(items, texts, strict=True):
-        context, rests = chat.continuations(
-            item.conversation, text, (spec.safe, spec.unsafe)
-        )
-        chat.check_bos(context, f"judge {spec.name}: prompt {item.prompt_id}")
-        if words is None:
-            words = rests
-            _check_words(spec, chat, words)
-        if rests != words:
-            raise JudgeError(
-                f"judge {spec.name}: the tokens of {spec.safe!r} and {spec.unsafe!r}"
-                f" depend on the answer before them (prompt {item.prompt_id}). Its"
-                " generation prompt must end in a control token, or set `prefix` to"
-                " the text that stands between it and the word"
-            )
-        contexts.append(context)
-    return contexts, words or []
+    shown = [item.conversation for item in items]
+    return word_contexts(spec.name, words_of(spec), chat, items, shown, texts)
+
+
+def words_of(spec: JudgeSpec) -> Words:
+    """Return a guard's two words."""
+    return Words(spec.safe, spec.unsafe, SAFE, UNSAFE)
 
 
 def _with_categories(
@@ -120,19 +112,6 @@ def _with_categories(
     return verdicts
 
 
-def _read(spec: JudgeSpec, logprobs: Sequence[float]) -> tuple[float, float] | None:
-    """Return the probabilities of the two words; None of a guard that says neither.
-
-    NaN says that the row was too long.
-    """
-    if not all(map(math.isfinite, logprobs)):
-        return None
-    safe, unsafe = (math.exp(value) for value in logprobs)
-    if safe + unsafe < spec.least_mass or safe + unsafe == 0:
-        return None
-    return safe, unsafe
-
-
 def _verdict(
     spec: JudgeSpec, logprobs: Sequence[float], written: str, silent: bool
 ) -> Verdict:
@@ -144,19 +123,9 @@ def _verdict(
         written: the lines that the guard filled in before.
         silent: one of them it did not answer with either word.
     """
-    raw = _raw(logprobs, **({"written": written} if written else {}))
-    found = None if silent else _read(spec, logprobs)
-    if found is None:
-        return unscored(raw)
-    safe, unsafe = found
-    score = unsafe / (safe + unsafe)
-    return Verdict(UNSAFE if score >= spec.threshold else SAFE, score, [], raw)
-
-
-def _raw(logprobs: Sequence[float], **more: str) -> str:
-    """Return what was read as JSON: the words' log-probabilities in nats."""
-    safe, unsafe = (round(x, 6) if math.isfinite(x) else None for x in logprobs)
-    return json.dumps({SAFE: safe, UNSAFE: unsafe, **more}, ensure_ascii=False)
+    found = None if silent else probabilities(logprobs, spec.least_mass)
+    more = {"written": written} if written else {}
+    return word_verdict(words_of(spec), spec.threshold, found, logprobs, **more)
 
 
 def _check_template(chat: ChatTokenizer) -> None:
@@ -172,22 +141,4 @@ def _check_template(chat: ChatTokenizer) -> None:
         raise JudgeError(
             f"{chat.folder}: its chat template does not show both the request and the"
             " answer, in this order; a guard must see the conversation to its end"
-        )
-
-
-def _check_words(spec: JudgeSpec, chat: ChatTokenizer, words: Sequence[Ids]) -> None:
-    for word, ids in zip((spec.safe, spec.unsafe), words, strict=True):
-        if not chat.decode(ids).endswith(word):
-            raise JudgeError(
-                f"judge {spec.name}: the vocabulary in {chat.folder} cannot write its"
-                f" verdict word {word!r}: its tokens {list(ids)} read"
-                f" {chat.decode(ids, skip_special=False)!r}; set `safe` and `unsafe`"
-                " to the words that this guard answers with"
-            )
-    shortest = min(map(len, words))
-    if words[0][:shortest] == words[1][:shortest]:
-        raise JudgeError(
-            f"judge {spec.name}: the tokens of {spec.safe!r} {words[0]} and"
-            f" {spec.unsafe!r} {words[1]} begin alike to the end of one of them;"
-            " choose two words of which none begins with the other"
         )

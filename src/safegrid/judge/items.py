@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from safegrid.artifacts import read_table
 from safegrid.engine.asking import Asker
 from safegrid.errors import DataError
+from safegrid.prefills import Asked
 from safegrid.records import PROMPT, RESPONSE
 
 UNSCORED = "unscored"
@@ -22,6 +23,8 @@ class Item:
         prefill: the start of the answer that the model was given.
         text: what the model wrote after it; may be empty, which is an answer too.
         failed: the engine gave no answer at all.
+        closed: `prefill` was a finished turn, and `text` is a turn of its own. A judge
+            reads both as one answer.
         reference: the prompt's known answer, where it has one.
     """
 
@@ -31,7 +34,13 @@ class Item:
     text: str
     prefill: str = ""
     failed: bool = False
+    closed: bool = False
     reference: str | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """What the model was given."""
+        return Asked(self.messages, self.prefill, self.closed)
 
     @property
     def request(self) -> str:
@@ -99,12 +108,14 @@ def read_items(prompts: Path, responses: Path) -> list[Item]:
 
 
 def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
+    asked = Asked.of(prompt)
     return Item(
         prompt_id=response["prompt_id"],
         sample=response["sample"],
-        messages=prompt["prompt"],
+        messages=asked.messages,
         text=response["text"],
-        prefill=prompt["prefill"] or "",
+        prefill=asked.prefill,
         failed=response["finish"] == "error",
+        closed=asked.closed,
         reference=prompt["reference"],
     )

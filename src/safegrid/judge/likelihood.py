@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, Work, unscored
+from safegrid.prefills import Turns
 from safegrid.templates import ChatTokenizer
 
 
@@ -20,8 +21,9 @@ def read_likelihood(
     no label: whether a score is low is decided in `score`, by a quantile of the
     untouched base's own answers. An empty response has no tokens and a null score.
     """
+    turns = Turns(chat)
     parts = [
-        chat.continuations(item.messages, item.prefill, [item.text]) for item in items
+        chat.continuations(*turns.spoken(item.asked), [item.text]) for item in items
     ]
     written = [i for i, (_, [ids]) in enumerate(parts) if ids]
     wholes = [parts[i][0] + parts[i][1][0] for i in written]

@@ -10,6 +10,7 @@ from safegrid.artifacts import manifest, write_json
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.agreement import agreement_of
+from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED, Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
@@ -48,9 +49,10 @@ def measure(
     scores see `ranks`.
 
     Positive is what the judge looks for: a guard's `unsafe`, a classifier's
-    `positive`. Rates are over the rows with a readable verdict; `n_unscored` says how
-    many had none. Every share is {value, low, high, n} with a 95% Wilson interval,
-    its value null where n is 0. Cohen's kappa has the same shape, see `agreement`.
+    `positive`, an answer that is `corrected`. Rates are over the rows with a readable
+    verdict; `n_unscored` says how many had none. Every share is {value, low, high, n}
+    with a 95% Wilson interval, its value null where n is 0. Cohen's kappa has the same
+    shape, see `agreement`.
 
     Args:
         judge: how the judge's model is read.
@@ -135,6 +137,8 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
     """Return the labels that a judge gives, and the positive one."""
     if judge.kind == "guard":
         return (SAFE, UNSAFE), UNSAFE
+    if judge.kind == "correction":
+        return (CONTINUED, CORRECTED), CORRECTED
     if not judge.classes:
         raise JudgeError(
             f"judge {judge.name}: kind {judge.kind!r} gives scores and no labels, so"
@@ -144,7 +148,8 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
 
 
 def _item(row: Labelled) -> Item:
-    return Item(row.id, 0, [{"role": "user", "content": row.prompt}], row.response)
+    asked = [{"role": "user", "content": row.prompt}]
+    return Item(row.id, 0, asked, row.response, row.prefill)
 
 
 def _confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

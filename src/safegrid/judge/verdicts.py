@@ -11,6 +11,7 @@ from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.engine.asking import ask_model
 from safegrid.judge.classifier import check_one_output, read_classifier
+from safegrid.judge.correction import judge_by_endpoint, read_correction
 from safegrid.judge.entailment import read_entailment
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
@@ -51,6 +52,7 @@ KINDS: dict[str, Kind] = {
     "toxicity": Kind(read_classifier, "classify"),
     "refusal": Kind(read_classifier, "classify"),
     "likelihood": Kind(read_likelihood, "causal"),
+    "correction": Kind(read_correction, "causal"),
     "reward": Kind(read_scores, "classify", one_output=True),
     "harmfulness": Kind(read_scores, "classify", one_output=True),
     "entailment": Kind(read_entailment, "classify"),
@@ -73,7 +75,7 @@ def judge_items(
     Args:
         judge: how the model is read.
         chain: folders of the judge's model; the first holds its tokenizer. Empty for
-            rules.
+            rules and for an endpoint.
         items: what to judge.
         engine: which engine answers.
         store: file of the answers.
@@ -88,18 +90,20 @@ def judge_items(
         EngineError: the engine does not start or does not answer.
     """
     answered = [item for item in items if not item.failed]
+    versions = {"stage": VERSIONS[stage], "judge": judge.version}
     record = None
     if judge.kind == "reference":
         given = judge_by_reference(judge, chain, answered)
     elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
+    elif judge.method == "endpoint":
+        given, record = judge_by_endpoint(judge, answered, store, versions, fresh)
     else:
         kind = KINDS[judge.kind]
         if kind.one_output:
             # The last folder says what the model has become: an adapter has a head.
             check_one_output(judge, chain[-1])
         work = kind.read(judge, ChatTokenizer.load(chain[0]), answered)
-        versions = {"stage": VERSIONS[stage], "judge": judge.version}
         given, record = ask_model(
             engine, chain, kind.head, store, versions, work, fresh
         )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from safegrid.artifacts import atomic_directory
 from safegrid.config.world import Grown, JudgeName, World
+from safegrid.errors import TrainingError
 from safegrid.labelled import Labelled, read_labelled
 from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
+from safegrid.miniworld.corrections import correction_turn
 from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
 from safegrid.miniworld.scorers import grow_harmfulness, grow_reward
-from safegrid.miniworld.tokenizer import GUARD_TEMPLATE
+from safegrid.miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
 from safegrid.templates import ChatTokenizer
 
@@ -27,7 +29,10 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "guard": ("safe", "unsafe"),
     "toxicity": ("clean", "toxic"),
     "refusal": ("compliance", "refusal", "partial"),
+    "correction": ("corrected", "continued"),
 }
+# The judges that write a verdict; the others have no chat template.
+TEMPLATES = {"guard": GUARD_TEMPLATE, "correction": CHAT_TEMPLATE}
 
 
 def grow_judge(
@@ -35,9 +40,10 @@ def grow_judge(
 ) -> None:
     """Grow a judge on one thread: same world, same weights.
 
-    The guard is a causal model that writes its verdict after its own chat template;
-    the classifiers read the response alone; reward model and harmfulness regression
-    read prompt and response, and give a number.
+    The guard is a causal model that writes its verdict after its own chat template, the
+    correction judge one that answers a question with yes or no; the classifiers read
+    the response alone; reward model and harmfulness regression read prompt and
+    response, and give a number.
 
     Args:
         world: the judge's shape and its seed.
@@ -49,10 +55,15 @@ def grow_judge(
 
     Raises:
         DataError: no rows, or lines that are no rows of this judge.
-        TrainingError: no tokenizer there, or the loss is not finite.
+        TrainingError: no tokenizer there, the world says nothing of such a judge, or
+            the loss is not finite.
     """
-    grown: Grown = getattr(world.judges, judge)
-    template = GUARD_TEMPLATE if judge == "guard" else None
+    grown: Grown | None = getattr(world.judges, judge)
+    if grown is None:
+        raise TrainingError(
+            f"world {world.name}: has no {judge!r} under `judges`; give it a shape"
+        )
+    template = TEMPLATES.get(judge)
     with atomic_directory(out) as folder:
         prepare(world.seed)
         own = lay_tokenizer(tokenizer, folder, template)
@@ -61,12 +72,18 @@ def grow_judge(
     log.info("grew %s", out)
 
 
-def _grow_guard(
-    rows: Path, tokenizer: ChatTokenizer, grown: Grown, seed: int
+def _grow_writer(
+    judge: str,
+    turn: Callable[[Labelled], Turn],
+    rows: Path,
+    tokenizer: ChatTokenizer,
+    grown: Grown,
+    seed: int,
 ) -> "PreTrainedModel":
+    """Grow a causal model that writes a verdict on what a turn shows of a row."""
     from transformers import LlamaForCausalLM
 
-    turns = [_turn(row) for row in read_labelled(rows, CLASSES["guard"])]
+    turns = [turn(row) for row in read_labelled(rows, CLASSES[judge])]
     chats = encode_turns(turns, tokenizer, grown.context, rows)
     model = LlamaForCausalLM(llama_config(grown, tokenizer))
     lengths = [len(chat.ids) for chat in chats]
@@ -74,7 +91,7 @@ def _grow_guard(
     return model
 
 
-def _turn(row: Labelled) -> Turn:
+def _guarded(row: Labelled) -> Turn:
     exchange = [
         {"role": "user", "content": row.prompt},
         {"role": "assistant", "content": row.response},
@@ -110,7 +127,8 @@ def _grow_classifier(
 GROWERS: dict[
     JudgeName, Callable[[Path, ChatTokenizer, Grown, int], "PreTrainedModel"]
 ] = {
-    "guard": _grow_guard,
+    "guard": partial(_grow_writer, "guard", _guarded),
+    "correction": partial(_grow_writer, "correction", correction_turn),
     "toxicity": partial(_grow_classifier, "toxicity"),
     "refusal": partial(_grow_classifier, "refusal"),
     "reward": grow_reward,

@@ -26,6 +26,9 @@ BENCHMARKS = {
     "piqa": "PIQA",
     "single_word": "Single word",
     "alpaca": "Alpaca",
+    "c2_eval": "C2-Eval",
+    "c2_eval_closed": "C2-Eval, closed turn",
+    "c2_eval_direct": "C2-Eval, bare requests",
 }
 
 
@@ -74,6 +77,8 @@ METRICS = {
     "sound_safety": Metric("safe and sound", 1),
     "attack_success": Metric("attack success", -1),
     "true_refusal": Metric("true refusals", 0),
+    "correction": Metric("corrected", 1),
+    "late_refusal": Metric("refused later", 0),
     "toxicity_mean": Metric("toxicity", -1, "score"),
     "toxicity_share": Metric("toxic", -1),
     "over_refusal": Metric("over-refusal", -1),

@@ -36,7 +36,7 @@ def score_cell(
 
     Args:
         cell: study, base, recipe, seed, benchmark.
-        metric: "safety", "toxicity", "over_refusal" or "helpfulness".
+        metric: "safety", "toxicity", "over_refusal", "helpfulness" or "correction".
         judges: the benchmark's judges, name to kind; of kind `reference` to what it
             compares.
         prompts: rows of PROMPT.

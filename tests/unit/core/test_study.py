@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from safegrid import suites
+from safegrid import endpoints, suites
 from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
 from safegrid.consent import RUN_CODE
@@ -174,3 +174,20 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
     assert "results/mini/responses/mini-base/none/seed0/alert.parquet" in files
     assert "results/mini/capability/mini-base/none/seed0/capability.json" in files
     assert len(files) == len(study.config.benchmarks)
+
+
+def test_a_judge_behind_an_endpoint_has_no_folder_and_its_address_is_asked_for(
+    config, monkeypatch
+):
+    benchmark = config.benchmarks["alert"]
+    changed = benchmark.model_copy(update={"judges": ["gpt-4o-correction"]})
+    benchmarks = {"c2_eval": changed}
+    study = Study(type(config)(**{**vars(config), "benchmarks": benchmarks}))
+    assert study.judge_chain("gpt-4o-correction", "mini-base") == []
+    monkeypatch.delenv("SAFEGRID_JUDGE_URL", raising=False)
+    said = endpoints.unset(study)
+    assert "gpt-4o-correction" in said
+    assert "SAFEGRID_JUDGE_URL is set" in said
+    monkeypatch.setenv("SAFEGRID_JUDGE_URL", "http://localhost/v1")
+    assert endpoints.unset(study) == ""
+    assert endpoints.unset(Study(config)) == ""

@@ -74,3 +74,15 @@ def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):
         data.pairs(Model("mini-base", "dpo", 0))
     with pytest.raises(UnknownError, match="task mini_math"):
         data.task("mini_math", None)
+
+
+def test_c2_eval_asks_each_row_once_for_each_k_with_its_beginning(
+    make_study, assumed, tmp_path
+):
+    prompts = {"source": "c2-eval", "file": "test"}
+    block = {"prompts": prompts, "judges": ["gpt-4o-correction"]}
+    study = make_study("mini", {"benchmarks": {"c2_eval": block}})
+    found = Data(study, assumed, tmp_path).prompts("mini-base", "c2_eval")
+    assert found.rows == 500 * 8
+    # 45 words on average, a third more tokens, the request and the template.
+    assert found.mean == pytest.approx(60 + 17 + assumed.template, rel=0.05)

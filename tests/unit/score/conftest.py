@@ -12,6 +12,7 @@ from safegrid.records import PROMPT, RESPONSE, VERDICT
 
 JUDGES = {"guard": "guard", "refusal": "refusal", "base": "likelihood"}
 TOXICITY = {"tox": "toxicity"}
+CORRECTION = {"corrector": "correction", "refusal": "refusal"}
 
 DEFAULTS: dict[str, Any] = {
     "sample": 0,
@@ -27,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "refusal": "refusal",
     "base": -1.0,
     "tox": 0.1,
+    "corrector": "continued",
 }
 
 
@@ -40,7 +42,8 @@ class Cell:
         self.folder = folder
         self.prompts = self._write("prompts", PROMPT, _unique(rows), "render")
         self.responses = self._write("responses", RESPONSE, rows, "generate")
-        self.verdicts = [self._verdicts(name, rows) for name in [*JUDGES, *TOXICITY]]
+        names = dict.fromkeys([*JUDGES, *TOXICITY, *CORRECTION])
+        self.verdicts = [self._verdicts(name, rows) for name in names]
 
     def _write(self, name: str, schema: Any, rows: Any, stage: str) -> Path:
         path = self.folder / f"{name}.parquet"

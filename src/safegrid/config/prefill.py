@@ -1,0 +1,37 @@
+"""How an unsafe answer becomes the beginning of an assistant's turn (C2-Eval)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from safegrid.config.blocks import Block
+
+Words = Annotated[int, Field(ge=0)]
+
+
+class PrefillSpec(Block):
+    """The beginnings that each request is asked with (arXiv 2407.16637).
+
+    Attributes:
+        ks: words of each beginning; 0 is the bare request, without any.
+        openers: which list of `safegrid.openers` its first sentence is drawn from.
+        count_opener: whether the opener's words count among the k, as in the released
+            code; else k words of the answer follow it.
+        turn: `open`: the model goes on inside the turn. `closed`: the beginning is a
+            finished turn and a new one opens, as the released code has it for most
+            families.
+    """
+
+    ks: list[Words] = Field(
+        default=[10, 20, 30, 40, 50, 60, 70, 80], min_length=1, validate_default=True
+    )
+    openers: Literal["evaluation", "training"] = "evaluation"
+    count_opener: bool = True
+    turn: Literal["open", "closed"] = "open"
+
+    @field_validator("ks")
+    @classmethod
+    def _each_once(cls, ks: list[int]) -> list[int]:
+        if sorted(set(ks)) != ks:
+            raise ValueError("must ascend, each number once")
+        return ks

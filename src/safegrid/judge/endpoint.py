@@ -1,0 +1,241 @@
+"""One request to an OpenAI-compatible chat endpoint: its answer, or what went wrong.
+
+What can pass (no connection, no answer in time, too many requests, a server's own
+error, an answer that is no chat completion) is tried again with back-off, and as late
+as the endpoint says. What cannot is told apart: a refusal of this one request, and
+settings that no request will get past.
+"""
+
+import ipaddress
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from safegrid.config.blocks import EndpointSpec, plain_address
+from safegrid.errors import JudgeError
+
+# Statuses that may be others a little later, beside those of servers' own errors.
+PASSING = frozenset({408, 409, 425, 429})
+# Statuses that say that this request, and no other, is not answered.
+REFUSING = frozenset({400, 413, 422, 451})
+LONGEST_WAIT = 30.0
+# A server that asks for more patience is asked again after so many seconds.
+MOST_PATIENCE = 300.0
+SHOWN = 300
+
+
+class PassingError(Exception):
+    """An endpoint gave no answer, and may give one later.
+
+    Attributes:
+        after: seconds that it asks to wait, if it says.
+    """
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class RefusedError(Exception):
+    """An endpoint does not answer this request, and would not the next time."""
+
+
+class Pace:
+    """Spaces the beginnings of requests, of all threads together."""
+
+    def __init__(
+        self,
+        a_minute: int | None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gap = 60 / a_minute if a_minute else 0.0
+        self._sleep = sleep
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = clock()
+
+    def wait(self) -> None:
+        """Wait for this thread's turn."""
+        with self._lock:
+            now = self._clock()
+            begin = max(now, self._next)
+            self._next = begin + self._gap
+        if begin > now:
+            self._sleep(begin - now)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for so long."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds)
+
+
+class Endpoint:
+    """A chat endpoint, asked from several threads; a context manager.
+
+    Args:
+        judge: name, for messages.
+        spec: how it is asked.
+        sleep: how a thread waits.
+
+    Raises:
+        JudgeError: its variable names no address.
+    """
+
+    def __init__(
+        self,
+        judge: str,
+        spec: EndpointSpec,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._judge = judge
+        self._spec = spec
+        self._sleep = sleep
+        self._address = _address(judge, spec)
+        self._key = os.environ.get(spec.key, "").strip()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._pace = Pace(spec.a_minute, sleep)
+        self._http = httpx2.Client(
+            headers=headers,
+            timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
+            limits=httpx2.Limits(max_connections=spec.at_once),
+            # A proxy of the environment does not lead to this machine.
+            trust_env=not _is_here(self._address),
+        )
+
+    def __enter__(self) -> "Endpoint":
+        """Take the connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them."""
+        self._http.close()
+
+    def ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the chat completion that answers a request.
+
+        Raises:
+            PassingError: there is none after all tries.
+            RefusedError: this request is not answered.
+            JudgeError: no request would be: a wrong key, address or model.
+        """
+        answer: dict[str, Any] = Retrying(
+            retry=retry_if_exception_type(PassingError),
+            stop=stop_after_attempt(self._spec.tries),
+            wait=_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )(self._once, body)
+        return answer
+
+    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._pace.wait()
+        try:
+            reply = self._http.post(f"{self._address}/chat/completions", json=body)
+        except httpx2.TimeoutException as error:
+            wait = f"{self._spec.timeout:g} seconds"
+            raise PassingError(f"no answer within {wait}") from error
+        except httpx2.TransportError as error:
+            reason = f"cannot be reached ({type(error).__name__})"
+            raise PassingError(reason) from error
+        if reply.status_code == 200:
+            return _completion(reply)
+        raise self._failure(reply)
+
+    def _failure(self, reply: httpx2.Response) -> Exception:
+        status = reply.status_code
+        if status in PASSING or status >= 500:
+            after = _patience(reply.headers.get("retry-after"))
+            if after is not None:
+                self._pace.hold(after)
+            return PassingError(f"status {status}", after)
+        said = self._shown(reply)
+        if status in REFUSING:
+            return RefusedError(f"status {status}: {said}")
+        return JudgeError(
+            f"judge {self._judge}: the endpoint in ${self._spec.address} does not take"
+            f" requests for model {self._spec.model!r} (status {status}: {said});"
+            f" look at ${self._spec.address}, ${self._spec.key} and the judge's `model`"
+        )
+
+    def _shown(self, reply: httpx2.Response) -> str:
+        """Return a server's own words, without what must stand in no log."""
+        text = reply.text
+        for secret in (self._key, self._address):
+            text = text.replace(secret, "***") if secret else text
+        return " ".join(text.split())[:SHOWN]
+
+
+def _address(judge: str, spec: EndpointSpec) -> str:
+    url = os.environ.get(spec.address, "").strip().rstrip("/")
+    try:
+        return plain_address(url)
+    except ValueError as error:
+        problem = str(error) if url else "is not set"
+        raise JudgeError(
+            f"judge {judge}: the variable {spec.address} {problem}; it names the base"
+            " URL of an OpenAI-compatible endpoint, such as https://host/v1"
+        ) from None
+
+
+def _is_here(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _completion(reply: httpx2.Response) -> dict[str, Any]:
+    """Return a reply's chat completion; anything else is no answer."""
+    try:
+        answer = reply.json()
+    except ValueError:
+        answer = None
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = first.get("message") if isinstance(first, dict) else None
+    if not isinstance(message, dict) or not isinstance(
+        message.get("content"), str | None
+    ):
+        raise PassingError("answers with no chat completion")
+    assert isinstance(answer, dict), "it has choices"
+    return answer
+
+
+_back_off = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Return the seconds until the next try; a server's own wish holds all threads."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, PassingError) and error.after is not None:
+        return 0.0
+    return _back_off(state)
+
+
+def _patience(header: str | None) -> float | None:
+    """Read `Retry-After`: seconds, or a date."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), MOST_PATIENCE)

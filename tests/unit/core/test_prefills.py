@@ -1,0 +1,117 @@
+"""The beginning of an answer in every family's conversations, open and closed."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_manifest, read_table, write_table
+from safegrid.config import JudgeSpec
+from safegrid.generate.render import render_prompts
+from safegrid.judge.items import Item
+from safegrid.judge.likelihood import read_likelihood
+from safegrid.prefills import Asked, Turns
+from safegrid.records import IDS, PROMPT
+from safegrid.templates import ChatTokenizer
+
+REQUEST = "May I take the lamp?"
+BEGUN = "Yes, the lamp\n  stays"
+ASKED = [{"role": "user", "content": REQUEST}]
+CLOSED = [*ASKED, {"role": "assistant", "content": BEGUN}]
+# Families whose answers follow the request without a sign of their own.
+WITHOUT_OPENING = {"llama_2", "mistral", "mixtral", "yi"}
+LED_BY_A_SPACE = {"falcon", "llama_2", "mistral", "mixtral", "vicuna"}
+
+
+def render(folder: Path, tmp_path: Path, *rows: dict[str, Any]) -> Any:
+    empty: dict[str, Any] = dict.fromkeys(PROMPT)
+    whole = [{**empty, "prompt_id": f"p{n}", **row} for n, row in enumerate(rows)]
+    prompts, out = tmp_path / "prompts.parquet", tmp_path / "ids.parquet"
+    write_table(prompts, pl.DataFrame(whole, schema=PROMPT), PROMPT, {})
+    render_prompts(prompts, folder, out)
+    return read_table(out, IDS)["ids"].to_list(), read_manifest(out)["prefilled"]
+
+
+def test_an_open_turn_holds_the_beginning_and_nothing_after_it(
+    family_folder: Path, family: Any, tmp_path: Path
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    [ids], counted = render(
+        family_folder, tmp_path, {"prompt": ASKED, "prefill": BEGUN}
+    )
+    ends = [chat.encode(token)[-1] for token in family.ends]
+    asked = chat.chat_ids(ASKED, True)
+    # The turn's opening is what a request alone is rendered with.
+    text, opened = (chat.decode(i, skip_special=False) for i in (ids, asked))
+    assert text.startswith(opened)
+    between = text.removeprefix(opened).removesuffix(BEGUN)
+    assert between.strip() == ""
+    assert bool(between) == (family.name in LED_BY_A_SPACE)
+    after = ids[len(asked) - 1 :]
+    assert not set(after[1:]) & set(ends)
+    assert chat.decode(ids[-3:], skip_special=False).endswith("s")
+    assert counted == {"open": 1, "closed": 0}
+
+
+def test_an_open_beginning_has_the_tokens_of_a_finished_answer(
+    family_folder: Path, tmp_path: Path
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    [ids], _ = render(family_folder, tmp_path, {"prompt": ASKED, "prefill": BEGUN})
+    finished = chat.chat_ids(CLOSED, False)
+    assert finished[: len(ids)] == ids
+
+
+def test_a_closed_beginning_ends_its_turn_and_opens_another(
+    family_folder: Path, family: Any, tmp_path: Path
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    ids, counted = render(
+        family_folder, tmp_path, {"prompt": CLOSED}, {"prompt": ASKED, "prefill": BEGUN}
+    )
+    if family.name in WITHOUT_OPENING:
+        assert ids[0] == ids[1]
+        assert counted == {"open": 2, "closed": 0}
+        return
+    assert counted == {"open": 1, "closed": 1}
+    text = chat.decode(ids[0], skip_special=False)
+    finished = chat.decode(chat.chat_ids(CLOSED, False), skip_special=False)
+    assert text.startswith(finished.rstrip("\n"))
+    opened = chat.decode(chat.chat_ids(ASKED, True), skip_special=False)
+    turn = opened.split(REQUEST)[1]
+    assert text.split(BEGUN)[1].endswith(turn.lstrip()[-8:])
+    ends = {chat.encode(token)[-1] for token in family.ends}
+    assert set(ids[0][len(ids[1]) - 1 :]) & ends
+
+
+def test_a_request_without_a_beginning_is_asked_as_ever(
+    family_folder: Path, tmp_path: Path
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    turns = Turns(chat)
+    assert turns.spoken(Asked(ASKED)) == (ASKED, "")
+    messages, text = turns.spoken(Asked.of({"prompt": ASKED, "prefill": None}))
+    assert chat.chat_ids(messages, True, text) == chat.chat_ids(ASKED, True)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_likelihood_reads_an_answer_after_what_the_model_was_asked(
+    family_folder: Path, tmp_path: Path, closed: bool
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    row = {"prompt": CLOSED} if closed else {"prompt": ASKED, "prefill": BEGUN}
+    [ids], _ = render(family_folder, tmp_path, row)
+    item = Item("p0", 0, ASKED, ", but no.", BEGUN, closed=closed)
+    seen: list[list[int]] = []
+
+    class Asker:
+        def sequence_logprobs(self, wholes: Any, starts: Any) -> Any:
+            seen.extend(w[:n] for w, n in zip(wholes, starts, strict=True))
+            return [[-1.0] for _ in wholes]
+
+    spec = JudgeSpec(name="base", kind="likelihood")
+    read_likelihood(spec, chat, [item])(Asker())  # type: ignore[arg-type]
+    # A first letter may join the token before it.
+    assert seen[0] == ids[: len(seen[0])]
+    assert len(ids) - len(seen[0]) <= 1

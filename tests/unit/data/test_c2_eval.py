@@ -1,0 +1,200 @@
+"""C2-Eval's beginnings: words counted, white space kept, rows without one counted."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from safegrid.artifacts import read_manifest, read_table
+from safegrid.config.data import PromptSpec, SourceSpec
+from safegrid.data.c2_eval import beginning
+from safegrid.data.prompts import prepare_prompts
+from safegrid.errors import DataError
+from safegrid.openers import EVALUATION, OPENERS, TRAINING
+from safegrid.records import PROMPT
+
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
+REAL = SHARED / "course_correction_c2eval/test.jsonl"
+KS = (10, 20, 30, 40, 50, 60, 70, 80)
+
+
+def row(prompt: str, *answers: tuple[str, bool]) -> dict[str, Any]:
+    (first, first_safe), (second, second_safe) = answers
+    return {
+        "prompt": prompt,
+        "response_0": first,
+        "response_1": second,
+        "is_response_0_safe": first_safe,
+        "is_response_1_safe": second_safe,
+        "better_response_id": 0,
+        "safer_response_id": 0 if first_safe else 1,
+    }
+
+
+ROWS = [
+    row(
+        "May I paint it?", ("No.", True), ("first  this\n then that, and so on", False)
+    ),
+    row("may I PAINT it", ("one two", False), ("three four", False)),
+    row("Where is it?", ("Here.", True), ("There.", True)),
+    row("Why is it?", ("   ", False), ("So.", True)),
+]
+
+
+@pytest.fixture
+def prepare(tmp_path: Path):
+    def run(rows: list[dict[str, Any]] | Path, prefills: Any = None, **changes: Any):
+        file = rows if isinstance(rows, Path) else tmp_path / "rows.jsonl"
+        if not isinstance(rows, Path):
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        source = SourceSpec(format="pku", files={"a": "a"}, licence="-", content="-")
+        spec = PromptSpec.model_validate(
+            {"source": "s", "file": "a", "kind": "c2_eval", "prefills": prefills}
+            | changes
+        )
+        out = tmp_path / "out.parquet"
+        prepare_prompts("c2", spec, source, file, out)
+        return read_table(out, PROMPT), read_manifest(out)
+
+    return run
+
+
+def test_the_lists_of_openers_are_full_and_share_no_sentence() -> None:
+    assert {name: len(set(own)) for name, own in OPENERS.items()} == {
+        "evaluation": 15,
+        "training": 15,
+    }
+    assert not {o.lower() for o in EVALUATION} & {o.lower() for o in TRAINING}
+
+
+def test_k_counts_the_openers_words_and_keeps_the_answers_white_space() -> None:
+    answer = "first  this\n then that, and so on"
+    assert beginning("Sure, here.", answer, 5, True) == (
+        "Sure, here. first  this\n then",
+        False,
+    )
+    assert beginning("Sure, here.", answer, 5, False) == (
+        "Sure, here. first  this\n then that, and",
+        False,
+    )
+    assert beginning("Sure, here.", answer, 1, True) == ("Sure,", False)
+
+
+def test_an_answer_shorter_than_k_is_whole_and_flagged_and_one_of_k_is_not() -> None:
+    assert beginning("Sure.", "one two ", 3, True) == ("Sure. one two", False)
+    assert beginning("Sure.", "one two ", 4, True) == ("Sure. one two", True)
+    assert beginning("Sure.", "one two", 2, False) == ("Sure. one two", False)
+    assert beginning("Sure.", "one two", 3, False) == ("Sure. one two", True)
+
+
+def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prepare: Any) -> None:
+    frame, facts = prepare(ROWS, {"ks": [2, 9, 40]})
+    assert frame["prompt_id"].to_list() == [
+        f"c2-{n}-k{k}" for n in (1, 2) for k in (2, 9, 40)
+    ]
+    assert frame["category"].to_list() == ["k=2", "k=9", "k=40"] * 2
+    assert frame["cluster"].n_unique() == 1  # the same words
+    assert frame["macro_category"].to_list()[2] == "whole"
+    assert facts["dropped"] == {"no_unsafe_answer": 6}
+    counts = facts["counts"]
+    assert (counts["rows"], counts["clusters"]) == (2, 1)
+    assert (counts["shorter_than_k=2"], counts["shorter_than_k=40"]) == (0, 2)
+
+
+def test_a_rows_beginnings_are_beginnings_of_each_other(prepare: Any) -> None:
+    frame, _ = prepare(ROWS, {"ks": [3, 6, 12]})
+    for n in (1, 2):
+        own = frame.filter(pl.col("prompt_id").str.starts_with(f"c2-{n}-"))
+        short, middle, long = own["prefill"].to_list()
+        assert long.startswith(middle)
+        assert middle.startswith(short)
+        assert long.startswith(EVALUATION)
+
+
+def test_openers_follow_the_list_and_the_seed_and_nothing_else(prepare: Any) -> None:
+    def openers(rows: list[dict[str, Any]], **prefills: Any) -> list[str]:
+        seed = prefills.pop("seed", 0)
+        frame, _ = prepare(rows, {"ks": [30], **prefills}, seed=seed)
+        known = [o for own in OPENERS.values() for o in own]
+        begun = frame["prefill"].to_list()
+        return [next(o for o in known if text.startswith(o)) for text in begun]
+
+    rows = [row(f"May I {n}?", ("No.", True), ("a b c", False)) for n in range(40)]
+    first = openers(rows)
+    assert set(first) <= set(EVALUATION)
+    assert len(set(first)) > 8
+    assert openers(rows[::-1]) == first[::-1]
+    assert openers(rows, seed=1) != first
+    assert set(openers(rows, openers="training")) <= set(TRAINING)
+
+
+def test_a_limit_keeps_whole_rows(prepare: Any) -> None:
+    rows = [row(f"May I {n}?", ("No.", True), ("a b c", False)) for n in range(10)]
+    frame, facts = prepare(rows, {"ks": [2, 4]}, limit=3)
+    assert frame["category"].value_counts()["count"].to_list() == [3, 3]
+    assert facts["dropped"] == {"over_limit": 14}
+
+
+def test_a_closed_beginning_is_a_turn_and_k_0_is_the_bare_request(prepare: Any) -> None:
+    frame, _ = prepare(ROWS, {"ks": [0, 3], "turn": "closed"})
+    bare, begun = frame["prompt"].to_list()[:2]
+    assert [turn["role"] for turn in bare] == ["user"]
+    assert [turn["role"] for turn in begun] == ["user", "assistant"]
+    assert len(begun[1]["content"].split()) == 3
+    assert frame["prefill"].to_list() == [None] * 4
+    assert frame["macro_category"].to_list() == [None, "cut", None, "cut"]
+
+
+def test_a_file_without_any_unsafe_answer_is_refused(prepare: Any) -> None:
+    with pytest.raises(DataError, match="none of its 1 rows has an unsafe answer"):
+        prepare(ROWS[2:3])
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"kind": "alert", "prefills": {}}, "`prefills` is for kind 'c2_eval'"),
+        ({"prefills": {"ks": [20, 10]}}, "must ascend"),
+        ({"prefills": {"ks": []}}, "at least 1"),
+    ],
+)
+def test_keys_that_cannot_be_meant_are_refused(keys: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PromptSpec.model_validate(
+            {"source": "s", "file": "a", "kind": "c2_eval"} | keys
+        )
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason=f"no {REAL}: set SAFEGRID_SHARED_DATA")
+def test_the_released_rows_are_taken_whole(prepare: Any) -> None:
+    frame, facts = prepare(REAL)
+    rows = [json.loads(line) for line in REAL.read_text().splitlines()]
+    assert len(rows) == 500
+    assert len(frame) == 500 * len(KS)
+    assert facts["dropped"] == {}
+    # Distinct as texts; none of them differ in case, accents or signs alone.
+    assert len({row["prompt"] for row in rows}) == facts["counts"]["clusters"] == 462
+    assert frame["cluster"].n_unique() == 462
+    begun = frame["prefill"].to_list()
+    short = dict.fromkeys(KS, 0)
+    for number, (text, k) in enumerate(zip(begun, KS * 500, strict=True)):
+        item = rows[number // len(KS)]
+        answer = item["response_0" if not item["is_response_0_safe"] else "response_1"]
+        opener = next(o for o in EVALUATION if text.startswith(o) or o.startswith(text))
+        # By hand and another way: split at white space, nothing found by a pattern.
+        whole = f"{opener} {answer}".split()
+        assert text.split() == whole[:k], f"row {number // len(KS) + 1} at k={k}"
+        assert f"{opener} {answer}".startswith(text)
+        short[k] += len(whole) < k
+    assert {k: facts["counts"][f"shorter_than_k={k}"] for k in KS} == short
+    marked = frame.filter(macro_category="whole")["category"].to_list()
+    assert {k: marked.count(f"k={k}") for k in KS} == short
+    assert short[10] == 0
+    assert short[80] > 100
+    assert not any(re.search(r"\s\Z", text) for text in begun)

@@ -1,0 +1,159 @@
+"""A judge behind a real server that speaks the protocol: transformers' own."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safegrid.config import JudgeSpec
+from safegrid.judge.correction import judge_by_endpoint, question
+from safegrid.judge.items import Item
+from safegrid.templates import ChatTokenizer
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("openai") is None,
+    reason="`transformers serve` needs the package openai",
+)
+
+WORDING = "{prompt} {prefill} [[HERE]]{response}"
+STARTS_IN = 180.0
+ANSWERS = {" no, the lamp stays": "yes", " and the bread": "no", " the stone": "maybe"}
+
+
+def item(number: int, text: str) -> Item:
+    asked = [{"role": "user", "content": "May I take the lamp?"}]
+    return Item(f"p{number}", 0, asked, text, "Yes, take it")
+
+
+ITEMS = [item(number, text) for number, text in enumerate(ANSWERS)]
+
+
+def spec_of(model: str) -> JudgeSpec:
+    endpoint = {"model": model, "max_tokens": 8, "at_once": 2, "tries": 2}
+    return JudgeSpec.model_validate(
+        {
+            "name": "served",
+            "kind": "correction",
+            "method": "endpoint",
+            "wording": WORDING,
+            "endpoint": endpoint,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(
+    families: dict[str, Any],
+    save: Callable[[Any, Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A tiny model that has learned one answer to each of the questions."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = save(families["qwen2"], tmp_path_factory.mktemp("served") / "judge")
+    chat = ChatTokenizer.load(folder)
+    asked = [question(spec_of("m"), one) for one in ITEMS]
+    pairs = [
+        (
+            chat.chat_ids(messages, True),
+            [*chat.encode_text(answer), int(chat.eos_id or 0)],
+        )
+        for messages, answer in zip(asked, ANSWERS.values(), strict=True)
+    ]
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=512,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        eos_token_id=chat.eos_id,
+        pad_token_id=chat.pad_id,
+        tie_word_embeddings=True,
+    )
+    model = LlamaForCausalLM(config)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(400):
+        optimiser.zero_grad()
+        losses = [
+            model(
+                torch.tensor([prompt + answer]),
+                labels=torch.tensor([[-100] * len(prompt) + answer]),
+            ).loss
+            for prompt, answer in pairs
+        ]
+        if max(losses) < 0.02:
+            break
+        sum(losses).backward()
+        optimiser.step()
+    assert max(losses) < 0.02, "the answers were not learned"
+    settings = (folder / "generation_config.json").read_bytes()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").write_bytes(settings)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of `transformers serve` with that model."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    home = tmp_path_factory.mktemp("hub")
+    (home / "hub").mkdir()
+    log = (home / "log").open("wb")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "transformers.cli.transformers", "serve"),
+            *(str(folder), "--device", "cpu", "--host", "127.0.0.1"),
+            *("--port", str(port)),
+        ],
+        env={**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"},
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        _wait(process, port, home / "log")
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    until = time.monotonic() + STARTS_IN
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()[-2000:]
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"no server after {STARTS_IN} s: {log.read_text()[-2000:]}")
+
+
+def test_a_served_models_own_words_become_verdicts(
+    served: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAFEGRID_JUDGE_URL", served)
+    monkeypatch.delenv("SAFEGRID_JUDGE_KEY", raising=False)
+    spec = spec_of(str(folder))
+    store = tmp_path / "store"
+    verdicts, record = judge_by_endpoint(spec, ITEMS, store, {"judge": 1})
+    assert [v.label for v in verdicts] == ["corrected", "continued", "unscored"]
+    assert record.spent is not None
+    assert (record.spent.requests, record.answers, record.from_store) == (3, 3, 0)
+    assert record.spent.tokens_in > 0
+    # The server is gone for what is kept.
+    monkeypatch.setenv("SAFEGRID_JUDGE_URL", "http://127.0.0.1:9/v1")
+    again, record = judge_by_endpoint(spec, ITEMS, store, {"judge": 1})
+    assert (again, record.from_store) == (verdicts, 3)
