@@ -24,6 +24,8 @@ from safegrid.streams import Row, write_stream
 log = logging.getLogger(__name__)
 
 DIRECT, HARMFUL = "SR", "FHR"
+# With these a word may begin.
+OPENING = tuple('"(“')
 
 Lost = Literal["no_answer", "empty_answer"]
 # An answer by its rank's name, best first.
@@ -135,7 +137,7 @@ def joined(prefill: str, text: str) -> str:
     Some tokenizers write no space before the first word that they decode. A trigger
     ends in a whole word, so a word that follows is one of its own.
     """
-    gap = " " if prefill and text[:1].isalnum() else ""
+    gap = " " if prefill and (text[:1].isalnum() or text[:1] in OPENING) else ""
     return (prefill + gap + text).strip()
 
 

@@ -203,9 +203,7 @@ def test_of_the_released_rows_those_are_kept_that_the_released_filter_keeps(tmp_
     for line in file.read_text().splitlines():
         found = json.loads(line)
         unsafe = [
-            found[f"response_{n}"]
-            for n in (0, 1)
-            if not found[f"is_response_{n}_safe"]
+            found[f"response_{n}"] for n in (0, 1) if not found[f"is_response_{n}_safe"]
         ]
         long = [text for text in unsafe if len(text.split()) >= 81]
         marks = sum(map(long[0].count, sorted(MARKS))) if long else 0
