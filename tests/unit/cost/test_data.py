@@ -80,7 +80,7 @@ def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):
 
 @pytest.fixture
 def corrected(make_study, assumed, tmp_path):
-    """A study with corrections of 2000 requests in 2 parts, and what is assumed of it."""
+    """What is assumed of a study with corrections of 2000 requests in 2 parts."""
     made = {
         "recipe": "none",
         "decode": {"max_new_tokens": 128},

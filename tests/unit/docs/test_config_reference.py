@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from safegrid.config import blocks, cost, data, lock, study, upstream, world
+from safegrid.config import blocks, cost, data, lock, made, study, upstream, world
 from safegrid.report.published import COLUMNS
 
 PAGE = Path(__file__).parents[3] / "config/README.md"
@@ -21,6 +21,7 @@ NOT_WRITTEN = {
     "Block",
     "FetchSpec",
     "JudgeSpec",
+    "MadeSpec",
     "ModelUpstream",
     "Recipe",
 }
@@ -29,7 +30,7 @@ TOLD_IN_WORDS = {"see below", "the entry's"}
 
 MODELS = {
     name: value
-    for module in (blocks, cost, data, lock, study, upstream, world)
+    for module in (blocks, cost, data, lock, made, study, upstream, world)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, blocks.Block)
 }
