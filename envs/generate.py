@@ -45,6 +45,7 @@ JOBS = {
     ],
     "engine": [
         "accelerate",
+        "bert-score",
         "fastapi",
         "filelock",
         "httpx",
@@ -55,6 +56,8 @@ JOBS = {
         "psutil",
         "pydantic",
         "pyyaml",
+        "rouge-score",
+        "sacrebleu",
         "statsmodels",
         "torch",
         "tqdm",

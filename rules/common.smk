@@ -295,6 +295,10 @@ def judge_chain(wildcards):
     return STUDY.judge_chain(wildcards.judge, wildcards.base)
 
 
+def judge_verdicts_file(wildcards):
+    return STUDY.verdicts_file(wildcards.judge)
+
+
 def measured_chain(wildcards):
     return STUDY.judge_chain(wildcards.judge, "")
 

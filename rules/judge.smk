@@ -1,6 +1,6 @@
 """Responses become verdicts; a judge itself is measured on labelled rows.
 
-Takes: results/{study}/responses/, a judge's model (rules have none).
+Takes: results/{study}/responses/, a judge's model (rules and files have none).
 Gives: results/{study}/verdicts/, results/{study}/measured/.
 """
 
@@ -19,6 +19,7 @@ rule judge:
         chain=judge_chain,
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+        verdicts_file=judge_verdicts_file,
     output:
         verdicts="results/{study}/verdicts/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -32,6 +33,7 @@ rule judge:
         "../envs/engine.yaml"
     params:
         judge=judge_block,
+        cell=cell_block,
         engine=ENGINE,
         version=VERSIONS["judge"],
         store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
@@ -43,6 +45,8 @@ rule judge:
             --chain {input.chain:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
+            --verdicts-file {input.verdicts_file:q} \
+            --cell {params.cell:q} \
             --engine {params.engine:q} \
             --store {params.store:q} \
             --out {output.verdicts:q}

@@ -42,6 +42,10 @@ rule grow_world:
         reasoning_rows="results/raw/{world}-tasks/{world}_reasoning.jsonl",
         dev_reasoning="results/raw/{world}-tasks/dev/{world}_dev_reasoning.yaml",
         dev_reasoning_rows="results/raw/{world}-tasks/dev/{world}_dev_reasoning.jsonl",
+        boolq="results/raw/{world}-questions/boolq.jsonl",
+        openbookqa="results/raw/{world}-questions/openbookqa.jsonl",
+        piqa="results/raw/{world}-questions/piqa.jsonl",
+        single_word="results/raw/{world}-questions/single_word.jsonl",
         manifests=expand(
             "results/raw/{{world}}-{source}/manifest.json",
             source=[
@@ -49,6 +53,7 @@ rule grow_world:
                 "corpus",
                 "judging",
                 "pku",
+                "questions",
                 "tasks",
                 "toxicity",
                 "xstest",

@@ -50,6 +50,8 @@ NO_JOBS = {
     "probe-node",
     "end-run",
     "readme",
+    "import-verdicts",
+    "score-verdicts",
     "engine",
     "nursery",
     "stop-engines",
@@ -158,13 +160,24 @@ COMMANDS: dict[str, Command] = {
         "judge.run:judge",
         "Turn responses into verdicts.",
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
-        " store:path out:path fresh:flag?",
+        " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
     ),
     "measure": _command(
         "judge.measure:measure",
         "Measure a judge on labelled rows that it did not train on.",
         "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
         " engine:EngineSpec store:path out:path",
+    ),
+    "import-verdicts": _command(
+        "imported.run:import_verdicts",
+        "Read verdicts of elsewhere on one model's answers to one benchmark.",
+        "prompts:path benchmark:text model:text verdicts:texts out:path kind:text?"
+        " words:texts? threshold:float?",
+    ),
+    "score-verdicts": _command(
+        "imported.run:score_verdicts",
+        "Score what import-verdicts read, as one table.",
+        "imported:paths out:path most_unscored:float? seed:int?",
     ),
     "best-of-k": _command(
         "synthesize.best_of_k:best_of_k",

@@ -53,14 +53,21 @@ def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
-    """Read a list of objects, item by item: only so is each one's line known."""
+    """Read a list of objects, item by item: only so is each one's line known.
+
+    Or one object of lists, the columns of a table: its rows are the items that stand at
+    the same place, each with the line of the first column's.
+    """
     text = _text(path, problems)
     if text is None:
         return
     reader = JsonText(text)
+    if reader.at("{"):
+        yield from _from_columns(read_lists(path, problems), problems)
+        return
     try:
         if not reader.at("["):
-            problems.add(1, "the file is not a list [...] of objects")
+            problems.add(1, "the file is not a list [...] of objects, nor one of lists")
             return
         for line, values in reader.items():
             if isinstance(values, dict):
@@ -70,6 +77,18 @@ def read_json(path: Path, problems: Problems) -> Iterator[Row]:
         reader.end()
     except ValueError as error:
         problems.add(reader.line_of(error), _json_reason(error))
+
+
+def _from_columns(
+    columns: dict[str, list[tuple[int, Any]]], problems: Problems
+) -> Iterator[Row]:
+    lengths = {name: len(items) for name, items in columns.items()}
+    if len(set(lengths.values())) > 1:
+        problems.add(1, f"its lists have {lengths} items; expected equally many")
+        return
+    for items in zip(*columns.values(), strict=True):
+        values = [value for _, value in items]
+        yield Row(items[0][0], dict(zip(columns, values, strict=True)))
 
 
 def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]]]:

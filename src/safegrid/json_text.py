@@ -25,6 +25,8 @@ class JsonText:
 
     def items(self) -> Iterator[tuple[int, Any]]:
         """Give the items of the list that starts here, each with its line."""
+        if not self.at("["):
+            raise ValueError("expected a list [...] here, of objects or of one column")
         self._take("[")
         while not self.at("]"):
             yield self._here(), self._value()

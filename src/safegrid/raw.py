@@ -5,14 +5,19 @@ whose fields are there and of the right type. What does not fit is noted, not ra
 so that one run shows everything that is wrong with a file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from safegrid.errors import DataError
 from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.problems import Problems, describe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,19 @@ class Field:
 
 
 def read_rows(
-    path: Path, fields: Mapping[str, Field], problems: Problems
+    path: Path,
+    fields: Mapping[str, Field],
+    problems: Problems,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Row]:
     """Read the rows of a file that carry `fields`; note the others in `problems`.
 
     Args:
-        path: .jsonl (one object a line), .json (a list of objects), .csv, .parquet or
-            .txt (one text a line).
+        path: .jsonl (one object a line), .json (a list of objects, or an object of
+            lists, one a column), .csv, .parquet or .txt (one text a line).
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
+        names: by what a file may call a field, what it is called here.
 
     Raises:
         DataError: the file is missing, or has another ending.
@@ -45,8 +54,10 @@ def read_rows(
     check_readable(path, READERS)
     rows = READERS[path.suffix](path, problems)
     count = 0
-    for row in rows:
+    for found in rows:
         count += 1
+        values = {names.get(name, name): value for name, value in found.values.items()}
+        row = Row(found.line, values)
         reason = _fit(row.values, fields, converts=path.suffix == ".csv")
         if reason is None:
             yield row
@@ -69,6 +80,28 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
             f" {', '.join(endings)}"
         )
+
+
+def check_columns(
+    names: Iterable[str], known: Collection[str], path: Path, problems: Problems
+) -> None:
+    """Refuse a column that is nearly one of ours; name those that are not read.
+
+    Args:
+        names: of the file's columns, or of its first row's fields.
+        known: the ones that are read.
+        path: the file, for the log.
+        problems: of the file.
+    """
+    others = [name for name in names if name not in known]
+    for name in others:
+        close = get_close_matches(name.strip().lower(), known, n=1, cutoff=0.8)
+        if close:
+            problems.add(
+                1, f"column {describe(name)}: did you mean {close[0]!r}? Else rename it"
+            )
+    if others:
+        log.warning("%s: columns not read: %s", path, ", ".join(map(describe, others)))
 
 
 class Unique:

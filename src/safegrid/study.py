@@ -143,7 +143,7 @@ class Study(Grid):
     # ---------------------------------------------------------------- judges
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none for rules.
+        """Folders of a judge's model; the base for a likelihood, none without one.
 
         Of a judge that the study trains itself, the model of its first seed, so that
         one model judges all.
@@ -162,6 +162,13 @@ class Study(Grid):
     def judges(self) -> list[str]:
         """The judges that this study asks."""
         return sorted({j for spec in self.asked.values() for j in spec.judges})
+
+    def verdicts_file(self, judge: str) -> list[str]:
+        """The file of a judge's verdicts from elsewhere; empty for all others."""
+        entry = self.config.judges[judge]
+        if entry.method != "file":
+            return []
+        return [self.raw(str(entry.verdicts_source), str(entry.verdicts_file))]
 
     def measured(self) -> list[str]:
         """The judges of this study that have labelled rows to be measured on."""
@@ -277,9 +284,14 @@ class Study(Grid):
         return f"{self.root}/inventory/{model}/cells/{cell.benchmark}.json"
 
     def judge_kinds(self, benchmark: str) -> dict[str, str]:
-        """The judges of a benchmark with their kinds, in the order of their files."""
-        judges = self.config.benchmarks[benchmark].judges
-        return {judge: self.config.judges[judge].kind for judge in judges}
+        """The judges of a benchmark with their kinds, in the order of their files.
+
+        A judge of kind `reference` goes by what it compares, which is what it measures.
+        """
+        judges = {
+            j: self.config.judges[j] for j in self.config.benchmarks[benchmark].judges
+        }
+        return {name: judge.compare or judge.kind for name, judge in judges.items()}
 
     def base_answers(self) -> list[str]:
         """What every base, untouched, gave to every benchmark."""

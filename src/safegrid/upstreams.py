@@ -205,12 +205,17 @@ class Upstreams:
         for judge in self._study.measured():
             entry = config.judges[judge]
             yield str(entry.labelled_source), str(entry.labelled_file)
+        for judge in self._study.judges:
+            entry = config.judges[judge]
+            if entry.method == "file":
+                yield str(entry.verdicts_source), str(entry.verdicts_file)
 
 
 def _has_folder(judge: JudgeEntry) -> bool:
     """Whether a judge has a folder of its own.
 
-    Likelihoods are bases, a reward model may be the study's own, rules have none.
+    Likelihoods are bases, a reward model may be the study's own, rules and files have
+    none.
     """
     own = judge.kind != "likelihood" and judge.recipe is None
     return own and judge.method == "model"

@@ -25,6 +25,10 @@ JudgeKind = Literal[
     "entailment",
     "reference",
 ]
+# The kinds whose verdicts may come from elsewhere.
+BY_FILE = ("guard", "reward", "harmfulness", "toxicity", "refusal")
+# Those of them that say one of several classes.
+OF_CLASSES = ("toxicity", "refusal")
 Compare = Literal["exact_choice", "contains", "bleu", "rouge_l", "bertscore"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -126,6 +130,9 @@ class JudgeSpec(Block):
             and `{response}`; null for its own chat template.
         second: the second of two texts where it reads a pair; null for one text.
         compare: kind `reference` only: how an answer is held against the reference.
+        layers: `bertscore` only: the layer of its model that is read.
+        baseline: `bertscore` only: the model of the package's table of baselines by
+            which F1 is rescaled; null for F1 itself.
     """
 
     name: str
@@ -144,6 +151,8 @@ class JudgeSpec(Block):
     text: str | None = None
     second: str | None = None
     compare: Compare | None = None
+    layers: Positive | None = None
+    baseline: str | None = None
 
     @model_validator(mode="after")
     def _method_fits_kind(self) -> "JudgeSpec":
@@ -152,8 +161,38 @@ class JudgeSpec(Block):
                 "method 'rules' is for kinds 'refusal' and 'reference', not"
                 f" {self.kind!r}: remove it"
             )
+        if self.method == "file" and self.kind not in BY_FILE:
+            raise ValueError(
+                f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
+                f" {self.kind!r}: remove it"
+            )
+        if self.kind == "guard" and self.safe == self.unsafe:
+            raise ValueError(f"`safe` and `unsafe` are the same word {self.safe!r}")
+        named = self.positive in self.classes or self.kind not in OF_CLASSES
+        if self.method == "file" and not named:
+            raise ValueError(
+                f"kind {self.kind!r} needs `classes`, the labels that its file may"
+                " hold, and `positive`, one of them"
+            )
         if (self.compare is None) != (self.kind != "reference"):
             raise ValueError("`compare` belongs to kind 'reference', and it needs one")
+        return self
+
+    @model_validator(mode="after")
+    def _method_fits_compare(self) -> "JudgeSpec":
+        bertscore = self.compare == "bertscore"
+        wrong = "rules" if bertscore else "model"
+        if self.compare is not None and self.method == wrong:
+            raise ValueError(
+                f"compare {self.compare!r} is done by method"
+                f" {'model' if bertscore else 'rules'!r}, or read from a file"
+            )
+        needed = bertscore and self.method == "model"
+        if needed != (self.layers is not None) or (self.baseline and not needed):
+            raise ValueError(
+                "`layers` belongs to compare 'bertscore' with a model, which needs it;"
+                " `baseline` may stand beside it"
+            )
         return self
 
 

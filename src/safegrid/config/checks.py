@@ -9,10 +9,12 @@ from safegrid.config.blocks import NONE, Training
 from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Document, KeyPath, Problems
 from safegrid.config.sections import StudyDocuments
-from safegrid.config.study import BenchmarkSpec
+from safegrid.config.study import BenchmarkSpec, JudgeEntry
 from safegrid.config.world import World
 from safegrid.methods import METHODS
 
+# The kinds of judges whose score says how good an answer is.
+HIGHER_IS_BETTER = ("reward", "entailment", "reference")
 # Names become folders and wildcards of rules.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -41,6 +43,23 @@ def check_registries(
             documents.problems.unknown(where, name, name, "method", METHODS)
     for name, block in documents.benchmarks.data.items():
         _check_benchmark_entry(documents, name, block, judges)
+
+
+def check_best(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) -> None:
+    """Note datasets whose best of k answers would be the worst ones.
+
+    The answer with the highest score is kept, and a guard's score is P(unsafe).
+    """
+    for name, block in documents.section("datasets").items():
+        made = block.get("best_of_k") if isinstance(block, dict) else None
+        judge = judges.get(str(made.get("judge"))) if isinstance(made, dict) else None
+        if judge is not None and judge.kind not in HIGHER_IS_BETTER:
+            _note(
+                documents,
+                ("datasets", name, "best_of_k", "judge"),
+                f"{judge.name!r} is of kind {judge.kind!r}, whose highest score is not"
+                f" the best answer's; expected one of {', '.join(HIGHER_IS_BETTER)}",
+            )
 
 
 def check_grown(

@@ -23,8 +23,10 @@ Format = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "questions",
     "prompts_csv",
     "labelled",
+    "verdicts",
     "lm_eval",
 ]
 # PKU-SafeRLHF's nineteen, in upstream's order.
@@ -62,11 +64,20 @@ PromptKind = Literal[
     "advbench",
     "safety_tuned_llamas",
     "instructions",
+    "answered_instructions",
+    "boolq",
+    "openbookqa",
+    "openbookqa_words",
+    "piqa",
+    "piqa_words",
+    "single_word",
     "prompts_csv",
 ]
 
 # The formats of rows with known labels, which a judge can be measured on.
 LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
+# The format of verdicts from elsewhere, for judges of method `file`.
+VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(
@@ -84,8 +95,27 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
     "advbench": "advbench",
     "safety_tuned_llamas": "safety_tuned_llamas",
     "instructions": "instructions",
+    "answered_instructions": "instructions",
+    "boolq": "questions",
+    "openbookqa": "questions",
+    "openbookqa_words": "questions",
+    "piqa": "questions",
+    "piqa_words": "questions",
+    "single_word": "questions",
     "prompts_csv": "prompts_csv",
 }
+# The kinds whose prompts carry a known answer, which a judge can hold theirs against.
+ANSWERED: frozenset[PromptKind] = frozenset(
+    {
+        "answered_instructions",
+        "boolq",
+        "openbookqa",
+        "openbookqa_words",
+        "piqa",
+        "piqa_words",
+        "single_word",
+    }
+)
 
 
 class SourceSpec(Upstream):
@@ -117,7 +147,7 @@ class PromptSpec(Block):
             about the safe ones.
         limit: prompts to keep, drawn by `seed`; null for all.
         seed: rules which prompts a limit keeps.
-        input_heading: kind `instructions` only: line that stands above an
+        input_heading: kinds of instructions only: line that stands above an
             instruction's input, where it has one.
     """
 
@@ -135,6 +165,11 @@ class PromptSpec(Block):
         if self.plain is not None and self.kind != "alert_adversarial":
             raise ValueError(
                 f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        if self.label is not None and self.kind in ANSWERED:
+            raise ValueError(
+                f"`label` would stand where prompts of kind {self.kind!r} have their"
+                " known answer: remove it"
             )
         return self
 

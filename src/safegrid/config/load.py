@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from safegrid.config.blocks import Recipe
 from safegrid.config.checks import (
+    check_best,
     check_grown,
     check_registries,
     check_study,
     check_texts,
 )
-from safegrid.config.data import SourceSpec
+from safegrid.config.data import ANSWERED, SourceSpec
 from safegrid.config.documents import Document, Problems, read_document, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph
@@ -45,8 +46,13 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "bases": BaseEntry,
     "judges": JudgeEntry,
 }
-# The kind of judge without which a metric has no score at all.
-NEEDED = {"safety": "guard", "toxicity": "toxicity", "over_refusal": "refusal"}
+# The kinds of judge of which a metric needs one: without it there is no score at all.
+NEEDED = {
+    "safety": ("guard",),
+    "toxicity": ("toxicity",),
+    "over_refusal": ("refusal",),
+    "helpfulness": ("reference", "entailment", "reward"),
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ def load_config(root: Path, name: str) -> Config:
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)
+    check_best(documents, judges)
     for stem in UPSTREAM:
         check_grown(read[stem], entries[stem], worlds, problems)
     benchmarks = _benchmarks(documents, judges)
@@ -240,13 +247,21 @@ def _check_benchmark(
             where, key, "the name is taken by the mean of the safety benchmarks"
         )
     kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
-    needed = NEEDED.get(spec.metric)
-    if kinds and needed and needed not in kinds:
+    needed = NEEDED.get(spec.metric, ())
+    if kinds and needed and not kinds.intersection(needed):
         documents.problems.add(
             where,
             f"{key}.judges",
-            f"metric {spec.metric!r} needs a judge of kind {needed!r}, got kinds"
-            f" {', '.join(sorted(kinds))}",
+            f"metric {spec.metric!r} needs a judge of kind"
+            f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
+        )
+    if spec.prompts and "reference" in kinds and spec.prompts.kind not in ANSWERED:
+        documents.problems.add(
+            where,
+            f"{key}.judges",
+            f"a judge of kind 'reference' needs prompts with a known answer, and kind"
+            f" {spec.prompts.kind!r} has none; expected one of"
+            f" {', '.join(sorted(ANSWERED))}",
         )
     if spec.metric == "capability":
         if not spec.tasks:

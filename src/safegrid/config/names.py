@@ -1,9 +1,9 @@
 """Check every name that a study takes from a registry, with the likely meant one."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
-from safegrid.config.data import LABELLED_FORMATS
+from safegrid.config.data import LABELLED_FORMATS, VERDICT_FORMATS
 from safegrid.config.sections import StudyDocuments
 
 # Folders of results/ that belong to all studies.
@@ -54,7 +54,8 @@ def check_names(
         for task in _known(block.get("tasks"), tasks):
             checker.task(task, tasks[task])
     _check_own_name(documents)
-    _check_labelled(documents, sources, judges)
+    _check_rows(documents, sources, judges, "labelled", LABELLED_FORMATS)
+    _check_rows(documents, sources, judges, "verdicts", VERDICT_FORMATS)
 
 
 class _Names:
@@ -132,28 +133,38 @@ def _check_own_name(documents: StudyDocuments) -> None:
         )
 
 
-def _check_labelled(
-    documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
+def _check_rows(
+    documents: StudyDocuments,
+    sources: Mapping[str, Any],
+    judges: Mapping[str, Any],
+    rows: str,
+    formats: Collection[str],
 ) -> None:
-    """Check the labelled rows of every judge of the registry."""
+    """Check rows that judges of the registry name, used by this study or not.
+
+    Args:
+        documents: where they are named.
+        sources: of the registry.
+        judges: of the registry.
+        rows: what is named, by keys `{rows}_source` and `{rows}_file`.
+        formats: which formats hold such rows.
+    """
     for name, judge in judges.items():
-        source, file = judge.labelled_source, judge.labelled_file
+        source, file = getattr(judge, f"{rows}_source"), getattr(judge, f"{rows}_file")
         if source is None:
             continue
         where = str(documents.root / "judges.yaml")
-        key = f"{name}.labelled_source"
+        key = f"{name}.{rows}_source"
         if source not in sources:
             documents.problems.unknown(where, key, source, "source", sources)
         elif file not in sources[source].files:
             files = sources[source].files
             kind = f"file of source {source!r}"
-            documents.problems.unknown(
-                where, f"{name}.labelled_file", file, kind, files
-            )
-        elif sources[source].format not in LABELLED_FORMATS:
+            documents.problems.unknown(where, f"{name}.{rows}_file", file, kind, files)
+        elif sources[source].format not in formats:
             documents.problems.add(
                 where,
                 key,
-                f"source {source!r} is of format {sources[source].format!r}; labelled"
-                f" rows are of {' or '.join(sorted(LABELLED_FORMATS))}",
+                f"source {source!r} is of format {sources[source].format!r}; {rows}"
+                f" rows are of {' or '.join(sorted(formats))}",
             )

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
 from safegrid.config.data import DatasetSpec, PromptSpec
@@ -85,6 +85,32 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     verdicts_file: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_own_verdicts(self) -> "JudgeEntry":
+        named = [n for n in ("verdicts_source", "verdicts_file") if getattr(self, n)]
+        if self.method == "file" and len(named) < 2:
+            raise ValueError(
+                "method 'file' needs `verdicts_source` and `verdicts_file`: where its"
+                " verdicts are"
+            )
+        if self.method == "file" and self.labelled_source is not None:
+            raise ValueError(
+                "method 'file' judges no other rows than its file's: remove"
+                " `labelled_source`"
+            )
+        if self.method != "file" and named:
+            raise ValueError(f"`{named[0]}` is for method 'file': remove it, or say so")
+        return self
+
+    @model_validator(mode="after")
+    def _recipe_gives_rewards(self) -> "JudgeEntry":
+        if self.recipe and (self.kind, self.method) != ("reward", "model"):
+            raise ValueError(
+                "`recipe` names a reward model of the study: it needs kind 'reward' and"
+                f" method 'model', got {self.kind!r} and {self.method!r}"
+            )
+        return self
 
     def spec(self) -> JudgeSpec:
         """Return what the judging stage needs, without provenance."""

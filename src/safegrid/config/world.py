@@ -23,6 +23,7 @@ class Rows(Block):
         tasks: items of a capability task; `tasks_dev` for the sweep.
         guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
         judge_test: held-out rows of each judge.
+        questions: questions of each kind with known answers.
     """
 
     corpus: Positive
@@ -40,6 +41,7 @@ class Rows(Block):
     toxicity_rows: Positive
     refusal: Positive
     judge_test: Positive
+    questions: Positive
 
     @model_validator(mode="after")
     def _attacks_have_items(self) -> "Rows":

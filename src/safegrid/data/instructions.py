@@ -1,8 +1,9 @@
 """Alpaca-style rows: an instruction, perhaps an input, and the answer to it.
 
 Takes Alpaca's own files, its seed tasks (whose inputs and outputs are instances),
-AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape; gives
-instructions with their answers, and as prompts of a benchmark.
+AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape, and the
+same as lists (`instructions`, `inputs`, `outputs`); gives instructions with their
+answers, and as prompts of a benchmark.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from safegrid.problems import Problems
 from safegrid.raw import Field, read_rows
 
 FIELDS = {"instruction": Field(str)}
+# What the fields are called where a file holds lists.
+LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
 
 
 class Instruction(NamedTuple):
@@ -39,7 +42,7 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
         problems: notes.
         heading: a line that stands above an input, where there is one.
     """
-    for row in read_rows(path, FIELDS, problems):
+    for row in read_rows(path, FIELDS, problems, LISTS):
         values = row.values
         for instance in _instances(values):
             reason = _reason(instance, values)
@@ -51,11 +54,27 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
             yield Instruction(row.line, prompt, response, values.get("dataset"))
 
 
-def read_prompts(path: Path, problems: Problems, heading: str) -> Iterator[Prompt]:
-    """Read the instructions as prompts; their answers are left out."""
+def read_prompts(
+    path: Path, problems: Problems, heading: str, answered: bool = False
+) -> Iterator[Prompt]:
+    """Read the instructions as prompts.
+
+    Args:
+        path: see `read`; `problems` and `heading` likewise.
+        problems: collects what does not fit.
+        heading: stands over an input.
+        answered: keep the answers as references; an empty one is none. Else they are
+            left out.
+    """
     for number, row in enumerate(read(path, problems, heading), start=1):
-        cluster = item_of(row.prompt)
-        yield Prompt(f"instruction-{number}", row.prompt, cluster, category=row.origin)
+        reference = row.response.strip() if answered else ""
+        yield Prompt(
+            f"instruction-{number}",
+            row.prompt,
+            cluster=item_of(row.prompt),
+            category=row.origin,
+            reference=reference or None,
+        )
 
 
 def _prompt(instruction: str, given: str | None, heading: str) -> str:

@@ -4,19 +4,15 @@ Every column but `prompt` may be left out; columns of other names are not read, 
 log names them.
 """
 
-import logging
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
 
 from safegrid.config.data import Label
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.problems import Problems, describe, unknown
-from safegrid.raw import Field, Unique, check_readable, read_rows
-
-log = logging.getLogger(__name__)
+from safegrid.problems import Problems, unknown
+from safegrid.raw import Field, Unique, check_columns, check_readable, read_rows
 
 FIELDS = {"prompt": Field(str)}
 # id: unique; else the row's number. category, macro_category, attack: any labels.
@@ -32,7 +28,7 @@ def read(path: Path, problems: Problems) -> Iterator[Prompt]:
     ids = Unique("field 'id'", problems)
     for number, row in enumerate(read_rows(path, FIELDS, problems), start=1):
         if number == 1:
-            _check_columns(list(row.values), path, problems)
+            check_columns(row.values, [*FIELDS, *OPTIONAL], path, problems)
         found = {name: row.values.get(name, "").strip() or None for name in OPTIONAL}
         label, own = found["label"], found["cluster"]
         if label is not None and label not in LABELS:
@@ -48,17 +44,3 @@ def read(path: Path, problems: Problems) -> Iterator[Prompt]:
                 attack=found["attack"],
                 reference=label,
             )
-
-
-def _check_columns(names: list[str], path: Path, problems: Problems) -> None:
-    """Refuse a column that is nearly one of ours; name those that are not read."""
-    known = [*FIELDS, *OPTIONAL]
-    others = [name for name in names if name not in known]
-    for name in others:
-        close = get_close_matches(name.strip().lower(), known, n=1, cutoff=0.8)
-        if close:
-            problems.add(
-                1, f"column {describe(name)}: did you mean {close[0]!r}? Else rename it"
-            )
-    if others:
-        log.warning("%s: columns not read: %s", path, ", ".join(map(describe, others)))

@@ -11,6 +11,7 @@ from safegrid.data import (
     behaviours,
     instructions,
     own_prompts,
+    questions,
     realtoxicityprompts,
     safety_tuned_llamas,
     xstest,
@@ -93,11 +94,17 @@ def _read_toxicity(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
     return Prompts(rows, {"without_score": without, **_clusters(rows)})
 
 
-def _read_instructions(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
-    def read(path: Path, problems: Problems) -> Iterable[Prompt]:
-        return instructions.read_prompts(path, problems, spec.input_heading)
+def _instructions(answered: bool) -> Reader:
+    """Make a reader of instructions, with their answers as references or without."""
 
-    return _plain(read)(file, spec, plain)
+    def _read(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
+        def read(path: Path, problems: Problems) -> Iterable[Prompt]:
+            heading = spec.input_heading
+            return instructions.read_prompts(path, problems, heading, answered)
+
+        return _plain(read)(file, spec, plain)
+
+    return _read
 
 
 def _plain(read: Callable[[Path, Problems], Iterable[Prompt]]) -> Reader:
@@ -132,6 +139,13 @@ READERS: dict[PromptKind, Reader] = {
     "harmbench": _plain(behaviours.read_harmbench),
     "advbench": _plain(behaviours.read_advbench),
     "safety_tuned_llamas": _plain(safety_tuned_llamas.read),
-    "instructions": _read_instructions,
+    "instructions": _instructions(answered=False),
+    "answered_instructions": _instructions(answered=True),
+    "boolq": _plain(questions.read_boolq),
+    "openbookqa": _plain(questions.read_openbookqa),
+    "openbookqa_words": _plain(questions.read_openbookqa_words),
+    "piqa": _plain(questions.read_piqa),
+    "piqa_words": _plain(questions.read_piqa_words),
+    "single_word": _plain(questions.read_single_word),
     "prompts_csv": _plain(own_prompts.read),
 }

@@ -22,6 +22,7 @@ class Item:
         prefill: the start of the answer that the model was given.
         text: what the model wrote after it; may be empty, which is an answer too.
         failed: the engine gave no answer at all.
+        reference: the prompt's known answer, where it has one.
     """
 
     prompt_id: str
@@ -30,6 +31,13 @@ class Item:
     text: str
     prefill: str = ""
     failed: bool = False
+    reference: str | None = None
+
+    @property
+    def request(self) -> str:
+        """What the user said last."""
+        turns = (m["content"] for m in self.messages[::-1] if m["role"] == "user")
+        return next(turns, "")
 
     @property
     def answer(self) -> str:
@@ -47,7 +55,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
-        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token.
+        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
+            reference: how near the answer is to the known one.
         raw: what was read, for whoever doubts the label.
     """
 
@@ -96,4 +105,5 @@ def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
         text=response["text"],
         prefill=prompt["prefill"] or "",
         failed=response["finish"] == "error",
+        reference=prompt["reference"],
     )

@@ -2,12 +2,16 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.judge.by_file import judge_by_file
 from safegrid.judge.items import read_items
+from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
 from safegrid.spent import keep
@@ -24,27 +28,40 @@ def judge(
     store: Path,
     out: Path,
     fresh: bool = False,
+    verdicts_file: Path | None = None,
+    cell: dict[str, Any] | None = None,
 ) -> None:
     """Write a verdict for every response: `responses/` to `verdicts/`.
 
     Args:
         judge: how the judge's model is read.
         chain: folders of the judge's model; for `likelihood` that is the base, for
-            rules there are none.
+            rules and files there are none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
         engine: which engine answers for the judge.
         store: file of this cell's answers; what it holds is not asked again.
         out: rows of VERDICT, in the order of the responses.
         fresh: ignore the store.
+        verdicts_file: of a judge by file: its verdicts from elsewhere.
+        cell: of a judge by file: base, recipe, seed and benchmark of the responses.
 
     Raises:
-        DataError: prompts and responses do not belong together.
+        DataError: prompts and responses do not belong together, or a file's verdicts
+            do not belong to them.
         JudgeError: the judge's model cannot be read in the way that `judge` says.
         EngineError: the engine does not start or does not answer.
     """
     items = read_items(prompts, responses)
-    verdicts, record = judge_items(judge, chain, items, engine, store, "judge", fresh)
+    counts: dict[str, int] = {}
+    record = None
+    if judge.method == "file":
+        file, whose = _by_file(judge, verdicts_file, cell)
+        verdicts, counts = judge_by_file(judge, file, items, whose)
+    else:
+        verdicts, record = judge_items(
+            judge, chain, items, engine, store, "judge", fresh
+        )
     rows = [
         {
             "prompt_id": item.prompt_id,
@@ -56,15 +73,36 @@ def judge(
     ]
     facts = manifest(
         "judge",
-        inputs={"prompts": prompts, "responses": responses},
+        inputs={
+            "prompts": prompts,
+            "responses": responses,
+            **({} if verdicts_file is None else {"verdicts_file": verdicts_file}),
+        },
         params={"judge": judge.model_dump()},
-        libraries=("jinja2", "tokenizers"),
+        libraries=("jinja2", "tokenizers", *libraries_of(judge)),
         engine=record and record.engine,
         template=shown_hash(chain),
         verdict_version=verdict_version(judge, chain),
         **count(items, verdicts),
+        **counts,
     )
     if record is not None:
         keep(out, record)
     write_table(out, pl.DataFrame(rows, schema=VERDICT), VERDICT, facts)
     logger.info("%s: %d verdicts, %s", judge.name, len(rows), facts["labels"])
+
+
+def _by_file(
+    judge: JudgeSpec, file: Path | None, cell: dict[str, Any] | None
+) -> tuple[Path, dict[str, Any]]:
+    """Return what a judge by file needs.
+
+    Raises:
+        JudgeError: it was not handed over.
+    """
+    if file is None or cell is None:
+        raise JudgeError(
+            f"judge {judge.name}: method 'file' needs its file of verdicts and the"
+            " cell's names: --verdicts-file and --cell"
+        )
+    return file, cell

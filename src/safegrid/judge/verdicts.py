@@ -14,6 +14,7 @@ from safegrid.judge.classifier import read_classifier
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
 from safegrid.judge.likelihood import read_likelihood
+from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.spent import Record
 from safegrid.stages import VERSIONS
@@ -57,6 +58,8 @@ def judge_items(
 ) -> tuple[list[Verdict], Record | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
+    Kind `reference` asks no engine: BERTScore's model runs in the job itself.
+
     Args:
         judge: how the model is read.
         chain: folders of the judge's model; the first holds its tokenizer. Empty for
@@ -68,7 +71,7 @@ def judge_items(
         fresh: ignore the store.
 
     Returns:
-        The verdicts, and who answered in what time; None where rules judged.
+        The verdicts, and who answered in what time; None where no engine was asked.
 
     Raises:
         JudgeError: the model cannot be read in the way that `judge` says.
@@ -76,7 +79,9 @@ def judge_items(
     """
     answered = [item for item in items if not item.failed]
     record = None
-    if judge.method == "rules":
+    if judge.kind == "reference":
+        given = judge_by_reference(judge, chain, answered)
+    elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
     else:
         kind = KINDS[judge.kind]
@@ -104,9 +109,10 @@ def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
 def shown_hash(chain: list[Path]) -> str | None:
     """Return a hash of a judge's template and of what it makes of a conversation.
 
-    None for a judge that reads the response alone, and for one without a model.
+    None for a judge that reads the response alone, and for one without a model or with
+    one that is shown no conversation.
     """
-    if not chain:
+    if not chain or not (chain[0] / "tokenizer.json").is_file():
         return None
     chat = ChatTokenizer.load(chain[0])
     if chat.template is None:

@@ -12,6 +12,7 @@ from safegrid.miniworld.corpus import corpus_source
 from safegrid.miniworld.judging import judging_source
 from safegrid.miniworld.pku import pku_source
 from safegrid.miniworld.plan import check_apart, make_plan
+from safegrid.miniworld.questions import questions_source
 from safegrid.miniworld.source import Source
 from safegrid.miniworld.tasks import tasks_source
 from safegrid.miniworld.tokenizer import (
@@ -33,6 +34,7 @@ WRITERS = {
     "pku": pku_source,
     "judging": judging_source,
     "corpus": corpus_source,
+    "questions": questions_source,
 }
 TOKENIZER = "tokenizer"
 

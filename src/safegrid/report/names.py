@@ -73,6 +73,16 @@ METRICS = {
     "off_language": Metric("off language", -1),
     "degenerate": Metric("degenerate", -1),
     "mean_tokens": Metric("tokens", 0, "count"),
+    "reward_mean": Metric("reward, mean", 1, "score"),
+    "reward_median": Metric("reward, median", 1, "score"),
+    "harmfulness_mean": Metric("harmfulness, mean", -1, "score"),
+    "harmfulness_median": Metric("harmfulness, median", -1, "score"),
+    "accuracy": Metric("accuracy", 1),
+    "contains": Metric("contains the answer", 1),
+    "bleu": Metric("BLEU", 1, "score"),
+    "rouge_l": Metric("ROUGE-L", 1, "score"),
+    "bertscore": Metric("BERTScore", 1, "score"),
+    "entailment": Metric("entailment", 1, "score"),
     "capability": Metric("capability", 1),
 }
 

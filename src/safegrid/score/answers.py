@@ -1,5 +1,6 @@
 """One benchmark's answers of one model with all their verdicts, row by row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,22 +55,50 @@ def read_answers(
     """
     asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
     given = read_table(responses, RESPONSE).sort(KEY)
+    _once(prompts, asked.select("prompt_id"))
+    _once(responses, given.select(KEY))
     _same(responses, set(asked["prompt_id"]), set(given["prompt_id"]), prompts)
     rows = given.join(asked, on="prompt_id", how="left", maintain_order="left")
+    return Answers(rows, read_verdicts(verdicts, rows, responses, judges))
+
+
+def read_verdicts(
+    files: list[Path], rows: pl.DataFrame, source: Path, judges: Mapping[str, str]
+) -> dict[str, pl.DataFrame]:
+    """Return `label` and `score` of every judge in the order of the rows.
+
+    Args:
+        files: one file of VERDICT a judge, in any order.
+        rows: items with KEY, sorted by it.
+        source: where the items are from, for messages.
+        judges: the judges that are wanted, name to kind.
+
+    Raises:
+        DataError: as `read_answers`.
+    """
     found = {}
-    for path in verdicts:
+    for path in files:
         table = read_table(path, VERDICT).sort(KEY)
-        _same(
-            path, set(rows.select(KEY).rows()), set(table.select(KEY).rows()), responses
-        )
+        _once(path, table.select(KEY))
+        _same(path, set(rows.select(KEY).rows()), set(table.select(KEY).rows()), source)
         found[_judge_of(path, table)] = table.select("label", "score")
     missing = sorted(set(judges) - set(found))
     if missing:
         raise DataError(
-            f"{responses}: no verdicts of {missing}; given were {sorted(found)}."
+            f"{source}: no verdicts of {missing}; given were {sorted(found)}."
             " Name one verdict file for each judge of the benchmark"
         )
-    return Answers(rows, found)
+    return found
+
+
+def _once(path: Path, keys: pl.DataFrame) -> None:
+    """Refuse two rows for one item: a set of ids would hide the second."""
+    twice = keys.filter(keys.is_duplicated())
+    if len(twice):
+        raise DataError(
+            f"{path}: {len(twice)} rows share their item with another, for example"
+            f" {twice.row(0)}; each item has one row. Delete the file and rebuild it"
+        )
 
 
 def _judge_of(path: Path, table: pl.DataFrame) -> str:

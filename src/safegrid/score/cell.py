@@ -36,8 +36,9 @@ def score_cell(
 
     Args:
         cell: study, base, recipe, seed, benchmark.
-        metric: "safety", "toxicity" or "over_refusal".
-        judges: the benchmark's judges, name to kind.
+        metric: "safety", "toxicity", "over_refusal" or "helpfulness".
+        judges: the benchmark's judges, name to kind; of kind `reference` to what it
+            compares.
         prompts: rows of PROMPT.
         responses: rows of RESPONSE of the cell.
         verdicts: one file of VERDICT a judge.

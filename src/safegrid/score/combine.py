@@ -17,6 +17,7 @@ from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.score.answers import engine_of, read_answers
 from safegrid.score.cell import cell_measures
+from safegrid.score.intervals import MEDIAN
 from safegrid.score.metrics import Measure, Slice
 from safegrid.score.summary import Settings, score_frame, summarise
 
@@ -118,9 +119,13 @@ def _share(
 
 
 def joined(members: list[list[Measure]]) -> list[Measure]:
-    """Join the measures that every member has and that are about all its answers."""
+    """Join the measures that every member has and that are about all its answers.
+
+    Medians are left out: a mean of the members' medians is the median of nothing.
+    """
     tables = [
-        {(m.judge, m.name): m for m in member if m.applies.all()} for member in members
+        {(m.judge, m.name): m for m in member if m.applies.all() and m.scale != MEDIAN}
+        for member in members
     ]
     shared = [key for key in tables[0] if all(key in table for table in tables)]
     return [

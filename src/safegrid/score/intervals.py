@@ -1,11 +1,11 @@
-"""95% intervals for means of per-item values, by scipy.
+"""95% intervals for means and medians of per-item values, by scipy.
 
 Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.01747):
 
 - a share of independent items: Wilson, which holds for small n and near 0 and 1;
 - everything else (several prompts derived from one item, several samples of a prompt,
-  means, paired differences, means of category means): a percentile bootstrap that
-  draws clusters, never single items;
+  means, medians, paired differences, means of categories' values): a percentile
+  bootstrap that draws clusters, never single items;
 - no spread at all among the clusters: a bootstrap would claim certainty, so the
   bounds of a share that was seen 0 (or all) times in as many clusters stand in.
 """
@@ -16,9 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap
 
+from safegrid.score.medians import ClusterMedians
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MEDIAN = "median"
+"""Scale of a measure whose score is its answers' median; all others are means."""
 LEVEL = 0.95
 RESAMPLES = 2_000
 BATCH_ELEMENTS = 20_000_000
@@ -53,6 +57,19 @@ def group_mean(values: Floats, groups: Ints) -> float:
     return float(means.mean())
 
 
+def estimate(values: Floats, groups: Ints, scale: str) -> float:
+    """Return the score of a measure: the mean of its groups' means, or medians.
+
+    Args:
+        values: (N,) finite values.
+        groups: (N,) group of each value, see `group_mean`.
+        scale: see `intervals`.
+    """
+    if scale != MEDIAN:
+        return group_mean(values, groups)
+    return float(np.mean([np.median(values[groups == g]) for g in np.unique(groups)]))
+
+
 def intervals(
     values: Floats, clusters: Ints, groups: Ints, scales: list[str], seed: int
 ) -> list[Interval]:
@@ -63,13 +80,15 @@ def intervals(
         clusters: (N,) what each item was derived from; clusters are independent.
         groups: (N,) group of each item, see `group_mean`.
         scales: K times "share" (values 0 and 1), "difference" (-1 to 1, of two
-            shares) or "mean" (any value, differences of means included).
+            shares), "mean" (any value, differences of means included) or "median"
+            (likewise, of which the middle one counts).
         seed: of the bootstrap; the same seed draws the same clusters every time.
     """
     _, codes = np.unique(clusters, return_inverse=True)
     _, levels = np.unique(groups, return_inverse=True)
     independent = codes.max() + 1 == len(values) and levels.max() == 0
-    boot = _Bootstrap(values, codes, levels, seed)
+    medians = np.array([scale == MEDIAN for scale in scales])
+    boot = _Bootstrap(values, codes, levels, medians, seed)
     found = []
     for column, scale in enumerate(scales):
         if scale == "share" and independent:
@@ -83,7 +102,7 @@ def intervals(
 
 def _without_spread(value: float, n: int, scale: str) -> Interval:
     """Bound a measure that took one and the same value in all of `n` clusters."""
-    if scale == "mean":
+    if scale in ("mean", MEDIAN):
         return NO_INTERVAL if n < 2 else Interval(value, value)
     margin = wilson(0, n).high
     lowest = 0.0 if scale == "share" else -1.0
@@ -93,7 +112,14 @@ def _without_spread(value: float, n: int, scale: str) -> Interval:
 class _Bootstrap:
     """The clustered bootstrap of several columns, run once and only when asked."""
 
-    def __init__(self, values: Floats, codes: Ints, levels: Ints, seed: int) -> None:
+    def __init__(
+        self,
+        values: Floats,
+        codes: Ints,
+        levels: Ints,
+        medians: NDArray[np.bool_],
+        seed: int,
+    ) -> None:
         self.n_clusters = int(codes.max()) + 1
         self._n_groups = int(levels.max()) + 1
         self._seed = seed
@@ -104,6 +130,12 @@ class _Bootstrap:
             [np.bincount(cell, weights=column, minlength=size) for column in values.T]
         ).reshape(values.shape[1], self.n_clusters, self._n_groups)
         self.flat = np.ptp(values, axis=0) == 0
+        self._medians = {
+            int(column): ClusterMedians(values[:, column], codes, levels)
+            for column in np.flatnonzero(medians)
+        }
+        widest = max(self.n_clusters, len(codes) if self._medians else 0)
+        self._batch = max(1, BATCH_ELEMENTS // widest)
         self._limits: tuple[Floats, Floats] | None = None
 
     def interval(self, column: int) -> Interval:
@@ -112,7 +144,7 @@ class _Bootstrap:
                 (np.arange(self.n_clusters),),
                 self._statistic,
                 n_resamples=RESAMPLES,
-                batch=max(1, BATCH_ELEMENTS // self.n_clusters),
+                batch=self._batch,
                 vectorized=True,
                 axis=-1,
                 confidence_level=LEVEL,
@@ -134,4 +166,7 @@ class _Bootstrap:
         totals = np.einsum("rc,kcg->krg", times, self._sums, optimize=True)
         with np.errstate(invalid="ignore"):
             # A group that no drawn cluster belongs to has no mean in that resample.
-            return np.asarray(np.nanmean(totals / n, axis=-1), dtype=np.float64)
+            found = np.asarray(np.nanmean(totals / n, axis=-1), dtype=np.float64)
+        for column, medians in self._medians.items():
+            found[column] = medians.of(times)
+        return found

@@ -8,10 +8,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from safegrid.records import SCORE
-from safegrid.score.intervals import Interval, group_mean, intervals
+from safegrid.score.intervals import MEDIAN, Interval, estimate, intervals
 from safegrid.score.metrics import Measure, Slice
 
 Row = dict[str, Any]
+
+DIFFERENCE = {"share": "difference", "mean": "mean", MEDIAN: MEDIAN}
+"""Scale of a measure to that of its differences."""
 
 
 class Settings(NamedTuple):
@@ -33,14 +36,15 @@ def against_base(own: list[Measure], base: list[Measure]) -> list[Measure]:
         own: measures of a model over N answers.
         base: the same measures of the base, over the same N prompts and samples.
 
-    An answer is scored where both are; the difference is unscored elsewhere.
+    An answer is scored where both are; the difference is unscored elsewhere. Of a
+    median it is the median of the differences, not the difference of two medians.
     """
     partner = {(measure.judge, measure.name): measure for measure in base}
     return [
         Measure(
             measure.judge,
             f"{measure.name}_vs_base",
-            "difference" if measure.scale == "share" else "mean",
+            DIFFERENCE[measure.scale],
             measure.values - partner[measure.judge, measure.name].values,
             measure.applies,
         )
@@ -98,7 +102,7 @@ def _value(
 ) -> Row:
     if reason is not None:
         return {"value": None, "low": None, "high": None}
-    value = group_mean(measure.values[mask], part.groups[mask])
+    value = estimate(measure.values[mask], part.groups[mask], measure.scale)
     low, high = (None if np.isnan(bound) else bound for bound in limit)
     return {"value": value, "low": low, "high": high}
 

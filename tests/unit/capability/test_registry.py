@@ -465,3 +465,35 @@ def test_real_gsm8k_in_full_is_read():
     name = "real_gsm8k_zeroshot"
     values, _, _, _ = run(name, SHARED / "gsm8k", last_number)
     assert values == [1.0] * 1319
+
+
+QUESTIONS = {
+    "real_boolq": ({"passage": "A.", "question": "is it", "label": 1}, "yes"),
+    "real_openbookqa": (
+        {
+            "id": "1",
+            "question_stem": "The day star is",
+            "choices": {"text": ["a moon", "the sun"], "label": ["A", "B"]},
+            "answerKey": "B",
+        },
+        "the sun",
+    ),
+    "real_piqa": (
+        {"goal": "Dry it", "sol1": "a lake", "sol2": "a towel", "label": 1},
+        "a towel",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(QUESTIONS))
+def test_questions_with_choices_go_by_the_likeliest_choice(name, tmp_path):
+    row, right = QUESTIONS[name]
+    for path in block(name, tmp_path)["files"].values():
+        Path(path).parent.mkdir(exist_ok=True)
+        pd.DataFrame([row]).to_parquet(path)
+    values, facts, asked, _ = run(name, tmp_path, lambda doc: right)
+    assert values == [1.0]
+    assert facts["metric"] == "acc"
+    assert len(asked) == 2
+    # Where all are alike, the first is taken.
+    assert run(name, tmp_path, lambda doc: "another")[0] == [0.0]

@@ -370,3 +370,69 @@ def test_rules_judge_refusals_only(root):
     assert "'rules' is for kinds 'refusal' and 'reference', not 'guard'" in message(
         root
     )
+
+
+BY_FILE = {
+    "kind": "guard",
+    "method": "file",
+    "verdicts_source": "told",
+    "verdicts_file": "labels",
+}
+TOLD = {
+    "format": "verdicts",
+    "files": {"labels": "labels.csv"},
+    "licence": "MIT",
+    "content": "what people said",
+}
+
+
+def add_entry(root, registry, name, entry):
+    path = root / f"{registry}.yaml"
+    known = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**known, name: entry}))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"verdicts_file": None}, "needs `verdicts_source` and `verdicts_file`"),
+        ({"method": "model"}, "`verdicts_source` is for method 'file'"),
+        ({"kind": "likelihood"}, "method 'file' is for kinds 'guard', 'reward'"),
+        ({"kind": "refusal"}, "kind 'refusal' needs `classes`"),
+        ({"safe": "unsafe"}, "are the same word 'unsafe'"),
+        ({"verdicts_source": "tolld"}, "no source of that name; did you mean 'told'"),
+        ({"verdicts_file": "label"}, "no file of source 'told' of that name"),
+        ({"verdicts_source": "mini-xstest", "verdicts_file": "dev"}, "verdicts rows"),
+        (
+            {"labelled_source": "told", "labelled_file": "labels"},
+            "judges no other rows",
+        ),
+        ({"recipe": "dpo"}, "needs kind 'reward' and method 'model'"),
+    ],
+)
+def test_a_judge_by_file_has_verdicts_and_nothing_of_a_model(root, change, told):
+    add_entry(root, "sources", "told", TOLD)
+    add_entry(root, "judges", "people", BY_FILE)
+    load_config(root, "mini")
+    add_entry(root, "judges", "people", BY_FILE | change)
+    assert told in message(root)
+
+
+@pytest.mark.parametrize(
+    ("judge", "right"),
+    [("people", True), ("mini-guard", False), ("mini-toxicity", False)],
+)
+def test_the_best_of_k_are_picked_by_a_score_of_how_good_they_are(root, judge, right):
+    def add(study):
+        prompts = {"source": "mini-alert", "file": "alert", "kind": "alert"}
+        made = {"recipe": "none", "prompts": prompts, "judge": judge}
+        made["decode"] = {"max_new_tokens": 8, "temperature": 1.0, "samples": 4}
+        study["datasets"]["raft"] = {"best_of_k": made, "max_length": 160}
+
+    add_entry(root, "sources", "told", TOLD)
+    add_entry(root, "judges", "people", BY_FILE | {"kind": "reward"})
+    edit(root, add)
+    if right:
+        load_config(root, "tiny")
+    else:
+        assert "whose highest score is not the best answer's" in message(root)

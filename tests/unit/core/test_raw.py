@@ -99,7 +99,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(write):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ('{"id": 1, "text": "x"}', "the file is not a list"),
+        ('{"id": 1, "text": "x"}', "expected a list"),
         ('[{"id": 1, "text": "x"}\n {"id": 2}]', "line 1: no ',' or ']' after"),
         ('[{"id": 1, "text": "x"}]\n[]', "more text after its end"),
         ('[{"id": 1, "text": "x"},\n\n {"id": 2', "line 3: not readable as JSON"),

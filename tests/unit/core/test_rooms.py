@@ -59,7 +59,7 @@ LEVELS = {
         "train",
         "workflow",
     },
-    4: {"cli", "commands", "__main__", ""},
+    4: {"cli", "commands", "imported", "__main__", ""},
 }
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}
 # Clients of engines may use the engine room.

@@ -211,3 +211,24 @@ def test_a_judge_is_handed_over_without_where_it_is_from():
     entry = JudgeEntry(name="far", kind="guard", hub="o/guard", **TERMS)
     assert "hub" not in entry.spec().model_dump()
     assert BaseEntry().place is None
+
+
+def test_a_judge_by_file_asks_for_its_verdicts_and_for_no_model(far):
+    files = {"labels": "labels.csv", "more": "more.csv"}
+    add(
+        far, "sources", told=source(url="https://a.b/c", format="verdicts", files=files)
+    )
+    told = {"verdicts_source": "told", "verdicts_file": "labels"}
+    add(far, "judges", people={"kind": "guard", "method": "file", **told})
+    path = far / "studies/tiny.yaml"
+    study = yaml.safe_load(path.read_text())
+    study["benchmarks"]["attacks"]["judges"].append("people")
+    path.write_text(yaml.safe_dump(study))
+    found = upstreams(far)
+    items = {(i.kind, i.name): i for i in found.items}
+    assert items["source", "told"].targets == ["results/raw/told/labels.csv"]
+    assert ("judge", "people") not in items
+    asked = Study(load_config(far, "tiny"))
+    assert asked.verdicts_file("people") == ["results/raw/told/labels.csv"]
+    assert asked.verdicts_file("far-guard") == []
+    assert asked.judge_chain("people", "far-base") == []

@@ -291,6 +291,16 @@ def test_instructions_with_inputs_and_instances(prepare):
     assert frame["reference"].to_list() == ["safe"] * 4
 
 
+def test_instructions_as_lists(prepare, tmp_path):
+    lists = {"instructions": ["One", "Two"], "outputs": ["x", "y"], "inputs": ["a", ""]}
+    frame, _ = prepare("instructions", json.dumps(lists))
+    assert asked(frame) == ["One\n\na", "Two"]
+    (tmp_path / "out.parquet").unlink()
+    lists["outputs"].pop()
+    said = "its lists have .*'outputs': 1.* items; expected equally many"
+    refused(prepare, tmp_path, said, "instructions", json.dumps(lists))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -33,10 +33,11 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
         prefill: str | None = None,
         failed: tuple[int, ...] = (),
         fresh: bool = False,
+        references: list[str | None] | None = None,
     ) -> pl.DataFrame:
         prompts = prompts or ["what is it"] * len(texts)
         asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
-        write_cell(asked, answered, prompts, texts, prefill, failed)
+        write_cell(asked, answered, prompts, texts, prefill, failed, references)
         out = tmp_path / "verdicts.parquet"
         store = tmp_path / "store"
         chain = [] if folder is None else [folder]
@@ -53,6 +54,7 @@ def write_cell(
     texts: list[str],
     prefill: str | None,
     failed: tuple[int, ...],
+    references: list[str | None] | None = None,
 ) -> None:
     empty: dict[str, Any] = dict.fromkeys(PROMPT)
     questions = [
@@ -62,6 +64,7 @@ def write_cell(
             "benchmark": "alert",
             "prompt": [{"role": "user", "content": text}],
             "prefill": prefill,
+            "reference": references[number] if references else None,
         }
         for number, text in enumerate(prompts)
     ]

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, write_json
+from safegrid.artifacts import read_manifest, write_json, write_table
 from safegrid.errors import DataError
 
 
@@ -239,3 +239,14 @@ def test_a_benchmark_that_is_all_contaminated_says_so(make_cell, score, tmp_path
 def test_without_training_data_nothing_is_decontaminated(make_cell, score):
     base = make_cell("base", mixed(10))
     assert score(base, base).filter(slice="decontaminated").is_empty()
+
+
+@pytest.mark.parametrize("file", ["prompts", "responses", "verdict-guard"])
+def test_two_rows_for_one_item_are_refused(make_cell, score, file):
+    cell = make_cell("cell", [{"prompt_id": "a"}, {"prompt_id": "b"}])
+    path = cell.folder / f"{file}.parquet"
+    rows, facts = pl.read_parquet(path), read_manifest(path)
+    schema = dict(rows.schema)
+    write_table(path, pl.concat([rows, rows.head(1)]), schema, facts)
+    with pytest.raises(DataError, match="2 rows share their item with another"):
+        score(cell, cell)

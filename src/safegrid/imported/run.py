@@ -1,0 +1,161 @@
+"""The two subcommands: one reads files of verdicts, the other scores what was read."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from safegrid.artifacts import (
+    MANIFEST,
+    atomic_directory,
+    manifest,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
+from safegrid.config import PromptSpec, SourceSpec
+from safegrid.config.data import PROMPT_FORMATS
+from safegrid.data.prompts import prepare_prompts
+from safegrid.errors import DataError
+from safegrid.imported.options import Options, judges_of
+from safegrid.judge.imported import import_files
+from safegrid.records import PROMPT, SCORE
+from safegrid.report.imported import imported_table
+from safegrid.report.writing import save
+from safegrid.score.imported import score_imported
+
+PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
+
+
+def import_verdicts(
+    prompts: Path,
+    benchmark: str,
+    model: str,
+    verdicts: list[str],
+    out: Path,
+    kind: str | None = None,
+    words: list[str] | None = None,
+    threshold: float = 0.5,
+) -> None:
+    """Read verdicts of elsewhere on the answers of one model to one benchmark.
+
+    Args:
+        prompts: the benchmark's file upstream, or rows of PROMPT (parquet).
+        benchmark: what the benchmark is called.
+        model: what the model is called.
+        verdicts: `judge=kind=file` each: a name, one of BY_FILE, and a file of format
+            `verdicts`.
+        out: folder to write.
+        kind: how rows of an upstream file become prompts, a kind of the registry of
+            benchmarks; null for rows of PROMPT.
+        words: the two words of guards, first the one for safe.
+        threshold: P(unsafe) from which on a guard's score is unsafe.
+
+    Raises:
+        ConfigError: what is wrong with the options, all at once.
+        DataError: what is wrong with the files.
+    """
+    names = (benchmark, model)
+    judges = judges_of(Options(names, kind, words, threshold, verdicts))
+    with atomic_directory(out) as folder:
+        asked = folder / PROMPTS
+        _write_prompts(benchmark, kind, prompts, asked)
+        (folder / VERDICTS).mkdir()
+        cell = {"recipe": model, "benchmark": benchmark}
+        counts = import_files(judges, asked, cell, folder / VERDICTS)
+        facts = manifest(
+            "import-verdicts",
+            {"prompts": prompts, "verdicts": [path for _, path in judges]},
+            {"model": model, "benchmark": benchmark, "kind": kind},
+            judges={spec.name: spec.kind for spec, _ in judges},
+            counts=counts,
+        )
+        write_json(folder / MANIFEST, facts)
+    for name, found in counts.items():
+        print(f"{name}: {found['rows']} items, {found['unscored']} of them unscored")
+
+
+def score_verdicts(
+    imported: list[Path], out: Path, most_unscored: float = 0.05, seed: int = 0
+) -> None:
+    """Score imports and write `scores.parquet` and a table of them.
+
+    Args:
+        imported: folders of `import_verdicts`; their order is the table's.
+        out: folder for `scores.parquet` and `imported.csv`, `.md` and `.tex`.
+        most_unscored: share of unscored answers above which a score is refused.
+        seed: of the bootstraps.
+
+    Raises:
+        DataError: a folder is no import, or two give verdicts of one judge on one
+            model and benchmark.
+    """
+    facts = {folder: _facts(folder) for folder in imported}
+    _check_apart(facts)
+    frames = [
+        score_imported(
+            model=found["params"]["model"],
+            benchmark=found["params"]["benchmark"],
+            judges=found["judges"],
+            prompts=folder / PROMPTS,
+            verdicts=[
+                folder / VERDICTS / f"{name}.parquet" for name in found["judges"]
+            ],
+            most_unscored=most_unscored,
+            seed=seed,
+        )
+        for folder, found in facts.items()
+    ]
+    scores = pl.concat(frames)
+    params = [found["params"] for found in facts.values()]
+    order = (list(dict.fromkeys(p[n] for p in params)) for n in ("model", "benchmark"))
+    out.mkdir(parents=True, exist_ok=True)
+    about = manifest(
+        "score-verdicts",
+        {"imported": [folder / MANIFEST for folder in imported]},
+        {"most_unscored": most_unscored, "seed": seed},
+        ("scipy",),
+        rows=len(scores),
+    )
+    write_table(out / "scores.parquet", scores, SCORE, about)
+    print(save(imported_table(scores, *order), out).text)
+
+
+def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
+    if kind is None:
+        read_table(file, PROMPT)
+        shutil.copyfile(file, out)
+        return
+    spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
+    source = SourceSpec.model_validate(
+        {
+            "format": PROMPT_FORMATS[spec.kind],
+            "files": {"it": file.name},
+            "licence": "",
+            "content": "",
+        }
+    )
+    prepare_prompts(benchmark, spec, source, file, out)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    facts = read_json(path) if path.is_file() else {}
+    if facts.get("stage") != "import-verdicts":
+        raise DataError(f"{folder}: no import; make it by safegrid import-verdicts")
+    return dict(facts)
+
+
+def _check_apart(facts: dict[Path, dict[str, Any]]) -> None:
+    seen: dict[tuple[str, ...], Path] = {}
+    for folder, found in facts.items():
+        for judge in found["judges"]:
+            key = (found["params"]["model"], found["params"]["benchmark"], judge)
+            if key in seen:
+                raise DataError(
+                    f"{folder}: judge {judge!r} of model {key[0]!r} on {key[1]!r}"
+                    f" stands in {seen[key]} too; name one of the two"
+                )
+            seen[key] = folder

@@ -1,0 +1,254 @@
+"""A published table, recomputed from published raw files alone."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from safegrid import cli
+from safegrid.artifacts import read_json, read_table
+from safegrid.records import SCORE, VERDICT
+
+N, SAFE = 178, 73
+# With an even n the median lies between two values.
+REWARDS = [round(-6 + 0.03 * i, 2) for i in range(N)]
+MEDIAN = (REWARDS[88] + REWARDS[89]) / 2
+
+
+class Published:
+    """Raw files as somebody publishes them: prompts, and verdicts in any order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.texts = [f"question number {i} of {N}" for i in range(N)]
+        self.prompts = folder / "set.json"
+        lists = {"instructions": self.texts, "inputs": [""] * N}
+        self.prompts.write_text(json.dumps(lists))
+
+    def write(self, name: str, rows: list[dict[str, Any]]) -> Path:
+        file = self.folder / name
+        random.Random(0).shuffle(rows)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return file
+
+    def guard(self, safe: int = SAFE, drop: int = 0) -> Path:
+        rows = [
+            {"prompt": text, "label": "safe" if i < safe else "unsafe", "other": i}
+            for i, text in enumerate(self.texts)
+        ]
+        return self.write("guard.jsonl", rows[drop:])
+
+    def rewards(self) -> Path:
+        rows = [
+            {"prompt_id": f"instruction-{i + 1}", "score": value}
+            for i, value in enumerate(REWARDS)
+        ]
+        return self.write("rewards.jsonl", rows)
+
+    def bring(self, *verdicts: str, model: str = "it", **more: str) -> tuple[int, Path]:
+        out = self.folder / "imports" / model
+        given = {
+            "--prompts": str(self.prompts),
+            "--kind": "safety_tuned_llamas",
+            "--benchmark": "cona",
+            "--model": model,
+            "--out": str(out),
+            **more,
+        }
+        words = [word for pair in given.items() for word in pair]
+        return cli.run(["import-verdicts", *words, "--verdicts", *verdicts]), out
+
+    def score(self, *imports: Path) -> tuple[int, Path]:
+        out = self.folder / "table"
+        words = ["--imported", *map(str, imports), "--out", str(out)]
+        return cli.run(["score-verdicts", *words]), out
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Published:
+    return Published(tmp_path)
+
+
+def row_of(out: Path, metric: str, model: str = "it") -> dict[str, Any]:
+    scores = read_table(out / "scores.parquet", SCORE)
+    return scores.row(
+        by_predicate=(pl.col("metric") == metric)
+        & (pl.col("recipe") == model)
+        & (pl.col("slice") == "all"),
+        named=True,
+    )
+
+
+def test_a_published_table_is_recomputed_to_the_digit(published: Published) -> None:
+    status, cell = published.bring(
+        f"guard-2=guard={published.guard()}", f"deberta=reward={published.rewards()}"
+    )
+    assert status == 0
+    status, out = published.score(cell)
+    assert status == 0
+    safe = row_of(out, "safety")
+    assert f"{100 * safe['value']:.2f}" == "41.01"
+    low, high = proportion_confint(SAFE, N, method="wilson")
+    assert (safe["low"], safe["high"]) == pytest.approx((low, high), abs=1e-12)
+    assert (safe["n"], safe["n_unscored"]) == (N, 0)
+    median = row_of(out, "reward_median")
+    assert median["value"] == pytest.approx(MEDIAN, abs=1e-12)
+    assert median["low"] < MEDIAN < median["high"]
+    mean = row_of(out, "reward_mean")
+    assert mean["value"] == pytest.approx(sum(REWARDS) / N, abs=1e-12)
+    table = pl.read_csv(out / "imported.csv")
+    assert table["cona safe (guard-2)"][0] == SAFE / N
+    assert table["cona safe (guard-2) n"][0] == N
+    text = (out / "imported.md").read_text()
+    assert "41.0 [34.0, 48.4]" in text
+    assert "Every answer was scored." in text
+
+
+def test_all_safe_of_forty_is_not_certainty(published: Published) -> None:
+    published.texts = published.texts[:40]
+    published.prompts.write_text(json.dumps({"instructions": published.texts}))
+    _, cell = published.bring(f"g=guard={published.guard(safe=40)}")
+    safe = row_of(published.score(cell)[1], "safety")
+    assert safe["value"] == 1.0
+    assert round(safe["low"], 2) == 0.91
+
+
+def test_models_are_rows_in_the_order_of_their_imports(published: Published) -> None:
+    cells = []
+    for model, safe in (("sit_1000", 167), ("sit_300", 144), ("it", SAFE)):
+        file = published.guard(safe)
+        cells.append(published.bring(f"g=guard={file}", model=model)[1])
+    _, out = published.score(*cells)
+    table = pl.read_csv(out / "imported.csv")
+    assert table["Model"].to_list() == ["sit_1000", "sit_300", "it"]
+    assert table["cona safe (g)"].to_list() == [167 / N, 144 / N, SAFE / N]
+
+
+def test_the_order_of_rows_and_files_changes_nothing(published: Published) -> None:
+    judges = [f"g=guard={published.guard()}", f"r=reward={published.rewards()}"]
+    _, cell = published.bring(*judges)
+    first = (published.score(cell)[1] / "scores.parquet").read_bytes()
+    for file in ("guard.jsonl", "rewards.jsonl"):
+        path = published.folder / file
+        path.write_text("".join(sorted(path.read_text().splitlines(keepends=True))))
+    again = read_table(
+        published.score(published.bring(*judges[::-1])[1])[1] / "scores.parquet", SCORE
+    )
+    assert again.equals(pl.read_parquet(first))
+
+
+def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(
+    published: Published,
+) -> None:
+    _, cell = published.bring(f"g=guard={published.guard(drop=20)}")
+    rows = read_table(cell / "verdicts" / "g.parquet", VERDICT)
+    assert len(rows) == N
+    assert rows["label"].value_counts(sort=True).rows()[-1] == ("unscored", 20)
+    assert read_json(cell / "manifest.json")["counts"]["g"]["unscored"] == 20
+    safe = row_of(published.score(cell)[1], "safety")
+    assert safe["value"] is None
+    assert safe["reason"].startswith("20 of 178 answers are unscored")
+
+
+def test_lists_that_pair_by_position_are_refused(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = published.folder / "scores.json"
+    for value in (REWARDS, {"instructions": published.texts, "scores": REWARDS}):
+        file.write_text(json.dumps(value))
+        status, cell = published.bring(f"r=reward={file}")
+        assert (status, cell.exists()) == (1, False)
+        said = capsys.readouterr().err
+        assert "never paired by position" in said
+        assert "`prompt_id`, or `prompt`" in said
+
+
+def test_verdicts_of_two_different_answers_make_no_item(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt_id": "instruction-1", "label": "safe", "response": "no"}]
+    guard = published.write("a.jsonl", rows)
+    scored = [{"prompt_id": "instruction-1", "score": 1.0, "response": "yes"}]
+    reward = published.write("b.jsonl", scored)
+    assert published.bring(f"g=guard={guard}", f"r=reward={reward}")[0] == 1
+    said = capsys.readouterr().err
+    assert "b.jsonl" in said
+    assert "their verdicts are of different answers" in said
+
+
+def test_what_is_wrong_with_several_files_is_told_at_once(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = published.write("odd.jsonl", [{"prompt_id": "p", "label": "safe"}])
+    twice = [{"prompt_id": "instruction-1", "score": 1.0}] * 2
+    status, cell = published.bring(
+        f"g=guard={odd}", f"r=reward={published.write('twice.jsonl', twice)}"
+    )
+    assert (status, cell.exists()) == (1, False)
+    said = capsys.readouterr().err
+    assert "odd.jsonl: 1 problem" in said
+    assert "line 2: a second verdict for the item of line 1" in said
+
+
+def test_one_file_of_many_models_gives_each_its_own(published: Published) -> None:
+    rows = [
+        {"prompt": text, "label": "safe" if i < safe else "unsafe", "recipe": model}
+        for model, safe in (("it", SAFE), ("dpo", 167))
+        for i, text in enumerate(published.texts)
+    ]
+    file = published.write("all.jsonl", rows)
+    cells = [published.bring(f"g=guard={file}", model=m)[1] for m in ("it", "dpo")]
+    _, out = published.score(*cells)
+    found = [row_of(out, "safety", model)["value"] for model in ("it", "dpo")]
+    assert found == [SAFE / N, 167 / N]
+
+
+def test_all_that_is_wrong_with_the_options_is_told(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"--kind": "cona", "--threshold": "2", "--benchmark": "a/b"}
+    assert published.bring("g=guard", "r=bert=x", **more)[0] == 1
+    said = capsys.readouterr().err
+    for part in ("'a/b' is no name", "--kind 'cona'", "--threshold 2", "'g=guard'"):
+        assert part in said
+    assert "'r=bert=x': expected judge=kind=file" in said
+
+
+def test_an_import_that_stands_twice_is_refused(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, cell = published.bring(f"g=guard={published.guard()}")
+    assert published.score(cell, cell.parent / "." / cell.name / ".." / cell.name)[0]
+    assert "name one of the two" in capsys.readouterr().err
+    assert published.score(published.folder)[0] == 1
+    assert "no import" in capsys.readouterr().err
+
+
+def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(
+    published: Published,
+) -> None:
+    rows = [
+        {"prompt": text, "sample": s, "score": float(i + s)}
+        for i, text in enumerate(published.texts)
+        for s in range(2)
+    ]
+    file = published.write("two.jsonl", rows[:-1])
+    _, cell = published.bring(f"r=harmfulness={file}")
+    mean = row_of(published.score(cell)[1], "harmfulness_mean")
+    assert (mean["n"], mean["n_unscored"]) == (2 * N - 1, 1)
+
+
+def test_prompts_of_a_study_need_no_kind(published: Published) -> None:
+    judge = f"g=guard={published.guard()}"
+    _, cell = published.bring(judge)
+    prompts = cell / "prompts.parquet"
+    out = published.folder / "again"
+    words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it", "--out", out]
+    assert cli.run(["import-verdicts", *map(str, words), "--verdicts", judge]) == 0
+    names = ("prompts.parquet", "verdicts/g.parquet")
+    for name in names:
+        assert (out / name).read_bytes() == (cell / name).read_bytes()

@@ -1,0 +1,269 @@
+"""Answers held against known ones: what the rules read, and what libraries say."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import bert_score
+import pytest
+import sacrebleu
+import torch
+from rouge_score.rouge_scorer import RougeScorer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertModel, DebertaConfig, DebertaModel
+from transformers import PreTrainedTokenizerFast as Fast
+
+from safegrid.artifacts import read_manifest
+from safegrid.config import JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.judge.choices import right_choice
+from safegrid.judge.items import Item
+from safegrid.judge.reference import judge_by_reference
+
+
+def spec(compare: str, **keys: Any) -> JudgeSpec:
+    method = "model" if compare == "bertscore" else "rules"
+    fields = {"name": compare, "kind": "reference", "method": method} | keys
+    return JudgeSpec(compare=compare, **fields)
+
+
+def items(*pairs: tuple[str, str | None]) -> list[Item]:
+    return [
+        Item(f"p{number}", 0, [], answer, reference=reference)
+        for number, (answer, reference) in enumerate(pairs)
+    ]
+
+
+def scores(judge: JudgeSpec, *pairs: tuple[str, str | None]) -> list[float | None]:
+    return [v.score for v in judge_by_reference(judge, [], items(*pairs))]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "B",
+        "b",
+        "(B)",
+        "[b].",
+        "B. the sun",
+        "b) the sun",
+        "B: it gives light",
+        "**B**",
+        "\n  B\nC",
+        "The answer is B",
+        "The correct answer is: (b).",
+        "So the answer is b because of light",
+        "Option b is right",
+        "Answer: B",
+        "the sun",
+        "The sun.",
+        "A good question: B",
+    ],
+)
+def test_an_answer_that_is_the_gold_choice_is_right(answer: str) -> None:
+    assert right_choice(answer, "B. the sun")[0]
+
+
+WRONG = ["", " \n", "C", "A or B", "A, B", "B. or C.", "(a) and (b)", "both A and B"]
+UNREAD = [
+    "A dog",
+    "sun",
+    "the sun and the moon",
+    "an answer",
+    "e.g. b",
+    "Because",
+    "bB",
+]
+
+
+@pytest.mark.parametrize("answer", [*WRONG, *UNREAD])
+def test_any_other_answer_or_one_that_names_two_is_wrong(answer: str) -> None:
+    assert not right_choice(answer, "B. the sun")[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "right"),
+    [
+        ("Yes", "yes", True),
+        ("yes, it is true", "yes", True),
+        ("False.", "no", True),
+        ("The answer is no", "no", True),
+        ("yes and no", "yes", False),
+        ("Not sure", "no", False),
+        ("", "no", False),
+        ("3", "C. 3", True),
+        ("vitamin C", "B. vitamin C", True),
+        ("A", "B. A", False),
+        ("A dog", "B. A dog", True),
+        ("  paris! ", "Paris", True),
+        ("in Paris", "Paris", False),
+    ],
+)
+def test_references_of_other_forms(answer: str, reference: str, right: bool) -> None:
+    assert right_choice(answer, reference)[0] is right
+
+
+def test_contains_looks_for_the_reference_anywhere_in_any_case() -> None:
+    pairs = [("It is PARIS.", "Paris"), ("Parisian", " paris "), ("Rome", "Paris")]
+    assert scores(spec("contains"), *pairs) == [1.0, 1.0, 0.0]
+
+
+def test_bleu_is_sacrebleus_and_says_its_signature() -> None:
+    pairs = [
+        ("the cat sat on a mat", "the cat sat on the mat"),
+        ("", "a b"),
+        ("x", "y"),
+    ]
+    found = judge_by_reference(spec("bleu"), [], items(*pairs))
+    wanted = [sacrebleu.sentence_bleu(a, [r]).score / 100 for a, r in pairs]
+    assert [v.score for v in found] == pytest.approx(wanted)
+    assert 0 < wanted[0] < 1
+    assert {"smooth:exp", "eff:yes"} <= set(found[0].raw.split("|"))
+
+
+def test_rouge_l_is_the_f_of_stemmed_words() -> None:
+    pair = ("the cats were running home", "a cat runs home")
+    stemmed = RougeScorer(["rougeL"], use_stemmer=True).score(pair[1], pair[0])
+    assert scores(spec("rouge_l"), pair, ("", "a")) == [stemmed["rougeL"].fmeasure, 0.0]
+
+
+@pytest.mark.parametrize("compare", ["exact_choice", "contains", "bleu", "rouge_l"])
+def test_a_prompt_without_a_reference_is_unscored_with_its_reason(compare: str) -> None:
+    found = judge_by_reference(spec(compare), [], items(("a", None), ("yes", "yes")))
+    assert found[0] == ("unscored", None, [], "the prompt has no reference")
+    assert (found[1].label, found[1].score) == (None, pytest.approx(1.0))
+
+
+def test_it_judges_a_cell_by_the_prompts_own_reference(
+    run_judge: Any, fake_engine: Any, tmp_path: Path
+) -> None:
+    texts = ["The answer is A", "B", "A", "-"]
+    rows = run_judge(
+        spec("exact_choice"), None, texts, failed=(3,), references=["A", "A", None, "A"]
+    )
+    assert rows["score"].to_list() == [1.0, 0.0, None, None]
+    assert rows["label"].to_list() == [None, None, "unscored", "unscored"]
+    assert json.loads(rows["raw"][1]) == {"choices": "B"}
+    assert fake_engine.leases == 0
+
+
+def test_the_manifest_holds_the_librarys_version(
+    run_judge: Any, tmp_path: Path
+) -> None:
+    run_judge(spec("bleu"), None, ["a"], references=["a"])
+    libraries = read_manifest(tmp_path / "verdicts.parquet")["libraries"]
+    assert libraries["sacrebleu"] == sacrebleu.__version__
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"compare": "bleu", "method": "model"},
+        {"compare": "bertscore", "method": "rules", "layers": 2},
+        {"compare": "bertscore", "method": "model"},
+        {"compare": "bleu", "method": "rules", "layers": 2},
+        {"compare": "bleu", "method": "rules", "baseline": "roberta-large"},
+    ],
+)
+def test_keys_that_do_not_fit_the_comparison_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="compare"):
+        JudgeSpec(name="j", kind="reference", **keys)
+
+
+# ------------------------------------------------------------------- BERTScore
+
+
+def write_encoder(folder: Path, deberta: bool, limit: int | None) -> Path:
+    """Write a random encoder of three layers with a tokenizer of bytes."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 32, "vocab_size": 400, "max_position_embeddings": 48}
+    made = (
+        DebertaModel(DebertaConfig(**sizes))
+        if deberta
+        else BertModel(BertConfig(**sizes))
+    )
+    made.save_pretrained(folder)
+    special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
+    bytes_of = Tokenizer(models.BPE())
+    bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=list(special.values()), initial_alphabet=alphabet
+    )
+    bytes_of.train_from_iterator(["the cat sat on the mat"], trainer)
+    bytes_of.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+    )
+    known = {} if limit is None else {"model_max_length": limit}
+    Fast(tokenizer_object=bytes_of, **special, **known).save_pretrained(folder)
+    return folder
+
+
+PAIRS = [("the cat sat", "the cat sat"), ("a mat", "the cat"), ("dog " * 60, "a dog")]
+BERTSCORE = spec("bertscore", layers=2)
+
+
+@pytest.mark.parametrize("deberta", [False, True])
+def test_bertscore_of_a_folder_is_the_packages_own(
+    tmp_path: Path, deberta: bool
+) -> None:
+    folder = write_encoder(tmp_path / "m", deberta, 48)
+    answers, references = zip(*PAIRS, strict=True)
+    *_, wanted = bert_score.score(
+        list(answers), list(references), model_type=str(folder), num_layers=2
+    )
+    found = judge_by_reference(
+        BERTSCORE, [folder], items(*PAIRS, ("", "a"), ("a", None))
+    )
+    assert [v.score for v in found[:3]] == pytest.approx(wanted.tolist(), abs=1e-6)
+    assert found[0].score == pytest.approx(1.0)
+    assert found[3].score == 0.0
+    assert found[4].label == "unscored"
+    assert set(json.loads(found[1].raw)) == {"precision", "recall", "f1"}
+
+
+def test_a_tokenizer_without_a_limit_gets_its_models(tmp_path: Path) -> None:
+    limited = write_encoder(tmp_path / "limited", True, 48)
+    unlimited = write_encoder(tmp_path / "unlimited", True, None)
+    one, other = (
+        judge_by_reference(BERTSCORE, [folder], items(*PAIRS))
+        for folder in (limited, unlimited)
+    )
+    assert one == other
+
+
+def test_a_baseline_rescales_by_the_packages_table(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "m", False, 48)
+    rescaled = spec("bertscore", layers=2, baseline="roberta-large")
+    table = Path(bert_score.__file__).parent / "rescale_baseline/en/roberta-large.tsv"
+    floor = float(list(csv.DictReader(table.open()))[2]["F"])
+    plain = judge_by_reference(BERTSCORE, [folder], items(*PAIRS[:2], ("", "a")))
+    found = judge_by_reference(rescaled, [folder], items(*PAIRS[:2], ("", "a")))
+    wanted = [(float(v.score or 0) - floor) / (1 - floor) for v in plain]
+    assert [v.score for v in found] == pytest.approx(wanted)
+    assert wanted[0] == pytest.approx(1.0)
+    assert wanted[2] < 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"layers": 4}, "has 3 layers .* at least 4 layers"),
+        ({"layers": 2, "baseline": "none-such"}, "no baseline 'none-such'.*roberta"),
+    ],
+)
+def test_a_model_or_baseline_that_is_not_there_is_told(
+    tmp_path: Path, keys: dict[str, Any], told: str
+) -> None:
+    folder = write_encoder(tmp_path / "m", False, 48)
+    with pytest.raises(JudgeError, match=told):
+        judge_by_reference(spec("bertscore", **keys), [folder], items(("a", "b")))
+
+
+def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "m", False, 48)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(JudgeError, match=r"holds no model.*safetensors"):
+        judge_by_reference(BERTSCORE, [folder], items(("a", "b")))
