@@ -1,4 +1,4 @@
-"""Tables of any length: written part by part, so that memory holds one part.
+"""Tables of any length: written and read part by part, so that memory holds one.
 
 Files are like those of `artifacts`: whole or not there, with the manifest inside. The
 manifest is asked for last, when everything is counted.
@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import METADATA_KEY, atomic_file
+from safegrid.artifacts import METADATA_KEY, atomic_file, check_columns
 from safegrid.errors import DataError
 from safegrid.records import Schema
 
@@ -59,14 +59,38 @@ def write_stream(
     return count
 
 
+def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
+    """Give the rows of a record type, in their order.
+
+    Raises:
+        DataError: not parquet, or its columns are not those of the record type.
+    """
+    table = pl.scan_parquet(path)
+    try:
+        check_columns(path, table.collect_schema().names(), schema)
+        for start in range(0, count_rows(path), ROWS):
+            part = table.select(list(schema)).slice(start, ROWS).collect()
+            yield from part.iter_rows(named=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not readable as parquet: {error}") from error
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a table has."""
+    rows: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return rows
+
+
 def _frames(path: Path, rows: Iterable[Row], schema: Schema) -> Iterator[pl.DataFrame]:
     ahead = iter(rows)
     while part := list(islice(ahead, ROWS)):
         odd = next((row for row in part if set(row) != set(schema)), None)
         if odd is not None:
             raise DataError(f"{path}: a row has {sorted(odd)}; expected {list(schema)}")
+        # Of rows polars makes null what does not fit; of columns it refuses it.
+        columns = {name: [row[name] for row in part] for name in schema}
         try:
-            yield pl.DataFrame(part, schema=schema, orient="row")
+            yield pl.DataFrame(columns, schema=schema)
         except (pl.exceptions.PolarsError, TypeError) as error:
             raise DataError(
                 f"{path}: rows do not fit their record type: {error}"
