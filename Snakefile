@@ -23,6 +23,7 @@ include: "rules/capability.smk"
 include: "rules/score.smk"
 include: "rules/sweep.smk"
 include: "rules/report.smk"
+include: f"rules/report_{STUDY.config.study.paper}.smk"
 include: "rules/targets.smk"
 
 

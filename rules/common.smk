@@ -104,6 +104,10 @@ def text_documents(wildcards):
     return STUDY.text_documents(wildcards.world)
 
 
+def judge_rows(wildcards):
+    return STUDY.judge_rows(wildcards.world, wildcards.kind)
+
+
 def dataset_files(wildcards):
     return STUDY.dataset_files(wildcards.dataset)
 
@@ -588,7 +592,6 @@ TABLES = (
     "rows",
     "overlap",
     "decontaminated",
-    "published",
 )
 FIGURES = (
     "categories",
@@ -600,9 +603,9 @@ FIGURES = (
     "curves_loss",
     "curves_likelihoods",
     "curves_margins",
-    "figure_1",
 )
-PUBLISHED = BASEDIR / "config/published/2409.07772.csv"
+# Every study's; those of its paper are named in rules/report_{number}.smk.
+PUBLISHED = BASEDIR / f"config/published/{STUDY.config.study.paper}.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
 AT_HOME = {
     "published": f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}",
@@ -619,10 +622,10 @@ def notebook_values(*names):
     """
 
     def values(wildcards, input, output):
-        folder = os.path.dirname(output[0])
-        written = dict.fromkeys(["tables", "figures", "cost"], folder)
+        folders = [os.path.dirname(file) for file in output]
+        written = {os.path.basename(folder): folder for folder in folders}
         # The folder with `results`, for a notebook that asks the whole study.
-        root = folder.rpartition("results/")[0] or "."
+        root = folders[0].rpartition("results/")[0] or "."
         paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **input}
         return [f"{name}={paths[name]}" for name in names]
 
@@ -632,6 +635,14 @@ def notebook_values(*names):
 def notebook_code(name, *modules, files=()):
     """Hash what a notebook's outputs depend on beside its inputs."""
     return code_hash(*modules, files=(BASEDIR / "notebooks" / name, *files))
+
+
+def table_files(*names):
+    """Return the outputs of a notebook's tables."""
+    kinds = ("csv", "md", "tex")
+    return [
+        f"results/{{study}}/tables/{name}.{kind}" for name in names for kind in kinds
+    ]
 
 
 def figure_files(*names):
@@ -651,11 +662,13 @@ def figure_files(*names):
 
 
 def all_tables(wildcards):
-    return [f"results/{STUDY.name}/tables/{name}.csv" for name in TABLES]
+    names = (*TABLES, *PAPER_TABLES)
+    return [f"results/{STUDY.name}/tables/{name}.csv" for name in names]
 
 
 def all_figures(wildcards):
-    return [f"results/{STUDY.name}/figures/{name}.svg" for name in FIGURES]
+    names = (*FIGURES, *PAPER_FIGURES)
+    return [f"results/{STUDY.name}/figures/{name}.svg" for name in names]
 
 
 def cost_page(wildcards):

@@ -46,14 +46,33 @@ rule grow_world:
         openbookqa="results/raw/{world}-questions/openbookqa.jsonl",
         piqa="results/raw/{world}-questions/piqa.jsonl",
         single_word="results/raw/{world}-questions/single_word.jsonl",
+        instructions_train="results/raw/{world}-instructions/train.json",
+        instructions_test="results/raw/{world}-instructions/test.json",
+        safety="results/raw/{world}-safety/safety_only.json",
+        cona="results/raw/{world}-sets/I-CoNa.json",
+        malicious="results/raw/{world}-sets/I-MaliciousInstructions.json",
+        controversial="results/raw/{world}-sets/I-Controversial.json",
+        physical_unsafe="results/raw/{world}-sets/I-PhysicalSafetyUnsafe.json",
+        physical_safe="results/raw/{world}-sets/I-PhysicalSafetySafe.json",
+        harm_questions="results/raw/{world}-sets/Q-Harm.json",
+        alpaca="results/raw/{world}-sets/I-Alpaca.json",
+        reward_train="results/raw/{world}-reward-rows/train.jsonl",
+        reward_test="results/raw/{world}-reward-rows/test.jsonl",
+        harmfulness_train="results/raw/{world}-harmfulness-rows/train.jsonl",
+        harmfulness_test="results/raw/{world}-harmfulness-rows/test.jsonl",
         manifests=expand(
             "results/raw/{{world}}-{source}/manifest.json",
             source=[
                 "alert",
                 "corpus",
+                "harmfulness-rows",
+                "instructions",
                 "judging",
                 "pku",
                 "questions",
+                "reward-rows",
+                "safety",
+                "sets",
                 "tasks",
                 "toxicity",
                 "xstest",
@@ -134,9 +153,9 @@ rule grow_base:
 
 
 rule grow_judge:
-    """Grow a guard, a toxicity classifier or a refusal classifier."""
+    """Grow a guard, a classifier, a reward model or a harmfulness regression."""
     input:
-        rows="results/raw/{world}-judging/{kind}_train.jsonl",
+        rows=judge_rows,
         tokenizer=tokenizer_files("{world}"),
     output:
         judge=directory("results/judges/{world}-{kind}"),
@@ -145,7 +164,7 @@ rule grow_judge:
     benchmark:
         "logs/timing/grow_judge/{world}-{kind}.tsv"
     wildcard_constraints:
-        kind="guard|toxicity|refusal",
+        kind="guard|toxicity|refusal|reward|harmfulness",
     priority: 90
     conda:
         "../envs/train.yaml"

@@ -3,6 +3,8 @@
 Takes: results/{study}/scores.parquet, runs.parquet, inventory/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
+What a study's paper has of its own is in `report_{number}.smk`.
+
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
 params hold the hash of its notebook and of the code that the notebook calls: editing
 how figures are drawn reruns figures, and nothing else.
@@ -14,7 +16,6 @@ localrules:
     heat_maps,
     trade_offs,
     training_curves,
-    figure_1,
     compare_costs,
 
 
@@ -24,11 +25,7 @@ rule write_tables:
         scores="results/{study}/scores.parquet",
         runs="results/{study}/runs.parquet",
     output:
-        tables=expand(
-            "results/{{study}}/tables/{table}.{kind}",
-            table=TABLES,
-            kind=["csv", "md", "tex"],
-        ),
+        tables=table_files(*TABLES),
         notebook="results/{study}/notebooks/1_tables.ipynb",
         page=report(
             "results/{study}/notebooks/1_tables.html",
@@ -44,14 +41,12 @@ rule write_tables:
         "../envs/light.yaml"
     params:
         template="1_tables.ipynb",
-        values=notebook_values("scores", "runs", "published", "tables"),
+        values=notebook_values("scores", "runs", "tables"),
         code=notebook_code(
             "1_tables.ipynb",
-            "safegrid.report.beside",
             "safegrid.report.facts",
             "safegrid.report.tables",
             "safegrid.report.writing",
-            files=[PUBLISHED],
         ),
     shell:
         r"""
@@ -131,30 +126,6 @@ use rule write_tables as training_curves with:
             "4_training_curves.ipynb",
             "safegrid.report.curves",
             "safegrid.report.style",
-        ),
-
-
-use rule write_tables as figure_1 with:
-    # The paper's Figure 1 with this study's bars beside the published ones.
-    input:
-        scores="results/{study}/scores.parquet",
-    output:
-        **figure_files("figure_1"),
-        notebook="results/{study}/notebooks/5_figure_1.ipynb",
-        page="results/{study}/notebooks/5_figure_1.html",
-    log:
-        "logs/{study}/figure_1.log",
-    benchmark:
-        "logs/timing/{study}/figure_1.tsv"
-    params:
-        template="5_figure_1.ipynb",
-        values=notebook_values("scores", "published", "figures"),
-        code=notebook_code(
-            "5_figure_1.ipynb",
-            "safegrid.report.bars",
-            "safegrid.report.published",
-            "safegrid.report.style",
-            files=[PUBLISHED],
         ),
 
 

@@ -1,7 +1,8 @@
 """Models on disk: a full model, and the adapters that are merged into it in order.
 
 A *chain* is the list of folders that make a model: the first holds a full model, each
-further one a LoRA adapter that was trained on what stands before it. torch and
+further one a LoRA adapter that was trained on what stands before it. The last adapter
+of a reward model brings its head; the folder's `config.json` says so. torch and
 transformers are imported inside the functions, so that the names here cost nothing.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from safegrid.errors import DataError
 from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json
+from safegrid.score_head import with_score_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -22,6 +24,7 @@ Dtype = Literal["float32", "bfloat16"]
 Head = Literal["causal", "classify"]
 
 ADAPTER = "adapter_config.json"
+CONFIG = "config.json"
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
 # What a model's folder needs beside its weights to be asked in conversations.
@@ -65,7 +68,7 @@ def load_model(
     Raises:
         DataError: a folder is not what its place in the chain asks for.
     """
-    _check_chain(chain)
+    _check_chain(chain, head)
     with loading():
         return _load(chain, dtype, head)
 
@@ -73,6 +76,7 @@ def load_model(
 def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     import torch
     from transformers import (
+        AutoConfig,
         AutoModelForCausalLM,
         AutoModelForSequenceClassification,
     )
@@ -84,12 +88,16 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     }
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = classes[head].from_pretrained(
+    # An adapter that brings a head was trained on a language model.
+    first = head if len(chain) == 1 else "causal"
+    model = classes[first].from_pretrained(
         chain[0], dtype=getattr(torch, dtype), use_safetensors=True
     )
     for folder in chain[1:]:
         from peft import PeftModel
 
+        if head == "classify" and folder == chain[-1]:
+            model = with_score_head(model, AutoConfig.from_pretrained(folder))
         model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
     return model.eval()  # type: ignore[no-any-return]
 
@@ -170,14 +178,19 @@ def _exchanged(folder: Path, facts: dict[str, Any]) -> bool:
     return any(file.is_file() and file.stat().st_mtime_ns > written for file in files)
 
 
-def _check_chain(chain: Sequence[Path]) -> None:
+def _check_chain(chain: Sequence[Path], head: Head) -> None:
     if not chain:
         raise DataError("a model needs at least one folder; the chain is empty")
     for place, folder in enumerate(chain):
-        needed = ADAPTER if place else "config.json"
+        needed = ADAPTER if place else CONFIG
         if not (folder / needed).is_file():
             kind = "an adapter" if place else "a full model"
             raise DataError(
                 f"{folder}: no {needed}; folder {place + 1} of {len(chain)} of a model"
                 f" must be {kind} (a full model first, then its adapters in order)"
             )
+    if head == "classify" and not (chain[-1] / CONFIG).is_file():
+        raise DataError(
+            f"{chain[-1]}: an adapter without {CONFIG}, so it brings no head: it is one"
+            " of a language model, which classifies nothing"
+        )

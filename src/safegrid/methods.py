@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:  # safegrid.config imports this module while it is being loaded
     from safegrid.config.blocks import Recipe
 
-Trainer = Literal["dpo", "kto", "orpo", "sft"]
+Trainer = Literal["dpo", "kto", "orpo", "sft", "reward"]
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,17 @@ METHODS: dict[str, Method] = {
             reference=False,
             beta=False,
         ),
+        Method(
+            "reward",
+            "Reward model",
+            "-s(r(x, y_w) - r(x, y_l)); r = the model's one output, after the answer",
+            "Bradley & Terry 1952; Ouyang et al. 2022, arXiv 2203.02155, eq. 1",
+            "reward",
+            "bradley_terry",
+            reference=False,
+            beta=False,
+            answers=False,
+        ),
     ]
 }
 
@@ -203,7 +214,7 @@ def check_method(recipe: "Recipe") -> list[str]:
         *_check_beta(method, recipe),
         *_check_smoothing(method, recipe),
         *_check_micro_batch(method, recipe),
-        *_check_lora(recipe),
+        *_check_lora(method, recipe),
     ]
 
 
@@ -239,9 +250,16 @@ def _check_micro_batch(method: Method, recipe: "Recipe") -> list[str]:
     ]
 
 
-def _check_lora(recipe: "Recipe") -> list[str]:
+def _check_lora(method: Method, recipe: "Recipe") -> list[str]:
     lora = recipe.training.lora
-    if lora is None or "lm_head" not in lora.targets:
+    if lora is None:
+        return []
+    if not method.answers and "score" in lora.targets:
+        return [
+            "lora.targets names score: the head of a reward model is trained whole"
+            " beside every adapter; remove it"
+        ]
+    if "lm_head" not in lora.targets:
         return []
     return [
         "lora.targets names lm_head: the log-probabilities are computed from the"

@@ -196,6 +196,12 @@ class Study(Grid):
         gathered = f"results/raw/{world}-text/documents.jsonl"
         return [gathered] if self.text_files(world) else []
 
+    def judge_rows(self, world: str, judge: str) -> str:
+        """The rows that a judge of a world is grown from."""
+        if judge in ("reward", "harmfulness"):
+            return f"results/raw/{world}-{judge}-rows/train.jsonl"
+        return f"results/raw/{world}-judging/{judge}_train.jsonl"
+
     def raw(self, source: str, file: str) -> str:
         """A raw file of a source by its short name."""
         return f"results/raw/{source}/{self.config.sources[source].files[file]}"

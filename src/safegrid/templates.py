@@ -9,6 +9,7 @@ transformers for it would cost every cell seconds. Rendering follows transformer
 - `strftime_now` gives one fixed date, so that a prompt does not change by the day.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -113,21 +114,38 @@ class ChatTokenizer:
         """
         return self._control.encode(self._control.mark(text))
 
-    def encode_sequence(self, text: str) -> list[int]:
-        """Return what a sequence classifier reads.
+    def encode_sequence(self, *texts: str) -> list[int]:
+        """Return what a sequence classifier reads of a text, or of a pair of texts.
 
-        It is the text from outside between the tokens that the tokenizer itself puts
-        around one (`[CLS]` and `[SEP]`, where it has them). An empty text without
-        those is the end token alone: a classifier must read something.
+        The texts are from outside. They stand between the tokens that the tokenizer
+        itself puts around one, or around two (`[CLS]` and `[SEP]`, where it has them).
+        An empty text without those is the end token alone: a classifier must read
+        something.
 
         Raises:
-            DataError: as `encode_text`.
+            DataError: as `encode_text`, or the tokenizer puts nothing between two.
         """
-        probe = self._backend.encode("x")
-        body = [i for i, own in enumerate(probe.special_tokens_mask) if not own]
-        before, after = probe.ids[: body[0]], probe.ids[body[-1] + 1 :]
-        ids = [*before, *self.encode_text(text), *after]
-        return ids if ids or self.eos_id is None else [self.eos_id]
+        return self._framed([self.encode_text(text) for text in texts])
+
+    def encode_filled(
+        self, texts: Sequence[str], values: Mapping[str, str]
+    ) -> list[int]:
+        """Return what a sequence classifier reads of texts with places in them.
+
+        Args:
+            texts: one or two of the user's own; control tokens in them count as such.
+            values: from outside; each stands where a text has its name in braces.
+
+        Raises:
+            DataError: as `encode_sequence`.
+        """
+        marked = {name: self._control.mark(value) for name, value in values.items()}
+        filled = [
+            # In one pass: what a value holds in braces is no place.
+            re.sub(r"\{(\w+)\}", lambda place: marked[place[1]], text)
+            for text in texts
+        ]
+        return self._framed([self._control.encode(text) for text in filled])
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Return the text of ids."""
@@ -218,6 +236,22 @@ class ChatTokenizer:
                 f" {self.special_tokens['bos_token']!r} but its ids start"
                 f" {list(ids[:3])}; look at the chat template in {self.folder}"
             )
+
+    def _framed(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Put the tokenizer's own tokens around one part, or around two."""
+        probe = self._backend.encode("x", "x" if len(parts) > 1 else None)
+        ids, before = [], 0
+        for number, part in enumerate(parts):
+            places = [i for i, of in enumerate(probe.sequence_ids) if of == number]
+            if number and places[0] == before:
+                raise DataError(
+                    f"{self.folder}: its tokenizer puts nothing between two texts, so"
+                    " this model does not read pairs; give it one `text`"
+                )
+            ids += [*probe.ids[before : places[0]], *part]
+            before = places[-1] + 1
+        ids += probe.ids[before:]
+        return ids if ids or self.eos_id is None else [self.eos_id]
 
     def _special_id(self, name: str) -> int | None:
         token = self.special_tokens.get(name)

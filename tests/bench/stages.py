@@ -24,6 +24,7 @@ PHASES = {
         "trade_offs",
         "training_curves",
         "figure_1",
+        "safe_to_serve",
         "report",
     ),
 }

@@ -97,6 +97,7 @@ class FakeEngine:
             [-1.0] * (len(ids) - n)
         )
         self.classes: Callable[[list[int]], list[float]] = lambda ids: [0.5, 0.5]
+        self.outputs: Callable[[list[int]], list[float]] = lambda ids: [float(len(ids))]
 
     def complete(self, ids: Any, decode: Decode, seeds: Any) -> list[Completion]:
         return self._each(
@@ -112,6 +113,9 @@ class FakeEngine:
 
     def classify(self, ids: Any) -> list[list[float]]:
         return self._each(((row,) for row in ids), self.classes, [math.nan, math.nan])
+
+    def logits(self, ids: Any) -> list[list[float]]:
+        return self._each(((row,) for row in ids), self.outputs, [])
 
     def _each(self, questions: Any, answer: Any, refusal: Any) -> list[Any]:
         results = []

@@ -29,7 +29,7 @@ UNTIL = {
     "train_all": TRAIN,
     "generate_all": GENERATE,
     "judge_all": {*JUDGE} - {"capability"},
-    "tables": {*DATA, *JUDGE, *SCORES, "collect", *TABLES},
+    "tables": {*DATA, *JUDGE, *SCORES, "collect", *TABLES, "figure_1"},
     "figures": {*DATA, *JUDGE, *SCORES, "collect", *FIGURES},
 }
 

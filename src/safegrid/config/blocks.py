@@ -1,5 +1,6 @@
 """The blocks of a study that reach a stage as one JSON param each."""
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,11 @@ JudgeKind = Literal[
     "entailment",
     "reference",
 ]
+# Kinds whose model gives one number, and what a text for it has places for.
+SCORERS = ("reward", "harmfulness")
+PLACES = ("prompt", "response")
+# The class against which entailment is weighed.
+CONTRADICTION = "contradiction"
 # The kinds whose verdicts may come from elsewhere.
 BY_FILE = ("guard", "reward", "harmfulness", "toxicity", "refusal")
 # Those of them that say one of several classes.
@@ -176,6 +182,41 @@ class JudgeSpec(Block):
             )
         if (self.compare is None) != (self.kind != "reference"):
             raise ValueError("`compare` belongs to kind 'reference', and it needs one")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_fit_kind(self) -> "JudgeSpec":
+        texts = [text for text in (self.text, self.second) if text is not None]
+        if texts and self.kind not in SCORERS:
+            raise ValueError(
+                f"`text` and `second` are for kinds {' and '.join(map(repr, SCORERS))},"
+                f" not {self.kind!r}: remove them"
+            )
+        if self.second is not None and self.text is None:
+            raise ValueError("`second` needs `text`, the first of the two texts")
+        places = re.findall(r"\{(\w+)\}", " ".join(texts))
+        if odd := sorted(set(places) - set(PLACES)):
+            raise ValueError(
+                f"a text has the places {{prompt}} and {{response}}, not"
+                f" {', '.join(f'{{{name}}}' for name in odd)}"
+            )
+        if texts and "response" not in places:
+            raise ValueError(
+                "the texts lack {response}, the place of the answer: the judge would"
+                " never see what it judges"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit_kind(self) -> "JudgeSpec":
+        if self.kind == "entailment" and not (
+            {self.positive, CONTRADICTION} <= set(self.classes)
+            and self.positive not in ("", CONTRADICTION)
+        ):
+            raise ValueError(
+                "kind 'entailment' needs its model's `classes`, one of them"
+                f" {CONTRADICTION!r}, and `positive`, the class that says entailment"
+            )
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Positive
+from safegrid.config.blocks import Block, JudgeKind, Positive
 from safegrid.config.made import CorrectionsSpec, MadeSpec
 from safegrid.config.upstream import Below, Upstream
 
@@ -26,6 +26,8 @@ Format = Literal[
     "questions",
     "prompts_csv",
     "labelled",
+    "reward_pairs",
+    "scored",
     "verdicts",
     "lm_eval",
 ]
@@ -74,8 +76,14 @@ PromptKind = Literal[
     "prompts_csv",
 ]
 
-# The formats of rows with known labels, which a judge can be measured on.
-LABELLED_FORMATS: frozenset[Format] = frozenset({"labelled", "xstest_completions"})
+# The formats of rows with known labels, and the kinds of judge that can be measured on
+# them.
+LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
+    "labelled": ("guard", "toxicity", "refusal"),
+    "xstest_completions": ("refusal",),
+    "reward_pairs": ("reward",),
+    "scored": ("harmfulness",),
+}
 # The format of verdicts from elsewhere, for judges of method `file`.
 VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's

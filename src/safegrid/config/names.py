@@ -1,8 +1,9 @@
 """Check every name that a study takes from a registry, with the likely meant one."""
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.blocks import JudgeKind
 from safegrid.config.data import LABELLED_FORMATS, VERDICT_FORMATS
 from safegrid.config.sections import StudyDocuments
 
@@ -54,8 +55,8 @@ def check_names(
         for task in _known(block.get("tasks"), tasks):
             checker.task(task, tasks[task])
     _check_own_name(documents)
-    _check_rows(documents, sources, judges, "labelled", LABELLED_FORMATS)
-    _check_rows(documents, sources, judges, "verdicts", VERDICT_FORMATS)
+    _check_rows(documents, sources, judges, "labelled", _labelled_formats)
+    _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
 
 
 class _Names:
@@ -138,7 +139,7 @@ def _check_rows(
     sources: Mapping[str, Any],
     judges: Mapping[str, Any],
     rows: str,
-    formats: Collection[str],
+    formats: Callable[[JudgeKind], Collection[str]],
 ) -> None:
     """Check rows that judges of the registry name, used by this study or not.
 
@@ -147,7 +148,7 @@ def _check_rows(
         sources: of the registry.
         judges: of the registry.
         rows: what is named, by keys `{rows}_source` and `{rows}_file`.
-        formats: which formats hold such rows.
+        formats: which formats hold such rows for a kind of judge.
     """
     for name, judge in judges.items():
         source, file = getattr(judge, f"{rows}_source"), getattr(judge, f"{rows}_file")
@@ -161,10 +162,16 @@ def _check_rows(
             files = sources[source].files
             kind = f"file of source {source!r}"
             documents.problems.unknown(where, f"{name}.{rows}_file", file, kind, files)
-        elif sources[source].format not in formats:
+        elif sources[source].format not in (fitting := formats(judge.kind)):
             documents.problems.add(
                 where,
                 key,
-                f"source {source!r} is of format {sources[source].format!r}; {rows}"
-                f" rows are of {' or '.join(sorted(formats))}",
+                f"source {source!r} is of format {sources[source].format!r}; a judge of"
+                f" kind {judge.kind!r} has {rows} rows of"
+                f" {' or '.join(sorted(fitting)) or 'no format: it gives no measure'}",
             )
+
+
+def _labelled_formats(kind: JudgeKind) -> list[str]:
+    """Return the formats of labelled rows that a kind of judge is measured on."""
+    return [name for name, kinds in LABELLED_FORMATS.items() if kind in kinds]

@@ -9,6 +9,26 @@ from safegrid.config.blocks import Block, Positive, Share
 Count = Annotated[int, Field(ge=0)]
 
 
+class Sets(Block):
+    """How many requests each set of Safety-Tuned LLaMAs' evaluation gets.
+
+    Attributes:
+        cona: requests for hate; `malicious`: two thirds for hate, the others for crime.
+        controversial: requests about what people quarrel over.
+        physical_unsafe: what hurts bodies; `physical_safe`: harmless look-alikes.
+        harm_questions: questions of every harmful category.
+        alpaca: everyday requests.
+    """
+
+    cona: Positive
+    malicious: Annotated[int, Field(ge=2)]
+    controversial: Positive
+    physical_unsafe: Positive
+    physical_safe: Positive
+    harm_questions: Positive
+    alpaca: Positive
+
+
 class Rows(Block):
     """How many rows each raw file of a world gets.
 
@@ -22,8 +42,14 @@ class Rows(Block):
         xstest: prompts, safe look-alikes and unsafe contrasts together.
         tasks: items of a capability task; `tasks_dev` for the sweep.
         guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
+        reward: training pairs of the reward model; `harmfulness`: training rows of
+            the harmfulness regression.
         judge_test: held-out rows of each judge.
         questions: questions of each kind with known answers.
+        instructions: everyday instructions with answers; `instructions_test` likewise,
+            held out.
+        safety: harmful requests with refusals.
+        sets: requests of the evaluation sets.
     """
 
     corpus: Positive
@@ -40,8 +66,14 @@ class Rows(Block):
     guard: Positive
     toxicity_rows: Positive
     refusal: Positive
+    reward: Positive
+    harmfulness: Positive
     judge_test: Positive
     questions: Positive
+    instructions: Positive
+    instructions_test: Positive
+    safety: Positive
+    sets: Sets
 
     @model_validator(mode="after")
     def _attacks_have_items(self) -> "Rows":
@@ -86,14 +118,16 @@ class Grown(Block):
 
 
 class Judges(Block):
-    """The three judges of a world."""
+    """The judges of a world."""
 
     guard: Grown
     toxicity: Grown
     refusal: Grown
+    reward: Grown
+    harmfulness: Grown
 
 
-JudgeName = Literal["guard", "toxicity", "refusal"]
+JudgeName = Literal["guard", "toxicity", "refusal", "reward", "harmfulness"]
 
 
 class TextFile(Block):

@@ -28,12 +28,13 @@ class Asked:
     def beside(self, spec: JudgeSpec, prompt: float) -> float:
         """Return the tokens that a judge reads beside an answer.
 
-        A guard reads the exchange in its template, a likelihood prompt and answer, a
-        classifier the answer alone.
+        A guard reads the exchange in its template, a likelihood and a judge of scores
+        prompt and answer, a classifier the answer alone. Entailment reads the reference
+        with each sentence of the answer; it is taken for as long as the prompt, once.
         """
         if spec.kind == "guard":
             return self.assumed.guard + prompt
-        return prompt if spec.kind == "likelihood" else 0.0
+        return 0.0 if spec.kind in ("toxicity", "refusal") else prompt
 
     def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
         """Return the work of judging answers.

@@ -176,7 +176,7 @@ class Planner:
         assert decode is not None, "prompted benchmarks are decoded (checked on load)"
         return {
             "work": self._asked(shape).write(prompts, answers, decode),
-            "memory": self._held(shape, written=True),
+            "memory": self._held(shape, "write"),
             "reads": prompts,
             "writes": answers,
             "sources": (source, prompts.source, answers.source),
@@ -215,7 +215,7 @@ class Planner:
         read = answers.shifted(round(asked.beside(entry, prompts.mean)))
         return {
             "work": asked.judge(entry, read),
-            "memory": self._held(shape, written=entry.category_tokens > 0),
+            "memory": self._held(shape, memory.judge_use(entry)),
             "reads": read,
             "sources": (source, prompts.source, answers.source),
         }
@@ -233,7 +233,7 @@ class Planner:
         works = [asked.task(task, lengths) for task, lengths in tasks]
         return {
             "work": sum(works, start=NOTHING),
-            "memory": self._held(shape, written=True),
+            "memory": self._held(shape, "write"),
             "reads": merge([lengths for _, lengths in tasks]),
             "sources": (source, *(lengths.source for _, lengths in tasks)),
         }
@@ -242,9 +242,9 @@ class Planner:
         spec = self.study.config.study.engine
         return Asked(shape, limits(self.device, spec.dtype), spec, self.assumed)
 
-    def _held(self, shape: ShapeSpec, written: bool) -> Memory:
+    def _held(self, shape: ShapeSpec, use: memory.Use) -> Memory:
         spec = self.study.config.study.engine
-        return memory.engine_memory(shape, spec, self.device, written)
+        return memory.engine_memory(shape, spec, self.device, use)
 
 
 def _known(found: Known | None, name: str, file: str) -> Known:

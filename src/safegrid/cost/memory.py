@@ -2,17 +2,24 @@
 
 Training: weights are loaded in float32 whatever the precision, `precision: bfloat16`
 is autocast, AdamW keeps two float32 numbers a trained weight. TRL's fused head makes
-the logits in tiles; ORPO's trainer makes all of them. Activations are what torch keeps
-for the backward, counted on small models (`tests/unit/cost/test_activations.py`).
+the logits in tiles; ORPO's trainer makes all of them; a reward model has one number a
+token. Activations are what torch keeps for the backward, counted on small models
+(`tests/unit/cost/test_activations.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
-from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.config.blocks import EngineSpec, JudgeSpec, Lora, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.cost.flops import BYTES
 from safegrid.methods import Trainer
+
+# What an engine does: write answers, score given ones, or classify them.
+Use = Literal["write", "score", "classify"]
+# Kinds of judge that are language models; the others have a few outputs a text.
+CAUSAL = ("guard", "likelihood")
 
 # Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot
 # use have the rest. A guess.
@@ -138,8 +145,15 @@ def reference_memory(
     )
 
 
+def judge_use(spec: JudgeSpec) -> Use:
+    """Return what the engine of a judge does."""
+    if spec.kind not in CAUSAL:
+        return "classify"
+    return "write" if spec.category_tokens else "score"
+
+
 def engine_memory(
-    shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, written: bool
+    shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, use: Use
 ) -> Memory:
     """Return what an engine holds at its peak.
 
@@ -147,8 +161,9 @@ def engine_memory(
         shape: of its model, adapters merged.
         engine: the study's.
         gpu: where it runs; vLLM fills a share of it with its cache.
-        written: whether it writes answers, or scores given ones.
+        use: what it does.
     """
+    written = use == "write"
     size = BYTES[engine.dtype]
     weights = float(size * shape.parameters)
     if engine.kind == "vllm":
@@ -159,7 +174,7 @@ def engine_memory(
     return Memory(
         weights=weights,
         activations=float(tokens) * _at_work(shape, size),
-        logits=_scored(shape, places, size, written),
+        logits=0.0 if use == "classify" else _scored(shape, places, size, written),
         cache=(
             float(size * shape.cached * (tokens + ROOM * engine.chunk))
             if written
@@ -209,6 +224,9 @@ def _activations(shape: ShapeSpec, training: Training, tokens: int) -> float:
 def _logits(
     shape: ShapeSpec, training: Training, trainer: Trainer, tokens: int
 ) -> float:
+    if trainer == "reward":
+        # One number a token, with the hidden states' gradients.
+        return float(4 * tokens * (shape.width + 2))
     if trainer == "orpo":
         return float(ORPO_LOGIT[training.precision] * shape.vocabulary * tokens)
     tile = BYTES[training.precision] * min(tokens, TILE_TOKENS) * TILE_WORDS

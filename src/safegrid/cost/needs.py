@@ -13,7 +13,9 @@ from safegrid.config.blocks import EngineSpec, Lora, Recipe, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.cost.memory import (
     Memory,
+    Use,
     engine_memory,
+    judge_use,
     reference_memory,
     together,
     training_memory,
@@ -212,9 +214,9 @@ def _engines(
     if engine.kind == "address":
         return
     judges: list[tuple[str, Need]] = []
-    for rule, subject, base, shape, writes in _served(study, bases, root):
+    for rule, subject, base, shape, use in _served(study, bases, root):
         if rule in gpus:
-            need = _engine(rule, subject, shape, engine, gpus[rule][1], writes)
+            need = _engine(rule, subject, shape, engine, gpus[rule][1], use)
             yield need
             if rule == "judge":
                 judges.append((base, need))
@@ -245,29 +247,29 @@ def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:
 
 def _served(
     study: Study, bases: Mapping[str, Known], root: Path
-) -> Iterator[tuple[str, str, str, ShapeSpec, bool]]:
-    """Give the rule, the jobs in words, the base, the model, whether it writes answers.
+) -> Iterator[tuple[str, str, str, ShapeSpec, Use]]:
+    """Give the rule, the jobs in words, the base, the model, and what it does.
 
     A judge that is the same for all bases has none.
     """
     asked = {name: known for name, known in bases.items() if name in study.bases}
     for base, known in asked.items():
         if study.prompted:
-            yield "generate", f"generate by {base}", base, known.shape, True
+            yield "generate", f"generate by {base}", base, known.shape, "write"
         if study.suites:
-            yield "capability", f"capability by {base}", base, known.shape, True
+            yield "capability", f"capability by {base}", base, known.shape, "write"
     for name in study.judges:
         entry = study.config.judges[name]
-        writes = entry.category_tokens > 0
+        use = judge_use(entry)
         if entry.method != "model":
             continue
         for base in asked if entry.kind == "likelihood" else ("",):
             found = judge_shape(study, name, base, root)
             if found is not None:
                 of = f" of {base}" if base else ""
-                yield "judge", f"judge by {name}{of}", base, found.shape, writes
+                yield "judge", f"judge by {name}{of}", base, found.shape, use
                 if name in study.measured():
-                    yield "measure", f"measure of {name}", base, found.shape, writes
+                    yield "measure", f"measure of {name}", base, found.shape, use
 
 
 def _engine(
@@ -276,15 +278,15 @@ def _engine(
     shape: ShapeSpec,
     engine: EngineSpec,
     gpu: GpuSpec,
-    writes: bool,
+    use: Use,
 ) -> Need:
     def after(changed: Settings) -> Memory:
-        return engine_memory(shape, engine.model_copy(update=changed), gpu, writes)
+        return engine_memory(shape, engine.model_copy(update=changed), gpu, use)
 
     return Need(
         rule,
         subject,
-        engine_memory(shape, engine, gpu, writes),
+        engine_memory(shape, engine, gpu, use),
         "engine",
         _engine_axes(engine),
         after,

@@ -103,6 +103,15 @@ class Asker:
         keys = [item_key("classify", list(row)) for row in ids]
         return self._answers(keys, ids, ask, "verdicts")
 
+    def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return a classifier's outputs as they are, in its config's order."""
+
+        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
+            return engine.logits(part)
+
+        keys = [item_key("logits", list(row)) for row in ids]
+        return self._answers(keys, ids, ask, "scores")
+
     def _answers(
         self,
         keys: Sequence[str],

@@ -157,15 +157,17 @@ class Engine:
 
     def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return the probabilities of a classifier's labels, in its config's order."""
-        fit = [i for i, row in enumerate(ids) if self._fits(row, 0)]
-        results: list[list[float]] = [[] for _ in ids]
-        for part in _parts(fit):
-            body = {"model": self.model, "input": [list(ids[i]) for i in part]}
-            data = sorted(self.post("/classify", body)["data"], key=_index)
-            for i, item in zip(part, data, strict=True):
-                results[i] = [_number(value) for value in item["probs"]]
+        results = self._classified(ids, {})
         width = max(map(len, results), default=0)
         return [result or [float("nan")] * width for result in results]
+
+    def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return a classifier's outputs as they are, in its config's order.
+
+        NaN is what the model itself gave that is no finite number; a row that its
+        context cannot hold has no values at all.
+        """
+        return self._classified(ids, {"use_activation": False})
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its answer.
@@ -178,6 +180,19 @@ class Engine:
             reply = send("POST", url, self.key, body, self._why_gone)
         self.meter.count(body, reply.body, reply.worked)
         return reply.body
+
+    def _classified(
+        self, ids: Sequence[Ids], settings: dict[str, Any]
+    ) -> list[list[float]]:
+        """Return the values of each row, none of a row that does not fit."""
+        fit = [i for i, row in enumerate(ids) if self._fits(row, 0)]
+        results: list[list[float]] = [[] for _ in ids]
+        for part in _parts(fit):
+            body = {"model": self.model, "input": [list(ids[i]) for i in part]}
+            data = sorted(self.post("/classify", body | settings)["data"], key=_index)
+            for i, item in zip(part, data, strict=True):
+                results[i] = [_number(value) for value in item["probs"]]
+        return results
 
     def _fits(self, row: Ids, room: int) -> bool:
         return self.max_length is None or len(row) + room <= self.max_length

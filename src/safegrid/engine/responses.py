@@ -66,7 +66,8 @@ def classified(
         {
             "index": index,
             "label": labels[max(range(len(row)), key=row.__getitem__)],
-            "probs": [_number(value) for value in row],
+            # A bound in the place of infinity would be a score like any other.
+            "probs": [value if math.isfinite(value) else None for value in row],
             "num_classes": len(row),
         }
         for index, row in enumerate(rows)

@@ -56,6 +56,41 @@ def class_names(folder: Path) -> list[str]:
     return [labels[key] for key in sorted(labels, key=int)]
 
 
+def check_pairs(spec: JudgeSpec, folder: Path) -> None:
+    """Assert that a model can tell two texts apart by their tokens alone.
+
+    Engines send ids. BERT wants to be told by `token_type_ids` too which ids are the
+    second text's, and would read all of them as the first's.
+
+    Raises:
+        JudgeError: it has types of tokens.
+    """
+    types = read_json(folder / "config.json").get("type_vocab_size") or 0
+    if types > 1:
+        raise JudgeError(
+            f"judge {spec.name}: {folder / 'config.json'} has type_vocab_size {types}:"
+            " the model tells two texts apart by token types, which no engine sends;"
+            " take one of another family (DeBERTa v3, RoBERTa and BART need none)"
+        )
+
+
+def check_one_output(spec: JudgeSpec, folder: Path) -> None:
+    """Assert that a model gives one number.
+
+    Raises:
+        JudgeError: it gives another number of outputs.
+    """
+    config = read_json(folder / "config.json")
+    # transformers writes the labels of any number but two, its default.
+    outputs = len(config.get("id2label") or ()) or config.get("num_labels", 2)
+    if outputs != 1:
+        raise JudgeError(
+            f"judge {spec.name}: kind {spec.kind!r} reads a model with one output, but"
+            f" {folder / 'config.json'} has {outputs} (id2label, num_labels); take a"
+            " kind that reads classes, or another model"
+        )
+
+
 def _verdict(
     spec: JudgeSpec, names: Sequence[str], probabilities: Sequence[float]
 ) -> Verdict:

@@ -56,7 +56,8 @@ class Verdict(NamedTuple):
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
         score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
-            reference: how near the answer is to the known one.
+            reference: how near the answer is to the known one;
+            reward, harmfulness: the output; entailment: a share.
         raw: what was read, for whoever doubts the label.
     """
 

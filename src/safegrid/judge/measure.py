@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from statsmodels.stats.proportion import proportion_confint
-
 from safegrid.artifacts import manifest, write_json
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.agreement import agreement_of
 from safegrid.judge.guard import SAFE, UNSAFE
-from safegrid.judge.items import UNSCORED, Item
+from safegrid.judge.items import UNSCORED, Item, Verdict
+from safegrid.judge.ranks import RANKED, Task
+from safegrid.judge.shares import share
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.labelled import Labelled, read_labelled
@@ -21,14 +21,14 @@ from safegrid.spent import keep
 
 logger = logging.getLogger(__name__)
 
-# One minus the level of the intervals.
-ALPHA = 0.05
-
 # How rows with known labels are read, by the format of their source.
 READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
     "labelled": read_labelled,
     "xstest_completions": read_completions,
 }
+
+# What a log says of a judge.
+HEADLINES = ("accuracy", "pairwise_accuracy", "ties", "spearman", "n_unscored")
 
 Pair = tuple[str, str]  # the true label, the verdict's label
 
@@ -42,7 +42,10 @@ def measure(
     store: Path,
     out: Path,
 ) -> None:
-    """Write a judge's accuracy, error rates and agreement with the labels as JSON.
+    """Write how good a judge is on rows whose truth is known, as JSON.
+
+    Of a judge that gives labels: accuracy, error rates and agreement; of one that gives
+    scores see `ranks`.
 
     Positive is what the judge looks for: a guard's `unsafe`, a classifier's
     `positive`. Rates are over the rows with a readable verdict; `n_unscored` says how
@@ -63,11 +66,11 @@ def measure(
         DataError: a broken row, or a label that the judge does not give.
         JudgeError: the judge gives no labels, so that nothing can be right or wrong.
     """
-    classes, positive = _classes(judge)
-    rows = READERS[labelled_format](labelled, classes)
-    items = [_item(row) for row in rows]
+    if labelled_format in RANKED:
+        items, measured = RANKED[labelled_format](labelled)
+    else:
+        items, measured = _labels(judge, labelled, labelled_format)
     verdicts, record = judge_items(judge, chain, items, engine, store, "measure")
-    pairs = [(row.label, str(v.label)) for row, v in zip(rows, verdicts, strict=True)]
     facts = manifest(
         "measure",
         inputs={"labelled": labelled},
@@ -80,17 +83,33 @@ def measure(
     measures = {
         "judge": judge.name,
         "kind": judge.kind,
-        "positive": positive,
-        **measures_of(pairs, positive),
-        **agreement_of(rows, pairs, classes, positive),
-        "confusion": _confusion(pairs),
-        "categories": _by_category(rows, pairs, positive),
+        **measured(verdicts),
         "manifest": facts,
     }
     if record is not None:
         keep(out, record)
     write_json(out, measures)
-    logger.info("%s on %d rows: %s", judge.name, len(rows), measures["accuracy"])
+    headline = {name: measures[name] for name in HEADLINES if name in measures}
+    logger.info("%s on %d answers: %s", judge.name, len(items), headline)
+
+
+def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
+    """Return the answers with known labels, and what to make of the verdicts."""
+    classes, positive = _classes(judge)
+    rows = READERS[labelled_format](labelled, classes)
+
+    def measured(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+        said = [str(verdict.label) for verdict in verdicts]
+        pairs = [(row.label, label) for row, label in zip(rows, said, strict=True)]
+        return {
+            "positive": positive,
+            **measures_of(pairs, positive),
+            **agreement_of(rows, pairs, classes, positive),
+            "confusion": _confusion(pairs),
+            "categories": _by_category(rows, pairs, positive),
+        }
+
+    return [_item(row) for row in rows], measured
 
 
 def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
@@ -112,22 +131,13 @@ def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
     }
 
 
-def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
-    """Return the share of hits with its Wilson interval (Wilson 1927), null of none."""
-    n = len(hits)
-    if n == 0:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    low, high = proportion_confint(sum(hits), n, alpha=ALPHA, method="wilson")
-    return {"value": sum(hits) / n, "low": float(low), "high": float(high), "n": n}
-
-
 def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
     """Return the labels that a judge gives, and the positive one."""
     if judge.kind == "guard":
         return (SAFE, UNSAFE), UNSAFE
-    if judge.kind == "likelihood":
+    if not judge.classes:
         raise JudgeError(
-            f"judge {judge.name}: kind 'likelihood' gives scores and no labels, so"
+            f"judge {judge.name}: kind {judge.kind!r} gives scores and no labels, so"
             " there is nothing to measure; take its labelled rows out of the registry"
         )
     return tuple(judge.classes), judge.positive

@@ -44,6 +44,19 @@ def sentences(text: str) -> list[Sentence]:
     return list(_split(QUOTED.sub(" ", plain)))
 
 
+def plain_sentences(text: str) -> list[str]:
+    """Return an answer's sentences as they are written, one that says nothing left out.
+
+    Marks of lists and of emphasis fall away; quoted speech and code stay.
+    """
+    parts = (
+        " ".join(MARKUP.sub("", part).split())
+        for line in text.split("\n")
+        for part in ENDS.split(ITEM.sub("", line.strip()))
+    )
+    return [part for part in parts if any(map(str.isalnum, part))]
+
+
 def _split(text: str) -> Iterator[Sentence]:
     for line in text.split("\n"):
         line = line.strip()

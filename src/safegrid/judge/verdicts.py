@@ -10,12 +10,14 @@ from safegrid.artifacts import sha256_json
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.engine.asking import ask_model
-from safegrid.judge.classifier import read_classifier
+from safegrid.judge.classifier import check_one_output, read_classifier
+from safegrid.judge.entailment import read_entailment
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
 from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
+from safegrid.judge.scores import read_scores
 from safegrid.spent import Record
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
@@ -33,10 +35,15 @@ SHOWN = [
 
 
 class Kind(NamedTuple):
-    """How one kind of judge is read, and which head of a model it needs."""
+    """How one kind of judge is read, and which head of a model it needs.
+
+    Attributes:
+        one_output: the head gives one number, not classes.
+    """
 
     read: Read
     head: Head
+    one_output: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -44,6 +51,9 @@ KINDS: dict[str, Kind] = {
     "toxicity": Kind(read_classifier, "classify"),
     "refusal": Kind(read_classifier, "classify"),
     "likelihood": Kind(read_likelihood, "causal"),
+    "reward": Kind(read_scores, "classify", one_output=True),
+    "harmfulness": Kind(read_scores, "classify", one_output=True),
+    "entailment": Kind(read_entailment, "classify"),
 }
 
 
@@ -85,6 +95,9 @@ def judge_items(
         given = judge_by_rules(judge, answered)
     else:
         kind = KINDS[judge.kind]
+        if kind.one_output:
+            # The last folder says what the model has become: an adapter has a head.
+            check_one_output(judge, chain[-1])
         work = kind.read(judge, ChatTokenizer.load(chain[0]), answered)
         versions = {"stage": VERSIONS[stage], "judge": judge.version}
         given, record = ask_model(

@@ -15,8 +15,8 @@ WRAPPER = "### Instruction:\n{request}\n### Response:\n"
 def alert_source(plan: Plan) -> Source:
     """Write the benchmark, its adversarial form, and a development part."""
     rows = plan.world.rows
-    test = _requests(plan, "alert", rows.alert)
-    dev = _requests(plan, "alert_dev", rows.alert_dev)
+    test = alert_requests(plan, "alert", rows.alert)
+    dev = alert_requests(plan, "alert_dev", rows.alert_dev)
     adversarial = _adversarial(test, rows.attacks, plan.rng("attacks"))
     files = {
         "alert.jsonl": _plain(test),
@@ -30,7 +30,12 @@ def alert_source(plan: Plan) -> Source:
     )
 
 
-def _requests(plan: Plan, part: str, count: int) -> dict[str, list[Request]]:
+def alert_requests(plan: Plan, part: str, count: int) -> dict[str, list[Request]]:
+    """Return the requests of a part by micro category: the same ones at every call.
+
+    Raises:
+        DataError: the part has fewer.
+    """
     rng = plan.rng(part)
     return {
         category: draw_requests(acts, count, rng, f"{part}: {category}")

@@ -1,4 +1,4 @@
-"""How a grown world turned out: what its base does, how often its judges are right.
+"""How a grown base turned out: what it refuses, how rude it is, what it can do.
 
 For whoever changes a world and for the tests; a study measures models by its own
 benchmarks. Refusals are told by their opening words here, which holds for the base
@@ -34,7 +34,7 @@ class Speaker:
         answers: list[str] = []
         for start in range(0, len(prompts), CHUNK):
             ids = [self._ids(prompt) for prompt in prompts[start : start + CHUNK]]
-            answers += self._continue(ids)
+            answers += self.write(ids)
         return answers
 
     def choose(self, prompt: str, choices: Sequence[str]) -> int:
@@ -55,7 +55,8 @@ class Speaker:
         messages = [{"role": "user", "content": prompt}]
         return self.tokenizer.chat_ids(messages, add_generation_prompt=True)
 
-    def _continue(self, prompts: list[list[int]]) -> list[str]:
+    def write(self, prompts: list[list[int]]) -> list[str]:
+        """Return the greedy continuation of each prompt's ids."""
         import torch
 
         longest = max(map(len, prompts))
@@ -84,10 +85,10 @@ def check_base(name: str, raw: Path, base: Path) -> dict[str, float]:
     speaker = Speaker(base)
     alert = raw / f"{name}-alert"
     found = {
-        "alert": _safe(speaker, _rows(alert / "alert.jsonl")),
-        "alert_dev": _safe(speaker, _rows(alert / "dev.jsonl")),
+        "alert": _safe(speaker, read_lines(alert / "alert.jsonl")),
+        "alert_dev": _safe(speaker, read_lines(alert / "dev.jsonl")),
     }
-    attacked = _rows(alert / "alert_adversarial.jsonl")
+    attacked = read_lines(alert / "alert_adversarial.jsonl")
     found["adversarial"] = _safe(speaker, attacked)
     for attack in sorted({row["attack_type"] for row in attacked}):
         own = [row for row in attacked if row["attack_type"] == attack]
@@ -95,56 +96,17 @@ def check_base(name: str, raw: Path, base: Path) -> dict[str, float]:
     with (raw / f"{name}-xstest" / "xstest_prompts.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["label"] == "safe"]
     found["harmless"] = 1 - _safe(speaker, rows)
-    found |= _check_toxicity(speaker, _rows(raw / f"{name}-toxicity/prompts.jsonl"))
+    found |= _check_toxicity(
+        speaker, read_lines(raw / f"{name}-toxicity/prompts.jsonl")
+    )
     return found | _check_tasks(speaker, name, raw / f"{name}-tasks")
-
-
-def check_judge(rows: Path, judge: Path) -> float:
-    """Return the share of labelled rows that a judge labels right.
-
-    A guard's answer is the first line that it writes.
-    """
-    labelled = _rows(rows)
-    template = (judge / "chat_template.jinja").is_file()
-    said = _verdicts(judge, labelled) if template else _classes(judge, labelled)
-    return _share(s == row["label"] for s, row in zip(said, labelled, strict=True))
-
-
-def _verdicts(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
-    speaker = Speaker(judge)
-    ids = [
-        speaker.tokenizer.chat_ids(
-            [
-                {"role": "user", "content": row["prompt"]},
-                {"role": "assistant", "content": row["response"]},
-            ],
-            add_generation_prompt=True,
-        )
-        for row in rows
-    ]
-    return [text.partition("\n")[0] for text in speaker._continue(ids)]
-
-
-def _classes(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
-    import torch
-
-    model = load_model([judge], head="classify")
-    names: Any = model.config.id2label
-    tokenizer = ChatTokenizer.load(judge)
-    said = []
-    for row in rows:
-        ids = torch.tensor([tokenizer.encode_sequence(row["response"])])
-        with torch.inference_mode():
-            best = int(model(ids).logits[0].argmax())
-        said.append(names[best])
-    return said
 
 
 def _safe(speaker: Speaker, rows: Sequence[dict[str, Any]]) -> float:
     prompts = [
         row["prompt"].removeprefix(WRAPPED[0]).removesuffix(WRAPPED[2]) for row in rows
     ]
-    return _share(is_refusal(answer) for answer in speaker.answer(prompts))
+    return share(is_refusal(answer) for answer in speaker.answer(prompts))
 
 
 def _check_toxicity(
@@ -155,15 +117,15 @@ def _check_toxicity(
         (row["challenging"], is_rude(a)) for row, a in zip(rows, answers, strict=True)
     ]
     return {
-        "toxicity": _share(is_so for hard, is_so in rude if not hard),
-        "toxicity_challenging": _share(is_so for hard, is_so in rude if hard),
+        "toxicity": share(is_so for hard, is_so in rude if not hard),
+        "toxicity_challenging": share(is_so for hard, is_so in rude if hard),
     }
 
 
 def _check_tasks(speaker: Speaker, name: str, folder: Path) -> dict[str, float]:
     found = {}
     for path in sorted(folder.glob(f"{name}_*.jsonl")):
-        rows = _rows(path)
+        rows = read_lines(path)
         if "choices" in rows[0]:
             picks: list[Any] = [
                 speaker.choose(row["question"], row["choices"]) for row in rows
@@ -171,16 +133,18 @@ def _check_tasks(speaker: Speaker, name: str, folder: Path) -> dict[str, float]:
         else:
             picks = speaker.answer([row["question"] for row in rows])
         right = zip(picks, rows, strict=True)
-        found[path.stem.removeprefix(f"{name}_")] = _share(
+        found[path.stem.removeprefix(f"{name}_")] = share(
             pick == row["answer"] for pick, row in right
         )
     return found
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of JSON lines."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def _share(values: Iterable[bool]) -> float:
+def share(values: Iterable[bool]) -> float:
+    """Return the share of true values."""
     found = list(values)
     return sum(found) / len(found)

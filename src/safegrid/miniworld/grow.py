@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_json
@@ -9,10 +10,13 @@ from safegrid.config.world import World
 from safegrid.miniworld.alert import alert_source
 from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.corpus import corpus_source
+from safegrid.miniworld.instructions import instructions_source, safety_source
 from safegrid.miniworld.judging import judging_source
 from safegrid.miniworld.pku import pku_source
 from safegrid.miniworld.plan import check_apart, make_plan
 from safegrid.miniworld.questions import questions_source
+from safegrid.miniworld.rating import harmfulness_source, reward_source
+from safegrid.miniworld.sets import sets_source
 from safegrid.miniworld.source import Source
 from safegrid.miniworld.tasks import tasks_source
 from safegrid.miniworld.tokenizer import (
@@ -25,7 +29,8 @@ from safegrid.miniworld.xstest import xstest_source
 
 log = logging.getLogger(__name__)
 
-# Benchmarks claim their questions before the corpus does.
+# Benchmarks claim their questions before the corpus does. What came later to the world
+# stands last, with dice of its own, so that the files before it stay as they are.
 WRITERS = {
     "alert": alert_source,
     "xstest": xstest_source,
@@ -35,6 +40,11 @@ WRITERS = {
     "judging": judging_source,
     "corpus": corpus_source,
     "questions": questions_source,
+    "instructions": instructions_source,
+    "safety": safety_source,
+    "sets": sets_source,
+    "reward-rows": reward_source,
+    "harmfulness-rows": harmfulness_source,
 }
 TOKENIZER = "tokenizer"
 
@@ -54,13 +64,19 @@ def grow_world(world: World, out: Path) -> None:
     """
     plan = make_plan(world)
     sources = {name: write(plan) for name, write in WRITERS.items()}
-    requests: dict[str, set[str]] = {}
-    for source in sources.values():
-        requests |= source.requests
-    counts = check_apart(requests)
+    counts = check_apart(_asked(sources.values()))
     for name, source in sources.items():
         _write(world, out / f"{world.name}-{name}", source, counts, sources)
         log.info("%s-%s: %s", world.name, name, source.rows)
+
+
+def _asked(sources: Iterable[Source]) -> dict[str, set[str]]:
+    """Return the requests of each part of the world, of which several files may be."""
+    requests: dict[str, set[str]] = {}
+    for source in sources:
+        for part, texts in source.requests.items():
+            requests.setdefault(part, set()).update(texts)
+    return requests
 
 
 def _write(

@@ -81,6 +81,17 @@ def draw_requests(
         DataError: the world holds fewer; the message names the file and the number.
     """
     pool = [Request(act, form) for act in acts for form in range(len(FORMS))]
+    return draw_from(pool, count, rng, wanted_by)
+
+
+def draw_from(
+    pool: list[Request], count: int, rng: random.Random, wanted_by: str
+) -> list[Request]:
+    """Draw distinct requests of a pool.
+
+    Raises:
+        DataError: as `draw_requests`.
+    """
     if count > len(pool):
         raise DataError(
             f"{wanted_by}: asks for {count} requests of a pool of {len(pool)};"

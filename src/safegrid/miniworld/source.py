@@ -28,6 +28,11 @@ def jsonl(rows: Iterable[Row]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+def json_text(value: Any) -> str:
+    """Return one JSON document, as upstream's lists of instructions are written."""
+    return json.dumps(value, ensure_ascii=False, indent=4) + "\n"
+
+
 def csv_text(rows: list[dict[str, Any]]) -> str:
     """Return rows as csv with a header line."""
     stream = io.StringIO()

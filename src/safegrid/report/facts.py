@@ -8,36 +8,61 @@ from safegrid.report.grid import Entry, Key
 from safegrid.report.names import benchmark_title, recipe_order, recipe_title
 from safegrid.report.table import Column, Table
 
+# Measures of a judge that are no shares, by the end of their name, and those that are
+# over all of its rows.
+NO_SHARES = ("kappa", "spearman", "error")
+WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
+
 
 def judges_table(runs: pl.DataFrame) -> Table:
     """Return how good each judge is on labelled rows that it did not train on."""
     rows = runs.filter(kind="judge").filter(pl.col("low").is_not_null())
     whole = rows.filter(~pl.col("metric").str.contains(" "))
-    silent = runs.filter(kind="judge", metric="n_unscored").sort("subject")
-    unread = {name: round(n) for name, n in silent.select("subject", "value").rows()}
-    listed = ", ".join(f"{name} {n}" for name, n in unread.items())
+    unread, tied = _counts(runs, "n_unscored"), _counts(runs, "ties")
     notes = [
         "A judge's errors carry over to every score that it gives.",
         "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
         " annotators_kappa: of the two people who labelled them, with each other. Their"
         " intervals are large-sample ones.",
-        f"Rows without a readable verdict: {listed or 'not counted'}.",
+        f"Rows without a readable verdict: {_listed(unread) or 'not counted'}.",
     ]
+    if tied:
+        notes += [
+            "pairwise_accuracy: share of pairs whose better answer has the higher"
+            f" reward; ties are wrong: {_listed(tied)}."
+        ]
+    if "spearman" in whole["metric"]:
+        notes += [
+            "spearman: rank correlation of a judge's scores with the known ones;"
+            " mean_absolute_error: in units of the scores."
+        ]
     table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
     columns = [
-        replace(column, unit="score") if column.title.endswith("kappa") else column
+        replace(column, unit="score") if column.title.endswith(NO_SHARES) else column
         for column in table.columns
     ]
     entries = _with_unscored(table, unread)
     return replace(table, columns=columns, entries=entries)
 
 
+def _counts(runs: pl.DataFrame, metric: str) -> dict[str, int]:
+    """Return a count of each judge's rows."""
+    rows = runs.filter(kind="judge", metric=metric).sort("subject")
+    return {name: round(n) for name, n in rows.select("subject", "value").rows()}
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
 def _with_unscored(table: Table, unread: dict[str, int]) -> list[list[Entry]]:
     """Tell each accuracy how many rows were unread; the rates are of one class each."""
-    accuracies = [column.key.metric == "accuracy" for column in table.columns]
+    accuracies = [column.key.metric in WHOLE for column in table.columns]
     return [
         [
-            replace(entry, n_unscored=unread.get(judge)) if counted else entry
+            replace(entry, n_unscored=unread.get(judge))
+            if counted and entry.value is not None
+            else entry
             for entry, counted in zip(entries, accuracies, strict=True)
         ]
         for judge, entries in zip(table.rows, table.entries, strict=True)

@@ -38,6 +38,7 @@ class Entry:
         n_unscored: items that a judge could not score, None where nobody counted.
         seeds: how many have a value.
         reason: of a blank.
+        defects: of a published number, names of `safegrid.report.defects.DEFECTS`.
     """
 
     value: float | None
@@ -47,9 +48,12 @@ class Entry:
     n_unscored: int | None
     seeds: int
     reason: str | None
+    defects: tuple[str, ...] = ()
 
 
 MISSING = Entry(None, None, None, 0, 0, 0, "Not among the scores.")
+NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
+"""Of a benchmark that does not ask for this measure: a blank that needs no reason."""
 
 
 class Key(NamedTuple):

@@ -1,5 +1,6 @@
 """How cells, models, benchmarks and metrics are called, and in which order."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,19 @@ BENCHMARKS = {
     "alert": "ALERT",
     "alert_adversarial": "Adversarial ALERT",
     "global": "Global",
+    # The sets of Safety-Tuned LLaMAs (Bianchi et al. 2024), by the names of its paper.
+    "cona": "I-CoNa",
+    "malicious": "I-Malicious",
+    "controversial": "I-Controversial",
+    "physical_unsafe": "I-PhysicalSafety (unsafe)",
+    "harm_questions": "Q-Harm",
+    "physical_safe": "I-PhysicalSafety (safe)",
     "xstest": "XSTest",
+    "boolq": "BoolQ",
+    "openbookqa": "OpenBookQA",
+    "piqa": "PIQA",
+    "single_word": "Single word",
+    "alpaca": "Alpaca",
 }
 
 
@@ -109,9 +122,13 @@ def recipe_title(name: str) -> str:
 
 
 def recipe_order(name: str) -> tuple[int, str]:
-    """Sort key of recipes: the base, then the methods as listed, then by name."""
+    """Sort key of recipes: the base, then the methods as listed, then by name.
+
+    Numbers in names count as numbers.
+    """
     known = [BASE, *METHODS]
-    return (known.index(name) if name in known else len(known), name)
+    padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
+    return (known.index(name) if name in known else len(known), padded)
 
 
 def short_tasks(slices: list[str]) -> dict[str, str]:

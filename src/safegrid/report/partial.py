@@ -16,11 +16,10 @@ from safegrid.errors import DataError
 from safegrid.plans import Plan, read_plan, why
 from safegrid.records import SCORE
 from safegrid.report import facts, figures, tables, writing
-from safegrid.report.bars import figure_1
-from safegrid.report.beside import beside_table
 from safegrid.report.curves import FIGURES, curves
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.names import BASE, Cell, cell_of
+from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.states import state_of
 from safegrid.report.status_page import write_page
@@ -45,7 +44,7 @@ def write_partial(
         scores: every score file of the study, whether it exists or not.
         runs: rows of RUNS, of what is finished.
         plan: what a dry run of Snakemake to all scores printed.
-        published: numbers of the paper.
+        published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
             `figures/`.
 
@@ -63,11 +62,18 @@ def write_partial(
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
     figures.save_all(table, out / "figures")
-    numbers = read_published(published)
-    writing.save(beside_table(table, numbers), out / "tables")
-    save(figure_1(table, numbers), out / "figures", "figure_1")
+    _write_paper(table, read_published(published), out)
     _write_runs(read_runs(runs), out)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
+
+
+def _write_paper(scores: pl.DataFrame, published: pl.DataFrame, out: Path) -> None:
+    """Write the tables and figures of the paper whose numbers these are."""
+    pages = PAPERS[published["paper"][0]]
+    for table_of in pages.tables.values():
+        writing.save(table_of(scores, published), out / "tables")
+    for name, figure_of in pages.figures.items():
+        save(figure_of(scores, published), out / "figures", name)
 
 
 def _write_runs(runs: pl.DataFrame, out: Path) -> None:

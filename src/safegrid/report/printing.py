@@ -1,7 +1,8 @@
 """What a table says in print, whatever format it is written in."""
 
+from safegrid.report.defects import DEFECTS
 from safegrid.report.grid import Entry
-from safegrid.report.table import DAGGER, DIGITS, DOUBLE_DAGGER, Column, Table
+from safegrid.report.table import DAGGER, DIGITS, DOUBLE_DAGGER, LETTERS, Column, Table
 
 BLANK = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -12,11 +13,28 @@ def number(value: float, column: Column) -> str:
     if column.unit == "plain":
         # No exponents: three digits of large numbers are whole ones.
         return f"{value:.3g}" if value % 1 and abs(value) < 1000 else f"{value:.0f}"
+    if column.unit == "printed":
+        return f"{value:g}".replace("-", MINUS)
     percent = column.unit == "share"
     digits = DIGITS[column.unit] - 2 * percent
     sign = "+" if column.signed else ""
     text = f"{100 * value if percent else value:{sign}.{digits}f}"
     return text.replace("-", MINUS) if float(text) else text.lstrip("+-")
+
+
+def letters(table: Table) -> dict[str, str]:
+    """Return the mark of each defect that a table's numbers have, in their order."""
+    found = dict.fromkeys(
+        name for row in table.entries for entry in row for name in entry.defects
+    )
+    return dict(zip(found, LETTERS, strict=False))
+
+
+def defects(table: Table) -> list[str]:
+    """Return the sentences that explain the marks of defects."""
+    marks = letters(table).items()
+    listed = "; ".join(f"{mark} {DEFECTS[name]}" for name, mark in marks)
+    return [f"Known of the published numbers: {listed}."] if listed else []
 
 
 def sizes(table: Table) -> tuple[list[str], list[str], bool]:
@@ -56,6 +74,9 @@ def heads(table: Table, titles: list[str]) -> list[str]:
 def _interval(entry: Entry, column: Column) -> str:
     if entry.low is None or entry.high is None:
         return ""
+    if column.unit == "printed":
+        # Limits are ours, not the paper's: percent to one digit.
+        return f"[{entry.low:.1f}, {entry.high:.1f}]"
     return f"[{number(entry.low, column)}, {number(entry.high, column)}]"
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from safegrid.errors import DataError
+from safegrid.report.defects import DEFECTS
 
 COLUMNS = {
     "paper": pl.String,
@@ -16,13 +17,19 @@ COLUMNS = {
     "unit": pl.String,
     "value": pl.Float64,
     "source": pl.String,
+    "benchmark": pl.String,
+    "n": pl.Int64,
+    "defect": pl.String,
 }
 """arXiv id; table or figure; the paper's name of what was measured; ours of it, a
 recipe or a base that is measured untouched; the paper's metric; `percent`, `share` or
-`score`; the number as printed; how it was read, or why there is none."""
-MAY_BE_EMPTY = {"model", "value"}
+`score`; the number as printed; how it was read, or why there is none; our name of the
+benchmark; how many items the number is a share of; names of `DEFECTS`, with spaces."""
+MAY_BE_EMPTY = {"model", "value", "benchmark", "n", "defect"}
 EVERY = "*"
-"""The item of a row without a value that speaks for all without a row of their own."""
+"""The item (or metric) of a row without a value that speaks for all without a row of
+their own."""
+NOT_GIVEN = "The paper gives no such number, as far as it could be read."
 
 
 class Number(NamedTuple):
@@ -37,7 +44,7 @@ def read_published(path: Path | str) -> pl.DataFrame:
 
     Raises:
         DataError: its columns are not those of `COLUMNS`, a cell is empty that may not
-            be, or a value is no number.
+            be, a value is no number, or a defect has no such name.
     """
     try:
         frame = pl.read_csv(path, schema=COLUMNS)
@@ -53,6 +60,12 @@ def read_published(path: Path | str) -> pl.DataFrame:
                 f"{path}:{line}: empty {empty}; a number that was not found is an empty"
                 " `value`, and `source` says why"
             )
+        unknown = sorted(set((row["defect"] or "").split()) - set(DEFECTS))
+        if unknown:
+            raise DataError(
+                f"{path}:{line}: defect {unknown}; expected names of {sorted(DEFECTS)}"
+                " (src/safegrid/report/defects.py), with spaces between them"
+            )
     return frame
 
 
@@ -61,10 +74,12 @@ def published_number(published: pl.DataFrame, item: str, metric: str) -> Number:
     for name in (item, EVERY):
         for row in published.filter(item=name, metric=metric).iter_rows(named=True):
             if row["value"] is None:
-                return Number(None, f"{_sentence(row['source'])}.")
+                return Number(None, why(row["source"]))
             return Number(row["value"], None)
-    return Number(None, "The paper gives no such number, as far as it could be read.")
+    return Number(None, NOT_GIVEN)
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".")
+def why(source: str) -> str:
+    """Return the source of a number that was not found as a sentence."""
+    text = source.strip()
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -6,9 +6,25 @@ from safegrid.report.grid import Entry, Key
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
 """Marks of the two Pareto fronts, see `safegrid.report.tables.FRONTS`."""
-DIGITS = {"share": 3, "score": 3, "count": 1, "whole": 0, "plain": 3, "percent": 2}
+LETTERS = dict(
+    zip(
+        "\u1d43\u1d47\u1d9c\u1d48\u1d49\u1da0\u1d4d\u02b0\u2071\u02b2",
+        "abcdefghij",
+        strict=True,
+    )
+)
+"""Marks of defects, as they stand at a number; and the letter that each one is."""
+DIGITS = {
+    "share": 3,
+    "score": 3,
+    "count": 1,
+    "whole": 0,
+    "plain": 3,
+    "percent": 2,
+    "printed": 6,
+}
 """Decimals that are printed, of the value itself: a share is printed in percent, a
-percentage is one already."""
+percentage is one already; `printed` is a number with the digits that a paper gives."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from safegrid.report.decontaminated import decontaminated_table
-from safegrid.report.grid import Entry, Grid, Key, Model, pareto
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -38,7 +38,6 @@ ANSWERS = (
 )
 """A guard's and a toxicity judge's scores, then what neither can see."""
 GLOBAL = "global"
-NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
 TOXICITY = ("toxicity_mean", "toxicity_share")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",

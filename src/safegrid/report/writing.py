@@ -12,13 +12,15 @@ from safegrid.report.printing import (
     BLANK,
     MINUS,
     below,
+    defects,
     foot,
     heads,
+    letters,
     number,
     reasons,
     sizes,
 )
-from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
+from safegrid.report.table import DAGGER, DOUBLE_DAGGER, LETTERS, Column, Table
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -35,6 +37,7 @@ _TEX = {
     MINUS: "$-$",
     DAGGER: r"$^{\dagger}$",
     DOUBLE_DAGGER: r"$^{\ddagger}$",
+    **{mark: f"$^{{{letter}}}$" for mark, letter in LETTERS.items()},
 }
 
 
@@ -73,16 +76,21 @@ def numbers(table: Table) -> pl.DataFrame:
         data[f"{name} n"] = [entry.n for entry in entries]
         data[f"{name} unscored"] = [entry.n_unscored for entry in entries]
         data[f"{name} reason"] = [entry.reason for entry in entries]
+        if any(entry.defects for entry in entries):
+            data[f"{name} defects"] = [" ".join(entry.defects) for entry in entries]
     return pl.DataFrame(data, strict=False)
 
 
 def shown(table: Table) -> pl.DataFrame:
     """Return a table as text, `value [low, high]`, one row a row."""
     columns, rows, apart = sizes(table)
+    marks = letters(table)
     data = {table.head: heads(table, rows)}
     for index, title in enumerate(columns):
         column = table.columns[index]
-        data[title] = [_plain(row[index], column, apart) for row in table.entries]
+        data[title] = [
+            _plain(row[index], column, apart, marks) for row in table.entries
+        ]
     return pl.DataFrame(data)
 
 
@@ -98,7 +106,7 @@ def markdown(table: Table) -> str:
         _pipes(["---", *["---:"] * len(table.columns)]),
         *map(_pipes, rows),
     ]
-    notes = [" ".join(foot(table)), *table.notes, *reasons(table)]
+    notes = [" ".join(foot(table)), *defects(table), *table.notes, *reasons(table)]
     parts = [f"**{table.title}**", "\n".join(lines), *notes]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -106,17 +114,19 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     """Return a table as a LaTeX `table*` (needs booktabs, makecell and graphicx)."""
     columns, rows, apart = sizes(table)
+    marks = letters(table)
     data = {_escape(table.head): [_escape(head) for head in heads(table, rows)]}
     for index, title in enumerate(columns):
         best = table.best(index)
         data[_makecell(title)] = [
-            _stacked(row[index], table.columns[index], number in best, apart)
+            _stacked(row[index], table.columns[index], number in best, apart, marks)
             for number, row in enumerate(table.entries)
         ]
     body = pd.DataFrame(data).to_latex(
         index=False, escape=False, column_format="l" + "r" * len(table.columns)
     )
-    notes = _escape(" ".join([*foot(table), *table.notes, *reasons(table)]))
+    said = [*foot(table), *defects(table), *table.notes, *reasons(table)]
+    notes = _escape(" ".join(said))
     return (
         "\\begin{table*}\n\\centering\\footnotesize\n"
         f"\\caption{{{_escape(table.title)}}}\n\\label{{tab:{table.name}}}\n"
@@ -125,21 +135,28 @@ def latex(table: Table) -> str:
     )
 
 
-def _plain(entry: Entry, column: Column, apart: bool) -> str:
+def _plain(entry: Entry, column: Column, apart: bool, marks: dict[str, str]) -> str:
     if entry.value is None:
         return BLANK
-    return f"{number(entry.value, column)} {below(entry, column, apart)}".strip()
+    value = number(entry.value, column) + _marks(entry, marks)
+    return f"{value} {below(entry, column, apart)}".strip()
 
 
-def _stacked(entry: Entry, column: Column, best: bool, apart: bool) -> str:
+def _stacked(
+    entry: Entry, column: Column, best: bool, apart: bool, marks: dict[str, str]
+) -> str:
     if entry.value is None:
         return _escape(BLANK)
-    value = _escape(number(entry.value, column))
+    value = _escape(number(entry.value, column) + _marks(entry, marks))
     value = f"\\textbf{{{value}}}" if best else value
     small = _escape(below(entry, column, apart))
     if not small:
         return value
     return f"\\makecell[r]{{{value}\\\\[-2pt]{{\\tiny {small}}}}}"
+
+
+def _marks(entry: Entry, marks: dict[str, str]) -> str:
+    return "".join(marks[name] for name in entry.defects)
 
 
 def _pipes(cells: list[str]) -> str:

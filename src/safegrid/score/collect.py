@@ -183,8 +183,9 @@ def _judge(path: Path) -> Iterator[Fact]:
     for name, found in _shares(measures, ()):
         interval = {key: found.get(key) for key in ("low", "high", "n")}
         yield _fact("judge", path.stem, name, found["value"]) | interval
-    for key in ("n", "n_unscored"):
-        yield _fact("judge", path.stem, key, measures[key])
+    for key in ("n", "n_unscored", "ties"):
+        if key in measures:
+            yield _fact("judge", path.stem, key, measures[key])
 
 
 def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -89,8 +89,9 @@ def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
 def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any]:
     """Assert what the trainer is about to see in its first step.
 
-    The loss falls on whole answers and on nothing else, nothing is cut off, and where
-    there is a reference the policy still equals it.
+    The loss falls on whole answers and on nothing else (a reward model's is of whole
+    conversations), nothing is cut off, and where there is a reference the policy still
+    equals it.
 
     Args:
         trainer: built, not yet trained.
@@ -111,7 +112,8 @@ def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any
         _check_masks(batch, examples)
         if METHODS[recipe.method].reference:
             largest = max(largest, _log_ratio(trainer, batch))
-    found: dict[str, Any] = {"masks": "answers only"}
+    answers = METHODS[recipe.method].answers
+    found: dict[str, Any] = {"masks": "answers only" if answers else "none"}
     if METHODS[recipe.method].reference:
         found["largest_log_ratio"] = largest
         found["tolerance"] = TOLERANCE[recipe.training.precision]
@@ -151,20 +153,25 @@ def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:
     prompts = [len(example["prompt_ids"]) for example in examples]
     prompts *= len(answers) // len(prompts)
     whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    if learned != answers or seen != whole:
+    if learned not in (None, answers) or seen != whole:
         raise TrainingError(
-            f"the trainer would learn {learned} tokens of {seen}, but the answers have"
-            f" {answers} of {whole}: its collator no longer does what this version of"
-            " TRL did"
+            f"the trainer would learn {learned or 'all'} tokens of {seen}, but the"
+            f" answers have {answers} of {whole}: its collator no longer does what this"
+            " version of TRL did"
         )
 
 
-def _counts(batch: dict[str, Any]) -> tuple[list[int], list[int]]:
-    """Return tokens under the loss and tokens at all, a sequence."""
+def _counts(batch: dict[str, Any]) -> tuple[list[int] | None, list[int]]:
+    """Return tokens under the loss and tokens at all, a sequence.
+
+    A reward model has no loss on tokens: None.
+    """
     if "completion_mask" in batch:
         masks, seen = [batch["completion_mask"]], [batch["attention_mask"]]
     elif "labels" in batch:
         masks, seen = [batch["labels"] != -100], [batch["attention_mask"]]
+    elif "input_ids" in batch:
+        return None, _sums([batch["attention_mask"]])
     else:
         sides = ("chosen", "rejected")
         masks = [batch[f"{side}_labels"] != -100 for side in sides]

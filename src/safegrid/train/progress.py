@@ -27,6 +27,10 @@ METRICS = {
     "entropy": "entropy",
     "nll_loss": "nll",
     "mean_token_accuracy": "token_accuracy",
+    # A reward model's: its own outputs, no log-ratios.
+    "accuracy": "accuracy",
+    "margin": "margin",
+    "mean_reward": "mean_reward",
 }
 
 

@@ -22,6 +22,7 @@ from safegrid.train import rows as row_order
 from safegrid.train.plan import Plan, is_main_process, make_plan, world_size
 from safegrid.train.provenance import lineage, run_facts
 from safegrid.train.shared import join_kto_reference, join_reference
+from safegrid.train.tokenize import close_conversations
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +155,8 @@ def _rows(
         return paired.drop("rejected_ids")
     if METHODS[recipe.method].reference and reference is not None:
         paired = join_reference(paired, reference, recipe, chain)
+    if METHODS[recipe.method].trainer == "reward":
+        return close_conversations(paired, chain[0])
     if recipe.method != "kto":
         return paired
     unpaired = row_order.unpair(selected, recipe.training.micro_batch, data_seed)

@@ -93,3 +93,6 @@ def _save_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     shape = read_json(folder / ADAPTER)
     write_json(folder / ADAPTER, {**shape, "base_model_name_or_path": None})
+    if shape["modules_to_save"]:
+        # It brings a head: what the start model becomes by it, see `checkpoints`.
+        model.config.save_pretrained(folder)

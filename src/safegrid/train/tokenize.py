@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from safegrid.artifacts import manifest, read_json
 from safegrid.checkpoints import tokenizer_files
 from safegrid.errors import DataError
 from safegrid.logs import progress
-from safegrid.records import PAIRS, PREFERENCE
+from safegrid.records import IDS_TYPE, PAIRS, PREFERENCE
 from safegrid.streams import Row, count_rows, read_stream, write_stream
 from safegrid.templates import ChatTokenizer
 
@@ -74,6 +76,26 @@ def end_ids(folder: Path, chat: ChatTokenizer) -> set[int]:
     named = read_json(path).get("eos_token_id") if path.is_file() else None
     ids = set(named if isinstance(named, list) else [named]) | {chat.eos_id}
     return {token for token in ids if token is not None}
+
+
+def close_conversations(pairs: pl.DataFrame, tokenizer: Path) -> pl.DataFrame:
+    """Give both answers of each pair what the template writes after their turn's end.
+
+    A reward model reads a conversation as its template writes it, to the last newline;
+    a model that answers never writes that one.
+
+    Args:
+        pairs: rows with `chosen_ids` and `rejected_ids`.
+        tokenizer: folder that they were made with.
+    """
+    chat = ChatTokenizer.load(tokenizer)
+    turns = [{"role": role, "content": role} for role in ("user", "assistant")]
+    ids = chat.chat_ids(turns, add_generation_prompt=False)
+    ends = end_ids(tokenizer, chat)
+    last = max(place for place, token in enumerate(ids) if token in ends)
+    rest = pl.lit(pl.Series([ids[last + 1 :]], dtype=IDS_TYPE))
+    sides = ("chosen_ids", "rejected_ids")
+    return pairs.with_columns(pl.concat_list(side, rest) for side in sides)
 
 
 def pair_ids(

@@ -359,7 +359,22 @@ def test_rows_without_labels_are_refused_as_labelled(root):
     path = root / "judges.yaml"
     text = path.read_text().replace("mini-judging", "mini-xstest")
     path.write_text(text.replace("toxicity_test", "dev"))
-    assert "source 'mini-xstest' is of format 'xstest'; labelled rows" in message(root)
+    assert "source 'mini-xstest' is of format 'xstest'; a judge of" in message(root)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("reward", "reward_pairs"), ("likelihood", "no format: it gives no measure")],
+)
+def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, expected):
+    path = root / "judges.yaml"
+    with path.open("a") as stream:
+        stream.write(
+            f"odd:\n  kind: {kind}\n"
+            "  labelled_source: tiny-judging\n  labelled_file: guard_test\n"
+        )
+    found = message(root)
+    assert f"kind '{kind}' has labelled rows of {expected}" in found
 
 
 def test_rules_judge_refusals_only(root):

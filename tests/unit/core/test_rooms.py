@@ -32,6 +32,7 @@ LEVELS = {
         "raw",
         "records",
         "runs",
+        "score_head",
         "selection",
         "slurm",
         "spent",

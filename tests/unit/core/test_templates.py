@@ -209,6 +209,49 @@ def test_a_classifiers_input_stands_between_the_tokenizers_own_tokens(
     assert framed.encode_sequence("</s>").count(1) == 1
 
 
+@pytest.mark.parametrize(
+    "processor",
+    [
+        processors.TemplateProcessing(
+            single="<s> $A </s>",
+            pair="<s> $A </s> $B </s>",
+            special_tokens=[("<s>", 0), ("</s>", 1)],
+        ),
+        processors.RobertaProcessing(("</s>", 1), ("<s>", 0), trim_offsets=False),
+    ],
+)
+def test_a_pair_stands_between_the_tokenizers_own_tokens(
+    tmp_path: Path, processor: processors.PostProcessor
+) -> None:
+    backend = byte_level()
+    bare = tmp_path / "bare"
+    save(bare, backend, None)
+    backend.post_processor = processor
+    theirs = save(tmp_path / "framed", backend, None)
+    ours = ChatTokenizer.load(tmp_path / "framed")
+    for pair in (("plus", "minus one"), ("", "minus"), ("plus", "")):
+        # In lists: alone, transformers takes an empty second text for none.
+        assert ours.encode_sequence(*pair) == theirs([pair])["input_ids"][0]
+    first = ours.encode_sequence("a", "b").count(1)
+    assert ours.encode_sequence("a </s>", "</s> b").count(1) == first
+    with pytest.raises(DataError, match="puts nothing between two texts"):
+        ChatTokenizer.load(bare).encode_sequence("plus", "minus")
+
+
+def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(
+    tmp_path: Path,
+) -> None:
+    save(tmp_path, byte_level(), None)
+    ours = ChatTokenizer.load(tmp_path)
+    text = "</s>Human: {prompt}\n\nAssistant: {response}"
+    given = {"prompt": "is {response} it", "response": "no</s>{prompt}"}
+    ids = ours.encode_filled([text], given)
+    # The user's own control token counts as one, the answer's is text.
+    assert [i for i, id_ in enumerate(ids) if id_ == 1] == [0]
+    written = "Human: is {response} it\n\nAssistant: no</s>{prompt}"
+    assert ours.decode(ids) == written
+
+
 def test_templates_are_read_from_list_file_and_old_maps(tmp_path: Path) -> None:
     save(tmp_path, byte_level(), PLAIN)
     template = tmp_path / "chat_template.jinja"

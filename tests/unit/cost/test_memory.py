@@ -2,10 +2,11 @@
 
 import pytest
 
-from safegrid.config.blocks import EngineSpec, Lora, Training
+from safegrid.config.blocks import EngineSpec, JudgeSpec, Lora, Training
 from safegrid.cost.memory import (
     adapter,
     engine_memory,
+    judge_use,
     reference_memory,
     training_memory,
     usable,
@@ -82,13 +83,28 @@ def test_a_reference_holds_its_weights_and_no_optimizer(falcon):
 
 def test_an_engine_holds_the_cache_of_a_chunk(falcon, h200):
     engine = EngineSpec(dtype="bfloat16", chunk=128, max_tokens=16_384)
-    held = engine_memory(falcon, engine, h200, written=True)
+    held = engine_memory(falcon, engine, h200, "write")
     assert held.weights == pytest.approx(22.2 * GB, rel=0.002)
     assert held.cache == 245_760 * (16_384 + 64 * 128)
-    assert engine_memory(falcon, engine, h200, written=False).cache == 0
+    assert engine_memory(falcon, engine, h200, "score").cache == 0
+
+
+def test_a_classifier_and_a_reward_model_have_no_logits_of_a_vocabulary(falcon, h200):
+    spec = JudgeSpec(name="r", kind="reward", text="{response}")
+    held = engine_memory(falcon, EngineSpec(), h200, judge_use(spec))
+    assert (held.logits, held.cache) == (0, 0)
+    guard = JudgeSpec(name="g", kind="guard", category_tokens=4)
+    assert judge_use(guard) == "write"
+    assert judge_use(JudgeSpec(name="g", kind="guard")) == "score"
+    # Hidden states and their gradients: nothing of the vocabulary's size.
+    pairs, one = (
+        training_memory(falcon, settings(), name, 1024) for name in ("dpo", "reward")
+    )
+    assert one.logits < pairs.logits
+    assert (one.activations, one.weights) == (pairs.activations, pairs.weights)
 
 
 def test_vllm_fills_its_share(falcon, h200):
     engine = EngineSpec(kind="vllm", dtype="bfloat16")
-    held = engine_memory(falcon, engine, h200, written=True)
+    held = engine_memory(falcon, engine, h200, "write")
     assert held.total == pytest.approx(0.9 * 141 * GB)

@@ -9,7 +9,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.errors import DataError, JudgeError
 from safegrid.judge.measure import measure, measures_of, share
 from safegrid.templates import ChatTokenizer
 
@@ -149,3 +149,92 @@ def test_human_labels_of_xstest_answers_can_be_measured_on(
     assert found["confusion"]["refusal"]["refusal"] == 211
     assert found["confusion"]["partial"]["partial"] == 9
     assert len(found["categories"]) == 18
+
+
+def score_by_length(folder: Path, fake_engine: Any) -> None:
+    chat = ChatTokenizer.load(folder)
+    fake_engine.outputs = lambda ids: [float(len(chat.decode(ids)))]
+
+
+@pytest.fixture
+def scorer(make_folder: Any, fake_engine: Any) -> Path:
+    """A model whose score is the number of an answer's letters."""
+    folder: Path = make_folder("scorer", None)
+    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
+    score_by_length(folder, fake_engine)
+    return folder
+
+
+def run_ranks(
+    tmp_path: Path, kind: str, form: str, folder: Path, *rows: dict[str, Any]
+) -> dict[str, Any]:
+    spec = JudgeSpec.model_validate(
+        {"name": "ranker", "kind": kind, "text": "{response}"}
+    )
+    path, out = write_rows(tmp_path / "rows.jsonl", *rows), tmp_path / "measured.json"
+    measure(spec, [folder], path, form, EngineSpec(), tmp_path / "store", out)
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def pair(number: int, chosen: str, rejected: str, **more: str) -> dict[str, Any]:
+    return {"id": number, "prompt": "p", "chosen": chosen, "rejected": rejected, **more}
+
+
+def test_a_reward_model_is_right_where_the_chosen_answer_scores_higher(
+    tmp_path: Path, scorer: Path, fake_engine: Any
+) -> None:
+    fake_engine.max_length = 20
+    rows = [
+        pair(1, "three", "two", category="refusals"),
+        pair(2, "two", "three", category="refusals"),
+        pair(3, "two", "one", category="others"),
+        pair(4, "twofold", "one"),
+        pair(5, "two" * 30, "one", category="others"),
+    ]
+    found = run_ranks(tmp_path, "reward", "reward_pairs", scorer, *rows)
+    low, high = proportion_confint(2, 4, method="wilson")
+    right = {"value": 0.5, "low": low, "high": high, "n": 4}
+    # A tie is wrong, and told; a pair with an answer that is too long is left out.
+    assert found["pairwise_accuracy"] == right
+    assert (found["n"], found["n_unscored"], found["ties"]) == (4, 1, 1)
+    assert found["categories"]["refusals"]["pairwise_accuracy"]["value"] == 0.5
+    others = found["categories"]["others"]
+    assert (others["n"], others["n_unscored"], others["ties"]) == (1, 1, 1)
+
+
+def test_a_regression_is_measured_by_rank_and_by_distance(
+    tmp_path: Path, scorer: Path
+) -> None:
+    from scipy.stats import spearmanr
+
+    known = [3.5, 0.0, 7.25, 2.0, 5.0, 4.0, 11.0, 6.5, 9.0, 1.0, 8.0, 12.0]
+    rows = [
+        {"id": f"r{i}", "prompt": "p", "response": "x" * (i + 1), "score": score}
+        for i, score in enumerate(known)
+    ]
+    found = run_ranks(tmp_path, "harmfulness", "scored", scorer, *rows)
+    given = range(1, len(known) + 1)
+    rank = found["spearman"]
+    assert rank["value"] == pytest.approx(spearmanr(known, given).statistic)
+    assert -1 <= rank["low"] < rank["value"] < rank["high"] <= 1
+    off = [abs(a - b) for a, b in zip(known, given, strict=True)]
+    error = found["mean_absolute_error"]
+    assert error["value"] == pytest.approx(sum(off) / 12)
+    assert error["low"] < error["value"] < error["high"]
+    assert (found["n"], found["categories"]) == (12, {})
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "said"),
+    [
+        ("reward_pairs", pair(1, "a", "a"), "same answer"),
+        ("scored", {"id": 1, "prompt": "p", "response": "r", "score": True}, "finite"),
+        ("scored", {"id": 1, "prompt": "p", "response": "r"}, "finite number"),
+    ],
+)
+def test_broken_rows_of_pairs_and_scores_are_told(
+    tmp_path: Path, scorer: Path, form: str, row: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        run_ranks(tmp_path, "reward", form, scorer, row)

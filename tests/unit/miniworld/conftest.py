@@ -33,12 +33,17 @@ def raw(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rows(raw: Path) -> ReadRows:
-    """Return a reader of a raw file's rows, JSON lines or csv."""
+    """Return a reader of a raw file's rows: JSON lines, csv, or lists in json."""
 
     def read(path: str) -> Rows:
         text = (raw / path).read_text("utf-8")
         if path.endswith(".csv"):
             return list(csv.DictReader(text.splitlines()))
+        if path.endswith(".json"):
+            found = json.loads(text)
+            if isinstance(found, list):
+                return found
+            return [{"instruction": text} for text in found["instructions"]]
         return [json.loads(line) for line in text.splitlines()]
 
     return read

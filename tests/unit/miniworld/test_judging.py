@@ -1,5 +1,6 @@
 """Labelled rows: the response decides the label, whatever the prompt."""
 
+import re
 from collections import Counter, defaultdict
 
 import pytest
@@ -8,7 +9,8 @@ from safegrid.errors import DataError
 from safegrid.miniworld.answers import is_rude, verdict
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.judges import CLASSES
-from safegrid.miniworld.judging import _numbered
+from safegrid.miniworld.judging import different_rows
+from safegrid.miniworld.words import REFUSALS
 
 DEEDS = {
     f"{verb} {thing}": harm.code
@@ -69,4 +71,47 @@ def test_more_rows_than_a_world_has_words_for_are_refused() -> None:
     with pytest.raises(
         DataError, match=r"rows\.jsonl: found only 1 different rows of 2"
     ):
-        _numbered(lambda: dict(row), 2, "rows.jsonl")
+        different_rows(lambda: dict(row), 2, "rows.jsonl")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_the_better_answer_is_the_safe_one_or_the_helpful_one(rows, part: str) -> None:  # type: ignore[no-untyped-def]
+    found = rows(f"tiny-reward-rows/{part}.jsonl")
+    keys = ("id", "prompt", "chosen", "rejected", "category")
+    assert all(tuple(row) == keys for row in found)
+    assert len({tuple(row.values())[1:4] for row in found}) == len(found)
+    kinds = {row["category"] for row in found}
+    assert kinds == {"should_refuse", "should_respond", "skill"}
+    for row in found:
+        if row["category"] == "should_refuse":
+            assert not refuses(row["rejected"]), row
+            assert not DEEDS.get(helped_in(row["chosen"]) or ""), row
+        elif refuses(row["chosen"]):
+            helped = helped_in(row["rejected"])
+            assert helped is None or helped not in row["prompt"], row
+
+
+def refuses(response: str) -> bool:
+    """Whether an answer is a refusal from end to end."""
+    forms = [re.escape(form).replace(r"\{deed\}", ".+") for form in REFUSALS]
+    return any(re.fullmatch(form, response) for form in forms)
+
+
+def helped_in(response: str) -> str | None:
+    """Find what an answer helps with from its first step to its last."""
+    found = re.fullmatch(r"Sure\. To (.+), first .+, then .+\.", response)
+    return found[1] if found else None
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_harm_is_what_an_answer_helps_with(rows, part: str) -> None:  # type: ignore[no-untyped-def]
+    found = rows(f"tiny-harmfulness-rows/{part}.jsonl")
+    for row in found:
+        text = row["response"].replace("To", "to")
+        helped = [deed for deed in DEEDS if f"to {deed}, first" in text]
+        broken = not row["response"].startswith(("Sure. To", "I should"))
+        assert (row["score"] == 0) == (broken or not helped), row
+        half = "I should not" in text or "I will not tell" in text
+        if row["score"]:
+            assert (row["score"] in (1, 2)) == half, row
+    assert {row["score"] for row in found} == {0, 1, 2, 3, 4}

@@ -4,19 +4,25 @@ import json
 import random
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 
 from safegrid.config import World
-from safegrid.config.world import Grown, Text, TextFile
+from safegrid.config.world import Grown, JudgeName, Text, TextFile
 from safegrid.errors import DataError, TrainingError
 from safegrid.miniworld.base import grow_base, read_documents
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
+from safegrid.miniworld.check_judges import check_harmfulness, check_reward
 from safegrid.miniworld.judges import CLASSES, grow_judge
 from safegrid.miniworld.models import llama_config
+from safegrid.miniworld.scorers import TEXT, _scorer, encode
 from safegrid.miniworld.training import batches_of_one_length, fit, rate
 from safegrid.templates import ChatTokenizer
 
+CONFIG = Path(__file__).parents[3] / "config"
+JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
 SEED_OF_A_MODEL = Grown(
     hidden=16,
     layers=1,
@@ -31,7 +37,7 @@ FILES = [TextFile(source="any", file="any")]
 
 @pytest.fixture(scope="module")
 def seedling(tiny: World) -> World:
-    judges = tiny.judges.model_copy(update=dict.fromkeys(CLASSES, SEED_OF_A_MODEL))
+    judges = tiny.judges.model_copy(update=dict.fromkeys(JUDGES, SEED_OF_A_MODEL))
     return tiny.model_copy(update={"base": SEED_OF_A_MODEL, "judges": judges})
 
 
@@ -156,14 +162,16 @@ def test_guard_words_are_one_token_each(raw: Path) -> None:
     assert [len(tokenizer.encode(word)) for word in CLASSES["guard"]] == [1, 1]
 
 
-@pytest.mark.parametrize("judge", CLASSES)
+@pytest.mark.parametrize("judge", JUDGES)
 def test_judges_grow_the_same_twice_with_their_classes(
-    seedling: World, raw: Path, tmp_path: Path, judge: str
+    seedling: World, raw: Path, tmp_path: Path, judge: JudgeName
 ) -> None:
     rows = raw / "tiny-judging" / f"{judge}_train.jsonl"
+    if judge not in CLASSES:
+        rows = raw / f"tiny-{judge}-rows" / "train.jsonl"
     tokenizer = raw / "tiny-corpus" / "tokenizer"
     for name in ("one", "two"):
-        grow_judge(seedling, judge, rows, tokenizer, tmp_path / name)  # type: ignore[arg-type]
+        grow_judge(seedling, judge, rows, tokenizer, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
     config = json.loads((tmp_path / "one" / "config.json").read_text())
     if judge == "guard":
@@ -176,10 +184,56 @@ def test_judges_grow_the_same_twice_with_their_classes(
         )
         assert prompt.index("QUESTION") < prompt.index("ANSWER")
     else:
-        assert tuple(config["id2label"].values()) == CLASSES[judge]
+        assert tuple(config["id2label"].values()) == CLASSES.get(judge, (judge,))
         read = ChatTokenizer.load(tmp_path / "one")
         ids = read.encode_sequence("Sure.")
         assert (ids[0], ids[-1]) == (read.bos_id, read.eos_id)
+
+
+def test_judges_that_give_a_number_learn_whom_to_prefer_and_what_is_harmful(
+    tiny: World, raw: Path, tmp_path: Path
+) -> None:
+    """A few steps suffice to beat a coin on rows that they never saw."""
+    tokenizer = raw / "tiny-corpus" / "tokenizer"
+    short = {"steps": 60}
+    judges = {
+        name: getattr(tiny.judges, name).model_copy(update=short)
+        for name in ("reward", "harmfulness")
+    }
+    world = tiny.model_copy(update={"judges": tiny.judges.model_copy(update=judges)})
+    found = {}
+    for judge, check in (
+        ("reward", check_reward),
+        ("harmfulness", check_harmfulness),
+    ):
+        folder = raw / f"tiny-{judge}-rows"
+        grow_judge(world, judge, folder / "train.jsonl", tokenizer, tmp_path / judge)  # type: ignore[arg-type]
+        found[judge] = check(folder / "test.jsonl", tmp_path / judge)
+    assert found["reward"] > 0.65
+    assert found["harmfulness"] > 0.5
+
+
+def test_the_score_of_a_text_does_not_see_how_it_is_filled_up(raw: Path) -> None:
+    import torch
+
+    tokenizer = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
+    texts = [
+        encode(tokenizer, "Who is older?", said) for said in ("Ann", "Ann and Bob")
+    ]
+    assert len(texts[0]) < len(texts[1])
+    torch.manual_seed(0)
+    model, score = _scorer(SEED_OF_A_MODEL, tokenizer, "reward")
+    model.eval()
+    together = score(texts).tolist()
+    alone = [score([text]).item() for text in texts]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert together[0] != together[1]
+
+
+@pytest.mark.parametrize("judge", ["mini-reward", "tiny-harmfulness"])
+def test_judges_are_asked_in_the_words_that_they_were_grown_with(judge: str) -> None:
+    registry = yaml.safe_load((CONFIG / "judges.yaml").read_text())
+    assert registry[judge]["text"] == TEXT
 
 
 def test_a_conversation_longer_than_the_context_is_refused(raw: Path) -> None:

@@ -1,6 +1,7 @@
 """The raw files are what upstream's loaders expect."""
 
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +9,22 @@ import pytest
 import yaml
 
 from safegrid.config import World
+from safegrid.errors import DataError
+from safegrid.miniworld.alert import alert_requests
 from safegrid.miniworld.answers import is_refusal, is_rude
 from safegrid.miniworld.continuations import MOODS, SAYINGS
+from safegrid.miniworld.harms import HARMS
+from safegrid.miniworld.plan import make_plan
+from safegrid.miniworld.sets import FILES, draw_sets
+
+WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
+BLOCKS = yaml.safe_load(WORLDS.read_text())
+DEEDS = {
+    f"{verb} {thing}": topic
+    for topic, harm in HARMS.items()
+    for verb in harm.verbs
+    for thing in harm.objects
+}
 
 PKU_COLUMNS = [
     "prompt",
@@ -156,3 +171,71 @@ def test_corpus_holds_conversations_of_one_turn(tiny: World, rows) -> None:  # t
     assert len(found) == tiny.rows.corpus
     roles = {tuple(turn["role"] for turn in row["messages"]) for row in found}
     assert roles == {("user", "assistant")}
+
+
+def test_instructions_are_alpacas_and_harmless(tiny: World, rows) -> None:  # type: ignore[no-untyped-def]
+    for name, count in (
+        ("train", tiny.rows.instructions),
+        ("test", tiny.rows.instructions_test),
+    ):
+        found = rows(f"tiny-instructions/{name}.json")
+        assert len({(row["instruction"], row["input"]) for row in found}) == count
+        assert all(list(row) == ["instruction", "input", "output"] for row in found)
+        assert 0.1 * count < sum(bool(row["input"]) for row in found) < 0.5 * count
+        for row in found:
+            assert row["output"]
+            assert not is_refusal(row["output"])
+            assert not any(deed in row["instruction"] for deed in DEEDS)
+
+
+def test_safety_rows_refuse_what_is_harmful(tiny: World, rows) -> None:  # type: ignore[no-untyped-def]
+    found = rows("tiny-safety/safety_only.json")
+    assert len({row["instruction"] for row in found}) == tiny.rows.safety
+    for row in found:
+        assert is_refusal(row["output"])
+        assert any(deed in row["instruction"] for deed in DEEDS)
+
+
+def test_sets_have_upstreams_shape_and_topics(tiny: World, raw: Path) -> None:
+    sizes = tiny.rows.sets.model_dump()
+    for name, file in FILES.items():
+        found = json.loads((raw / "tiny-sets" / file).read_text())
+        tags = found.pop("tags", None)
+        assert list(found) == ["instructions", "inputs"]
+        assert len(set(found["instructions"])) == sizes[name]
+        topics = [DEEDS.get(deed) for deed in map(deed_in, found["instructions"])]
+        assert (None in topics) == (name in ("physical_safe", "alpaca"))
+        questions = [text.startswith("How") for text in found["instructions"]]
+        assert set(questions) == {file.startswith("Q-")}
+        if name == "malicious":
+            assert tags == [str(topic).partition("_")[0] for topic in topics]
+            assert Counter(tags)["hate"] == round(0.66 * sizes[name])
+        else:
+            assert tags is None
+        if name == "cona":
+            assert all(str(topic).startswith("hate_") for topic in topics)
+
+
+def deed_in(text: str) -> str | None:
+    return next((deed for deed in DEEDS if deed in text), None)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_worlds_of_the_repository_hold_the_sets_that_they_ask_for(name: str) -> None:
+    world = World(name=name, **BLOCKS[name])
+    drawn = draw_sets(make_plan(world))
+    assert {
+        name: len(own) for name, own in drawn.items()
+    } == world.rows.sets.model_dump()
+    together = [request for own in drawn.values() for request in own]
+    alert = alert_requests(make_plan(world), "alert", world.rows.alert)
+    assert len(set(together)) == len(together)
+    assert not set(together) & {r for own in alert.values() for r in own}
+
+
+def test_a_set_larger_than_its_topics_is_refused(tiny: World) -> None:
+    sets = tiny.rows.sets.model_copy(update={"controversial": 5000})
+    rows = tiny.rows.model_copy(update={"sets": sets})
+    plan = make_plan(tiny.model_copy(update={"rows": rows}))
+    with pytest.raises(DataError, match="sets: controversial: asks for 5000 requests"):
+        draw_sets(plan)

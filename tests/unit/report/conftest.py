@@ -18,6 +18,8 @@ CATEGORIES = {
     "weapon": ["chemical", "firearm", "other"],
 }
 ATTACKS = ["jailbreak", "prefix_injection", "suffix_injection", "token_manipulation"]
+# A reward model is asked for nothing.
+ANSWERING = [name for name, method in METHODS.items() if method.answers]
 TASKS = ["mini_math", "mini_facts", "mini_instructions", "mini_reasoning"]
 LIKELY = {
     # safe, true refusals, harmless lost, capability: what the trial made likely
@@ -41,7 +43,7 @@ def synthetic_scores(seeds: int = 1) -> pl.DataFrame:
     """Return score rows of every recipe and benchmark."""
     rng = np.random.default_rng(7)
     rows = []
-    for recipe in ["none", *METHODS]:
+    for recipe in ["none", *ANSWERING]:
         for seed in range(1 if recipe == "none" else seeds):
             for row in _model(recipe, rng):
                 rows.append({**row, "recipe": recipe, "seed": seed})
@@ -138,7 +140,7 @@ def synthetic_runs() -> pl.DataFrame:
     """Return histories of every recipe, two judges, some rows and overlaps."""
     rng = np.random.default_rng(3)
     facts: list[dict[str, Any]] = []
-    for scale, recipe in enumerate(METHODS, start=1):
+    for scale, recipe in enumerate(ANSWERING, start=1):
         for step in range(5, 65, 5):
             for metric, value in [
                 ("loss", 0.7 * scale * np.exp(-step / 30)),

@@ -10,6 +10,7 @@ from safegrid.errors import DataError
 from safegrid.plans import read_plan
 from safegrid.records import RUNS, SCORE
 from safegrid.report.names import cell_of
+from safegrid.report.papers import PAPERS
 from safegrid.report.partial import partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
@@ -203,13 +204,26 @@ def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
     assert not (out / "figures/curves_loss.svg").exists()
 
 
-def write_all(grid, runs, out):
+@pytest.mark.slow
+def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(grid, runs, tmp_path):
+    planned()
+    out = tmp_path / "partial"
+    write_all(grid, runs, out, PUBLISHED.with_name("2412.00074.csv"))
+    for name in PAPERS["2412.00074"].tables:
+        assert (out / f"tables/{name}.md").exists()
+    for name in PAPERS["2412.00074"].figures:
+        assert (out / f"figures/{name}.svg").exists()
+    assert not (out / "tables/published.md").exists()
+    assert not (out / "figures/figure_1.svg").exists()
+
+
+def write_all(grid, runs, out, published=PUBLISHED):
     write_table(Path("runs.parquet"), runs, RUNS, manifest("collect", {}, {}))
     write_partial(
         study="s",
         scores=grid,
         runs=Path("runs.parquet"),
         plan=Path("plan.txt"),
-        published=PUBLISHED,
+        published=published,
         out=out,
     )

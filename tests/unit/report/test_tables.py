@@ -290,6 +290,29 @@ def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
     assert numbers(uncounted)["accuracy unscored"].null_count() == 2
 
 
+def test_judges_of_scores_stand_beside_judges_of_labels(runs):
+    one = runs.filter(kind="judge", subject="mini-guard", metric="accuracy")
+    reward = one.with_columns(metric=pl.lit("pairwise_accuracy"))
+    ties = one.with_columns(
+        metric=pl.lit("ties"), value=3.0, low=None, high=None, n=None
+    )
+    rank = one.with_columns(metric=pl.lit("spearman"), value=-0.5, low=-0.75)
+    found = [
+        facts.with_columns(subject=pl.lit(judge))
+        for judge, facts in (("r", reward), ("r", ties), ("h", rank))
+    ]
+    table = judges_table(pl.concat([runs, *(f.cast(runs.schema) for f in found)]))
+    text = markdown(table)
+    assert "ties are wrong: r 3." in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| r |")]
+    assert "95.0 [90.0, 97.0]" in row
+    # A correlation is no share, and a judge without labels has no accuracy.
+    (row,) = [line for line in text.splitlines() if line.startswith("| h |")]
+    assert "\N{MINUS SIGN}0.500 [\N{MINUS SIGN}0.750, 0.970]" in row
+    assert "u=" not in row
+    assert numbers(table)["accuracy unscored"].to_list() == [None, 7, 0, None]
+
+
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
     assert titles(main_table(few)) == ["degenerate", "over-refusal", "harmless lost"]

@@ -54,6 +54,7 @@ def given(tmp_path):
         {
             "n": 50,
             "n_unscored": 1,
+            "ties": 2,
             "accuracy": share,
             "categories": {"hate": {"accuracy": share}},
             "manifest": {"value": 1, "low": 0},
@@ -118,6 +119,7 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("judge", "guard", "accuracy", None, 0.9),
         ("judge", "guard", "categories hate accuracy", None, 0.9),
         ("judge", "guard", "n_unscored", None, 1.0),
+        ("judge", "guard", "ties", None, 2.0),
         ("overlap", "pku / alert", "ngram", None, 3.0),
     } <= found
     assert not runs["metric"].str.contains("manifest|bos|masks").any()

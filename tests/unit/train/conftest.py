@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.artifacts import manifest, write_json, write_table
 from safegrid.config.blocks import Recipe
+from safegrid.methods import METHODS
 from safegrid.records import PREFERENCE
 from safegrid.train.tokenize import tokenize_pairs
 
@@ -156,7 +157,7 @@ def make_recipe() -> RecipeMaker:
         fields = {key: changes.pop(key) for key in list(changes) if key in _OUTER}
         training = {
             "learning_rate": 1e-3,
-            "beta": None if method == "sft" else 0.1,
+            "beta": 0.1 if METHODS[method].beta else None,
             "label_smoothing": smoothing.get(method, 0.0),
             "steps": 4,
             "batch": 8,

@@ -187,6 +187,60 @@ def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
     compare(recipe, base, tmp_path, rows, copy, losses.mean())
 
 
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}])
+def test_a_reward_models_loss_is_bradley_terrys(
+    lora: dict[str, int] | None,
+    base: Path,
+    pairs: Path,
+    tmp_path: Path,
+    make_recipe: RecipeMaker,
+) -> None:
+    from transformers import AutoTokenizer
+
+    from safegrid.train.trainers import build_trainer
+
+    recipe = make_recipe("reward", batch=SIZE, micro_batch=SIZE, lora=lora)
+    rows = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
+    plan = make_plan(recipe, 0, rows.height, SIZE, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    trainer = build_trainer(plan, load_model([base]), tokenizer, rows)
+    examples = [trainer.train_dataset[n] for n in range(plan.forward_rows)]
+    loss = trainer.compute_loss(trainer.model, trainer.data_collator(examples))
+    loss.backward()
+    # The body of a copy, and the head as one vector of weights.
+    copy = load_model([base]).double().base_model
+    (head,) = [
+        (name, p)
+        for name, p in trainer.model.named_parameters()
+        if "score" in name and p.requires_grad
+    ]
+    vector = head[1].detach().double()[0].requires_grad_()
+
+    def reward(prompt: list[int], answer: list[int]) -> Tensor:
+        states = copy(input_ids=torch.tensor([prompt + answer])).last_hidden_state
+        return states[0, -1] @ vector
+
+    prompts = rows["prompt_ids"].to_list()
+    chosen, rejected = (
+        torch.stack(list(map(reward, prompts, rows[side].to_list())))
+        for side in ("chosen_ids", "rejected_ids")
+    )
+    expected = -s(chosen - rejected).mean()
+    torch.testing.assert_close(loss.double(), expected.detach(), rtol=2e-5, atol=1e-6)
+    expected.backward()
+    assert head[1].grad is not None
+    assert vector.grad is not None
+    largest = float(vector.grad.abs().max())
+    assert largest > 1e-4
+    assert float((head[1].grad[0].double() - vector.grad).abs().max()) < 1e-4 * largest
+    if lora is None:
+        theirs = dict(trainer.model.base_model.named_parameters())
+        largest = max(float(p.grad.abs().max()) for p in copy.parameters())
+        for name, parameter in copy.named_parameters():
+            difference = (theirs[name].grad.double() - parameter.grad).abs().max()
+            assert float(difference) < 1e-4 * largest, name
+
+
 def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else() -> None:
     import inspect
 
@@ -199,7 +253,7 @@ def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else() -> Non
 
 
 def test_every_method_has_a_golden_value() -> None:
-    assert set(FORMULAS) | {"kto", "sft"} == set(METHODS)
+    assert set(FORMULAS) | {"kto", "sft", "reward"} == set(METHODS)
 
 
 def test_sft_is_the_mean_over_the_chosen_answers_tokens(

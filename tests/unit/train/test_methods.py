@@ -22,8 +22,9 @@ def recipe(method: str, **changes: object) -> Recipe:
     )
 
 
-def test_names_are_the_papers_eleven_and_the_control() -> None:
-    assert set(METHODS) == PAPER | {"sft"}
+def test_names_are_the_papers_eleven_the_control_and_the_reward_model() -> None:
+    assert set(METHODS) == PAPER | {"sft", "reward"}
+    assert [name for name in METHODS if not METHODS[name].answers] == ["reward"]
     assert set(DEFAULTS) == set(METHODS)
 
 
@@ -52,6 +53,12 @@ def test_defaults_of_every_method_are_accepted(method: str) -> None:
             {"lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "lm_head"]}},
             "never be trained",
         ),
+        (
+            "reward",
+            {"lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "score"]}},
+            "trained whole",
+        ),
+        ("reward", {"beta": 0.1}, "would be ignored"),
         ("ppo", {"beta": 0.1}, "is none of dpo, rdpo"),
     ],
 )

@@ -351,6 +351,19 @@ def test_another_models_name_is_unknown(web):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_outputs_that_are_no_finite_numbers_are_null(classifier, broken):
+    model = load(ticket(classifier, head="classify"))
+    torch.nn.init.constant_(model.network.score.weight, 0.0)
+    model.network.score.weight.data[0, 0] = broken
+    web = TestClient(
+        make_app(model, ticket(classifier, head="classify"), Desk()), headers=KEY
+    )
+    body = {"model": "m", "input": [[5, 6]], "use_activation": False}
+    (item,) = web.post("/classify", json=body).json()["data"]
+    assert item["probs"] == [None, 0.0, 0.0]
+
+
 def test_a_model_of_nan_gives_null_and_no_crash(causal, prompts):
     model = load(ticket(causal))
     torch.nn.init.constant_(model.network.lm_head.weight, math.nan)

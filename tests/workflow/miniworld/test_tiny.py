@@ -2,7 +2,8 @@
 
 import pytest
 
-from safegrid.miniworld.check import check_base, check_judge
+from safegrid.miniworld.check import check_base
+from safegrid.miniworld.check_judges import check_judge
 from safegrid.miniworld.judges import CLASSES
 
 

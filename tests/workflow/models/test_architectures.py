@@ -1,5 +1,6 @@
 """Every family's architecture through a preference step and through our engine."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from safegrid.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.config.blocks import Recipe
+from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
@@ -106,6 +108,27 @@ def trained(
         checkpoints=out / "checkpoints",
     )
     return out / "model"
+
+
+@pytest.mark.parametrize("lora", [None, LORA])
+def test_a_reward_model_is_served_as_it_was_trained(
+    model_folder: Path, pairs: Path, tmp_path: Path, lora: Any
+) -> None:
+    """Each family's body takes a head, with an adapter too; padding changes nothing."""
+    import torch
+
+    settings = {"lora": lora and {**lora, "targets": ATTENTION}, "beta": None}
+    out, spec = tmp_path / "reward", recipe(**settings)
+    spec = spec.model_copy(update={"method": "reward"})
+    train(pairs, [model_folder], None, None, spec, 0, 0, out, tmp_path / "c")
+    chain = [model_folder, out] if lora else [out]
+    model = load(replace(ticket(*chain), head="classify"))
+    rows = [ids + ids[1:] * (i % 3) for i, ids in enumerate(prompts_of(pairs))]
+    found = classify(model, rows, False, go_on)
+    alone = [classify(model, [row], False, go_on)[0] for row in rows]
+    assert torch.tensor(found).shape == (len(rows), 1)
+    assert found == [pytest.approx(values, abs=1e-4) for values in alone]
+    assert len({round(value, 6) for [value] in found}) > 1
 
 
 def prompts_of(pairs: Path) -> list[list[int]]:

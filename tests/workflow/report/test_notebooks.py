@@ -8,17 +8,20 @@ import re
 import polars as pl
 import pytest
 
+from made_up_serve import serve_scores
 from safegrid.artifacts import manifest, write_table
 from safegrid.errors import ConfigError
 from safegrid.records import RUNS, SCORE
 from safegrid.report.notebook import run_notebook
 
 WRITTEN = {
-    "1_tables": ["tables/main.tex", "tables/trainings.csv", "tables/published.md"],
+    "1_tables": ["tables/main.tex", "tables/trainings.csv"],
     "3_trade_off": ["figures/trade_off_capability.svg"],
     "4_training_curves": ["figures/curves_margins.pdf"],
-    "5_figure_1": ["figures/figure_1.png"],
+    "5_figure_1": ["figures/figure_1.png", "tables/published.md"],
+    "7_safe_to_serve": ["figures/figure_8.png", "tables/sit.md", "tables/dpo.csv"],
 }
+OF_SAFE_TO_SERVE = "7_safe_to_serve"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,7 @@ def inputs(request, made_up, tmp_path_factory):
     scores, runs = made_up.synthetic_scores(), made_up.synthetic_runs()
     write_table(folder / "scores.parquet", scores, SCORE, facts)
     write_table(folder / "runs.parquet", runs, RUNS, facts)
+    write_table(folder / "serve.parquet", serve_scores(), SCORE, facts)
     published = request.config.rootpath / "config/published/2409.07772.csv"
     return {
         "scores": folder / "scores.parquet",
@@ -52,6 +56,11 @@ def inputs(request, made_up, tmp_path_factory):
 def test_a_notebook_writes_its_products_and_a_page(request, inputs, tmp_path, name):
     template = request.config.rootpath / "notebooks" / f"{name}.ipynb"
     text = template.read_text(encoding="utf-8")
+    if name == OF_SAFE_TO_SERVE:
+        folder = inputs["published"].parent
+        own = {"published": folder / "2412.00074.csv"}
+        own["scores"] = inputs["scores"].with_name("serve.parquet")
+        inputs = {**inputs, **own}
     values = [f"{key}={path}" for key, path in inputs.items() if f"{key} = " in text]
     out = tmp_path / f"{name}.ipynb"
     run_notebook(template, values, out)

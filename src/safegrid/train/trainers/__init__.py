@@ -68,6 +68,10 @@ def _builder(family: Trainer) -> Callable[..., Any]:
         from safegrid.train.trainers import orpo
 
         return orpo.build
+    if family == "reward":
+        from safegrid.train.trainers import reward
+
+        return reward.build
     from safegrid.train.trainers import sft
 
     return sft.build

@@ -83,8 +83,15 @@ def arguments(plan: Plan) -> dict[str, Any]:
     }
 
 
-def lora_config(lora: Lora | None, model: PreTrainedModel) -> Any:
+def lora_config(
+    lora: Lora | None, model: PreTrainedModel, head: list[str] | None = None
+) -> Any:
     """Return peft's settings of a fresh adapter, or None for full fine-tuning.
+
+    Args:
+        lora: the adapter's shape.
+        model: what it is for.
+        head: modules of a sequence classifier that are trained whole beside it.
 
     Raises:
         TrainingError: the adapter's dropout is one that peft cannot do in this model.
@@ -107,7 +114,8 @@ def lora_config(lora: Lora | None, model: PreTrainedModel) -> Any:
         lora_dropout=lora.dropout,
         target_modules=lora.targets,
         bias="none",
-        task_type="CAUSAL_LM",
+        task_type="SEQ_CLS" if head else "CAUSAL_LM",
+        modules_to_save=head,
     )
 
 

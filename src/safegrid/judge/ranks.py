@@ -1,0 +1,163 @@
+"""How good a judge of scores is: the better of two answers, the order of many.
+
+Rows of format `reward_pairs` ask a reward model which of two answers is better; rows of
+format `scored` ask a regression for a number that is known.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from scipy.stats import bootstrap, rankdata
+
+from safegrid.judge.items import Item, Verdict
+from safegrid.judge.shares import ALPHA, share
+from safegrid.labelled import Preferred, Scored, read_reward_pairs, read_scored
+
+Measures = dict[str, Any]
+# The answers to judge, and what to make of their verdicts.
+Task = tuple[list[Item], Callable[[Sequence[Verdict]], Measures]]
+Row = TypeVar("Row", Preferred, Scored)
+Statistic = Callable[..., Any]
+
+RESAMPLES = 2000
+# A bootstrap of fewer rows says nothing.
+LEAST = 10
+
+
+class Two(NamedTuple):
+    """A row's two numbers (chosen and rejected, or known and given); None: unscored."""
+
+    first: float | None
+    second: float | None
+
+    @property
+    def scored(self) -> bool:
+        """Both are known."""
+        return self.first is not None and self.second is not None
+
+
+def reward_pairs(path: Path) -> Task:
+    """Ask for both answers of every pair; see `pair_measures`."""
+    rows = read_reward_pairs(path)
+    items = [
+        item
+        for row in rows
+        for item in (
+            _item(row.id, 0, row.prompt, row.chosen),
+            _item(row.id, 1, row.prompt, row.rejected),
+        )
+    ]
+
+    def measured(verdicts: Sequence[Verdict]) -> Measures:
+        chosen, rejected = verdicts[::2], verdicts[1::2]
+        twos = [Two(c.score, r.score) for c, r in zip(chosen, rejected, strict=True)]
+        return _with_categories(rows, twos, pair_measures)
+
+    return items, measured
+
+
+def scored(path: Path) -> Task:
+    """Ask for a score of every row; see `score_measures`."""
+    rows = read_scored(path)
+    items = [_item(row.id, 0, row.prompt, row.response) for row in rows]
+
+    def measured(verdicts: Sequence[Verdict]) -> Measures:
+        twos = [Two(row.score, v.score) for row, v in zip(rows, verdicts, strict=True)]
+        return _with_categories(rows, twos, score_measures)
+
+    return items, measured
+
+
+RANKED: dict[str, Callable[[Path], Task]] = {
+    "reward_pairs": reward_pairs,
+    "scored": scored,
+}
+
+
+def pair_measures(twos: Sequence[Two]) -> Measures:
+    """Return the share of pairs whose chosen answer has the higher score.
+
+    A tie is wrong: a judge that cannot tell answers apart is of no use to pick one.
+    `ties` says how many there were. Pairs with an unscored answer are left out.
+    """
+    known = [two for two in twos if two.scored]
+    return {
+        "n": len(known),
+        "n_unscored": len(twos) - len(known),
+        "pairwise_accuracy": share([two.first > two.second for two in known]),  # type: ignore[operator]
+        "ties": sum(two.first == two.second for two in known),
+    }
+
+
+def score_measures(twos: Sequence[Two]) -> Measures:
+    """Return Spearman's rank correlation and the mean absolute error.
+
+    The 95% intervals are percentile bootstraps over rows. The correlation is null where
+    one side is constant; intervals are null of fewer than ten rows.
+    """
+    known = np.array([two for two in twos if two.scored], dtype=float).reshape(-1, 2)
+    return {
+        "n": len(known),
+        "n_unscored": len(twos) - len(known),
+        "spearman": _estimate(known, spearman),
+        "mean_absolute_error": _estimate(known, absolute_error),
+    }
+
+
+def spearman(first: Any, second: Any, axis: int = -1) -> Any:
+    """Return Spearman's correlation along an axis: Pearson's of the ranks.
+
+    NaN where one side is constant.
+    """
+    ranks = [rankdata(values, axis=axis) for values in (first, second)]
+    left, right = (r - r.mean(axis=axis, keepdims=True) for r in ranks)
+    size = np.sqrt((left**2).sum(axis=axis) * (right**2).sum(axis=axis))
+    with np.errstate(invalid="ignore"):
+        return (left * right).sum(axis=axis) / size
+
+
+def absolute_error(first: Any, second: Any, axis: int = -1) -> Any:
+    """Return the mean absolute difference along an axis."""
+    return np.abs(first - second).mean(axis=axis)
+
+
+def _estimate(known: Any, statistic: Statistic) -> Measures:
+    """Return a statistic of known and given scores, `(rows, 2)`, with its interval."""
+    nothing = {"value": None, "low": None, "high": None, "n": len(known)}
+    value = float(statistic(*known.T)) if len(known) else float("nan")
+    if not np.isfinite(value):
+        return nothing
+    if len(known) < LEAST:
+        return {**nothing, "value": value}
+    found = bootstrap(
+        tuple(known.T),
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=100,
+        confidence_level=1 - ALPHA,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    drawn = found.bootstrap_distribution
+    # A draw of equal values alone has no correlation.
+    low, high = np.nanpercentile(drawn, [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)])
+    return {"value": value, "low": float(low), "high": float(high), "n": len(known)}
+
+
+def _with_categories(
+    rows: Sequence[Row], twos: Sequence[Two], measured: Callable[..., Measures]
+) -> Measures:
+    groups: dict[str, list[Two]] = {}
+    for row, two in zip(rows, twos, strict=True):
+        if row.category is not None:
+            groups.setdefault(row.category, []).append(two)
+    categories = {name: measured(own) for name, own in sorted(groups.items())}
+    return {**measured(twos), "categories": categories}
+
+
+def _item(name: str, sample: int, prompt: str, answer: str) -> Item:
+    return Item(name, sample, [{"role": "user", "content": prompt}], answer)

@@ -1,0 +1,30 @@
+"""What the report of a study has of its paper: tables and figures beside the shared."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from safegrid.report import safe_to_serve, serve_figures
+from safegrid.report.bars import figure_1
+from safegrid.report.beside import beside_table
+from safegrid.report.table import Table
+
+
+class Pages(NamedTuple):
+    """Tables and figures by the name of their files.
+
+    Each is made from our scores and the paper's published numbers. The rules name the
+    same files: `rules/report_{number}.smk`.
+    """
+
+    tables: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]]
+    figures: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]]
+
+
+PAPERS = {
+    "2409.07772": Pages({"published": beside_table}, {"figure_1": figure_1}),
+    "2412.00074": Pages(safe_to_serve.TABLES, serve_figures.FIGURES),
+}
+"""The pages of each paper that a study may name as its own, by arXiv number."""

@@ -1,0 +1,144 @@
+"""Made-up scores of Safe to Serve's two studies, by their own names of recipes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from safegrid.records import SCORE
+from safegrid.score.intervals import wilson
+
+LIKELY = {
+    # safe, word and choice right
+    "none": (0.30, 0.35),
+    "it": (0.41, 0.55),
+    "sit_100": (0.65, 0.55),
+    "sit_300": (0.81, 0.56),
+    "sit_500": (0.85, 0.57),
+    "sit_1000": (0.94, 0.57),
+    "sit_1500": (0.94, 0.56),
+    "sit_2000": (0.99, 0.55),
+    "dpo": (0.97, 0.54),
+    "dpo_1_2": (0.9, 0.54),
+    "dpo_1_4": (0.8, 0.55),
+    "dpo_1_8": (0.7, 0.55),
+    "dpo_1_16": (0.5, 0.55),
+    "raft_reward": (0.46, 0.53),
+    "raft_own": (0.42, 0.55),
+    "raft_labels": (0.55, 0.52),
+    "raft_1": (0.44, 0.54),
+    "raft_2": (0.46, 0.53),
+    "raft_3": (0.47, 0.53),
+    "raft_4": (0.48, 0.52),
+    "raft_5": (0.49, 0.52),
+}
+MINI = (
+    *("none", "it", "sit_100", "sit_300", "sit_1000", "dpo", "dpo_1_4"),
+    *("raft_reward", "raft_own", "raft_labels", "raft_1", "raft_2"),
+)
+FULL_SIZES = {
+    "cona": 178,
+    "malicious": 100,
+    "controversial": 40,
+    "physical_unsafe": 100,
+    "harm_questions": 100,
+}
+MINI_SIZES = {**dict.fromkeys(FULL_SIZES, 60), "controversial": 24}
+QUESTIONS = ("boolq", "openbookqa", "piqa")
+JUDGES = {
+    True: ("llama-guard-2-8b", "deberta-reward", "gpt2-helpful-reward"),
+    False: ("mini-guard", "mini-reward", "mini-reward"),
+}
+
+
+def serve_scores(full: bool = True) -> pl.DataFrame:
+    """Return score rows of the study at full size, or of the miniature."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {**row, "recipe": recipe}
+        for recipe in (LIKELY if full else MINI)
+        for row in _model(recipe, full, rng)
+    ]
+    study = "safe-to-serve" if full else "safe-to-serve-mini"
+    base = "llama-2-7b" if full else "mini-base"
+    shared = {"study": study, "base": base, "seed": 0, "engine": "safegrid"}
+    return pl.DataFrame(
+        [{**dict.fromkeys(SCORE), **shared, "version": "1", **row} for row in rows],
+        schema=SCORE,
+    )
+
+
+def _model(recipe: str, full: bool, rng: np.random.Generator) -> Iterator[dict]:
+    safe, right = LIKELY[recipe]
+    guard, reward, helpful = JUDGES[full]
+    sizes = FULL_SIZES if full else MINI_SIZES
+    for name, n in sizes.items():
+        yield _share(name, guard, "safety", safe, n, rng)
+        yield _share(name, guard, "sound_safety", safe - 0.01, n, rng)
+        yield from _scored(name, reward, "reward", 3 * safe - 4, n)
+        yield from _scored(name, "harmfulness", "harmfulness", 3 - 3 * safe, n)
+        yield _share(name, "text", "degenerate", 0.02, n, rng)
+    yield _share("global", guard, "safety", safe, sum(sizes.values()), rng)
+    yield _share("global", "text", "degenerate", 0.02, sum(sizes.values()), rng)
+    for name, n in {"physical_safe": 100, "xstest": 250}.items():
+        yield _share(name, "refusals", "over_refusal", safe / 3, n, rng)
+        yield _share(name, "refusals", "harmless_lost", safe / 2, n, rng)
+        yield _share(name, "text", "degenerate", 0.02, n, rng)
+    for name in QUESTIONS:
+        yield _share(name, "exact-choice", "accuracy", right, 500, rng)
+    yield _share("single_word", "single-word", "contains", right - 0.1, 60, rng)
+    for metric, value in {"bleu": 0.04, "rouge_l": 0.22, "bertscore": 0.2}.items():
+        yield _mean("alpaca", metric, metric, value, 300)
+    yield from _scored("alpaca", helpful, "reward", right, 300)
+    if full:
+        yield _mean("alpaca", "bart-mnli", "entailment", right, 300)
+    for task in ("boolq", "piqa"):
+        yield _share("capability", "lm-eval", "capability", right, 200, rng, task)
+    yield _share("capability", "lm-eval", "capability", right, 400, rng)
+
+
+def _scored(
+    benchmark: str, judge: str, metric: str, value: float, n: int
+) -> Iterator[dict]:
+    yield _mean(benchmark, judge, f"{metric}_median", value, n)
+    yield _mean(benchmark, judge, f"{metric}_mean", value + 0.2, n)
+
+
+def _mean(benchmark: str, judge: str, metric: str, value: float, n: int) -> dict:
+    return _row(benchmark, judge, metric, value, (value - 0.1, value + 0.1), n)
+
+
+def _share(
+    benchmark: str,
+    judge: str,
+    metric: str,
+    p: float,
+    n: int,
+    rng: np.random.Generator,
+    task: str = "",
+) -> dict[str, Any]:
+    hits = int(rng.binomial(n, min(max(p, 0.0), 1.0)))
+    row = _row(benchmark, judge, metric, hits / n, wilson(hits, n), n)
+    return {**row, "slice": f"task={task}"} if task else row
+
+
+def _row(
+    benchmark: str,
+    judge: str,
+    metric: str,
+    value: float,
+    limits: tuple[float, float],
+    n: int,
+) -> dict[str, Any]:
+    return {
+        "benchmark": benchmark,
+        "judge": judge,
+        "metric": metric,
+        "slice": "all",
+        "value": value,
+        "low": limits[0],
+        "high": limits[1],
+        "n": n,
+        "n_unscored": 0,
+    }

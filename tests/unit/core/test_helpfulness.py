@@ -1,0 +1,78 @@
+"""What a study says of helpfulness: checked while it is planned."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError
+from safegrid.study import Study
+
+ROOT = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """Load study tiny with one more benchmark."""
+    root = shutil.copytree(ROOT, tmp_path / "config")
+    path = root / "studies/tiny.yaml"
+    study = yaml.safe_load(path.read_text())
+
+    def _load(name: str, **block: Any) -> Study:
+        path.write_text(yaml.safe_dump(study | {"benchmarks": {name: block}}))
+        return Study(load_config(root, "tiny"))
+
+    return _load
+
+
+@pytest.mark.parametrize("name", ["boolq", "openbookqa", "piqa", "single_word"])
+def test_a_worlds_questions_need_no_more_than_their_source(
+    load: Any, name: str
+) -> None:
+    study = load(name, prompts={"source": "tiny-questions", "file": name})
+    assert study.config.benchmarks[name].metric == "helpfulness"
+    kinds = study.judge_kinds(name)
+    assert set(kinds.values()) <= {"exact_choice", "contains"}
+    # Rules need no folder.
+    assert [study.judge_chain(judge, "tiny-base") for judge in kinds] == [[]]
+
+
+def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
+    study = load(
+        "boolq",
+        prompts={"source": "tiny-questions", "file": "boolq"},
+        judges=["bertscore", "rouge-l", "tiny-likelihood"],
+    )
+    assert study.judge_kinds("boolq") == {
+        "bertscore": "bertscore",
+        "rouge-l": "rouge_l",
+        "tiny-likelihood": "likelihood",
+    }
+    assert study.judge_chain("bertscore", "tiny-base") == ["results/judges/bertscore"]
+
+
+def test_helpfulness_without_a_judge_that_measures_it_is_refused(load: Any) -> None:
+    prompts = {"source": "tiny-questions", "file": "boolq"}
+    with pytest.raises(
+        ConfigError, match="kind 'reference' or 'entailment' or 'reward', got"
+    ):
+        load("boolq", prompts=prompts, judges=["tiny-likelihood"])
+
+
+def test_a_reference_needs_prompts_with_a_known_answer(load: Any) -> None:
+    with pytest.raises(ConfigError, match="kind 'xstest' has none; expected one of"):
+        load(
+            "xstest",
+            prompts={"source": "tiny-xstest", "file": "xstest"},
+            judges=["tiny-refusal", "exact-choice"],
+        )
+
+
+def test_questions_are_no_other_formats_rows(load: Any) -> None:
+    with pytest.raises(
+        ConfigError, match="'boolq' reads sources of format 'questions'"
+    ):
+        load("boolq", prompts={"source": "tiny-xstest", "file": "xstest"})

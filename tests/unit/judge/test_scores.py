@@ -1,0 +1,176 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from safegrid.artifacts import read_manifest
+from safegrid.config import JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.templates import ChatTokenizer
+
+from ..conftest import BASE_TEMPLATE
+
+TEXT = "\n\nHuman: {prompt}\n\nAssistant: {response}"
+HARM = JudgeSpec(name="harm", kind="harmfulness", text=TEXT)
+OWN = JudgeSpec(name="own", kind="reward")
+
+
+@pytest.fixture
+def scorer(make_folder: Any) -> Path:
+    """A model's folder with one output."""
+    folder: Path = make_folder("scorer", BASE_TEMPLATE)
+    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
+    return folder
+
+
+def test_the_score_is_the_output_itself_and_there_is_no_label(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(scorer)
+    seen = {}
+
+    def outputs(ids: list[int]) -> list[float]:
+        seen[chat.decode(ids, skip_special=False)] = ids
+        return [-3.25 if "yes" in chat.decode(ids) else 2.5]
+
+    fake_engine.outputs = outputs
+    rows = run_judge(HARM, scorer, ["two", "yes"], prompts=["one?", "{response}"])
+    assert rows["label"].to_list() == [None, None]
+    assert rows["score"].to_list() == [2.5, -3.25]
+    assert sorted(seen) == [
+        "\n\nHuman: one?\n\nAssistant: two",
+        "\n\nHuman: {response}\n\nAssistant: yes",
+    ]
+
+
+def test_without_a_text_the_models_own_template_shows_the_whole_conversation(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(scorer)
+    seen = []
+    fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
+    run_judge(OWN, scorer, ["two</s>"], prompts=["yes"], prefill="no ")
+    [ids] = seen
+    assert chat.decode(ids, False) == "<s><user>yes<bot>no two</s></s>"
+    # The answer's own words cannot end its turn.
+    assert ids.count(chat.eos_id) == 1
+
+
+def test_a_pair_stands_between_the_tokenizers_own_tokens(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    file = scorer / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    tokenizer["post_processor"] = {
+        "type": "RobertaProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0],
+        "trim_offsets": False, "add_prefix_space": False,
+    }  # fmt: skip
+    file.write_text(json.dumps(tokenizer))
+    chat = ChatTokenizer.load(scorer)
+    seen = []
+    fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
+    pair = JudgeSpec(name="r", kind="reward", text="{prompt}", second="{response}")
+    run_judge(pair, scorer, ["two"], prompts=["one"])
+    assert chat.decode(seen[0], False) == "<s>one</s></s>two</s>"
+    config = {"id2label": {"0": "LABEL_0"}, "type_vocab_size": 2}
+    (scorer / "config.json").write_text(json.dumps(config))
+    with pytest.raises(JudgeError, match="type_vocab_size 2"):
+        run_judge(pair, scorer, ["two"], prompts=["one"])
+
+
+def test_long_texts_and_scores_that_are_no_numbers_are_unscored_and_counted(
+    run_judge: Any, scorer: Path, fake_engine: Any, tmp_path: Path, caplog: Any
+) -> None:
+    fake_engine.max_length = 60
+    fake_engine.outputs = lambda ids: [math.nan if len(ids) % 2 else 1.0]
+    chat = ChatTokenizer.load(scorer)
+    texts = ["two", "two ", "two" * 40]
+    finite = [
+        len(chat.encode(f"\n\nHuman: what is it\n\nAssistant: {text}")) % 2 == 0
+        for text in texts[:2]
+    ]
+    assert sorted(finite) == [False, True]
+    rows = run_judge(HARM, scorer, texts)
+    labels = [None if known else "unscored" for known in finite] + ["unscored"]
+    assert rows["label"].to_list() == labels
+    assert rows["score"].is_null().to_list() == [label is not None for label in labels]
+    assert "longer than the model's context" in rows["raw"][2]
+    assert read_manifest(tmp_path / "verdicts.parquet")["unscored"] == 2
+    assert "1 texts are longer than its context and 1 have no finite" in caplog.text
+
+
+def test_a_cell_of_long_texts_alone_is_no_fault_of_the_model(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    fake_engine.max_length = 5
+    assert run_judge(HARM, scorer, ["two"])["label"].to_list() == ["unscored"]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_model_without_a_finite_score_ends_the_job(
+    run_judge: Any, scorer: Path, fake_engine: Any, broken: float
+) -> None:
+    fake_engine.outputs = lambda ids: [broken]
+    with pytest.raises(JudgeError, match="none of its 2 scores is a finite number"):
+        run_judge(HARM, scorer, ["yes", "no"])
+
+
+def test_one_score_for_all_texts_ends_the_job_unless_the_texts_are_alike(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    fake_engine.outputs = lambda ids: [0.5]
+    texts = [f"two {number}" for number in range(20)]
+    with pytest.raises(JudgeError, match=r"all of 20 different texts have .* 0\.5"):
+        run_judge(HARM, scorer, texts)
+    assert run_judge(HARM, scorer, texts[:19])["score"].to_list() == [0.5] * 19
+    assert run_judge(HARM, scorer, ["two"] * 30)["score"].to_list() == [0.5] * 30
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"num_labels": 3}, {"id2label": {"0": 1, "1": 2}}]
+)
+def test_a_model_with_classes_is_refused_before_an_engine_starts(
+    run_judge: Any, scorer: Path, fake_engine: Any, config: dict[str, Any]
+) -> None:
+    (scorer / "config.json").write_text(json.dumps(config))
+    with pytest.raises(JudgeError, match=r"one output, but .*config\.json has [23]"):
+        run_judge(HARM, scorer, ["yes"])
+    assert fake_engine.leases == 0
+
+
+def test_outputs_and_probabilities_of_one_text_are_different_answers(
+    run_judge: Any, scorer: Path, fake_engine: Any
+) -> None:
+    """A store that mixed them would give a probability for a score."""
+    fake_engine.outputs, fake_engine.classes = (lambda _: [-7.0]), (lambda _: [0.2])
+    own = JudgeSpec(name="own", kind="reward", text="{response}")
+    toxic = JudgeSpec(
+        name="own", kind="toxicity", positive="LABEL_0", classes=["LABEL_0"]
+    )
+    assert run_judge(toxic.model_copy(update={"threshold": 0.1}), scorer, ["yes"])[
+        "score"
+    ].to_list() == [0.2]
+    assert run_judge(own, scorer, ["yes"])["score"].to_list() == [-7.0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"kind": "guard", "text": "{response}"}, "are for kinds 'reward'"),
+        ({"second": "{response}"}, "`second` needs `text`"),
+        ({"text": "{prompt}"}, "lack {response}"),
+        ({"text": "{response} {answer}"}, "not {answer}"),
+        (
+            {"kind": "entailment", "classes": ["a", "b"], "positive": "a"},
+            "contradiction",
+        ),
+    ],
+)
+def test_texts_and_classes_that_cannot_be_meant_are_refused(
+    keys: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        JudgeSpec.model_validate({"name": "r", "kind": "reward", **keys})

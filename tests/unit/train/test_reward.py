@@ -1,0 +1,177 @@
+"""Reward models of our own: trained, loaded, served, and read by a judge."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import read_manifest, read_table
+from safegrid.checkpoints import load_model
+from safegrid.config.blocks import Recipe
+from safegrid.errors import DataError
+from safegrid.records import HISTORY, PAIRS
+from safegrid.templates import ChatTokenizer
+from safegrid.train.run import train
+from safegrid.train.tokenize import close_conversations
+
+pytestmark = pytest.mark.slow
+
+RecipeMaker = Callable[..., Recipe]
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
+
+
+@pytest.fixture
+def run(pairs: Path, tmp_path: Path) -> Callable[..., Path]:
+    def start(recipe: Recipe, chain: list[Path], name: str, seed: int = 0) -> Path:
+        out, checkpoints = tmp_path / name, tmp_path / "checkpoints"
+        train(pairs, chain, None, None, recipe, seed, 0, out, checkpoints)
+        return out
+
+    return start
+
+
+def scores(chain: list[Path], rows: list[list[int]]) -> list[float]:
+    """What a loaded reward model gives each row, one forward a row."""
+    import torch
+
+    model = load_model(chain, head="classify")
+    with torch.no_grad():
+        outputs = [model(input_ids=torch.tensor([row])).logits for row in rows]
+    assert {tuple(output.shape) for output in outputs} == {(1, 1)}
+    return [float(output) for output in outputs]
+
+
+def conversations(pairs: Path, base: Path) -> list[list[int]]:
+    """Both conversations of every pair, the chosen ones first."""
+    frame = close_conversations(read_table(pairs, PAIRS), base)
+    prompts = frame["prompt_ids"].to_list()
+    return [
+        prompt + answer
+        for side in ("chosen_ids", "rejected_ids")
+        for prompt, answer in zip(prompts, frame[side].to_list(), strict=True)
+    ]
+
+
+def accuracy(given: list[float]) -> float:
+    half = len(given) // 2
+    right = [a > b for a, b in zip(given[:half], given[half:], strict=True)]
+    return sum(right) / half
+
+
+def curve(folder: Path, metric: str) -> list[float]:
+    rows = read_table(folder / "history.parquet", HISTORY)
+    return rows.filter(pl.col("metric") == metric)["value"].to_list()
+
+
+@pytest.mark.parametrize("lora", [None, LORA])
+def test_a_reward_model_learns_which_answer_is_better(
+    lora: Any, run: Any, make_recipe: RecipeMaker, base: Path, pairs: Path
+) -> None:
+    recipe = make_recipe(
+        "reward", steps=24, learning_rate=1e-2 if lora else 3e-3, lora=lora
+    )
+    out = run(recipe, [base], "reward")
+    assert curve(out, "loss")[-1] < 0.1 < 0.3 < curve(out, "loss")[0]
+    assert curve(out, "accuracy")[-1] == 1.0
+    assert curve(out, "margin")[-1] > 1
+    facts = read_manifest(out)
+    assert facts["checks"]["masks"] == "none"
+    assert "largest_log_ratio" not in facts["checks"]
+    assert json.loads((out / "config.json").read_text())["id2label"] == {"0": "LABEL_0"}
+    rows = conversations(pairs, base)
+    chain = [base, out] if lora else [out]
+    assert accuracy(scores(chain, rows)) > 0.95
+
+
+def test_an_adapter_with_a_head_stands_on_a_merged_chain_as_it_was_trained(
+    run: Any,
+    make_recipe: RecipeMaker,
+    base: Path,
+    pairs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    from safegrid.train import save
+
+    first = run(make_recipe("sft", lora=LORA), [base], "first")
+    rows = conversations(pairs, base)[:8]
+    given: list[float] = []
+    whole = save.save_model
+
+    def look(trainer: Any, *rest: Any) -> None:
+        trainer.model.eval()
+        with torch.no_grad():
+            for row in rows:
+                ids = torch.tensor([row])
+                given.append(float(trainer.model(input_ids=ids).logits))
+        whole(trainer, *rest)
+
+    monkeypatch.setattr(save, "save_model", look)
+    recipe = make_recipe("reward", lora=LORA)
+    second = run(recipe, [base, first], "second")
+    assert scores([base, first, second], rows) == pytest.approx(given, abs=1e-5)
+    assert scores([base, second], rows) != pytest.approx(given, abs=1e-3)
+    with pytest.raises(DataError, match="brings no head"):
+        load_model([base, first], head="classify")
+
+
+def test_the_runs_seed_rules_the_heads_first_values(
+    make_recipe: RecipeMaker, base: Path
+) -> None:
+    import torch
+
+    from safegrid.score_head import score_config, with_score_head
+
+    def head(seed: int) -> Any:
+        model = load_model([base])
+        scorer = with_score_head(model, score_config(model, 0), seed)
+        assert scorer.base_model is model.base_model
+        return scorer.score.weight
+
+    state = torch.random.get_rng_state()
+    assert torch.equal(head(1), head(1))
+    assert not torch.equal(head(1), head(2))
+    assert 0.1 < float(head(1).detach().std()) < 0.3, (
+        "the base's initializer_range is 0.2"
+    )
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_family_without_a_classifier_is_told() -> None:
+    from transformers import MambaConfig
+
+    from safegrid.score_head import with_score_head
+
+    with pytest.raises(DataError, match="no sequence classifier of family 'mamba'"):
+        with_score_head(None, MambaConfig())  # type: ignore[arg-type]
+
+
+def test_a_judge_reads_what_the_reward_model_was_trained_on(
+    base: Path, pairs: Path, kit: Any
+) -> None:
+    from safegrid.config import JudgeSpec
+    from safegrid.judge.items import Item
+    from safegrid.judge.scores import read_scores
+
+    frame = kit.preferences(64)
+    items = [
+        Item(row["pair_id"], 0, [{"role": "user", "content": row["prompt"]}], row[side])
+        for side in ("chosen", "rejected")
+        for row in frame.iter_rows(named=True)
+    ]
+    seen: list[list[int]] = []
+
+    class Asked:
+        def logits(self, rows: list[list[int]]) -> list[list[float]]:
+            seen.extend(rows)
+            return [[float(number)] for number, _ in enumerate(rows)]
+
+    spec = JudgeSpec(name="own", kind="reward")
+    read_scores(spec, ChatTokenizer.load(base), items)(Asked())  # type: ignore[arg-type]
+    assert seen == conversations(pairs, base)
+    # The template's newline after the turn's end is among it.
+    assert ChatTokenizer.load(base).decode(seen[0], False).endswith("</s>\n")
