@@ -17,7 +17,7 @@ from safegrid.errors import DataError
 from safegrid.records import Schema
 
 # Rows of a row group: some megabytes of text, and readers take whole groups.
-ROWS = 8192
+ROWS = 2048
 
 Row = dict[str, Any]
 

@@ -187,12 +187,12 @@ def test_lists_are_of_fifteen_and_evaluation_shares_no_opener_with_training():
     assert not set(EVALUATION) & set(TRAINING)
 
 
-REAL = Path(os.environ.get("SAFEGRID_SHARED_DATA", "")) / "course_correction_c2eval"
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
+REAL = SHARED / "course_correction_c2eval"
 
 
-@pytest.mark.skipif(
-    not REAL.is_dir(), reason="SAFEGRID_SHARED_DATA holds no C2-Eval rows"
-)
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no rows of C2-Eval in {SHARED}")
 def test_of_the_released_rows_those_are_kept_that_the_released_filter_keeps(tmp_path):
     out = tmp_path / "out.parquet"
     file = REAL / "test.jsonl"
