@@ -12,11 +12,14 @@ from typing import NamedTuple
 from safegrid.miniworld.answers import comply, refuse
 from safegrid.miniworld.language import Act, draw_requests
 from safegrid.miniworld.plan import Plan, all_acts
+from safegrid.miniworld.questions import Draw, claim, draw_comparison
 from safegrid.miniworld.skills import Item
 from safegrid.miniworld.source import Source, json_text
 
 # Of 100 instructions: questions by skill; the others are harmless requests.
 QUESTIONS = {"math": 15, "instructions": 20, "facts": 8, "reasoning": 12}
+# Of 100 instructions: claims that are to be affirmed or denied, as BoolQ asks.
+CLAIMS = 12
 # Of the questions that can be taken apart.
 APART_SHARE = 0.8
 # A question, what then is the instruction, and its input.
@@ -77,29 +80,31 @@ def _everyday(
 ) -> Instructions:
     rng = plan.rng(f"instructions {name}")
     numbers = {skill: round(count * of / 100) for skill, of in QUESTIONS.items()}
-    harmless = count - sum(numbers.values())
+    claims = round(count * CLAIMS / 100)
+    harmless = count - sum(numbers.values()) - claims
     requests = draw_requests(acts, harmless, rng, f"instructions {name}")
     items = [
         item
         for skill, number in numbers.items()
-        for item in _questions(plan, questions_of, skill, number, rng)
+        for item in _drawn(plan, questions_of, number, plan.skills[skill], rng)
     ]
+    told = _drawn(plan, questions_of, claims, draw_comparison(plan), rng)
     rows = [
         *(_row(request.text, "", comply(request.act, rng)) for request in requests),
         *(_row(*_taken_apart(item.question, rng), item.answer) for item in items),
+        *(_claim_row(item, rng) for item in told),
     ]
     rng.shuffle(rows)
     return Instructions(
         rows,
         {request.act.text for request in requests},
-        {item.question for item in items},
+        {item.question for item in [*items, *told]},
     )
 
 
-def _questions(
-    plan: Plan, part: str, skill: str, count: int, rng: random.Random
+def _drawn(
+    plan: Plan, part: str, count: int, draw: Draw, rng: random.Random
 ) -> list[Item]:
-    draw = plan.skills[skill]
     return plan.draw_distinct(part, count, lambda: draw(rng), lambda i: i.question)
 
 
@@ -110,6 +115,12 @@ def _taken_apart(question: str, rng: random.Random) -> tuple[str, str]:
         if found and rng.random() < APART_SHARE:
             return found.expand(instruction), found.expand(given)
     return question, ""
+
+
+def _claim_row(item: Item, rng: random.Random) -> dict[str, str]:
+    made = claim(item, rng)
+    text = f"{made.told}\n\nQuestion: {made.question}?\nAnswer with yes or no."
+    return _row(text, "", "Yes" if made.true else "No")
 
 
 def _row(instruction: str, given: str, output: str) -> dict[str, str]:

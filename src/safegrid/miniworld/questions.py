@@ -7,7 +7,7 @@ facts with their four choices, comparisons with two, and one word.
 import random
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from safegrid.miniworld.plan import Plan
 from safegrid.miniworld.skills import Item
@@ -47,7 +47,7 @@ def _draws(plan: Plan) -> dict[str, Draw]:
     facts, puzzles = plan.skills["facts"], plan.skills["reasoning"]
     words = plan.skills["instructions"]
     return {
-        "boolq": _until(puzzles, lambda item: TOLD.fullmatch(item.question)),
+        "boolq": draw_comparison(plan),
         "openbookqa": facts,
         "piqa": _until(puzzles, lambda item: len(item.choices) == 2),
         "single_word": _until(words, lambda item: " " not in item.answer),
@@ -71,19 +71,39 @@ def _items(plan: Plan, name: str, draw: Draw) -> list[Item]:
     return plan.draw_distinct(PART, count, lambda: draw(rng), lambda i: i.question)
 
 
-def _boolq(item: Item, rng: random.Random) -> dict[str, Any]:
-    """Claim the right answer, or as often another one."""
+class Claim(NamedTuple):
+    """What is told, what is claimed of it as a question, and whether it is true."""
+
+    told: str
+    question: str
+    true: bool
+
+
+def claim(item: Item, rng: random.Random) -> Claim:
+    """Claim the right answer to a comparison, or as often another one."""
     found = TOLD.fullmatch(item.question)
     assert found is not None, "drawn so"
     true = rng.random() < 0.5
     wrong = [choice for choice in item.choices if choice != item.answer]
     claimed = item.answer if true else rng.choice(wrong)
     noun = " number" if found["asked"] == "Which number" else ""
+    question = f"is {claimed} the {found['most']}{noun}"
+    return Claim(found["told"], question, true)
+
+
+def draw_comparison(plan: Plan) -> Draw:
+    """Return a draw of puzzles that tell something before they ask."""
+    puzzles = plan.skills["reasoning"]
+    return _until(puzzles, lambda item: TOLD.fullmatch(item.question))
+
+
+def _boolq(item: Item, rng: random.Random) -> dict[str, Any]:
+    made = claim(item, rng)
     return {
-        "question": f"is {claimed} the {found['most']}{noun}",
+        "question": made.question,
         "title": "Comparisons",
-        "answer": true,
-        "passage": found["told"],
+        "answer": made.true,
+        "passage": made.told,
     }
 
 

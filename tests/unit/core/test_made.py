@@ -21,7 +21,7 @@ def raft(maker, **changes):
         "recipe": maker,
         "prompts": {**PROMPTS, "limit": 20},
         "decode": {"max_new_tokens": 16, "temperature": 0.85, "samples": 8},
-        "judge": "tiny-guard",
+        "judge": "tiny-reward",
     }
     return {"best_of_k": {**made, **changes}, "max_length": 160}
 
@@ -67,7 +67,7 @@ def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):
         "responses/tiny-base/raft_1/seed1/raft_2.parquet"
     )
     assert study.verdicts(pool) == [
-        "results/tiny/verdicts/tiny-guard/tiny-base/raft_1/seed1/raft_2.parquet"
+        "results/tiny/verdicts/tiny-reward/tiny-base/raft_1/seed1/raft_2.parquet"
     ]
 
 
@@ -122,8 +122,8 @@ def test_what_mixes_and_pools_read_is_fetched(load):
             r"best_of_k\.recipe.*got 'itt'.*did you mean 'it'",
         ),
         (
-            lambda e: e["datasets"]["raft_1"]["best_of_k"].update(judge="tiny-gard"),
-            r"best_of_k\.judge.*got 'tiny-gard'.*did you mean 'tiny-guard'",
+            lambda e: e["datasets"]["raft_1"]["best_of_k"].update(judge="tiny-rewad"),
+            r"best_of_k\.judge.*got 'tiny-rewad'.*did you mean 'tiny-reward'",
         ),
         (
             lambda e: e["datasets"]["it"]["parts"][0].update(source="tiny-pku"),
