@@ -140,16 +140,42 @@ def made_block(wildcards):
     return STUDY.made[wildcards.made].model_dump_json()
 
 
-def pool_cell(wildcards):
-    return STUDY.pool_cell(wildcards.made, wildcards.base, int(wildcards.seed))
+def made_seed(wildcards):
+    return STUDY.config.study.datasets[wildcards.made].seed
+
+
+def made_shards(wildcards):
+    return STUDY.corrected[wildcards.made].shards
+
+
+def made_prompts(wildcards):
+    pools = STUDY.made[wildcards.made].pools(wildcards.made)
+    return [STUDY.prompts(pool) for pool in pools]
+
+
+def corrections_file(wildcards):
+    requests = STUDY.corrected[wildcards.made].requests
+    return STUDY.raw(requests.source, requests.file)
+
+
+def corrections_source(wildcards):
+    return STUDY.source_block(STUDY.corrected[wildcards.made].requests.source)
+
+
+def requests_block(wildcards):
+    return STUDY.corrected[wildcards.made].requests.model_dump_json()
+
+
+def made_from(wildcards):
+    return STUDY.made_from(wildcards.made, wildcards.base, int(wildcards.seed))
 
 
 def pool_responses(wildcards):
-    return STUDY.responses(pool_cell(wildcards))
+    return [STUDY.responses(cell) for cell in made_from(wildcards)]
 
 
 def pool_verdicts(wildcards):
-    return STUDY.verdicts(pool_cell(wildcards))
+    return [file for cell in made_from(wildcards) for file in STUDY.verdicts(cell)]
 
 
 def prompt_file(wildcards):
@@ -467,7 +493,7 @@ def all_datasets(wildcards):
 
 def pool_prompts(wildcards):
     """What models were asked so that datasets could be made: training prompts too."""
-    return [f"results/{STUDY.name}/prompts/{name}.parquet" for name in STUDY.pools]
+    return [STUDY.prompts(name) for name in STUDY.made]
 
 
 def all_made(wildcards):
@@ -532,7 +558,7 @@ def all_pairs(wildcards):
 
 def all_counted(wildcards):
     """Every table whose manifest counts what its stage dropped and why."""
-    parts = (all_datasets, all_made, all_prompts, all_pairs)
+    parts = (all_datasets, all_made, all_prompts, pool_prompts, all_pairs)
     return [file for part in parts for file in part(wildcards)]
 
 

@@ -44,6 +44,8 @@ rule prepare_prompts:
         "logs/{study}/prepare_prompts/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/prepare_prompts/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.with_prompts),
     localrule: True
     conda:
         "../envs/light.yaml"

@@ -1,7 +1,7 @@
-"""Answers and verdicts become the rows of a dataset that a model makes.
+"""What models are asked and what they answer become the rows of datasets.
 
-Takes: results/{study}/prompts/, responses/, verdicts/ of the model that makes it.
-Gives: results/{study}/made/.
+Takes: results/raw/{source}/, and the maker's responses/ and verdicts/.
+Gives: results/{study}/prompts/ of corrections, results/{study}/made/.
 """
 
 
@@ -17,6 +17,8 @@ rule best_of_k:
         "logs/{study}/best_of_k/{base}/{made}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/best_of_k/{base}/{made}/seed{seed}.tsv"
+    wildcard_constraints:
+        made=one_of(set(STUDY.made) - set(STUDY.corrected)),
     localrule: True
     conda:
         "../envs/light.yaml"
@@ -32,5 +34,99 @@ rule best_of_k:
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
             --verdicts {input.verdicts:q} \
+            --out {output.dataset:q}
+        """
+
+
+rule prepare_corrections:
+    """Break unsafe answers off, for a model to correct itself."""
+    input:
+        raw=corrections_file,
+    output:
+        prompts="results/{study}/prompts/{made}.parquet",
+    log:
+        "logs/{study}/prepare_corrections/{made}.log",
+    benchmark:
+        "logs/timing/{study}/prepare_corrections/{made}.tsv"
+    wildcard_constraints:
+        made=one_of(STUDY.corrected),
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=requests_block,
+        source=corrections_source,
+        seed=made_seed,
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid prepare-corrections \
+            --name {wildcards.made:q} \
+            --spec {params.spec:q} \
+            --source {params.source:q} \
+            --seed {params.seed:q} \
+            --file {input.raw:q} \
+            --out {output.prompts:q}
+        """
+
+
+rule cut_pool:
+    """Take one part of what a model is asked: memory is that of a part."""
+    input:
+        prompts="results/{study}/prompts/{made}.parquet",
+    output:
+        prompts="results/{study}/prompts/{made}/part{part}.parquet",
+    log:
+        "logs/{study}/cut_pool/{made}/part{part}.log",
+    benchmark:
+        "logs/timing/{study}/cut_pool/{made}/part{part}.tsv"
+    wildcard_constraints:
+        made=one_of(STUDY.corrected),
+        part=r"\d+",
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        shards=made_shards,
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid cut-pool \
+            --prompts {input.prompts:q} \
+            --shards {params.shards:q} \
+            --part {wildcards.part:q} \
+            --out {output.prompts:q}
+        """
+
+
+rule corrections:
+    """Rank a model's corrections of itself, as preference pairs."""
+    input:
+        prompts=made_prompts,
+        responses=pool_responses,
+    output:
+        dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
+    log:
+        "logs/{study}/corrections/{base}/{made}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/corrections/{base}/{made}/seed{seed}.tsv"
+    wildcard_constraints:
+        made=one_of(STUDY.corrected),
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=made_block,
+        version=VERSIONS["synthesize"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid corrections \
+            --name {wildcards.made:q} \
+            --spec {params.spec:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
             --out {output.dataset:q}
         """

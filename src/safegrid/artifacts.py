@@ -83,7 +83,7 @@ def write_table(
     Raises:
         DataError: a column of the record type is missing or cannot be cast.
     """
-    _check_columns(path, frame.columns, schema)
+    check_columns(path, frame.columns, schema)
     try:
         frame = frame.select(list(schema)).cast(pl.Schema(schema), strict=True)
     except pl.exceptions.PolarsError as error:
@@ -104,7 +104,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as parquet: {error}") from error
-    _check_columns(path, frame.columns, schema)
+    check_columns(path, frame.columns, schema)
     return frame.select(list(schema))
 
 
@@ -132,7 +132,12 @@ def _hash(value: PathOrPaths) -> str | list[str]:
     return [sha256_file(item) for item in value]
 
 
-def _check_columns(path: Path, columns: Sequence[str], schema: Schema) -> None:
+def check_columns(path: Path, columns: Sequence[str], schema: Schema) -> None:
+    """Check that a table has the columns of a record type and no other.
+
+    Raises:
+        DataError: it has not; the message names the odd ones.
+    """
     missing = [name for name in schema if name not in columns]
     odd = [name for name in columns if name not in schema]
     if missing or odd:

@@ -109,6 +109,16 @@ COMMANDS: dict[str, Command] = {
         "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none"
         " out:path",
     ),
+    "prepare-corrections": _command(
+        "data.corrections:prepare_corrections",
+        "Break unsafe answers off, for a model to correct itself.",
+        "name:text spec:RequestsSpec source:SourceSpec seed:int file:path out:path",
+    ),
+    "cut-pool": _command(
+        "data.corrections:cut_pool",
+        "Take one of several parts of what a model is asked.",
+        "prompts:path shards:int part:int out:path",
+    ),
     "gather-texts": _command(
         "data.texts:gather_texts",
         "Turn instructions with answers into documents that a base is grown from.",
@@ -178,6 +188,11 @@ COMMANDS: dict[str, Command] = {
         "synthesize.best_of_k:best_of_k",
         "Keep the best of a model's answers to each prompt as training rows.",
         "name:text spec:BestOfKSpec prompts:path responses:path verdicts:path out:path",
+    ),
+    "corrections": _command(
+        "synthesize.corrections:corrections",
+        "Rank a model's corrections of itself, as preference pairs.",
+        "name:text spec:CorrectionsSpec prompts:paths responses:paths out:path",
     ),
     "engine": _command(
         "engine.main:run_engine",

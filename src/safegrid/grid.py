@@ -11,6 +11,7 @@ from functools import cached_property
 from safegrid.config.blocks import NONE, Recipe
 from safegrid.config.data import BestOfKSpec
 from safegrid.config.load import Config
+from safegrid.config.made import CorrectionsSpec, MadeSpec
 from safegrid.config.study import AskedSpec, BenchmarkSpec
 from safegrid.methods import METHODS
 
@@ -109,36 +110,62 @@ class Grid:
 
     @cached_property
     def pools(self) -> dict[str, AskedSpec]:
-        """What models are asked so that datasets can be made, by the dataset's name."""
+        """What models are asked so that datasets can be made: whole datasets, or parts.
+
+        The prompts of corrections are no benchmark's kind, and are prepared by a rule
+        of their own.
+        """
         return {
-            name: AskedSpec(prompts=s.prompts, decode=s.decode, judges=[s.judge])
-            for name, s in self.made.items()
+            pool: AskedSpec(
+                prompts=spec.prompts if isinstance(spec, BestOfKSpec) else None,
+                decode=spec.decode,
+                judges=spec.judges,
+            )
+            for name, spec in self.made.items()
+            for pool in spec.pools(name)
         }
 
     @property
-    def made(self) -> dict[str, BestOfKSpec]:
+    def made(self) -> dict[str, MadeSpec]:
         """The datasets that a model makes."""
         datasets = self.config.study.datasets.items()
-        return {n: s.best_of_k for n, s in datasets if s.best_of_k is not None}
+        return {name: spec.made for name, spec in datasets if spec.made is not None}
+
+    @property
+    def corrected(self) -> dict[str, CorrectionsSpec]:
+        """Those of them that are course corrections."""
+        made = self.made.items()
+        return {n: spec for n, spec in made if isinstance(spec, CorrectionsSpec)}
 
     @property
     def asked(self) -> dict[str, AskedSpec]:
         """All that a model is asked prompt by prompt: benchmarks and pools."""
         return {**self.prompted, **self.pools}
 
+    @property
+    def with_prompts(self) -> list[str]:
+        """Benchmarks and pools whose prompts are rows of a source as they stand."""
+        return [name for name, spec in self.asked.items() if spec.prompts is not None]
+
     def maker(self, dataset: str, base: str, seed: int) -> Model:
         """The model that makes a dataset for a training with a seed."""
         spec = self.made[dataset]
+        own = self.maker_base(dataset, base)
         if spec.recipe == NONE:
-            return Model(base, NONE, 0)
-        return Model(base, spec.recipe, seed if spec.seed == "same" else spec.seed)
+            return Model(own, NONE, 0)
+        return Model(own, spec.recipe, seed if spec.seed == "same" else spec.seed)
+
+    def maker_base(self, dataset: str, base: str) -> str:
+        """The base of the model that makes a dataset for trainings from a base."""
+        return self.made[dataset].base or base
 
     def pool_cells(self) -> list[Cell]:
         """Every model with every pool that it answers, without repetition."""
         found = (
-            Cell(self.maker(name, model.base, model.seed), name)
+            Cell(self.maker(name, model.base, model.seed), pool)
             for model in self.trained
             if (name := self.recipe(model.recipe).dataset) in self.made
+            for pool in self.made[name].pools(name)
         )
         return list(dict.fromkeys(found))
 

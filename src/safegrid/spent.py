@@ -86,6 +86,33 @@ def total(parts: Iterable[Spent]) -> Spent | None:
     return reduce(Spent.__add__, listed) if listed else None
 
 
+def total_records(records: Iterable[Record]) -> Record:
+    """Return what several results took together, of one engine and one model."""
+    first, *others = records
+    return Record(
+        answers=first.answers + sum(one.answers for one in others),
+        from_store=first.from_store + sum(one.from_store for one in others),
+        untimed=first.untimed + sum(one.untimed for one in others),
+        engine=first.engine,
+        model=first.model,
+        spent=total(r.spent for r in (first, *others) if r.spent is not None),
+    )
+
+
+def per_thousand(record: Record, requests: int) -> str:
+    """Say what a thousand of the requests behind a result took."""
+    spent = record.spent
+    if spent is None or not requests:
+        return "what 1000 requests cost is not known: no answer was timed"
+    share = 1000 / requests
+    left = f", without {record.untimed} answers untimed" if record.untimed else ""
+    return (
+        f"1000 requests cost {spent.tokens_in * share:,.0f} tokens read and"
+        f" {spent.tokens_out * share:,.0f} written, {spent.seconds * share:,.1f} s of"
+        f" {spent.device} (measured by the {spent.measured}){left}"
+    )
+
+
 def record_file(result: Path) -> Path | None:
     """Return where the record of a result lies; None outside of a `results` folder."""
     parts = result.parts

@@ -105,9 +105,11 @@ class Study(Grid):
         return f"{self.root}/pairs/{model.base}/{self.rows_name(model)}.parquet"
 
     def dataset(self, base: str, rows: str) -> str:
-        """The dataset behind rows of that name."""
-        if rows.partition("/")[0] in self.made:
-            return f"{self.root}/made/{base}/{rows}.parquet"
+        """The dataset behind rows of that name, for trainings from a base."""
+        name = rows.partition("/")[0]
+        if name in self.made:
+            maker = self.maker_base(name, base)
+            return f"{self.root}/made/{maker}/{rows}.parquet"
         return f"{self.root}/datasets/{rows}.parquet"
 
     @property
@@ -115,15 +117,21 @@ class Study(Grid):
         """The datasets that are prepared from files."""
         return [name for name in self.config.study.datasets if name not in self.made]
 
-    def pool_cell(self, dataset: str, base: str, seed: int) -> Cell:
-        """The cell whose answers a dataset is chosen from.
+    def made_from(self, dataset: str, base: str, seed: int) -> list[Cell]:
+        """The cells whose answers a dataset is made of.
 
         Args:
             dataset: made by a model.
             base: of that model.
             seed: of that model.
         """
-        return Cell(Model(base, self.made[dataset].recipe, seed), dataset)
+        spec = self.made[dataset]
+        model = Model(base, spec.recipe, seed)
+        return [Cell(model, pool) for pool in spec.pools(dataset)]
+
+    def prompts(self, benchmark: str) -> str:
+        """The prompts of a benchmark, or of a pool."""
+        return f"{self.root}/prompts/{benchmark}.parquet"
 
     def trained_rows(self) -> dict[str, list[Model]]:
         """Every file of rows as ids, with the models that are trained on it."""
@@ -221,7 +229,7 @@ class Study(Grid):
     def prompt_spec(self, benchmark: str) -> PromptSpec:
         """Where the prompts of a benchmark or a pool come from."""
         spec = self.asked[benchmark].prompts
-        assert spec is not None, "prompted benchmarks have prompts (checked on load)"
+        assert spec is not None, f"{benchmark} has no prompts of its own"
         return spec
 
     def overlap(self, benchmark: str) -> list[str]:

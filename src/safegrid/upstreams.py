@@ -188,7 +188,9 @@ class Upstreams:
         for dataset in config.study.datasets.values():
             for part in dataset.rows_from:
                 yield part.source, part.file
-        for name in self._study.asked:
+        for made in self._study.corrected.values():
+            yield made.requests.source, made.requests.file
+        for name in self._study.with_prompts:
             prompts = self._study.prompt_spec(name)
             yield prompts.source, prompts.file
             if prompts.plain is not None:

@@ -15,6 +15,7 @@ from safegrid.config.blocks import (
 )
 from safegrid.config.data import BestOfKSpec, DatasetSpec, PromptSpec, SourceSpec
 from safegrid.config.lock import FetchSpec
+from safegrid.config.made import CorrectionsSpec, RequestsSpec
 from safegrid.config.study import (
     BaseEntry,
     BenchmarkSpec,
@@ -29,6 +30,7 @@ __all__ = [
     "BenchmarkSpec",
     "BestOfKSpec",
     "Block",
+    "CorrectionsSpec",
     "DatasetSpec",
     "Decode",
     "EngineSpec",
@@ -39,6 +41,7 @@ __all__ = [
     "PromptSpec",
     "Recipe",
     "RecipeEntry",
+    "RequestsSpec",
     "SourceSpec",
     "StudyEntry",
     "Training",

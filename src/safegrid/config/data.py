@@ -4,7 +4,8 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Decode, JudgeKind, Positive
+from safegrid.config.blocks import Block, JudgeKind, Positive
+from safegrid.config.made import CorrectionsSpec, MadeSpec
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.upstream import Below, Upstream
 
@@ -211,36 +212,36 @@ class PartSpec(Block):
     input_heading: str = ""
 
 
-class BestOfKSpec(Block):
+class BestOfKSpec(MadeSpec):
     """The best of k answers of a model to each prompt, by a judge's score (RAFT).
 
     Attributes:
-        recipe: whose model answers; `none` is the base untouched.
-        seed: the seed of that model: `same` as that of the model which is trained on
-            the dataset, or a number.
+        decode: `samples` is k.
         prompts: what it is asked.
-        decode: how it answers; `samples` is k.
         judge: whose score picks the best; unscored answers are never picked.
     """
 
-    recipe: str
-    seed: int | Literal["same"] = "same"
     prompts: PromptSpec
-    decode: Decode
     judge: str
+
+    @property
+    def judges(self) -> list[str]:
+        """The judge that scores its answers."""
+        return [self.judge]
 
 
 class DatasetSpec(Block):
     """Training rows of a study: preference pairs, or instructions with one answer.
 
     They come from a file (`source`), from several (`parts`), or are made by a model
-    (`best_of_k`).
+    (`best_of_k`, `corrections`).
 
     Attributes:
         source: name in the registry of sources.
         file: short name of the file in that source.
         parts: files of instructions that are mixed.
         best_of_k: what a model answers, the best of several answers each.
+        corrections: unsafe answers that a model breaks off, ranked by how early.
         keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
             response is safe and is chosen; `safe_and_better`: the chosen one is safe
             and upstream calls it better too; `safer_response_id`: every row, the
@@ -258,6 +259,7 @@ class DatasetSpec(Block):
     file: str = "train"
     parts: list[PartSpec] = []
     best_of_k: BestOfKSpec | None = None
+    corrections: CorrectionsSpec | None = None
     keep: Literal["exactly_one_safe", "safe_and_better", "safer_response_id"] = (
         "exactly_one_safe"
     )
@@ -268,13 +270,25 @@ class DatasetSpec(Block):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DatasetSpec":
-        given = [n for n in ("source", "parts", "best_of_k") if getattr(self, n)]
+        origins = ("source", "parts", "best_of_k", "corrections")
+        given = [name for name in origins if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
-                "rows come from one of `source`, `parts` and `best_of_k`; got"
-                f" {' and '.join(given) or 'none'}"
+                "rows come from one of `source`, `parts`, `best_of_k` and"
+                f" `corrections`; got {' and '.join(given) or 'none'}"
+            )
+        unread = {"file", "keep", "categories", "limit"} & self.model_fields_set
+        if self.made is not None and unread:
+            raise ValueError(
+                f"rows that a model makes know no {', '.join(sorted(unread))}: remove"
+                f" it here; what is asked is limited under `{given[0]}`"
             )
         return self
+
+    @property
+    def made(self) -> MadeSpec | None:
+        """How a model makes it; null where files hold it."""
+        return self.best_of_k or self.corrections
 
     @property
     def rows_from(self) -> list[PartSpec]:

@@ -21,6 +21,7 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
         if source is not None:
             _check_dataset(documents, f"datasets.{name}", block, source)
         _check_parts(documents, f"datasets.{name}", block, sources)
+        _check_corrections(documents, name, block, sources)
     for name, block in documents.section("benchmarks").items():
         if isinstance(block, dict):
             like = documents.benchmarks.data.get(block.get("like", name), {})
@@ -81,6 +82,26 @@ def _check_parts(
     if isinstance(prompts, dict) and source is not None:
         key = f"{key}.best_of_k.prompts"
         _check_prompts(documents, key, prompts.get("kind"), source)
+
+
+def _check_corrections(
+    documents: StudyDocuments,
+    name: str,
+    block: object,
+    sources: Mapping[str, SourceSpec],
+) -> None:
+    """Check that there are labels which say what answer is unsafe."""
+    made = block.get("corrections") if isinstance(block, dict) else None
+    requests = made.get("requests") if isinstance(made, dict) else None
+    source = _source(requests, sources)
+    if isinstance(requests, dict) and source is not None and source.format != "pku":
+        key = ("datasets", name, "corrections", "requests", "source")
+        documents.problems.add(
+            documents.study.where(key),
+            ".".join(key),
+            f"{requests['source']!r} is of format {source.format!r}; unsafe answers"
+            " are taken from sources of format 'pku'",
+        )
 
 
 def _check_prompts(

@@ -10,6 +10,8 @@ from safegrid.config.sections import StudyDocuments
 from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]
+# The keys of datasets that a model makes.
+MADE = ("best_of_k", "corrections")
 
 
 def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
@@ -20,8 +22,11 @@ def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) ->
         _check_base(documents, name, recipes)
         _check_rows(documents, name, block, datasets, sources)
     for name, block in datasets.items():
-        if isinstance(block.get("best_of_k"), dict):
-            _check_made(documents, name, block["best_of_k"], recipes)
+        for origin in MADE:
+            if isinstance(block.get(origin), dict):
+                key = ("datasets", name, origin)
+                _check_made(documents, key, block[origin], recipes)
+                _check_maker_base(documents, key, block[origin])
 
 
 def _check_start(
@@ -56,10 +61,10 @@ def _behind(name: str, recipes: Blocks, datasets: Blocks) -> set[str]:
 
 def _parents(name: str, recipes: Blocks, datasets: Blocks) -> Iterator[str]:
     recipe = recipes[name]
-    made = datasets.get(str(recipe.get("dataset")), {}).get("best_of_k")
+    dataset = datasets.get(str(recipe.get("dataset")), {})
     yield from (str(p) for p in [recipe.get("start")] if p is not None)
-    if isinstance(made, dict):
-        yield str(made.get("recipe"))
+    made = (dataset.get(origin) for origin in MADE)
+    yield from (str(block.get("recipe")) for block in made if isinstance(block, dict))
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
@@ -108,10 +113,13 @@ def _is_instructions(block: dict[str, Any], sources: Mapping[str, SourceSpec]) -
 
 
 def _check_made(
-    documents: StudyDocuments, name: str, block: dict[str, Any], recipes: Blocks
+    documents: StudyDocuments,
+    key: tuple[str, ...],
+    block: dict[str, Any],
+    recipes: Blocks,
 ) -> None:
-    key, maker = ("datasets", name, "best_of_k"), block.get("recipe")
-    if name in documents.section("benchmarks"):
+    maker = block.get("recipe")
+    if key[1] in documents.section("benchmarks"):
         _note(
             documents,
             key,
@@ -125,6 +133,21 @@ def _check_made(
         documents.problems.unknown(where, dotted, maker, "recipe", allowed)
     elif maker != NONE and not _answers(recipes[maker]):
         _note(documents, (*key, "recipe"), f"got {maker!r}: its model gives no answers")
+
+
+def _check_maker_base(
+    documents: StudyDocuments, key: tuple[str, ...], block: dict[str, Any]
+) -> None:
+    """Check that the model which makes a dataset is one of the study's."""
+    base, maker = block.get("base"), block.get("recipe")
+    known: list[str] = []
+    for section in ("bases", "compared") if maker == NONE else ("bases",):
+        named = documents.study.data.get(section)
+        known += named if isinstance(named, list) else []
+    if base is not None and base not in known:
+        where = documents.study.where((*key, "base"))
+        dotted = ".".join((*key, "base"))
+        documents.problems.unknown(where, dotted, base, "base of the study", known)
 
 
 def _answers(recipe: dict[str, Any]) -> bool:

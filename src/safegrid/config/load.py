@@ -209,7 +209,8 @@ def _templates(
 def _pool_judges(study: StudyEntry | None) -> list[str]:
     """Return the judges that pick rows of datasets which a model makes."""
     datasets = study.datasets.values() if study is not None else ()
-    return [spec.best_of_k.judge for spec in datasets if spec.best_of_k is not None]
+    made = (spec.made for spec in datasets)
+    return [judge for spec in made if spec is not None for judge in spec.judges]
 
 
 def _benchmarks(

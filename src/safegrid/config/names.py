@@ -29,13 +29,15 @@ def check_names(
         for part in block.get("parts") or ():
             if isinstance(part, dict):
                 checker.source(f"{key}.parts", part)
-        made = block.get("best_of_k")
-        if isinstance(made, dict):
+        chosen, corrected = block.get("best_of_k"), block.get("corrections")
+        if isinstance(chosen, dict):
             checker.known(
-                f"{key}.best_of_k.judge", [made.get("judge")], "judge", judges
+                f"{key}.best_of_k.judge", [chosen.get("judge")], "judge", judges
             )
-            if isinstance(made.get("prompts"), dict):
-                checker.source(f"{key}.best_of_k.prompts", made["prompts"])
+            if isinstance(chosen.get("prompts"), dict):
+                checker.source(f"{key}.best_of_k.prompts", chosen["prompts"])
+        if isinstance(corrected, dict) and isinstance(corrected.get("requests"), dict):
+            checker.source(f"{key}.corrections.requests", corrected["requests"])
     for name, block in _blocks(documents, "recipes"):
         wanted = [block["dataset"]] if "dataset" in block else []
         datasets = documents.section("datasets")

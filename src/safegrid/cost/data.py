@@ -12,7 +12,9 @@ from safegrid.config.data import (
     PartSpec,
     PromptSpec,
 )
+from safegrid.config.made import CorrectionsSpec
 from safegrid.config.prefill import PrefillSpec
+from safegrid.cost import corrections
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
 from safegrid.study import Study
@@ -59,6 +61,8 @@ class Data:
             chosen, *rejected = _pair_lengths(path, self._named(path))
             return Pairs(chosen, merge([chosen, *rejected]))
         dataset = self.study.recipe(model.recipe).dataset
+        if dataset in self.study.corrected:
+            return self._corrected(dataset)
         if dataset in self.study.made:
             one = self._made(model, dataset)
             return Pairs(one, one)
@@ -89,6 +93,22 @@ class Data:
         answers = self.answers(Cell(maker, dataset))
         return prompts.shifted(round(answers.mean))
 
+    def _corrected(self, dataset: str) -> Pairs:
+        """Return the pairs of a model's corrections of itself, as assumed."""
+        spec = self.study.corrected[dataset]
+        longest = self.study.config.study.datasets[dataset].max_length
+        found, source = self._broken(spec)
+        template = self.assumed.template
+        chosen, rejected = corrections.pairs(found, spec, template, source, longest)
+        return Pairs(chosen, merge([chosen, rejected]))
+
+    def _broken(self, spec: CorrectionsSpec) -> tuple[FileAssumed, str]:
+        """Return what is assumed of the requests that a model corrects itself on."""
+        asked = spec.requests
+        found = self._file(asked.source, asked.file)
+        _answer(found, asked.source, asked.file)
+        return found, _said(asked.source, asked.file, found.why)
+
     def _prompts(self, base: str, benchmark: str) -> Tokens:
         """Return the prompts of a benchmark in a base's tokens, template included.
 
@@ -102,6 +122,10 @@ class Data:
                 other = "" if name == base else f" in place of {base}'s"
                 source = f"lengths measured: {self._named(path)}{other}"
                 return count(_list_lengths(path, "ids"), source)
+        made = self.study.corrected.get(benchmark.partition("/")[0])
+        if made is not None:
+            known, said = self._broken(made)
+            return corrections.prompts(known, made, self.assumed.template, said)
         spec = self.study.prompt_spec(benchmark)
         found = self._file(spec.source, spec.file)
         source = _said(spec.source, spec.file, found.why)

@@ -62,6 +62,8 @@ class Estimate:
         price: of a GPU-hour, in the user's currency; None without one.
         problems: jobs that do not fit, with the change that makes them fit.
         sources: where lengths and shapes are from.
+        per_thousand: GPU-hours of the answers to 1000 requests, by the dataset that is
+            made of them.
         compared: plan and reality of finished jobs; `left_out` of those, with why.
     """
 
@@ -76,6 +78,7 @@ class Estimate:
     price: float | None
     problems: list[str]
     sources: list[str]
+    per_thousand: dict[str, float] = field(default_factory=dict)
     compared: list[Compared] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -141,6 +144,7 @@ def estimate(
         price=price,
         problems=problems_of_fit(study, dict.fromkeys(RULES, (gpu, device)), root),
         sources=list(dict.fromkeys(s for job in jobs for s in job.sources)),
+        per_thousand=_per_thousand(study, jobs, shares["generate"]),
         compared=compare(speeds, jobs, before, gpus, gpu),
         left_out=left_out,
     )
@@ -201,6 +205,23 @@ def _row(
 def _together(parts: Iterable[Tokens | None]) -> Tokens | None:
     known = list(dict.fromkeys(part for part in parts if part is not None))
     return merge(known) if known else None
+
+
+def _per_thousand(study: Study, jobs: Iterable[Job], share: Share) -> dict[str, float]:
+    """Return what 1000 requests cost that a model corrects itself on."""
+    found = {}
+    listed = list(jobs)
+    for name, spec in study.corrected.items():
+        own = [
+            job
+            for job in listed
+            if job.kind == "generate" and job.what == name and job.reads and job.work
+        ]
+        prompts = sum(job.reads.rows for job in own if job.reads)
+        if prompts:
+            hours = sum(share.hours(job) for job in own)
+            found[name] = 1000 * spec.requests.answers * hours / prompts
+    return found
 
 
 def _starts(jobs: Iterable[Job], assumed: Assumed) -> tuple[int, float]:

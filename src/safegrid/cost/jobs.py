@@ -163,7 +163,9 @@ class Planner:
 
     def _generations(self) -> Iterator[Job]:
         for cell in self._cells():
-            job = Job("generate", cell.benchmark, cell.path, cell.model.path)
+            # The parts of a pool are one row of a plan.
+            what = cell.benchmark.partition("/")[0]
+            job = Job("generate", what, cell.path, cell.model.path)
             yield _filled(job, self._generation, cell)
 
     def _generation(self, cell: Cell) -> Figures:

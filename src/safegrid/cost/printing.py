@@ -99,8 +99,13 @@ def _lengths(tokens: Tokens | None) -> list[str]:
 
 def _totals(plan: Estimate) -> str:
     count, hours = plan.starts
+    each = [
+        f"1000 requests of {name} take {_number(hours)} GPU-hours of its maker."
+        for name, hours in plan.per_thousand.items()
+    ]
     lines = [
         "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
+        *each,
         f"Starting {count} processes that load a model: {_number(hours)} GPU-hours.",
         f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk;"
         f" checkpoints while a training runs: {_number(plan.scratch / GB)} GB at most.",

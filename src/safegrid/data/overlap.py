@@ -15,6 +15,7 @@ import polars as pl
 from safegrid.artifacts import manifest, read_table, write_json
 from safegrid.data.words import Containment, Words, ngrams, words
 from safegrid.records import PREFERENCE, PROMPT
+from safegrid.streams import read_stream
 
 NGRAM = 8
 
@@ -42,7 +43,9 @@ def report_overlap(
         for path in datasets
     }
     for pool in pools:
-        trained[pool.stem] = set(_asked(read_table(pool, PROMPT)).values())
+        # A request can be asked several times, and a pool can be long.
+        texts = {_request(row["prompt"]) for row in read_stream(pool, PROMPT)}
+        trained[pool.stem] = set(map(words, texts))
     asked = _asked(read_table(prompts, PROMPT))
     pairs = [
         {"dataset": dataset, "benchmark": prompts.stem, **overlap(seen, asked)}
@@ -88,13 +91,14 @@ def overlap(seen: set[Words], asked: dict[str, Words]) -> dict[str, Any]:
 
 def _asked(frame: pl.DataFrame) -> dict[str, Words]:
     return {
-        name: words(
-            "\n".join(
-                message["content"] for message in prompt if message["role"] == "user"
-            )
-        )
+        name: words(_request(prompt))
         for name, prompt in frame.select("prompt_id", "prompt").iter_rows()
     }
+
+
+def _request(prompt: list[dict[str, str]]) -> str:
+    said = (message["content"] for message in prompt if message["role"] == "user")
+    return "\n".join(said)
 
 
 def _found(names: Iterable[str]) -> dict[str, Any]:

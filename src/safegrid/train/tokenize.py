@@ -14,16 +14,15 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_json, read_table, write_table
+from safegrid.artifacts import manifest, read_json
 from safegrid.checkpoints import tokenizer_files
 from safegrid.errors import DataError
 from safegrid.logs import progress
 from safegrid.records import IDS_TYPE, PAIRS, PREFERENCE
+from safegrid.streams import Row, count_rows, read_stream, write_stream
 from safegrid.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 
 class JoinedError(DataError):
@@ -45,23 +44,26 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
     """
     chat = ChatTokenizer.load(tokenizer)
     ends = end_ids(tokenizer, chat)
-    frame = read_table(dataset, PREFERENCE)
-    rows, dropped = _split(_tokenize(frame, chat, ends, dataset), max_length)
-    _require_rows(rows, dropped, dataset, max_length)
-    facts = manifest(
-        "tokenize",
-        {"dataset": dataset, "tokenizer": tokenizer_files(tokenizer)},
-        {"max_length": max_length, "template": chat.template_hash},
-        ["tokenizers"],
-        rows=len(rows),
-        dropped={reason: len(ids) for reason, ids in dropped.items()},
-        dropped_ids={reason: ids for reason, ids in dropped.items() if ids},
-        end_ids=sorted(ends),
-        bos_id=chat.bos_id if chat.writes_bos else None,
-        tokens=sum(_length(row) for row in rows),
-    )
-    write_table(out, pl.DataFrame(rows, schema=PAIRS), PAIRS, facts)
-    logger.info("%s: %d pairs, dropped %s", out, len(rows), facts["dropped"])
+    kept = _Kept(max_length)
+
+    def facts(rows: int) -> dict[str, Any]:
+        kept.require(rows, dataset)
+        return manifest(
+            "tokenize",
+            {"dataset": dataset, "tokenizer": tokenizer_files(tokenizer)},
+            {"max_length": max_length, "template": chat.template_hash},
+            ["tokenizers"],
+            rows=rows,
+            dropped={reason: len(ids) for reason, ids in kept.dropped.items()},
+            dropped_ids={reason: ids for reason, ids in kept.dropped.items() if ids},
+            end_ids=sorted(ends),
+            bos_id=chat.bos_id if chat.writes_bos else None,
+            tokens=kept.tokens,
+        )
+
+    rows = write_stream(out, kept.of(_tokenize(dataset, chat, ends)), PAIRS, facts)
+    counts = {reason: len(ids) for reason, ids in kept.dropped.items()}
+    logger.info("%s: %d pairs, dropped %s", out, rows, counts)
 
 
 def end_ids(folder: Path, chat: ChatTokenizer) -> set[int]:
@@ -143,58 +145,69 @@ def _end_turn(ids: Sequence[int], ends: set[int], name: str) -> list[int]:
     return list(ids[: places[0] + 1])
 
 
-def _tokenize(
-    frame: pl.DataFrame, chat: ChatTokenizer, ends: set[int], dataset: Path
-) -> Iterator[Row]:
-    rows = frame.iter_rows(named=True)
-    for row in progress(frame.height, "pair", "tokenize", rows):
+def _tokenize(dataset: Path, chat: ChatTokenizer, ends: set[int]) -> Iterator[Row]:
+    rows = read_stream(dataset, PREFERENCE)
+    for row in progress(count_rows(dataset), "pair", "tokenize", rows):
         name = f"{dataset}: pair {row['pair_id']}"
-        kept = {"pair_id": row["pair_id"], "category": row["category"]}
+        kept = {**dict.fromkeys(PAIRS), **{k: row[k] for k in ("pair_id", "category")}}
         try:
             yield {**kept, **pair_ids(row, chat, ends, name)}
         except JoinedError as error:
             yield {**kept, "joined": str(error)}
 
 
-def _split(
-    rows: Iterator[Row], max_length: int
-) -> tuple[list[Row], dict[str, list[str]]]:
-    """Return the rows that are kept, and the ids of the others by reason.
+class _Kept:
+    """The rows that are kept, what is counted of them, and the ids of the others.
 
-    Raises:
-        JoinedError: no row is kept and one is joined: the template is at fault.
+    Attributes:
+        dropped: ids by reason.
+        tokens: of all kept rows: prompt and longer answer.
     """
-    kept: list[Row] = []
-    reasons = ("too_long", "equal_answers", "joined_to_prompt")
-    dropped: dict[str, list[str]] = {reason: [] for reason in reasons}
-    joined = ""
-    for row in rows:
+
+    def __init__(self, max_length: int) -> None:
+        self._max_length = max_length
+        self._joined = ""
+        reasons = ("too_long", "equal_answers", "joined_to_prompt")
+        self.dropped: dict[str, list[str]] = {reason: [] for reason in reasons}
+        self.tokens = 0
+
+    def of(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Give the rows that are kept."""
+        for row in rows:
+            reason = self._reason(row)
+            if reason is None:
+                self.tokens += _length(row)
+                yield row
+            else:
+                self.dropped[reason].append(row["pair_id"])
+
+    def require(self, rows: int, dataset: Path) -> None:
+        """Check that a row was kept.
+
+        Raises:
+            JoinedError: none was and one is joined: the template is at fault.
+            DataError: none was.
+        """
+        if rows:
+            return
+        if self._joined:
+            raise JoinedError(self._joined)
+        counts = {reason: len(ids) for reason, ids in self.dropped.items()}
+        raise DataError(
+            f"{dataset}: no pair is left after tokenizing with max_length"
+            f" {self._max_length} (dropped: {counts}); raise max_length or check the"
+            " dataset"
+        )
+
+    def _reason(self, row: Row) -> str | None:
         if "joined" in row:
-            dropped["joined_to_prompt"].append(row["pair_id"])
-            joined = joined or row["joined"]
-        elif _length(row) > max_length:
-            dropped["too_long"].append(row["pair_id"])
-        elif row["chosen_ids"] == row.get("rejected_ids"):
-            dropped["equal_answers"].append(row["pair_id"])
-        else:
-            kept.append(row)
-    if joined and not kept:
-        raise JoinedError(joined)
-    return kept, dropped
+            self._joined = self._joined or row["joined"]
+            return "joined_to_prompt"
+        if _length(row) > self._max_length:
+            return "too_long"
+        return "equal_answers" if row["chosen_ids"] == row["rejected_ids"] else None
 
 
 def _length(row: Row) -> int:
-    answers = len(row["chosen_ids"]), len(row.get("rejected_ids", ()))
+    answers = len(row["chosen_ids"]), len(row["rejected_ids"] or ())
     return len(row["prompt_ids"]) + max(answers)
-
-
-def _require_rows(
-    rows: list[Row], dropped: dict[str, list[str]], dataset: Path, max_length: int
-) -> None:
-    if rows:
-        return
-    counts = {reason: len(ids) for reason, ids in dropped.items()}
-    raise DataError(
-        f"{dataset}: no pair is left after tokenizing with max_length {max_length}"
-        f" (dropped: {counts}); raise max_length or check the dataset"
-    )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_manifest
 from safegrid.runs import ENGINE_PEAK
-from safegrid.spent import UntimedError, recorded
+from safegrid.spent import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 RESULTS = {
     "prepare_dataset": ("datasets", ".parquet"),
     "prepare_prompts": ("prompts", ".parquet"),
+    "prepare_corrections": ("prompts", ".parquet"),
     "tokenize": ("pairs", ".parquet"),
     "render": ("ids", ".parquet"),
     "reference": ("reference", ".parquet"),
@@ -25,6 +26,8 @@ RESULTS = {
     "generate": ("responses", ".parquet"),
     "capability": ("capability", ".json"),
     "judge": ("verdicts", ".parquet"),
+    "best_of_k": ("made", ".parquet"),
+    "corrections": ("made", ".parquet"),
 }
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
@@ -68,7 +71,26 @@ def print_rates(study: str) -> None:
     lines = [_line(w, list(group)) for w, group in groupby(found, lambda j: j.what)]
     head = f"{'stage':32}{'jobs':>6}{'rows':>9}{'s a 1000 rows':>15}{'peak MB':>9}"
     head += f"{'tokens/s':>10}  device"
+    lines += made(study)
     print("\n".join([f"study {study}: what its rows took", head, *lines]))
+
+
+def made(study: str, root: Path = Path()) -> Iterator[str]:
+    """Say of each dataset of corrections what a thousand of its requests took."""
+    folder = root / "results" / study / "made"
+    for path in sorted(folder.rglob("*.parquet")):
+        facts = read_manifest(path)
+        if "answered_by" not in facts:
+            continue
+        name = str(path.relative_to(folder).with_suffix(""))
+        asked = facts["requests"]
+        requests = asked["kept"] + sum(asked["dropped"].values())
+        try:
+            record = recorded(path, facts["answered_by"])
+        except UntimedError as error:
+            yield f"{name}: what 1000 requests cost is not known: {error}"
+        else:
+            yield f"{name}: {per_thousand(record, requests)}"
 
 
 def jobs(study: str, root: Path = Path()) -> Iterator[Job]:

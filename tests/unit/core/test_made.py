@@ -61,7 +61,7 @@ def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):
     assert study.pairs(model).endswith("/pairs/tiny-base/raft_2/seed1.parquet")
     made = study.dataset("tiny-base", "raft_2/seed1")
     assert made == "results/tiny/made/tiny-base/raft_2/seed1.parquet"
-    pool = study.pool_cell("raft_2", "tiny-base", 1)
+    (pool,) = study.made_from("raft_2", "tiny-base", 1)
     assert pool == Cell(maker, "raft_2")
     assert study.responses(pool).endswith(
         "responses/tiny-base/raft_1/seed1/raft_2.parquet"
@@ -131,7 +131,7 @@ def test_what_mixes_and_pools_read_is_fetched(load):
         ),
         (
             lambda e: e["datasets"]["it"].update(source="tiny-pku"),
-            r"rows come from one of `source`, `parts` and `best_of_k`",
+            r"rows come from one of `source`, `parts`, `best_of_k` and `corrections`",
         ),
         (
             lambda e: e["datasets"].update(alert=raft("it")),

@@ -54,6 +54,27 @@ def table(name, **facts):
     write_table(path, frame, {"a": pl.Int64()}, manifest("x", {}, {}, **facts))
 
 
+def test_a_dataset_of_corrections_says_what_1000_requests_cost(tree, capsys):
+    engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
+    asked = {"kept": 30, "dropped": {"no_answer": 10}}
+    table("made/base/c2/seed0", rows=450, requests=asked, answered_by=engine)
+    table("made/base/raft/seed0", rows=8)
+    print_rates("s")
+    assert "base/c2/seed0: what 1000 requests cost is not known" in (
+        capsys.readouterr().out
+    )
+    spent = Spent(4, 200, 40_000, 8_000, 2.0, "engine", "NVIDIA H200")
+    record = Record(200, 0, 0, engine, "m", spent)
+    keep(Path("results/s/made/base/c2/seed0.parquet"), record)
+    print_rates("s")
+    out = capsys.readouterr().out
+    assert (
+        "base/c2/seed0: 1000 requests cost 1,000,000 tokens read and 200,000 written,"
+        " 50.0 s of NVIDIA H200 (measured by the engine)" in out
+    )
+    assert "base/raft" not in out
+
+
 def test_rows_are_those_that_went_in_and_peaks_those_of_the_engine_too(tree):
     assert {tuple(job) for job in jobs("s")} == {
         ("generate", 10, 4.0, 321.0, Busy(400, 0.5, "NVIDIA H200")),

@@ -40,6 +40,7 @@ LEVELS = {
         "slurm",
         "spent",
         "stale",
+        "streams",
         "study",
         "suites",
         "templates",

@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 
 from safegrid.cost.data import Data, UnknownError
+from safegrid.cost.estimate import estimate
+from safegrid.cost.printing import text
 from safegrid.grid import Cell, Model
 from safegrid.records import IDS, PAIRS, RESPONSE
 
@@ -86,3 +88,46 @@ def test_c2_eval_asks_each_row_once_for_each_k_with_its_beginning(
     assert found.rows == 500 * 8
     # 45 words on average, a third more tokens, the request and the template.
     assert found.mean == pytest.approx(60 + 17 + assumed.template, rel=0.05)
+
+
+@pytest.fixture
+def corrected(make_study, assumed, tmp_path):
+    """What is assumed of a study with corrections of 2000 requests in 2 parts."""
+    made = {
+        "recipe": "none",
+        "decode": {"max_new_tokens": 128},
+        "requests": {"source": "pku-saferlhf", "limit": 2000},
+        "shards": 2,
+    }
+
+    changes = {
+        "datasets": {"c2": {"corrections": made, "max_length": 100_000}},
+        "recipes": {"dpo": {"method": "dpo", "dataset": "c2"}},
+    }
+    return Data(make_study("mini", changes), assumed, tmp_path)
+
+
+def test_corrections_are_asked_five_times_and_give_fifteen_pairs(corrected):
+    parts = [corrected.prompts("mini-base", f"c2/part{n}") for n in (1, 2)]
+    assert [part.rows for part in parts] == [5000, 5000]
+    chosen, both = corrected.pairs(Model("mini-base", "dpo", 0))
+    assert (chosen.rows, both.rows) == (2000 * 15, 2 * 2000 * 15)
+    known = corrected.assumed.sources["pku-saferlhf"]["train"]
+    asked = known.prompt.mean + corrected.assumed.template
+    # A bare request, and beginnings of a quarter, a half, three quarters, the whole.
+    mean = asked + known.answer.mean * 2.5 / 5
+    assert parts[0].mean == pytest.approx(mean, rel=0.02)
+    # Of the six, the unsafe answer alone is not written by a model.
+    ladder = [asked + n / 4 * known.answer.mean + 128 for n in range(5)]
+    times = [5, 4, 3, 2, 1]
+    total = sum(n * length for n, length in zip(times, ladder, strict=True))
+    assert chosen.mean == pytest.approx(total / 15, rel=0.02)
+
+
+def test_a_plan_says_what_1000_requests_cost(corrected, assumed, gpus):
+    plan = estimate(corrected.study, assumed, gpus, "h200", None, {}, corrected.root)
+    (row,) = (r for r in plan.rows if (r.kind, r.what) == ("generate", "c2"))
+    assert row.jobs == 2
+    assert plan.per_thousand["c2"] == pytest.approx(row.gpu_hours / 2)
+    said = f"1000 requests of c2 take {plan.per_thousand['c2']:.3g} GPU-hours"
+    assert said in text(plan, assumed, "float32")

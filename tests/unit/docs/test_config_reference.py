@@ -10,7 +10,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from safegrid.config import blocks, cost, data, lock, prefill, study, upstream, world
+from safegrid.config import (
+    blocks,
+    cost,
+    data,
+    lock,
+    made,
+    prefill,
+    study,
+    upstream,
+    world,
+)
 from safegrid.report.published import COLUMNS
 
 PAGE = Path(__file__).parents[3] / "config/README.md"
@@ -21,6 +31,7 @@ NOT_WRITTEN = {
     "Block",
     "FetchSpec",
     "JudgeSpec",
+    "MadeSpec",
     "ModelUpstream",
     "Recipe",
 }
@@ -29,7 +40,7 @@ TOLD_IN_WORDS = {"see below", "the entry's"}
 
 MODELS = {
     name: value
-    for module in (blocks, cost, data, lock, prefill, study, upstream, world)
+    for module in (blocks, cost, data, lock, made, prefill, study, upstream, world)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, blocks.Block)
 }

@@ -1,0 +1,120 @@
+"""Datasets that a model makes: which model, and how it answers."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from safegrid.config.blocks import Block, Decode, Positive
+
+NO_BEAMS = (
+    "no engine searches in diverse beams: transformers moved them into code that it"
+    " fetches and runs, and vLLM has none. Remove `beams`: `decode` is greedy by"
+    " default, or draws; pairs that were made elsewhere come in as a source of format"
+    " 'pairs_csv'"
+)
+
+
+class MadeSpec(Block):
+    """What every dataset that a model makes has.
+
+    Attributes:
+        recipe: whose model answers; `none` is the base untouched.
+        base: the base of that model; null for that of the model which is trained on
+            the dataset.
+        seed: the seed of that model: `same` as that of the model which is trained on
+            the dataset, or a number.
+        decode: how it answers.
+    """
+
+    recipe: str
+    base: str | None = None
+    seed: int | Literal["same"] = "same"
+    decode: Decode
+
+    @property
+    def judges(self) -> list[str]:
+        """The judges that its answers are shown to."""
+        return []
+
+    def pools(self, name: str) -> list[str]:
+        """What is asked so that it can be made, by name: the dataset's, or parts."""
+        return [name]
+
+
+class BeamsSpec(Block):
+    """Diverse beam search (Vijayakumar et al. 2018), as the released code has it.
+
+    Attributes:
+        groups: beams, each a group of its own.
+        penalty: of a token that another group took at the same place.
+    """
+
+    groups: Positive = 2
+    penalty: float = Field(default=0.5, ge=0)
+
+
+class RequestsSpec(Block):
+    """Which requests a model is to correct itself on, and where it has to.
+
+    Attributes:
+        source: name in the registry of sources, of format `pku`.
+        file: short name of the file in that source.
+        limit: requests to take, the first ones in the file's order; null for all.
+        words: a request is a question if one of these stands in it, as letters.
+        min_words: an unsafe answer has more words than this.
+        cuts: places at which it is broken off.
+        openers: which list of `safegrid.openers` a broken answer begins with.
+    """
+
+    source: str
+    file: str = "train"
+    limit: Positive | None = None
+    words: list[str] = Field(default=["how", "what", "How", "What"], min_length=1)
+    min_words: int = Field(default=80, ge=0)
+    cuts: Positive = 4
+    openers: Literal["training", "evaluation"] = "training"
+
+    @property
+    def answers(self) -> int:
+        """What a model is asked for each request: one direct answer, and the cuts."""
+        return self.cuts + 1
+
+    @property
+    def pairs(self) -> int:
+        """The pairs of a request: of its answers and the unsafe one, any two."""
+        return (self.answers + 1) * self.answers // 2
+
+
+class CorrectionsSpec(MadeSpec):
+    """Synthetic course corrections (C2-Syn, arXiv 2407.16637).
+
+    Of each request: a direct answer, and the continuations of an unsafe answer that is
+    broken off at several places, each time by a trigger. Earlier corrections are
+    preferred to later ones, a direct answer to all, and all to the unsafe one.
+
+    Attributes:
+        requests: what it is asked.
+        beams: the paper's diverse beams, which no engine of ours has.
+        shards: parts that it is asked in; memory is that of one of them.
+    """
+
+    requests: RequestsSpec
+    beams: BeamsSpec | None = None
+    shards: Positive = 1
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> "CorrectionsSpec":
+        if self.beams is not None:
+            raise ValueError(NO_BEAMS)
+        if self.decode.samples != 1:
+            raise ValueError(
+                f"`samples` is {self.decode.samples}: a correction is one answer, so"
+                " remove it"
+            )
+        return self
+
+    def pools(self, name: str) -> list[str]:
+        """The parts of the prompts; the whole where there is one."""
+        if self.shards == 1:
+            return [name]
+        return [f"{name}/part{number}" for number in range(1, self.shards + 1)]

@@ -1,0 +1,229 @@
+"""What a model is asked so that course corrections can be made (C2-Syn).
+
+Xu et al. 2024, arXiv 2407.16637. Takes comparisons (PKU-SafeRLHF); of each question
+with a long unsafe answer gives the bare request, and the request with that answer
+broken off at several places: an opener, the answer up to a punctuation mark, and a
+trigger after which the model goes on. Requests are taken in the file's order, and every
+one that is not is counted by its reason.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_manifest, write_table
+from safegrid.config.data import SourceSpec
+from safegrid.config.made import RequestsSpec
+from safegrid.data import pku
+from safegrid.data.triggers import TRIGGERS
+from safegrid.errors import DataError
+from safegrid.openers import OPENERS
+from safegrid.problems import Problems
+from safegrid.records import PROMPT
+from safegrid.streams import Row, write_stream
+
+log = logging.getLogger(__name__)
+
+# What the released code breaks an answer at.
+MARKS = frozenset(',.!:;?-"(){}[]')
+
+Lost = Literal[
+    "checksum_mismatch",
+    "no_question_word",
+    "no_unsafe_answer",
+    "short_unsafe_answer",
+    "few_marks",
+    "duplicate",
+    "over_limit",
+]
+
+
+class Request(NamedTuple):
+    """A request with the unsafe answer that is to be broken off.
+
+    Attributes:
+        name: by what both say, so that it is the same wherever the row stands.
+    """
+
+    name: str
+    text: str
+    harmful: str
+
+
+def prepare_corrections(
+    name: str,
+    spec: RequestsSpec,
+    source: SourceSpec,
+    seed: int,
+    file: Path,
+    out: Path,
+) -> None:
+    """Write what a model is asked, `spec.answers` prompts for each request.
+
+    Args:
+        name: the dataset's.
+        spec: which requests, and how their answers are broken off.
+        source: the registry's entry of `spec.source`.
+        seed: of the dataset; rules openers, triggers and places.
+        file: the raw file that `spec.file` names.
+        out: rows of PROMPT, those of a request beside each other and of one cluster;
+            categories `SR` (the direct answer) and `SYN1`, `SYN2` ... `reference` of
+            the first holds the whole unsafe answer.
+
+    Raises:
+        DataError: the file is broken, or no row of it is such a request.
+    """
+    problems = Problems(file)
+    lost: Counter[Lost] = Counter()
+
+    def facts(rows: int) -> dict[str, object]:
+        problems.raise_any()
+        if not rows:
+            raise DataError(
+                f"{file}: none of its {lost.total()} rows is a question with an unsafe"
+                f" answer to be broken off: {dict(lost)}; nothing was written"
+            )
+        log.info("%s: %d requests, dropped %s", name, rows // spec.answers, dict(lost))
+        return manifest(
+            "prepare",
+            {"file": file},
+            {
+                "name": name,
+                "spec": spec.model_dump(mode="json"),
+                "seed": seed,
+                "format": source.format,
+            },
+            rows=rows,
+            dropped={why: n * spec.answers for why, n in sorted(lost.items())},
+            requests={
+                "kept": rows // spec.answers,
+                "dropped": dict(sorted(lost.items())),
+            },
+        )
+
+    requests = read_requests(spec, file, problems, lost)
+    rows = (row for one in requests for row in asked(name, spec, seed, one))
+    write_stream(out, rows, PROMPT, facts)
+
+
+def cut_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
+    """Write one of several parts of a file of prompts, requests whole.
+
+    Args:
+        prompts: what `prepare_corrections` wrote.
+        shards: how many parts there are.
+        part: which one, from 1.
+        out: rows of PROMPT.
+
+    Raises:
+        DataError: there are fewer requests than parts.
+    """
+    facts = read_manifest(prompts)
+    requests = facts["requests"]["kept"]
+    if requests < shards:
+        raise DataError(
+            f"{prompts}: {requests} requests cannot be asked in {shards} parts; lower"
+            " `shards` of the dataset"
+        )
+    each = facts["rows"] // requests
+    first, last = (requests * place // shards for place in (part - 1, part))
+    frame = pl.scan_parquet(prompts).slice(first * each, (last - first) * each)
+    found = manifest(
+        "prepare",
+        {"prompts": prompts},
+        {"shards": shards, "part": part},
+        rows=(last - first) * each,
+    )
+    write_table(out, frame.collect(), PROMPT, found)
+
+
+def read_requests(
+    spec: RequestsSpec, file: Path, problems: Problems, lost: Counter[Lost]
+) -> Iterator[Request]:
+    """Give the requests of a file; others are counted in `lost`."""
+    seen: set[str] = set()
+    for row in pku.read(file, problems):
+        found = find(spec, row)
+        if isinstance(found, str):
+            lost[found] += 1
+        elif found.name in seen:
+            lost["duplicate"] += 1
+        elif spec.limit is not None and len(seen) == spec.limit:
+            lost["over_limit"] += 1
+        else:
+            seen.add(found.name)
+            yield found
+
+
+def find(spec: RequestsSpec, row: pku.Comparison) -> Request | Lost:
+    """Return the request that a row makes, or why it makes none."""
+    if not row.intact:
+        return "checksum_mismatch"
+    if not any(word in row.prompt for word in spec.words):
+        return "no_question_word"
+    pairs = zip(row.responses, row.safe, strict=True)
+    unsafe = [text for text, safe in pairs if not safe]
+    if not unsafe:
+        return "no_unsafe_answer"
+    long = [text for text in unsafe if len(text.split()) > spec.min_words]
+    if not long:
+        return "short_unsafe_answer"
+    if len(ends(long[0])) < spec.cuts:
+        return "few_marks"
+    return Request(_digest(row.prompt, long[0]).hex()[:16], row.prompt, long[0])
+
+
+def ends(text: str) -> list[int]:
+    """Return the places right behind a text's punctuation marks."""
+    return [place for place, char in enumerate(text, start=1) if char in MARKS]
+
+
+def broken(text: str, cuts: int, draw: int) -> list[str]:
+    """Return the beginnings of a text that end at every n-th of its t marks.
+
+    n is t // cuts or one less, but not 0, as `draw` has it: even or odd.
+    """
+    places = ends(text)
+    most = len(places) // cuts
+    step = max(1, most - draw % 2)
+    return [text[: places[step * number - 1]].lstrip() for number in range(1, cuts + 1)]
+
+
+def asked(name: str, spec: RequestsSpec, seed: int, request: Request) -> list[Row]:
+    """Return the rows of PROMPT of one request, the direct answer's first."""
+
+    def draw(what: str) -> int:
+        digest = _digest(str(seed), request.name, what)
+        return int.from_bytes(digest[:8])
+
+    openers = OPENERS[spec.openers]
+    beginnings = broken(request.harmful, spec.cuts, draw("step"))
+    direct = {"category": "SR", "reference": request.harmful}
+    rows = [_row(name, request, "safe", direct)]
+    for number, beginning in enumerate(beginnings, start=1):
+        opener = openers[draw(f"opener {number}") % len(openers)]
+        trigger = TRIGGERS[draw(f"trigger {number}") % len(TRIGGERS)]
+        prefill = f"{opener} {beginning} {trigger}"
+        cut = {"category": f"SYN{number}", "prefill": prefill}
+        rows.append(_row(name, request, f"syn{number}", cut))
+    return rows
+
+
+def _row(name: str, request: Request, kind: str, fields: Row) -> Row:
+    return {
+        **dict.fromkeys(PROMPT),
+        "prompt_id": f"{request.name}-{kind}",
+        "benchmark": name,
+        "prompt": [{"role": "user", "content": request.text}],
+        "cluster": request.name,
+        **fields,
+    }
+
+
+def _digest(*parts: str) -> bytes:
+    return sha256("\0".join(parts).encode()).digest()

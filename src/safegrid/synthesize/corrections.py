@@ -1,0 +1,229 @@
+"""Course corrections, ranked by how early they come (C2-Syn).
+
+Xu et al. 2024, arXiv 2407.16637. Takes what a model was asked and what it answered;
+gives preference pairs. Of each request there is a direct answer (SR), several unsafe
+beginnings that the model broke off (SYN1 the earliest), and the whole unsafe answer
+(FHR), and SR > SYN1 > SYN2 > ... > FHR. Answers belong to prompts by id, never by
+their place.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, groupby
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from safegrid.artifacts import manifest, read_manifest, read_table
+from safegrid.config.made import CorrectionsSpec
+from safegrid.errors import DataError
+from safegrid.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.spent import UntimedError, keep, per_thousand, recorded, total_records
+from safegrid.streams import Row, write_stream
+
+log = logging.getLogger(__name__)
+
+DIRECT, HARMFUL = "SR", "FHR"
+# With these a word may begin.
+OPENING = tuple('"(“')
+
+Lost = Literal["no_answer", "empty_answer"]
+# An answer by its rank's name, best first.
+Ladder = dict[str, str]
+
+
+class Asked(NamedTuple):
+    """What a model was asked for one request, with its answers, by rank's name."""
+
+    row: str
+    text: str
+    harmful: str
+    prefills: dict[str, str]
+    answers: dict[str, Row]
+
+
+class Counts:
+    """What is counted while rows are written."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.lost: Counter[Lost] = Counter()
+        self.cut = 0
+        self.tokens = Counter[str]()
+
+    def add(self, asked: Asked, ladder: Ladder | Lost) -> None:
+        """Count a request, kept or lost, and the tokens of its answers."""
+        for answer in asked.answers.values():
+            self.tokens["read"] += answer["n_prompt_tokens"]
+            self.tokens["written"] += answer["n_tokens"]
+        if isinstance(ladder, str):
+            self.lost[ladder] += 1
+            return
+        self.requests += 1
+        self.cut += sum(a["finish"] == "length" for a in asked.answers.values())
+
+
+def corrections(
+    name: str,
+    spec: CorrectionsSpec,
+    prompts: list[Path],
+    responses: list[Path],
+    out: Path,
+) -> None:
+    """Write `spec.requests.pairs` preference pairs for each request that was answered.
+
+    A request is dropped whole where one of its answers is missing (`no_answer`) or has
+    no words (`empty_answer`): the others alone would be another ranking. Answers that
+    were cut at `max_new_tokens` stay, and are counted.
+
+    Args:
+        name: the dataset's.
+        spec: what was asked.
+        prompts: the parts of the pool, rows of PROMPT.
+        responses: the answers to each of them, rows of RESPONSE.
+        out: rows of PREFERENCE in the order of the prompts; `category` names the two
+            ranks, as `SR>SYN1`.
+
+    Raises:
+        DataError: prompts and answers do not belong together, parts were answered by
+            different engines, or no request is left.
+    """
+    engine = _engine(responses)
+    asked = spec.requests
+    ranks = [DIRECT, *(f"SYN{number}" for number in range(1, asked.answers))]
+    counts = Counts()
+
+    def facts(rows: int) -> dict[str, Any]:
+        if not rows:
+            raise DataError(
+                f"{responses[0]}: no request has all its answers: {dict(counts.lost)}"
+            )
+        lost = dict(sorted(counts.lost.items()))
+        return manifest(
+            "synthesize",
+            {"prompts": prompts, "responses": responses},
+            {"name": name, "spec": spec.model_dump(mode="json")},
+            rows=rows,
+            dropped={why: n * asked.pairs for why, n in lost.items()},
+            requests={"kept": counts.requests, "dropped": lost},
+            cut=counts.cut,
+            tokens=dict(counts.tokens),
+            answered_by=engine,
+        )
+
+    parts = zip(prompts, responses, strict=True)
+    requests = (one for part in parts for one in _requests(ranks, *part))
+    write_stream(out, _rows(name, requests, counts), PREFERENCE, facts)
+    log.info("%s: %d requests, dropped %s", name, counts.requests, dict(counts.lost))
+    _tell_cost(responses, engine, counts.requests + counts.lost.total(), out)
+
+
+def climb(asked: Asked) -> Ladder | Lost:
+    """Return a request's answers from best to worst, or why it has none."""
+    if any(answer["finish"] == "error" for answer in asked.answers.values()):
+        return "no_answer"
+    if not all(answer["text"].strip() for answer in asked.answers.values()):
+        return "empty_answer"
+    ladder = {
+        rank: joined(asked.prefills[rank], answer["text"])
+        for rank, answer in asked.answers.items()
+    }
+    return {**ladder, HARMFUL: asked.harmful}
+
+
+def joined(prefill: str, text: str) -> str:
+    """Return a beginning with its continuation.
+
+    Some tokenizers write no space before the first word that they decode. A trigger
+    ends in a whole word, so a word that follows is one of its own.
+    """
+    gap = " " if prefill and (text[:1].isalnum() or text[:1] in OPENING) else ""
+    return (prefill + gap + text).strip()
+
+
+def pairs(ladder: Ladder) -> Iterator[tuple[str, str]]:
+    """Give the names of every two ranks, the better one first."""
+    return combinations(ladder, 2)
+
+
+def _rows(name: str, requests: Iterator[Asked], counts: Counts) -> Iterator[Row]:
+    for asked in requests:
+        ladder = climb(asked)
+        counts.add(asked, ladder)
+        if isinstance(ladder, str):
+            continue
+        number = counts.requests + counts.lost.total()
+        for better, worse in pairs(ladder):
+            yield {
+                "pair_id": f"{name}-{asked.row}-{better}-{worse}",
+                "prompt": asked.text,
+                "chosen": ladder[better],
+                "rejected": ladder[worse],
+                "category": f"{better}>{worse}",
+                "source": name,
+                "source_row": number,
+            }
+
+
+def _requests(ranks: Sequence[str], prompts: Path, responses: Path) -> Iterator[Asked]:
+    """Give the requests of one part; memory holds its answers and no other's."""
+    asked = read_table(prompts, PROMPT)
+    answers = {row["prompt_id"]: row for row in _named(responses)}
+    if set(asked["prompt_id"]) != set(answers):
+        odd = min(set(asked["prompt_id"]) ^ set(answers))
+        raise DataError(
+            f"{responses}: not one answer to each prompt of {prompts}, see {odd}. One"
+            " of the two files is stale: delete it and rebuild it"
+        )
+    rows = asked.iter_rows(named=True)
+    for row, group in groupby(rows, key=lambda one: one["cluster"]):
+        own = {one["category"]: one for one in group}
+        if set(own) != set(ranks):
+            raise DataError(
+                f"{prompts}: request {row} was asked for {', '.join(sorted(own))};"
+                f" expected {', '.join(ranks)}. Delete the file and rebuild it"
+            )
+        yield Asked(
+            row,
+            own[DIRECT]["prompt"][-1]["content"],
+            own[DIRECT]["reference"],
+            {rank: own[rank]["prefill"] or "" for rank in ranks},
+            {rank: answers[own[rank]["prompt_id"]] for rank in ranks},
+        )
+
+
+def _named(responses: Path) -> Iterator[Row]:
+    frame = read_table(responses, RESPONSE)
+    if frame["prompt_id"].is_duplicated().any():
+        raise DataError(f"{responses}: a prompt has two answers; rebuild the file")
+    return frame.iter_rows(named=True)
+
+
+def _engine(responses: Sequence[Path]) -> Mapping[str, str]:
+    """Return who answered all parts.
+
+    Raises:
+        DataError: it was not one and the same.
+    """
+    first, *others = (read_manifest(path)["engine"] for path in responses)
+    for path, other in zip(responses[1:], others, strict=True):
+        if other != first:
+            raise DataError(
+                f"{path}: another engine answered it than {responses[0]}; a dataset is"
+                " made by one. Delete the answers of one of them and run again"
+            )
+    found: Mapping[str, str] = first
+    return found
+
+
+def _tell_cost(
+    responses: Sequence[Path], engine: Mapping[str, str], requests: int, out: Path
+) -> None:
+    """Say what the answers took, and keep it beside the logs."""
+    try:
+        record = total_records(recorded(path, engine) for path in responses)
+    except UntimedError as error:
+        log.info("what 1000 requests cost is not known: %s", error)
+        return
+    keep(out, record)
+    log.info(per_thousand(record, requests))

@@ -1,0 +1,155 @@
+"""Datasets of course corrections in the graph of a study: files, parts, checks."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell, Model
+from safegrid.study import Study
+from safegrid.upstreams import Upstreams
+
+ROOT = Path(__file__).parents[3] / "config"
+
+
+def corrected(**changes):
+    made = {
+        "recipe": "none",
+        "decode": {"max_new_tokens": 16},
+        "requests": {"source": "c2-eval", "file": "test", "limit": 20},
+    }
+    return {"corrections": {**made, **changes}, "max_length": 160}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load study tiny with corrections that every kind of method is trained on."""
+    shutil.copytree(ROOT, tmp_path / "config")
+    path = tmp_path / "config/studies/tiny.yaml"
+
+    def _load(change=lambda entry: None):
+        entry = yaml.safe_load((ROOT / "studies/tiny.yaml").read_text())
+        entry["seeds"] = [0, 1]
+        entry["datasets"]["c2"] = corrected(shards=2)
+        entry["recipes"] |= {
+            f"c2_{method}": {"method": method, "dataset": "c2"}
+            for method in ("dpo", "kto", "orpo")
+        }
+        change(entry)
+        path.write_text(yaml.safe_dump(entry))
+        return Study(load_config(tmp_path / "config", "tiny"))
+
+    return _load
+
+
+def test_parts_are_asked_of_the_maker_and_the_whole_of_nobody(load):
+    study, base = load(), Model("tiny-base", "none", 0)
+    cells = [Cell(base, "c2/part1"), Cell(base, "c2/part2")]
+    assert study.pool_cells() == cells
+    assert study.made_from("c2", "tiny-base", 0) == cells
+    assert [study.responses(cell) for cell in cells] == [
+        f"results/tiny/responses/tiny-base/none/seed0/c2/part{n}.parquet"
+        for n in (1, 2)
+    ]
+    assert {study.responses(cell) for cell in cells} <= set(study.model_answers(base))
+    assert study.verdicts(cells[0]) == []
+    assert set(study.pools) == {"c2/part1", "c2/part2"}
+    assert not set(study.pools) & set(study.with_prompts)
+
+    def whole(entry):
+        entry["datasets"]["c2"]["corrections"]["shards"] = 1
+
+    assert load(whole).pool_cells() == [Cell(base, "c2")]
+
+
+def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
+    study = load()
+    for method in ("dpo", "kto", "orpo"):
+        for seed in (0, 1):
+            model = Model("tiny-base", f"c2_{method}", seed)
+            assert study.rows_name(model) == "c2/seed0"
+            pairs = "results/tiny/pairs/tiny-base/c2/seed0.parquet"
+            assert study.pairs(model) == pairs
+    folder = "results/tiny/reference/tiny-base/none/seed0/c2"
+    dpo, kto = (Model("tiny-base", f"c2_{m}", 1) for m in ("dpo", "kto"))
+    assert study.reference(dpo) == [f"{folder}/seed0.parquet"]
+    (mismatched,) = study.kto_reference(kto)
+    assert mismatched.startswith(f"{folder}/seed0.kto-")
+    assert not study.reference(Model("tiny-base", "c2_orpo", 1))
+
+
+def test_a_recipe_that_starts_elsewhere_has_its_own_reference_of_the_same_rows(load):
+    def started(entry):
+        entry["recipes"]["c2_dpo"]["start"] = "dpo"
+
+    study = load(started)
+    (file,) = study.reference(Model("tiny-base", "c2_dpo", 1))
+    # The start model is of seed 1, the maker of seed 0.
+    assert file == "results/tiny/reference/tiny-base/dpo/seed1/c2/seed0.parquet"
+
+
+def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
+    def two(entry):
+        entry["bases"] = ["tiny-base", "mini-base"]
+        entry["datasets"]["c2"] = corrected(base="tiny-base", recipe="dpo", seed=1)
+
+    study = load(two)
+    model = Model("mini-base", "c2_dpo", 0)
+    assert study.maker("c2", "mini-base", 0) == Model("tiny-base", "dpo", 1)
+    assert study.pairs(model) == "results/tiny/pairs/mini-base/c2/seed1.parquet"
+    made = study.dataset("mini-base", study.rows_name(model))
+    assert made == "results/tiny/made/tiny-base/c2/seed1.parquet"
+    assert study.pool_cells() == [Cell(Model("tiny-base", "dpo", 1), "c2")]
+
+
+def test_the_file_of_its_requests_is_fetched(load):
+    items = {i.name: i for i in Upstreams(load(), None).items if i.kind == "source"}
+    assert items["c2-eval"].files == ("eval/test.jsonl",)
+
+
+def put(**changes):
+    return lambda entry: entry["datasets"]["c2"]["corrections"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put(recipe="c2_dpo"), r"recipes\.c2_dpo\.start.*its rows are made by it"),
+        (put(recipe="dppo"), r"corrections\.recipe.*got 'dppo'.*did you mean 'dpo'"),
+        (
+            put(base="mini-base"),
+            r"corrections\.base.*got 'mini-base', no base of the study of that name",
+        ),
+        (
+            put(requests={"source": "c2-evil"}),
+            r"corrections\.requests\.source.*did you mean 'c2-eval'",
+        ),
+        (
+            put(requests={"source": "c2-eval", "file": "tset"}),
+            r"corrections\.requests\.file.*did you mean 'test'",
+        ),
+        (
+            put(requests={"source": "tiny-xstest", "file": "xstest"}),
+            r"'tiny-xstest' is of format 'xstest'; unsafe answers are taken from",
+        ),
+        (put(beams={}), r"corrections.*no engine searches in diverse beams"),
+        (
+            put(decode={"max_new_tokens": 8, "samples": 2}),
+            r"`samples` is 2: a correction is one answer",
+        ),
+        (
+            lambda e: e["datasets"]["c2"].update(limit=10),
+            r"datasets\.c2.*rows that a model makes know no limit",
+        ),
+        (
+            lambda e: e["datasets"].update(alert=corrected()),
+            r"datasets\.alert\.corrections.*a benchmark has this name",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
+    with pytest.raises(ConfigError, match=said):
+        load(change)

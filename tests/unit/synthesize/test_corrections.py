@@ -1,0 +1,190 @@
+"""Course corrections: the ranking, its pairs, what is dropped, and what is refused."""
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.config.made import CorrectionsSpec
+from safegrid.errors import DataError
+from safegrid.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.synthesize.corrections import corrections, joined
+
+SPEC = CorrectionsSpec(
+    recipe="none", decode={"max_new_tokens": 8}, requests={"source": "s"}
+)
+KINDS = {"safe": "SR", **{f"syn{n}": f"SYN{n}" for n in (1, 2, 3, 4)}}
+ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
+
+
+def asked(request):
+    return [
+        {
+            **dict.fromkeys(PROMPT),
+            "prompt_id": f"{request}-{kind}",
+            "prompt": [{"role": "user", "content": f"ask {request}"}],
+            "prefill": None if kind == "safe" else f"begin {kind} because",
+            "category": rank,
+            "cluster": request,
+            "reference": f"harm {request}" if kind == "safe" else None,
+        }
+        for kind, rank in KINDS.items()
+    ]
+
+
+def answered(request):
+    return [
+        {
+            "prompt_id": f"{request}-{kind}",
+            "sample": 0,
+            "text": f"answer {request} {kind}",
+            "n_prompt_tokens": 4,
+            "n_tokens": 3,
+            "finish": "eos",
+            "decode": "d",
+        }
+        for kind in KINDS
+    ]
+
+
+@pytest.fixture
+def rank(tmp_path):
+    """Rank parts of requests; answers may be changed before they are written."""
+
+    def _rank(parts, change=lambda answers: None, engines=None, out="out.parquet"):
+        files = {"prompts": [], "responses": []}
+        for number, requests in enumerate(parts):
+            tables = {
+                "prompts": ([r for one in requests for r in asked(one)], PROMPT),
+                "responses": ([r for one in requests for r in answered(one)], RESPONSE),
+            }
+            change(tables["responses"][0])
+            for name, (rows, schema) in tables.items():
+                path = tmp_path / f"{name}{number}.parquet"
+                engine = (engines or {}).get(number, ENGINE)
+                facts = manifest("generate", {}, {}, engine=engine)
+                write_table(path, pl.DataFrame(rows, schema=schema), schema, facts)
+                files[name].append(path)
+        path = tmp_path / out
+        corrections("c2", SPEC, **files, out=path)
+        return read_table(path, PREFERENCE), read_manifest(path)
+
+    return _rank
+
+
+def test_a_request_gives_these_fifteen_pairs_in_this_order(rank):
+    frame, facts = rank([["a"]])
+    assert frame["category"].to_list() == [
+        "SR>SYN1",
+        "SR>SYN2",
+        "SR>SYN3",
+        "SR>SYN4",
+        "SR>FHR",
+        "SYN1>SYN2",
+        "SYN1>SYN3",
+        "SYN1>SYN4",
+        "SYN1>FHR",
+        "SYN2>SYN3",
+        "SYN2>SYN4",
+        "SYN2>FHR",
+        "SYN3>SYN4",
+        "SYN3>FHR",
+        "SYN4>FHR",
+    ]
+    texts = {
+        "SR": "answer a safe",
+        **{f"SYN{n}": f"begin syn{n} because answer a syn{n}" for n in (1, 2, 3, 4)},
+        "FHR": "harm a",
+    }
+    for name, chosen, rejected in frame["category", "chosen", "rejected"].rows():
+        better, worse = name.split(">")
+        assert (chosen, rejected) == (texts[better], texts[worse])
+    assert set(frame["prompt"]) == {"ask a"}
+    assert frame["pair_id"].to_list()[:2] == ["c2-a-SR-SYN1", "c2-a-SR-SYN2"]
+    assert facts["tokens"] == {"read": 20, "written": 15}
+
+
+def test_of_n_requests_there_are_fifteen_n_pairs(rank):
+    # Six answers, any two of them: 6 * 5 / 2; of 50,000 requests 750,000 pairs.
+    assert SPEC.requests.pairs == 15
+    assert 50_000 * SPEC.requests.pairs == 750_000
+    frame, facts = rank([["a", "b", "c"], ["d", "e"]])
+    assert len(frame) == facts["rows"] == 75
+    assert frame["pair_id"].n_unique() == 75
+    by_prompt = frame["prompt"].value_counts(sort=True)["count"].to_list()
+    assert by_prompt == [15] * 5
+    assert facts["requests"] == {"kept": 5, "dropped": {}}
+
+
+def test_neither_the_order_of_answers_nor_the_parts_change_a_row(rank):
+    names = ["a", "b", "c", "d"]
+    whole = rank([names])[0]
+    assert rank([names], lambda answers: answers.reverse())[0].equals(whole)
+    assert rank([names[:1], names[1:]])[0].equals(whole)
+
+
+def test_equal_answers_give_equal_files(rank, tmp_path):
+    rank([["a", "b"]], out="one.parquet")
+    rank([["a", "b"]], out="other.parquet")
+    one, other = (tmp_path / f"{name}.parquet" for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_request_without_one_of_its_answers_is_dropped_whole(rank):
+    def spoil(answers):
+        answers[1] |= {"text": "", "finish": "error"}
+        answers[8] |= {"text": " \n"}
+        answers[10] |= {"finish": "length"}
+
+    frame, facts = rank([["a", "b", "c"]], spoil)
+    assert set(frame["prompt"]) == {"ask c"}
+    assert facts["requests"] == {
+        "kept": 1,
+        "dropped": {"empty_answer": 1, "no_answer": 1},
+    }
+    # In pairs, fifteen a request.
+    assert facts["dropped"] == {"empty_answer": 15, "no_answer": 15}
+    assert facts["cut"] == 1
+
+
+def test_where_no_request_is_answered_nothing_is_written(rank, tmp_path):
+    def empty(answers):
+        for answer in answers:
+            answer["text"] = ""
+
+    with pytest.raises(DataError, match=r"no request has all.*'empty_answer': 1"):
+        rank([["a"]], empty)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda a: a.pop(), "not one answer to each prompt of .* see a-syn4"),
+        (lambda a: a[0].update(prompt_id="z"), "not one answer to each prompt"),
+        (lambda a: a.append(a[0] | {"sample": 1}), "a prompt has two answers"),
+    ],
+)
+def test_answers_of_other_prompts_are_refused(rank, change, said):
+    with pytest.raises(DataError, match=said):
+        rank([["a"]], change)
+
+
+def test_parts_of_two_engines_are_refused(rank):
+    with pytest.raises(DataError, match="another engine answered it"):
+        rank([["a"], ["b"]], engines={1: ENGINE | {"version": "2"}})
+
+
+@pytest.mark.parametrize(
+    ("prefill", "text", "whole"),
+    [
+        # A decoder that writes no space before its first word, and one that does.
+        ("I stop, because", "it harms.", "I stop, because it harms."),
+        ("I stop, because", " it harms.", "I stop, because it harms."),
+        ("I stop, because", '"it" harms.', 'I stop, because "it" harms.'),
+        ("I stop, because", ", well", "I stop, because, well"),
+        ("I stop:", "\n1. harm", "I stop:\n1. harm"),
+        ("", " No.", "No."),
+    ],
+)
+def test_a_word_that_follows_a_trigger_is_one_of_its_own(prefill, text, whole):
+    assert joined(prefill, text) == whole
