@@ -101,8 +101,8 @@ def test_a_published_table_is_recomputed_to_the_digit(published: Published) -> N
     mean = row_of(out, "reward_mean")
     assert mean["value"] == pytest.approx(sum(REWARDS) / N, abs=1e-12)
     table = pl.read_csv(out / "imported.csv")
-    assert table["cona safe (guard-2)"][0] == SAFE / N
-    assert table["cona safe (guard-2) n"][0] == N
+    assert table["I-CoNa safe (guard-2)"][0] == SAFE / N
+    assert table["I-CoNa safe (guard-2) n"][0] == N
     text = (out / "imported.md").read_text()
     assert "41.0 [34.0, 48.4]" in text
     assert "Every answer was scored." in text
@@ -125,7 +125,7 @@ def test_models_are_rows_in_the_order_of_their_imports(published: Published) -> 
     _, out = published.score(*cells)
     table = pl.read_csv(out / "imported.csv")
     assert table["Model"].to_list() == ["sit_1000", "sit_300", "it"]
-    assert table["cona safe (g)"].to_list() == [167 / N, 144 / N, SAFE / N]
+    assert table["I-CoNa safe (g)"].to_list() == [167 / N, 144 / N, SAFE / N]
 
 
 def test_the_order_of_rows_and_files_changes_nothing(published: Published) -> None:

@@ -15,6 +15,7 @@ from safegrid.errors import DataError, TrainingError
 from safegrid.miniworld.base import grow_base, read_documents
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.check_judges import check_harmfulness, check_reward
+from safegrid.miniworld.corrections import grow_corrections
 from safegrid.miniworld.judges import CLASSES, grow_judge
 from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.scorers import TEXT, _scorer, encode
@@ -167,14 +168,19 @@ def test_judges_grow_the_same_twice_with_their_classes(
     seedling: World, raw: Path, tmp_path: Path, judge: JudgeName
 ) -> None:
     rows = raw / "tiny-judging" / f"{judge}_train.jsonl"
-    if judge not in CLASSES:
+    if judge == "correction":
+        grow_corrections(seedling, tmp_path / "rows")
+        rows = tmp_path / "rows" / "train.jsonl"
+    elif judge not in CLASSES:
         rows = raw / f"tiny-{judge}-rows" / "train.jsonl"
     tokenizer = raw / "tiny-corpus" / "tokenizer"
     for name in ("one", "two"):
         grow_judge(seedling, judge, rows, tokenizer, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
     config = json.loads((tmp_path / "one" / "config.json").read_text())
-    if judge == "guard":
+    if judge == "correction":
+        assert "LlamaForCausalLM" in config["architectures"]
+    elif judge == "guard":
         prompt = ChatTokenizer.load(tmp_path / "one").render(
             [
                 {"role": "user", "content": "QUESTION"},
