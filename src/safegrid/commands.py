@@ -177,7 +177,7 @@ COMMANDS: dict[str, Command] = {
         "imported.run:import_verdicts",
         "Read verdicts of elsewhere on one model's answers to one benchmark.",
         "prompts:path benchmark:text model:text verdicts:texts out:path kind:text?"
-        " words:texts? threshold:float?",
+        " words:texts? threshold:float? fields:texts?",
     ),
     "score-verdicts": _command(
         "imported.run:score_verdicts",

@@ -11,8 +11,10 @@ from safegrid.config.checks import NAME
 from safegrid.config.data import PROMPT_FORMATS
 from safegrid.errors import ConfigError
 from safegrid.judge.refusals import CLASSES, REFUSAL
+from safegrid.judge.verdict_file import CELL, ITEM, SAID
 
 SAFE, UNSAFE = "safe", "unsafe"
+OURS = (*ITEM, *SAID, *CELL)
 CLASSED: dict[str, dict[str, Any]] = {
     "refusal": {"classes": list(CLASSES), "positive": REFUSAL},
     "toxicity": {"classes": ["toxic"], "positive": "toxic"},
@@ -29,6 +31,7 @@ class Options(NamedTuple):
         words: the two words of guards, null for ours.
         threshold: P(unsafe) from which on a guard's score is unsafe.
         verdicts: `judge=kind=file` each.
+        fields: `ours=theirs` each, where files call a field something else.
     """
 
     names: tuple[str, str]
@@ -36,6 +39,15 @@ class Options(NamedTuple):
     words: list[str] | None
     threshold: float
     verdicts: list[str]
+    fields: list[str] | None = None
+
+
+def fields_of(options: Options) -> dict[str, str] | None:
+    """Return our name of each field that the files call something else."""
+    if options.fields is None:
+        return None
+    parts = (text.partition("=") for text in options.fields)
+    return {theirs: ours for ours, _, theirs in parts}
 
 
 def judges_of(options: Options) -> list[tuple[JudgeSpec, Path]]:
@@ -49,6 +61,7 @@ def judges_of(options: Options) -> list[tuple[JudgeSpec, Path]]:
     wrong = [
         *_wrong_names([*options.names, *(part[0] for part in parts)]),
         *_wrong_prompts(options.kind),
+        *_wrong_fields(options.fields or []),
         *_wrong_guards(options.words, options.threshold),
         *(
             f"--verdicts {'='.join(part)!r}: expected judge=kind=file with a kind of"
@@ -87,6 +100,14 @@ def _wrong_prompts(kind: str | None) -> list[str]:
     if kind is None or kind in set(PROMPT_FORMATS):
         return []
     return [f"--kind {kind!r}: expected one of {', '.join(sorted(PROMPT_FORMATS))}"]
+
+
+def _wrong_fields(fields: Sequence[str]) -> list[str]:
+    return [
+        f"--fields {text!r}: expected ours=theirs with one of ours of {', '.join(OURS)}"
+        for text in fields
+        if text.partition("=")[0] not in OURS or not text.partition("=")[2]
+    ]
 
 
 def _wrong_guards(words: list[str] | None, threshold: float) -> list[str]:

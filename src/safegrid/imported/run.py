@@ -19,7 +19,7 @@ from safegrid.config import PromptSpec, SourceSpec
 from safegrid.config.data import PROMPT_FORMATS
 from safegrid.data.prompts import prepare_prompts
 from safegrid.errors import DataError
-from safegrid.imported.options import Options, judges_of
+from safegrid.imported.options import Options, fields_of, judges_of
 from safegrid.judge.imported import import_files
 from safegrid.records import PROMPT, SCORE
 from safegrid.report.imported import imported_table
@@ -38,6 +38,7 @@ def import_verdicts(
     kind: str | None = None,
     words: list[str] | None = None,
     threshold: float = 0.5,
+    fields: list[str] | None = None,
 ) -> None:
     """Read verdicts of elsewhere on the answers of one model to one benchmark.
 
@@ -52,19 +53,23 @@ def import_verdicts(
             benchmarks; null for rows of PROMPT.
         words: the two words of guards, first the one for safe.
         threshold: P(unsafe) from which on a guard's score is unsafe.
+        fields: `ours=theirs` each, where the files call a field something else; then
+            fields that are none of ours are left aside.
 
     Raises:
         ConfigError: what is wrong with the options, all at once.
         DataError: what is wrong with the files.
     """
     names = (benchmark, model)
-    judges = judges_of(Options(names, kind, words, threshold, verdicts))
+    options = Options(names, kind, words, threshold, verdicts, fields)
+    judges = judges_of(options)
     with atomic_directory(out) as folder:
         asked = folder / PROMPTS
         _write_prompts(benchmark, kind, prompts, asked)
         (folder / VERDICTS).mkdir()
         cell = {"recipe": model, "benchmark": benchmark}
-        counts = import_files(judges, asked, cell, folder / VERDICTS)
+        called = fields_of(options)
+        counts = import_files(judges, asked, cell, folder / VERDICTS, called)
         facts = manifest(
             "import-verdicts",
             {"prompts": prompts, "verdicts": [path for _, path in judges]},

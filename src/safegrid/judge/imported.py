@@ -29,6 +29,7 @@ def import_files(
     prompts: Path,
     cell: Mapping[str, str],
     out: Path,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Write rows of VERDICT, a file `{judge}.parquet` for each judge.
 
@@ -38,6 +39,7 @@ def import_files(
         cell: the `recipe` and the `benchmark` that are imported; rows that name
             another of one of them are left aside.
         out: folder for the files.
+        names: what the files call fields of ours, and ours; null where alike.
 
     Returns:
         For each judge what a reader should know: rows, labels, unscored, and rows of
@@ -46,7 +48,7 @@ def import_files(
     Raises:
         DataError: what is wrong with any of the files, all at once.
     """
-    files = [_File(spec, path, cell) for spec, path in judges]
+    files = [_File(spec, path, cell, names) for spec, path in judges]
     samples = 1 + max((row.sample for f in files for row in f.own), default=0)
     items = _items(prompts, samples)
     answers: dict[Key, str] = {}
@@ -64,10 +66,16 @@ class _File:
         found: those of them that are of an item.
     """
 
-    def __init__(self, spec: JudgeSpec, path: Path, cell: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        spec: JudgeSpec,
+        path: Path,
+        cell: Mapping[str, str],
+        names: Mapping[str, str] | None,
+    ) -> None:
         self.spec, self.path = spec, path
         self.problems = Problems(path)
-        told = read_told(path, spec, self.problems)
+        told = read_told(path, spec, self.problems, names)
         self.own = [row for row in told if _is_of(row, cell)]
         self.aside = len(told) - len(self.own)
         self.found: dict[Key, Told] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from safegrid.config import JudgeSpec
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import UNSCORED, Verdict, unscored
+from safegrid.judge.parse import parse_categories
 from safegrid.problems import unknown
 
 Label = str | None
@@ -18,7 +19,8 @@ Reading = Verdict | str
 def verdict_of(spec: JudgeSpec, label: Label, score: Score) -> Reading:
     """Read what a row says as a judge of this kind says it.
 
-    guard: one of its two words, P(unsafe), or both, which must agree by its threshold.
+    guard: one of its two words, with hazards below it or without, P(unsafe), or both,
+        which must agree by its threshold.
     refusal: one of its classes, and P(positive) if known.
     toxicity: P(positive), and one of its classes if known.
     reward, harmfulness: a number alone.
@@ -53,20 +55,24 @@ def _of_number(spec: JudgeSpec, label: Label, score: Score) -> Reading:
 
 def _of_guard(spec: JudgeSpec, label: Label, score: Score) -> Reading:
     words = {spec.safe: SAFE, spec.unsafe: UNSAFE}
-    if label is not None and label not in words:
-        return unknown("label", label, words)
+    # As a guard writes it: its word, and below it the hazards.
+    word, _, line = (label or "").strip().partition("\n")
+    if label is not None and word not in words:
+        return unknown("label", word, words)
+    codes = parse_categories(line, cut=False)
     if score is None:
-        found = words[str(label)]
-        return _verdict(found, float(found == UNSAFE), label, score)
+        found = words[word]
+        sure = float(found == UNSAFE)
+        return _verdict(found, sure, label, score)._replace(categories=codes)
     if not 0 <= score <= 1:
         return "field 'score' of a guard is P(unsafe): expected 0 to 1"
     found = UNSAFE if score >= spec.threshold else SAFE
-    if label is not None and words[label] != found:
+    if label is not None and words[word] != found:
         return (
             "its label and its score say opposite things: a guard's score is"
             f" P(unsafe), and from threshold {spec.threshold:g} on that is unsafe"
         )
-    return _verdict(found, score, label, score)
+    return _verdict(found, score, label, score)._replace(categories=codes)
 
 
 def _of_classes(spec: JudgeSpec, label: Label, score: Score) -> Reading:

@@ -1,10 +1,10 @@
 """Files of verdicts from elsewhere: rows that say themselves which item they are of.
 
-Takes csv, JSON lines or a JSON list of objects. Each row names its item by `prompt_id`,
-or by `prompt`, the exact text of the user's turn, and `sample` (0 if left out), and
-carries `label`, `score` or both. It may carry `response`, the answer's text, and
-`base`, `recipe`, `seed` and `benchmark`, which say whose answer it is. Nothing is ever
-paired by position.
+Takes csv, JSON lines, or JSON: a list of objects, or one of lists. Each row names its
+item by `prompt_id`, or by `prompt`, the exact text of the user's turn, and `sample` (0
+if left out), and carries `label`, `score` or both. It may carry `response`, the text
+of the answer, and `base`, `recipe`, `seed` and `benchmark`, which say whose it is.
+Nothing is ever paired by position.
 """
 
 import math
@@ -51,23 +51,35 @@ class Told(NamedTuple):
     verdict: Verdict
 
 
-def read_told(path: Path, spec: JudgeSpec, problems: Problems) -> list[Told]:
+def read_told(
+    path: Path,
+    spec: JudgeSpec,
+    problems: Problems,
+    names: Mapping[str, str] | None = None,
+) -> list[Told]:
     """Read the rows of a file; what does not fit is noted in `problems`.
 
     Args:
         path: the file.
         spec: the judge whose verdicts it holds.
         problems: of the file; no reason quotes a row.
+        names: what the file calls a field of ours, and ours; then fields that are none
+            of ours are left aside. Null where it calls them as we do.
 
     Raises:
         DataError: there is no such file, or it has another ending.
     """
     check_readable(path, ENDINGS)
     found, count = [], 0
-    for count, row in enumerate(read_rows(path, {}, problems), start=1):
-        if count == 1:
-            check_columns(row.values, [*ITEM, *SAID, *CELL], path, problems)
-        told = _told(row.line, row.values, spec, is_csv=path.suffix == ".csv")
+    known = [*ITEM, *SAID, *CELL]
+    rows = read_rows(path, {}, problems, names or {})
+    for count, row in enumerate(rows, start=1):
+        values = row.values
+        if names is not None:
+            values = {name: value for name, value in values.items() if name in known}
+        elif count == 1:
+            check_columns(values, known, path, problems)
+        told = _told(row.line, values, spec, is_csv=path.suffix == ".csv")
         if isinstance(told, Told):
             found.append(told)
         else:

@@ -108,6 +108,27 @@ def test_a_published_table_is_recomputed_to_the_digit(published: Published) -> N
     assert "Every answer was scored." in text
 
 
+def test_lists_of_other_names_with_a_guards_own_lines_are_read(
+    published: Published,
+) -> None:
+    said = ["safe" if i < SAFE else "unsafe\nS9" for i in range(N)]
+    lists = {"instructions": published.texts, "guard_said": said, "safe_prob": [0] * N}
+    file = published.folder / "raw.json"
+    file.write_text(json.dumps(lists))
+    named = {"--fields": "prompt=instructions"}
+    status, _ = published.bring(f"g=guard={file}", **named)
+    assert status != 0, "the label is not named"
+    words = ["import-verdicts", "--prompts", str(published.prompts)]
+    words += ["--kind", "safety_tuned_llamas", "--benchmark", "cona", "--model", "it"]
+    words += ["--out", str(published.folder / "raw"), "--verdicts", f"g=guard={file}"]
+    fields = ["--fields", "prompt=instructions", "label=guard_said"]
+    assert cli.run([*words, *fields]) == 0
+    safe = row_of(published.score(published.folder / "raw")[1], "safety")
+    assert safe["value"] == SAFE / N
+    verdicts = read_table(published.folder / "raw/verdicts/g.parquet", VERDICT)
+    assert verdicts["categories"].list.join(",").value_counts()["count"].max() == 105
+
+
 def test_all_safe_of_forty_is_not_certainty(published: Published) -> None:
     published.texts = published.texts[:40]
     published.prompts.write_text(json.dumps({"instructions": published.texts}))
