@@ -67,7 +67,7 @@ def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
         heads,
         columns,
         entries,
-        notes=[*_about(columns), *notes, *_of_the_paper(published, theirs)],
+        notes=[*_about(blocks, columns), *notes, *_of_the_paper(published, theirs)],
     )
 
 
@@ -76,7 +76,9 @@ def _corr(grid: Grid, block: Block, model: Model, part: str) -> Entry:
     return entry_of(grid, model, key)
 
 
-def _about(columns: list[Column]) -> list[str]:
+def _about(blocks: list[Block], columns: list[Column]) -> list[str]:
+    if not blocks:
+        return [course_words.NO_TURN]
     whole = [course_words.WHOLE] * any(c.key.slice == WHOLE for c in columns)
     return [course_words.CORR, course_words.TURNS, *whole, course_words.JUDGED]
 

@@ -33,6 +33,8 @@ from safegrid.report.style import (
 
 ROW = 6.0 * CM
 LINE = 0.62 * CM
+BLACK = "#000000"
+"""The base, beside what it was trained to, and refusals at once."""
 NO_SCORES = "This study has no such scores."
 
 
@@ -58,7 +60,8 @@ def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
         scores: rows of SCORE.
     """
     grid = Grid(scores)
-    blocks, groups = blocks_of(grid), _groups(grid)
+    blocks = blocks_of(grid)
+    groups = _groups(grid) if blocks else _groups(grid)[:1]
     figure = new_figure(PAGE, ROW * len(groups))
     shape = (len(groups), max(1, len(blocks)))
     panels = figure.subplots(*shape, sharex="col", sharey=True, squeeze=False)
@@ -95,9 +98,11 @@ def _groups(grid: Grid) -> list[Group]:
 
 def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
     ks = ks_of(grid, [block])
+    trained = any(model.recipe != BASE for model in group.models)
+    colours = [BLACK, *COLOURS] if trained else COLOURS
     for place, (model, name) in enumerate(zip(group.models, group.names, strict=True)):
         entries = [entry_of(grid, model, Key(*block, METRIC, at_k(k))) for k in ks]
-        shade = COLOURS[place % len(COLOURS)]
+        shade = colours[place % len(colours)]
         axes.fill_between(
             ks,
             [_percent(entry.low) for entry in entries],
@@ -111,7 +116,7 @@ def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
             [_percent(entry.value) for entry in entries],
             color=shade,
             marker=MARKERS[place % len(MARKERS)],
-            dashes=DASHES[place // len(COLOURS) % len(DASHES)] or (None, None),
+            dashes=DASHES[place // len(colours) % len(DASHES)] or (None, None),
             markersize=3.5,
             linewidth=0.9,
             label=name,
@@ -126,11 +131,8 @@ def _limits(axes: Axes) -> tuple[float, float]:
     return -2.0, min(102.0, max(10.0, axes.get_ylim()[1]))
 
 
-MARKS = {
-    "refused at once": ("o", "#000000"),
-    "open turn": ("s", COLOURS[0]),
-    "closed turn": ("D", COLOURS[1]),
-}
+AT_ONCE = "refused at once"
+LOOKS = [("o", BLACK), ("s", COLOURS[0]), ("D", COLOURS[1]), ("^", COLOURS[2])]
 
 
 @styled
@@ -151,30 +153,34 @@ def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
         axes.set_title(judge if len(judges) > 1 else "")
     if judges:
         panels[0].set_yticks(range(len(grid.models)), map(grid.title, grid.models))
-        panels[0].invert_yaxis()
+        panels[0].set_ylim(len(grid.models) - 0.4, -0.6)
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     else:
         _say(panels[0])
     return figure
 
 
-def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
-    """Draw a line of points a model: at once, then later by turn, one below another."""
-    at_once = [pair[1] for pair in at_once_and_later(grid, blocks[0])]
-    series: dict[str, list[Entry]] = {"refused at once": at_once}
-    for block in blocks:
-        later = [pair[2] for pair in at_once_and_later(grid, block)]
-        series[turn_title(block.benchmark)] = later
-    step = 0.6 / len(series)
-    for place, (name, entries) in enumerate(series.items()):
-        marker, colour = MARKS.get(name, (MARKERS[place], COLOURS[place]))
-        heights = [
-            y + step * (place - (len(series) - 1) / 2) for y in range(len(entries))
+def _series(grid: Grid, blocks: list[Block]) -> dict[str, list[Entry]]:
+    """Return a legend's label and the models' entries: at once, then later by turn."""
+    later = {
+        f"corrected later, {turn_title(block.benchmark)}": [
+            pair[2] for pair in at_once_and_later(grid, block)
         ]
-        label = name if name == "refused at once" else f"corrected later, {name}"
-        lows, highs = (
-            [_percent(limit) for limit in limits] for limits in _ends(entries)
-        )
+        for block in blocks
+    }
+    return {AT_ONCE: [x[1] for x in at_once_and_later(grid, blocks[0])], **later}
+
+
+def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
+    """Draw each model's entries, one a little below the other."""
+    series = _series(grid, blocks)
+    step = 0.6 / len(series)
+    for place, (label, entries) in enumerate(series.items()):
+        shift = step * (place - (len(series) - 1) / 2)
+        heights = [line + shift for line in range(len(entries))]
+        marker, colour = LOOKS[place % len(LOOKS)]
+        lows = [_percent(entry.low) for entry in entries]
+        highs = [_percent(entry.high) for entry in entries]
         axes.hlines(heights, lows, highs, color=colour, linewidth=0.8)
         axes.plot(
             [_percent(entry.value) for entry in entries],
@@ -189,10 +195,6 @@ def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
     axes.set_xlim(-2, 102)
     axes.grid(axis="x", color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
-
-
-def _ends(entries: list[Entry]) -> tuple[list[float | None], list[float | None]]:
-    return [entry.low for entry in entries], [entry.high for entry in entries]
 
 
 def _percent(share: float | None) -> float:

@@ -19,6 +19,7 @@ TURNS = (
     " A family whose template writes no sign before an answer (Llama 2, Mistral) has no"
     " closed form and is asked the open way in both."
 )
+NO_TURN = "This study has no scores of answers that were begun for a model."
 WHOLE = (
     "Whole answers: the paths, of all k, whose unsafe answer has fewer words than k"
     " and so stands in the beginning whole. They count in Corr@k too."
