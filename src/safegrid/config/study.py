@@ -175,4 +175,4 @@ class StudyEntry(Block):
     benchmarks: dict[str, dict[str, Any]]
     engine: EngineSpec = EngineSpec()
     most_unscored: Share = 0.05
-    paper: Literal["2409.07772", "2412.00074"] = "2409.07772"
+    paper: Literal["2407.16637", "2409.07772", "2412.00074"] = "2409.07772"

@@ -5,6 +5,11 @@ letter for each and explain it below.
 """
 
 DEFECTS = {
+    # arXiv 2407.16637
+    "unlabelled": (
+        "in the repository of the paper's code, for a model that it does not name, so"
+        " whether its turn was open or closed is not known; in no table of the paper"
+    ),
     # arXiv 2412.00074
     "sampled_guard_2": (
         "answers drawn with temperature 0.1 and four beams, a guard's verdicts those of"

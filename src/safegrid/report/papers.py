@@ -6,7 +6,12 @@ from typing import NamedTuple
 import polars as pl
 from matplotlib.figure import Figure
 
-from safegrid.report import safe_to_serve, serve_figures
+from safegrid.report import (
+    course_correction,
+    course_figures,
+    safe_to_serve,
+    serve_figures,
+)
 from safegrid.report.bars import figure_1
 from safegrid.report.beside import beside_table
 from safegrid.report.table import Table
@@ -24,6 +29,7 @@ class Pages(NamedTuple):
 
 
 PAPERS = {
+    "2407.16637": Pages(course_correction.TABLES, course_figures.FIGURES),
     "2409.07772": Pages({"published": beside_table}, {"figure_1": figure_1}),
     "2412.00074": Pages(safe_to_serve.TABLES, serve_figures.FIGURES),
 }

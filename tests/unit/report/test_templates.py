@@ -14,6 +14,7 @@ NAMES = [
     "4_training_curves",
     "5_figure_1",
     "7_safe_to_serve",
+    "8_course_correction",
 ]
 
 
@@ -63,6 +64,6 @@ def test_every_figure_has_a_caption(request):
         for cell in cells:
             drawn |= set(re.findall(r'figures,\s*"(\w+)"', "".join(cell["source"])))
     captions = {path.stem for path in (root / "docs/captions").glob("*.rst")}
-    assert len(drawn) == 14
+    assert len(drawn) == 16
     assert drawn <= captions
     assert set(TRADE_OFFS) <= drawn

@@ -8,6 +8,7 @@ import re
 import polars as pl
 import pytest
 
+from made_up_course import course_scores
 from made_up_serve import serve_scores
 from safegrid.artifacts import manifest, write_table
 from safegrid.errors import ConfigError
@@ -20,8 +21,12 @@ WRITTEN = {
     "4_training_curves": ["figures/curves_margins.pdf"],
     "5_figure_1": ["figures/figure_1.png", "tables/published.md"],
     "7_safe_to_serve": ["figures/figure_8.png", "tables/sit.md", "tables/dpo.csv"],
+    "8_course_correction": ["figures/corr_curves.svg", "tables/before_after.tex"],
 }
-OF_SAFE_TO_SERVE = "7_safe_to_serve"
+OF_A_PAPER = {
+    "7_safe_to_serve": ("2412.00074", serve_scores),
+    "8_course_correction": ("2407.16637", course_scores),
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,8 @@ def inputs(request, made_up, tmp_path_factory):
     scores, runs = made_up.synthetic_scores(), made_up.synthetic_runs()
     write_table(folder / "scores.parquet", scores, SCORE, facts)
     write_table(folder / "runs.parquet", runs, RUNS, facts)
-    write_table(folder / "serve.parquet", serve_scores(), SCORE, facts)
+    for number, scores_of in OF_A_PAPER.values():
+        write_table(folder / f"{number}.parquet", scores_of(), SCORE, facts)
     published = request.config.rootpath / "config/published/2409.07772.csv"
     return {
         "scores": folder / "scores.parquet",
@@ -56,10 +62,10 @@ def inputs(request, made_up, tmp_path_factory):
 def test_a_notebook_writes_its_products_and_a_page(request, inputs, tmp_path, name):
     template = request.config.rootpath / "notebooks" / f"{name}.ipynb"
     text = template.read_text(encoding="utf-8")
-    if name == OF_SAFE_TO_SERVE:
-        folder = inputs["published"].parent
-        own = {"published": folder / "2412.00074.csv"}
-        own["scores"] = inputs["scores"].with_name("serve.parquet")
+    if name in OF_A_PAPER:
+        number, _ = OF_A_PAPER[name]
+        own = {"published": inputs["published"].with_name(f"{number}.csv")}
+        own["scores"] = inputs["scores"].with_name(f"{number}.parquet")
         inputs = {**inputs, **own}
     values = [f"{key}={path}" for key, path in inputs.items() if f"{key} = " in text]
     out = tmp_path / f"{name}.ipynb"

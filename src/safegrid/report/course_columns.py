@@ -1,0 +1,88 @@
+"""Columns of Course-Correction's tables: what is measured, and how it is called."""
+
+from safegrid.report.course_published import MEAN as MEAN_TITLE
+from safegrid.report.course_rows import (
+    DIRECT,
+    METRIC,
+    Block,
+    blocks_of,
+    mean_key,
+    turn_title,
+)
+from safegrid.report.course_words import Cell
+from safegrid.report.grid import Entry, Grid, Key
+from safegrid.report.names import METRICS, benchmark_title
+from safegrid.report.table import Column
+
+AGAINST = "_vs_base"
+
+
+def measures_of(grid: Grid) -> list[Key]:
+    """Return what stands in the table of before and after, in print order."""
+    blocks = blocks_of(grid)
+    turns = dict.fromkeys(block.benchmark for block in blocks)
+    return [
+        *(mean_key(grid, block) for block in blocks),
+        *grid.find(METRIC, "all", DIRECT),
+        *grid.find("safety", "all", "alert"),
+        *grid.find("attack_success", "all", "alert_adversarial"),
+        *grid.find("over_refusal", "all"),
+        *grid.find("harmless_lost", "all"),
+        *grid.find("capability", "all"),
+        *(key for name in turns for key in grid.find("degenerate", "all", name)),
+    ]
+
+
+def with_differences(grid: Grid, keys: list[Key]) -> list[Column]:
+    """Return a column a key, and behind it that of its difference to the base."""
+    columns = []
+    for key in keys:
+        info, title = METRICS[key.metric], _title(key, keys)
+        columns.append(Column(title, key, info.better, info.unit))
+        against = key._replace(metric=f"{key.metric}{AGAINST}")
+        if against in grid.keys:
+            name = f"{title}, against base"
+            columns.append(Column(name, against, 0, info.unit, signed=True))
+    return columns
+
+
+def _title(key: Key, keys: list[Key]) -> str:
+    same = [k for k in keys if (k.benchmark, k.metric) == (key.benchmark, key.metric)]
+    judge = f" ({key.judge})" if len(same) > 1 else ""
+    if key.metric == "capability":
+        return f"capability, mean{judge}"
+    if key.benchmark == DIRECT:
+        return f"refused at once{judge}"
+    if key.metric == METRIC:
+        return f"{MEAN_TITLE}, {turn_title(key.benchmark)}{judge}"
+    if key.metric == "degenerate":
+        return f"degenerate, {turn_title(key.benchmark)}{judge}"
+    return f"{benchmark_title(key.benchmark)} {METRICS[key.metric].title}{judge}"
+
+
+def refusal_columns(grid: Grid, blocks: list[Block]) -> list[Column]:
+    """Return a column a measure and judge: what is at once first."""
+    titles = {
+        key: f"refused at once ({key.judge})"
+        for metric in (METRIC, "true_refusal")
+        for key in grid.find(metric, "all", DIRECT)
+    }
+    for block in blocks:
+        title = f"corrected later, {turn_title(block.benchmark)} ({block.judge})"
+        titles[mean_key(grid, block)] = title
+    for name in dict.fromkeys(block.benchmark for block in blocks):
+        for key in grid.find("late_refusal", "all", name):
+            mean = mean_key(grid, Block(name, key.judge), "late_refusal")
+            titles[mean] = f"refused later, {turn_title(name)} ({key.judge})"
+    return [Column(titles[key], key, 0, METRICS[key.metric].unit) for key in titles]
+
+
+def cells_of(
+    heads: list[str], columns: list[Column], entries: list[list[Entry]]
+) -> list[Cell]:
+    """Return the entries with their titles, column by column."""
+    return [
+        Cell(head, column.title, row[place], column.signed)
+        for place, column in enumerate(columns)
+        for head, row in zip(heads, entries, strict=True)
+    ]

@@ -1,0 +1,213 @@
+"""Figures of Course-Correction: Corr@k along k, and refusals at once beside later."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from safegrid.report.course_correction import at_once_and_later
+from safegrid.report.course_rows import (
+    METRIC,
+    Block,
+    at_k,
+    block_title,
+    blocks_of,
+    entry_of,
+    ks_of,
+    turn_title,
+)
+from safegrid.report.grid import Entry, Grid, Key, Model
+from safegrid.report.names import BASE, recipe_title
+from safegrid.report.style import (
+    CM,
+    COLOURS,
+    DASHES,
+    MARKERS,
+    PAGE,
+    new_figure,
+    styled,
+)
+
+ROW = 6.0 * CM
+LINE = 0.62 * CM
+BLACK = "#000000"
+"""The base, beside what it was trained to, and refusals at once."""
+NO_SCORES = "This study has no such scores."
+
+
+class Group(NamedTuple):
+    """Models that share a panel: the untouched ones, or those of one base.
+
+    Attributes:
+        title: over the panel, empty where the study has one base.
+        models: in print order.
+        names: of the models, below the title.
+    """
+
+    title: str
+    models: list[Model]
+    names: list[str]
+
+
+@styled
+def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
+    """Draw Corr@k along k with its band: a column a turn, a row a group of models.
+
+    Args:
+        scores: rows of SCORE.
+    """
+    grid = Grid(scores)
+    blocks = blocks_of(grid)
+    groups = _groups(grid) if blocks else _groups(grid)[:1]
+    figure = new_figure(PAGE, ROW * len(groups))
+    shape = (len(groups), max(1, len(blocks)))
+    panels = figure.subplots(*shape, sharex="col", sharey=True, squeeze=False)
+    for row, group in zip(panels, groups, strict=True):
+        for axes, block in zip(row, blocks, strict=False):
+            parts = (group.title, block_title(block, blocks))
+            axes.set_title(", ".join(part for part in parts if part))
+            _curves(axes, grid, block, group)
+        if blocks:
+            row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+            row[0].set_ylabel("corrected paths (%)")
+        else:
+            _say(row[0])
+    for axes in panels[-1]:
+        axes.set_xlabel("k: words of the answer that was begun")
+    panels[0, 0].set_ylim(*_limits(panels[0, 0]))
+    return figure
+
+
+def _groups(grid: Grid) -> list[Group]:
+    """Return the untouched models, where there are several, then each trained base."""
+    bases = list(dict.fromkeys(model.base for model in grid.models))
+    if len(bases) == 1:
+        names = [recipe_title(model.recipe) for model in grid.models]
+        return [Group("", grid.models, names)]
+    untouched = [model for model in grid.models if model.recipe == BASE]
+    found = [Group("untouched models", untouched, [m.base for m in untouched])]
+    for base in bases:
+        own = [model for model in grid.models if model.base == base]
+        if len(own) > 1:
+            found.append(Group(base, own, [recipe_title(m.recipe) for m in own]))
+    return found
+
+
+def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
+    ks = ks_of(grid, [block])
+    trained = any(model.recipe != BASE for model in group.models)
+    colours = [BLACK, *COLOURS] if trained else COLOURS
+    for place, (model, name) in enumerate(zip(group.models, group.names, strict=True)):
+        entries = [entry_of(grid, model, Key(*block, METRIC, at_k(k))) for k in ks]
+        shade = colours[place % len(colours)]
+        axes.fill_between(
+            ks,
+            [_percent(entry.low) for entry in entries],
+            [_percent(entry.high) for entry in entries],
+            color=shade,
+            alpha=0.13,
+            linewidth=0,
+        )
+        axes.plot(
+            ks,
+            [_percent(entry.value) for entry in entries],
+            color=shade,
+            marker=MARKERS[place % len(MARKERS)],
+            dashes=DASHES[place // len(colours) % len(DASHES)] or (None, None),
+            markersize=3.5,
+            linewidth=0.9,
+            label=name,
+        )
+    axes.set_xticks(ks)
+    axes.grid(color="0.92", linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _limits(axes: Axes) -> tuple[float, float]:
+    """Return limits in percent that hold all bands, no wider than shares can be."""
+    return -2.0, min(102.0, max(10.0, axes.get_ylim()[1]))
+
+
+AT_ONCE = "refused at once"
+LOOKS = [("o", BLACK), ("s", COLOURS[0]), ("D", COLOURS[1]), ("^", COLOURS[2])]
+
+
+@styled
+def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
+    """Draw what each model refuses at once and what it turns away from later.
+
+    Args:
+        scores: rows of SCORE.
+    """
+    grid = Grid(scores)
+    blocks = blocks_of(grid)
+    judges = sorted({block.judge for block in blocks})
+    figure = new_figure(PAGE, 2.8 * CM + LINE * len(grid.models))
+    panels = figure.subplots(1, max(1, len(judges)), sharey=True, squeeze=False)[0]
+    for axes, judge in zip(panels, judges, strict=False):
+        own = [block for block in blocks if block.judge == judge]
+        _points(axes, grid, own)
+        axes.set_title(judge if len(judges) > 1 else "")
+    if judges:
+        panels[0].set_yticks(range(len(grid.models)), map(grid.title, grid.models))
+        panels[0].set_ylim(len(grid.models) - 0.4, -0.6)
+        panels[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    else:
+        _say(panels[0])
+    return figure
+
+
+def _series(grid: Grid, blocks: list[Block]) -> dict[str, list[Entry]]:
+    """Return a legend's label and the models' entries: at once, then later by turn."""
+    later = {
+        f"corrected later, {turn_title(block.benchmark)}": [
+            pair[2] for pair in at_once_and_later(grid, block)
+        ]
+        for block in blocks
+    }
+    return {AT_ONCE: [x[1] for x in at_once_and_later(grid, blocks[0])], **later}
+
+
+def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
+    """Draw each model's entries, one a little below the other."""
+    series = _series(grid, blocks)
+    step = 0.6 / len(series)
+    for place, (label, entries) in enumerate(series.items()):
+        shift = step * (place - (len(series) - 1) / 2)
+        heights = [line + shift for line in range(len(entries))]
+        marker, colour = LOOKS[place % len(LOOKS)]
+        lows = [_percent(entry.low) for entry in entries]
+        highs = [_percent(entry.high) for entry in entries]
+        axes.hlines(heights, lows, highs, color=colour, linewidth=0.8)
+        axes.plot(
+            [_percent(entry.value) for entry in entries],
+            heights,
+            color=colour,
+            marker=marker,
+            markersize=3.5,
+            linestyle="none",
+            label=label,
+        )
+    axes.set_xlabel("share of answers (%)")
+    axes.set_xlim(-2, 102)
+    axes.grid(axis="x", color="0.92", linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def _percent(share: float | None) -> float:
+    """Return a share in percent; what is blank has no mark, and no line goes by it."""
+    return math.nan if share is None else 100 * share
+
+
+def _say(axes: Axes) -> None:
+    axes.annotate(NO_SCORES, (0.5, 0.5), xycoords="axes fraction", ha="center")
+
+
+FIGURES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]] = {
+    "corr_curves": corr_curves,
+    "refusals_now_and_later": refusals_now_and_later,
+}
+"""The figures by name, each from our scores and the published numbers."""
