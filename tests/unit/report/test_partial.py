@@ -205,13 +205,16 @@ def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(grid, runs, tmp_path):
+@pytest.mark.parametrize("paper", ["2407.16637", "2412.00074"])
+def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(
+    grid, runs, tmp_path, paper
+):
     planned()
     out = tmp_path / "partial"
-    write_all(grid, runs, out, PUBLISHED.with_name("2412.00074.csv"))
-    for name in PAPERS["2412.00074"].tables:
+    write_all(grid, runs, out, PUBLISHED.with_name(f"{paper}.csv"))
+    for name in PAPERS[paper].tables:
         assert (out / f"tables/{name}.md").exists()
-    for name in PAPERS["2412.00074"].figures:
+    for name in PAPERS[paper].figures:
         assert (out / f"figures/{name}.svg").exists()
     assert not (out / "tables/published.md").exists()
     assert not (out / "figures/figure_1.svg").exists()
