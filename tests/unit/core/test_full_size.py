@@ -1,0 +1,102 @@
+"""The studies at full size, which are never run here: what they plan."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from safegrid.config.load import load_config
+from safegrid.grid import Cell, Model
+from safegrid.study import Study
+
+ROOT = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture(scope="module")
+def serve():
+    return Study(load_config(ROOT, "safe-to-serve"))
+
+
+@pytest.fixture(scope="module")
+def course():
+    return Study(load_config(ROOT, "course-correction"))
+
+
+def test_the_mixes_are_safe_to_serves(serve):
+    datasets = serve.config.study.datasets
+    mixes = {n: s.parts for n, s in datasets.items() if n.startswith(("it", "sit"))}
+    assert {name: [part.limit for part in parts] for name, parts in mixes.items()} == {
+        "it": [20_000],
+        **{f"sit_{n}": [20_000, n] for n in (100, 300, 500, 1000, 1500, 2000)},
+    }
+    shares = [serve.recipe(name).fraction for name in serve.config.recipes]
+    assert Counter(s for s in shares if s < 1) == {
+        1 / 2: 1,
+        1 / 4: 1,
+        1 / 8: 1,
+        1 / 16: 1,
+    }
+
+
+def test_raft_is_two_settings_of_eight_answers_each(serve):
+    base, seed = "llama-2-7b", 42
+    asked = {
+        name: (spec.recipe, spec.prompts.limit, spec.judge)
+        for name, spec in serve.made.items()
+    }
+    assert asked == {
+        "raft_reward": ("it", 500, "deberta-reward"),
+        "raft_own": ("it", 500, "own-reward"),
+        "raft_1": ("it", 100, "deberta-reward"),
+        **{f"raft_{n}": (f"raft_{n - 1}", 100, "deberta-reward") for n in range(2, 6)},
+    }
+    assert {spec.decode.samples for spec in serve.made.values()} == {8}
+    seeds = [serve.made[f"raft_{n}"].prompts.seed for n in range(1, 6)]
+    assert len(set(seeds)) == 5
+    # Each iteration is an adapter on the last one's.
+    chain = serve.chain(Model(base, "raft_5", seed))
+    assert [folder.split("/")[-2] for folder in chain[1:]] == [
+        "it",
+        *(f"raft_{n}" for n in range(1, 6)),
+    ]
+
+
+def test_the_own_reward_model_judges_and_answers_nothing(serve):
+    own = Model("gemma-2b-it", "own_reward", 42)
+    assert own in serve.trained
+    assert own not in serve.models
+    assert serve.judge_chain("own-reward", "llama-2-7b") == [serve.model_dir(own)]
+    pool = Cell(Model("llama-2-7b", "it", 42), "raft_own")
+    assert pool in serve.pool_cells()
+
+
+def test_one_guard_and_one_decoding_for_every_recipe(serve):
+    sets = [spec for spec in serve.prompted.values() if spec.metric == "safety"]
+    assert len(sets) == 5
+    assert len({spec.decode.model_dump_json() for spec in sets}) == 1
+    assert len({tuple(spec.judges) for spec in sets}) == 1
+
+
+def test_corrections_are_made_once_by_llama_2_for_both(course):
+    makers = {cell.model for cell in course.pool_cells()}
+    assert makers == {Model("llama-2-7b-chat", "none", 0)}
+    assert len(course.pool_cells()) == 50
+    rows = {course.dataset(m.base, course.rows_name(m)) for m in course.trained}
+    assert len(rows) == 1
+    assert {model.base for model in course.trained} == {
+        "llama-2-7b-chat",
+        "qwen2-7b-instruct",
+    }
+    spec = course.made["c2_syn"]
+    assert spec.requests.limit * spec.requests.pairs == 750_000
+
+
+def test_both_turns_are_asked_with_the_same_beginnings(course):
+    ks = list(range(10, 90, 10))
+    turns = {}
+    for name in ("c2_eval", "c2_eval_closed"):
+        prefills = course.prompt_spec(name).prefills
+        turns[name] = prefills.turn
+        assert prefills.ks == ks
+        assert prefills.openers == "evaluation"
+    assert turns == {"c2_eval": "open", "c2_eval_closed": "closed"}
