@@ -192,8 +192,12 @@ def test_models_and_metrics_are_those_of_the_study(published):
     assert named - {"own_reward"} <= set(LIKELY)
     metrics = {name for names in PAPERS_NAMES.values() for name in names}
     assert metrics <= set(published["metric"])
-    used = {name for text in published["defect"].drop_nulls() for name in text.split()}
-    assert used == set(DEFECTS)
+
+
+def test_every_defect_is_one_of_some_paper_and_every_one_is_explained():
+    papers = [read_published(path) for path in FILE.parent.glob("*.csv")]
+    told = [text for paper in papers for text in paper["defect"].drop_nulls()]
+    assert {name for text in told for name in text.split()} == set(DEFECTS)
 
 
 def test_the_papers_base_is_another_one_beside_sit_than_beside_raft(published):
