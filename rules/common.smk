@@ -497,10 +497,7 @@ def pool_prompts(wildcards):
 
 
 def all_made(wildcards):
-    pairs = STUDY.trained_rows().values()
-    models = [model for models in pairs for model in models]
-    rows = {(m.base, STUDY.rows_name(m)) for m in models}
-    return sorted(STUDY.dataset(*one) for one in rows if "/" in one[1])
+    return STUDY.all_made()
 
 
 def all_prompts(wildcards):
@@ -553,7 +550,7 @@ def all_asked(wildcards):
 
 
 def all_pairs(wildcards):
-    return list(STUDY.trained_rows())
+    return STUDY.all_pairs()
 
 
 def all_counted(wildcards):

@@ -133,12 +133,18 @@ class Study(Grid):
         """The prompts of a benchmark, or of a pool."""
         return f"{self.root}/prompts/{benchmark}.parquet"
 
-    def trained_rows(self) -> dict[str, list[Model]]:
-        """Every file of rows as ids, with the models that are trained on it."""
-        found: dict[str, list[Model]] = {}
-        for model in self.trained:
-            found.setdefault(self.pairs(model), []).append(model)
-        return found
+    def all_pairs(self) -> list[str]:
+        """Every file of rows as ids that a model is trained on."""
+        return list(dict.fromkeys(map(self.pairs, self.trained)))
+
+    def all_made(self) -> list[str]:
+        """Every file of rows that a model makes for another."""
+        rows = (
+            self.dataset(model.base, self.rows_name(model))
+            for model in self.trained
+            if self.recipe(model.recipe).dataset in self.made
+        )
+        return sorted(set(rows))
 
     # ---------------------------------------------------------------- judges
 
