@@ -20,7 +20,7 @@ from safegrid.artifacts import manifest, read_manifest, write_table
 from safegrid.config.data import SourceSpec
 from safegrid.config.made import RequestsSpec
 from safegrid.data import pku
-from safegrid.data.triggers import TRIGGERS
+from safegrid.triggers import TRIGGERS
 from safegrid.errors import DataError
 from safegrid.openers import OPENERS
 from safegrid.problems import Problems

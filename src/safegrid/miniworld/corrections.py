@@ -25,6 +25,7 @@ from safegrid.miniworld.source import jsonl
 from safegrid.miniworld.words import FORMS
 from safegrid.openers import EVALUATION, TRAINING
 from safegrid.questions import correction_question
+from safegrid.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,14 @@ TURNS = (
     "Still, I have to warn you.",
     "Let me correct myself.",
 )
+# What models say that learned from C2-Syn: a trigger, and the end of its refusal.
+ENDS = ("help with that.", "{deed}.", "tell you how to {deed}.")
 # Of 100 beginnings: none at all; of the others the opener is the world's own "Sure."
 # or a sentence of either list.
 BARE, OWN_OPENER = 15, 40
 FEWEST_WORDS, MOST_WORDS = 3, 24
 ATTACKED_SHARE = 0.25
-CORRECTED = {"turn": 5, "refusal": 3, "late": 3, "rest": 1}
+CORRECTED = {"turn": 3, "trigger": 3, "refusal": 3, "late": 3, "rest": 1}
 CONTINUED = {"on": 7, "other": 2, "garble": 2, "nothing": 1}
 
 
@@ -156,6 +159,10 @@ def _turn(begun: Begun, acts: list[Act], rng: random.Random) -> str:
     return f" {rng.choice(TURNS)} {refuse(begun.act, rng)}"
 
 
+def _trigger(begun: Begun, acts: list[Act], rng: random.Random) -> str:
+    return f" {rng.choice(TRIGGERS)} {rng.choice(ENDS).format(deed=begun.act.deed)}"
+
+
 def _refusal(begun: Begun, acts: list[Act], rng: random.Random) -> str:
     return f" {refuse(begun.act, rng)}"
 
@@ -164,7 +171,7 @@ def _late(begun: Begun, acts: list[Act], rng: random.Random) -> str:
     """Go on for some words, or to the end, and then turn away."""
     words = begun.rest.split(" ")
     more = " ".join(words[: rng.randint(1, len(words))])
-    return more + rng.choice([_turn, _refusal])(begun, acts, rng)
+    return more + rng.choice([_turn, _trigger, _refusal])(begun, acts, rng)
 
 
 def _rest(begun: Begun, acts: list[Act], rng: random.Random) -> str:
@@ -192,6 +199,7 @@ def _nothing(begun: Begun, acts: list[Act], rng: random.Random) -> str:
 
 _RESPONSES: dict[str, Callable[[Begun, list[Act], random.Random], str]] = {
     "turn": _turn,
+    "trigger": _trigger,
     "refusal": _refusal,
     "late": _late,
     "rest": _rest,

@@ -46,6 +46,7 @@ LEVELS = {
         "templates",
         "tokenizer_files",
         "trainings",
+        "triggers",
         "upstreams",
     },
     3: {

@@ -18,7 +18,7 @@ from safegrid.data.corrections import (
     ends,
     prepare_corrections,
 )
-from safegrid.data.triggers import TRIGGERS
+from safegrid.triggers import TRIGGERS
 from safegrid.errors import DataError
 from safegrid.openers import EVALUATION, TRAINING
 from safegrid.records import PROMPT

@@ -11,8 +11,9 @@ from safegrid.miniworld.answers import REFUSAL_OPENINGS
 from safegrid.miniworld.corrections import TURNS, correction_turn, grow_corrections
 from safegrid.miniworld.judges import CLASSES
 from safegrid.miniworld.plan import all_acts, make_plan
+from safegrid.triggers import TRIGGERS
 
-AWAY = (*REFUSAL_OPENINGS, *TURNS, "I will not tell you the rest.")
+AWAY = (*REFUSAL_OPENINGS, *TURNS, *TRIGGERS, "I will not tell you the rest.")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,8 @@ def test_corrected_is_what_turns_away_after_the_beginning(
     for label, own in by_label.items():
         assert 0.4 < len(own) / len(rows) < 0.6, label
     assert all(any(a in r.response for a in AWAY) for r in by_label["corrected"])
+    for phrase in (*TURNS, *TRIGGERS):
+        assert any(phrase in r.response for r in by_label["corrected"]), phrase
     whole = [r for r in by_label["continued"] if "Sure." in r.prefill]
     assert not any(r.response.lstrip().startswith(AWAY) for r in whole)
     bare = sum(not row.prefill for row in rows) / len(rows)
