@@ -25,15 +25,21 @@ class _Kind(NamedTuple):
     trainer: Trainer
     longest: int
 
+    @property
+    def key(self) -> tuple[str, str, Trainer, int]:
+        """The same as what can be compared: settings may hold lists."""
+        return self.base, self.training.model_dump_json(), self.trainer, self.longest
+
 
 def training_needs(study: Study, bases: Mapping[str, Known]) -> Iterator[Need]:
     """Give one need for all recipes that need the same."""
-    alike: dict[_Kind, list[str]] = {}
+    alike: dict[tuple[str, str, Trainer, int], tuple[_Kind, list[str]]] = {}
     for recipe in study.config.recipes.values():
         for base in _bases_of(study, recipe):
             if base in bases:
-                alike.setdefault(_kind(study, recipe, base), []).append(recipe.name)
-    for kind, names in alike.items():
+                kind = _kind(study, recipe, base)
+                alike.setdefault(kind.key, (kind, []))[1].append(recipe.name)
+    for kind, names in alike.values():
         methods = [METHODS[study.recipe(name).method] for name in names]
         least = 2 if any(method.across for method in methods) else 1
         subject = f"training of {some(names)} from {kind.base}"
