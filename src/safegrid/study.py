@@ -7,9 +7,9 @@ the working directory, as the rules write them.
 
 from typing import Any
 
-from safegrid.config.blocks import NONE, Recipe
-from safegrid.config.data import PromptSpec
 from safegrid.config.load import Config
+from safegrid.config.prompt import PromptSpec
+from safegrid.config.training import NONE, Recipe
 from safegrid.grid import Cell, Grid, Model
 from safegrid.methods import METHODS
 from safegrid.trainings import kto_key, kto_recipe

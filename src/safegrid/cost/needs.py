@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.blocks import EngineSpec, Lora, Recipe, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.engine import EngineSpec
+from safegrid.config.training import Lora, Recipe, Training
 from safegrid.cost.memory import (
     Memory,
     Use,

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.train import rows as row_order
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
 from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError
 from safegrid.methods import METHODS, check_method
 from safegrid.records import PAIRS
