@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from safegrid.config.blocks import NONE, Recipe
-from safegrid.config.data import BestOfKSpec
 from safegrid.config.load import Config
-from safegrid.config.made import CorrectionsSpec, MadeSpec
+from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
 from safegrid.config.study import AskedSpec, BenchmarkSpec
+from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from safegrid.config.blocks import EngineSpec
 from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.engine import EngineSpec
 from safegrid.cost.memory import Memory, Use, engine_memory, judge_use, together
 from safegrid.cost.need import Change, Need, Settings, halved
 from safegrid.cost.shapes import Known, judge_shape

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from safegrid.config.blocks import Lora, Recipe, Training
 from safegrid.config.cost import ShapeSpec
+from safegrid.config.training import Lora, Recipe, Training
 from safegrid.cost.memory import Memory, reference_memory, training_memory
 from safegrid.cost.need import Change, Need, Settings, halved, some
 from safegrid.cost.shapes import Known

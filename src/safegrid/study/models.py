@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Any
 
-from safegrid.config.blocks import NONE, Recipe
+from safegrid.config.training import NONE, Recipe
 from safegrid.grid import Model
 from safegrid.methods import METHODS
 from safegrid.study.rows import RowFiles

@@ -1,6 +1,6 @@
 """Rows that models are trained on: prepared from sources, or made by a model."""
 
-from safegrid.config.data import DatasetSpec
+from safegrid.config.dataset import DatasetSpec
 from safegrid.grid import Cell, Grid, Model
 
 

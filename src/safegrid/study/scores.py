@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from safegrid.config.blocks import NONE
+from safegrid.config.training import NONE
 from safegrid.grid import Cell, Model
 from safegrid.study.cells import CellFiles
 

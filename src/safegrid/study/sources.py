@@ -1,6 +1,6 @@
 """Raw files: which of them datasets, prompts and grown models are made of."""
 
-from safegrid.config.data import PromptSpec
+from safegrid.config.prompt import PromptSpec
 from safegrid.grid import Grid
 
 

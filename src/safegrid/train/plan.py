@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError
 from safegrid.methods import check_method
 from safegrid.train import rows as row_order

@@ -11,7 +11,7 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
 from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.methods import METHODS
 from safegrid.records import PAIRS
 from safegrid.train import checks, lease

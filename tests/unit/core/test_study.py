@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from safegrid import endpoints, suites
-from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
+from safegrid.config.training import Lora
 from safegrid.consent import RUN_CODE
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
