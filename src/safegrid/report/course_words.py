@@ -31,15 +31,14 @@ THEIRS = (
 AT_ONCE = (
     "Refused at once: the share of the same requests, without any beginning, that the"
     " correction judge calls corrected. Corrected later: Corr-mean. A refusal"
-    " classifier reads beginning and answer as one: refused later is what begins with"
-    " help and refuses afterwards."
+    " classifier reads beginning and answer as one: refused later is what it calls a"
+    " refusal, whole or in part, after a beginning."
 )
 OVERLAP = (
     "At once and later are held against each other by whether their two intervals"
     " overlap: scores hold no paired difference between two benchmarks, so this is"
     " stricter than a paired test."
 )
-BASE_ROW = "A dash without a reason: a base has no difference to itself."
 JUDGED = (
     "A correction is what a judge calls one, also in text that is broken: read it with"
     " the share of degenerate answers."
@@ -47,12 +46,11 @@ JUDGED = (
 
 
 class Cell(NamedTuple):
-    """An entry and the titles of its row and column; signed if a difference."""
+    """An entry and the titles of its row and column."""
 
     row: str
     column: str
     entry: Entry
-    signed: bool = False
 
 
 def differences(cells: Iterable[Cell]) -> list[str]:

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import SourceSpec
 from safegrid.config.made import RequestsSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.corrections import (
     MARKS,
     broken,
@@ -18,10 +18,10 @@ from safegrid.data.corrections import (
     ends,
     prepare_corrections,
 )
-from safegrid.triggers import TRIGGERS
 from safegrid.errors import DataError
 from safegrid.openers import EVALUATION, TRAINING
 from safegrid.records import PROMPT
+from safegrid.triggers import TRIGGERS
 
 SOURCE = SourceSpec(
     format="pku", files={"train": "rows.jsonl"}, licence="none", content="made up"
