@@ -23,15 +23,15 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 study: $(READY)
 	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
 
-# The second part runs workflows, which share one grown world; of the first,
+# The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
 test: $(READY)
 	pytest -m "not grid and not remote" -n $(CORES) --dist loadfile
-	pytest -m "grid and not remote"
+	pytest tests/workflow -m "grid and not remote" -n $(CORES) --dist loadfile
 
 # Jobs on a SLURM of the tests' own, results in a bucket, pods.
 test-remote: $(CLOUD)/.ready
-	pytest -m remote
+	pytest tests/workflow -m remote -n $(CORES) --dist loadgroup
 
 check: $(READY)
 	ruff format --check .

@@ -1,4 +1,9 @@
-"""The study `tiny`, run once in a copy of the repository, and ways to look at it."""
+"""The study `tiny`, run once in a copy of the repository, and ways to look at it.
+
+Once for all: its copy is kept in pytest's cache until a file of the repository or a
+package changes, so that several processes, and `make test-remote` after `make test`,
+begin where the first one has ended. `pytest --cache-clear` forgets it.
+"""
 
 import os
 import re
@@ -15,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kept import alone, fingerprint, keep
 from safegrid.config.load import load_config
 from safegrid.runs import end_processes, read_owner
 from safegrid.study import Study
@@ -22,6 +28,7 @@ from safegrid.study import Study
 ROOT = Path(__file__).parents[2]
 STUDY = "config/studies/tiny.yaml"
 OWNER = ".snakemake/safegrid-owner.json"
+FIRST_RUN = "first_run.txt"
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
@@ -174,9 +181,9 @@ class Tree:
 
 
 def untouched(folder: Path) -> Tree:
-    """Copy the repository without anything that was made in it."""
+    """Copy the repository without its tests and anything that was made in it."""
     ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
-    ignore = shutil.ignore_patterns(".git", *ignored)
+    ignore = shutil.ignore_patterns(".git", "tests", *ignored)
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     return Tree(folder)
 
@@ -195,13 +202,31 @@ def fresh(tmp_path: Path) -> Iterator[Tree]:
     tree.end()
 
 
+def run_once(folder: Path, cache: Path) -> Tree:
+    """Run the study `tiny` in a new copy of the repository, or copy such a run."""
+    tree = untouched(folder)
+    kept = cache / fingerprint(folder)
+    with alone(cache):
+        if kept.is_dir():
+            shutil.rmtree(folder)
+            tree = Tree(kept).copy(folder)
+        else:
+            (folder / FIRST_RUN).write_text(tree.call(*tree.study_command))
+            keep(folder, kept)
+    tree.first_run = (folder / FIRST_RUN).read_text()
+    return tree
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+def finished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tree]:
     """A copy of the repository in which the study `tiny` was run to its report.
 
     Whoever edits it takes the edit back; whoever runs jobs makes a copy.
     """
-    tree = untouched(tmp_path_factory.mktemp("workflow") / "repository")
-    tree.first_run = tree.call(*tree.study_command)
+    assert request.config.cache is not None
+    cache = request.config.cache.mkdir("finished")
+    tree = run_once(tmp_path_factory.mktemp("workflow") / "repository", cache)
     yield tree
     tree.end()

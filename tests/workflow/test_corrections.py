@@ -29,12 +29,20 @@ def with_corrections(study):
     study["recipes"]["c2_dpo"] = {"method": "dpo", "dataset": "c2"}
 
 
-def test_a_model_is_trained_on_what_its_base_corrected(fresh):
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A study's copy: its base is grown."""
+    made = finished.copy(tmp_path / "repository")
+    yield made
+    made.end()
+
+
+def test_a_model_is_trained_on_what_its_base_corrected(tree):
     """One run: what is asked again after it is in the store."""
-    with fresh.with_study(with_corrections):
+    with tree.with_study(with_corrections):
         command = ["snakemake", "--cores", "2", "--config", "study=tiny", "--"]
-        said = fresh.call(*command, MODEL)
-        made = Path(fresh.folder, MADE)
+        said = tree.call(*command, MODEL)
+        made = Path(tree.folder, MADE)
         facts, frame = read_manifest(made), read_table(made, PREFERENCE)
         asked = facts["requests"]
         assert asked["kept"] + sum(asked["dropped"].values()) == 12
@@ -44,11 +52,11 @@ def test_a_model_is_trained_on_what_its_base_corrected(fresh):
         ]
         # Half of the requests, five prompts each.
         for part in PARTS:
-            assert len(read_table(fresh.folder / part, RESPONSE)) == 30
+            assert len(read_table(tree.folder / part, RESPONSE)) == 30
         assert "c2: " in said
         assert "1000 requests cost" in said
         assert (
-            fresh.call(*("python", "-m", "safegrid", "rates", "--study", "tiny")).count(
+            tree.call(*("python", "-m", "safegrid", "rates", "--study", "tiny")).count(
                 "tiny-base/c2/seed0: 1000 requests cost"
             )
             == 1
@@ -56,7 +64,7 @@ def test_a_model_is_trained_on_what_its_base_corrected(fresh):
 
         before = made.read_bytes()
         made.unlink()
-        Path(fresh.folder, PARTS[1]).unlink()
-        again = fresh.call(*command, MADE)
+        Path(tree.folder, PARTS[1]).unlink()
+        again = tree.call(*command, MADE)
         assert "all answers stood in" in again
         assert made.read_bytes() == before

@@ -1,18 +1,10 @@
 """Datasets of course corrections in the graph of a study: files, parts, checks."""
 
-import shutil
-from pathlib import Path
-
 import pytest
-import yaml
 
-from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.grid import Cell, Model
-from safegrid.study import Study
 from safegrid.upstreams import Upstreams
-
-ROOT = Path(__file__).parents[3] / "config"
 
 
 def corrected(**changes):
@@ -24,25 +16,20 @@ def corrected(**changes):
     return {"corrections": {**made, **changes}, "max_length": 160}
 
 
+def with_corrections(entry):
+    """Add corrections that every kind of method is trained on."""
+    entry["seeds"] = [0, 1]
+    entry["datasets"]["c2"] = corrected(shards=2)
+    entry["recipes"] |= {
+        f"c2_{method}": {"method": method, "dataset": "c2"}
+        for method in ("dpo", "kto", "orpo")
+    }
+
+
 @pytest.fixture
-def load(tmp_path):
-    """Load study tiny with corrections that every kind of method is trained on."""
-    shutil.copytree(ROOT, tmp_path / "config")
-    path = tmp_path / "config/studies/tiny.yaml"
-
-    def _load(change=lambda entry: None):
-        entry = yaml.safe_load((ROOT / "studies/tiny.yaml").read_text())
-        entry["seeds"] = [0, 1]
-        entry["datasets"]["c2"] = corrected(shards=2)
-        entry["recipes"] |= {
-            f"c2_{method}": {"method": method, "dataset": "c2"}
-            for method in ("dpo", "kto", "orpo")
-        }
-        change(entry)
-        path.write_text(yaml.safe_dump(entry))
-        return Study(load_config(tmp_path / "config", "tiny"))
-
-    return _load
+def load(load_tiny):
+    """Load study tiny with corrections, after changes of it."""
+    return lambda *changes: load_tiny(with_corrections, *changes)
 
 
 def test_parts_are_asked_of_the_maker_and_the_whole_of_nobody(load):

@@ -1,29 +1,19 @@
 """What a study says of helpfulness: checked while it is planned."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.study import Study
 
-ROOT = Path(__file__).parents[3] / "config"
-
 
 @pytest.fixture
-def load(tmp_path: Path) -> Any:
-    """Load study tiny with one more benchmark."""
-    root = shutil.copytree(ROOT, tmp_path / "config")
-    path = root / "studies/tiny.yaml"
-    study = yaml.safe_load(path.read_text())
+def load(load_tiny: Any) -> Any:
+    """Load study tiny with one benchmark."""
 
     def _load(name: str, **block: Any) -> Study:
-        path.write_text(yaml.safe_dump(study | {"benchmarks": {name: block}}))
-        return Study(load_config(root, "tiny"))
+        return load_tiny(lambda study: study.update(benchmarks={name: block}))
 
     return _load
 

@@ -1,18 +1,11 @@
 """The graph of recipes and datasets: mixes, and rows that a model makes."""
 
-import shutil
-from pathlib import Path
-
 import pytest
-import yaml
 
-from safegrid.config.load import load_config
 from safegrid.errors import ConfigError
 from safegrid.grid import Cell, Model
-from safegrid.study import Study
 from safegrid.upstreams import Upstreams
 
-ROOT = Path(__file__).parents[3] / "config"
 PROMPTS = {"source": "alpaca-seeds", "file": "seeds", "kind": "instructions"}
 
 
@@ -26,31 +19,26 @@ def raft(maker, **changes):
     return {"best_of_k": {**made, **changes}, "max_length": 160}
 
 
+def with_raft(entry):
+    """Add instructions and two iterations of RAFT."""
+    part = {"source": "alpaca-seeds", "file": "seeds"}
+    entry["seeds"] = [0, 1]
+    entry["datasets"] |= {
+        "it": {"parts": [part], "max_length": 160},
+        "raft_1": raft("it"),
+        "raft_2": raft("raft_1"),
+    }
+    entry["recipes"] |= {
+        "it": {"method": "sft", "dataset": "it"},
+        "raft_1": {"method": "sft", "dataset": "raft_1", "start": "it"},
+        "raft_2": {"method": "sft", "dataset": "raft_2", "start": "raft_1"},
+    }
+
+
 @pytest.fixture
-def load(tmp_path):
-    """Load study tiny with two iterations of RAFT, after a change of it."""
-    shutil.copytree(ROOT, tmp_path / "config")
-    path = tmp_path / "config/studies/tiny.yaml"
-
-    def _load(change=lambda entry: None):
-        entry = yaml.safe_load((ROOT / "studies/tiny.yaml").read_text())
-        part = {"source": "alpaca-seeds", "file": "seeds"}
-        entry["seeds"] = [0, 1]
-        entry["datasets"] |= {
-            "it": {"parts": [part], "max_length": 160},
-            "raft_1": raft("it"),
-            "raft_2": raft("raft_1"),
-        }
-        entry["recipes"] |= {
-            "it": {"method": "sft", "dataset": "it"},
-            "raft_1": {"method": "sft", "dataset": "raft_1", "start": "it"},
-            "raft_2": {"method": "sft", "dataset": "raft_2", "start": "raft_1"},
-        }
-        change(entry)
-        path.write_text(yaml.safe_dump(entry))
-        return Study(load_config(tmp_path / "config", "tiny"))
-
-    return _load
+def load(load_tiny):
+    """Load study tiny with two iterations of RAFT, after changes of it."""
+    return lambda *changes: load_tiny(with_raft, *changes)
 
 
 def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):

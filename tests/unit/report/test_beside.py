@@ -11,6 +11,7 @@ from safegrid.methods import METHODS
 from safegrid.report.beside import MEASURES, NO_MODEL, beside_table
 from safegrid.report.published import published_number, read_published
 from safegrid.report.writing import latex, markdown
+from score_tables import cell
 
 CONFIG = Path(__file__).parents[3] / "config"
 GLOBAL = "global safety score"
@@ -24,11 +25,6 @@ def published():
 @pytest.fixture(scope="module")
 def table(scores, published):
     return beside_table(scores, published)
-
-
-def cell(table, item, title):
-    column = [column.title for column in table.columns].index(title)
-    return table.entries[table.rows.index(item)][column]
 
 
 def test_a_published_number_stands_beside_ours_of_the_same_model(table, scores):

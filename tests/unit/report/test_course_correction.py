@@ -15,6 +15,7 @@ from safegrid.report.grid import Entry
 from safegrid.report.published import read_published
 from safegrid.report.style import PAGE, save
 from safegrid.report.writing import latex, markdown, numbers
+from score_tables import cell, change, score
 
 ROOT = Path(__file__).parents[3]
 MINI_KS = (4, 8, 12, 16)
@@ -40,24 +41,6 @@ def tables(full, published):
     return {name: make(full, published) for name, make in TABLES.items()}
 
 
-def cell(table, row, title):
-    column = [column.title for column in table.columns].index(title)
-    return table.entries[table.rows.index(row)][column]
-
-
-def score(scores, **where):
-    (row,) = scores.filter(**{"slice": "all", **where}).to_dicts()
-    return row["value"]
-
-
-def change(scores, where, **values):
-    hit = pl.all_horizontal(*(pl.col(key) == value for key, value in where.items()))
-    return scores.with_columns(
-        pl.when(hit).then(pl.lit(value)).otherwise(pl.col(key)).alias(key)
-        for key, value in values.items()
-    )
-
-
 def entry(value, low, high):
     return Entry(value, low, high, 460, 0, 1, None)
 
@@ -80,7 +63,7 @@ def test_the_two_turns_stand_apart_and_each_k_in_its_column(tables, full):
             "Corr-mean": "categories",
         }.items():
             shown = cell(table, f"{turn}: qwen2-7b c2_dpo", title)
-            value = score(full, metric="correction", slice=part, **where)
+            value = score(full, metric="correction", slice=part, **where)["value"]
             assert shown.value == value
     assert "**" not in markdown(table).split("\n\n", 2)[1]
 
@@ -157,7 +140,7 @@ def test_before_and_after_holds_the_bases_that_are_trained(tables, full):
     assert {row.split(" ")[0] for row in table.rows} == set(trained)
     where = {"base": "qwen2-7b", "recipe": "none", "metric": "attack_success"}
     shown = cell(table, "qwen2-7b", "Adversarial ALERT attack success")
-    assert shown.value == score(full, **where)
+    assert shown.value == score(full, **where)["value"]
 
 
 def test_each_recipe_has_its_paired_difference_to_its_base(tables, full):
@@ -166,7 +149,8 @@ def test_each_recipe_has_its_paired_difference_to_its_base(tables, full):
     title = "Adversarial ALERT attack success"
     shown = cell(table, "qwen2-7b c2_dpo", title)
     where = {"base": "qwen2-7b", "recipe": "c2_dpo"}
-    assert shown.value == score(full, metric="attack_success_vs_base", **where)
+    row = score(full, metric="attack_success_vs_base", **where)
+    assert shown.value == row["value"]
     text = markdown(table)
     assert (
         "ALERT safe: higher: qwen2-7b c2_dpo; inside, the interval holds 0:"
@@ -208,7 +192,7 @@ def test_refusals_at_once_are_held_against_corrections_of_the_same_judge(tables,
     ]
     where = {"base": "vicuna-7b", "benchmark": "c2_eval_direct"}
     shown = cell(table, "vicuna-7b", titles[0]).value
-    assert shown == score(full, metric="correction", **where)
+    assert shown == score(full, metric="correction", **where)["value"]
     assert re.search(r"open turn: more often at once: .*vicuna-7b", markdown(table))
     once = {"benchmark": "c2_eval_direct", "metric": "correction", "base": "vicuna-7b"}
     rare = change(full, once, value=0.01, low=0.0, high=0.02)
@@ -276,7 +260,8 @@ def test_marks_of_now_and_later_are_the_scores(mini, published):
     later = {"benchmark": "c2_eval", "metric": "correction", "slice": "categories"}
     for line, where in ((at_once, direct), (opened, later)):
         values = [
-            100 * score(mini, recipe=name, **where) for name in ("none", "c2_dpo")
+            100 * score(mini, recipe=name, **where)["value"]
+            for name in ("none", "c2_dpo")
         ]
         assert line.get_xdata() == pytest.approx(values)
 

@@ -19,6 +19,7 @@ from safegrid.report.serve_words import certainty, verdict
 from safegrid.report.style import PAGE, save
 from safegrid.report.table import LETTERS
 from safegrid.report.writing import latex, markdown, numbers
+from score_tables import cell, change, score
 
 ROOT = Path(__file__).parents[3]
 REWARDS = [
@@ -46,24 +47,6 @@ def mini():
 @pytest.fixture(scope="module")
 def tables(full, published):
     return {name: make(full, published) for name, make in TABLES.items()}
-
-
-def cell(table, row, title):
-    column = [column.title for column in table.columns].index(title)
-    return table.entries[table.rows.index(row)][column]
-
-
-def score(scores, **where):
-    (row,) = scores.filter(**{"slice": "all", **where}).to_dicts()
-    return row
-
-
-def change(scores, where, **values):
-    hit = pl.all_horizontal(*(pl.col(key) == value for key, value in where.items()))
-    return scores.with_columns(
-        pl.when(hit).then(pl.lit(value)).otherwise(pl.col(key)).alias(key)
-        for key, value in values.items()
-    )
 
 
 def recipes(table, benchmark):

@@ -24,20 +24,12 @@ from safegrid.report.tables import (
     summary_table,
 )
 from safegrid.report.writing import latex, markdown, numbers, save
+from score_tables import change
 
 
 @pytest.fixture(scope="module")
 def main(scores):
     return main_table(scores)
-
-
-def change(scores: pl.DataFrame, where: dict, **values) -> pl.DataFrame:
-    """Return scores with some values changed in the rows of a place."""
-    here = pl.all_horizontal(*(pl.col(k) == v for k, v in where.items()))
-    return scores.with_columns(
-        pl.when(here).then(pl.lit(v, scores.schema[k])).otherwise(pl.col(k)).alias(k)
-        for k, v in values.items()
-    )
 
 
 def titles(table):

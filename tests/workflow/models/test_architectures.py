@@ -25,6 +25,12 @@ WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud
 LORA = {"rank": 4, "alpha": 8}
 # The names of every family's attention; peft takes those that a model has.
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"]
+# One family of each architecture, for what no tokenizer has a part in. Of those that
+# are Llama's, one whose padding is a token that texts have too.
+ARCHITECTURES = ["falcon", "gemma_2", "mistral", "mixtral", "olmo", "qwen2", "yi"]
+each_architecture = pytest.mark.parametrize(
+    "family", ARCHITECTURES, indirect=True, scope="session"
+)
 
 
 def go_on() -> None:
@@ -110,6 +116,12 @@ def trained(
     return out / "model"
 
 
+def test_no_architecture_is_left_out(families: Any) -> None:
+    kinds = {family.architecture[0] for family in families.values()}
+    assert {families[name].architecture[0] for name in ARCHITECTURES} == kinds
+
+
+@each_architecture
 @pytest.mark.parametrize("lora", [None, LORA])
 def test_a_reward_model_is_served_as_it_was_trained(
     model_folder: Path, pairs: Path, tmp_path: Path, lora: Any
@@ -188,6 +200,7 @@ def test_generation_ends_with_the_tokens_that_training_ends_with(
     assert model.ends == end_ids(model_folder, chat)
 
 
+@each_architecture
 @pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
 def test_a_preference_step_moves_the_model_and_it_answers(
     model_folder: Path,
@@ -213,6 +226,7 @@ def test_a_preference_step_moves_the_model_and_it_answers(
     assert old.logprobs != pytest.approx(new.logprobs, abs=1e-4)
 
 
+@each_architecture
 def test_lora_bfloat16_checkpointing_and_accumulation_go_together(
     model_folder: Path, pairs: Path, tmp_path: Path
 ) -> None:
@@ -252,6 +266,7 @@ def test_an_adapters_dropout_before_experts_is_refused_in_words(
     assert lora_config(lora.model_copy(update={"dropout": 0.0}), model) is not None
 
 
+@each_architecture
 def test_merged_and_unmerged_adapters_give_the_same_answers(
     model_folder: Path, pairs: Path, tmp_path: Path
 ) -> None:
