@@ -202,6 +202,10 @@ def benchmark_block(field):
     )
 
 
+def search_files(wildcards):
+    return STUDY.search_files(wildcards.benchmark)
+
+
 def asked_version(wildcards):
     return STUDY.asked[wildcards.benchmark].version
 

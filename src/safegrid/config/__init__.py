@@ -4,6 +4,7 @@
 that a stage's client imports no more than it needs.
 """
 
+from safegrid.config.beams import BeamDecode, Decoding
 from safegrid.config.blocks import (
     Block,
     Decode,
@@ -27,12 +28,14 @@ from safegrid.config.world import World
 
 __all__ = [
     "BaseEntry",
+    "BeamDecode",
     "BenchmarkSpec",
     "BestOfKSpec",
     "Block",
     "CorrectionsSpec",
     "DatasetSpec",
     "Decode",
+    "Decoding",
     "EngineSpec",
     "FetchSpec",
     "JudgeEntry",
