@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
