@@ -2,10 +2,12 @@
 
 The code is what transformers' `generate` takes as `custom_generate`: it is handed the
 model, a chunk of prompts padded on the left, and the number of beams. It decides what
-the best answer is; here is checked that it gives one for each prompt.
+the best answer is. Here is checked that it gives one for each prompt; and, when an
+engine starts, that it uses the model as this version of transformers wants it. Code of
+another version may go on from a cache that it takes for another one, without an error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +17,15 @@ from safegrid.engine.batches import cut, pad
 from safegrid.engine.decode import Answer
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import Beams, RefusedError
+from safegrid.engine.scoring import Question, Scored, score
+from safegrid.errors import EngineError
+
+# Two groups that next to nothing keeps apart: each of them is a greedy search.
+ALIKE = Beams(2, 2, 1e-6)
+# The prompts of the check in tokens, and how many tokens are searched for.
+LENGTHS, MOST = (5, 9), 8
+# Nats that a token may be less likely than the likeliest: rounding, not another prefix.
+ROUNDING = {torch.float32: 0.01, torch.bfloat16: 0.5}
 
 
 class _Check(StoppingCriteria):
@@ -66,6 +77,44 @@ def search(
         for index, row in zip(chunk, _written(ids, found), strict=True):
             answers[index] = _answer(model, row, max_tokens)
     return answers
+
+
+def check_search(model: LoadedModel) -> None:
+    """Check that the code finds the likeliest tokens where groups are not kept apart.
+
+    Raises:
+        EngineError: it does not.
+    """
+    known = {*model.ends, model.pad_id}
+    words = [token for token in range(model.vocabulary) if token not in known]
+    prompts = [[words[7 * i % len(words)] for i in range(n)] for n in LENGTHS]
+    answers = search(model, prompts, ALIKE, MOST, lambda: None)
+    asked = [
+        Question([*prompt, *answer.ids], len(prompt), ahead=False)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    scores = score(model, asked, 1, lambda: None)
+    below = max(_below(scored, model.ends) for scored in scores)
+    if below > ROUNDING[model.network.dtype]:
+        raise EngineError(
+            f"{model.search}: groups that nothing keeps apart do not find the likeliest"
+            f" tokens (one lies {below:.2g} nats below); this code is of another"
+            " version of transformers, or no diverse beam search"
+        )
+
+
+def _below(scored: Scored, ends: Container[int]) -> float:
+    """Return how many nats an answer's tokens lie below the likeliest, at most.
+
+    Places behind one where an answer may end are left out: how an ended beam is
+    weighed against longer ones is the code's own.
+    """
+    most = 0.0
+    for logprob, ((token, highest),) in zip(scored.logprobs, scored.best, strict=True):
+        most = max(most, highest - logprob)
+        if token in ends:
+            break
+    return most
 
 
 def _generate(

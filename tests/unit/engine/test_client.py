@@ -69,10 +69,19 @@ def test_every_setting_is_sent_so_that_no_default_of_the_engine_counts(engine, b
     }
 
 
-def test_beams_are_asked_for_in_the_words_of_transformers(engine, bodies):
-    engine.complete([[7]], BeamDecode(max_new_tokens=3, beams=Beams()), [5])
+def test_beams_are_asked_for_in_the_words_of_transformers(engine, monkeypatch):
+    sent, post = [], engine.post
+
+    def noted(path, body):
+        sent.append(body)
+        # The server is vLLM's stand-in, which knows no beams.
+        return post(path, {name: body[name] for name in body if "beam" not in name})
+
+    monkeypatch.setattr(engine, "post", noted)
     engine.complete([[7]], GREEDY, [5])
-    searched, greedy = bodies()
+    with pytest.raises(EngineError, match="diversity_penalty"):
+        engine.complete([[7]], BeamDecode(max_new_tokens=3, beams=Beams()), [5])
+    greedy, searched = sent
     beams = {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
     assert searched == {**greedy, **beams}
 

@@ -13,12 +13,13 @@ from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
 from safegrid.engine.app import Desk, make_app
-from safegrid.engine.beams import search
+from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.protocol import Beams, RefusedError
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
+from safegrid.errors import EngineError
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}
@@ -160,6 +161,26 @@ def test_what_is_no_answer_to_each_prompt_is_refused(causal, model, tmp_path):
     bare = load(ticket(causal, code.parents[1]))
     with pytest.raises(RefusedError, match="one row for each prompt"):
         search(bare, [[1, 5], [1, 6]], beams, MOST, go_on)
+
+
+@pytest.mark.parametrize("name", ["causal", "absolute"])
+def test_an_engine_begins_with_code_that_finds_the_likeliest_tokens(models, name):
+    check_search(load(ticket(models / name, STAND_IN)))
+
+
+def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path):
+    """As code of an older transformers does, which goes on from other keys and values.
+
+    The stand-in is made to see each prompt without its first token.
+    """
+    folder = tmp_path / "older"
+    shutil.copytree(STAND_IN, folder)
+    code = folder / "custom_generate/generate.py"
+    text = code.read_text()
+    assert text.count("prompt = ids[mask.bool()]") == 1
+    code.write_text(text.replace("ids[mask.bool()]", "ids[mask.bool()][1:]"))
+    with pytest.raises(EngineError, match=r"older: .* do not find the likeliest"):
+        check_search(load(ticket(causal, folder)))
 
 
 def test_code_that_cannot_be_loaded_ends_the_start(causal, tmp_path):
