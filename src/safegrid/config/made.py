@@ -96,7 +96,8 @@ class CorrectionsSpec(MadeSpec):
                 f"`samples` is {self.decode.samples}: a correction is one answer, so"
                 " remove it"
             )
-        drawn = sorted(self.decode.model_fields_set - {"max_new_tokens", "samples"})
+        plain = Decode(max_new_tokens=self.decode.max_new_tokens)
+        drawn = [name for name, value in self.decode if value != getattr(plain, name)]
         if self.beams is not None and drawn:
             raise ValueError(
                 f"`beams` search for the best answer and know no {', '.join(drawn)}:"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from safegrid.config import Decoding
+from safegrid.config import CorrectionsSpec, Decoding
 from safegrid.config.load import load_config
 from safegrid.consent import REMOTE_CODE
 from safegrid.errors import ConfigError
@@ -126,6 +126,9 @@ def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(
     read = TypeAdapter(Decoding).validate_json
     for given in (plain, decode):
         assert read(given.model_dump_json()) == given
+    # A stage is given the block as JSON, with every default written out.
+    made = study.corrected["c2"]
+    assert CorrectionsSpec.model_validate_json(made.model_dump_json()) == made
     assert study.search_files("c2/part1") == [
         "results/raw/diverse-beams/custom_generate/generate.py",
         "results/raw/diverse-beams/custom_generate/beam_search.py",
