@@ -127,7 +127,7 @@ def _generate(
 ) -> Any:
     # What a checkpoint recommends (Qwen 2: a repetition penalty) fills what is not
     # given, so it is put aside: a study says how its answers are found.
-    model.network.generation_config = GenerationConfig()
+    model.network.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     return model.network.generate(
         ids,
         attention_mask=mask,
