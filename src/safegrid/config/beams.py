@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from safegrid.config.blocks import Block, Decode
+from safegrid.config.block import Block
+from safegrid.config.engine import Decode
 
 # Where transformers looks for the code of a search in a folder.
 ENTRY = "custom_generate/generate.py"

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from safegrid.config.beams import BeamsSpec
-from safegrid.config.data import (
+from safegrid.config.prompt import PROMPT_FORMATS
+from safegrid.config.sections import StudyDocuments, merge
+from safegrid.config.source import (
     CODE_FORMAT,
     DATASET_FORMATS,
     INSTRUCTION_FORMATS,
-    PROMPT_FORMATS,
     SourceSpec,
 )
-from safegrid.config.sections import StudyDocuments, merge
 from safegrid.consent import REMOTE_CODE, allowed
 
 # Keys of a dataset that read labels which only comparisons have.

@@ -47,6 +47,7 @@ LEVELS = {
         "trainings",
         "triggers",
         "upstreams",
+        "wildcards",
     },
     3: {
         "capability",
