@@ -10,6 +10,8 @@ rule generate:
     input:
         chain=of_model(STUDY.chain),
         ids="results/{study}/ids/{base}/{benchmark}.parquet",
+        # Code of others that searches in beams; for most answers there is none.
+        search=of(STUDY.search_files, "benchmark"),
     output:
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -34,6 +36,7 @@ rule generate:
         python -m safegrid generate \
             --chain {input.chain:q} \
             --ids {input.ids:q} \
+            --search {input.search:q} \
             --decode {params.decode:q} \
             --engine {params.engine:q} \
             --seed {params.seed:q} \

@@ -35,11 +35,11 @@ def _block(name: str) -> Callable[[str], Any]:
     """Return a reader of one block of configuration given as JSON."""
 
     def read(text: str) -> Any:
-        from pydantic import ValidationError
+        from pydantic import TypeAdapter, ValidationError
 
-        model = getattr(importlib.import_module("safegrid.config"), name)
+        block = getattr(importlib.import_module("safegrid.config"), name)
         try:
-            return model.model_validate_json(text)
+            return TypeAdapter(block).validate_json(text)
         except ValidationError as error:
             raise ConfigError(f"not a {name} block: {error}") from error
 

@@ -3,7 +3,7 @@
 import os
 
 REMOTE_CODE = "SAFEGRID_REMOTE_CODE"
-"""Bases and judges whose Python files may be fetched."""
+"""Bases, judges and sources whose Python files may be fetched and run."""
 RUN_CODE = "SAFEGRID_RUN_CODE"
 """Tasks whose metric may run what a model wrote."""
 

@@ -118,7 +118,7 @@ class Grid:
         return {
             pool: AskedSpec(
                 prompts=spec.prompts if isinstance(spec, BestOfKSpec) else None,
-                decode=spec.decode,
+                decode=spec.decoding,
                 judges=spec.judges,
             )
             for name, spec in self.made.items()

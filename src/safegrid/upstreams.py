@@ -140,7 +140,7 @@ class Upstreams:
             url=entry.url,
             path=entry.path,
             revision=pin.revision if pin else None,
-            remote_code=entry.remote_code,
+            remote_code=entry.is_code,
             files=wanted,
             template=self._study.config.templates[template] if template else None,
         )
@@ -194,6 +194,9 @@ class Upstreams:
                 yield part.source, part.file
         for made in self._study.corrected.values():
             yield made.requests.source, made.requests.file
+            if made.beams is not None:
+                for file in config.sources[made.beams.source].files:
+                    yield made.beams.source, file
         for name in self._study.with_prompts:
             prompts = self._study.prompt_spec(name)
             yield prompts.source, prompts.file

@@ -132,7 +132,9 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine = FakeEngine()
 
     @contextmanager
-    def lease(spec: Any, chain: Any, head: str) -> Iterator[FakeEngine]:
+    def lease(
+        spec: Any, chain: Any, head: str, search: Any = None
+    ) -> Iterator[FakeEngine]:
         engine.leases += 1
         yield engine
 

@@ -16,6 +16,24 @@ PARTS = [
 ]
 
 
+STAND_IN = """
+stand-in:
+  path: diverse_beams
+  format: custom_generate
+  files: {one: custom_generate/generate.py, two: custom_generate/beam_search.py}
+  licence: Apache-2.0
+  content: code
+"""
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A study's copy: its base is grown."""
+    made = finished.copy(tmp_path / "repository")
+    yield made
+    made.end()
+
+
 def with_corrections(study):
     study["datasets"]["c2"] = {
         "corrections": {
@@ -29,12 +47,37 @@ def with_corrections(study):
     study["recipes"]["c2_dpo"] = {"method": "dpo", "dataset": "c2"}
 
 
-@pytest.fixture
-def tree(finished, tmp_path):
-    """A study's copy: its base is grown."""
-    made = finished.copy(tmp_path / "repository")
-    yield made
-    made.end()
+def with_beams(study):
+    study["datasets"]["searched"] = {
+        "corrections": {
+            "recipe": "none",
+            "decode": {"max_new_tokens": 8},
+            "beams": {"source": "stand-in"},
+            "requests": {"source": "tiny-pku", "limit": 2, "min_words": 6},
+        },
+        "max_length": 160,
+    }
+    study["recipes"]["searched_dpo"] = {"method": "dpo", "dataset": "searched"}
+
+
+def test_beams_are_searched_by_code_of_a_folder_once_the_user_lets_it_run(tree):
+    registry = Path(tree.folder, "config/sources.yaml")
+    registry.write_text(registry.read_text() + STAND_IN)
+    made = "results/tiny/made/tiny-base/searched/seed0.parquet"
+    options = ["study=tiny", f"sources_dir={tree.folder}/tests/fixtures"]
+    command = ["snakemake", "--cores", "2", "--config", *options, "--", made]
+    with tree.with_study(with_beams):
+        refused = tree.run(*command)
+        assert refused.returncode != 0
+        assert "set SAFEGRID_REMOTE_CODE=stand-in" in refused.stdout
+        tree.environment["SAFEGRID_REMOTE_CODE"] = "stand-in"
+        tree.call(*command)
+    assert len(read_table(tree.folder / made, PREFERENCE)) == 30
+    responses = "results/tiny/responses/tiny-base/none/seed0/searched.parquet"
+    facts = read_manifest(tree.folder / responses)
+    assert set(facts["inputs"]) == {"ids", "generate.py", "beam_search.py"}
+    assert facts["params"]["decode"]["beams"] == {"groups": 2, "penalty": 0.5}
+    assert facts["finish"]["error"] == 0
 
 
 def test_a_model_is_trained_on_what_its_base_corrected(tree):

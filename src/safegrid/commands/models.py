@@ -32,8 +32,8 @@ MODELS: dict[str, Command] = {
     "generate": command(
         "generate.run:generate",
         "Ask a model for its responses to a benchmark's prompts.",
-        "chain:paths ids:path decode:Decode engine:EngineSpec seed:int"
-        " benchmark_version:int store:path out:path fresh:flag?",
+        "chain:paths ids:path decode:Decoding engine:EngineSpec seed:int"
+        " benchmark_version:int store:path out:path fresh:flag? search:paths?",
     ),
     "capability": command(
         "capability.run:capability",

@@ -4,6 +4,7 @@
 that a stage's client imports no more than it needs.
 """
 
+from safegrid.config.beams import BeamDecode, Decoding
 from safegrid.config.block import Block
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
@@ -24,12 +25,14 @@ from safegrid.config.world import World
 
 __all__ = [
     "BaseEntry",
+    "BeamDecode",
     "BenchmarkSpec",
     "BestOfKSpec",
     "Block",
     "CorrectionsSpec",
     "DatasetSpec",
     "Decode",
+    "Decoding",
     "EngineSpec",
     "FetchSpec",
     "JudgeEntry",

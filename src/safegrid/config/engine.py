@@ -25,6 +25,11 @@ class Decode(Block):
     samples: Positive = 1
     stop: list[str] = []
 
+    @property
+    def width(self) -> int:
+        """Sequences that grow for one answer."""
+        return 1
+
 
 class EngineSpec(Block):
     """Which engine answers. Kind, dtype and version are part of every score row.

@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 
+from safegrid.config.beams import BeamsSpec
 from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.source import DATASET_FORMATS, INSTRUCTION_FORMATS, SourceSpec
+from safegrid.config.source import (
+    CODE_FORMAT,
+    DATASET_FORMATS,
+    INSTRUCTION_FORMATS,
+    SourceSpec,
+)
+from safegrid.consent import REMOTE_CODE, allowed
 
 # Keys of a dataset that read labels which only comparisons have.
 OF_COMPARISONS = ("keep", "categories")
@@ -88,6 +95,9 @@ def _check_corrections(
 ) -> None:
     """Check that there are labels which say what answer is unsafe."""
     made = block.get("corrections") if isinstance(block, dict) else None
+    beams = made.get("beams") if isinstance(made, dict) else None
+    if isinstance(beams, dict):
+        _check_beams(documents, name, beams, sources)
     requests = made.get("requests") if isinstance(made, dict) else None
     source = _source(requests, sources)
     if isinstance(requests, dict) and source is not None and source.format != "pku":
@@ -97,6 +107,46 @@ def _check_corrections(
             ".".join(key),
             f"{requests['source']!r} is of format {source.format!r}; unsafe answers"
             " are taken from sources of format 'pku'",
+        )
+
+
+def _check_beams(
+    documents: StudyDocuments,
+    name: str,
+    beams: dict[str, object],
+    sources: Mapping[str, SourceSpec],
+) -> None:
+    """Check that the engine searches, by code that the user lets run."""
+    key = ("datasets", name, "corrections", "beams")
+    where, dotted = documents.study.where(key), ".".join(key)
+    code = str(beams.get("source", BeamsSpec.model_fields["source"].default))
+    source = sources.get(code)
+    kind = documents.section("engine").get("kind", "safegrid")
+    if kind != "safegrid":
+        documents.problems.add(
+            where,
+            dotted,
+            f"an engine of kind {kind!r} searches in no diverse beams, and its server"
+            " runs no code of ours: set `engine.kind: safegrid`, or remove `beams`",
+        )
+    if source is None:
+        documents.problems.unknown(where, f"{dotted}.source", code, "source", sources)
+    elif source.format != CODE_FORMAT:
+        documents.problems.add(
+            where,
+            f"{dotted}.source",
+            f"{code!r} is of format {source.format!r}, which is no code; expected a"
+            f" source of format {CODE_FORMAT!r}",
+        )
+    elif not allowed(REMOTE_CODE, code):
+        documents.problems.add(
+            where,
+            dotted,
+            "transformers has no diverse beams of its own any more, so they are"
+            f" searched by code that runs as you: {', '.join(source.files.values())}"
+            f" from {source.address or 'files put by hand'}. Read it, and if you trust"
+            f" it set {REMOTE_CODE}={code} (several names with commas between); or"
+            " remove `beams`, and answers are greedy",
         )
 
 

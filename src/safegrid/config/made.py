@@ -4,16 +4,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from safegrid.config.beams import BeamDecode, BeamsSpec
 from safegrid.config.block import Block, Positive
 from safegrid.config.engine import Decode
 from safegrid.config.prompt import PromptSpec
-
-NO_BEAMS = (
-    "no engine searches in diverse beams: transformers moved them into code that it"
-    " fetches and runs, and vLLM has none. Remove `beams`: `decode` is greedy by"
-    " default, or draws; pairs that were made elsewhere come in as a source of format"
-    " 'pairs_csv'"
-)
 
 
 class MadeSpec(Block):
@@ -32,6 +26,11 @@ class MadeSpec(Block):
     base: str | None = None
     seed: int | Literal["same"] = "same"
     decode: Decode
+
+    @property
+    def decoding(self) -> Decode:
+        """How it answers, all that says so together."""
+        return self.decode
 
     @property
     def judges(self) -> list[str]:
@@ -59,18 +58,6 @@ class BestOfKSpec(MadeSpec):
     def judges(self) -> list[str]:
         """The judge that scores its answers."""
         return [self.judge]
-
-
-class BeamsSpec(Block):
-    """Diverse beam search (Vijayakumar et al. 2018), as the released code has it.
-
-    Attributes:
-        groups: beams, each a group of its own.
-        penalty: of a token that another group took at the same place.
-    """
-
-    groups: Positive = 2
-    penalty: float = Field(default=0.5, ge=0)
 
 
 class RequestsSpec(Block):
@@ -114,7 +101,7 @@ class CorrectionsSpec(MadeSpec):
 
     Attributes:
         requests: what it is asked.
-        beams: the paper's diverse beams, which no engine of ours has.
+        beams: the paper's diverse beams; null for `decode` as it is.
         shards: parts that it is asked in; memory is that of one of them.
     """
 
@@ -124,14 +111,26 @@ class CorrectionsSpec(MadeSpec):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "CorrectionsSpec":
-        if self.beams is not None:
-            raise ValueError(NO_BEAMS)
         if self.decode.samples != 1:
             raise ValueError(
                 f"`samples` is {self.decode.samples}: a correction is one answer, so"
                 " remove it"
             )
+        plain = Decode(max_new_tokens=self.decode.max_new_tokens)
+        drawn = [name for name, value in self.decode if value != getattr(plain, name)]
+        if self.beams is not None and drawn:
+            raise ValueError(
+                f"`beams` search for the best answer and know no {', '.join(drawn)}:"
+                " remove it from `decode`, or remove `beams`"
+            )
         return self
+
+    @property
+    def decoding(self) -> Decode:
+        """How it answers: with its beams, where it has them."""
+        if self.beams is None:
+            return self.decode
+        return BeamDecode(**self.decode.model_dump(), beams=self.beams.beams())
 
     def pools(self, name: str) -> list[str]:
         """The parts of the prompts; the whole where there is one."""

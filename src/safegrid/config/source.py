@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from safegrid.config.beams import ENTRY
 from safegrid.config.judge_kinds import JudgeKind
 from safegrid.config.upstream import Below, Upstream
 
@@ -29,6 +30,7 @@ Format = Literal[
     "scored",
     "verdicts",
     "lm_eval",
+    "custom_generate",
 ]
 # The formats of rows with known labels, and the kinds of judge that can be measured on
 # them.
@@ -38,6 +40,8 @@ LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
     "reward_pairs": ("reward",),
     "scored": ("harmfulness",),
 }
+# The format of code by which transformers' `generate` searches for answers.
+CODE_FORMAT: Format = "custom_generate"
 # The format of verdicts from elsewhere, for judges of method `file`.
 VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
 # The formats that a stage of safegrid.data can prepare; the others (a base's
@@ -62,3 +66,22 @@ class SourceSpec(Upstream):
     files: dict[str, Below] = Field(min_length=1)
     licence: str
     content: str
+
+    @property
+    def is_code(self) -> bool:
+        """Whether its files are run, so that the user is asked for consent."""
+        return self.format == CODE_FORMAT
+
+    @model_validator(mode="after")
+    def _code_is_code(self) -> "SourceSpec":
+        if self.remote_code:
+            raise ValueError(
+                "`remote_code` is for bases and judges; of a source its format says"
+                f" so, {CODE_FORMAT!r}: remove it"
+            )
+        if self.is_code and ENTRY not in self.files.values():
+            raise ValueError(
+                f"format {CODE_FORMAT!r} is a folder that transformers' `generate`"
+                f" takes: name {ENTRY} among its `files`, and what that imports"
+            )
+        return self

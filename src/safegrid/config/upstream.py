@@ -65,6 +65,11 @@ class Upstream(Block):
         return next((name for name in places if getattr(self, name)), None)
 
     @property
+    def is_code(self) -> bool:
+        """Whether files of it are run, so that the user is asked for consent."""
+        return self.remote_code
+
+    @property
     def address(self) -> str | None:
         """The place in words, as the lock has it; None for grown and by hand."""
         place = self.place

@@ -1,6 +1,6 @@
 """The work of an engine: writing answers, judging them, tasks of the harness."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from safegrid.config.cost import Assumed, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Decode, EngineSpec
@@ -22,9 +22,21 @@ class Asked:
     assumed: Assumed
 
     def write(self, prompts: Tokens, answers: Tokens, decode: Decode) -> Work:
-        """Return the work of answering prompts, `decode.samples` times each."""
-        read = forward(self.shape, self.device, prompts.total * decode.samples)
-        return read + self._decoded(prompts.mean, answers, decode.max_new_tokens)
+        """Return the work of answering prompts, `decode.samples` times each.
+
+        Every beam of an answer reads the prompt and grows to the end. Those that are
+        thrown away are FLOPs, but no tokens and of no use.
+        """
+        asked, width = prompts.total * decode.samples, decode.width
+        read = forward(self.shape, self.device, asked * width)
+        grown = answers.times(width)
+        done = read + self._decoded(prompts.mean, grown, decode.max_new_tokens)
+        return replace(
+            done,
+            tokens_in=asked,
+            tokens_out=answers.total,
+            model_flops=done.model_flops / width,
+        )
 
     def beside(self, spec: JudgeSpec, prompt: float) -> float:
         """Return the tokens that a judge reads beside an answer.

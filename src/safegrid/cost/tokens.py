@@ -77,6 +77,11 @@ class Tokens:
         longer = tuple(length + tokens for length in self.lengths)
         return Tokens(longer, self.counts, self.source, self.measured)
 
+    def times(self, number: int) -> "Tokens":
+        """Return the histogram of so many times the sequences."""
+        more = tuple(count * number for count in self.counts)
+        return Tokens(self.lengths, more, self.source, self.measured)
+
 
 def count(lengths: Iterable[int], source: str) -> Tokens:
     """Return the histogram of measured lengths."""

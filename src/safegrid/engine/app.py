@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from safegrid.devices import device_name
+from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.identity import engine_version
@@ -132,6 +133,9 @@ def _generating(model: LoadedModel, body: CompletionRequest) -> Work:
     prompts = [prompt for prompt in body.prompts for _ in range(body.n)]
 
     def work(check: Callable[[], None]) -> dict[str, Any]:
+        if body.beams is not None:
+            answers = search(model, prompts, body.beams, body.max_tokens, check)
+            return generated(model, body, answers)
         answers = generate(
             model, prompts, body.row_seeds, body.sampling, body.logprobs, check
         )

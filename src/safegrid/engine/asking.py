@@ -145,6 +145,7 @@ def ask_model(
     versions: Mapping[str, int],
     work: Callable[[Asker], Result],
     fresh: bool = False,
+    search: Path | None = None,
 ) -> tuple[Result, Record]:
     """Do a cell's work on the answers of one model.
 
@@ -159,6 +160,7 @@ def ask_model(
         work: asks and makes something of the answers. It is called again from its
             start where the store turns out to lack one, so it must only compute.
         fresh: ask everything again.
+        search: folder of the code that searches in beams, if it is to.
 
     Returns:
         What `work` returned, and who answered in what time.
@@ -166,7 +168,8 @@ def ask_model(
     Raises:
         EngineError: the engine does not start, answer, or keep its promises.
     """
-    served = {"served": served_name(spec, chain, head), "versions": dict(versions)}
+    name = served_name(spec, chain, head, search)
+    served = {"served": name, "versions": dict(versions)}
     with Store(store, served, fresh) as index:
         known = index.get(IDENTITY)
     if known is not None:
@@ -180,7 +183,7 @@ def ask_model(
             return result, record
         except MissingError:
             logger.info("%s lacks answers; its engine is asked", store)
-    with lease(spec, chain, head) as engine:
+    with lease(spec, chain, head, search) as engine:
         _remember(store, served, engine.identity)
         with Store(store, served | engine.identity._asdict(), fresh) as answers:
             asker = Asker(answers, spec.chunk, engine)

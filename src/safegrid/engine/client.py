@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from safegrid.config.beams import BeamDecode
 from safegrid.devices import UNKNOWN
 from safegrid.engine.calls import PARALLEL, send
 from safegrid.engine.meter import Meter
@@ -98,6 +99,7 @@ class Engine:
             "frequency_penalty": decode.frequency_penalty,
             "stop": decode.stop,
             "return_token_ids": True,
+            **_beams(decode),
         }
         fit = [i for i, row in enumerate(ids) if self._fits(row, decode.max_new_tokens)]
         prompts, kept = [list(ids[i]) for i in fit], [seeds[i] for i in fit]
@@ -230,6 +232,17 @@ def _completion(choice: dict[str, Any]) -> Completion:
     text_ids = ids[:-1] if ended else ids
     word = "eos" if finish == "stop" else "length"
     return Completion(text_ids, word, len(ids), choice["text"])
+
+
+def _beams(decode: "Decode") -> dict[str, Any]:
+    """Return the fields of a request for several beams; none for one."""
+    if not isinstance(decode, BeamDecode):
+        return {}
+    return {
+        "num_beams": decode.width,
+        "num_beam_groups": decode.beams.groups,
+        "diversity_penalty": decode.beams.penalty,
+    }
 
 
 def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:

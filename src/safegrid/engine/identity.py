@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
+from safegrid.engine.search import search_hash
 from safegrid.files import sha256_json
 
 # Raise it whenever an answer of our own engine can change.
@@ -36,11 +37,14 @@ def engine_version(device: str) -> str:
     return " ".join([str(ENGINE_VERSION), *parts, device])
 
 
-def served_name(spec: EngineSpec, chain: Sequence[Path], head: Head) -> str:
+def served_name(
+    spec: EngineSpec, chain: Sequence[Path], head: Head, search: Path | None = None
+) -> str:
     """Return the name under which an engine of this run serves a model.
 
-    It is a hash of all that its answers depend on; requests carry it, so an engine
-    that took over a dead one's port is never mistaken for it.
+    It is a hash of all that its answers depend on, code that searches in beams among
+    it; requests carry it, so an engine that took over a dead one's port is never
+    mistaken for it.
     """
     parts = [
         weights_hash(chain),
@@ -50,6 +54,7 @@ def served_name(spec: EngineSpec, chain: Sequence[Path], head: Head) -> str:
         spec.max_tokens,
         head,
         engine_version(""),
+        *([] if search is None else [search_hash(search)]),
     ]
     words = re.sub(r"[^\w-]", "-", "-".join(chain[-1].parts[-2:]))
     return f"{words}-{sha256_json(parts)[:16]}"

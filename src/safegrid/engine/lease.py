@@ -42,7 +42,10 @@ SAY_EVERY = 60.0
 
 @contextmanager
 def lease(
-    spec: EngineSpec, chain: Sequence[Path], head: Head = "causal"
+    spec: EngineSpec,
+    chain: Sequence[Path],
+    head: Head = "causal",
+    search: Path | None = None,
 ) -> Iterator[Engine]:
     """Give the engine of a model, for as long as the block runs.
 
@@ -50,20 +53,24 @@ def lease(
         spec: which engine; with an `address` nothing is started.
         chain: folders of the model.
         head: `causal` or `classify`.
+        search: folder of the code that searches in beams, if it is to.
 
     Raises:
-        EngineError: it does not start or does not answer; with its log's end.
+        EngineError: it does not start or does not answer, with its log's end; or it
+            is to search in beams, and is not ours.
     """
     chain = [folder.resolve() for folder in chain]
+    if search is not None and spec.kind != "safegrid":
+        raise EngineError(f"an engine of kind {spec.kind!r} searches in no beams")
     if spec.address:
         yield find_engine(spec, chain, head)
         return
     run = registry()
     if is_by_hand():
         atexit.register(stop_all, run.folder)
-    slot = run.slot(served_name(spec, chain, head))
+    slot = run.slot(served_name(spec, chain, head, search))
     with run.lock():
-        ticket = _ticket(run, slot, spec, chain, head)
+        ticket = _ticket(run, slot, spec, chain, head, search)
     lock = _take(run, slot, ticket, spec.most)
     try:
         process = slot.process()
@@ -107,7 +114,12 @@ def stop_all(folder: Path | None = None) -> None:
 
 
 def _ticket(
-    run: Registry, slot: Slot, spec: EngineSpec, chain: Sequence[Path], head: Head
+    run: Registry,
+    slot: Slot,
+    spec: EngineSpec,
+    chain: Sequence[Path],
+    head: Head,
+    search: Path | None,
 ) -> Ticket:
     return Ticket(
         kind=spec.kind,
@@ -122,6 +134,7 @@ def _ticket(
         key=run.key(),
         owner=Process.me() if is_by_hand() else owner(),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        search=None if search is None else str(search.resolve()),
     )
 
 

@@ -26,6 +26,7 @@ class LoadedModel:
         pad_id: fills up rows; a classifier reads where a row ends by it.
         chunk: most rows of a forward.
         max_tokens: most padded tokens of a forward.
+        search: folder of the code that searches in beams, if there is one.
     """
 
     network: Any
@@ -37,6 +38,7 @@ class LoadedModel:
     pad_id: int
     chunk: int
     max_tokens: int
+    search: Path | None = None
 
 
 def load(ticket: Ticket) -> LoadedModel:
@@ -52,6 +54,10 @@ def load(ticket: Ticket) -> LoadedModel:
     network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore
     tokenizer = ChatTokenizer.load(tokenizer_folder(chain))
     config = network.config.get_text_config()
+    search = None if ticket.search is None else Path(ticket.search)
+    if search is not None:
+        # Loaded for every chunk anew; what is wrong with it shows here.
+        network.load_custom_generate(str(search), trust_remote_code=True)
     return LoadedModel(
         network=network,
         tokenizer=tokenizer,
@@ -62,6 +68,7 @@ def load(ticket: Ticket) -> LoadedModel:
         pad_id=_pad_id(config, ticket.head, chain),
         chunk=ticket.chunk,
         max_tokens=ticket.max_tokens,
+        search=search,
     )
 
 

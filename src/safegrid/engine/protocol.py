@@ -5,6 +5,7 @@ does nothing changes results without a word.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +19,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 class RefusedError(ValueError):
     """A request that cannot be answered; the message goes to the client, status 400."""
+
+
+@dataclass(frozen=True)
+class Beams:
+    """How many sequences grow for an answer, and what keeps their groups apart."""
+
+    number: int
+    groups: int
+    penalty: float
 
 
 class _Request(BaseModel):
@@ -37,6 +47,11 @@ class CompletionRequest(_Request):
         logprobs: give every token's, and those of so many likeliest tokens.
         echo: score the prompt; with `max_tokens` 0 or 1 and temperature 0 only.
         logprobs_from: place in each prompt from which on it is scored; ours alone.
+        num_beams: sequences that grow for an answer, of which the best is given; this
+            and the next two have the names of transformers, as vLLM has none.
+        num_beam_groups: groups that they are in.
+        diversity_penalty: taken off a token's score for each beam of another group
+            that took it at the same place.
     """
 
     prompt: Ids | list[Ids]
@@ -51,6 +66,9 @@ class CompletionRequest(_Request):
     stop: str | list[str] | None = None
     ignore_eos: bool = False
     logprobs: int | None = Field(default=None, ge=0, le=20)
+    num_beams: int = Field(default=1, ge=1)
+    num_beam_groups: int = Field(default=1, ge=1)
+    diversity_penalty: float = Field(default=0.0, ge=0)
     echo: bool = False
     logprobs_from: list[Annotated[int, Field(ge=1)]] | None = None
     return_token_ids: bool = False
@@ -74,6 +92,22 @@ class CompletionRequest(_Request):
             raise ValueError("sampling (temperature > 0) needs a seed")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> "CompletionRequest":
+        if self.num_beams % self.num_beam_groups:
+            raise ValueError("num_beams must be a multiple of num_beam_groups")
+        if self.num_beam_groups == 1 and self.diversity_penalty:
+            raise ValueError("diversity_penalty needs several num_beam_groups")
+        drawn = self.temperature or self.frequency_penalty or self.stop or self.n > 1
+        if self.num_beams > 1 and (drawn or self.echo or self.ignore_eos):
+            raise ValueError(
+                "num_beams needs temperature 0, n 1, and neither frequency_penalty,"
+                " stop, ignore_eos nor echo"
+            )
+        if self.num_beams > 1 and self.logprobs is not None:
+            raise ValueError("answers of beams have no logprobs")
+        return self
+
     @property
     def prompts(self) -> list[list[int]]:
         """The prompts as a list, also where there is one."""
@@ -87,6 +121,13 @@ class CompletionRequest(_Request):
         """The seed of every answer, answers to one prompt beside each other."""
         seeds = self.seeds or [self.seed or 0] * len(self.prompts)
         return [seed + sample for seed in seeds for sample in range(self.n)]
+
+    @property
+    def beams(self) -> Beams | None:
+        """The beams, where there is more than one."""
+        if self.num_beams == 1:
+            return None
+        return Beams(self.num_beams, self.num_beam_groups, self.diversity_penalty)
 
     @property
     def sampling(self) -> Sampling:

@@ -36,6 +36,7 @@ class Ticket:
         key: bearer key of the run.
         owner: the process with which the engine ends, if there is one to see.
         threads: of torch.
+        search: folder of the code that searches in beams, if it is to.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Ticket:
     key: str
     owner: Process | None
     threads: int
+    search: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Ticket":

@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 
 from safegrid.engine.app import Desk, make_app
+from safegrid.engine.beams import check_search
 from safegrid.engine.model import load
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch, leave
@@ -25,6 +26,8 @@ def serve(ticket: Path) -> None:
     # From the start, so that a slow load does not outlive its run.
     Watch(ticket, busy=lambda: desk.waiting > 0, end=leave).start()
     model = load(asked)
+    if model.search is not None:
+        check_search(model)
     app = make_app(model, asked, desk)
     # A socket of our own: the port is taken before anyone is told of it.
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -41,9 +41,12 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
-def repo_type(kind: Kind) -> RepoType:
-    """Return what a hub's repository is, by the registry that names it."""
-    return "dataset" if kind == "source" else "model"
+def repo_type(kind: Kind, is_code: bool) -> RepoType:
+    """Return what a hub's repository is, by the registry that names it.
+
+    Code of a search lies where models do.
+    """
+    return "dataset" if kind == "source" and not is_code else "model"
 
 
 def address(spec: FetchSpec, file: str) -> Address:
@@ -59,31 +62,29 @@ def address(spec: FetchSpec, file: str) -> Address:
     url = hf_hub_url(
         spec.hub,
         file,
-        repo_type=repo_type(spec.kind),
+        repo_type=repo_type(spec.kind, spec.remote_code),
         revision=spec.revision,
         endpoint=endpoint(),
     )
     return Address(url, headers)
 
 
-def repository(kind: Kind, hub: str, ref: str | None) -> ModelInfo | DatasetInfo:
+def repository(repo: RepoType, hub: str, ref: str | None) -> ModelInfo | DatasetInfo:
     """Return a repository's commit and files with their sizes and hashes."""
     api = HfApi(endpoint=endpoint(), token=get_token() or False)
-    info = api.repo_info(
-        hub, repo_type=repo_type(kind), revision=ref, files_metadata=True
-    )
+    info = api.repo_info(hub, repo_type=repo, revision=ref, files_metadata=True)
     assert isinstance(info, ModelInfo | DatasetInfo), "what was asked for is answered"
     return info
 
 
-def check_access(kind: Kind, hub: str) -> None:
+def check_access(repo: RepoType, hub: str) -> None:
     """Ask whether the token, or nobody's, opens a repository's files."""
     api = HfApi(endpoint=endpoint(), token=get_token() or False)
-    api.auth_check(hub, repo_type=repo_type(kind))
+    api.auth_check(hub, repo_type=repo)
 
 
 @contextmanager
-def in_words(what: str, kind: Kind, name: str, hub: str | None) -> Iterator[None]:
+def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[None]:
     """Turn what the client library raises into one sentence that says what to do.
 
     Raises:
@@ -98,19 +99,19 @@ def in_words(what: str, kind: Kind, name: str, hub: str | None) -> Iterator[None
         )
     except RevisionNotFoundError:
         reason = (
-            f"{_page(kind, hub)} has no such revision (any more); pin it anew:"
+            f"{_page(repo, hub)} has no such revision (any more); pin it anew:"
             f" safegrid pin --names {name}"
         )
     except RemoteEntryNotFoundError:
         reason = (
-            f"{_page(kind, hub)} has no such file; look there for its name, correct"
+            f"{_page(repo, hub)} has no such file; look there for its name, correct"
             f" the registry, and pin it anew: safegrid pin --names {name}"
         )
     except RepositoryNotFoundError as error:
-        reason = _closed(kind, hub, error)
+        reason = _closed(repo, hub, error)
     except HfHubHTTPError as error:
         closed = error.response.status_code in (401, 403) and hub
-        reason = _closed(kind, hub, error) if closed else _refused(error)
+        reason = _closed(repo, hub, error) if closed else _refused(error)
     except httpx2.TransportError as error:
         host = urlsplit(str(error.request.url)).hostname
         reason = (
@@ -123,9 +124,9 @@ def in_words(what: str, kind: Kind, name: str, hub: str | None) -> Iterator[None
     raise SourceError(f"{what}: {reason}") from None
 
 
-def _closed(kind: Kind, hub: str | None, error: HfHubHTTPError) -> str:
+def _closed(repo: RepoType, hub: str | None, error: HfHubHTTPError) -> str:
     """Say why a repository does not open: no token, a bad one, terms, or no such."""
-    page, status = _page(kind, hub), error.response.status_code
+    page, status = _page(repo, hub), error.response.status_code
     if get_token() is None:
         return (
             f"{page} is gated or private, or is not there, and no token was given;"
@@ -151,6 +152,6 @@ def _refused(error: HfHubHTTPError) -> str:
     return f"{host} answered with HTTP status {error.response.status_code}"
 
 
-def _page(kind: Kind, hub: str | None) -> str:
+def _page(repo: RepoType, hub: str | None) -> str:
     """Return the address of a repository's page, where terms are accepted."""
-    return f"{endpoint()}/{'datasets/' if repo_type(kind) == 'dataset' else ''}{hub}"
+    return f"{endpoint()}/{'datasets/' if repo == 'dataset' else ''}{hub}"

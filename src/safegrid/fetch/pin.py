@@ -20,7 +20,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files
-from safegrid.fetch.hub import address, in_words, repository
+from safegrid.fetch.hub import address, in_words, repo_type, repository
 from safegrid.files import sha256_file, write_text
 
 log = logging.getLogger(__name__)
@@ -134,8 +134,9 @@ def _pin(entry: Entry, sources_dir: Path | None) -> Pin:
 
 def _pin_repository(entry: Entry, hub: str) -> Pin:
     what = f"{entry.kind} {entry.name}"
-    with in_words(what, entry.kind, entry.name, hub):
-        info = repository(entry.kind, hub, entry.upstream.ref)
+    repo = repo_type(entry.kind, entry.upstream.is_code)
+    with in_words(what, repo, entry.name, hub):
+        info = repository(repo, hub, entry.upstream.ref)
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     spec = _spec(entry, info.sha)
     names = _names(entry, spec, there)
@@ -202,6 +203,7 @@ def _spec(entry: Entry, revision: str | None = None) -> FetchSpec:
         hub=entry.upstream.hub,
         url=entry.upstream.url,
         revision=revision,
+        remote_code=entry.upstream.is_code,
     )
 
 
@@ -216,7 +218,8 @@ def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     path = folder / PurePosixPath(file).name
     where = address(spec, file)
-    with in_words(what, spec.kind, spec.name, spec.hub), path.open("wb") as stream:
+    repo = repo_type(spec.kind, spec.remote_code)
+    with in_words(what, repo, spec.name, spec.hub), path.open("wb") as stream:
         try:
             http_get(where.url, stream, headers=where.headers, displayed_filename=what)
         except httpx2.InvalidURL as error:

@@ -9,7 +9,7 @@ from safegrid.config.load import load_config
 from safegrid.consent import REMOTE_CODE
 from safegrid.errors import SourceError
 from safegrid.fetch.download import SPARE_BYTES
-from safegrid.fetch.hub import check_access, in_words
+from safegrid.fetch.hub import check_access, in_words, repo_type
 from safegrid.fetch.pin import CONFIG
 from safegrid.fetch.run import confirmed
 from safegrid.study import Study
@@ -96,7 +96,7 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
         for path in upstreams.local(item.kind, item.name, file):
             if not Path(path).exists():
                 yield f"{what}: {path} is not there; see `path` and sources_dir"
-    if item.entry.remote_code and not confirmed(upstreams.spec(item.kind, item.name)):
+    if item.entry.is_code and not confirmed(upstreams.spec(item.kind, item.name)):
         yield (
             f"{what}: comes with Python files that run as you when it is loaded; read"
             f" them upstream, and if you trust them set {REMOTE_CODE}={item.name}"
@@ -106,8 +106,9 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
     )
     if item.entry.hub is not None and not here:
         try:
-            with in_words(what, item.kind, item.name, item.entry.hub):
-                check_access(item.kind, item.entry.hub)
+            repo = repo_type(item.kind, item.entry.is_code)
+            with in_words(what, repo, item.name, item.entry.hub):
+                check_access(repo, item.entry.hub)
         except SourceError as error:
             yield str(error)
 

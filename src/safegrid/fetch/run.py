@@ -13,7 +13,7 @@ from safegrid.consent import REMOTE_CODE, allowed
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
 from safegrid.fetch.download import copy, download, held, is_pinned
-from safegrid.fetch.hub import address, in_words
+from safegrid.fetch.hub import address, in_words, repo_type
 from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json, write_json
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def fetch_source(
         if pin is not None and manifest.is_file() and is_pinned(out, pin):
             log.info("%s: is there", what)
             return
+        _check_consent(spec, what)
         _fetch(spec, file, out, pin, local, what)
         found = {file: pin or _pin(out)}
         write_json(manifest, _facts(spec, found))
@@ -95,6 +96,10 @@ def _check(spec: FetchSpec, names: list[str], what: str) -> None:
         check_formats(names, spec.remote_code)
     except SourceError as error:
         raise SourceError(f"{what}: {error}") from None
+    _check_consent(spec, what)
+
+
+def _check_consent(spec: FetchSpec, what: str) -> None:
     if spec.remote_code and not confirmed(spec):
         raise SourceError(
             f"{what}: comes with Python files that run as you when it is loaded; read"
@@ -138,7 +143,8 @@ def _fetch(
         return
     if pin is None:
         raise _unpinned(spec, what)
-    with in_words(what, spec.kind, spec.name, spec.hub):
+    repo = repo_type(spec.kind, spec.remote_code)
+    with in_words(what, repo, spec.name, spec.hub):
         download(address(spec, file), target, pin, what)
 
 

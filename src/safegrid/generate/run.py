@@ -19,6 +19,7 @@ from safegrid.artifacts import (
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
+from safegrid.engine.search import search_folder
 from safegrid.errors import DataError
 from safegrid.records import IDS, RESPONSE
 from safegrid.spent import keep
@@ -44,6 +45,7 @@ def generate(
     store: Path,
     out: Path,
     fresh: bool = False,
+    search: Sequence[Path] = (),
 ) -> None:
     """Write responses, `decode.samples` for each prompt: `ids/` to `responses/`.
 
@@ -62,8 +64,11 @@ def generate(
         store: file of this cell's answers; what it holds is not asked again.
         out: rows of RESPONSE, sorted as the prompts are, then by sample.
         fresh: ignore the store.
+        search: code that searches in beams, where `decode` has them: the files of a
+            source of format `custom_generate`.
 
     Raises:
+        ConfigError: the user has not let that code run.
         DataError: no prompts, one that stands twice, or ids rendered through another
             chat template than the model's.
         EngineError: the engine does not start or does not answer.
@@ -75,10 +80,13 @@ def generate(
         return asker.complete([item.ids for item in items], decode, seeds)
 
     versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
-    answers, record = ask_model(engine, chain, "causal", store, versions, work, fresh)
+    code = search_folder(search)
+    answers, record = ask_model(
+        engine, chain, "causal", store, versions, work, fresh, code
+    )
     facts = manifest(
         "generate",
-        inputs={"ids": ids},
+        inputs={"ids": ids, **{path.name: path for path in search}},
         params={"decode": decode.model_dump(), "seed": seed},
         engine=record.engine,
         template=template,

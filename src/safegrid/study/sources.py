@@ -86,6 +86,14 @@ class SourceFiles(Grid):
         spec = self.prompt_spec(benchmark)
         return self.raw(spec.source, spec.file)
 
+    def search_files(self, benchmark: str) -> list[str]:
+        """The code that searches for a pool's answers; empty where none does."""
+        made = self.corrected.get(benchmark.partition("/")[0])
+        if made is None or made.beams is None:
+            return []
+        source = made.beams.source
+        return [self.raw(source, file) for file in self.config.sources[source].files]
+
     def plain_prompt_file(self, benchmark: str) -> list[str]:
         """The raw file of the items behind attacked prompts; empty without one."""
         spec = self.prompt_spec(benchmark)

@@ -1,7 +1,10 @@
 """Datasets of course corrections in the graph of a study: files, parts, checks."""
 
 import pytest
+from pydantic import TypeAdapter
 
+from safegrid.config import CorrectionsSpec, Decoding
+from safegrid.consent import REMOTE_CODE
 from safegrid.errors import ConfigError
 from safegrid.grid import Cell, Model
 from safegrid.upstreams import Upstreams
@@ -97,6 +100,34 @@ def test_the_file_of_its_requests_is_fetched(load):
     assert items["c2-eval"].files == ("test.jsonl",)
 
 
+def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(
+    load, monkeypatch
+):
+    plain = load().asked["c2/part1"].decode
+    monkeypatch.setenv(REMOTE_CODE, "other, diverse-beams")
+    study = load(put(beams={"penalty": 0.7}))
+    decode = study.asked["c2/part1"].decode
+    beams = {"beams": {"groups": 2, "penalty": 0.7}}
+    assert decode.model_dump() == {**plain.model_dump(), **beams}
+    assert (plain.width, decode.width) == (1, 2)
+    read = TypeAdapter(Decoding).validate_json
+    for given in (plain, decode):
+        assert read(given.model_dump_json()) == given
+    # A stage is given the block as JSON, with every default written out.
+    made = study.corrected["c2"]
+    assert CorrectionsSpec.model_validate_json(made.model_dump_json()) == made
+    assert study.search_files("c2/part1") == [
+        "results/raw/diverse-beams/custom_generate/generate.py",
+        "results/raw/diverse-beams/custom_generate/beam_search.py",
+    ]
+    assert study.search_files("alert") == []
+    upstreams = Upstreams(study, None)
+    item = next(i for i in upstreams.items if i.name == "diverse-beams")
+    assert (len(item.files), item.unpinned) == (2, True)
+    assert upstreams.spec("source", "diverse-beams").remote_code
+    assert not upstreams.spec("source", "c2-eval").remote_code
+
+
 def put(**changes):
     return lambda entry: entry["datasets"]["c2"]["corrections"].update(changes)
 
@@ -122,7 +153,27 @@ def put(**changes):
             put(requests={"source": "tiny-xstest", "file": "xstest"}),
             r"'tiny-xstest' is of format 'xstest'; unsafe answers are taken from",
         ),
-        (put(beams={}), r"corrections.*no engine searches in diverse beams"),
+        (
+            put(beams={}),
+            r"corrections\.beams.*custom_generate/generate\.py, custom_generate/"
+            r"beam_search\.py from hub transformers-community/group-beam-search\. Read"
+            r" it, and if you trust it set SAFEGRID_REMOTE_CODE=diverse-beams",
+        ),
+        (put(beams={"source": "diverse-beam"}), r"did you mean 'diverse-beams'"),
+        (
+            put(beams={"source": "c2-eval"}),
+            r"'c2-eval' is of format 'pku', which is no",
+        ),
+        (put(beams={"groups": 1}), r"beams\.groups.*greater than or equal to 2"),
+        (put(beams={"penalty": 0}), r"beams\.penalty.*greater than 0"),
+        (
+            put(beams={}, decode={"max_new_tokens": 8, "temperature": 0.5}),
+            r"`beams` search for the best answer and know no temperature",
+        ),
+        (
+            lambda e: (put(beams={})(e), e.update(engine={"kind": "vllm"})),
+            r"corrections\.beams: an engine of kind 'vllm' searches in no diverse",
+        ),
         (
             put(decode={"max_new_tokens": 8, "samples": 2}),
             r"`samples` is 2: a correction is one answer",

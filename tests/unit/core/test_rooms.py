@@ -8,13 +8,12 @@ import pytest
 from safegrid.closure import PACKAGE, ROOT, closure, imports_of
 
 LEVELS = {
-    1: {"errors", "logs", "stages", "config", "methods", "closure"},
+    1: {"errors", "logs", "stages", "config", "methods", "closure", "consent"},
     2: {
         "artifacts",
         "buckets",
         "chat_templates",
         "checkpoints",
-        "consent",
         "control_tokens",
         "cost",
         "devices",

@@ -58,6 +58,8 @@ def message(root):
         ({"hub": "a/b", "mirror": "../y"}, "must be a path below its folder"),
         ({"huub": "a/b"}, "unknown key; did you mean 'hub'?"),
         ({"format": "allert"}, "'allert'"),
+        ({"hub": "a/b", "remote_code": True}, "is for bases and judges"),
+        ({"format": "custom_generate"}, "name custom_generate/generate.py among"),
     ],
 )
 def test_what_cannot_be_meant_is_told(root, fields, sentence):

@@ -5,7 +5,10 @@ An H200 that reaches 790 TFLOP/s and 4.3 TB/s, Falcon 11B, an 8B guard.
 
 import pytest
 
+from safegrid.config import BeamDecode, Decode, EngineSpec
+from safegrid.config.beams import Beams
 from safegrid.config.cost import ShapeSpec
+from safegrid.cost.engines import Asked
 from safegrid.cost.flops import (
     Limits,
     Work,
@@ -92,6 +95,19 @@ def decoded(falcon, batch, **changed):
     answers = Tokens((ANSWER,), (ROWS,), "", False)
     settings = {"size": 2, "refill": True, "step_ms": 0.5, **changed}
     return decoding(falcon, REACHED, 60, answers, batch, **settings)
+
+
+def test_beams_are_computed_and_are_of_no_use(falcon, assumed):
+    asked = Asked(falcon, REACHED, EngineSpec(chunk=16), assumed)
+    prompts, answers = (Tokens((n,), (64,), "", False) for n in (60, 100))
+    one = asked.write(prompts, answers, Decode(max_new_tokens=100))
+    beams = BeamDecode(max_new_tokens=100, beams=Beams(groups=2))
+    two = asked.write(prompts, answers, beams)
+    assert two.flops == 2 * one.flops
+    # Chunks of as many sequences hold half as many prompts, so there are twice as many.
+    assert two.limit == pytest.approx(2 * one.limit)
+    for name in ("tokens_in", "tokens_out", "model_flops"):
+        assert getattr(two, name) == getattr(one, name)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from safegrid.config import Decode, EngineSpec
+from safegrid.config import BeamDecode, Decode, EngineSpec
+from safegrid.config.beams import Beams
 from safegrid.engine.client import Completion
 from safegrid.engine.lease import lease
 from safegrid.errors import EngineError
@@ -66,6 +67,23 @@ def test_every_setting_is_sent_so_that_no_default_of_the_engine_counts(engine, b
         "top_k": -1,
         "stop": ["x"],
     }
+
+
+def test_beams_are_asked_for_in_the_words_of_transformers(engine, monkeypatch):
+    sent, post = [], engine.post
+
+    def noted(path, body):
+        sent.append(body)
+        # The server is vLLM's stand-in, which knows no beams.
+        return post(path, {name: body[name] for name in body if "beam" not in name})
+
+    monkeypatch.setattr(engine, "post", noted)
+    engine.complete([[7]], GREEDY, [5])
+    with pytest.raises(EngineError, match="diversity_penalty"):
+        engine.complete([[7]], BeamDecode(max_new_tokens=3, beams=Beams()), [5])
+    greedy, searched = sent
+    beams = {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
+    assert searched == {**greedy, **beams}
 
 
 def test_sampling_asks_vllm_once_a_seed(engine, bodies):

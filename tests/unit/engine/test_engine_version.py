@@ -11,6 +11,7 @@ from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
 # the store's key too.
 ANSWERING = (
     "batches",
+    "beams",
     "cache",
     "classify",
     "decode",
@@ -21,7 +22,7 @@ ANSWERING = (
     "scoring",
 )
 # Version of the engine, and the first digits of the hash of what answers in it.
-KNOWN = (1, "a23f2624ab05c520")
+KNOWN = (1, "2c9061d0351150b7")
 
 
 def test_the_version_is_raised_when_answers_may_change():
@@ -64,3 +65,21 @@ def test_a_served_name_holds_all_that_answers_depend_on(tmp_path):
     assert len(set(names)) == len(names)
     assert name(idle_seconds=1, most=9, start_seconds=1) == names[0]
     assert "seed0" in names[0]
+
+
+def test_a_served_name_holds_the_code_that_searches_in_beams(tmp_path):
+    folder, code = tmp_path / "seed0", tmp_path / "code/custom_generate/generate.py"
+    for path in (folder / "manifest.json", code, code.with_name("other.py")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"weights": "w"}')
+
+    def name(search=tmp_path / "code"):
+        return served_name(EngineSpec(), [folder], "causal", search)
+
+    names = [name(None), name()]
+    code.with_name("other.py").write_text("# what the first one imports")
+    names.append(name())
+    code.with_suffix(".py.manifest.json").write_text("no code")
+    assert name() == names[-1]
+    assert len(set(names)) == 3
+    assert names[0] == served_name(EngineSpec(), [folder], "causal")

@@ -55,6 +55,17 @@ def change(config, registry, name, **fields):
     path.write_text(yaml.safe_dump(entries))
 
 
+def test_code_is_pinned_in_a_repository_of_models(config, hub):
+    file = "custom_generate/generate.py"
+    code = hub.add("model", "owner/code", files={file: b"run", "README.md": b"r"})
+    fields = {"hub": "owner/code", "format": "custom_generate", "files": {"g": file}}
+    change(config, "sources", "code", **TERMS, **fields)
+    pin(["code"], config=config)
+    (found,) = lock(config)["sources"].values()
+    assert found["files"] == {file: code.pins()[file]}
+    assert found["revision"] == code.commit
+
+
 def test_names_become_commits_and_hashes(config, hub):
     pin(config=config)
     found = lock(config)

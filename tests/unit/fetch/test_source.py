@@ -77,6 +77,17 @@ def test_a_large_file_comes_from_another_host_which_gets_no_token(
     assert tokens == {"127.0.0.1": "hf_right", "localhost": None}
 
 
+def test_code_comes_from_a_repository_of_models_and_by_consent(
+    fetch, hub, spec, monkeypatch
+):
+    code = hub.add("model", "owner/it", files={"data/rows.jsonl": b"run = 1"})
+    wanted = spec("source", code, remote_code=True)
+    assert "set SAFEGRID_REMOTE_CODE=it" in refusal(fetch, wanted)
+    assert hub.asked == []
+    monkeypatch.setenv("SAFEGRID_REMOTE_CODE", "it")
+    assert fetch(wanted).read_bytes() == b"run = 1"
+
+
 def test_a_cut_connection_is_gone_on_with(fetch, repository, spec, hub):
     hub.cuts["data/rows.jsonl"] = [30_000, 20_000]
     assert fetch(spec("source", repository)).read_bytes() == ROWS

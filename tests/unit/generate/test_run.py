@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table, write_table
-from safegrid.config import Decode, EngineSpec
+from safegrid.config import BeamDecode, Decode, EngineSpec
+from safegrid.config.beams import Beams
+from safegrid.consent import REMOTE_CODE
 from safegrid.engine.client import Completion
-from safegrid.errors import DataError
+from safegrid.errors import ConfigError, DataError
 from safegrid.generate.run import generate, sample_seed
 from safegrid.records import IDS, RESPONSE
 from safegrid.spent import recorded
@@ -173,6 +175,38 @@ def test_only_missing_answers_are_asked(
     run(tmp_path, base_folder, few)
     run(tmp_path, base_folder, ids)
     assert fake_engine.asked == 3
+
+
+def test_code_that_searches_runs_by_consent_and_is_part_of_what_answered(
+    tmp_path: Path,
+    base_folder: Path,
+    ids: Path,
+    fake_engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = tmp_path / "raw/mine/custom_generate/generate.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("one = 1")
+    beams = [Beams(), Beams(penalty=0.7)]
+    decodes = [BeamDecode(max_new_tokens=4, beams=given) for given in beams]
+    changes: dict[str, Any] = {"search": [code], "decode": decodes[0]}
+    with pytest.raises(ConfigError, match=r"mine: .*set SAFEGRID_REMOTE_CODE=mine"):
+        run(tmp_path, base_folder, ids, **changes)
+    assert fake_engine.leases == 0
+    monkeypatch.setenv(REMOTE_CODE, "mine")
+    first = run(tmp_path, base_folder, ids, **changes)
+    inputs = read_manifest(tmp_path / "responses.parquet")["inputs"]
+    run(tmp_path, base_folder, ids, **changes)
+    assert fake_engine.asked == 3
+    other = run(tmp_path, base_folder, ids, **changes | {"decode": decodes[1]})
+    assert fake_engine.asked == 6
+    assert set(first["decode"]).isdisjoint(other["decode"])
+    code.write_text("two = 2")
+    run(tmp_path, base_folder, ids, **changes)
+    assert fake_engine.asked == 9
+    again = read_manifest(tmp_path / "responses.parquet")["inputs"]
+    assert again["ids"] == inputs["ids"]
+    assert again["generate.py"] != inputs["generate.py"]
 
 
 def test_what_answers_took_is_kept_whoever_asked_for_them(

@@ -1,0 +1,232 @@
+"""Answers of several beams: what the engine hands to the code that searches.
+
+The hub's own code is not here. A small search of the tests stands in for it, taken by
+transformers from a folder as the real one is.
+"""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from transformers import GenerationConfig
+
+from safegrid.engine.app import Desk, make_app
+from safegrid.engine.beams import check_search, search
+from safegrid.engine.decode import generate
+from safegrid.engine.model import load
+from safegrid.engine.protocol import Beams, RefusedError
+from safegrid.engine.registry import Ticket
+from safegrid.engine.sampling import Sampling
+from safegrid.errors import EngineError
+
+STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
+KEY = {"Authorization": "Bearer k"}
+MOST = 8
+# A search that only writes down what it is given, and answers with one token.
+TOLD = """\
+import torch
+told = []
+def generate(model, inputs, **arguments):
+    told.append((inputs, arguments))
+    model.told = told
+    return torch.cat([inputs, torch.full((len(inputs), 1), ANSWER)], dim=1)
+"""
+
+
+def go_on():
+    pass
+
+
+def ticket(folder, code, chunk=64):
+    return Ticket(
+        kind="safegrid",
+        model="m",
+        chain=[str(folder)],
+        head="causal",
+        dtype="float32",
+        chunk=chunk,
+        max_tokens=4096,
+        idle_seconds=60,
+        start_seconds=60,
+        key="k",
+        owner=None,
+        threads=1,
+        search=None if code is None else str(code),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(causal):
+    return load(ticket(causal, STAND_IN))
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    draw = random.Random(0)
+    return [
+        [1, *(draw.randrange(5, 300) for _ in range(draw.randrange(3, 12)))]
+        for _ in range(12)
+    ]
+
+
+@pytest.fixture(scope="module")
+def greedy(model, prompts):
+    sampling = Sampling(max_tokens=MOST)
+    return generate(model, prompts, [0] * len(prompts), sampling, None, go_on)
+
+
+def telling(folder, answer):
+    code = folder / "custom_generate/generate.py"
+    code.parent.mkdir(parents=True)
+    code.write_text(TOLD.replace("ANSWER", str(answer)))
+    return folder
+
+
+def test_groups_that_nothing_keeps_apart_find_the_greedy_answers(
+    model, prompts, greedy
+):
+    assert search(model, prompts, Beams(2, 2, 0.0), MOST, go_on) == greedy
+
+
+def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
+    causal, model, prompts, greedy
+):
+    found = search(model, prompts, Beams(2, 2, 0.5), MOST, go_on)
+    assert found != greedy
+    other = load(ticket(causal, STAND_IN, chunk=5))
+    order = random.Random(1).sample(range(len(prompts)), len(prompts))
+    again = search(other, [prompts[i] for i in order], Beams(2, 2, 0.5), MOST, go_on)
+    assert again == [found[i] for i in order]
+    assert {answer.finish for answer in found} == {"stop", "length"}
+    for answer in found:
+        ended = answer.ids[-1] in model.ends
+        assert ended == (answer.finish == "stop")
+        assert ended or len(answer.ids) == MOST
+        assert not set(answer.ids[:-1]) & model.ends
+
+
+def test_the_code_is_given_padded_chunks_and_what_the_request_says(
+    causal, prompts, tmp_path
+):
+    model = load(ticket(causal, telling(tmp_path / "told", 2), chunk=8))
+    # What a checkpoint recommends must not reach answers that a study compares.
+    model.network.generation_config = GenerationConfig(repetition_penalty=1.05)
+    search(model, prompts, Beams(4, 2, 0.7), MOST, go_on)
+    given = []
+    for ids, arguments in model.network.told:
+        assert len(ids) * 4 <= 8
+        mask = arguments["attention_mask"]
+        assert mask.tolist() == (ids != 0).long().tolist()
+        assert (mask.diff(dim=1) >= 0).all()
+        pairs = zip(ids, mask.bool(), strict=True)
+        given += [row[keep].tolist() for row, keep in pairs]
+        said = {
+            "num_beams": 4,
+            "num_beam_groups": 2,
+            "diversity_penalty": 0.7,
+            "num_return_sequences": 1,
+            "do_sample": False,
+            "max_new_tokens": MOST,
+            "eos_token_id": [2],
+            "pad_token_id": 0,
+            "generation_config": None,
+        }
+        assert {name: arguments[name] for name in said} == said
+    assert sorted(given) == sorted(prompts)
+    assert model.network.generation_config.repetition_penalty is None
+
+
+def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
+    for token, finish in ((2, "stop"), (7, "length")):
+        folder = telling(tmp_path / "told", token)
+        (answer,) = search(
+            load(ticket(causal, folder)), [[1, 5]], Beams(2, 2, 0.5), 1, go_on
+        )
+        assert (answer.ids, answer.finish) == ([token], finish)
+        shutil.rmtree(folder)
+
+
+def test_what_is_no_answer_to_each_prompt_is_refused(causal, model, tmp_path):
+    beams = Beams(2, 2, 0.5)
+    with pytest.raises(RefusedError, match="started without code that searches"):
+        search(load(ticket(causal, None)), [[1, 5]], beams, MOST, go_on)
+    cut = load(ticket(causal, telling(tmp_path / "cut", 7)))
+    with pytest.raises(RefusedError, match="1 tokens without an end token"):
+        search(cut, [[1, 5]], beams, MOST, go_on)
+    code = tmp_path / "bare/custom_generate/generate.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("def generate(model, inputs, **others):\n    return inputs[1:]\n")
+    bare = load(ticket(causal, code.parents[1]))
+    with pytest.raises(RefusedError, match="one row for each prompt"):
+        search(bare, [[1, 5], [1, 6]], beams, MOST, go_on)
+
+
+@pytest.mark.parametrize("name", ["causal", "absolute"])
+def test_an_engine_begins_with_code_that_finds_the_likeliest_tokens(models, name):
+    check_search(load(ticket(models / name, STAND_IN)))
+
+
+def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path):
+    """As code of an older transformers does, which goes on from other keys and values.
+
+    The stand-in is made to see each prompt without its first token.
+    """
+    folder = tmp_path / "older"
+    shutil.copytree(STAND_IN, folder)
+    code = folder / "custom_generate/generate.py"
+    text = code.read_text()
+    assert text.count("prompt = ids[mask.bool()]") == 1
+    code.write_text(text.replace("ids[mask.bool()]", "ids[mask.bool()][1:]"))
+    with pytest.raises(EngineError, match=r"older: .* do not find the likeliest"):
+        check_search(load(ticket(causal, folder)))
+
+
+def test_code_that_cannot_be_loaded_ends_the_start(causal, tmp_path):
+    code = tmp_path / "broken/custom_generate/generate.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("import no_such_package_anywhere\n")
+    with pytest.raises(ImportError, match="no_such_package_anywhere"):
+        load(ticket(causal, code.parents[1]))
+
+
+def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
+    class GoneError(Exception):
+        pass
+
+    steps = []
+
+    def leave():
+        steps.append(1)
+        if len(steps) == 3:
+            raise GoneError
+
+    with pytest.raises(GoneError):
+        search(model, prompts, Beams(2, 2, 0.5), MOST, leave)
+    assert len(steps) == 3
+
+
+def test_a_request_for_beams_is_answered_by_them(causal, model, prompts):
+    web = TestClient(make_app(model, ticket(causal, STAND_IN), Desk()), headers=KEY)
+    body = {"model": "m", "prompt": prompts, "max_tokens": MOST, "temperature": 0}
+    body |= {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
+    body |= {"return_token_ids": True}
+
+    def ask(**changes):
+        return web.post("/v1/completions", json=body | changes)
+
+    found = search(model, prompts, Beams(2, 2, 0.5), MOST, go_on)
+    choices = ask().json()["choices"]
+    assert [choice["token_ids"] for choice in choices] == [a.ids for a in found]
+    assert [choice["finish_reason"] for choice in choices] == [a.finish for a in found]
+    for changes, said in (
+        ({"logprobs": 1}, "answers of beams have no logprobs"),
+        ({"temperature": 0.5, "seed": 1}, "num_beams needs temperature 0"),
+        ({"stop": "a"}, "num_beams needs temperature 0"),
+        ({"num_beams": 3}, "a multiple of num_beam_groups"),
+        ({"num_beam_groups": 1}, "needs several num_beam_groups"),
+    ):
+        refused = ask(**changes)
+        assert refused.status_code == 400
+        assert said in refused.json()["error"]["message"]
