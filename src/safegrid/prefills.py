@@ -55,7 +55,8 @@ def joined(beginning: str, text: str) -> str:
     Some tokenizers write no space before the first word that they decode. A beginning
     ends in a whole word, so a word that follows is one of its own.
     """
-    gap = " " if beginning and (text[:1].isalnum() or text[:1] in OPENING) else ""
+    ends = beginning and not beginning[-1].isspace()
+    gap = " " if ends and (text[:1].isalnum() or text[:1] in OPENING) else ""
     return beginning + gap + text
 
 

@@ -165,6 +165,7 @@ def test_a_judge_reads_beginning_and_answer_as_words_apart(closed: bool) -> None
         ("I stop, because", '"it" harms.', 'I stop, because "it" harms.'),
         ("I stop, because", ", well", "I stop, because, well"),
         ("I stop:", "\n1. harm", "I stop:\n1. harm"),
+        ("I stop: ", "harm", "I stop: harm"),
         ("", " No.", " No."),
     ],
 )
