@@ -4,7 +4,7 @@ Takes: results/{study}/scores.parquet, config/published/2407.16637.csv.
 Gives: results/{study}/tables/, figures/: those that are named below.
 """
 
-PAPER_TABLES = ("corr", "before_after", "refusals")
+PAPER_TABLES = ("corr", "before_after", "against_base", "refusals")
 PAPER_FIGURES = ("corr_curves", "refusals_now_and_later")
 
 
@@ -14,7 +14,7 @@ localrules:
 
 
 use rule write_tables as course_correction with:
-    # Corr@k by turn, refusals at once beside corrections later, before and after.
+    # Corr@k by turn, refusals at once beside corrections later, before and after, differences.
     input:
         scores="results/{study}/scores.parquet",
     output:

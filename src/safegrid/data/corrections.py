@@ -20,12 +20,12 @@ from safegrid.artifacts import manifest, read_manifest, write_table
 from safegrid.config.data import SourceSpec
 from safegrid.config.made import RequestsSpec
 from safegrid.data import pku
-from safegrid.triggers import TRIGGERS
 from safegrid.errors import DataError
 from safegrid.openers import OPENERS
 from safegrid.problems import Problems
 from safegrid.records import PROMPT
 from safegrid.streams import Row, write_stream
+from safegrid.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
 

@@ -33,17 +33,28 @@ def measures_of(grid: Grid) -> list[Key]:
     ]
 
 
-def with_differences(grid: Grid, keys: list[Key]) -> list[Column]:
-    """Return a column a key, and behind it that of its difference to the base."""
-    columns = []
-    for key in keys:
-        info, title = METRICS[key.metric], _title(key, keys)
-        columns.append(Column(title, key, info.better, info.unit))
-        against = key._replace(metric=f"{key.metric}{AGAINST}")
-        if against in grid.keys:
-            name = f"{title}, against base"
-            columns.append(Column(name, against, 0, info.unit, signed=True))
-    return columns
+def measured_columns(grid: Grid) -> list[Column]:
+    """Return a column a measure of before and after."""
+    keys = measures_of(grid)
+    return [
+        Column(
+            _title(key, keys), key, METRICS[key.metric].better, METRICS[key.metric].unit
+        )
+        for key in keys
+    ]
+
+
+def difference_columns(grid: Grid) -> list[Column]:
+    """Return a column for each of these measures that has differences to the base."""
+    pairs = [
+        (column, column.key._replace(metric=f"{column.key.metric}{AGAINST}"))
+        for column in measured_columns(grid)
+    ]
+    return [
+        Column(column.title, against, 0, column.unit, signed=True)
+        for column, against in pairs
+        if against in grid.keys
+    ]
 
 
 def _title(key: Key, keys: list[Key]) -> str:
@@ -82,7 +93,7 @@ def cells_of(
 ) -> list[Cell]:
     """Return the entries with their titles, column by column."""
     return [
-        Cell(head, column.title, row[place], column.signed)
+        Cell(head, column.title, row[place])
         for place, column in enumerate(columns)
         for head, row in zip(heads, entries, strict=True)
     ]

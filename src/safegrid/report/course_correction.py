@@ -6,11 +6,10 @@ import polars as pl
 
 from safegrid.report import course_published, course_words
 from safegrid.report.course_columns import (
-    AGAINST,
     cells_of,
-    measures_of,
+    difference_columns,
+    measured_columns,
     refusal_columns,
-    with_differences,
 )
 from safegrid.report.course_rows import (
     DIRECT,
@@ -24,7 +23,7 @@ from safegrid.report.course_rows import (
     mean_key,
 )
 from safegrid.report.course_words import certainty, differences, now_and_later
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
+from safegrid.report.grid import Entry, Grid, Key, Model
 from safegrid.report.names import BASE, METRICS
 from safegrid.report.table import Column, Table
 
@@ -97,10 +96,9 @@ def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     grid = Grid(scores)
     trained = {model.base for model in grid.models if model.recipe != BASE}
     models = [m for m in grid.models if m.base in trained] or grid.models
-    columns = with_differences(grid, measures_of(grid))
+    columns = measured_columns(grid)
     heads = [grid.title(model) for model in models]
-    entries = [[_measured(grid, m, column.key) for column in columns] for m in models]
-    cells = cells_of(heads, columns, entries)
+    entries = [[grid.entry(m, column.key) for column in columns] for m in models]
     return Table(
         "before_after",
         "Before and after training, each recipe beside its base.",
@@ -112,17 +110,27 @@ def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
             course_words.AT_ONCE,
             course_words.TURNS,
             course_words.JUDGED,
-            *certainty(cell for cell in cells if not cell.signed),
-            *differences(cell for cell in cells if cell.signed),
-            course_words.BASE_ROW,
+            *certainty(cells_of(heads, columns, entries)),
         ],
     )
 
 
-def _measured(grid: Grid, model: Model, key: Key) -> Entry:
-    if model.recipe == BASE and key.metric.endswith(AGAINST):
-        return NOT_ASKED
-    return grid.entry(model, key)
+def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+    """Return the paired difference of each recipe to its base, in the same measures."""
+    grid = Grid(scores)
+    models = [model for model in grid.models if model.recipe != BASE]
+    columns = difference_columns(grid)
+    heads = [grid.title(model) for model in models]
+    entries = [[grid.entry(m, column.key) for column in columns] for m in models]
+    return Table(
+        "against_base",
+        "What training changed: each recipe's difference to its base.",
+        "Model",
+        heads,
+        columns,
+        entries,
+        notes=differences(cells_of(heads, columns, entries)),
+    )
 
 
 def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
@@ -171,6 +179,7 @@ def at_once_and_later(grid: Grid, block: Block) -> list[tuple[str, Entry, Entry]
 TABLES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
     "corr": corr_table,
     "before_after": before_after_table,
+    "against_base": against_base_table,
     "refusals": refusals_table,
 }
 """The tables by name, each from our scores and the published numbers."""

@@ -39,7 +39,6 @@ OVERLAP = (
     " overlap: scores hold no paired difference between two benchmarks, so this is"
     " stricter than a paired test."
 )
-BASE_ROW = "A dash without a reason: a base has no difference to itself."
 JUDGED = (
     "A correction is what a judge calls one, also in text that is broken: read it with"
     " the share of degenerate answers."
@@ -47,12 +46,11 @@ JUDGED = (
 
 
 class Cell(NamedTuple):
-    """An entry and the titles of its row and column; signed if a difference."""
+    """An entry and the titles of its row and column."""
 
     row: str
     column: str
     entry: Entry
-    signed: bool = False
 
 
 def differences(cells: Iterable[Cell]) -> list[str]:

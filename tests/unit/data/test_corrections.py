@@ -18,10 +18,10 @@ from safegrid.data.corrections import (
     ends,
     prepare_corrections,
 )
-from safegrid.triggers import TRIGGERS
 from safegrid.errors import DataError
 from safegrid.openers import EVALUATION, TRAINING
 from safegrid.records import PROMPT
+from safegrid.triggers import TRIGGERS
 
 SOURCE = SourceSpec(
     format="pku", files={"train": "rows.jsonl"}, licence="none", content="made up"

@@ -151,20 +151,26 @@ def test_unscored_paths_are_counted_and_a_refused_score_says_why(full, published
     ]
 
 
-def test_before_and_after_holds_trained_bases_with_paired_differences(tables, full):
+def test_before_and_after_holds_the_bases_that_are_trained(tables, full):
     table = tables["before_after"]
     trained = ("llama-2-7b-chat", "qwen2-7b")
     assert {row.split(" ")[0] for row in table.rows} == set(trained)
-    title = "Adversarial ALERT attack success, against base"
+    where = {"base": "qwen2-7b", "recipe": "none", "metric": "attack_success"}
+    shown = cell(table, "qwen2-7b", "Adversarial ALERT attack success")
+    assert shown.value == score(full, **where)
+
+
+def test_each_recipe_has_its_paired_difference_to_its_base(tables, full):
+    table = tables["against_base"]
+    assert not {"qwen2-7b", "vicuna-7b"} & set(table.rows)
+    title = "Adversarial ALERT attack success"
     shown = cell(table, "qwen2-7b c2_dpo", title)
     where = {"base": "qwen2-7b", "recipe": "c2_dpo"}
     assert shown.value == score(full, metric="attack_success_vs_base", **where)
-    base = cell(table, "qwen2-7b", title)
-    assert (base.value, base.reason) == (None, None)
     text = markdown(table)
     assert (
-        "ALERT safe, against base: higher: qwen2-7b c2_dpo; inside, the interval holds"
-        " 0: llama-2-7b-chat c2_dpo, llama-2-7b-chat c2_nca." in text
+        "ALERT safe: higher: qwen2-7b c2_dpo; inside, the interval holds 0:"
+        " llama-2-7b-chat c2_dpo, llama-2-7b-chat c2_nca." in text
     )
     assert f"{title}: lower: qwen2-7b c2_dpo;" in text
 
@@ -174,7 +180,7 @@ def test_a_difference_is_told_by_whether_its_interval_holds_zero():
     assert against_zero(entry(-0.1, -0.2, -0.01)) == "lower"
     assert against_zero(entry(0.1, 0.0, 0.2)) == "inside"
     assert against_zero(entry(None, None, None)) is None
-    cells = [Cell(str(i), "c", entry(0.0, -0.1, 0.1), True) for i in range(40)]
+    cells = [Cell(str(i), "c", entry(0.0, -0.1, 0.1)) for i in range(40)]
     assert "of 40 differences 2.0 would be expected outside" in differences(cells)[0]
     assert differences([]) == []
 
@@ -223,7 +229,9 @@ def test_what_a_study_lacks_is_left_out(full, published):
     assert [column.title for column in made["before_after"].columns] == [
         "XSTest over-refusal",
         "XSTest harmless lost",
-        "XSTest harmless lost, against base",
+    ]
+    assert [column.title for column in made["against_base"].columns] == [
+        "XSTest harmless lost"
     ]
     assert made["refusals"].columns == []
     for draw in FIGURES.values():
