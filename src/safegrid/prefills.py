@@ -22,6 +22,8 @@ from safegrid.templates import ChatTokenizer
 Messages = list[dict[str, str]]
 
 USER, ASSISTANT = "user", "assistant"
+# With these a word may begin.
+OPENING = tuple('"(“')
 # No template writes it, and none changes it.
 PROBE = "Beginning"
 
@@ -45,6 +47,16 @@ class Asked(NamedTuple):
         if last["role"] == ASSISTANT:
             return cls(before, last["content"], True)
         return cls([*before, last], row["prefill"] or "")
+
+
+def joined(beginning: str, text: str) -> str:
+    """Return a beginning with what was written after it in the same turn.
+
+    Some tokenizers write no space before the first word that they decode. A beginning
+    ends in a whole word, so a word that follows is one of its own.
+    """
+    gap = " " if beginning and (text[:1].isalnum() or text[:1] in OPENING) else ""
+    return beginning + gap + text
 
 
 class Turns:

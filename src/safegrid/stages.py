@@ -14,8 +14,8 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 1,
     "generate": 1,
-    "judge": 1,
+    "judge": 2,
     "synthesize": 1,
-    "measure": 2,
+    "measure": 3,
     "capability": 1,
 }

@@ -92,6 +92,17 @@ class ChatTokenizer:
         return sha256_json([self._needed_template(), self.special_tokens])
 
     @cached_property
+    def drops_space(self) -> bool:
+        """Whether the space before a word is lost where its tokens are decoded alone.
+
+        So do tokenizers that put a space before the start of a text (SentencePiece).
+        """
+        ids = self.encode("x y")
+        ends = (n for n in range(1, len(ids)) if "x" in self.decode(ids[:n]))
+        end = next(ends, 0)
+        return not self.decode(ids[end:]).startswith(" ")
+
+    @cached_property
     def writes_bos(self) -> bool:
         """Whether the template itself opens a conversation with the BOS token."""
         bos = self.special_tokens.get("bos_token")

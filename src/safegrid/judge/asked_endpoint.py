@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.config.blocks import EndpointSpec
+from safegrid.config.judge import EndpointSpec
 from safegrid.devices import UNKNOWN
 from safegrid.engine.store import Store, item_key
 from safegrid.errors import EngineError, JudgeError
@@ -217,12 +217,17 @@ def _spent(tried: Tried, seconds: float) -> Spent:
     return Spent(
         requests=1,
         rows=1,
-        tokens_in=int(usage.get("prompt_tokens") or 0),
-        tokens_out=int(usage.get("completion_tokens") or 0),
+        tokens_in=_tokens(usage.get("prompt_tokens")),
+        tokens_out=_tokens(usage.get("completion_tokens")),
         seconds=round(seconds, 6),
         measured="client",
         device=UNKNOWN,
     )
+
+
+def _tokens(count: Any) -> int:
+    """Return a count of tokens; what is none is not known, and adds nothing."""
+    return count if isinstance(count, int) and count > 0 else 0
 
 
 def _record(

@@ -14,7 +14,14 @@ from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.judge.asked_endpoint import Told, ask_endpoint
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
-from safegrid.judge.words import Words, probabilities, word_contexts, word_verdict
+from safegrid.judge.words import (
+    Words,
+    probabilities,
+    together,
+    word_contexts,
+    word_verdict,
+)
+from safegrid.prefills import Turns
 from safegrid.questions import correction_question
 from safegrid.spent import Record
 from safegrid.templates import ChatTokenizer, Message
@@ -29,29 +36,40 @@ def read_correction(
 ) -> Work:
     """Judge answers by P(yes) / (P(yes) + P(no)) of a causal model's first word.
 
-    A model that gives both words less than `least_mass` answers something else: its
-    verdict is `unscored`.
+    Models write the two words small or with a capital, whatever they are asked for, so
+    each P is that of both spellings together. The word stands where the model's
+    template has an answer's first word: behind a space, in some families. A model that
+    gives both words less than `least_mass` answers something else (one that thinks
+    first, for example): its verdict is `unscored`.
 
     Raises:
         JudgeError: the words cannot be written or told apart by their tokens.
     """
     words = Words(spec.no_word, spec.yes_word, CONTINUED, CORRECTED)
+    no, yes = (spellings(chat, word) for word in (spec.no_word, spec.yes_word))
     shown = [question(spec, item) for item in items]
-    texts = [spec.prefix] * len(items)
-    contexts, ids = word_contexts(spec.name, words, chat, items, shown, texts)
+    texts = [Turns(chat).lead + spec.prefix] * len(items)
+    contexts, ids = word_contexts(spec.name, no + yes, chat, items, shown, texts)
 
     def work(asker: Asker) -> list[Verdict]:
-        return [
-            word_verdict(
-                words,
-                spec.threshold,
-                probabilities(logprobs, spec.least_mass),
-                logprobs,
-            )
-            for logprobs in asker.label_logprobs(contexts, ids)
-        ]
+        verdicts = []
+        for each in asker.label_logprobs(contexts, ids):
+            logprobs = [together(each[: len(no)]), together(each[len(no) :])]
+            found = probabilities(logprobs, spec.least_mass)
+            verdicts.append(word_verdict(words, spec.threshold, found, logprobs))
+        return verdicts
 
     return work
+
+
+def spellings(chat: ChatTokenizer, word: str) -> list[str]:
+    """Return a word as it is given, small and with a capital, each once.
+
+    One that the vocabulary cannot write is left out, but never the given one.
+    """
+    others = dict.fromkeys((word.lower(), word.capitalize()))
+    known = [other for other in others if other in chat.decode(chat.encode_text(other))]
+    return [word, *(other for other in known if other != word)]
 
 
 def judge_by_endpoint(

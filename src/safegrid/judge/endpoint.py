@@ -7,6 +7,7 @@ settings that no request will get past.
 """
 
 import ipaddress
+import json
 import os
 import threading
 import time
@@ -24,7 +25,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from safegrid.config.blocks import EndpointSpec, plain_address
+from safegrid.config.block import plain_address
+from safegrid.config.judge import EndpointSpec
 from safegrid.errors import JudgeError
 
 # Statuses that may be others a little later, beside those of servers' own errors.
@@ -92,7 +94,7 @@ class Endpoint:
         sleep: how a thread waits.
 
     Raises:
-        JudgeError: its variable names no address.
+        JudgeError: its variables hold no address, or a key that cannot be sent.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class Endpoint:
         self._spec = spec
         self._sleep = sleep
         self._address = _address(judge, spec)
-        self._key = os.environ.get(spec.key, "").strip()
+        self._key = _key(judge, spec)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._pace = Pace(spec.a_minute, sleep)
         self._http = httpx2.Client(
@@ -148,11 +150,11 @@ class Endpoint:
         except httpx2.TimeoutException as error:
             wait = f"{self._spec.timeout:g} seconds"
             raise PassingError(f"no answer within {wait}") from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             reason = f"cannot be reached ({type(error).__name__})"
             raise PassingError(reason) from error
         if reply.status_code == 200:
-            return _completion(reply)
+            return self._completion(reply)
         raise self._failure(reply)
 
     def _failure(self, reply: httpx2.Response) -> Exception:
@@ -171,12 +173,28 @@ class Endpoint:
             f" look at ${self._spec.address}, ${self._spec.key} and the judge's `model`"
         )
 
+    def _completion(self, reply: httpx2.Response) -> dict[str, Any]:
+        """Return a reply's chat completion; anything else is no answer."""
+        try:
+            answer = json.loads(self._unmarked(reply.content.decode()))
+        except (ValueError, RecursionError):
+            answer = None
+        if not _is_completion(answer):
+            raise PassingError("answers with no chat completion")
+        # Halves of a character, which JSON can name and no file can hold, become "?".
+        whole = json.dumps(answer, ensure_ascii=False).encode(errors="replace")
+        found: dict[str, Any] = json.loads(whole)
+        return found
+
     def _shown(self, reply: httpx2.Response) -> str:
-        """Return a server's own words, without what must stand in no log."""
-        text = reply.text
+        """Return a server's own words for a log."""
+        return " ".join(self._unmarked(reply.text).split())[:SHOWN]
+
+    def _unmarked(self, text: str) -> str:
+        """Return a server's words without what must stand in no file."""
         for secret in (self._key, self._address):
             text = text.replace(secret, "***") if secret else text
-        return " ".join(text.split())[:SHOWN]
+        return text
 
 
 def _address(judge: str, spec: EndpointSpec) -> str:
@@ -191,6 +209,17 @@ def _address(judge: str, spec: EndpointSpec) -> str:
         ) from None
 
 
+def _key(judge: str, spec: EndpointSpec) -> str:
+    """Return the bearer key; empty for none."""
+    key = os.environ.get(spec.key, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise JudgeError(
+            f"judge {judge}: the variable {spec.key} holds a character that cannot"
+            " stand in a request's header; set it to the key alone, in one line"
+        )
+    return key
+
+
 def _is_here(address: str) -> bool:
     host = urlsplit(address).hostname or ""
     try:
@@ -199,21 +228,11 @@ def _is_here(address: str) -> bool:
         return host == "localhost"
 
 
-def _completion(reply: httpx2.Response) -> dict[str, Any]:
-    """Return a reply's chat completion; anything else is no answer."""
-    try:
-        answer = reply.json()
-    except ValueError:
-        answer = None
+def _is_completion(answer: Any) -> bool:
     choices = answer.get("choices") if isinstance(answer, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     message = first.get("message") if isinstance(first, dict) else None
-    if not isinstance(message, dict) or not isinstance(
-        message.get("content"), str | None
-    ):
-        raise PassingError("answers with no chat completion")
-    assert isinstance(answer, dict), "it has choices"
-    return answer
+    return isinstance(message, dict) and isinstance(message.get("content"), str | None)
 
 
 _back_off = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)

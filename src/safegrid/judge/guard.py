@@ -80,7 +80,8 @@ def verdict_prompts(
         JudgeError: as `read_guard`.
     """
     shown = [item.conversation for item in items]
-    return word_contexts(spec.name, words_of(spec), chat, items, shown, texts)
+    words = (spec.safe, spec.unsafe)
+    return word_contexts(spec.name, words, chat, items, shown, texts)
 
 
 def words_of(spec: JudgeSpec) -> Words:

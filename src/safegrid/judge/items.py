@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from safegrid.artifacts import read_table
 from safegrid.engine.asking import Asker
 from safegrid.errors import DataError
-from safegrid.prefills import Asked
+from safegrid.prefills import Asked, joined
 from safegrid.records import PROMPT, RESPONSE
 
 UNSCORED = "unscored"
@@ -50,8 +50,10 @@ class Item:
 
     @property
     def answer(self) -> str:
-        """The whole answer as a reader sees it."""
-        return self.prefill + self.text
+        """The whole answer as a reader sees it; a turn of its own on its own line."""
+        if self.closed:
+            return f"{self.prefill}\n{self.text}"
+        return joined(self.prefill, self.text)
 
     @property
     def conversation(self) -> list[dict[str, str]]:

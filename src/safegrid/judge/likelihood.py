@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.prefills import Turns
+from safegrid.prefills import Turns, joined
 from safegrid.templates import ChatTokenizer
 
 
@@ -22,9 +22,7 @@ def read_likelihood(
     untouched base's own answers. An empty response has no tokens and a null score.
     """
     turns = Turns(chat)
-    parts = [
-        chat.continuations(*turns.spoken(item.asked), [item.text]) for item in items
-    ]
+    parts = [_parts(turns, item) for item in items]
     written = [i for i, (_, [ids]) in enumerate(parts) if ids]
     wholes = [parts[i][0] + parts[i][1][0] for i in written]
     starts = [len(parts[i][0]) for i in written]
@@ -37,6 +35,19 @@ def read_likelihood(
         return verdicts
 
     return work
+
+
+def _parts(turns: Turns, item: Item) -> tuple[list[int], list[list[int]]]:
+    """Return the ids up to the answer, and those of the answer as they were written.
+
+    The space before its first word stands in the ids, but not in the text of a
+    tokenizer that drops it.
+    """
+    messages, begun = turns.spoken(item.asked)
+    text = item.text
+    if turns.chat.drops_space and text and not text[0].isspace():
+        text = joined(begun, text)[len(begun) :] if begun else turns.lead + text
+    return turns.chat.continuations(messages, begun, [text])
 
 
 def _verdict(logprobs: Sequence[float]) -> Verdict:

@@ -97,7 +97,10 @@ def judge_items(
     elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
     elif judge.method == "endpoint":
-        given, record = judge_by_endpoint(judge, answered, store, versions, fresh)
+        # What is kept are its words; how they are read here is no part of them, and
+        # another reading must not pay for them again.
+        asked = {"judge": judge.version}
+        given, record = judge_by_endpoint(judge, answered, store, asked, fresh)
     else:
         kind = KINDS[judge.kind]
         if kind.one_output:

@@ -8,6 +8,7 @@ verdict: a planted word is part of the context, and a planted control token is t
 import json
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from safegrid.errors import JudgeError
@@ -28,17 +29,17 @@ class Words(NamedTuple):
 
 def word_contexts(
     name: str,
-    words: Words,
+    words: Sequence[str],
     chat: ChatTokenizer,
     items: Sequence[Item],
     conversations: Sequence[Sequence[Message]],
     texts: Sequence[str],
 ) -> tuple[list[Ids], list[Ids]]:
-    """Return every item's ids up to the word, and the ids of the two words, miss first.
+    """Return every item's ids up to the word, and the ids of each word.
 
     Args:
         name: of the judge.
-        words: the two.
+        words: that it may answer with.
         chat: the judge's tokenizer and template.
         items: what is judged.
         conversations: what is shown of each.
@@ -51,20 +52,26 @@ def word_contexts(
     contexts: list[Ids] = []
     found: list[Ids] | None = None
     for item, shown, text in zip(items, conversations, texts, strict=True):
-        context, rests = chat.continuations(shown, text, (words.miss, words.hit))
+        context, rests = chat.continuations(shown, text, words)
         chat.check_bos(context, f"judge {name}: prompt {item.prompt_id}")
         if found is None:
             found = rests
             _check_words(name, words, chat, found)
         if rests != found:
             raise JudgeError(
-                f"judge {name}: the tokens of {words.miss!r} and {words.hit!r}"
+                f"judge {name}: the tokens of {' and '.join(map(repr, words))}"
                 f" depend on the answer before them (prompt {item.prompt_id}). Its"
                 " generation prompt must end in a control token, or set `prefix` to"
                 " the text that stands between it and the word"
             )
         contexts.append(context)
     return contexts, found or []
+
+
+def together(logprobs: Sequence[float]) -> float:
+    """Return the log-probability of any one of several words, NaN if one is NaN."""
+    total = math.fsum(map(math.exp, logprobs))
+    return math.log(total) if total else -math.inf
 
 
 def probabilities(
@@ -108,9 +115,9 @@ def word_verdict(
 
 
 def _check_words(
-    name: str, words: Words, chat: ChatTokenizer, tokens: Sequence[Ids]
+    name: str, words: Sequence[str], chat: ChatTokenizer, tokens: Sequence[Ids]
 ) -> None:
-    for word, ids in zip((words.miss, words.hit), tokens, strict=True):
+    for word, ids in zip(words, tokens, strict=True):
         if not chat.decode(ids).endswith(word):
             raise JudgeError(
                 f"judge {name}: the vocabulary in {chat.folder} cannot write its"
@@ -118,10 +125,11 @@ def _check_words(
                 f" {chat.decode(ids, skip_special=False)!r}; set its words"
                 " in config/judges.yaml to those that this model answers with"
             )
-    shortest = min(map(len, tokens))
-    if tokens[0][:shortest] == tokens[1][:shortest]:
-        raise JudgeError(
-            f"judge {name}: the tokens of {words.miss!r} {tokens[0]} and"
-            f" {words.hit!r} {tokens[1]} begin alike to the end of one of them;"
-            " choose two words of which none begins with the other"
-        )
+    for (one, own), (other, its) in combinations(zip(words, tokens, strict=True), 2):
+        shortest = min(len(own), len(its))
+        if own[:shortest] == its[:shortest]:
+            raise JudgeError(
+                f"judge {name}: the tokens of {one!r} {own} and {other!r} {its} begin"
+                " alike to the end of one of them; choose two words of which none"
+                " begins with the other"
+            )

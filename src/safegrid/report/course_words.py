@@ -31,8 +31,8 @@ THEIRS = (
 AT_ONCE = (
     "Refused at once: the share of the same requests, without any beginning, that the"
     " correction judge calls corrected. Corrected later: Corr-mean. A refusal"
-    " classifier reads beginning and answer as one: refused later is what begins with"
-    " help and refuses afterwards."
+    " classifier reads beginning and answer as one: refused later is what it calls a"
+    " refusal, whole or in part, after a beginning."
 )
 OVERLAP = (
     "At once and later are held against each other by whether their two intervals"

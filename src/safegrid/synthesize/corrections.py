@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from safegrid.artifacts import manifest, read_manifest, read_table
 from safegrid.config.made import CorrectionsSpec
 from safegrid.errors import DataError
+from safegrid.prefills import joined
 from safegrid.records import PREFERENCE, PROMPT, RESPONSE
 from safegrid.spent import UntimedError, keep, per_thousand, recorded, total_records
 from safegrid.streams import Row, write_stream
@@ -24,8 +25,6 @@ from safegrid.streams import Row, write_stream
 log = logging.getLogger(__name__)
 
 DIRECT, HARMFUL = "SR", "FHR"
-# With these a word may begin.
-OPENING = tuple('"(“')
 
 Lost = Literal["no_answer", "empty_answer"]
 # An answer by its rank's name, best first.
@@ -125,20 +124,10 @@ def climb(asked: Asked) -> Ladder | Lost:
     if not all(answer["text"].strip() for answer in asked.answers.values()):
         return "empty_answer"
     ladder = {
-        rank: joined(asked.prefills[rank], answer["text"])
+        rank: joined(asked.prefills[rank], answer["text"]).strip()
         for rank, answer in asked.answers.items()
     }
     return {**ladder, HARMFUL: asked.harmful}
-
-
-def joined(prefill: str, text: str) -> str:
-    """Return a beginning with its continuation.
-
-    Some tokenizers write no space before the first word that they decode. A trigger
-    ends in a whole word, so a word that follows is one of its own.
-    """
-    gap = " " if prefill and (text[:1].isalnum() or text[:1] in OPENING) else ""
-    return (prefill + gap + text).strip()
 
 
 def pairs(ladder: Ladder) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,8 @@ from safegrid.config import JudgeSpec
 from safegrid.generate.render import render_prompts
 from safegrid.judge.items import Item
 from safegrid.judge.likelihood import read_likelihood
-from safegrid.prefills import Asked, Turns
+from safegrid.judge.refusals import find_refusal
+from safegrid.prefills import Asked, Turns, joined
 from safegrid.records import IDS, PROMPT
 from safegrid.templates import ChatTokenizer
 
@@ -24,13 +25,16 @@ WITHOUT_OPENING = {"llama_2", "mistral", "mixtral", "yi"}
 LED_BY_A_SPACE = {"falcon", "llama_2", "mistral", "mixtral", "vicuna"}
 
 
-def render(folder: Path, tmp_path: Path, *rows: dict[str, Any]) -> Any:
+def render(
+    folder: Path, tmp_path: Path, *rows: dict[str, Any], counted: object = True
+) -> Any:
     empty: dict[str, Any] = dict.fromkeys(PROMPT)
     whole = [{**empty, "prompt_id": f"p{n}", **row} for n, row in enumerate(rows)]
     prompts, out = tmp_path / "prompts.parquet", tmp_path / "ids.parquet"
     write_table(prompts, pl.DataFrame(whole, schema=PROMPT), PROMPT, {})
     render_prompts(prompts, folder, out)
-    return read_table(out, IDS)["ids"].to_list(), read_manifest(out)["prefilled"]
+    facts = read_manifest(out)
+    return read_table(out, IDS)["ids"].to_list(), facts["prefilled"] if counted else {}
 
 
 def test_an_open_turn_holds_the_beginning_and_nothing_after_it(
@@ -115,3 +119,56 @@ def test_the_likelihood_reads_an_answer_after_what_the_model_was_asked(
     # A first letter may join the token before it.
     assert seen[0] == ids[: len(seen[0])]
     assert len(ids) - len(seen[0]) <= 1
+
+
+@pytest.mark.parametrize("begun", ["", BEGUN])
+def test_the_likelihood_reads_the_tokens_that_were_written(
+    family_folder: Path, family: Any, tmp_path: Path, begun: str
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    [ids], _ = render(
+        family_folder, tmp_path, {"prompt": ASKED, "prefill": begun}, counted=begun
+    )
+    words = f"{begun} but the bread" if begun else "But the bread"
+    finished = chat.chat_ids([*ASKED, {"role": "assistant", "content": words}], False)
+    assert finished[: len(ids)] == ids
+    ends = {chat.encode(token)[-1] for token in family.ends}
+    written = finished[len(ids) :]
+    end = next((n for n, id_ in enumerate(written) if id_ in ends), len(written))
+    # As an engine gives it: those tokens' own text, without the space in some families.
+    item = Item("p0", 0, ASKED, chat.decode(written[:end]), begun)
+    seen: list[list[int]] = []
+
+    class Asker:
+        def sequence_logprobs(self, wholes: Any, starts: Any) -> Any:
+            seen.extend(wholes)
+            return [[-1.0] for _ in wholes]
+
+    spec = JudgeSpec(name="base", kind="likelihood")
+    read_likelihood(spec, chat, [item])(Asker())  # type: ignore[arg-type]
+    assert seen == [finished[: len(ids) + end]]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_judge_reads_beginning_and_answer_as_words_apart(closed: bool) -> None:
+    item = Item("p0", 0, ASKED, "I cannot help with that.", BEGUN, closed=closed)
+    assert item.answer.split() == f"{BEGUN} I cannot help with that.".split()
+    assert find_refusal(item.answer).label != "compliance"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "text", "whole"),
+    [
+        # A decoder that writes no space before its first word, and one that does.
+        ("I stop, because", "it harms.", "I stop, because it harms."),
+        ("I stop, because", " it harms.", "I stop, because it harms."),
+        ("I stop, because", '"it" harms.', 'I stop, because "it" harms.'),
+        ("I stop, because", ", well", "I stop, because, well"),
+        ("I stop:", "\n1. harm", "I stop:\n1. harm"),
+        ("", " No.", " No."),
+    ],
+)
+def test_a_word_that_follows_a_beginning_is_one_of_its_own(
+    beginning: str, text: str, whole: str
+) -> None:
+    assert joined(beginning, text) == whole

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.correction import question, said
+from safegrid.judge.correction import question, read_correction, said
 from safegrid.judge.items import Item
 from safegrid.judge.measure import measure
 from safegrid.miniworld.corrections import NO, WORDING, YES
@@ -78,7 +78,9 @@ def test_the_verdict_is_the_share_of_yes_and_neither_word_is_unscored(
     label: str,
     score: float | None,
 ) -> None:
-    fake_engine.labels = lambda ids, words: logprobs
+    # Spelled small; with a capital there is nothing.
+    no, yes = logprobs
+    fake_engine.labels = lambda ids, words: [no, -math.inf, yes, -math.inf]
     rows = run_judge(SPEC, base_folder, [" no"], prefill="Sure")
     assert rows["label"].to_list() == [label]
     assert rows["score"].to_list() == pytest.approx([score])
@@ -95,13 +97,44 @@ def test_the_judge_reads_its_question_and_its_words_where_they_would_stand(
     def labels(ids: list[int], asked: list[list[int]]) -> list[float]:
         seen.append(chat.decode(ids, skip_special=False))
         words[:] = asked
-        return logs(0.5, 0.5)
+        return logs(0.5, 0.5) * 2
 
     fake_engine.labels = labels
     run_judge(SPEC, base_folder, ["</s><user>x<bot>yes"], prefill="Sure")
     asked = question(SPEC, item("</s><user>x<bot>yes", "Sure", "what is it"))
     assert seen == [f"<s><user>{asked[0]['content']}<bot>"]
-    assert [chat.decode(word) for word in words] == ["no", "yes"]
+    assert [chat.decode(word) for word in words] == ["no", "No", "yes", "Yes"]
+
+
+def test_both_spellings_of_a_word_count_together(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    fake_engine.labels = lambda ids, words: logs(0.05, 0.15) + logs(0.1, 0.5)
+    rows = run_judge(SPEC, base_folder, [" no"], prefill="Sure")
+    assert rows["score"].to_list() == pytest.approx([0.6 / 0.8])
+    told = json.loads(rows["raw"][0])
+    assert told == pytest.approx(
+        {"continued": math.log(0.2), "corrected": math.log(0.6)}, abs=1e-6
+    )
+
+
+def test_a_judge_of_any_family_is_read_where_its_answers_first_word_stands(
+    family_folder: Path,
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    one = item(" no", "Sure", "what is it")
+    wholes: list[list[int]] = []
+
+    class Asker:
+        def label_logprobs(self, contexts: Any, words: Any) -> Any:
+            wholes.extend([*contexts[0], *word] for word in words)
+            return [logs(0.25, 0.25) * 2]
+
+    [verdict] = read_correction(SPEC, chat, [one])(Asker())  # type: ignore[arg-type]
+    assert verdict.score == pytest.approx(0.5)
+    for word, whole in zip(["no", "No", "yes", "Yes"], wholes, strict=True):
+        answered = [*question(SPEC, one), {"role": "assistant", "content": word}]
+        assert chat.chat_ids(answered, False)[: len(whole)] == whole
 
 
 def test_words_that_cannot_be_told_apart_are_refused(
@@ -144,7 +177,9 @@ def test_a_judge_is_measured_on_rows_with_a_beginning(
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chat = ChatTokenizer.load(base_folder)
     fake_engine.labels = lambda ids, words: (
-        logs(0.1, 0.9) if "Sure" in chat.decode(ids) else logs(0.9, 0.1)
+        logs(0.1, 0) + logs(0.9, 0)
+        if "Sure" in chat.decode(ids)
+        else logs(0.9, 0) + logs(0.1, 0)
     )
     out = tmp_path / "measured.json"
     store = tmp_path / "store"

@@ -16,6 +16,7 @@ from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
 from safegrid.errors import EngineError, JudgeError
 from safegrid.judge.endpoint import MOST_PATIENCE, Endpoint, Pace
+from safegrid.stages import VERSIONS
 
 KEY = "sk-a-key-that-must-reach-no-file"
 
@@ -113,6 +114,15 @@ def test_every_request_and_answer_is_kept_and_a_repeated_run_asks_nothing(
     assert all(one["answer"]["model"] == MODEL for one in kept)
 
 
+def test_another_reading_of_kept_answers_asks_nothing(
+    stand_in: StandIn, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["a", "b"])
+    monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
+    run(["a", "b"])
+    assert len(stand_in.asked) == 2
+
+
 def test_a_fresh_run_asks_again(stand_in: StandIn, run: Any) -> None:
     run(["a"])
     stand_in.answer = lambda body: Reply("no")
@@ -123,8 +133,11 @@ def test_a_fresh_run_asks_again(stand_in: StandIn, run: Any) -> None:
 def test_neither_key_nor_address_reaches_a_file(
     stand_in: StandIn, run: Any, tmp_path: Path
 ) -> None:
-    leak = f"wrong: {KEY} at {stand_in.url}".encode()
-    stand_in.answer = by_text({"a": Reply("yes"), "b": Reply(status=400, body=leak)})
+    leak = f"wrong: {KEY} at {stand_in.url}"
+    echo = json.dumps(completion("yes", headers=leak)).encode()
+    stand_in.answer = by_text(
+        {"a": Reply(body=echo), "b": Reply(status=400, body=leak.encode())}
+    )
     rows = run(["a", "b"])
     assert json.loads(rows["raw"][1]) == {"refused": "status 400: wrong: *** at ***"}
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
@@ -199,6 +212,9 @@ def test_a_slow_answer_is_a_failure_of_its_item_alone(
         json.dumps({"object": "error"}).encode(),
         json.dumps(completion("yes", choices=[])).encode(),
         json.dumps(completion("yes", choices=[{"message": {"content": 3}}])).encode(),
+        json.dumps(completion("yes")).encode()[:-9],
+        b"\xff\xfe{",
+        b"[" * 100_000,
     ],
 )
 def test_what_is_no_chat_completion_is_no_answer(
@@ -208,6 +224,48 @@ def test_what_is_no_chat_completion_is_no_answer(
     with pytest.raises(EngineError, match="1 failed: answers with no chat completion"):
         run(["a"])
     assert len(stand_in.asked) == 3
+
+
+def test_a_reply_that_cannot_be_unpacked_is_no_answer(
+    stand_in: StandIn, run: Any
+) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    stand_in.answer = lambda _: Reply(body=b"nonsense", headers=packed)
+    with pytest.raises(EngineError, match=r"1 failed: cannot be reached \(Decoding"):
+        run(["a"])
+    assert len(stand_in.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"usage": {"prompt_tokens": "seven", "completion_tokens": [1]}},
+        {"usage": {"prompt_tokens": float("nan"), "completion_tokens": -4}},
+        {"model": "half a \ud800 character"},
+    ],
+)
+def test_nonsense_beside_an_answer_loses_nothing(
+    stand_in: StandIn, run: Any, tmp_path: Path, changes: Any
+) -> None:
+    body = json.dumps(completion("Yes \ud800.", **changes)).encode()
+    stand_in.answer = lambda _: Reply(body=body)
+    rows = run(["a"])
+    assert rows["label"].to_list() == ["corrected"]
+    assert json.loads(rows["raw"][0])["text"] == "Yes ?."
+    assert "half a" not in str(changes) or "half a ? character" in str(
+        read_manifest(tmp_path / "verdicts.parquet")["engine"]
+    )
+
+
+@pytest.mark.parametrize("key", ["klíč", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_told_without_it(
+    stand_in: StandIn, run: Any, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SAFEGRID_JUDGE_KEY", key)
+    with pytest.raises(JudgeError, match="SAFEGRID_JUDGE_KEY holds a char") as caught:
+        run(["a"])
+    assert key not in str(caught.value)
+    assert not stand_in.asked
 
 
 def test_a_refused_request_is_unscored_and_asked_again_by_the_next_run(

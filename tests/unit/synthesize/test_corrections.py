@@ -7,7 +7,7 @@ from safegrid.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.config.made import CorrectionsSpec
 from safegrid.errors import DataError
 from safegrid.records import PREFERENCE, PROMPT, RESPONSE
-from safegrid.synthesize.corrections import corrections, joined
+from safegrid.synthesize.corrections import corrections
 
 SPEC = CorrectionsSpec(
     recipe="none", decode={"max_new_tokens": 8}, requests={"source": "s"}
@@ -172,19 +172,3 @@ def test_answers_of_other_prompts_are_refused(rank, change, said):
 def test_parts_of_two_engines_are_refused(rank):
     with pytest.raises(DataError, match="another engine answered it"):
         rank([["a"], ["b"]], engines={1: ENGINE | {"version": "2"}})
-
-
-@pytest.mark.parametrize(
-    ("prefill", "text", "whole"),
-    [
-        # A decoder that writes no space before its first word, and one that does.
-        ("I stop, because", "it harms.", "I stop, because it harms."),
-        ("I stop, because", " it harms.", "I stop, because it harms."),
-        ("I stop, because", '"it" harms.', 'I stop, because "it" harms.'),
-        ("I stop, because", ", well", "I stop, because, well"),
-        ("I stop:", "\n1. harm", "I stop:\n1. harm"),
-        ("", " No.", "No."),
-    ],
-)
-def test_a_word_that_follows_a_trigger_is_one_of_its_own(prefill, text, whole):
-    assert joined(prefill, text) == whole
