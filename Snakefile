@@ -22,15 +22,18 @@ include: "rules/synthesize.smk"
 include: "rules/capability.smk"
 include: "rules/score.smk"
 include: "rules/sweep.smk"
+include: "rules/report_common.smk"
 include: "rules/report.smk"
 include: f"rules/report_{STUDY.config.study.paper}.smk"
+include: "rules/named_cells.smk"
 include: "rules/targets.smk"
+include: "rules/hooks.smk"
 
 
 rule all:
     """The whole study, to its report."""
     input:
-        all_inventories,
+        of_study(STUDY.all_inventories),
         # Asked for by name: what only a finished report needs is not missed when it is gone.
         all_tables,
         all_figures,

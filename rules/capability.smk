@@ -8,25 +8,25 @@ Gives: results/{study}/capability/.
 rule capability:
     """Run a suite of lm-evaluation-harness tasks on one model."""
     input:
-        chain=model_chain,
-        task_files=task_files,
+        chain=of_model(STUDY.chain),
+        task_files=of(STUDY.task_files, "benchmark"),
     output:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
     log:
         "logs/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: model_priority
+    priority: of_model(STUDY.model_priority)
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        tasks=benchmark_block("tasks"),
-        blocks=task_blocks,
-        limit=benchmark_limit,
+        tasks=of(STUDY.tasks, "benchmark"),
+        blocks=of(STUDY.task_blocks_json, "benchmark"),
+        limit=of(STUDY.items_limit, "benchmark"),
         engine=ENGINE,
-        benchmark_version=benchmark_block("version"),
+        benchmark_version=of(STUDY.suite_version, "benchmark"),
         version=VERSIONS["capability"],
     shell:
         r"""

@@ -8,7 +8,7 @@ Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap/.
 rule prepare_dataset:
     """Keep the rows of sources that make preference pairs, or answered instructions."""
     input:
-        raw=dataset_files,
+        raw=of(STUDY.dataset_files, "dataset"),
     output:
         dataset="results/{study}/datasets/{dataset}.parquet",
     log:
@@ -19,8 +19,8 @@ rule prepare_dataset:
     conda:
         "../envs/light.yaml"
     params:
-        spec=dataset_block,
-        sources=dataset_sources,
+        spec=of(STUDY.dataset_block, "dataset"),
+        sources=of(STUDY.dataset_sources, "dataset"),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -36,8 +36,8 @@ rule prepare_dataset:
 rule prepare_prompts:
     """Turn a benchmark's raw rows into prompts."""
     input:
-        raw=prompt_file,
-        plain=plain_prompt_file,
+        raw=of(STUDY.prompt_file, "benchmark"),
+        plain=of(STUDY.plain_prompt_file, "benchmark"),
     output:
         prompts="results/{study}/prompts/{benchmark}.parquet",
     log:
@@ -50,8 +50,8 @@ rule prepare_prompts:
     conda:
         "../envs/light.yaml"
     params:
-        spec=prompt_block,
-        source=prompt_source,
+        spec=of(STUDY.prompt_block, "benchmark"),
+        source=of(STUDY.prompt_source, "benchmark"),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -69,8 +69,8 @@ rule prepare_prompts:
 rule overlap:
     """Find the prompts of a benchmark that stand in the datasets."""
     input:
-        datasets=all_datasets,
-        pools=pool_prompts,
+        datasets=of_study(STUDY.all_datasets),
+        pools=of_study(STUDY.pool_prompts),
         prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
         overlap="results/{study}/overlap/{benchmark}.json",
@@ -99,7 +99,7 @@ rule overlap:
 rule tokenize:
     """Turn pairs into token ids; over-long ones are dropped and counted."""
     input:
-        dataset=dataset_rows,
+        dataset=of(STUDY.dataset, "base", "rows"),
         base="results/bases/{base}",
     output:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
@@ -111,7 +111,7 @@ rule tokenize:
     conda:
         "../envs/light.yaml"
     params:
-        max_length=dataset_max_length,
+        max_length=of(STUDY.max_length, "rows"),
         version=VERSIONS["tokenize"],
     shell:
         r"""

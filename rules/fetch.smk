@@ -16,7 +16,7 @@ localrules:
 rule fetch_source:
     """Fetch one file of a source; the manifest last."""
     input:
-        local=local_file,
+        local=own_files("source", "source", "file"),
     output:
         file="results/raw/{source}/{file}",
         manifest="results/raw/{source}/{file}.manifest.json",
@@ -31,7 +31,7 @@ rule fetch_source:
     conda:
         "../envs/light.yaml"
     params:
-        spec=fetch_file_block,
+        spec=of(partial(UPSTREAMS.block, "source"), "source", "file"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -47,7 +47,7 @@ rule fetch_source:
 rule fetch_base:
     """Fetch the folder of a base: safetensors, settings, tokenizer, template."""
     input:
-        local=local_base,
+        local=own_files("base", "base"),
     output:
         model=directory("results/bases/{base}"),
     log:
@@ -60,7 +60,7 @@ rule fetch_base:
     conda:
         "../envs/light.yaml"
     params:
-        spec=fetch_base_block,
+        spec=of(partial(UPSTREAMS.block, "base"), "base"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -73,7 +73,7 @@ rule fetch_base:
 
 use rule fetch_base as fetch_judge with:
     input:
-        local=local_judge,
+        local=own_files("judge", "judge"),
     output:
         model=directory("results/judges/{judge}"),
     log:
@@ -83,4 +83,4 @@ use rule fetch_base as fetch_judge with:
     wildcard_constraints:
         judge=one_of(UPSTREAMS.names("judge")),
     params:
-        spec=fetch_judge_block,
+        spec=of(partial(UPSTREAMS.block, "judge"), "judge"),

@@ -8,7 +8,7 @@ Gives: results/{study}/responses/.
 rule generate:
     """Ask a model for its responses to one benchmark."""
     input:
-        chain=model_chain,
+        chain=of_model(STUDY.chain),
         ids="results/{study}/ids/{base}/{benchmark}.parquet",
     output:
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
@@ -16,16 +16,16 @@ rule generate:
         "logs/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: model_priority
+    priority: of_model(STUDY.model_priority)
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        decode=decode_block,
+        decode=of(STUDY.decode_block, "benchmark"),
         engine=ENGINE,
         seed=STUDY.config.study.seed,
-        benchmark_version=asked_version,
+        benchmark_version=of(STUDY.asked_version, "benchmark"),
         version=VERSIONS["generate"],
         store="results/{study}/store/generate/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:

@@ -16,24 +16,24 @@ if not GROUPED:
 rule judge:
     """Turn the responses of one cell into the verdicts of one judge."""
     input:
-        chain=judge_chain,
+        chain=of(STUDY.judge_chain, "judge", "base"),
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-        verdicts_file=judge_verdicts_file,
+        verdicts_file=of(STUDY.verdicts_file, "judge"),
     output:
         verdicts="results/{study}/verdicts/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
         "logs/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: judge_priority
+    priority: of(STUDY.judge_priority, "judge")
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=judge_block,
-        cell=cell_block,
+        judge=of(STUDY.judge_block, "judge"),
+        cell=of_cell(STUDY.cell_block),
         engine=ENGINE,
         version=VERSIONS["judge"],
         store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
@@ -56,22 +56,22 @@ rule judge:
 rule measure:
     """Measure a judge on labelled rows that it did not train on."""
     input:
-        chain=measured_chain,
-        labelled=labelled,
+        chain=of(STUDY.measured_chain, "judge"),
+        labelled=of(STUDY.labelled, "judge"),
     output:
         measured="results/{study}/measured/{judge}.json",
     log:
         "logs/{study}/measure/{judge}.log",
     benchmark:
         "logs/timing/{study}/measure/{judge}.tsv"
-    priority: judge_priority
+    priority: of(STUDY.judge_priority, "judge")
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=judge_block,
-        labelled_format=labelled_format,
+        judge=of(STUDY.judge_block, "judge"),
+        labelled_format=of(STUDY.labelled_format, "judge"),
         engine=ENGINE,
         version=VERSIONS["measure"],
         store="results/{study}/store/measure/{judge}",
@@ -92,7 +92,7 @@ rule measure:
 rule inventory_verdicts:
     """What a model was judged to be: the end of its verdicts, in one job on a cluster."""
     input:
-        files=model_verdicts,
+        files=of_model(STUDY.model_verdicts),
     output:
         inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/verdicts.json",
     log:
@@ -117,7 +117,7 @@ rule inventory_verdicts:
 use rule inventory_verdicts as inventory_answers with:
     # What a model answered, capability included.
     input:
-        files=model_answers,
+        files=of_model(STUDY.model_answers),
     output:
         inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/answers.json",
     log:
@@ -129,7 +129,7 @@ use rule inventory_verdicts as inventory_answers with:
 use rule inventory_verdicts as inventory_cell with:
     # What one cell was answered and judged, for whoever asks for it by name.
     input:
-        files=cell_made_of,
+        files=of_cell(STUDY.made_of),
     output:
         inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/cells/{benchmark}.json",
     log:

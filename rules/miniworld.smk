@@ -85,7 +85,7 @@ rule grow_world:
     conda:
         "../envs/train.yaml"
     params:
-        world=world_block,
+        world=of(STUDY.world_block, "world"),
         version=VERSIONS["grow"],
     shell:
         r"""
@@ -100,7 +100,7 @@ rule grow_world:
 rule gather_texts:
     """Gather the real text that a world's base learns beside the world's own."""
     input:
-        files=world_texts,
+        files=of(STUDY.text_files, "world"),
     output:
         documents="results/raw/{world}-text/documents.jsonl",
         manifest="results/raw/{world}-text/manifest.json",
@@ -127,8 +127,8 @@ rule grow_base:
     """Grow the base: a small decoder with a chat template, trained from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
-        tokenizer=tokenizer_files("{world}"),
-        text=text_documents,
+        tokenizer=of(STUDY.tokenizer_files, "world"),
+        text=of(STUDY.text_documents, "world"),
     output:
         base=directory("results/bases/{world}-base"),
     log:
@@ -139,7 +139,7 @@ rule grow_base:
     conda:
         "../envs/train.yaml"
     params:
-        world=world_block,
+        world=of(STUDY.world_block, "world"),
         version=VERSIONS["grow"],
     shell:
         r"""
@@ -165,7 +165,7 @@ rule grow_corrections:
     conda:
         "../envs/train.yaml"
     params:
-        world=world_block,
+        world=of(STUDY.world_block, "world"),
         version=VERSIONS["grow"],
     shell:
         r"""
@@ -181,8 +181,8 @@ rule grow_judge:
     """Grow a guard, a classifier, a reward model, a harmfulness regression, or a
     correction judge."""
     input:
-        rows=judge_rows,
-        tokenizer=tokenizer_files("{world}"),
+        rows=of(STUDY.judge_rows, "world", "kind"),
+        tokenizer=of(STUDY.tokenizer_files, "world"),
     output:
         judge=directory("results/judges/{world}-{kind}"),
     log:
@@ -195,7 +195,7 @@ rule grow_judge:
     conda:
         "../envs/train.yaml"
     params:
-        world=world_block,
+        world=of(STUDY.world_block, "world"),
         version=VERSIONS["grow"],
     shell:
         r"""

@@ -132,10 +132,10 @@ use rule write_tables as training_curves with:
 use rule write_tables as compare_costs with:
     # What the jobs took, beside what the plan said.
     input:
-        models=all_models,
-        inventories=all_inventories,
+        models=of_study(STUDY.all_models),
+        inventories=of_study(STUDY.all_inventories),
         # Where results lie in a bucket the job has its inputs and nothing else.
-        lengths=all_lengths,
+        lengths=of_study(STUDY.all_lengths),
     output:
         tables=expand("results/{{study}}/cost/cost.{kind}", kind=["csv", "md", "tex"]),
         notebook="results/{study}/notebooks/6_cost.ipynb",
@@ -162,7 +162,7 @@ use rule write_tables as compare_costs with:
 rule status_page:
     """How the cells stand that the report shows: done or refused, and what is unscored."""
     input:
-        scores=all_scores,
+        scores=of_study(STUDY.scores),
     output:
         page=report(
             "results/{study}/report/status.html",
@@ -193,7 +193,7 @@ rule report:
     input:
         tables=all_tables,
         figures=all_figures,
-        cost=cost_page,
+        cost="results/{study}/cost/cost.csv",
         status="results/{study}/report/status.html",
     output:
         report="results/{study}/report/report.html",
@@ -232,11 +232,11 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=partial_scores,
-        models=all_models,
-        manifests=all_counted,
-        measured=all_measured,
-        overlap=all_overlaps,
-        asked=all_asked,
+        models=of_study(STUDY.all_models),
+        manifests=of_study(STUDY.all_counted),
+        measured=of_study(STUDY.all_measured),
+        overlap=of_study(STUDY.all_overlaps),
+        asked=of_study(STUDY.base_answers),
         sources_dir=config["sources_dir"] or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",

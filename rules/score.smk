@@ -10,10 +10,10 @@ rule score:
     input:
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-        verdicts=cell_verdicts,
-        base_responses=base_responses,
-        base_verdicts=base_verdicts,
-        overlap=overlap_file,
+        verdicts=of_cell(STUDY.verdicts),
+        base_responses=of_cell(STUDY.base_responses),
+        base_verdicts=of_cell(STUDY.base_verdicts),
+        overlap=of(STUDY.overlap, "benchmark"),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -27,10 +27,10 @@ rule score:
     conda:
         "../envs/light.yaml"
     params:
-        cell=cell_block,
-        metric=benchmark_block("metric"),
-        judges=judge_kinds,
-        off_language=benchmark_block("off_language"),
+        cell=of_cell(STUDY.cell_block),
+        metric=of(STUDY.metric, "benchmark"),
+        judges=of(STUDY.judge_kinds_json, "benchmark"),
+        off_language=of(STUDY.off_language, "benchmark"),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
@@ -58,7 +58,7 @@ rule score_capability:
     """Score a capability suite, task by task and as a mean."""
     input:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
-        base_results=base_capability,
+        base_results=of_cell(STUDY.base_capability),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -72,7 +72,7 @@ rule score_capability:
     conda:
         "../envs/light.yaml"
     params:
-        cell=cell_block,
+        cell=of_cell(STUDY.cell_block),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
@@ -92,11 +92,11 @@ rule score_capability:
 rule score_global:
     """The global safety score of a model: the mean of its safety benchmarks."""
     input:
-        prompts=global_prompts,
-        responses=global_responses,
-        verdicts=global_verdicts,
-        base_responses=global_base_responses,
-        base_verdicts=global_base_verdicts,
+        prompts=of_study(STUDY.global_prompts),
+        responses=of_model(STUDY.global_responses),
+        verdicts=of_model(STUDY.global_verdicts),
+        base_responses=of_model(STUDY.global_base_responses),
+        base_verdicts=of_model(STUDY.global_base_verdicts),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/global.parquet",
     log:
@@ -108,9 +108,9 @@ rule score_global:
     conda:
         "../envs/light.yaml"
     params:
-        cell=cell_block,
-        judges=global_judge_kinds,
-        off_language=global_off_language,
+        cell=of_model(STUDY.global_block),
+        judges=of_study(STUDY.global_judge_kinds_json),
+        off_language=of_study(STUDY.global_off_language_json),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.combine"),
@@ -135,12 +135,12 @@ rule score_global:
 rule collect:
     """Gather all scores into one table, and all that was dropped into another."""
     input:
-        scores=all_scores,
-        models=all_models,
-        manifests=all_counted,
-        measured=all_measured,
-        overlap=all_overlaps,
-        asked=all_asked,
+        scores=of_study(STUDY.scores),
+        models=of_study(STUDY.all_models),
+        manifests=of_study(STUDY.all_counted),
+        measured=of_study(STUDY.all_measured),
+        overlap=of_study(STUDY.all_overlaps),
+        asked=of_study(STUDY.base_answers),
     output:
         scores="results/{study}/scores.parquet",
         runs="results/{study}/runs.parquet",

@@ -9,8 +9,8 @@ rule best_of_k:
     """Keep the best of a model's answers to each prompt, by a judge's score."""
     input:
         prompts="results/{study}/prompts/{made}.parquet",
-        responses=pool_responses,
-        verdicts=pool_verdicts,
+        responses=of(STUDY.made_responses, "made", "base", "seed"),
+        verdicts=of(STUDY.made_verdicts, "made", "base", "seed"),
     output:
         dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
     log:
@@ -23,7 +23,7 @@ rule best_of_k:
     conda:
         "../envs/light.yaml"
     params:
-        spec=made_block,
+        spec=of(STUDY.made_block, "made"),
         version=VERSIONS["synthesize"],
     shell:
         r"""
@@ -41,7 +41,7 @@ rule best_of_k:
 rule prepare_corrections:
     """Break unsafe answers off, for a model to correct itself."""
     input:
-        raw=corrections_file,
+        raw=of(STUDY.corrections_file, "made"),
     output:
         prompts="results/{study}/prompts/{made}.parquet",
     log:
@@ -54,9 +54,9 @@ rule prepare_corrections:
     conda:
         "../envs/light.yaml"
     params:
-        spec=requests_block,
-        source=corrections_source,
-        seed=made_seed,
+        spec=of(STUDY.requests_block, "made"),
+        source=of(STUDY.corrections_source, "made"),
+        seed=of(STUDY.rows_seed, "made"),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -88,7 +88,7 @@ rule cut_pool:
     conda:
         "../envs/light.yaml"
     params:
-        shards=made_shards,
+        shards=of(STUDY.shards, "made"),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -104,8 +104,8 @@ rule cut_pool:
 rule corrections:
     """Rank a model's corrections of itself, as preference pairs."""
     input:
-        prompts=made_prompts,
-        responses=pool_responses,
+        prompts=of(STUDY.made_prompts, "made"),
+        responses=of(STUDY.made_responses, "made", "base", "seed"),
     output:
         dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
     log:
@@ -118,7 +118,7 @@ rule corrections:
     conda:
         "../envs/light.yaml"
     params:
-        spec=made_block,
+        spec=of(STUDY.made_block, "made"),
         version=VERSIONS["synthesize"],
     shell:
         r"""

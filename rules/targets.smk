@@ -30,22 +30,22 @@ rule cells:
 rule prepare_data:
     """All datasets, prompts and their overlap."""
     input:
-        all_datasets,
-        all_prompts,
-        all_overlaps,
+        of_study(STUDY.all_datasets),
+        of_study(STUDY.all_prompts),
+        of_study(STUDY.all_overlaps),
 
 
 rule train_all:
     """All models."""
     input:
-        all_models,
+        of_study(STUDY.all_models),
 
 
 rule generate_all:
     """All responses and capability results."""
     input:
-        all_responses,
-        all_capabilities,
+        of_study(STUDY.all_responses),
+        of_study(STUDY.all_capabilities),
 
 
 rule tables:
@@ -63,7 +63,7 @@ rule figures:
 rule cost:
     """What the jobs took, beside what the plan said."""
     input:
-        cost_page,
+        f"results/{STUDY.name}/cost/cost.csv",
 
 
 rule status:
@@ -75,5 +75,5 @@ rule status:
 rule judge_all:
     """All verdicts, and how good the judges are."""
     input:
-        all_verdicts,
-        all_measured,
+        of_study(STUDY.all_verdicts),
+        of_study(STUDY.all_measured),

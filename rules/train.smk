@@ -9,7 +9,7 @@ rule reference:
     """Log-probabilities of all pairs under a start model, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        chain=model_chain,
+        chain=of_model(STUDY.chain),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet",
     log:
@@ -39,7 +39,7 @@ rule kto_reference:
     """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        chain=model_chain,
+        chain=of_model(STUDY.chain),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.kto-{key}.parquet",
     log:
@@ -52,8 +52,8 @@ rule kto_reference:
     conda:
         "../envs/train.yaml"
     params:
-        recipe=kto_block,
-        data_seed=kto_data_seed,
+        recipe=of(STUDY.kto_block, "key"),
+        data_seed=of(STUDY.rows_seed, "rows"),
         version=VERSIONS["reference"],
     shell:
         r"""
@@ -70,10 +70,10 @@ rule kto_reference:
 rule train:
     """Train one model: a recipe from its start model, with one seed."""
     input:
-        pairs=pairs_file,
-        chain=start_chain,
-        reference=reference_file,
-        kto_reference=kto_reference_file,
+        pairs=of_model(STUDY.pairs),
+        chain=of_model(STUDY.start_chain),
+        reference=of_model(STUDY.reference),
+        kto_reference=of_model(STUDY.kto_reference),
     output:
         model=directory("results/{study}/models/{base}/{recipe}/seed{seed}"),
     log:
@@ -84,9 +84,9 @@ rule train:
     conda:
         "../envs/train.yaml"
     params:
-        launcher=recipe_launcher,
-        recipe=recipe_block,
-        data_seed=recipe_data_seed,
+        launcher=of(STUDY.recipe_launcher, "recipe"),
+        recipe=of(STUDY.recipe_block, "recipe"),
+        data_seed=of(STUDY.recipe_data_seed, "recipe"),
         version=VERSIONS["train"],
         checkpoints="results/{study}/store/checkpoints",
     shell:

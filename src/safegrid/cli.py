@@ -1,8 +1,8 @@
 """The command line: one subcommand per stage, each one function of a room.
 
-The table below is the whole of it. An option's name is the name of the function's
-argument, its kind says how the text is read; functions are imported only when they
-are called, so that clients of engines stay light.
+The tables of `safegrid.commands` are the whole of it. An option's name is the name of
+the function's argument, its kind says how the text is read; functions are imported only
+when they are called, so that clients of engines stay light.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from safegrid import logs
-from safegrid.commands import COMMANDS, NO_JOBS, Command, Option
+from safegrid.commands import COMMANDS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import refused
 from safegrid.runs import end_with_owner, place
@@ -131,7 +131,7 @@ def run(arguments: Sequence[str]) -> int:
     command = COMMANDS[name]
     module, function = command.call.split(":")
     try:
-        if name not in NO_JOBS:
+        if command.job:
             if where := place():
                 logger.info(where)
             end_with_owner()

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from safegrid.config.blocks import NONE, Recipe
-from safegrid.config.data import BestOfKSpec
 from safegrid.config.load import Config
-from safegrid.config.made import CorrectionsSpec, MadeSpec
+from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
 from safegrid.config.study import AskedSpec, BenchmarkSpec
+from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
 
 
@@ -49,6 +48,7 @@ class Grid:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.study.name
+        self.root = f"results/{self.name}"
 
     @cached_property
     def models(self) -> list[Model]:
@@ -85,7 +85,7 @@ class Grid:
         """Every base that the study uses."""
         return list(dict.fromkeys([*self.bases, *self.trained_bases]))
 
-    @property
+    @cached_property
     def prompted(self) -> dict[str, BenchmarkSpec]:
         """The benchmarks that our own engine answers prompt by prompt."""
         return {
@@ -94,7 +94,7 @@ class Grid:
             if spec.metric != "capability"
         }
 
-    @property
+    @cached_property
     def suites(self) -> dict[str, BenchmarkSpec]:
         """The benchmarks that lm-evaluation-harness runs."""
         return {
@@ -125,7 +125,7 @@ class Grid:
             for pool in spec.pools(name)
         }
 
-    @property
+    @cached_property
     def made(self) -> dict[str, MadeSpec]:
         """The datasets that a model makes."""
         datasets = self.config.study.datasets.items()
@@ -137,7 +137,7 @@ class Grid:
         made = self.made.items()
         return {n: spec for n, spec in made if isinstance(spec, CorrectionsSpec)}
 
-    @property
+    @cached_property
     def asked(self) -> dict[str, AskedSpec]:
         """All that a model is asked prompt by prompt: benchmarks and pools."""
         return {**self.prompted, **self.pools}
@@ -161,13 +161,27 @@ class Grid:
 
     def pool_cells(self) -> list[Cell]:
         """Every model with every pool that it answers, without repetition."""
-        found = (
+        return list(self._pool_cells)
+
+    def pools_of(self, model: Model) -> list[Cell]:
+        """A model with every pool that it answers."""
+        return self._pools_by_model.get(model, [])
+
+    @cached_property
+    def _pool_cells(self) -> dict[Cell, None]:
+        return dict.fromkeys(
             Cell(self.maker(name, model.base, model.seed), pool)
             for model in self.trained
             if (name := self.recipe(model.recipe).dataset) in self.made
             for pool in self.made[name].pools(name)
         )
-        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _pools_by_model(self) -> dict[Model, list[Cell]]:
+        found: dict[Model, list[Cell]] = {}
+        for cell in self._pool_cells:
+            found.setdefault(cell.model, []).append(cell)
+        return found
 
     def cells(self, benchmarks: dict[str, BenchmarkSpec]) -> Iterator[Cell]:
         """Every model with every one of these benchmarks."""

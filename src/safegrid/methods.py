@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # safegrid.config imports this module while it is being loaded
-    from safegrid.config.blocks import Recipe
+    from safegrid.config.training import Recipe
 
 Trainer = Literal["dpo", "kto", "orpo", "sft", "reward"]
 

@@ -1,6 +1,6 @@
 """What a training run is started with: its command, and what KTO's runs share."""
 
-from safegrid.config.blocks import Recipe, Training
+from safegrid.config.training import Recipe, Training
 from safegrid.files import sha256_json
 from safegrid.launch import COPIES
 

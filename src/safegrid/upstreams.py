@@ -145,6 +145,10 @@ class Upstreams:
             template=self._study.config.templates[template] if template else None,
         )
 
+    def block(self, kind: Kind, name: str, file: str | None = None) -> str:
+        """Return the same as the rule's job is given it."""
+        return self.spec(kind, name, file).model_dump_json(exclude_none=True)
+
     def local(self, kind: Kind, name: str, file: str | None = None) -> list[str]:
         """The user's own file or folder behind a target; empty for all else.
 

@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.artifacts import manifest, write_json, write_table
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.records import PREFERENCE
 from safegrid.train.tokenize import tokenize_pairs
 

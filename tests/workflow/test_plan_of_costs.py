@@ -6,7 +6,7 @@ import pytest
 
 from safegrid.config.load import load_config
 from safegrid.cost.data import Data
-from safegrid.cost.jobs import Planner
+from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.cost.speeds import training_speeds
 from safegrid.study import Study

@@ -20,7 +20,9 @@ PROMPTS = 6
 PAIRS_ASKED = 24
 MODELS = ["none", "dpo", "nca"]
 # What a whole set holds, counted by hand.
-WHOLE = {"xstest": 450, "malicious": 100, "cona": 178, "toxicity": 500}
+WHOLE = {"xstest": 450, "malicious": 100, "cona": 178, "toxicity": 500, "c2_eval": 500}
+# Prompts that a row makes; C2-Eval asks each row with eight beginnings of its answer.
+EACH = dict.fromkeys(WHOLE, 1) | {"c2_eval": 8}
 
 pytestmark = [
     pytest.mark.timeout(3600),
@@ -33,9 +35,14 @@ pytestmark = [
 
 
 def shrink(study):
-    """Take a slice of every set, and train for two steps."""
+    """Take a slice of every set, and train for two steps.
+
+    C2-Eval is asked in one of its forms; the others read the same rows.
+    """
     study["datasets"]["preferences"]["limit"] = PAIRS_ASKED
     study["training"] |= {"steps": 2, "batch": 4, "micro_batch": 4}
+    for name in ("c2_eval_closed", "c2_eval_direct"):
+        del study["benchmarks"][name]
     for name, block in study["benchmarks"].items():
         if name == "capability":
             block |= {"tasks": ["real_gsm8k_zeroshot"], "limit": 2}
@@ -49,6 +56,7 @@ def wither(worlds):
     world = worlds["mixed"]
     world["text"]["files"] = [{"source": "alpaca-seeds", "file": "seeds"}]
     world["rows"] |= {"corpus": 400, "guard": 400, "toxicity_rows": 100}
+    world["rows"]["correction"] = 100
     for grown in (world["base"], *world["judges"].values()):
         grown["steps"] = 8
 
@@ -77,8 +85,8 @@ def results(tree):
 def test_every_row_of_a_set_is_a_prompt_or_counted(tree):
     for name, rows in WHOLE.items():
         facts = read_manifest(results(tree) / f"prompts/{name}.parquet")
-        assert facts["rows"] == PROMPTS
-        assert facts["dropped"] == {"over_limit": rows - PROMPTS}
+        assert facts["rows"] == PROMPTS * EACH[name]
+        assert facts["dropped"] == {"over_limit": (rows - PROMPTS) * EACH[name]}
 
 
 def test_every_prompt_has_an_answer_and_a_verdict_of_each_judge(tree):
@@ -87,7 +95,8 @@ def test_every_prompt_has_an_answer_and_a_verdict_of_each_judge(tree):
         for recipe in MODELS:
             cell = f"mixed-base/{recipe}/seed0/{name}.parquet"
             answers = read_table(results(tree) / "responses" / cell, RESPONSE)
-            assert answers["prompt_id"].n_unique() == answers.height == PROMPTS
+            asked = PROMPTS * EACH[name]
+            assert answers["prompt_id"].n_unique() == answers.height == asked
             for judge in study["benchmarks"][name]["judges"]:
                 file = results(tree) / "verdicts" / judge / cell
                 verdicts = read_table(file, VERDICT)
@@ -104,12 +113,15 @@ def test_every_pair_is_trained_on_or_counted(tree):
 
 def test_the_scores_reach_tables_figures_and_report(tree):
     scores = read_table(results(tree) / "scores.parquet", SCORE)
-    whole = scores.filter(slice="all", metric="safety", benchmark="malicious")
-    assert sorted(whole["recipe"]) == sorted(MODELS)
-    assert (whole["n"] + whole["n_unscored"] == PROMPTS).all()
+    for metric, name in {"safety": "malicious", "correction": "c2_eval"}.items():
+        whole = scores.filter(slice="all", metric=metric, benchmark=name)
+        assert sorted(whole["recipe"]) == sorted(MODELS)
+        assert (whole["n"] + whole["n_unscored"] == PROMPTS * EACH[name]).all()
     tasks = scores.filter(pl.col("benchmark") == "capability")
     assert tasks.height
-    for file in ("tables/main.md", "figures/figure_1.svg", "report/report.html"):
+    for file in ("main.md", "corr.md"):
+        assert (results(tree) / "tables" / file).stat().st_size
+    for file in ("figures/corr_curves.svg", "report/report.html"):
         assert (results(tree) / file).stat().st_size
 
 
@@ -117,7 +129,7 @@ def test_what_a_thousand_rows_took_is_printed(tree):
     lines = tree.first_run.splitlines()
     start = lines.index("study real-rows: what its rows took")
     table = {line.split()[0]: line.split() for line in lines[start + 2 :]}
-    assert table["generate"][2] == str(len(WHOLE) * len(MODELS) * PROMPTS)
+    assert table["generate"][2] == str(sum(EACH.values()) * len(MODELS) * PROMPTS)
     assert float(table["generate"][3]) > 0
     assert float(table["generate"][4]) > 0
 

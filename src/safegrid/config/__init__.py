@@ -4,18 +4,14 @@
 that a stage's client imports no more than it needs.
 """
 
-from safegrid.config.blocks import (
-    Block,
-    Decode,
-    EngineSpec,
-    JudgeSpec,
-    Lora,
-    Recipe,
-    Training,
-)
-from safegrid.config.data import BestOfKSpec, DatasetSpec, PromptSpec, SourceSpec
+from safegrid.config.block import Block
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.judge import JudgeSpec
 from safegrid.config.lock import FetchSpec
-from safegrid.config.made import CorrectionsSpec, RequestsSpec
+from safegrid.config.made import BestOfKSpec, CorrectionsSpec, RequestsSpec
+from safegrid.config.prompt import PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.config.study import (
     BaseEntry,
     BenchmarkSpec,
@@ -23,6 +19,7 @@ from safegrid.config.study import (
     RecipeEntry,
     StudyEntry,
 )
+from safegrid.config.training import Lora, Recipe, Training
 from safegrid.config.world import World
 
 __all__ = [

@@ -5,16 +5,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.blocks import NONE, Training
-from safegrid.config.data import SourceSpec
 from safegrid.config.documents import Document, KeyPath, Problems
+from safegrid.config.judge_kinds import HIGHER_IS_BETTER
 from safegrid.config.sections import StudyDocuments
+from safegrid.config.source import SourceSpec
 from safegrid.config.study import BenchmarkSpec, JudgeEntry
+from safegrid.config.training import NONE, Training
 from safegrid.config.world import World
 from safegrid.methods import METHODS
 
-# The kinds of judges whose score says how good an answer is.
-HIGHER_IS_BETTER = ("reward", "entailment", "reference")
 # Names become folders and wildcards of rules.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 

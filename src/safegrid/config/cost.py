@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Positive
+from safegrid.config.block import Block, Positive
 
 Above0 = Annotated[float, Field(gt=0)]
 ShareOfLimit = Annotated[float, Field(gt=0, le=1)]

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 
-from safegrid.config.data import (
-    DATASET_FORMATS,
-    INSTRUCTION_FORMATS,
-    PROMPT_FORMATS,
-    SourceSpec,
-)
+from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.config.sections import StudyDocuments, merge
+from safegrid.config.source import DATASET_FORMATS, INSTRUCTION_FORMATS, SourceSpec
 
 # Keys of a dataset that read labels which only comparisons have.
 OF_COMPARISONS = ("keep", "categories")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from safegrid.config.blocks import NONE
-from safegrid.config.data import INSTRUCTION_FORMATS, SourceSpec
 from safegrid.config.documents import KeyPath
 from safegrid.config.sections import StudyDocuments
+from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
+from safegrid.config.training import NONE
 from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]

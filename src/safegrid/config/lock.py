@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from safegrid.config.blocks import Block
+from safegrid.config.block import Block
 from safegrid.config.upstream import Below, Upstream
 
 Kind = Literal["source", "base", "judge"]

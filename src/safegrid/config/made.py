@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Decode, Positive
+from safegrid.config.block import Block, Positive
+from safegrid.config.engine import Decode
+from safegrid.config.prompt import PromptSpec
 
 NO_BEAMS = (
     "no engine searches in diverse beams: transformers moved them into code that it"
@@ -39,6 +41,24 @@ class MadeSpec(Block):
     def pools(self, name: str) -> list[str]:
         """What is asked so that it can be made, by name: the dataset's, or parts."""
         return [name]
+
+
+class BestOfKSpec(MadeSpec):
+    """The best of k answers of a model to each prompt, by a judge's score (RAFT).
+
+    Attributes:
+        decode: `samples` is k.
+        prompts: what it is asked.
+        judge: whose score picks the best; unscored answers are never picked.
+    """
+
+    prompts: PromptSpec
+    judge: str
+
+    @property
+    def judges(self) -> list[str]:
+        """The judge that scores its answers."""
+        return [self.judge]
 
 
 class BeamsSpec(Block):

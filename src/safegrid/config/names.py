@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
-from safegrid.config.blocks import JudgeKind
-from safegrid.config.data import LABELLED_FORMATS, VERDICT_FORMATS
+from safegrid.config.judge_kinds import JudgeKind
 from safegrid.config.sections import StudyDocuments
+from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
 
 # Folders of results/ that belong to all studies.
 RESERVED = ("raw", "bases", "judges")
@@ -20,38 +20,14 @@ def check_names(
 ) -> None:
     """Note every name of the study that stands in no registry."""
     checker = _Names(documents, sources)
-    checker.known("bases", documents.study.data.get("bases"), "base", bases)
-    compared = documents.study.data.get("compared")
-    checker.known("compared", compared, "base", bases)
+    for section in ("bases", "compared"):
+        checker.known(section, documents.study.data.get(section), "base", bases)
     for name, block in _blocks(documents, "datasets"):
-        key = f"datasets.{name}"
-        checker.source(key, block)
-        for part in block.get("parts") or ():
-            if isinstance(part, dict):
-                checker.source(f"{key}.parts", part)
-        chosen, corrected = block.get("best_of_k"), block.get("corrections")
-        if isinstance(chosen, dict):
-            checker.known(
-                f"{key}.best_of_k.judge", [chosen.get("judge")], "judge", judges
-            )
-            if isinstance(chosen.get("prompts"), dict):
-                checker.source(f"{key}.best_of_k.prompts", chosen["prompts"])
-        if isinstance(corrected, dict) and isinstance(corrected.get("requests"), dict):
-            checker.source(f"{key}.corrections.requests", corrected["requests"])
+        _check_dataset(checker, f"datasets.{name}", block, judges)
     for name, block in _blocks(documents, "recipes"):
-        wanted = [block["dataset"]] if "dataset" in block else []
-        datasets = documents.section("datasets")
-        checker.known(f"recipes.{name}.dataset", wanted, "dataset", datasets)
-        own = [block["base"]] if block.get("base") is not None else []
-        checker.known(f"recipes.{name}.base", own, "base", bases)
+        _check_recipe(checker, f"recipes.{name}", block, bases)
     for name, block in _blocks(documents, "benchmarks"):
-        key = f"benchmarks.{name}"
-        checker.known(f"{key}.judges", block.get("judges"), "judge", judges)
-        if block.get("task_source") is not None:
-            wanted = [block["task_source"]]
-            checker.known(f"{key}.task_source", wanted, "source", sources)
-        if isinstance(block.get("prompts"), dict):
-            checker.source(f"{key}.prompts", block["prompts"])
+        _check_benchmark(checker, f"benchmarks.{name}", block, judges)
         for task in _known(block.get("tasks"), tasks):
             checker.task(task, tasks[task])
     _check_own_name(documents)
@@ -77,11 +53,11 @@ class _Names:
             if value not in allowed:
                 self.documents.problems.unknown(where, key, value, kind, allowed)
 
-    def source(self, key: str, block: dict[str, Any]) -> None:
-        """Note an unknown source, or files that a known one does not have."""
-        name = block.get("source")
-        if name is None:
+    def source(self, key: str, block: object) -> None:
+        """Note a block's unknown source, or files that a known one does not have."""
+        if not isinstance(block, dict) or block.get("source") is None:
             return
+        name = block["source"]
         self.known(f"{key}.source", [name], "source", self.sources)
         if name not in self.sources:
             return
@@ -107,6 +83,41 @@ class _Names:
                 self.documents.problems.unknown(
                     where, f"{name}.files", file, kind, files
                 )
+
+
+def _check_dataset(
+    checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
+) -> None:
+    checker.source(key, block)
+    for part in block.get("parts") or ():
+        checker.source(f"{key}.parts", part)
+    chosen, corrected = block.get("best_of_k"), block.get("corrections")
+    if isinstance(chosen, dict):
+        wanted = [chosen.get("judge")]
+        checker.known(f"{key}.best_of_k.judge", wanted, "judge", judges)
+        checker.source(f"{key}.best_of_k.prompts", chosen.get("prompts"))
+    if isinstance(corrected, dict):
+        checker.source(f"{key}.corrections.requests", corrected.get("requests"))
+
+
+def _check_recipe(
+    checker: _Names, key: str, block: dict[str, Any], bases: Mapping[str, Any]
+) -> None:
+    datasets = checker.documents.section("datasets")
+    wanted = [block["dataset"]] if "dataset" in block else []
+    checker.known(f"{key}.dataset", wanted, "dataset", datasets)
+    own = [block["base"]] if block.get("base") is not None else []
+    checker.known(f"{key}.base", own, "base", bases)
+
+
+def _check_benchmark(
+    checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
+) -> None:
+    checker.known(f"{key}.judges", block.get("judges"), "judge", judges)
+    if block.get("task_source") is not None:
+        wanted = [block["task_source"]]
+        checker.known(f"{key}.task_source", wanted, "source", checker.sources)
+    checker.source(f"{key}.prompts", block.get("prompts"))
 
 
 def _known(names: object, registry: Mapping[str, Any]) -> list[str]:

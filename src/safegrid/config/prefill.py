@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from safegrid.config.blocks import Block
+from safegrid.config.block import Block
 
 Words = Annotated[int, Field(ge=0)]
 

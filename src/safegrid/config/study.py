@@ -4,8 +4,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Decode, EngineSpec, JudgeSpec, Share
-from safegrid.config.data import DatasetSpec, PromptSpec
+from safegrid.config.block import Block, Share
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.judge import JudgeSpec
+from safegrid.config.prompt import PromptSpec
 from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]

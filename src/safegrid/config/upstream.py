@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safegrid.config.blocks import Address, Block
+from safegrid.config.block import Address, Block
 from safegrid.config.cost import ShapeSpec
 
 Place = Literal["world", "hub", "url", "path"]

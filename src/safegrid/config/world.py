@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.blocks import Block, Positive, Share
+from safegrid.config.block import Block, Positive, Share
 
 Count = Annotated[int, Field(ge=0)]
 

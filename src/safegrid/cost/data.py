@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
-from safegrid.config.data import (
-    INSTRUCTION_FORMATS,
-    DatasetSpec,
-    PartSpec,
-    PromptSpec,
-)
+from safegrid.config.dataset import DatasetSpec, PartSpec
 from safegrid.config.made import CorrectionsSpec
 from safegrid.config.prefill import PrefillSpec
+from safegrid.config.prompt import PromptSpec
+from safegrid.config.source import INSTRUCTION_FORMATS
 from safegrid.cost import corrections
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model

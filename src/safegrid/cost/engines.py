@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from safegrid.config.blocks import Decode, EngineSpec, JudgeSpec
 from safegrid.config.cost import Assumed, ShapeSpec, TaskAssumed
+from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.judge import JudgeSpec
 from safegrid.cost.flops import BYTES, NOTHING, Limits, Work, decoding, forward
 from safegrid.cost.tokens import Tokens
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.cost.data import Data
 from safegrid.cost.fit import problems_of_fit
-from safegrid.cost.jobs import KINDS, Job, Planner
+from safegrid.cost.jobs import KINDS, Job
 from safegrid.cost.memory import Memory, usable
 from safegrid.cost.needs import RULES
+from safegrid.cost.planner import Planner
 from safegrid.cost.reality import (
     HOUR,
     Compared,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from safegrid.config.cost import GpuSpec
 from safegrid.cost.memory import usable
-from safegrid.cost.needs import Need, needs
+from safegrid.cost.need import Need
+from safegrid.cost.needs import needs
 from safegrid.study import Study
 
 GB = 1e9

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
-from safegrid.config.blocks import EngineSpec, JudgeSpec, Lora, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.engine import EngineSpec
+from safegrid.config.judge import JudgeSpec
+from safegrid.config.training import Lora, Training
 from safegrid.cost.flops import BYTES
 from safegrid.methods import Trainer
 

@@ -8,7 +8,7 @@ from safegrid.config.cost import Assumed
 from safegrid.cost.estimate import Estimate, Row
 from safegrid.cost.flops import BYTES
 from safegrid.cost.memory import USABLE, Memory, usable
-from safegrid.cost.needs import some
+from safegrid.cost.need import some
 from safegrid.cost.reality import Compared, Share
 from safegrid.cost.tokens import Tokens
 

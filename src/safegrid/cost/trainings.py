@@ -1,7 +1,7 @@
 """The work of references and trainings, with the padding that their batches have."""
 
-from safegrid.config.blocks import Recipe, Training
 from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.training import Recipe, Training
 from safegrid.cost.flops import BYTES, Work, forward, limits, training
 from safegrid.cost.memory import adapter
 from safegrid.cost.tokens import Tokens

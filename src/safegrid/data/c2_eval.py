@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from safegrid.config.data import PromptSpec
 from safegrid.config.prefill import PrefillSpec
+from safegrid.config.prompt import PromptSpec
 from safegrid.data import pku
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt, Prompts

@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from safegrid.artifacts import manifest, read_manifest, write_table
-from safegrid.config.data import SourceSpec
 from safegrid.config.made import RequestsSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data import pku
 from safegrid.errors import DataError
 from safegrid.openers import OPENERS

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from safegrid.config.data import Label
+from safegrid.config.prompt import Label
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
 from safegrid.problems import Problems, unknown

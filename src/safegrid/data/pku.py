@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.config.data import HARM_CATEGORIES, DatasetSpec
+from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
 from safegrid.data.drops import Drop, unusable
 from safegrid.data.rows import Pair
 from safegrid.formats import Row

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
-from safegrid.config.data import DATASET_FORMATS, DatasetSpec, PartSpec, SourceSpec
+from safegrid.config.dataset import DatasetSpec, PartSpec
+from safegrid.config.source import DATASET_FORMATS, SourceSpec
 from safegrid.data import instructions, pku, ready_pairs
 from safegrid.data.draw import draw
 from safegrid.data.drops import Drops

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from safegrid.config.data import PromptKind, PromptSpec
+from safegrid.config.prompt import PromptKind, PromptSpec
 from safegrid.data import (
     alert,
     behaviours,

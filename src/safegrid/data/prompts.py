@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
-from safegrid.config.data import PROMPT_FORMATS, PromptSpec, SourceSpec
+from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.draw import draw
 from safegrid.data.prompt_readers import READERS
 from safegrid.data.rows import Prompt

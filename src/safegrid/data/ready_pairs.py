@@ -6,7 +6,7 @@ gives pairs. ALERT_DPO's prompts lose ALERT's wrapper.
 
 from pathlib import Path
 
-from safegrid.config.data import Format
+from safegrid.config.source import Format
 from safegrid.data.alert import unwrap
 from safegrid.data.drops import Drops, unusable
 from safegrid.data.rows import Pair

@@ -14,9 +14,9 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import logging as hub_logging
 
-from safegrid.config.data import SourceSpec
-from safegrid.config.load import LOCK, Registries, load_registries
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
+from safegrid.config.registries import LOCK, Registries, load_registries
+from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,20 +68,8 @@ def generate(
             chat template than the model's.
         EngineError: the engine does not start or does not answer.
     """
-    asked = read_table(ids, IDS)
-    _check(asked, ids)
-    template = read_manifest(ids).get("template")
-    _check_template(template, chain[0], ids)
-    items = [
-        _Item(prompt_id, sample, prompt)
-        for prompt_id, prompt in asked.rows()
-        for sample in range(decode.samples)
-    ]
-    # A greedy answer depends on no seed, so another study's seed asks nothing again.
-    seeds = [
-        sample_seed(seed, item.prompt_id, item.sample) if decode.temperature > 0 else 0
-        for item in items
-    ]
+    items, template = _items(ids, decode.samples, chain[0])
+    seeds = _seeds(items, decode, seed)
 
     def work(asker: Asker) -> list[Completion]:
         return asker.complete([item.ids for item in items], decode, seeds)
@@ -98,15 +86,40 @@ def generate(
     )
     keep(out, record)
     write_table(out, _table(items, answers, decode), RESPONSE, facts)
-    if facts["finish"]["error"]:
+    _tell(facts["finish"], len(answers), decode)
+
+
+def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str | None]:
+    """Read what is asked, each prompt once for each sample, and the template's hash."""
+    asked = read_table(ids, IDS)
+    _check(asked, ids)
+    template = read_manifest(ids).get("template")
+    _check_template(template, folder, ids)
+    items = [
+        _Item(prompt_id, sample, prompt)
+        for prompt_id, prompt in asked.rows()
+        for sample in range(samples)
+    ]
+    return items, template
+
+
+def _seeds(items: Sequence[_Item], decode: Decode, seed: int) -> list[int]:
+    # A greedy answer depends on no seed, so another study's seed asks nothing again.
+    if decode.temperature == 0:
+        return [0] * len(items)
+    return [sample_seed(seed, item.prompt_id, item.sample) for item in items]
+
+
+def _tell(finish: Mapping[str, int], number: int, decode: Decode) -> None:
+    if finish["error"]:
         logger.warning(
             "%d of %d prompts are too long for the model's context with %d tokens of"
             " answer; they were not asked, and are unscored",
-            facts["finish"]["error"],
-            len(answers),
+            finish["error"],
+            number,
             decode.max_new_tokens,
         )
-    logger.info("%d responses: %s", len(answers), facts["finish"])
+    logger.info("%d responses: %s", number, finish)
 
 
 def sample_seed(seed: int, prompt_id: str, sample: int) -> int:

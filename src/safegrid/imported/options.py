@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import JudgeSpec
-from safegrid.config.blocks import BY_FILE
 from safegrid.config.checks import NAME
-from safegrid.config.data import PROMPT_FORMATS
+from safegrid.config.judge_kinds import BY_FILE
+from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.errors import ConfigError
 from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.verdict_file import CELL, ITEM, SAID

@@ -16,7 +16,7 @@ from safegrid.artifacts import (
     write_table,
 )
 from safegrid.config import PromptSpec, SourceSpec
-from safegrid.config.data import PROMPT_FORMATS
+from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.data.prompts import prepare_prompts
 from safegrid.errors import DataError
 from safegrid.imported.options import Options, fields_of, judges_of

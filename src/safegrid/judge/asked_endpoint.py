@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.config.blocks import EndpointSpec
+from safegrid.config.judge import EndpointSpec
 from safegrid.devices import UNKNOWN
 from safegrid.engine.store import Store, item_key
 from safegrid.errors import EngineError, JudgeError

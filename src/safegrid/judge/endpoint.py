@@ -25,7 +25,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from safegrid.config.blocks import EndpointSpec, plain_address
+from safegrid.config.block import plain_address
+from safegrid.config.judge import EndpointSpec
 from safegrid.errors import JudgeError
 
 # Statuses that may be others a little later, beside those of servers' own errors.

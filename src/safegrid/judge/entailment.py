@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from safegrid.config import JudgeSpec
-from safegrid.config.blocks import CONTRADICTION
+from safegrid.config.judge_kinds import CONTRADICTION
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
 from safegrid.judge.classifier import check_pairs, class_names

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from safegrid.config import JudgeSpec
-from safegrid.config.blocks import Compare
+from safegrid.config.judge_kinds import Compare
 from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item, Verdict, unscored
 

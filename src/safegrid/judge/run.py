@@ -1,6 +1,7 @@
 """One judge's verdicts on one cell's responses."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.by_file import judge_by_file
-from safegrid.judge.items import read_items
+from safegrid.judge.items import Item, Verdict, read_items
 from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
 from safegrid.records import VERDICT
@@ -62,22 +63,9 @@ def judge(
         verdicts, record = judge_items(
             judge, chain, items, engine, store, "judge", fresh
         )
-    rows = [
-        {
-            "prompt_id": item.prompt_id,
-            "sample": item.sample,
-            "judge": judge.name,
-            **verdict._asdict(),
-        }
-        for item, verdict in zip(items, verdicts, strict=True)
-    ]
     facts = manifest(
         "judge",
-        inputs={
-            "prompts": prompts,
-            "responses": responses,
-            **({} if verdicts_file is None else {"verdicts_file": verdicts_file}),
-        },
+        inputs=_inputs(prompts, responses, verdicts_file),
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers", *libraries_of(judge)),
         engine=record and record.engine,
@@ -88,8 +76,32 @@ def judge(
     )
     if record is not None:
         keep(out, record)
-    write_table(out, pl.DataFrame(rows, schema=VERDICT), VERDICT, facts)
-    logger.info("%s: %d verdicts, %s", judge.name, len(rows), facts["labels"])
+    write_table(out, _table(judge.name, items, verdicts), VERDICT, facts)
+    logger.info("%s: %d verdicts, %s", judge.name, len(verdicts), facts["labels"])
+
+
+def _inputs(
+    prompts: Path, responses: Path, verdicts_file: Path | None
+) -> dict[str, Path]:
+    inputs = {"prompts": prompts, "responses": responses}
+    if verdicts_file is None:
+        return inputs
+    return {**inputs, "verdicts_file": verdicts_file}
+
+
+def _table(
+    name: str, items: Sequence[Item], verdicts: Sequence[Verdict]
+) -> pl.DataFrame:
+    rows = [
+        {
+            "prompt_id": item.prompt_id,
+            "sample": item.sample,
+            "judge": name,
+            **verdict._asdict(),
+        }
+        for item, verdict in zip(items, verdicts, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=VERDICT)
 
 
 def _by_file(

@@ -7,7 +7,7 @@ with any object of a category, at a place: "pocket a bracelet at the harbour".
 
 from typing import NamedTuple
 
-from safegrid.config.data import HarmCategory
+from safegrid.config.dataset import HarmCategory
 
 
 class Harm(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from safegrid.config.data import HARM_CATEGORIES, HarmCategory
+from safegrid.config.dataset import HARM_CATEGORIES, HarmCategory
 from safegrid.miniworld.answers import comply, refuse
 from safegrid.miniworld.continuations import (
     CHALLENGING_SHARE,

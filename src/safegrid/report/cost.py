@@ -7,7 +7,8 @@ from pathlib import Path
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.config.load import load_config
 from safegrid.cost.data import Data
-from safegrid.cost.jobs import KINDS, Job, Planner
+from safegrid.cost.jobs import KINDS, Job
+from safegrid.cost.planner import Planner
 from safegrid.cost.reality import Compared, Share, compare
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
 from safegrid.cost.speeds import Speed, measured_speeds

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.blocks import NONE
+from safegrid.config.training import NONE
 from safegrid.methods import METHODS
 
 BASE = NONE

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table
-from safegrid.config.data import BestOfKSpec
+from safegrid.config.made import BestOfKSpec
 from safegrid.errors import DataError
 from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
 

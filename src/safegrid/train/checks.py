@@ -8,7 +8,7 @@ import polars as pl
 
 from safegrid.artifacts import read_manifest, sha256_file
 from safegrid.checkpoints import tokenizer_files
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import TrainingError
 from safegrid.methods import METHODS
 

@@ -1,10 +1,14 @@
-"""From a recipe to steps, micro-batches and the order of rows."""
+"""From a recipe to steps, micro-batches and the order of rows, or a refusal."""
 
+import math
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
+from safegrid.errors import ConfigError
+from safegrid.methods import check_method
 from safegrid.train import rows as row_order
 
 
@@ -51,7 +55,6 @@ def make_plan(
         n_rows: the trainer's rows: pairs, or KTO's single answers.
         n_pairs: pairs behind them.
         folder: where checkpoints go.
-
     """
     training = recipe.training
     steps = row_order.count_steps(training, n_pairs)
@@ -75,6 +78,43 @@ def make_plan(
         folder=folder,
         save_steps=save_steps if save_steps < steps else 0,
     )
+
+
+def check_settings(recipe: Recipe) -> None:
+    """Refuse a training that cannot start as its recipe says.
+
+    Raises:
+        ConfigError: the method would be another one, other processes are at work than
+            were asked for, or a package is not there.
+    """
+    problems = check_method(recipe)
+    wanted, started = recipe.training.processes, world_size()
+    if wanted != started:
+        problems.append(
+            f"asks for {wanted} processes and {started} are at work; start it under"
+            f" `accelerate launch --num_processes {wanted}`"
+        )
+    if recipe.training.accelerate == "deepspeed" and not find_spec("deepspeed"):
+        problems.append(
+            "accelerate 'deepspeed' needs the package deepspeed, which this environment"
+            " lacks; install it there, or take 'fsdp'"
+        )
+    if problems:
+        raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
+
+
+def check_warmup(plan: Plan) -> None:
+    """Refuse a training without a step at its learning rate: it would learn nothing.
+
+    Raises:
+        ConfigError: all of its steps are warm-up.
+    """
+    warmup = plan.recipe.training.warmup
+    if math.ceil(warmup * plan.steps) >= plan.steps:
+        raise ConfigError(
+            f"recipe {plan.recipe.name}: with `warmup: {warmup:g}` its {plan.steps}"
+            " steps are all warm-up; give it more steps or epochs, or `warmup: 0`"
+        )
 
 
 def world_size() -> int:

@@ -14,7 +14,7 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.checkpoints import load_model, loading, weights_hash
-from safegrid.config.blocks import Recipe, Training
+from safegrid.config.training import Recipe, Training
 from safegrid.logs import progress
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order

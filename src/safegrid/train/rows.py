@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from safegrid.config.blocks import Recipe, Training
+from safegrid.config.training import Recipe, Training
 from safegrid.errors import DataError
 
 

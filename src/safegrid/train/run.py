@@ -1,11 +1,9 @@
 """Train one model by one recipe."""
 
 import logging
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,18 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
 from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
-from safegrid.config.blocks import Recipe
-from safegrid.errors import ConfigError
-from safegrid.methods import METHODS, check_method
+from safegrid.config.training import Recipe
+from safegrid.methods import METHODS
 from safegrid.records import PAIRS
 from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
-from safegrid.train.plan import Plan, is_main_process, make_plan, world_size
+from safegrid.train.plan import (
+    Plan,
+    check_settings,
+    check_warmup,
+    is_main_process,
+    make_plan,
+)
 from safegrid.train.provenance import lineage, run_facts
 from safegrid.train.shared import join_kto_reference, join_reference
 from safegrid.train.tokenize import close_conversations
@@ -67,7 +70,7 @@ def train(
             the first step failed, or the loss is not finite; nothing is written.
     """
     began = time.perf_counter()
-    _check(recipe)
+    check_settings(recipe)
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
@@ -81,17 +84,11 @@ def train(
     }
     named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in named.items() if path is not None}
-    key = sha256_json([params, {name: sha256_file(p) for name, p in inputs.items()}])
-    with _held(checkpoints / key[:16]) as folder:
+    with _held(checkpoints / _key(params, inputs)) as folder:
         plan = make_plan(recipe, seed, rows.height, selected.height, folder)
-        _check_warmup(plan)
+        check_warmup(plan)
         trainer = _build(plan, chain, rows)
-        first = plan.forward_rows * plan.accumulate
-        seen = {
-            **tokens,
-            **checks.check_lengths(trainer, rows),
-            **checks.check_first_step(trainer, recipe, first),
-        }
+        seen = {**tokens, **_seen(trainer, plan, rows)}
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),
@@ -104,31 +101,19 @@ def train(
         _save(trainer, chain, recipe, facts, run, out)
 
 
-def _check(recipe: Recipe) -> None:
-    problems = check_method(recipe)
-    wanted, started = recipe.training.processes, world_size()
-    if wanted != started:
-        problems.append(
-            f"asks for {wanted} processes and {started} are at work; start it under"
-            f" `accelerate launch --num_processes {wanted}`"
-        )
-    if recipe.training.accelerate == "deepspeed" and not find_spec("deepspeed"):
-        problems.append(
-            "accelerate 'deepspeed' needs the package deepspeed, which this environment"
-            " lacks; install it there, or take 'fsdp'"
-        )
-    if problems:
-        raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
+def _key(params: dict[str, Any], inputs: dict[str, Path]) -> str:
+    """Name the checkpoints of a training by all that its weights depend on."""
+    hashes = {name: sha256_file(path) for name, path in inputs.items()}
+    return sha256_json([params, hashes])[:16]
 
 
-def _check_warmup(plan: Plan) -> None:
-    """Refuse a training without a step at its learning rate: it would learn nothing."""
-    warmup = plan.recipe.training.warmup
-    if math.ceil(warmup * plan.steps) >= plan.steps:
-        raise ConfigError(
-            f"recipe {plan.recipe.name}: with `warmup: {warmup:g}` its {plan.steps}"
-            " steps are all warm-up; give it more steps or epochs, or `warmup: 0`"
-        )
+def _seen(trainer: Any, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
+    """Check the trainer before its first step; return what the checks saw."""
+    first = plan.forward_rows * plan.accumulate
+    return {
+        **checks.check_lengths(trainer, rows),
+        **checks.check_first_step(trainer, plan.recipe, first),
+    }
 
 
 @contextmanager

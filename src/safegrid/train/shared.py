@@ -7,7 +7,7 @@ import polars as pl
 
 from safegrid.artifacts import read_manifest, read_table
 from safegrid.checkpoints import weights_hash
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import TrainingError
 from safegrid.records import KTO_REFERENCE, REFERENCE
 

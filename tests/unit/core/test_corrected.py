@@ -107,7 +107,7 @@ def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
 
 def test_the_file_of_its_requests_is_fetched(load):
     items = {i.name: i for i in Upstreams(load(), None).items if i.kind == "source"}
-    assert items["c2-eval"].files == ("eval/test.jsonl",)
+    assert items["c2-eval"].files == ("test.jsonl",)
 
 
 def put(**changes):

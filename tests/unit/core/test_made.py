@@ -78,6 +78,11 @@ def test_a_pool_is_answered_by_its_maker_alone_and_is_no_benchmark(load):
         for maker, pool in (("it", "raft_1"), ("raft_1", "raft_2"))
         for seed in (0, 1)
     }
+    assert [c for model in study.trained for c in study.pools_of(model)] == [
+        Cell(Model("tiny-base", maker, seed), pool)
+        for maker, pool in (("it", "raft_1"), ("raft_1", "raft_2"))
+        for seed in (0, 1)
+    ]
     assert "raft_1" in study.asked
     assert "raft_1" not in study.prompted
     pooled = study.responses(Cell(Model("tiny-base", "it", 0), "raft_1"))

@@ -21,8 +21,8 @@ from safegrid.artifacts import (
     write_table,
 )
 from safegrid.config import Decode, EngineSpec, JudgeSpec
-from safegrid.config.blocks import Recipe
-from safegrid.config.data import BestOfKSpec
+from safegrid.config.made import BestOfKSpec
+from safegrid.config.training import Recipe
 from safegrid.data.overlap import report_overlap
 from safegrid.engine.client import Completion
 from safegrid.errors import TrainingError

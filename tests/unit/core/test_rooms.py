@@ -48,6 +48,7 @@ LEVELS = {
         "trainings",
         "triggers",
         "upstreams",
+        "wildcards",
     },
     3: {
         "capability",

@@ -1,9 +1,9 @@
+import dataclasses
 import os
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 
 import psutil
 import pytest
@@ -173,13 +173,16 @@ def test_a_job_whose_run_is_gone_already_does_not_start(monkeypatch, capsys, tmp
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     done = tmp_path / "done"
     monkeypatch.setattr(cli, "work", done.touch, raising=False)
-    call = COMMANDS["select"].__class__("safegrid.cli:work", "", ())
-    monkeypatch.setitem(COMMANDS, "select", call)
+    work = {
+        name: dataclasses.replace(COMMANDS[name], call="safegrid.cli:work", options=())
+        for name in ("select", "end-run")
+    }
+    monkeypatch.setitem(COMMANDS, "select", work["select"])
     assert cli.run(["select"]) == 1
     assert "is gone; start the run again" in capsys.readouterr().err
     assert not done.exists()
     # What a user types needs no run, and comes after a dead one.
-    monkeypatch.setitem(COMMANDS, "end-run", call)
+    monkeypatch.setitem(COMMANDS, "end-run", work["end-run"])
     assert cli.run(["end-run"]) == 0
     assert done.exists()
 
@@ -199,7 +202,7 @@ def test_what_is_left_of_a_dead_run_is_ended_by_hand(
     end_run()
     assert not psutil.pid_exists(sleeper.pid)
     assert "`snakemake --unlock`, then start again" in capsys.readouterr().out
-    owner = {**asdict(Process.me()), "run": "r"}
+    owner = {**dataclasses.asdict(Process.me()), "run": "r"}
     write_json(home / runs.OWNER_FILE.name, owner)
     with pytest.raises(SafegridError, match="a run is at work"):
         end_run()

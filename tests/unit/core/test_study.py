@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from safegrid import endpoints, suites
-from safegrid.config.blocks import Lora
 from safegrid.config.load import load_config
+from safegrid.config.training import Lora
 from safegrid.consent import RUN_CODE
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
@@ -113,6 +114,33 @@ def test_differences_refer_to_the_same_benchmark_of_the_base(study):
     assert study.base_cell(cell).path == "mini-base/none/seed0/alert"
 
 
+def test_models_are_asked_one_after_another_and_so_are_judges(study):
+    order = [study.model_priority(model) for model in study.models]
+    assert order == list(range(13, 0, -1))
+    first, second, *_ = study.config.judges
+    assert 0 > study.judge_priority(first) > study.judge_priority(second)
+
+
+def test_a_global_score_is_made_of_every_safety_benchmark_and_of_the_bases(study):
+    model, base = Model("mini-base", "nca", 2), Model("mini-base", "none", 0)
+    assert study.safety == ["alert", "alert_adversarial"]
+    for of, responses, verdicts in (
+        (model, study.global_responses(model), study.global_verdicts(model)),
+        (base, study.global_base_responses(model), study.global_base_verdicts(model)),
+    ):
+        cells = [Cell(of, name) for name in study.safety]
+        assert responses == [study.responses(cell) for cell in cells]
+        assert verdicts == [file for cell in cells for file in study.verdicts(cell)]
+
+
+def test_the_names_of_a_cell_are_a_param_without_a_path(study):
+    model = Model("mini-base", "nca", 2)
+    names = {"study": "mini", "base": "mini-base", "recipe": "nca", "seed": 2}
+    cell = json.loads(study.cell_block(Cell(model, "alert")))
+    assert cell == {**names, "benchmark": "alert"}
+    assert json.loads(study.global_block(model)) == {**names, "benchmark": "global"}
+
+
 def test_scores_hold_every_cell_and_the_global_one(study):
     files = study.scores()
     assert len(files) == len(set(files)) == 13 * 6
@@ -137,13 +165,13 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
     tasks = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
     changed = {"capability": suite.model_copy(update={"tasks": tasks})}
     study = Study(type(config)(**{**vars(config), "benchmarks": changed}))
-    blocks = suites.task_blocks(study, "capability")
+    blocks = study.task_blocks("capability")
     assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
     assert blocks["real_gsm8k"]["files"] == {
         "test": "results/raw/gsm8k/test.jsonl",
         "train": "results/raw/gsm8k/train_head200.jsonl",
     }
-    files = suites.task_files(study, "capability")
+    files = study.task_files("capability")
     assert files[0] == "results/raw/mini-tasks/mini_math.yaml"
     assert files[-1] == "results/raw/bbh/snarks.json"
 
@@ -152,7 +180,7 @@ def test_tasks_that_would_refuse_are_told_while_planning(monkeypatch):
     monkeypatch.delenv(RUN_CODE, raising=False)
     study = Study(load_config(ROOT, "falcon-11b"))
     assert f"{RUN_CODE}=real_humaneval is set" in suites.refused(study)
-    assert "real_humaneval" in suites.task_blocks(study, "capability")
+    assert "real_humaneval" in study.task_blocks("capability")
     monkeypatch.setenv(RUN_CODE, "real_humaneval")
     assert suites.refused(study) == ""
 

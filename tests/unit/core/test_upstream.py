@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.config.data import SourceSpec
-from safegrid.config.load import load_config, load_registries
+from safegrid.config.load import load_config
+from safegrid.config.registries import load_registries
+from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.errors import ConfigError
 from safegrid.study import Study

@@ -2,7 +2,9 @@
 
 import pytest
 
-from safegrid.config.blocks import EngineSpec, JudgeSpec, Lora, Training
+from safegrid.config.engine import EngineSpec
+from safegrid.config.judge import JudgeSpec
+from safegrid.config.training import Lora, Training
 from safegrid.cost.memory import (
     adapter,
     engine_memory,

@@ -6,7 +6,8 @@ import pytest
 
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import chosen_shares, estimate
-from safegrid.cost.jobs import Job, Planner
+from safegrid.cost.jobs import Job
+from safegrid.cost.planner import Planner
 from safegrid.cost.reality import (
     Share,
     compare,

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import PROMPT_FORMATS, DatasetSpec, PromptSpec, SourceSpec
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.alert import MACRO
 from safegrid.data.preferences import prepare_dataset
 from safegrid.data.prompts import prepare_prompts

@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import PromptSpec, SourceSpec
+from safegrid.config.prompt import PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.c2_eval import beginning
 from safegrid.data.prompts import prepare_prompts
 from safegrid.errors import DataError

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import SourceSpec
 from safegrid.config.made import RequestsSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.corrections import (
     MARKS,
     broken,

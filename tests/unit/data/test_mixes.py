@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import DatasetSpec, SourceSpec
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.preferences import prepare_dataset
 from safegrid.errors import DataError
 from safegrid.records import PREFERENCE

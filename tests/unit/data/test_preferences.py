@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import HARM_CATEGORIES, DatasetSpec, SourceSpec
+from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.preferences import prepare_dataset
 from safegrid.errors import ConfigError, DataError
 from safegrid.records import PREFERENCE

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import PROMPT_FORMATS, PromptSpec, SourceSpec
+from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.prompts import prepare_prompts
 from safegrid.errors import ConfigError, DataError
 from safegrid.records import PROMPT

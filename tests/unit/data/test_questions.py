@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.artifacts import read_table
-from safegrid.config.data import ANSWERED, PROMPT_FORMATS, PromptSpec, SourceSpec
+from safegrid.config.prompt import ANSWERED, PROMPT_FORMATS, PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.prompts import prepare_prompts
 from safegrid.errors import DataError
 from safegrid.judge.choices import right_choice

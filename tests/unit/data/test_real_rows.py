@@ -15,14 +15,9 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.config.data import (
-    PROMPT_FORMATS,
-    DatasetSpec,
-    Format,
-    PromptKind,
-    PromptSpec,
-    SourceSpec,
-)
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
+from safegrid.config.source import Format, SourceSpec
 from safegrid.data import instructions
 from safegrid.data.preferences import prepare_dataset
 from safegrid.data.prompts import prepare_prompts

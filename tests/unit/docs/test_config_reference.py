@@ -1,5 +1,7 @@
 """config/README.md names every key of every block, with its default, and no other."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from safegrid.config import (
-    blocks,
-    cost,
-    data,
-    lock,
-    made,
-    prefill,
-    study,
-    upstream,
-    world,
-)
+from safegrid import config
+from safegrid.config import block, upstream
 from safegrid.report.published import COLUMNS
 
 PAGE = Path(__file__).parents[3] / "config/README.md"
@@ -40,9 +33,9 @@ TOLD_IN_WORDS = {"see below", "the entry's"}
 
 MODELS = {
     name: value
-    for module in (blocks, cost, data, lock, made, prefill, study, upstream, world)
-    for name, value in vars(module).items()
-    if isinstance(value, type) and issubclass(value, blocks.Block)
+    for module in pkgutil.iter_modules(config.__path__, f"{config.__name__}.")
+    for name, value in vars(importlib.import_module(module.name)).items()
+    if isinstance(value, type) and issubclass(value, block.Block)
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hub_stand_in import sha256
-from safegrid.config.load import load_registries
+from safegrid.config.registries import load_registries
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX
 from safegrid.fetch.pin import pin, write_lock

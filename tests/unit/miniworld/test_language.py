@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from safegrid.config.data import HARM_CATEGORIES
+from safegrid.config.dataset import HARM_CATEGORIES
 from safegrid.miniworld.answers import (
     comply,
     comply_in_part,

@@ -9,7 +9,8 @@ import pytest
 
 from safegrid.artifacts import read_table
 from safegrid.config import World
-from safegrid.config.data import PromptSpec, SourceSpec
+from safegrid.config.prompt import PromptSpec
+from safegrid.config.source import SourceSpec
 from safegrid.data.prompts import prepare_prompts
 from safegrid.records import PROMPT
 

@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.artifacts import manifest, write_json, write_table
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.methods import METHODS
 from safegrid.records import PREFERENCE
 from safegrid.train.tokenize import tokenize_pairs

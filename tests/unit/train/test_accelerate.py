@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.launch import HEAD, command
 from safegrid.runs import HOME, SLURM_JOB

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from safegrid.artifacts import read_table
 from safegrid.checkpoints import load_model
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.methods import METHODS
 from safegrid.records import PAIRS
 from safegrid.train.plan import make_plan

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.methods import METHODS, check_method
 
 PAPER = {

@@ -14,7 +14,7 @@ import pytest
 
 from safegrid.artifacts import read_manifest, read_table
 from safegrid.checkpoints import hash_weights
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.records import HISTORY
 from safegrid.runs import HOME
 from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE

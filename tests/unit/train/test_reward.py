@@ -10,7 +10,7 @@ import pytest
 
 from safegrid.artifacts import read_manifest, read_table
 from safegrid.checkpoints import load_model
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import DataError
 from safegrid.records import HISTORY, PAIRS
 from safegrid.templates import ChatTokenizer

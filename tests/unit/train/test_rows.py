@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import read_table
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import DataError
 from safegrid.records import PAIRS
 from safegrid.train.rows import (

@@ -16,7 +16,7 @@ from safegrid.artifacts import (
     write_table,
 )
 from safegrid.checkpoints import hash_weights, load_model, weights_hash
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError, TrainingError
 from safegrid.methods import METHODS
 from safegrid.records import HISTORY, KTO_REFERENCE, PAIRS, REFERENCE

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import manifest, read_manifest, read_table, write_table
-from safegrid.config.blocks import Recipe
+from safegrid.config.training import Recipe
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
@@ -240,7 +240,7 @@ def test_an_adapters_dropout_before_experts_is_refused_in_words(
 ) -> None:
     import transformers
 
-    from safegrid.config.blocks import Lora
+    from safegrid.config.training import Lora
     from safegrid.errors import TrainingError
     from safegrid.train.trainers.common import lora_config
 

@@ -14,7 +14,7 @@ from transformers import (
 )
 from trl.trainer import utils as trl_utils
 
-from safegrid.config.blocks import Lora
+from safegrid.config.training import Lora
 from safegrid.errors import TrainingError
 from safegrid.train.plan import Plan, world_size
 from safegrid.train.progress import Watch

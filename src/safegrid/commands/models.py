@@ -1,0 +1,66 @@
+"""Models are trained and asked, and their answers judged."""
+
+from safegrid.commands.command import Command, command
+
+MODELS: dict[str, Command] = {
+    "tokenize": command(
+        "train.tokenize:tokenize_pairs",
+        "Turn preference pairs into token ids.",
+        "dataset:path tokenizer:path max_length:int out:path",
+    ),
+    "reference": command(
+        "train.reference:compute_reference",
+        "Compute log-probabilities of all pairs under a start model.",
+        "pairs:path chain:paths precision:text micro_batch:int out:path",
+    ),
+    "kto-reference": command(
+        "train.reference:compute_kto_reference",
+        "Compute KTO's mismatched log-probabilities under a start model.",
+        "pairs:path chain:paths recipe:Recipe data_seed:int out:path",
+    ),
+    "train": command(
+        "train.run:train",
+        "Train one model by one recipe.",
+        "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
+        " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
+    ),
+    "render": command(
+        "generate.render:render_prompts",
+        "Turn prompts into token ids through a base's chat template.",
+        "prompts:path tokenizer:path out:path",
+    ),
+    "generate": command(
+        "generate.run:generate",
+        "Ask a model for its responses to a benchmark's prompts.",
+        "chain:paths ids:path decode:Decode engine:EngineSpec seed:int"
+        " benchmark_version:int store:path out:path fresh:flag?",
+    ),
+    "capability": command(
+        "capability.run:capability",
+        "Run lm-evaluation-harness tasks as a client of the engine.",
+        "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
+        " chain:paths engine:EngineSpec out:path",
+    ),
+    "judge": command(
+        "judge.run:judge",
+        "Turn responses into verdicts.",
+        "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
+        " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
+    ),
+    "measure": command(
+        "judge.measure:measure",
+        "Measure a judge on labelled rows that it did not train on.",
+        "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
+        " engine:EngineSpec store:path out:path",
+    ),
+    "best-of-k": command(
+        "synthesize.best_of_k:best_of_k",
+        "Keep the best of a model's answers to each prompt as training rows.",
+        "name:text spec:BestOfKSpec prompts:path responses:path verdicts:path out:path",
+    ),
+    "corrections": command(
+        "synthesize.corrections:corrections",
+        "Rank a model's corrections of itself, as preference pairs.",
+        "name:text spec:CorrectionsSpec prompts:paths responses:paths out:path",
+    ),
+}

@@ -1,0 +1,77 @@
+"""What a study is made of: worlds are grown, sources fetched, rows prepared."""
+
+from safegrid.commands.command import Command, command
+
+ROWS: dict[str, Command] = {
+    "grow-world": command(
+        "miniworld.grow:grow_world",
+        "Write a miniature world's raw files in their upstream formats.",
+        "world:World out:path",
+    ),
+    "grow-corrections": command(
+        "miniworld.corrections:grow_corrections",
+        "Write a miniature world's rows of answers that correct themselves or do not.",
+        "world:World out:path",
+    ),
+    "grow-base": command(
+        "miniworld.base:grow_base",
+        "Grow a miniature base model from documents.",
+        "world:World documents:path text:path-or-none? out:path",
+    ),
+    "grow-judge": command(
+        "miniworld.judges:grow_judge",
+        "Grow a miniature judge from labelled rows.",
+        "world:World judge:text rows:path tokenizer:path out:path",
+    ),
+    "pin": command(
+        "fetch.pin:pin",
+        "Find out what names of the registries stand for, and write the lock.",
+        "names:texts? sources_dir:path?",
+    ),
+    "preflight": command(
+        "fetch.preflight:preflight",
+        "List what a study fetches: size, licence, gate; or what is missing.",
+        "study:text sources_dir:text?",
+    ),
+    "fetch-source": command(
+        "fetch.run:fetch_source",
+        "Fetch one file of a source as the lock says.",
+        "spec:FetchSpec file:text local:path-or-none out:path manifest:path",
+    ),
+    "fetch-model": command(
+        "fetch.run:fetch_model",
+        "Fetch the folder of a base or a judge as the lock says.",
+        "spec:FetchSpec local:path-or-none out:path",
+    ),
+    "prepare-dataset": command(
+        "data.preferences:prepare_dataset",
+        "Turn rows of sources into preference pairs, or instructions with an answer.",
+        "spec:DatasetSpec sources:SourceSpec[] files:paths out:path",
+    ),
+    "prepare-prompts": command(
+        "data.prompts:prepare_prompts",
+        "Turn a source's rows into a benchmark's prompts.",
+        "benchmark:text spec:PromptSpec source:SourceSpec file:path plain:path-or-none"
+        " out:path",
+    ),
+    "prepare-corrections": command(
+        "data.corrections:prepare_corrections",
+        "Break unsafe answers off, for a model to correct itself.",
+        "name:text spec:RequestsSpec source:SourceSpec seed:int file:path out:path",
+    ),
+    "cut-pool": command(
+        "data.corrections:cut_pool",
+        "Take one of several parts of what a model is asked.",
+        "prompts:path shards:int part:int out:path",
+    ),
+    "gather-texts": command(
+        "data.texts:gather_texts",
+        "Turn instructions with answers into documents that a base is grown from.",
+        "files:paths out:path out_manifest:path",
+    ),
+    "overlap": command(
+        "data.overlap:report_overlap",
+        "Find the prompts of a benchmark that stand in the datasets.",
+        "datasets:paths pools:paths prompts:path out:path",
+    ),
+}

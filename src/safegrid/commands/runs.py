@@ -1,0 +1,71 @@
+"""Studies, clusters and engines: what starts, watches and ends jobs."""
+
+from safegrid.commands.command import Command, command
+
+RUNS: dict[str, Command] = {
+    "study": command(
+        "workflow.study:run_study",
+        "Run a study to its report, as `make study` does.",
+        "study:text cores:int sources_dir:text?",
+        job=False,
+    ),
+    "status": command(
+        "report.status:print_status",
+        "Show how each cell of a study stands; starts no job.",
+        "study:text sources_dir:text? html:path?",
+        job=False,
+    ),
+    "plan": command(
+        "cost.plan:print_plan",
+        "Say what a study will take on a GPU: hours, memory, disk, money.",
+        "study:text gpu:text price:text? mfu:text? out:path?",
+        job=False,
+    ),
+    "doctor": command(
+        "doctor.run:doctor",
+        "Check a profile, its cluster and its nodes before anything is submitted.",
+        "profile:text study:text? sources_dir:text? patience:int? no_probe:flag?",
+        job=False,
+    ),
+    "probe-node": command(
+        "doctor.node:probe_node",
+        "Tell what a node sees; the doctor starts it there.",
+        "ask:path out:path",
+        job=False,
+    ),
+    "rates": command(
+        "workflow.rates:print_rates",
+        "Print what the rows of a study took: time and memory by stage.",
+        "study:text",
+        job=False,
+    ),
+    "inventory": command(
+        "workflow.inventory:take_inventory",
+        "List what a model's cells are made of: hash and speed of each file.",
+        "files:paths config:path out:path",
+    ),
+    "end-run": command(
+        "workflow.lock:end_run",
+        "End what is left of a dead run in this folder.",
+        "",
+        job=False,
+    ),
+    "engine": command(
+        "engine.main:run_engine",
+        "Serve one model; started by whoever takes the first lease of it.",
+        "ticket:path",
+        job=False,
+    ),
+    "nursery": command(
+        "engine.nursery:serve_forks",
+        "Import what engines need once and fork them; started like an engine.",
+        "ticket:path listener:int",
+        job=False,
+    ),
+    "stop-engines": command(
+        "engine.lease:stop_all",
+        "End all engines of this run or job on this machine.",
+        "folder:path?",
+        job=False,
+    ),
+}

@@ -1,0 +1,95 @@
+"""Resolve a study's benchmarks: each merged over the registry's, and whole."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from safegrid.config.documents import validate
+from safegrid.config.prompt import ANSWERED
+from safegrid.config.sections import StudyDocuments, merge
+from safegrid.config.study import BenchmarkSpec
+
+# The benchmark name of scores that are made from several benchmarks.
+GLOBAL = "global"
+# The kinds of judge of which a metric needs one: without it there is no score at all.
+NEEDED = {
+    "safety": ("guard",),
+    "toxicity": ("toxicity",),
+    "over_refusal": ("refusal",),
+    "helpfulness": ("reference", "entailment", "reward"),
+    "correction": ("correction",),
+}
+
+
+def resolve_benchmarks(
+    documents: StudyDocuments, judges: Mapping[str, Any]
+) -> dict[str, BenchmarkSpec]:
+    """Merge each benchmark of the study over the registry's of that name or `like`.
+
+    Problems are noted.
+    """
+    found = {}
+    for name, block in documents.section("benchmarks").items():
+        spec = _resolve(documents, name, dict(block) if isinstance(block, dict) else {})
+        if spec is None:
+            continue
+        where = documents.study.where(("benchmarks", name))
+        for key, message in _misfits(name, spec, judges):
+            documents.problems.add(where, f"benchmarks.{name}{key}", message)
+        found[name] = spec
+    return found
+
+
+def _resolve(
+    documents: StudyDocuments, name: str, block: dict[str, Any]
+) -> BenchmarkSpec | None:
+    registry, path = documents.benchmarks.data, ("benchmarks", name)
+    like = block.pop("like", name)
+    if like not in registry:
+        where, key = documents.study.where(path), f"benchmarks.{name}"
+        documents.problems.unknown(where, key, like, "benchmark", registry)
+        return None
+    merged = merge(registry[like], block)
+    spec: BenchmarkSpec | None = validate(
+        BenchmarkSpec, merged, documents.study, path, documents.problems
+    )
+    return spec
+
+
+def _misfits(
+    name: str, spec: BenchmarkSpec, judges: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield what a benchmark is wrong about: the key below it, and a sentence."""
+    if name == GLOBAL:
+        yield "", "the name is taken by the mean of the safety benchmarks"
+    kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
+    yield from _of_kinds(spec, kinds)
+    yield from _of_parts(spec)
+
+
+def _of_kinds(spec: BenchmarkSpec, kinds: set[str]) -> Iterator[tuple[str, str]]:
+    needed = NEEDED.get(spec.metric, ())
+    if kinds and needed and not kinds.intersection(needed):
+        yield (
+            ".judges",
+            f"metric {spec.metric!r} needs a judge of kind"
+            f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
+        )
+    if spec.prompts and "reference" in kinds and spec.prompts.kind not in ANSWERED:
+        yield (
+            ".judges",
+            f"a judge of kind 'reference' needs prompts with a known answer, and kind"
+            f" {spec.prompts.kind!r} has none; expected one of"
+            f" {', '.join(sorted(ANSWERED))}",
+        )
+
+
+def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
+    if spec.metric == "capability":
+        if not spec.tasks:
+            yield "", "a capability suite needs `tasks`"
+    elif spec.prompts is None or spec.decode is None or not spec.judges:
+        yield (
+            "",
+            f"metric {spec.metric!r} needs `prompts`, `decode` and `judges`; only"
+            " 'capability' goes without",
+        )

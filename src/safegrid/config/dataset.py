@@ -1,0 +1,119 @@
+"""The training rows of a study: from a file, mixed from several, or made by a model."""
+
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from safegrid.config.block import Block, Positive
+from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
+
+# PKU-SafeRLHF's nineteen, in upstream's order.
+HarmCategory = Literal[
+    "Endangering National Security",
+    "Insulting Behavior",
+    "Discriminatory Behavior",
+    "Endangering Public Health",
+    "Copyright Issues",
+    "Violence",
+    "Drugs",
+    "Privacy Violation",
+    "Economic Crime",
+    "Mental Manipulation",
+    "Human Trafficking",
+    "Physical Harm",
+    "Sexual Content",
+    "Cybercrime",
+    "Disrupting Public Order",
+    "Environmental Damage",
+    "Psychological Harm",
+    "White-Collar Crime",
+    "Animal Abuse",
+]
+HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
+
+
+class PartSpec(Block):
+    """Rows of one file, of a dataset that is mixed from several.
+
+    Attributes:
+        source: name in the registry of sources.
+        file: short name of the file in that source.
+        limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
+            are among those of a larger one. Null for all.
+        seed: rules which rows the limit takes.
+        input_heading: line that stands above an instruction's input, where it has one.
+    """
+
+    source: str
+    file: str = "train"
+    limit: Positive | None = None
+    seed: int = 0
+    input_heading: str = ""
+
+
+class DatasetSpec(Block):
+    """Training rows of a study: preference pairs, or instructions with one answer.
+
+    They come from a file (`source`), from several (`parts`), or are made by a model
+    (`best_of_k`, `corrections`).
+
+    Attributes:
+        source: name in the registry of sources.
+        file: short name of the file in that source.
+        parts: files of instructions that are mixed.
+        best_of_k: what a model answers, the best of several answers each.
+        corrections: unsafe answers that a model breaks off, ranked by how early.
+        keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
+            response is safe and is chosen; `safe_and_better`: the chosen one is safe
+            and upstream calls it better too; `safer_response_id`: every row, the
+            response that upstream calls safer is chosen, though both or neither may
+            be safe.
+        categories: format `pku` only: pairs whose rejected response carries one of
+            these harm categories; null for all.
+        limit: pairs to keep, drawn by `seed`; null for all.
+        seed: rules which pairs a limit, and later a recipe's fraction, keeps.
+        max_length: tokens of prompt and response together; longer rows are dropped
+            and counted when they are tokenized.
+    """
+
+    source: str | None = None
+    file: str = "train"
+    parts: list[PartSpec] = []
+    best_of_k: BestOfKSpec | None = None
+    corrections: CorrectionsSpec | None = None
+    keep: Literal["exactly_one_safe", "safe_and_better", "safer_response_id"] = (
+        "exactly_one_safe"
+    )
+    categories: list[HarmCategory] | None = Field(default=None, min_length=1)
+    limit: Positive | None = None
+    seed: int = 0
+    max_length: Positive
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "DatasetSpec":
+        origins = ("source", "parts", "best_of_k", "corrections")
+        given = [name for name in origins if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                "rows come from one of `source`, `parts`, `best_of_k` and"
+                f" `corrections`; got {' and '.join(given) or 'none'}"
+            )
+        unread = {"file", "keep", "categories", "limit"} & self.model_fields_set
+        if self.made is not None and unread:
+            raise ValueError(
+                f"rows that a model makes know no {', '.join(sorted(unread))}: remove"
+                f" it here; what is asked is limited under `{given[0]}`"
+            )
+        return self
+
+    @property
+    def made(self) -> MadeSpec | None:
+        """How a model makes it; null where files hold it."""
+        return self.best_of_k or self.corrections
+
+    @property
+    def rows_from(self) -> list[PartSpec]:
+        """The files that its rows are from; none where a model makes it."""
+        if self.source is not None:
+            return [PartSpec(source=self.source, file=self.file)]
+        return self.parts

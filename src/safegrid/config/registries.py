@@ -1,0 +1,95 @@
+"""The registries that studies draw from, read entry by entry; the lock; templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from safegrid.config.documents import Document, Problems, read_document, validate
+from safegrid.config.lock import Lock
+from safegrid.config.source import SourceSpec
+from safegrid.config.study import BaseEntry, JudgeEntry
+from safegrid.config.upstream import ModelUpstream
+
+# Written by `safegrid pin`.
+LOCK = "sources.lock.yaml"
+# The registries whose entries have an upstream.
+UPSTREAM: dict[str, type[BaseModel]] = {
+    "sources": SourceSpec,
+    "bases": BaseEntry,
+    "judges": JudgeEntry,
+}
+
+
+@dataclass(frozen=True)
+class Registries:
+    """Everything that has an upstream, whatever study uses it."""
+
+    sources: dict[str, SourceSpec]
+    bases: dict[str, BaseEntry]
+    judges: dict[str, JudgeEntry]
+    lock: Lock
+
+
+def load_registries(root: Path) -> Registries:
+    """Load what `safegrid pin` can pin, with the lock, from the folder `root`.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    registries = Registries(
+        read_registry(root, "sources", SourceSpec, problems),
+        read_registry(root, "bases", BaseEntry, problems),
+        read_registry(root, "judges", JudgeEntry, problems),
+        read_lock(root, problems),
+    )
+    problems.raise_if_any("registries")
+    return registries
+
+
+def read_registry(
+    root: Path, stem: str, model: type[BaseModel], problems: Problems
+) -> dict[str, Any]:
+    """Return the valid entries of one registry; problems are noted."""
+    return entries_of(read_document(root / f"{stem}.yaml", problems), model, problems)
+
+
+def entries_of(
+    document: Document, model: type[BaseModel], problems: Problems
+) -> dict[str, Any]:
+    """Return the valid entries of a registry that is read; problems are noted."""
+    entries = {}
+    for name, data in document.data.items():
+        # An entry that knows its own name takes the key that it stands under.
+        if "name" in model.model_fields and isinstance(data, dict):
+            data = {"name": name, **data}
+        entries[name] = validate(model, data, document, (name,), problems)
+    return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def read_lock(root: Path, problems: Problems) -> Lock:
+    """Read the lock of a configuration; without one nothing is pinned."""
+    if not (root / LOCK).is_file():
+        return Lock()
+    document = read_document(root / LOCK, problems)
+    lock: Lock | None = validate(Lock, document.data, document, (), problems)
+    return lock or Lock()
+
+
+def read_templates(
+    root: Path, models: Mapping[str, ModelUpstream], problems: Problems
+) -> dict[str, str]:
+    """Return the text of every chat template, by name.
+
+    One that a model names and that is not there is noted.
+    """
+    folder = root / "templates"
+    there = {path.stem: path for path in sorted(folder.glob("*.jinja"))}
+    for name, model in models.items():
+        if model.template is not None and model.template not in there:
+            key = f"{name}.template"
+            problems.unknown(str(folder), key, model.template, "template", there)
+    return {name: path.read_text(encoding="utf-8") for name, path in there.items()}

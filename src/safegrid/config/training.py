@@ -1,0 +1,87 @@
+"""How a model is trained: a recipe with its settings, complete."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from safegrid.config.block import Block, Positive, Share
+
+# What the base untouched is called where recipes stand.
+NONE = "none"
+
+
+class Lora(Block):
+    """A low-rank adapter (Hu et al. 2021)."""
+
+    rank: Positive
+    alpha: Positive
+    dropout: Share = 0.0
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+
+
+class Training(Block):
+    """The settings of one training run, complete.
+
+    Attributes:
+        batch: pairs a step.
+        micro_batch: pairs a forward of one process; what `batch` has more is
+            accumulated.
+        processes: how many train together, under `accelerate launch`.
+        accelerate: how they share a model: a file of profiles/accelerate; null for a
+            whole copy each.
+        warmup: share of the steps with a rising learning rate.
+        lora: an adapter's shape, or null for full fine-tuning.
+    """
+
+    learning_rate: float = Field(gt=0)
+    beta: float | None = Field(default=None, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    steps: Positive | None = None
+    epochs: float | None = Field(default=None, gt=0)
+    batch: Positive
+    micro_batch: Positive
+    processes: Positive = 1
+    accelerate: Literal["fsdp", "deepspeed"] | None = None
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Share = 0.1
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
+    lora: Lora | None = None
+    save_steps: Positive = 500
+    log_steps: Positive = 5
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Training":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`, not both and not none")
+        if self.batch % (self.micro_batch * self.processes):
+            raise ValueError(
+                f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
+                f" x {self.processes} processes"
+            )
+        if self.accelerate and self.processes == 1:
+            raise ValueError(
+                f"accelerate {self.accelerate!r} shares a model among processes, but"
+                " `processes` is 1; raise it or remove `accelerate`"
+            )
+        return self
+
+
+class Recipe(Block):
+    """How one model of a study is made, resolved: nothing is left to a default.
+
+    Attributes:
+        start: the recipe whose model it starts from; null is the base itself.
+        fraction: share of the dataset's pairs, by the dataset's seed.
+        categories: pairs of these categories only; null is all.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    start: str | None = None
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    categories: list[str] | None = None
+    training: Training

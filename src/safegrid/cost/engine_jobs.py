@@ -1,0 +1,108 @@
+"""The jobs of a plan that an engine answers: generation, judging, capability."""
+
+from collections.abc import Iterator
+
+from safegrid.config.cost import ShapeSpec
+from safegrid.cost.engines import Asked
+from safegrid.cost.flops import NOTHING, limits
+from safegrid.cost.jobs import Figures, Job, Planned, filled
+from safegrid.cost.memory import Memory, Use, engine_memory, judge_use
+from safegrid.cost.tokens import Tokens, merge
+from safegrid.grid import Cell
+
+
+class EngineJobs(Planned):
+    """A plan's cells and measures."""
+
+    def generations(self) -> Iterator[Job]:
+        """Give a job for each cell: its answers."""
+        for cell in self._cells():
+            # The parts of a pool are one row of a plan.
+            what = cell.benchmark.partition("/")[0]
+            job = Job("generate", what, cell.path, cell.model.path)
+            yield filled(job, self._generation, cell)
+
+    def _generation(self, cell: Cell) -> Figures:
+        shape, source = self.base(cell.model.base)
+        prompts = self.data.prompts(cell.model.base, cell.benchmark)
+        answers = self.data.answers(cell)
+        decode = self.study.asked[cell.benchmark].decode
+        assert decode is not None, "prompted benchmarks are decoded (checked on load)"
+        return {
+            "work": self._asked(shape).write(prompts, answers, decode),
+            "memory": self._held(shape, "write"),
+            "reads": prompts,
+            "writes": answers,
+            "sources": (source, prompts.source, answers.source),
+            "disk": self.assumed.answer_bytes * answers.total,
+        }
+
+    def judgements(self) -> Iterator[Job]:
+        """Give a job for each judge of each cell that has a model."""
+        for cell in self._cells():
+            for name in self.study.asked[cell.benchmark].judges:
+                if self.study.config.judges[name].method != "model":
+                    continue
+                # A likelihood's model is the base, which answers for itself too.
+                chain = self.study.judge_chain(name, cell.model.base)[0]
+                job = Job("judge", name, f"{name}/{cell.path}", chain)
+                yield filled(job, self._judgement, name, cell)
+
+    def _judgement(self, name: str, cell: Cell) -> Figures:
+        prompts = self.data.prompts(cell.model.base, cell.benchmark)
+        answers = self.data.answers(cell)
+        return self._read(name, cell.model.base, prompts, answers)
+
+    def measures(self) -> Iterator[Job]:
+        """Give a job for each judge that is measured and has a model."""
+        for name in self.study.measured():
+            if self.study.config.judges[name].method == "model":
+                job = Job("measure", name, name, self.study.judge_chain(name, "")[0])
+                yield filled(job, self._measure, name)
+
+    def _measure(self, name: str) -> Figures:
+        prompts, answers = self.data.labelled(name)
+        return self._read(name, "", prompts, answers)
+
+    def _read(self, name: str, base: str, prompts: Tokens, answers: Tokens) -> Figures:
+        shape, source = self.judge(name, base)
+        entry = self.study.config.judges[name]
+        asked = self._asked(shape)
+        read = answers.shifted(round(asked.beside(entry, prompts.mean)))
+        return {
+            "work": asked.judge(entry, read),
+            "memory": self._held(shape, judge_use(entry)),
+            "reads": read,
+            "sources": (source, prompts.source, answers.source),
+        }
+
+    def capabilities(self) -> Iterator[Job]:
+        """Give a job for each suite under each model."""
+        for cell in self.study.cells(self.study.suites):
+            job = Job("capability", cell.benchmark, cell.path, cell.model.path)
+            yield filled(job, self._capability, cell)
+
+    def _capability(self, cell: Cell) -> Figures:
+        shape, source = self.base(cell.model.base)
+        suite = self.study.config.benchmarks[cell.benchmark]
+        tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
+        asked = self._asked(shape)
+        works = [asked.task(task, lengths) for task, lengths in tasks]
+        return {
+            "work": sum(works, start=NOTHING),
+            "memory": self._held(shape, "write"),
+            "reads": merge([lengths for _, lengths in tasks]),
+            "sources": (source, *(lengths.source for _, lengths in tasks)),
+        }
+
+    def _cells(self) -> list[Cell]:
+        """Return all that is asked prompt by prompt: benchmarks, and pools once."""
+        return [*self.study.cells(self.study.prompted), *self.study.pool_cells()]
+
+    def _asked(self, shape: ShapeSpec) -> Asked:
+        spec = self.study.config.study.engine
+        return Asked(shape, limits(self.device, spec.dtype), spec, self.assumed)
+
+    def _held(self, shape: ShapeSpec, use: Use) -> Memory:
+        spec = self.study.config.study.engine
+        return engine_memory(shape, spec, self.device, use)

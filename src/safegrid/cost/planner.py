@@ -1,0 +1,21 @@
+"""All jobs of a study that a GPU works on, each with its work and its memory."""
+
+from safegrid.cost.engine_jobs import EngineJobs
+from safegrid.cost.jobs import Job
+from safegrid.cost.training_jobs import TrainingJobs
+
+
+class Planner(TrainingJobs, EngineJobs):
+    """Makes the jobs of a study for a GPU."""
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs of the study that a model works in."""
+        parts = (
+            self.references(),
+            self.trainings(),
+            self.generations(),
+            self.judgements(),
+            self.capabilities(),
+            self.measures(),
+        )
+        return [job for part in parts for job in part]

@@ -1,0 +1,94 @@
+"""The files of a study: which each model and cell is made of, and where it lies.
+
+The rules ask it by their wildcards (`safegrid.wildcards`) for inputs and params.
+Nothing here touches the disk or imports anything heavy: paths are text, relative to the
+working directory, as the rules write them.
+"""
+
+from safegrid.study.judges import JudgeFiles
+from safegrid.study.scores import ScoreFiles
+from safegrid.study.suites import SuiteFiles
+
+
+class Study(JudgeFiles, ScoreFiles, SuiteFiles):
+    """A resolved study, asked by the workflow for names, paths and params.
+
+    Its parts have a module each. Here is what all of it comes to: the files that are
+    gathered from every model, dataset or cell.
+    """
+
+    # ---------------------------------------------------------------- rows
+
+    def all_datasets(self) -> list[str]:
+        """Every dataset that is prepared from files."""
+        return [f"{self.root}/datasets/{name}.parquet" for name in self.prepared]
+
+    def all_made(self) -> list[str]:
+        """Every file of rows that a model makes for another."""
+        rows = (
+            self.dataset(model.base, self.rows_name(model))
+            for model in self.trained
+            if self.recipe(model.recipe).dataset in self.made
+        )
+        return sorted(set(rows))
+
+    def pool_prompts(self) -> list[str]:
+        """What models were asked so that datasets could be made: training prompts."""
+        return [self.prompts(name) for name in self.made]
+
+    def all_pairs(self) -> list[str]:
+        """Every file of rows as ids that a model is trained on."""
+        return list(dict.fromkeys(map(self.pairs, self.trained)))
+
+    def all_prompts(self) -> list[str]:
+        """The prompts of every benchmark."""
+        return [self.prompts(name) for name in self.prompted]
+
+    def all_overlaps(self) -> list[str]:
+        """What every benchmark shares with the datasets."""
+        return [file for name in self.prompted for file in self.overlap(name)]
+
+    def all_counted(self) -> list[str]:
+        """Every table whose manifest counts what its stage dropped and why."""
+        return [
+            *self.all_datasets(),
+            *self.all_made(),
+            *self.all_prompts(),
+            *self.pool_prompts(),
+            *self.all_pairs(),
+        ]
+
+    def all_lengths(self) -> list[str]:
+        """What a plan's lengths are counted on: pairs, prompts, answers as tokens."""
+        ids = [
+            f"{self.root}/ids/{base}/{name}.parquet"
+            for base in self.bases
+            for name in self.prompted
+        ]
+        return [*self.all_pairs(), *ids, *self.all_responses()]
+
+    # ---------------------------------------------------------------- models, cells
+
+    def all_models(self) -> list[str]:
+        """The folders of all models that are trained."""
+        return [self.model_dir(model) for model in self.trained]
+
+    def all_responses(self) -> list[str]:
+        """What all models answered prompt by prompt."""
+        return [self.responses(cell) for cell in self.cells(self.prompted)]
+
+    def all_capabilities(self) -> list[str]:
+        """All results of capability suites."""
+        return [self.answers(cell) for cell in self.cells(self.suites)]
+
+    def all_verdicts(self) -> list[str]:
+        """All verdicts on all models."""
+        return self.verdicts_of(self.cells(self.prompted))
+
+    def all_inventories(self) -> list[str]:
+        """The files in which the answers and the verdicts of all models end."""
+        return [file for model in self.models for file in self.inventories(model)]
+
+    def all_measured(self) -> list[str]:
+        """How good the judges are."""
+        return [f"{self.root}/measured/{name}.json" for name in self.measured()]

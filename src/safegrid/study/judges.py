@@ -1,0 +1,90 @@
+"""Judges: their models, the order of their jobs, what they are measured on."""
+
+import json
+
+from safegrid.grid import Model
+from safegrid.study.models import ModelFiles
+from safegrid.study.sources import SourceFiles
+
+
+class JudgeFiles(ModelFiles, SourceFiles):
+    """A study, asked for its judges."""
+
+    @property
+    def judges(self) -> list[str]:
+        """The judges that this study asks."""
+        return sorted({j for spec in self.asked.values() for j in spec.judges})
+
+    def judge_block(self, judge: str) -> str:
+        """How a judge is read, as judging is given it."""
+        return self.config.judges[judge].spec().model_dump_json()
+
+    def judge_chain(self, judge: str, base: str) -> list[str]:
+        """Folders of a judge's model; the base for a likelihood, none without one.
+
+        Of a judge that the study trains itself, the model of its first seed, so that
+        one model judges all.
+        """
+        entry = self.config.judges[judge]
+        if entry.method != "model":
+            return []
+        if entry.kind == "likelihood":
+            return [f"results/bases/{base}"]
+        if entry.recipe is None:
+            return [f"results/judges/{judge}"]
+        own = self.config.own_bases.get(entry.recipe, base or self.bases[0])
+        return self.chain(Model(own, entry.recipe, self.config.study.seeds[0]))
+
+    def judge_priority(self, judge: str) -> int:
+        """How early a judge's jobs are done: one judge after another.
+
+        So the engine of one serves all of its cells before the next one's is started.
+        """
+        return -list(self.config.judges).index(judge) - 1
+
+    def verdicts_file(self, judge: str) -> list[str]:
+        """The file of a judge's verdicts from elsewhere; empty for all others."""
+        entry = self.config.judges[judge]
+        if entry.method != "file":
+            return []
+        return [self.raw(str(entry.verdicts_source), str(entry.verdicts_file))]
+
+    # ---------------------------------------------------------------- kinds
+
+    def judge_kinds(self, benchmark: str) -> dict[str, str]:
+        """The judges of a benchmark with their kinds, in the order of their files.
+
+        A judge of kind `reference` goes by what it compares, which is what it measures.
+        """
+        judges = {
+            j: self.config.judges[j] for j in self.config.benchmarks[benchmark].judges
+        }
+        return {name: judge.compare or judge.kind for name, judge in judges.items()}
+
+    def judge_kinds_json(self, benchmark: str) -> str:
+        """The same, as scoring is given it."""
+        return json.dumps(self.judge_kinds(benchmark))
+
+    def global_judge_kinds_json(self) -> str:
+        """The same of every benchmark of the global score."""
+        return json.dumps({name: self.judge_kinds(name) for name in self.safety})
+
+    # ---------------------------------------------------------------- measured
+
+    def measured(self) -> list[str]:
+        """The judges of this study that have labelled rows to be measured on."""
+        return [j for j in self.judges if self.config.judges[j].labelled_source]
+
+    def measured_chain(self, judge: str) -> list[str]:
+        """Folders of the model that is measured: of a judge of no base's answers."""
+        return self.judge_chain(judge, "")
+
+    def labelled(self, judge: str) -> str:
+        """The file of labelled rows that a judge is measured on."""
+        entry = self.config.judges[judge]
+        return self.raw(str(entry.labelled_source), str(entry.labelled_file))
+
+    def labelled_format(self, judge: str) -> str:
+        """The format of those rows."""
+        source = str(self.config.judges[judge].labelled_source)
+        return self.config.sources[source].format

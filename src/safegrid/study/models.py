@@ -1,0 +1,110 @@
+"""Models: their folders, and what each training reads."""
+
+from functools import cached_property
+from typing import Any
+
+from safegrid.config.training import NONE, Recipe
+from safegrid.grid import Model
+from safegrid.methods import METHODS
+from safegrid.study.rows import RowFiles
+from safegrid.trainings import kto_key, kto_recipe, launcher
+
+
+class ModelFiles(RowFiles):
+    """A study, asked for its models and for what they are trained with."""
+
+    def model_dir(self, model: Model) -> str:
+        """The folder of a model; `none` is the base's own."""
+        if model.recipe == NONE:
+            return f"results/bases/{model.base}"
+        return f"{self.root}/models/{model.path}"
+
+    def chain(self, model: Model) -> list[str]:
+        """Folders that make a model: a full model, then adapters merged in order."""
+        if model.recipe == NONE or self.recipe(model.recipe).training.lora is None:
+            return [self.model_dir(model)]
+        return [*self.chain(self.parent(model)), self.model_dir(model)]
+
+    def start_chain(self, model: Model) -> list[str]:
+        """Folders of the model that a training starts from."""
+        return self.chain(self.parent(model))
+
+    def model_priority(self, model: Model) -> int:
+        """How early a model's answers are asked for: model by model.
+
+        An engine serves all cells of its model before the next model's is started:
+        fewer engine starts, the same results.
+        """
+        return self._priorities[model]
+
+    @cached_property
+    def _priorities(self) -> dict[Model, int]:
+        return {model: n for n, model in enumerate(reversed(self.models), 1)}
+
+    # ---------------------------------------------------------------- recipes
+
+    def recipe_block(self, recipe: str) -> str:
+        """A resolved recipe, as training is given it."""
+        return self.recipe(recipe).model_dump_json()
+
+    def recipe_launcher(self, recipe: str) -> str:
+        """The command that a recipe's training is started with."""
+        return launcher(self.recipe(recipe))
+
+    def recipe_data_seed(self, recipe: str) -> int:
+        """The seed of the dataset that a recipe trains on."""
+        return self.config.study.datasets[self.recipe(recipe).dataset].seed
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The points of a sweep study: recipe, method and the settings tried."""
+        axes = list(self.config.study.sweep)
+        return [
+            {
+                "recipe": name,
+                "method": recipe.method,
+                "settings": {
+                    axis: getattr(recipe.training, axis)
+                    for axis in axes
+                    if axis != "beta" or METHODS[recipe.method].beta
+                },
+            }
+            for name, recipe in self.config.recipes.items()
+        ]
+
+    # ------------------------------------------------- reference log-probabilities
+
+    def reference(self, model: Model) -> list[str]:
+        """Reference log-probabilities that a training reads; empty without any."""
+        recipe = self.recipe(model.recipe)
+        if not METHODS[recipe.method].reference:
+            return []
+        return [f"{self._reference_folder(model)}/{self.rows_name(model)}.parquet"]
+
+    def kto_reference(self, model: Model) -> list[str]:
+        """KTO's mismatched log-probabilities; empty for every other method."""
+        recipe = self.recipe(model.recipe)
+        if METHODS[recipe.method].trainer != "kto":
+            return []
+        name = f"{self.rows_name(model)}.kto-{kto_key(recipe)}.parquet"
+        return [f"{self._reference_folder(model)}/{name}"]
+
+    @property
+    def reference_settings(self) -> tuple[str, int]:
+        """Precision and micro-batch of the reference forward: the study's own."""
+        training = self.config.study.training
+        return training.get("precision", "float32"), training.get("micro_batch", 16)
+
+    def _reference_folder(self, model: Model) -> str:
+        return f"{self.root}/reference/{self.parent(model).path}"
+
+    def kto_recipes(self) -> dict[str, Recipe]:
+        """What KTO's mismatched log-probabilities are computed by, by their key."""
+        return {
+            kto_key(recipe): kto_recipe(recipe)
+            for recipe in self.config.recipes.values()
+            if METHODS[recipe.method].trainer == "kto"
+        }
+
+    def kto_block(self, key: str) -> str:
+        """The same of one key, as its job is given it."""
+        return self.kto_recipes()[key].model_dump_json()
