@@ -13,10 +13,10 @@ class PrefillSpec(Block):
     """The beginnings that each request is asked with (arXiv 2407.16637).
 
     Attributes:
-        ks: words of each beginning; 0 is the bare request, without any.
+        ks: words of the answer in each beginning; 0 is the bare request, without any.
         openers: which list of `safegrid.openers` its first sentence is drawn from.
         count_opener: whether the opener's words count among the k, as in the released
-            code; else k words of the answer follow it.
+            code, where small k may cut it off; else k words of the answer follow it.
         turn: `open`: the model goes on inside the turn. `closed`: the beginning is a
             finished turn and a new one opens, as the released code has it for most
             families.
@@ -26,7 +26,7 @@ class PrefillSpec(Block):
         default=[10, 20, 30, 40, 50, 60, 70, 80], min_length=1, validate_default=True
     )
     openers: Literal["evaluation", "training"] = "evaluation"
-    count_opener: bool = True
+    count_opener: bool = False
     turn: Literal["open", "closed"] = "open"
 
     @field_validator("ks")

@@ -2,9 +2,9 @@
 
 Takes rows of PKU-SafeRLHF, of either column set; gives each request once for each k,
 with an opener and the first words of an unsafe answer as the beginning of the model's
-own. The released code counts the opener's words among the k, and so do we unless
-`count_opener` says no. It joins words by single spaces; here the answer's own white
-space is kept.
+own, k of them behind the opener. The released code counts the opener's words among the
+k, so that ten words may hold three of the answer; `count_opener` does so too. It joins
+words by single spaces; here the answer's own white space is kept.
 """
 
 import re

@@ -147,9 +147,9 @@ def test_a_closed_beginning_is_a_turn_and_k_0_is_the_bare_request(prepare: Any) 
     bare, begun = frame["prompt"].to_list()[:2]
     assert [turn["role"] for turn in bare] == ["user"]
     assert [turn["role"] for turn in begun] == ["user", "assistant"]
-    assert len(begun[1]["content"].split()) == 3
+    assert begun[1]["content"].endswith(". first  this\n then")
     assert frame["prefill"].to_list() == [None] * 4
-    assert frame["macro_category"].to_list() == [None, "cut", None, "cut"]
+    assert frame["macro_category"].to_list() == [None, "cut", None, "whole"]
 
 
 def test_a_file_without_any_unsafe_answer_is_refused(prepare: Any) -> None:
@@ -187,12 +187,12 @@ def test_the_released_rows_are_taken_whole(prepare: Any) -> None:
     for number, (text, k) in enumerate(zip(begun, KS * 500, strict=True)):
         item = rows[number // len(KS)]
         answer = item["response_0" if not item["is_response_0_safe"] else "response_1"]
-        opener = next(o for o in EVALUATION if text.startswith(o) or o.startswith(text))
+        opener = next(o for o in EVALUATION if text.startswith(o))
         # By hand and another way: split at white space, nothing found by a pattern.
-        whole = f"{opener} {answer}".split()
-        assert text.split() == whole[:k], f"row {number // len(KS) + 1} at k={k}"
+        whole = [*opener.split(), *answer.split()[:k]]
+        assert text.split() == whole, f"row {number // len(KS) + 1} at k={k}"
         assert f"{opener} {answer}".startswith(text)
-        short[k] += len(whole) < k
+        short[k] += len(answer.split()) < k
     assert {k: facts["counts"][f"shorter_than_k={k}"] for k in KS} == short
     marked = frame.filter(macro_category="whole")["category"].to_list()
     assert {k: marked.count(f"k={k}") for k in KS} == short
