@@ -31,7 +31,7 @@ test: $(READY)
 
 # Jobs on a SLURM of the tests' own, results in a bucket, pods.
 test-remote: $(CLOUD)/.ready
-	pytest tests/workflow -m remote -n $(CORES) --dist loadgroup
+	pytest tests/workflow -m remote
 
 check: $(READY)
 	ruff format --check .

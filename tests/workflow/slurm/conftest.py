@@ -18,9 +18,8 @@ QUICKLY = [
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever lies here needs what not every machine has, and one cluster for all."""
+    """Whatever lies here needs what not every machine has."""
     item.add_marker("remote")
-    item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 class Login:
