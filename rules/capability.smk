@@ -25,7 +25,7 @@ rule capability:
         tasks=of(STUDY.tasks, "benchmark"),
         blocks=of(STUDY.task_blocks_json, "benchmark"),
         limit=of(STUDY.items_limit, "benchmark"),
-        engine=ENGINE,
+        engine=of(STUDY.engine_block, "base"),
         benchmark_version=of(STUDY.suite_version, "benchmark"),
         version=VERSIONS["capability"],
     shell:

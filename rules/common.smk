@@ -87,7 +87,6 @@ wildcard_constraints:
 # Whether the jobs of a model are one job on a cluster.
 GROUPED = bool(workflow.group_settings.overwrite_groups)
 
-ENGINE = STUDY.config.study.engine.model_dump_json()
 GPUS = BASEDIR / "config/gpus.yaml"
 ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 

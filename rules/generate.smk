@@ -25,7 +25,7 @@ rule generate:
         "../envs/engine.yaml"
     params:
         decode=of(STUDY.decode_block, "benchmark"),
-        engine=ENGINE,
+        engine=of(STUDY.engine_block, "base"),
         seed=STUDY.config.study.seed,
         benchmark_version=of(STUDY.asked_version, "benchmark"),
         version=VERSIONS["generate"],

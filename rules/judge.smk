@@ -34,7 +34,7 @@ rule judge:
     params:
         judge=of(STUDY.judge_block, "judge"),
         cell=of_cell(STUDY.cell_block),
-        engine=ENGINE,
+        engine=of(STUDY.judge_engine, "judge", "base"),
         version=VERSIONS["judge"],
         store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:
@@ -72,7 +72,7 @@ rule measure:
     params:
         judge=of(STUDY.judge_block, "judge"),
         labelled_format=of(STUDY.labelled_format, "judge"),
-        engine=ENGINE,
+        engine=STUDY.engine_block(""),
         version=VERSIONS["measure"],
         store="results/{study}/store/measure/{judge}",
     shell:

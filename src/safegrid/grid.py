@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from safegrid.config.engine import EngineSpec
 from safegrid.config.load import Config
 from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
 from safegrid.config.study import AskedSpec, BenchmarkSpec
@@ -73,6 +74,11 @@ class Grid:
         """The bases that are asked: those of the study, then those to compare with."""
         entry = self.config.study
         return list(dict.fromkeys([*entry.bases, *entry.compared]))
+
+    def engine(self, base: str) -> EngineSpec:
+        """The engine that answers for a base and what is trained from it."""
+        study = self.config.study
+        return study.engines.get(base, study.engine)
 
     @property
     def trained_bases(self) -> list[str]:

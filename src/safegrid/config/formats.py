@@ -96,8 +96,8 @@ def _check_corrections(
     """Check that there are labels which say what answer is unsafe."""
     made = block.get("corrections") if isinstance(block, dict) else None
     beams = made.get("beams") if isinstance(made, dict) else None
-    if isinstance(beams, dict):
-        _check_beams(documents, name, beams, sources)
+    if isinstance(made, dict) and isinstance(beams, dict):
+        _check_beams(documents, name, made, beams, sources)
     requests = made.get("requests") if isinstance(made, dict) else None
     source = _source(requests, sources)
     if isinstance(requests, dict) and source is not None and source.format != "pku":
@@ -110,9 +110,21 @@ def _check_corrections(
         )
 
 
+def _engine_kinds(documents: StudyDocuments, made: dict[str, object]) -> set[str]:
+    """Return the kinds of the engines that answer for a dataset: its maker's."""
+    engines, study = documents.section("engines"), documents.section("engine")
+    trained = documents.study.data.get("bases")
+    bases = trained if isinstance(trained, list) else []
+    if made.get("base") is not None:
+        bases = [made["base"]]
+    blocks = [engines.get(str(base), study) for base in bases]
+    return {str(b.get("kind", "safegrid")) for b in blocks if isinstance(b, dict)}
+
+
 def _check_beams(
     documents: StudyDocuments,
     name: str,
+    made: dict[str, object],
     beams: dict[str, object],
     sources: Mapping[str, SourceSpec],
 ) -> None:
@@ -121,13 +133,12 @@ def _check_beams(
     where, dotted = documents.study.where(key), ".".join(key)
     code = str(beams.get("source", BeamsSpec.model_fields["source"].default))
     source = sources.get(code)
-    kind = documents.section("engine").get("kind", "safegrid")
-    if kind != "safegrid":
+    for kind in sorted(_engine_kinds(documents, made) - {"safegrid"}):
         documents.problems.add(
             where,
             dotted,
             f"an engine of kind {kind!r} searches in no diverse beams, and its server"
-            " runs no code of ours: set `engine.kind: safegrid`, or remove `beams`",
+            " runs no code of ours: set its `kind: safegrid`, or remove `beams`",
         )
     if source is None:
         documents.problems.unknown(where, f"{dotted}.source", code, "source", sources)

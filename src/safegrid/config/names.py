@@ -22,6 +22,8 @@ def check_names(
     checker = _Names(documents, sources)
     for section in ("bases", "compared"):
         checker.known(section, documents.study.data.get(section), "base", bases)
+    asked = [*_listed(documents, "bases"), *_listed(documents, "compared")]
+    checker.known("engines", list(documents.section("engines")), "base", asked)
     for name, block in _blocks(documents, "datasets"):
         _check_dataset(checker, f"datasets.{name}", block, judges)
     for name, block in _blocks(documents, "recipes"):
@@ -118,6 +120,11 @@ def _check_benchmark(
         wanted = [block["task_source"]]
         checker.known(f"{key}.task_source", wanted, "source", checker.sources)
     checker.source(f"{key}.prompts", block.get("prompts"))
+
+
+def _listed(documents: StudyDocuments, section: str) -> list[str]:
+    names = documents.study.data.get(section)
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _known(names: object, registry: Mapping[str, Any]) -> list[str]:

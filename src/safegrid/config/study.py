@@ -159,6 +159,9 @@ class StudyEntry(Block):
         training: settings that all recipes share.
         tuned: name of a file in config/tuned with settings per method.
         sweep: grid of training settings tried for every recipe (a sweep study).
+        engine: which engine answers, and runs the judges' models.
+        engines: of single bases, in its place: that of a model which is served on
+            several GPUs.
         most_unscored: share of unscored verdicts above which a score is refused.
         paper: the paper whose tables and figures the report redraws: a file of
             config/published.
@@ -177,5 +180,6 @@ class StudyEntry(Block):
     recipes: dict[str, RecipeEntry] = {}
     benchmarks: dict[str, dict[str, Any]]
     engine: EngineSpec = EngineSpec()
+    engines: dict[str, EngineSpec] = {}
     most_unscored: Share = 0.05
     paper: Literal["2407.16637", "2409.07772", "2412.00074"] = "2409.07772"

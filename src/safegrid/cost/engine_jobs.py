@@ -6,7 +6,7 @@ from safegrid.config.cost import ShapeSpec
 from safegrid.cost.engines import Asked
 from safegrid.cost.flops import NOTHING, limits
 from safegrid.cost.jobs import Figures, Job, Planned, filled
-from safegrid.cost.memory import Memory, Use, engine_memory, judge_use
+from safegrid.cost.memory import Use, engine_memory, judge_use
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.grid import Cell
 
@@ -23,14 +23,15 @@ class EngineJobs(Planned):
             yield filled(job, self._generation, cell)
 
     def _generation(self, cell: Cell) -> Figures:
-        shape, source = self.base(cell.model.base)
-        prompts = self.data.prompts(cell.model.base, cell.benchmark)
+        base = cell.model.base
+        shape, source = self.base(base)
+        prompts = self.data.prompts(base, cell.benchmark)
         answers = self.data.answers(cell)
         decode = self.study.asked[cell.benchmark].decode
         assert decode is not None, "prompted benchmarks are decoded (checked on load)"
         return {
-            "work": self._asked(shape).write(prompts, answers, decode),
-            "memory": self._held(shape, "write"),
+            "work": self._asked(shape, base).write(prompts, answers, decode),
+            **self._held(shape, base, "write"),
             "reads": prompts,
             "writes": answers,
             "sources": (source, prompts.source, answers.source),
@@ -67,11 +68,12 @@ class EngineJobs(Planned):
     def _read(self, name: str, base: str, prompts: Tokens, answers: Tokens) -> Figures:
         shape, source = self.judge(name, base)
         entry = self.study.config.judges[name]
-        asked = self._asked(shape)
+        own = base if entry.kind == "likelihood" else ""
+        asked = self._asked(shape, own)
         read = answers.shifted(round(asked.beside(entry, prompts.mean)))
         return {
             "work": asked.judge(entry, read),
-            "memory": self._held(shape, judge_use(entry)),
+            **self._held(shape, own, judge_use(entry)),
             "reads": read,
             "sources": (source, prompts.source, answers.source),
         }
@@ -86,11 +88,11 @@ class EngineJobs(Planned):
         shape, source = self.base(cell.model.base)
         suite = self.study.config.benchmarks[cell.benchmark]
         tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
-        asked = self._asked(shape)
+        asked = self._asked(shape, cell.model.base)
         works = [asked.task(task, lengths) for task, lengths in tasks]
         return {
             "work": sum(works, start=NOTHING),
-            "memory": self._held(shape, "write"),
+            **self._held(shape, cell.model.base, "write"),
             "reads": merge([lengths for _, lengths in tasks]),
             "sources": (source, *(lengths.source for _, lengths in tasks)),
         }
@@ -99,10 +101,14 @@ class EngineJobs(Planned):
         """Return all that is asked prompt by prompt: benchmarks, and pools once."""
         return [*self.study.cells(self.study.prompted), *self.study.pool_cells()]
 
-    def _asked(self, shape: ShapeSpec) -> Asked:
-        spec = self.study.config.study.engine
+    def _asked(self, shape: ShapeSpec, base: str) -> Asked:
+        spec = self.study.engine(base)
         return Asked(shape, limits(self.device, spec.dtype), spec, self.assumed)
 
-    def _held(self, shape: ShapeSpec, use: Use) -> Memory:
-        spec = self.study.config.study.engine
-        return engine_memory(shape, spec, self.device, use)
+    def _held(self, shape: ShapeSpec, base: str, use: Use) -> Figures:
+        """Return what an engine holds, and whether it runs already, on other GPUs."""
+        spec = self.study.engine(base)
+        return {
+            "memory": engine_memory(shape, spec, self.device, use),
+            "served": spec.kind == "address",
+        }

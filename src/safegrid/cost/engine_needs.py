@@ -21,19 +21,17 @@ def engine_needs(
     root: Path,
 ) -> Iterator[Need]:
     """Give a need for each model of an engine; a server that runs is not ours."""
-    engine = study.config.study.engine
-    if engine.kind == "address":
-        return
     judges: list[tuple[str, Need]] = []
     for rule, subject, base, shape, use in _served(study, bases, root):
-        if rule in gpus:
+        engine = study.engine(base)
+        if rule in gpus and engine.kind != "address":
             need = _engine(rule, subject, shape, engine, gpus[rule][1], use)
             yield need
             if rule == "judge":
                 judges.append((base, need))
     for base in bases:
         of_base = [need for own, need in judges if own in ("", base)]
-        yield from _at_once(base, of_base, engine.most)
+        yield from _at_once(base, of_base, study.engine("").most)
 
 
 def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:

@@ -34,6 +34,7 @@ class Row:
         flops: of all jobs with figures, padding and what is computed again included.
         gpu_hours: that they hold.
         memory: of the one that holds most, on each of its GPUs.
+        served: whether a server that runs already answers some of them.
         fits: None where no job has figures.
         disk: bytes that stay.
     """
@@ -48,6 +49,7 @@ class Row:
     flops: float
     gpu_hours: float
     memory: Memory | None
+    served: bool
     fits: bool | None
     disk: float
 
@@ -184,7 +186,7 @@ def rows(
 def _row(
     kind: str, what: str, jobs: Sequence[Job], share: Share, device: GpuSpec
 ) -> Row:
-    memories = [job.memory for job in jobs if job.memory is not None]
+    memories = [job.memory for job in jobs if job.memory and not job.served]
     largest = max(memories, key=lambda m: m.total, default=None)
     reasons = dict.fromkeys(job.unknown for job in jobs if job.unknown)
     return Row(
@@ -198,6 +200,7 @@ def _row(
         flops=sum(job.work.flops for job in jobs if job.work),
         gpu_hours=sum(share.hours(job) for job in jobs),
         memory=largest,
+        served=any(job.served for job in jobs),
         fits=None if largest is None else largest.total <= usable(device),
         disk=sum(job.disk for job in jobs),
     )
@@ -233,7 +236,7 @@ def _starts(jobs: Iterable[Job], assumed: Assumed) -> tuple[int, float]:
     """
     loads: dict[tuple[str, str], tuple[float, int]] = {}
     for job in jobs:
-        if job.memory is None:
+        if job.memory is None or job.served:
             continue
         own = job.kind in ("train", "reference")
         key = (job.kind, job.name) if own else ("engine", job.model)

@@ -76,7 +76,8 @@ def _told(need: Need, name: str, gpu: GpuSpec) -> str:
         count = -(-int(need.memory.total) // int(room))
         return (
             f"{head}; no setting of our engine makes it fit: serve the model on"
-            f" {count} GPUs or more with `kind: address`, or take a larger GPU"
+            f" {count} GPUs or more, with `kind: address` under `engine`, or under"
+            " `engines` for this base alone; or take a larger GPU"
         )
     return f"{head}; no change that we know of makes it fit: take a larger GPU"
 

@@ -29,6 +29,7 @@ class Job:
         gpus: that it holds at a time.
         work: None where it is not known; `unknown` says why.
         memory: of each GPU, at its peak.
+        served: its model is on a server that runs already, on whatever GPUs.
         disk: bytes that stay.
         scratch: bytes of checkpoints while it runs.
         reads: lengths of what it reads; `writes` of what it writes.
@@ -42,6 +43,7 @@ class Job:
     gpus: int = 1
     work: Work | None = None
     memory: Memory | None = None
+    served: bool = False
     disk: float = 0.0
     scratch: float = 0.0
     reads: Tokens | None = None

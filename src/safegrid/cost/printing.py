@@ -143,10 +143,17 @@ def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
     return [[key[0], ", ".join(names), *key[1:]] for key, names in alike.items()]
 
 
+SERVED = (
+    "What a server holds that runs already (`kind: address`) is not looked at; its work"
+    " is counted as if it were done here."
+)
+
+
 def _fit(plan: Estimate) -> str:
     room = f"{_number(usable(plan.device) / GB)} of {plan.device.memory_gb:g} GB"
     if not plan.problems:
-        return f"Every job whose model is known fits: {room} can be used."
+        fits = f"Every job whose model is known fits: {room} can be used."
+        return f"{fits} {SERVED}" if any(row.served for row in plan.rows) else fits
     return "\n".join(
         ["These jobs do not fit and are refused:", *_listed(plan.problems)]
     )

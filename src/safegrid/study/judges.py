@@ -19,6 +19,11 @@ class JudgeFiles(ModelFiles, SourceFiles):
         """How a judge is read, as judging is given it."""
         return self.config.judges[judge].spec().model_dump_json()
 
+    def judge_engine(self, judge: str, base: str) -> str:
+        """The engine of a judge's model: a likelihood's is the one of its base."""
+        own = self.config.judges[judge].kind == "likelihood"
+        return self.engine_block(base if own else "")
+
     def judge_chain(self, judge: str, base: str) -> list[str]:
         """Folders of a judge's model; the base for a likelihood, none without one.
 

@@ -41,6 +41,10 @@ class ModelFiles(RowFiles):
     def _priorities(self) -> dict[Model, int]:
         return {model: n for n, model in enumerate(reversed(self.models), 1)}
 
+    def engine_block(self, base: str) -> str:
+        """The engine of a base's models, as those who ask are given it."""
+        return self.engine(base).model_dump_json()
+
     # ---------------------------------------------------------------- recipes
 
     def recipe_block(self, recipe: str) -> str:

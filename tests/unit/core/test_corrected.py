@@ -175,6 +175,17 @@ def put(**changes):
             r"corrections\.beams: an engine of kind 'vllm' searches in no diverse",
         ),
         (
+            lambda e: (
+                put(beams={})(e),
+                e.update(engines={"tiny-base": {"kind": "vllm"}}),
+            ),
+            r"corrections\.beams: an engine of kind 'vllm' searches in no diverse",
+        ),
+        (
+            lambda e: e.update(engines={"tiny-bose": {"kind": "vllm"}}),
+            r"engines.*got 'tiny-bose'.*did you mean 'tiny-base'",
+        ),
+        (
             put(decode={"max_new_tokens": 8, "samples": 2}),
             r"`samples` is 2: a correction is one answer",
         ),

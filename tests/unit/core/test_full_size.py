@@ -1,5 +1,6 @@
 """The studies at full size, which are never run here: what they plan."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -100,3 +101,20 @@ def test_both_turns_are_asked_with_the_same_beginnings(course):
         assert prefills.ks == ks
         assert prefills.openers == "evaluation"
     assert turns == {"c2_eval": "open", "c2_eval_closed": "closed"}
+
+
+def test_ten_models_are_asked_and_the_largest_where_it_is_served(course):
+    assert len(course.bases) == 10
+    large = "qwen2-72b-instruct"
+    served = {base for base in course.bases if course.engine(base).kind == "address"}
+    assert served == {large}
+    assert json.loads(course.engine_block(large))["address"] == [
+        "http://127.0.0.1:8000"
+    ]
+    # A likelihood asks the model itself; other judges have the study's engine.
+    assert course.judge_engine("likelihood", large) == course.engine_block(large)
+    others = course.judge_engine("llama-guard-3-8b", large)
+    assert others == course.config.study.engine.model_dump_json()
+    cells = course.cells(["c2_eval", "alert_adversarial", "capability"])
+    asked = Counter(cell.benchmark for cell in cells)
+    assert set(asked.values()) == {len(course.models)} == {12}

@@ -63,7 +63,7 @@ def test_what_no_setting_mends_is_told(make_study, gpus, tmp_path):
     found = problems_of_fit(study, on("h100", gpus, ["generate"]), tmp_path)
     (problem,) = found
     assert problem.startswith("generate by mixtral-8x7b-instruct needs 101 GB")
-    assert "serve the model on 2 GPUs or more with `kind: address`" in problem
+    assert "serve the model on 2 GPUs or more, with `kind: address` under" in problem
 
 
 def test_a_loss_that_compares_within_a_micro_batch_keeps_two_pairs(
