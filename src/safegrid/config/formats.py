@@ -27,7 +27,7 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
         _check_corrections(documents, name, block, sources)
     for name, block in documents.section("benchmarks").items():
         if isinstance(block, dict):
-            like = documents.benchmarks.data.get(block.get("like", name), {})
+            like = documents.benchmarks.data.get(str(block.get("like", name)), {})
             prompts = merge(like, block).get("prompts")
             source = _source(prompts, sources)
             if isinstance(prompts, dict) and source is not None:

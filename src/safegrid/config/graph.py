@@ -33,10 +33,10 @@ def _check_start(
     documents: StudyDocuments, name: str, recipes: Blocks, datasets: Blocks
 ) -> None:
     start, key = recipes[name].get("start"), ("recipes", name, "start")
-    if start is not None and start not in recipes:
+    if start is not None and str(start) not in recipes:
         where = documents.study.where(key)
         documents.problems.unknown(where, ".".join(key), start, "recipe", recipes)
-    elif start is not None and not _answers(recipes[start]):
+    elif start is not None and not _answers(recipes[str(start)]):
         _note(
             documents,
             key,
@@ -118,7 +118,7 @@ def _check_made(
     block: dict[str, Any],
     recipes: Blocks,
 ) -> None:
-    maker = block.get("recipe")
+    maker = str(block.get("recipe"))
     if key[1] in documents.section("benchmarks"):
         _note(
             documents,

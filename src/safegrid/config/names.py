@@ -47,12 +47,15 @@ class _Names:
     def known(
         self, key: str, values: object, kind: str, allowed: Iterable[str]
     ) -> None:
-        """Note each of the values that is not among the allowed names."""
+        """Note each of the values that is not among the allowed names.
+
+        What is no text is told where the section's types are checked.
+        """
         if not isinstance(values, list) or not isinstance(allowed, Container):
             return
         where = self.documents.study.where(tuple(key.split(".")))
         for value in values:
-            if value not in allowed:
+            if isinstance(value, str) and value not in allowed:
                 self.documents.problems.unknown(where, key, value, kind, allowed)
 
     def source(self, key: str, block: object) -> None:
@@ -91,7 +94,8 @@ def _check_dataset(
     checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
 ) -> None:
     checker.source(key, block)
-    for part in block.get("parts") or ():
+    parts = block.get("parts")
+    for part in parts if isinstance(parts, list) else ():
         checker.source(f"{key}.parts", part)
     chosen, corrected = block.get("best_of_k"), block.get("corrections")
     if isinstance(chosen, dict):
@@ -128,7 +132,8 @@ def _listed(documents: StudyDocuments, section: str) -> list[str]:
 
 
 def _known(names: object, registry: Mapping[str, Any]) -> list[str]:
-    return [n for n in names if n in registry] if isinstance(names, list) else []
+    texts = [n for n in names if isinstance(n, str)] if isinstance(names, list) else []
+    return [name for name in texts if name in registry]
 
 
 def _blocks(

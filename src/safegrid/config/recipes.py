@@ -30,7 +30,8 @@ def add_defaults_of_size(
     They stand below everything that the study says: `lora: null` trains all weights.
     """
     names = documents.study.data.get("bases")
-    known = [bases[n] for n in names if n in bases] if isinstance(names, list) else []
+    texts = map(str, names) if isinstance(names, list) else ()
+    known = [bases[name] for name in texts if name in bases]
     if max((base.billions or 0 for base in known), default=0) >= LARGE:
         own = documents.section("training")
         documents.study.data["training"] = {**LARGE_TRAINING, **own}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.cost.data import Data
+from safegrid.cost.endpoints import Requests, endpoint_requests
 from safegrid.cost.fit import problems_of_fit
 from safegrid.cost.jobs import KINDS, Job
 from safegrid.cost.memory import Memory, usable
@@ -67,6 +68,7 @@ class Estimate:
         sources: where lengths and shapes are from.
         per_thousand: GPU-hours of the answers to 1000 requests, by the dataset that is
             made of them.
+        endpoints: what judges send to their endpoints, by judge.
         compared: plan and reality of finished jobs; `left_out` of those, with why.
     """
 
@@ -82,6 +84,7 @@ class Estimate:
     problems: list[str]
     sources: list[str]
     per_thousand: dict[str, float] = field(default_factory=dict)
+    endpoints: Mapping[str, Requests] = field(default_factory=dict)
     compared: list[Compared] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -148,6 +151,7 @@ def estimate(
         problems=problems_of_fit(study, dict.fromkeys(RULES, (gpu, device)), root),
         sources=list(dict.fromkeys(s for job in jobs for s in job.sources)),
         per_thousand=_per_thousand(study, jobs, shares["generate"]),
+        endpoints=endpoint_requests(study, assumed, data),
         compared=compare(speeds, jobs, before, gpus, gpu),
         left_out=left_out,
     )

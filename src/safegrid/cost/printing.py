@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from safegrid.config.cost import Assumed
+from safegrid.cost.endpoints import Requests
 from safegrid.cost.estimate import Estimate, Row
 from safegrid.cost.flops import BYTES
 from safegrid.cost.memory import USABLE, Memory, usable
@@ -106,6 +107,7 @@ def _totals(plan: Estimate) -> str:
     lines = [
         "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
         *each,
+        *(_sent(name, sent) for name, sent in plan.endpoints.items()),
         f"Starting {count} processes that load a model: {_number(hours)} GPU-hours.",
         f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk;"
         f" checkpoints while a training runs: {_number(plan.scratch / GB)} GB at most.",
@@ -118,6 +120,16 @@ def _totals(plan: Estimate) -> str:
     else:
         lines[-1] += "."
     return "\n".join(lines)
+
+
+def _sent(judge: str, sent: Requests) -> str:
+    bound = "" if sent.hours is None else f", {_number(sent.hours)} hours at least"
+    more = f", without {sent.unknown} cells that are not known" * bool(sent.unknown)
+    return (
+        f"{judge} sends its endpoint {sent.number:,} requests{more}:"
+        f" {_number(sent.reads / 1e6)} million tokens, and at most"
+        f" {_number(sent.writes / 1e6)} million in answers{bound}."
+    )
 
 
 def _money(plan: Estimate) -> str:

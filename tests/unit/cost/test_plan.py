@@ -53,6 +53,21 @@ def test_the_page_shows_what_is_printed(root, capsys):
     assert tables in page.read_text(encoding="utf-8")
 
 
+def test_what_an_endpoint_is_sent_is_told(root, capsys):
+    plan("--study", "course-correction", "--gpu", "h200", "--out", "plan.json")
+    said = capsys.readouterr().out
+    page = (CONFIG.parent / "docs/plan_the_cost.md").read_text(encoding="utf-8")
+    (line,) = [line for line in said.splitlines() if "its endpoint" in line]
+    assert line in page
+    (sent,) = json.loads((root / "plan.json").read_text())["endpoints"].values()
+    # Twelve models, 500 rows: eight beginnings in each of two turns, and none.
+    assert sent["number"] == 12 * 500 * (8 + 8 + 1)
+    assert sent["writes"] == 2 * sent["number"]
+    assert sent["hours"] == pytest.approx(sent["number"] / 400 / 60)
+    plan("--study", "tiny", "--gpu", "h200")
+    assert "its endpoint" not in capsys.readouterr().out
+
+
 def test_a_plan_is_json_too_and_adds_up(root):
     plan(
         *("--study", "falcon-11b", "--gpu", "h200", "--price", "2"),
