@@ -106,6 +106,7 @@ rule corrections:
     input:
         prompts=of(STUDY.made_prompts, "made"),
         responses=of(STUDY.made_responses, "made", "base", "seed"),
+        verdicts=of(STUDY.made_verdicts, "made", "base", "seed"),
     output:
         dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
     log:
@@ -128,5 +129,6 @@ rule corrections:
             --spec {params.spec:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
             --out {output.dataset:q}
         """

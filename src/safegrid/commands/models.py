@@ -61,6 +61,7 @@ MODELS: dict[str, Command] = {
     "corrections": command(
         "synthesize.corrections:corrections",
         "Rank a model's corrections of itself, as preference pairs.",
-        "name:text spec:CorrectionsSpec prompts:paths responses:paths out:path",
+        "name:text spec:CorrectionsSpec prompts:paths responses:paths"
+        " verdicts:paths out:path",
     ),
 }

@@ -44,21 +44,31 @@ def check_registries(
         _check_benchmark_entry(documents, name, block, judges)
 
 
-def check_best(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) -> None:
-    """Note datasets whose best of k answers would be the worst ones.
+# The kinds of judges that say which answers a made dataset keeps; why others do not.
+KEEPERS: dict[str, tuple[tuple[str, ...], str]] = {
+    "best_of_k": (HIGHER_IS_BETTER, "whose highest score is not the best answer's"),
+    "corrections": (("guard",), "which calls no answer safe or unsafe"),
+}
 
-    The answer with the highest score is kept, and a guard's score is P(unsafe).
+
+def check_makers(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) -> None:
+    """Note made datasets whose judge cannot say which answers to keep.
+
+    Of k answers the one with the highest score is kept, and a guard's score is
+    P(unsafe). Of corrections those are kept whose direct answer is labelled safe.
     """
     for name, block in documents.section("datasets").items():
-        made = block.get("best_of_k") if isinstance(block, dict) else None
-        judge = judges.get(str(made.get("judge"))) if isinstance(made, dict) else None
-        if judge is not None and judge.kind not in HIGHER_IS_BETTER:
-            _note(
-                documents,
-                ("datasets", name, "best_of_k", "judge"),
-                f"{judge.name!r} is of kind {judge.kind!r}, whose highest score is not"
-                f" the best answer's; expected one of {', '.join(HIGHER_IS_BETTER)}",
-            )
+        for origin, (kinds, why) in KEEPERS.items():
+            made = block.get(origin) if isinstance(block, dict) else None
+            named = made.get("judge") if isinstance(made, dict) else None
+            judge = judges.get(str(named))
+            if judge is not None and judge.kind not in kinds:
+                _note(
+                    documents,
+                    ("datasets", name, origin, "judge"),
+                    f"{judge.name!r} is of kind {judge.kind!r}, {why}; expected one of"
+                    f" {', '.join(kinds)}",
+                )
 
 
 def check_grown(

@@ -11,8 +11,8 @@ from typing import Any
 
 from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.checks import (
-    check_best,
     check_grown,
+    check_makers,
     check_registries,
     check_study,
     check_texts,
@@ -128,7 +128,7 @@ def _check(
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)
-    check_best(documents, judges)
+    check_makers(documents, judges)
 
 
 def _models(

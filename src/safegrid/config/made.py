@@ -101,11 +101,14 @@ class CorrectionsSpec(MadeSpec):
 
     Attributes:
         requests: what it is asked.
+        judge: a guard that reads the answers. A request whose direct answer it does not
+            call safe is dropped; null takes them all, as the paper does.
         beams: the paper's diverse beams; null for `decode` as it is.
         shards: parts that it is asked in; memory is that of one of them.
     """
 
     requests: RequestsSpec
+    judge: str | None = None
     beams: BeamsSpec | None = None
     shards: Positive = 1
 
@@ -124,6 +127,11 @@ class CorrectionsSpec(MadeSpec):
                 " remove it from `decode`, or remove `beams`"
             )
         return self
+
+    @property
+    def judges(self) -> list[str]:
+        """The guard, where there is one."""
+        return [] if self.judge is None else [self.judge]
 
     @property
     def decoding(self) -> Decode:

@@ -103,6 +103,8 @@ def _check_dataset(
         checker.known(f"{key}.best_of_k.judge", wanted, "judge", judges)
         checker.source(f"{key}.best_of_k.prompts", chosen.get("prompts"))
     if isinstance(corrected, dict):
+        wanted = [corrected.get("judge")]
+        checker.known(f"{key}.corrections.judge", wanted, "judge", judges)
         checker.source(f"{key}.corrections.requests", corrected.get("requests"))
 
 

@@ -18,7 +18,7 @@ from safegrid.artifacts import manifest, read_manifest, read_table
 from safegrid.config.made import CorrectionsSpec
 from safegrid.errors import DataError
 from safegrid.prefills import joined
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
 from safegrid.spent import UntimedError, keep, per_thousand, recorded, total_records
 from safegrid.streams import Row, write_stream
 
@@ -26,19 +26,24 @@ log = logging.getLogger(__name__)
 
 DIRECT, HARMFUL = "SR", "FHR"
 
-Lost = Literal["no_answer", "empty_answer"]
+Lost = Literal["no_answer", "empty_answer", "unsafe_answer", "unscored_answer"]
 # An answer by its rank's name, best first.
 Ladder = dict[str, str]
 
 
 class Asked(NamedTuple):
-    """What a model was asked for one request, with its answers, by rank's name."""
+    """What a model was asked for one request, with its answers, by rank's name.
+
+    Attributes:
+        verdict: a guard's label of the direct answer; None where no guard is asked.
+    """
 
     row: str
     text: str
     harmful: str
     prefills: dict[str, str]
     answers: dict[str, Row]
+    verdict: str | None
 
 
 class Counts:
@@ -67,19 +72,23 @@ def corrections(
     spec: CorrectionsSpec,
     prompts: list[Path],
     responses: list[Path],
+    verdicts: list[Path],
     out: Path,
 ) -> None:
     """Write `spec.requests.pairs` preference pairs for each request that was answered.
 
     A request is dropped whole where one of its answers is missing (`no_answer`) or has
-    no words (`empty_answer`): the others alone would be another ranking. Answers that
-    were cut at `max_new_tokens` stay, and are counted.
+    no words (`empty_answer`): the others alone would be another ranking. So it is where
+    `spec.judge` does not call the direct answer safe (`unsafe_answer`), or could not
+    read it (`unscored_answer`): it would be preferred to all others. Answers that were
+    cut at `max_new_tokens` stay, and are counted.
 
     Args:
         name: the dataset's.
         spec: what was asked.
         prompts: the parts of the pool, rows of PROMPT.
         responses: the answers to each of them, rows of RESPONSE.
+        verdicts: of `spec.judge` on each of them, rows of VERDICT; empty without one.
         out: rows of PREFERENCE in the order of the prompts; `category` names the two
             ranks, as `SR>SYN1`.
 
@@ -100,7 +109,7 @@ def corrections(
         lost = dict(sorted(counts.lost.items()))
         return manifest(
             "synthesize",
-            {"prompts": prompts, "responses": responses},
+            {"prompts": prompts, "responses": responses, "verdicts": verdicts},
             {"name": name, "spec": spec.model_dump(mode="json")},
             rows=rows,
             dropped={why: n * asked.pairs for why, n in lost.items()},
@@ -110,7 +119,8 @@ def corrections(
             answered_by=engine,
         )
 
-    parts = zip(prompts, responses, strict=True)
+    judged = verdicts if spec.judge is not None else [None] * len(prompts)
+    parts = zip(prompts, responses, judged, strict=True)
     requests = (one for part in parts for one in _requests(ranks, *part))
     write_stream(out, _rows(name, requests, counts), PREFERENCE, facts)
     log.info("%s: %d requests, dropped %s", name, counts.requests, dict(counts.lost))
@@ -123,6 +133,8 @@ def climb(asked: Asked) -> Ladder | Lost:
         return "no_answer"
     if not all(answer["text"].strip() for answer in asked.answers.values()):
         return "empty_answer"
+    if asked.verdict in ("unsafe", "unscored"):
+        return "unsafe_answer" if asked.verdict == "unsafe" else "unscored_answer"
     ladder = {
         rank: joined(asked.prefills[rank], answer["text"]).strip()
         for rank, answer in asked.answers.items()
@@ -154,10 +166,13 @@ def _rows(name: str, requests: Iterator[Asked], counts: Counts) -> Iterator[Row]
             }
 
 
-def _requests(ranks: Sequence[str], prompts: Path, responses: Path) -> Iterator[Asked]:
+def _requests(
+    ranks: Sequence[str], prompts: Path, responses: Path, verdicts: Path | None
+) -> Iterator[Asked]:
     """Give the requests of one part; memory holds its answers and no other's."""
     asked = read_table(prompts, PROMPT)
-    answers = {row["prompt_id"]: row for row in _named(responses)}
+    answers = {row["prompt_id"]: row for row in _named(responses, RESPONSE)}
+    labels = _labels(verdicts, answers) if verdicts is not None else {}
     if set(asked["prompt_id"]) != set(answers):
         odd = min(set(asked["prompt_id"]) ^ set(answers))
         raise DataError(
@@ -178,14 +193,31 @@ def _requests(ranks: Sequence[str], prompts: Path, responses: Path) -> Iterator[
             own[DIRECT]["reference"],
             {rank: own[rank]["prefill"] or "" for rank in ranks},
             {rank: answers[own[rank]["prompt_id"]] for rank in ranks},
+            labels.get(own[DIRECT]["prompt_id"]),
         )
 
 
-def _named(responses: Path) -> Iterator[Row]:
-    frame = read_table(responses, RESPONSE)
+def _named(file: Path, schema: Schema) -> Iterator[Row]:
+    frame = read_table(file, schema)
     if frame["prompt_id"].is_duplicated().any():
-        raise DataError(f"{responses}: a prompt has two answers; rebuild the file")
+        raise DataError(f"{file}: a prompt has two rows; rebuild the file")
     return frame.iter_rows(named=True)
+
+
+def _labels(verdicts: Path, answers: Mapping[str, Row]) -> dict[str, str]:
+    """Return a guard's label of each answer.
+
+    Raises:
+        DataError: the verdicts are of other answers.
+    """
+    labels = {row["prompt_id"]: row["label"] for row in _named(verdicts, VERDICT)}
+    if set(labels) != set(answers):
+        odd = min(set(labels) ^ set(answers))
+        raise DataError(
+            f"{verdicts}: not one verdict on each answer, see {odd}. It is of other"
+            " answers: delete it and rebuild it"
+        )
+    return labels
 
 
 def _engine(responses: Sequence[Path]) -> Mapping[str, str]:

@@ -175,6 +175,11 @@ def put(**changes):
             r"corrections\.beams: an engine of kind 'vllm' searches in no diverse",
         ),
         (
+            put(judge="tiny-refusal"),
+            r"corrections\.judge: 'tiny-refusal' is of kind 'refusal', which calls no",
+        ),
+        (put(judge="tiny-gard"), r"corrections\.judge.*did you mean 'tiny-guard'"),
+        (
             lambda e: (
                 put(beams={})(e),
                 e.update(engines={"tiny-base": {"kind": "vllm"}}),
@@ -202,3 +207,12 @@ def put(**changes):
 def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
     with pytest.raises(ConfigError, match=said):
         load(change)
+
+
+def test_a_guard_of_corrections_judges_every_part(load):
+    study = load(put(judge="tiny-guard", shards=2))
+    assert study.made_verdicts("c2", "tiny-base", 0) == [
+        f"results/tiny/verdicts/tiny-guard/tiny-base/none/seed0/c2/part{n}.parquet"
+        for n in (1, 2)
+    ]
+    assert load().made_verdicts("c2", "tiny-base", 0) == []

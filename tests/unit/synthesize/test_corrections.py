@@ -6,7 +6,7 @@ import pytest
 from safegrid.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.config.made import CorrectionsSpec
 from safegrid.errors import DataError
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
 from safegrid.synthesize.corrections import corrections
 
 SPEC = CorrectionsSpec(
@@ -46,18 +46,42 @@ def answered(request):
     ]
 
 
+def verdicts_on(ids, labels):
+    return [
+        {
+            **dict.fromkeys(VERDICT),
+            "prompt_id": prompt_id,
+            "sample": 0,
+            "judge": "g",
+            "label": labels.get(prompt_id, "safe"),
+        }
+        for prompt_id in reversed(ids)
+        if labels.get(prompt_id) != "gone"
+    ]
+
+
 @pytest.fixture
 def rank(tmp_path):
     """Rank parts of requests; answers may be changed before they are written."""
 
-    def _rank(parts, change=lambda answers: None, engines=None, out="out.parquet"):
-        files = {"prompts": [], "responses": []}
+    def _rank(
+        parts,
+        change=lambda answers: None,
+        engines=None,
+        out="out.parquet",
+        labels=None,
+    ):
+        files = {"prompts": [], "responses": [], "verdicts": []}
+        spec = SPEC if labels is None else SPEC.model_copy(update={"judge": "g"})
         for number, requests in enumerate(parts):
             tables = {
                 "prompts": ([r for one in requests for r in asked(one)], PROMPT),
                 "responses": ([r for one in requests for r in answered(one)], RESPONSE),
             }
             change(tables["responses"][0])
+            if labels is not None:
+                ids = [row["prompt_id"] for row in tables["responses"][0]]
+                tables["verdicts"] = (verdicts_on(ids, labels), VERDICT)
             for name, (rows, schema) in tables.items():
                 path = tmp_path / f"{name}{number}.parquet"
                 engine = (engines or {}).get(number, ENGINE)
@@ -65,7 +89,7 @@ def rank(tmp_path):
                 write_table(path, pl.DataFrame(rows, schema=schema), schema, facts)
                 files[name].append(path)
         path = tmp_path / out
-        corrections("c2", SPEC, **files, out=path)
+        corrections("c2", spec, **files, out=path)
         return read_table(path, PREFERENCE), read_manifest(path)
 
     return _rank
@@ -161,7 +185,7 @@ def test_where_no_request_is_answered_nothing_is_written(rank, tmp_path):
     [
         (lambda a: a.pop(), "not one answer to each prompt of .* see a-syn4"),
         (lambda a: a[0].update(prompt_id="z"), "not one answer to each prompt"),
-        (lambda a: a.append(a[0] | {"sample": 1}), "a prompt has two answers"),
+        (lambda a: a.append(a[0] | {"sample": 1}), "a prompt has two rows"),
     ],
 )
 def test_answers_of_other_prompts_are_refused(rank, change, said):
@@ -172,3 +196,20 @@ def test_answers_of_other_prompts_are_refused(rank, change, said):
 def test_parts_of_two_engines_are_refused(rank):
     with pytest.raises(DataError, match="another engine answered it"):
         rank([["a"], ["b"]], engines={1: ENGINE | {"version": "2"}})
+
+
+def test_a_guard_drops_requests_whose_direct_answer_is_not_safe(rank):
+    labels = {"b-safe": "unsafe", "c-safe": "unscored", "d-syn4": "unsafe"}
+    frame, facts = rank([["a", "b"], ["c", "d"]], labels=labels)
+    # An unsafe correction stays: it is preferred to nothing but what is worse.
+    assert set(frame["prompt"]) == {"ask a", "ask d"}
+    assert facts["requests"] == {
+        "kept": 2,
+        "dropped": {"unsafe_answer": 1, "unscored_answer": 1},
+    }
+    assert facts["dropped"] == {"unsafe_answer": 15, "unscored_answer": 15}
+
+
+def test_a_guard_of_other_answers_is_refused(rank):
+    with pytest.raises(DataError, match="not one verdict on each answer, see a-syn2"):
+        rank([["a"]], labels={"a-syn2": "gone"})
