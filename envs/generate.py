@@ -84,6 +84,11 @@ JOBS = {
 }
 
 
+# What a CUDA build of torch asks for beside the CPU's: pip takes it with the build, and
+# the lock is for all builds.
+OF_A_BUILD = ("cuda-", "nvidia-", "triton")
+
+
 def closure(requirements: list[str]) -> dict[str, str]:
     """Return name to version of what these requirements need, as installed here."""
     found: dict[str, str] = {}
@@ -95,6 +100,8 @@ def closure(requirements: list[str]) -> dict[str, str]:
         if marker is not None and not marker.evaluate({"extra": extra}):
             continue
         name = canonicalize_name(requirement.name)
+        if name.startswith(OF_A_BUILD):
+            continue
         dist = _distribution(name, requirement)
         found[name] = dist.version.split("+")[0]
         for wanted in ["", *sorted(requirement.extras)]:
