@@ -64,7 +64,7 @@ class _Names:
             return
         name = block["source"]
         self.known(f"{key}.source", [name], "source", self.sources)
-        if name not in self.sources:
+        if str(name) not in self.sources:
             return
         files = self.sources[name].files
         for field in ("file", "plain"):

@@ -1,3 +1,5 @@
+import copy
+import re
 import shutil
 from pathlib import Path
 
@@ -451,3 +453,27 @@ def test_the_best_of_k_are_picked_by_a_score_of_how_good_they_are(root, judge, r
         load_config(root, "tiny")
     else:
         assert "whose highest score is not the best answer's" in message(root)
+
+
+def _paths(value, path=()):
+    """Give the way to everything that stands in a document."""
+    children = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, child in children:
+        yield (*path, key)
+        if isinstance(child, dict | list):
+            yield from _paths(child, (*path, key))
+
+
+@pytest.mark.parametrize("study", ["tiny", "safe-to-serve-mini"])
+def test_a_value_of_another_type_is_told_wherever_it_stands(root, study):
+    file = root / f"studies/{study}.yaml"
+    written = yaml.safe_load(file.read_text())
+    for number, path in enumerate(list(_paths(written))[::9]):
+        changed = copy.deepcopy(written)
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = [{"a": 1}] if number % 2 else {"a": [1]}
+        file.write_text(yaml.safe_dump(changed))
+        with pytest.raises(ConfigError, match=re.escape(str(path[0]))):
+            load_config(root, study)
