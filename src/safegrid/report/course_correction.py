@@ -22,7 +22,7 @@ from safegrid.report.course_rows import (
     ks_of,
     mean_key,
 )
-from safegrid.report.course_words import certainty, differences, now_and_later
+from safegrid.report.course_words import Cell, certainty, differences, now_and_later
 from safegrid.report.grid import Entry, Grid, Key, Model
 from safegrid.report.names import BASE, METRICS
 from safegrid.report.table import Column, Table
@@ -96,21 +96,15 @@ def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     grid = Grid(scores)
     trained = {model.base for model in grid.models if model.recipe != BASE}
     models = [m for m in grid.models if m.base in trained] or grid.models
-    columns = measured_columns(grid)
-    heads = [grid.title(model) for model in models]
-    entries = [[grid.entry(m, column.key) for column in columns] for m in models]
-    return Table(
+    return _by_model(
         "before_after",
         "Before and after training, each recipe beside its base.",
-        "Model",
-        heads,
-        columns,
-        entries,
-        notes=[
+        (grid, models, measured_columns(grid)),
+        lambda cells: [
             course_words.AT_ONCE,
             course_words.TURNS,
             course_words.JUDGED,
-            *certainty(cells_of(heads, columns, entries)),
+            *certainty(cells),
         ],
     )
 
@@ -119,17 +113,11 @@ def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     """Return the paired difference of each recipe to its base, in the same measures."""
     grid = Grid(scores)
     models = [model for model in grid.models if model.recipe != BASE]
-    columns = difference_columns(grid)
-    heads = [grid.title(model) for model in models]
-    entries = [[grid.entry(m, column.key) for column in columns] for m in models]
-    return Table(
+    return _by_model(
         "against_base",
         "What training changed: each recipe's difference to its base.",
-        "Model",
-        heads,
-        columns,
-        entries,
-        notes=differences(cells_of(heads, columns, entries)),
+        (grid, models, difference_columns(grid)),
+        differences,
     )
 
 
@@ -137,9 +125,6 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     """Return the share that is refused at once beside what is corrected later."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
-    columns = refusal_columns(grid, blocks)
-    heads = [grid.title(model) for model in grid.models]
-    entries = [[grid.entry(m, column.key) for column in columns] for m in grid.models]
     compared = [
         sentence
         for block in blocks
@@ -147,20 +132,31 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
             block_title(block, blocks), at_once_and_later(grid, block)
         )
     ]
-    return Table(
+    return _by_model(
         "refusals",
         "Refusals at once, and corrections later.",
-        "Model",
-        heads,
-        columns,
-        entries,
-        notes=[
+        (grid, grid.models, refusal_columns(grid, blocks)),
+        lambda cells: [
             course_words.AT_ONCE,
             course_words.TURNS,
-            *certainty(cells_of(heads, columns, entries)),
+            *certainty(cells),
             *([course_words.OVERLAP, *compared] if compared else []),
         ],
     )
+
+
+def _by_model(
+    name: str,
+    title: str,
+    shown: tuple[Grid, list[Model], list[Column]],
+    about: Callable[[list[Cell]], list[str]],
+) -> Table:
+    """Return a table with a row a model, and below it what its cells say."""
+    grid, models, columns = shown
+    heads = [grid.title(model) for model in models]
+    entries = [[grid.entry(m, column.key) for column in columns] for m in models]
+    notes = about(cells_of(heads, columns, entries))
+    return Table(name, title, "Model", heads, columns, entries, notes=notes)
 
 
 def at_once_and_later(grid: Grid, block: Block) -> list[tuple[str, Entry, Entry]]:
