@@ -9,6 +9,7 @@ from safegrid.records import PREFERENCE, RESPONSE
 
 pytestmark = pytest.mark.timeout(3600)
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 MADE = "results/tiny/made/tiny-base/c2/seed0.parquet"
 MODEL = "results/tiny/models/tiny-base/c2_dpo/seed0"
 PARTS = [
@@ -64,7 +65,7 @@ def test_beams_are_searched_by_code_of_a_folder_once_the_user_lets_it_run(tree):
     registry = Path(tree.folder, "config/sources.yaml")
     registry.write_text(registry.read_text() + STAND_IN)
     made = "results/tiny/made/tiny-base/searched/seed0.parquet"
-    options = ["study=tiny", f"sources_dir={tree.folder}/tests/fixtures"]
+    options = ["study=tiny", f"sources_dir={FIXTURES}"]
     command = ["snakemake", "--cores", "2", "--config", *options, "--", made]
     with tree.with_study(with_beams):
         refused = tree.run(*command)
