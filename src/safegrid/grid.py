@@ -169,6 +169,10 @@ class Grid:
         """Every model with every pool that it answers, without repetition."""
         return list(self._pool_cells)
 
+    def prompted_cells(self) -> list[Cell]:
+        """All that is asked prompt by prompt: benchmarks, and pools once."""
+        return [*self.cells(self.prompted), *self.pool_cells()]
+
     def pools_of(self, model: Model) -> list[Cell]:
         """A model with every pool that it answers."""
         return self._pools_by_model.get(model, [])

@@ -58,7 +58,7 @@ def _sent(
     number, reads, unknown = 0, 0.0, 0
     sets: list[Callable[[], tuple[Tokens, Tokens]]] = [
         partial(_of_cell, data, cell)
-        for cell in [*study.cells(study.prompted), *study.pool_cells()]
+        for cell in study.prompted_cells()
         if judge in study.asked[cell.benchmark].judges
     ]
     if judge in study.measured():

@@ -16,7 +16,7 @@ class EngineJobs(Planned):
 
     def generations(self) -> Iterator[Job]:
         """Give a job for each cell: its answers."""
-        for cell in self._cells():
+        for cell in self.study.prompted_cells():
             # The parts of a pool are one row of a plan.
             what = cell.benchmark.partition("/")[0]
             job = Job("generate", what, cell.path, cell.model.path)
@@ -40,7 +40,7 @@ class EngineJobs(Planned):
 
     def judgements(self) -> Iterator[Job]:
         """Give a job for each judge of each cell that has a model."""
-        for cell in self._cells():
+        for cell in self.study.prompted_cells():
             for name in self.study.asked[cell.benchmark].judges:
                 if self.study.config.judges[name].method != "model":
                     continue
@@ -68,7 +68,7 @@ class EngineJobs(Planned):
     def _read(self, name: str, base: str, prompts: Tokens, answers: Tokens) -> Figures:
         shape, source = self.judge(name, base)
         entry = self.study.config.judges[name]
-        own = base if entry.kind == "likelihood" else ""
+        own = self.study.judge_base(name, base)
         asked = self._asked(shape, own)
         read = answers.shifted(round(asked.beside(entry, prompts.mean)))
         return {
@@ -96,10 +96,6 @@ class EngineJobs(Planned):
             "reads": merge([lengths for _, lengths in tasks]),
             "sources": (source, *(lengths.source for _, lengths in tasks)),
         }
-
-    def _cells(self) -> list[Cell]:
-        """Return all that is asked prompt by prompt: benchmarks, and pools once."""
-        return [*self.study.cells(self.study.prompted), *self.study.pool_cells()]
 
     def _asked(self, shape: ShapeSpec, base: str) -> Asked:
         spec = self.study.engine(base)

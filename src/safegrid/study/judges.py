@@ -20,9 +20,12 @@ class JudgeFiles(ModelFiles, SourceFiles):
         return self.config.judges[judge].spec().model_dump_json()
 
     def judge_engine(self, judge: str, base: str) -> str:
-        """The engine of a judge's model: a likelihood's is the one of its base."""
-        own = self.config.judges[judge].kind == "likelihood"
-        return self.engine_block(base if own else "")
+        """The engine of a judge's model."""
+        return self.engine_block(self.judge_base(judge, base))
+
+    def judge_base(self, judge: str, base: str) -> str:
+        """The base whose model judges: a likelihood's own; empty for other judges."""
+        return base if self.config.judges[judge].kind == "likelihood" else ""
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
         """Folders of a judge's model; the base for a likelihood, none without one.
