@@ -17,7 +17,7 @@ from safegrid.config.checks import (
     check_study,
     check_texts,
 )
-from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
@@ -31,6 +31,7 @@ from safegrid.config.registries import (
     read_templates,
 )
 from safegrid.config.sections import StudyDocuments
+from safegrid.config.shapes import check_shapes
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import (
     BaseEntry,
@@ -41,6 +42,7 @@ from safegrid.config.study import (
 )
 from safegrid.config.training import Recipe
 from safegrid.config.world import World
+from safegrid.config.yaml_files import read_document
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def load_config(root: Path, name: str) -> Config:
     """
     _check_known(root, name)
     documents = StudyDocuments.read(root, name)
+    check_shapes(documents)
     problems = documents.problems
     grown = read_document(root / "worlds.yaml", problems)
     worlds = entries_of(grown, World, problems)

@@ -286,7 +286,7 @@ def test_names_that_cannot_be_folders_are_refused(root):
         study["recipes"]["a/b"] = {"method": "dpo", "dataset": "safety"}
 
     edit(root, add)
-    assert "recipes.a/b: a name may hold letters, digits" in message(root)
+    assert "recipes.a/b: got 'a/b': a name may hold letters, digits" in message(root)
 
 
 def test_the_name_of_the_base_untouched_is_taken(root):
@@ -298,7 +298,7 @@ def test_the_name_of_the_base_untouched_is_taken(root):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "0 or more")]
+    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "seeds.0: got -1")]
 )
 def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
     edit(root, lambda study: study.update(seeds=seeds))
@@ -322,7 +322,12 @@ def test_a_source_in_another_format_is_refused(root):
     ("file", "old", "new", "told"),
     [
         ("methods.yaml", "dpo: {", "dbo: {", ": dbo: got 'dbo', no method"),
-        ("benchmarks.yaml", "  metric: toxicity", "  metrik: toxicity", "'metrik'"),
+        (
+            "benchmarks.yaml",
+            "  metric: toxicity",
+            "  metrik: toxicity",
+            "mean 'metric'?",
+        ),
         ("bases.yaml", "world: mini", "world: minni", "no world of that name; did"),
         ("tuned/mini.yaml", "  nca:\n", "  ncaa:\n", "'nca' of recipe 'nca' has no"),
         ("tuned/mini.yaml", "chosen:\n", "chosen:\n  dbo: {}\n", "'dbo', no method"),
