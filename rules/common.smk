@@ -19,8 +19,8 @@ from snakemake.logging import logger
 from safegrid import endpoints, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
-from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
+from safegrid.config.options import check_options
 from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError
 from safegrid.runs import HOME, announce
@@ -32,14 +32,13 @@ from safegrid.upstreams import Upstreams
 from safegrid.wildcards import of, of_cell, of_model, of_study
 
 try:
-    known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
-    check_options(config, known, BASEDIR / "config/config.yaml")
-    STUDY = Study(load_config(BASEDIR / "config", config["study"]))
-    UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
+    GIVEN = check_options(config, [*OPTIONS, FORCE], BASEDIR / "config")
+    STUDY = Study(load_config(BASEDIR / "config", GIVEN.study), GIVEN.sources_dir)
+    UPSTREAMS = Upstreams(STUDY, GIVEN.sources_dir)
     SELECTION = Selection(STUDY, config)
     # A job of a run parses this again; whether it fits was asked before.
     UNCHECKED = workflow.is_main_process and check_fit(
-        STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
+        STUDY, BASEDIR / "config", GIVEN.gpu, workflow.resource_settings
     )
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

@@ -1,7 +1,6 @@
 """Checks of whole registries, and of what a study's blocks ask of each other."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from safegrid.config.documents import Document, KeyPath, Problems, check_kinds
@@ -145,16 +144,3 @@ def _check_benchmark_entry(
 def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:
     dotted = ".".join(map(str, path))
     documents.problems.add(documents.study.where(path), dotted, message)
-
-
-def check_options(options: Mapping[str, Any], known: Iterable[str], file: Path) -> None:
-    """Refuse keys of config/config.yaml or `--config` that nothing reads.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    problems = Problems()
-    for name in options:
-        if name not in known:
-            problems.unknown(f"{file} or --config", name, name, "key", known)
-    problems.raise_if_any("configuration")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.benchmarks import resolve_benchmarks
+from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
     check_grown,
     check_makers,
@@ -114,10 +115,13 @@ def load_config(root: Path, name: str) -> Config:
 
 def _check_known(root: Path, name: str) -> None:
     known = sorted(path.stem for path in (root / "studies").glob("*.yaml"))
+    problems = Problems()
     if name not in known:
-        problems = Problems()
         problems.unknown(f"{root}/config.yaml", "study", name, "study", known)
-        problems.raise_if_any("configuration")
+    elif not is_name(name):
+        file = root / "studies" / f"{name}.yaml"
+        problems.add(str(file), "file", f"is named {name!r}: {NAMING}; rename it")
+    problems.raise_if_any("configuration")
 
 
 def _check(

@@ -28,10 +28,29 @@ MERGE = f"{TAG}merge"
 NO_KEYS = {"null": "null", "bool": "a truth", "int": "a number", "float": "a number"}
 
 
+class _Refused(Exception):  # noqa: N818
+    """The file is no configuration: where in it, and why."""
+
+    def __init__(self, line: int | None, kind: str, message: str) -> None:
+        self.line, self.kind, self.message = line, kind, message
+
+
 class _Loader(_BASE):  # type: ignore[misc]
     """A loader that knows the plain words of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, _: object) -> None:
+        """Stop at what nests so deep that composing it would end the interpreter."""
+        self._depth += 1
+        if parent is not None and self._depth > DEEPEST:
+            line = parent.start_mark.line + 1
+            raise _Refused(line, "file", f"nests deeper than {DEEPEST}")
+
+    def ascend_resolver(self) -> None:
+        """Return from a node."""
+        self._depth -= 1
 
 
 for _kind, _pattern, _first in (
@@ -70,13 +89,6 @@ SCALARS: dict[str, Callable[[str], Any]] = {
     f"{TAG}float": _float,
     f"{TAG}str": str,
 }
-
-
-class _Refused(Exception):  # noqa: N818
-    """The file is no configuration: where in it, and why."""
-
-    def __init__(self, line: int | None, kind: str, message: str) -> None:
-        self.line, self.kind, self.message = line, kind, message
 
 
 def read_document(path: Path, problems: Problems) -> Document:
@@ -130,8 +142,6 @@ def _composed(text: str) -> yaml.MappingNode | None:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or str(error)
         raise _Refused(line, "syntax", f"not readable as YAML: {problem}") from None
-    except RecursionError:
-        raise _Refused(1, "syntax", f"nests deeper than {DEEPEST}") from None
     finally:
         loader.dispose()
     if node is None or isinstance(node, yaml.MappingNode):
@@ -232,7 +242,7 @@ class _Values:
             message = f"more than {MOST_VALUES} values, anchors counted at each use"
             raise _Refused(line, "file", message)
         if len(path) > DEEPEST:
-            message = f"nests deeper than {DEEPEST}, or an anchor stands in itself"
+            message = f"nests deeper than {DEEPEST}: an anchor stands in itself"
             raise _Refused(line, "file", message)
 
     def _note(self, node: yaml.Node, path: KeyPath, message: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safegrid.config.documents import Problems
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.cost.estimate import estimate
 from safegrid.cost.jobs import KINDS
 from safegrid.cost.printing import facts, text
@@ -19,6 +20,7 @@ CONFIG = Path("config")
 def print_plan(
     study: str,
     gpu: str,
+    sources_dir: str | None = None,
     price: str | None = None,
     mfu: str | None = None,
     out: Path | None = None,
@@ -28,6 +30,7 @@ def print_plan(
     Args:
         study: a file of config/studies.
         gpu: a name of config/gpus.yaml, or what drivers or SLURM call it.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
         price: of a GPU-hour, in the user's own currency.
         mfu: shares of the limit by kind, as `train=0.4,generate=0.6`.
         out: JSON of the same, if asked for.
@@ -50,7 +53,7 @@ def print_plan(
     given = {} if mfu is None else read_shares(mfu, problems)
     problems.raise_if_any("plan")
     assert known is not None, "an unknown GPU was raised"
-    asked = Study(load_config(CONFIG, study))
+    asked = Study(load_config(CONFIG, study), own_folder(sources_dir, CONFIG))
     plan = estimate(asked, assumed, gpus, known, cost, given)
     print(text(plan, assumed, asked.config.study.engine.dtype))
     if out is not None:

@@ -8,6 +8,7 @@ import httpx2
 from huggingface_hub.constants import ENDPOINT
 
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.doctor.findings import Finding, fail, ok
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
@@ -21,7 +22,8 @@ def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Findi
     Raises:
         ConfigError: the study is not valid.
     """
-    items = Upstreams(Study(load_config(config, study)), sources_dir).fetched
+    folder = own_folder(sources_dir, config)
+    items = Upstreams(Study(load_config(config, study)), folder).fetched
     hosts = {host for item in items if (host := _host(item)) and not _is_there(item)}
     if not hosts:
         yield ok("hub", f"study {study} has nothing to fetch over the network")

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
+from safegrid.config.options import read_options
 from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
 from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
 from safegrid.doctor.plan import Demand, planned
@@ -46,15 +45,10 @@ def doctor(
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
-    name = study or _default_study()
+    name = study or read_options(CONFIG).study
     failed = report(_checks(profile, name, sources_dir, None if no_probe else patience))
     print(f"{failed} failed" if failed else "nothing failed")
     return 1 if failed else 0
-
-
-def _default_study() -> str:
-    text = (CONFIG / "config.yaml").read_text(encoding="utf-8")
-    return str(yaml.safe_load(text)["study"])
 
 
 def _checks(

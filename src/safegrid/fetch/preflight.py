@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.consent import REMOTE_CODE
 from safegrid.errors import SourceError
 from safegrid.fetch.download import SPARE_BYTES
@@ -36,7 +37,8 @@ def preflight(
         ConfigError: the study is not valid.
         SourceError: something cannot be had: every reason, a line each.
     """
-    upstreams = Upstreams(Study(load_config(config, study)), sources_dir)
+    folder = own_folder(sources_dir, config)
+    upstreams = Upstreams(Study(load_config(config, study)), folder)
     lines = [_look(upstreams, item) for item in upstreams.items]
     if not lines:
         print(f"study {study}: nothing comes from upstream")
