@@ -19,7 +19,7 @@ from safegrid.config.documents import Document, KeyPath, Problems
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_BYTES = 2**22
 # Values of a file, those of an anchor as often as it is named, and how deep they nest.
-MOST_VALUES = 200_000
+MOST_VALUES = 50_000
 DEEPEST = 50
 # What no name, path or prompt can hold. Escapes may write it in double quotes.
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
