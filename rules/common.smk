@@ -20,7 +20,7 @@ from safegrid import endpoints, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.load import load_config
-from safegrid.config.options import check_options
+from safegrid.config.options import check_file, check_options
 from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError
 from safegrid.runs import HOME, announce
@@ -30,6 +30,15 @@ from safegrid.grid import one_of
 from safegrid.study import Study
 from safegrid.upstreams import Upstreams
 from safegrid.wildcards import of, of_cell, of_model, of_study
+
+try:
+    check_file(BASEDIR / "config")
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: f"{BASEDIR}/config/config.yaml"
+
 
 try:
     GIVEN = check_options(config, [*OPTIONS, FORCE], BASEDIR / "config")

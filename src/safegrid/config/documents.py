@@ -47,6 +47,8 @@ class Document:
 
     def where(self, key: KeyPath) -> str:
         """Return `file:line` of a key, or of its nearest parent in this file."""
+        if not self.lines:
+            return str(self.path)
         while key and key not in self.lines:
             key = key[:-1]
         return f"{self.path}:{self.lines.get(key, 1)}"

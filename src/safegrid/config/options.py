@@ -33,10 +33,18 @@ def read_options(root: Path) -> Options:
     """
     problems = Problems()
     document = read_document(root / FILE, problems)
-    options = validate(Options, document.data, document, (), problems)
+    return _options(document.data, document, problems)
+
+
+def check_file(root: Path) -> None:
+    """Check that config.yaml can be read: better told than by Snakemake, and wholly.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    read_document(root / FILE, problems)
     problems.raise_if_any("configuration")
-    assert isinstance(options, Options), "what does not validate was raised"
-    return options
 
 
 def check_options(given: Mapping[str, Any], more: Iterable[str], root: Path) -> Options:
@@ -45,24 +53,18 @@ def check_options(given: Mapping[str, Any], more: Iterable[str], root: Path) -> 
     Args:
         given: all of them.
         more: options that others read.
-        root: the folder of config.yaml. Keys that stand twice there, and other faults
-            of the file that Snakemake passes over, are told too.
+        root: the folder of config.yaml.
 
     Raises:
         ConfigError: one message with every problem.
     """
     problems = Problems()
-    read_document(root / FILE, problems)
     known = {*Options.model_fields, *more}
     place = Document(Path(f"{root / FILE} or --config"))
     for name in given:
         if name not in known:
             problems.unknown(str(place.path), str(name), name, "key", known)
-    own = {key: given[key] for key in Options.model_fields if key in given}
-    options = validate(Options, own, place, (), problems)
-    problems.raise_if_any("configuration")
-    assert isinstance(options, Options), "what does not validate was raised"
-    return options
+    return _options(given, place, problems)
 
 
 def own_folder(given: str | None, root: Path) -> str | None:
@@ -72,3 +74,13 @@ def own_folder(given: str | None, root: Path) -> str | None:
         ConfigError: config.yaml is not valid.
     """
     return given if given is not None else read_options(root).sources_dir
+
+
+def _options(
+    given: Mapping[str, Any], document: Document, problems: Problems
+) -> Options:
+    own = {key: given[key] for key in Options.model_fields if key in given}
+    options = validate(Options, own, document, (), problems)
+    problems.raise_if_any("configuration")
+    assert isinstance(options, Options), "what does not validate was raised"
+    return options

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from safegrid.config.load import load_config
-from safegrid.config.options import check_options, own_folder, read_options
+from safegrid.config.options import check_file, check_options, own_folder, read_options
 from safegrid.errors import ConfigError
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -51,9 +51,10 @@ def test_options_that_cannot_be_meant_are_refused_before_any_job(root, given, to
 
 
 def test_a_file_that_snakemake_takes_may_be_refused_all_the_same(root):
+    check_file(root)
     (root / "config.yaml").write_text("study: tiny\nstudy: mini\n")
     with pytest.raises(ConfigError, match=r"config\.yaml:2: study: stands twice"):
-        check_options({"study": "mini"}, [], root)
+        check_file(root)
 
 
 @pytest.mark.parametrize("name", ["x;touch F", "-x", "a b", "$(id)", "x" * 101])
