@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.json_text import JsonText, parse, without_halves
+from safegrid.json_text import JsonText, names_halves, parse, without_halves
 from safegrid.problems import Problems, describe
 from safegrid.text_files import (
     CR_ALONE,
@@ -55,14 +55,15 @@ def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
             return
         for number, raw in enumerate(stream, start=1):
             try:
-                values = parse(decode(raw))
+                text = decode(raw)
+                values = parse(text)
             except NotTextError as error:
                 problems.add(number, str(error))
             except ValueError as error:
                 cut = b"\r" in raw.strip()
                 problems.add(number, CR_ALONE if cut else _json_reason(error))
             else:
-                yield from _object(number, values, problems)
+                yield from _object(number, values, names_halves(text), problems)
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
@@ -74,26 +75,34 @@ def read_json(path: Path, problems: Problems) -> Iterator[Row]:
     text = _text(path, problems)
     if text is None:
         return
-    reader = JsonText(text)
+    reader, halves = JsonText(text), names_halves(text)
     if reader.at("{"):
-        yield from _from_columns(read_lists(path, problems), problems)
+        for line, values in _from_columns(read_lists(path, problems), problems):
+            yield from _object(line, values, halves, problems)
         return
     try:
         if not reader.at("["):
             problems.add(1, "the file is not a list [...] of objects, nor one of lists")
             return
         for line, values in reader.items():
-            yield from _object(line, values, problems)
+            yield from _object(line, values, halves, problems)
         reader.end()
     except ValueError as error:
         problems.add(reader.line_of(error), _json_reason(error))
 
 
-def _object(line: int, values: Any, problems: Problems) -> Iterator[Row]:
-    """Give a JSON value as a row, if it is one that a table can hold."""
+def _object(line: int, values: Any, halves: bool, problems: Problems) -> Iterator[Row]:
+    """Give a JSON value as a row, if it is one that a table can hold.
+
+    Args:
+        line: where it starts.
+        values: the value.
+        halves: its text names halves of surrogate pairs, which costs a closer look.
+        problems: of the file.
+    """
     if not isinstance(values, dict):
         problems.add(line, f"not an object {{...}}: {type_name(values)}")
-    elif without_halves(values) != values:
+    elif halves and without_halves(values) != values:
         problems.add(line, HALF)
     else:
         yield Row(line, values)
@@ -122,7 +131,10 @@ def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]
     reader = JsonText(text)
     try:
         if reader.at("{"):
-            return {n: list(_items(n, reader, problems)) for n in reader.fields()}
+            halves = names_halves(text)
+            return {
+                n: list(_items(n, reader, halves, problems)) for n in reader.fields()
+            }
         problems.add(1, "the file is not an object {...} of lists")
     except ValueError as error:
         problems.add(reader.line_of(error), _json_reason(error))
@@ -130,10 +142,10 @@ def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]
 
 
 def _items(
-    name: str, reader: JsonText, problems: Problems
+    name: str, reader: JsonText, halves: bool, problems: Problems
 ) -> Iterator[tuple[int, Any]]:
     for line, value in reader.items():
-        mended = without_halves(value)
+        mended = without_halves(value) if halves else value
         if mended != value:
             problems.add(line, f"an item of field {describe(name)} {HALF}")
         yield line, mended

@@ -5,6 +5,7 @@ object are refused: Python reads the first, and takes the last value of the seco
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,14 @@ def without_halves(value: Any) -> Any:
     JSON can name a half alone, as in "\ud83d". It is no character: no file holds it.
     """
     return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
+def names_halves(text: str) -> bool:
+    """Say whether a JSON text names a half of a surrogate pair, or both of a whole one.
+
+    Only such a text can have a value with a half that is alone.
+    """
+    return _HALF.search(text) is not None
 
 
 class JsonText:
@@ -135,5 +144,6 @@ def _twice(name: str) -> str:
     return f"field {describe(name)} stands twice in one object; remove one of the two"
 
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 TOO_DEEP = "not readable as JSON: nested too deeply"
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

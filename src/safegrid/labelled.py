@@ -139,7 +139,7 @@ def _read(
     problems = Problems(path)
     ids = Unique("id", problems)
     rows: list[Row] = []
-    for line, values in read_rows(path, fields, problems, optional=OPTIONAL):
+    for line, values in read_rows(path, fields, problems, optional=("id", *OPTIONAL)):
         row = _reason(values) or make(values)
         if isinstance(row, str):
             problems.add(line, row)

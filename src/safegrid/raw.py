@@ -150,15 +150,15 @@ def _misnamed(
     present: Collection[str], fields: Iterable[str], optional: Iterable[str]
 ) -> str | None:
     """Say which fields a row lacks, and which are ours but for case and blanks."""
-    known = {_folded(name): name for name in (*fields, *optional)}
-    meant = {name: known.get(_folded(name), name) for name in present}
-    # Two of a name that differ by case alone are two fields, if one of them is ours.
-    renamed = {n: ours for n, ours in meant.items() if ours not in present}
+    lost = {_folded(n): n for n in (*fields, *optional) if n not in present}
+    if not lost:
+        return None
+    renamed = {n: lost[_folded(n)] for n in present if _folded(n) in lost}
     missing = [n for n in fields if n not in present and n not in renamed.values()]
     reasons = []
     if missing:
-        lost, there = map(_listed, (map(repr, missing), map(describe, present)))
-        reasons = [f"missing fields {lost}; the row has {there or 'none'}"]
+        wanted, there = map(_listed, (map(repr, missing), map(describe, present)))
+        reasons = [f"missing fields {wanted}; the row has {there or 'none'}"]
     reasons += [
         f"field {name!a}: did you mean {ours!r}? Rename it"
         for name, ours in renamed.items()
