@@ -10,6 +10,7 @@ from safegrid.closure import PACKAGE, ROOT, closure, imports_of
 LEVELS = {
     1: {"errors", "logs", "stages", "config", "methods", "closure", "consent"},
     2: {
+        "adapters",
         "artifacts",
         "buckets",
         "chat_templates",
@@ -28,6 +29,7 @@ LEVELS = {
         "openers",
         "plans",
         "prefills",
+        "pretrained",
         "problems",
         "questions",
         "processes",
@@ -47,6 +49,7 @@ LEVELS = {
         "trainings",
         "triggers",
         "upstreams",
+        "vocabulary",
         "wildcards",
     },
     3: {
