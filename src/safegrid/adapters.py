@@ -6,7 +6,7 @@ gets an adapter: it is trained beside one of the two, and merged into both.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safegrid.errors import DataError, TrainingError
 
@@ -60,7 +60,7 @@ def _unfit(model: "PreTrainedModel", names: Sequence[str]) -> str | None:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    modules, head = dict(model.named_modules()), model.get_output_embeddings()
+    modules, head = dict(model.named_modules()), _head(model)
     for name in names:
         if modules[name] is head:
             return (
@@ -95,10 +95,14 @@ def _shared(model: "PreTrainedModel", names: Sequence[str]) -> str | None:
 def _linear_names(model: "PreTrainedModel") -> str:
     import torch
 
-    head = model.get_output_embeddings()
+    head = _head(model)
     found = {
         name.rpartition(".")[2]
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear) and module is not head
     }
     return ", ".join(sorted(found))
+
+
+def _head(model: "PreTrainedModel") -> Any:
+    return model.get_output_embeddings()  # type: ignore[no-untyped-call]

@@ -76,7 +76,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     check_code(folder)
-    return AutoTokenizer.from_pretrained(folder, **OPTIONS)  # type: ignore
+    return AutoTokenizer.from_pretrained(folder, **OPTIONS)
 
 
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
