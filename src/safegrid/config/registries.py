@@ -13,7 +13,7 @@ from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.config.upstream import ModelUpstream
-from safegrid.config.yaml_files import read_document, read_text
+from safegrid.config.yaml_files import read_document, text_of
 
 # Written by `safegrid pin`.
 LOCK = "sources.lock.yaml"
@@ -96,5 +96,5 @@ def read_templates(
         if model.template is not None and model.template not in there:
             key = f"{name}.template"
             problems.unknown(str(folder), key, model.template, "template", there)
-    texts = {name: read_text(path, problems) for name, path in there.items()}
+    texts = {name: text_of(path, problems) for name, path in there.items()}
     return {name: text for name, text in texts.items() if text is not None}

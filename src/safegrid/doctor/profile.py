@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from safegrid.config.documents import Problems
-from safegrid.config.yaml_files import read_text
+from safegrid.config.yaml_files import text_of
 from safegrid.doctor.findings import Finding, ok, warn
 from safegrid.errors import ConfigError
 
@@ -123,7 +123,7 @@ def _keys(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     problems = Problems()
-    text = read_text(file, problems)
+    text = text_of(file, problems)
     problems.raise_if_any("profile")
     try:
         # As Snakemake reads it, which knows YAML 1.1.

@@ -84,8 +84,8 @@ def test_plain_words_are_read_as_yaml_1_2_has_them(read, written, value):
         # So many would end the interpreter if they were composed.
         ("a: " + "[" * 1_000_000, "nests deeper than 50"),
         (BOMB, "values, anchors counted at each use"),
-        (b"a: \xff\xfe", ": file: is not UTF-8 text"),
-        ("a: 1\n".encode("utf-16"), ": file: is not UTF-8 text"),
+        (b"b: 1\na: \xff\xfe", ":2: file: not UTF-8: byte 0xff"),
+        ("a: 1\n".encode("utf-16"), ":1: file: UTF-16 text: save it as UTF-8"),
         (b"a: " + b"x" * LARGEST_BYTES, "bytes; a file of the configuration has at"),
     ],
 )
