@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from safegrid.config.documents import Document, KeyPath, Problems
-from safegrid.text_files import NotTextError, decode
+from safegrid.text_files import NotTextError, decode, with_lf
 
 # The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -119,7 +119,7 @@ def text_of(path: Path, problems: Problems) -> str | None:
         if size > LARGEST_BYTES:
             limit = f"a file of the configuration has at most {LARGEST_BYTES}"
             raise _Refused(None, "file", f"has {size} bytes; {limit}")
-        return decode(path.read_bytes())
+        return with_lf(decode(path.read_bytes()))
     except _Refused as refused:
         problems.add(str(path), refused.kind, refused.message)
     except FileNotFoundError:
