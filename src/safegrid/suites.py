@@ -22,5 +22,5 @@ def refused(study: Study) -> str:
     listed = ",".join(dict.fromkeys(names))
     return (
         f"scoring {listed} runs Python code that models wrote: its jobs will refuse"
-        f" unless {RUN_CODE}={listed} is set"
+        f" unless {RUN_CODE}={listed} is set, and say whether a sandbox works there"
     )

@@ -13,6 +13,7 @@ from lm_eval.evaluator import evaluate
 
 from safegrid.artifacts import manifest, read_json, write_json
 from safegrid.capability.client import EngineModel
+from safegrid.capability.programs import recorded
 from safegrid.capability.results import suite_results
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
@@ -89,6 +90,7 @@ def capability(
         engine=client.identity._asdict(),
         rows=sum(task["n"] for task in found["tasks"].values()),
         dropped=left_out,
+        **recorded(loaded["tasks"]),
     )
     keep(out, _record(client, chain[0], facts["rows"]))
     write_json(out, {"manifest": facts, "suite": suite, "templated": True, **found})
