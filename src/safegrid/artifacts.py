@@ -101,7 +101,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
         DataError: not parquet, or its columns are not those of the record type.
     """
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as parquet: {error}") from error
     check_columns(path, frame.columns, schema)

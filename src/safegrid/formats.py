@@ -131,7 +131,7 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
 def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a table; a row's line is its number, counted from 1."""
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
     except pl.exceptions.PolarsError as error:
         problems.add(1, f"not readable as parquet: {error}")
         return
