@@ -19,6 +19,7 @@ from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.checkpoints import weights_hash
 from safegrid.config import EngineSpec
+from safegrid.engine.calls import MOST_ROWS
 from safegrid.engine.client import Engine
 from safegrid.engine.lease import lease
 from safegrid.errors import EngineError
@@ -61,7 +62,7 @@ def capability(
         lease(engine, chain, "causal") as client,
     ):
         context = _context(client, chain[0])
-        model = EngineModel(client, tokenizer, context, engine.chunk)
+        model = EngineModel(client, tokenizer, context, min(engine.chunk, MOST_ROWS))
         left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
