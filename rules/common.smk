@@ -22,7 +22,8 @@ from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import check_paths
 from safegrid.runs import HOME, announce
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
@@ -32,6 +33,7 @@ from safegrid.upstreams import Upstreams
 from safegrid.wildcards import of, of_cell, of_model, of_study
 
 try:
+    check_paths({BASEDIR, Path.cwd()})
     known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
@@ -41,7 +43,7 @@ try:
     UNCHECKED = workflow.is_main_process and check_fit(
         STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
     )
-except ConfigError as error:
+except SafegridError as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs find the package from any working directory, and know whose run they are.
