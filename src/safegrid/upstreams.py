@@ -4,6 +4,7 @@ Like `safegrid.study` it is asked while planning: nothing here touches the netwo
 of the disk only whether a mirror holds a file.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,21 @@ FOLDERS: dict[Kind, str] = {
     "base": "results/bases",
     "judge": "results/judges",
 }
+
+
+def check_folder(sources_dir: object) -> None:
+    """Refuse a folder of the user's that Snakemake would take for something else.
+
+    Raises:
+        ConfigError: it is no text once it was read as YAML, or will not be the same.
+    """
+    plain = isinstance(sources_dir, str) and not re.search(r"[{}\n]|\s#", sources_dir)
+    if sources_dir is not None and not plain:
+        raise ConfigError(
+            f"sources_dir: Snakemake takes {sources_dir!r} for no folder, as it reads"
+            " it as YAML (a number, `: `, ` #`) and braces as wildcards; give the"
+            " folder another name, or a link to it that has one"
+        )
 
 
 @dataclass(frozen=True)
@@ -72,8 +88,10 @@ class Upstreams:
         """Look at what a study uses.
 
         Raises:
-            ConfigError: something lies below `sources_dir`, which was not given.
+            ConfigError: something lies below `sources_dir`, which was not given, or
+                is no folder to Snakemake.
         """
+        check_folder(sources_dir)
         self._study = study
         self._sources_dir = sources_dir
         homeless = [i.name for i in self.items if i.entry.path]

@@ -11,6 +11,7 @@ from pathlib import Path
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.runs import RUN, write_owner
+from safegrid.upstreams import check_folder
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
@@ -34,10 +35,11 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
 
     Raises:
         SafegridError: the folder is locked by a run that may still be at work, or
-            nothing can be written there.
+            nothing can be written there; or `sources_dir` is no folder to Snakemake.
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
+    check_folder(sources_dir)
     command = _command(study, cores, sources_dir)
     if clear_crashed_run():
         _snakemake(command, ["--unlock", "--quiet"])

@@ -12,7 +12,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.errors import ConfigError
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams
+from safegrid.upstreams import Upstreams, check_folder
 
 ROOT = Path(__file__).parents[3] / "config"
 TERMS = {"licence": "MIT", "content": "rows"}
@@ -152,6 +152,13 @@ def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
         "results/raw/far/p.jsonl",
     ]
     assert items["base", "far-base"].targets == ["results/bases/far-base"]
+
+
+@pytest.mark.parametrize("given", [2024, {"a": "b"}, "a {x}", "a #3", ["v2"]])
+def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given):
+    with pytest.raises(ConfigError, match="takes .* for no folder"):
+        upstreams(far, given)
+    check_folder('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
 
 
 def test_what_is_unpinned_is_one_warning_with_the_command(far):
