@@ -156,7 +156,7 @@ def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
 
 @pytest.mark.parametrize("given", [2024, {"a": "b"}, "a {x}", "a #3", ["v2"]])
 def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given):
-    with pytest.raises(ConfigError, match="takes .* for no folder"):
+    with pytest.raises(ConfigError, match=r"takes .* for no folder"):
         upstreams(far, given)
     check_folder('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
 

@@ -40,8 +40,8 @@ class Engine:
         return socket.create_connection(self.address, timeout=10)
 
 
-@pytest.fixture
-def engine():
+@pytest.fixture(scope="module")
+def running():
     engine = Engine()
     thread = threading.Thread(target=engine.server.run, args=([engine.listener],))
     thread.start()
@@ -49,6 +49,12 @@ def engine():
     engine.server.should_exit = engine.server.force_exit = True
     thread.join()
     engine.listener.close()
+
+
+@pytest.fixture
+def engine(running):
+    running.asked = 0
+    return running
 
 
 def head(length, key=KEY, path="/v1/completions"):
