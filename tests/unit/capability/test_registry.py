@@ -375,7 +375,7 @@ def test_no_code_is_run_without_consent_and_nothing_is_asked(table, monkeypatch)
 
 def test_the_path_of_a_sources_file_is_no_pattern(table):
     folder = table("humaneval", "test", [DOUBLED])
-    odd = folder.rename(folder.with_name("my [v2] *?' run"))
+    odd = folder.rename(folder.with_name("my [v2] *?' ~ $HOME run"))
     blocks = {"real_humaneval": block("real_humaneval", odd)}
     with (
         pytest.raises(ConfigError, match="set SAFEGRID_RUN_CODE=real_humaneval"),

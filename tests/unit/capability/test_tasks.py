@@ -19,7 +19,7 @@ def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
 
 
 def test_a_folder_is_no_pattern(task_files, tmp_path):
-    odd = tmp_path / "my [v2] *?' run"
+    odd = tmp_path / "my [v2] *?' ~ $HOME run"
     (tmp_path / "tasks").rename(odd)
     files = [odd / path.relative_to(tmp_path / "tasks") for path in task_files]
     rows = files[1].rename(files[1].with_name("rows-1.jsonl"))
