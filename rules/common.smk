@@ -16,13 +16,13 @@ sys.path.insert(0, str(BASEDIR / "src"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import endpoints, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError
+from safegrid.prerequisites import is_file_there, prerequisites, unmet
 from safegrid.runs import HOME, announce
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
@@ -60,12 +60,11 @@ IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 if workflow.storage_settings.default_storage_provider == "s3":
     look_again_for_folders()
 
-if workflow.is_main_process and UPSTREAMS.unpinned():
-    logger.warning(UPSTREAMS.unpinned())
-if workflow.is_main_process and suites.refused(STUDY):
-    logger.warning(suites.refused(STUDY))
-if workflow.is_main_process and endpoints.unset(STUDY):
-    logger.warning(endpoints.unset(STUDY))
+# A bucket is not looked into for this; its runs are told when they start.
+if workflow.is_main_process and not IN_BUCKET:
+    NEEDED = prerequisites(STUDY, UPSTREAMS, os.environ, is_file_there)
+    if told := unmet(STUDY.name, NEEDED):
+        logger.warning(told)
 if UNCHECKED:
     logger.warning(UNCHECKED)
 

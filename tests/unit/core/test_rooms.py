@@ -17,7 +17,6 @@ LEVELS = {
         "control_tokens",
         "cost",
         "devices",
-        "endpoints",
         "faults",
         "files",
         "formats",
@@ -28,6 +27,7 @@ LEVELS = {
         "openers",
         "plans",
         "prefills",
+        "prerequisites",
         "problems",
         "questions",
         "processes",
@@ -41,7 +41,6 @@ LEVELS = {
         "stale",
         "streams",
         "study",
-        "suites",
         "templates",
         "tokenizer_files",
         "trainings",
@@ -115,7 +114,7 @@ def imported_by(statement):
 
 def test_planning_imports_nothing_heavy():
     planning = (
-        "import safegrid.study, safegrid.upstreams, safegrid.config.load,"
+        "import safegrid.study, safegrid.prerequisites, safegrid.config.load,"
         " safegrid.runs, safegrid.closure, safegrid.cost.requested"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
