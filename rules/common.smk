@@ -65,6 +65,8 @@ if workflow.is_main_process and not IN_BUCKET:
     NEEDED = prerequisites(STUDY, UPSTREAMS, os.environ, is_file_there)
     if told := unmet(STUDY.name, NEEDED):
         logger.warning(told)
+if UPSTREAMS.homeless():
+    raise WorkflowError(UPSTREAMS.homeless())
 if UNCHECKED:
     logger.warning(UNCHECKED)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
 from safegrid.config.study import JudgeEntry
 from safegrid.config.upstream import ModelUpstream, Upstream
-from safegrid.errors import ConfigError
 from safegrid.study import Study
 
 # The folder of each kind's results.
@@ -95,6 +94,16 @@ class Upstreams:
         ]
         return [item for item in found if item.entry.world is None]
 
+    def homeless(self) -> str | None:
+        """Say what lies below `sources_dir` if that was not given, or None."""
+        names = [item.name for item in self.items if item.entry.path]
+        if self.sources_dir or not names:
+            return None
+        return (
+            f"study {self._study.name!r} takes {', '.join(names)} from a folder of"
+            " yours: say which, with --config sources_dir=FOLDER"
+        )
+
     @property
     def fetched(self) -> list[Item]:
         """The items that a rule fetches."""
@@ -138,17 +147,10 @@ class Upstreams:
 
         A folder of theirs must hold it, a mirror may, and stands in for nothing but
         pinned bytes.
-
-        Raises:
-            ConfigError: it lies below `sources_dir`, which was not given.
         """
         item = self._fetched(kind, name)
         if item.entry.path is not None:
-            if not self.sources_dir:
-                raise ConfigError(
-                    f"{kind} {name} comes from a folder of yours: say which, with"
-                    " --config sources_dir=FOLDER"
-                )
+            assert self.sources_dir, "a run without it has ended (see `homeless`)"
             return [str(Path(self.sources_dir, item.entry.path, file or ""))]
         if None in (item.entry.mirror, item.pin, self.sources_dir, file):
             return []

@@ -85,7 +85,7 @@ def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
     safegrid = ["python", "-m", "safegrid"]
     tree.call(*safegrid, "pin", "--names", "far-base", "far-rows")
     listed = tree.call(*safegrid, "preflight", "--study", "far")
-    assert "hub o/rows, gated: your token opens it" in listed
+    assert "hub o/rows, gated, to be fetched, and open to you" in listed
     hub.asked.clear()
     done = snakemake(tree, "--", *TARGETS)
     assert done.returncode == 0, done.stdout

@@ -81,7 +81,7 @@ def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequi
         if told.get(one.name) is not None:
             yield replace(one, state="missing", remedy=str(told[one.name]))
         elif one.name in items and items[one.name].entry.gated:
-            yield replace(one, says=f"{one.says}; your token opens it")
+            yield replace(one, says=f"{one.says}, and open to you")
         else:
             yield one
 

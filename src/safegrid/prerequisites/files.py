@@ -67,9 +67,9 @@ def _own_files(upstreams: Upstreams, item: Item) -> list[list[str]]:
 def _own(upstreams: Upstreams, item: Item, wanted: bool) -> Prerequisite:
     folder = str(item.entry.path or item.entry.mirror)
     says, remedy = f"{folder} in a folder of yours", ""
-    if upstreams.sources_dir is not None:
+    if upstreams.sources_dir:
         says = str(Path(upstreams.sources_dir, folder))
-    if wanted and upstreams.sources_dir is None:
+    if wanted and not upstreams.sources_dir:
         remedy = "Say which, with --config sources_dir=FOLDER (make: SOURCES_DIR)"
     elif wanted:
         paths = [path for found in _own_files(upstreams, item) for path in found]

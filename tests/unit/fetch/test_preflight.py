@@ -93,7 +93,7 @@ def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
     assert head == "study far needs from outside:"
     known = {" ".join(line.split()[2:4]).rstrip(":"): line for line in lines}
     assert "5.0 kB, CC-BY-NC-4.0, hub owner/base, to be" in known["base base"]
-    assert "gated, to be fetched; your token opens it" in known["judge guard"]
+    assert "gated, to be fetched, and open to you" in known["judge guard"]
     assert "4.0 kB" in known["source rows"]
     assert "3 bytes, CC-BY-NC-4.0, 127.0.0.1" in known["source web"]
     assert known["source hand"].startswith("  met ")
