@@ -7,7 +7,7 @@ from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.prerequisites import refusal
 from safegrid.runs import record_owner
-from safegrid.workflow.preflight import preflight
+from safegrid.prerequisites.preflight import preflight
 
 
 def check_places():

@@ -11,11 +11,11 @@ from pathlib import Path
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.plans import parse_plan
+from safegrid.prerequisites.preflight import preflight
 from safegrid.runs import RUN, write_owner
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
-from safegrid.workflow.preflight import preflight
 
 # The rules that use the network.
 FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
