@@ -23,7 +23,7 @@ from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError
 from safegrid.prerequisites import is_file_there, prerequisites, unmet
-from safegrid.runs import HOME, announce
+from safegrid.runs import HOME, RUN, announce
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import one_of
@@ -44,6 +44,8 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+# Neither by `safegrid study`, which has listed what is needed, nor by a job.
+BY_HAND = workflow.is_main_process and RUN not in os.environ
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
@@ -61,7 +63,7 @@ if workflow.storage_settings.default_storage_provider == "s3":
     look_again_for_folders()
 
 # A bucket is not looked into for this; its runs are told when they start.
-if workflow.is_main_process and not IN_BUCKET:
+if BY_HAND and not IN_BUCKET:
     NEEDED = prerequisites(STUDY, UPSTREAMS, os.environ, is_file_there)
     if told := unmet(STUDY.name, NEEDED):
         logger.warning(told)
