@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from safegrid.config.load import load_config
-from safegrid.errors import SourceError
+from safegrid.errors import DataError, SourceError
 from safegrid.prerequisites import (
     Prerequisite,
     is_file_there,
@@ -19,6 +19,7 @@ from safegrid.prerequisites import (
 )
 from safegrid.prerequisites.files import name_of
 from safegrid.prerequisites.prerequisite import in_units
+from safegrid.pretrained import check_code
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
 
@@ -48,10 +49,12 @@ def preflight(
     """
     asked = Study(load_config(config, study))
     upstreams = Upstreams(asked, sources_dir)
-    found = prerequisites(asked, upstreams, os.environ, _is_there(planned))
+    is_there = _is_there(planned)
+    found = prerequisites(asked, upstreams, os.environ, is_there)
     if not found:
         print(f"study {study}: needs nothing from outside")
         return
+    found = list(_own_models(found, upstreams, is_there))
     found = [*_asked(found, upstreams), *_disk(found, upstreams)]
     rest = [one for one in found if one.state != "missing"]
     print(f"study {study} needs from outside:\n{listed(rest) or '  see below'}")
@@ -65,6 +68,27 @@ def _is_there(planned: Path | None) -> Callable[[str], bool]:
         return is_file_there
     made = frozenset(planned.read_text(encoding="utf-8").splitlines())
     return lambda file: file not in made
+
+
+def _own_models(
+    found: list[Prerequisite], upstreams: Upstreams, is_there: Callable[[str], bool]
+) -> Iterator[Prerequisite]:
+    """Look into the user's folders of models that only their own code would load."""
+    folders = {
+        name_of(item): Path(upstreams.local(item.kind, item.name)[0])
+        for item in upstreams.fetched
+        if item.kind != "source"
+        and item.entry.path is not None
+        and upstreams.sources_dir
+        and not all(map(is_there, item.targets))
+    }
+    for one in found:
+        try:
+            if one.state == "met" and one.name in folders:
+                check_code(folders[one.name])
+            yield one
+        except DataError as error:
+            yield replace(one, state="missing", remedy=str(error))
 
 
 def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]:

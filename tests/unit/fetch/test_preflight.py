@@ -150,6 +150,21 @@ def test_a_run_is_told_of_what_its_own_jobs_need(config, hub, capsys):
         preflight("far", planned=planned)
 
 
+@pytest.mark.slow
+def test_a_folder_whose_model_needs_code_is_missing(config, hub):
+    put_the_users_files()
+    pin(["guard", "rows", "web"])
+    add("bases", own={"path": "model"})
+    study = Path("config/studies/far.yaml")
+    study.write_text(study.read_text().replace("- base", "- own"))
+    folder = Path("own/model")
+    folder.mkdir()
+    settings = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
+    (folder / "config.json").write_bytes(settings)
+    with pytest.raises(SourceError, match=r"base own: .* needs Python code of its own"):
+        preflight("far", sources_dir="own")
+
+
 def test_a_disk_that_is_too_small_is_missing(config, hub, monkeypatch):
     put_the_users_files()
     pin(["base", "guard", "rows", "web"])
