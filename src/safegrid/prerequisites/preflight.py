@@ -7,6 +7,7 @@ and obeys a switch that this process may have set for its jobs.
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,16 +29,15 @@ def preflight(
         capture: keep what it says instead of printing it.
     """
     command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
-    command += ["--planned", "/dev/stdin", "--config", str(config)]
+    command += ["--config", str(config)]
     if sources_dir:
         command += ["--sources-dir", sources_dir]
     # As the jobs that fetch do it.
     online = {**os.environ, "HF_HUB_OFFLINE": "0"}
-    return subprocess.run(
-        command,
-        input="\n".join(planned),
-        env=online,
-        capture_output=capture,
-        text=True,
-        check=False,
-    )
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as stream:
+        stream.write("\n".join(planned))
+        stream.flush()
+        command += ["--planned", stream.name]
+        return subprocess.run(
+            command, env=online, capture_output=capture, text=True, check=False
+        )
