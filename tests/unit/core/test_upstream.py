@@ -161,17 +161,22 @@ def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given)
     check_folder('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
 
 
-def test_what_is_unpinned_is_one_warning_with_the_command(far):
-    text = upstreams(far).unpinned()
-    assert text.endswith("safegrid pin --names far-base far-guard far")
-    assert "\n" not in text
+def unpinned(found):
+    return [item.name for item in found.items if item.unpinned]
 
 
-def test_studies_of_worlds_have_nothing_to_warn_of():
+def test_studies_of_worlds_have_nothing_to_fetch():
     for name in ("tiny", "mini"):
-        found = Upstreams(Study(load_config(ROOT, name)), None)
-        assert found.unpinned() is None
-        assert found.items == []
+        assert Upstreams(Study(load_config(ROOT, name)), None).items == []
+
+
+def test_an_item_says_which_keys_ask_for_it(far):
+    asked = {item.name: item.asked_by for item in upstreams(far).items}
+    assert asked == {
+        "far-base": ("bases",),
+        "far-guard": ("benchmarks.attacks.judges",),
+        "far": ("benchmarks.attacks.prompts",),
+    }
 
 
 def test_a_pin_counts_for_its_place_and_its_files(far):
@@ -182,10 +187,10 @@ def test_a_pin_counts_for_its_place_and_its_files(far):
     spec = found.spec("source", "far", "b.jsonl")
     assert spec.revision == "a" * 40
     assert set(spec.files) == {"b.jsonl"}
-    assert found.unpinned().endswith("--names far-base far-guard")
+    assert unpinned(found) == ["far-base", "far-guard"]
     del files["p.jsonl"]
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
-    assert upstreams(far).unpinned().endswith("--names far-base far-guard far")
+    assert unpinned(upstreams(far)) == ["far-base", "far-guard", "far"]
     assert upstreams(far).spec("source", "far", "b.jsonl").files == {}
 
 
