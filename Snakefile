@@ -39,6 +39,7 @@ rule all:
 
 onstart:
     check_places()
+    check_prerequisites()
     record_owner()
     tell_stale()
 
