@@ -42,6 +42,7 @@ rule all:
 
 onstart:
     check_places()
+    follow_owner()
     record_owner()
     tell_stale()
 

@@ -1,19 +1,19 @@
 """`make study`: run a study to its report and tell the user what to expect and find."""
 
 import os
-import signal
-import subprocess
 import sys
-import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
-from safegrid.runs import RUN, write_owner
+from safegrid.runs import SNAKEMAKE, write_owner
+from safegrid.workflow.cluster import cancel_jobs
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
+from safegrid.workflow.supervisor import RunEndedError, Supervisor
 
 # The rules that use the network.
 FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
@@ -29,8 +29,11 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         cores: jobs at a time.
         sources_dir: the folder that `path` of a source, a base or a judge is below.
 
+    A signal ends it with all that it started.
+
     Returns:
-        Snakemake's exit status; non-zero too where only a partial report was made.
+        Snakemake's exit status, non-zero too where only a partial report was made; or
+        that of a process that the signal ended.
 
     Raises:
         SafegridError: the folder is locked by a run that may still be at work, or
@@ -38,10 +41,21 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
+    try:
+        with Supervisor() as supervisor:
+            return _run(supervisor, study, cores, sources_dir)
+    except RunEndedError as end:
+        _tell_of_end(study, end)
+        return end.status
+
+
+def _run(
+    supervisor: Supervisor, study: str, cores: int, sources_dir: str | None
+) -> int:
     command = _command(study, cores, sources_dir)
     if clear_crashed_run():
-        _snakemake(command, ["--unlock", "--quiet"])
-    plan = _snakemake(command, ["--dry-run", "--quiet", "rules"], capture=True)
+        supervisor.call([*command, "--unlock", "--quiet"])
+    plan = supervisor.call([*command, "--dry-run", "--quiet", "rules"], capture=True)
     if plan.returncode:
         print(plan.stdout + plan.stderr, file=sys.stderr)
         return plan.returncode
@@ -52,66 +66,37 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         return 0
     check_writable()
     print(describe(study, jobs, cores), flush=True)
-    if not FETCHING.isdisjoint(jobs) and _preflight(study, sources_dir):
+    # Lists what is to be fetched, and fails where something of it cannot be had.
+    fetches = not FETCHING.isdisjoint(jobs)
+    if fetches and supervisor.call(_preflight(study, sources_dir)).returncode:
         return 1
-    status = _run(command)
-    if status:
-        return _tell_of_failure(study, command, status)
-    _say_where(study)
-    return 0
-
-
-def _preflight(study: str, sources_dir: str | None) -> int:
-    """List what is to be fetched; non-zero where something of it cannot be had."""
-    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
-    if sources_dir is not None:
-        command += ["--sources-dir", sources_dir]
-    return subprocess.run(command, check=False).returncode
-
-
-def _run(command: Sequence[str]) -> int:
-    """Run the study; return its exit status as a shell would give it."""
-    run = uuid.uuid4().hex
-    process = subprocess.Popen(command, env={**os.environ, RUN: run})
     # The workflow writes the same when it starts its first job. Before that it takes
     # the lock, and a kill in between must not leave a lock without an owner.
-    write_owner(run, process.pid)
-    interrupted = False
-    while True:
-        try:
-            status = process.wait()
-            break
-        except KeyboardInterrupt:
-            # Snakemake got it too; it ends its jobs and takes off its lock.
-            interrupted = True
-    if status < 0:
-        return 128 - status
-    return 128 + signal.SIGINT if interrupted and status else status
+    write_owner(supervisor.run, os.getpid())
+    status = supervisor.call(command).returncode
+    if status:
+        _tell_of_failure(supervisor, study, command)
+    else:
+        _say_where(study)
+    return status
 
 
-def _snakemake(
-    command: Sequence[str], options: Sequence[str], capture: bool = False
-) -> subprocess.CompletedProcess[str]:
-    line = [*command, *options]
-    return subprocess.run(line, capture_output=capture, text=True, check=False)
+def _preflight(study: str, sources_dir: str | None) -> list[str]:
+    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
+    return command if sources_dir is None else [*command, "--sources-dir", sources_dir]
 
 
 def _command(study: str, cores: int, sources_dir: str | None) -> list[str]:
-    command = ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
+    command = [*SNAKEMAKE, "--cores", str(cores), "--config", f"study={study}"]
     return command if sources_dir is None else [*command, f"sources_dir={sources_dir}"]
 
 
-def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
+def _tell_of_failure(
+    supervisor: Supervisor, study: str, command: Sequence[str]
+) -> None:
     """Build what the finished cells allow and say that it is not the whole."""
-    if status > 128:
-        print(
-            f"study {study}: Snakemake was ended by signal {status - 128}; start again"
-            " to go on: finished cells are kept",
-            file=sys.stderr,
-        )
-        return status
     log = newest_log()
-    partial = _snakemake(command, ["--", "report_partial"])
+    partial = supervisor.call([*command, "--", "report_partial"])
     # Last, because what was said above scrolls away and logs of machines are cut.
     found = [] if log is None else failures(log)
     print(f"study {study}: failed jobs: {len(found)}\n{described(found)}")
@@ -120,7 +105,21 @@ def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
             f"what the finished cells allow is in results/{study}/partial/, blanks with"
             " their reason. Mend the cause and start again: finished cells are kept."
         )
-    return status
+
+
+def _tell_of_end(study: str, end: RunEndedError) -> None:
+    """Cancel what Snakemake may have left in a queue, and say what is kept."""
+    said = f"{end}; start again to go on: finished cells, answers and checkpoints are"
+    said += " kept"
+    try:
+        cancelled = cancel_jobs(Path(), wait=False)
+    except SafegridError as error:
+        said += f"\n{error}"
+    else:
+        said += f"; cancelled SLURM jobs: {', '.join(cancelled)}" if cancelled else ""
+    # A closed terminal takes no more words.
+    with suppress(OSError):
+        print(f"study {study}: {said}", file=sys.stderr, flush=True)
 
 
 def _say_where(study: str) -> None:
