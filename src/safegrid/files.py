@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.errors import DataError
+from safegrid.text_files import decode
 
 MANIFEST = "manifest.json"
 
@@ -95,8 +96,8 @@ def read_json(path: Path) -> Any:
         DataError: the file is not JSON; the message names file, line and column.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(decode(path.read_bytes()))
+    except ValueError as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
 
 

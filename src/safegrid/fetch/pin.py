@@ -1,6 +1,5 @@
 """`safegrid pin`: find out once what a name stands for, and write it into the lock."""
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,8 @@ from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.hub import address, in_words, repo_type, repository
-from safegrid.files import sha256_file, write_text
+from safegrid.files import read_json, sha256_file, write_text
+from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _names(
         if INDEX in there:
             with tempfile.TemporaryDirectory() as folder:
                 path = _receive(entry, spec, INDEX, Path(folder))
-                index = json.loads(path.read_text(encoding="utf-8"))
+                index = read_json(path)
         try:
             return model_files(list(there), index, entry.upstream.remote_code)
         except SourceError as error:
@@ -185,14 +185,14 @@ def _pin_folder(entry: Entry, path: str, sources_dir: Path | None) -> Pin:
     names = set(_wanted(entry))
     if not names:
         there = [f.name for f in folder.glob("*") if f.is_file()]
-        index = json.loads((folder / INDEX).read_text()) if INDEX in there else None
+        index = read_json(folder / INDEX) if INDEX in there else None
         names = set(model_files(there, index, remote_code=False))
     missing = [name for name in sorted(names) if not (folder / name).is_file()]
     if missing:
         raise SourceError(
             f"{entry.kind} {entry.name}: {', '.join(missing)} not in {folder}"
         )
-    files = {name: _hashed(folder / name) for name in names}
+    files = {name: _hashed(entry, folder / name) for name in names}
     return Pin(upstream=str(entry.upstream.address), files=files)
 
 
@@ -210,7 +210,7 @@ def _spec(entry: Entry, revision: str | None = None) -> FetchSpec:
 def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
     """Receive a file only to hash it."""
     with tempfile.TemporaryDirectory() as folder:
-        return _hashed(_receive(entry, spec, file, Path(folder)))
+        return _hashed(entry, _receive(entry, spec, file, Path(folder)))
 
 
 def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
@@ -227,7 +227,15 @@ def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
     return path
 
 
-def _hashed(path: Path) -> FilePin:
+def _hashed(entry: Entry, path: Path) -> FilePin:
+    """Return the pin of a file that is at hand.
+
+    Raises:
+        SourceError: something else stands in its place.
+    """
+    what = placeholder(path)
+    if what is not None:
+        raise SourceError(f"{entry.kind} {entry.name}: {path.name} is {what}")
     return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
 
 
