@@ -104,7 +104,7 @@ def test_a_run_ends_with_its_terminal(made_up):
     made_up.assert_free()
 
 
-@pytest.mark.parametrize("name", ["safegrid study", "-m snakemake"])
+@pytest.mark.parametrize("name", ["make study", "safegrid study", "-m snakemake"])
 def test_what_is_killed_at_once_takes_the_rest_along(made_up, name):
     process = made_up.start(*MAKE)
     to_one(signal.SIGKILL, name)(process)
