@@ -19,6 +19,7 @@ from safegrid import logs
 from safegrid.commands import COMMANDS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import refused
+from safegrid.processes import close_input
 from safegrid.runs import end_with_owner, place
 
 logger = logging.getLogger(__name__)
@@ -155,6 +156,7 @@ def _fail(message: str) -> int:
 
 def main() -> None:
     """Run the command line and exit; at a Ctrl-C without a traceback."""
+    close_input()
     logs.configure()
     try:
         status = run(sys.argv[1:])

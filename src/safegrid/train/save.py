@@ -14,8 +14,9 @@ from safegrid.artifacts import (
     write_json,
     write_table,
 )
-from safegrid.checkpoints import ADAPTER, Dtype, tokenizer_files, weights_facts
+from safegrid.checkpoints import Dtype, tokenizer_files, weights_facts
 from safegrid.errors import TrainingError
+from safegrid.pretrained import ADAPTER
 from safegrid.records import HISTORY
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.checkpoints import ADAPTER, hash_weights, weights_facts, weights_of
+from safegrid.checkpoints import hash_weights, weights_facts, weights_of
 from safegrid.files import MANIFEST, write_json
+from safegrid.pretrained import ADAPTER
 
 OLD, NEW = 1_000_000_000, 1_000_000_060
 

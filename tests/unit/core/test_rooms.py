@@ -19,6 +19,7 @@ LEVELS = {
         "text_files",
     },
     2: {
+        "adapters",
         "artifacts",
         "buckets",
         "chat_templates",
@@ -38,6 +39,7 @@ LEVELS = {
         "plain",
         "plans",
         "prefills",
+        "pretrained",
         "problems",
         "questions",
         "processes",
@@ -57,6 +59,7 @@ LEVELS = {
         "trainings",
         "triggers",
         "upstreams",
+        "vocabulary",
         "wildcards",
     },
     3: {
