@@ -4,7 +4,6 @@ Its long job is a process that sleeps, beside which an engine's stand-in lives i
 session of its own.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from safegrid.runs import processes_of
+from safegrid.runs import OWNER_FILE, Owner, processes_of, read_owner
 from safegrid.workflow.lock import is_locked
 from terminal import Terminal
 
@@ -139,15 +138,16 @@ class MadeUpRun:
         return (self.folder / "said.txt").read_text()
 
     @property
-    def run(self) -> str:
-        """The id of the run that was recorded last."""
-        record = self.folder / ".snakemake/safegrid-owner.json"
-        return str(json.loads(record.read_text())["run"])
+    def owner(self) -> Owner:
+        """The owner of the run that was recorded last."""
+        found = read_owner(self.folder / OWNER_FILE)
+        assert found is not None, "no run was recorded"
+        return found
 
     def assert_ended(self) -> None:
-        """All of the run is gone in time."""
-        deadline = time.monotonic() + SECONDS
-        while left := processes_of(self.run):
+        """All of the run is gone in time, its owner too."""
+        owner, deadline = self.owner, time.monotonic() + SECONDS
+        while (left := processes_of(owner.run)) or owner.is_alive():
             assert time.monotonic() < deadline, left
             time.sleep(0.1)
 
@@ -158,7 +158,7 @@ class MadeUpRun:
 
     def end(self) -> None:
         """End what a failing test may have left."""
-        for process in processes_of(self.run):
+        for process in processes_of(self.owner.run):
             process.kill()
 
     def _wait_for_work(self) -> None:
