@@ -22,8 +22,9 @@ from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
 from safegrid.runs import HOME, announce
+from safegrid.seals import STUDY as NAMED
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import one_of
@@ -41,11 +42,13 @@ try:
     UNCHECKED = workflow.is_main_process and check_fit(
         STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
     )
-except ConfigError as error:
+except SafegridError as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+# A file that studies share is made again for the one that met it damaged.
+os.environ[NAMED] = STUDY.name
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 

@@ -17,9 +17,11 @@ from pathlib import Path
 import jinja2
 from tokenizers import Tokenizer
 
+from safegrid.checkpoints import TOKENIZER_FILES
 from safegrid.control_tokens import ControlTokens
 from safegrid.errors import DataError
 from safegrid.files import sha256_json
+from safegrid.seals import check_folder
 from safegrid.tokenizer_files import (
     environment,
     read_backend,
@@ -57,9 +59,10 @@ class ChatTokenizer:
         """Read `tokenizer.json`, `tokenizer_config.json` and the template's file.
 
         Raises:
-            DataError: a file is missing or unreadable, or names a special token that
-                the vocabulary does not hold.
+            DataError: a file is missing, unreadable or not as it was written, or names
+                a special token that the vocabulary does not hold.
         """
+        check_folder(folder, TOKENIZER_FILES)
         backend = read_backend(folder / "tokenizer.json")
         settings = read_settings(folder)
         special_tokens = read_special_tokens(settings)

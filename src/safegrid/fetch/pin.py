@@ -1,6 +1,5 @@
 """`safegrid pin`: find out once what a name stands for, and write it into the lock."""
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.hub import address, in_words, repo_type, repository
-from safegrid.files import sha256_file, write_text
+from safegrid.files import read_object, sha256_file, write_text
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +159,7 @@ def _names(
         if INDEX in there:
             with tempfile.TemporaryDirectory() as folder:
                 path = _receive(entry, spec, INDEX, Path(folder))
-                index = json.loads(path.read_text(encoding="utf-8"))
+                index = read_object(path)
         try:
             return model_files(list(there), index, entry.upstream.remote_code)
         except SourceError as error:
@@ -185,7 +184,7 @@ def _pin_folder(entry: Entry, path: str, sources_dir: Path | None) -> Pin:
     names = set(_wanted(entry))
     if not names:
         there = [f.name for f in folder.glob("*") if f.is_file()]
-        index = json.loads((folder / INDEX).read_text()) if INDEX in there else None
+        index = read_object(folder / INDEX) if INDEX in there else None
         names = set(model_files(there, index, remote_code=False))
     missing = [name for name in sorted(names) if not (folder / name).is_file()]
     if missing:

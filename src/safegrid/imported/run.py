@@ -1,6 +1,5 @@
 """The two subcommands: one reads files of verdicts, the other scores what was read."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ from safegrid.artifacts import (
     MANIFEST,
     atomic_directory,
     manifest,
-    read_json,
-    read_table,
-    write_json,
+    read_columns,
+    read_result,
+    write_result,
     write_table,
 )
 from safegrid.config import PromptSpec, SourceSpec
@@ -77,7 +76,7 @@ def import_verdicts(
             judges={spec.name: spec.kind for spec, _ in judges},
             counts=counts,
         )
-        write_json(folder / MANIFEST, facts)
+        write_result(folder / MANIFEST, facts)
     for name, found in counts.items():
         print(f"{name}: {found['rows']} items, {found['unscored']} of them unscored")
 
@@ -130,8 +129,9 @@ def score_verdicts(
 
 def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
     if kind is None:
-        read_table(file, PROMPT)
-        shutil.copyfile(file, out)
+        rows = read_columns(file, PROMPT)
+        facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
+        write_table(out, rows, PROMPT, facts)
         return
     spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
     source = SourceSpec.model_validate(
@@ -147,7 +147,7 @@ def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> N
 
 def _facts(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
-    facts = read_json(path) if path.is_file() else {}
+    facts = read_result(path) if path.is_file() else {}
     if facts.get("stage") != "import-verdicts":
         raise DataError(f"{folder}: no import; make it by safegrid import-verdicts")
     return dict(facts)

@@ -57,6 +57,13 @@ class Job(NamedTuple):
     busy: Busy | None
 
 
+class Took(NamedTuple):
+    """What Snakemake measured of a job; the peak is not known of a short one."""
+
+    seconds: float
+    megabytes: float | None
+
+
 def print_rates(study: str) -> None:
     """Print what each stage of a study took, for as many jobs as have a timing file.
 
@@ -103,20 +110,33 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             if not result.exists():
                 continue
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
-            with path.open() as stream:
-                took = next(csv.DictReader(stream, delimiter="\t"))
+            took = _took(path)
+            if took is None:
+                log.warning("%s: no timing of Snakemake's; its job is left out", path)
+                continue
             peaks = _engine_peaks(root / "logs" / study / rule / f"{name}.log")
-            # Snakemake writes `NA` for jobs that ended before it looked.
-            if took["max_rss"] not in ("NA", "-"):
-                peaks.append(float(took["max_rss"]))
+            if took.megabytes is not None:
+                peaks.append(took.megabytes)
             facts = read_manifest(result)
             yield Job(
                 what,
                 _rows(facts),
-                float(took["s"]),
+                took.seconds,
                 max(peaks, default=None),
                 _busy(result, facts),
             )
+
+
+def _took(timing: Path) -> Took | None:
+    """Read a timing file; None where it is not as Snakemake writes it."""
+    with timing.open(encoding="utf-8", errors="replace") as stream:
+        row = next(csv.DictReader(stream, delimiter="\t"), {})
+    try:
+        # `NA` stands for jobs that ended before it looked.
+        peak = row["max_rss"]
+        return Took(float(row["s"]), None if peak in ("NA", "-") else float(peak))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _line(what: str, group: list[Job]) -> str:
