@@ -162,6 +162,20 @@ def folder_fault(
     return f"{added[0]} was added to it" if added else None
 
 
+def fetched_fault(path: Path) -> str | None:
+    """Say what is wrong with a raw file that was fetched; None of nothing.
+
+    One without a manifest of its own was grown, or put there by hand.
+    """
+    manifest = path.with_name(f"{path.name}.{MANIFEST}")
+    if not manifest.is_file():
+        return None
+    if (fault := fault_of(manifest)) is not None:
+        return f"its {manifest.name} {fault}"
+    (pin,) = read_result(manifest)[FILES].values()
+    return None if sha256_file(path) == pin["sha256"] else _EDITED
+
+
 def damaged(path: Path, fault: str) -> DataError:
     """Return the error that names a damaged result and how to make it again."""
     below = result_of(path)

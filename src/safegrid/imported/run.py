@@ -1,5 +1,6 @@
 """The two subcommands: one reads files of verdicts, the other scores what was read."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import polars as pl
 
 from safegrid.artifacts import (
     MANIFEST,
+    METADATA_KEY,
     atomic_directory,
     manifest,
     read_columns,
     read_result,
+    read_table,
     write_result,
     write_table,
 )
@@ -129,6 +132,10 @@ def score_verdicts(
 
 def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
     if kind is None:
+        if METADATA_KEY in pl.read_parquet_metadata(file):
+            read_table(file, PROMPT)
+            shutil.copyfile(file, out)
+            return
         rows = read_columns(file, PROMPT)
         facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
         write_table(out, rows, PROMPT, facts)

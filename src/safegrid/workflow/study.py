@@ -11,6 +11,7 @@ from pathlib import Path
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.runs import RUN, write_owner
+from safegrid.workflow.damage import damaged_of, outputs
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
@@ -19,7 +20,12 @@ from safegrid.workflow.lock import clear_crashed_run
 FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
 
 
-def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
+def run_study(
+    study: str,
+    cores: int,
+    sources_dir: str | None = None,
+    rebuild_damaged: bool = False,
+) -> int:
     """Run a study as plain `snakemake` would, healing what a crash left behind.
 
     Where something is to be fetched, all of it is looked at before anything starts.
@@ -28,6 +34,8 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         study: a file of config/studies.
         cores: jobs at a time.
         sources_dir: the folder that `path` of a source, a base or a judge is below.
+        rebuild_damaged: make again what is not as it was written, and what is behind
+            it; all results are read for that.
 
     Returns:
         Snakemake's exit status; non-zero too where only a partial report was made.
@@ -41,7 +49,10 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     command = _command(study, cores, sources_dir)
     if clear_crashed_run():
         _snakemake(command, ["--unlock", "--quiet"])
-    plan = _snakemake(command, ["--dry-run", "--quiet", "rules"], capture=True)
+    forced = _forced(study, command) if rebuild_damaged else []
+    # Targets of an option end where another option begins.
+    whole = [*command[:1], *forced, *command[1:]]
+    plan = _snakemake(whole, ["--dry-run", "--quiet", "rules"], capture=True)
     if plan.returncode:
         print(plan.stdout + plan.stderr, file=sys.stderr)
         return plan.returncode
@@ -54,11 +65,27 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     print(describe(study, jobs, cores), flush=True)
     if not FETCHING.isdisjoint(jobs) and _preflight(study, sources_dir):
         return 1
-    status = _run(command)
+    status = _run(whole)
     if status:
         return _tell_of_failure(study, command, status)
     _say_where(study)
     return 0
+
+
+def _forced(study: str, command: Sequence[str]) -> list[str]:
+    """Return the options by which Snakemake makes damaged results again; name those.
+
+    Raises:
+        SafegridError: Snakemake cannot say what the study's results are.
+    """
+    summary = _snakemake(command, ["--summary"], capture=True)
+    if summary.returncode:
+        raise SafegridError(f"study {study}: cannot be planned:\n{summary.stderr}")
+    found = dict(damaged_of(outputs(summary.stdout)))
+    print(f"study {study}: damaged results: {len(found)}")
+    for path, fault in found.items():
+        print(f"  {path}: {fault}")
+    return ["--forcerun", *map(str, found)] if found else []
 
 
 def _preflight(study: str, sources_dir: str | None) -> int:

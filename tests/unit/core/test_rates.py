@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.artifacts import manifest, write_table
 from safegrid.processes import Process
 from safegrid.runs import ENGINE_PEAK
+from safegrid.seals import write_result
 from safegrid.spent import Record, Spent, keep
 from safegrid.workflow.rates import Busy, jobs, print_rates
 
@@ -35,7 +36,7 @@ def tree(tmp_path, monkeypatch):
     run = {"device": "cpu, 2 threads", "seconds": 5.0}
     facts = {"steps": 5, "rows": 7, "tokens": 600, "resumed": False, "run": run}
     recipe = {"recipe": {"training": {"batch": 4}}}
-    write_json(folder / "manifest.json", manifest("train", {}, recipe, **facts))
+    write_result(folder / "manifest.json", manifest("train", {}, recipe, **facts))
     return tmp_path
 
 

@@ -35,6 +35,7 @@ LEVELS = {
         "records",
         "runs",
         "score_head",
+        "seals",
         "selection",
         "slurm",
         "spent",
