@@ -94,6 +94,23 @@ def test_a_line_a_stage_is_printed(tree, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s\tmax_rss\n",
+        "[1]\n2\n",
+        "s\tmax_rss\nx\t1\n",
+        "s\tmax_rss\n1.0\n",
+        "s\tmax_rss\n1.0\tmuch\n",
+    ],
+)
+def test_a_timing_of_another_shape_is_left_out_with_a_warning(tree, text, caplog):
+    (tree / f"logs/timing/s/generate/{CELL}.tsv").write_text(text)
+    assert [job.what for job in jobs("s")] == ["train", "judge guard"]
+    assert f"generate/{CELL}.tsv: no timing of Snakemake's" in caplog.text
+
+
 def test_a_living_process_has_a_peak_and_a_dead_one_none():
     assert Process.me().peak_megabytes() > 10
     assert Process(2**22 + 1, 0.0, "here").peak_megabytes() is None
