@@ -60,6 +60,14 @@ def fault_of(path: Path) -> str | None:
     return None if found.seal == found.computed else _EDITED
 
 
+def result_fault(path: Path) -> str | None:
+    """Say what is wrong with a result by its seal; a folder's is its manifest's."""
+    if not path.is_dir():
+        return fault_of(path)
+    fault = fault_of(path / MANIFEST)
+    return None if fault is None else f"{MANIFEST}: {fault}"
+
+
 def check_seal(path: Path) -> None:
     """Check that a table or a JSON result is as it was written.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from safegrid.artifacts import MANIFEST, read_result
-from safegrid.seals import fault_of, fetched_fault, folder_fault
+from safegrid.seals import fault_of, fetched_fault, folder_fault, result_fault
 
 
 def outputs(summary: str) -> list[Path]:
@@ -31,7 +31,7 @@ def _fault(path: Path) -> str | None:
 
 def _fault_of_model(folder: Path) -> str | None:
     """Say what is wrong with a model's folder; all of its weights are read."""
-    fault = fault_of(folder / MANIFEST)
+    fault = result_fault(folder)
     if fault is not None:
-        return f"its {MANIFEST} {fault}"
+        return fault
     return folder_fault(folder, read_result(folder / MANIFEST), believing=False)

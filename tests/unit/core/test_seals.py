@@ -169,7 +169,7 @@ def test_a_studys_damaged_results_are_found():
     rows = "".join(f"{path}\t-\trule\t-\tok\tno update\n" for path in [*listed, "gone"])
     found = dict(damaged_of(outputs(f"output_file\tdate\trule\n{rows}")))
     assert list(found) == [cut, MODEL]
-    assert "manifest.json carries no own_sha256" in found[MODEL]
+    assert "manifest.json: carries no own_sha256" in found[MODEL]
 
 
 def test_an_inventory_of_another_shape_is_a_sentence():
