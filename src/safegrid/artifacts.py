@@ -37,6 +37,7 @@ from safegrid.seals import (
     write_result,
 )
 from safegrid.stages import VERSIONS
+from safegrid.text_files import placeholder
 
 __all__ = [
     "MANIFEST",
@@ -133,7 +134,8 @@ def read_columns(path: Path, schema: Schema) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not readable as parquet: {error}") from error
+        what = placeholder(path) or f"not readable as parquet: {error}"
+        raise DataError(f"{path}: {what}") from error
     check_columns(path, frame.columns, schema)
     return frame.select(list(schema))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from safegrid.errors import DataError
 from safegrid.files import write_text
 from safegrid.templates import ChatTokenizer
+from safegrid.text_files import read_text
 from safegrid.tokenizer_files import TEMPLATE
 
 PROBE = (
@@ -43,7 +44,7 @@ def store_template(folder: Path, templates: Path, name: str | None) -> None:
             raise DataError(
                 f"{templates}: no template {name!r}; known: {', '.join(known)}"
             )
-        text = (templates / f"{name}.jinja").read_text(encoding="utf-8")
+        text = read_text(templates / f"{name}.jinja")
         write_text(folder / TEMPLATE, text)
     chat = ChatTokenizer.load(folder)
     if chat.template is None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from safegrid.errors import DataError
+from safegrid.text_files import decode
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -104,7 +105,7 @@ def read_json(path: Path) -> Any:
             column.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(decode(path.read_bytes()))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except IsADirectoryError as error:

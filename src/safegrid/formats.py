@@ -13,10 +13,23 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.json_text import JsonText, refuse_constant
-from safegrid.problems import Problems
+from safegrid.json_text import JsonText, names_halves, parse, without_halves
+from safegrid.problems import Problems, describe
+from safegrid.text_files import (
+    CR_ALONE,
+    HEAD,
+    NotTextError,
+    decode,
+    foreign,
+    placeholder,
+)
 
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "{...}"}
+HALF = (
+    "holds half of a surrogate pair, which is no character: write both halves, or none"
+)
+# What other programs write in place of a comma.
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class Row(NamedTuple):
@@ -24,10 +37,6 @@ class Row(NamedTuple):
 
     line: int
     values: dict[str, Any]
-
-
-class _NotTextError(Exception):
-    """A line or file is not UTF-8."""
 
 
 def type_name(value: object) -> str:
@@ -40,16 +49,21 @@ def type_name(value: object) -> str:
 def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
     """Read one object a line."""
     with path.open("rb") as stream:
+        what = foreign(stream.peek(HEAD)[:HEAD])
+        if what is not None:
+            problems.add(1, what)
+            return
         for number, raw in enumerate(stream, start=1):
             try:
-                values = json.loads(_decode(raw), parse_constant=refuse_constant)
-            except (_NotTextError, ValueError) as error:
-                problems.add(number, _json_reason(error))
-                continue
-            if isinstance(values, dict):
-                yield Row(number, values)
+                text = decode(raw)
+                values = parse(text)
+            except NotTextError as error:
+                problems.add(number, str(error))
+            except ValueError as error:
+                cut = b"\r" in raw.strip()
+                problems.add(number, CR_ALONE if cut else _json_reason(error))
             else:
-                problems.add(number, f"not an object {{...}}: {type_name(values)}")
+                yield from _object(number, values, names_halves(text), problems)
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
@@ -61,22 +75,37 @@ def read_json(path: Path, problems: Problems) -> Iterator[Row]:
     text = _text(path, problems)
     if text is None:
         return
-    reader = JsonText(text)
+    reader, halves = JsonText(text), names_halves(text)
     if reader.at("{"):
-        yield from _from_columns(read_lists(path, problems), problems)
+        for line, values in _from_columns(read_lists(path, problems), problems):
+            yield from _object(line, values, halves, problems)
         return
     try:
         if not reader.at("["):
             problems.add(1, "the file is not a list [...] of objects, nor one of lists")
             return
         for line, values in reader.items():
-            if isinstance(values, dict):
-                yield Row(line, values)
-            else:
-                problems.add(line, f"not an object {{...}}: {type_name(values)}")
+            yield from _object(line, values, halves, problems)
         reader.end()
     except ValueError as error:
         problems.add(reader.line_of(error), _json_reason(error))
+
+
+def _object(line: int, values: Any, halves: bool, problems: Problems) -> Iterator[Row]:
+    """Give a JSON value as a row, if it is one that a table can hold.
+
+    Args:
+        line: where it starts.
+        values: the value.
+        halves: its text names halves of surrogate pairs, which costs a closer look.
+        problems: of the file.
+    """
+    if not isinstance(values, dict):
+        problems.add(line, f"not an object {{...}}: {type_name(values)}")
+    elif halves and without_halves(values) != values:
+        problems.add(line, HALF)
+    else:
+        yield Row(line, values)
 
 
 def _from_columns(
@@ -92,18 +121,34 @@ def _from_columns(
 
 
 def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]]]:
-    """Read one object whose fields are lists; give each item with its line."""
+    """Read one object whose fields are lists; give each item with its line.
+
+    An item that no table can hold is noted, and mended so that it keeps its place.
+    """
     text = _text(path, problems)
     if text is None:
         return {}
     reader = JsonText(text)
     try:
         if reader.at("{"):
-            return {name: list(reader.items()) for name in reader.fields()}
+            halves = names_halves(text)
+            return {
+                n: list(_items(n, reader, halves, problems)) for n in reader.fields()
+            }
         problems.add(1, "the file is not an object {...} of lists")
     except ValueError as error:
         problems.add(reader.line_of(error), _json_reason(error))
     return {}
+
+
+def _items(
+    name: str, reader: JsonText, halves: bool, problems: Problems
+) -> Iterator[tuple[int, Any]]:
+    for line, value in reader.items():
+        mended = without_halves(value) if halves else value
+        if mended != value:
+            problems.add(line, f"an item of field {describe(name)} {HALF}")
+        yield line, mended
 
 
 def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
@@ -120,6 +165,9 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
             line, start = start, reader.line_num + 1
             if header is None:
                 header = cells
+                if (reason := _header_reason(cells)) is not None:
+                    problems.add(line, reason)
+                    return
             elif len(cells) == len(header):
                 yield Row(line, dict(zip(header, cells, strict=True)))
             else:
@@ -128,12 +176,28 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
         problems.add(start, f"not readable as csv: {error}")
 
 
+def _header_reason(header: list[str]) -> str | None:
+    """Say why rows cannot be read by a header, or None.
+
+    Columns without a name are nobody's, and may be many.
+    """
+    twice = {name for name in header if name and header.count(name) > 1}
+    if twice:
+        names = ", ".join(map(describe, sorted(twice)))
+        return f"the header names {names} twice; rename or remove one of the two"
+    for sign, name in SEPARATORS.items():
+        if len(header) == 1 and sign in header[0]:
+            return f"the header is one cell with {name} in it: write commas between"
+    return None
+
+
 def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a table; a row's line is its number, counted from 1."""
     try:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
-        problems.add(1, f"not readable as parquet: {error}")
+        what = placeholder(path)
+        problems.add(1, what or f"not readable as parquet: {error}")
         return
     for number, values in enumerate(table.iter_rows(named=True), start=1):
         yield Row(number, values)
@@ -142,31 +206,21 @@ def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
 def read_txt(path: Path, problems: Problems) -> Iterator[Row]:
     """Read one text a line, as field `text`."""
     text = _text(path, problems)
-    if text is not None:
-        lines = text.removesuffix("\n").split("\n")
-        for number, line in enumerate(lines, start=1):
-            yield Row(number, {"text": line.removesuffix("\r")})
+    if text is None:
+        return
+    if "\r" in text.rstrip() and "\n" not in text:
+        problems.add(1, CR_ALONE)
+        return
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        yield Row(number, {"text": line.removesuffix("\r")})
 
 
 def _text(path: Path, problems: Problems) -> str | None:
-    raw = path.read_bytes()
     try:
-        return _decode(raw)
-    except _NotTextError as error:
-        cause = error.__cause__
-        assert isinstance(cause, UnicodeDecodeError), "raised from it below"
-        problems.add(raw.count(b"\n", 0, cause.start) + 1, str(error))
+        return decode(path.read_bytes())
+    except NotTextError as error:
+        problems.add(error.line, str(error))
         return None
-
-
-def _decode(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _NotTextError(
-            f"not UTF-8: byte 0x{raw[error.start]:02x} is no part of any character;"
-            " save the file as UTF-8"
-        ) from error
 
 
 def _json_reason(error: Exception) -> str:

@@ -1,8 +1,43 @@
-"""JSON read value by value, so that the line of each item of a list is known."""
+"""JSON read more strictly than Python does, and value by value.
+
+So the line of each item of a list is known. NaN and a name that stands twice in one
+object are refused: Python reads the first, and takes the last value of the second.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+
+from safegrid.problems import describe
+
+
+def parse(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or a name stands twice in one of its objects.
+    """
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
+def without_halves(value: Any) -> Any:
+    r"""Return a JSON value with "?" for each half of a surrogate pair, in names too.
+
+    JSON can name a half alone, as in "\ud83d". It is no character: no file holds it.
+    """
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
+def names_halves(text: str) -> bool:
+    """Say whether a JSON text names a half of a surrogate pair, or both of a whole one.
+
+    Only such a text can have a value with a half that is alone.
+    """
+    return _HALF.search(text) is not None
 
 
 class JsonText:
@@ -13,7 +48,6 @@ class JsonText:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._decoder = json.JSONDecoder(parse_constant=refuse_constant)
         self._position = 0
         self._line = 1
         self._counted = 0
@@ -36,10 +70,14 @@ class JsonText:
     def fields(self) -> Iterator[str]:
         """Give the names of the object that starts here; the caller reads each list."""
         self._take("{")
+        names: set[str] = set()
         while not self.at("}"):
             name = self._value()
             if not isinstance(name, str):
                 raise ValueError("an object's field has no name")
+            if name in names:
+                raise ValueError(_twice(name))
+            names.add(name)
             self._take(":")
             yield name
             self._comma("}")
@@ -61,7 +99,10 @@ class JsonText:
         return self._line
 
     def _value(self) -> Any:
-        value, self._position = self._decoder.raw_decode(self._text, self._position)
+        try:
+            value, self._position = _DECODER.raw_decode(self._text, self._position)
+        except RecursionError:
+            raise ValueError(TOO_DEEP) from None
         self._skip()
         return value
 
@@ -87,6 +128,22 @@ class JsonText:
             self._position += 1
 
 
-def refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads and JSON does not know."""
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(_twice(next(name for name in names if names.count(name) > 1)))
+    return found
+
+
+def _twice(name: str) -> str:
+    return f"field {describe(name)} stands twice in one object; remove one of the two"
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+TOO_DEEP = "not readable as JSON: nested too deeply"
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

@@ -20,6 +20,7 @@ TEXTS = {
 }
 # The beginning of the response that was given to the model, where rows have one.
 PREFILL = "prefill"
+OPTIONAL = ("category", PREFILL)
 PAIRED = {name: Field(str, filled=False) for name in ("prompt", "chosen", "rejected")}
 SCORED = {name: Field(str, filled=False) for name in ("prompt", "response")}
 
@@ -138,7 +139,7 @@ def _read(
     problems = Problems(path)
     ids = Unique("id", problems)
     rows: list[Row] = []
-    for line, values in read_rows(path, fields, problems):
+    for line, values in read_rows(path, fields, problems, optional=("id", *OPTIONAL)):
         row = _reason(values) or make(values)
         if isinstance(row, str):
             problems.add(line, row)
@@ -151,7 +152,7 @@ def _read(
 def _reason(values: Mapping[str, Any]) -> str | None:
     if type(values.get("id")) not in (str, int):
         return "field 'id' must be text or a whole number"
-    for name in ("category", PREFILL):
+    for name in OPTIONAL:
         value = values.get(name)
         if value is not None and not isinstance(value, str):
             return f"field {name!r} must be text or null, not {type_name(value)}"

@@ -9,14 +9,18 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from safegrid.errors import DataError
 from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
+from safegrid.plain import is_blank, plain
 from safegrid.problems import Problems, describe
 from safegrid.seals import damaged, fetched_fault
+from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ def read_rows(
     fields: Mapping[str, Field],
     problems: Problems,
     names: Mapping[str, str] = MappingProxyType({}),
+    optional: Collection[str] = (),
 ) -> Iterator[Row]:
     """Read the rows of a file that carry `fields`; note the others in `problems`.
 
@@ -48,6 +53,8 @@ def read_rows(
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
         names: by what a file may call a field, what it is called here.
+        optional: fields that are read where a row has them; one that has them by
+            another case, or with blanks around, is noted.
 
     Raises:
         DataError: the file is missing, or has another ending.
@@ -59,7 +66,11 @@ def read_rows(
         count += 1
         values = {names.get(name, name): value for name, value in found.values.items()}
         row = Row(found.line, values)
-        reason = _fit(row.values, fields, converts=path.suffix == ".csv")
+        reason = (
+            _clash(found.values, names)
+            or _misnamed(values, fields, optional)
+            or _fit(values, fields, converts=path.suffix == ".csv")
+        )
         if reason is None:
             yield row
         else:
@@ -75,7 +86,8 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
         DataError: it is not, or has another.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; build it with its rule, or fetch it")
+        what = placeholder(path) or "no such file; build it with its rule, or fetch it"
+        raise DataError(f"{path}: {what}")
     if path.suffix not in endings:
         raise DataError(
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
@@ -99,7 +111,7 @@ def check_columns(
     """
     others = [name for name in names if name not in known]
     for name in others:
-        close = get_close_matches(name.strip().lower(), known, n=1, cutoff=0.8)
+        close = get_close_matches(_folded(name), known, n=1, cutoff=0.8)
         if close:
             problems.add(
                 1, f"column {describe(name)}: did you mean {close[0]!r}? Else rename it"
@@ -126,13 +138,50 @@ class Unique:
         return True
 
 
+def _clash(present: Collection[str], names: Mapping[str, str]) -> str | None:
+    """Say which fields of a row are both called the same here, if any."""
+    for theirs, ours in names.items():
+        others = [n for n in present if n != theirs and names.get(n, n) == ours]
+        if theirs in present and others:
+            return (
+                f"fields {describe(theirs)} and {describe(others[0])} are both read as"
+                f" {ours!r}; rename or remove one of the two"
+            )
+    return None
+
+
+def _misnamed(
+    present: Collection[str], fields: Iterable[str], optional: Iterable[str]
+) -> str | None:
+    """Say which fields a row lacks, and which are ours but for case and blanks."""
+    lost = {_folded(n): n for n in (*fields, *optional) if n not in present}
+    if not lost:
+        return None
+    renamed = {n: lost[_folded(n)] for n in present if _folded(n) in lost}
+    missing = [n for n in fields if n not in present and n not in renamed.values()]
+    reasons = []
+    if missing:
+        wanted, there = map(_listed, (map(repr, missing), map(describe, present)))
+        reasons = [f"missing fields {wanted}; the row has {there or 'none'}"]
+    reasons += [
+        f"field {name!a}: did you mean {ours!r}? Rename it"
+        for name, ours in renamed.items()
+    ]
+    return "; ".join(reasons) or None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(islice(names, 20))
+
+
+@lru_cache
+def _folded(name: str) -> str:
+    return plain(name).strip().casefold()
+
+
 def _fit(
     values: dict[str, Any], fields: Mapping[str, Field], converts: bool
 ) -> str | None:
-    missing = [name for name in fields if name not in values]
-    if missing:
-        present = ", ".join(describe(name) for name in list(values)[:20]) or "none"
-        return f"missing fields {', '.join(map(repr, missing))}; the row has {present}"
     for name, field in fields.items():
         if converts and field.kind is int:
             values[name] = _whole_number(values[name])
@@ -143,21 +192,8 @@ def _fit(
                 f"field {name!r} must be {TYPE_NAMES[field.kind]}, not"
                 f" {type_name(value)}"
             )
-        if isinstance(value, str):
-            reason = _text_reason(value, field.filled)
-            if reason is not None:
-                return f"field {name!r} {reason}"
-    return None
-
-
-def _text_reason(text: str, filled: bool) -> str | None:
-    if filled and not text.strip():
-        return "is empty"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        # JSON can escape what no file can hold: "\ud83d" alone is no character.
-        return "holds half of a surrogate pair, which is no character"
+        if isinstance(value, str) and field.filled and is_blank(value):
+            return f"field {name!r} is empty"
     return None
 
 

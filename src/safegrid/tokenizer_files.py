@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from safegrid.errors import DataError
 from safegrid.files import read_object
+from safegrid.text_files import read_text
 
 # The date that Llama 3's templates themselves write where they are given no clock.
 RENDER_DATE = datetime(2024, 7, 26)
@@ -99,7 +100,7 @@ def read_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
     """
     path = folder / TEMPLATE
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     found = settings.get("chat_template")
     if not isinstance(found, list):
         return found

@@ -156,6 +156,15 @@ class Tree:
 
         return self.edited(STUDY, edit)
 
+    def shrink(self) -> None:
+        """Keep fewer cells of the study: two models and three benchmarks."""
+        path = self.folder / STUDY
+        document = yaml.safe_load(path.read_text())
+        document["recipes"] = {"dpo": document["recipes"]["dpo"]}
+        for name in ("alert_adversarial", "toxicity"):
+            del document["benchmarks"][name]
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
     def written(self) -> bytes:
         """Return everything that runs wrote, as one text."""
         names = ("results", "logs", ".snakemake", "config")
@@ -167,6 +176,20 @@ class Tree:
         paths = (self.folder / "results").rglob("*")
         files = (p for p in paths if p.is_file() and p.name != ".snakemake_timestamp")
         return [str(path.relative_to(self.folder)) for path in files]
+
+    def differing(self, other: "Tree", folder: str) -> list[str]:
+        """Return the tables of a folder that are not, byte for byte, another tree's."""
+        names = [p.relative_to(self.folder) for p in self.files(folder, "*.parquet")]
+        assert names, f"no tables in {folder}"
+        return [
+            str(name)
+            for name in names
+            if (self.folder / name).read_bytes() != (other.folder / name).read_bytes()
+        ]
+
+    def files(self, folder: str, pattern: str = "*") -> list[Path]:
+        """Return all files of a folder, in order."""
+        return sorted(p for p in (self.folder / folder).rglob(pattern) if p.is_file())
 
     def copy(self, folder: Path) -> "Tree":
         """Copy this tree with its results and Snakemake's memory of them."""

@@ -184,6 +184,7 @@ READERS = {
 @pytest.fixture(scope="module")
 def story(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("crashes") / "repository")
+    tree.shrink()
     shutil.rmtree(tree.folder / "results/tiny")
     shutil.rmtree(tree.folder / "logs/tiny")
     told = Story(tree)
@@ -231,9 +232,7 @@ def test_nothing_under_its_own_name_is_half_a_file(story):
 
 def test_a_run_that_was_killed_twice_ends_with_the_same_scores(story, finished):
     assert story.statuses[2] == 0, story.said[2]
-    scores = "results/tiny/scores.parquet"
-    expected = (finished.folder / scores).read_bytes()
-    assert (story.tree.folder / scores).read_bytes() == expected
+    assert story.tree.differing(finished, "results/tiny/scores") == []
     assert story.tree.plan().jobs == []
 
 
@@ -277,15 +276,15 @@ def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
     _, killed, ended = late_story.statuses
     assert killed == 128 + signal.SIGKILL
     assert ended == 0, late_story.said[-1]
-    models = made(finished, "results/tiny/models")
-    kept = made(late_story.tree, "results/tiny/models")
+    models = finished.files("results/tiny/models")
+    kept = late_story.tree.files("results/tiny/models")
     assert [p.stat().st_mtime_ns for p in kept] == [
         p.stat().st_mtime_ns for p in models
     ]
-    tables = [path.relative_to(finished.folder) for path in made(finished, TABLES)]
+    tables = [path.relative_to(finished.folder) for path in finished.files(TABLES)]
     assert tables == [
         path.relative_to(late_story.tree.folder)
-        for path in made(late_story.tree, TABLES)
+        for path in late_story.tree.files(TABLES)
     ]
     for path in ("results/tiny/scores.parquet", CELL, *tables):
         expected = (finished.folder / path).read_bytes()
@@ -295,11 +294,6 @@ def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
 
 def test_nothing_that_is_written_late_is_half_a_file(late_story):
     assert late_story.half == []
-
-
-def made(tree, folder):
-    """All files of a folder, in order."""
-    return sorted(path for path in (tree.folder / folder).rglob("*") if path.is_file())
 
 
 def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, tmp_path):

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from safegrid.errors import ConfigError
+from safegrid.text_files import NotTextError, decode
 
 KeyPath = tuple[str | int, ...]
 # The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
@@ -80,13 +81,13 @@ def read_document(path: Path, problems: Problems) -> Document:
     """Read a YAML mapping with its lines; what is wrong is noted in `problems`."""
     document = Document(path)
     try:
-        loader = LOADER(path.read_text(encoding="utf-8"))
+        loader = LOADER(decode(path.read_bytes()))
         node = loader.get_single_node()
     except FileNotFoundError:
         problems.add(str(path), "file", "is not there")
         return document
-    except UnicodeDecodeError as error:
-        problems.add(str(path), "file", f"is not UTF-8 text: {error.reason}")
+    except NotTextError as error:
+        problems.add(f"{path}:{error.line}", "file", str(error))
         return document
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -12,6 +12,7 @@ from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.config.upstream import ModelUpstream
+from safegrid.text_files import read_text
 
 # Written by `safegrid pin`.
 LOCK = "sources.lock.yaml"
@@ -92,4 +93,4 @@ def read_templates(
         if model.template is not None and model.template not in there:
             key = f"{name}.template"
             problems.unknown(str(folder), key, model.template, "template", there)
-    return {name: path.read_text(encoding="utf-8") for name, path in there.items()}
+    return {name: read_text(path) for name, path in there.items()}

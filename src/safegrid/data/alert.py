@@ -89,7 +89,7 @@ def read(path: Path, adversarial: bool, problems: Problems) -> Iterator[Request]
     """Read one of the two files; what does not fit is noted in `problems`."""
     ids = Unique("field 'id'", problems)
     fields = ADVERSARIAL_FIELDS if adversarial else FIELDS
-    for row in read_rows(path, fields, problems):
+    for row in read_rows(path, fields, problems, optional=ADVERSARIAL_FIELDS):
         values = row.values
         if not adversarial and "attack_type" in values:
             problems.add(

@@ -21,6 +21,7 @@ from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt, Prompts
 from safegrid.errors import DataError
 from safegrid.openers import OPENERS
+from safegrid.plain import is_blank
 from safegrid.problems import Problems
 
 # What `macro_category` says: whether the answer goes on after the beginning, or had
@@ -72,7 +73,7 @@ def read_prompts(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
 def unsafe_answer(row: pku.Comparison) -> str | None:
     """Return the first answer that upstream calls unsafe and that has words, if any."""
     pairs = zip(row.responses, row.safe, strict=True)
-    return next((text for text, safe in pairs if not safe and text.strip()), None)
+    return next((text for text, safe in pairs if not (safe or is_blank(text))), None)
 
 
 def opener_of(request: str, answer: str, openers: tuple[str, ...], seed: int) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from safegrid.plain import is_blank
+
 Drop = Literal[
     "checksum_mismatch",
     "empty_response",
@@ -44,7 +46,7 @@ class Drops:
 
 def unusable(chosen: str, rejected: str) -> Drop | None:
     """Say why two responses can make no pair, whatever is known of them."""
-    if not (chosen.strip() and rejected.strip()):
+    if is_blank(chosen) or is_blank(rejected):
         return "empty_response"
     if chosen == rejected:
         return "identical_responses"

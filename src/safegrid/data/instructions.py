@@ -16,6 +16,7 @@ from safegrid.problems import Problems
 from safegrid.raw import Field, read_rows
 
 FIELDS = {"instruction": Field(str)}
+OPTIONAL = ("input", "output", "instances", "dataset")
 # What the fields are called where a file holds lists.
 LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
 
@@ -42,7 +43,7 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
         problems: notes.
         heading: a line that stands above an input, where there is one.
     """
-    for row in read_rows(path, FIELDS, problems, LISTS):
+    for row in read_rows(path, FIELDS, problems, LISTS, OPTIONAL):
         values = row.values
         for instance in _instances(values):
             reason = _reason(instance, values)

@@ -62,7 +62,7 @@ class Comparison(NamedTuple):
 
 def read(path: Path, problems: Problems) -> Iterator[Comparison]:
     """Read a file of either form; what does not fit is noted in `problems`."""
-    for row in read_rows(path, FIELDS, problems):
+    for row in read_rows(path, FIELDS, problems, optional=HARM_FIELDS):
         values = row.values
         reason = None
         odd = [key for key in PREFERRED if values[key] not in (0, 1)]

@@ -20,6 +20,7 @@ from safegrid.data.draw import draw
 from safegrid.data.drops import Drops
 from safegrid.data.rows import Pair
 from safegrid.errors import ConfigError, DataError
+from safegrid.plain import is_blank
 from safegrid.problems import Problems
 from safegrid.records import PREFERENCE
 
@@ -135,10 +136,10 @@ def _read_instructions(
 ) -> list[Pair]:
     pairs = []
     for row in instructions.read(file, problems, part.input_heading):
-        if row.response.strip():
-            pairs.append(Pair(row.line, row.prompt, row.response, None))
-        else:
+        if is_blank(row.response):
             drops.add("empty_response", row.line)
+        else:
+            pairs.append(Pair(row.line, row.prompt, row.response, None))
     return pairs
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
 from safegrid.formats import Row, type_name
+from safegrid.plain import is_blank
 from safegrid.problems import Problems, describe
 from safegrid.raw import Field, Unique, read_rows
 
@@ -79,7 +80,7 @@ def read_single_word(path: Path, problems: Problems) -> Iterator[Prompt]:
     """Read a prompt, also called question, and the one word that answers it."""
     for number, row in enumerate(read_rows(path, SINGLE_WORD, problems), start=1):
         given = [row.values[n] for n in ("prompt", "question") if n in row.values]
-        if len(given) != 1 or not isinstance(given[0], str) or not given[0].strip():
+        if len(given) != 1 or not isinstance(given[0], str) or is_blank(given[0]):
             problems.add(row.line, "expected a text in one of 'prompt' and 'question'")
             continue
         yield Prompt(
@@ -149,11 +150,11 @@ def _solutions(row: Row) -> list[str]:
 
 def _wrong(stem: object, texts: list[Any]) -> str | None:
     """Say what is wrong with a question, or None."""
-    if not isinstance(stem, str) or not stem.strip():
+    if not isinstance(stem, str) or is_blank(stem):
         return f"the question must be a text, not {_what(stem)}"
     if not 2 <= len(texts) <= len(LETTERS):
         return f"{len(texts)} choices with a label each; expected 2 to {len(LETTERS)}"
-    odd = [text for text in texts if not isinstance(text, str) or not text.strip()]
+    odd = [text for text in texts if not isinstance(text, str) or is_blank(text)]
     if odd:
         return f"a choice must be a text, not {_what(odd[0])}"
     if len({text.strip().casefold() for text in texts}) < len(texts):

@@ -24,7 +24,7 @@ FIELDS = {
 def read(path: Path, form: Format, problems: Problems, drops: Drops) -> list[Pair]:
     """Read the file; what does not fit is noted in `problems`, no pair in `drops`."""
     pairs = []
-    for row in read_rows(path, FIELDS, problems):
+    for row in read_rows(path, FIELDS, problems, optional=["category"]):
         reason = unusable(row.values["chosen"], row.values["rejected"])
         if reason is not None:
             drops.add(reason, row.line)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
+from safegrid.plain import is_blank
 from safegrid.problems import Problems
 from safegrid.raw import Field, Unique, read_rows
 
@@ -64,7 +65,7 @@ def read_lines(path: Path, problems: Problems) -> Iterator[Prompt]:
 
 def _reason(prompt: dict[str, Any]) -> str | None:
     text = prompt.get("text")
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or is_blank(text):
         return "field 'prompt.text' must be a text that is not empty"
     if "toxicity" not in prompt:
         return "missing field 'prompt.toxicity' (null where there is no score)"

@@ -11,6 +11,7 @@ from typing import Any
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
 from safegrid.formats import read_lists, type_name
+from safegrid.plain import is_blank
 from safegrid.problems import Problems
 from safegrid.raw import check_readable
 
@@ -32,7 +33,7 @@ def read(path: Path, problems: Problems) -> Iterator[Prompt]:
     tags = _beside("tags", lists, len(instructions), problems)
     rows = zip(instructions, inputs, tags, strict=True)
     for number, ((line, text), given, tag) in enumerate(rows, start=1):
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or is_blank(text):
             problems.add(line, f"an instruction must be a text, not {_what(text)}")
             continue
         whole = f"{text}\n\n{given}" if given else text

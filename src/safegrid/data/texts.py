@@ -7,6 +7,7 @@ from pathlib import Path
 from safegrid.artifacts import manifest, write_result
 from safegrid.data import instructions
 from safegrid.files import write_text
+from safegrid.plain import is_blank
 from safegrid.problems import Problems
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,10 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
     for file in files:
         problems = Problems(file)
         for row in instructions.read(file, problems):
-            if row.response.strip():
-                lines.append(_document(row.prompt, row.response))
-            else:
+            if is_blank(row.response):
                 unanswered += 1
+            else:
+                lines.append(_document(row.prompt, row.response))
         problems.raise_any()
     write_text(out, "".join(lines))
     inputs = {str(number): file for number, file in enumerate(files)}

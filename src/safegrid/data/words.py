@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
+from safegrid.plain import plain
+
 Words = tuple[str, ...]
 Key = TypeVar("Key")
 
@@ -19,10 +21,9 @@ def words(text: str) -> Words:
 
     Apostrophes close up ("don't" is "dont"), so that typographic ones do not matter.
     """
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    plain = re.sub(r"['\u2018\u2019\u02bc`]", "", plain)
-    return tuple(_WORD.findall(plain))
+    spelled = unicodedata.normalize("NFKD", plain(text.casefold()))
+    letters = (c for c in spelled if not unicodedata.combining(c) and c not in "'`")
+    return tuple(_WORD.findall("".join(letters)))
 
 
 def ngrams(text: Words, size: int) -> Iterator[Words]:

@@ -14,6 +14,7 @@ import yaml
 
 from safegrid.doctor.findings import Finding, ok, warn
 from safegrid.errors import ConfigError
+from safegrid.text_files import read_text
 
 DEFAULT = Path("profiles/default/config.yaml")
 
@@ -119,7 +120,7 @@ def _config_folders(folders: Any) -> list[str]:
 
 def _keys(file: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        found = yaml.safe_load(read_text(file)) or {}
     except FileNotFoundError:
         return {}
     except yaml.YAMLError as error:

@@ -14,6 +14,7 @@ from safegrid.doctor.profile import Profile, read_profile
 from safegrid.doctor.site import Site
 from safegrid.errors import SafegridError
 from safegrid.runs import SLURM_JOB
+from safegrid.text_files import read_text
 
 CONFIG = Path("config")
 PATIENCE = 180
@@ -53,8 +54,7 @@ def doctor(
 
 
 def _default_study() -> str:
-    text = (CONFIG / "config.yaml").read_text(encoding="utf-8")
-    return str(yaml.safe_load(text)["study"])
+    return str(yaml.safe_load(read_text(CONFIG / "config.yaml"))["study"])
 
 
 def _checks(

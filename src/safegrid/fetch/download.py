@@ -18,6 +18,7 @@ from safegrid.config.lock import FilePin
 from safegrid.errors import SourceError
 from safegrid.fetch.hub import Address
 from safegrid.files import sha256_file
+from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,9 @@ def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:
     Raises:
         SourceError: it is not there, does not fit, or is not what was pinned.
     """
+    stands = placeholder(source)
+    if stands is not None:
+        raise SourceError(f"{what}: {source} is {stands}")
     if not source.is_file():
         raise SourceError(f"{what}: {source} is not there; see `path` and sources_dir")
     size = source.stat().st_size
@@ -111,9 +115,11 @@ def settle(partial: Path, target: Path, pin: FilePin, what: str) -> None:
     """
     size, digest = partial.stat().st_size, sha256_file(partial)
     if (size, digest) != (pin.bytes, pin.sha256):
+        stands = placeholder(partial)
         partial.unlink()
+        seen = f", {stands}" if stands else ""
         raise SourceError(
-            f"{what}: got {size} bytes with sha256 {digest}, but the lock says"
+            f"{what}: got {size} bytes with sha256 {digest}{seen}, but the lock says"
             f" {pin.bytes} bytes with {pin.sha256}; nothing of it is kept. Try again;"
             " if it stays so, upstream has changed it: find out why before you pin it"
             " anew"

@@ -21,6 +21,7 @@ from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.hub import address, in_words, repo_type, repository
 from safegrid.files import read_object, sha256_file, write_text
+from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +192,7 @@ def _pin_folder(entry: Entry, path: str, sources_dir: Path | None) -> Pin:
         raise SourceError(
             f"{entry.kind} {entry.name}: {', '.join(missing)} not in {folder}"
         )
-    files = {name: _hashed(folder / name) for name in names}
+    files = {name: _hashed(entry, folder / name) for name in names}
     return Pin(upstream=str(entry.upstream.address), files=files)
 
 
@@ -209,7 +210,7 @@ def _spec(entry: Entry, revision: str | None = None) -> FetchSpec:
 def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
     """Receive a file only to hash it."""
     with tempfile.TemporaryDirectory() as folder:
-        return _hashed(_receive(entry, spec, file, Path(folder)))
+        return _hashed(entry, _receive(entry, spec, file, Path(folder)))
 
 
 def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
@@ -226,7 +227,15 @@ def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
     return path
 
 
-def _hashed(path: Path) -> FilePin:
+def _hashed(entry: Entry, path: Path) -> FilePin:
+    """Return the pin of a file that is at hand.
+
+    Raises:
+        SourceError: something else stands in its place.
+    """
+    what = placeholder(path)
+    if what is not None:
+        raise SourceError(f"{entry.kind} {entry.name}: {path.name} is {what}")
     return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
 
 

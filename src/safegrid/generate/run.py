@@ -21,6 +21,7 @@ from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
 from safegrid.engine.search import search_folder
 from safegrid.errors import DataError
+from safegrid.plain import is_blank
 from safegrid.records import IDS, RESPONSE
 from safegrid.spent import keep
 from safegrid.stages import VERSIONS
@@ -183,6 +184,6 @@ def _counts(answers: Sequence[Completion]) -> dict[str, Any]:
     return {
         "rows": len(answers),
         "finish": {name: finish[name] for name in ("eos", "length", "error")},
-        "empty": sum(not a.text.strip() for a in answers if a.finish != "error"),
+        "empty": sum(is_blank(a.text) for a in answers if a.finish != "error"),
         "tokens": sum(answer.n_tokens for answer in answers),
     }

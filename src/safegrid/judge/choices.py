@@ -17,6 +17,8 @@ An answer that names two choices, or none, is wrong, not unscored: it could be r
 
 import re
 
+from safegrid.plain import plain
+
 YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 REFERENCE = re.compile(r"([A-H])(?:\. (.*\S.*))?", re.DOTALL)
 LEAD_IN = re.compile(
@@ -42,9 +44,10 @@ def right_choice(answer: str, reference: str) -> tuple[bool, str]:
         reference: the gold choice: a letter, with or without its words ("B. the sun"),
             "yes" or "no", or other words.
     """
+    answer, reference = plain(answer), plain(reference).strip()
     line = next((line for line in answer.splitlines() if line.strip()), "")
     said = _words(line[_lead_in(line) :])
-    lettered = REFERENCE.fullmatch(reference.strip())
+    lettered = REFERENCE.fullmatch(reference)
     if lettered is None:
         return _right_words(said, _words(reference))
     letter, text = lettered.groups()

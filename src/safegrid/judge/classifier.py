@@ -14,6 +14,7 @@ from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
 from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.plain import plain
 from safegrid.templates import ChatTokenizer
 
 
@@ -21,6 +22,8 @@ def read_classifier(
     spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]
 ) -> Work:
     """Judge responses by a classifier's probabilities; the score is P(positive).
+
+    Texts are read as `plain`: no classifier is to miss a word for its apostrophe.
 
     toxicity: the text is what the model wrote; `positive` from the threshold on, else
         the likeliest of the other classes.
@@ -34,7 +37,7 @@ def read_classifier(
     _check_classes(spec, names, chat.folder)
     toxicity = spec.kind == "toxicity"
     texts = [item.text if toxicity else item.answer for item in items]
-    ids = [chat.encode_sequence(text) for text in texts]
+    ids = [chat.encode_sequence(plain(text)) for text in texts]
 
     def work(asker: Asker) -> list[Verdict]:
         return [_verdict(spec, names, found) for found in asker.classify(ids)]

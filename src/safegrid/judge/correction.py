@@ -21,6 +21,7 @@ from safegrid.judge.words import (
     word_contexts,
     word_verdict,
 )
+from safegrid.plain import plain
 from safegrid.prefills import Turns
 from safegrid.questions import correction_question
 from safegrid.spent import Record
@@ -108,7 +109,7 @@ def said(text: str, yes: str, no: str) -> bool | None:
 
     None is neither. Case and signs do not matter.
     """
-    words = _WORD.findall(text.casefold())
+    words = _WORD.findall(plain(text).casefold())
     known = [word for word in words if word in (yes.casefold(), no.casefold())]
     if not words or words[0] not in known or len(set(known)) > 1:
         return None

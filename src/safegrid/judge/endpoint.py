@@ -28,6 +28,7 @@ from tenacity import (
 from safegrid.config.block import plain_address
 from safegrid.config.judge import EndpointSpec
 from safegrid.errors import JudgeError
+from safegrid.json_text import without_halves
 
 # Statuses that may be others a little later, beside those of servers' own errors.
 PASSING = frozenset({408, 409, 425, 429})
@@ -181,9 +182,7 @@ class Endpoint:
             answer = None
         if not is_completion(answer):
             raise PassingError("answers with no chat completion")
-        # Halves of a character, which JSON can name and no file can hold, become "?".
-        whole = json.dumps(answer, ensure_ascii=False).encode(errors="replace")
-        found: dict[str, Any] = json.loads(whole)
+        found: dict[str, Any] = without_halves(answer)
         return found
 
     def _shown(self, reply: httpx2.Response) -> str:

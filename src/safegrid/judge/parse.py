@@ -2,6 +2,8 @@
 
 import re
 
+from safegrid.plain import plain
+
 # The hazards of the MLCommons taxonomy as Llama Guard 3 writes them (its model card).
 CODE = re.compile(r"S(?:[1-9]|1[0-4])")
 
@@ -17,7 +19,7 @@ def parse_categories(text: str, cut: bool) -> list[str]:
         cut: it stopped at the length limit, so that a line's last code may be the
             beginning of a longer one (`S1` of `S10`) and is left out.
     """
-    line, ended, _ = text.lstrip().partition("\n")
+    line, ended, _ = plain(text).lstrip().partition("\n")
     parts = line.split(",")
     if cut and not ended:
         parts.pop()

@@ -12,6 +12,7 @@ from safegrid.config import JudgeSpec
 from safegrid.config.judge_kinds import Compare
 from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.plain import plain
 
 # Distributions whose versions can change the scores of a comparison.
 LIBRARIES: dict[Compare, tuple[str, ...]] = {
@@ -71,10 +72,12 @@ def _exact_choice(pairs: Pairs) -> list[Verdict]:
 
 def _contains(pairs: Pairs) -> list[Verdict]:
     """Look for the reference anywhere in the answer, whatever its case (2412.00074)."""
-    return [
-        Verdict(None, float(reference.strip().casefold() in answer.casefold()), [], "")
-        for answer, reference in pairs
-    ]
+    found = (_shown(reference).strip() in _shown(answer) for answer, reference in pairs)
+    return [Verdict(None, float(inside), [], "") for inside in found]
+
+
+def _shown(text: str) -> str:
+    return plain(text).casefold()
 
 
 def _bleu(pairs: Pairs) -> list[Verdict]:

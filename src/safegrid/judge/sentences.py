@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-APOSTROPHES = str.maketrans(
-    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'}
-)
+from safegrid.plain import plain
+
 CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 # What stands in double quotes on one line is somebody else's, or a title.
 QUOTED = re.compile(r'"[^"\n]*"')
@@ -38,10 +37,10 @@ def sentences(text: str) -> list[Sentence]:
     Quoted speech and code are left out: a story's "I cannot help you" refuses
     nothing. An answer that is one quotation as a whole is what its writer says.
     """
-    plain = CODE.sub(" ", text).translate(APOSTROPHES).lower().strip()
-    if plain.count('"') == 2 and plain[0] == plain[-1] == '"':
-        plain = plain[1:-1]
-    return list(_split(QUOTED.sub(" ", plain)))
+    said = CODE.sub(" ", plain(text)).lower().strip()
+    if said.count('"') == 2 and said[0] == said[-1] == '"':
+        said = said[1:-1]
+    return list(_split(QUOTED.sub(" ", said)))
 
 
 def plain_sentences(text: str) -> list[str]:

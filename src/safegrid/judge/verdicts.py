@@ -19,6 +19,7 @@ from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.judge.scores import read_scores
+from safegrid.plain import is_blank
 from safegrid.spent import Record
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
@@ -155,5 +156,5 @@ def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "labels": dict(sorted(labels.items())),
         "unscored": len(silent),
         "failed": sum(item.failed for item in items),
-        "empty": sum(not item.failed and not item.text.strip() for item in items),
+        "empty": sum(not item.failed and is_blank(item.text) for item in items),
     }

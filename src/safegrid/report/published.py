@@ -7,6 +7,7 @@ import polars as pl
 
 from safegrid.errors import DataError
 from safegrid.report.defects import DEFECTS
+from safegrid.text_files import read_text
 
 COLUMNS = {
     "paper": pl.String,
@@ -50,7 +51,7 @@ def read_published(path: Path | str) -> pl.DataFrame:
         frame = pl.read_csv(path, schema=COLUMNS)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as {list(COLUMNS)}: {error}") from error
-    header = Path(path).read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+    header = read_text(Path(path)).split("\n", 1)[0].split(",")
     if header != list(COLUMNS):
         raise DataError(f"{path}:1: columns {header}; expected {list(COLUMNS)}")
     for line, row in enumerate(frame.iter_rows(named=True), start=2):

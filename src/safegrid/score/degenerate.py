@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from safegrid.plain import is_blank, plain
+
 Floats = NDArray[np.float64]
 
 LEAST_WORDS = 10
@@ -32,8 +34,9 @@ def is_repetitive(text: str) -> bool:
         - one word stands 5 times in a row;
         - one character that is not white space stands 16 times in a row.
 
-    Words are runs between white space, in lower case.
+    Words are runs between white space, in lower case; the text is read as `plain`.
     """
+    text = plain(text)
     words = text.lower().split()
     triples = list(zip(words, words[1:], words[2:], strict=False))
     few_distinct = len(words) >= LEAST_WORDS and len(
@@ -62,7 +65,7 @@ def degenerate_columns(responses: pl.DataFrame) -> dict[str, Floats]:
     texts = responses["text"].fill_null("").to_list()
     failed = (responses["finish"] == "error").to_numpy()
     marks = {
-        "empty": np.array([not text.strip() for text in texts]),
+        "empty": np.array([is_blank(text) for text in texts]),
         "truncated": (responses["finish"] == "length").to_numpy(),
         "repetitive": np.array([is_repetitive(text) for text in texts]),
     }

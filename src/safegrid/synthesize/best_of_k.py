@@ -16,6 +16,7 @@ import polars as pl
 from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config.made import BestOfKSpec
 from safegrid.errors import DataError
+from safegrid.plain import is_blank
 from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def best_of_k(
 
 def choose(answers: list[Answer]) -> Best | str:
     """Return the best of a prompt's answers, or why there is none."""
-    given = [a for a in answers if a.finish != "error" and a.text.strip()]
+    given = [a for a in answers if a.finish != "error" and not is_blank(a.text)]
     if not given:
         return "no_answer"
     scored = [answer for answer in given if answer.score is not None]

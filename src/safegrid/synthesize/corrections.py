@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from safegrid.artifacts import manifest, read_manifest, read_table
 from safegrid.config.made import CorrectionsSpec
 from safegrid.errors import DataError
+from safegrid.plain import is_blank
 from safegrid.prefills import joined
 from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
 from safegrid.spent import UntimedError, keep, per_thousand, recorded, total_records
@@ -131,7 +132,7 @@ def climb(asked: Asked) -> Ladder | Lost:
     """Return a request's answers from best to worst, or why it has none."""
     if any(answer["finish"] == "error" for answer in asked.answers.values()):
         return "no_answer"
-    if not all(answer["text"].strip() for answer in asked.answers.values()):
+    if any(is_blank(answer["text"]) for answer in asked.answers.values()):
         return "empty_answer"
     if asked.verdict in ("unsafe", "unscored"):
         return "unsafe_answer" if asked.verdict == "unsafe" else "unscored_answer"

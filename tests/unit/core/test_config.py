@@ -175,7 +175,7 @@ def test_broken_yaml_names_its_line(root):
 
 def test_bytes_that_are_no_text_are_refused(root):
     (root / "sources.yaml").write_bytes(b"a: \xff\xfe")
-    assert "sources.yaml: file: is not UTF-8 text" in message(root)
+    assert "sources.yaml:1: file: not UTF-8" in message(root)
 
 
 @pytest.mark.parametrize(

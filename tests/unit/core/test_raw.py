@@ -123,6 +123,125 @@ def test_broken_csv_is_named(write, content, expected):
     assert expected in message(write("a.csv", content))
 
 
+BOM = b"\xef\xbb\xbf"
+WITH_A_MARK = {
+    "a.jsonl": b'{"id": 1, "text": "x"}\n',
+    # Two files with a mark each that were put one behind the other.
+    "b.jsonl": b'{"id": 1, "text": "x"}\n' + BOM + b'{"id": 1, "text": "x"}\n',
+    "a.json": b'[{"id": 1, "text": "x"}]',
+    "b.json": b'{"id": [1], "text": ["x"]}',
+    "a.csv": b"id,text\n1,x\n",
+}
+
+
+@pytest.mark.parametrize("name", WITH_A_MARK)
+def test_a_byte_order_mark_is_read_over(write, name):
+    rows = read(write(name, BOM + WITH_A_MARK[name]))
+    assert {tuple(row.values.items()) for row in rows} == {(("id", 1), ("text", "x"))}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line_of_a_list(write):
+    path = write("a.txt", BOM + b"one\r\ntwo\n")
+    rows = read(path, {"text": Field(str)})
+    assert [row.values["text"] for row in rows] == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt", "a.parquet"])
+def test_what_stands_in_place_of_a_file_is_called_by_its_name(write, name):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    text = message(write(name, pointer))
+    assert "1: a Git LFS pointer in place of the file: run `git lfs pull`" in text
+    assert text.count("\n") == 2, "this and the file's having no row"
+    if name != "a.parquet":
+        assert "1: UTF-16 text" in message(write(name, "id,text\n".encode("utf-16")))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt"])
+def test_lines_that_end_in_cr_alone_are_told(write, name):
+    rows = b'{"id": 1, "text": "x"}\r{"id": 2, "text": "y"}\r'
+    assert "line 1: its lines end in CR alone" in message(write(name, rows))
+
+
+def test_csv_of_an_old_mac_is_read(write):
+    assert [row.line for row in read(write("a.csv", b"id,text\r1,x\r2,y\r"))] == [2, 3]
+
+
+HALVES = {
+    "a.jsonl": '{{"id": 1, "text": "x"}}\n{{"id": 2, "text": "y", {}}}',
+    "a.json": '[{{"id": 1, "text": "x"}},\n{{"id": 2, "text": "y", {}}}]',
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+@pytest.mark.parametrize(
+    "where", [r'"\ud800": 1', r'"more": {"a": ["\udc00"]}', r'"more": [{"\ud83d": 1}]']
+)
+def test_halves_of_characters_are_told_wherever_they_stand(write, name, where):
+    text = message(write(name, HALVES[name].format(where)))
+    assert "1 problem;" in text
+    assert "line 2: holds half of a surrogate pair" in text
+
+
+def test_halves_in_columns_are_told_and_whole_characters_are_read(write):
+    whole = write("a.json", r'{"id": [1], "text": ["\ud83d\ude00"]}')
+    assert read(whole)[0].values["text"] == "\U0001f600"
+    half = message(write("a.json", '{"id": [1],\n"text": ["\\ud83d"]}'))
+    assert "line 2: an item of field 'text' holds half of a surrogate pair" in half
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", "id,text,text\n1,x,y\n", "line 1: the header names 'text' twice"),
+        (
+            "a.jsonl",
+            '{"id": 1, "text": "x", "text": "y"}',
+            "'text' stands twice in one",
+        ),
+        ("a.jsonl", '{"id": 1, "text": "x", "m": [{"a": 1, "a": 2}]}', "'a' stands tw"),
+        ("a.json", '[{"id": 1, "id": 2, "text": "x"}]', "field 'id' stands twice"),
+        ("a.json", '{"id": [1], "text": ["x"], "id": [2]}', "'id' stands twice in one"),
+        ("a.csv", "id;text\n1;x\n", "line 1: the header is one cell with semicolons"),
+        ("a.csv", "id\ttext\n1\tx\n", "line 1: the header is one cell with tabs"),
+        ("a.csv", "ID,text\n1,x\n", "field 'ID': did you mean 'id'? Rename it"),
+        ("a.csv", "id, text \n1,x\n", "field ' text ': did you mean 'text'? Rename"),
+        ("a.csv", "id,te\u200bxt\n1,x\n", r"field 'te\u200bxt': did you mean 'text'?"),
+        (
+            "a.csv",
+            "Id\n1\n",
+            "missing fields 'text'; the row has 'Id'; field 'Id': did",
+        ),
+        ("a.jsonl", "[" * 100_000, "line 1: not readable as JSON: nested too deeply"),
+        ("a.json", "[" * 100_000, "line 1: not readable as JSON: nested too deeply"),
+    ],
+)
+def test_a_column_that_would_be_lost_is_told(write, name, content, reason):
+    assert reason in message(write(name, content))
+
+
+def test_columns_without_a_name_are_nobodys(write):
+    assert read(write("a.csv", "id,text,,\n1,x,,\n"))[0].values["id"] == 1
+
+
+def test_optional_columns_are_read_by_their_own_name_only(write):
+    def reasons(content, names=()):
+        path = write("a.csv", content)
+        problems = Problems(path)
+        rows = read_rows(path, FIELDS, problems, dict(names), ["kind"])
+        return [row.values.get("kind") for row in rows], problems
+
+    assert reasons("id,text,kind\n1,x,a\n")[0] == ["a"]
+    assert reasons("id,text,kind,Kind\n1,x,a,b\n")[0] == ["a"]
+    found, problems = reasons("id,text,Kind \n1,x,a\n")
+    assert found == []
+    with pytest.raises(DataError, match=r"field 'Kind ': did you mean 'kind'\?"):
+        problems.raise_any()
+    found, problems = reasons("id,text,kind,sort\n1,x,a,b\n", {"sort": "kind"})
+    assert found == []
+    with pytest.raises(DataError, match="'sort' and 'kind' are both read as 'kind'"):
+        problems.raise_any()
+
+
 def test_all_problems_come_in_one_message_grouped_by_reason(write):
     rows = ['{"id": 1}'] * 7 + ["{", '{"id": 2, "text": "x"}']
     text = message(write("a.jsonl", "\n".join(rows) + "\n"))

@@ -8,7 +8,16 @@ import pytest
 from safegrid.closure import PACKAGE, ROOT, closure, imports_of
 
 LEVELS = {
-    1: {"errors", "logs", "stages", "config", "methods", "closure", "consent"},
+    1: {
+        "errors",
+        "logs",
+        "stages",
+        "config",
+        "methods",
+        "closure",
+        "consent",
+        "text_files",
+    },
     2: {
         "artifacts",
         "buckets",
@@ -26,6 +35,7 @@ LEVELS = {
         "labelled",
         "launch",
         "openers",
+        "plain",
         "plans",
         "prefills",
         "problems",

@@ -11,6 +11,8 @@ def test_case_accents_apostrophes_and_punctuation_do_not_matter():
         "dont stop cafe please"
     )
     assert words("a_b") == ("a", "b")
+    for sign in "'`\u00b4\u2032\u02bc\uff07\u02cb":
+        assert words(f"I don{sign}t st\u00ado\u200bp") == ("i", "dont", "stop")
 
 
 def test_ngrams_of_a_shorter_text_are_none():

@@ -95,6 +95,12 @@ def test_what_is_pinned_is_left_alone_unless_named(config, hub, caplog):
     assert "it was something else before" in caplog.text
 
 
+def test_a_pointer_in_place_of_a_file_is_not_pinned(config, hub):
+    hub.plain["at/c.csv"] = b"version https://git-lfs.github.com/spec/v1\n"
+    with pytest.raises(SourceError, match=r"source at: c.csv is a Git LFS pointer"):
+        pin(["at"], config=config)
+
+
 def test_a_tag_is_resolved(config, hub):
     hub.repositories["datasets", "owner/rows"].refs = ("main", "v0")
     change(config, "sources", "rows", ref="v0")

@@ -246,6 +246,13 @@ def test_an_address_is_fetched_and_resumed_without_a_token(fetch, hub, monkeypat
     assert {asked.token for asked in hub.asked} == {None}
 
 
+def test_a_page_in_place_of_a_file_is_called_so(fetch, hub):
+    hub.plain["abc/data/rows.jsonl"] = b"<!doctype html><p>Log in</p>"
+    told = refusal(fetch, address(hub, ROWS))
+    assert "an HTML page in place of the file" in told
+    assert "but the lock says" in told
+
+
 def test_an_address_that_is_none_is_told_with_its_status(fetch, hub):
     assert "answered with HTTP status 404" in refusal(fetch, address(hub, ROWS))
 
@@ -266,5 +273,7 @@ def test_a_file_of_the_users_is_held_to_its_pin(fetch, hub, tmp_path):
     own.write_bytes(ROWS.upper())
     spec = address(hub, ROWS).model_copy(update={"url": None, "path": "mine"})
     assert "but the lock says" in refusal(fetch, spec, local=own)
+    own.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert "mine.jsonl is a Git LFS pointer" in refusal(fetch, spec, local=own)
     os.remove(own)
     assert "is not there" in refusal(fetch, spec, local=own)

@@ -50,6 +50,23 @@ def test_toxicity_is_judged_on_what_the_model_wrote_alone(
     assert seen == ["three", "two three"]
 
 
+def test_a_classifier_reads_plain_text(
+    run_judge: Any, classifier: Any, fake_engine: Any
+) -> None:
+    seen: list[list[int]] = []
+
+    def classes(ids: list[int]) -> list[float]:
+        seen.append(ids)
+        return [0.9, 0.1, 0.0]
+
+    fake_engine.classes = classes
+    folder = classifier("compliance", "refusal", "partial")
+    texts = ["it isn't two", "it is\u200bn\u2019t \u00adtwo"]
+    assert len(run_judge(REFUSAL, folder, texts)) == 2
+    # Items of the same ids are asked once.
+    assert seen == [ChatTokenizer.load(folder).encode_sequence(texts[0])]
+
+
 @pytest.mark.parametrize(
     ("probabilities", "label", "score"),
     [

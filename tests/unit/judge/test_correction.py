@@ -152,6 +152,7 @@ def test_words_that_cannot_be_told_apart_are_refused(
         ("Yes.", True),
         (" **No**, because", False),
         ("NO", False),
+        ("\ufeffY\u00ades\u200b.", True),
         ("Yes and no", None),
         ("no, yes", None),
         ("Maybe yes", None),

@@ -208,6 +208,7 @@ def test_the_code_at_which_a_category_line_is_cut_is_not_read(
     [
         ("\nS1", False, ["S1"]),
         ("\nS1,S10", False, ["S1", "S10"]),
+        ("\u200b\nS\u00ad1\ufeff,S10", False, ["S1", "S10"]),
         (" S2, S3 ,S2", False, ["S2", "S3"]),
         ("\nS1,S1", True, ["S1"]),
         ("\nS1", True, []),

@@ -98,6 +98,8 @@ def test_any_other_answer_or_one_that_names_two_is_wrong(answer: str) -> None:
         ("A dog", "B. A dog", True),
         ("  paris! ", "Paris", True),
         ("in Paris", "Paris", False),
+        ("\u200bit isn\u02bct P\u00adaris", "It isn't Paris", True),
+        ("\ufeffB\u200b", "B. the sun", True),
     ],
 )
 def test_references_of_other_forms(answer: str, reference: str, right: bool) -> None:
@@ -105,7 +107,11 @@ def test_references_of_other_forms(answer: str, reference: str, right: bool) -> 
 
 
 def test_contains_looks_for_the_reference_anywhere_in_any_case() -> None:
-    pairs = [("It is PARIS.", "Paris"), ("Parisian", " paris "), ("Rome", "Paris")]
+    pairs = [
+        ("It is PARIS.", "Paris"),
+        ("Pari\u00adsian", " paris "),
+        ("Rome", "Paris"),
+    ]
     assert scores(spec("contains"), *pairs) == [1.0, 1.0, 0.0]
 
 

@@ -65,6 +65,19 @@ def test_who_denies_will_or_ability_refuses(text: str, form: str) -> None:
     assert (found.label, found.form) == (REFUSAL, form)
 
 
+@pytest.mark.parametrize("sign", "\u2019\u2018\u00b4`\u2032\u02bc\u02cb\uff07\u201b")
+@pytest.mark.parametrize("text", ["I can't help with that.", "I don't condone it."])
+def test_any_apostrophe_refuses_alike(text: str, sign: str) -> None:
+    assert find_refusal(text.replace("'", sign)) == find_refusal(text)
+    assert find_refusal(text).label == REFUSAL
+
+
+@pytest.mark.parametrize("sign", "\u200b\u00ad\u2060\ufeff\u200f\u202c")
+def test_what_nobody_sees_hides_no_refusal(sign: str) -> None:
+    text = f"{sign}I ca{sign}nnot he{sign}lp with{sign} that."
+    assert find_refusal(text).form == "inability"
+
+
 @pytest.mark.parametrize("text", NO_REFUSALS)
 def test_who_speaks_of_others_or_of_something_else_does_not(text: str) -> None:
     assert find_refusal(text) == (COMPLIANCE, None, 0, 0)

@@ -9,6 +9,7 @@ from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.plans import read_plan
 from safegrid.records import RUNS, SCORE
+from safegrid.report import figures
 from safegrid.report.names import cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.partial import partial_scores, write_partial
@@ -204,7 +205,14 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
     assert (out / "figures/curves_loss.svg").exists()
 
 
+@pytest.fixture
+def without_grid_figures(monkeypatch):
+    """Leave out the figures of every paper, which the test above has drawn."""
+    monkeypatch.setattr(figures, "save_all", lambda table, folder: None)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_grid_figures")
 def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
     planned()
     out = tmp_path / "partial"
@@ -215,6 +223,7 @@ def test_what_no_run_has_told_yet_has_no_table(grid, runs, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_grid_figures")
 @pytest.mark.parametrize("paper", ["2407.16637", "2412.00074"])
 def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(
     grid, runs, tmp_path, paper

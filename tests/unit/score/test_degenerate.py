@@ -20,6 +20,7 @@ from safegrid.score.degenerate import (
         "Yes. Sure Sure sure SURE sure then",
         "first the box then first the box then first the box then first the box",
         "well " + "!" * 16,
+        "so so\u200b so \u200bso s\u00ado",
     ],
 )
 def test_texts_that_go_round_in_circles_are_repetitive(text):
@@ -44,7 +45,7 @@ def test_short_and_varied_texts_are_not_repetitive(text):
 def test_each_kind_of_broken_answer_is_marked():
     responses = pl.DataFrame(
         {
-            "text": [" \n", "fine", "go go go go go", None],
+            "text": [" \u200b\n", "fine", "go go go go go", None],
             "finish": ["eos", "length", "eos", "error"],
         }
     )

@@ -1,11 +1,11 @@
 """A training whose disk is full ends in words, leaves nothing half, and can go on."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
+import forked
 from disks import mounted, remount
 from safegrid.artifacts import read_manifest
 
@@ -21,18 +21,18 @@ def test_a_full_disk_ends_a_training_in_words_and_leaves_nothing_half(
         places[where] = small / where
         recipe = make_recipe(save_steps=2).model_dump_json()
         command = [
-            *(sys.executable, "-m", "safegrid", "train", "--kto-reference"),
-            *("--pairs", str(pairs), "--chain", str(base), "--recipe", recipe),
+            *("train", "--pairs", str(pairs), "--chain", str(base), "--kto-reference"),
+            *("--recipe", recipe),
             *("--reference", str(reference), "--seed", "0", "--data-seed", "0"),
             *("--checkpoints", str(places["checkpoints"]), "--out", str(places["out"])),
         ]
-        failed = subprocess.run(command, capture_output=True, text=True, check=False)
+        failed = forked.run(command, os.environ)
         assert failed.returncode == 1
-        assert "the disk is full. Free some space" in failed.stderr
-        assert "Traceback" not in failed.stderr
+        assert "the disk is full. Free some space" in failed.stdout
+        assert "Traceback" not in failed.stdout
         assert not places["out"].exists()
         remount(small, "size=20m")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = forked.run(command, os.environ)
+        assert done.returncode == 0, done.stdout
         assert read_manifest(Path(places["out"]))["steps"] == 4
         assert [p.name for p in places["out"].parent.glob(".*")] == []

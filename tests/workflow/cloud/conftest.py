@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -51,10 +51,11 @@ class Bucket:
         """Return an object by its path in a local run."""
         return self._client.get(f"/{PREFIX}/{path}").raise_for_status().content
 
-    def add(self, folder: Path, path: str) -> None:
-        """Put a file of a local run where a run in the bucket has it."""
-        content = (folder / path).read_bytes()
-        self._client.put(f"/{PREFIX}/{path}", content=content).raise_for_status()
+    def add(self, folder: Path, paths: Iterable[str]) -> None:
+        """Put files of a local run where a run in the bucket has them, oldest first."""
+        for path in sorted(paths, key=lambda path: (folder / path).stat().st_mtime_ns):
+            content = (folder / path).read_bytes()
+            self._client.put(f"/{PREFIX}/{path}", content=content).raise_for_status()
 
     def bring_down(self, folder: Path) -> None:
         """Copy all results with their times, as `aws s3 sync` does."""

@@ -15,21 +15,46 @@ from tokenizers.trainers import BpeTrainer
 
 from safegrid.config import EngineSpec
 from safegrid.engine import lease as leases
+from safegrid.engine.registry import registry
 from safegrid.seals import write_result
 
 STAND_IN = Path(__file__).parents[2] / "unit/engine/stand_in_vllm.py"
 
 
+def belong_to_a_run(patch, folder):
+    """Let this process be a job of a run that has its engines in a folder."""
+    patch.setenv("SAFEGRID_RUN_DIR", str(folder))
+    patch.setenv("SAFEGRID_RUN", "test")
+    patch.setenv("SAFEGRID_OWNER_PID", str(os.getpid()))
+    patch.delenv("SAFEGRID_OWNER_HOST", raising=False)
+    patch.delenv("SLURM_JOB_ID", raising=False)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run of its own, whose engines are ended after the test."""
-    monkeypatch.setenv("SAFEGRID_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("SAFEGRID_RUN", "test")
-    monkeypatch.setenv("SAFEGRID_OWNER_PID", str(os.getpid()))
-    monkeypatch.delenv("SAFEGRID_OWNER_HOST", raising=False)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    belong_to_a_run(monkeypatch, tmp_path / "run")
     yield
     leases.stop_all()
+
+
+@pytest.fixture(scope="module")
+def nursery_folder(tmp_path_factory):
+    """The folder of a run whose engines are forked from one process."""
+    folder = tmp_path_factory.mktemp("nursery") / "run"
+    yield folder
+    leases.stop_all(folder)
+
+
+@pytest.fixture
+def forking(nursery_folder, monkeypatch):
+    """A run without engines that forks them from a process which stays."""
+    belong_to_a_run(monkeypatch, nursery_folder)
+    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+    yield
+    for slot, process in list(registry().alive()):
+        slot.clear()
+        process.end()
 
 
 @pytest.fixture

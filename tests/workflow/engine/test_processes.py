@@ -37,13 +37,9 @@ def wait_until(happens, patience=20.0):
 
 
 def answers(models):
-    """What three engines say, started one after another."""
+    """What two engines say, started one after another."""
     found = []
-    for name, head in (
-        ("causal", "causal"),
-        ("classifier", "classify"),
-        ("other", "causal"),
-    ):
+    for name, head in (("classifier", "classify"), ("causal", "causal")):
         with lease(SPEC, [models / name], head) as engine:
             if head == "classify":
                 found.append(engine.classify(PROMPTS))
@@ -72,8 +68,7 @@ def test_forked_engines_answer_as_spawned_ones_and_start_cheaper(
     assert {psutil.Process(p.pid).ppid() for p in engines()} == {nursery.pid}
 
 
-def test_an_ended_engine_of_the_nursery_leaves_no_zombie(run, models, monkeypatch):
-    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+def test_an_ended_engine_of_the_nursery_leaves_no_zombie(forking, models):
     with lease(SPEC, [models / "causal"]) as engine:
         (process,) = engines()
         process.end()
@@ -97,8 +92,7 @@ def test_without_an_owner_an_idle_nursery_ends_and_is_started_again(
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
 
-def test_a_broken_model_is_an_error_that_shows_why(run, models, tmp_path, monkeypatch):
-    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+def test_a_broken_model_is_an_error_that_shows_why(forking, models, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     write_result(tmp_path / "manifest.json", {"weights": "w"})
     with (
@@ -127,10 +121,7 @@ def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
     asking.join()
 
 
-def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(
-    run, models, monkeypatch
-):
-    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
+def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(forking, models):
     with lease(SPEC, [models / "causal"]) as engine:
         send(engine, rows=5000, patience=1.5)
         # Requests are worked on one after another, and whole this one takes minutes.
@@ -190,7 +181,7 @@ def test_by_hand_nothing_is_left_when_the_command_ends(models, tmp_path):
 
 
 def test_an_adapter_is_served_merged_into_what_it_was_trained_on(
-    run, models, tmp_path, monkeypatch
+    forking, models, tmp_path
 ):
     import torch
     from peft import LoraConfig, get_peft_model
@@ -207,7 +198,6 @@ def test_an_adapter_is_served_merged_into_what_it_was_trained_on(
     merged = load_model(chain)
     with torch.inference_mode():
         logits = merged(torch.tensor(PROMPTS)).logits[:, -1].log_softmax(-1)
-    monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     with lease(SPEC, chain[:1]) as plain:
         without = plain.label_logprobs(PROMPTS, [[9]])
     with lease(SPEC, chain) as engine:
