@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from safegrid.errors import DataError
-from safegrid.files import read_object, sha256_file, sha256_json
+from safegrid.files import TOKENIZER_FILES, read_object, sha256_file, sha256_json
 from safegrid.score_head import with_score_head
 from safegrid.seals import FILES, check_folder, list_files
 
@@ -28,15 +28,6 @@ ADAPTER = "adapter_config.json"
 CONFIG = "config.json"
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
-# What a model's folder needs beside its weights to be asked in conversations.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-)
 
 
 @contextmanager

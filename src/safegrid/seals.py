@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from safegrid.errors import DataError
 from safegrid.files import MANIFEST, RESULTS, atomic_file, read_object, sha256_file
+from safegrid.text_files import placeholder
 
 OWN = "own_sha256"
 BLANK = "0" * 64
@@ -56,7 +57,8 @@ def fault_of(path: Path) -> str | None:
         return "is a folder, not a file" if path.exists() else "is not there"
     found = _hashes(path)
     if found is None:
-        return f"carries no {OWN}: it was cut off, or no rule of this version wrote it"
+        cut_off = f"carries no {OWN}: cut off, or written by no rule of this version"
+        return placeholder(path) or cut_off
     return None if found.seal == found.computed else _EDITED
 
 

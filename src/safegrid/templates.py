@@ -17,10 +17,9 @@ from pathlib import Path
 import jinja2
 from tokenizers import Tokenizer
 
-from safegrid.checkpoints import TOKENIZER_FILES
 from safegrid.control_tokens import ControlTokens
 from safegrid.errors import DataError
-from safegrid.files import sha256_json
+from safegrid.files import TOKENIZER_FILES, sha256_json
 from safegrid.seals import check_folder
 from safegrid.tokenizer_files import (
     environment,

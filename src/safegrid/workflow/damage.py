@@ -3,8 +3,14 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from safegrid.artifacts import MANIFEST, read_result
-from safegrid.seals import fault_of, fetched_fault, folder_fault, result_fault
+from safegrid.files import MANIFEST
+from safegrid.seals import (
+    fault_of,
+    fetched_fault,
+    folder_fault,
+    read_result,
+    result_fault,
+)
 
 
 def outputs(summary: str) -> list[Path]:
