@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from safegrid.errors import DataError
 from safegrid.files import TOKENIZER_FILES, read_object, sha256_file, sha256_json
+from safegrid.pretrained import (
+    ADAPTER,
+    CONFIG,
+    load_config,
+    load_weights,
+    merge_adapter,
+)
 from safegrid.score_head import with_score_head
 from safegrid.seals import FILES, check_folder, list_files
 
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
 Dtype = Literal["float32", "bfloat16"]
 Head = Literal["causal", "classify"]
 
-ADAPTER = "adapter_config.json"
-CONFIG = "config.json"
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
 
@@ -67,11 +72,7 @@ def load_model(
 
 def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     import torch
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForSequenceClassification,
-    )
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     classes: dict[Head, Any] = {
@@ -82,15 +83,11 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # An adapter that brings a head was trained on a language model.
     first = head if len(chain) == 1 else "causal"
-    model = classes[first].from_pretrained(
-        chain[0], dtype=getattr(torch, dtype), use_safetensors=True
-    )
+    model = load_weights(classes[first], chain[0], dtype=getattr(torch, dtype))
     for folder in chain[1:]:
-        from peft import PeftModel
-
         if head == "classify" and folder == chain[-1]:
-            model = with_score_head(model, AutoConfig.from_pretrained(folder))
-        model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+            model = with_score_head(model, load_config(folder))
+        model = merge_adapter(model, folder)
     return model.eval()  # type: ignore[no-any-return]
 
 

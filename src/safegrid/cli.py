@@ -18,6 +18,7 @@ from safegrid import logs
 from safegrid.commands import COMMANDS, Command, Option
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import refused
+from safegrid.processes import close_input
 from safegrid.runs import end_with_owner, place
 
 logger = logging.getLogger(__name__)
@@ -154,5 +155,6 @@ def _fail(message: str) -> int:
 
 def main() -> None:
     """Run the command line and exit."""
+    close_input()
     logs.configure()
     sys.exit(run(sys.argv[1:]))

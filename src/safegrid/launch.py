@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from safegrid.errors import SafegridError
+from safegrid.processes import close_input
 from safegrid.runs import HOME, SLURM_JOB
 from safegrid.slurm import ask
 
@@ -118,6 +119,7 @@ def _without_step(environment: Environment) -> dict[str, str]:
 
 def main() -> None:
     """Become the launcher."""
+    close_input()
     try:
         line = command(sys.argv[1:], nodes_of(os.environ), os.environ)
     except SafegridError as error:

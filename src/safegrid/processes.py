@@ -19,6 +19,16 @@ PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 TOLERANCE_SECONDS = 0.5
 
 
+def close_input() -> None:
+    """Give this process, and all that it starts, an empty standard input.
+
+    No job asks anything; what a library asks the terminal must not be answered there.
+    """
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
 @dataclass(frozen=True)
 class Process:
     """A process by its number, start time and machine.

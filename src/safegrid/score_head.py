@@ -5,9 +5,10 @@ also be a chain with adapters, which is in memory already; so its body is put un
 fresh head here, without a second copy of its weights.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safegrid.errors import DataError
+from safegrid.pretrained import empty_classifier
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -47,8 +48,7 @@ def with_score_head(
             f"transformers has no sequence classifier of family {config.model_type!r},"
             " so a reward model cannot be made of it; take a base of another family"
         )
-    with torch.device("meta"):
-        classifier: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    classifier = empty_classifier(config)
     setattr(classifier, classifier.base_model_prefix, model.base_model)
     body = next(model.base_model.parameters())
     with torch.random.fork_rng(devices=[]):

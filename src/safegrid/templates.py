@@ -28,6 +28,7 @@ from safegrid.tokenizer_files import (
     read_special_tokens,
     read_template,
 )
+from safegrid.vocabulary import check_tokenizer
 
 Message = Mapping[str, str]
 
@@ -58,8 +59,9 @@ class ChatTokenizer:
         """Read `tokenizer.json`, `tokenizer_config.json` and the template's file.
 
         Raises:
-            DataError: a file is missing, unreadable or not as it was written, or names
-                a special token that the vocabulary does not hold.
+            DataError: a file is missing, unreadable or not as it was written, names a
+                special token that the vocabulary does not hold, or the model of the
+                folder cannot read a token.
         """
         check_folder(folder, TOKENIZER_FILES)
         backend = read_backend(folder / "tokenizer.json")
@@ -71,7 +73,9 @@ class ChatTokenizer:
                     f"{folder}: {name} is {token!r}, which tokenizer.json does not"
                     " hold; the files of this tokenizer do not belong together"
                 )
-        return cls(folder, backend, read_template(folder, settings), special_tokens)
+        template = read_template(folder, settings)
+        check_tokenizer(folder, backend, special_tokens, template or "")
+        return cls(folder, backend, template, special_tokens)
 
     @property
     def bos_id(self) -> int | None:
@@ -233,6 +237,10 @@ class ChatTokenizer:
                 break
             start += 1
         return context[:start], [ids[start:] for ids in whole]
+
+    def token(self, id_: int) -> str:
+        """Return what the vocabulary calls an id; its number where it has none such."""
+        return self._backend.id_to_token(id_) or str(id_)
 
     def check_bos(self, ids: Sequence[int], name: str) -> None:
         """Assert that a conversation opens with one BOS, where its template has one.

@@ -59,6 +59,7 @@ def test_a_run_takes_nothing_from_damaged_results_and_says_how_to_make_them_agai
     assert f"error: {CUT}: carries no own_sha256" in told
     assert "make study STUDY=tiny REBUILD_DAMAGED=1" in told
     assert "Traceback" not in told
+    assert "what the finished cells allow is in results/tiny/partial/" in told
     # The same words once more where all failures are listed, at the end.
     end = told.split("study tiny: failed jobs: ")[-1]
     for file in (EDITED, CUT):

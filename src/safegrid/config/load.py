@@ -22,7 +22,11 @@ from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_names
-from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
+from safegrid.config.recipes import (
+    add_defaults_of_size,
+    check_adapters,
+    resolve_recipes,
+)
 from safegrid.config.registries import (
     UPSTREAM,
     entries_of,
@@ -90,6 +94,8 @@ def load_config(root: Path, name: str) -> Config:
     benchmarks = resolve_benchmarks(documents, judges)
     recipes, own_bases = resolve_recipes(documents)
     check_graph(documents, sources)
+    of_study = study.bases if study is not None else []
+    check_adapters(documents, recipes, own_bases, bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)

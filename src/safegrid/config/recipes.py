@@ -1,7 +1,7 @@
 """Resolve a study's recipes: defaults, tuned settings and overrides into one block."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safegrid.config.checks import check_tuned
@@ -18,6 +18,8 @@ LARGE_TRAINING: dict[str, Any] = {
     "gradient_checkpointing": True,
     "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
 }
+# What the family that worlds grow, Llama, calls its embedding.
+EMBEDDING = "embed_tokens"
 # How a setting is named in the name of a sweep's recipe.
 SHORT = {"learning_rate": "lr"}
 
@@ -69,6 +71,39 @@ def resolve_recipes(
                 found[variant] = recipe
                 own |= {variant: entry.base} if entry.base is not None else {}
     return found, own
+
+
+def check_adapters(
+    documents: StudyDocuments,
+    recipes: Mapping[str, Recipe],
+    own_bases: Mapping[str, str],
+    bases: Mapping[str, BaseEntry],
+    of_study: Sequence[str],
+) -> None:
+    """Note adapters at the embedding of a grown base: it is the base's head too.
+
+    Of other bases the files say so, when a training starts (`safegrid.adapters`).
+
+    Args:
+        documents: where the problems are noted.
+        recipes: resolved.
+        own_bases: of recipes that are made of one base.
+        bases: of the registry.
+        of_study: the bases of all other recipes.
+    """
+    grown = {name for name, base in bases.items() if base.world is not None}
+    for name, recipe in recipes.items():
+        lora = recipe.training.lora
+        named = [] if lora is None or lora.targets == "all-linear" else lora.targets
+        at = {own_bases[name]} if name in own_bases else set(of_study)
+        if EMBEDDING in named and at & grown and METHODS[recipe.method].answers:
+            documents.problems.add(
+                documents.study.where(("recipes", name)),
+                f"recipes.{name}.training",
+                f"lora.targets names {EMBEDDING}: {', '.join(sorted(at & grown))} has"
+                " one weight for it and for lm_head, so an adapter there would be"
+                " trained beside one and merged into both; remove it",
+            )
 
 
 def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:

@@ -1,6 +1,6 @@
 """How a model is trained: a recipe with its settings, complete."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,9 @@ class Lora(Block):
     rank: Positive
     alpha: Positive
     dropout: Share = 0.0
-    targets: list[str] | Literal["all-linear"] = "all-linear"
+    targets: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] = (
+        "all-linear"
+    )
 
 
 class Training(Block):

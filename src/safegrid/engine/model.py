@@ -46,13 +46,14 @@ def load(ticket: Ticket) -> LoadedModel:
 
     Raises:
         EngineError: the model lacks something that an engine needs.
+        DataError: it cannot be loaded, or cannot read a token of its tokenizer.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(ticket.threads)
     chain = [Path(folder) for folder in ticket.chain]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore
     tokenizer = ChatTokenizer.load(tokenizer_folder(chain))
+    network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore
     config = network.config.get_text_config()
     search = None if ticket.search is None else Path(ticket.search)
     if search is not None:

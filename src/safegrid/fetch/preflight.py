@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from safegrid.config.load import load_config
 from safegrid.consent import REMOTE_CODE
-from safegrid.errors import SourceError
+from safegrid.errors import DataError, SourceError
 from safegrid.fetch.download import SPARE_BYTES
 from safegrid.fetch.hub import check_access, in_words, repo_type
 from safegrid.fetch.pin import CONFIG
 from safegrid.fetch.run import confirmed
+from safegrid.pretrained import check_code
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
 
@@ -96,6 +97,8 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
         for path in upstreams.local(item.kind, item.name, file):
             if not Path(path).exists():
                 yield f"{what}: {path} is not there; see `path` and sources_dir"
+            elif item.kind != "source":
+                yield from _code(what, Path(path))
     if item.entry.is_code and not confirmed(upstreams.spec(item.kind, item.name)):
         yield (
             f"{what}: comes with Python files that run as you when it is loaded; read"
@@ -111,6 +114,13 @@ def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
                 check_access(repo, item.entry.hub)
         except SourceError as error:
             yield str(error)
+
+
+def _code(what: str, folder: Path) -> Iterator[str]:
+    try:
+        check_code(folder)
+    except DataError as error:
+        yield f"{what}: {error}"
 
 
 def _text(line: Line) -> str:

@@ -10,16 +10,18 @@ from safegrid.artifacts import manifest as describe
 from safegrid.checkpoints import hash_weights
 from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.consent import REMOTE_CODE, allowed
-from safegrid.errors import SourceError
+from safegrid.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
 from safegrid.fetch.download import copy, download, held, is_pinned
 from safegrid.fetch.hub import address, in_words, repo_type
 from safegrid.files import MANIFEST, read_object, sha256_file, sha256_json
+from safegrid.pretrained import check_code
 from safegrid.seals import FILES, fault_of, folder_fault, read_result, write_result
 
 log = logging.getLogger(__name__)
 
 TEMPLATE = "chat_template.jinja"
+WEIGHTS = ".safetensors"
 
 
 def fetch_source(
@@ -123,17 +125,44 @@ def _gather(
     """Bring every file into a folder, and take out what does not belong there."""
     folder.mkdir(parents=True, exist_ok=True)
     # Small ones first: what is wrong with a checkpoint shows before its weights come.
-    for name in sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n)):
-        pin, target = pins[name], folder / name
-        if pin is not None and is_pinned(target, pin):
-            log.info("%s: %s is there", what, name)
-            continue
-        log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
-        origin = None if local is None else local / name
-        _fetch(spec, name, target, pin, origin, f"{what}: {name}")
+    ordered = sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n))
+    weights = [name for name in ordered if name.endswith(WEIGHTS)]
+    for name in (n for n in ordered if n not in weights):
+        _bring(spec, name, pins[name], folder, local, what)
+    _check_code(spec, folder, what)
+    for name in weights:
+        _bring(spec, name, pins[name], folder, local, what)
     for path in folder.rglob("*"):
         if path.is_file() and str(path.relative_to(folder)) not in pins:
             path.unlink()
+
+
+def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
+    """Refuse a model that only code of its own loads, unless it was let in."""
+    if spec.remote_code:
+        return
+    try:
+        check_code(folder)
+    except DataError as error:
+        raise SourceError(f"{what}: {error}") from None
+
+
+def _bring(
+    spec: FetchSpec,
+    name: str,
+    pin: FilePin | None,
+    folder: Path,
+    local: Path | None,
+    what: str,
+) -> None:
+    """Bring a file into a folder unless it is there."""
+    target = folder / name
+    if pin is not None and is_pinned(target, pin):
+        log.info("%s: %s is there", what, name)
+        return
+    log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
+    origin = None if local is None else local / name
+    _fetch(spec, name, target, pin, origin, f"{what}: {name}")
 
 
 def _fetch(

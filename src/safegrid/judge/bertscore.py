@@ -18,12 +18,14 @@ from typing import Any
 import bert_score
 import torch
 from bert_score.utils import bert_cos_score_idf
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from safegrid.checkpoints import loading
 from safegrid.config import JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.items import Verdict
+from safegrid.pretrained import load_config, load_tokenizer, load_weights
+from safegrid.vocabulary import check_ids
 
 BASELINES = Path(bert_score.__file__).parent / "rescale_baseline" / "en"
 # Positions that these models keep for padding.
@@ -46,6 +48,8 @@ def bertscores(
     Raises:
         JudgeError: the folder holds no such model or fewer layers, or the package
             knows no such baseline.
+        DataError: its tokenizer has a token that it cannot read, or only code of its
+            own can load it.
     """
     layers, floor = int(spec.layers or 0), _baseline(spec)
     tokenizer, model = _load(spec.name, chain[0], layers)
@@ -81,12 +85,14 @@ def _load(name: str, folder: Path, layers: int) -> tuple[Any, Any]:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
         with loading():
-            config = AutoConfig.from_pretrained(folder)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-            model, found = AutoModel.from_pretrained(
+            config = load_config(folder)
+            tokenizer = load_tokenizer(folder)
+            # Here a text may hold any token: the package marks none in it.
+            check_ids(tokenizer.get_vocab(), folder, folder)
+            model, found = load_weights(
+                AutoModel,
                 folder,
                 num_hidden_layers=min(layers, config.num_hidden_layers),
-                use_safetensors=True,
                 output_loading_info=True,
             )
     except (OSError, ValueError) as error:

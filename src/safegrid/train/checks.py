@@ -11,6 +11,8 @@ from safegrid.checkpoints import tokenizer_files
 from safegrid.config.training import Recipe
 from safegrid.errors import TrainingError
 from safegrid.methods import METHODS
+from safegrid.templates import ChatTokenizer
+from safegrid.vocabulary import check_ids
 
 # Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed
 # twice in batches of another shape. A reference of another model, template or padding
@@ -53,6 +55,23 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
         opens_once = is_bos.list.first() & (is_bos.list.sum() == 1)
         _require(pairs, opens_once, path, "prompt_ids must open with their only BOS")
     return {"one_bos": facts["bos_id"] is not None, "one_end": True}
+
+
+def check_vocabulary(pairs: pl.DataFrame, path: Path, start: Path) -> None:
+    """Refuse pairs, or a padding, with a token that the start model cannot read.
+
+    Args:
+        pairs: rows of `records.PAIRS`.
+        path: their file, for the message.
+        start: folder of the start model with its tokenizer's files.
+
+    Raises:
+        DataError: names the token, both sizes and what to do.
+    """
+    chat = ChatTokenizer.load(start)
+    largest = pairs.select(pl.col("^.*_ids$").list.max().max()).max_horizontal().item()
+    if largest is not None:
+        check_ids({chat.token(largest): largest}, start, path)
 
 
 def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.checkpoints import load_model, loading, weights_hash
 from safegrid.config.training import Recipe, Training
 from safegrid.logs import progress
+from safegrid.pretrained import load_tokenizer
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
+from safegrid.train.checks import check_vocabulary
 from safegrid.train.plan import Plan
 from safegrid.train.shared import kto_params
 
@@ -37,8 +39,12 @@ def compute_reference(
         precision: of the forward: `float32` or `bfloat16`.
         micro_batch: pairs a forward.
         out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
+
+    Raises:
+        DataError: the start model cannot read a token of the pairs.
     """
     frame = read_table(pairs, PAIRS)
+    check_vocabulary(frame, pairs, chain[0])
     training = Training.model_validate(
         {
             "learning_rate": 1.0,
@@ -81,10 +87,14 @@ def compute_kto_reference(
         recipe: one with method `kto`.
         data_seed: the dataset's seed.
         out: parquet file of `records.KTO_REFERENCE`, rows in the order of training.
+
+    Raises:
+        DataError: the start model cannot read a token of the pairs.
     """
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
+    check_vocabulary(selected, pairs, chain[0])
     micro_batch = recipe.training.micro_batch
     unpaired = row_order.unpair(selected, micro_batch, data_seed)
     # Values of the matched answers stand in the other file: none are computed here.
@@ -114,11 +124,9 @@ def by_length(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -> Any:
     with loading():
-        from transformers import AutoTokenizer
-
         from safegrid.train.trainers import build_trainer
 
-        tokenizer, model = AutoTokenizer.from_pretrained(chain[0]), load_model(chain)
+        tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
         return build_trainer(plan, model, tokenizer, rows)

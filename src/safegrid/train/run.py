@@ -13,6 +13,7 @@ from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
 from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
 from safegrid.config.training import Recipe
 from safegrid.methods import METHODS
+from safegrid.pretrained import load_tokenizer
 from safegrid.records import PAIRS
 from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
@@ -75,6 +76,7 @@ def train(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
     tokens = checks.check_tokens(selected, pairs, chain[0])
+    checks.check_vocabulary(selected, pairs, chain[0])
     rows = _rows(selected, chain, reference, kto_reference, recipe, data_seed)
     params = {
         "recipe": recipe.model_dump(mode="json"),
@@ -152,11 +154,9 @@ def _rows(
 
 def _build(plan: Plan, chain: list[Path], rows: pl.DataFrame) -> Any:
     with loading():
-        from transformers import AutoTokenizer
-
         from safegrid.train.trainers import build_trainer
 
-        tokenizer, model = AutoTokenizer.from_pretrained(chain[0]), load_model(chain)
+        tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
     return build_trainer(plan, model, tokenizer, rows)
 
 

@@ -15,8 +15,9 @@ from safegrid.artifacts import (
     write_result,
     write_table,
 )
-from safegrid.checkpoints import ADAPTER, Dtype, folder_facts, tokenizer_files
+from safegrid.checkpoints import Dtype, folder_facts, tokenizer_files
 from safegrid.errors import TrainingError
+from safegrid.pretrained import ADAPTER
 from safegrid.records import HISTORY
 
 logger = logging.getLogger(__name__)

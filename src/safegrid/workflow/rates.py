@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_manifest
 from safegrid.runs import ENGINE_PEAK
+from safegrid.seals import result_fault
 from safegrid.spent import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,8 @@ def made(study: str, root: Path = Path()) -> Iterator[str]:
     """Say of each dataset of corrections what a thousand of its requests took."""
     folder = root / "results" / study / "made"
     for path in sorted(folder.rglob("*.parquet")):
+        if _left_out(path):
+            continue
         facts = read_manifest(path)
         if "answered_by" not in facts:
             continue
@@ -107,7 +110,7 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
         for path in sorted(timing.rglob("*.tsv")):
             name = str(path.relative_to(timing)).removesuffix(".tsv")
             result = root / "results" / study / folder / f"{name}{ending}"
-            if not result.exists():
+            if not result.exists() or _left_out(result):
                 continue
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
             took = _took(path)
@@ -125,6 +128,14 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
                 max(peaks, default=None),
                 _busy(result, facts),
             )
+
+
+def _left_out(result: Path) -> bool:
+    """Whether a result is damaged, which a list of speeds is no reason to stop for."""
+    fault = result_fault(result)
+    if fault is not None:
+        log.warning("%s %s; its job is left out", result, fault)
+    return fault is not None
 
 
 def _took(timing: Path) -> Took | None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.checkpoints import ADAPTER, folder_facts, hash_weights, weights_of
+from safegrid.checkpoints import folder_facts, hash_weights, weights_of
 from safegrid.errors import DataError
 from safegrid.files import MANIFEST, sha256_file, write_json
+from safegrid.pretrained import ADAPTER
 from safegrid.seals import check_folder, write_result
 
 OLD, NEW = 1_000_000_000, 1_000_000_060

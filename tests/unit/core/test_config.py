@@ -76,6 +76,23 @@ def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise
     assert load_config(root, "tiny").recipes["dpo"].training.lora is None
 
 
+@pytest.mark.parametrize("targets", [["embed_tokens"], ["q_proj", "embed_tokens"], []])
+def test_an_adapter_at_the_embedding_of_a_grown_base_is_refused(root, targets):
+    """It is the base's head too; a reward model has another head."""
+    lora = {"rank": 2, "alpha": 4, "targets": targets}
+    reward = {"method": "reward", "dataset": "safety", "training": {"lora": lora}}
+    dpo = {**reward, "method": "dpo"}
+    edit(root, lambda study: study.update(recipes={"r": reward, "d": dpo}))
+    text = message(root)
+    if not targets:
+        assert "targets" in text
+        assert "at least 1 item" in text
+        return
+    assert "recipes.d.training" in text
+    assert "tiny-base has one weight for it and for lm_head" in text
+    assert "recipes.r" not in text
+
+
 def test_a_source_must_hold_what_is_taken_from_it(root):
     def spoil(study):
         study["datasets"]["safety"]["source"] = "tiny-alert"

@@ -111,6 +111,14 @@ def test_a_timing_of_another_shape_is_left_out_with_a_warning(tree, text, caplog
     assert f"generate/{CELL}.tsv: no timing of Snakemake's" in caplog.text
 
 
+def test_a_damaged_result_is_left_out_with_a_warning(tree, caplog):
+    path = tree / f"results/s/responses/{CELL}.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    (tree / "results/s/models/base/dpo/seed0/manifest.json").write_text("[]")
+    assert [job.what for job in jobs("s")] == ["judge guard"]
+    assert caplog.text.count("its job is left out") == 2
+
+
 def test_a_living_process_has_a_peak_and_a_dead_one_none():
     assert Process.me().peak_megabytes() > 10
     assert Process(2**22 + 1, 0.0, "here").peak_megabytes() is None

@@ -19,6 +19,7 @@ LEVELS = {
         "text_files",
     },
     2: {
+        "adapters",
         "artifacts",
         "buckets",
         "chat_templates",
@@ -38,6 +39,7 @@ LEVELS = {
         "plain",
         "plans",
         "prefills",
+        "pretrained",
         "problems",
         "questions",
         "processes",
@@ -58,6 +60,7 @@ LEVELS = {
         "trainings",
         "triggers",
         "upstreams",
+        "vocabulary",
         "wildcards",
     },
     3: {
@@ -133,9 +136,10 @@ def test_planning_imports_nothing_heavy():
     assert not imported_by(planning) & heavy
 
 
-@pytest.mark.parametrize("client", ["generate.run", "judge.run", "judge.measure"])
-def test_clients_of_engines_import_no_torch(client):
-    assert "torch" not in imported_by(f"import safegrid.{client}")
+def test_clients_of_engines_import_no_torch():
+    clients = ("generate.run", "judge.run", "judge.measure")
+    names = ", ".join(f"safegrid.{client}" for client in clients)
+    assert "torch" not in imported_by(f"import {names}")
 
 
 def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from safegrid.records import IDS, RESPONSE
 from safegrid.templates import ChatTokenizer
 from terminal import in_terminal
 
+pytestmark = pytest.mark.slow
+
 N_PROMPTS = 10
 CHUNK = 2
 

@@ -144,6 +144,40 @@ def test_code_that_the_registry_allows_needs_the_users_word(
     assert (out / "modeling_it.py").read_bytes() == b"code"
 
 
+NEEDS_CODE = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
+HAS_CODE = b'{"model_type": "falcon", "auto_map": {"AutoConfig": "it.ItConfig"}}'
+
+
+@pytest.mark.slow
+def test_a_model_that_needs_code_is_refused_before_its_weights_come(
+    out, repository, spec, hub, monkeypatch
+):
+    # Smaller than the settings that say so.
+    repository.files["config.json"] = NEEDS_CODE
+    message = refusal(spec("base", repository), out)
+    assert message.startswith("base it: ")
+    assert "config.json names it.ItConfig" in message
+    assert hub.downloads("model.safetensors") == []
+    monkeypatch.setenv("SAFEGRID_REMOTE_CODE", "it")
+    # The user's word counts for entries alone whose registry asks for it.
+    assert "needs Python code of its own" in refusal(spec("base", repository), out)
+    fetch_model(spec("base", repository, remote_code=True), out)
+    assert (out / "config.json").read_bytes() == NEEDS_CODE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [NEEDS_CODE, HAS_CODE], ids=["needed", "not"])
+def test_the_code_in_a_folder_of_the_users_is_left_there(out, tmp_path, settings):
+    files = {"config.json": settings, "it.py": b"raise SystemExit"}
+    folder = own_folder(tmp_path, **files)
+    wanted = FetchSpec(kind="base", name="it", path="mine")
+    if settings == NEEDS_CODE:
+        assert "transformers has no family 'it'" in refusal(wanted, out, folder)
+        return
+    fetch_model(wanted, out, folder)
+    assert not (out / "it.py").exists()
+
+
 def test_an_unpinned_model_is_refused_with_the_command(out, repository, spec):
     # Not even the names of its files are known.
     message = refusal(spec("base", repository, files={}), out)

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast as Fast
 
 from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.errors import DataError, JudgeError
 from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item
 from safegrid.judge.reference import judge_by_reference
@@ -272,4 +272,12 @@ def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
     folder = write_encoder(tmp_path / "m", False, 48)
     (folder / "model.safetensors").unlink()
     with pytest.raises(JudgeError, match=r"holds no model.*safetensors"):
+        judge_by_reference(BERTSCORE, [folder], items(("a", "b")))
+
+
+def test_a_token_that_the_encoder_cannot_read_is_told(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "m", False, 48)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 200}))
+    with pytest.raises(DataError, match=r"has id 200, .* has 200 rows"):
         judge_by_reference(BERTSCORE, [folder], items(("a", "b")))

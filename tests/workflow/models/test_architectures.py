@@ -264,6 +264,13 @@ def test_an_adapters_dropout_before_experts_is_refused_in_words(
     with pytest.raises(TrainingError, match=r"lora\.dropout 0\.1.*set it to 0"):
         lora_config(lora, model)
     assert lora_config(lora.model_copy(update={"dropout": 0.0}), model) is not None
+    experts = lora.model_copy(update={"targets": ["w1", "w2", "w3"]})
+    with pytest.raises(TrainingError, match=r"lora\.dropout 0\.1.*set it to 0"):
+        lora_config(experts, model)
+    # Two of the three stand in one tensor, which an adapter is for as a whole.
+    first = Lora(rank=4, alpha=8, targets=["w1"])
+    with pytest.raises(TrainingError, match=r"lora\.targets \['w1'\].*fused"):
+        lora_config(first, model)
 
 
 @each_architecture

@@ -1,5 +1,6 @@
 """What all trainers share: their settings, spelt out, and the guard at every step."""
 
+import copy
 import math
 import sys
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from transformers import (
 )
 from trl.trainer import utils as trl_utils
 
+from safegrid.adapters import check_targets
 from safegrid.config.training import Lora
 from safegrid.errors import TrainingError
 from safegrid.train.plan import Plan, world_size
@@ -90,25 +92,21 @@ def lora_config(
 
     Args:
         lora: the adapter's shape.
-        model: what it is for.
+        model: what it is for; a sequence classifier where it has a head.
         head: modules of a sequence classifier that are trained whole beside it.
 
     Raises:
-        TrainingError: the adapter's dropout is one that peft cannot do in this model.
+        TrainingError: the adapter's dropout is one that peft cannot do in this model,
+            or `check_targets` refuses a module that it names.
     """
     if lora is None:
         return None
     from peft import LoraConfig
+    from peft.utils.transformers_weight_conversion import (
+        convert_peft_config_for_transformers as rename_experts,
+    )
 
-    experts = any(weight.dim() == 3 for weight in model.parameters())
-    if experts and lora.dropout and lora.targets == "all-linear":
-        raise TrainingError(
-            f"lora.dropout {lora.dropout:g}: this model keeps all experts of a layer in"
-            " one tensor, before which peft cannot drop out; set it to 0, or name the"
-            " modules of the attention alone as lora.targets"
-        )
-
-    return LoraConfig(
+    config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
@@ -117,6 +115,22 @@ def lora_config(
         task_type="SEQ_CLS" if head else "CAUSAL_LM",
         modules_to_save=head,
     )
+    renamed = copy.deepcopy(config)
+    try:
+        rename_experts(renamed, model, None)
+    except ValueError as error:  # of two that stand in one tensor, one is named
+        raise TrainingError(f"lora.targets {lora.targets}: {error}") from None
+    everywhere = lora.targets == "all-linear"
+    experts = any(weight.dim() == 3 for weight in model.parameters())
+    if lora.dropout and experts and (everywhere or renamed.target_parameters):
+        raise TrainingError(
+            f"lora.dropout {lora.dropout:g}: this model keeps all experts of a layer in"
+            " one tensor, before which peft cannot drop out; set it to 0, or name the"
+            " modules of the attention alone as lora.targets"
+        )
+    if not everywhere:
+        check_targets(model, renamed)
+    return config
 
 
 def to_dataset(rows: pl.DataFrame) -> Dataset:

@@ -59,6 +59,6 @@ def build(
         data_collator=WholeCollator(DataCollatorForPreference(pad_token_id=pad_id)),
         train_dataset=common.to_dataset(rows.drop("pair_id")),
         processing_class=tokenizer,
-        peft_config=common.lora_config(training.lora, model, head_modules(scorer)),
+        peft_config=common.lora_config(training.lora, scorer, head_modules(scorer)),
     )
     return common.finish(trainer, rows)
