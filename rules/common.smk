@@ -26,6 +26,7 @@ from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import check_paths
 from safegrid.prerequisites import is_file_there, prerequisites, unmet
 from safegrid.runs import HOME, RUN, announce
+from safegrid.seals import STUDY as NAMED
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import one_of
@@ -51,6 +52,8 @@ except SafegridError as error:
 BY_HAND = workflow.is_main_process and RUN not in os.environ
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+# A file that studies share is made again for the one that met it damaged.
+os.environ[NAMED] = STUDY.name
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 

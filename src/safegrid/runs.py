@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from safegrid.errors import SafegridError
-from safegrid.files import read_json, write_json
+from safegrid.errors import DataError, SafegridError
+from safegrid.files import read_record, write_json
 from safegrid.processes import Process
 
 logger = logging.getLogger(__name__)
@@ -96,8 +96,20 @@ def write_owner(run: str, pid: int, path: Path = OWNER_FILE) -> None:
 
 
 def read_owner(path: Path = OWNER_FILE) -> Owner | None:
-    """Return who ran last in this folder, or None where no run was recorded."""
-    return Owner(**read_json(path)) if path.exists() else None
+    """Return who ran last in this folder, or None where no run was recorded.
+
+    Raises:
+        SafegridError: what stands there names no run.
+    """
+    if not path.exists():
+        return None
+    try:
+        return read_record(path, Owner)
+    except DataError as error:
+        raise SafegridError(
+            f"{error}; it says whose run is at work here. If you know that none is:"
+            f" `rm -r {path}`, then start again"
+        ) from error
 
 
 def owner() -> Process | None:

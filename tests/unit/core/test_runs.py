@@ -92,6 +92,31 @@ def test_an_unknown_owner_is_refused_with_the_command(tmp_path):
         clear_crashed_run(locks, file)
 
 
+ODD_OWNERS = [
+    "[1]",
+    "7",
+    "null",
+    "",
+    '{"pid": 1',
+    '{"pid": 1, "run": "r"}',
+    '{"pid": "1", "started": 0.0, "host": "h", "run": "r"}',
+    '{"pid": 1, "started": 0.0, "host": "h", "run": ["r"]}',
+]
+
+
+@pytest.mark.parametrize("text", ODD_OWNERS)
+def test_an_owner_file_of_another_shape_is_told_with_the_command(tmp_path, text):
+    locks, file = folder(tmp_path)
+    file.write_text(text)
+    with pytest.raises(SafegridError, match=r"holds no Owner.*`rm -r .*owner\.json`"):
+        clear_crashed_run(locks, file)
+
+
+def test_an_owner_file_that_is_a_folder_is_told(tmp_path):
+    with pytest.raises(SafegridError, match="a folder; expected a JSON file"):
+        runs.read_owner(tmp_path)
+
+
 @pytest.mark.parametrize("command", [["./snakemake"], ["-m", "snakemake"]])
 def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, command):
     locks, file = folder(tmp_path / ".snakemake", pid=2**22 + 1, started=0.0)
