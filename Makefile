@@ -5,6 +5,8 @@ CORES ?= 2
 STUDY ?= mini
 # The folder that `path` of a source, a base or a judge is below.
 SOURCES_DIR ?=
+# Anything here has `make study` make again what was edited or damaged since it was made.
+REBUILD_DAMAGED ?=
 # Which build of PyTorch: empty takes the one that pip offers, `cpu` or `cu130` the
 # builds of PyTorch's own index, a URL any other index.
 TORCH_BUILD ?=
@@ -21,7 +23,7 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 .PHONY: study test test-remote check bench readme confirm env cloud clean
 
 study: $(READY)
-	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
+	safegrid study --study '$(STUDY)' --cores '$(CORES)' $(if $(SOURCES_DIR),--sources-dir '$(SOURCES_DIR)') $(if $(REBUILD_DAMAGED),--rebuild-damaged)
 
 # The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
@@ -44,7 +46,7 @@ bench: $(READY)
 	python tests/bench/run.py
 
 readme: $(READY)
-	safegrid readme --study $(STUDY)
+	safegrid readme --study '$(STUDY)'
 
 # After an edit of a dear stage's code that changes no result (else raise its number).
 confirm: $(READY)

@@ -6,6 +6,7 @@ tested Python.
 
 import json
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import check_paths
 from safegrid.prerequisites import is_file_there, prerequisites, unmet
 from safegrid.runs import HOME, RUN, announce
+from safegrid.seals import STUDY as NAMED
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import one_of
@@ -58,16 +60,20 @@ except SafegridError as error:
 BY_HAND = workflow.is_main_process and RUN not in os.environ
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
+# A file that studies share is made again for the one that met it damaged.
+os.environ[NAMED] = STUDY.name
 # What a site does at the start of each of its jobs: modules, containers, scratch.
 shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh"; ')
 
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
 SPAWN = workflow.spawned_job_args_factory
 os.environ.update(SPAWN.get_storage_provider_envvars())
-STORAGE = [
+STORAGE_ARGS = [
     SPAWN.get_default_storage_provider_args(),
     *SPAWN.get_storage_provider_args(),
 ]
+# They come quoted for a shell; rules quote each word themselves.
+STORAGE = shlex.split(" ".join(STORAGE_ARGS))
 IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 if workflow.storage_settings.default_storage_provider == "s3":
     look_again_for_folders()

@@ -1,7 +1,8 @@
 """Tables and manifests: how an artifact says what it was made of.
 
 A table carries its manifest inside (parquet key-value metadata), a directory as
-`manifest.json`, written last. Writing itself is the business of `files`, whose
+`manifest.json`, written last. Every manifest is sealed, and nothing is read from what
+no longer fits its seal. Writing itself is the business of `files` and `seals`, whose
 functions can be had from here too.
 """
 
@@ -18,13 +19,23 @@ from safegrid.files import (
     MANIFEST,
     atomic_directory,
     atomic_file,
-    read_json,
+    read_object,
     sha256_file,
     sha256_json,
     write_json,
     write_text,
 )
 from safegrid.records import Schema
+from safegrid.seals import (
+    BLANK,
+    OWN,
+    check_folder,
+    check_seal,
+    damaged,
+    read_result,
+    seal,
+    write_result,
+)
 from safegrid.stages import VERSIONS
 from safegrid.text_files import placeholder
 
@@ -35,12 +46,16 @@ __all__ = [
     "atomic_directory",
     "atomic_file",
     "manifest",
-    "read_json",
+    "read_columns",
     "read_manifest",
+    "read_object",
+    "read_result",
     "read_table",
     "sha256_file",
     "sha256_json",
+    "with_blank",
     "write_json",
+    "write_result",
     "write_table",
     "write_text",
 ]
@@ -90,13 +105,28 @@ def write_table(
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: rows do not fit their record type: {error}") from None
     with atomic_file(path) as temporary:
-        frame.write_parquet(
-            temporary, metadata={METADATA_KEY: json.dumps(facts, sort_keys=True)}
-        )
+        frame.write_parquet(temporary, metadata={METADATA_KEY: with_blank(facts)})
+        seal(temporary)
+
+
+def with_blank(facts: Mapping[str, Any]) -> str:
+    """Return the text of a manifest with room for the seal of its table."""
+    return json.dumps({**facts, OWN: BLANK}, sort_keys=True)
 
 
 def read_table(path: Path, schema: Schema) -> pl.DataFrame:
-    """Read rows of a record type.
+    """Read rows of a record type that a stage wrote.
+
+    Raises:
+        DataError: not as it was written, or its columns are not those of the record
+            type.
+    """
+    check_seal(path)
+    return read_columns(path, schema)
+
+
+def read_columns(path: Path, schema: Schema) -> pl.DataFrame:
+    """Read rows of a record type, whoever wrote them.
 
     Raises:
         DataError: not parquet, or its columns are not those of the record type.
@@ -111,20 +141,22 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Read the manifest of a table, a directory or a JSON result.
+    """Read the manifest of a table, a directory or a JSON result, without its seal.
 
     Raises:
-        DataError: the artifact carries no manifest.
+        DataError: the artifact is not as it was written, or carries no manifest.
     """
+    found: Any
     if path.is_dir():
-        found: Any = read_json(path / MANIFEST)
+        found = check_folder(path, names=())
     elif path.suffix == ".json":
-        found = read_json(path).get("manifest")
+        found = read_result(path).get("manifest")
     else:
-        text = pl.read_parquet_metadata(path).get(METADATA_KEY)
-        found = json.loads(text) if text else None
+        check_seal(path)
+        found = json.loads(pl.read_parquet_metadata(path)[METADATA_KEY])
+        del found[OWN]
     if not isinstance(found, dict):
-        raise DataError(f"{path}: carries no manifest; rebuild it with its rule")
+        raise damaged(path, "carries no manifest")
     return found
 
 

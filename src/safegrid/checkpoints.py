@@ -8,13 +8,13 @@ transformers are imported inside the functions, so that the names here cost noth
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from safegrid.errors import DataError
-from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json
+from safegrid.files import TOKENIZER_FILES, read_object, sha256_file, sha256_json
 from safegrid.pretrained import (
     ADAPTER,
     CONFIG,
@@ -23,6 +23,7 @@ from safegrid.pretrained import (
     merge_adapter,
 )
 from safegrid.score_head import with_score_head
+from safegrid.seals import FILES, check_folder, list_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,15 +33,6 @@ Head = Literal["causal", "classify"]
 
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
-# What a model's folder needs beside its weights to be asked in conversations.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-)
 
 
 @contextmanager
@@ -100,49 +92,51 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
 
 
 def weights_of(folder: Path) -> str:
-    """Return the sha256 of a folder's weight files, from its manifest if that is so.
+    """Return the sha256 of a folder's weight files, from its manifest where it has one.
 
-    Hashing a large model takes minutes, so the manifest is believed, unless its weights
-    were exchanged behind its back.
+    Raises:
+        DataError: there are no weights, or the folder is not as it was written.
+    """
+    found = (check_folder(folder) or {}).get("weights")
+    return found if isinstance(found, str) else hash_weights(folder)
+
+
+def folder_facts(folder: Path) -> dict[str, Any]:
+    """Return what a manifest says of a folder's files, for `weights_of`.
 
     Raises:
         DataError: there are no weights.
     """
-    if (folder / MANIFEST).is_file():
-        facts = read_json(folder / MANIFEST)
-        found = facts.get("weights")
-        if isinstance(found, str) and not _exchanged(folder, facts):
-            return found
-    return hash_weights(folder)
+    files = list_files(folder)
+    hashes = {name: pin["sha256"] for name, pin in files.items()}
+    return {"weights": hash_weights(folder, hashes), FILES: files}
 
 
-def weights_facts(folder: Path) -> dict[str, Any]:
-    """Return what a manifest says of a folder's weights, for `weights_of`.
-
-    Raises:
-        DataError: there are no weights.
-    """
-    return {"weights": hash_weights(folder), "weights_bytes": _size(folder)}
-
-
-def hash_weights(folder: Path) -> str:
+def hash_weights(folder: Path, hashes: Mapping[str, str] | None = None) -> str:
     """Return the sha256 over the names and contents of a folder's weight files.
 
     An adapter's shape counts too: the same matrices merge differently by its alpha.
 
+    Args:
+        folder: of a model or an adapter.
+        hashes: of its files, by name, where they are known.
+
     Raises:
         DataError: there are no weights.
     """
-    files = _weight_files(folder)
+    files = sorted(path for glob in WEIGHTS for path in folder.glob(glob))
     if not files:
         raise DataError(
             f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
             " of a model or an adapter. Pickles are not read, for they can run code:"
             " convert them with transformers' `save_pretrained`"
         )
-    parts = [[path.name, sha256_file(path)] for path in files]
+    parts = [
+        [path.name, hashes[path.name] if hashes else sha256_file(path)]
+        for path in files
+    ]
     if (folder / ADAPTER).is_file():
-        shape = read_json(folder / ADAPTER)
+        shape = read_object(folder / ADAPTER)
         parts.append([ADAPTER, sha256_json([shape.get("r"), shape.get("lora_alpha")])])
     return sha256_json(parts)
 
@@ -156,23 +150,6 @@ def weights_hash(chain: Sequence[Path]) -> str:
 def tokenizer_files(folder: Path) -> list[Path]:
     """Return the files of a model's folder that decide its ids and its template."""
     return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return sorted(path for glob in WEIGHTS for path in folder.glob(glob))
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in _weight_files(folder))
-
-
-def _exchanged(folder: Path, facts: dict[str, Any]) -> bool:
-    """Whether weights are newer than their manifest, or of another size."""
-    if _size(folder) != facts.get("weights_bytes", _size(folder)):
-        return True
-    written = (folder / MANIFEST).stat().st_mtime_ns
-    files = [*_weight_files(folder), folder / ADAPTER]
-    return any(file.is_file() and file.stat().st_mtime_ns > written for file in files)
 
 
 def _check_chain(chain: Sequence[Path], head: Head) -> None:

@@ -17,13 +17,31 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from safegrid.errors import DataError
 from safegrid.text_files import decode
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 MANIFEST = "manifest.json"
+# The folder of all results.
+RESULTS = "results"
+
+# What a model's folder needs beside its weights to be asked in conversations.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+
+Kind = TypeVar("Kind")
 
 # .{name}.{pid}@{host}.{letters of tempfile}
 _TEMPORARY = re.compile(r"\..+\.(\d+)@(.+)\.\w{8}")
@@ -93,12 +111,72 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: the file is not JSON; the message names file, line and column.
+        DataError: the file is not there or not JSON; the message names file, line and
+            column.
     """
     try:
         return json.loads(decode(path.read_bytes()))
-    except ValueError as error:
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: a folder; expected a JSON file") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        DataError: as `read_json`, or the file holds something else.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: expected a JSON object, not {type(found).__name__}")
+    return found
+
+
+def read_record(path: Path, kind: type[Kind]) -> Kind:
+    """Read a JSON file that holds the fields of a dataclass.
+
+    Raises:
+        DataError: it is not there, not JSON, or misses a field or its type.
+    """
+    try:
+        return as_record(path.read_bytes(), kind)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: a folder; expected a JSON file") from error
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
+    """Return the dataclass that a JSON text holds, with the dataclasses inside of it.
+
+    Keys that are none of its fields are left aside.
+
+    Raises:
+        ValueError: not JSON, no object, or a field is missing or of another type.
+    """
+    from pydantic import ValidationError
+
+    try:
+        found: Kind = _adapter(cast(Any, kind)).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise ValueError(f"holds no {kind.__name__}: {where}{first['msg']}") from None
+    return found
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    # Imported late: pydantic costs a tenth of a second.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def remove_leftovers(folder: Path, names: str = "**/.*") -> int:

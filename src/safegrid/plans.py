@@ -4,12 +4,16 @@ Snakemake itself knows every cause of a result, so no other judgement of what is
 is made here: a file counts when no job is planned that makes it.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from safegrid.errors import DataError
+from safegrid.seals import result_fault
+
+log = logging.getLogger(__name__)
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 FIELD = re.compile(r"^ {4}(\w+): (.*)$", re.MULTILINE)
@@ -99,8 +103,13 @@ def why(file: str, plan: Plan) -> str | None:
 
 
 def current(files: Iterable[Path], plan: Plan) -> list[Path]:
-    """Return the files that are there and that no planned job makes again."""
-    return [file for file in files if why(str(file), plan) is None]
+    """Return the results that are there, undamaged, and that no job makes again."""
+    found = [file for file in files if why(str(file), plan) is None]
+    faults = {file: result_fault(file) for file in found}
+    for file, fault in faults.items():
+        if fault is not None:
+            log.warning("%s %s; it is left out", file, fault)
+    return [file for file, fault in faults.items() if fault is None]
 
 
 def chain_of(file: str, plan: Plan) -> list[Job]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from safegrid.adapters import check_merge
 from safegrid.errors import DataError
-from safegrid.files import read_json
+from safegrid.files import read_json, read_object
 
 if TYPE_CHECKING:
     from transformers import (
@@ -43,7 +43,7 @@ def check_code(folder: Path) -> None:
     from transformers import CONFIG_MAPPING
 
     path = folder / CONFIG
-    family = read_json(path).get("model_type") if path.is_file() else None
+    family = read_object(path).get("model_type") if path.is_file() else None
     if family in CONFIG_MAPPING:
         return
     listed = "; ".join(f"{file} names {classes}" for file, classes in named.items())

@@ -19,6 +19,7 @@ from safegrid.errors import DataError
 from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.plain import is_blank, plain
 from safegrid.problems import Problems, describe
+from safegrid.seals import damaged, fetched_fault
 from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def read_rows(
 
 
 def check_readable(path: Path, endings: Iterable[str]) -> None:
-    """Check that a file is there and has one of the endings.
+    """Check that a file is there, has one of the endings and is as it was fetched.
 
     Raises:
         DataError: it is not, or has another.
@@ -92,6 +93,9 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
             f" {', '.join(endings)}"
         )
+    fault = fetched_fault(path)
+    if fault is not None:
+        raise damaged(path, fault)
 
 
 def check_columns(

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
-from safegrid.files import read_json, write_json
+from safegrid.errors import DataError
+from safegrid.files import RESULTS, read_record, write_json
 
-RESULTS = "results"
 SPEED = ("logs", "speed")
 AND = " and "
 NO_MODEL = "no model was asked"
@@ -137,19 +136,21 @@ def recorded(result: Path, engine: Mapping[str, str] | None) -> Record:
         engine: who answered, as its manifest says; None where no model did.
 
     Raises:
-        UntimedError: no model was asked, there is no record, or it is of another
-            result.
+        UntimedError: no model was asked, there is no record, or it cannot be read or
+            is of another result.
     """
     if engine is None:
         raise UntimedError(NO_MODEL)
     path = record_file(result)
     if path is None or not path.is_file():
         raise UntimedError(f"there is no record {path}; it goes with the logs")
-    found: dict[str, Any] = read_json(path)
-    if found["engine"] != dict(engine):
+    try:
+        found = read_record(path, Record)
+    except DataError as error:
+        raise UntimedError(f"{error}; delete it") from error
+    if found.engine != dict(engine):
         raise UntimedError(f"{path} is of another result: its engine is another one")
-    spent = None if found["spent"] is None else Spent(**found["spent"])
-    return Record(**{**found, "spent": spent})
+    return found
 
 
 def _both(one: str, other: str) -> str:

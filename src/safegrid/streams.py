@@ -4,7 +4,6 @@ Files are like those of `artifacts`: whole or not there, with the manifest insid
 manifest is asked for last, when everything is counted.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import METADATA_KEY, atomic_file, check_columns
+from safegrid.artifacts import METADATA_KEY, atomic_file, check_columns, with_blank
 from safegrid.errors import DataError
 from safegrid.records import Schema
+from safegrid.seals import check_seal, seal
 
 # Rows of a row group: some megabytes of text, and readers take whole groups.
 ROWS = 2048
@@ -47,15 +47,13 @@ def write_stream(
 
     count = 0
     arrow = _arrow(pl.DataFrame(schema=schema)).schema
-    with (
-        atomic_file(path) as temporary,
-        ParquetWriter(temporary, arrow, compression="zstd") as writer,
-    ):
-        for frame in _frames(path, rows, schema):
-            writer.write_table(_arrow(frame), row_group_size=ROWS)
-            count += len(frame)
-        found = json.dumps(facts(count), sort_keys=True)
-        writer.add_key_value_metadata({METADATA_KEY: found})
+    with atomic_file(path) as temporary:
+        with ParquetWriter(temporary, arrow, compression="zstd") as writer:
+            for frame in _frames(path, rows, schema):
+                writer.write_table(_arrow(frame), row_group_size=ROWS)
+                count += len(frame)
+            writer.add_key_value_metadata({METADATA_KEY: with_blank(facts(count))})
+        seal(temporary)
     return count
 
 
@@ -63,8 +61,10 @@ def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
     """Give the rows of a record type, in their order.
 
     Raises:
-        DataError: not parquet, or its columns are not those of the record type.
+        DataError: not as it was written, or its columns are not those of the record
+            type.
     """
+    check_seal(path)
     table = pl.scan_parquet(path, glob=False)
     try:
         check_columns(path, table.collect_schema().names(), schema)

@@ -19,7 +19,8 @@ from tokenizers import Tokenizer
 
 from safegrid.control_tokens import ControlTokens
 from safegrid.errors import DataError
-from safegrid.files import sha256_json
+from safegrid.files import TOKENIZER_FILES, sha256_json
+from safegrid.seals import check_folder
 from safegrid.tokenizer_files import (
     environment,
     read_backend,
@@ -58,10 +59,11 @@ class ChatTokenizer:
         """Read `tokenizer.json`, `tokenizer_config.json` and the template's file.
 
         Raises:
-            DataError: a file is missing or unreadable, names a special token that
-                the vocabulary does not hold, or the model of the folder cannot read a
-                token.
+            DataError: a file is missing, unreadable or not as it was written, names a
+                special token that the vocabulary does not hold, or the model of the
+                folder cannot read a token.
         """
+        check_folder(folder, TOKENIZER_FILES)
         backend = read_backend(folder / "tokenizer.json")
         settings = read_settings(folder)
         special_tokens = read_special_tokens(settings)

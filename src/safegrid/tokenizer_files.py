@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from safegrid.errors import DataError
-from safegrid.files import read_json
+from safegrid.files import read_object
 from safegrid.text_files import read_text
 
 # The date that Llama 3's templates themselves write where they are given no clock.
@@ -76,9 +76,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
         DataError: one of them is not JSON.
     """
     path, old = folder / "tokenizer_config.json", folder / "special_tokens_map.json"
-    settings: dict[str, Any] = read_json(path) if path.is_file() else {}
+    settings: dict[str, Any] = read_object(path) if path.is_file() else {}
     if "added_tokens_decoder" not in settings and old.is_file():
-        settings |= read_json(old)
+        settings |= read_object(old)
     return settings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from safegrid.errors import DataError
-from safegrid.files import read_json
+from safegrid.files import read_object
 
 CONFIG = "config.json"
 
@@ -84,4 +84,4 @@ def check_tokenizer(
 
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
-    return dict(read_json(path)) if path.is_file() else {}
+    return read_object(path) if path.is_file() else {}

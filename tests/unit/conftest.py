@@ -14,6 +14,7 @@ from safegrid.config import Decode
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
 from safegrid.engine.meter import Meter
+from safegrid.seals import write_result
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (
@@ -59,7 +60,7 @@ def make_folder(tmp_path: Path, backend_json: str) -> MakeFolder:
             settings["chat_template"] = template
         (folder / "tokenizer.json").write_text(backend_json)
         (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-        (folder / "manifest.json").write_text(json.dumps({"weights": f"{name}-w"}))
+        write_result(folder / "manifest.json", {"weights": f"{name}-w"})
         return folder
 
     return make

@@ -11,7 +11,7 @@ from typing import Any
 
 from lm_eval.evaluator import evaluate
 
-from safegrid.artifacts import manifest, read_json, write_json
+from safegrid.artifacts import manifest, read_object, write_result
 from safegrid.capability.client import EngineModel
 from safegrid.capability.programs import recorded
 from safegrid.capability.results import suite_results
@@ -94,7 +94,7 @@ def capability(
         **recorded(loaded["tasks"]),
     )
     keep(out, _record(client, chain[0], facts["rows"]))
-    write_json(out, {"manifest": facts, "suite": suite, "templated": True, **found})
+    write_result(out, {"manifest": facts, "suite": suite, "templated": True, **found})
 
 
 def _record(client: Engine, model: Path, rows: int) -> Record:
@@ -122,7 +122,7 @@ def _context(client: Engine, folder: Path) -> int:
     """Return how many tokens the model holds: as its engine says, or its config."""
     if client.max_length is not None:
         return client.max_length
-    length = read_json(folder / "config.json").get("max_position_embeddings")
+    length = read_object(folder / "config.json").get("max_position_embeddings")
     if not isinstance(length, int):
         raise EngineError(
             f"neither the engine at {client.url} (max_model_len) nor"

@@ -6,7 +6,7 @@ RUNS: dict[str, Command] = {
     "study": command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
-        "study:study cores:int sources_dir:text?",
+        "study:study cores:int sources_dir:text? rebuild_damaged:flag?",
         job=False,
     ),
     "status": command(

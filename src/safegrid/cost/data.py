@@ -14,6 +14,7 @@ from safegrid.config.source import INSTRUCTION_FORMATS
 from safegrid.cost import corrections
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
+from safegrid.seals import fault_of
 from safegrid.study import Study
 
 # Of English, in the vocabularies of large models.
@@ -54,7 +55,7 @@ class Data:
             UnknownError: they are neither measured nor assumed.
         """
         path = self.root / self.study.pairs(model)
-        if path.is_file():
+        if fault_of(path) is None:
             chosen, *rejected = _pair_lengths(path, self._named(path))
             return Pairs(chosen, merge([chosen, *rejected]))
         dataset = self.study.recipe(model.recipe).dataset
@@ -115,7 +116,7 @@ class Data:
         folder = self.root / f"{self.study.root}/ids"
         for name in dict.fromkeys([base, *self.study.bases]):
             path = folder / name / f"{benchmark}.parquet"
-            if path.is_file():
+            if fault_of(path) is None:
                 other = "" if name == base else f" in place of {base}'s"
                 source = f"lengths measured: {self._named(path)}{other}"
                 return count(_list_lengths(path, "ids"), source)
@@ -144,7 +145,7 @@ class Data:
         untouched = Cell(Model(cell.model.base, "none", 0), cell.benchmark)
         for known in dict.fromkeys([cell, untouched]):
             path = self.root / self.study.responses(known)
-            if path.is_file():
+            if fault_of(path) is None:
                 other = "" if known == cell else " in place of models that have none"
                 source = f"lengths measured: {self._named(path)}{other}"
                 return count(_numbers(path, "n_tokens"), source)

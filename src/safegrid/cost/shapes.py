@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from safegrid.config.cost import ShapeSpec
 from safegrid.config.upstream import ModelUpstream
 from safegrid.config.world import Grown, World
-from safegrid.files import read_json
+from safegrid.files import read_object
 from safegrid.study import Study
 
 # Families by their `model_type` whose MLP has two matrices.
@@ -120,7 +120,7 @@ def judge_shape(
 def of_folder(root: Path, folder: str) -> Known | None:
     """Return the shape of a model by its own files; None where they do not say it."""
     path = root / folder / "config.json"
-    shape = read_shape(read_json(path)) if path.is_file() else None
+    shape = read_shape(read_object(path)) if path.is_file() else None
     return None if shape is None else Known(shape, f"shape read in: {folder}")
 
 

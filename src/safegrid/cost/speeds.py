@@ -10,7 +10,7 @@ from safegrid.config.cost import GpuSpec
 from safegrid.cost.flops import forward_flops, mfu
 from safegrid.cost.registry import meant
 from safegrid.cost.shapes import of_folder
-from safegrid.files import MANIFEST, read_json
+from safegrid.seals import check_folder, read_result
 from safegrid.spent import NO_MODEL, Record, Spent, UntimedError
 from safegrid.study import Study
 
@@ -101,8 +101,7 @@ def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
     """
     found, left_out = [], []
     for model in study.trained:
-        path = root / study.model_dir(model) / MANIFEST
-        facts: dict[str, Any] = read_json(path) if path.is_file() else {}
+        facts = check_folder(root / study.model_dir(model), names=()) or {}
         if "run" not in facts:
             continue
         if facts["resumed"]:
@@ -129,7 +128,7 @@ def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]
     for model in study.models:
         for inventory in study.inventories(model):
             path = root / inventory
-            files = read_json(path)["files"] if path.is_file() else {}
+            files = read_result(path)["files"] if path.is_file() else {}
             for file, entry in files.items():
                 name = str(Path(*Path(file).parts[1:]).with_suffix(""))
                 yield entry["stage"], name, entry["speed"]

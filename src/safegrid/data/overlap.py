@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_json
+from safegrid.artifacts import manifest, read_table, write_result
 from safegrid.data.words import Containment, Words, ngrams, words
 from safegrid.records import PREFERENCE, PROMPT
 from safegrid.streams import read_stream
@@ -61,7 +61,7 @@ def report_overlap(
     inputs |= {"pools": pools} if pools else {}
     facts = manifest("overlap", inputs, {"ngram": NGRAM})
     contaminated = [name for name in asked if name in shared]
-    write_json(out, {"manifest": facts, "pairs": pairs, "contaminated": contaminated})
+    write_result(out, {"manifest": facts, "pairs": pairs, "contaminated": contaminated})
 
 
 def overlap(seen: set[Words], asked: dict[str, Words]) -> dict[str, Any]:

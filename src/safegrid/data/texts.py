@@ -4,9 +4,9 @@ import json
 import logging
 from pathlib import Path
 
-from safegrid.artifacts import manifest
+from safegrid.artifacts import manifest, write_result
 from safegrid.data import instructions
-from safegrid.files import write_json, write_text
+from safegrid.files import write_text
 from safegrid.plain import is_blank
 from safegrid.problems import Problems
 
@@ -37,7 +37,7 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
     inputs = {str(number): file for number, file in enumerate(files)}
     dropped = {"empty_response": unanswered} if unanswered else {}
     facts = manifest("prepare", inputs, {}, rows=len(lines), dropped=dropped)
-    write_json(out_manifest, facts)
+    write_result(out_manifest, facts)
     log.info("%d documents of %d files, dropped %s", len(lines), len(files), dropped)
 
 

@@ -1,32 +1,31 @@
 """What a node's answer means: the same environment, folders, locks, GPUs, no hub."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from safegrid.doctor.findings import Finding, fail, ok, warn
-from safegrid.doctor.node import environment
+from safegrid.doctor.node import Answer, environment
 from safegrid.doctor.site import Gres
 
 EDIT = "profiles/slurm/job.sh"
 
 
 def look_at_answer(
-    subject: str, answer: Mapping[str, Any], token: str, gres: tuple[Gres, ...]
+    subject: str, answer: Answer, token: str, gres: tuple[Gres, ...]
 ) -> Iterator[Finding]:
     """Check what a node answered.
 
     Args:
         subject: what the findings are about.
-        answer: as `node.probe_node` writes it.
+        answer: of `node.probe_node`.
         token: what was asked with.
         gres: what the probe asked for.
     """
-    if answer["token"] != token:
+    if answer.token != token:
         yield fail(subject, "it read another question than the one that was put there")
-    yield _environment(subject, answer["environment"])
-    yield from _folders(subject, answer["seen"])
-    yield _offline(subject, answer["offline"])
-    yield _locks(subject, answer["locks"])
+    yield _environment(subject, answer.environment)
+    yield from _folders(subject, answer.seen)
+    yield _offline(subject, answer.offline)
+    yield _locks(subject, answer.locks)
     gpus = sum(part.count for part in gres if part.kind == "gpu")
     if gpus:
         yield _gpus(subject, answer, gpus)
@@ -85,8 +84,8 @@ def _locks(subject: str, problem: str) -> Finding:
     )
 
 
-def _gpus(subject: str, answer: Mapping[str, Any], wanted: int) -> Finding:
-    given, seen = answer["gpus"], answer["cuda"]
+def _gpus(subject: str, answer: Answer, wanted: int) -> Finding:
+    given, seen = answer.gpus, answer.cuda
     if not given or given == "NoDevFiles":
         return fail(
             subject,

@@ -6,12 +6,12 @@ import platform
 import socket
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import safegrid
-from safegrid.files import read_json, write_json
+from safegrid.files import read_record, write_json
 
 LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -19,26 +19,66 @@ LOCKS_IN = "SAFEGRID_RUN_DIR"
 OFFLINE = "HF_HUB_OFFLINE"
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a node is asked.
+
+    Attributes:
+        token: that its answer repeats.
+        marks: what it should see, a path by its folder's name.
+    """
+
+    token: str
+    marks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a node sees.
+
+    Attributes:
+        token: of the question.
+        node: its name.
+        seen: of the question's marks.
+        environment: as `environment` gives it.
+        offline: the variable that keeps libraries from a hub.
+        gpus: CUDA_VISIBLE_DEVICES.
+        cuda: devices that torch sees; None without a driver.
+        locks: what is wrong with them; empty of nothing.
+    """
+
+    token: str
+    node: str
+    seen: dict[str, bool]
+    environment: dict[str, str]
+    offline: str
+    gpus: str
+    cuda: int | None
+    locks: str
+
+
 def probe_node(ask: Path, out: Path) -> None:
     """Write what this machine sees of what the one that asks has put there.
 
     Args:
-        ask: JSON with a token, and what should be seen, a path by its folder's name.
-        out: the answer; it repeats the token.
+        ask: JSON of a Question.
+        out: JSON of the Answer.
+
+    Raises:
+        DataError: there is no question.
     """
-    question = read_json(ask)
-    seen = {folder: Path(mark).exists() for folder, mark in question["marks"].items()}
-    answer = {
-        "token": question["token"],
-        "node": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
-        "seen": seen,
-        "environment": environment(),
-        "offline": os.environ.get(OFFLINE, ""),
-        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
-        "cuda": _cuda_devices(),
-        "locks": locks(Path(os.environ.get(LOCKS_IN) or tempfile.gettempdir())),
-    }
-    write_json(out, answer)
+    question = read_record(ask, Question)
+    answer = Answer(
+        token=question.token,
+        node=os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+        seen={name: Path(mark).exists() for name, mark in question.marks.items()},
+        environment=environment(),
+        offline=os.environ.get(OFFLINE, ""),
+        gpus=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        cuda=_cuda_devices(),
+        locks=locks(Path(os.environ.get(LOCKS_IN) or tempfile.gettempdir())),
+    )
+    write_json(out, asdict(answer))
 
 
 def environment() -> dict[str, str]:
@@ -66,13 +106,13 @@ def locks(folder: Path) -> str:
     return f"{folder}: two processes can hold the same lock"
 
 
-def _cuda_devices() -> Any:
+def _cuda_devices() -> int | None:
     """Return how many devices torch sees; None where there is no NVIDIA driver."""
     if not DRIVER.exists():
         return None
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
 def _version(name: str) -> str:

@@ -26,12 +26,13 @@ from safegrid.doctor.job import (
     submit,
     wait,
 )
+from safegrid.doctor.node import Answer
 from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
 from safegrid.doctor.site import Site
 from safegrid.doctor.submit import submit_line
-from safegrid.errors import SafegridError
-from safegrid.files import read_json
+from safegrid.errors import DataError, SafegridError
+from safegrid.files import read_record
 from safegrid.slurm import ask
 
 FOLDER = Path(".snakemake/safegrid-doctor")
@@ -151,10 +152,14 @@ def _look(
             f" {profile.args.latency_wait} s (latency-wait): {last_words(probe)}",
         )
         return
-    answer = read_json(probe.answer)
+    try:
+        answer = read_record(probe.answer, Answer)
+    except DataError as error:
+        yield fail(probe.subject, f"its answer cannot be read: {error}")
+        return
     yield ok(
         probe.subject,
-        f"ran on {answer['node']}; {Path.cwd()} is seen there, and what is written"
+        f"ran on {answer.node}; {Path.cwd()} is seen there, and what is written"
         f" there is seen here {seconds:.1f} s after the job's end (latency-wait:"
         f" {profile.args.latency_wait} s)",
     )

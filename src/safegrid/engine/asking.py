@@ -67,7 +67,7 @@ class Asker:
             return engine.complete([p for p, _ in part], decode, [s for _, s in part])
 
         keys = [item_key("complete", settings, list(p), s) for p, s in pairs]
-        found = self._answers(keys, pairs, ask, "answers")
+        found = self._answers(keys, pairs, ask, "answers", _is_completion)
         return [Completion(*value) for value in found]
 
     def label_logprobs(
@@ -80,7 +80,11 @@ class Asker:
 
         words = [list(label) for label in labels]
         keys = [item_key("labels", words, list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "verdicts")
+
+        def fits(answer: Any) -> bool:
+            return _are_numbers(answer) and len(answer) == len(labels)
+
+        return self._answers(keys, ids, ask, "verdicts", fits)
 
     def sequence_logprobs(
         self, ids: Sequence[Ids], n_context: Sequence[int]
@@ -92,7 +96,7 @@ class Asker:
             return engine.sequence_logprobs([r for r, _ in part], [n for _, n in part])
 
         keys = [item_key("tail", list(row), n) for row, n in pairs]
-        return self._answers(keys, pairs, ask, "likelihoods")
+        return self._answers(keys, pairs, ask, "likelihoods", _are_numbers)
 
     def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return the probabilities of a classifier's labels, in its config's order."""
@@ -101,7 +105,7 @@ class Asker:
             return engine.classify(part)
 
         keys = [item_key("classify", list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "verdicts")
+        return self._answers(keys, ids, ask, "verdicts", _are_numbers)
 
     def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return a classifier's outputs as they are, in its config's order."""
@@ -110,7 +114,7 @@ class Asker:
             return engine.logits(part)
 
         keys = [item_key("logits", list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "scores")
+        return self._answers(keys, ids, ask, "scores", _are_numbers)
 
     def _answers(
         self,
@@ -118,6 +122,7 @@ class Asker:
         questions: Sequence[Any],
         ask: Callable[[Engine, Any], Sequence[Any]],
         unit: str,
+        fits: Callable[[Any], bool],
     ) -> list[Any]:
         # Chunks of like lengths are padded least.
         order = sorted(range(len(keys)), key=lambda i: (_length(questions[i]), i))
@@ -132,7 +137,9 @@ class Asker:
         def spent() -> Spent | None:
             return None if self._engine is None else self._engine.meter.take()
 
-        found = answer_missing(self._store, items, of_engine, self._chunk, unit, spent)
+        found = answer_missing(
+            self._store, items, of_engine, self._chunk, unit, spent, fits
+        )
         self._keys.update(dict.fromkeys(items))
         return [found[key] for key in keys]
 
@@ -171,9 +178,8 @@ def ask_model(
     name = served_name(spec, chain, head, search)
     served = {"served": name, "versions": dict(versions)}
     with Store(store, served, fresh) as index:
-        known = index.get(IDENTITY)
-    if known is not None:
-        identity = Identity(*known)
+        identity = _identity(index.get(IDENTITY))
+    if identity is not None:
         try:
             with Store(store, served | identity._asdict()) as answers:
                 asker = Asker(answers, spec.chunk, None)
@@ -194,6 +200,28 @@ def _remember(store: Path, served: Mapping[str, Any], identity: Identity) -> Non
     with Store(store, served) as index:
         if index.get(IDENTITY) != list(identity):
             index.put_chunk({IDENTITY: list(identity)})
+
+
+def _identity(kept: Any) -> Identity | None:
+    """Return who answered; None where a store does not say it."""
+    said = isinstance(kept, list) and len(kept) == len(Identity._fields)
+    return Identity(*kept) if said and _only(str, kept) else None
+
+
+def _is_completion(answer: Any) -> bool:
+    if not isinstance(answer, list) or len(answer) != len(Completion._fields):
+        return False
+    ids, finish, n_tokens, text = answer
+    numbers = isinstance(ids, list) and _only(int, [*ids, n_tokens])
+    return numbers and _only(str, [finish, text])
+
+
+def _are_numbers(answer: Any) -> bool:
+    return isinstance(answer, list) and set(map(type, answer)) <= {int, float}
+
+
+def _only(kind: type, values: Sequence[Any]) -> bool:
+    return set(map(type, values)) <= {kind}
 
 
 def _length(question: Any) -> int:

@@ -23,6 +23,7 @@ from pathlib import Path
 from safegrid.engine.processes import launch, try_lock
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.errors import EngineError, SafegridError
+from safegrid.files import as_record
 from safegrid.processes import Process
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ def fork(nursery: Slot, slot: Slot, ticket: Ticket) -> Process:
             connection.settimeout(ticket.start_seconds)
             connection.connect(name)
             connection.sendall(f"{slot.ticket}\n".encode())
-            return Process(**json.loads(connection.makefile().readline()))
-    except (OSError, json.JSONDecodeError) as error:
+            return as_record(connection.makefile().readline(), Process)
+    except (OSError, ValueError) as error:
         raise EngineError(
             f"the process that engines are forked from gave none ({error});"
             " SAFEGRID_ENGINE_START=spawn does without it. Its log ends:\n"

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safegrid.engine.processes import Lock, locked, try_lock
-from safegrid.errors import EngineError
-from safegrid.files import read_json, write_json, write_text
+from safegrid.errors import DataError, EngineError
+from safegrid.files import read_record, write_json, write_text
 from safegrid.processes import Process
 from safegrid.runs import RUN, SLURM_JOB
 
@@ -55,10 +55,12 @@ class Ticket:
 
     @classmethod
     def read(cls, path: Path) -> "Ticket":
-        """Read a ticket that `Slot.write_ticket` wrote."""
-        found = read_json(path)
-        owner = found.pop("owner")
-        return cls(**found, owner=None if owner is None else Process(**owner))
+        """Read a ticket that `Slot.write_ticket` wrote.
+
+        Raises:
+            DataError: it is not there, or is no ticket.
+        """
+        return read_record(path, cls)
 
 
 class Slot:
@@ -73,10 +75,20 @@ class Slot:
         self._use = base.with_suffix(".use")
 
     def process(self) -> Process | None:
-        """Return the living process of this slot, or None."""
+        """Return the living process of this slot, or None.
+
+        Raises:
+            EngineError: what stands there names no process.
+        """
         if not self.state.exists():
             return None
-        process = Process(**read_json(self.state))
+        try:
+            process = read_record(self.state, Process)
+        except DataError as error:
+            raise EngineError(
+                f"{error}; it names the process of an engine. End what is left of the"
+                f" run, remove the folder {self.state.parent} and start again"
+            ) from error
         return process if process.is_alive() else None
 
     def write_process(self, process: Process) -> None:

@@ -1,9 +1,11 @@
 """What was answered, kept outside the declared outputs: one file a cell.
 
 Snakemake removes the outputs of a failed job, and an answer can cost hours. A line
-holds one chunk of answers with a checksum; it is written at once, so a chunk is whole
-or not there. Lines carry a hash of what their answers depend on: other weights, another
-engine or other settings never find them.
+holds one chunk of answers with a checksum of all that it says, keys and answers; it is
+written at once, so a chunk is whole or not there. Lines carry a hash of what their
+answers depend on: other weights, another engine or other settings never find them. A
+line that is not as it was written, or does not say what a line says, is left out, and
+what it answered is asked again. Whoever computes the checksum anew can forge a line.
 """
 
 import errno
@@ -15,17 +17,31 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from safegrid.engine.processes import Lock, try_lock
 from safegrid.errors import EngineError
-from safegrid.files import sha256_json
+from safegrid.files import as_record, sha256_json
 from safegrid.logs import progress
 from safegrid.spent import Spent, total
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+
+
+class Chunk(NamedTuple):
+    """What a line says.
+
+    Attributes:
+        key: of the store that wrote it.
+        answers: by item.
+        spent: what they took, where it is known.
+    """
+
+    key: str
+    answers: dict[str, Any]
+    spent: Spent | None
 
 
 class Store:
@@ -51,8 +67,13 @@ class Store:
         """Take the file and read what fits the key.
 
         Raises:
-            EngineError: another process writes to it.
+            EngineError: another process writes to it, or it is a folder.
         """
+        if self._path.is_dir():
+            raise EngineError(
+                f"{self._path}: a folder, where answers are kept in a file; move it"
+                " away and start again"
+            )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = try_lock(self._path, shared=False)
         if self._lock is None:
@@ -82,6 +103,16 @@ class Store:
     def get(self, item_key: str) -> Any:
         """Return the answer to an item, or None if there is none yet."""
         return self._answers.get(item_key)
+
+    def leave_out(self, item_keys: Collection[str]) -> None:
+        """Forget answers that cannot be used, so that they are asked again."""
+        for key in item_keys:
+            del self._answers[key], self._line_of[key]
+        logger.warning(
+            "%s: %d answers are none to their questions; they are asked again",
+            self._path,
+            len(item_keys),
+        )
 
     def spent_on(self, item_keys: Collection[str]) -> tuple[Spent | None, int]:
         """Return what the lines that hold answers to items took.
@@ -121,7 +152,7 @@ class Store:
 
     def _read(self) -> None:
         """Read all whole lines of this key; a torn end is cut off."""
-        good = 0
+        good = left_out = 0
         with self._path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if not line.endswith(b"\n"):
@@ -132,28 +163,54 @@ class Store:
                     )
                     break
                 good += len(line)
-                self._take(number, line)
+                fault = self._take(line)
+                if fault is not None:
+                    left_out += 1
+                    logger.warning(
+                        "%s: line %d %s and is left out", self._path, number, fault
+                    )
+        if left_out:
+            logger.warning(
+                "%s: left out %d lines; what they answered is asked again",
+                self._path,
+                left_out,
+            )
         # Else the next chunk would be appended to the torn one.
         os.truncate(self._path, good)
 
-    def _take(self, number: int, line: bytes) -> None:
+    def _take(self, line: bytes) -> str | None:
+        """Take the answers of a line; say what is wrong with it, if anything is."""
         checksum, _, body = line.rstrip(b"\n").partition(b" ")
         if checksum != _checksum(body):
-            logger.warning(
-                "%s: line %d does not fit its checksum and is left out",
-                self._path,
-                number,
-            )
-            return
-        chunk = json.loads(body)
-        if chunk["key"] == self._key and not self._fresh:
-            spent = chunk.get("spent")
-            self._know(chunk["answers"], None if spent is None else Spent(**spent))
+            return "does not fit its checksum"
+        try:
+            chunk = _chunk(body)
+        except ValueError as error:
+            return f"holds no chunk of answers ({error})"
+        if chunk.key == self._key and not self._fresh:
+            self._know(chunk.answers, chunk.spent)
+        return None
 
     def _know(self, answers: Mapping[str, Any], spent: Spent | None) -> None:
         self._answers.update(answers)
         self._line_of.update(dict.fromkeys(answers, len(self._spent)))
         self._spent.append(spent)
+
+
+def _chunk(body: bytes) -> Chunk:
+    """Read a line without its checksum.
+
+    Raises:
+        ValueError: it says something else than a chunk.
+    """
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    key, answers, spent = (found.get(name) for name in Chunk._fields)
+    if not isinstance(key, str) or not isinstance(answers, dict):
+        raise ValueError("no key, or no answers by item")
+    took = None if spent is None else as_record(json.dumps(spent), Spent)
+    return Chunk(key, answers, took)
 
 
 def _checksum(body: bytes) -> bytes:
@@ -172,6 +229,7 @@ def answer_missing(
     chunk: int,
     description: str = "answers",
     spent: Callable[[], Spent | None] = lambda: None,
+    fits: Callable[[Any], bool] = lambda answer: True,
 ) -> dict[str, Any]:
     """Answer items chunk by chunk, each kept before the next is asked.
 
@@ -185,6 +243,7 @@ def answer_missing(
         chunk: items of a chunk; the engine's `chunk` is a fit choice.
         description: of the progress bar.
         spent: gives what the last call of `ask` took, where that is known.
+        fits: whether a kept answer has the shape of one; others are asked again.
 
     Returns:
         Key to answer, in the order of `items`, as JSON gives them back (lists for
@@ -192,6 +251,9 @@ def answer_missing(
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]
+    odd = [key for key in keys if key in store and not fits(store.get(key))]
+    if odd:
+        store.leave_out(odd)
     known = sum(key in store for key in keys)
     with progress(len(keys), "item", description, done=known) as bar:
         for part in chunks:

@@ -21,7 +21,7 @@ from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.hub import address, in_words, repo_type, repository
-from safegrid.files import read_json, sha256_file, write_text
+from safegrid.files import read_object, sha256_file, write_text
 from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def _names(
         if INDEX in there:
             with tempfile.TemporaryDirectory() as folder:
                 path = _receive(entry, spec, INDEX, Path(folder))
-                index = read_json(path)
+                index = read_object(path)
         try:
             return model_files(list(there), index, entry.upstream.remote_code)
         except SourceError as error:
@@ -187,7 +187,7 @@ def _pin_folder(entry: Entry, path: str, sources_dir: str | None) -> Pin:
     names = set(_wanted(entry))
     if not names:
         there = [f.name for f in folder.glob("*") if f.is_file()]
-        index = read_json(folder / INDEX) if INDEX in there else None
+        index = read_object(folder / INDEX) if INDEX in there else None
         names = set(model_files(there, index, remote_code=False))
     missing = [name for name in sorted(names) if not (folder / name).is_file()]
     if missing:

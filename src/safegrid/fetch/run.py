@@ -14,8 +14,9 @@ from safegrid.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
 from safegrid.fetch.download import copy, download, held, is_pinned
 from safegrid.fetch.hub import address, in_words, repo_type
-from safegrid.files import MANIFEST, read_json, sha256_file, sha256_json, write_json
+from safegrid.files import MANIFEST, read_object, sha256_file, sha256_json
 from safegrid.pretrained import check_code
+from safegrid.seals import FILES, fault_of, folder_fault, read_result, write_result
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def fetch_source(
         _check_consent(spec, what)
         _fetch(spec, file, out, pin, local, what)
         found = {file: pin or _pin(out)}
-        write_json(manifest, _facts(spec, found))
+        write_result(manifest, _facts(spec, found))
     log.info("%s: %d bytes", what, found[file].bytes)
 
 
@@ -78,8 +79,13 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         _gather(spec, pins, folder, local, what)
         found = {name: pin or _pin(folder / name) for name, pin in pins.items()}
         template = _add_template(spec, folder)
-        facts = _facts(spec, found, template=template, weights=hash_weights(folder))
-        write_json(folder / MANIFEST, facts)
+        weights = hash_weights(
+            folder, {name: pin.sha256 for name, pin in found.items()}
+        )
+        if (folder / TEMPLATE).is_file():
+            found[TEMPLATE] = _pin(folder / TEMPLATE)
+        facts = _facts(spec, found, template=template, weights=weights)
+        write_result(folder / MANIFEST, facts)
         if out.exists():
             shutil.rmtree(out)
         folder.replace(out)
@@ -184,7 +190,7 @@ def _own_files(folder: Path, what: str) -> list[str]:
     if not folder.is_dir():
         raise SourceError(f"{what}: {folder} is not there; see `path` and sources_dir")
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    index = read_json(folder / INDEX) if INDEX in names else None
+    index = read_object(folder / INDEX) if INDEX in names else None
     try:
         return model_files(names, index, remote_code=False)
     except SourceError as error:
@@ -195,7 +201,7 @@ def _add_template(spec: FetchSpec, folder: Path) -> str:
     """Store the study's chat template with a checkpoint that has none of its own."""
     settings = folder / "tokenizer_config.json"
     own = (folder / TEMPLATE).is_file() or (folder / "chat_template.json").is_file()
-    if settings.is_file() and read_json(settings).get("chat_template"):
+    if settings.is_file() and read_object(settings).get("chat_template"):
         own = True
     if own:
         return "the checkpoint's"
@@ -208,11 +214,14 @@ def _add_template(spec: FetchSpec, folder: Path) -> str:
 
 def _is_complete(spec: FetchSpec, out: Path) -> bool:
     """Whether a folder was fetched to its end, with these very pins and template."""
-    if not spec.files or not (out / MANIFEST).is_file():
+    if not spec.files or fault_of(out / MANIFEST) is not None:
         return False
-    facts = read_json(out / MANIFEST)
-    return bool(facts.get("params") == _params(spec)) and all(
-        is_pinned(out / name, pin) for name, pin in spec.files.items()
+    facts = read_result(out / MANIFEST)
+    pinned = {name: pin.model_dump() for name, pin in spec.files.items()}
+    return (
+        facts.get("params") == _params(spec)
+        and pinned.items() <= facts[FILES].items()
+        and folder_fault(out, facts, believing=False) is None
     )
 
 
@@ -233,4 +242,4 @@ def _facts(
 ) -> dict[str, Any]:
     listed = {name: pin.model_dump() for name, pin in sorted(files.items())}
     params, revision = _params(spec), spec.revision
-    return describe("fetch", {}, params, revision=revision, files=listed, **facts)
+    return describe("fetch", {}, params, revision=revision, **{FILES: listed, **facts})

@@ -8,11 +8,13 @@ import polars as pl
 
 from safegrid.artifacts import (
     MANIFEST,
+    METADATA_KEY,
     atomic_directory,
     manifest,
-    read_json,
+    read_columns,
+    read_result,
     read_table,
-    write_json,
+    write_result,
     write_table,
 )
 from safegrid.config import PromptSpec, SourceSpec
@@ -77,7 +79,7 @@ def import_verdicts(
             judges={spec.name: spec.kind for spec, _ in judges},
             counts=counts,
         )
-        write_json(folder / MANIFEST, facts)
+        write_result(folder / MANIFEST, facts)
     for name, found in counts.items():
         print(f"{name}: {found['rows']} items, {found['unscored']} of them unscored")
 
@@ -130,8 +132,13 @@ def score_verdicts(
 
 def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
     if kind is None:
-        read_table(file, PROMPT)
-        shutil.copyfile(file, out)
+        if METADATA_KEY in pl.read_parquet_metadata(file):
+            read_table(file, PROMPT)
+            shutil.copyfile(file, out)
+            return
+        rows = read_columns(file, PROMPT)
+        facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
+        write_table(out, rows, PROMPT, facts)
         return
     spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
     source = SourceSpec.model_validate(
@@ -147,7 +154,7 @@ def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> N
 
 def _facts(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
-    facts = read_json(path) if path.is_file() else {}
+    facts = read_result(path) if path.is_file() else {}
     if facts.get("stage") != "import-verdicts":
         raise DataError(f"{folder}: no import; make it by safegrid import-verdicts")
     return dict(facts)

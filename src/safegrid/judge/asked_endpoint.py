@@ -21,7 +21,7 @@ from safegrid.config.judge import EndpointSpec
 from safegrid.devices import UNKNOWN
 from safegrid.engine.store import Store, item_key
 from safegrid.errors import EngineError, JudgeError
-from safegrid.judge.endpoint import Endpoint, PassingError, RefusedError
+from safegrid.judge.endpoint import Endpoint, PassingError, RefusedError, is_completion
 from safegrid.logs import progress
 from safegrid.spent import Record, Spent
 from safegrid.templates import Message
@@ -78,6 +78,9 @@ def ask_endpoint(
     keys = [item_key(KIND, body) for body in bodies]
     items = dict(zip(keys, bodies, strict=True))
     with Store(store, {"kind": KIND, "versions": dict(versions)}, fresh) as kept:
+        odd = [k for k, body in items.items() if k in kept and not _fits(kept, k, body)]
+        if odd:
+            kept.leave_out(odd)
         missing = {k: body for k, body in items.items() if ANSWER not in _of(kept, k)}
         if missing:
             _ask(judge, spec, missing, kept, len(items))
@@ -96,6 +99,16 @@ def _body(spec: EndpointSpec, messages: list[Message]) -> Body:
         "seed": spec.seed,
         "max_tokens": spec.max_tokens,
     }
+
+
+def _fits(kept: Store, key: str, body: Body) -> bool:
+    """Whether what is kept is an outcome of this very request."""
+    found = kept.get(key)
+    if not isinstance(found, dict) or found.get("request") != body:
+        return False
+    if ANSWER in found:
+        return is_completion(found[ANSWER])
+    return isinstance(found.get(REFUSED, found.get(FAILED)), str)
 
 
 def _of(kept: Store, key: str) -> Tried:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from safegrid.artifacts import read_json
+from safegrid.artifacts import read_object
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
@@ -51,7 +51,7 @@ def class_names(folder: Path) -> list[str]:
     Raises:
         JudgeError: its `config.json` names none.
     """
-    labels = read_json(folder / "config.json").get("id2label")
+    labels = read_object(folder / "config.json").get("id2label")
     if not labels:
         raise JudgeError(
             f"{folder / 'config.json'}: no id2label; a classifier must name its classes"
@@ -68,7 +68,7 @@ def check_pairs(spec: JudgeSpec, folder: Path) -> None:
     Raises:
         JudgeError: it has types of tokens.
     """
-    types = read_json(folder / "config.json").get("type_vocab_size") or 0
+    types = read_object(folder / "config.json").get("type_vocab_size") or 0
     if types > 1:
         raise JudgeError(
             f"judge {spec.name}: {folder / 'config.json'} has type_vocab_size {types}:"
@@ -83,7 +83,7 @@ def check_one_output(spec: JudgeSpec, folder: Path) -> None:
     Raises:
         JudgeError: it gives another number of outputs.
     """
-    config = read_json(folder / "config.json")
+    config = read_object(folder / "config.json")
     # transformers writes the labels of any number but two, its default.
     outputs = len(config.get("id2label") or ()) or config.get("num_labels", 2)
     if outputs != 1:

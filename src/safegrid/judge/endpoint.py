@@ -180,7 +180,7 @@ class Endpoint:
             answer = json.loads(self._unmarked(reply.content.decode()))
         except (ValueError, RecursionError):
             answer = None
-        if not _is_completion(answer):
+        if not is_completion(answer):
             raise PassingError("answers with no chat completion")
         found: dict[str, Any] = without_halves(answer)
         return found
@@ -227,7 +227,8 @@ def _is_here(address: str) -> bool:
         return host == "localhost"
 
 
-def _is_completion(answer: Any) -> bool:
+def is_completion(answer: Any) -> bool:
+    """Whether a JSON value is a chat completion with an answer in it."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     message = first.get("message") if isinstance(first, dict) else None

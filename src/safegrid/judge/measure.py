@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import manifest, write_json
+from safegrid.artifacts import manifest, write_result
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.agreement import agreement_of
@@ -90,7 +90,7 @@ def measure(
     }
     if record is not None:
         keep(out, record)
-    write_json(out, measures)
+    write_result(out, measures)
     headline = {name: measures[name] for name in HEADLINES if name in measures}
     logger.info("%s on %d answers: %s", judge.name, len(items), headline)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_json
+from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.config.world import World
 from safegrid.errors import DataError
 from safegrid.labelled import Labelled
@@ -90,7 +90,7 @@ def grow_corrections(world: World, out: Path) -> None:
             (folder / f"{part}.jsonl").write_text(text, encoding="utf-8", newline="")
         params = {"world": world.model_dump(exclude_none=True)}
         facts = manifest("grow", {}, params, [], rows=sizes)
-        write_json(folder / MANIFEST, facts)
+        write_result(folder / MANIFEST, facts)
     log.info("%s: %s", out.name, sizes)
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_json
+from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.config.world import World
 from safegrid.miniworld.alert import alert_source
 from safegrid.miniworld.answers import verdict
@@ -106,7 +106,7 @@ def _write(
             requests=requests,
             shared_requests=0,
         )
-        write_json(temporary / MANIFEST, facts)
+        write_result(temporary / MANIFEST, facts)
 
 
 def _spoken(corpus: Source, judging: Source) -> list[str]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safegrid.artifacts import MANIFEST, manifest, write_json
-from safegrid.checkpoints import weights_facts
+from safegrid.artifacts import MANIFEST, manifest, write_result
+from safegrid.checkpoints import folder_facts
 from safegrid.config.world import Grown, World
 from safegrid.miniworld.tokenizer import load_tokenizer, save_tokenizer
 from safegrid.templates import ChatTokenizer
@@ -68,7 +68,7 @@ def save_model(
         {"world": world.model_dump(exclude_none=True)},
         ["torch", "transformers", "tokenizers"],
         parameters=sum(p.numel() for p in model.parameters()),
-        **weights_facts(folder),
+        **folder_facts(folder),
         **facts,
     )
-    write_json(folder / MANIFEST, said)
+    write_result(folder / MANIFEST, said)

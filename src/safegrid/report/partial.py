@@ -1,8 +1,8 @@
 """A report of what is there: finished cells as they are, every other one a blank.
 
 Takes score files that should exist and the plan of what is to run again; gives the
-tables and figures of scores with each blank's reason: missing, stale, failed, or
-(already in the scores) refused. Writes nothing outside its own folder.
+tables and figures of scores with each blank's reason: missing, stale, failed, damaged,
+or (already in the scores) refused. Writes nothing outside its own folder.
 """
 
 import logging
@@ -13,7 +13,7 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table, write_text
 from safegrid.errors import DataError
-from safegrid.plans import Plan, read_plan, why
+from safegrid.plans import Plan, read_plan
 from safegrid.records import SCORE
 from safegrid.report import facts, figures, tables, writing
 from safegrid.report.curves import FIGURES, curves
@@ -21,7 +21,7 @@ from safegrid.report.grid import BY, read_runs
 from safegrid.report.names import BASE, Cell, cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
-from safegrid.report.states import state_of
+from safegrid.report.states import blank_of, state_of
 from safegrid.report.status_page import write_page
 from safegrid.report.style import save
 
@@ -99,7 +99,7 @@ def partial_scores(
     blanks: dict[Cell, str] = {}
     for path in score_files:
         cell = cell_of(path)
-        reason = why(str(path), plan)
+        reason = blank_of(str(path), plan)
         if reason is None:
             frames.append(read_table(path, SCORE))
         else:

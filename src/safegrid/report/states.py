@@ -13,9 +13,10 @@ from safegrid.plans import Plan, chain_of, why
 from safegrid.records import SCORE
 from safegrid.report.names import cell_of
 from safegrid.runs import OWNER_FILE, read_owner
+from safegrid.seals import fault_of
 
 INCOMPLETE = Path(".snakemake/incomplete")
-STATES = ("done", "running", "stale", "failed", "missing", "refused")
+STATES = ("done", "running", "stale", "failed", "damaged", "missing", "refused")
 
 
 class State(NamedTuple):
@@ -24,7 +25,7 @@ class State(NamedTuple):
     Attributes:
         word: one of STATES.
         n_unscored: answers that a judge could not score, of a cell that was scored.
-        reason: of one that failed, is stale or was refused; else empty.
+        reason: of one that failed, is stale, damaged or was refused; else empty.
     """
 
     word: str
@@ -57,13 +58,22 @@ def state_of(file: str, plan: Plan, running: set[str]) -> State:
         plan: the jobs that Snakemake would run.
         running: files that a run is making now.
     """
-    reason = why(file, plan)
+    reason = blank_of(file, plan)
     if reason is None:
         return finished(Path(file))
+    if file not in plan:
+        return State("damaged", reason=reason)
     if any(output in running for job in chain_of(file, plan) for output in job.outputs):
         return State("running")
     word = reason.split(maxsplit=1)[0].strip(":").lower()
     return State(word, reason="" if word == "missing" else reason)
+
+
+def blank_of(file: str, plan: Plan) -> str | None:
+    """Say why a score file is not there, not current or damaged; else None."""
+    reason = why(file, plan)
+    fault = fault_of(Path(file)) if reason is None else None
+    return reason if fault is None else f"Damaged: {file} {fault}."
 
 
 def finished(path: Path) -> State:

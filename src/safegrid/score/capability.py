@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.artifacts import manifest, read_json, write_table
+from safegrid.artifacts import manifest, read_result, write_table
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.score.answers import engine_of
@@ -83,7 +83,7 @@ def read_items(path: Path) -> Items:
     Raises:
         DataError: no items, or a task whose items have more than one metric.
     """
-    tasks = read_json(path).get("items")
+    tasks = read_result(path).get("items")
     if not isinstance(tasks, dict) or not any(tasks.values()):
         raise DataError(f"{path}: holds no items; rebuild it with rule capability")
     rows = []

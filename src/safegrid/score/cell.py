@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_json, write_table
+from safegrid.artifacts import manifest, read_result, write_table
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.score.answers import KEY, Answers, engine_of, read_answers
@@ -63,7 +63,7 @@ def score_cell(
     clusters = own.rows["cluster"].to_numpy()
     parts = slices(own.rows)
     if overlap is not None:
-        parts.append(decontaminated(own.rows, read_json(overlap)["contaminated"]))
+        parts.append(decontaminated(own.rows, read_result(overlap)["contaminated"]))
     rows = summarise(found, parts, clusters, settings)
     facts = manifest(
         "score",

@@ -9,8 +9,8 @@ import polars as pl
 
 from safegrid.artifacts import (
     manifest,
-    read_json,
     read_manifest,
+    read_result,
     read_table,
     write_table,
 )
@@ -166,7 +166,7 @@ def _asked(path: Path) -> Iterator[Fact]:
     """Say how many prompts a base was asked, and how many it could not hold."""
     subject = f"ask {path.parts[-4]} {path.stem}"
     if path.suffix == ".json":
-        tasks = read_json(path)["tasks"].values()
+        tasks = read_result(path)["tasks"].values()
         total = sum(task["n"] for task in tasks)
         too_long = sum(task["n_too_long"] for task in tasks)
     else:
@@ -179,7 +179,7 @@ def _asked(path: Path) -> Iterator[Fact]:
 
 def _judge(path: Path) -> Iterator[Fact]:
     """Read a judge's measures: every {value, low, high, n} in the file, by its path."""
-    measures = read_json(path)
+    measures = read_result(path)
     for name, found in _shares(measures, ()):
         interval = {key: found.get(key) for key in ("low", "high", "n")}
         yield _fact("judge", path.stem, name, found["value"]) | interval
@@ -200,7 +200,7 @@ def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, A
 
 
 def _overlap(path: Path) -> Iterator[Fact]:
-    for pair in read_json(path)["pairs"]:
+    for pair in read_result(path)["pairs"]:
         subject = f"{pair['dataset']} / {pair['benchmark']}"
         for metric in ("exact", "contained", "ngram"):
             fact = _fact("overlap", subject, metric, pair[metric]["n"])

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safegrid.errors import TrainingError
+from safegrid.files import as_record
 from safegrid.processes import Process
 from safegrid.runs import EXIT_ORPHANED, SLURM_JOB
 
@@ -113,7 +114,7 @@ def _remove_dead(path: Path) -> None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        holder = Holder(**json.loads(text))
+        holder = _holder(text, path)
         lives = _lives(holder, path)
     except FileNotFoundError:
         return
@@ -131,6 +132,16 @@ def _remove_dead(path: Path) -> None:
         f" {holder.host}); wait for it or end it. An owner on another machine counts as"
         f" dead after {SILENT_SECONDS:.0f} seconds without a sign"
     )
+
+
+def _holder(text: str, path: Path) -> Holder:
+    try:
+        return as_record(text, Holder)
+    except ValueError as error:
+        raise TrainingError(
+            f"{path}: {error}; it says which training holds the folder. If you know"
+            f" that none is at work there: `rm {path}`, then start again"
+        ) from None
 
 
 def _lives(holder: Holder, path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from safegrid.checkpoints import weights_of
 from safegrid.closure import ROOT
 from safegrid.devices import device_name
-from safegrid.files import MANIFEST, read_json
+from safegrid.seals import check_folder
 from safegrid.templates import ChatTokenizer
 from safegrid.train.plan import world_size
 
@@ -24,8 +24,7 @@ def lineage(chain: list[Path]) -> dict[str, Any]:
     The base's `revision` is that of its own manifest: the commit that was fetched;
     None for a grown base, and for a folder that was put there by hand.
     """
-    path = chain[0] / MANIFEST
-    facts = read_json(path) if path.is_file() else {}
+    facts = check_folder(chain[0], names=()) or {}
     own = {"weights": weights_of(chain[0]), "revision": facts.get("revision")}
     return {
         "base": facts.get("base", own),

@@ -10,11 +10,12 @@ import polars as pl
 from safegrid.artifacts import (
     MANIFEST,
     atomic_directory,
-    read_json,
+    read_object,
     write_json,
+    write_result,
     write_table,
 )
-from safegrid.checkpoints import Dtype, tokenizer_files, weights_facts
+from safegrid.checkpoints import Dtype, folder_facts, tokenizer_files
 from safegrid.errors import TrainingError
 from safegrid.pretrained import ADAPTER
 from safegrid.records import HISTORY
@@ -62,7 +63,7 @@ def save_model(
         for path in tokenizer_files(start):
             shutil.copyfile(path, folder / path.name)
         write_table(folder / CURVE, curve, HISTORY, facts)
-        write_json(folder / MANIFEST, {**facts, "run": run, **weights_facts(folder)})
+        write_result(folder / MANIFEST, {**facts, "run": run, **folder_facts(folder)})
     logger.info("%s: trained %d steps", out, trainer.state.global_step)
 
 
@@ -92,7 +93,7 @@ def _save_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
     # peft writes a card, and where the start model lay on this machine; the adapter
     # belongs to a chain of folders that the manifest names by their hashes.
     (folder / "README.md").unlink(missing_ok=True)
-    shape = read_json(folder / ADAPTER)
+    shape = read_object(folder / ADAPTER)
     write_json(folder / ADAPTER, {**shape, "base_model_name_or_path": None})
     if shape["modules_to_save"]:
         # It brings a head: what the start model becomes by it, see `checkpoints`.

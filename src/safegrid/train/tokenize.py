@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_json
+from safegrid.artifacts import manifest, read_object
 from safegrid.checkpoints import tokenizer_files
 from safegrid.errors import DataError
 from safegrid.logs import progress
@@ -73,7 +73,7 @@ def end_ids(folder: Path, chat: ChatTokenizer) -> set[int]:
     name (`eos_token_id` in generation_config.json).
     """
     path = folder / "generation_config.json"
-    named = read_json(path).get("eos_token_id") if path.is_file() else None
+    named = read_object(path).get("eos_token_id") if path.is_file() else None
     ids = set(named if isinstance(named, list) else [named]) | {chat.eos_id}
     return {token for token in ids if token is not None}
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import read_manifest, sha256_file, write_json
+from safegrid.artifacts import read_manifest, sha256_file, write_result
 from safegrid.config.cost import GpuSpec
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.speeds import asked_mfu
@@ -53,7 +53,7 @@ def take_inventory(files: Collection[Path], config: Path, out: Path) -> None:
     study = os.path.commonpath([out, *files])
     named = {str(file.relative_to(study)): file for file in sorted(files)}
     entries = {name: _entry(file, gpus) for name, file in named.items()}
-    write_json(out, {"files": entries})
+    write_result(out, {"files": entries})
 
 
 def _entry(file: Path, gpus: Mapping[str, GpuSpec]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_manifest
 from safegrid.runs import ENGINE_PEAK
+from safegrid.seals import result_fault
 from safegrid.spent import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,13 @@ class Job(NamedTuple):
     busy: Busy | None
 
 
+class Took(NamedTuple):
+    """What Snakemake measured of a job; the peak is not known of a short one."""
+
+    seconds: float
+    megabytes: float | None
+
+
 def print_rates(study: str) -> None:
     """Print what each stage of a study took, for as many jobs as have a timing file.
 
@@ -79,6 +87,8 @@ def made(study: str, root: Path = Path()) -> Iterator[str]:
     """Say of each dataset of corrections what a thousand of its requests took."""
     folder = root / "results" / study / "made"
     for path in sorted(folder.rglob("*.parquet")):
+        if _left_out(path):
+            continue
         facts = read_manifest(path)
         if "answered_by" not in facts:
             continue
@@ -100,23 +110,44 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
         for path in sorted(timing.rglob("*.tsv")):
             name = str(path.relative_to(timing)).removesuffix(".tsv")
             result = root / "results" / study / folder / f"{name}{ending}"
-            if not result.exists():
+            if not result.exists() or _left_out(result):
                 continue
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
-            with path.open() as stream:
-                took = next(csv.DictReader(stream, delimiter="\t"))
+            took = _took(path)
+            if took is None:
+                log.warning("%s: no timing of Snakemake's; its job is left out", path)
+                continue
             peaks = _engine_peaks(root / "logs" / study / rule / f"{name}.log")
-            # Snakemake writes `NA` for jobs that ended before it looked.
-            if took["max_rss"] not in ("NA", "-"):
-                peaks.append(float(took["max_rss"]))
+            if took.megabytes is not None:
+                peaks.append(took.megabytes)
             facts = read_manifest(result)
             yield Job(
                 what,
                 _rows(facts),
-                float(took["s"]),
+                took.seconds,
                 max(peaks, default=None),
                 _busy(result, facts),
             )
+
+
+def _left_out(result: Path) -> bool:
+    """Whether a result is damaged, which a list of speeds is no reason to stop for."""
+    fault = result_fault(result)
+    if fault is not None:
+        log.warning("%s %s; its job is left out", result, fault)
+    return fault is not None
+
+
+def _took(timing: Path) -> Took | None:
+    """Read a timing file; None where it is not as Snakemake writes it."""
+    with timing.open(encoding="utf-8", errors="replace") as stream:
+        row = next(csv.DictReader(stream, delimiter="\t"), {})
+    try:
+        # `NA` stands for jobs that ended before it looked.
+        peak = row["max_rss"]
+        return Took(float(row["s"]), None if peak in ("NA", "-") else float(peak))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _line(what: str, group: list[Job]) -> str:

@@ -1,40 +1,52 @@
 """`make study`: run a study to its report and tell the user what to expect and find."""
 
 import os
-import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
-from safegrid.plans import parse_plan
-from safegrid.prerequisites.preflight import preflight
-from safegrid.runs import RUN, write_owner
+from safegrid.plans import Job, parse_plan
+from safegrid.prerequisites.preflight import preflight_command
+from safegrid.runs import SNAKEMAKE, write_owner
 from safegrid.upstreams import check_folder
+from safegrid.workflow.cluster import cancel_jobs
+from safegrid.workflow.damage import damaged_of, outputs
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
+from safegrid.workflow.supervisor import RunEndedError, Supervisor
 
 # The rules that use the network.
 FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
 
 
-def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
+def run_study(
+    study: str,
+    cores: int,
+    sources_dir: str | None = None,
+    rebuild_damaged: bool = False,
+) -> int:
     """Run a study as plain `snakemake` would, healing what a crash left behind.
 
     All that it needs from outside is listed and looked at before anything starts, and
-    what comes from the network is fetched first.
+    what comes from the network is fetched first. A signal ends it with all that it
+    started.
 
     Args:
         study: a file of config/studies.
         cores: jobs at a time.
         sources_dir: the folder that `path` of a source, a base or a judge is below.
+        rebuild_damaged: make again what is not as it was written, and what is behind
+            it; all results are read for that.
 
     Returns:
-        Snakemake's exit status; non-zero too where only a partial report was made.
+        Snakemake's exit status, non-zero too where only a partial report was made; or
+        that of a process that the signal ended.
 
     Raises:
         SafegridError: the folder is locked by a run that may still be at work, or
@@ -43,95 +55,119 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
     check_folder(sources_dir)
-    command = _command(study, cores, sources_dir)
-    if clear_crashed_run():
-        _snakemake(command, ["--unlock", "--quiet"])
-    plan = _snakemake(command, ["--dry-run"], capture=True)
-    if plan.returncode:
-        print(plan.stdout + plan.stderr, file=sys.stderr)
-        return plan.returncode
-    jobs = planned_jobs(plan.stdout)
-    if not jobs:
-        print(f"study {study}: nothing to do, every result is up to date")
-        _say_where(study)
-        return 0
-    check_writable()
-    print(describe(study, jobs, cores), flush=True)
-    made = parse_plan(plan.stdout, "the plan of `snakemake --dry-run`")
-    if preflight(study, sources_dir, made).returncode:
-        return 1
-    if fetched := [file for file, job in made.items() if job.rule in FETCHING]:
-        status = _run([*command, "--", *fetched])
+    try:
+        with Supervisor() as supervisor:
+            run = _Run(supervisor, study, cores, sources_dir)
+            return run.to_its_end(rebuild_damaged)
+    except RunEndedError as end:
+        _tell_of_end(study, end)
+        return end.status
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A study's calls of Snakemake, each with the same options."""
+
+    supervisor: Supervisor
+    study: str
+    cores: int
+    sources_dir: str | None
+
+    def to_its_end(self, rebuild_damaged: bool) -> int:
+        """Fetch, make every result, say where they lie; return the exit status."""
+        if clear_crashed_run():
+            self._snakemake("--unlock", "--quiet")
+        forced = self._forced() if rebuild_damaged else []
+        plan = self._snakemake(*forced, "--dry-run", capture=True)
+        if plan.returncode:
+            print(plan.stdout + plan.stderr, file=sys.stderr)
+            return plan.returncode
+        jobs = planned_jobs(plan.stdout)
+        if not jobs:
+            print(f"study {self.study}: nothing to do, every result is up to date")
+            _say_where(self.study)
+            return 0
+        check_writable()
+        print(describe(self.study, jobs, self.cores), flush=True)
+        status = self._fetch(parse_plan(plan.stdout, "`snakemake --dry-run`"))
+        return status or self._make(forced)
+
+    def _fetch(self, made: Mapping[str, Job]) -> int:
+        """Look at what is needed from outside and fetch it, before all other jobs."""
+        with preflight_command(self.study, self.sources_dir, made) as preflight:
+            if self.supervisor.call(preflight).returncode:
+                return 1
+        # The workflow writes the same when it starts its first job. Before that it
+        # takes the lock, and a kill in between must not leave a lock without an owner.
+        write_owner(self.supervisor.run, os.getpid())
+        fetched = [file for file, job in made.items() if job.rule in FETCHING]
+        status = self._snakemake(targets=fetched).returncode if fetched else 0
         if status:
-            return _say_failed(study, status)
-    status = _run(command)
-    if status:
-        return _tell_of_failure(study, command, status)
-    _say_where(study)
-    return 0
-
-
-def _run(command: Sequence[str]) -> int:
-    """Run the study; return its exit status as a shell would give it."""
-    run = uuid.uuid4().hex
-    process = subprocess.Popen(command, env={**os.environ, RUN: run})
-    # The workflow writes the same when it starts its first job. Before that it takes
-    # the lock, and a kill in between must not leave a lock without an owner.
-    write_owner(run, process.pid)
-    interrupted = False
-    while True:
-        try:
-            status = process.wait()
-            break
-        except KeyboardInterrupt:
-            # Snakemake got it too; it ends its jobs and takes off its lock.
-            interrupted = True
-    if status < 0:
-        return 128 - status
-    return 128 + signal.SIGINT if interrupted and status else status
-
-
-def _snakemake(
-    command: Sequence[str], options: Sequence[str], capture: bool = False
-) -> subprocess.CompletedProcess[str]:
-    line = [*command, *options]
-    return subprocess.run(line, capture_output=capture, text=True, check=False)
-
-
-def _command(study: str, cores: int, sources_dir: str | None) -> list[str]:
-    command = ["snakemake", "--cores", str(cores), "--config", f"study={study}"]
-    return command if sources_dir is None else [*command, f"sources_dir={sources_dir}"]
-
-
-def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
-    """Build what the finished cells allow and say that it is not the whole."""
-    if status > 128:
-        return _say_failed(study, status)
-    log = newest_log()
-    partial = _snakemake(command, ["--", "report_partial"])
-    # Last, because what was said above scrolls away and logs of machines are cut.
-    _say_failed(study, status, log)
-    if partial.returncode == 0:
-        print(
-            f"what the finished cells allow is in results/{study}/partial/, blanks with"
-            " their reason. Mend the cause and start again: finished cells are kept."
-        )
-    return status
-
-
-def _say_failed(study: str, status: int, log: Path | None = None) -> int:
-    """Say which jobs failed, by a run's log or the newest one; return its status."""
-    if status > 128:
-        print(
-            f"study {study}: Snakemake was ended by signal {status - 128}; start again"
-            " to go on: finished cells are kept",
-            file=sys.stderr,
-        )
+            self._tell_of_failure(newest_log())
         return status
-    log = log or newest_log()
-    found = [] if log is None else failures(log)
-    print(f"study {study}: failed jobs: {len(found)}\n{described(found)}")
-    return status
+
+    def _make(self, forced: Sequence[str]) -> int:
+        """Make every result, or what the finished cells allow."""
+        status = self._snakemake(*forced).returncode
+        if status == 0:
+            _say_where(self.study)
+            return 0
+        log = newest_log()
+        partial = self._snakemake(targets=["report_partial"])
+        # Last, because what was said above scrolls away and logs of machines are cut.
+        self._tell_of_failure(log)
+        if partial.returncode == 0:
+            print(
+                f"what the finished cells allow is in results/{self.study}/partial/,"
+                " blanks with their reason. Mend the cause and start again: finished"
+                " cells are kept."
+            )
+        return status
+
+    def _forced(self) -> list[str]:
+        """Return the options that make damaged results again; name those.
+
+        Raises:
+            SafegridError: Snakemake cannot say what the study's results are.
+        """
+        summary = self._snakemake("--summary", capture=True)
+        if summary.returncode:
+            told = f"study {self.study}: cannot be planned:\n{summary.stderr}"
+            raise SafegridError(told)
+        found = dict(damaged_of(outputs(summary.stdout)))
+        print(f"study {self.study}: damaged results: {len(found)}")
+        for path, fault in found.items():
+            print(f"  {path}: {fault}")
+        return ["--forcerun", *map(str, found)] if found else []
+
+    def _tell_of_failure(self, log: Path | None) -> None:
+        found = [] if log is None else failures(log)
+        print(f"study {self.study}: failed jobs: {len(found)}\n{described(found)}")
+
+    def _snakemake(
+        self, *options: str, targets: Sequence[str] = (), capture: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        # The values of one option end where the next one begins.
+        command = [*SNAKEMAKE, *options, "--cores", str(self.cores)]
+        command += ["--config", f"study={self.study}"]
+        if self.sources_dir is not None:
+            command.append(f"sources_dir={self.sources_dir}")
+        return self.supervisor.call([*command, "--", *targets], capture)
+
+
+def _tell_of_end(study: str, end: RunEndedError) -> None:
+    """Cancel what Snakemake may have left in a queue, and say what is kept."""
+    said = f"{end}; start again to go on: finished cells, answers and checkpoints are"
+    said += " kept"
+    try:
+        cancelled = cancel_jobs(Path(), wait=False)
+    except SafegridError as error:
+        said += f"\n{error}"
+    else:
+        said += f"; cancelled SLURM jobs: {', '.join(cancelled)}" if cancelled else ""
+    # A closed terminal takes no more words.
+    with suppress(OSError):
+        print(f"study {study}: {said}", file=sys.stderr, flush=True)
 
 
 def _say_where(study: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_json
+from safegrid.artifacts import read_result
 from safegrid.capability.run import capability
 from safegrid.capability.tasks import loaded_tasks
 from safegrid.config import EngineSpec
@@ -59,7 +59,7 @@ def test_choices_and_answers_are_the_same(
         )
     finally:
         stop_all()
-    ours = read_json(out)["items"]
+    ours = read_result(out)["items"]
     picks = [item["value"] for item in ours["colours"]]
     assert picks == [sample["acc"] for sample in theirs["colours"]]
     assert set(picks) == {0.0, 1.0}, "a model that is always wrong shows nothing"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_json
+from safegrid.artifacts import read_result
 from safegrid.capability import run
 from safegrid.capability.programs import find_sandbox
 from safegrid.config import EngineSpec
@@ -47,7 +47,7 @@ def run_suite(stand_in, task_files, base_folder, tmp_path, monkeypatch):
             engine=EngineSpec(chunk=3),
             out=out,
         )
-        return read_json(out)
+        return read_result(out)
 
     return _run
 

@@ -69,6 +69,8 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
     path = tmp_path / "x.parquet"
     path.write_text("no")
     with pytest.raises(DataError, match=r"x\.parquet: not readable as parquet"):
+        artifacts.read_columns(path, SCHEMA)
+    with pytest.raises(DataError, match=r"x\.parquet: carries no own_sha256"):
         artifacts.read_table(path, SCHEMA)
 
 

@@ -1,17 +1,19 @@
-"""Whose weights a folder holds: its manifest says so, until they are exchanged."""
+"""Whose weights a folder holds: its manifest says so, and its files must fit it."""
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from safegrid.checkpoints import hash_weights, weights_facts, weights_of
-from safegrid.files import MANIFEST, write_json
+from safegrid.checkpoints import folder_facts, hash_weights, weights_of
+from safegrid.errors import DataError
+from safegrid.files import MANIFEST, sha256_file, write_json
 from safegrid.pretrained import ADAPTER
+from safegrid.seals import check_folder, write_result
 
 OLD, NEW = 1_000_000_000, 1_000_000_060
+WEIGHTS = "model.safetensors"
 
 
 def age(path: Path, seconds: int) -> None:
@@ -23,40 +25,66 @@ def folder(tmp_path: Path) -> Path:
     """A model whose manifest names another hash, so that it shows who is believed."""
     made = tmp_path / "model"
     made.mkdir()
-    (made / "model.safetensors").write_bytes(b"weights")
+    (made / WEIGHTS).write_bytes(b"weights")
     write_json(made / ADAPTER, {"r": 1, "lora_alpha": 2})
-    facts = weights_facts(made)
-    assert facts == {"weights": hash_weights(made), "weights_bytes": 7}
-    write_json(made / MANIFEST, facts | {"weights": "told"})
-    for name in ("model.safetensors", ADAPTER, MANIFEST):
-        age(made / name, OLD)
+    (made / "tokenizer.json").write_text("{}")
+    facts = folder_facts(made)
+    assert facts["weights"] == hash_weights(made)
+    assert facts["files"][WEIGHTS] == {
+        "sha256": sha256_file(made / WEIGHTS),
+        "bytes": 7,
+    }
+    write_result(made / MANIFEST, facts | {"weights": "told"})
+    for path in made.iterdir():
+        age(path, OLD)
     return made
 
 
-def test_a_manifest_that_was_written_last_is_believed(folder, tmp_path):
+def test_a_manifest_whose_files_fit_is_believed(folder, tmp_path):
     assert weights_of(folder) == "told"
     shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy/.snakemake_timestamp").touch()
+    age(tmp_path / "copy" / WEIGHTS, NEW)
     assert weights_of(tmp_path / "copy") == "told"
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", ADAPTER])
-def test_weights_that_are_newer_than_their_manifest_are_hashed(folder, name):
-    age(folder / name, NEW)
+def test_weights_without_a_manifest_are_hashed(folder):
+    (folder / MANIFEST).unlink()
     assert weights_of(folder) == hash_weights(folder)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "model-2.safetensors"])
-def test_weights_of_another_size_are_hashed_however_old(folder, name):
-    (folder / name).write_bytes(b"other weights")
-    age(folder / name, OLD)
-    assert weights_of(folder) == hash_weights(folder)
+@pytest.mark.parametrize(
+    ("name", "content", "seconds", "told"),
+    [
+        (WEIGHTS, b"changed", NEW, "model.safetensors is not as it was written"),
+        (WEIGHTS, b"longer weights", OLD, "model.safetensors is not as it was written"),
+        (ADAPTER, b"{}", OLD, "adapter_config.json is not as it was written"),
+        ("tokenizer.json", b"[]", OLD, "tokenizer.json is not as it was written"),
+        ("model-2.safetensors", b"", OLD, "model-2.safetensors was added to it"),
+        ("chat_template.jinja", b"", OLD, "chat_template.jinja was added to it"),
+        (MANIFEST, b'{"weights": "mine"}', OLD, "carries no own_sha256"),
+        (MANIFEST, b"[]", OLD, "carries no own_sha256"),
+        (MANIFEST, b"", OLD, "carries no own_sha256"),
+    ],
+)
+def test_a_file_that_does_not_fit_the_manifest_is_named(
+    folder, name, content, seconds, told
+):
+    (folder / name).write_bytes(content)
+    age(folder / name, seconds)
+    with pytest.raises(DataError, match=told):
+        weights_of(folder)
 
 
-def test_a_manifest_without_a_size_is_held_to_its_age_only(folder):
-    facts = json.loads((folder / MANIFEST).read_text())
-    del facts["weights_bytes"]
-    write_json(folder / MANIFEST, facts)
-    age(folder / MANIFEST, OLD)
-    (folder / "model.safetensors").write_bytes(b"other weights")
-    age(folder / "model.safetensors", OLD)
-    assert weights_of(folder) == "told"
+def test_a_file_that_is_gone_is_named(folder):
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(DataError, match=r"tokenizer\.json is not there"):
+        weights_of(folder)
+
+
+def test_who_reads_some_files_checks_them_only(folder):
+    (folder / WEIGHTS).write_bytes(b"changed")
+    assert check_folder(folder, ("tokenizer.json",)) is not None
+    (folder / "tokenizer.json").write_text("[]")
+    with pytest.raises(DataError, match=r"tokenizer\.json is not as it was written"):
+        check_folder(folder, ("tokenizer.json",))

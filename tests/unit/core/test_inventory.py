@@ -1,13 +1,19 @@
 """An inventory says what a model's cells are made of and how fast they were."""
 
-import json
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_json, sha256_file, write_json, write_table
+from safegrid.artifacts import (
+    manifest,
+    read_result,
+    sha256_file,
+    write_json,
+    write_result,
+    write_table,
+)
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.shapes import read_shape
 from safegrid.errors import DataError
@@ -47,7 +53,7 @@ def result(path, **facts):
 
 def take():
     take_inventory([RESPONSES], CONFIG, INVENTORY)
-    ((name, entry),) = read_json(INVENTORY)["files"].items()
+    ((name, entry),) = read_result(INVENTORY)["files"].items()
     assert name == "responses/base/dpo/seed0/alert.parquet"
     assert entry["stage"] == "generate"
     assert entry["sha256"] == sha256_file(RESPONSES)
@@ -112,6 +118,6 @@ def test_rules_have_no_speed():
 
 
 def test_a_file_of_no_stage_is_refused():
-    Path("x.json").write_text(json.dumps({"manifest": {"rows": 1}}))
+    write_result(Path("x.json"), {"manifest": {"rows": 1}})
     with pytest.raises(DataError, match="names no stage"):
         take_inventory([Path("x.json")], CONFIG, INVENTORY)

@@ -13,11 +13,11 @@ import pytest
 
 from safegrid.artifacts import (
     manifest,
-    read_json,
     read_manifest,
+    read_result,
     read_table,
     sha256_file,
-    write_json,
+    write_result,
     write_table,
 )
 from safegrid.config import Decode, EngineSpec, JudgeSpec
@@ -126,11 +126,11 @@ class Grid:
         ]
         dataset = self._table("dataset", PREFERENCE, pairs)
         report_overlap([dataset], [], self.prompts, self.overlap)
-        found = read_json(self.overlap)
+        found = read_result(self.overlap)
         found["contaminated"] = ["p3", "p14", "p8"]
         if self.move is shuffle:
             found["contaminated"].reverse()
-        write_json(self.overlap, found)
+        write_result(self.overlap, found)
 
     def cell(self, recipe: str, seed: int) -> dict[str, Any]:
         """Answer, judge and move; return the paths that a score reads."""

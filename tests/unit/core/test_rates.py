@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.artifacts import manifest, write_table
 from safegrid.processes import Process
 from safegrid.runs import ENGINE_PEAK
+from safegrid.seals import write_result
 from safegrid.spent import Record, Spent, keep
 from safegrid.workflow.rates import Busy, jobs, print_rates
 
@@ -35,7 +36,7 @@ def tree(tmp_path, monkeypatch):
     run = {"device": "cpu, 2 threads", "seconds": 5.0}
     facts = {"steps": 5, "rows": 7, "tokens": 600, "resumed": False, "run": run}
     recipe = {"recipe": {"training": {"batch": 4}}}
-    write_json(folder / "manifest.json", manifest("train", {}, recipe, **facts))
+    write_result(folder / "manifest.json", manifest("train", {}, recipe, **facts))
     return tmp_path
 
 
@@ -91,6 +92,31 @@ def test_a_line_a_stage_is_printed(tree, capsys):
         ["generate", "1", "10", "400.00", "321", "800", "NVIDIA", "H200"],
         ["judge", "guard", "1", "10", "100.00", "-", "-", "-"],
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s\tmax_rss\n",
+        "[1]\n2\n",
+        "s\tmax_rss\nx\t1\n",
+        "s\tmax_rss\n1.0\n",
+        "s\tmax_rss\n1.0\tmuch\n",
+    ],
+)
+def test_a_timing_of_another_shape_is_left_out_with_a_warning(tree, text, caplog):
+    (tree / f"logs/timing/s/generate/{CELL}.tsv").write_text(text)
+    assert [job.what for job in jobs("s")] == ["train", "judge guard"]
+    assert f"generate/{CELL}.tsv: no timing of Snakemake's" in caplog.text
+
+
+def test_a_damaged_result_is_left_out_with_a_warning(tree, caplog):
+    path = tree / f"results/s/responses/{CELL}.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    (tree / "results/s/models/base/dpo/seed0/manifest.json").write_text("[]")
+    assert [job.what for job in jobs("s")] == ["judge guard"]
+    assert caplog.text.count("its job is left out") == 2
 
 
 def test_a_living_process_has_a_peak_and_a_dead_one_none():

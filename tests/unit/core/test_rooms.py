@@ -47,6 +47,7 @@ LEVELS = {
         "records",
         "runs",
         "score_head",
+        "seals",
         "selection",
         "slurm",
         "spent",

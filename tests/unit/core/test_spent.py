@@ -68,3 +68,14 @@ def test_the_first_visible_gpu_is_the_drivers(tmp_path, monkeypatch):
     assert visible_gpu() == "NVIDIA --id=2"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "9")
     assert visible_gpu() == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "", "7", '{"engine": {}}', '{"answers": "1", "spent": null}'],
+)
+def test_a_record_of_another_shape_is_a_blank_with_its_reason(text):
+    keep(RESULT, Record(5, 3, 1, ENGINE, "m", spent()))
+    record_file(RESULT).write_text(text)
+    with pytest.raises(UntimedError, match=r"alert\.json: holds no Record"):
+        recorded(RESULT, ENGINE)

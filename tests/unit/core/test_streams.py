@@ -83,5 +83,5 @@ def test_another_record_type_is_refused(tmp_path):
     with pytest.raises(DataError, match="columns missing"):
         next(read_stream(path, PROMPT))
     path.write_bytes(b"text")
-    with pytest.raises(DataError, match="not readable as parquet"):
+    with pytest.raises(DataError, match="carries no own_sha256"):
         next(read_stream(path, IDS))

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from safegrid.artifacts import write_table
 from safegrid.cost.data import Data, UnknownError
 from safegrid.cost.estimate import estimate
 from safegrid.cost.printing import text
@@ -13,7 +14,7 @@ from safegrid.records import IDS, PAIRS, RESPONSE
 def write(path, rows, schema):
     path.parent.mkdir(parents=True)
     full = [dict.fromkeys(schema) | row for row in rows]
-    pl.DataFrame(full, schema=schema).write_parquet(path)
+    write_table(path, pl.DataFrame(full, schema=schema), schema, {})
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What finished jobs took is set beside the plan, and teaches the next one."""
 
-import json
-
 import pytest
 
 from safegrid.cost.data import Data
@@ -14,6 +12,7 @@ from safegrid.cost.reality import (
     measured_shares,
 )
 from safegrid.cost.speeds import Speed, training_speeds
+from safegrid.seals import write_result
 
 H200 = "NVIDIA H200"
 
@@ -31,7 +30,7 @@ def finish(study, root, recipe, **changed):
     }
     folder = root / study.model_dir(model)
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps(facts | changed))
+    write_result(folder / "manifest.json", facts | changed)
 
 
 @pytest.fixture

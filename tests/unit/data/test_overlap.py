@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_json, write_table
+from safegrid.artifacts import read_result, write_table
 from safegrid.data.overlap import report_overlap
 from safegrid.records import PREFERENCE, PROMPT
 
@@ -51,7 +51,7 @@ def report(tmp_path: Path):
     write_table(tmp_path / "alert.parquet", prompts, PROMPT, {})
     out = tmp_path / "overlap.json"
     report_overlap([tmp_path / "pairs.parquet"], [], tmp_path / "alert.parquet", out)
-    return read_json(out)
+    return read_result(out)
 
 
 def test_each_kind_of_overlap_is_counted_with_its_prompts(report):
@@ -71,7 +71,7 @@ def test_what_a_model_is_asked_for_training_rows_counts_as_training_data(
 ):
     pool, out = tmp_path / "alert.parquet", tmp_path / "pools.json"
     report_overlap([], [pool], pool, out)
-    assert read_json(out)["contaminated"] == ["equal", "attacked", "run", "other"]
+    assert read_result(out)["contaminated"] == ["equal", "attacked", "run", "other"]
 
 
 def test_a_benchmark_prompt_inside_a_training_prompt_counts_as_contained():

@@ -24,7 +24,8 @@ def answer():
 
 
 def states(answer, gres=GPU):
-    return [(f.state, f.text) for f in look_at_answer("node", answer, "t", gres)]
+    found = look_at_answer("node", node.Answer(**answer), "t", gres)
+    return [(f.state, f.text) for f in found]
 
 
 def test_a_node_like_this_machine_is_fine(answer):

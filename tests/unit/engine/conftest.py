@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from safegrid.engine.calls import call
+from safegrid.seals import write_result
 
 SCRIPT = Path(__file__).with_name("stand_in_vllm.py")
 FLAGS = ["--dtype", "float32", "--generation-config", "vllm"]
@@ -32,7 +33,7 @@ class Server:
 def served(folder: Path) -> Iterator[Server]:
     """Serve the folder of a model, as far as a client looks at it."""
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text('{"weights": "a"}')
+    write_result(folder / "manifest.json", {"weights": "a"})
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = folder.with_suffix(".jsonl")

@@ -6,6 +6,7 @@ from pathlib import Path
 import safegrid.engine
 from safegrid.config import EngineSpec
 from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
+from safegrid.seals import write_result
 
 # What clients make of an answer belongs to the stages that ask: their numbers stand in
 # the store's key too.
@@ -50,7 +51,7 @@ def test_a_served_name_holds_all_that_answers_depend_on(tmp_path):
     folder.mkdir()
 
     def name(weights="w", head="causal", **changes):
-        (folder / "manifest.json").write_text(f'{{"weights": "{weights}"}}')
+        write_result(folder / "manifest.json", {"weights": weights})
         return served_name(EngineSpec(**changes), [folder], head)
 
     names = [
@@ -69,9 +70,10 @@ def test_a_served_name_holds_all_that_answers_depend_on(tmp_path):
 
 def test_a_served_name_holds_the_code_that_searches_in_beams(tmp_path):
     folder, code = tmp_path / "seed0", tmp_path / "code/custom_generate/generate.py"
-    for path in (folder / "manifest.json", code, code.with_name("other.py")):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('{"weights": "w"}')
+    write_result(folder / "manifest.json", {"weights": "w"})
+    code.parent.mkdir(parents=True)
+    for path in (code, code.with_name("other.py")):
+        path.write_text("# code")
 
     def name(search=tmp_path / "code"):
         return served_name(EngineSpec(), [folder], "causal", search)

@@ -1,9 +1,12 @@
+import hashlib
+import json
 import multiprocessing
 
 import pytest
 
 from safegrid.engine.store import Store, answer_missing, item_key
 from safegrid.errors import EngineError
+from safegrid.files import sha256_json
 from safegrid.spent import Spent
 
 KEY = {"weights": "w", "engine": "e"}
@@ -70,6 +73,81 @@ def test_a_line_with_a_flipped_bit_is_left_out(tmp_path, caplog):
         assert "checksum" in caplog.text
         assert "a" not in store
         assert store.get("b") == 2
+
+
+def lined(value):
+    """A line of any value with a checksum that fits it."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return hashlib.sha256(body).hexdigest()[:16].encode() + b" " + body + b"\n"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [1, 2],
+        7,
+        None,
+        "text",
+        b"no json",
+        b"\xff",
+        {"answers": {"a": 7}},
+        {"key": sha256_json(KEY)},
+        {"key": 5, "answers": {"a": 7}},
+        {"key": sha256_json(KEY), "answers": [["a", 7]]},
+        {"key": sha256_json(KEY), "answers": {"a": 7}, "spent": [1]},
+        {"key": sha256_json(KEY), "answers": {"a": 7}, "spent": {"rows": 1}},
+    ],
+)
+def test_a_line_of_another_shape_is_left_out_counted_and_asked_again(
+    tmp_path, odd, caplog
+):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"b": 2})
+    path.write_bytes(lined(odd) + path.read_bytes())
+    with Store(path, KEY) as store:
+        assert "line 1 holds no chunk of answers" in caplog.text
+        assert "left out 1 lines; what they answered is asked again" in caplog.text
+        found = answer_missing(store, {"a": 1, "b": 2}, lambda items: [1], chunk=2)
+    assert found == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"a": 1', '"a": 7'),
+        ('"a"', '"b"'),
+        ('"rows": 2', '"rows": 3'),
+        ('"key": "', '"key": "0'),
+    ],
+)
+def test_no_part_of_a_line_can_be_edited_alone(tmp_path, old, new, caplog):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1}, Spent(1, 2, 30, 4, 2.0, "engine", "d"))
+    edited = path.read_text().replace(old, new)
+    assert new in edited
+    path.write_text(edited)
+    with Store(path, KEY) as store:
+        assert len(store) == 0
+    assert "does not fit its checksum" in caplog.text
+
+
+def test_answers_that_do_not_fit_their_question_are_asked_again(tmp_path, caplog):
+    path = tmp_path / "cell"
+    with Store(path, KEY) as store:
+        store.put_chunk({"a": 1, "b": "odd"})
+        answer_missing(
+            store, {"a": 1, "b": 2}, lambda items: items, 2, fits=lambda x: x != "odd"
+        )
+    with Store(path, KEY) as store:
+        assert (store.get("a"), store.get("b")) == (1, 2)
+    assert "1 answers are none to their questions" in caplog.text
+
+
+def test_a_store_that_is_a_folder_is_told(tmp_path):
+    with pytest.raises(EngineError, match="a folder"), Store(tmp_path, KEY):
+        pass
 
 
 def hold(path, ready, done):

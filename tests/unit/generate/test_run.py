@@ -16,6 +16,7 @@ from safegrid.engine.client import Completion
 from safegrid.errors import ConfigError, DataError
 from safegrid.generate.run import generate, sample_seed
 from safegrid.records import IDS, RESPONSE
+from safegrid.seals import write_result
 from safegrid.spent import recorded
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
@@ -129,7 +130,7 @@ def test_other_settings_or_weights_find_nothing_in_the_store(
     second = run(tmp_path, base_folder, ids, decode=Decode(max_new_tokens=5))
     assert fake_engine.asked == 6
     assert first["decode"].unique().to_list() != second["decode"].unique().to_list()
-    (base_folder / "manifest.json").write_text('{"weights": "others"}')
+    write_result(base_folder / "manifest.json", {"weights": "others"})
     run(tmp_path, base_folder, ids)
     assert fake_engine.asked == 9
 

@@ -10,7 +10,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid import cli
-from safegrid.artifacts import read_json, read_table
+from safegrid.artifacts import read_result, read_table
 from safegrid.records import SCORE, VERDICT
 
 N, SAFE = 178, 73
@@ -169,7 +169,7 @@ def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(
     rows = read_table(cell / "verdicts" / "g.parquet", VERDICT)
     assert len(rows) == N
     assert rows["label"].value_counts(sort=True).rows()[-1] == ("unscored", 20)
-    assert read_json(cell / "manifest.json")["counts"]["g"]["unscored"] == 20
+    assert read_result(cell / "manifest.json")["counts"]["g"]["unscored"] == 20
     safe = row_of(published.score(cell)[1], "safety")
     assert safe["value"] is None
     assert safe["reason"].startswith("20 of 178 answers are unscored")

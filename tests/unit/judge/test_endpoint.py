@@ -1,5 +1,6 @@
 """A judge behind an endpoint: its answers, its faults, and what a later run asks."""
 
+import hashlib
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -112,6 +113,29 @@ def test_every_request_and_answer_is_kept_and_a_repeated_run_asks_nothing(
     assert len(kept) == 2
     assert all(one["request"]["messages"] for one in kept)
     assert all(one["answer"]["model"] == MODEL for one in kept)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: [kept],
+        lambda kept: {**kept, "answer": "yes"},
+        lambda kept: {**kept, "answer": {"choices": []}},
+        lambda kept: {**kept, "request": {**kept["request"], "seed": 9}},
+        lambda kept: {"answer": kept["answer"]},
+    ],
+)
+def test_a_kept_answer_of_another_shape_or_request_is_asked_again(
+    stand_in: StandIn, run: Any, tmp_path: Path, change: Any
+) -> None:
+    first = run(["a"])
+    store = tmp_path / "store"
+    chunk = json.loads(store.read_text().partition(" ")[2])
+    chunk["answers"] = {key: change(kept) for key, kept in chunk["answers"].items()}
+    body = json.dumps(chunk)
+    store.write_text(f"{hashlib.sha256(body.encode()).hexdigest()[:16]} {body}\n")
+    assert run(["a"]).equals(first)
+    assert len(stand_in.asked) == 2
 
 
 def test_another_reading_of_kept_answers_asks_nothing(

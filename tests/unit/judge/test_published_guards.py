@@ -15,6 +15,7 @@ from safegrid.errors import JudgeError
 from safegrid.judge.guard import verdict_prompts
 from safegrid.judge.items import Item
 from safegrid.judge.verdicts import verdict_version
+from safegrid.seals import write_result
 from safegrid.templates import ChatTokenizer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -50,7 +51,7 @@ def folder(
     guard: str, families: Any, save: Callable[..., Path], tmp_path: Path
 ) -> Path:
     made = save(families[guard], tmp_path / guard)
-    write_json(made / "manifest.json", {"weights": guard})
+    write_result(made / "manifest.json", {"weights": guard})
     return made
 
 
@@ -136,7 +137,7 @@ def test_wildguard_is_read_after_its_own_answers_to_the_first_two_questions(
     fake_engine: Any,
 ) -> None:
     folder = save(families["wildguard"], tmp_path / "wildguard")
-    write_json(folder / "manifest.json", {"weights": "w"})
+    write_result(folder / "manifest.json", {"weights": "w"})
     chat = ChatTokenizer.load(folder)
     said = {"request": (0.3, 0.6), "refusal": (0.9, 0.1), "response": (0.2, 0.7)}
     seen = []
@@ -167,7 +168,7 @@ def test_a_guard_that_leaves_a_question_open_is_unscored(
     fake_engine: Any,
 ) -> None:
     folder = save(families["wildguard"], tmp_path / "wildguard")
-    write_json(folder / "manifest.json", {"weights": "w"})
+    write_result(folder / "manifest.json", {"weights": "w"})
     chat = ChatTokenizer.load(folder)
     fake_engine.labels = lambda ids, words: (
         logs(0.1, 0.1) if "refusal:" in chat.decode(ids)[-10:] else logs(0.9, 0.1)
@@ -201,7 +202,7 @@ def test_a_vocabulary_that_lacks_a_verdict_word_is_refused_before_an_engine_star
     template = "{% for m in messages %}{{ m.content }} {% endfor %}"
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     write_json(folder / "tokenizer_config.json", tokens | {"chat_template": template})
-    write_json(folder / "manifest.json", {"weights": "w"})
+    write_result(folder / "manifest.json", {"weights": "w"})
     with pytest.raises(
         JudgeError, match=r"cannot write its verdict word 'unsafe'.*unk"
     ):

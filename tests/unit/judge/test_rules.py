@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_json, read_manifest
+from safegrid.artifacts import read_manifest, read_result
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import DataError, JudgeError
 from safegrid.judge.agreement import agreement_of
@@ -196,7 +196,7 @@ def test_the_rules_agree_with_people_on_answers_to_xstest(
     out = tmp_path / "measured.json"
     path, store = xstest(model), tmp_path / "store"
     measure(RULES, [], path, "xstest_completions", EngineSpec(), store, out)
-    found = read_json(out)
+    found = read_result(out)
     counted = [sum(found["confusion"][name].values()) for name in CLASSES]
     assert tuple(counted) == labels
     assert (found["n"], found["n_unscored"]) == (450, 0)

@@ -12,6 +12,7 @@ from safegrid.judge.items import read_items
 from safegrid.judge.run import judge
 from safegrid.judge.verdicts import verdict_version
 from safegrid.records import PROMPT, RESPONSE
+from safegrid.seals import write_result
 from safegrid.stages import VERSIONS
 
 SURE = [math.log(0.9), math.log(0.1)]
@@ -93,7 +94,7 @@ def test_the_verdict_version_follows_spec_template_and_weights(
     assert verdict_version(guard_spec, [guard_folder]) in seen
     newer = guard_spec.model_copy(update={"version": 2})
     seen.add(verdict_version(newer, [guard_folder]))
-    (guard_folder / "manifest.json").write_text('{"weights": "others"}')
+    write_result(guard_folder / "manifest.json", {"weights": "others"})
     seen.add(verdict_version(guard_spec, [guard_folder]))
     (guard_folder / "chat_template.jinja").write_text("{{ bos_token }}other")
     seen.add(verdict_version(guard_spec, [guard_folder]))

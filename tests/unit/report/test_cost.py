@@ -1,7 +1,6 @@
 """The page of costs: plan and reality of the jobs that are finished."""
 
 import csv
-import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safegrid.config.load import load_config
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.report.cost import cost_table
 from safegrid.report.writing import save
+from safegrid.seals import write_result
 from safegrid.spent import NO_MODEL
 from safegrid.study import Study
 
@@ -44,7 +44,7 @@ def finish(study, recipe, name, *files):
     }
     inventory = Path(study.root, "inventory", model.path, f"{name}.json")
     inventory.parent.mkdir(parents=True, exist_ok=True)
-    inventory.write_text(json.dumps({"files": entries}))
+    write_result(inventory, {"files": entries})
 
 
 def generated(device, **changed):

@@ -107,6 +107,16 @@ def test_a_missing_cell_is_blank_in_the_table_with_its_reason(grid):
     assert "Missing: not built yet." in text
 
 
+def test_a_damaged_cell_is_blank_and_the_others_are_not(grid):
+    file = score_file("nca", "alert")
+    file.write_bytes(file.read_bytes()[:-1])
+    table, blanks = partial_scores(grid, planned())
+    (reason,) = blanks.values()
+    assert reason.startswith(f"Damaged: {file} is not as it was written")
+    assert table.filter(recipe="nca", benchmark="alert")["value"].is_null().all()
+    assert table.filter(recipe="dpo")["value"].null_count() == 0
+
+
 def test_a_model_without_any_cell_still_has_its_row(grid):
     drop("dpo", *BENCHMARKS)
     table, blanks = partial_scores(grid, planned(*chain("dpo", *BENCHMARKS)))

@@ -42,6 +42,14 @@ def test_a_cell_without_a_planned_job_is_done_and_says_what_is_unscored(here, sc
     assert state_of(SCORES, {}, set()).text == "done u=3"
 
 
+def test_a_score_file_that_was_edited_is_no_done_one(here, scores):
+    write(scores)
+    Path(SCORES).write_bytes(Path(SCORES).read_bytes()[:-1])
+    state = state_of(SCORES, {}, set())
+    assert state.word == "damaged"
+    assert state.reason.startswith(f"Damaged: {SCORES} is not as it was written")
+
+
 def test_a_refused_score_is_no_done_one(here, scores):
     write(scores, value=None, reason="too many unscored", n_unscored=4)
     state = state_of(SCORES, {}, set())

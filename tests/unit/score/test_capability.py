@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import write_json
+from safegrid.artifacts import write_result
 from safegrid.errors import DataError
 from safegrid.score.capability import score_capability
 
@@ -16,7 +16,7 @@ def suite(path, math, facts, metric="exact_match"):
 
     engine = {"kind": "safegrid", "version": "1"}
     content = {"items": {"math": items(math), "facts": items(facts)}}
-    write_json(path, {**content, "manifest": {"engine": engine}})
+    write_result(path, {**content, "manifest": {"engine": engine}})
     return path
 
 
@@ -69,6 +69,6 @@ def test_other_items_than_the_bases_are_refused(base, tmp_path):
 
 
 def test_a_file_without_items_is_refused(base, tmp_path):
-    write_json(tmp_path / "own.json", {"items": {}})
+    write_result(tmp_path / "own.json", {"items": {}})
     with pytest.raises(DataError, match="holds no items"):
         scored(tmp_path / "own.json", base, tmp_path / "o.parquet")

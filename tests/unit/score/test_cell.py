@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, write_json, write_table
+from safegrid.artifacts import read_manifest, write_result, write_table
 from safegrid.errors import DataError
 
 
@@ -214,7 +214,7 @@ def test_decontaminated_leaves_out_what_training_data_shares(
     make_cell, score, tmp_path
 ):
     overlap = tmp_path / "overlap.json"
-    write_json(overlap, {"contaminated": ["p000", "p001", "p039"]})
+    write_result(overlap, {"contaminated": ["p000", "p001", "p039"]})
     own, base = make_cell("own", mixed(10)), make_cell("base", mixed(20))
     rows = score(own, base, overlap=overlap)
     found = pick(rows, "safety", "decontaminated")
@@ -229,7 +229,7 @@ def test_decontaminated_leaves_out_what_training_data_shares(
 
 def test_a_benchmark_that_is_all_contaminated_says_so(make_cell, score, tmp_path):
     overlap = tmp_path / "overlap.json"
-    write_json(overlap, {"contaminated": [f"p{i:03d}" for i in range(40)]})
+    write_result(overlap, {"contaminated": [f"p{i:03d}" for i in range(40)]})
     base = make_cell("base", mixed(10))
     found = pick(score(base, base, overlap=overlap), "safety", "decontaminated")
     assert (found["value"], found["n"]) == (None, 0)

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.artifacts import manifest, write_result, write_table
 from safegrid.errors import DataError
 from safegrid.records import HISTORY, PREFERENCE, RESPONSE, SCORE
 from safegrid.score.collect import collect, collect_finished
@@ -43,13 +43,13 @@ def given(tmp_path):
     counted = {"rows": 8, "dropped": {"no_whole_micro_batch": 1}}
     facts = manifest("train", {}, {}, steps=60, tokens=777, checks=checks, **counted)
     write_table(model / "history.parquet", curve, HISTORY, facts)
-    write_json(model / "manifest.json", facts)
+    write_result(model / "manifest.json", facts)
     dataset = tmp_path / "pairs.parquet"
     facts = manifest("prepare", {}, {}, rows=9, dropped={"too long": 2})
     write_table(dataset, pl.DataFrame(schema=PREFERENCE), PREFERENCE, facts)
     share = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 50}
     measured = tmp_path / "guard.json"
-    write_json(
+    write_result(
         measured,
         {
             "n": 50,
@@ -65,13 +65,13 @@ def given(tmp_path):
         name: {"n": 3, "prompt_ids": []} for name in ("exact", "contained", "ngram")
     }
     pair = {"dataset": "pku", "benchmark": "alert", "n_prompts": 40, **counts}
-    write_json(overlap, {"pairs": [pair]})
+    write_result(overlap, {"pairs": [pair]})
     responses = tmp_path / "responses/b/none/seed0/alert.parquet"
     facts = manifest("generate", {}, {}, rows=40, finish={"eos": 35, "error": 5})
     write_table(responses, pl.DataFrame(schema=RESPONSE), RESPONSE, facts)
     suite = tmp_path / "capability/b/none/seed0/sums.json"
     tasks = {"one": {"n": 6, "n_too_long": 0}, "two": {"n": 4, "n_too_long": 1}}
-    write_json(suite, {"tasks": tasks})
+    write_result(suite, {"tasks": tasks})
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],

@@ -122,3 +122,13 @@ def test_cut_off_checkpoints_are_removed_and_the_newest_whole_one_is_used(
 
 def test_without_checkpoints_a_training_starts_anew(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["[1]", "", '{"pid": 1}', '{"pid": null}'])
+def test_a_lease_of_another_shape_is_told_with_the_command(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / LEASE).write_text(text)
+    told = r"holds no Holder.*`rm .*owner\.json`"
+    with pytest.raises(TrainingError, match=told), lease(tmp_path):
+        pass

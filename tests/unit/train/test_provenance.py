@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import write_json
+from safegrid.seals import write_result
 from safegrid.templates import ChatTokenizer
 from safegrid.train.provenance import git_state, lineage, run_facts
 
@@ -55,10 +55,10 @@ def test_the_base_is_told_through_every_model_that_was_trained_from_it(
 ) -> None:
     template = ChatTokenizer.load(base_folder).template_hash
     base = {"weights": "base-w", "revision": "0123abcd"}
-    write_json(base_folder / "manifest.json", base)
+    write_result(base_folder / "manifest.json", base)
     assert lineage([base_folder]) == {"base": base, "template": template}
     trained = make_folder("trained", ChatTokenizer.load(base_folder).template)
-    write_json(trained / "manifest.json", {"weights": "t", "base": base})
+    write_result(trained / "manifest.json", {"weights": "t", "base": base})
     assert lineage([trained]) == {"base": base, "template": template}
 
 

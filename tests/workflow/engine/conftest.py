@@ -16,6 +16,7 @@ from tokenizers.trainers import BpeTrainer
 from safegrid.config import EngineSpec
 from safegrid.engine import lease as leases
 from safegrid.engine.registry import registry
+from safegrid.seals import write_result
 
 STAND_IN = Path(__file__).parents[2] / "unit/engine/stand_in_vllm.py"
 
@@ -75,7 +76,7 @@ def chain(tmp_path):
     def make(name):
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").write_text(json.dumps({"weights": name}))
+        write_result(folder / "manifest.json", {"weights": name})
         return [folder]
 
     return make

@@ -17,6 +17,7 @@ from safegrid.engine.lease import lease
 from safegrid.engine.registry import registry
 from safegrid.errors import EngineError
 from safegrid.processes import Process
+from safegrid.seals import write_result
 
 pytestmark = pytest.mark.timeout(240)
 SPEC = EngineSpec(chunk=16, idle_seconds=60)
@@ -95,7 +96,7 @@ def test_without_an_owner_an_idle_nursery_ends_and_is_started_again(
 
 def test_a_broken_model_is_an_error_that_shows_why(forking, models, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    (tmp_path / "manifest.json").write_text('{"weights": "w"}')
+    write_result(tmp_path / "manifest.json", {"weights": "w"})
     with (
         pytest.raises(EngineError, match=r"(?s)Its log ends:.*(model|Error)"),
         lease(SPEC, [tmp_path]),

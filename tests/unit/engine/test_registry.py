@@ -1,0 +1,28 @@
+"""Files of a run's engines that are of another shape are told, with what to do."""
+
+import pytest
+
+from safegrid.engine.registry import Slot, Ticket
+from safegrid.errors import DataError, EngineError
+
+ODD = ["[1]", "", "7", '{"pid": 1}', '{"pid": "1", "started": 0.0, "host": "h"}']
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_the_file_that_names_an_engines_process(tmp_path, text):
+    slot = Slot(tmp_path / "engine")
+    slot.state.write_text(text)
+    with pytest.raises(EngineError, match=r"engine\.json: holds no Process.*remove"):
+        slot.process()
+
+
+@pytest.mark.parametrize("text", [*ODD, '{"kind": "safegrid", "owner": [1]}'])
+def test_the_ticket_of_an_engine(tmp_path, text):
+    (tmp_path / "ticket").write_text(text)
+    with pytest.raises(DataError, match="ticket: holds no Ticket"):
+        Ticket.read(tmp_path / "ticket")
+
+
+def test_a_ticket_that_is_gone(tmp_path):
+    with pytest.raises(DataError, match="ticket: no such file"):
+        Ticket.read(tmp_path / "ticket")
