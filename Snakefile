@@ -8,9 +8,6 @@ min_version("9.0")
 report: "docs/captions/workflow.rst"
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/miniworld.smk"
 include: "rules/fetch.smk"

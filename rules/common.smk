@@ -19,8 +19,8 @@ from snakemake.logging import logger
 
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
-from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
+from safegrid.config.options import check_file, check_options
 from safegrid.cost.requested import check_fit
 from safegrid.errors import ConfigError, SafegridError
 from safegrid.faults import check_paths
@@ -36,14 +36,22 @@ from safegrid.wildcards import of, of_cell, of_model, of_study
 
 try:
     check_paths({BASEDIR, Path.cwd()})
-    known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
-    check_options(config, known, BASEDIR / "config/config.yaml")
-    STUDY = Study(load_config(BASEDIR / "config", config["study"]))
-    UPSTREAMS = Upstreams(STUDY, config["sources_dir"])
+    check_file(BASEDIR / "config")
+except SafegridError as error:
+    raise WorkflowError(str(error)) from None
+
+
+configfile: f"{BASEDIR}/config/config.yaml"
+
+
+try:
+    GIVEN = check_options(config, [*OPTIONS, FORCE], BASEDIR / "config")
+    STUDY = Study(load_config(BASEDIR / "config", GIVEN.study), GIVEN.sources_dir)
+    UPSTREAMS = Upstreams(STUDY, GIVEN.sources_dir)
     SELECTION = Selection(STUDY, config)
     # A job of a run parses this again; whether it fits was asked before.
     UNCHECKED = workflow.is_main_process and check_fit(
-        STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
+        STUDY, BASEDIR / "config", GIVEN.gpu, workflow.resource_settings
     )
 except SafegridError as error:
     raise WorkflowError(str(error)) from None

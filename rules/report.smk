@@ -209,7 +209,7 @@ rule report:
         partial="results/{study}/partial",
         # Copies of its own: those of this run are not to be removed.
         storage=[*STORAGE, "--local-storage-prefix", ".snakemake/report"],
-        sources_dir=config["sources_dir"] or "",
+        sources_dir=GIVEN.sources_dir or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -237,7 +237,7 @@ rule report_partial:
         measured=of_study(STUDY.all_measured),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
-        sources_dir=config["sources_dir"] or "",
+        sources_dir=GIVEN.sources_dir or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",
         published=str(PUBLISHED.relative_to(BASEDIR)),

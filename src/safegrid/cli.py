@@ -8,6 +8,7 @@ when they are called, so that clients of engines stay light.
 import argparse
 import importlib
 import logging
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -48,6 +49,31 @@ def _block(name: str) -> Callable[[str], Any]:
     return read
 
 
+def _int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(f"got {text!r}: must be a whole number") from None
+
+
+def _float(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"got {text!r}: must be a finite number")
+    return value
+
+
+def _study(text: str) -> str:
+    from safegrid.config.block import NAMING, is_name
+
+    if not is_name(text):
+        raise ConfigError(f"got {text!r}: {NAMING}")
+    return text
+
+
 def _json(text: str) -> Any:
     import json
 
@@ -64,8 +90,9 @@ KINDS: dict[str, _Kind] = {
     "paths": _Kind(Path, many=True),
     "text": _Kind(str),
     "texts": _Kind(str, many=True),
-    "int": _Kind(int),
-    "float": _Kind(float),
+    "study": _Kind(_study),
+    "int": _Kind(_int),
+    "float": _Kind(_float),
     "json": _Kind(_json),
 }
 
@@ -81,8 +108,12 @@ def _may_be_none(option: Option) -> bool:
     return option.kind.endswith(OR_NONE)
 
 
+def _flag(option: Option) -> str:
+    return "--" + option.name.replace("_", "-")
+
+
 def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
-    flag = "--" + option.name.replace("_", "-")
+    flag = _flag(option)
     if option.kind == "flag":
         parser.add_argument(flag, action="store_true", dest=option.name)
         return
@@ -120,9 +151,12 @@ def _values(command: Command, given: dict[str, Any]) -> dict[str, Any]:
             values[option.name] = raw
             continue
         kind = _kind(option)
-        values[option.name] = (
-            [kind.read(v) for v in raw] if kind.many else kind.read(raw)
-        )
+        try:
+            values[option.name] = (
+                [kind.read(v) for v in raw] if kind.many else kind.read(raw)
+            )
+        except ConfigError as error:
+            raise ConfigError(f"{_flag(option)}: {error}") from error
     return values
 
 

@@ -44,10 +44,16 @@ class Cell:
 
 
 class Grid:
-    """The models and cells of a resolved study."""
+    """The models and cells of a resolved study.
 
-    def __init__(self, config: Config) -> None:
+    Attributes:
+        sources_dir: the folder that `path` of a source, a base or a judge is below;
+            None where nobody says it.
+    """
+
+    def __init__(self, config: Config, sources_dir: str | None = None) -> None:
         self.config = config
+        self.sources_dir = sources_dir
         self.name = config.study.name
         self.root = f"results/{self.name}"
 

@@ -109,9 +109,13 @@ def read_text(path: Path) -> str:
         DataError: it is no UTF-8 text; the message names the line.
     """
     try:
-        text = decode(path.read_bytes())
+        return with_lf(decode(path.read_bytes()))
     except NotTextError as error:
         raise DataError(f"{path}:{error.line}: {error}") from error
+
+
+def with_lf(text: str) -> str:
+    """Return a text whose lines all end in LF."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -8,7 +8,8 @@ class Option:
     """An option of a subcommand.
 
     Attributes:
-        kind: path, paths, text, texts, int, float, json, flag or a block's name, with
+        kind: path, paths, text, texts, study, int, float, json, flag or a block's name,
+            with
             `[]` for several blocks; with `-or-none` the option may stand without a
             value, which means none.
     """

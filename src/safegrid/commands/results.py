@@ -61,17 +61,17 @@ RESULTS: dict[str, Command] = {
     "report-partial": command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "study:text scores:paths runs:path plan:path published:path out:path",
+        "study:study scores:paths runs:path plan:path published:path out:path",
     ),
     "status-page": command(
         "report.status:write_finished",
         "Write a page of how the cells of a finished study stand.",
-        "study:text scores:paths out:path",
+        "study:study scores:paths out:path",
     ),
     "readme": command(
         "report.readme:update_readme",
         "Copy a run's table and plot into the README.",
-        "study:text",
+        "study:study",
         job=False,
     ),
 }

@@ -26,12 +26,12 @@ ROWS: dict[str, Command] = {
     "pin": command(
         "fetch.pin:pin",
         "Find out what names of the registries stand for, and write the lock.",
-        "names:texts? sources_dir:path?",
+        "names:texts? sources_dir:text?",
     ),
     "preflight": command(
         "fetch.preflight:preflight",
         "List what a study needs from outside, or all that is missing of it.",
-        "study:text sources_dir:text? planned:path? config:path?",
+        "study:study sources_dir:text? planned:path? config:path?",
     ),
     "fetch-source": command(
         "fetch.run:fetch_source",

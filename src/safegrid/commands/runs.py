@@ -6,25 +6,25 @@ RUNS: dict[str, Command] = {
     "study": command(
         "workflow.study:run_study",
         "Run a study to its report, as `make study` does.",
-        "study:text cores:int sources_dir:text? rebuild_damaged:flag?",
+        "study:study cores:int sources_dir:text? rebuild_damaged:flag?",
         job=False,
     ),
     "status": command(
         "report.status:print_status",
         "Show how each cell of a study stands; starts no job.",
-        "study:text sources_dir:text? html:path?",
+        "study:study sources_dir:text? html:path?",
         job=False,
     ),
     "plan": command(
         "cost.plan:print_plan",
         "Say what a study will take on a GPU, and what it needs from outside.",
-        "study:text gpu:text price:text? mfu:text? out:path? sources_dir:text?",
+        "study:study gpu:text price:text? mfu:text? out:path? sources_dir:text?",
         job=False,
     ),
     "doctor": command(
         "doctor.run:doctor",
         "Check a profile, its cluster and its nodes before anything is submitted.",
-        "profile:text study:text? sources_dir:text? patience:int? no_probe:flag?",
+        "profile:text study:study? sources_dir:text? patience:int? no_probe:flag?",
         job=False,
     ),
     "probe-node": command(
@@ -36,7 +36,7 @@ RUNS: dict[str, Command] = {
     "rates": command(
         "workflow.rates:print_rates",
         "Print what the rows of a study took: time and memory by stage.",
-        "study:text",
+        "study:study",
         job=False,
     ),
     "inventory": command(

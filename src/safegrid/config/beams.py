@@ -1,8 +1,10 @@
 """Diverse beams: how an answer is searched for, and whose code searches."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from safegrid.config.block import Block
+from safegrid.config.block import Above0, Block, Positive
 from safegrid.config.engine import Decode
 
 # Where transformers looks for the code of a search in a folder.
@@ -18,8 +20,8 @@ class Beams(Block):
             the same place; without one all groups would search the same.
     """
 
-    groups: int = Field(default=2, ge=2)
-    penalty: float = Field(default=0.5, gt=0)
+    groups: Annotated[Positive, Field(ge=2)] = 2
+    penalty: Above0 = 0.5
 
 
 class BeamsSpec(Beams):

@@ -29,7 +29,7 @@ def resolve_benchmarks(
     """
     found = {}
     for name, block in documents.section("benchmarks").items():
-        spec = _resolve(documents, name, dict(block) if isinstance(block, dict) else {})
+        spec = _resolve(documents, name, dict(block))
         if spec is None:
             continue
         where = documents.study.where(("benchmarks", name))

@@ -1,34 +1,26 @@
 """Checks of whole registries, and of what a study's blocks ask of each other."""
 
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from safegrid.config.documents import Document, KeyPath, Problems
+from safegrid.config.documents import Document, KeyPath, Problems, check_kinds
 from safegrid.config.judge_kinds import HIGHER_IS_BETTER
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import BenchmarkSpec, JudgeEntry
+from safegrid.config.study import JudgeEntry
 from safegrid.config.training import NONE, Training
 from safegrid.config.world import World
 from safegrid.methods import METHODS
 
-# Names become folders and wildcards of rules.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-
 
 def check_study(documents: StudyDocuments) -> None:
-    """Note names that cannot be folders, and seeds that repeat."""
-    for section in ("datasets", "recipes", "benchmarks"):
-        _check_folder_names(documents.study, (section,), documents.problems)
+    """Note the name of a recipe that stands in every study."""
     if NONE in documents.section("recipes"):
         _note(
             documents,
             ("recipes", NONE),
             "the name is taken by the base untouched, which stands in every study",
         )
-    _check_seeds(documents)
 
 
 def check_registries(
@@ -77,8 +69,7 @@ def check_grown(
     worlds: Mapping[str, Any],
     problems: Problems,
 ) -> None:
-    """Note names of a registry that cannot be folders, and worlds that nobody knows."""
-    _check_folder_names(document, (), problems)
+    """Note worlds of a registry's entries that nobody knows."""
     for name, entry in entries.items():
         if entry.world is not None and entry.world not in worlds:
             where = document.where((name, "world"))
@@ -121,19 +112,14 @@ def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
         message = "missing: the settings of each method"
         documents.problems.add(str(tuned.path), "chosen", message)
         return {}
-    for method, settings in chosen.items():
-        where = tuned.where(("chosen", method))
-        key = f"chosen.{method}"
+    for method in chosen:
+        key = ("chosen", method)
+        check_kinds(Training, tuned, key, documents.problems)
         if method not in METHODS:
-            documents.problems.unknown(where, key, method, "method", METHODS)
-        for name in settings if isinstance(settings, dict) else ():
-            if name not in Training.model_fields:
-                allowed = Training.model_fields
-                documents.problems.unknown(
-                    tuned.where(("chosen", method, name)), key, name, "setting", allowed
-                )
+            where, dotted = tuned.where(key), f"chosen.{method}"
+            documents.problems.unknown(where, dotted, method, "method", METHODS)
     for name, block in documents.section("recipes").items():
-        method = block.get("method") if isinstance(block, dict) else None
+        method = block.get("method")
         if method in METHODS and method not in chosen:
             message = f"method {method!r} of recipe {name!r} has no settings here"
             documents.problems.add(str(tuned.path), "chosen", message)
@@ -141,17 +127,13 @@ def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
 
 
 def _check_benchmark_entry(
-    documents: StudyDocuments, name: str, block: object, judges: Iterable[str]
+    documents: StudyDocuments,
+    name: str,
+    block: Mapping[str, Any],
+    judges: Iterable[str],
 ) -> None:
-    """Check the keys of an entry; what it lacks, a study's block may give."""
-    if not isinstance(block, dict):
-        return
     where = documents.benchmarks.where
-    for key in block:
-        if key not in BenchmarkSpec.model_fields:
-            allowed = BenchmarkSpec.model_fields
-            documents.problems.unknown(where((name, key)), name, key, "key", allowed)
-    for judge in block.get("judges") or ():
+    for judge in block.get("judges", ()):
         if judge not in judges:
             key = f"{name}.judges"
             documents.problems.unknown(
@@ -159,44 +141,6 @@ def _check_benchmark_entry(
             )
 
 
-def _check_folder_names(document: Document, path: KeyPath, problems: Problems) -> None:
-    section = document.data
-    for key in path:
-        section = section.get(str(key)) or {}
-    for name in section if isinstance(section, dict) else ():
-        if not NAME.fullmatch(str(name)):
-            dotted = ".".join([*map(str, path), str(name)])
-            problems.add(
-                document.where((*path, name)),
-                dotted,
-                "a name may hold letters, digits and _ . + - and begins with one of"
-                " the first two: it becomes a folder",
-            )
-
-
-def _check_seeds(documents: StudyDocuments) -> None:
-    seeds = documents.study.data.get("seeds")
-    if not isinstance(seeds, list):
-        return
-    if len(set(map(str, seeds))) < len(seeds):
-        _note(documents, ("seeds",), f"got {seeds}: a seed stands twice")
-    if any(isinstance(seed, int) and seed < 0 for seed in seeds):
-        _note(documents, ("seeds",), f"got {seeds}: a seed is 0 or more")
-
-
 def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:
     dotted = ".".join(map(str, path))
     documents.problems.add(documents.study.where(path), dotted, message)
-
-
-def check_options(options: Mapping[str, Any], known: Iterable[str], file: Path) -> None:
-    """Refuse keys of config/config.yaml or `--config` that nothing reads.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    problems = Problems()
-    for name in options:
-        if name not in known:
-            problems.unknown(f"{file} or --config", name, name, "key", known)
-    problems.raise_if_any("configuration")

@@ -1,13 +1,8 @@
 """What a plan of costs is told: shapes of models, GPUs, and what is assumed of data."""
 
-from typing import Annotated
+from pydantic import model_validator
 
-from pydantic import Field, model_validator
-
-from safegrid.config.block import Block, Positive
-
-Above0 = Annotated[float, Field(gt=0)]
-ShareOfLimit = Annotated[float, Field(gt=0, le=1)]
+from safegrid.config.block import Above0, Block, Count, Part, Positive
 
 
 class ShapeSpec(Block):
@@ -35,7 +30,7 @@ class ShapeSpec(Block):
     tied: bool = False
     experts: Positive = 1
     experts_used: Positive = 1
-    positions: int = Field(default=0, ge=0)
+    positions: Count = 0
 
     @model_validator(mode="after")
     def _used_of_all(self) -> "ShapeSpec":
@@ -168,9 +163,9 @@ class TaskAssumed(Block):
 
     rows: Positive
     prompt: Lengths
-    options: int = Field(default=0, ge=0)
+    options: Count = 0
     option: Positive = 1
-    answer: int = Field(default=0, ge=0)
+    answer: Count = 0
     why: str
 
     @model_validator(mode="after")
@@ -199,13 +194,13 @@ class Assumed(Block):
         tasks: by name.
     """
 
-    shares: dict[str, ShareOfLimit]
+    shares: dict[str, Part]
     step_ms: Above0
     start_seconds: Above0
     load_gb_s: Above0
-    template: int = Field(ge=0)
-    guard: int = Field(ge=0)
-    unsafe: ShareOfLimit
+    template: Count
+    guard: Count
+    unsafe: Part
     answer_bytes: Above0
     sources: dict[str, dict[str, FileAssumed]]
     tasks: dict[str, TaskAssumed]

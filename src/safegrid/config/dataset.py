@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
-from safegrid.config.block import Block, Positive
+from safegrid.config.block import Block, Positive, Seed
 from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
 
 # PKU-SafeRLHF's nineteen, in upstream's order.
@@ -47,7 +47,7 @@ class PartSpec(Block):
     source: str
     file: str = "train"
     limit: Positive | None = None
-    seed: int = 0
+    seed: Seed = 0
     input_heading: str = ""
 
 
@@ -86,7 +86,7 @@ class DatasetSpec(Block):
     )
     categories: list[HarmCategory] | None = Field(default=None, min_length=1)
     limit: Positive | None = None
-    seed: int = 0
+    seed: Seed = 0
     max_length: Positive
 
     @model_validator(mode="after")

@@ -1,38 +1,82 @@
-"""YAML files with the line of every key, and the problems found in them."""
+"""YAML documents with the line of every key, and the problems found in them."""
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from safegrid.errors import ConfigError
-from safegrid.text_files import NotTextError, decode
 
 KeyPath = tuple[str | int, ...]
-# The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A user and a password in an address, which no message may repeat.
 CREDENTIALS = re.compile(r"(?<=://)[^/@'\s]+(?=@)")
+# Signs of a value that a message repeats.
+SHOWN = 100
+# What pydantic says of a value of another kind; its other messages are kept.
+KINDS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+    "string_type": "must be text; put it in quotes if it is meant so",
+}
+# What stands for a block or a list of another kind, once that was told.
+EMPTY: dict[str, type] = {"dict_type": dict, "model_type": dict, "list_type": list}
+# What only the whole block can tell: others may give what it lacks.
+OF_THE_WHOLE = ("missing", "value_error")
 
 
 @dataclass
 class Document:
-    """A YAML file: its data, and the line on which each key stands."""
+    """A YAML file: its data, and the line on which each key stands.
+
+    Attributes:
+        told: the keys whose values were refused and taken out of the data.
+    """
 
     path: Path
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    told: set[KeyPath] = field(default_factory=set)
 
     def where(self, key: KeyPath) -> str:
         """Return `file:line` of a key, or of its nearest parent in this file."""
+        if not self.lines:
+            return str(self.path)
         while key and key not in self.lines:
             key = key[:-1]
         return f"{self.path}:{self.lines.get(key, 1)}"
+
+    def at(self, key: KeyPath) -> Any:
+        """Return the value under a key, or None where there is none."""
+        value: Any = self.data
+        for part in key:
+            if not _holds(value, part):
+                return None
+            value = value[part]
+        return value
+
+    def refuse(self, key: KeyPath, empty: type | None) -> None:
+        """Take a value out, or put an empty one of the right kind in its place."""
+        parent = self.at(key[:-1])
+        # Of a list the other items move, and may be too few without this one.
+        self.told.add(key[:-1] if isinstance(parent, list) else key)
+        if not _holds(parent, key[-1]):
+            return
+        if empty is not None:
+            parent[key[-1]] = empty()
+        else:
+            del parent[key[-1]]
+
+    def was_told(self, key: KeyPath) -> bool:
+        """Say whether the value of a key, or of one above it, was refused before."""
+        return any(key[:length] in self.told for length in range(len(key) + 1))
 
 
 @dataclass
@@ -66,7 +110,7 @@ class Problems:
         self.add(
             where,
             key,
-            f"got {value!r}, no {kind} of that name;{likely(str(value), names)}"
+            f"got {_shown(value)}, no {kind} of that name;{likely(str(value), names)}"
             f" known: {', '.join(names) or 'none'}",
         )
 
@@ -75,34 +119,6 @@ def likely(value: str, names: Sequence[str]) -> str:
     """Return ` did you mean ...?;` where a known name is close, else nothing."""
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
     return f" did you mean {close[0]!r}?;" if close else ""
-
-
-def read_document(path: Path, problems: Problems) -> Document:
-    """Read a YAML mapping with its lines; what is wrong is noted in `problems`."""
-    document = Document(path)
-    try:
-        loader = LOADER(decode(path.read_bytes()))
-        node = loader.get_single_node()
-    except FileNotFoundError:
-        problems.add(str(path), "file", "is not there")
-        return document
-    except NotTextError as error:
-        problems.add(f"{path}:{error.line}", "file", str(error))
-        return document
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or str(error)
-        problems.add(f"{path}:{line}", "syntax", f"not readable as YAML: {problem}")
-        return document
-    if node is None:
-        return document
-    if not isinstance(node, yaml.MappingNode):
-        problems.add(f"{path}:1", "file", "must be a mapping of keys to values")
-        return document
-    _walk(node, (), document, problems)
-    document.data = loader.construct_document(node)
-    return document
 
 
 def validate(
@@ -117,13 +133,66 @@ def validate(
         return model.model_validate(data)
     except ValidationError as error:
         for item in error.errors():
-            path = (*key, *item["loc"])
-            problems.add(
-                document.where(path),
-                ".".join(str(part) for part in path),
-                _describe(item, model),
-            )
+            _note(item, (*key, *_place(data, item)), model, document, problems)
         return None
+
+
+def check_kinds(
+    model: type[BaseModel], document: Document, key: KeyPath, problems: Problems
+) -> None:
+    """Note what of a block cannot stand in it, and take it out of the document.
+
+    So later checks meet values of the right kinds only. What the block lacks is no
+    problem here, and no more if there is none: it may be merged over another.
+    """
+    if key and not _holds(document.at(key[:-1]), key[-1]):
+        return
+    data = document.at(key)
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        found = [item for item in error.errors() if item["type"] not in OF_THE_WHOLE]
+        places = {(*key, *_place(data, item)): item for item in found}
+        for item in found:
+            _note(item, (*key, *_place(data, item)), model, document, problems)
+        # From the end, so that the places of a list's items stay what they are.
+        for path, item in reversed(places.items()):
+            document.refuse(path, EMPTY.get(item["type"]))
+
+
+def _note(
+    item: Any,
+    path: KeyPath,
+    model: type[BaseModel],
+    document: Document,
+    problems: Problems,
+) -> None:
+    if document.was_told(path):
+        return
+    dotted = ".".join(map(str, path)) or "file"
+    problems.add(document.where(path), dotted, _describe(item, model))
+
+
+def _place(data: object, item: Any) -> KeyPath:
+    """Return where an error is, without what pydantic adds: `[key]`, `list[str]`."""
+    if item["type"] == "missing":
+        return tuple(item["loc"])
+    return tuple(_there(data, item["loc"]))
+
+
+def _there(data: object, loc: Iterable[str | int]) -> Iterator[str | int]:
+    value: Any = data
+    for part in loc:
+        if not _holds(value, part):
+            return
+        yield part
+        value = value[part]
+
+
+def _holds(value: object, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def _describe(item: Any, model: type[BaseModel]) -> str:
@@ -133,8 +202,14 @@ def _describe(item: Any, model: type[BaseModel]) -> str:
         return f"unknown key;{hint} allowed: {', '.join(names)}"
     if item["type"] == "missing":
         return "missing; it has no default"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"got {CREDENTIALS.sub('***', repr(item['input']))}: {message}"
+    kind = KINDS.get(item["type"], item["msg"].removeprefix("Value error, "))
+    return f"got {_shown(item['input'])}: {kind}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as messages repeat it: without passwords, and not all of it."""
+    text = CREDENTIALS.sub("***", repr(value))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _fields(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
@@ -153,22 +228,3 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     for argument in getattr(annotation, "__args__", ()):
         found.extend(_models_in(argument))
     return found
-
-
-def _walk(
-    node: yaml.Node, key: KeyPath, document: Document, problems: Problems
-) -> None:
-    document.lines[key] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for name_node, value in node.value:
-            path = (*key, name_node.value)
-            if path in document.lines:
-                where = f"{document.path}:{name_node.start_mark.line + 1}"
-                first = document.lines[path]
-                dotted = ".".join(map(str, path))
-                problems.add(where, dotted, f"stands twice, first on line {first}")
-            _walk(value, path, document, problems)
-            document.lines[path] = name_node.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _walk(value, (*key, index), document, problems)

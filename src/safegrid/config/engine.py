@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from safegrid.config.block import Address, Block, Positive
+from safegrid.config.block import Above0, Address, Block, Count, From0, Part, Positive
 
 # Variables of the environment: the command that starts vLLM, and the key of servers
 # that run already.
@@ -23,10 +23,10 @@ class Decode(Block):
     """How answers are drawn; temperature 0 is greedy."""
 
     max_new_tokens: Positive
-    temperature: float = Field(default=0.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    frequency_penalty: float = 0.0
+    temperature: From0 = 0.0
+    top_p: Part = 1.0
+    top_k: Count = 0
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
     samples: Positive = 1
     stop: list[str] = []
 
@@ -55,9 +55,9 @@ class EngineSpec(Block):
     chunk: Positive = 128
     max_tokens: Positive = 16_384
     address: Addresses = None
-    idle_seconds: float = Field(default=30.0, gt=0)
+    idle_seconds: Above0 = 30.0
     most: Positive = 2
-    start_seconds: float = Field(default=600.0, gt=0)
+    start_seconds: Above0 = 600.0
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "EngineSpec":

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.block import Block, Positive, Share, Variable
+from safegrid.config.block import Above0, Block, Count, Positive, Seed, Share, Variable
 from safegrid.config.judge_kinds import Compare, JudgeKind, check_keys
 
 
@@ -28,11 +28,11 @@ class EndpointSpec(Block):
     model: str = Field(min_length=1)
     address: Variable = "SAFEGRID_JUDGE_URL"
     key: Variable = "SAFEGRID_JUDGE_KEY"
-    seed: int = 42
+    seed: Seed = 42
     max_tokens: Positive = 2
     at_once: Positive = 4
     a_minute: Positive | None = None
-    timeout: float = Field(default=60.0, gt=0)
+    timeout: Above0 = 60.0
     tries: Positive = 6
 
 
@@ -80,7 +80,7 @@ class JudgeSpec(Block):
     questions: list[str] = []
     prefix: str = ""
     least_mass: Share = 0.5
-    category_tokens: int = Field(default=0, ge=0)
+    category_tokens: Count = 0
     positive: str = ""
     classes: list[str] = []
     yes_word: str = "yes"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.benchmarks import resolve_benchmarks
+from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
     check_grown,
     check_makers,
@@ -17,7 +18,7 @@ from safegrid.config.checks import (
     check_study,
     check_texts,
 )
-from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
@@ -35,6 +36,7 @@ from safegrid.config.registries import (
     read_templates,
 )
 from safegrid.config.sections import StudyDocuments
+from safegrid.config.shapes import check_shapes
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import (
     BaseEntry,
@@ -45,6 +47,7 @@ from safegrid.config.study import (
 )
 from safegrid.config.training import Recipe
 from safegrid.config.world import World
+from safegrid.config.yaml_files import read_document
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def load_config(root: Path, name: str) -> Config:
     """
     _check_known(root, name)
     documents = StudyDocuments.read(root, name)
+    check_shapes(documents)
     problems = documents.problems
     grown = read_document(root / "worlds.yaml", problems)
     worlds = entries_of(grown, World, problems)
@@ -117,10 +121,13 @@ def load_config(root: Path, name: str) -> Config:
 
 def _check_known(root: Path, name: str) -> None:
     known = sorted(path.stem for path in (root / "studies").glob("*.yaml"))
+    problems = Problems()
     if name not in known:
-        problems = Problems()
         problems.unknown(f"{root}/config.yaml", "study", name, "study", known)
-        problems.raise_if_any("configuration")
+    elif not is_name(name):
+        file = root / "studies" / f"{name}.yaml"
+        problems.add(str(file), "file", f"is named {name!r}: {NAMING}; rename it")
+    problems.raise_if_any("configuration")
 
 
 def _check(

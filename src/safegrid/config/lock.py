@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from safegrid.config.block import Block
+from safegrid.config.block import MOST_BYTES, Block
 from safegrid.config.upstream import Below, Upstream
 
 Kind = Literal["source", "base", "judge"]
@@ -25,7 +25,7 @@ class FilePin(Block):
     """
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=MOST_BYTES)
 
 
 class Pin(Block):

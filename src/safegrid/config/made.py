@@ -1,13 +1,16 @@
 """Datasets that a model makes: which model, and how it answers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from safegrid.config.beams import BeamDecode, BeamsSpec
-from safegrid.config.block import Block, Positive
+from safegrid.config.block import Block, Count, Positive, Seed
 from safegrid.config.engine import Decode
 from safegrid.config.prompt import PromptSpec
+
+# Parts of a pool, and places where an answer is broken off: each is a job, or a prompt.
+MOST_PARTS = 1000
 
 
 class MadeSpec(Block):
@@ -24,7 +27,7 @@ class MadeSpec(Block):
 
     recipe: str
     base: str | None = None
-    seed: int | Literal["same"] = "same"
+    seed: Seed | Literal["same"] = "same"
     decode: Decode
 
     @property
@@ -77,8 +80,8 @@ class RequestsSpec(Block):
     file: str = "train"
     limit: Positive | None = None
     words: list[str] = Field(default=["how", "what", "How", "What"], min_length=1)
-    min_words: int = Field(default=80, ge=0)
-    cuts: Positive = 4
+    min_words: Count = 80
+    cuts: Annotated[Positive, Field(le=MOST_PARTS)] = 4
     openers: Literal["training", "evaluation"] = "training"
 
     @property
@@ -110,7 +113,7 @@ class CorrectionsSpec(MadeSpec):
     requests: RequestsSpec
     judge: str | None = None
     beams: BeamsSpec | None = None
-    shards: Positive = 1
+    shards: Annotated[Positive, Field(le=MOST_PARTS)] = 1
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "CorrectionsSpec":

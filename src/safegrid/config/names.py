@@ -7,8 +7,8 @@ from safegrid.config.judge_kinds import JudgeKind
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
 
-# Folders of results/ that belong to all studies.
-RESERVED = ("raw", "bases", "judges")
+# Folders of results/ and logs/ that belong to all studies.
+RESERVED = ("raw", "bases", "judges", "timing", "speed")
 
 
 def check_names(

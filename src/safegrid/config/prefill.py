@@ -1,12 +1,10 @@
 """How an unsafe answer becomes the beginning of an assistant's turn (C2-Eval)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
-from safegrid.config.block import Block
-
-Words = Annotated[int, Field(ge=0)]
+from safegrid.config.block import Block, Count
 
 
 class PrefillSpec(Block):
@@ -22,7 +20,7 @@ class PrefillSpec(Block):
             families.
     """
 
-    ks: list[Words] = Field(
+    ks: list[Count] = Field(
         default=[10, 20, 30, 40, 50, 60, 70, 80], min_length=1, validate_default=True
     )
     openers: Literal["evaluation", "training"] = "evaluation"

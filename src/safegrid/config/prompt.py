@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from safegrid.config.block import Block, Positive
+from safegrid.config.block import Block, Positive, Seed
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.source import Format
 
@@ -93,7 +93,7 @@ class PromptSpec(Block):
     label: Label | None = None
     prefills: PrefillSpec | None = None
     limit: Positive | None = None
-    seed: int = 0
+    seed: Seed = 0
     input_heading: str = ""
 
     @model_validator(mode="after")

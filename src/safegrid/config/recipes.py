@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safegrid.config.checks import check_tuned
-from safegrid.config.documents import read_document, validate
+from safegrid.config.documents import validate
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.config.training import Recipe, Training
+from safegrid.config.yaml_files import read_document
 from safegrid.methods import METHODS, check_method
 
 # A base of so many billions of parameters is large, and trained by default like this.

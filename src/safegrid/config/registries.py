@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from safegrid.config.documents import Document, Problems, read_document, validate
+from safegrid.config.block import NAMING, is_name
+from safegrid.config.documents import Document, Problems, validate
 from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.config.upstream import ModelUpstream
-from safegrid.text_files import read_text
+from safegrid.config.yaml_files import read_document, text_of
 
 # Written by `safegrid pin`.
 LOCK = "sources.lock.yaml"
@@ -64,6 +65,8 @@ def entries_of(
     """Return the valid entries of a registry that is read; problems are noted."""
     entries = {}
     for name, data in document.data.items():
+        if not is_name(name):
+            problems.add(document.where((name,)), name, NAMING)
         # An entry that knows its own name takes the key that it stands under.
         if "name" in model.model_fields and isinstance(data, dict):
             data = {"name": name, **data}
@@ -73,7 +76,7 @@ def entries_of(
 
 def read_lock(root: Path, problems: Problems) -> Lock:
     """Read the lock of a configuration; without one nothing is pinned."""
-    if not (root / LOCK).is_file():
+    if not (root / LOCK).exists():
         return Lock()
     document = read_document(root / LOCK, problems)
     lock: Lock | None = validate(Lock, document.data, document, (), problems)
@@ -93,4 +96,5 @@ def read_templates(
         if model.template is not None and model.template not in there:
             key = f"{name}.template"
             problems.unknown(str(folder), key, model.template, "template", there)
-    return {name: read_text(path) for name, path in there.items()}
+    texts = {name: text_of(path, problems) for name, path in there.items()}
+    return {name: text for name, text in texts.items() if text is not None}

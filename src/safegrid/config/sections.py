@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.documents import Document, Problems, read_document
+from safegrid.config.documents import Document, Problems
+from safegrid.config.yaml_files import read_document
 
 
 @dataclass

@@ -1,10 +1,20 @@
 """The documents of a study as they stand in YAML, before names are resolved."""
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from safegrid.config.block import Block, Share
+from safegrid.config.block import (
+    Above0,
+    Block,
+    From0,
+    Name,
+    Part,
+    Positive,
+    Seed,
+    Share,
+)
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
 from safegrid.config.judge import JudgeSpec
@@ -15,6 +25,8 @@ RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal[
     "safety", "toxicity", "over_refusal", "helpfulness", "correction", "capability"
 ]
+# Each point of a sweep is a training for each recipe and seed.
+MOST_POINTS = 1000
 
 
 class AskedSpec(Block):
@@ -25,7 +37,7 @@ class AskedSpec(Block):
         prompts: where the prompts come from; null for capability suites.
     """
 
-    version: int = 1
+    version: Positive = 1
     prompts: PromptSpec | None = None
     decode: Decode | None = None
     judges: list[str] = []
@@ -46,8 +58,18 @@ class BenchmarkSpec(AskedSpec):
     metric: Metric
     tasks: list[str] = []
     task_source: str | None = None
-    limit: int | None = Field(default=None, gt=0)
+    limit: Positive | None = None
     off_language: Share = 0.01
+
+
+class BenchmarkEntry(BenchmarkSpec):
+    """A benchmark as a study writes it; what it does not say, the registry does.
+
+    Attributes:
+        like: the entry of the registry that it starts from; null for that of its name.
+    """
+
+    like: str | None = None
 
 
 class TaskEntry(Block):
@@ -134,7 +156,7 @@ class RecipeEntry(Block):
     dataset: str
     base: str | None = None
     start: str | None = None
-    fraction: float = Field(default=1.0, gt=0, le=1)
+    fraction: Part = 1.0
     categories: list[str] | None = None
     training: dict[str, Any] = {}
 
@@ -146,7 +168,7 @@ class BaseEntry(ModelUpstream):
         billions: its parameters; from 7 on training defaults are those of a large one.
     """
 
-    billions: float | None = Field(default=None, gt=0)
+    billions: Above0 | None = None
 
 
 class StudyEntry(Block):
@@ -169,17 +191,36 @@ class StudyEntry(Block):
 
     name: str
     title: str
-    seed: int = 0
+    seed: Seed = 0
     bases: list[str] = Field(min_length=1)
     compared: list[str] = []
-    seeds: list[int] = Field(default=[0], min_length=1)
-    datasets: dict[str, DatasetSpec] = {}
+    seeds: list[Seed] = Field(default=[0], min_length=1)
+    datasets: dict[Name, DatasetSpec] = {}
     training: dict[str, Any] = {}
-    tuned: str | None = None
-    sweep: dict[str, list[float]] = {}
-    recipes: dict[str, RecipeEntry] = {}
-    benchmarks: dict[str, dict[str, Any]]
+    tuned: Name | None = None
+    sweep: dict[str, Annotated[list[From0], Field(min_length=1)]] = {}
+    recipes: dict[Name, RecipeEntry] = {}
+    benchmarks: dict[Name, dict[str, Any]]
     engine: EngineSpec = EngineSpec()
     engines: dict[str, EngineSpec] = {}
     most_unscored: Share = 0.05
     paper: Literal["2407.16637", "2409.07772", "2412.00074"] = "2409.07772"
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands twice")
+        return seeds
+
+    @field_validator("sweep")
+    @classmethod
+    def _can_be_tried(cls, sweep: dict[str, list[float]]) -> dict[str, list[float]]:
+        for key, values in sweep.items():
+            # A point's name has its values to six digits.
+            if len({f"{value:g}" for value in values}) < len(values):
+                raise ValueError(f"`{key}` has a value twice, to six digits")
+        points = math.prod(map(len, sweep.values()))
+        if points > MOST_POINTS:
+            raise ValueError(f"{points} points for each recipe; at most {MOST_POINTS}")
+        return sweep

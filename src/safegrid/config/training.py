@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.block import Block, Positive, Share
+from safegrid.config.block import Above0, Block, From0, Part, Positive, Share
 
 # What the base untouched is called where recipes stand.
 NONE = "none"
@@ -35,19 +35,19 @@ class Training(Block):
         lora: an adapter's shape, or null for full fine-tuning.
     """
 
-    learning_rate: float = Field(gt=0)
-    beta: float | None = Field(default=None, gt=0)
+    learning_rate: Above0
+    beta: Above0 | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     steps: Positive | None = None
-    epochs: float | None = Field(default=None, gt=0)
+    epochs: Above0 | None = None
     batch: Positive
     micro_batch: Positive
     processes: Positive = 1
     accelerate: Literal["fsdp", "deepspeed"] | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.1
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    weight_decay: From0 = 0.0
+    max_grad_norm: Above0 = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_checkpointing: bool = False
     lora: Lora | None = None
@@ -84,6 +84,6 @@ class Recipe(Block):
     method: str
     dataset: str
     start: str | None = None
-    fraction: float = Field(default=1.0, gt=0, le=1)
+    fraction: Part = 1.0
     categories: list[str] | None = None
     training: Training

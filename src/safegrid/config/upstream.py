@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safegrid.config.block import Address, Block
+from safegrid.config.block import Address, Block, Name
 from safegrid.config.cost import ShapeSpec
 
 Place = Literal["world", "hub", "url", "path"]
@@ -105,7 +105,7 @@ class ModelUpstream(Upstream):
         shape: what a plan of costs goes by until the model's folder is there.
     """
 
-    template: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    template: Name | None = None
     shape: ShapeSpec | None = None
 
     @model_validator(mode="after")

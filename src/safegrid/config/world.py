@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.block import Block, Positive, Share
+from safegrid.config.block import Above0, Block, From0, Positive, Seed, Share
 
-Count = Annotated[int, Field(ge=0)]
+Vocabulary = Annotated[Positive, Field(ge=300)]
 
 
 class Sets(Block):
@@ -21,7 +21,7 @@ class Sets(Block):
     """
 
     cona: Positive
-    malicious: Annotated[int, Field(ge=2)]
+    malicious: Annotated[Positive, Field(ge=2)]
     controversial: Positive
     physical_unsafe: Positive
     physical_safe: Positive
@@ -105,9 +105,9 @@ class Grown(Block):
     context: Positive = 256
     steps: Positive
     batch: Positive
-    learning_rate: float = Field(gt=0)
+    learning_rate: Above0
     warmup: Share = 0.05
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: From0 = 0.01
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "Grown":
@@ -151,7 +151,7 @@ class Text(Block):
     """
 
     files: list[TextFile] = Field(min_length=1)
-    vocabulary: int = Field(ge=300)
+    vocabulary: Vocabulary
 
 
 class World(Block):
@@ -165,8 +165,8 @@ class World(Block):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    seed: Count
-    vocabulary: int = Field(default=1024, ge=300)
+    seed: Seed
+    vocabulary: Vocabulary = 1024
     rows: Rows
     base: Grown
     judges: Judges

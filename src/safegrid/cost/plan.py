@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safegrid.config.documents import Problems
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.cost.estimate import estimate
 from safegrid.cost.jobs import KINDS
 from safegrid.cost.printing import facts, text
@@ -56,9 +57,10 @@ def print_plan(
     given = {} if mfu is None else read_shares(mfu, problems)
     problems.raise_if_any("plan")
     assert known is not None, "an unknown GPU was raised"
-    asked = Study(load_config(CONFIG, study))
+    folder = own_folder(sources_dir, CONFIG)
+    asked = Study(load_config(CONFIG, study), folder)
     plan = estimate(asked, assumed, gpus, known, cost, given)
-    upstreams = Upstreams(asked, sources_dir)
+    upstreams = Upstreams(asked, folder)
     needed = prerequisites(asked, upstreams, os.environ, is_file_there)
     print(text(plan, assumed, asked.config.study.engine.dtype))
     told = "\n" + listed(needed) if needed else " nothing"

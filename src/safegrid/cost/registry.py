@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.cost import Assumed, GpuSpec
-from safegrid.config.documents import Problems, read_document, validate
+from safegrid.config.documents import Problems, validate
+from safegrid.config.yaml_files import read_document
 
 GPUS = "gpus.yaml"
 ASSUMPTIONS = "assumptions.yaml"

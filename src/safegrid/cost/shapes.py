@@ -1,7 +1,8 @@
 """The shape of each model of a study, and where it is known from.
 
-Best is the model's own `config.json`, where its folder is there already. Else a grown
-model has the shape of its world, and another one the `shape` that its entry states.
+Best is the model's own `config.json`, where its folder is there already: fetched, or
+the user's own below `sources_dir`. Else a grown model has the shape of its world, and
+another one the `shape` that its entry states.
 """
 
 from collections.abc import Mapping
@@ -87,7 +88,7 @@ def of_billions(billions: float) -> ShapeSpec:
 def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     """Return the shape of a base; None where nobody says anything of it."""
     entry = study.config.bases[base]
-    found = of_folder(root, f"results/bases/{base}") or _stated(entry, base)
+    found = of_folder(root, f"results/bases/{base}") or _of_entry(study, entry, base)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
@@ -108,7 +109,8 @@ def judge_shape(
     if entry.recipe is not None:
         own = study.config.own_bases.get(entry.recipe, base or study.bases[0])
         return base_shape(study, own, root)
-    found = of_folder(root, f"results/judges/{judge}") or _stated(entry, judge)
+    found = of_folder(root, f"results/judges/{judge}")
+    found = found or _of_entry(study, entry, judge)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         return _grown(_judge_of(world, entry.kind), world.vocabulary, judge)
@@ -122,7 +124,12 @@ def of_folder(root: Path, folder: str) -> Known | None:
     return None if shape is None else Known(shape, f"shape read in: {folder}")
 
 
-def _stated(entry: ModelUpstream, name: str) -> Known | None:
+def _of_entry(study: Study, entry: ModelUpstream, name: str) -> Known | None:
+    """Return the shape of the user's own folder of a model, else the stated one."""
+    if entry.path is not None and study.sources_dir is not None:
+        own = of_folder(Path(study.sources_dir), entry.path)
+        if own is not None:
+            return own
     if entry.shape is None:
         return None
     return Known(entry.shape, f"shape stated in the registry, from memory: {name}")

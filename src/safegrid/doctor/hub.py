@@ -9,6 +9,7 @@ import httpx2
 from huggingface_hub.constants import ENDPOINT
 
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.doctor.findings import Finding, fail, ok
 from safegrid.prerequisites import is_file_there, prerequisites
 from safegrid.prerequisites.files import name_of
@@ -24,8 +25,9 @@ def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Findi
     Raises:
         ConfigError: the study is not valid.
     """
-    asked = Study(load_config(config, study))
-    upstreams = Upstreams(asked, sources_dir)
+    folder = own_folder(sources_dir, config)
+    asked = Study(load_config(config, study), folder)
+    upstreams = Upstreams(asked, folder)
     found = prerequisites(asked, upstreams, os.environ, is_file_there)
     wanted = {p.name for p in found if p.kind == "network" and p.state != "met"}
     items = [item for item in upstreams.items if name_of(item) in wanted]

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from safegrid.config.documents import Problems
+from safegrid.config.yaml_files import text_of
 from safegrid.doctor.findings import Finding, ok, warn
 from safegrid.errors import ConfigError
-from safegrid.text_files import read_text
 
 DEFAULT = Path("profiles/default/config.yaml")
 
@@ -119,21 +120,27 @@ def _config_folders(folders: Any) -> list[str]:
 
 
 def _keys(file: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(read_text(file)) or {}
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except yaml.YAMLError as error:
+    problems = Problems()
+    text = text_of(file, problems)
+    problems.raise_if_any("profile")
+    try:
+        # As Snakemake reads it, which knows YAML 1.1.
+        found = yaml.safe_load(text or "") or {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not YAML: {error}") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{file}: expected keys with values, such as `jobs: 100`")
     return found
 
 
-def _check_plugin(executor: str, file: Path) -> None:
+def _check_plugin(executor: object, file: Path) -> None:
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     known = ExecutorPluginRegistry().plugins
+    if not isinstance(executor, str):
+        raise ConfigError(f"{file}: executor: got {executor!r}: must be text")
     if executor not in known:
         raise ConfigError(
             f"{file} names the executor {executor!r}, whose plugin is not installed"

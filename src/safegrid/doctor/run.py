@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
-
+from safegrid.config.options import read_options
 from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
 from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
 from safegrid.doctor.plan import Demand, planned
@@ -14,7 +13,6 @@ from safegrid.doctor.profile import Profile, read_profile
 from safegrid.doctor.site import Site
 from safegrid.errors import SafegridError
 from safegrid.runs import SLURM_JOB
-from safegrid.text_files import read_text
 
 CONFIG = Path("config")
 PATIENCE = 180
@@ -47,14 +45,10 @@ def doctor(
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
-    name = study or _default_study()
+    name = study or read_options(CONFIG).study
     failed = report(_checks(profile, name, sources_dir, None if no_probe else patience))
     print(f"{failed} failed" if failed else "nothing failed")
     return 1 if failed else 0
-
-
-def _default_study() -> str:
-    return str(yaml.safe_load(read_text(CONFIG / "config.yaml"))["study"])
 
 
 def _checks(

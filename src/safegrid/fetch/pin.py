@@ -14,6 +14,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import logging as hub_logging
 
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
+from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, Registries, load_registries
 from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
@@ -41,7 +42,7 @@ class Entry(NamedTuple):
 
 
 def pin(
-    names: Sequence[str] = (), sources_dir: Path | None = None, config: Path = CONFIG
+    names: Sequence[str] = (), sources_dir: str | None = None, config: Path = CONFIG
 ) -> None:
     """Pin entries of the registries and write the lock.
 
@@ -54,6 +55,7 @@ def pin(
         SourceError: names of no entry; or one sentence for each that could not be
             pinned. The others are pinned all the same.
     """
+    folder = own_folder(sources_dir, config)
     registries = load_registries(config)
     entries = list(_entries(registries))
     chosen = _named(entries, names) if names else _unpinned(entries, registries.lock)
@@ -61,7 +63,7 @@ def pin(
     problems = []
     for entry in chosen:
         try:
-            found[entry.kind][entry.name] = _pin(entry, sources_dir)
+            found[entry.kind][entry.name] = _pin(entry, folder)
         except SourceError as error:
             problems.append(str(error))
             continue
@@ -122,7 +124,7 @@ def _wanted(entry: Entry) -> frozenset[str]:
     return frozenset(files)
 
 
-def _pin(entry: Entry, sources_dir: Path | None) -> Pin:
+def _pin(entry: Entry, sources_dir: str | None) -> Pin:
     upstream = entry.upstream
     if upstream.hub is not None:
         return _pin_repository(entry, upstream.hub)
@@ -175,13 +177,13 @@ def _names(
     return sorted(_wanted(entry))
 
 
-def _pin_folder(entry: Entry, path: str, sources_dir: Path | None) -> Pin:
+def _pin_folder(entry: Entry, path: str, sources_dir: str | None) -> Pin:
     if sources_dir is None:
         raise SourceError(
             f"{entry.kind} {entry.name}: lies in a folder of yours: say which, with"
             " --sources-dir FOLDER"
         )
-    folder = sources_dir / path
+    folder = Path(sources_dir) / path
     names = set(_wanted(entry))
     if not names:
         there = [f.name for f in folder.glob("*") if f.is_file()]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from safegrid.config.load import load_config
+from safegrid.config.options import own_folder
 from safegrid.errors import DataError, SourceError
 from safegrid.prerequisites import (
     Prerequisite,
@@ -47,8 +48,9 @@ def preflight(
         ConfigError: the study is not valid.
         SourceError: something is missing: every reason, a line each.
     """
-    asked = Study(load_config(config, study))
-    upstreams = Upstreams(asked, sources_dir)
+    folder = own_folder(sources_dir, config)
+    asked = Study(load_config(config, study), folder)
+    upstreams = Upstreams(asked, folder)
     is_there = _is_there(planned)
     found = prerequisites(asked, upstreams, os.environ, is_there)
     if not found:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import JudgeSpec
-from safegrid.config.checks import NAME
+from safegrid.config.block import NAMING, is_name
 from safegrid.config.judge_kinds import BY_FILE
 from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.errors import ConfigError
@@ -89,10 +89,9 @@ def _spec(name: str, kind: str, more: dict[str, dict[str, Any]]) -> JudgeSpec:
 def _wrong_names(names: Sequence[str]) -> list[str]:
     """Names become files and rows of tables."""
     return [
-        f"{name!r} is no name: letters, digits and _ . + - , beginning with one of the"
-        " first two"
+        f"{name!r} is no name: {NAMING}"
         for name in dict.fromkeys(names)
-        if not NAME.fullmatch(name)
+        if not is_name(name)
     ]
 
 

@@ -32,7 +32,7 @@ def print_status(
 
     Args:
         study: a file of config/studies.
-        sources_dir: the folder that sources given by `path` are below.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
         html: where to write the same as a page too.
 
     Raises:

@@ -58,6 +58,40 @@ def test_a_block_that_is_not_one_is_told(tmp_path, capsys):
     assert "not a World block" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["study", "--study", "a;touch b", "--cores", "1"], "--study: got 'a;touch b'"),
+        (["rates", "--study", "../b"], "--study: got '../b': a name may hold letters"),
+        (["readme", "--study=-x"], "--study: got '-x'"),
+        (["status", "--study", ""], "--study: got ''"),
+        (["study", "--study", "mini", "--cores", "two"], "--cores: got 'two': must be"),
+        (
+            ["score-verdicts", "--imported", "a", "--out", "b", "--most-unscored=nan"],
+            "--most-unscored: got 'nan': must be a finite number",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_told_with_its_name(arguments, told, capsys):
+    assert cli.run(arguments) == 1
+    assert f"error: {told}" in capsys.readouterr().err
+
+
+# What only reads results needs no folder of sources.
+READS_RESULTS = {"rates", "readme", "report-partial", "status-page"}
+
+
+def test_an_option_of_users_has_one_kind_and_studies_their_sources():
+    kinds = {}
+    for name, command in COMMANDS.items():
+        options = {option.name: option.kind for option in command.options}
+        if "study" in options and name not in READS_RESULTS:
+            assert options["sources_dir"] == "text", name
+        for option in {"study", "sources_dir"} & set(options):
+            kinds.setdefault(option, set()).add(options[option])
+    assert kinds == {"study": {"study"}, "sources_dir": {"text"}}
+
+
 def test_an_option_without_a_value_means_none():
     command = COMMANDS["capability"]
     given = {"limit": None, "tasks": ["a", "b"]}

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
+from safegrid.config.options import check_options
 from safegrid.errors import ConfigError
 
 ROOT = Path(__file__).parents[3] / "config"
@@ -303,7 +303,7 @@ def test_names_that_cannot_be_folders_are_refused(root):
         study["recipes"]["a/b"] = {"method": "dpo", "dataset": "safety"}
 
     edit(root, add)
-    assert "recipes.a/b: a name may hold letters, digits" in message(root)
+    assert "recipes.a/b: got 'a/b': a name may hold letters, digits" in message(root)
 
 
 def test_the_name_of_the_base_untouched_is_taken(root):
@@ -315,7 +315,7 @@ def test_the_name_of_the_base_untouched_is_taken(root):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "0 or more")]
+    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "seeds.0: got -1")]
 )
 def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
     edit(root, lambda study: study.update(seeds=seeds))
@@ -339,7 +339,12 @@ def test_a_source_in_another_format_is_refused(root):
     ("file", "old", "new", "told"),
     [
         ("methods.yaml", "dpo: {", "dbo: {", ": dbo: got 'dbo', no method"),
-        ("benchmarks.yaml", "  metric: toxicity", "  metrik: toxicity", "'metrik'"),
+        (
+            "benchmarks.yaml",
+            "  metric: toxicity",
+            "  metrik: toxicity",
+            "mean 'metric'?",
+        ),
         ("bases.yaml", "world: mini", "world: minni", "no world of that name; did"),
         ("tuned/mini.yaml", "  nca:\n", "  ncaa:\n", "'nca' of recipe 'nca' has no"),
         ("tuned/mini.yaml", "chosen:\n", "chosen:\n  dbo: {}\n", "'dbo', no method"),
@@ -369,9 +374,9 @@ def test_a_precision_of_its_own_is_refused_where_reference_values_are_shared(roo
 
 
 def test_an_option_that_nothing_reads_is_refused():
-    check_options({"study": "tiny"}, ["study"], Path("config.yaml"))
+    assert check_options({"study": "tiny"}, [], ROOT).study == "tiny"
     with pytest.raises(ConfigError, match="'stud', no key of that name; did you mean"):
-        check_options({"stud": "tiny"}, ["study"], Path("config.yaml"))
+        check_options({"stud": "tiny"}, [], ROOT)
 
 
 def test_rows_without_labels_are_refused_as_labelled(root):

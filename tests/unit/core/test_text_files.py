@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from safegrid.artifacts import read_table
-from safegrid.config.documents import Problems, read_document
+from safegrid.config.documents import Problems
 from safegrid.config.registries import read_templates
+from safegrid.config.yaml_files import read_document
 from safegrid.errors import DataError
 from safegrid.files import read_json
 from safegrid.records import PROMPT

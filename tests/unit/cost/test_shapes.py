@@ -164,6 +164,21 @@ def test_a_folder_that_is_there_is_believed(falcon_study, tmp_path):
     assert found.source == "shape read in: results/bases/falcon-11b"
 
 
+def test_a_folder_of_the_users_own_is_believed_where_its_place_is_given(
+    make_study, tmp_path
+):
+    path = tmp_path / "config/bases.yaml"
+    entry = "\nown: {path: mine/falcon, billions: 1}\n"
+    path.write_text(path.read_text() + entry)
+    config = make_study("tiny", {"bases": ["own"]}).config
+    folder = tmp_path / "given/mine/falcon"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(PUBLISHED["falcon-11b"]))
+    assert "assumed" in base_shape(Study(config), "own", tmp_path).source
+    told = base_shape(Study(config, str(tmp_path / "given")), "own", tmp_path)
+    assert told == (read_shape(PUBLISHED["falcon-11b"]), "shape read in: mine/falcon")
+
+
 def test_an_old_falcon_has_one_head_of_keys():
     settings = PUBLISHED["falcon-11b"] | {
         "new_decoder_architecture": False,

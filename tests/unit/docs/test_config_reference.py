@@ -22,6 +22,7 @@ ROW = re.compile(r"^\| `([^`]+)` \|(?: ([^|]+) \|)? ([^|]+) \|$", re.MULTILINE)
 NOT_WRITTEN = {
     "AskedSpec",
     "BeamDecode",
+    "BenchmarkEntry",
     "Beams",
     "Block",
     "FetchSpec",

@@ -41,6 +41,7 @@ def config(tmp_path, hub):
     }
     for name, entries in registries.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(entries))
+    (folder / "config.yaml").write_text("study: mini\n")
     return folder
 
 

@@ -1,0 +1,86 @@
+"""Options of a run: config/config.yaml, and what `--config` puts over it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safegrid.config.block import Block, Name
+from safegrid.config.documents import Document, Problems, validate
+from safegrid.config.yaml_files import read_document
+
+FILE = "config.yaml"
+
+
+class Options(Block):
+    """Options that every run has.
+
+    Attributes:
+        study: a file of config/studies.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
+        gpu: that all jobs get; null for the one that a profile asks for.
+    """
+
+    study: Name
+    sources_dir: str | None = None
+    gpu: str | None = None
+
+
+def read_options(root: Path) -> Options:
+    """Read config.yaml of the folder `root`.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    document = read_document(root / FILE, problems)
+    return _options(document.data, document, problems)
+
+
+def check_file(root: Path) -> None:
+    """Check that config.yaml can be read: better told than by Snakemake, and wholly.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    read_document(root / FILE, problems)
+    problems.raise_if_any("configuration")
+
+
+def check_options(given: Mapping[str, Any], more: Iterable[str], root: Path) -> Options:
+    """Return the options of a run as Snakemake has them, file and `--config` merged.
+
+    Args:
+        given: all of them.
+        more: options that others read.
+        root: the folder of config.yaml.
+
+    Raises:
+        ConfigError: one message with every problem.
+    """
+    problems = Problems()
+    known = {*Options.model_fields, *more}
+    place = Document(Path(f"{root / FILE} or --config"))
+    for name in given:
+        if name not in known:
+            problems.unknown(str(place.path), str(name), name, "key", known)
+    return _options(given, place, problems)
+
+
+def own_folder(given: str | None, root: Path) -> str | None:
+    """Return the folder of the user's own sources: as given, else as config.yaml says.
+
+    Raises:
+        ConfigError: config.yaml is not valid.
+    """
+    return given if given is not None else read_options(root).sources_dir
+
+
+def _options(
+    given: Mapping[str, Any], document: Document, problems: Problems
+) -> Options:
+    own = {key: given[key] for key in Options.model_fields if key in given}
+    options = validate(Options, own, document, (), problems)
+    problems.raise_if_any("configuration")
+    assert isinstance(options, Options), "what does not validate was raised"
+    return options
