@@ -42,6 +42,7 @@ rule all:
 
 onstart:
     check_places()
+    check_prerequisites()
     record_owner()
     tell_stale()
 

@@ -16,14 +16,15 @@ sys.path.insert(0, str(BASEDIR / "src"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid import endpoints, suites
 from safegrid.buckets import look_again_for_folders
 from safegrid.closure import code_hash
 from safegrid.config.checks import check_options
 from safegrid.config.load import load_config
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError
-from safegrid.runs import HOME, announce
+from safegrid.errors import ConfigError, SafegridError
+from safegrid.faults import check_paths
+from safegrid.prerequisites import is_file_there, prerequisites, unmet
+from safegrid.runs import HOME, RUN, announce
 from safegrid.selection import FORCE, OPTIONS, Selection
 from safegrid.stages import VERSIONS
 from safegrid.grid import one_of
@@ -32,6 +33,7 @@ from safegrid.upstreams import Upstreams
 from safegrid.wildcards import of, of_cell, of_model, of_study
 
 try:
+    check_paths({BASEDIR, Path.cwd()})
     known = ["study", "sources_dir", "gpu", *OPTIONS, FORCE]
     check_options(config, known, BASEDIR / "config/config.yaml")
     STUDY = Study(load_config(BASEDIR / "config", config["study"]))
@@ -41,9 +43,11 @@ try:
     UNCHECKED = workflow.is_main_process and check_fit(
         STUDY, BASEDIR / "config", config["gpu"], workflow.resource_settings
     )
-except ConfigError as error:
+except SafegridError as error:
     raise WorkflowError(str(error)) from None
 
+# Neither by `safegrid study`, which has listed what is needed, nor by a job.
+BY_HAND = workflow.is_main_process and RUN not in os.environ
 # Jobs find the package from any working directory, and know whose run they are.
 os.environ.update(announce(BASEDIR))
 # What a site does at the start of each of its jobs: modules, containers, scratch.
@@ -60,12 +64,13 @@ IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 if workflow.storage_settings.default_storage_provider == "s3":
     look_again_for_folders()
 
-if workflow.is_main_process and UPSTREAMS.unpinned():
-    logger.warning(UPSTREAMS.unpinned())
-if workflow.is_main_process and suites.refused(STUDY):
-    logger.warning(suites.refused(STUDY))
-if workflow.is_main_process and endpoints.unset(STUDY):
-    logger.warning(endpoints.unset(STUDY))
+# A bucket is not looked into for this; its runs are told when they start.
+if BY_HAND and not IN_BUCKET:
+    NEEDED = prerequisites(STUDY, UPSTREAMS, os.environ, is_file_there)
+    if told := unmet(STUDY.name, NEEDED):
+        logger.warning(told)
+if UPSTREAMS.homeless():
+    raise WorkflowError(UPSTREAMS.homeless())
 if UNCHECKED:
     logger.warning(UNCHECKED)
 

@@ -27,6 +27,8 @@ rule fetch_source:
     wildcard_constraints:
         source=one_of(UPSTREAMS.names("source")),
         file=one_of(UPSTREAMS.source_files),
+    # Before all else: what cannot be had fails at once, not when its turn comes.
+    priority: 1000
     localrule: True
     conda:
         "../envs/light.yaml"
@@ -56,6 +58,7 @@ rule fetch_base:
         "logs/timing/fetch_base/{base}.tsv"
     wildcard_constraints:
         base=one_of(UPSTREAMS.names("base")),
+    priority: 1000
     localrule: True
     conda:
         "../envs/light.yaml"

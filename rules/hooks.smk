@@ -5,7 +5,9 @@ from snakemake.common import async_run
 from safegrid import stale
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
+from safegrid.prerequisites import refusal
 from safegrid.runs import record_owner
+from safegrid.prerequisites.preflight import preflight
 
 
 def check_places():
@@ -14,6 +16,30 @@ def check_places():
         check_writable()
     except SafegridError as error:
         raise WorkflowError(str(error)) from None
+
+
+def check_prerequisites():
+    """End a run before its first job where one of its jobs would find something missing.
+
+    The network is asked only where something is to be fetched.
+    """
+    made = {named(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+    found = prerequisites(STUDY, UPSTREAMS, os.environ, lambda file: file not in made)
+    if IN_BUCKET and (told := unmet(STUDY.name, found)):
+        logger.warning(told)
+    problem = refusal(STUDY.name, found)
+    if any((p.kind, p.state) == ("network", "open") for p in found):
+        own, blocks = UPSTREAMS.sources_dir, BASEDIR / "config"
+        done = preflight(STUDY.name, own, made, blocks, capture=True)
+        problem = done.returncode and done.stderr.strip().removeprefix("error: ")
+    if problem:
+        raise WorkflowError(problem)
+
+
+def named(file):
+    """Return a result's name below the working directory, wherever the run keeps it."""
+    head, found, rest = str(file).partition("results/")
+    return found + rest
 
 
 def tell_stale():

@@ -102,7 +102,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
         DataError: not parquet, or its columns are not those of the record type.
     """
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         what = placeholder(path) or f"not readable as parquet: {error}"
         raise DataError(f"{path}: {what}") from error

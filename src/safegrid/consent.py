@@ -1,6 +1,7 @@
 """What runs foreign code is done only for names that the user has listed."""
 
 import os
+from collections.abc import Mapping
 
 REMOTE_CODE = "SAFEGRID_REMOTE_CODE"
 """Bases, judges and sources whose Python files may be fetched and run."""
@@ -8,7 +9,12 @@ RUN_CODE = "SAFEGRID_RUN_CODE"
 """Tasks whose metric may run what a model wrote."""
 
 
+def names_of(variable: str, environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that a variable lists, with commas between them."""
+    listed = environment.get(variable, "").split(",")
+    return frozenset(filter(None, (part.strip() for part in listed)))
+
+
 def allowed(variable: str, name: str) -> bool:
-    """Whether a variable of the environment, names with commas between, has a name."""
-    listed = [part.strip() for part in os.environ.get(variable, "").split(",")]
-    return bool(name) and name in listed
+    """Whether a variable of the environment lists a name."""
+    return name in names_of(variable, os.environ)

@@ -7,6 +7,7 @@ in their text, or not even that.
 import errno
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,13 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 # Where the user's results, and what is told of them, lie below the working directory.
 WRITTEN = (Path("results"), Path("logs"))
+
+# Characters that a path must not have, and whose they are.
+TAKEN = {
+    "{": "Snakemake's, for wildcards",
+    "}": "Snakemake's, for wildcards",
+    ":": "the separator of folders in PATH and PYTHONPATH",
+}
 
 # As Rust prints it: polars, safetensors.
 _NUMBER = re.compile(r"\(os error (\d+)\)")
@@ -50,6 +58,33 @@ def check_writable(folders: Iterable[Path] = WRITTEN) -> None:
         except OSError as error:
             sentence = _sentence(error.errno, str(place)) or f"{place}: {error}"
             raise SafegridError(f"{sentence}. Nothing was started") from error
+
+
+def check_paths(folders: Iterable[Path]) -> None:
+    """Refuse folders in which commands and libraries would take a path for another.
+
+    All other characters do: blanks, quotes, brackets and what shells expand.
+
+    Raises:
+        SafegridError: the path of one holds such a character.
+    """
+    problems = {
+        f"  {str(folder)!r}: {character!r} is {why}"
+        for folder in folders
+        for character in str(folder)
+        if (why := _why_taken(character)) is not None
+    }
+    if problems:
+        raise SafegridError(
+            "no study can run in a folder of this name; rename it, or work elsewhere:\n"
+            + "\n".join(sorted(problems))
+        )
+
+
+def _why_taken(character: str) -> str | None:
+    if unicodedata.category(character) in ("Cc", "Cs"):
+        return "a control character, or no UTF-8"
+    return TAKEN.get(character)
 
 
 def _sentence(number: int | None, path: str) -> str | None:

@@ -194,7 +194,7 @@ def _header_reason(header: list[str]) -> str | None:
 def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a table; a row's line is its number, counted from 1."""
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(path, glob=False)
     except pl.exceptions.PolarsError as error:
         what = placeholder(path)
         problems.add(1, what or f"not readable as parquet: {error}")

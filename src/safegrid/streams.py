@@ -65,7 +65,7 @@ def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
     Raises:
         DataError: not parquet, or its columns are not those of the record type.
     """
-    table = pl.scan_parquet(path)
+    table = pl.scan_parquet(path, glob=False)
     try:
         check_columns(path, table.collect_schema().names(), schema)
         for start in range(0, count_rows(path), ROWS):
@@ -77,7 +77,7 @@ def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
 
 def count_rows(path: Path) -> int:
     """Return how many rows a table has."""
-    rows: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows
 
 

@@ -4,7 +4,8 @@ Like `safegrid.study` it is asked while planning: nothing here touches the netwo
 of the disk only whether a mirror holds a file.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +24,28 @@ FOLDERS: dict[Kind, str] = {
 }
 
 
+def check_folder(sources_dir: object) -> None:
+    """Refuse a folder of the user's that Snakemake would take for something else.
+
+    Raises:
+        ConfigError: it is no text once it was read as YAML, or will not be the same.
+    """
+    plain = isinstance(sources_dir, str) and not re.search(r"[{}\n]|\s#", sources_dir)
+    if sources_dir is not None and not plain:
+        raise ConfigError(
+            f"sources_dir: Snakemake takes {sources_dir!r} for no folder, as it reads"
+            " it as YAML (a number, `: `, ` #`) and braces as wildcards; give the"
+            " folder another name, or a link to it that has one"
+        )
+
+
 @dataclass(frozen=True)
 class Item:
     """A source, base or judge that a study uses and that no world grows.
 
     Attributes:
         files: of a source: the paths that the study asks for.
+        asked_by: the keys of the configuration that ask for it.
         pin: null where the lock does not hold it.
     """
 
@@ -36,6 +53,7 @@ class Item:
     name: str
     entry: Upstream
     files: tuple[str, ...]
+    asked_by: tuple[str, ...]
     pin: Pin | None
 
     @property
@@ -72,33 +90,42 @@ class Upstreams:
         """Look at what a study uses.
 
         Raises:
-            ConfigError: something lies below `sources_dir`, which was not given.
+            ConfigError: `sources_dir` is no folder to Snakemake.
         """
+        check_folder(sources_dir)
         self._study = study
-        self._sources_dir = sources_dir
-        homeless = [i.name for i in self.items if i.entry.path]
-        if homeless and not sources_dir:
-            raise ConfigError(
-                f"study {study.name!r} takes {', '.join(homeless)} from a folder of"
-                " yours: say which, with --config sources_dir=FOLDER"
-            )
+        self.sources_dir = sources_dir
 
     @cached_property
     def items(self) -> list[Item]:
         """Everything that the study uses and no world grows."""
         config = self._study.config
-        sources = self._source_files()
-        bases = self._study.all_bases
-        used = [j for j in self._study.judges if _has_folder(config.judges[j])]
+        bases = _gathered(self._asked_bases())
+        judges = _gathered(self._asked_judges())
+        files = self._asked_files()
+        sources = _gathered((source, key) for source, _, key in files)
+        paths: dict[str, set[str]] = {}
+        for source, file, _ in files:
+            paths.setdefault(source, set()).add(config.sources[source].files[file])
         found = [
-            *(self._item("base", n, config.bases[n]) for n in bases),
-            *(self._item("judge", n, config.judges[n]) for n in used),
+            *(self._item("base", n, config.bases[n], k) for n, k in bases.items()),
+            *(self._item("judge", n, config.judges[n], k) for n, k in judges.items()),
             *(
-                self._item("source", n, config.sources[n], tuple(sorted(files)))
-                for n, files in sorted(sources.items())
+                self._item("source", n, config.sources[n], k, paths[n])
+                for n, k in sorted(sources.items())
             ),
         ]
         return [item for item in found if item.entry.world is None]
+
+    def homeless(self) -> str | None:
+        """Say what lies below `sources_dir` if that was not given, or None."""
+        names = [item.name for item in self.items if item.entry.path]
+        if self.sources_dir or not names:
+            return None
+        return (
+            f"study {self._study.name!r} takes {', '.join(names)} from a folder of"
+            " yours: say which, with --config sources_dir=FOLDER"
+        )
 
     @property
     def fetched(self) -> list[Item]:
@@ -113,17 +140,6 @@ class Upstreams:
     def source_files(self) -> list[str]:
         """The paths of all files of sources that a rule fetches."""
         return sorted({f for item in self.fetched for f in item.files})
-
-    def unpinned(self) -> str | None:
-        """One warning that lists what fetching would refuse, or None."""
-        names = list(dict.fromkeys(i.name for i in self.items if i.unpinned))
-        if not names:
-            return None
-        return (
-            f"study {self._study.name!r} uses upstreams that are not pinned, which"
-            f" fetching refuses: {', '.join(names)}; pin them once, where there is a"
-            f" network: safegrid pin --names {' '.join(names)}"
-        )
 
     def spec(self, kind: Kind, name: str, file: str | None = None) -> FetchSpec:
         """Return what a rule fetches: one file of a source, or a model's folder."""
@@ -155,67 +171,116 @@ class Upstreams:
         A folder of theirs must hold it, a mirror may, and stands in for nothing but
         pinned bytes.
         """
-        item, root = self._fetched(kind, name), Path(self._sources_dir or "")
+        item = self._fetched(kind, name)
         if item.entry.path is not None:
-            return [str(root / item.entry.path / (file or ""))]
-        if None in (item.entry.mirror, item.pin, self._sources_dir, file):
+            assert self.sources_dir, "a run without it has ended (see `homeless`)"
+            return [str(Path(self.sources_dir, item.entry.path, file or ""))]
+        if None in (item.entry.mirror, item.pin, self.sources_dir, file):
             return []
-        copy = root / str(item.entry.mirror) / str(file)
+        copy = Path(str(self.sources_dir), str(item.entry.mirror), str(file))
         return [str(copy)] if copy.is_file() else []
 
     def _fetched(self, kind: Kind, name: str) -> Item:
         return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
 
     def _item(
-        self, kind: Kind, name: str, entry: Upstream, files: tuple[str, ...] = ()
+        self,
+        kind: Kind,
+        name: str,
+        entry: Upstream,
+        asked_by: Iterable[str],
+        files: Iterable[str] = (),
     ) -> Item:
-        pins = self._study.config.lock.of(kind)
-        return Item(
-            kind, name, entry, files, pin_of(pins, name, entry, frozenset(files))
-        )
+        wanted, pins = tuple(sorted(files)), self._study.config.lock.of(kind)
+        pin = pin_of(pins, name, entry, frozenset(wanted))
+        return Item(kind, name, entry, wanted, tuple(asked_by), pin)
 
-    def _source_files(self) -> dict[str, set[str]]:
-        """The paths that the study asks for, by source."""
-        found: dict[str, set[str]] = {}
-        for source, file in self._asked():
-            path = self._study.config.sources[source].files[file]
-            found.setdefault(source, set()).add(path)
-        return found
+    def _asked_bases(self) -> Iterator[tuple[str, str]]:
+        """Every base of the study, with the key that asks for it."""
+        entry = self._study.config.study
+        yield from ((base, "bases") for base in entry.bases)
+        yield from ((base, "compared") for base in entry.compared)
+        for recipe, base in self._study.config.own_bases.items():
+            yield base, f"recipes.{recipe}.base"
 
-    def _asked(self) -> Iterator[tuple[str, str]]:
-        """Source and short name of every raw file of the study."""
+    def _asked_judges(self) -> Iterator[tuple[str, str]]:
+        """Every judge that has a folder of its own, with the key that asks for it."""
+        for name, spec in self._study.asked.items():
+            for judge in spec.judges:
+                if _has_folder(self._study.config.judges[judge]):
+                    yield judge, f"{self._section(name)}.judges"
+
+    def _section(self, asked: str) -> str:
+        """The key of a benchmark, or of the dataset that a pool is for."""
+        if asked in self._study.prompted:
+            return f"benchmarks.{asked}"
+        return f"datasets.{asked.partition('/')[0]}"
+
+    def _asked_files(self) -> list[tuple[str, str, str]]:
+        """Source and short name of every raw file of the study, and the key."""
+        return [
+            *self._of_datasets(),
+            *self._of_prompts(),
+            *self._of_suites(),
+            *self._of_judges(),
+        ]
+
+    def _of_datasets(self) -> Iterator[tuple[str, str, str]]:
         config = self._study.config
         for base in self._study.all_bases:
-            world = config.worlds.get(config.bases[base].world or "")
+            world = config.worlds.get(name := config.bases[base].world or "")
             for text in world.text.files if world and world.text else ():
-                yield text.source, text.file
-        for dataset in config.study.datasets.values():
+                yield text.source, text.file, f"worlds.{name}.text"
+        for name, dataset in config.study.datasets.items():
             for part in dataset.rows_from:
-                yield part.source, part.file
-        for made in self._study.corrected.values():
-            yield made.requests.source, made.requests.file
+                yield part.source, part.file, f"datasets.{name}"
+        for name, made in self._study.corrected.items():
+            key = f"datasets.{name}.corrections"
+            yield made.requests.source, made.requests.file, f"{key}.requests"
             if made.beams is not None:
                 for file in config.sources[made.beams.source].files:
-                    yield made.beams.source, file
+                    yield made.beams.source, file, f"{key}.beams"
+
+    def _of_prompts(self) -> Iterator[tuple[str, str, str]]:
         for name in self._study.with_prompts:
-            prompts = self._study.prompt_spec(name)
-            yield prompts.source, prompts.file
+            prompts, key = self._study.prompt_spec(name), self._section(name)
+            yield prompts.source, prompts.file, f"{key}.prompts"
             if prompts.plain is not None:
-                yield prompts.source, prompts.plain
-        for suite in self._study.suites.values():
+                yield prompts.source, prompts.plain, f"{key}.prompts"
+
+    def _of_suites(self) -> Iterator[tuple[str, str, str]]:
+        config = self._study.config
+        for name, suite in self._study.suites.items():
             if suite.task_source is not None:
                 for file in config.sources[suite.task_source].files:
-                    yield suite.task_source, file
-            for task in (config.tasks[n] for n in suite.tasks if n in config.tasks):
-                for file in task.files.values():
-                    yield task.source, file
-        for judge in self._study.measured():
-            entry = config.judges[judge]
-            yield str(entry.labelled_source), str(entry.labelled_file)
+                    yield suite.task_source, file, f"benchmarks.{name}.task_source"
+            for task in (n for n in suite.tasks if n in config.tasks):
+                for file in config.tasks[task].files.values():
+                    yield config.tasks[task].source, file, f"tasks.{task}"
+
+    def _of_judges(self) -> Iterator[tuple[str, str, str]]:
         for judge in self._study.judges:
-            entry = config.judges[judge]
+            entry, key = self._study.config.judges[judge], f"judges.{judge}"
+            if entry.labelled_source is not None:
+                yield (
+                    entry.labelled_source,
+                    str(entry.labelled_file),
+                    f"{key}.labelled_source",
+                )
             if entry.method == "file":
-                yield str(entry.verdicts_source), str(entry.verdicts_file)
+                yield (
+                    str(entry.verdicts_source),
+                    str(entry.verdicts_file),
+                    f"{key}.verdicts_source",
+                )
+
+
+def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the keys that ask for each name, without repetition."""
+    found: dict[str, dict[str, None]] = {}
+    for name, key in asked:
+        found.setdefault(name, {})[key] = None
+    return {name: list(keys) for name, keys in found.items()}
 
 
 def _has_folder(judge: JudgeEntry) -> bool:

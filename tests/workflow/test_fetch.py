@@ -66,30 +66,26 @@ def snakemake(tree, *options, more=()):
     return tree.run(*command, *options)
 
 
-def test_what_is_unpinned_is_warned_of_and_refused(tree, hub):
+def test_what_is_unpinned_is_told_and_refused_before_the_first_job(tree, hub):
     planned = snakemake(tree, "--dry-run", "--", *TARGETS)
     assert planned.returncode == 0, planned.stdout
     assert planned.stdout.count("safegrid pin --names far-base far-rows") == 1
     assert hub.asked == []
-    done = tree.run(
-        *["python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"]
-    )
-    assert done.returncode == 1
-    assert "study far: 2 missing; nothing was fetched" in done.stdout
-    assert not (tree.folder / "results").exists()
-    failed = snakemake(tree, "--", *TARGETS)
-    assert failed.returncode == 1
-    assert "error: base far-base is not pinned" in failed.stdout
-    assert "Traceback" not in failed.stdout
-    assert not (tree.folder / "results/bases/far-base").exists()
-    assert not list((tree.folder / "results").rglob("rows.jsonl"))
+    study = ["python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"]
+    for done in (tree.run(*study), snakemake(tree, "--", *TARGETS)):
+        assert done.returncode == 1
+        assert "prerequisites are missing; nothing was started" in done.stdout
+        assert done.stdout.count("missing files    config/sources.lock.yaml") >= 1
+        assert "Traceback" not in done.stdout
+        assert not (tree.folder / "results/bases/far-base").exists()
+        assert not list(tree.folder.rglob("rows.jsonl"))
 
 
 def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
     safegrid = ["python", "-m", "safegrid"]
     tree.call(*safegrid, "pin", "--names", "far-base", "far-rows")
     listed = tree.call(*safegrid, "preflight", "--study", "far")
-    assert "hub o/rows, gated: your token opens it" in listed
+    assert "hub o/rows, gated, to be fetched, and open to you" in listed
     hub.asked.clear()
     done = snakemake(tree, "--", *TARGETS)
     assert done.returncode == 0, done.stdout

@@ -1,16 +1,65 @@
-"""Where a run may not work: a folder that cannot be written, or one in use."""
+"""Where a run may work, and may not: odd names, a closed folder, one in use."""
 
 import os
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from disks import mounted
 
+ROOT = Path(__file__).parents[2]
+# All that a folder's name may hold, and what it may not.
+ODD = '-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`'
+REFUSED = ["{x}", "a:b", "two\nlines"]
+
 pytestmark = pytest.mark.timeout(3600)
 
 SNAKEMAKE = ["snakemake", "--cores=1", "--config", "study=tiny", "--", "prepare_data"]
+
+
+@pytest.mark.timeout(7200)
+def test_a_study_in_a_folder_of_any_name_gives_the_same_scores(
+    finished, make_tree, tmp_path
+):
+    tree = make_tree(tmp_path / ODD)
+    try:
+        tree.call(*tree.study_command)
+    finally:
+        tree.end()
+    assert tree.plan().jobs == []
+    assert set(tree.made()) == set(finished.made())
+    scores = "results/tiny/scores.parquet"
+    expected = (finished.folder / scores).read_bytes()
+    assert (tree.folder / scores).read_bytes() == expected
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("command", ["snakemake", "study"])
+def test_a_folder_whose_name_means_something_else_is_refused(
+    make_tree, tmp_path, name, command
+):
+    tree = make_tree(tmp_path / name)
+    done = tree.run(*(SNAKEMAKE if command == "snakemake" else tree.study_command))
+    assert done.returncode == 1
+    assert "no study can run in a folder of this name; rename it" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tree.folder / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["{x}", "a:b", 'a "b"', "a $HOME", "`id`", "a\\b"])
+def test_an_environment_is_not_made_where_its_commands_would_not_start(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder)
+    command = ["make", "env", "PYTHON=false"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the path of this folder holds one of" in done.stdout
+    assert "making the environment" not in done.stdout
 
 
 @pytest.mark.parametrize("command", ["snakemake", "study"])

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import evaluate
 
-from safegrid.capability.programs import passes
+from safegrid.capability.programs import find_sandbox, passes
 
 
 class CodeEval(evaluate.Metric):  # type: ignore[misc]
@@ -39,8 +39,9 @@ class CodeEval(evaluate.Metric):  # type: ignore[misc]
     ) -> tuple[dict[str, float], dict[int, list[bool]]]:
         if k != [1] or any(len(answers) != 1 for answers in predictions):
             raise ValueError("one answer to each problem is scored, by pass@1")
+        sandbox = find_sandbox().sandbox
         found = {
-            number: [passes(f"{answers[0]}\n{tests}")]
+            number: [passes(f"{answers[0]}\n{tests}", sandbox)]
             for number, (answers, tests) in enumerate(
                 zip(predictions, references, strict=True)
             )

@@ -1,51 +1,92 @@
 """Tasks whose metric runs what a model wrote: the user's consent, and the running.
 
-This is no sandbox. A program runs as the user, in an interpreter and a folder of its
-own, without the environment's variables (tokens and keys among them), bounded in time,
-memory and file size, and without the calls by which a mistake would end, start or
-delete what is not its own (`guarded.py`). Who wants more runs the job in a container.
+A program runs in an interpreter of its own, without the environment's variables
+(tokens and keys among them), bounded in time, memory and file size, and without the
+calls by which a mistake would end, start or delete what is not its own (`guarded.py`).
+Where a sandbox works it runs in one, which holds also what means harm (`sandbox.py`);
+where none does, the user is told before and in the log.
 """
 
+import functools
+import logging
 import os
+import select
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
+from typing import Any, NamedTuple
 
-from safegrid.capability.guarded import PASSED
+from safegrid.capability.guarded import PASSED, STARTED
+from safegrid.capability.sandbox import (
+    BWRAP,
+    GUARDED,
+    NONE,
+    PYTHON,
+    UNSHARE,
+    Sandbox,
+    environment,
+)
 from safegrid.consent import RUN_CODE, allowed
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, SafegridError
 
-GUARDED = Path(__file__).with_name("guarded.py")
+log = logging.getLogger(__name__)
+
 METRIC = "from safegrid.capability.code_eval import CodeEval\n"
 SECONDS = 3.0
 """The time that Hugging Face's `code_eval` gives a program."""
+START_SECONDS = 60.0
+"""What an interpreter may take to start, which is no fault of the program."""
+Process = subprocess.Popen[bytes]
+
+
+class NotStartedError(SafegridError):
+    """A program could not even begin, so nothing is known of it."""
+
+
+class Found(NamedTuple):
+    """The sandbox that works here, and why those before it do not."""
+
+    sandbox: Sandbox
+    failed: str
+
+
+def coding(tasks: Mapping[str, Any]) -> list[str]:
+    """Return the names of the tasks whose metric runs what the model wrote.
+
+    Args:
+        tasks: lm-evaluation-harness's own, by name.
+    """
+    return [n for n, task in tasks.items() if getattr(task, "UNSAFE_CODE", False)]
 
 
 def check_consent(tasks: Mapping[str, Any]) -> None:
     """Refuse tasks that would run a model's code, but for those that the user names.
 
-    Args:
-        tasks: lm-evaluation-harness's own, by name.
-
     Raises:
         ConfigError: a task runs code, and the user has not allowed it.
     """
-    refused = [
-        name
-        for name, task in tasks.items()
-        if getattr(task, "UNSAFE_CODE", False) and not allowed(RUN_CODE, name)
-    ]
+    names = coding(tasks)
+    if not names:
+        return
+    sandbox, failed = find_sandbox()
+    refused = ",".join(name for name in names if not allowed(RUN_CODE, name))
     if refused:
-        names = ",".join(refused)
         raise ConfigError(
-            f"scoring {names} runs Python code that the model wrote, as you, on this"
-            f" machine; if you want that set {RUN_CODE}={names}, else take it out of"
-            " the suite's tasks"
+            f"scoring {refused} runs Python code that the model wrote, on this machine,"
+            f" {sandbox.holds}{failed}. If you want that set {RUN_CODE}={refused}, else"
+            " take it out of the suite's tasks"
         )
+    level = logging.WARNING if sandbox is NONE else logging.INFO
+    log.log(level, "programs of %s run %s%s", ",".join(names), sandbox.holds, failed)
+
+
+def recorded(tasks: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a manifest says of the programs that tasks ran, if they ran any."""
+    return {"sandbox": find_sandbox().sandbox.name} if coding(tasks) else {}
 
 
 def write_metric(folder: Path) -> None:
@@ -55,38 +96,89 @@ def write_metric(folder: Path) -> None:
     path.write_text(METRIC, encoding="utf-8")
 
 
-def passes(program: str, seconds: float = SECONDS) -> bool:
+@functools.cache
+def find_sandbox() -> Found:
+    """Return the first sandbox in which a program runs here and is closed in.
+
+    Raises:
+        NotStartedError: programs do not even run without one.
+    """
+    failed = []
+    for sandbox in (BWRAP, UNSHARE):
+        try:
+            if _closes_in(sandbox):
+                return Found(sandbox, "")
+            failed.append(f"{sandbox.name} does not close in")
+        except (NotStartedError, OSError) as error:
+            failed.append(f"{sandbox.name}: {error}")
+    if not passes("import hashlib, math, random", NONE):
+        raise NotStartedError(f"{PYTHON[0]} -I imports no hashlib, math and random")
+    return Found(NONE, f" (no sandbox works here: {'; '.join(failed)})")
+
+
+def _closes_in(sandbox: Sandbox) -> bool:
+    """Whether a program runs in a sandbox, and does not see a file outside of it."""
+    with NamedTemporaryFile(prefix="safegrid-outside-") as outside:
+        return passes(
+            "import hashlib, math, random, os\n"
+            f"assert not os.path.exists({outside.name!r})",
+            sandbox,
+        )
+
+
+def passes(program: str, sandbox: Sandbox, seconds: float = SECONDS) -> bool:
     """Whether a program runs to its end: no error, no early exit, in time.
 
     Args:
         program: an answer and the tests that call it.
-        seconds: what it may take.
+        sandbox: what closes it in.
+        seconds: what it may take, once Python has started.
+
+    Raises:
+        NotStartedError: it could not begin.
     """
-    with TemporaryDirectory(prefix="safegrid-code-") as folder:
+    with TemporaryFile() as source, TemporaryDirectory(prefix="safegrid-code-") as room:
+        source.write(program.encode(errors="replace"))
+        source.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", str(GUARDED)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={"OMP_NUM_THREADS": "1"},
+            sandbox.around([*PYTHON, str(GUARDED)], room),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=room,
+            env=environment(),
             start_new_session=True,
         )
+        with _ended(process):
+            _wait_for_start(process)
+            try:
+                return process.wait(seconds) == PASSED
+            except subprocess.TimeoutExpired:
+                return False
+
+
+def _wait_for_start(process: Process) -> None:
+    assert process.stdout is not None, "it was started with a pipe"
+    deadline, said = time.monotonic() + START_SECONDS, b""
+    while not said.endswith(STARTED.encode()):
+        left = max(0.0, deadline - time.monotonic())
+        ready = select.select([process.stdout], [], [], left)[0]
+        part = os.read(process.stdout.fileno(), 4096) if ready else b""
+        if not part:
+            why = said.decode(errors="replace").strip() or "without a word"
+            late = "ended" if ready else f"not there after {START_SECONDS:g} s"
+            raise NotStartedError(f"a program's process {late}: {why[-300:]}")
+        said += part
+
+
+@contextmanager
+def _ended(process: Process) -> Iterator[None]:
+    """End the program and what it may have started when the block ends."""
+    with process:
         try:
-            process.communicate(program.encode(errors="replace"), timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return False
+            yield
         finally:
-            _end(process)
-    return process.returncode == PASSED
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program and what it may have started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        # All have ended by themselves.
-        return
-    finally:
-        process.wait()
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                log.debug("all processes of a program have ended by themselves")

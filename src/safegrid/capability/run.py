@@ -13,11 +13,13 @@ from lm_eval.evaluator import evaluate
 
 from safegrid.artifacts import manifest, read_json, write_json
 from safegrid.capability.client import EngineModel
+from safegrid.capability.programs import recorded
 from safegrid.capability.results import suite_results
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.checkpoints import weights_hash
 from safegrid.config import EngineSpec
+from safegrid.engine.calls import MOST_ROWS
 from safegrid.engine.client import Engine
 from safegrid.engine.lease import lease
 from safegrid.errors import EngineError
@@ -60,7 +62,7 @@ def capability(
         lease(engine, chain, "causal") as client,
     ):
         context = _context(client, chain[0])
-        model = EngineModel(client, tokenizer, context, engine.chunk)
+        model = EngineModel(client, tokenizer, context, min(engine.chunk, MOST_ROWS))
         left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
@@ -89,6 +91,7 @@ def capability(
         engine=client.identity._asdict(),
         rows=sum(task["n"] for task in found["tasks"].values()),
         dropped=left_out,
+        **recorded(loaded["tasks"]),
     )
     keep(out, _record(client, chain[0], facts["rows"]))
     write_json(out, {"manifest": facts, "suite": suite, "templated": True, **found})

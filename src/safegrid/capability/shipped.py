@@ -4,6 +4,7 @@ A task file is written that includes the shipped one, so that prompt, filters an
 metrics are upstream's to the letter, and names other rows.
 """
 
+import glob
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,11 @@ def write_tasks(blocks: Mapping[str, dict[str, Any]], folder: Path) -> list[Path
 
 
 def _yaml(name: str, block: dict[str, Any], shipped: Path) -> str:
-    files = {split: str(Path(path).resolve()) for split, path in block["files"].items()}
+    # `datasets` takes a path for a pattern.
+    files = {
+        split: glob.escape(str(Path(path).resolve()))
+        for split, path in block["files"].items()
+    }
     field = {} if block["field"] is None else {"field": block["field"]}
     text = yaml.safe_dump(
         {
@@ -75,7 +80,7 @@ def _yaml(name: str, block: dict[str, Any], shipped: Path) -> str:
             "task": name,
             # Names of shipped tags and groups would stand for all of their tasks.
             "tag": [],
-            "dataset_path": _loader(name, files.values()),
+            "dataset_path": _loader(name, block["files"].values()),
             "dataset_name": None,
             "dataset_kwargs": {"data_files": files} | field,
             **block["settings"],

@@ -5,12 +5,13 @@ seconds, so it is done only for a name that the study's own files do not hold.
 """
 
 import contextlib
+import glob
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, NamedTuple
 
 import datasets
@@ -145,10 +146,18 @@ def _check(
 def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
     """Resolve a task's relative data files beside it, and cache rows in `cache`."""
     usual = datasets.config.HF_DATASETS_CACHE
+    resolve = datasets.data_files.resolve_pattern
+
+    def resolve_below(pattern: str, base_path: str, **settings: Any) -> list[str]:
+        # A data file may be a pattern; the folder that it is in is none.
+        found = resolve(pattern, base_path=glob.escape(base_path), **settings)
+        return [_plain(path, cache) for path in found]
+
     rank = os.environ.get("LOCAL_RANK")
     # IFEval's module downloads a file of nltk when it is imported as rank 0.
     os.environ["LOCAL_RANK"] = rank or "1"
     datasets.config.HF_DATASETS_CACHE = cache
+    datasets.data_files.resolve_pattern = resolve_below
     datasets.disable_progress_bars()
     try:
         with contextlib.chdir(folder):
@@ -157,7 +166,17 @@ def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
         if rank is None:
             del os.environ["LOCAL_RANK"]
         datasets.config.HF_DATASETS_CACHE = usual
+        datasets.data_files.resolve_pattern = resolve
         datasets.enable_progress_bars()
+
+
+def _plain(path: str, folder: Path) -> str:
+    """Return a name for a data file in which `datasets` finds no `$VARIABLE`."""
+    if not os.path.isabs(path):
+        return path
+    link = Path(mkdtemp(dir=folder), Path(path).name)
+    link.symlink_to(path)
+    return str(link)
 
 
 def rows_left_out(loaded: dict[str, Any]) -> dict[str, int]:

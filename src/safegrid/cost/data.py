@@ -228,11 +228,13 @@ def _pair_lengths(path: Path, name: str) -> Iterator[Tokens]:
 def _list_lengths(path: Path, column: str) -> list[int]:
     import polars as pl
 
-    lengths = pl.scan_parquet(path).select(pl.col(column).list.len()).collect()
+    lengths = (
+        pl.scan_parquet(path, glob=False).select(pl.col(column).list.len()).collect()
+    )
     return lengths[column].to_list()
 
 
 def _numbers(path: Path, column: str) -> list[int]:
     import polars as pl
 
-    return pl.scan_parquet(path).select(column).collect()[column].to_list()
+    return pl.scan_parquet(path, glob=False).select(column).collect()[column].to_list()

@@ -1,6 +1,8 @@
 """`safegrid plan`: what a study will take, before anybody pays for it."""
 
 import math
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 from safegrid.config.documents import Problems
@@ -11,7 +13,9 @@ from safegrid.cost.printing import facts, text
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
 from safegrid.errors import SafegridError
 from safegrid.files import write_json
+from safegrid.prerequisites import is_file_there, listed, prerequisites
 from safegrid.study import Study
+from safegrid.upstreams import Upstreams
 
 CONFIG = Path("config")
 
@@ -22,8 +26,9 @@ def print_plan(
     price: str | None = None,
     mfu: str | None = None,
     out: Path | None = None,
+    sources_dir: str | None = None,
 ) -> int:
-    """Print what a study will take on a GPU.
+    """Print what a study will take on a GPU, and what it needs from outside.
 
     Args:
         study: a file of config/studies.
@@ -31,6 +36,7 @@ def print_plan(
         price: of a GPU-hour, in the user's own currency.
         mfu: shares of the limit by kind, as `train=0.4,generate=0.6`.
         out: JSON of the same, if asked for.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
 
     Returns:
         1 where a job does not fit, else 0.
@@ -52,9 +58,13 @@ def print_plan(
     assert known is not None, "an unknown GPU was raised"
     asked = Study(load_config(CONFIG, study))
     plan = estimate(asked, assumed, gpus, known, cost, given)
+    upstreams = Upstreams(asked, sources_dir)
+    needed = prerequisites(asked, upstreams, os.environ, is_file_there)
     print(text(plan, assumed, asked.config.study.engine.dtype))
+    told = "\n" + listed(needed) if needed else " nothing"
+    print(f"\nWhat it needs from outside:{told}")
     if out is not None:
-        write_json(out, facts(plan))
+        write_json(out, facts(plan) | {"prerequisites": [asdict(p) for p in needed]})
     return 1 if plan.problems else 0
 
 

@@ -132,7 +132,9 @@ def cut_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
         )
     each = facts["rows"] // requests
     first, last = (requests * place // shards for place in (part - 1, part))
-    frame = pl.scan_parquet(prompts).slice(first * each, (last - first) * each)
+    frame = pl.scan_parquet(prompts, glob=False).slice(
+        first * each, (last - first) * each
+    )
     found = manifest(
         "prepare",
         {"prompts": prompts},

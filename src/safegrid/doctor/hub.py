@@ -1,5 +1,6 @@
-"""Whether what a study still has to fetch can be reached from here."""
+"""What a study needs from outside: is it there, and can hosts be reached from here."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from huggingface_hub.constants import ENDPOINT
 
 from safegrid.config.load import load_config
 from safegrid.doctor.findings import Finding, fail, ok
+from safegrid.prerequisites import is_file_there, prerequisites
+from safegrid.prerequisites.files import name_of
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
 
@@ -16,17 +19,24 @@ SECONDS = 10.0
 
 
 def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Finding]:
-    """Ask each host that something is still to be fetched from.
+    """Ask each host that something is still to be fetched from; tell what is missing.
 
     Raises:
         ConfigError: the study is not valid.
     """
-    items = Upstreams(Study(load_config(config, study)), sources_dir).fetched
-    hosts = {host for item in items if (host := _host(item)) and not _is_there(item)}
+    asked = Study(load_config(config, study))
+    upstreams = Upstreams(asked, sources_dir)
+    found = prerequisites(asked, upstreams, os.environ, is_file_there)
+    wanted = {p.name for p in found if p.kind == "network" and p.state != "met"}
+    items = [item for item in upstreams.items if name_of(item) in wanted]
+    hosts = sorted({host for item in items if (host := _host(item))})
     if not hosts:
         yield ok("hub", f"study {study} has nothing to fetch over the network")
-    for host in sorted(hosts):
+    for host in hosts:
         yield _reach(host, study)
+    for one in found:
+        if one.state == "missing":
+            yield fail(one.kind, f"{one.name}: {one.says}. {one.remedy}")
 
 
 def _host(item: Item) -> str | None:
@@ -37,10 +47,6 @@ def _host(item: Item) -> str | None:
         return None
     parts = urlsplit(item.entry.url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_there(item: Item) -> bool:
-    return all(Path(target).exists() for target in item.targets)
 
 
 def _reach(host: str, study: str) -> Finding:

@@ -1,7 +1,6 @@
 """The engine's HTTP face: one request at a time is worked on, none is mixed."""
 
 import asyncio
-import hmac
 import logging
 import threading
 import time
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -17,6 +16,7 @@ from safegrid.devices import device_name
 from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
+from safegrid.engine.door import Locked, error_body
 from safegrid.engine.identity import engine_version
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel
@@ -86,36 +86,24 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_errors(app)
 
-    # A dependency, not a middleware: behind one, a client's leaving is not seen.
-    def check_key(request: Request) -> None:
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {ticket.key}".encode()):
-            raise HTTPException(401, "no valid key: this engine is another run's")
-
-    @app.get("/health")
-    def health() -> Response:
-        return Response()
-
-    locked = APIRouter(dependencies=[Depends(check_key)])
-
-    @locked.get("/v1/models")
+    @app.get("/v1/models")
     def models() -> dict[str, Any]:
         return {"object": "list", "data": [_card(model, ticket)]}
 
-    @locked.post("/v1/completions")
+    @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
         work = _scoring(model, body) if body.echo else _generating(model, body)
         return await desk.do(request, work)
 
-    @locked.post("/classify")
+    @app.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "classify")
         check_rows(model, body.rows, 0)
         return await desk.do(request, _classifying(model, ticket, body))
 
-    app.include_router(locked)
+    app.add_middleware(Locked, key=ticket.key)
     return app
 
 
@@ -180,8 +168,7 @@ def _add_errors(app: FastAPI) -> None:
     """Turn exceptions into the API's error bodies."""
 
     def body(status: int, message: object) -> Response:
-        error = {"message": str(message), "type": "BadRequestError", "code": status}
-        return JSONResponse({"error": error}, status_code=status)
+        return JSONResponse(error_body(status, message), status)
 
     async def told(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -8,6 +8,8 @@ import urllib3
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.errors import EngineError
 
+# Rows of a request: vLLM refuses more than 1024 (VLLM_MAX_COMPLETION_PROMPTS).
+MOST_ROWS = 1000
 # Requests at a time to an engine that takes one seed a request.
 PARALLEL = 32
 # Lists of rows take long on CPUs; a dead engine closes the connection at once.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from safegrid.config.beams import BeamDecode
 from safegrid.devices import UNKNOWN
-from safegrid.engine.calls import PARALLEL, send
+from safegrid.engine.calls import MOST_ROWS, PARALLEL, send
 from safegrid.engine.meter import Meter
 from safegrid.errors import EngineError
 
@@ -19,9 +19,6 @@ logger = logging.getLogger(__name__)
 
 
 Ids = Sequence[int]
-
-# vLLM refuses longer lists by default (VLLM_MAX_COMPLETION_PROMPTS is 1024).
-MOST_ROWS = 1000
 
 
 class Completion(NamedTuple):

@@ -12,13 +12,12 @@ from typing import Any
 
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
+from safegrid.config.engine import ENGINE_KEY
 from safegrid.devices import UNKNOWN, visible_gpu
 from safegrid.engine.calls import KeyRefusedError, call
 from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.errors import EngineError
-
-KEY = "SAFEGRID_ENGINE_KEY"
 
 Card = dict[str, Any]
 
@@ -35,7 +34,7 @@ def find_engine(spec: EngineSpec, chain: Sequence[Path], head: Head) -> Engine:
     Raises:
         EngineError: none serves it; with what each address says.
     """
-    key = os.environ.get(KEY)
+    key = os.environ.get(ENGINE_KEY)
     ours = served_name(spec.model_copy(update={"kind": "safegrid"}), chain, head)
     told = []
     for url in (address.rstrip("/") for address in spec.address or []):
@@ -129,8 +128,13 @@ def _refusal(error: EngineError, url: str, key: str | None) -> str:
     if not isinstance(error, KeyRefusedError):
         return f"{error}; start the server, or mend `engine.address`"
     if key is None:
-        return f"{url} asks for a key: set {KEY} to the one that it was started with"
-    return f"{url} does not take the key in {KEY}: it was started with another one"
+        return (
+            f"{url} asks for a key: set {ENGINE_KEY} to the one that it was started"
+            " with"
+        )
+    return (
+        f"{url} does not take the key in {ENGINE_KEY}: it was started with another one"
+    )
 
 
 def _how_to_serve(chain: Sequence[Path]) -> str:

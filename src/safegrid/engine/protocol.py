@@ -10,11 +10,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from safegrid.engine.calls import MOST_ROWS
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.sampling import Sampling
 
 Ids = Annotated[list[int], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MOST_ANSWERS = 128
+"""To one prompt."""
+MOST_BEAMS = 64
 
 
 class RefusedError(ValueError):
@@ -56,7 +60,7 @@ class CompletionRequest(_Request):
 
     prompt: Ids | list[Ids]
     max_tokens: int = Field(default=16, ge=0)
-    n: int = Field(default=1, ge=1)
+    n: int = Field(default=1, ge=1, le=MOST_ANSWERS)
     seed: Seed | None = None
     seeds: list[Seed] | None = None
     temperature: float = Field(default=1.0, ge=0)
@@ -66,7 +70,7 @@ class CompletionRequest(_Request):
     stop: str | list[str] | None = None
     ignore_eos: bool = False
     logprobs: int | None = Field(default=None, ge=0, le=20)
-    num_beams: int = Field(default=1, ge=1)
+    num_beams: int = Field(default=1, ge=1, le=MOST_BEAMS)
     num_beam_groups: int = Field(default=1, ge=1)
     diversity_penalty: float = Field(default=0.0, ge=0)
     echo: bool = False
@@ -168,8 +172,11 @@ def check_rows(model: LoadedModel, rows: Sequence[Sequence[int]], room: int) -> 
         room: tokens that are to be added to each.
 
     Raises:
-        RefusedError: a row is too long, or holds an id outside the vocabulary.
+        RefusedError: there are too many rows, or one is too long or holds an id
+            outside the vocabulary.
     """
+    if len(rows) > MOST_ROWS:
+        raise RefusedError(f"{len(rows)} rows in a request; send at most {MOST_ROWS}")
     for number, row in enumerate(rows):
         if len(row) + room > model.context:
             raise RefusedError(

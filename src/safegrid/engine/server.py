@@ -9,6 +9,7 @@ import uvicorn
 
 from safegrid.engine.app import Desk, make_app
 from safegrid.engine.beams import check_search
+from safegrid.engine.door import HeadFirst
 from safegrid.engine.model import load
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch, leave
@@ -33,7 +34,9 @@ def serve(ticket: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     slot.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
     logger.info("%s answers", asked.model)
-    config = uvicorn.Config(app, log_level="warning", lifespan="off")
+    config = uvicorn.Config(
+        app, http=HeadFirst, ws="none", log_level="warning", lifespan="off"
+    )
     _Server(config).run(sockets=[listener])
 
 

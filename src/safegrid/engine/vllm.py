@@ -16,13 +16,13 @@ from pathlib import Path
 
 import urllib3
 
+from safegrid.config.engine import VLLM
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch
 from safegrid.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
-VLLM = "SAFEGRID_VLLM"
 POLL = 0.5
 
 

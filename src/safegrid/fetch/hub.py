@@ -26,6 +26,7 @@ from safegrid.config.lock import FetchSpec, Kind
 from safegrid.errors import SourceError
 
 HUB = "https://huggingface.co"
+SECONDS = 10.0
 RepoType = Literal["dataset", "model"]
 
 
@@ -81,6 +82,21 @@ def check_access(repo: RepoType, hub: str) -> None:
     """Ask whether the token, or nobody's, opens a repository's files."""
     api = HfApi(endpoint=endpoint(), token=get_token() or False)
     api.auth_check(hub, repo_type=repo)
+
+
+def check_file(url: str, file: str) -> None:
+    """Ask an address whether it can be reached and has a file; its bytes stay there.
+
+    A server that answers such questions with other refusals may still give the file.
+
+    Raises:
+        SourceError: the file is not there.
+    """
+    address = f"{url.rstrip('/')}/{quote(file)}"
+    answer = httpx2.head(address, follow_redirects=True, timeout=SECONDS)
+    if answer.status_code in (404, 410):
+        host = urlsplit(address).hostname
+        raise SourceError(f"{host} has no {file} (HTTP status {answer.status_code})")
 
 
 @contextmanager

@@ -1,138 +1,137 @@
-"""Before anything is fetched: what it is, how large, and whether it can be had."""
+"""All that a study needs from outside: whether it is there, before the first job."""
 
+import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from safegrid.config.load import load_config
-from safegrid.consent import REMOTE_CODE
 from safegrid.errors import DataError, SourceError
-from safegrid.fetch.download import SPARE_BYTES
-from safegrid.fetch.hub import check_access, in_words, repo_type
-from safegrid.fetch.pin import CONFIG
-from safegrid.fetch.run import confirmed
+from safegrid.prerequisites import (
+    Prerequisite,
+    is_file_there,
+    listed,
+    prerequisites,
+    refusal,
+)
+from safegrid.prerequisites.files import name_of
+from safegrid.prerequisites.prerequisite import in_units
 from safegrid.pretrained import check_code
 from safegrid.study import Study
 from safegrid.upstreams import Item, Upstreams
 
+CONFIG = Path("config")
 RESULTS = Path("results")
-
-
-class Line(NamedTuple):
-    """What the list says of one upstream, and what is wrong with it, if anything."""
-
-    item: Item
-    bytes: int
-    state: str
-    problem: str | None = None
+AT_ONCE = 8
 
 
 def preflight(
-    study: str, sources_dir: str | None = None, config: Path = CONFIG
+    study: str,
+    sources_dir: str | None = None,
+    planned: Path | None = None,
+    config: Path = CONFIG,
 ) -> None:
-    """List everything that a study fetches, or say in one message what is missing.
+    """List everything that a study needs, or say in one message what is missing.
+
+    Args:
+        study: a file of config/studies.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
+        planned: the files that a run is about to make, a line each; without it those
+            that are not there.
+        config: folder of the studies and registries.
 
     Raises:
         ConfigError: the study is not valid.
-        SourceError: something cannot be had: every reason, a line each.
+        SourceError: something is missing: every reason, a line each.
     """
-    upstreams = Upstreams(Study(load_config(config, study)), sources_dir)
-    lines = [_look(upstreams, item) for item in upstreams.items]
-    if not lines:
-        print(f"study {study}: nothing comes from upstream")
+    asked = Study(load_config(config, study))
+    upstreams = Upstreams(asked, sources_dir)
+    is_there = _is_there(planned)
+    found = prerequisites(asked, upstreams, os.environ, is_there)
+    if not found:
+        print(f"study {study}: needs nothing from outside")
         return
-    needed = sum(line.bytes for line in lines)
-    free = shutil.disk_usage(RESULTS if RESULTS.exists() else Path()).free
-    print(
-        f"study {study}: {len(lines)} from upstream, {in_units(needed)} to fetch,"
-        f" {in_units(free)} free"
-    )
-    for line in lines:
-        print(_text(line))
-    problems = [line.problem for line in lines if line.problem]
-    if needed > free - SPARE_BYTES:
-        problems.append(
-            f"{in_units(needed)} are to be fetched, but {in_units(free)} are free on"
-            " the disk of results/: free some"
-        )
-    if problems:
-        told = "\n".join(f"  {problem}" for problem in problems)
-        raise SourceError(
-            f"study {study}: {len(problems)} missing; nothing was fetched\n{told}"
-        )
+    found = list(_own_models(found, upstreams, is_there))
+    found = [*_asked(found, upstreams), *_disk(found, upstreams)]
+    rest = [one for one in found if one.state != "missing"]
+    print(f"study {study} needs from outside:\n{listed(rest) or '  see below'}")
+    sys.stdout.flush()
+    if problem := refusal(study, found):
+        raise SourceError(problem)
 
 
-def in_units(count: int) -> str:
-    """Return a number of bytes as people say it."""
-    size, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+def _is_there(planned: Path | None) -> Callable[[str], bool]:
+    if planned is None:
+        return is_file_there
+    made = frozenset(planned.read_text(encoding="utf-8").splitlines())
+    return lambda file: file not in made
 
 
-def _look(upstreams: Upstreams, item: Item) -> Line:
-    what = f"{item.kind} {item.name}"
-    missing = [target for target in item.targets if not Path(target).exists()]
-    if not missing:
-        return Line(item, 0, "is there")
-    if item.by_hand:
-        problem = f"{what}: put {', '.join(missing)} there by hand"
-        return Line(item, 0, "put by hand: missing", problem)
-    size = sum(pin.bytes for pin in item.wanted.values())
-    found = next(_problems(upstreams, item), None)
-    if found is not None:
-        return Line(item, size, "cannot be had, see below", found)
-    return Line(item, size, "your token opens it" if item.entry.gated else "open")
-
-
-def _problems(upstreams: Upstreams, item: Item) -> Iterator[str]:
-    """Give what stands between a study and one upstream, first things first."""
-    what = f"{item.kind} {item.name}"
-    if item.unpinned:
-        yield f"{what}: not pinned: safegrid pin --names {item.name}"
-    for file in item.files or (None,):
-        for path in upstreams.local(item.kind, item.name, file):
-            if not Path(path).exists():
-                yield f"{what}: {path} is not there; see `path` and sources_dir"
-            elif item.kind != "source":
-                yield from _code(what, Path(path))
-    if item.entry.is_code and not confirmed(upstreams.spec(item.kind, item.name)):
-        yield (
-            f"{what}: comes with Python files that run as you when it is loaded; read"
-            f" them upstream, and if you trust them set {REMOTE_CODE}={item.name}"
-        )
-    here = bool(item.files) and all(
-        upstreams.local(item.kind, item.name, file) for file in item.files
-    )
-    if item.entry.hub is not None and not here:
+def _own_models(
+    found: list[Prerequisite], upstreams: Upstreams, is_there: Callable[[str], bool]
+) -> Iterator[Prerequisite]:
+    """Look into the user's folders of models that only their own code would load."""
+    folders = {
+        name_of(item): Path(upstreams.local(item.kind, item.name)[0])
+        for item in upstreams.fetched
+        if item.kind != "source"
+        and item.entry.path is not None
+        and upstreams.sources_dir
+        and not all(map(is_there, item.targets))
+    }
+    for one in found:
         try:
-            repo = repo_type(item.kind, item.entry.is_code)
-            with in_words(what, repo, item.name, item.entry.hub):
-                check_access(repo, item.entry.hub)
-        except SourceError as error:
-            yield str(error)
+            if one.state == "met" and one.name in folders:
+                check_code(folders[one.name])
+            yield one
+        except DataError as error:
+            yield replace(one, state="missing", remedy=str(error))
 
 
-def _code(what: str, folder: Path) -> Iterator[str]:
-    try:
-        check_code(folder)
-    except DataError as error:
-        yield f"{what}: {error}"
+def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]:
+    """Return the items that come over the network, and for which nothing else lacks."""
+    names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
+    return [item for item in upstreams.items if name_of(item) in names]
 
 
-def _text(line: Line) -> str:
-    entry = line.item.entry
-    size = in_units(line.bytes) if line.bytes else "-"
-    gate = "gated" if entry.gated else "no gate"
-    where = entry.address or "by hand"
-    return "  " + "  ".join(
-        [
-            f"{line.item.kind:6} {line.item.name:28}",
-            f"{size:>9}",
-            f"{entry.licence or 'no licence stated'}",
-            f"{where}, {gate}: {line.state}",
-        ]
-    )
+def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
+    """Ask the network for what is to be fetched; the others as they are."""
+    items = {name_of(item): item for item in to_be_fetched(found, upstreams)}
+    told = _obstacles(items)
+    for one in found:
+        if told.get(one.name) is not None:
+            yield replace(one, state="missing", remedy=str(told[one.name]))
+        elif one.name in items and items[one.name].entry.gated:
+            yield replace(one, says=f"{one.says}, and open to you")
+        else:
+            yield one
+
+
+def _obstacles(items: dict[str, Item]) -> dict[str, str | None]:
+    """Say what is in the way of each item, asked of their hosts side by side."""
+    if not items:
+        return {}
+    # Not before something is to be fetched: the client of the hub takes its time.
+    from safegrid.fetch.access import obstacle
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(items, pool.map(obstacle, items.values()), strict=True))
+
+
+def _disk(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
+    """Give the room that is needed for what is to be fetched."""
+    pins = [item.wanted.values() for item in to_be_fetched(found, upstreams)]
+    needed = sum(pin.bytes for wanted in pins for pin in wanted)
+    if not needed:
+        return
+    from safegrid.fetch.download import SPARE_BYTES
+
+    free = shutil.disk_usage(RESULTS if RESULTS.exists() else Path()).free
+    says = f"{in_units(needed)} to be fetched, {in_units(free)} free"
+    if needed <= free - SPARE_BYTES:
+        yield Prerequisite("disk", "results/", says, (), "met")
+    else:
+        yield Prerequisite("disk", "results/", says, (), "missing", "Free some")

@@ -86,11 +86,6 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
     log.info("%s: %d files", what, len(found))
 
 
-def confirmed(spec: FetchSpec) -> bool:
-    """Whether the user has let an entry's Python files in."""
-    return allowed(REMOTE_CODE, spec.name)
-
-
 def _check(spec: FetchSpec, names: list[str], what: str) -> None:
     if not names:
         raise _unpinned(spec, what)
@@ -102,7 +97,7 @@ def _check(spec: FetchSpec, names: list[str], what: str) -> None:
 
 
 def _check_consent(spec: FetchSpec, what: str) -> None:
-    if spec.remote_code and not confirmed(spec):
+    if spec.remote_code and not allowed(REMOTE_CODE, spec.name):
         raise SourceError(
             f"{what}: comes with Python files that run as you when it is loaded; read"
             f" them upstream, and if you trust them set {REMOTE_CODE}={spec.name}"

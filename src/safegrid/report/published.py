@@ -48,7 +48,7 @@ def read_published(path: Path | str) -> pl.DataFrame:
             be, a value is no number, or a defect has no such name.
     """
     try:
-        frame = pl.read_csv(path, schema=COLUMNS)
+        frame = pl.read_csv(path, schema=COLUMNS, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as {list(COLUMNS)}: {error}") from error
     header = read_text(Path(path)).split("\n", 1)[0].split(",")

@@ -92,3 +92,32 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
     def all_measured(self) -> list[str]:
         """How good the judges are."""
         return [f"{self.root}/measured/{name}.json" for name in self.measured()]
+
+    # ---------------------------------------------------------------- of one name
+
+    def suite_results(self, suite: str) -> list[str]:
+        """All results of one capability suite."""
+        return [self.answers(c) for c in self.cells({suite: self.suites[suite]})]
+
+    def judged_by(self, judge: str) -> list[str]:
+        """All verdicts of one judge, and how good it is where that is measured."""
+        verdicts = [
+            f"{self.root}/verdicts/{judge}/{cell.path}.parquet"
+            for cell in self.prompted_cells()
+            if judge in self.asked[cell.benchmark].judges
+        ]
+        measured = [f"{self.root}/measured/{judge}.json"]
+        return verdicts + measured * (judge in self.measured())
+
+    def searched_by(self, source: str) -> list[str]:
+        """All answers that are searched for by the code of one source."""
+        datasets = {
+            name
+            for name, made in self.corrected.items()
+            if made.beams is not None and made.beams.source == source
+        }
+        return [
+            self.responses(cell)
+            for cell in self.pool_cells()
+            if cell.benchmark.partition("/")[0] in datasets
+        ]

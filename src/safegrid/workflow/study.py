@@ -10,7 +10,10 @@ from pathlib import Path
 
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
+from safegrid.plans import parse_plan
+from safegrid.prerequisites.preflight import preflight
 from safegrid.runs import RUN, write_owner
+from safegrid.upstreams import check_folder
 from safegrid.workflow.estimate import describe, planned_jobs
 from safegrid.workflow.failures import described, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
@@ -22,7 +25,8 @@ FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
 def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
     """Run a study as plain `snakemake` would, healing what a crash left behind.
 
-    Where something is to be fetched, all of it is looked at before anything starts.
+    All that it needs from outside is listed and looked at before anything starts, and
+    what comes from the network is fetched first.
 
     Args:
         study: a file of config/studies.
@@ -34,14 +38,15 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
 
     Raises:
         SafegridError: the folder is locked by a run that may still be at work, or
-            nothing can be written there.
+            nothing can be written there; or `sources_dir` is no folder to Snakemake.
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
+    check_folder(sources_dir)
     command = _command(study, cores, sources_dir)
     if clear_crashed_run():
         _snakemake(command, ["--unlock", "--quiet"])
-    plan = _snakemake(command, ["--dry-run", "--quiet", "rules"], capture=True)
+    plan = _snakemake(command, ["--dry-run"], capture=True)
     if plan.returncode:
         print(plan.stdout + plan.stderr, file=sys.stderr)
         return plan.returncode
@@ -52,21 +57,18 @@ def run_study(study: str, cores: int, sources_dir: str | None = None) -> int:
         return 0
     check_writable()
     print(describe(study, jobs, cores), flush=True)
-    if not FETCHING.isdisjoint(jobs) and _preflight(study, sources_dir):
+    made = parse_plan(plan.stdout, "the plan of `snakemake --dry-run`")
+    if preflight(study, sources_dir, made).returncode:
         return 1
+    if fetched := [file for file, job in made.items() if job.rule in FETCHING]:
+        status = _run([*command, "--", *fetched])
+        if status:
+            return _say_failed(study, status)
     status = _run(command)
     if status:
         return _tell_of_failure(study, command, status)
     _say_where(study)
     return 0
-
-
-def _preflight(study: str, sources_dir: str | None) -> int:
-    """List what is to be fetched; non-zero where something of it cannot be had."""
-    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
-    if sources_dir is not None:
-        command += ["--sources-dir", sources_dir]
-    return subprocess.run(command, check=False).returncode
 
 
 def _run(command: Sequence[str]) -> int:
@@ -104,22 +106,31 @@ def _command(study: str, cores: int, sources_dir: str | None) -> list[str]:
 def _tell_of_failure(study: str, command: Sequence[str], status: int) -> int:
     """Build what the finished cells allow and say that it is not the whole."""
     if status > 128:
+        return _say_failed(study, status)
+    log = newest_log()
+    partial = _snakemake(command, ["--", "report_partial"])
+    # Last, because what was said above scrolls away and logs of machines are cut.
+    _say_failed(study, status, log)
+    if partial.returncode == 0:
+        print(
+            f"what the finished cells allow is in results/{study}/partial/, blanks with"
+            " their reason. Mend the cause and start again: finished cells are kept."
+        )
+    return status
+
+
+def _say_failed(study: str, status: int, log: Path | None = None) -> int:
+    """Say which jobs failed, by a run's log or the newest one; return its status."""
+    if status > 128:
         print(
             f"study {study}: Snakemake was ended by signal {status - 128}; start again"
             " to go on: finished cells are kept",
             file=sys.stderr,
         )
         return status
-    log = newest_log()
-    partial = _snakemake(command, ["--", "report_partial"])
-    # Last, because what was said above scrolls away and logs of machines are cut.
+    log = log or newest_log()
     found = [] if log is None else failures(log)
     print(f"study {study}: failed jobs: {len(found)}\n{described(found)}")
-    if partial.returncode == 0:
-        print(
-            f"what the finished cells allow is in results/{study}/partial/, blanks with"
-            " their reason. Mend the cause and start again: finished cells are kept."
-        )
     return status
 
 

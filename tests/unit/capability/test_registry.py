@@ -373,6 +373,17 @@ def test_no_code_is_run_without_consent_and_nothing_is_asked(table, monkeypatch)
     assert model.asked == []
 
 
+def test_the_path_of_a_sources_file_is_no_pattern(table):
+    folder = table("humaneval", "test", [DOUBLED])
+    odd = folder.rename(folder.with_name("my [v2] *?' ~ $HOME run"))
+    blocks = {"real_humaneval": block("real_humaneval", odd)}
+    with (
+        pytest.raises(ConfigError, match="set SAFEGRID_RUN_CODE=real_humaneval"),
+        loaded_tasks(["real_humaneval"], [], blocks),
+    ):
+        pass
+
+
 def test_rows_of_two_kinds_are_refused(tmp_path):
     odd = block("real_arc_challenge", tmp_path)
     odd["files"]["train"] = "train.csv"

@@ -12,6 +12,7 @@ import pytest
 
 from safegrid.artifacts import read_json
 from safegrid.capability import run
+from safegrid.capability.programs import find_sandbox
 from safegrid.config import EngineSpec
 from safegrid.consent import RUN_CODE
 from safegrid.engine.client import Engine
@@ -68,6 +69,7 @@ def test_a_suite_gets_its_items_from_one_run(run_suite):
     assert manifest["rows"] == 8
     assert manifest["engine"]["version"] == "stand-in 1"
     assert "lm_eval" in manifest["libraries"]
+    assert "sandbox" not in manifest
 
 
 def test_without_consent_a_suite_with_code_asks_the_engine_nothing(
@@ -80,7 +82,9 @@ def test_without_consent_a_suite_with_code_asks_the_engine_nothing(
         run_suite("colours", "names")
     assert stand_in.asked == []
     monkeypatch.setenv(RUN_CODE, "names")
-    assert values(run_suite("colours", "names"), "names") == [1.0, 1.0, 0.0, 0.0]
+    found = run_suite("colours", "names")
+    assert values(found, "names") == [1.0, 1.0, 0.0, 0.0]
+    assert found["manifest"]["sandbox"] == find_sandbox().sandbox.name
 
 
 def test_requests_carry_key_settings_and_one_bos(run_suite, stand_in):

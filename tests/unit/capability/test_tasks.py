@@ -18,6 +18,16 @@ def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
         assert [len(task.eval_docs) for task in found["tasks"].values()] == [4, 4]
 
 
+def test_a_folder_is_no_pattern(task_files, tmp_path):
+    odd = tmp_path / "my [v2] *?' ~ $HOME run"
+    (tmp_path / "tasks").rename(odd)
+    files = [odd / path.relative_to(tmp_path / "tasks") for path in task_files]
+    rows = files[1].rename(files[1].with_name("rows-1.jsonl"))
+    files[0].write_text(files[0].read_text().replace("colours.jsonl", "rows-?.jsonl"))
+    with loaded_tasks(["colours", "names"], [files[0], rows, *files[2:]]) as found:
+        assert [len(task.eval_docs) for task in found["tasks"].values()] == [4, 4]
+
+
 def test_rows_that_change_are_read_again(task_files):
     rows = task_files[1]
     with loaded_tasks(["colours"], task_files) as found:

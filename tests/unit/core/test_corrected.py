@@ -4,7 +4,6 @@ import pytest
 from pydantic import TypeAdapter
 
 from safegrid.config import CorrectionsSpec, Decoding
-from safegrid.consent import REMOTE_CODE
 from safegrid.errors import ConfigError
 from safegrid.grid import Cell, Model
 from safegrid.upstreams import Upstreams
@@ -100,11 +99,8 @@ def test_the_file_of_its_requests_is_fetched(load):
     assert items["c2-eval"].files == ("test.jsonl",)
 
 
-def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(
-    load, monkeypatch
-):
+def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(load):
     plain = load().asked["c2/part1"].decode
-    monkeypatch.setenv(REMOTE_CODE, "other, diverse-beams")
     study = load(put(beams={"penalty": 0.7}))
     decode = study.asked["c2/part1"].decode
     beams = {"beams": {"groups": 2, "penalty": 0.7}}
@@ -152,12 +148,6 @@ def put(**changes):
         (
             put(requests={"source": "tiny-xstest", "file": "xstest"}),
             r"'tiny-xstest' is of format 'xstest'; unsafe answers are taken from",
-        ),
-        (
-            put(beams={}),
-            r"corrections\.beams.*custom_generate/generate\.py, custom_generate/"
-            r"beam_search\.py from hub transformers-community/group-beam-search\. Read"
-            r" it, and if you trust it set SAFEGRID_REMOTE_CODE=diverse-beams",
         ),
         (put(beams={"source": "diverse-beam"}), r"did you mean 'diverse-beams'"),
         (

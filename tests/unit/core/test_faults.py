@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import safegrid.faults
 from disks import mounted
 from safegrid import cli
 from safegrid.errors import SafegridError
-from safegrid.faults import check_writable, refused
+from safegrid.faults import check_paths, check_writable, refused
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,25 @@ def test_a_folder_of_another_user_is_found_before_jobs_start():
     nobody = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", code]
     done = subprocess.run(nobody, capture_output=True, text=True, check=False)
     assert "SafegridError: /: permission denied. Become the user" in done.stderr
+
+
+def test_paths_that_mean_something_else_are_refused_with_their_character():
+    check_paths([Path('/a/-n [v2] it\'s "q" $H;&#%41~*?\\é\u3000,=()!|<>`id`')])
+    with pytest.raises(SafegridError, match="rename it, or work elsewhere") as told:
+        check_paths([Path("/a{x}/b"), Path("/b/c:d"), Path("/line\nline"), Path("/c")])
+    assert str(told.value).count("\n") == 4
+    for character in ("{", "}", ":", "\n"):
+        assert f": {character!r} is " in str(told.value)
+
+
+READS = re.compile(r"pl\.(?:read|scan)_(?:parquet|csv|ndjson)\([^()]*\)")
+
+
+def test_polars_never_takes_a_path_for_a_pattern():
+    calls = [
+        call
+        for file in Path(safegrid.faults.__file__).parent.rglob("*.py")
+        for call in READS.findall(file.read_text("utf-8"))
+    ]
+    assert len(calls) > 5
+    assert [call for call in calls if "glob=False" not in call] == []

@@ -12,10 +12,11 @@ import pytest
 import safegrid
 from safegrid.runs import OWNER_FILE
 
+ROOT = Path(__file__).parents[3]
 SNAKEMAKE = """#!{python}
 import signal, sys, time
 if "--dry-run" in sys.argv:
-    print("train    1")
+    print("rule train:\\n    output: made\\n\\ntrain    1\\ntotal    1")
     sys.exit(0)
 
 def end(*_):
@@ -33,6 +34,7 @@ time.sleep(60)
 def study(tmp_path):
     """`safegrid study` over a stand-in of Snakemake, leading a group of processes."""
     (tmp_path / "Snakefile").touch()
+    (tmp_path / "config").symlink_to(ROOT / "config")
     script = tmp_path / "snakemake"
     script.write_text(SNAKEMAKE.replace("{python}", sys.executable))
     script.chmod(0o755)

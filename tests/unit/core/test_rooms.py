@@ -27,7 +27,6 @@ LEVELS = {
         "control_tokens",
         "cost",
         "devices",
-        "endpoints",
         "faults",
         "files",
         "formats",
@@ -39,6 +38,7 @@ LEVELS = {
         "plain",
         "plans",
         "prefills",
+        "prerequisites",
         "pretrained",
         "problems",
         "questions",
@@ -53,7 +53,6 @@ LEVELS = {
         "stale",
         "streams",
         "study",
-        "suites",
         "templates",
         "tokenizer_files",
         "trainings",
@@ -128,7 +127,7 @@ def imported_by(statement):
 
 def test_planning_imports_nothing_heavy():
     planning = (
-        "import safegrid.study, safegrid.upstreams, safegrid.config.load,"
+        "import safegrid.study, safegrid.prerequisites, safegrid.config.load,"
         " safegrid.runs, safegrid.closure, safegrid.cost.requested"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}

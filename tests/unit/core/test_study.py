@@ -3,10 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from safegrid import endpoints, suites
 from safegrid.config.load import load_config
 from safegrid.config.training import Lora
-from safegrid.consent import RUN_CODE
 from safegrid.grid import Cell, Model, one_of
 from safegrid.study import Study
 from safegrid.trainings import kto_key, launcher
@@ -176,20 +174,6 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
     assert files[-1] == "results/raw/bbh/snarks.json"
 
 
-def test_tasks_that_would_refuse_are_told_while_planning(monkeypatch):
-    monkeypatch.delenv(RUN_CODE, raising=False)
-    study = Study(load_config(ROOT, "falcon-11b"))
-    assert f"{RUN_CODE}=real_humaneval is set" in suites.refused(study)
-    assert "real_humaneval" in study.task_blocks("capability")
-    monkeypatch.setenv(RUN_CODE, "real_humaneval")
-    assert suites.refused(study) == ""
-
-
-def test_a_study_without_coding_tasks_asks_for_no_consent(study, monkeypatch):
-    monkeypatch.delenv(RUN_CODE, raising=False)
-    assert suites.refused(study) == ""
-
-
 def test_overlap_is_found_where_there_is_training_data(config, study):
     assert study.overlap("alert") == ["results/mini/overlap/alert.json"]
     entry = config.study.model_copy(update={"datasets": {}})
@@ -204,18 +188,5 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
     assert len(files) == len(study.config.benchmarks)
 
 
-def test_a_judge_behind_an_endpoint_has_no_folder_and_its_address_is_asked_for(
-    config, monkeypatch
-):
-    benchmark = config.benchmarks["alert"]
-    changed = benchmark.model_copy(update={"judges": ["gpt-4o-correction"]})
-    benchmarks = {"c2_eval": changed}
-    study = Study(type(config)(**{**vars(config), "benchmarks": benchmarks}))
+def test_a_judge_behind_an_endpoint_has_no_folder(study):
     assert study.judge_chain("gpt-4o-correction", "mini-base") == []
-    monkeypatch.delenv("SAFEGRID_JUDGE_URL", raising=False)
-    said = endpoints.unset(study)
-    assert "gpt-4o-correction" in said
-    assert "SAFEGRID_JUDGE_URL is set" in said
-    monkeypatch.setenv("SAFEGRID_JUDGE_URL", "http://localhost/v1")
-    assert endpoints.unset(study) == ""
-    assert endpoints.unset(Study(config)) == ""

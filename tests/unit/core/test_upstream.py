@@ -12,7 +12,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.errors import ConfigError
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams
+from safegrid.upstreams import Upstreams, check_folder
 
 ROOT = Path(__file__).parents[3] / "config"
 TERMS = {"licence": "MIT", "content": "rows"}
@@ -154,17 +154,29 @@ def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
     assert items["base", "far-base"].targets == ["results/bases/far-base"]
 
 
-def test_what_is_unpinned_is_one_warning_with_the_command(far):
-    text = upstreams(far).unpinned()
-    assert text.endswith("safegrid pin --names far-base far-guard far")
-    assert "\n" not in text
+@pytest.mark.parametrize("given", [2024, {"a": "b"}, "a {x}", "a #3", ["v2"]])
+def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given):
+    with pytest.raises(ConfigError, match=r"takes .* for no folder"):
+        upstreams(far, given)
+    check_folder('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
 
 
-def test_studies_of_worlds_have_nothing_to_warn_of():
+def unpinned(found):
+    return [item.name for item in found.items if item.unpinned]
+
+
+def test_studies_of_worlds_have_nothing_to_fetch():
     for name in ("tiny", "mini"):
-        found = Upstreams(Study(load_config(ROOT, name)), None)
-        assert found.unpinned() is None
-        assert found.items == []
+        assert Upstreams(Study(load_config(ROOT, name)), None).items == []
+
+
+def test_an_item_says_which_keys_ask_for_it(far):
+    asked = {item.name: item.asked_by for item in upstreams(far).items}
+    assert asked == {
+        "far-base": ("bases",),
+        "far-guard": ("benchmarks.attacks.judges",),
+        "far": ("benchmarks.attacks.prompts",),
+    }
 
 
 def test_a_pin_counts_for_its_place_and_its_files(far):
@@ -175,10 +187,10 @@ def test_a_pin_counts_for_its_place_and_its_files(far):
     spec = found.spec("source", "far", "b.jsonl")
     assert spec.revision == "a" * 40
     assert set(spec.files) == {"b.jsonl"}
-    assert found.unpinned().endswith("--names far-base far-guard")
+    assert unpinned(found) == ["far-base", "far-guard"]
     del files["p.jsonl"]
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
-    assert upstreams(far).unpinned().endswith("--names far-base far-guard far")
+    assert unpinned(upstreams(far)) == ["far-base", "far-guard", "far"]
     assert upstreams(far).spec("source", "far", "b.jsonl").files == {}
 
 

@@ -46,6 +46,18 @@ def test_the_full_study_says_what_it_assumes(root, capsys):
     assert [line for line in lines if line not in text] == []
 
 
+def test_what_a_study_needs_from_outside_is_told(root, capsys):
+    plan("--study", "falcon-11b", "--gpu", "h200", "--out", "plan.json")
+    told = capsys.readouterr().out.partition("What it needs from outside:\n")[2]
+    lines = [line for line in told.splitlines() if "xstest-completions" in line]
+    assert len(lines) == 1
+    assert "for judges.refusal-rules.labelled_source" in lines[0]
+    written = json.loads(Path("plan.json").read_text())["prerequisites"]
+    assert len(written) == len(told.splitlines())
+    plan("--study", "mini", "--gpu", "h200")
+    assert capsys.readouterr().out.endswith("What it needs from outside: nothing\n")
+
+
 def test_the_page_shows_what_is_printed(root, capsys):
     plan("--study", "falcon-11b", "--gpu", "h200", "--price", "3.5")
     tables = capsys.readouterr().out.partition("\n\nHow it was reckoned:")[0]

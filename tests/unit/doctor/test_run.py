@@ -113,6 +113,8 @@ def test_a_hub_that_does_not_answer_fails_where_it_is_needed(told, monkeypatch):
     monkeypatch.setattr(hub, "ENDPOINT", CLOSED)
     _, needed = told("slumr", study="falcon-11b")
     assert f"fail hub: {CLOSED} cannot be reached from here (ConnectError)" in needed[0]
+    (pins,) = [line for line in needed if "config/sources.lock.yaml" in line]
+    assert pins.startswith("fail files: ")
     _, grown = told("slumr", study="tiny")
     assert grown[0].startswith("ok   hub: study tiny has nothing to fetch")
 

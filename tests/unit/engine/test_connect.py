@@ -24,9 +24,9 @@ def key(monkeypatch):
 
     def give(value):
         if value is None:
-            monkeypatch.delenv(connect.KEY, raising=False)
+            monkeypatch.delenv(connect.ENGINE_KEY, raising=False)
         else:
-            monkeypatch.setenv(connect.KEY, value)
+            monkeypatch.setenv(connect.ENGINE_KEY, value)
 
     return give
 

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.errors import ConfigError, SourceError
+from safegrid.errors import SourceError
 from safegrid.fetch.pin import pin
-from safegrid.fetch.preflight import in_units, preflight
+from safegrid.fetch.preflight import preflight
 
 ROOT = Path(__file__).parents[3]
 ROWS = b"row\n" * 1000
+FILES = {"rows": "rows", "mine": "a", "hand": "b", "web": "c"}
 TERMS = {"licence": "CC-BY-NC-4.0", "content": "rows of a test"}
 
 
 @pytest.fixture
 def config(tmp_path, hub, monkeypatch):
-    """The configuration with a study of one base, one judge and three sources."""
+    """The configuration with a study of one base, one judge and four sources."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "config", tmp_path / "config")
     weights = {"config.json": b"{}", "model.safetensors": b"w" * 5000}
@@ -31,7 +32,9 @@ def config(tmp_path, hub, monkeypatch):
     rows = {**alert, "hub": "owner/rows", "files": {"rows": "rows.jsonl"}}
     mine = {**alert, "path": "mine", "files": {"a": "a.jsonl"}}
     hand = {**alert, "files": {"b": "b.jsonl"}}
-    add("sources", rows=rows, mine=mine, hand=hand)
+    hub.plain["c.jsonl"] = b"row"
+    web = {**alert, "url": f"{hub.url}/plain", "files": {"c": "c.jsonl"}}
+    add("sources", rows=rows, mine=mine, hand=hand, web=web)
     study = {
         "name": "far",
         "title": "From far away.",
@@ -42,7 +45,7 @@ def config(tmp_path, hub, monkeypatch):
                 "prompts": {"source": name, "file": file},
                 "judges": ["guard"],
             }
-            for name, file in (("rows", "rows"), ("mine", "a"), ("hand", "b"))
+            for name, file in FILES.items()
         },
     }
     (tmp_path / "config/studies/far.yaml").write_text(yaml.safe_dump(study))
@@ -60,40 +63,44 @@ def put_the_users_files():
         Path(path).touch()
 
 
-def test_everything_that_is_missing_is_one_message(config):
+def test_everything_that_is_missing_is_one_message(config, hub):
+    hub.repositories["models", "owner/guard"].gated = True
     with pytest.raises(SourceError) as caught:
         preflight("far", sources_dir="own")
-    message = str(caught.value)
-    assert message.startswith("study far: 5 missing; nothing was fetched\n")
-    for sentence in (
-        "base base: not pinned: safegrid pin --names base",
-        "judge guard: not pinned: safegrid pin --names guard",
-        "source rows: not pinned: safegrid pin --names rows",
-        "source mine: own/mine/a.jsonl is not there",
-        "source hand: put results/raw/hand/b.jsonl there by hand",
+    head, *lines = str(caught.value).splitlines()
+    assert head.startswith("study far: 4 of 8 prerequisites are missing; nothing was")
+    assert len(lines) == 4
+    for name, sentence in (
+        ("judge guard", "owner/guard is gated or private, or is not there"),
+        ("source mine", "own/mine/a.jsonl is not there"),
+        ("source hand", "Put results/raw/hand/b.jsonl there by hand"),
+        ("config/sources.lock.yaml", "safegrid pin --names base guard rows web"),
     ):
-        assert sentence in message
+        (line,) = [line for line in lines if f" {name}: " in line]
+        assert sentence in line
 
 
 def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
     put_the_users_files()
     hub.opening.add("hf_secretsecret")
     monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
-    pin(["base", "guard", "rows"])
+    pin(["base", "guard", "rows", "web"])
     hub.repositories["models", "owner/guard"].gated = True
     hub.asked.clear()
     preflight("far", sources_dir="own")
     told = capsys.readouterr().out
-    assert "study far: 5 from upstream, 14.0 kB to fetch" in told
-    lines = {line.split()[1]: line for line in told.splitlines()[1:]}
-    assert "5.0 kB" in lines["base"]
-    assert "hub owner/base, no gate: open" in lines["base"]
-    assert "hub owner/guard, gated: your token opens it" in lines["guard"]
-    assert "4.0 kB" in lines["rows"]
-    assert all("CC-BY-NC-4.0" in line for line in lines.values())
-    assert "by hand, no gate: is there" in lines["hand"]
+    head, *lines = told.splitlines()
+    assert head == "study far needs from outside:"
+    known = {" ".join(line.split()[2:4]).rstrip(":"): line for line in lines}
+    assert "5.0 kB, CC-BY-NC-4.0, hub owner/base, to be" in known["base base"]
+    assert "gated, to be fetched, and open to you" in known["judge guard"]
+    assert "4.0 kB" in known["source rows"]
+    assert "3 bytes, CC-BY-NC-4.0, 127.0.0.1" in known["source web"]
+    assert known["source hand"].startswith("  met ")
+    assert "14.0 kB to be fetched" in told
     assert "secret" not in told
-    assert all(asked.path.endswith("/auth-check") for asked in hub.asked)
+    asked = {(asked.method, asked.path.rpartition("/")[2]) for asked in hub.asked}
+    assert asked == {("GET", "auth-check"), ("HEAD", "c.jsonl")}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
 )
 def test_a_gate_that_stays_closed_is_missing(config, hub, monkeypatch, token, sentence):
     put_the_users_files()
-    pin(["base", "guard", "rows"])
+    pin(["base", "guard", "rows", "web"])
     hub.repositories["models", "owner/guard"].gated = True
     hub.known.add("hf_known")
     if token:
@@ -117,30 +124,57 @@ def test_a_gate_that_stays_closed_is_missing(config, hub, monkeypatch, token, se
     assert token is None or token not in str(caught.value)
 
 
-def test_a_disk_that_is_too_small_is_missing(config, hub, monkeypatch):
+def test_an_address_that_has_no_such_file_or_cannot_be_reached_is_missing(config, hub):
     put_the_users_files()
-    pin(["base", "guard", "rows"])
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=9000))
-    with pytest.raises(SourceError, match=r"14.0 kB are to be fetched, but 9.0 kB"):
+    pin(["base", "guard", "rows", "web"])
+    del hub.plain["c.jsonl"]
+    with pytest.raises(SourceError, match=r"source web: .* has no c.jsonl \(HTTP"):
+        preflight("far", sources_dir="own")
+    registry = Path("config/sources.yaml")
+    registry.write_text(registry.read_text().replace(hub.url, "http://127.0.0.1:9"))
+    with pytest.raises(SourceError, match=r"source web: .* cannot be reached"):
         preflight("far", sources_dir="own")
 
 
-def test_a_folder_that_was_not_named_is_asked_for(config):
-    with pytest.raises(ConfigError, match=r"takes mine .* --config sources_dir="):
-        preflight("far")
+def test_a_run_is_told_of_what_its_own_jobs_need(config, hub, capsys):
+    planned = config.parent / "planned"
+    planned.write_text("results/raw/rows/rows.jsonl\nresults/far/prompts/rows.parquet")
+    pin(["rows"])
+    preflight("far", planned=planned)
+    told = capsys.readouterr().out
+    assert [line.split()[0] for line in told.splitlines() if " source " in line] == [
+        *("met", "met", "open", "met")
+    ]
+    hub.repositories.clear()
+    with pytest.raises(SourceError, match=r"1 of 7 .*\n  missing network  source rows"):
+        preflight("far", planned=planned)
+
+
+@pytest.mark.slow
+def test_a_folder_whose_model_needs_code_is_missing(config, hub):
+    put_the_users_files()
+    pin(["guard", "rows", "web"])
+    add("bases", own={"path": "model"})
+    study = Path("config/studies/far.yaml")
+    study.write_text(study.read_text().replace("- base", "- own"))
+    folder = Path("own/model")
+    folder.mkdir()
+    settings = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
+    (folder / "config.json").write_bytes(settings)
+    with pytest.raises(SourceError, match=r"base own: .* needs Python code of its own"):
+        preflight("far", sources_dir="own")
+
+
+def test_a_disk_that_is_too_small_is_missing(config, hub, monkeypatch):
+    put_the_users_files()
+    pin(["base", "guard", "rows", "web"])
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=9000))
+    with pytest.raises(SourceError, match=r"14.0 kB to be fetched, 9.0 kB free. Free"):
+        preflight("far", sources_dir="own")
 
 
 def test_a_study_of_a_world_needs_nothing(config, hub, capsys):
     preflight("tiny")
-    assert "nothing comes from upstream" in capsys.readouterr().out
+    assert "needs nothing from outside" in capsys.readouterr().out
     assert hub.asked == []
-
-
-def test_sizes_are_said_as_people_say_them():
-    assert [in_units(n) for n in (0, 999, 1000, 22_200_000_000)] == [
-        "0 bytes",
-        "999 bytes",
-        "1.0 kB",
-        "22.2 GB",
-    ]

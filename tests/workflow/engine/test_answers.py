@@ -324,6 +324,16 @@ REFUSED = {
     "id outside": ({"prompt": [[1, 99999]]}, "outside the vocabulary"),
     "negative id": ({"prompt": [[1, -1]]}, "outside the vocabulary"),
     "too long": ({"prompt": [[5] * 255], "max_tokens": 2}, "context is 256"),
+    "many answers": (
+        {"prompt": [5], "n": 129},
+        "n: Input should be less than or equal to 128",
+    ),
+    "many prompts": (
+        {"prompt": [[5]] * 1001},
+        "1001 rows in a request; send at most 1000",
+    ),
+    "many beams": ({"prompt": [5], "num_beams": 65}, "less than or equal to 64"),
+    "endless": ({"prompt": [5], "max_tokens": 10**9}, "context is 256"),
     "empty row": ({"prompt": [[5], []]}, "prompt"),
     "text": ({"prompt": "hello"}, "prompt"),
     "unknown": ({"prompt": [5], "min_p": 0.1}, "min_p"),

@@ -67,9 +67,11 @@ def test_forked_engines_answer_as_spawned_ones_and_start_cheaper(
     assert {psutil.Process(p.pid).ppid() for p in engines()} == {nursery.pid}
 
 
-def test_an_ended_engine_of_the_nursery_leaves_no_zombie(forking, models):
+def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, models):
     with lease(SPEC, [models / "causal"]) as engine:
         (process,) = engines()
+        sockets = psutil.Process(process.pid).net_connections("inet")
+        assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
         process.end()
         wait_until(lambda: not psutil.pid_exists(process.pid))
         with pytest.raises(EngineError):
@@ -111,7 +113,7 @@ def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     with lease(SPEC, [models / "causal"]) as engine:
         left = [*engines(), registry().nursery.process()]
-        asking = threading.Thread(target=send, args=(engine, 5000, 600))
+        asking = threading.Thread(target=send, args=(engine, 600))
         asking.start()
         wait_until(lambda: at_work(left[0]))
         owner.kill()
@@ -122,18 +124,19 @@ def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
 
 def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(forking, models):
     with lease(SPEC, [models / "causal"]) as engine:
-        send(engine, rows=5000, patience=1.5)
+        send(engine, patience=1.5)
         # Requests are worked on one after another, and whole this one takes minutes.
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
         (slot, _) = next(registry().alive())
         assert "dropped half way" in slot.log.read_text()
 
 
-def send(engine, rows, patience):
+def send(engine, patience):
     """Send a long request and close the connection when patience ends."""
     body = {
         "model": engine.model,
-        "prompt": [[1, 5 + i % 100] for i in range(rows)],
+        "prompt": [[1, 5 + i % 100] for i in range(1000)],
+        "n": 5,
         "max_tokens": 250,
         "ignore_eos": True,
         "temperature": 0,

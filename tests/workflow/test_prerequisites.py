@@ -1,0 +1,89 @@
+"""An offline study ends before its first job, and says all that it lacks at once."""
+
+import pytest
+import yaml
+
+from hub_stand_in import Hub, sha256
+
+pytestmark = pytest.mark.timeout(3600)
+
+CLOSED = "http://127.0.0.1:9"
+LABELS = b"id,label\n"
+TERMS = {"licence": "MIT", "content": "labelled rows of a test"}
+
+
+@pytest.fixture
+def tree(fresh):
+    """The study `tiny`, one of whose judges is measured on rows of the hub."""
+    files = {"labels": "labels.csv"}
+    rows = {"hub": "o/labels", "format": "xstest_completions", "files": files, **TERMS}
+    add(fresh, "sources", labels=rows)
+    judge = {
+        "kind": "refusal",
+        "method": "rules",
+        "positive": "refusal",
+        "classes": ["compliance", "refusal", "partial"],
+        "labelled_source": "labels",
+        "labelled_file": "labels",
+    }
+    add(fresh, "judges", mine=judge)
+    pin = {"sha256": sha256(LABELS), "bytes": len(LABELS)}
+    pinned = {"upstream": "hub o/labels", "revision": "c" * 40}
+    lock = fresh.folder / "config/sources.lock.yaml"
+    pins = yaml.safe_load(lock.read_text())
+    pins["sources"]["labels"] = {**pinned, "files": {"labels.csv": pin}}
+    lock.write_text(yaml.safe_dump(pins))
+    fresh.environment |= {"HF_ENDPOINT": CLOSED, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    fresh.environment |= {"HF_HOME": str(fresh.folder / "hf")}
+    return fresh
+
+
+def add(tree, registry, **entries):
+    with (tree.folder / f"config/{registry}.yaml").open("a") as stream:
+        stream.write("\n" + yaml.safe_dump(entries))
+
+
+def measured(study):
+    study["benchmarks"]["xstest"]["judges"] = ["mine"]
+
+
+def lacking(study):
+    measured(study)
+    study["benchmarks"]["capability"]["tasks"].append("real_humaneval")
+    study["benchmarks"]["course"] = {
+        "like": "c2_eval",
+        "prompts": {"source": "c2-eval", "file": "test"},
+        "judges": ["gpt-4o-correction"],
+    }
+
+
+def test_an_offline_study_names_all_that_it_lacks_before_its_first_job(tree):
+    plain = ["snakemake", "--cores", "2", "--config", "study=tiny"]
+    with tree.with_study(lacking):
+        for command in (tree.study_command, plain):
+            done = tree.run(*command)
+            assert done.returncode == 1
+            refused = done.stdout.rpartition("nothing was started\n")[2]
+            for name, remedy in (
+                ("source labels", "127.0.0.1 cannot be reached"),
+                ("config/sources.lock.yaml", "safegrid pin --names humaneval"),
+                ("SAFEGRID_RUN_CODE", "set SAFEGRID_RUN_CODE=real_humaneval"),
+                ("SAFEGRID_JUDGE_URL", "It is not set"),
+            ):
+                lines = [n for n in refused.splitlines() if f" {name}: " in n]
+                assert len(lines) == 1, done.stdout
+                assert remedy in lines[0]
+            assert not (tree.folder / "results").exists()
+            assert "Traceback" not in done.stdout
+
+
+def test_what_is_fetched_comes_first_and_its_failure_ends_the_study(tree):
+    with Hub() as hub, tree.with_study(measured):
+        tree.environment["HF_ENDPOINT"] = hub.url
+        hub.add("dataset", "o/labels", files={"labels.csv": b"x" * len(LABELS)})
+        done = tree.run(*tree.study_command)
+        assert done.returncode == 1
+        assert "study tiny: failed jobs: 1\nfetch_source failed" in done.stdout
+        results = tree.folder / "results"
+        assert {path.name for path in results.iterdir()} == {"raw"}
+        assert [path.name for path in (results / "raw").iterdir()] == ["labels"]
