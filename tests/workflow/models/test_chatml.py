@@ -131,7 +131,7 @@ def test_one_row_a_forward_gives_the_losses_of_many(
 def test_mismatched_values_are_those_of_each_row_without_padding(
     model: Path, tmp_path: Path
 ) -> None:
-    """KTO's loss is of a whole micro-batch, so its rows are looked at."""
+    """KTO's loss depends on its micro-batch, so each row's value is compared."""
     pairs, out = pairs_of(model, tmp_path), tmp_path / "kl.parquet"
     compute_kto_reference(pairs, [model], recipe("kto", None), 0, out)
     found = read_table(out, KTO_REFERENCE)["kl"].to_list()
