@@ -21,7 +21,7 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 .PHONY: study test test-remote check bench readme confirm env cloud clean
 
 study: $(READY)
-	safegrid study --study $(STUDY) --cores $(CORES) $(if $(SOURCES_DIR),--sources-dir $(SOURCES_DIR))
+	safegrid study --study '$(STUDY)' --cores '$(CORES)' $(if $(SOURCES_DIR),--sources-dir '$(SOURCES_DIR)')
 
 # The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
@@ -44,7 +44,7 @@ bench: $(READY)
 	python tests/bench/run.py
 
 readme: $(READY)
-	safegrid readme --study $(STUDY)
+	safegrid readme --study '$(STUDY)'
 
 # After an edit of a dear stage's code that changes no result (else raise its number).
 confirm: $(READY)

@@ -43,6 +43,7 @@ rule all:
 onstart:
     check_places()
     check_prerequisites()
+    follow_owner()
     record_owner()
     tell_stale()
 

@@ -6,6 +6,7 @@ tested Python.
 
 import json
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -56,10 +57,12 @@ shell.prefix('[ ! -v SLURM_JOB_ID ] || . "$SAFEGRID_HOME/profiles/slurm/job.sh";
 # Where results lie in a bucket, a job that calls Snakemake itself must say so again.
 SPAWN = workflow.spawned_job_args_factory
 os.environ.update(SPAWN.get_storage_provider_envvars())
-STORAGE = [
+STORAGE_ARGS = [
     SPAWN.get_default_storage_provider_args(),
     *SPAWN.get_storage_provider_args(),
 ]
+# They come quoted for a shell; rules quote each word themselves.
+STORAGE = shlex.split(" ".join(STORAGE_ARGS))
 IN_BUCKET = workflow.storage_settings.default_storage_provider is not None
 if workflow.storage_settings.default_storage_provider == "s3":
     look_again_for_folders()

@@ -1,13 +1,16 @@
 """What a run does before its first job and after its last one."""
 
+import signal
+import subprocess
+
 from snakemake.common import async_run
 
 from safegrid import stale
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.prerequisites import refusal
-from safegrid.runs import record_owner
-from safegrid.prerequisites.preflight import preflight
+from safegrid.prerequisites.preflight import preflight_command
+from safegrid.runs import OWNER_PID, end_with_owner, record_owner
 
 
 def check_places():
@@ -30,7 +33,8 @@ def check_prerequisites():
     problem = refusal(STUDY.name, found)
     if any((p.kind, p.state) == ("network", "open") for p in found):
         own, blocks = UPSTREAMS.sources_dir, BASEDIR / "config"
-        done = preflight(STUDY.name, own, made, blocks, capture=True)
+        with preflight_command(STUDY.name, own, made, blocks) as command:
+            done = subprocess.run(command, capture_output=True, text=True)
         problem = done.returncode and done.stderr.strip().removeprefix("error: ")
     if problem:
         raise WorkflowError(problem)
@@ -40,6 +44,16 @@ def named(file):
     """Return a result's name below the working directory, wherever the run keeps it."""
     head, found, rest = str(file).partition("results/")
     return found + rest
+
+
+def follow_owner():
+    """End with the process above this one, as a Ctrl-C would, if there is one."""
+    if os.environ[OWNER_PID] == str(os.getpid()):
+        return
+    try:
+        end_with_owner(lambda: os.kill(os.getpid(), signal.SIGINT))
+    except SafegridError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def tell_stale():
@@ -58,4 +72,4 @@ def print_rates():
     # In a bucket there is no timing of a job to be read here.
     if IN_BUCKET:
         return
-    shell(f"python -m safegrid rates --study {STUDY.name}")
+    shell("python -m safegrid rates --study {STUDY.name:q}")

@@ -208,14 +208,14 @@ rule report:
         # Of a run before this one that failed.
         partial="results/{study}/partial",
         # Copies of its own: those of this run are not to be removed.
-        storage=[*STORAGE, "--local-storage-prefix .snakemake/report"],
+        storage=[*STORAGE, "--local-storage-prefix", ".snakemake/report"],
         sources_dir=config["sources_dir"] or "",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock \
             --config study={wildcards.study:q} sources_dir={params.sources_dir:q} \
-            {params.storage} --report {output.report:q} -- tables figures cost status
+            {params.storage:q} --report {output.report:q} -- tables figures cost status
         rm -rf {params.partial:q} .snakemake/report
         """
 

@@ -1,10 +1,13 @@
-"""What a command shows in a terminal."""
+"""Commands in a terminal: what they show there, and keys that are pressed."""
 
 import os
 import pty
+import select
 import subprocess
 import termios
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 ROWS_AND_COLUMNS = (24, 80)
 SWITCHES = ("TQDM_DISABLE", "DISABLE_PROGRESS_BARS")
@@ -33,3 +36,46 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # Linux says so when the last writer has gone
         return b""
+
+
+class Terminal:
+    """A command in a terminal of its own, as a user's shell starts it."""
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, env: dict[str, str]
+    ) -> None:
+        self.pid, self._ours = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execvpe(command[0], list(command), env)
+        self._shown = bytearray()
+        self._closed = threading.Event()
+        # Whoever writes must not have to wait until somebody reads.
+        self._reader = threading.Thread(target=self._keep, daemon=True)
+        self._reader.start()
+
+    def _keep(self) -> None:
+        while not self._closed.is_set():
+            if select.select([self._ours], [], [], 0.05)[0]:
+                self._shown += (block := _read(self._ours))
+                if not block:
+                    break
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._ours, text.encode())
+
+    def close(self) -> None:
+        """Close the window: the kernel hangs up on all that it showed."""
+        self._closed.set()
+        self._reader.join()
+        os.close(self._ours)
+
+    def wait(self) -> int:
+        """Wait for the command, and return what `subprocess` would."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    @property
+    def shown(self) -> str:
+        """What it has shown so far."""
+        return self._shown.decode()

@@ -8,6 +8,7 @@ when they are called, so that clients of engines stay light.
 import argparse
 import importlib
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -154,7 +155,12 @@ def _fail(message: str) -> int:
 
 
 def main() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit; at a Ctrl-C without a traceback."""
     close_input()
     logs.configure()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 128 + signal.SIGINT
+    sys.exit(status)

@@ -86,7 +86,7 @@ def _on_every_node(nodes: int, environment: Environment) -> list[str]:
 def _accelerate(
     processes: int, sharing: str, nodes: int, environment: Environment
 ) -> list[str]:
-    launch = ["accelerate", "launch"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch"]
     if sharing == COPIES:
         # Several processes; without a GPU they are CPU processes.
         launch.append("--multi_gpu")

@@ -7,10 +7,13 @@ jobs and engines read it: they end when their owner is gone.
 
 import logging
 import os
+import shutil
 import socket
+import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +31,9 @@ OWNER_PID = "SAFEGRID_OWNER_PID"
 OWNER_HOST = "SAFEGRID_OWNER_HOST"
 SLURM_JOB = "SLURM_JOB_ID"
 OWNER_FILE = Path(".snakemake/safegrid-owner.json")
+# Rules call them by these names.
+PROGRAMS = ("python", "snakemake")
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
 # What a job's log says of the engine that it asked: another process than its own.
 ENGINE_PEAK = "its engine held %d MB at most"
 POLL_SECONDS = 2.0
@@ -49,16 +55,34 @@ def announce(basedir: Path) -> dict[str, str]:
     inherited = os.environ.get("PYTHONPATH", "")
     source = str(basedir / "src")
     paths = [source, *(p for p in inherited.split(os.pathsep) if p and p != source)]
+    new = identity(uuid.uuid4().hex)
     return {
+        "PATH": path_to_ours(os.environ["PATH"]),
         "PYTHONPATH": os.pathsep.join(paths),
         HOME: str(basedir),
-        RUN: os.environ.get(RUN) or uuid.uuid4().hex,
-        OWNER_PID: os.environ.get(OWNER_PID) or str(os.getpid()),
-        OWNER_HOST: os.environ.get(OWNER_HOST) or socket.gethostname(),
+        **{name: os.environ.get(name) or value for name, value in new.items()},
         # Jobs never ask a hub: what a study needs was fetched before.
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
+
+
+def identity(run: str) -> dict[str, str]:
+    """Return the environment of what this process starts as the owner of a run."""
+    return {RUN: run, OWNER_PID: str(os.getpid()), OWNER_HOST: socket.gethostname()}
+
+
+def path_to_ours(path: str) -> str:
+    """Return a search path that finds the programs beside this Python.
+
+    Nobody needs to have activated the environment that this Python belongs to. Where
+    its programs are found already, wrappers that a user put before them stay there.
+    """
+    ours = Path(sys.executable).parent
+    found = (shutil.which(name, path=path) for name in PROGRAMS)
+    if all(place is not None and Path(place).parent == ours for place in found):
+        return path
+    return os.pathsep.join([str(ours), path])
 
 
 def record_owner(path: Path = OWNER_FILE) -> None:
@@ -125,11 +149,17 @@ def place() -> str | None:
     return f"SLURM job {os.environ[SLURM_JOB]} on {node}, GPUs: {gpus}"
 
 
-def end_with_owner() -> threading.Thread | None:
+def end_with_owner(
+    end: Callable[[], None] = lambda: os._exit(EXIT_ORPHANED),
+) -> threading.Thread | None:
     """End this process when the run that it belongs to is gone.
 
     A killed workflow cannot end its jobs, and an orphan must not write into the run
     that comes after.
+
+    Args:
+        end: ends it. By default there is no clean-up: outputs are written whole or not
+            at all, and a checkpoint that is being written is recognised as cut off.
 
     Returns:
         The watching thread, or None where no owner can be seen.
@@ -140,18 +170,16 @@ def end_with_owner() -> threading.Thread | None:
     with_it = owner()
     if with_it is None:
         return None
-    thread = threading.Thread(target=_watch, args=(with_it,), daemon=True)
+    thread = threading.Thread(target=_watch, args=(with_it, end), daemon=True)
     thread.start()
     return thread
 
 
-def _watch(with_it: Process) -> None:
+def _watch(with_it: Process, end: Callable[[], None]) -> None:
     while with_it.is_alive():
         time.sleep(POLL_SECONDS)
     logger.error("the run that owns this job (process %d) is gone", with_it.pid)
-    # No clean-up: outputs are written whole or not at all, and a checkpoint that is
-    # being written is recognised as cut off.
-    os._exit(EXIT_ORPHANED)
+    end()
 
 
 def processes_of(run: str) -> list[psutil.Process]:
@@ -166,9 +194,15 @@ def processes_of(run: str) -> list[psutil.Process]:
     return found
 
 
-def end_processes(run: str, grace: float = 5.0) -> int:
-    """End what is left of a run: ask first, then kill; return how many there were."""
-    processes = processes_of(run)
+def end_processes(run: str, grace: float = 5.0, spare: int | None = None) -> int:
+    """End what is left of a run: ask first, then kill; return how many there were.
+
+    Args:
+        run: its id.
+        grace: seconds from the one to the other.
+        spare: a process of the run that is left alone.
+    """
+    processes = [process for process in processes_of(run) if process.pid != spare]
     for process in processes:
         _signal(process, "terminate")
     _, alive = psutil.wait_procs(processes, timeout=grace)

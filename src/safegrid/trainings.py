@@ -1,5 +1,7 @@
 """What a training run is started with: its command, and what KTO's runs share."""
 
+import shlex
+
 from safegrid.config.training import Recipe, Training
 from safegrid.files import sha256_json
 from safegrid.launch import COPIES
@@ -36,7 +38,7 @@ def kto_key(recipe: Recipe) -> str:
 
 
 def launcher(recipe: Recipe) -> str:
-    """Return the command that starts the package for a recipe's training.
+    """Return the words, quoted, that start the package for a recipe's training.
 
     It names no place: where the processes run is seen when they start
     (`safegrid.launch`), so the same recipe is the same param everywhere.
@@ -45,4 +47,5 @@ def launcher(recipe: Recipe) -> str:
     if training.processes == 1:
         return "python -m"
     sharing = training.accelerate or COPIES
-    return f"python -m safegrid.launch {training.processes} {sharing}"
+    words = ["python", "-m", "safegrid.launch", str(training.processes), sharing]
+    return shlex.join(words)

@@ -1,15 +1,14 @@
-"""`kill -9` at bad moments, and the same results in the end.
+"""`kill -9` and SIGTERM at bad moments, and the same results in the end.
 
-Two stories, each told once by a fixture. The first: a run from an empty store is killed
-while it trains, the next one while its engines answer, and the third one ends. What it
-leaves must be the scores of the run that nobody disturbed: so this is also the test
-that a fresh store gives identical bytes. The second begins where nearly all is done: a
-run is killed with all that it started while it scores, the next one while it writes
-tables, and the third one ends.
+Two stories, each told once by a fixture. The first: a run from an empty store loses
+its Snakemake while it trains, the next one is asked to end while its engines answer,
+and the third one ends. What it leaves must be the scores of the run that nobody
+disturbed: so this is also the test that a fresh store gives identical bytes. The second
+begins where nearly all is done: `safegrid study` itself is killed while a cell is
+scored, the next run loses its Snakemake while it writes tables, and the third one ends.
 """
 
 import csv
-import os
 import shutil
 import signal
 import subprocess
@@ -79,14 +78,15 @@ class Run:
         """Stop a process, so that it can do nothing about the end of its run."""
         psutil.Process(pid).suspend()
 
-    def kill(self):
-        """Kill Snakemake only, and name the processes that it leaves."""
-        psutil.Process(self.owner.pid).kill()
-        return processes_of(self.owner.run)
+    def kill_snakemake(self):
+        """Kill Snakemake only; return the status of the process above it."""
+        for child in psutil.Process(self.process.pid).children():
+            child.kill()
+        return self.process.wait()
 
-    def kill_group(self):
-        """Kill what was started, Snakemake and all its jobs at one stroke."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+    def end(self, number):
+        """Send a signal to the process above Snakemake; return its status."""
+        self.process.send_signal(number)
         return self.process.wait()
 
 
@@ -188,19 +188,20 @@ def story(finished, tmp_path_factory):
     shutil.rmtree(tree.folder / "results/tiny")
     shutil.rmtree(tree.folder / "logs/tiny")
     told = Story(tree)
-    for name, moment in (("training", training), ("answering", answering)):
-        run = Run(tree, name)
-        if told.orphans:
-            told.left.append(alive(told.orphans[-1]))
+    for moment, end in (
+        (training, Run.kill_snakemake),
+        (answering, partial(Run.end, number=signal.SIGTERM)),
+    ):
+        run = Run(tree, moment.__name__)
         if told.refusal is None:
             told.refusal = tree.run(*tree.study_command)
         run.freeze(run.wait(partial(moment, tree)))
-        told.orphans.append(run.kill())
-        told.statuses.append(run.process.wait())
+        told.orphans.append(processes_of(run.owner.run))
+        told.statuses.append(end(run))
+        told.left.append(alive(told.orphans[-1]))
         told.half += half_files(tree)
         told.said.append(run.log.read_text())
     run = Run(tree, "last")
-    told.left.append(alive(told.orphans[-1]))
     told.statuses.append(run.process.wait())
     told.said.append(run.log.read_text())
     yield told
@@ -213,17 +214,15 @@ def test_a_run_beside_a_living_one_is_refused(story):
     assert "kill -INT" in story.refusal.stdout
 
 
-def test_a_killed_run_ends_non_zero_and_says_how_to_go_on(story):
-    assert story.statuses[:2] == [137, 137]
-    for text in story.said[:2]:
-        assert "Snakemake was ended by signal 9; start again" in text
+def test_a_run_that_is_ended_says_how_to_go_on(story):
+    assert story.statuses[:2] == [128 + signal.SIGKILL, 128 + signal.SIGTERM]
+    assert "Snakemake was ended by SIGKILL; start again" in story.said[0]
+    assert "the run was ended by SIGTERM; start again" in story.said[1]
 
 
-def test_orphans_are_gone_before_the_next_run_has_a_job(story):
-    assert all(story.orphans), "nothing was left behind, so nothing is tested"
+def test_a_run_that_is_ended_leaves_no_engine_and_no_job(story):
+    assert all(story.orphans), "nothing was at work, so nothing is tested"
     assert story.left == [[], []]
-    for text in story.said[1:]:
-        assert "processes that run" in text
 
 
 def test_nothing_under_its_own_name_is_half_a_file(story):
@@ -253,23 +252,24 @@ def late_story(finished, tmp_path_factory):
     run = Run(tree, "scoring")
     run.freeze(run.wait(partial(scoring, tree)))
     told.orphans.append(processes_of(run.owner.run))
-    tell(run, run.kill_group())
+    tell(run, run.end(signal.SIGKILL))
     run = Run(tree, "writing")
     told.left.append(alive(told.orphans[-1]))
     run.freeze(run.wait(partial(writing_tables, tree)))
-    told.orphans.append(run.kill())
-    tell(run, run.process.wait())
-    run = Run(tree, "last")
+    told.orphans.append(processes_of(run.owner.run))
+    tell(run, run.kill_snakemake())
     told.left.append(alive(told.orphans[-1]))
+    run = Run(tree, "last")
     tell(run, run.process.wait())
     yield told
     tree.end()
 
 
-def test_a_whole_group_that_is_killed_leaves_nothing_at_work(late_story):
+def test_orphans_are_gone_before_the_next_run_has_a_job(late_story):
     assert late_story.statuses[0] == -signal.SIGKILL
     assert all(late_story.orphans), "no job was at work, so nothing is tested"
     assert late_story.left == [[], []]
+    assert "processes that run" in late_story.said[1]
 
 
 def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):

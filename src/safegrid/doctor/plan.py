@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 from safegrid.doctor.profile import Profile
 from safegrid.errors import ConfigError
+from safegrid.runs import SNAKEMAKE
 
 Resource = int | str
 RULE = re.compile(r"^( *)(?:local)?rule (\w+):$")
@@ -94,7 +95,7 @@ def planned(profile: Profile, study: str, sources_dir: str | None) -> list[Deman
     Raises:
         ConfigError: Snakemake cannot plan it, or cannot make one job of a group.
     """
-    command = ["snakemake", "--dry-run", "--forceall", "--nolock"]
+    command = [*SNAKEMAKE, "--dry-run", "--forceall", "--nolock"]
     command += ["--profile", profile.name, "--config", f"study={study}"]
     if sources_dir is not None:
         command.append(f"sources_dir={sources_dir}")

@@ -4,40 +4,38 @@
 and obeys a switch that this process may have set for its jobs.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+# As the jobs that fetch do it.
+ONLINE = ("env", "HF_HUB_OFFLINE=0")
 
-def preflight(
+
+@contextmanager
+def preflight_command(
     study: str,
     sources_dir: str | None,
     planned: Iterable[str],
     config: Path = Path("config"),
-    capture: bool = False,
-) -> subprocess.CompletedProcess[str]:
-    """List what planned jobs need from outside; fails where something is missing.
+) -> Iterator[list[str]]:
+    """Give the command that lists what planned jobs need from outside.
+
+    It fails where something is missing, and can be run as long as the block runs.
 
     Args:
         study: a file of config/studies.
         sources_dir: the folder that `path` of a source, a base or a judge is below.
         planned: the files that the run is about to make.
         config: folder of the studies and registries.
-        capture: keep what it says instead of printing it.
     """
-    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
-    command += ["--config", str(config)]
+    command = [*ONLINE, sys.executable, "-m", "safegrid", "preflight"]
+    command += ["--study", study, "--config", str(config)]
     if sources_dir:
         command += ["--sources-dir", sources_dir]
-    # As the jobs that fetch do it.
-    online = {**os.environ, "HF_HUB_OFFLINE": "0"}
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as stream:
         stream.write("\n".join(planned))
         stream.flush()
-        command += ["--planned", stream.name]
-        return subprocess.run(
-            command, env=online, capture_output=capture, text=True, check=False
-        )
+        yield [*command, "--planned", stream.name]

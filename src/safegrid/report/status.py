@@ -19,6 +19,7 @@ from safegrid.report.states import (
     state_of,
 )
 from safegrid.report.status_page import write_page
+from safegrid.runs import SNAKEMAKE
 from safegrid.study import Study
 
 CONFIG = Path("config")
@@ -76,7 +77,7 @@ def as_table(states: Mapping[str, State]) -> str:
 
 
 def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
-    command = ["snakemake", "--nolock", "--dry-run", "--config", f"study={study}"]
+    command = [*SNAKEMAKE, "--nolock", "--dry-run", "--config", f"study={study}"]
     if sources_dir is not None:
         command.append(f"sources_dir={sources_dir}")
     done = subprocess.run(

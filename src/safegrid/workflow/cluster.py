@@ -17,11 +17,16 @@ PATIENCE_SECONDS = 120
 WAITING_OR_RUNNING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING"
 
 
-def cancel_jobs(folder: Path, logs: Path = LOGS) -> list[str]:
+def cancel_jobs(folder: Path, logs: Path = LOGS, *, wait: bool = True) -> list[str]:
     """Cancel the jobs that runs in a folder submitted, and return their numbers.
 
     Whoever calls knows that no run is at work in the folder: its jobs would write into
     the results of the run that comes next.
+
+    Args:
+        folder: where the runs were started.
+        logs: of the executor.
+        wait: until they are gone, so that a run can start.
 
     Raises:
         SafegridError: SLURM was used here, and is not to be found or does not answer.
@@ -44,7 +49,8 @@ def cancel_jobs(folder: Path, logs: Path = LOGS) -> list[str]:
     ]
     if numbers:
         _ask("scancel", *numbers)
-        _wait_until_gone(numbers)
+        if wait:
+            _wait_until_gone(numbers)
     return numbers
 
 

@@ -91,7 +91,8 @@ def _refuse_beside_another(folder: Path, dead: Owner | None) -> None:
     """
     for process in psutil.process_iter():
         try:
-            ours = any(Path(word).name == "snakemake" for word in process.cmdline()[:2])
+            # `snakemake`, a script's Python, or `python -m snakemake`.
+            ours = any(Path(word).name == "snakemake" for word in process.cmdline()[:3])
             if not ours or Path(process.cwd()) != folder.resolve():
                 continue
             left_behind = dead is not None and process.environ().get(RUN) == dead.run

@@ -92,13 +92,14 @@ def test_an_unknown_owner_is_refused_with_the_command(tmp_path):
         clear_crashed_run(locks, file)
 
 
-def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path):
+@pytest.mark.parametrize("command", [["./snakemake"], ["-m", "snakemake"]])
+def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, command):
     locks, file = folder(tmp_path / ".snakemake", pid=2**22 + 1, started=0.0)
-    script = tmp_path / "snakemake"
-    script.write_text("import time; time.sleep(60)")
+    for name in ("snakemake", "snakemake.py"):
+        (tmp_path / name).write_text("import time; time.sleep(60)")
     for environment, refused in (({}, True), ({runs.RUN: "test-run"}, False)):
         process = subprocess.Popen(
-            [sys.executable, str(script)],
+            [sys.executable, *command],
             cwd=tmp_path,
             env={**os.environ} | environment,
         )
@@ -132,6 +133,29 @@ def test_jobs_inherit_the_identity_of_their_run(monkeypatch, tmp_path):
     monkeypatch.delenv(runs.RUN)
     monkeypatch.delenv(runs.OWNER_PID, raising=False)
     assert runs.announce(tmp_path)[runs.OWNER_PID] == str(os.getpid())
+
+
+def programs(folder, *names):
+    """Make a folder of programs that do nothing, and return its path."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch(mode=0o755)
+    return str(folder)
+
+
+def test_jobs_find_the_programs_of_their_run_without_activation(monkeypatch, tmp_path):
+    ours = programs(tmp_path / "ours", "python", "snakemake")
+    other = programs(tmp_path / "other", "python", "safegrid")
+    half = programs(tmp_path / "half", "snakemake")
+    tools = programs(tmp_path / "tools", "sacct")
+    monkeypatch.setattr(sys, "executable", f"{ours}/python")
+    for first in ([other], [half, ours], []):
+        path = os.pathsep.join([*first, tools])
+        monkeypatch.setenv("PATH", path)
+        assert runs.announce(tmp_path)["PATH"] == os.pathsep.join([ours, path])
+    # A wrapper of a cluster's command stays first.
+    activated = os.pathsep.join([tools, ours, other])
+    assert runs.path_to_ours(activated) == activated
 
 
 JOB = """

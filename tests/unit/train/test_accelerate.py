@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from safegrid.trainings import launcher
 
 ROOT = Path(__file__).parents[3]
 RecipeMaker = Callable[..., Recipe]
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
 KINDS = {"fsdp": "FSDP", "deepspeed": "DEEPSPEED"}
 
 
@@ -42,7 +44,7 @@ def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
 
     recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate=kind)
     line = words(recipe, monkeypatch)
-    arguments = launch_command_parser().parse_args(line[2:])
+    arguments = launch_command_parser().parse_args(line[3:])
     assert arguments.num_processes == 2
     assert arguments.module
     assert not arguments.multi_gpu
@@ -64,7 +66,7 @@ def test_on_several_nodes_srun_calls_the_launcher_once_on_each() -> None:
     assert line[-5:] == ["safegrid.launch", *words]
     second = command(words, 2, {**job, HEAD: "first", "SLURM_NODEID": "1"})
     said = " ".join(second)
-    assert second[:2] == ["accelerate", "launch"]
+    assert second[:3] == ACCELERATE
     assert "--num_processes 8 --num_machines 2" in said
     assert "--machine_rank 1 --main_process_ip first" in said
     with pytest.raises(SafegridError, match="7 processes and the job has 2 nodes"):
@@ -80,9 +82,11 @@ def _actions() -> list[Any]:
 def test_whole_copies_are_several_processes_of_one_machine(
     make_recipe: RecipeMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = " ".join(words(make_recipe("dpo", processes=2, micro_batch=4), monkeypatch))
-    assert line.startswith("accelerate launch --multi_gpu --num_processes 2 ")
-    assert line.endswith("--main_process_port 0 --module safegrid train")
+    line = words(make_recipe("dpo", processes=2, micro_batch=4), monkeypatch)
+    assert line[:3] == ACCELERATE
+    said = " ".join(line[3:])
+    assert said.startswith("--multi_gpu --num_processes 2 ")
+    assert said.endswith("--main_process_port 0 --module safegrid train")
 
 
 def test_sharing_a_model_needs_several_processes(make_recipe: RecipeMaker) -> None:
