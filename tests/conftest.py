@@ -48,6 +48,7 @@ class Family:
         special: control tokens beside the named ones.
         ends: tokens that its generation settings name; the first closes an answer.
         adds_bos: its tokenizer opens every text with BOS by itself.
+        unk: what stands for a letter that it does not know, where it names one.
         system: whether a conversation may open with a system message.
         architecture: transformers' names of configuration and model, and its options.
     """
@@ -63,12 +64,13 @@ class Family:
     adds_bos: bool = False
     system: bool = True
     prefix: bool = True
+    unk: str | None = None
 
     @property
     def named(self) -> dict[str, str]:
         """The named tokens as tokenizer_config.json has them."""
-        pairs = (("bos", self.bos), ("eos", self.eos), ("pad", self.pad))
-        return {f"{name}_token": token for name, token in pairs if token is not None}
+        tokens = {"bos": self.bos, "eos": self.eos, "pad": self.pad, "unk": self.unk}
+        return {f"{name}_token": token for name, token in tokens.items() if token}
 
 
 FALCON_11B = {
@@ -148,6 +150,17 @@ FAMILIES = {
             ends=("<|im_end|>", "<|endoftext|>"),
             special=("<|im_start|>",),
             architecture=("Qwen2", {}),
+        ),
+        Family(
+            "smollm2",
+            spaces=False,
+            # Opens every turn; and what fills a batch up ends every turn.
+            bos="<|im_start|>",
+            eos="<|im_end|>",
+            pad="<|im_end|>",
+            unk="<|endoftext|>",
+            ends=("<|im_end|>",),
+            architecture=("Llama", {}),
         ),
         Family(
             "gemma_2",

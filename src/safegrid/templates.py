@@ -115,6 +115,15 @@ class ChatTokenizer:
         probe = self.render([{"role": "user", "content": "x"}], True)
         return bos is not None and probe.startswith(bos)
 
+    @cached_property
+    def bos_count(self) -> int:
+        """How many BOS the template writes up to the answer to one request.
+
+        One as a rule; one for each turn where the token that opens turns is the BOS.
+        """
+        probe = self.chat_ids([{"role": "user", "content": "x"}], True)
+        return sum(id_ == self.bos_id for id_ in probe)
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of a rendered text; control tokens in it count as such.
 
@@ -246,7 +255,7 @@ class ChatTokenizer:
         """Assert that a conversation opens with one BOS, where its template has one.
 
         Two are what a template gives after a tokenizer that adds its own; published
-        results lost points to it without an error.
+        results lost points to it without an error. Later turns may open with it too.
 
         Raises:
             DataError: there is none, or there are two; `name` says where.

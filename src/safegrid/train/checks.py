@@ -51,9 +51,12 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
         ends_once = is_end.list.last() & (is_end.list.sum() == 1)
         _require(pairs, ends_once, path, f"{side} must end their turn once, at the end")
     if facts["bos_id"] is not None:
+        # The token that opens every turn may be the BOS: then each turn has one.
+        count = ChatTokenizer.load(start).bos_count
         is_bos = pl.col("prompt_ids").list.eval(pl.element() == facts["bos_id"])
-        opens_once = is_bos.list.first() & (is_bos.list.sum() == 1)
-        _require(pairs, opens_once, path, "prompt_ids must open with their only BOS")
+        as_written = is_bos.list.first() & (is_bos.list.sum() == count)
+        what = f"prompt_ids must open with BOS and hold {count}, as the template writes"
+        _require(pairs, as_written, path, what)
     return {"one_bos": facts["bos_id"] is not None, "one_end": True}
 
 

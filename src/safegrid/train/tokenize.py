@@ -1,10 +1,10 @@
 """Preference pairs as token ids, by the base's own tokenizer and chat template.
 
 What a trainer would otherwise do silently is done here and counted: where the prompt
-ends, that an answer closes its turn once, that no sequence has two BOS, and that pairs
-beyond the maximum length are dropped whole instead of being cut. So are the few whose
-answer begins with white space that the tokenizer joins to the prompt's last token: a
-model that is asked never sees such a prompt.
+ends, that an answer closes its turn once, that no sequence opens with two BOS, and that
+pairs beyond the maximum length are dropped whole instead of being cut. So are the few
+whose answer begins with white space that the tokenizer joins to the prompt's last
+token: a model that is asked never sees such a prompt.
 """
 
 import logging

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import manifest, read_manifest, read_table, write_table
-from safegrid.errors import DataError
+from safegrid.errors import DataError, TrainingError
 from safegrid.generate.render import render_prompts
 from safegrid.records import IDS, PAIRS, PREFERENCE, PROMPT
 from safegrid.templates import ChatTokenizer
+from safegrid.train.checks import check_tokens
 from safegrid.train.tokenize import end_ids, tokenize_pairs
 
 CHAT = [
@@ -51,6 +52,10 @@ WRITTEN = {
     "qwen2": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
     "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
+    "smollm2": "<|im_start|>system\nYou are a helpful AI assistant named SmolLM,"
+    " trained by Hugging Face<|im_end|>\n"
+    "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
+    "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
     "vicuna": f"<s>{VICUNA} USER: May I? ASSISTANT: No.</s> USER: And now? ASSISTANT:",
     "yi": "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
     "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
@@ -64,6 +69,7 @@ WITH_SYSTEM = {
     f"{DATES}Be kind.<|eot_id|><|start_header_id|>user<|end_header_id|>",
     "olmo": "<|endoftext|><|system|>\nBe kind.\n<|user|>\nMay I?",
     "qwen2": "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nMay I?",
+    "smollm2": "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nMay I?",
     "vicuna": "<s>Be kind. USER: May I?",
     "yi": "Be kind.<|im_start|>user\nMay I?",
 }
@@ -151,9 +157,33 @@ def test_training_and_generation_see_the_same_ids(
     asked = rendered(family_folder, tmp_path, frame["prompt"].to_list())
     assert pairs["prompt_ids"].to_list() == asked
     chat = ChatTokenizer.load(family_folder)
-    for row, (chosen, _) in zip(pairs.rows(named=True), answers, strict=True):
-        text = chat.decode(row["chosen_ids"])
-        assert text.strip() == chosen
+    for row, source in zip(pairs.rows(named=True), frame.rows(named=True), strict=True):
+        assert chat.decode(row["chosen_ids"]).strip() == source["chosen"]
+        turns = [("user", source["prompt"]), ("assistant", source["chosen"])]
+        whole = chat.chat_ids([{"role": r, "content": c} for r, c in turns], False)
+        seen = row["prompt_ids"] + row["chosen_ids"]
+        assert whole[: len(seen)] == seen
+    found = check_tokens(pairs, tmp_path / "pairs.parquet", family_folder)
+    assert found["one_bos"] == chat.writes_bos
+
+
+@pytest.mark.parametrize("name", ["llama_3", "smollm2", "vicuna"])
+def test_a_second_bos_at_the_start_is_refused(
+    name: str, families: Any, save: Any, tmp_path: Path
+) -> None:
+    """Whether the tokenizer adds one by itself or the token opens every turn."""
+    folder, frame = save(families[name], tmp_path / "model"), preferences(("No", "Yes"))
+    [prompt] = tokenized(folder, tmp_path, frame)["prompt_ids"].to_list()
+    path = tmp_path / "pairs.parquet"
+    doubled = pl.Series("prompt_ids", [[prompt[0], *prompt]])
+    with pytest.raises(TrainingError, match="prompt_ids must open with BOS and hold"):
+        check_tokens(read_table(path, PAIRS).with_columns(doubled), path, folder)
+    template = folder / "chat_template.jinja"
+    template.write_text("{{- bos_token }}" + template.read_text())
+    with pytest.raises(DataError, match="must open with exactly one"):
+        tokenized(folder, tmp_path, frame)
+    with pytest.raises(DataError, match="must open with exactly one"):
+        rendered(folder, tmp_path, ["May I?"])
 
 
 def test_ids_are_those_of_transformers_and_no_token_is_doubled(
@@ -167,16 +197,14 @@ def test_ids_are_those_of_transformers_and_no_token_is_doubled(
     assert ids == theirs.apply_chat_template(
         CHAT, add_generation_prompt=True, return_dict=False
     )
+    written = WRITTEN[family.name]
+    assert ours.writes_bos == written.startswith(family.bos or "no token")
+    assert ids.count(ours.bos_id) == written.count(family.bos or "no token")
+    if ours.writes_bos:
+        assert [i == ours.bos_id for i in ids[:2]] == [True, False]
     if family.adds_bos:
         assert theirs("x")["input_ids"][0] == ours.bos_id
         assert ours.writes_bos
-        assert [i == ours.bos_id for i in ids[:2]] == [True, False]
-        # Llama 2 opens every request with one.
-        turns = 2 if family.name == "llama_2" else 1
-        assert ids.count(ours.bos_id) == turns
-    else:
-        assert not ours.writes_bos
-        assert ours.bos_id not in ids
 
 
 def test_an_answer_ends_with_a_token_that_ends_generation(

@@ -278,8 +278,9 @@ def test_pairs_of_another_tokenizer_are_refused(
     [
         ("chosen_ids", [9, 9], "chosen_ids must end their turn once"),
         ("rejected_ids", [2, 9, 2], "rejected_ids must end their turn once"),
-        ("prompt_ids", [1, 1, 9], "must open with their only BOS"),
-        ("prompt_ids", [9, 9], "must open with their only BOS"),
+        ("prompt_ids", [1, 1, 9], "must open with BOS and hold 1, as the template"),
+        ("prompt_ids", [1, 9, 1], "must open with BOS and hold 1, as the template"),
+        ("prompt_ids", [9, 9], "must open with BOS and hold 1, as the template"),
     ],
 )
 def test_pairs_that_break_the_token_contract_are_refused(

@@ -26,8 +26,8 @@ LORA = {"rank": 4, "alpha": 8}
 # The names of every family's attention; peft takes those that a model has.
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"]
 # One family of each architecture, for what no tokenizer has a part in. Of those that
-# are Llama's, one whose padding is a token that texts have too.
-ARCHITECTURES = ["falcon", "gemma_2", "mistral", "mixtral", "olmo", "qwen2", "yi"]
+# are Llama's, one whose padding is a token that all texts have too.
+ARCHITECTURES = ["falcon", "gemma_2", "mistral", "mixtral", "olmo", "qwen2", "smollm2"]
 each_architecture = pytest.mark.parametrize(
     "family", ARCHITECTURES, indirect=True, scope="session"
 )

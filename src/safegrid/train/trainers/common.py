@@ -138,15 +138,20 @@ def to_dataset(rows: pl.DataFrame) -> Dataset:
     return Dataset(rows.with_row_index("row").to_arrow())
 
 
-def still_dropout(model: PreTrainedModel) -> PreTrainedModel:
-    """Switch off the model's own dropout; an adapter that comes later keeps its own.
+def prepare(model: PreTrainedModel) -> PreTrainedModel:
+    """Switch off a model's own dropout, and let the embedding of every token learn.
 
-    TRL's `disable_dropout` comes after the adapter and would silence what a recipe
-    asked for with `lora.dropout`.
+    An adapter that comes later keeps its dropout. TRL's `disable_dropout` comes after
+    the adapter and would silence what a recipe asked for with `lora.dropout`.
+
+    torch gives an embedding's `padding_idx` no gradient. What fills batches up can be a
+    token of every text (SmolLM2: the end of a turn); masks keep the fillings out.
     """
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+    embedding: Any = model.get_input_embeddings()
+    embedding.padding_idx = None
     return model
 
 

@@ -52,7 +52,7 @@ def build(
         precompute_ref_batch_size=plan.forward_rows,
     )
     trainer = PairTrainer(
-        model=common.still_dropout(model),
+        model=common.prepare(model),
         args=config,
         data_collator=common.RowCollator(
             DataCollatorForPreference(pad_token_id=common.pad_id(tokenizer))

@@ -80,7 +80,7 @@ def build(
     )
     dataset = common.to_dataset(rows.drop("pair_id"))
     trainer = OrpoTrainer(
-        model=common.still_dropout(model),
+        model=common.prepare(model),
         args=config,
         data_collator=OrpoCollator(
             DPODataCollatorWithPadding(pad_token_id=common.pad_id(tokenizer))

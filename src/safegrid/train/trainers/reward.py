@@ -54,7 +54,7 @@ def build(
         center_rewards_coefficient=None,
     )
     trainer = PreferenceTrainer(
-        model=common.still_dropout(scorer),
+        model=common.prepare(scorer),
         args=config,
         data_collator=WholeCollator(DataCollatorForPreference(pad_token_id=pad_id)),
         train_dataset=common.to_dataset(rows.drop("pair_id")),

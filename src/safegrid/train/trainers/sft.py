@@ -48,7 +48,7 @@ def build(
         dataset_kwargs={"skip_prepare_dataset": True},
     )
     trainer = ChosenTrainer(
-        model=common.still_dropout(model),
+        model=common.prepare(model),
         args=config,
         data_collator=ChosenCollator(
             DataCollatorForLanguageModeling(pad_token_id=common.pad_id(tokenizer))
