@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_json, read_table, write_json, write_table
+from safegrid.artifacts import manifest, read_table, write_json, write_table
+from safegrid.files import read_json
 from safegrid.checkpoints import hash_weights
 from safegrid.config.training import Recipe
 from safegrid.engine.model import load
