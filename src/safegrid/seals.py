@@ -1,4 +1,4 @@
-"""Seals: the hash that a result carries of itself, so that an edit is seen.
+"""Content hashes (seals) that results carry, so that an edit or damage is seen.
 
 A table's manifest, a folder's and that of a JSON result hold, under OWN, the sha256 of
 the whole file they stand in, taken with zeros in the place of that hash. A folder's

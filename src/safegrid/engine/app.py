@@ -16,7 +16,7 @@ from safegrid.devices import device_name
 from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
-from safegrid.engine.door import Locked, error_body
+from safegrid.engine.access import KeyRequired, error_body
 from safegrid.engine.identity import engine_version
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel
@@ -103,7 +103,7 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
         check_rows(model, body.rows, 0)
         return await desk.do(request, _classifying(model, ticket, body))
 
-    app.add_middleware(Locked, key=ticket.key)
+    app.add_middleware(KeyRequired, key=ticket.key)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Which of a study's results are damaged, for a run that makes them again."""
+"""Damaged results of a study, for a run that makes them again."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The process above a run: it starts Snakemake, and ends all of the run at a signal.
+"""Supervisor of a run: starts Snakemake, and ends the whole run at a signal.
 
 Snakemake ends its jobs only at a terminal's Ctrl-C, which reaches them as well. At
 SIGTERM, and at a SIGINT that it gets alone, it waits for them; engines have sessions of
@@ -24,7 +24,7 @@ import psutil
 from safegrid.errors import SafegridError
 from safegrid.runs import end_processes, identity
 
-HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POLL_SECONDS = 0.2
 # In which Snakemake cancels what it gave to a cluster; then it waits for local jobs.
 HEAD_START_SECONDS = 1.0
@@ -62,7 +62,7 @@ class Supervisor:
         self._caught = _caught(self._make)
 
     def __enter__(self) -> "Supervisor":
-        for number in HEEDED:
+        for number in SIGNALS:
             # `nohup` has asked that the end of the terminal should not matter.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
@@ -168,4 +168,4 @@ def _caught(pid: int | None) -> set[signal.Signals]:
     except (FileNotFoundError, ProcessLookupError):
         return set()
     mask = int(found[1], 16) if found else 0
-    return {number for number in HEEDED if mask >> (number - 1) & 1}
+    return {number for number in SIGNALS if mask >> (number - 1) & 1}

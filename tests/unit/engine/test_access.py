@@ -9,22 +9,22 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from safegrid.engine import door
-from safegrid.engine.door import HeadFirst, Locked
+from safegrid.engine import access
+from safegrid.engine.access import HeadFirst, KeyRequired
 
 KEY = "key-of-a-run"
 LARGE = 100 * 10**6
 
 
 class Engine:
-    """Answers with how many bytes it was sent, behind the door."""
+    """Answers with how many bytes it was sent, behind the access control."""
 
     def __init__(self):
         self.asked = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.address = self.listener.getsockname()
         config = uvicorn.Config(
-            Locked(self.answer, KEY), http=HeadFirst, ws="none", lifespan="off"
+            KeyRequired(self.answer, KEY), http=HeadFirst, ws="none", lifespan="off"
         )
         self.server = uvicorn.Server(config)
 
@@ -124,7 +124,7 @@ def test_slow_connections_do_not_keep_a_run_from_its_engine(engine):
     with ExitStack() as stack:
         # More than it lets wait, each with a head that does not end.
         slow = [
-            stack.enter_context(engine.connect()) for _ in range(door.MOST_SILENT + 50)
+            stack.enter_context(engine.connect()) for _ in range(access.MAX_SILENT + 50)
         ]
         for connection in slow[50:]:
             connection.sendall(head(LARGE, None)[:-2])
@@ -135,11 +135,11 @@ def test_slow_connections_do_not_keep_a_run_from_its_engine(engine):
         assert time.monotonic() - begun < 5
         # The oldest ones had to go; the others may go on waiting.
         assert read(slow[0]) == b""
-        assert len(HeadFirst._silent) <= door.MOST_SILENT
+        assert len(HeadFirst._silent) <= access.MAX_SILENT
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(engine, monkeypatch):
-    monkeypatch.setattr(door, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(access, "HEAD_SECONDS", 0.3)
     with engine.connect() as silent, engine.connect() as mine:
         mine.sendall(head(3))
         begun = time.monotonic()

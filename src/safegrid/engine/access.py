@@ -1,10 +1,9 @@
-"""The engine's door: who is let in, before anything of what he sends is read.
+"""Access control of the engine's server: no body is read without the run's key.
 
-Any user of the machine can connect to a port of loopback, so what has not shown the
-run's key costs little: a request is answered by its head alone and its connection
-closed, a connection without a whole head is closed after a while, and the oldest of
-them at once where there are many. So none can fill the memory, or keep those who have
-the key from being served.
+Any user of the machine can connect to a port of loopback. A request without the key is
+refused by its head alone, and its connection is closed. A connection that sends no
+whole head is closed after a while; where there are many, the oldest is closed at once.
+So nobody without the key can fill the memory or keep clients from being served.
 """
 
 import asyncio
@@ -17,12 +16,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 """What a connection may take until its first request's head is there."""
-MOST_SILENT = 256
+MAX_SILENT = 256
 """Connections without a head at a time; a process may hold 1024 files."""
 CLOSE = {"connection": "close"}
 
 
-class Locked:
+class KeyRequired:
     """Passes on requests with a run's key; says that it is well to anyone who asks.
 
     Not a middleware of Starlette's kind: behind one, a client's leaving is not seen.
@@ -63,7 +62,7 @@ class HeadFirst(H11Protocol):
         super().connection_made(transport)
         self._silent[self] = None
         self._late = self.loop.call_later(HEAD_SECONDS, self._turn_away)
-        if len(self._silent) > MOST_SILENT:
+        if len(self._silent) > MAX_SILENT:
             next(iter(self._silent))._turn_away()
 
     def data_received(self, data: bytes) -> None:
