@@ -8,14 +8,14 @@ stage imports beside its number, so that the question is asked at every change.
 
 VERSIONS: dict[str, int] = {
     "grow": 2,
-    "prepare": 1,
+    "prepare": 2,
     "tokenize": 1,
     "render": 1,
     "reference": 1,
-    "train": 1,
+    "train": 2,
     "generate": 1,
-    "judge": 2,
-    "synthesize": 1,
-    "measure": 3,
-    "capability": 1,
+    "judge": 3,
+    "synthesize": 2,
+    "measure": 4,
+    "capability": 2,
 }

@@ -13,10 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from safegrid.devices import device_name
+from safegrid.engine.access import KeyRequired, error_body
 from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
-from safegrid.engine.access import KeyRequired, error_body
 from safegrid.engine.identity import engine_version
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel

@@ -7,9 +7,9 @@ from types import FrameType
 
 import uvicorn
 
+from safegrid.engine.access import HeadFirst
 from safegrid.engine.app import Desk, make_app
 from safegrid.engine.beams import check_search
-from safegrid.engine.access import HeadFirst
 from safegrid.engine.model import load
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch, leave
