@@ -12,6 +12,8 @@ import pytest
 import safegrid
 from safegrid.runs import OWNER_FILE, OWNER_PID, processes_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SNAKEMAKE = """
 import signal, sys, time

@@ -135,10 +135,11 @@ def test_planning_imports_nothing_heavy():
     assert not imported_by(planning) & heavy
 
 
-def test_clients_of_engines_import_no_torch():
-    clients = ("generate.run", "judge.run", "judge.measure")
-    names = ", ".join(f"safegrid.{client}" for client in clients)
-    assert "torch" not in imported_by(f"import {names}")
+def test_clients_of_engines_import_nothing_heavy():
+    clients = "import safegrid.generate.run, safegrid.generate.render"
+    light = imported_by(f"{clients}, safegrid.judge.run")
+    assert not light & {"torch", "transformers", "datasets", "scipy"}
+    assert "torch" not in imported_by("import safegrid.judge.measure")
 
 
 def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch):

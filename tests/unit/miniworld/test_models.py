@@ -163,6 +163,7 @@ def test_guard_words_are_one_token_each(raw: Path) -> None:
     assert [len(tokenizer.encode(word)) for word in CLASSES["guard"]] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judge", JUDGES)
 def test_judges_grow_the_same_twice_with_their_classes(
     seedling: World, raw: Path, tmp_path: Path, judge: JudgeName
@@ -196,6 +197,7 @@ def test_judges_grow_the_same_twice_with_their_classes(
         assert (ids[0], ids[-1]) == (read.bos_id, read.eos_id)
 
 
+@pytest.mark.slow
 def test_judges_that_give_a_number_learn_whom_to_prefer_and_what_is_harmful(
     tiny: World, raw: Path, tmp_path: Path
 ) -> None:

@@ -266,6 +266,7 @@ def test_marks_of_now_and_later_are_the_scores(mini, published):
         assert line.get_xdata() == pytest.approx(values)
 
 
+@pytest.mark.slow
 def test_the_same_scores_give_the_same_bytes(mini, published, tmp_path):
     for folder in ("one", "two"):
         save(FIGURES["corr_curves"](mini, published), tmp_path / folder, "f")

@@ -240,6 +240,7 @@ def figures(full, published):
     return {name: draw(full, published) for name, draw in FIGURES.items()}
 
 
+@pytest.mark.slow
 def test_figures_fit_a_page_and_their_axes_are_in_numeric_order(figures):
     expected = {
         "figure_4": ["IT", "100", "300", "500", "1000", "1500", "2000"],
@@ -284,6 +285,7 @@ def test_no_line_goes_by_what_is_not_known(figures, full, published):
     assert {line.get_linestyle() for line in rewards.lines} == {"None"}
 
 
+@pytest.mark.slow
 def test_the_same_scores_give_the_same_bytes(full, published, tmp_path):
     for folder in ("one", "two"):
         save(FIGURES["figure_8"](full, published), tmp_path / folder, "f")
