@@ -11,7 +11,7 @@ import pytest
 from disks import mounted
 
 ROOT = Path(__file__).parents[2]
-# What a folder's name may not hold; test_crashes.py runs a study where it holds the rest.
+# What a folder's name may not hold; test_crashes.py runs a study where it has the rest.
 REFUSED = ["{x}", "a:b", "two\nlines"]
 
 pytestmark = pytest.mark.timeout(3600)
