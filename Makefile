@@ -31,9 +31,9 @@ test: $(READY)
 	pytest -m "not grid and not remote" -n $(CORES) --dist loadfile
 	pytest tests/workflow -m "grid and not remote" -n $(CORES) --dist loadfile
 
-# Jobs on a SLURM of the tests' own, results in a bucket, pods.
+# Jobs on a SLURM of the tests' own; beside them, results in a bucket, and pods.
 test-remote: $(CLOUD)/.ready
-	pytest tests/workflow -m remote
+	pytest tests/workflow -m remote -n '$(CORES)' --dist loadgroup
 
 check: $(READY)
 	ruff format --check .

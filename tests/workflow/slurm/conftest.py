@@ -18,8 +18,9 @@ QUICKLY = [
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever lies here needs what not every machine has."""
+    """Whatever lies here needs what not every machine has, and runs one by one."""
     item.add_marker("remote")
+    item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 class Login:
