@@ -160,6 +160,6 @@ def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(
     recipe = make_recipe("dpo", learning_rate=1e9, warmup=0.0)
     done = forked.run(command(recipe, "model"), environment())
     assert done.returncode == 1
-    assert "error: the gradient's norm of step 2 is nan" in done.stdout
+    assert "error: the loss of step 2 is nan" in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "model").exists()

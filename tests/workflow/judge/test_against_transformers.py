@@ -23,6 +23,7 @@ from safegrid.engine.lease import stop_all
 from safegrid.generate.render import render_prompts
 from safegrid.generate.run import generate
 from safegrid.judge.run import judge
+from safegrid.plain import plain
 from safegrid.records import PROMPT, RESPONSE, VERDICT
 
 TEMPLATE = (
@@ -209,7 +210,7 @@ def test_a_classifiers_score_is_its_softmax(
     spec = JudgeSpec(name="t", kind="toxicity", positive="toxic", classes=CLASSES)
     rows = verdicts(cell, folder, spec, tmp_path)
     for text, score in zip(cell[2]["text"], rows["score"], strict=True):
-        ids = tokenizer.encode(text, add_special_tokens=False)
+        ids = tokenizer.encode(plain(text), add_special_tokens=False)
         with torch.inference_mode():
             logits = model(torch.tensor([ids])).logits
         assert score == pytest.approx(logits.softmax(-1)[0, 1].item(), abs=1e-5)
