@@ -59,7 +59,7 @@ class Job(NamedTuple):
 
 
 class Took(NamedTuple):
-    """What Snakemake measured of a job; the peak is not known of a short one."""
+    """Snakemake's measures of a job; the peak of a short one is not known."""
 
     seconds: float
     megabytes: float | None
@@ -131,7 +131,7 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
 
 
 def _left_out(result: Path) -> bool:
-    """Whether a result is damaged, which a list of speeds is no reason to stop for."""
+    """Say whether a result is damaged; a list of speeds goes on without it."""
     fault = result_fault(result)
     if fault is not None:
         log.warning("%s %s; its job is left out", result, fault)
