@@ -21,12 +21,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
 
 # Text as one word of a shell, whatever stands in it.
-word = '$(subst ','\'',$(1))'
+quoted = '$(subst ','\'',$(1))'
 
 .PHONY: study test test-remote check bench readme confirm env cloud clean
 
 study: $(READY)
-	safegrid study --study $(call word,$(STUDY)) --cores $(call word,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call word,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
+	safegrid study --study $(call quoted,$(STUDY)) --cores $(call quoted,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call quoted,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
 
 # The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
@@ -49,7 +49,7 @@ bench: $(READY)
 	python tests/bench/run.py
 
 readme: $(READY)
-	safegrid readme --study $(call word,$(STUDY))
+	safegrid readme --study $(call quoted,$(STUDY))
 
 # After an edit of a dear stage's code that changes no result (else raise its number).
 confirm: $(READY)

@@ -51,7 +51,7 @@ def check_makers(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) ->
     """
     for name, block in documents.section("datasets").items():
         for origin, (kinds, why) in KEEPERS.items():
-            judge = judges.get((block.get(origin) or {}).get("judge"))
+            judge = judges.get((block.get(origin) or {}).get("judge", ""))
             if judge is not None and judge.kind not in kinds:
                 _note(
                     documents,

@@ -19,8 +19,8 @@ LARGE_TRAINING: dict[str, Any] = {
     "gradient_checkpointing": True,
     "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
 }
-# The embedding and the head of Llama, the family of grown models: they share a weight.
-TIED = {"embed_tokens", "lm_head"}
+# The embedding's name in Llama, the family of grown models.
+EMBEDDING = "embed_tokens"
 # How a setting is named in the name of a sweep's recipe.
 SHORT = {"learning_rate": "lr"}
 
@@ -79,7 +79,7 @@ def check_adapters(
     bases: Mapping[str, BaseEntry],
     of_study: Sequence[str],
 ) -> None:
-    """Note adapters at the embedding of a grown base, or at its head: they are one.
+    """Note adapters at the embedding of a grown base: it is the base's head too.
 
     Of other bases the files say so, when a training starts (`safegrid.adapters`).
 
@@ -94,16 +94,16 @@ def check_adapters(
     for name, recipe in recipes.items():
         lora = recipe.training.lora
         named = [] if lora is None or lora.targets == "all-linear" else lora.targets
-        tied = TIED & {target.rpartition(".")[2] for target in named}
+        # peft takes the end of a module's name for the module.
+        at_embedding = any(target.rpartition(".")[2] == EMBEDDING for target in named)
         at = {own_bases[name]} if name in own_bases else set(of_study)
-        if tied and at & grown and METHODS[recipe.method].answers:
+        if at_embedding and at & grown and METHODS[recipe.method].answers:
             documents.problems.add(
                 documents.study.where(("recipes", name)),
                 f"recipes.{name}.training",
-                f"lora.targets names {', '.join(sorted(tied))}:"
-                f" {', '.join(sorted(at & grown))} has one weight for"
-                f" {' and '.join(sorted(TIED))}, so an adapter there would be trained"
-                " beside one and merged into both; remove it",
+                f"lora.targets names {EMBEDDING}: {', '.join(sorted(at & grown))} has"
+                " one weight for it and for lm_head, so an adapter there would be"
+                " trained beside one and merged into both; remove it",
             )
 
 

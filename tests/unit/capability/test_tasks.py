@@ -44,7 +44,6 @@ def test_rows_that_change_are_read_again(task_files):
     [
         (lambda rows: b"", "line 1: the file holds no readable row"),
         (lambda rows: rows + b"{\n", "line 5: not readable as JSON"),
-        (lambda rows: b"\xef\xbb\xbf" + rows, "XXX"),
         (lambda rows: rows + b'{"a": "\xff"}\n', "line 5: not UTF-8: byte 0xff"),
         (
             lambda rows: rows.replace(b'"place": 1', b'"plaice": 1', 1),
