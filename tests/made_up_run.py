@@ -92,6 +92,10 @@ class MadeUpRun:
         (folder / "Snakefile").write_text(SNAKEFILE.format(root=str(ROOT)))
         (folder / "job.py").write_text(JOB)
         (folder / "engine.py").write_text(ENGINE)
+        shutil.copytree(ROOT / "config", folder / "config")
+        study = (ROOT / "config/studies/tiny.yaml").read_text()
+        study = study.replace("name: tiny", "name: made-up")
+        (folder / "config/studies/made-up.yaml").write_text(study)
         shutil.copy(ROOT / "Makefile", folder)
         for name in ("requirements.lock", "pyproject.toml"):
             (folder / name).touch()

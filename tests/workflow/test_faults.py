@@ -20,7 +20,7 @@ def faulty(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("faults") / "repository")
 
     def diverge(study):
-        training = {"learning_rate": 1e30, "warmup": 0, "schedule": "constant"}
+        training = {"learning_rate": 1e9, "warmup": 0, "schedule": "constant"}
         recipe = {"method": "dpo", "dataset": "safety", "training": training}
         study["recipes"]["broken"] = recipe
 

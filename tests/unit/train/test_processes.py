@@ -157,7 +157,7 @@ def test_processes_that_share_a_model_train_as_one_does(
 def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("dpo", learning_rate=1e30, warmup=0.0)
+    recipe = make_recipe("dpo", learning_rate=1e9, warmup=0.0)
     done = forked.run(command(recipe, "model"), environment())
     assert done.returncode == 1
     assert "error: the gradient's norm of step 2 is nan" in done.stdout
