@@ -20,10 +20,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
 
+# Text as one word of a shell, whatever stands in it.
+quoted = '$(subst ','\'',$(1))'
+
 .PHONY: study test test-remote check bench readme confirm env cloud clean
 
 study: $(READY)
-	safegrid study --study '$(STUDY)' --cores '$(CORES)' $(if $(SOURCES_DIR),--sources-dir '$(SOURCES_DIR)') $(if $(REBUILD_DAMAGED),--rebuild-damaged)
+	safegrid study --study $(call quoted,$(STUDY)) --cores $(call quoted,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call quoted,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
 
 # The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
@@ -46,7 +49,7 @@ bench: $(READY)
 	python tests/bench/run.py
 
 readme: $(READY)
-	safegrid readme --study '$(STUDY)'
+	safegrid readme --study $(call quoted,$(STUDY))
 
 # After an edit of a dear stage's code that changes no result (else raise its number).
 confirm: $(READY)

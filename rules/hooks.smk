@@ -8,6 +8,7 @@ from snakemake.common import async_run
 from safegrid import stale
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
+from safegrid.files import below_results
 from safegrid.prerequisites import refusal
 from safegrid.prerequisites.preflight import preflight_command
 from safegrid.runs import OWNER_PID, end_with_owner, record_owner
@@ -35,15 +36,16 @@ def check_prerequisites():
         own, blocks = UPSTREAMS.sources_dir, BASEDIR / "config"
         with preflight_command(STUDY.name, own, made, blocks) as command:
             done = subprocess.run(command, capture_output=True, text=True)
-        problem = done.returncode and done.stderr.strip().removeprefix("error: ")
+        if done.returncode:
+            told = done.stderr.strip().removeprefix("error: ")
+            problem = told or f"safegrid preflight ended with status {done.returncode}"
     if problem:
         raise WorkflowError(problem)
 
 
 def named(file):
     """Return a result's name below the working directory, wherever the run keeps it."""
-    head, found, rest = str(file).partition("results/")
-    return found + rest
+    return "/".join(below_results(Path(str(file))))
 
 
 def follow_owner():

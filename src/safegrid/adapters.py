@@ -52,7 +52,7 @@ def targets(model: "PreTrainedModel", config: "PeftConfig") -> list[str]:
     from peft.tuners.tuners_utils import check_target_module_exists as named
 
     modules = (name for name, _ in model.named_modules() if name)
-    # What peft excludes it answers with an object that is false.
+    # For a module that is excluded, peft returns an object that is false.
     return [name for name in modules if named(config, name)]
 
 

@@ -16,5 +16,5 @@ def names_of(variable: str, environment: Mapping[str, str]) -> frozenset[str]:
 
 
 def allowed(variable: str, name: str) -> bool:
-    """Whether a variable of the environment lists a name."""
+    """Say whether a variable of the environment lists a name."""
     return name in names_of(variable, os.environ)

@@ -114,12 +114,9 @@ def read_json(path: Path) -> Any:
         DataError: the file is not there or not JSON; the message names file, line and
             column.
     """
+    raw = _bytes(path)
     try:
-        return json.loads(decode(path.read_bytes()))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: a folder; expected a JSON file") from error
+        return json.loads(decode(raw))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
 
@@ -142,12 +139,9 @@ def read_record(path: Path, kind: type[Kind]) -> Kind:
     Raises:
         DataError: it is not there, not JSON, or misses a field or its type.
     """
+    raw = _bytes(path)
     try:
-        return as_record(path.read_bytes(), kind)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: a folder; expected a JSON file") from error
+        return as_record(raw, kind)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -171,12 +165,32 @@ def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
     return found
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: a folder; expected a JSON file") from error
+
+
 @cache
 def _adapter(kind: Any) -> "TypeAdapter[Any]":
     # Imported late: pydantic costs a tenth of a second.
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
+
+
+def below_results(path: Path) -> tuple[str, ...]:
+    """Return the parts of a path from its last folder `results` on; none without one.
+
+    So a result has one name wherever a run keeps it: here, or as a bucket's copy.
+    """
+    parts = path.parts
+    if RESULTS not in parts:
+        return ()
+    return parts[len(parts) - 1 - parts[::-1].index(RESULTS) :]
 
 
 def remove_leftovers(folder: Path, names: str = "**/.*") -> int:

@@ -44,7 +44,7 @@ def check_code(folder: Path) -> None:
 
     path = folder / CONFIG
     family = read_object(path).get("model_type") if path.is_file() else None
-    if family in CONFIG_MAPPING:
+    if isinstance(family, str) and family in CONFIG_MAPPING:
         return
     listed = "; ".join(f"{file} names {classes}" for file, classes in named.items())
     raise DataError(
@@ -129,4 +129,5 @@ def _auto_maps(folder: Path) -> Iterator[tuple[str, str]]:
         settings = {} if path.name in NO_SETTINGS else read_json(path)
         found = settings.get("auto_map") if isinstance(settings, dict) else None
         if found:
-            yield path.name, ", ".join(map(str, dict(found).values()))
+            classes = found.values() if isinstance(found, dict) else [found]
+            yield path.name, ", ".join(map(str, classes))

@@ -19,7 +19,7 @@ from safegrid.errors import DataError
 from safegrid.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.plain import is_blank, plain
 from safegrid.problems import Problems, describe
-from safegrid.seals import damaged, fetched_fault
+from safegrid.seals import check_fetched
 from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
@@ -93,9 +93,7 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
             f"{path}: cannot read a {path.suffix or 'nameless'} file; expected one of"
             f" {', '.join(endings)}"
         )
-    fault = fetched_fault(path)
-    if fault is not None:
-        raise damaged(path, fault)
+    check_fetched(path)
 
 
 def check_columns(

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.errors import DataError
-from safegrid.files import MANIFEST, RESULTS, atomic_file, read_object, sha256_file
+from safegrid.files import (
+    MANIFEST,
+    atomic_file,
+    below_results,
+    read_object,
+    sha256_file,
+)
 from safegrid.text_files import placeholder
 
 OWN = "own_sha256"
@@ -186,6 +192,17 @@ def fetched_fault(path: Path) -> str | None:
     return None if sha256_file(path) == pin["sha256"] else _EDITED
 
 
+def check_fetched(path: Path) -> None:
+    """Check that a raw file is as it was fetched.
+
+    Raises:
+        DataError: it is not; the message says how to fetch it again.
+    """
+    fault = fetched_fault(path)
+    if fault is not None:
+        raise damaged(path, fault)
+
+
 def damaged(path: Path, fault: str) -> DataError:
     """Return the error that names a damaged result and how to make it again."""
     below = result_of(path)
@@ -203,9 +220,7 @@ def damaged(path: Path, fault: str) -> DataError:
 
 def result_of(path: Path) -> Path | None:
     """Return the output of a rule that a file belongs to, from `results` on."""
-    if RESULTS not in path.parts:
-        return None
-    below = path.parts[len(path.parts) - 1 - path.parts[::-1].index(RESULTS) :]
+    below = below_results(path)
     if len(below) < 3:
         return None
     if below[1] in ("bases", "judges"):

@@ -11,7 +11,7 @@ from functools import reduce
 from pathlib import Path
 
 from safegrid.errors import DataError
-from safegrid.files import RESULTS, read_record, write_json
+from safegrid.files import below_results, read_record, write_json
 
 SPEED = ("logs", "speed")
 AND = " and "
@@ -114,11 +114,11 @@ def per_thousand(record: Record, requests: int) -> str:
 
 def record_file(result: Path) -> Path | None:
     """Return where the record of a result lies; None outside of a `results` folder."""
-    parts = result.parts
-    if RESULTS not in parts:
+    below = below_results(result)
+    if not below:
         return None
-    place = len(parts) - 1 - parts[::-1].index(RESULTS)
-    return Path(*parts[:place], *SPEED, *parts[place + 1 :]).with_suffix(".json")
+    above = result.parts[: -len(below)]
+    return Path(*above, *SPEED, *below[1:]).with_suffix(".json")
 
 
 def keep(result: Path, record: Record) -> None:

@@ -58,13 +58,17 @@ def write_stream(
 
 
 def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
-    """Give the rows of a record type, in their order.
+    """Give the rows of a record type, in their order; the seal is checked at the call.
 
     Raises:
         DataError: not as it was written, or its columns are not those of the record
             type.
     """
     check_seal(path)
+    return _rows(path, schema)
+
+
+def _rows(path: Path, schema: Schema) -> Iterator[Row]:
     table = pl.scan_parquet(path, glob=False)
     try:
         check_columns(path, table.collect_schema().names(), schema)
@@ -76,7 +80,7 @@ def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
 
 
 def count_rows(path: Path) -> int:
-    """Return how many rows a table has."""
+    """Return how many rows a table has that was checked."""
     rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows
 

@@ -117,7 +117,7 @@ class ChatTokenizer:
 
     @cached_property
     def bos_count(self) -> int:
-        """How many BOS the template writes up to the answer to one request.
+        """The number of BOS that the template writes before the answer to a request.
 
         One as a rule; one for each turn where the token that opens turns is the BOS.
         """

@@ -24,7 +24,7 @@ FOLDERS: dict[Kind, str] = {
 }
 
 
-def check_folder(sources_dir: object) -> None:
+def check_sources_dir(sources_dir: object) -> None:
     """Refuse a folder of the user's that Snakemake would take for something else.
 
     Raises:
@@ -92,7 +92,7 @@ class Upstreams:
         Raises:
             ConfigError: `sources_dir` is no folder to Snakemake.
         """
-        check_folder(sources_dir)
+        check_sources_dir(sources_dir)
         self._study = study
         self.sources_dir = sources_dir
 

@@ -22,7 +22,8 @@ def embedding_rows(folder: Path) -> int | None:
     So it is with an adapter, and with a tokenizer without a model.
     """
     settings = _settings(folder)
-    rows = settings.get("text_config", settings).get("vocab_size")
+    text = settings.get("text_config")
+    rows = (text if isinstance(text, dict) else settings).get("vocab_size")
     return rows if isinstance(rows, int) else None
 
 

@@ -39,7 +39,7 @@ METRIC = "from safegrid.capability.code_eval import CodeEval\n"
 SECONDS = 3.0
 """The time that Hugging Face's `code_eval` gives a program."""
 START_SECONDS = 60.0
-"""What an interpreter may take to start, which is no fault of the program."""
+"""The time that an interpreter has to start; a slow one is no fault of the program."""
 Process = subprocess.Popen[bytes]
 
 
@@ -117,7 +117,7 @@ def find_sandbox() -> Found:
 
 
 def _closes_in(sandbox: Sandbox) -> bool:
-    """Whether a program runs in a sandbox, and does not see a file outside of it."""
+    """Say whether a program runs in a sandbox and sees no file outside of it."""
     with NamedTemporaryFile(prefix="safegrid-outside-") as outside:
         return passes(
             "import hashlib, math, random, os\n"

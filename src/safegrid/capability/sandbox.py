@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from safegrid.runs import RUN
+
 GUARDED = Path(__file__).with_name("guarded.py")
 PYTHON = [sys.executable, "-I", "-X", "utf8"]
 LIBRARIES = "LD_LIBRARY_PATH"
-"""The one variable that a program's Python may need to start."""
+"""The variable that a program's Python may need to start."""
 SYSTEM = [
     *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin"),
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"),
@@ -122,8 +124,11 @@ NONE = Sandbox("none", lambda command, _: list(command), _NOT_HELD)
 
 
 def environment() -> dict[str, str]:
-    """Return all variables that a program sees, in a sandbox or not."""
-    kept = {LIBRARIES: os.environ[LIBRARIES]} if LIBRARIES in os.environ else {}
+    """Return all variables that a program sees, in a sandbox or not.
+
+    By the run's id, which opens nothing, an ended run finds programs that still run.
+    """
+    kept = {name: os.environ[name] for name in (LIBRARIES, RUN) if name in os.environ}
     return {"OMP_NUM_THREADS": "1", **kept}
 
 

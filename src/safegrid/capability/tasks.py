@@ -25,6 +25,7 @@ from safegrid.errors import ConfigError
 from safegrid.formats import READERS
 from safegrid.problems import Problems, describe
 from safegrid.raw import read_rows
+from safegrid.seals import check_fetched
 
 
 class LocalTask(NamedTuple):
@@ -57,10 +58,13 @@ def loaded_tasks(
     Raises:
         ConfigError: nobody knows a name, or a task would run a model's code and the
             user has not allowed it.
-        DataError: the study's own rows are none, or not readable.
+        DataError: a file is not as it was fetched, or the study's own rows are none,
+            or not readable.
     """
     blocks = blocks or {}
     registered = {Path(p) for block in blocks.values() for p in block["files"].values()}
+    for path in files:
+        check_fetched(path)
     for path in set(files) - registered:
         _check_rows(path)
     with TemporaryDirectory(prefix="safegrid-tasks-") as folder:
@@ -149,7 +153,7 @@ def _reading_from(folder: Path, cache: Path) -> Iterator[None]:
     resolve = datasets.data_files.resolve_pattern
 
     def resolve_below(pattern: str, base_path: str, **settings: Any) -> list[str]:
-        # A data file may be a pattern; the folder that it is in is none.
+        # A data file may be a pattern; its folder is taken literally.
         found = resolve(pattern, base_path=glob.escape(base_path), **settings)
         return [_plain(path, cache) for path in found]
 

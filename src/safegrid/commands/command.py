@@ -9,9 +9,8 @@ class Option:
 
     Attributes:
         kind: path, paths, text, texts, study, int, float, json, flag or a block's name,
-            with
-            `[]` for several blocks; with `-or-none` the option may stand without a
-            value, which means none.
+            with `[]` for several blocks; with `-or-none` the option may stand without
+            a value, which means none.
     """
 
     name: str

@@ -43,7 +43,7 @@ def _resolve(
     documents: StudyDocuments, name: str, block: dict[str, Any]
 ) -> BenchmarkSpec | None:
     registry, path = documents.benchmarks.data, ("benchmarks", name)
-    like = str(block.pop("like", name))
+    like = block.pop("like", None) or name
     if like not in registry:
         where, key = documents.study.where(path), f"benchmarks.{name}"
         documents.problems.unknown(where, key, like, "benchmark", registry)

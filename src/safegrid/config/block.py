@@ -1,4 +1,4 @@
-"""What every block of configuration is made of: its base class, and types of keys.
+"""The base class of all blocks of configuration, and the types of their keys.
 
 Each number has bounds, so that none is infinite or beyond what a stage can count.
 """

@@ -51,9 +51,7 @@ def check_makers(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) ->
     """
     for name, block in documents.section("datasets").items():
         for origin, (kinds, why) in KEEPERS.items():
-            made = block.get(origin) if isinstance(block, dict) else None
-            named = made.get("judge") if isinstance(made, dict) else None
-            judge = judges.get(str(named))
+            judge = judges.get((block.get(origin) or {}).get("judge", ""))
             if judge is not None and judge.kind not in kinds:
                 _note(
                     documents,

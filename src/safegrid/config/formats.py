@@ -1,6 +1,7 @@
 """Check that what a study takes from a source is what the source's format holds."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from safegrid.config.beams import BeamsSpec
 from safegrid.config.prompt import PROMPT_FORMATS
@@ -15,6 +16,8 @@ from safegrid.config.source import (
 # Keys of a dataset that read labels which only comparisons have.
 OF_COMPARISONS = ("keep", "categories")
 
+Block = Mapping[str, Any]
+
 
 def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
     """Note datasets and prompts of a source that cannot give them."""
@@ -25,22 +28,18 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
         _check_parts(documents, f"datasets.{name}", block, sources)
         _check_corrections(documents, name, block, sources)
     for name, block in documents.section("benchmarks").items():
-        if isinstance(block, dict):
-            like = documents.benchmarks.data.get(str(block.get("like", name)), {})
-            prompts = merge(like, block).get("prompts")
-            source = _source(prompts, sources)
-            if isinstance(prompts, dict) and source is not None:
-                key = f"benchmarks.{name}.prompts"
-                _check_prompts(documents, key, prompts.get("kind"), source)
+        like = documents.benchmarks.data.get(block.get("like") or name, {})
+        prompts = merge(like, block).get("prompts") or {}
+        _check_prompts(documents, f"benchmarks.{name}.prompts", prompts, sources)
 
 
-def _source(block: object, sources: Mapping[str, SourceSpec]) -> SourceSpec | None:
+def _source(block: Block, sources: Mapping[str, SourceSpec]) -> SourceSpec | None:
     """Return the source that a block names, if it names a known one."""
-    return sources.get(str(block.get("source"))) if isinstance(block, dict) else None
+    return sources.get(str(block.get("source")))
 
 
 def _check_dataset(
-    documents: StudyDocuments, key: str, block: dict[str, object], source: SourceSpec
+    documents: StudyDocuments, key: str, block: Block, source: SourceSpec
 ) -> None:
     where = documents.study.where(tuple(key.split(".")))
     if source.format not in DATASET_FORMATS:
@@ -64,12 +63,11 @@ def _check_dataset(
 def _check_parts(
     documents: StudyDocuments,
     key: str,
-    block: object,
+    block: Block,
     sources: Mapping[str, SourceSpec],
 ) -> None:
     """Check that what is mixed is instructions, and what a model is asked prompts."""
-    parts = block.get("parts") if isinstance(block, dict) else None
-    for part in parts if isinstance(parts, list) else ():
+    for part in block.get("parts", ()):
         source = _source(part, sources)
         if source is not None and source.format not in INSTRUCTION_FORMATS:
             documents.problems.add(
@@ -78,28 +76,23 @@ def _check_parts(
                 f"{part['source']!r} is of format {source.format!r}; what is mixed is"
                 f" of {' or '.join(sorted(INSTRUCTION_FORMATS))}",
             )
-    made = block.get("best_of_k") if isinstance(block, dict) else None
-    prompts = made.get("prompts") if isinstance(made, dict) else None
-    source = _source(prompts, sources)
-    if isinstance(prompts, dict) and source is not None:
-        key = f"{key}.best_of_k.prompts"
-        _check_prompts(documents, key, prompts.get("kind"), source)
+    prompts = (block.get("best_of_k") or {}).get("prompts", {})
+    _check_prompts(documents, f"{key}.best_of_k.prompts", prompts, sources)
 
 
 def _check_corrections(
     documents: StudyDocuments,
     name: str,
-    block: object,
+    block: Block,
     sources: Mapping[str, SourceSpec],
 ) -> None:
     """Check that there are labels which say what answer is unsafe."""
-    made = block.get("corrections") if isinstance(block, dict) else None
-    beams = made.get("beams") if isinstance(made, dict) else None
-    if isinstance(made, dict) and isinstance(beams, dict):
-        _check_beams(documents, name, made, beams, sources)
-    requests = made.get("requests") if isinstance(made, dict) else None
+    made = block.get("corrections") or {}
+    if made.get("beams") is not None:
+        _check_beams(documents, name, made, sources)
+    requests = made.get("requests", {})
     source = _source(requests, sources)
-    if isinstance(requests, dict) and source is not None and source.format != "pku":
+    if source is not None and source.format != "pku":
         key = ("datasets", name, "corrections", "requests", "source")
         documents.problems.add(
             documents.study.where(key),
@@ -109,28 +102,24 @@ def _check_corrections(
         )
 
 
-def _engine_kinds(documents: StudyDocuments, made: dict[str, object]) -> set[str]:
+def _engine_kinds(documents: StudyDocuments, made: Block) -> set[str]:
     """Return the kinds of the engines that answer for a dataset: its maker's."""
     engines, study = documents.section("engines"), documents.section("engine")
-    trained = documents.study.data.get("bases")
-    bases = trained if isinstance(trained, list) else []
-    if made.get("base") is not None:
-        bases = [made["base"]]
-    blocks = [engines.get(str(base), study) for base in bases]
-    return {str(b.get("kind", "safegrid")) for b in blocks if isinstance(b, dict)}
+    own = made.get("base")
+    bases = documents.names("bases") if own is None else [own]
+    return {engines.get(base, study).get("kind", "safegrid") for base in bases}
 
 
 def _check_beams(
     documents: StudyDocuments,
     name: str,
-    made: dict[str, object],
-    beams: dict[str, object],
+    made: Block,
     sources: Mapping[str, SourceSpec],
 ) -> None:
-    """Check that the engine searches, by what is code."""
+    """Check that the engine can search in beams, and that the source is code."""
     key = ("datasets", name, "corrections", "beams")
     where, dotted = documents.study.where(key), ".".join(key)
-    code = str(beams.get("source", BeamsSpec.model_fields["source"].default))
+    code = made["beams"].get("source", BeamsSpec.model_fields["source"].default)
     source = sources.get(code)
     for kind in sorted(_engine_kinds(documents, made) - {"safegrid"}):
         documents.problems.add(
@@ -151,10 +140,14 @@ def _check_beams(
 
 
 def _check_prompts(
-    documents: StudyDocuments, key: str, kind: object, source: SourceSpec
+    documents: StudyDocuments,
+    key: str,
+    prompts: Block,
+    sources: Mapping[str, SourceSpec],
 ) -> None:
+    kind, source = prompts.get("kind"), _source(prompts, sources)
     wanted = {str(name): form for name, form in PROMPT_FORMATS.items()}.get(str(kind))
-    if wanted is not None and wanted != source.format:
+    if source is not None and wanted is not None and wanted != source.format:
         fitting = [
             name for name, form in PROMPT_FORMATS.items() if form == source.format
         ]

@@ -16,14 +16,14 @@ MADE = ("best_of_k", "corrections")
 
 def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
     """Note recipes and datasets that cannot be made of what they name."""
-    recipes, datasets = _blocks(documents, "recipes"), _blocks(documents, "datasets")
+    recipes, datasets = documents.section("recipes"), documents.section("datasets")
     for name, block in recipes.items():
         _check_start(documents, name, recipes, datasets)
         _check_base(documents, name, recipes)
         _check_rows(documents, name, block, datasets, sources)
     for name, block in datasets.items():
         for origin in MADE:
-            if isinstance(block.get(origin), dict):
+            if block.get(origin) is not None:
                 key = ("datasets", name, origin)
                 _check_made(documents, key, block[origin], recipes)
                 _check_maker_base(documents, key, block[origin])
@@ -63,8 +63,8 @@ def _parents(name: str, recipes: Blocks, datasets: Blocks) -> Iterator[str]:
     recipe = recipes[name]
     dataset = datasets.get(str(recipe.get("dataset")), {})
     yield from (str(p) for p in [recipe.get("start")] if p is not None)
-    made = (dataset.get(origin) for origin in MADE)
-    yield from (str(block.get("recipe")) for block in made if isinstance(block, dict))
+    made = (dataset.get(origin) or {} for origin in MADE)
+    yield from (block["recipe"] for block in made if "recipe" in block)
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
@@ -75,8 +75,7 @@ def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
         _note(documents, key, f"it starts from a recipe of base {start['base']!r} only")
     if base is None:
         return
-    bases = documents.study.data.get("bases")
-    known = isinstance(bases, list) and base in bases
+    known = base in documents.names("bases")
     if not known and (_answers(recipes[name]) or start):
         _note(
             documents,
@@ -142,8 +141,7 @@ def _check_maker_base(
     base, maker = block.get("base"), block.get("recipe")
     known: list[str] = []
     for section in ("bases", "compared") if maker == NONE else ("bases",):
-        named = documents.study.data.get(section)
-        known += named if isinstance(named, list) else []
+        known += documents.names(section)
     if base is not None and base not in known:
         where = documents.study.where((*key, "base"))
         dotted = ".".join((*key, "base"))
@@ -153,11 +151,6 @@ def _check_maker_base(
 def _answers(recipe: dict[str, Any]) -> bool:
     method = METHODS.get(str(recipe.get("method")))
     return method is None or method.answers
-
-
-def _blocks(documents: StudyDocuments, section: str) -> Blocks:
-    found = documents.section(section).items()
-    return {name: block for name, block in found if isinstance(block, dict)}
 
 
 def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:

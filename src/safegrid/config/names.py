@@ -1,6 +1,6 @@
 """Check every name that a study takes from a registry, with the likely meant one."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from safegrid.config.judge_kinds import JudgeKind
@@ -21,17 +21,18 @@ def check_names(
     """Note every name of the study that stands in no registry."""
     checker = _Names(documents, sources)
     for section in ("bases", "compared"):
-        checker.known(section, documents.study.data.get(section), "base", bases)
-    asked = [*_listed(documents, "bases"), *_listed(documents, "compared")]
-    checker.known("engines", list(documents.section("engines")), "base", asked)
-    for name, block in _blocks(documents, "datasets"):
+        checker.known(section, documents.names(section), "base", bases)
+    asked = [*documents.names("bases"), *documents.names("compared")]
+    checker.known("engines", documents.section("engines"), "base", asked)
+    for name, block in documents.section("datasets").items():
         _check_dataset(checker, f"datasets.{name}", block, judges)
-    for name, block in _blocks(documents, "recipes"):
+    for name, block in documents.section("recipes").items():
         _check_recipe(checker, f"recipes.{name}", block, bases)
-    for name, block in _blocks(documents, "benchmarks"):
+    for name, block in documents.section("benchmarks").items():
         _check_benchmark(checker, f"benchmarks.{name}", block, judges)
-        for task in _known(block.get("tasks"), tasks):
-            checker.task(task, tasks[task])
+        for task in block.get("tasks", ()):
+            if task in tasks:
+                checker.task(task, tasks[task])
     _check_own_name(documents)
     _check_rows(documents, sources, judges, "labelled", _labelled_formats)
     _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
@@ -45,26 +46,21 @@ class _Names:
         self.sources = sources
 
     def known(
-        self, key: str, values: object, kind: str, allowed: Iterable[str]
+        self, key: str, values: Iterable[str], kind: str, allowed: Collection[str]
     ) -> None:
-        """Note each of the values that is not among the allowed names.
-
-        What is no text is told where the section's types are checked.
-        """
-        if not isinstance(values, list) or not isinstance(allowed, Container):
-            return
+        """Note each of the values that is not among the allowed names."""
         where = self.documents.study.where(tuple(key.split(".")))
         for value in values:
-            if isinstance(value, str) and value not in allowed:
+            if value not in allowed:
                 self.documents.problems.unknown(where, key, value, kind, allowed)
 
-    def source(self, key: str, block: object) -> None:
+    def source(self, key: str, block: Mapping[str, Any]) -> None:
         """Note a block's unknown source, or files that a known one does not have."""
-        if not isinstance(block, dict) or block.get("source") is None:
+        name = block.get("source")
+        if name is None:
             return
-        name = block["source"]
         self.known(f"{key}.source", [name], "source", self.sources)
-        if str(name) not in self.sources:
+        if name not in self.sources:
             return
         files = self.sources[name].files
         for field in ("file", "plain"):
@@ -94,58 +90,34 @@ def _check_dataset(
     checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
 ) -> None:
     checker.source(key, block)
-    parts = block.get("parts")
-    for part in parts if isinstance(parts, list) else ():
+    for part in block.get("parts", ()):
         checker.source(f"{key}.parts", part)
-    chosen, corrected = block.get("best_of_k"), block.get("corrections")
-    if isinstance(chosen, dict):
-        wanted = [chosen.get("judge")]
-        checker.known(f"{key}.best_of_k.judge", wanted, "judge", judges)
-        checker.source(f"{key}.best_of_k.prompts", chosen.get("prompts"))
-    if isinstance(corrected, dict):
-        wanted = [corrected.get("judge")]
-        checker.known(f"{key}.corrections.judge", wanted, "judge", judges)
-        checker.source(f"{key}.corrections.requests", corrected.get("requests"))
+    for origin, asked in (("best_of_k", "prompts"), ("corrections", "requests")):
+        made = block.get(origin) or {}
+        checker.known(f"{key}.{origin}.judge", _given(made, "judge"), "judge", judges)
+        checker.source(f"{key}.{origin}.{asked}", made.get(asked, {}))
 
 
 def _check_recipe(
     checker: _Names, key: str, block: dict[str, Any], bases: Mapping[str, Any]
 ) -> None:
     datasets = checker.documents.section("datasets")
-    wanted = [block["dataset"]] if "dataset" in block else []
-    checker.known(f"{key}.dataset", wanted, "dataset", datasets)
-    own = [block["base"]] if block.get("base") is not None else []
-    checker.known(f"{key}.base", own, "base", bases)
+    checker.known(f"{key}.dataset", _given(block, "dataset"), "dataset", datasets)
+    checker.known(f"{key}.base", _given(block, "base"), "base", bases)
 
 
 def _check_benchmark(
     checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
 ) -> None:
-    checker.known(f"{key}.judges", block.get("judges"), "judge", judges)
-    if block.get("task_source") is not None:
-        wanted = [block["task_source"]]
-        checker.known(f"{key}.task_source", wanted, "source", checker.sources)
-    checker.source(f"{key}.prompts", block.get("prompts"))
+    wanted = _given(block, "task_source")
+    checker.known(f"{key}.judges", block.get("judges", ()), "judge", judges)
+    checker.known(f"{key}.task_source", wanted, "source", checker.sources)
+    checker.source(f"{key}.prompts", block.get("prompts") or {})
 
 
-def _listed(documents: StudyDocuments, section: str) -> list[str]:
-    names = documents.study.data.get(section)
-    return [str(name) for name in names] if isinstance(names, list) else []
-
-
-def _known(names: object, registry: Mapping[str, Any]) -> list[str]:
-    texts = [n for n in names if isinstance(n, str)] if isinstance(names, list) else []
-    return [name for name in texts if name in registry]
-
-
-def _blocks(
-    documents: StudyDocuments, section: str
-) -> Iterable[tuple[str, dict[str, Any]]]:
-    return (
-        (name, block)
-        for name, block in documents.section(section).items()
-        if isinstance(block, dict)
-    )
+def _given(block: Mapping[str, Any], key: str) -> list[str]:
+    """Return the name under a key; none where it is missing or null."""
+    return [block[key]] if block.get(key) is not None else []
 
 
 def _check_own_name(documents: StudyDocuments) -> None:

@@ -19,7 +19,7 @@ LARGE_TRAINING: dict[str, Any] = {
     "gradient_checkpointing": True,
     "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
 }
-# What the family that worlds grow, Llama, calls its embedding.
+# The embedding's name in Llama, the family of grown models.
 EMBEDDING = "embed_tokens"
 # How a setting is named in the name of a sweep's recipe.
 SHORT = {"learning_rate": "lr"}
@@ -32,9 +32,7 @@ def add_defaults_of_size(
 
     They stand below everything that the study says: `lora: null` trains all weights.
     """
-    names = documents.study.data.get("bases")
-    texts = map(str, names) if isinstance(names, list) else ()
-    known = [bases[name] for name in texts if name in bases]
+    known = [bases[name] for name in documents.names("bases") if name in bases]
     if max((base.billions or 0 for base in known), default=0) >= LARGE:
         own = documents.section("training")
         documents.study.data["training"] = {**LARGE_TRAINING, **own}
@@ -96,8 +94,10 @@ def check_adapters(
     for name, recipe in recipes.items():
         lora = recipe.training.lora
         named = [] if lora is None or lora.targets == "all-linear" else lora.targets
+        # peft takes the end of a module's name for the module.
+        at_embedding = any(target.rpartition(".")[2] == EMBEDDING for target in named)
         at = {own_bases[name]} if name in own_bases else set(of_study)
-        if EMBEDDING in named and at & grown and METHODS[recipe.method].answers:
+        if at_embedding and at & grown and METHODS[recipe.method].answers:
             documents.problems.add(
                 documents.study.where(("recipes", name)),
                 f"recipes.{name}.training",
@@ -172,7 +172,7 @@ def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> b
 
 def _tuned(documents: StudyDocuments) -> dict[str, Any]:
     stem = documents.study.data.get("tuned")
-    if not isinstance(stem, str):
+    if stem is None:
         return {}
     path = documents.root / "tuned" / f"{stem}.yaml"
     return check_tuned(documents, read_document(path, documents.problems))

@@ -34,9 +34,14 @@ class StudyDocuments:
         )
 
     def section(self, key: str) -> dict[str, Any]:
-        """Return a section of the study; its model tells of a wrong type."""
-        section = self.study.data.get(key)
-        return section if isinstance(section, dict) else {}
+        """Return a section of the study, empty where there is none."""
+        section: dict[str, Any] = self.study.data.get(key, {})
+        return section
+
+    def names(self, key: str) -> list[str]:
+        """Return a list of names of the study, empty where there is none."""
+        names: list[str] = self.study.data.get(key, [])
+        return names
 
 
 def merge(*blocks: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a study needs from outside: is it there, and can hosts be reached from here."""
+"""Prerequisites of a study: those that are missing, and hosts out of reach."""
 
 import os
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ OFFLINE = "HF_HUB_OFFLINE"
 
 @dataclass(frozen=True)
 class Question:
-    """What a node is asked.
+    """A question to a node.
 
     Attributes:
         token: that its answer repeats.
@@ -34,7 +34,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a node sees.
+    """A node's answer: what it sees.
 
     Attributes:
         token: of the question.

@@ -126,7 +126,7 @@ def _keys(file: Path) -> dict[str, Any]:
     text = text_of(file, problems)
     problems.raise_if_any("profile")
     try:
-        # As Snakemake reads it, which knows YAML 1.1.
+        # As Snakemake reads it: by YAML 1.1.
         found = yaml.safe_load(text or "") or {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not YAML: {error}") from error

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""What a connection may take until its first request's head is there."""
+"""The time that a connection has to send the head of its first request."""
 MAX_SILENT = 256
 """Connections without a head at a time; a process may hold 1024 files."""
 CLOSE = {"connection": "close"}
 
 
 class KeyRequired:
-    """Passes on requests with a run's key; says that it is well to anyone who asks.
+    """Passes on requests with a run's key; answers anyone who asks for its health.
 
     Not a middleware of Starlette's kind: behind one, a client's leaving is not seen.
     """

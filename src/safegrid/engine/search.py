@@ -11,6 +11,7 @@ from safegrid.config.beams import ENTRY
 from safegrid.consent import REMOTE_CODE, allowed
 from safegrid.errors import ConfigError
 from safegrid.files import sha256_file, sha256_json
+from safegrid.seals import check_fetched
 
 
 def search_folder(files: Sequence[Path]) -> Path | None:
@@ -21,6 +22,7 @@ def search_folder(files: Sequence[Path]) -> Path | None:
 
     Raises:
         ConfigError: the user has not let it run, or there is nothing to run.
+        DataError: a file is not as it was fetched.
     """
     if not files:
         return None
@@ -34,6 +36,8 @@ def search_folder(files: Sequence[Path]) -> Path | None:
             f"{found[0]}: Python files that would run as you; read them, and if you"
             f" trust them set {REMOTE_CODE}={found[0].name}"
         )
+    for file in files:
+        check_fetched(file)
     return found[0]
 
 

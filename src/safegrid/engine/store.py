@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 
 class Chunk(NamedTuple):
-    """What a line says.
+    """The contents of a line.
 
     Attributes:
         key: of the store that wrote it.

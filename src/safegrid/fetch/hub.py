@@ -128,7 +128,7 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
     except HfHubHTTPError as error:
         closed = error.response.status_code in (401, 403) and hub
         reason = _closed(repo, hub, error) if closed else _refused(error)
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         host = urlsplit(str(error.request.url)).hostname
         reason = (
             f"{host} cannot be reached ({type(error).__name__}), or broke off; what"

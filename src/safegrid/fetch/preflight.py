@@ -94,7 +94,7 @@ def _own_models(
 
 
 def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]:
-    """Return the items that come over the network, and for which nothing else lacks."""
+    """Return the items that come over the network and lack nothing else."""
     names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
     return [item for item in upstreams.items if name_of(item) in names]
 
@@ -124,7 +124,7 @@ def _obstacles(items: dict[str, Item]) -> dict[str, str | None]:
 
 
 def _disk(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
-    """Give the room that is needed for what is to be fetched."""
+    """Give the disk space that is needed for what is to be fetched."""
     pins = [item.wanted.values() for item in to_be_fetched(found, upstreams)]
     needed = sum(pin.bytes for wanted in pins for pin in wanted)
     if not needed:

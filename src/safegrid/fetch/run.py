@@ -133,7 +133,7 @@ def _gather(
 
 
 def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
-    """Refuse a model that only code of its own loads, unless it was let in."""
+    """Refuse a model that only code of its own loads, unless the registry allows it."""
     if spec.remote_code:
         return
     try:

@@ -13,7 +13,6 @@ from safegrid.artifacts import (
     manifest,
     read_columns,
     read_result,
-    read_table,
     write_result,
     write_table,
 )
@@ -27,6 +26,7 @@ from safegrid.records import PROMPT, SCORE
 from safegrid.report.imported import imported_table
 from safegrid.report.writing import save
 from safegrid.score.imported import score_imported
+from safegrid.seals import check_seal
 
 PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
 
@@ -132,11 +132,11 @@ def score_verdicts(
 
 def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
     if kind is None:
+        rows = read_columns(file, PROMPT)
         if METADATA_KEY in pl.read_parquet_metadata(file):
-            read_table(file, PROMPT)
+            check_seal(file)
             shutil.copyfile(file, out)
             return
-        rows = read_columns(file, PROMPT)
         facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
         write_table(out, rows, PROMPT, facts)
         return

@@ -102,7 +102,7 @@ def _body(spec: EndpointSpec, messages: list[Message]) -> Body:
 
 
 def _fits(kept: Store, key: str, body: Body) -> bool:
-    """Whether what is kept is an outcome of this very request."""
+    """Say whether a kept value is an outcome of this very request."""
     found = kept.get(key)
     if not isinstance(found, dict) or found.get("request") != body:
         return False

@@ -24,6 +24,7 @@ from safegrid.checkpoints import loading
 from safegrid.config import JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.items import Verdict
+from safegrid.plain import is_blank
 from safegrid.pretrained import load_config, load_tokenizer, load_weights
 from safegrid.vocabulary import check_ids
 
@@ -54,7 +55,7 @@ def bertscores(
     layers, floor = int(spec.layers or 0), _baseline(spec)
     tokenizer, model = _load(spec.name, chain[0], layers)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    said = [(a, r) for a, r in pairs if a.strip() and r.strip()]
+    said = [(a, r) for a, r in pairs if not (is_blank(a) or is_blank(r))]
     weights: dict[int, float] = defaultdict(lambda: 1.0)
     weights |= {tokenizer.sep_token_id: 0.0, tokenizer.cls_token_id: 0.0}
     rows: list[list[float]] = []

@@ -228,7 +228,7 @@ def _is_here(address: str) -> bool:
 
 
 def is_completion(answer: Any) -> bool:
-    """Whether a JSON value is a chat completion with an answer in it."""
+    """Say whether a JSON value is a chat completion with an answer in it."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     message = first.get("message") if isinstance(first, dict) else None

@@ -50,5 +50,5 @@ def prerequisites(
 
 
 def is_file_there(path: str) -> bool:
-    """Whether a result lies on this disk: the answer where no plan was made."""
+    """Say whether a result lies on this disk: the answer where no plan was made."""
     return Path(path).exists()

@@ -14,7 +14,7 @@ from safegrid.study import Study
 def of_environment(
     study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
 ) -> Iterator[Prerequisite]:
-    """Give what jobs of a study find in their environment, or refuse for want of."""
+    """Give the variables and programs without which jobs of a study fail."""
     yield from _run_code(study, environment, is_there)
     yield from _judges(study, environment, is_there)
     yield from _engines(study, environment)
@@ -117,7 +117,7 @@ def _key(variable: str, judges: list[str], value: str, done: bool) -> Prerequisi
 
 
 def _engines(study: Study, environment: Mapping[str, str]) -> Iterator[Prerequisite]:
-    """Give vLLM's command and servers that run already, seen where jobs run alone."""
+    """Give vLLM's command, and servers that run already: only jobs can reach those."""
     entry = study.config.study
     engines = {
         f"engines.{base}" if base in entry.engines else "engine": study.engine(base)

@@ -20,7 +20,7 @@ def of_files(
     environment: Mapping[str, str],
     is_there: Callable[[str], bool],
 ) -> Iterator[Prerequisite]:
-    """Give what a study takes from upstream, and what lets it in: token, consent."""
+    """Give what a study takes from upstream, and the token and consent for it."""
     wanted = []
     for item in upstreams.items:
         missing = [target for target in item.targets if not is_there(target)]
@@ -55,7 +55,7 @@ def _by_hand(item: Item, missing: list[str]) -> Prerequisite:
 
 
 def _is_mirrored(upstreams: Upstreams, item: Item) -> bool:
-    """Whether a folder of the user's holds copies of all files."""
+    """Say whether a folder of the user's holds copies of all files."""
     return item.entry.mirror is not None and all(_own_files(upstreams, item))
 
 
@@ -113,7 +113,7 @@ def _token(gated: list[Item], environment: Mapping[str, str]) -> Prerequisite:
 
 
 def has_token(environment: Mapping[str, str]) -> bool:
-    """Whether there is a token of the hub, right or wrong; no request is made."""
+    """Say whether there is a token of the hub, right or wrong; none is tried."""
     from huggingface_hub.constants import HF_TOKEN_PATH
 
     named = any(environment.get(name) for name in TOKENS)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.artifacts import read_manifest
+from safegrid.errors import DataError
 from safegrid.runs import ENGINE_PEAK
-from safegrid.seals import result_fault
 from safegrid.spent import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Job(NamedTuple):
 
 
 class Took(NamedTuple):
-    """What Snakemake measured of a job; the peak is not known of a short one."""
+    """Snakemake's measures of a job; the peak of a short one is not known."""
 
     seconds: float
     megabytes: float | None
@@ -87,10 +87,8 @@ def made(study: str, root: Path = Path()) -> Iterator[str]:
     """Say of each dataset of corrections what a thousand of its requests took."""
     folder = root / "results" / study / "made"
     for path in sorted(folder.rglob("*.parquet")):
-        if _left_out(path):
-            continue
-        facts = read_manifest(path)
-        if "answered_by" not in facts:
+        facts = _facts(path)
+        if facts is None or "answered_by" not in facts:
             continue
         name = str(path.relative_to(folder).with_suffix(""))
         asked = facts["requests"]
@@ -110,7 +108,8 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
         for path in sorted(timing.rglob("*.tsv")):
             name = str(path.relative_to(timing)).removesuffix(".tsv")
             result = root / "results" / study / folder / f"{name}{ending}"
-            if not result.exists() or _left_out(result):
+            facts = _facts(result) if result.exists() else None
+            if facts is None:
                 continue
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
             took = _took(path)
@@ -120,7 +119,6 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             peaks = _engine_peaks(root / "logs" / study / rule / f"{name}.log")
             if took.megabytes is not None:
                 peaks.append(took.megabytes)
-            facts = read_manifest(result)
             yield Job(
                 what,
                 _rows(facts),
@@ -130,12 +128,14 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             )
 
 
-def _left_out(result: Path) -> bool:
-    """Whether a result is damaged, which a list of speeds is no reason to stop for."""
-    fault = result_fault(result)
-    if fault is not None:
-        log.warning("%s %s; its job is left out", result, fault)
-    return fault is not None
+def _facts(result: Path) -> dict[str, Any] | None:
+    """Read a manifest; None of a damaged result, without which the list goes on."""
+    try:
+        return read_manifest(result)
+    except DataError as error:
+        fault, _, _ = str(error).partition("\n")
+        log.warning("%s; its job is left out", fault)
+        return None
 
 
 def _took(timing: Path) -> Took | None:

@@ -13,7 +13,7 @@ from safegrid.faults import check_writable
 from safegrid.plans import Job, parse_plan
 from safegrid.prerequisites.preflight import preflight_command
 from safegrid.runs import SNAKEMAKE, write_owner
-from safegrid.upstreams import check_folder
+from safegrid.upstreams import check_sources_dir
 from safegrid.workflow.cluster import cancel_jobs
 from safegrid.workflow.damage import damaged_of, outputs
 from safegrid.workflow.estimate import describe, planned_jobs
@@ -54,7 +54,7 @@ def run_study(
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
-    check_folder(sources_dir)
+    check_sources_dir(sources_dir)
     try:
         with Supervisor() as supervisor:
             run = _Run(supervisor, study, cores, sources_dir)

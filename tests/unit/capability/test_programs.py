@@ -4,6 +4,9 @@ import logging
 import os
 import socket
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import psutil
@@ -21,6 +24,7 @@ from safegrid.capability.programs import (
 from safegrid.capability.sandbox import BWRAP, NONE, UNSHARE, shown
 from safegrid.consent import RUN_CODE, allowed
 from safegrid.errors import ConfigError
+from safegrid.runs import RUN, end_processes, processes_of
 
 CODING, PLAIN = SimpleNamespace(UNSAFE_CODE=True), SimpleNamespace()
 
@@ -47,7 +51,7 @@ PROGRAMS = [
     ("import threading\nt = threading.Thread()\nt.start()\nt.join()", True),
     ("open('made', 'w').write('x')\nassert open('made').read() == 'x'", True),
     ("import os\nassert not os.listdir() and set(os.environ) < {'OMP_NUM_THREADS',"
-     " 'LC_CTYPE', 'PWD', 'OLDPWD', 'LD_LIBRARY_PATH'}", True),
+     " 'LC_CTYPE', 'PWD', 'OLDPWD', 'LD_LIBRARY_PATH', 'SAFEGRID_RUN'}", True),
     ("assert 1 + 1 == 3", False),
     ("def broken(:", False),
     ("import sys\nsys.exit(0)", False),
@@ -78,6 +82,21 @@ def test_a_program_that_does_not_end_is_ended():
     started = time.monotonic()
     assert not passes("while True:\n    pass", NONE, seconds=0.5)
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("closed", [NONE, BWRAP, UNSHARE], ids=lambda one: one.name)
+def test_a_program_is_found_and_ended_with_its_run(monkeypatch, closed):
+    if not works(closed):
+        pytest.skip(f"{closed.name} makes no sandbox on this machine")
+    monkeypatch.setenv(RUN, run := uuid.uuid4().hex)
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(passes, "import time\ntime.sleep(30)", closed, 20.0)
+        while not end_processes(run, grace=1.0):
+            time.sleep(0.05)
+        # It may be too early for it to have started.
+        with suppress(NotStartedError):
+            assert found.result(timeout=10) is False
+    assert not processes_of(run)
 
 
 def test_a_mistake_sees_no_variables_and_deletes_nothing(monkeypatch, tmp_path):

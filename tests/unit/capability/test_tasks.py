@@ -8,6 +8,8 @@ from lm_eval.tasks import TaskManager
 from safegrid.capability import tasks
 from safegrid.capability.tasks import loaded_tasks
 from safegrid.errors import ConfigError, DataError
+from safegrid.files import sha256_file
+from safegrid.seals import FILES, write_result
 
 
 def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
@@ -98,3 +100,17 @@ def test_shipped_tasks_are_found_beside_the_studys_own(task_files, monkeypatch):
     monkeypatch.setattr(TaskManager, "load", lambda self, names: {})
     with loaded_tasks(["colours", "leaderboard", "gsm8k"], task_files):
         assert len(managers) == 2
+
+
+def test_rows_that_were_edited_since_they_were_fetched_are_refused(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"a": 1}\n')
+    pin = {"sha256": sha256_file(rows), "bytes": rows.stat().st_size}
+    write_result(tmp_path / "rows.jsonl.manifest.json", {FILES: {rows.name: pin}})
+    rows.write_text('{"a": 2}\n')
+    block = {"files": {"test": str(rows)}}
+    with (
+        pytest.raises(DataError, match=r"rows\.jsonl: .* edited or damaged"),
+        loaded_tasks(["mine"], [rows], {"mine": block}),
+    ):
+        pass

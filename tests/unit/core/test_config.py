@@ -76,7 +76,9 @@ def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise
     assert load_config(root, "tiny").recipes["dpo"].training.lora is None
 
 
-@pytest.mark.parametrize("targets", [["embed_tokens"], ["q_proj", "embed_tokens"], []])
+@pytest.mark.parametrize(
+    "targets", [["embed_tokens"], ["q_proj", "model.embed_tokens"], []]
+)
 def test_an_adapter_at_the_embedding_of_a_grown_base_is_refused(root, targets):
     """It is the base's head too; a reward model has another head."""
     lora = {"rank": 2, "alpha": 4, "targets": targets}

@@ -79,6 +79,7 @@ MAP = {"AutoConfig": "configuration_it.ItConfig"}
         {"config": {"model_type": "it", "auto_map": MAP}},
         {"config": {"model_type": "it"}, "tokenizer_config": {"auto_map": MAP}},
         {"config": {}, "generation_config": {"auto_map": MAP}},
+        {"config": {"model_type": ["it"], "auto_map": "configuration_it.ItConfig"}},
         {"adapter_config": {"auto_map": {"AutoModel": "owner/code--it.It"}}},
     ],
 )

@@ -83,5 +83,6 @@ def test_another_record_type_is_refused(tmp_path):
     with pytest.raises(DataError, match="columns missing"):
         next(read_stream(path, PROMPT))
     path.write_bytes(b"text")
+    # At the call: who counts the rows before the first one must not meet the damage.
     with pytest.raises(DataError, match="carries no own_sha256"):
-        next(read_stream(path, IDS))
+        read_stream(path, IDS)

@@ -12,7 +12,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.errors import ConfigError
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams, check_folder
+from safegrid.upstreams import Upstreams, check_sources_dir
 
 ROOT = Path(__file__).parents[3] / "config"
 TERMS = {"licence": "MIT", "content": "rows"}
@@ -158,7 +158,7 @@ def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
 def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given):
     with pytest.raises(ConfigError, match=r"takes .* for no folder"):
         upstreams(far, given)
-    check_folder('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
+    check_sources_dir('/a/-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`')
 
 
 def unpinned(found):

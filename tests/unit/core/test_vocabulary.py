@@ -67,4 +67,5 @@ def test_a_model_that_reads_all_tokens_is_taken(tmp_path, made):
 def test_a_model_of_several_kinds_says_its_size_under_its_text(tmp_path):
     folder = save(tmp_path, None, text_config={"vocab_size": 3})
     assert embedding_rows(folder) == 3
+    assert embedding_rows(save(tmp_path, 5, text_config=None)) == 5
     assert embedding_rows(tmp_path / "adapter") is None

@@ -273,3 +273,13 @@ def test_prompts_of_a_study_need_no_kind(published: Published) -> None:
     names = ("prompts.parquet", "verdicts/g.parquet")
     for name in names:
         assert (out / name).read_bytes() == (cell / name).read_bytes()
+
+
+def test_prompts_that_are_no_table_are_refused(published: Published, capsys) -> None:
+    prompts = published.folder / "prompts.parquet"
+    prompts.write_text("text")
+    words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it"]
+    words += ["--out", published.folder / "out", "--verdicts"]
+    words += [f"g=guard={published.guard()}"]
+    assert cli.run(["import-verdicts", *map(str, words)]) == 1
+    assert f"{prompts}: not readable as parquet" in capsys.readouterr().err
