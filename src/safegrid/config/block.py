@@ -7,6 +7,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # The most of anything that is counted or measured: above all that is meant, and below
@@ -28,13 +29,19 @@ Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 NAMING = (
     "a name may hold letters, digits and _ . + - , begins with one of the first two and"
-    " has at most 100 of them: it becomes a folder"
+    " has at most 100 of them: it becomes a folder; and it is neither `results` nor what"
+    " YAML takes for a number, a date or a truth value"
 )
 
 
 def is_name(text: str) -> bool:
     """Say whether a text can be the name of a study or of anything in one."""
-    return _NAME.fullmatch(text) is not None
+    # Snakemake reads the values of `--config` as YAML 1.1.
+    return (
+        _NAME.fullmatch(text) is not None
+        and text != "results"
+        and isinstance(yaml.safe_load(text), str)
+    )
 
 
 def _named(text: str) -> str:

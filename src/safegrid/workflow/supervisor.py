@@ -29,7 +29,7 @@ POLL_SECONDS = 0.2
 # In which Snakemake cancels what it gave to a cluster; then it waits for local jobs.
 HEAD_START_SECONDS = 1.0
 GRACE_SECONDS = 3.0
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 8.0
 """From the signal until Snakemake is killed."""
 MAKE = ("make", "gmake")
 CAUGHT = re.compile(r"^SigCgt:\s+([0-9a-f]+)$", re.MULTILINE)

@@ -57,7 +57,10 @@ def test_a_file_that_snakemake_takes_may_be_refused_all_the_same(root):
         check_file(root)
 
 
-@pytest.mark.parametrize("name", ["x;touch F", "-x", "a b", "$(id)", "x" * 101])
+@pytest.mark.parametrize(
+    "name",
+    ["x;touch F", "-x", "a b", "$(id)", "x" * 101, "2024", "1e5", "no", "results"],
+)
 def test_a_study_file_has_a_name_like_all_others(root, name):
     (root / "studies" / f"{name}.yaml").write_text(
         (root / "studies/tiny.yaml").read_text()
