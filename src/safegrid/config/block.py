@@ -29,19 +29,23 @@ Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 NAMING = (
     "a name may hold letters, digits and _ . + - , begins with one of the first two and"
-    " has at most 100 of them: it becomes a folder; and it is neither `results` nor what"
-    " YAML takes for a number, a date or a truth value"
+    " has at most 100 of them: it becomes a folder; it is neither `results` nor a number,"
+    " a date or a truth value"
 )
 
 
 def is_name(text: str) -> bool:
     """Say whether a text can be the name of a study or of anything in one."""
-    # Snakemake reads the values of `--config` as YAML 1.1.
-    return (
-        _NAME.fullmatch(text) is not None
-        and text != "results"
-        and isinstance(yaml.safe_load(text), str)
-    )
+    return _NAME.fullmatch(text) is not None and text != "results" and _stays_text(text)
+
+
+def _stays_text(text: str) -> bool:
+    """Say whether Snakemake takes a value of `--config` for a text."""
+    try:
+        float(text)
+    except ValueError:
+        return isinstance(yaml.safe_load(text), str)
+    return False
 
 
 def _named(text: str) -> str:
