@@ -29,8 +29,8 @@ Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 NAMING = (
     "a name may hold letters, digits and _ . + - , begins with one of the first two and"
-    " has at most 100 of them: it becomes a folder; it is neither `results` nor a number,"
-    " a date or a truth value"
+    " has at most 100 of them: it becomes a folder; it is neither `results` nor a"
+    " number, a date or a truth value"
 )
 
 
