@@ -7,9 +7,10 @@
 # This file was never built where it was written (no docker there): docs/run_in_a_cloud.md
 FROM python:3.11-slim
 
-# A compiler for kernels that PyTorch compiles when they are first used on a GPU.
+# A compiler for kernels that PyTorch compiles when they are first used on a GPU, and a
+# sandbox for programs that a model wrote.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && apt-get install --yes --no-install-recommends bubblewrap gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 
 # As the Makefile's TORCH_BUILD: empty takes the build that pip offers (CUDA), otherwise
