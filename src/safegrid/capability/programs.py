@@ -1,8 +1,9 @@
 """Tasks whose metric runs what a model wrote: the user's consent, and the running.
 
 A program runs in an interpreter of its own, without the environment's variables
-(tokens and keys among them), bounded in time, memory and file size, and without the
-calls by which a mistake would end, start or delete what is not its own (`guarded.py`).
+(tokens and keys among them), bounded in time, file size and memory (of one process and
+of all), and without the calls by which a mistake would end, start or delete what is not
+its own (`guarded.py`).
 Where a sandbox works it runs in one, which holds also what means harm (`sandbox.py`);
 where none does, the user is told before and in the log.
 """
@@ -15,10 +16,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
 from typing import Any, NamedTuple
+
+import psutil
 
 from safegrid.capability.guarded import PASSED, STARTED
 from safegrid.capability.sandbox import (
@@ -40,6 +43,9 @@ SECONDS = 3.0
 """The time that Hugging Face's `code_eval` gives a program."""
 START_SECONDS = 60.0
 """The time that an interpreter has to start; a slow one is no fault of the program."""
+LOOK_SECONDS = 0.2
+MEMORY = 4 * 2**30
+"""Most resident bytes of all processes of a program together; each has a limit too."""
 Process = subprocess.Popen[bytes]
 
 
@@ -151,10 +157,29 @@ def passes(program: str, sandbox: Sandbox, seconds: float = SECONDS) -> bool:
         )
         with _ended(process):
             _wait_for_start(process)
-            try:
-                return process.wait(seconds) == PASSED
-            except subprocess.TimeoutExpired:
+            return _passed(process, seconds)
+
+
+def _passed(process: Process, seconds: float) -> bool:
+    """Say whether a program passed in time, and all of its processes within MEMORY."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            return process.wait(min(left, LOOK_SECONDS)) == PASSED
+        except subprocess.TimeoutExpired:
+            if _memory(process) > MEMORY:
                 return False
+    return False
+
+
+def _memory(process: Process) -> int:
+    """Return the resident bytes of a program and of whatever it has started."""
+    total = 0
+    top = psutil.Process(process.pid)
+    for member in (top, *top.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += member.memory_info().rss
+    return total
 
 
 def _wait_for_start(process: Process) -> None:

@@ -115,8 +115,7 @@ _HELD = (
 _NOT_HELD = (
     "as you, held from mistakes only: if it means harm it can run commands, read and"
     " change all files that you can, read the variables of your other processes (keys"
-    " and tokens among them) and end them, use the network, take all memory by many"
-    " processes, and leave some behind"
+    " and tokens among them) and end them, use the network, and leave some behind"
 )
 BWRAP = Sandbox("bwrap", _bwrap, f"in a sandbox (bwrap), {_HELD}")
 UNSHARE = Sandbox("unshare", _unshare, f"in a sandbox (unshare), {_HELD}")

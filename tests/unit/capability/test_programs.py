@@ -84,6 +84,22 @@ def test_a_program_that_does_not_end_is_ended():
     assert time.monotonic() - started < 5
 
 
+# Each of four processes takes a part of what all may have.
+SHARES = """
+import ctypes, time
+for _ in range(2):
+    ctypes.CDLL(None).fork()
+kept = b"x" * (40 * 2**20)
+time.sleep(1.5)
+"""
+
+
+def test_all_processes_of_a_program_have_one_limit_of_memory(monkeypatch):
+    assert passes(SHARES, NONE)
+    monkeypatch.setattr(programs, "MEMORY", 120 * 2**20)
+    assert not passes(SHARES, NONE)
+
+
 @pytest.mark.parametrize("closed", [NONE, BWRAP, UNSHARE], ids=lambda one: one.name)
 def test_a_program_is_found_and_ended_with_its_run(monkeypatch, closed):
     if not works(closed):
