@@ -9,6 +9,7 @@ And what `make cloud` installs, for the tests that need it.
 
 import json
 import os
+import signal
 import string
 import sys
 from collections.abc import Callable
@@ -36,6 +37,15 @@ TEXT = [
     "user assistant system model You are a helpful assistant, safe or unsafe",
     "Harmful request: yes Response refusal: no Harmful response: yes",
 ]
+
+
+def pytest_configure() -> None:
+    """Let commands heed signals where the tests do not, as behind `nohup` or with `&`.
+
+    A command inherits what its parent ignores.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import select
 import subprocess
 import termios
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,9 +72,13 @@ class Terminal:
         self._reader.join()
         os.close(self._ours)
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Wait for the command, and return what `subprocess` would."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        deadline = time.monotonic() + seconds
+        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0):
+            assert time.monotonic() < deadline, f"it goes on: {self.shown}"
+            time.sleep(0.05)
+        return os.waitstatus_to_exitcode(ended[1])
 
     @property
     def shown(self) -> str:
