@@ -97,7 +97,7 @@ def load_config(root: Path, name: str) -> Config:
         check_grown(document, entries[stem], worlds, problems)
     benchmarks = resolve_benchmarks(documents, judges)
     recipes, own_bases = resolve_recipes(documents)
-    check_graph(documents, sources)
+    check_graph(documents, sources, recipes)
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
