@@ -1,6 +1,6 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet, inventory/, models/.
+Takes: results/{study}/scores.parquet, runs.parquet, frontier/, inventory/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 What a study's paper has of its own is in `report_{number}.smk`.
@@ -15,6 +15,7 @@ how figures are drawn reruns figures, and nothing else.
 localrules:
     heat_maps,
     trade_offs,
+    frontier_figures,
     training_curves,
     compare_costs,
 
@@ -104,6 +105,35 @@ use rule write_tables as trade_offs with:
             "3_trade_off.ipynb",
             "safegrid.report.trade_off",
             "safegrid.report.style",
+        ),
+
+
+use rule write_tables as frontier_figures with:
+    # Safety against loss along every training, and what it buys at given losses.
+    input:
+        lines=of_study(STUDY.all_lines),
+    output:
+        **figure_files(*LINES),
+        tables=table_files(*BOUGHT),
+        notebook="results/{study}/notebooks/9_frontier.ipynb",
+        page=report(
+            "results/{study}/notebooks/9_frontier.html",
+            category="Tables",
+            caption="../docs/captions/safety_bought.rst",
+        ),
+    log:
+        "logs/{study}/frontier_figures.log",
+    benchmark:
+        "logs/timing/{study}/frontier_figures.tsv"
+    params:
+        template="9_frontier.ipynb",
+        values=notebook_values("lines", "tables", "figures"),
+        code=notebook_code(
+            "9_frontier.ipynb",
+            "safegrid.report.bought",
+            "safegrid.report.frontier",
+            "safegrid.report.style",
+            "safegrid.report.writing",
         ),
 
 
@@ -232,6 +262,7 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=partial_scores,
+        lines=of_study(STUDY.all_lines),
         models=of_study(STUDY.all_models),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
@@ -248,7 +279,7 @@ rule report_partial:
         mkdir -p {params.out:q}
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
-            -- {params.gathered:q} >{params.plan:q}
+            -- {params.gathered:q} {params.lines:q} >{params.plan:q}
         python -m safegrid collect-finished \
             --plan {params.plan:q} \
             --models {params.models:q} \
@@ -261,6 +292,7 @@ rule report_partial:
             --study {params.study:q} \
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
+            --lines {params.lines:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}

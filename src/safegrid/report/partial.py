@@ -13,11 +13,13 @@ import polars as pl
 
 from safegrid.artifacts import manifest, read_table, write_table, write_text
 from safegrid.errors import DataError
-from safegrid.plans import Plan, read_plan
+from safegrid.plans import Plan, current, read_plan
 from safegrid.records import SCORE
 from safegrid.report import facts, figures, tables, writing
+from safegrid.report.bought import TABLES, bought_table
 from safegrid.report.curves import FIGURES, curves
 from safegrid.report.grid import BY, read_runs
+from safegrid.report.lines import read_lines
 from safegrid.report.names import BASE, Cell, cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
@@ -33,6 +35,7 @@ def write_partial(
     study: str,
     scores: list[Path],
     runs: Path,
+    lines: list[Path],
     plan: Path,
     published: Path,
     out: Path,
@@ -43,6 +46,7 @@ def write_partial(
         study: its name.
         scores: every score file of the study, whether it exists or not.
         runs: rows of RUNS, of what is finished.
+        lines: every file of FRONTIER of the study, whether it exists or not.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
@@ -62,9 +66,18 @@ def write_partial(
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
     figures.save_all(table, out / "figures")
+    _write_lines(current(lines, jobs), out)
     _write_paper(table, read_published(published), out)
     _write_runs(read_runs(runs), out)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
+
+
+def _write_lines(files: list[Path], out: Path) -> None:
+    """Write the lines of the trainings whose cells are all finished."""
+    drawn = read_lines(files)
+    for name in TABLES:
+        writing.save(bought_table(drawn, name), out / "tables")
+    figures.save_lines(drawn, out / "figures")
 
 
 def _write_paper(scores: pl.DataFrame, published: pl.DataFrame, out: Path) -> None:

@@ -85,7 +85,7 @@ def _number(model: Model) -> float:
     return place.number if place else -1
 
 
-def _order(recipe: str) -> tuple[int, float, tuple[int, str]]:
+def _order(recipe: str) -> tuple[int, float, tuple[int, str, float]]:
     place = place_of(recipe)
     first = [BASE, IT]
     if recipe in first:

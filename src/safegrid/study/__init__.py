@@ -5,12 +5,11 @@ Nothing here touches the disk or imports anything heavy: paths are text, relativ
 working directory, as the rules write them.
 """
 
-from safegrid.study.judges import JudgeFiles
-from safegrid.study.scores import ScoreFiles
+from safegrid.study.lines import LineFiles
 from safegrid.study.suites import SuiteFiles
 
 
-class Study(JudgeFiles, ScoreFiles, SuiteFiles):
+class Study(LineFiles, SuiteFiles):
     """A resolved study, asked by the workflow for names, paths and params.
 
     Its parts have a module each. Here is what all of it comes to: the files that are
