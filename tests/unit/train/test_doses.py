@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from safegrid.artifacts import read_manifest, read_table, sha256_file
@@ -65,9 +66,14 @@ def broken_off(step: int) -> Iterator[None]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Hash every file but the manifest, which tells when and how long."""
-    files = (path for path in folder.iterdir() if path.name != "manifest.json")
+    """Hash every file but those that tell whether the training was one run."""
+    telling = ("manifest.json", "history.parquet")
+    files = (path for path in folder.iterdir() if path.name not in telling)
     return {path.name: sha256_file(path) for path in files}
+
+
+def curve(folder: Path) -> pl.DataFrame:
+    return read_table(folder / "history.parquet", HISTORY)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,7 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
     monkeypatch.setattr(Watch, "on_step_begin", look)
     models = run(recipe, [2, 5], **shared)
     assert contents(models[None]) == contents(plain[None])
+    assert curve(models[None]).equals(curve(plain[None]))
     assert not torch.equal(seen[2], seen[5])
     for step in (2, 5):
         facts = read_manifest(models[step])
@@ -116,10 +123,9 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
             and torch.equal(tensor, seen[step].to(tensor.dtype))
             for tensor in stored.values()
         )
-        curve = read_table(models[step] / "history.parquet", HISTORY)
-        whole = read_table(models[None] / "history.parquet", HISTORY)
-        assert curve.equals(whole.filter(whole["step"] <= step))
-        assert max(curve["step"]) == step // 2 * 2
+        own, whole = curve(models[step]), curve(models[None])
+        assert own.equals(whole.filter(whole["step"] <= step))
+        assert max(own["step"]) == step // 2 * 2
     ends = [read_manifest(models[step])["tokens"] for step in (2, 5, None)]
     assert 0 < ends[0] < ends[1] < ends[2]
 
@@ -165,6 +171,7 @@ def test_a_training_that_was_broken_off_keeps_its_doses(
     assert read_manifest(broken[3])["resumed"] is True
     for step, folder in broken.items():
         assert contents(folder) == contents(unbroken[step])
+        assert curve(folder).equals(curve(unbroken[step]))
     kept = [next(broken[step].glob("*.safetensors")).stat().st_ino for step in (3, 5)]
     assert set(kept) >= set(made.values())
 
