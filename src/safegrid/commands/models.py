@@ -22,7 +22,7 @@ MODELS: dict[str, Command] = {
         "train.run:train",
         "Train one model by one recipe.",
         "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
-        " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
+        " recipe:Recipe seed:int data_seed:int checkpoints:path out:paths",
     ),
     "render": command(
         "generate.render:render_prompts",

@@ -1,7 +1,7 @@
 """Doses: models that a recipe keeps along its training, named `{recipe}@{step}`.
 
-A dose is the model after so many of the training's steps; the end of the training is the
-model with the recipe's plain name.
+A dose is the model after so many of the training's steps; the end of the training is
+the model with the recipe's plain name.
 """
 
 import re
