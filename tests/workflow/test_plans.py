@@ -13,7 +13,9 @@ pytestmark = pytest.mark.timeout(4 * 3600)
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
 LAST = {"report", "all"}
-GATHERING = {"collect", *TABLES, *FIGURES, "status_page", *LAST}
+# Lines of trainings have files of their own, beside the table of all scores.
+LINES = {"frontier", "frontier_figures"}
+GATHERING = {"collect", *TABLES, *FIGURES, "frontier_figures", "status_page", *LAST}
 # What follows the answers and verdicts of a model, beside its scores.
 INVENTORY = {"inventory_answers", "inventory_verdicts"}
 COST = {"compare_costs"}
@@ -29,8 +31,8 @@ UNTIL = {
     "train_all": TRAIN,
     "generate_all": GENERATE,
     "judge_all": {*JUDGE} - {"capability"},
-    "tables": {*DATA, *JUDGE, *SCORES, "collect", *TABLES, "figure_1"},
-    "figures": {*DATA, *JUDGE, *SCORES, "collect", *FIGURES},
+    "tables": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *TABLES, "figure_1"},
+    "figures": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *FIGURES},
 }
 
 
@@ -54,6 +56,7 @@ def one_model(study):
         "score": len(prompted),
         "score_capability": len(study.suites),
         "score_global": 1,
+        "frontier": 1,
         **dict.fromkeys(INVENTORY, 1),
     }
 

@@ -8,12 +8,11 @@ bootstrap of these readings (Efron and Tibshirani 1993, chapter 13).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 from safegrid.score.intervals import (
     BATCH_ELEMENTS,
@@ -100,25 +99,20 @@ def resampled(axes: Mapping[str, Sequence[Part]], seed: int) -> dict[str, Floats
     every = np.unique(np.concatenate([part.clusters for part in parts]))
     sums = {axis: _weighted(members, every) for axis, members in axes.items()}
 
-    def statistic(drawn: Ints, axis: int = -1) -> Floats:
-        times = times_drawn(np.atleast_2d(drawn))
-        return np.stack([_means(sums[name], times).T for name in axes])
+    found = {axis: [_means(sums[axis], np.ones((1, len(every)), int))] for axis in axes}
+    for times in _draws(len(every), seed):
+        for axis, rows in found.items():
+            rows.append(_means(sums[axis], times))
+    return {axis: np.concatenate(rows) for axis, rows in found.items()}
 
-    everything = np.arange(len(every))
-    found = statistic(everything)
-    if len(every) > 1:
-        draws = bootstrap(
-            (everything,),
-            statistic,
-            n_resamples=RESAMPLES,
-            batch=max(1, BATCH_ELEMENTS // len(every)),
-            vectorized=True,
-            axis=-1,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).bootstrap_distribution
-        found = np.concatenate([found, draws], axis=-1)
-    return {name: rows.T for name, rows in zip(axes, found, strict=True)}
+
+def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
+    """Yield how often each resample draws each cluster, some resamples at a time."""
+    rng = np.random.default_rng(seed)
+    batch = max(1, BATCH_ELEMENTS // n_clusters)
+    for start in range(0, RESAMPLES if n_clusters > 1 else 0, batch):
+        size = (min(batch, RESAMPLES - start), n_clusters)
+        yield times_drawn(rng.integers(0, n_clusters, size))
 
 
 def _weighted(parts: Sequence[Part], every: NDArray[np.str_]) -> list[_Sums]:
