@@ -6,6 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from safegrid.config.doses import split_dose
 from safegrid.report.grid import Grid
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
 
@@ -54,12 +55,16 @@ def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
 
 
 def our_bars(scores: pl.DataFrame) -> list[Bar]:
-    """Return the global safety of every model that has one, sorted upwards."""
+    """Return the global safety of every model that has one, sorted upwards.
+
+    The published bars are of whole trainings, and so are ours: doses are left out.
+    """
     grid = Grid(scores)
     keys = grid.lead("safety")
     if not keys:
         return []
-    found = [(grid.title(model), grid.entry(model, keys[0])) for model in grid.models]
+    ends = [model for model in grid.models if split_dose(model.recipe)[1] is None]
+    found = [(grid.title(model), grid.entry(model, keys[0])) for model in ends]
     bars = [
         Bar(name, 100 * e.value, _percent(e.low), _percent(e.high))
         for name, e in found

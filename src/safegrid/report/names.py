@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from safegrid.config.doses import split_dose
 from safegrid.config.training import NONE
 from safegrid.methods import METHODS
 
@@ -123,17 +124,22 @@ def slice_title(part: str) -> str:
 
 def recipe_title(name: str) -> str:
     """Return a recipe's name in print: its method's where it is called like one."""
-    return METHODS[name].title if name in METHODS else name
+    recipe, dose = split_dose(name)
+    title = METHODS[recipe].title if recipe in METHODS else recipe
+    if dose is None:
+        return title
+    return f"{title} @ {dose} {'step' if dose == 1 else 'steps'}"
 
 
-def recipe_order(name: str) -> tuple[int, str]:
+def recipe_order(name: str) -> tuple[int, str, int]:
     """Sort key of recipes: the base, then the methods as listed, then by name.
 
-    Numbers in names count as numbers.
+    Numbers in names count as numbers. A recipe's doses follow it, by their steps.
     """
     known = [BASE, *METHODS]
-    padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
-    return (known.index(name) if name in known else len(known), padded)
+    recipe, dose = split_dose(name)
+    padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), recipe)
+    return (known.index(recipe) if recipe in known else len(known), padded, dose or 0)
 
 
 def short_tasks(slices: list[str]) -> dict[str, str]:
