@@ -162,7 +162,7 @@ use rule write_tables as training_curves with:
 use rule write_tables as compare_costs with:
     # What the jobs took, beside what the plan said.
     input:
-        models=of_study(STUDY.all_models),
+        models=of_study(STUDY.all_trainings),
         inventories=of_study(STUDY.all_inventories),
         # Where results lie in a bucket the job has its inputs and nothing else.
         lengths=of_study(STUDY.all_lengths),
@@ -263,7 +263,7 @@ rule report_partial:
         study=STUDY.name,
         scores=partial_scores,
         lines=of_study(STUDY.all_lines),
-        models=of_study(STUDY.all_models),
+        models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
         overlap=of_study(STUDY.all_overlaps),

@@ -179,7 +179,7 @@ rule collect:
     """Gather all scores into one table, and all that was dropped into another."""
     input:
         scores=of_study(STUDY.scores),
-        models=of_study(STUDY.all_models),
+        models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
         overlap=of_study(STUDY.all_overlaps),

@@ -54,7 +54,10 @@ def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
 
 
 def our_bars(scores: pl.DataFrame) -> list[Bar]:
-    """Return the global safety of every model that has one, sorted upwards."""
+    """Return the global safety of every model that has one, sorted upwards.
+
+    The published bars are of whole trainings, and so are ours: doses are left out.
+    """
     grid = Grid(ends(scores))
     keys = grid.lead("safety")
     if not keys:

@@ -124,25 +124,24 @@ def slice_title(part: str) -> str:
 
 
 def recipe_title(name: str) -> str:
-    """Return a model's name in print: its method's where its recipe is called like one.
-
-    Of a dose with the step: `nca@10` is "NCA, step 10".
-    """
-    recipe, step = split_dose(name)
+    """Return a recipe's name in print: its method's where it is called like one."""
+    recipe, dose = split_dose(name)
     title = METHODS[recipe].title if recipe in METHODS else recipe
-    return title if step is None else f"{title}, step {step}"
+    if dose is None:
+        return title
+    return f"{title} @ {dose} {'step' if dose == 1 else 'steps'}"
 
 
 def recipe_order(name: str) -> tuple[int, str, float]:
     """Sort key of recipes: the base, then the methods as listed, then by name.
 
-    Numbers in names count as numbers. The doses of a training stand before its end.
+    Numbers in names count as numbers. Doses stand before the end of their training.
     """
     known = [BASE, *METHODS]
-    recipe, step = split_dose(name)
+    recipe, dose = split_dose(name)
     padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), recipe)
     place = known.index(recipe) if recipe in known else len(known)
-    return place, padded, math.inf if step is None else step
+    return place, padded, math.inf if dose is None else dose
 
 
 def short_tasks(slices: list[str]) -> dict[str, str]:

@@ -73,15 +73,13 @@ class Look(NamedTuple):
 def look(recipe: str, others: list[str]) -> Look:
     """Return a recipe's look: a method's own, else by its place among the others.
 
-    A method looks the same in every figure of every study, its doses as its end.
+    A method looks the same in every figure of every study, and a dose as its end.
     """
-    recipe = split_dose(recipe)[0]
     if recipe == BASE:
         return Look("o", "#000000")
     names = list(METHODS)
     trained = {split_dose(name)[0] for name in others}
-    unknown = sorted(trained - {*names, BASE})
-    place = (names + unknown).index(recipe)
+    place = (names + sorted(trained - {*names, BASE})).index(split_dose(recipe)[0])
     return Look(MARKERS[place % len(MARKERS)], COLOURS[place % len(COLOURS)])
 
 

@@ -69,7 +69,12 @@ class Study(LineFiles, SuiteFiles):
     # ---------------------------------------------------------------- models, cells
 
     def all_models(self) -> list[str]:
-        """The folders of all models that are trained."""
+        """The folders of all models that are trained, doses among them."""
+        models = (model for end in self.trained for model in [*self.doses(end), end])
+        return [self.model_dir(model) for model in models]
+
+    def all_trainings(self) -> list[str]:
+        """The folders in which all trainings end."""
         return [self.model_dir(model) for model in self.trained]
 
     def all_responses(self) -> list[str]:

@@ -174,8 +174,8 @@ def test_the_same_lines_give_the_same_bytes(few, tmp_path):
 
 
 def test_a_dose_is_called_and_looks_like_its_method():
-    assert recipe_title("nca@10") == "NCA, step 10"
-    assert recipe_title("mine@2") == "mine, step 2"
+    assert recipe_title("nca@10") == "NCA @ 10 steps"
+    assert recipe_title("mine@2") == "mine @ 2 steps"
     assert look("nca@10", []) == look("nca", [])
     assert look("mine@2", ["mine@2", "mine"]) == look("mine", ["mine"])
 
@@ -190,7 +190,7 @@ def test_doses_are_rows_of_tables_and_no_points_of_a_trade_off(scores):
     few = scores.filter(pl.col("recipe").is_in(["none", "dpo", "nca"]))
     dose = few.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
     both = pl.concat([few, dose])
-    assert main_table(both).rows == ["none", "DPO", "NCA, step 10", "NCA"]
+    assert main_table(both).rows == ["none", "DPO", "NCA @ 10 steps", "NCA"]
     assert ends(both).equals(few)
     (axes,) = trade_off(both, "safety", "capability").axes
     assert {text.get_text() for text in axes.texts} == {"none", "DPO", "NCA"}
