@@ -21,7 +21,7 @@ GUIDES = (1.0, 2.0, 5.0)
 """Losses in points at which the table reads the lines."""
 NEAR = 2.0
 """Points up to which the axis of losses is nearly linear; then it is logarithmic."""
-TICKS = (-50, -20, -5, -2, 0, 1, 2, 5, 10, 20, 50, 100)
+TICKS = (-40, -20, -5, -2, 0, 1, 2, 5, 10, 20, 40, 100)
 BASE_SIZE = 5.5
 NOTHING = "no line: the study lacks a judge or a benchmark that this figure needs"
 PIECES = np.linspace(0.0, 1.0, 33)
