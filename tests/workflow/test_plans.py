@@ -169,6 +169,8 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         {"generate": models, "judge": 2 * models, "score": models},
         # Its metric is safety, so it is one of those that the global score averages.
         {"score_global": models},
+        # Its guard is the second judge of every training's line.
+        {"frontier": len(finished.study.all_lines())},
         dict.fromkeys(INVENTORY, models),
         COST,
     )
@@ -182,15 +184,17 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
     [
         ("src/safegrid/report/trade_off.py", {"trade_offs"}),
         ("src/safegrid/report/tables.py", TABLES),
-        ("src/safegrid/report/style.py", FIGURES),
+        ("src/safegrid/report/style.py", {*FIGURES, "frontier_figures"}),
+        ("src/safegrid/report/bought.py", {"frontier_figures"}),
+        ("src/safegrid/score/lines.py", LINES),
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
         ("src/safegrid/report/cost.py", COST),
         ("config/assumptions.yaml", COST),
         ("config/gpus.yaml", {*INVENTORY, *COST}),
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
-        ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
-        ("src/safegrid/score/cell.py", {*SCORES, *GATHERING}),
+        ("src/safegrid/score/capability.py", {"score_capability", *LINES, *GATHERING}),
+        ("src/safegrid/score/cell.py", {*SCORES, *LINES, *GATHERING}),
     ],
 )
 def test_an_edit_of_cheap_code_reruns_what_it_computes(finished, file, rules):
@@ -214,7 +218,10 @@ def test_a_comment_in_dear_code_plans_nothing(finished):
         ("measure", {"measure"}),
         (
             "train",
-            {"train", "generate", "capability", "judge", *SCORES, *INVENTORY, *COST},
+            {
+                *("train", "generate", "capability", "judge", "frontier"),
+                *(*SCORES, *INVENTORY, *COST),
+            },
         ),
     ],
 )
@@ -224,8 +231,8 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rule
 
     with finished.edited("src/safegrid/stages.py", raise_it):
         plan = finished.plan()
-    # How good a judge is changes no cell, so not how cells stand either.
-    untouched = {"status_page"} if stage == "measure" else set()
+    # How good a judge is changes no cell, so neither how cells stand nor a line.
+    untouched = {"status_page", "frontier_figures"} if stage == "measure" else set()
     assert set(plan.counts) == {*rules, *GATHERING} - untouched
     if stage == "train":
         trained = {model.recipe for model in finished.study.trained}
