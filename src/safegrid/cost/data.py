@@ -1,16 +1,18 @@
 """A study's own token histograms where its files are there, else what is assumed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
-from safegrid.config.dataset import DatasetSpec, PartSpec
-from safegrid.config.made import CorrectionsSpec
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.made import CorrectionsSpec, RejectedByModelSpec
+from safegrid.config.parts import PartSpec
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS
+from safegrid.config.training import NONE
 from safegrid.cost import corrections
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
@@ -61,17 +63,26 @@ class Data:
         dataset = self.study.recipe(model.recipe).dataset
         if dataset in self.study.corrected:
             return self._corrected(dataset)
-        if dataset in self.study.made:
-            one = self._made(model, dataset)
-            return Pairs(one, one)
         spec = self.study.config.study.datasets[dataset]
-        one = merge([self._part(part, spec) for part in spec.rows_from])
+        if dataset in self.study.made:
+            rejected = self._made(model, dataset)
+            if dataset not in self.study.rejected_by_model:
+                return Pairs(rejected, rejected)
+            chosen = self._parts(self.study.rejected_by_model[dataset].chosen, spec)
+            return Pairs(chosen, merge([chosen, rejected]))
+        one = self._parts(spec.rows_from, spec)
         answers = self.study.config.sources[spec.rows_from[0].source].format
         single = answers in INSTRUCTION_FORMATS
         return Pairs(one, one if single else merge([one, one]))
 
-    def _part(self, part: PartSpec, spec: DatasetSpec) -> Tokens:
-        """Return the sequences of one file of a dataset, as assumed."""
+    def _parts(self, parts: Iterable[PartSpec], spec: DatasetSpec) -> Tokens:
+        """Return the sequences of the files of a dataset, as assumed."""
+        return merge([self._part(p, spec.limit, spec.max_length) for p in parts])
+
+    def _part(
+        self, part: PartSpec, limit: int | None = None, longest: int | None = None
+    ) -> Tokens:
+        """Return prompts and answers of one file as sequences, as assumed."""
         found = self._file(part.source, part.file)
         answer = _answer(found, part.source, part.file)
         # Log-normals do not add up to one; the sums of means and of tails are near.
@@ -79,10 +90,10 @@ class Data:
             mean=found.prompt.mean + answer.mean + self.assumed.template,
             p95=_p95(found.prompt) + _p95(answer) + self.assumed.template,
         )
-        limits = (found.rows, part.limit, spec.limit)
-        rows = min(limit for limit in limits if limit is not None)
+        limits = (found.rows, part.limit, limit)
+        rows = min(most for most in limits if most is not None)
         source = _said(part.source, part.file, found.why)
-        return assume(both, rows, source, spec.max_length)
+        return assume(both, rows, source, longest)
 
     def _made(self, model: Model, dataset: str) -> Tokens:
         """Return what a model makes: to each prompt one answer as long as it may be."""
@@ -124,6 +135,8 @@ class Data:
         if made is not None:
             known, said = self._broken(made)
             return corrections.prompts(known, made, self.assumed.template, said)
+        if benchmark in self.study.rejected_by_model:
+            return self._chosen(self.study.rejected_by_model[benchmark])
         spec = self.study.prompt_spec(benchmark)
         found = self._file(spec.source, spec.file)
         source = _said(spec.source, spec.file, found.why)
@@ -132,6 +145,37 @@ class Data:
         begun = round(TOKENS_A_WORD * sum(ks) / len(ks))
         asked = assume(found.prompt, rows * len(ks), source)
         return asked.shifted(self.assumed.template + begun)
+
+    def _chosen(self, spec: RejectedByModelSpec) -> Tokens:
+        """Return the prompts whose chosen answers are known, as assumed."""
+        prompts = []
+        for part in spec.chosen:
+            found = self._file(part.source, part.file)
+            rows = min(found.rows, part.limit or found.rows)
+            source = _said(part.source, part.file, found.why)
+            asked = assume(found.prompt, rows, source)
+            prompts.append(asked.shifted(self.assumed.template))
+        return merge(prompts)
+
+    def references(self, base: str, benchmark: str) -> Tokens:
+        """Return the prompts of a benchmark with their known answers, as sequences.
+
+        Measured on what the base, untouched, read.
+
+        Raises:
+            UnknownError: they are neither measured nor assumed.
+        """
+        cell = Cell(Model(base, NONE, 0), benchmark)
+        path = self.root / self.study.answers(cell)
+        if fault_of(path) is None:
+            prompts, answers = (
+                _numbers(path, name) for name in ("n_prompt_tokens", "n_tokens")
+            )
+            whole = [a + b for a, b in zip(prompts, answers, strict=True)]
+            return count(whole, f"lengths measured: {self._named(path)}")
+        spec = self.study.prompt_spec(benchmark)
+        part = PartSpec(source=spec.source, file=spec.file, limit=spec.limit)
+        return self._part(part)
 
     def _answers(self, cell: Cell) -> Tokens:
         """Return the answers of a cell.
