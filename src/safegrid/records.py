@@ -71,7 +71,7 @@ LIKELIHOOD: Schema = {
     "n_tokens": pl.Int32(),
     "n_prompt_tokens": pl.Int32(),
 }
-"""How likely a model finds a prompt's known answer: `logprob` in nats, the sum over its
+"""The log-probability of a prompt's known answer: `logprob` in nats, the sum over its
 `n_tokens`, after `n_prompt_tokens` of the conversation; null where the engine gave
 none."""
 

@@ -1,6 +1,6 @@
-"""How likely a model finds known answers: a measure of what it knows, without sampling.
+"""Log-probabilities of known answers: what a model knows, without sampling.
 
-It moves long before the accuracy of a small model does. Takes prompts with their known
+They move long before the accuracy of a small model does. Takes prompts with their known
 answers; gives the log-probability of each answer after its prompt in the model's own
 chat template.
 """

@@ -1,4 +1,4 @@
-"""Score a benchmark of known answers: how likely a model finds them, in nats a token.
+"""Score the log-probabilities of a benchmark's known answers, in nats a token.
 
 Of each prompt the log-probability of its known answer is divided by the answer's
 tokens; the score is the mean of that over prompts, so that a long answer counts as

@@ -83,7 +83,7 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
         return [self.answers(cell) for cell in self.cells(self.suites)]
 
     def all_likelihoods(self) -> list[str]:
-        """How likely all models find known answers."""
+        """Log-probabilities of known answers under all models."""
         return [self.answers(cell) for cell in self.cells(self.likelihoods)]
 
     def all_verdicts(self) -> list[str]:
