@@ -1,6 +1,7 @@
 """Log-probabilities of known answers: what is read, and what is left unscored."""
 
 import math
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,12 +13,14 @@ from safegrid.errors import DataError
 from safegrid.records import LIKELIHOOD, PROMPT
 from safegrid.templates import ChatTokenizer
 
+TEMPLATES = Path(__file__).parents[3] / "config/templates"
+
 
 @pytest.fixture
 def read(tmp_path, base_folder, fake_engine):
     """Read known answers to one question each; None is an answer that nobody knows."""
 
-    def _read(*answers):
+    def _read(*answers, folder=base_folder):
         rows = [
             {
                 **dict.fromkeys(PROMPT),
@@ -30,7 +33,7 @@ def read(tmp_path, base_folder, fake_engine):
         prompts, out = tmp_path / "prompts.parquet", tmp_path / "out.parquet"
         write_table(prompts, pl.DataFrame(rows, schema=PROMPT), PROMPT, {})
         store = tmp_path / "store"
-        reference_likelihood([base_folder], prompts, EngineSpec(), 1, store, out)
+        reference_likelihood([folder], prompts, EngineSpec(), 1, store, out)
         return read_table(out, LIKELIHOOD), read_manifest(out)
 
     return _read
@@ -51,6 +54,28 @@ def test_an_answer_is_read_after_its_prompt_without_the_turns_end(
     size = len(chat.encode("two and three"))
     assert frame["n_tokens"].to_list() == [size] == [facts["tokens"]]
     assert frame["logprob"].to_list() == pytest.approx([-0.5 * size])
+
+
+@pytest.mark.parametrize(
+    "family", ["alpaca", "falcon", "llama_2", "llama_3", "qwen2", "smollm2", "vicuna"]
+)
+def test_an_answer_has_the_tokens_that_it_has_in_a_finished_turn(
+    read, make_folder, fake_engine, family
+):
+    folder = make_folder(family, (TEMPLATES / f"{family}.jinja").read_text())
+    asked = []
+
+    def tokens(ids, start):
+        asked.append(ids)
+        return [-1.0] * (len(ids) - start)
+
+    fake_engine.tokens = tokens
+    read("two and three", folder=folder)
+    turns = [("user", "what is it"), ("assistant", "two and three")]
+    finished = ChatTokenizer.load(folder).chat_ids(
+        [{"role": role, "content": said} for role, said in turns], False
+    )
+    assert asked == [finished[: len(asked[0])]]
 
 
 def test_what_cannot_be_read_has_no_number_and_is_counted(read, fake_engine):
