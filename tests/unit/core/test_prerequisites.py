@@ -83,7 +83,7 @@ def test_labelled_rows_of_the_network_are_told_with_the_key_that_asks(found, mea
     assert "MIT, host.example, to be fetched" in rows.says
     lock = needed["config/sources.lock.yaml"]
     assert (lock.kind, lock.state) == ("files", "missing")
-    assert lock.remedy.endswith("safegrid pin --names labels")
+    assert lock.remedy.endswith("safegrid pin --study tiny")
     there = found(change, there=everything)
     assert {name: one.state for name, one in there.items()} == {"source labels": "met"}
 
