@@ -1,4 +1,4 @@
-"""What a plan of jobs is said to take, counted from what a dry run prints."""
+"""Jobs of a plan, counted from what a dry run prints."""
 
 from safegrid.plans import parse_plan
 from safegrid.workflow.estimate import describe, planned_jobs

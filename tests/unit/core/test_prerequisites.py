@@ -146,6 +146,16 @@ def test_tasks_that_run_code_need_a_consent_as_long_as_they_are_to_run(found):
     assert found(change, there=everything)["SAFEGRID_RUN_CODE"].state == "done"
 
 
+@pytest.mark.parametrize(
+    ("task", "state"),
+    [("humaneval_plus", "missing"), ("mbpp", "missing"), ("gsm8k", None)],
+)
+def test_shipped_tasks_that_run_code_need_it_too(found, task, state):
+    change = benchmark("capability", like="capability", tasks=[task])
+    told = found(change).get("SAFEGRID_RUN_CODE")
+    assert (told and told.state) == state
+
+
 def test_code_of_others_needs_a_consent_that_names_it(found):
     def searched(study):
         study["datasets"]["c2"] = {
