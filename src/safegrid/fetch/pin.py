@@ -19,7 +19,8 @@ from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, Registries, load_registries
 from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
-from safegrid.errors import ClosedError, ConfigError, SourceError
+from safegrid.errors import ConfigError, SourceError
+from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.conversions import safe_weights
 from safegrid.fetch.hub import (
@@ -91,25 +92,7 @@ def pin(
         _tell(entry, registries.lock, found[entry.kind][entry.name])
     write_lock(config / LOCK, _merged(registries.lock, found))
     if problems:
-        raise SourceError(f"{len(problems)} could not be pinned\n{_told(problems)}")
-
-
-def _told(problems: Sequence[SourceError]) -> str:
-    """Return a line for each; pages closed for one reason stand below that reason."""
-    closed: dict[str, list[ClosedError]] = {}
-    lines = []
-    for problem in problems:
-        if isinstance(problem, ClosedError):
-            closed.setdefault(problem.why, []).append(problem)
-        else:
-            lines.append(f"  {problem}")
-    for why, those in closed.items():
-        if len(those) == 1:
-            lines.append(f"  {those[0]}")
-            continue
-        lines.append(f"  each of these {len(those)} {why}")
-        lines += [f"    {one.what}: {one.page}" for one in those]
-    return "\n".join(lines)
+        raise SourceError(f"{len(problems)} could not be pinned\n{told(problems)}")
 
 
 def write_lock(path: Path, lock: Lock) -> None:
