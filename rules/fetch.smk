@@ -1,7 +1,8 @@
 """Files from upstream, as the lock says: the only rules that use the network.
 
 Takes: config/sources.lock.yaml; the user's own folder `sources_dir`.
-Gives: results/raw/{source}/, results/bases/{base}, results/judges/{judge}.
+Gives: results/raw/{source}/, results/bases/{base}, results/judges/{judge},
+results/encoders/{encoder}.
 
 What is fetched is named by its hashes, which are params: no version number is needed.
 """
@@ -11,6 +12,7 @@ localrules:
     fetch_source,
     fetch_base,
     fetch_judge,
+    fetch_encoder,
 
 
 rule fetch_source:
@@ -87,3 +89,18 @@ use rule fetch_base as fetch_judge with:
         judge=one_of(UPSTREAMS.names("judge")),
     params:
         spec=of(partial(UPSTREAMS.block, "judge"), "judge"),
+
+
+use rule fetch_base as fetch_encoder with:
+    input:
+        local=own_files("encoder", "encoder"),
+    output:
+        model=directory("results/encoders/{encoder}"),
+    log:
+        "logs/fetch_encoder/{encoder}.log",
+    benchmark:
+        "logs/timing/fetch_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(UPSTREAMS.names("encoder")),
+    params:
+        spec=of(partial(UPSTREAMS.block, "encoder"), "encoder"),

@@ -21,6 +21,7 @@ FOLDERS: dict[Kind, str] = {
     "source": "results/raw",
     "base": "results/bases",
     "judge": "results/judges",
+    "encoder": "results/encoders",
 }
 
 
@@ -41,7 +42,7 @@ def check_sources_dir(sources_dir: object) -> None:
 
 @dataclass(frozen=True)
 class Item:
-    """A source, base or judge that a study uses and that no world grows.
+    """A source, base, judge or encoder that a study uses and that no world grows.
 
     Attributes:
         files: of a source: the paths that the study asks for.
@@ -64,7 +65,7 @@ class Item:
     @property
     def unpinned(self) -> bool:
         """Whether it must be pinned before it is fetched; a folder's need not."""
-        return self.pin is None and self.entry.place in ("hub", "url")
+        return self.pin is None and self.entry.is_remote
 
     @property
     def targets(self) -> list[str]:
@@ -102,6 +103,7 @@ class Upstreams:
         config = self._study.config
         bases = _gathered(self._asked_bases())
         judges = _gathered(self._asked_judges())
+        encoders = _gathered(self._asked_encoders())
         files = self._asked_files()
         sources = _gathered((source, key) for source, _, key in files)
         paths: dict[str, set[str]] = {}
@@ -110,6 +112,10 @@ class Upstreams:
         found = [
             *(self._item("base", n, config.bases[n], k) for n, k in bases.items()),
             *(self._item("judge", n, config.judges[n], k) for n, k in judges.items()),
+            *(
+                self._item("encoder", n, config.encoders[n], k)
+                for n, k in encoders.items()
+            ),
             *(
                 self._item("source", n, config.sources[n], k, paths[n])
                 for n, k in sorted(sources.items())
@@ -209,6 +215,13 @@ class Upstreams:
             for judge in spec.judges:
                 if _has_folder(self._study.config.judges[judge]):
                     yield judge, f"{self._section(name)}.judges"
+
+    def _asked_encoders(self) -> Iterator[tuple[str, str]]:
+        """Every encoder whose vectors a judge of the study reads, with the key."""
+        for judge in self._study.judges:
+            encoder = self._study.config.judges[judge].encoder
+            if encoder is not None:
+                yield encoder, f"judges.{judge}.encoder"
 
     def _section(self, asked: str) -> str:
         """The key of a benchmark, or of the dataset that a pool is for."""

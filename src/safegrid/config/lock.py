@@ -12,7 +12,7 @@ from pydantic import Field
 from safegrid.config.block import MOST_BYTES, Block
 from safegrid.config.upstream import Below, Upstream
 
-Kind = Literal["source", "base", "judge"]
+Kind = Literal["source", "base", "judge", "encoder"]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
@@ -48,6 +48,7 @@ class Lock(Block):
     sources: dict[str, Pin] = {}
     bases: dict[str, Pin] = {}
     judges: dict[str, Pin] = {}
+    encoders: dict[str, Pin] = {}
 
     def of(self, kind: Kind) -> dict[str, Pin]:
         """Return the pins of one registry."""

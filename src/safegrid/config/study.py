@@ -101,6 +101,7 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
 
     Attributes:
         recipe: the study's own recipe of method `reward` whose model it is.
+        encoder: name in the registry of encoders: the model whose vectors it reads.
         verdicts_source: method `file` only: source of format `verdicts`.
         verdicts_file: the file of that source.
         labelled_source: source of rows with known labels that it did not train on.
@@ -108,6 +109,7 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     """
 
     recipe: str | None = None
+    encoder: str | None = None
     verdicts_source: str | None = None
     verdicts_file: str | None = None
     labelled_source: str | None = None

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import httpx2
 import yaml
@@ -47,7 +47,7 @@ def pin(
     """Pin entries of the registries and write the lock.
 
     Args:
-        names: of sources, bases or judges; none of them for all that is unpinned.
+        names: of sources, bases, judges or encoders; none for all that is unpinned.
         sources_dir: the folder that `path` of an entry is below.
         config: the folder of the registries and the lock.
 
@@ -59,7 +59,7 @@ def pin(
     registries = load_registries(config)
     entries = list(_entries(registries))
     chosen = _named(entries, names) if names else _unpinned(entries, registries.lock)
-    found: dict[Kind, dict[str, Pin]] = {"source": {}, "base": {}, "judge": {}}
+    found: dict[Kind, dict[str, Pin]] = {kind: {} for kind in get_args(Kind)}
     problems = []
     for entry in chosen:
         try:
@@ -87,6 +87,8 @@ def _entries(registries: Registries) -> Iterator[Entry]:
         yield Entry("base", name, base)
     for name, judge in registries.judges.items():
         yield Entry("judge", name, judge)
+    for name, encoder in registries.encoders.items():
+        yield Entry("encoder", name, encoder)
 
 
 def _named(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
@@ -100,8 +102,9 @@ def _named(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
         )
     if problems:
         raise SourceError(
-            f"nothing to pin under {', '.join(problems)}: names of sources, bases and"
-            " judges that come from the hub, an address or a folder can be pinned"
+            f"nothing to pin under {', '.join(problems)}: names of sources, bases,"
+            " judges and encoders that come from the hub, a wheel, an address or a"
+            " folder can be pinned"
         )
     return [e for e in entries if e.name in names and e.upstream.address is not None]
 
@@ -111,7 +114,7 @@ def _unpinned(entries: Sequence[Entry], lock: Lock) -> list[Entry]:
     return [
         entry
         for entry in entries
-        if entry.upstream.place in ("hub", "url")
+        if entry.upstream.is_remote
         and pin_of(lock.of(entry.kind), entry.name, entry.upstream, _wanted(entry))
         is None
     ]
@@ -246,6 +249,7 @@ def _merged(lock: Lock, found: dict[Kind, dict[str, Pin]]) -> Lock:
         sources={**lock.sources, **found["source"]},
         bases={**lock.bases, **found["base"]},
         judges={**lock.judges, **found["judge"]},
+        encoders={**lock.encoders, **found["encoder"]},
     )
 
 
