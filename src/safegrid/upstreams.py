@@ -23,6 +23,8 @@ FOLDERS: dict[Kind, str] = {
     "judge": "results/judges",
     "encoder": "results/encoders",
 }
+# The folder of the files that models are converted from.
+GGUF = "results/gguf"
 
 
 def check_sources_dir(sources_dir: object) -> None:
@@ -69,11 +71,23 @@ class Item:
 
     @property
     def targets(self) -> list[str]:
-        """Where its files, or its folder, lie in the end."""
+        """Where fetching puts its files, or its folder."""
+        if self.is_gguf:
+            return [f"{GGUF}/{self.model}"]
         folder = f"{FOLDERS[self.kind]}/{self.name}"
         if self.kind != "source":
             return [folder]
         return [f"{folder}/{file}" for file in self.files]
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether it is a model in one file, which is converted once it is here."""
+        return isinstance(self.entry, ModelUpstream) and self.entry.gguf is not None
+
+    @property
+    def model(self) -> str:
+        """The folder of a model below `results`."""
+        return f"{FOLDERS[self.kind]}/{self.name}".removeprefix("results/")
 
     @property
     def wanted(self) -> dict[str, FilePin]:
@@ -139,8 +153,37 @@ class Upstreams:
         return [item for item in self.items if not item.by_hand]
 
     def names(self, kind: Kind) -> list[str]:
-        """The names of one kind that a rule fetches."""
-        return [item.name for item in self.fetched if item.kind == kind]
+        """The names of one kind that a rule fetches to where they stay."""
+        return [i.name for i in self.fetched if i.kind == kind and not i.is_gguf]
+
+    @property
+    def converted(self) -> list[str]:
+        """The folders of models below `results` that are converted from one file."""
+        return [item.model for item in self.fetched if item.is_gguf]
+
+    def gguf_block(self, model: str) -> str:
+        """What the rule fetches that such a model is converted from."""
+        item = self._converted(model)
+        return self.block(item.kind, item.name)
+
+    def gguf_local(self, model: str) -> list[str]:
+        """The user's own folder that holds the file; empty where it is fetched."""
+        item = self._converted(model)
+        return self.local(item.kind, item.name)
+
+    def gguf_file(self, model: str) -> str:
+        """The file that a model is converted from."""
+        entry = self._converted(model).entry
+        assert isinstance(entry, ModelUpstream), "what is converted is a model"
+        return f"{GGUF}/{model}/{entry.gguf}"
+
+    def gguf_template(self, model: str) -> str:
+        """The chat template that it is given where it has none; empty for none."""
+        item = self._converted(model)
+        return self.spec(item.kind, item.name).template or ""
+
+    def _converted(self, model: str) -> Item:
+        return next(i for i in self.fetched if i.is_gguf and i.model == model)
 
     @property
     def source_files(self) -> list[str]:
@@ -159,8 +202,11 @@ class Upstreams:
             kind=kind,
             name=name,
             hub=entry.hub,
+            wheel=entry.wheel,
+            folder=entry.folder,
             url=entry.url,
             path=entry.path,
+            gguf=entry.gguf if isinstance(entry, ModelUpstream) else None,
             revision=pin.revision if pin else None,
             remote_code=entry.is_code,
             files=wanted,

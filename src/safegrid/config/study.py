@@ -141,6 +141,16 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
             )
         return self
 
+    @model_validator(mode="after")
+    def _gguf_is_a_language_model(self) -> "JudgeEntry":
+        if self.gguf and self.kind not in ("guard", "correction"):
+            raise ValueError(
+                f"kind {self.kind!r} reads the head of a classifier, which a `gguf`"
+                " file has none of: give safetensors, or take kind 'guard' or"
+                " 'correction'"
+            )
+        return self
+
     def spec(self) -> JudgeSpec:
         """Return what the judging stage needs, without provenance."""
         fields = set(JudgeSpec.model_fields)

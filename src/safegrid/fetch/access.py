@@ -2,13 +2,16 @@
 
 from safegrid.errors import SourceError
 from safegrid.fetch.hub import check_access, check_file, in_words, repo_type
+from safegrid.fetch.wheel import check_offered
 from safegrid.prerequisites.files import name_of
 from safegrid.upstreams import Item
 
 
 def obstacle(item: Item) -> str | None:
-    """Say why an item of the hub or of an address cannot be had; None where it can."""
+    """Say why an item that is fetched cannot be had; None where it can."""
     what, entry = name_of(item), item.entry
+    if item.pin is not None and entry.wheel is not None:
+        return _other_wheel(entry.wheel, str(item.pin.revision), what)
     repo = repo_type(item.kind, entry.is_code)
     try:
         with in_words(what, repo, item.name, entry.hub):
@@ -16,6 +19,14 @@ def obstacle(item: Item) -> str | None:
                 check_access(repo, entry.hub)
             for file in () if entry.url is None else item.files:
                 check_file(str(entry.url), file)
+    except SourceError as error:
+        return str(error).removeprefix(f"{what}: ")
+    return None
+
+
+def _other_wheel(requirement: str, sha256: str, what: str) -> str | None:
+    try:
+        check_offered(requirement, sha256, what)
     except SourceError as error:
         return str(error).removeprefix(f"{what}: ")
     return None
