@@ -172,10 +172,9 @@ class Upstreams:
         return self.local(item.kind, item.name)
 
     def gguf_file(self, model: str) -> str:
-        """The file that a model is converted from."""
-        entry = self._converted(model).entry
-        assert isinstance(entry, ModelUpstream), "what is converted is a model"
-        return f"{GGUF}/{model}/{entry.gguf}"
+        """The file in that folder that it is converted from."""
+        item = self._converted(model)
+        return str(self.spec(item.kind, item.name).gguf)
 
     def gguf_template(self, model: str) -> str:
         """The chat template that it is given where it has none; empty for none."""
