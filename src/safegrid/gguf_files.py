@@ -53,7 +53,7 @@ def read_gguf(path: Path) -> GgufFacts:
     """Read what a GGUF file says of itself, and see that it is whole.
 
     Raises:
-        DataError: it is not, or it holds no tokenizer.
+        DataError: it is not, or it holds no tokenizer or no weights.
     """
     reader = _reader(path)
     architecture = _text(reader, "general.architecture")
@@ -65,6 +65,8 @@ def read_gguf(path: Path) -> GgufFacts:
             f"{path}: holds no tokenizer ({KIND}, {TOKENS}), so that no text can become"
             " tokens of this model; take a file that was made with its tokenizer"
         )
+    if not reader.tensors:
+        raise DataError(f"{path}: holds no weights, only a vocabulary")
     types = Counter[str]()
     for tensor in reader.tensors:
         types[tensor.tensor_type.name] += int(tensor.n_elements)

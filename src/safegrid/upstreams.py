@@ -72,7 +72,7 @@ class Item:
     @property
     def targets(self) -> list[str]:
         """Where fetching puts its files, or its folder."""
-        if self.is_gguf:
+        if self.gguf:
             return [f"{GGUF}/{self.model}"]
         folder = f"{FOLDERS[self.kind]}/{self.name}"
         if self.kind != "source":
@@ -80,9 +80,9 @@ class Item:
         return [f"{folder}/{file}" for file in self.files]
 
     @property
-    def is_gguf(self) -> bool:
-        """Whether it is a model in one file, which is converted once it is here."""
-        return isinstance(self.entry, ModelUpstream) and self.entry.gguf is not None
+    def gguf(self) -> str | None:
+        """The one file of a model that is converted once it is here."""
+        return self.entry.gguf if isinstance(self.entry, ModelUpstream) else None
 
     @property
     def model(self) -> str:
@@ -154,12 +154,12 @@ class Upstreams:
 
     def names(self, kind: Kind) -> list[str]:
         """The names of one kind that a rule fetches to where they stay."""
-        return [i.name for i in self.fetched if i.kind == kind and not i.is_gguf]
+        return [i.name for i in self.fetched if i.kind == kind and not i.gguf]
 
     @property
     def converted(self) -> list[str]:
         """The folders of models below `results` that are converted from one file."""
-        return [item.model for item in self.fetched if item.is_gguf]
+        return [item.model for item in self.fetched if item.gguf]
 
     def gguf_block(self, model: str) -> str:
         """What the rule fetches that such a model is converted from."""
@@ -173,8 +173,7 @@ class Upstreams:
 
     def gguf_file(self, model: str) -> str:
         """The file in that folder that it is converted from."""
-        item = self._converted(model)
-        return str(self.spec(item.kind, item.name).gguf)
+        return str(self._converted(model).gguf)
 
     def gguf_template(self, model: str) -> str:
         """The chat template that it is given where it has none; empty for none."""
@@ -182,7 +181,7 @@ class Upstreams:
         return self.spec(item.kind, item.name).template or ""
 
     def _converted(self, model: str) -> Item:
-        return next(i for i in self.fetched if i.is_gguf and i.model == model)
+        return next(i for i in self.fetched if i.gguf and i.model == model)
 
     @property
     def source_files(self) -> list[str]:
@@ -205,7 +204,7 @@ class Upstreams:
             folder=entry.folder,
             url=entry.url,
             path=entry.path,
-            gguf=entry.gguf if isinstance(entry, ModelUpstream) else None,
+            gguf=item.gguf,
             revision=pin.revision if pin else None,
             remote_code=entry.is_code,
             files=wanted,

@@ -10,23 +10,15 @@ from safegrid.upstreams import Item
 def obstacle(item: Item) -> str | None:
     """Say why an item that is fetched cannot be had; None where it can."""
     what, entry = name_of(item), item.entry
-    if item.pin is not None and entry.wheel is not None:
-        return _other_wheel(entry.wheel, str(item.pin.revision), what)
     repo = repo_type(item.kind, entry.is_code)
     try:
+        if entry.wheel is not None and item.pin is not None:
+            check_offered(entry.wheel, str(item.pin.revision), what)
         with in_words(what, repo, item.name, entry.hub):
             if entry.hub is not None:
                 check_access(repo, entry.hub)
             for file in () if entry.url is None else item.files:
                 check_file(str(entry.url), file)
-    except SourceError as error:
-        return str(error).removeprefix(f"{what}: ")
-    return None
-
-
-def _other_wheel(requirement: str, sha256: str, what: str) -> str | None:
-    try:
-        check_offered(requirement, sha256, what)
     except SourceError as error:
         return str(error).removeprefix(f"{what}: ")
     return None

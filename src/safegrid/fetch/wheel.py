@@ -58,7 +58,9 @@ def download_wheel(
 def offered(requirement: str, what: str) -> str | None:
     """Return the sha256 of the wheel that an index offers; None where it says none.
 
-    Where the index gives metadata apart from wheels, as PyPI does, none is downloaded.
+    Where the index gives metadata apart from wheels, as PyPI does, pip from 23.3 on
+    downloads no wheel for this; an older one does, into its cache, and fetching takes
+    it from there.
 
     Raises:
         SourceError: as `pip`.
