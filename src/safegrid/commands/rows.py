@@ -46,7 +46,7 @@ ROWS: dict[str, Command] = {
     "convert-gguf": command(
         "fetch.convert:convert_gguf",
         "Convert a model in a GGUF file to a folder with safetensors.",
-        "gguf:path template:text out:path",
+        "gguf:path template:text-or-none out:path",
     ),
     "prepare-dataset": command(
         "data.preferences:prepare_dataset",

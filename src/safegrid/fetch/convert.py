@@ -33,12 +33,12 @@ SETTINGS = "tokenizer_config.json"
 OF_THE_MACHINE = ("is_local", "local_files_only", "name_or_path")
 
 
-def convert_gguf(gguf: Path, template: str, out: Path) -> None:
+def convert_gguf(gguf: Path, template: str | None, out: Path) -> None:
     """Convert a model in a GGUF file to a folder with safetensors.
 
     Args:
         gguf: the file, in the folder that was fetched.
-        template: chat template that is stored where the file has none; empty for none.
+        template: chat template that is stored where the file has none; None for none.
         out: the model's folder.
 
     Raises:
@@ -58,7 +58,7 @@ def convert_gguf(gguf: Path, template: str, out: Path) -> None:
         said = describe(
             "convert",
             {"gguf": gguf},
-            {"template": template or None},
+            {"template": template},
             LIBRARIES,
             file=gguf.name,
             architecture=facts.architecture,
@@ -70,11 +70,11 @@ def convert_gguf(gguf: Path, template: str, out: Path) -> None:
     log.info("%s: %s, %s, converted", out, facts.architecture, facts.quantisation)
 
 
-def _set_template(tokenizer: "PreTrainedTokenizerBase", template: str) -> str:
+def _set_template(tokenizer: "PreTrainedTokenizerBase", template: str | None) -> str:
     """Give a tokenizer a chat template where it has none; say whose it has."""
     if tokenizer.chat_template:
         return "the checkpoint's"
-    if not template:
+    if template is None:
         return "none"
     tokenizer.chat_template = template
     return "the configuration's"

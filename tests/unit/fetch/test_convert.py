@@ -23,7 +23,7 @@ def path(tmp_path):
     return tmp_path / "own" / MODEL
 
 
-def converted(path, tmp_path, template=""):
+def converted(path, tmp_path, template=None):
     out = tmp_path / "bases/it"
     out.parent.mkdir(exist_ok=True)
     convert_gguf(path, template, out)
