@@ -1,4 +1,4 @@
-"""Where a spec's files are taken from: a folder of the user's, a wheel, the network."""
+"""Origins of a spec's files: a folder of the user's, a wheel, the network."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
