@@ -8,7 +8,7 @@ from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
 
 # Folders of results/ and logs/ that belong to all studies.
-RESERVED = ("raw", "bases", "judges", "timing", "speed")
+RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
 
 
 def check_names(
@@ -36,6 +36,18 @@ def check_names(
     _check_own_name(documents)
     _check_rows(documents, sources, judges, "labelled", _labelled_formats)
     _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
+
+
+def check_encoders(
+    documents: StudyDocuments, judges: Mapping[str, Any], encoders: Mapping[str, Any]
+) -> None:
+    """Note encoders that judges of the registry name and nobody knows."""
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        if judge.encoder is not None and judge.encoder not in encoders:
+            documents.problems.unknown(
+                where, f"{name}.encoder", judge.encoder, "encoder", encoders
+            )
 
 
 class _Names:

@@ -11,6 +11,7 @@ from huggingface_hub.constants import ENDPOINT
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
 from safegrid.doctor.findings import Finding, fail, ok
+from safegrid.fetch.access import obstacle
 from safegrid.prerequisites import is_file_there, prerequisites
 from safegrid.prerequisites.files import name_of
 from safegrid.study import Study
@@ -32,10 +33,11 @@ def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Findi
     wanted = {p.name for p in found if p.kind == "network" and p.state != "met"}
     items = [item for item in upstreams.items if name_of(item) in wanted]
     hosts = sorted({host for item in items if (host := _host(item))})
-    if not hosts:
+    if not items:
         yield ok("hub", f"study {study} has nothing to fetch over the network")
     for host in hosts:
         yield _reach(host, study)
+    yield from map(_offer, (item for item in items if item.entry.wheel))
     for one in found:
         if one.state == "missing":
             yield fail(one.kind, f"{one.name}: {one.says}. {one.remedy}")
@@ -49,6 +51,14 @@ def _host(item: Item) -> str | None:
         return None
     parts = urlsplit(item.entry.url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _offer(item: Item) -> Finding:
+    """Ask pip's package index for a wheel."""
+    told = obstacle(item)
+    if told is not None:
+        return fail("wheel", f"{name_of(item)}: {told}")
+    return ok("wheel", f"pip's package index offers {item.entry.wheel}")
 
 
 def _reach(host: str, study: str) -> Finding:

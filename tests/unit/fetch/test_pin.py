@@ -38,6 +38,7 @@ def config(tmp_path, hub):
         },
         "bases": {"base": {**TERMS, "hub": "owner/base"}},
         "judges": {},
+        "encoders": {},
     }
     for name, entries in registries.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(entries))
