@@ -59,6 +59,11 @@ ROWS: dict[str, Command] = {
         "Break unsafe answers off, for a model to correct itself.",
         "name:text spec:RequestsSpec source:SourceSpec seed:int file:path out:path",
     ),
+    "prepare-chosen": command(
+        "data.chosen:prepare_chosen",
+        "Turn instructions with a chosen answer into prompts for a model to answer.",
+        "name:text parts:PartSpec[] sources:SourceSpec[] files:paths out:path",
+    ),
     "cut-pool": command(
         "data.corrections:cut_pool",
         "Take one of several parts of what a model is asked.",
