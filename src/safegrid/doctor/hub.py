@@ -11,7 +11,6 @@ from huggingface_hub.constants import ENDPOINT
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
 from safegrid.doctor.findings import Finding, fail, ok
-from safegrid.fetch.access import obstacle
 from safegrid.prerequisites import is_file_there, prerequisites
 from safegrid.prerequisites.files import name_of
 from safegrid.study import Study
@@ -37,7 +36,12 @@ def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Findi
         yield ok("hub", f"study {study} has nothing to fetch over the network")
     for host in hosts:
         yield _reach(host, study)
-    yield from map(_offer, (item for item in items if item.entry.wheel))
+    if wheels := [item.entry.wheel for item in items if item.entry.wheel]:
+        yield ok(
+            "wheel",
+            f"{', '.join(wheels)} by pip, with your settings of it; whether it may be"
+            f" had: safegrid preflight --study {study}",
+        )
     for one in found:
         if one.state == "missing":
             yield fail(one.kind, f"{one.name}: {one.says}. {one.remedy}")
@@ -51,14 +55,6 @@ def _host(item: Item) -> str | None:
         return None
     parts = urlsplit(item.entry.url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _offer(item: Item) -> Finding:
-    """Ask pip's package index for a wheel."""
-    told = obstacle(item)
-    if told is not None:
-        return fail("wheel", f"{name_of(item)}: {told}")
-    return ok("wheel", f"pip's package index offers {item.entry.wheel}")
 
 
 def _reach(host: str, study: str) -> Finding:

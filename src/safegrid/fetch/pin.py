@@ -16,7 +16,6 @@ from safegrid.config.load import load_config
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin
 from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, load_registries
-from safegrid.config.upstream import ModelUpstream
 from safegrid.errors import ConfigError, SourceError
 from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
@@ -53,8 +52,7 @@ def pin(
     """Pin entries of the registries and write the lock.
 
     Args:
-        names: of sources, bases, judges or encoders; none of them for all that is
-            unpinned.
+        names: of sources, bases, judges or encoders; none for all that is unpinned.
         study: a file of config/studies, for what it takes and is unpinned; in the place
             of names.
         sources_dir: the folder that `path` of an entry is below.
@@ -113,8 +111,7 @@ def _pin_repository(entry: Entry, hub: str) -> Pin:
         if entry.upstream.gated:
             check_access(repo, hub)
         info = repository(repo, hub, entry.upstream.ref)
-        model = isinstance(entry.upstream, ModelUpstream) and not entry.upstream.gguf
-        if model and entry.upstream.ref is None:
+        if not entry.wanted and entry.upstream.ref is None:
             info = safe_weights(what, hub, info)
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     spec = _spec(entry, info.sha)

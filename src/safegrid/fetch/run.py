@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from safegrid.artifacts import manifest as describe
@@ -12,7 +12,7 @@ from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.consent import REMOTE_CODE, allowed
 from safegrid.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
-from safegrid.fetch.download import held, is_pinned
+from safegrid.fetch.download import copy, held, is_pinned
 from safegrid.fetch.origin import Bring, origin, unpinned
 from safegrid.files import MANIFEST, read_object, sha256_file, sha256_json
 from safegrid.pretrained import check_code
@@ -46,11 +46,11 @@ def fetch_source(
             log.info("%s: is there", what)
             return
         _check_consent(spec, what)
-        # The folder that the names of the user's files are below.
-        depth = len(PurePath(file).parts)
-        folder = None if local is None else local.parents[depth - 1]
-        with origin(spec, folder, out, what) as bring:
-            bring(file, out, pin, what)
+        if local is not None:
+            copy(local, out, pin, what)
+        else:
+            with origin(spec, None, out, what) as bring:
+                bring(file, out, pin, what)
         found = {file: pin or _pin(out)}
         write_result(manifest, _facts(spec, found))
     log.info("%s: %d bytes", what, found[file].bytes)
