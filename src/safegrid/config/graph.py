@@ -5,14 +5,13 @@ from typing import Any
 
 from safegrid.config.documents import KeyPath
 from safegrid.config.doses import split_dose, why_no_dose
+from safegrid.config.made import MADE
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
 from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]
-# The keys of datasets that a model makes.
-MADE = ("best_of_k", "corrections")
 
 
 def check_graph(
