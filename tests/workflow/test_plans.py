@@ -153,6 +153,27 @@ def test_a_new_recipe_plans_its_own_cells(finished):
     assert {job.wildcards["recipe"] for job in own} == {"kto"}
 
 
+def test_checkpoints_plan_one_training_and_the_cells_of_each_model(finished):
+    def keep(study):
+        study["recipes"]["nca"]["training"] = {"checkpoints": [1, 3, 4]}
+
+    with finished.with_study(keep):
+        plan = finished.plan()
+        named = finished.plan("cell", options=("recipe=nca@3", "benchmark=alert"))
+        command = "snakemake --dry-run --config study=tiny --set-resources"
+        profile = finished.run(*command.split(), "train:runtime=1234")
+    asked = {
+        rule: n for rule, n in one_model(finished.study).items() if rule != "train"
+    }
+    expected = with_gathering(asked, asked, asked, {"train_at_1_3": 1}, COST)
+    assert plan.counts == expected
+    names = {"nca", "nca@1", "nca@3"}
+    assert {job.wildcards["recipe"] for job in cells(plan)} == names
+    assert named.counts["train_at_1_3"] == named.counts["generate"] == 1
+    # What a profile says of `train` holds for the rule that trains and keeps models.
+    assert profile.stdout.count(", runtime=1234") == 1
+
+
 def test_a_new_benchmark_plans_its_own_cells(finished):
     def add(study):
         study["benchmarks"]["alert-dev"] = {

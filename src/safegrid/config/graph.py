@@ -1,6 +1,6 @@
 """Check the graph of recipes and datasets: what starts from what, who makes what."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from safegrid.config.documents import KeyPath
@@ -8,6 +8,7 @@ from safegrid.config.doses import split_dose, why_no_dose
 from safegrid.config.made import MADE
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
+from safegrid.config.study import JudgeEntry
 from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
 
@@ -39,6 +40,18 @@ def check_graph(
                 _check_made(documents, key, block[origin], recipes)
                 _check_dose(documents, (*key, "recipe"), resolved)
                 _check_maker_base(documents, key, block[origin])
+
+
+def check_judging_recipes(
+    documents: StudyDocuments, judges: Mapping[str, JudgeEntry], used: Collection[str]
+) -> None:
+    """Note judges of a study whose model none of its recipes ends in."""
+    recipes = documents.section("recipes")
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        if name in used and judge.recipe not in (None, *recipes):
+            key = f"{name}.recipe"
+            documents.problems.unknown(where, key, judge.recipe, "recipe", recipes)
 
 
 def _check_start(

@@ -20,7 +20,7 @@ from safegrid.config.checks import (
 )
 from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
-from safegrid.config.graph import check_graph
+from safegrid.config.graph import check_graph, check_judging_recipes
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_encoders, check_names
 from safegrid.config.recipes import (
@@ -103,6 +103,7 @@ def load_config(root: Path, name: str) -> Config:
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
+    check_judging_recipes(documents, judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")

@@ -159,6 +159,21 @@ def test_what_is_wrong_with_checkpoints_is_told_before_any_job(
     assert "nothing was started" in str(caught.value)
 
 
+def test_a_judge_is_the_end_of_a_recipe(load_tiny, tmp_path):
+    path = tmp_path / "config/judges.yaml"
+    text = path.read_text()
+    own = "own: {kind: reward, method: model, recipe: reward@1}\n"
+    path.write_text(f"{text}\n{own}")
+
+    def judged(entry):
+        entry["benchmarks"]["alert"]["judges"].append("own")
+
+    with pytest.raises(ConfigError) as caught:
+        load_tiny(adding("reward", method="reward"), judged)
+    said = "own.recipe: got 'reward@1', no recipe of that name; did you mean 'reward'?"
+    assert said in str(caught.value)
+
+
 def test_where_epochs_count_the_steps_are_not_known_yet(load_tiny):
     def by_epochs(entry):
         del entry["training"]["steps"]
