@@ -3,7 +3,8 @@
 
 It answers from the ids alone and writes every request to the file that STAND_IN_LOG
 names. What vLLM would refuse, it refuses. An answer takes it STAND_IN_PACE seconds;
-after STAND_IN_LIVES requests it dies of the next one.
+after STAND_IN_LIVES requests it dies of the next one. With STAND_IN_OLD it knows no
+`logprob_token_ids`, as releases before it: unknown fields pass.
 """
 
 import argparse
@@ -27,6 +28,7 @@ KNOWN = {
     "seed",
     "echo",
     "logprobs",
+    "logprob_token_ids",
     "return_token_ids",
     "return_tokens_as_token_ids",
 }
@@ -70,6 +72,15 @@ def choice(index, prompt, body):
             "finish_reason": "length",
             "stop_reason": None,
             "logprobs": {"token_logprobs": values},
+        }
+    if body.get("logprob_token_ids"):
+        ids = [EOS] if "STAND_IN_OLD" in os.environ else body["logprob_token_ids"]
+        return {
+            "index": index,
+            "text": "",
+            "finish_reason": "length",
+            "stop_reason": None,
+            "logprobs": {"top_logprobs": [{f"token_id:{i}": -0.5 * i for i in ids}]},
         }
     ids = [prompt[-1], (body.get("seed") or 0) % 1000, EOS][: body["max_tokens"]]
     return {
