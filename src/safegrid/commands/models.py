@@ -11,7 +11,8 @@ MODELS: dict[str, Command] = {
     "reference": command(
         "train.reference:compute_reference",
         "Compute log-probabilities of all pairs under a start model.",
-        "pairs:path chain:paths precision:text micro_batch:int out:path",
+        "pairs:path chain:paths precision:text micro_batch:int out:path"
+        " subsets:json? data_seed:int?",
     ),
     "kto-reference": command(
         "train.reference:compute_kto_reference",

@@ -166,7 +166,7 @@ class Engine:
     def _next_logprobs(
         self, ids: Sequence[Ids], tokens: Sequence[int]
     ) -> list[dict[int, float]]:
-        """Return log-probabilities of tokens after each prompt, as far as they are told.
+        """Return log-probabilities of tokens after each prompt, those that are told.
 
         A prompt that does not fit is told none.
         """

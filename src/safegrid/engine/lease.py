@@ -17,9 +17,10 @@ from pathlib import Path
 
 from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
+from safegrid.engine.calls import is_failing
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import connect, find_engine, named, served_by
-from safegrid.engine.identity import served_name
+from safegrid.engine.identity import served_name, vllm_options
 from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
     Registry,
@@ -84,7 +85,8 @@ def lease(
         def why_gone() -> str:
             return f". Its log ends:\n{slot.log_tail()}"
 
-        yield connect(spec, url, ticket.key, card, chain, why_gone)
+        with _forgotten_if_failing(run, slot, url):
+            yield connect(spec, url, ticket.key, card, chain, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
             logger.info(ENGINE_PEAK, peak)
@@ -135,7 +137,13 @@ def _ticket(
         owner=Process.me() if is_by_hand() else owner(),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
         search=None if search is None else str(search.resolve()),
+        options=_options(spec),
     )
+
+
+def _options(spec: EngineSpec) -> list[str]:
+    share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
+    return [*share, *vllm_options(spec)] if spec.kind == "vllm" else []
 
 
 def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
@@ -155,7 +163,7 @@ def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
 def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | None:
     """Hold the engine, started if needed; None while that cannot be."""
     lock = slot.hold()
-    if lock is None or slot.process() is not None:
+    if lock is None or _is_well(slot):
         return lock
     try:
         if _make_room(run, most):
@@ -166,6 +174,31 @@ def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | No
         raise
     lock.release()
     return None
+
+
+def _is_well(slot: Slot) -> bool:
+    """Whether an engine runs and can be asked; what is left of a dying one is ended."""
+    process, url = slot.process(), slot.url()
+    if process is None:
+        return False
+    if url is None or not is_failing(url):
+        return True
+    logger.warning("%s fails and is started again", slot.base.name)
+    slot.clear()
+    process.end()
+    return False
+
+
+@contextmanager
+def _forgotten_if_failing(run: Registry, slot: Slot, url: str) -> Iterator[None]:
+    """Have nobody find an engine any more that failed; its watch then ends it."""
+    try:
+        yield
+    except EngineError:
+        if is_failing(url):
+            with run.lock():
+                slot.clear()
+        raise
 
 
 def _make_room(run: Registry, most: int) -> bool:

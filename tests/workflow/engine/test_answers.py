@@ -326,7 +326,9 @@ def test_tokens_after_a_prompt_have_the_values_that_echo_gives_them(web, prompts
     rows = [[*prompt, token] for prompt in prompts for token in tokens]
     echoed = ask(web, prompt=rows, echo=True, max_tokens=0, **settings)
     values = [c["logprobs"]["token_logprobs"][-1] for c in echoed.json()["choices"]]
-    greedy = ask(web, prompt=prompts, max_tokens=1, temperature=0, return_token_ids=True)
+    greedy = ask(
+        web, prompt=prompts, max_tokens=1, temperature=0, return_token_ids=True
+    )
     found = [choice["logprobs"]["top_logprobs"][0] for choice in read]
     # The very numbers: both are read from one forward of the same rows.
     assert [told[f"token_id:{t}"] for told in found for t in tokens] == values
