@@ -22,6 +22,9 @@ class Subset(NamedTuple):
     categories: list[str] | None
 
 
+WHOLE = Subset(1.0, None)
+
+
 def subsets(recipes: Iterable[Recipe]) -> list[Subset]:
     """Return the parts of a dataset that several recipes need together.
 
@@ -33,10 +36,8 @@ def subsets(recipes: Iterable[Recipe]) -> list[Subset]:
         categories = None if recipe.categories is None else sorted(recipe.categories)
         part, key = Subset(recipe.fraction, categories), json.dumps(categories)
         largest[key] = max(part, largest.get(key, part), key=lambda part: part.fraction)
-    whole = Subset(1.0, None)
-    return (
-        [whole] if whole in largest.values() else [largest[k] for k in sorted(largest)]
-    )
+    parts = [largest[key] for key in sorted(largest)]
+    return [WHOLE] if WHOLE in parts else parts
 
 
 def kto_recipe(recipe: Recipe) -> Recipe:

@@ -25,6 +25,12 @@ MODELS: dict[str, Command] = {
         "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
         " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
     ),
+    "merge": command(
+        "train.merge:merge_model",
+        "Save a model of a study with its adapters merged.",
+        "study:study model:text out:path",
+        job=False,
+    ),
     "render": command(
         "generate.render:render_prompts",
         "Turn prompts into token ids through a base's chat template.",

@@ -23,11 +23,10 @@ from safegrid.train import rows as row_order
 from safegrid.train.checks import check_tokens, check_vocabulary
 from safegrid.train.plan import Plan
 from safegrid.train.shared import kto_params
-from safegrid.trainings import Subset
+from safegrid.trainings import WHOLE, Subset
 
 logger = logging.getLogger(__name__)
 
-WHOLE = Subset(1.0, None)
 LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
