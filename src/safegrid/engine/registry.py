@@ -25,8 +25,10 @@ from safegrid.runs import RUN, SLURM_JOB
 
 RUN_DIR = "SAFEGRID_RUN_DIR"
 LOG_LINES = 20
-# An exception with what it says, as Python and loggers write it.
-FIRST_ERROR = re.compile(r"\b\w*(Error|Exception): \S|\bERROR\b(?!.*Traceback)")
+# An exception with what it says, alone on its line or behind what a logger puts before
+# it; and what a logger calls an error.
+EXCEPTION = re.compile(r"^(?:.*\bERROR\b.*\] +)?(?:\w+\.)*\w*(?:Error|Exception): \S")
+ERROR = re.compile(r"\bERROR\b(?!.*Traceback)")
 NURSERY = "nursery"
 
 
@@ -138,8 +140,9 @@ class Slot:
     def log_tail(self) -> str:
         """Return the last lines of the engine's log, for an error message.
 
-        Before them stands the first line with an error, which may be the cause of the
-        others; behind them where the log is kept, if it outlives the engine.
+        Before them stand the first error and the first exception, which may be the
+        cause of all others; behind them where the log is kept, if it outlives the
+        engine.
         """
         if not self.log.exists():
             return "(it wrote no log)"
@@ -148,9 +151,13 @@ class Slot:
         if not lines:
             return "\n".join(["(its log is empty)", *kept])
         before, tail = lines[:-LOG_LINES], lines[-LOG_LINES:]
-        first = next((line for line in before if FIRST_ERROR.search(line)), None)
-        cause = [] if first is None else [f"(first error) {first}", "[...]"]
-        return "\n".join([*cause, *tail, *kept])
+        found = (_first(ERROR, before), _first(EXCEPTION, before))
+        first = [f"(first error) {line}" for line in dict.fromkeys(found) if line]
+        return "\n".join([*first, *(["[...]"] if first else []), *tail, *kept])
+
+
+def _first(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    return next((line for line in lines if pattern.search(line)), None)
 
 
 class Registry:

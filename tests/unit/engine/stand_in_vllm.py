@@ -140,6 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             if "STAND_IN_SICK" not in os.environ:
                 os._exit(1)
             SICK.append(True)
+            print("WARNING [a.py:1] errors like `OSError: 24`", file=sys.stderr)
             print("RuntimeError: the cause of it all", file=sys.stderr)
             print("\n".join(f"line {n}" for n in range(85)), file=sys.stderr)
         if SICK:
