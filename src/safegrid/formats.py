@@ -191,13 +191,20 @@ def _header_reason(header: list[str]) -> str | None:
     return None
 
 
-def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
-    """Read a table; a row's line is its number, counted from 1."""
+def read_columns(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read a table of parquet or of an Arrow stream, as `datasets` saves its rows.
+
+    A row's line is its number, counted from 1.
+    """
+    kind = path.suffix.removeprefix(".")
     try:
-        table = pl.read_parquet(path, glob=False)
-    except pl.exceptions.PolarsError as error:
+        if kind == "arrow":
+            table = pl.read_ipc_stream(path)
+        else:
+            table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
         what = placeholder(path)
-        problems.add(1, what or f"not readable as parquet: {error}")
+        problems.add(1, what or f"not readable as {kind}: {error}")
         return
     for number, values in enumerate(table.iter_rows(named=True), start=1):
         yield Row(number, values)
@@ -233,6 +240,7 @@ READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
-    ".parquet": read_parquet,
+    ".parquet": read_columns,
+    ".arrow": read_columns,
     ".txt": read_txt,
 }

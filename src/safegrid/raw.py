@@ -49,7 +49,8 @@ def read_rows(
 
     Args:
         path: .jsonl (one object a line), .json (a list of objects, or an object of
-            lists, one a column), .csv, .parquet or .txt (one text a line).
+            lists, one a column), .csv, .parquet, .arrow (a stream) or .txt (one text a
+            line).
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
         names: by what a file may call a field, what it is called here.

@@ -12,7 +12,7 @@ from safegrid.config.study import BenchmarkSpec
 GLOBAL = "global"
 # The kinds of judge of which a metric needs one: without it there is no score at all.
 NEEDED = {
-    "safety": ("guard",),
+    "safety": ("guard", "refusal"),
     "toxicity": ("toxicity",),
     "over_refusal": ("refusal",),
     "helpfulness": ("reference", "entailment", "reward"),
