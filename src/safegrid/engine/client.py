@@ -122,6 +122,9 @@ class Engine:
         label has its value, however unlikely it is.
         """
         single = list(dict.fromkeys(label[0] for label in labels if len(label) == 1))
+        if self._ours and any(len(label) > 1 for label in labels):
+            # It reads a prompt once for all rows that it is the beginning of.
+            single = []
         read = self._next_logprobs(ids, single) if single else [{} for _ in ids]
         found = [
             [values.get(label[0]) if len(label) == 1 else None for label in labels]

@@ -120,6 +120,25 @@ def test_labels_of_several_tokens_are_summed_by_echo(engine, bodies):
     assert echoed["max_tokens"] == 1
 
 
+def test_our_engine_is_asked_once_since_rows_share_its_forward(engine, monkeypatch):
+    sent, post = [], engine.post
+
+    def noted(path, body):
+        sent.append(body)
+        # The server is vLLM's stand-in, which asks for a token more.
+        own = {"logprobs_from", "max_tokens"}
+        return post(
+            path, {k: body[k] for k in body if k not in own} | {"max_tokens": 1}
+        )
+
+    monkeypatch.setattr(engine, "_ours", True)
+    monkeypatch.setattr(engine, "post", noted)
+    assert engine.label_logprobs([[5, 6]], [[10], [11, 12]]) == [[-5.0, -11.5]]
+    assert [body["prompt"] for body in sent] == [[[5, 6, 10], [5, 6, 11, 12]]]
+    assert engine.label_logprobs([[5, 6]], [[10], [11]]) == [[-5.0, -5.5]]
+    assert sent[1]["prompt"] == [[5, 6]]
+
+
 def test_a_server_that_knows_no_places_is_asked_for_labels_by_echo(
     serve, monkeypatch, tmp_path
 ):
