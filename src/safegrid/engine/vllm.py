@@ -12,7 +12,10 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from safegrid.config.engine import VLLM
 from safegrid.engine.calls import is_healthy
@@ -23,8 +26,8 @@ from safegrid.errors import EngineError
 logger = logging.getLogger(__name__)
 
 POLL = 0.2
-# Less than `Process.end` waits before it kills.
-GRACE = 8.0
+# Together less than `Process.end` waits before it kills.
+GRACE, KILLED = 6.0, 3.0
 STOP_STRINGS = 64
 
 
@@ -101,12 +104,19 @@ def _environment(ticket: Ticket) -> dict[str, str]:
 
 
 def _end_group(server: "subprocess.Popen[bytes]") -> None:
-    """Ask vLLM to end, so that it gives back what its processes share, then kill."""
+    """Ask vLLM to end, so that it gives back what its processes share, then kill.
+
+    Whoever waits for this process finds their memory and their port free.
+    """
+    parts = psutil.Process().children(recursive=True)
     server.terminate()
-    try:
-        server.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        logger.warning("vLLM did not end within %g s and is killed", GRACE)
+    _, alive = psutil.wait_procs(parts, timeout=GRACE)
+    if alive:
+        logger.warning("%d processes of vLLM are killed after %g s", len(alive), GRACE)
+    for part in alive:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
+    psutil.wait_procs(alive, timeout=KILLED)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
