@@ -32,6 +32,10 @@ class KeyRefusedError(EngineError):
     """An engine does not take the key, or asks for one."""
 
 
+class FailedError(EngineError):
+    """An engine does not answer, or says that it is at fault itself."""
+
+
 class Reply(NamedTuple):
     """An answer, and in how many seconds the engine says that it made it."""
 
@@ -94,7 +98,8 @@ def send(
 
     Raises:
         KeyRefusedError: the key is not the engine's.
-        EngineError: no answer, another status than 200, or no JSON.
+        FailedError: no answer, or a status that says that the engine is at fault.
+        EngineError: another status than 200, or no JSON.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -103,17 +108,17 @@ def send(
         )
     except urllib3.exceptions.HTTPError as error:
         reason = getattr(error, "reason", error)
-        raise EngineError(f"{url} does not answer: {reason}{why_gone()}") from error
+        raise FailedError(f"{url} does not answer: {reason}{why_gone()}") from error
     if response.status in (401, 403):
         raise KeyRefusedError(f"{url} does not take the key (status {response.status})")
     if response.status != 200:
-        why = why_gone() if response.status >= SERVER_FAULT else ""
         text = response.data.decode(errors="replace")
         # A careless server repeats what it was sent, and logs are shared.
         text = text.replace(key, "***") if key else text
-        raise EngineError(
-            f"{url} refuses (status {response.status}): {text[:2000]}{why}"
-        )
+        told = f"{url} refuses (status {response.status}): {text[:2000]}"
+        if response.status >= SERVER_FAULT:
+            raise FailedError(told + why_gone())
+        raise EngineError(told)
     try:
         answer = response.json()
     except ValueError:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
-from safegrid.engine.calls import is_failing
+from safegrid.engine.calls import FailedError, is_failing
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import connect, find_engine, named, served_by
 from safegrid.engine.identity import served_name, vllm_options
@@ -80,12 +80,12 @@ def lease(
                 f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
             )
         url = wait_for_url(slot, process, spec.start_seconds)
-        card = named(served_by(url, ticket.key), slot.base.name, url)
 
         def why_gone() -> str:
             return f". Its log ends:\n{slot.log_tail()}"
 
-        with _forgotten_if_failing(run, slot, url):
+        with _ended_if_failed(run, slot, process):
+            card = named(served_by(url, ticket.key), slot.base.name, url)
             yield connect(spec, url, ticket.key, card, chain, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
@@ -190,14 +190,16 @@ def _is_well(slot: Slot) -> bool:
 
 
 @contextmanager
-def _forgotten_if_failing(run: Registry, slot: Slot, url: str) -> Iterator[None]:
-    """Have nobody find an engine any more that failed; its watch then ends it."""
+def _ended_if_failed(run: Registry, slot: Slot, process: Process) -> Iterator[None]:
+    """End an engine that failed, so that the next lease does not meet it dying."""
     try:
         yield
-    except EngineError:
-        if is_failing(url):
-            with run.lock():
+    except FailedError:
+        with run.lock():
+            # Another client may have ended it, and started the next one.
+            if slot.process() == process:
                 slot.clear()
+                process.end()
         raise
 
 

@@ -12,6 +12,7 @@ import urllib3
 
 from safegrid import cli
 from safegrid.config import Decode
+from safegrid.engine.calls import call
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import try_lock
 from safegrid.engine.registry import registry, run_folder
@@ -223,8 +224,10 @@ def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
     monkeypatch.setenv("STAND_IN_LIVES", "0")
     with lease(spec, chain("a")) as engine:
         before = pids()
-        with pytest.raises(EngineError, match="status 500"):
-            engine.classify([[1]])
+    body = {"model": engine.model, "input": [[1]]}
+    with pytest.raises(EngineError, match="status 500"):
+        call("POST", f"{engine.url}/classify", engine.key, body)
+    assert pids() == before
     monkeypatch.delenv("STAND_IN_LIVES")
     with lease(spec, chain("a")) as engine:
         assert pids() != before
