@@ -22,7 +22,7 @@ from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph
 from safegrid.config.lock import Lock
-from safegrid.config.names import check_names
+from safegrid.config.names import check_encoders, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
@@ -47,6 +47,7 @@ from safegrid.config.study import (
     TaskEntry,
 )
 from safegrid.config.training import Recipe
+from safegrid.config.upstream import EncoderEntry
 from safegrid.config.world import World
 from safegrid.config.yaml_files import read_document
 
@@ -66,6 +67,7 @@ class Config:
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
+    encoders: dict[str, EncoderEntry]
     tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
     lock: Lock
@@ -87,7 +89,7 @@ def load_config(root: Path, name: str) -> Config:
     worlds = entries_of(grown, World, problems)
     read = {stem: read_document(root / f"{stem}.yaml", problems) for stem in UPSTREAM}
     entries = {s: entries_of(read[s], model, problems) for s, model in UPSTREAM.items()}
-    sources, bases, judges = entries.values()
+    sources, bases, judges, encoders = entries.values()
     add_defaults_of_size(documents, bases)
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     lock = read_lock(root, problems)
@@ -114,6 +116,7 @@ def load_config(root: Path, name: str) -> Config:
         judges,
         sources,
         bases,
+        encoders,
         tasks,
         worlds,
         lock,
@@ -138,8 +141,9 @@ def _check(
     tasks: Mapping[str, TaskEntry],
 ) -> None:
     """Hold what the study's documents say against the entries of the registries."""
-    sources, bases, judges = entries.values()
+    sources, bases, judges, encoders = entries.values()
     check_names(documents, sources, bases, judges, tasks)
+    check_encoders(documents, judges, encoders)
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)

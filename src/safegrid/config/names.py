@@ -8,7 +8,7 @@ from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
 
 # Folders of results/ and logs/ that belong to all studies.
-RESERVED = ("raw", "bases", "judges", "timing", "speed")
+RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
 
 
 def check_names(
@@ -36,6 +36,18 @@ def check_names(
     _check_own_name(documents)
     _check_rows(documents, sources, judges, "labelled", _labelled_formats)
     _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
+
+
+def check_encoders(
+    documents: StudyDocuments, judges: Mapping[str, Any], encoders: Mapping[str, Any]
+) -> None:
+    """Note encoders that judges of the registry name and nobody knows."""
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        if judge.encoder is not None and judge.encoder not in encoders:
+            documents.problems.unknown(
+                where, f"{name}.encoder", judge.encoder, "encoder", encoders
+            )
 
 
 class _Names:
@@ -96,6 +108,8 @@ def _check_dataset(
         made = block.get(origin) or {}
         checker.known(f"{key}.{origin}.judge", _given(made, "judge"), "judge", judges)
         checker.source(f"{key}.{origin}.{asked}", made.get(asked, {}))
+    for part in (block.get("rejected_by_model") or {}).get("chosen", ()):
+        checker.source(f"{key}.rejected_by_model.chosen", part)
 
 
 def _check_recipe(

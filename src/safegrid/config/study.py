@@ -23,7 +23,13 @@ from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal[
-    "safety", "toxicity", "over_refusal", "helpfulness", "correction", "capability"
+    "safety",
+    "toxicity",
+    "over_refusal",
+    "helpfulness",
+    "correction",
+    "capability",
+    "reference_likelihood",
 ]
 # Each point of a sweep is a training for each recipe and seed.
 MOST_POINTS = 1000
@@ -35,6 +41,7 @@ class AskedSpec(Block):
     Attributes:
         version: covers prompts and decoding; raise it when their meaning changes.
         prompts: where the prompts come from; null for capability suites.
+        decode: how answers are drawn; null where no model answers.
     """
 
     version: Positive = 1
@@ -101,6 +108,7 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
 
     Attributes:
         recipe: the study's own recipe of method `reward` whose model it is.
+        encoder: name in the registry of encoders: the model whose vectors it reads.
         verdicts_source: method `file` only: source of format `verdicts`.
         verdicts_file: the file of that source.
         labelled_source: source of rows with known labels that it did not train on.
@@ -108,6 +116,7 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     """
 
     recipe: str | None = None
+    encoder: str | None = None
     verdicts_source: str | None = None
     verdicts_file: str | None = None
     labelled_source: str | None = None
@@ -136,6 +145,16 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
             raise ValueError(
                 "`recipe` names a reward model of the study: it needs kind 'reward' and"
                 f" method 'model', got {self.kind!r} and {self.method!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gguf_is_a_language_model(self) -> "JudgeEntry":
+        if self.gguf and self.kind not in ("guard", "correction"):
+            raise ValueError(
+                f"kind {self.kind!r} reads the head of a classifier, which a `gguf`"
+                " file has none of: give safetensors, or take kind 'guard' or"
+                " 'correction'"
             )
         return self
 

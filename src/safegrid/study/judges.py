@@ -15,6 +15,16 @@ class JudgeFiles(ModelFiles, SourceFiles):
         """The judges that this study asks."""
         return sorted({j for spec in self.asked.values() for j in spec.judges})
 
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders whose vectors its judges read."""
+        entries = (self.config.judges[judge] for judge in self.judges)
+        return sorted({entry.encoder for entry in entries if entry.encoder})
+
+    def encoder_dir(self, encoder: str) -> str:
+        """The folder of an encoder."""
+        return f"results/encoders/{encoder}"
+
     def judge_block(self, judge: str) -> str:
         """How a judge is read, as judging is given it."""
         return self.config.judges[judge].spec().model_dump_json()
