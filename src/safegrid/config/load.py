@@ -26,6 +26,7 @@ from safegrid.config.names import check_encoders, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
+    check_served,
     resolve_recipes,
 )
 from safegrid.config.registries import (
@@ -102,6 +103,7 @@ def load_config(root: Path, name: str) -> Config:
     check_graph(documents, sources, recipes)
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
+    check_served(documents, recipes, own_bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
     check_judging_recipes(documents, judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
