@@ -41,16 +41,16 @@ def agreement_of(
     known = [pair for pair in pairs if pair[1] != UNSCORED]
     apart = Counter(truth for truth, _ in pairs if truth not in (positive, other))
     found: dict[str, Any] = {
-        "kappa": {**_kappa(known, positive, other), "against": other},
+        "kappa": {**kappa_of(known, positive, other), "against": other},
         "apart": dict(sorted(apart.items())),
     }
     annotated = [row.annotations for row in rows if row.annotations is not None]
     if annotated:
-        found["annotators_kappa"] = _kappa(annotated, positive, other)
+        found["annotators_kappa"] = kappa_of(annotated, positive, other)
     return found
 
 
-def _kappa(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]:
+def kappa_of(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]:
     """Return Cohen's kappa of positive or not, with its interval.
 
     Cohen (1960); the 95% interval is the large-sample one of Fleiss, Cohen and Everitt
