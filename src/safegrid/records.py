@@ -65,6 +65,8 @@ RESPONSE: Schema = {
     "decode": TEXT,
 }
 
+# The label of an answer that no judge could read.
+UNSCORED = "unscored"
 VERDICT: Schema = {
     "prompt_id": TEXT,
     "sample": pl.Int32(),

@@ -54,7 +54,7 @@ def check_encoders(
 def check_heads(
     documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
 ) -> None:
-    """Note labelled rows of text heads of the registry that nobody knows or can read."""
+    """Note labelled rows of the registry's text heads that cannot be read."""
     where = str(documents.root / "judges.yaml")
     for name, judge in judges.items():
         for n, part in enumerate(judge.trained_on):

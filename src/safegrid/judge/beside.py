@@ -1,4 +1,4 @@
-"""Two judges of refusals on the same answers: how far they agree, and where they do not.
+"""Agreement of two judges of refusals on the same answers, and where they differ.
 
 Neither is the truth here, so this is no accuracy; it says how much of a study's refusal
 rates hangs on which judge was asked.
@@ -13,9 +13,8 @@ import polars as pl
 from safegrid.artifacts import atomic_file, manifest, read_table, write_result
 from safegrid.errors import DataError
 from safegrid.judge.agreement import kappa_of
-from safegrid.judge.items import UNSCORED
 from safegrid.judge.shares import share
-from safegrid.records import VERDICT
+from safegrid.records import UNSCORED, VERDICT
 
 logger = logging.getLogger(__name__)
 

@@ -65,4 +65,4 @@ class Encoder:
         states = self._model(**given).last_hidden_state
         mask = given["attention_mask"][..., None]
         means = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return normalize(means, dim=1).double().numpy()  # type: ignore[no-any-return]
+        return normalize(means, dim=1).double().numpy()

@@ -85,18 +85,17 @@ def check_files(files: Sequence[File], classes: Sequence[str]) -> list[File]:
             main classes: nothing could be said of a head by it.
     """
     left_out = [file for file in files if file.part.label is None]
+    held = [(file.part.name, file.rows) for file in left_out]
     for file in left_out:
         others = [row for other in files if other is not file for row in other.rows]
-        for where, rows in (
-            (file.part.name, file.rows),
-            (f"what remains without {file.part.name}", others),
-        ):
-            if lost := sorted(set(classes) - {row.label for row in rows}):
-                raise JudgeError(
-                    f"text_head: {where} holds no row of {' or '.join(lost)}, so a head"
-                    " cannot be validated by leaving that file out; add a file to"
-                    " `trained_on`, or give this one a `label`"
-                )
+        held.append((f"what remains without {file.part.name}", others))
+    for where, rows in held:
+        if lost := sorted(set(classes) - {row.label for row in rows}):
+            raise JudgeError(
+                f"text_head: {where} holds no row of {' or '.join(lost)}, so a head"
+                " cannot be validated by leaving that file out; add a file to"
+                " `trained_on`, or give this one a `label`"
+            )
     return left_out
 
 

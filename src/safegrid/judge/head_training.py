@@ -8,10 +8,9 @@ from typing import Any
 
 from safegrid.artifacts import manifest, write_result
 from safegrid.config import HeadSpec
-from safegrid.judge.agreement import agreement_of
+from safegrid.judge.agreement import agreement_of, measures_of
 from safegrid.judge.encode import Encoder
 from safegrid.judge.head_rows import File, check_files, read_file
-from safegrid.judge.measure import measures_of
 from safegrid.judge.refusals import find_refusal
 from safegrid.judge.text_head import Encode, Row, Text, decide, train
 
@@ -111,5 +110,7 @@ def _measures(judge: HeadSpec, file: File, said: Sequence[str]) -> dict[str, Any
 
 def _count(file: File) -> dict[str, Any]:
     kept = Counter(row.label for row in file.rows)
-    return {"kept": dict(sorted(kept.items())), "dropped": dict(sorted(file.dropped.items()))}
-
+    return {
+        "kept": dict(sorted(kept.items())),
+        "dropped": dict(sorted(file.dropped.items())),
+    }

@@ -99,9 +99,13 @@ class Head:
         """Return the head that `plain` gave."""
         weights = np.zeros((len(found["weights"]), found["width"]))
         weights[:, found["columns"]] = found["weights"]
-        intercepts = np.array(found["intercepts"])
-        settings = (found[key] for key in ("classes", "features", "max_words"))
-        return cls(*settings, weights, intercepts)
+        return cls(
+            found["classes"],
+            found["features"],
+            found["max_words"],
+            weights,
+            np.array(found["intercepts"]),
+        )
 
 
 def decide(
@@ -118,7 +122,7 @@ def decide(
 
 
 def train(rows: Sequence[Row], spec: HeadSpec, encode: Encode) -> Head:
-    """Fit a head on labelled rows of at least two classes; the same rows, the same head.
+    """Fit a head on labelled rows of two classes or more; deterministic.
 
     Args:
         rows: of all files together.

@@ -14,12 +14,13 @@ from safegrid.judge.classifier import check_one_output, read_classifier
 from safegrid.judge.correction import judge_by_endpoint, read_correction
 from safegrid.judge.entailment import read_entailment
 from safegrid.judge.guard import read_guard
-from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.judge.scores import read_scores
 from safegrid.plain import is_blank
+from safegrid.records import UNSCORED
 from safegrid.spent import Record
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer

@@ -53,7 +53,9 @@ def left_out_table(runs: pl.DataFrame) -> Table:
         " other files, and by the rules. People's labels are the truth.",
         KAPPA,
     ]
-    return _shares("left_out", "Text heads on files left out.", "File: judge", rows, notes)
+    return _shares(
+        "left_out", "Text heads on files left out.", "File: judge", rows, notes
+    )
 
 
 def agreement_table(runs: pl.DataFrame) -> Table:

@@ -41,8 +41,8 @@ class JudgeFiles(ModelFiles, SourceFiles):
     def judge_chain(self, judge: str, base: str) -> list[str]:
         """Folders of a judge's model; the base for a likelihood, none without one.
 
-        Of a text head its file, and its encoder's folder. Of a judge that the study trains itself, the model of its first seed, so that
-        one model judges all.
+        Of a text head its file, and its encoder's folder. Of a judge that the study
+        trains itself, the model of its first seed, so that one model judges all.
         """
         entry = self.config.judges[judge]
         if entry.method == "text_head":
@@ -101,7 +101,9 @@ class JudgeFiles(ModelFiles, SourceFiles):
         found = {
             pair
             for spec in self.asked.values()
-            for pair in combinations(sorted(filter(self._judges_refusals, spec.judges)), 2)
+            for pair in combinations(
+                sorted(filter(self._judges_refusals, spec.judges)), 2
+            )
         }
         return sorted(found)
 
