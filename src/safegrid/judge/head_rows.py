@@ -129,13 +129,18 @@ Answer = tuple[str, str, str]  # id, prompt, answer
 
 
 def _instructions(path: Path, problems: Problems) -> Iterator[Answer]:
-    """Give instructions, with their inputs below them, and their answers."""
-    fields = {"instruction": Field(str), "output": Field(str, filled=False)}
-    for row in read_rows(path, fields, problems, optional=("input",)):
-        values = row.values
-        given = values.get("input") or ""
-        prompt = "\n\n".join(part for part in (values["instruction"], given) if part)
-        yield str(row.line), prompt, values["output"]
+    """Give instructions, with their inputs below them, and their answers.
+
+    Alpaca's seed tasks have inputs and answers as instances: the first is taken.
+    """
+    fields = {"instruction": Field(str)}
+    for row in read_rows(path, fields, problems, optional=("input", "output")):
+        own = (row.values.get("instances") or [row.values])[0]
+        if not isinstance(own.get("output"), str):
+            problems.add(row.line, "field 'output' must be a text (it may be empty)")
+            continue
+        parts = (row.values["instruction"], own.get("input") or "")
+        yield str(row.line), "\n\n".join(filter(None, parts)), own["output"]
 
 
 def _unsafe_answers(path: Path, problems: Problems) -> Iterator[Answer]:
