@@ -52,7 +52,8 @@ def pin(
     """Pin entries of the registries and write the lock.
 
     Args:
-        names: of sources, bases, judges or encoders; none for all that is unpinned.
+        names: of sources, bases, judges or encoders; none of them for all that is
+            unpinned.
         study: a file of config/studies, for what it takes and is unpinned; in the place
             of names.
         sources_dir: the folder that `path` of an entry is below.
