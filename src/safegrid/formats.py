@@ -7,6 +7,7 @@ wrong with a file.
 import csv
 import io
 import json
+import lzma
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,21 +50,36 @@ def type_name(value: object) -> str:
 def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
     """Read one object a line."""
     with path.open("rb") as stream:
-        what = foreign(stream.peek(HEAD)[:HEAD])
-        if what is not None:
-            problems.add(1, what)
-            return
-        for number, raw in enumerate(stream, start=1):
-            try:
-                text = decode(raw)
-                values = parse(text)
-            except NotTextError as error:
-                problems.add(number, str(error))
-            except ValueError as error:
-                cut = b"\r" in raw.strip()
-                problems.add(number, CR_ALONE if cut else _json_reason(error))
-            else:
-                yield from _object(number, values, names_halves(text), problems)
+        yield from _objects(stream, problems)
+
+
+def read_xz(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read one object a line of a file that xz has compressed."""
+    try:
+        with lzma.open(path) as stream:
+            yield from _objects(stream, problems)
+    except (lzma.LZMAError, EOFError) as error:
+        problems.add(1, placeholder(path) or f"not readable as xz: {error}")
+
+
+def _objects(
+    stream: io.BufferedReader | lzma.LZMAFile, problems: Problems
+) -> Iterator[Row]:
+    what = foreign(stream.peek(HEAD)[:HEAD])
+    if what is not None:
+        problems.add(1, what)
+        return
+    for number, raw in enumerate(stream, start=1):
+        try:
+            text = decode(raw)
+            values = parse(text)
+        except NotTextError as error:
+            problems.add(number, str(error))
+        except ValueError as error:
+            cut = b"\r" in raw.strip()
+            problems.add(number, CR_ALONE if cut else _json_reason(error))
+        else:
+            yield from _object(number, values, names_halves(text), problems)
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
@@ -191,13 +207,20 @@ def _header_reason(header: list[str]) -> str | None:
     return None
 
 
-def read_parquet(path: Path, problems: Problems) -> Iterator[Row]:
-    """Read a table; a row's line is its number, counted from 1."""
+def read_columns(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read a table of parquet or of an Arrow stream, as `datasets` saves its rows.
+
+    A row's line is its number, counted from 1.
+    """
+    kind = path.suffix.removeprefix(".")
     try:
-        table = pl.read_parquet(path, glob=False)
-    except pl.exceptions.PolarsError as error:
+        if kind == "arrow":
+            table = pl.read_ipc_stream(path)
+        else:
+            table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
         what = placeholder(path)
-        problems.add(1, what or f"not readable as parquet: {error}")
+        problems.add(1, what or f"not readable as {kind}: {error}")
         return
     for number, values in enumerate(table.iter_rows(named=True), start=1):
         yield Row(number, values)
@@ -231,8 +254,10 @@ def _json_reason(error: Exception) -> str:
 
 READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
+    ".xz": read_xz,
     ".json": read_json,
     ".csv": read_csv,
-    ".parquet": read_parquet,
+    ".parquet": read_columns,
+    ".arrow": read_columns,
     ".txt": read_txt,
 }

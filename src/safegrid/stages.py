@@ -7,6 +7,7 @@ stage imports beside its number, so that the question is asked at every change.
 """
 
 VERSIONS: dict[str, int] = {
+    "convert": 1,
     "grow": 2,
     "prepare": 2,
     "tokenize": 1,

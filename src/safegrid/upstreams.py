@@ -23,6 +23,8 @@ FOLDERS: dict[Kind, str] = {
     "judge": "results/judges",
     "encoder": "results/encoders",
 }
+# The folder of the files that models are converted from.
+GGUF = "results/gguf"
 
 
 def check_sources_dir(sources_dir: object) -> None:
@@ -69,11 +71,23 @@ class Item:
 
     @property
     def targets(self) -> list[str]:
-        """Where its files, or its folder, lie in the end."""
+        """Where fetching puts its files, or its folder."""
+        if self.gguf:
+            return [f"{GGUF}/{self.model}"]
         folder = f"{FOLDERS[self.kind]}/{self.name}"
         if self.kind != "source":
             return [folder]
         return [f"{folder}/{file}" for file in self.files]
+
+    @property
+    def gguf(self) -> str | None:
+        """The one file of a model that is converted once it is here."""
+        return self.entry.gguf if isinstance(self.entry, ModelUpstream) else None
+
+    @property
+    def model(self) -> str:
+        """The folder of a model below `results`."""
+        return f"{FOLDERS[self.kind]}/{self.name}".removeprefix("results/")
 
     @property
     def wanted(self) -> dict[str, FilePin]:
@@ -123,6 +137,11 @@ class Upstreams:
         ]
         return [item for item in found if item.entry.world is None]
 
+    @property
+    def unpinned(self) -> set[tuple[Kind, str]]:
+        """Kind and name of the items that must be pinned before they are fetched."""
+        return {(item.kind, item.name) for item in self.items if item.unpinned}
+
     def homeless(self) -> str | None:
         """Say what lies below `sources_dir` if that was not given, or None."""
         names = [item.name for item in self.items if item.entry.path]
@@ -139,8 +158,35 @@ class Upstreams:
         return [item for item in self.items if not item.by_hand]
 
     def names(self, kind: Kind) -> list[str]:
-        """The names of one kind that a rule fetches."""
-        return [item.name for item in self.fetched if item.kind == kind]
+        """The names of one kind that a rule fetches to where they stay."""
+        return [i.name for i in self.fetched if i.kind == kind and not i.gguf]
+
+    @property
+    def converted(self) -> list[str]:
+        """The folders of models below `results` that are converted from one file."""
+        return [item.model for item in self.fetched if item.gguf]
+
+    def gguf_block(self, model: str) -> str:
+        """What the rule fetches that such a model is converted from."""
+        item = self._converted(model)
+        return self.block(item.kind, item.name)
+
+    def gguf_local(self, model: str) -> list[str]:
+        """The user's own folder that holds the file; empty where it is fetched."""
+        item = self._converted(model)
+        return self.local(item.kind, item.name)
+
+    def gguf_file(self, model: str) -> str:
+        """The file in that folder that it is converted from."""
+        return str(self._converted(model).gguf)
+
+    def gguf_template(self, model: str) -> str:
+        """The chat template that it is given where it has none; empty for none."""
+        item = self._converted(model)
+        return self.spec(item.kind, item.name).template or ""
+
+    def _converted(self, model: str) -> Item:
+        return next(i for i in self.fetched if i.gguf and i.model == model)
 
     @property
     def source_files(self) -> list[str]:
@@ -159,8 +205,11 @@ class Upstreams:
             kind=kind,
             name=name,
             hub=entry.hub,
+            wheel=entry.wheel,
+            folder=entry.folder,
             url=entry.url,
             path=entry.path,
+            gguf=item.gguf,
             revision=pin.revision if pin else None,
             remote_code=entry.is_code,
             files=wanted,
@@ -225,7 +274,7 @@ class Upstreams:
 
     def _section(self, asked: str) -> str:
         """The key of a benchmark, or of the dataset that a pool is for."""
-        if asked in self._study.prompted:
+        if asked in self._study.with_overlap:
             return f"benchmarks.{asked}"
         return f"datasets.{asked.partition('/')[0]}"
 
@@ -253,6 +302,11 @@ class Upstreams:
             if made.beams is not None:
                 for file in config.sources[made.beams.source].files:
                     yield made.beams.source, file, f"{key}.beams"
+
+        for name, pairs in self._study.rejected_by_model.items():
+            for part in pairs.chosen:
+                key = f"datasets.{name}.rejected_by_model.chosen"
+                yield part.source, part.file, key
 
     def _of_prompts(self) -> Iterator[tuple[str, str, str]]:
         for name in self._study.with_prompts:

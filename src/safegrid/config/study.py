@@ -30,7 +30,13 @@ from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal[
-    "safety", "toxicity", "over_refusal", "helpfulness", "correction", "capability"
+    "safety",
+    "toxicity",
+    "over_refusal",
+    "helpfulness",
+    "correction",
+    "capability",
+    "reference_likelihood",
 ]
 # Each point of a sweep is a training for each recipe and seed.
 MOST_POINTS = 1000
@@ -42,6 +48,7 @@ class AskedSpec(Block):
     Attributes:
         version: covers prompts and decoding; raise it when their meaning changes.
         prompts: where the prompts come from; null for capability suites.
+        decode: how answers are drawn; null where no model answers.
     """
 
     version: Positive = 1
@@ -159,6 +166,16 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
             raise ValueError(
                 "`recipe` names a reward model of the study: it needs kind 'reward' and"
                 f" method 'model', got {self.kind!r} and {self.method!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gguf_is_a_language_model(self) -> "JudgeEntry":
+        if self.gguf and self.kind not in ("guard", "correction"):
+            raise ValueError(
+                f"kind {self.kind!r} reads the head of a classifier, which a `gguf`"
+                " file has none of: give safetensors, or take kind 'guard' or"
+                " 'correction'"
             )
         return self
 

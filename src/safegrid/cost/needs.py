@@ -23,6 +23,7 @@ RULES = (
     "judge",
     "measure",
     "capability",
+    "reference_likelihood",
 )
 
 

@@ -16,6 +16,7 @@ class Planner(TrainingJobs, EngineJobs):
             self.generations(),
             self.judgements(),
             self.capabilities(),
+            self.likelihoods(),
             self.measures(),
         )
         return [job for part in parts for job in part]

@@ -48,8 +48,9 @@ def collect(
         measured: JSON of stages `measure` and `text_head`, one a judge, and of
             `agreement`, one a pair of judges.
         overlap: JSON of stage `overlap`, one a benchmark.
-        asked: responses and capability results `.../{base}/none/seed0/{benchmark}` of
-            every base; prompts that are too long for it are so for all its models.
+        asked: responses, likelihoods and capability results
+            `.../{base}/none/seed0/{benchmark}` of every base; prompts that are too long
+            for it are so for all its models.
         out_scores: rows of SCORE.
         out_runs: rows of RUNS.
 
@@ -164,18 +165,27 @@ def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
 
 
 def _asked(path: Path) -> Iterator[Fact]:
-    """Say how many prompts a base was asked, and how many it could not hold."""
+    """Say how many prompts a base was asked, and how many it could not be or hold."""
     subject = f"ask {path.parts[-4]} {path.stem}"
+    total, lost = _counted(path)
+    yield _fact("rows", subject, "kept", total - sum(lost.values()))
+    for reason, count in lost.items():
+        if count:
+            yield _fact("rows", subject, reason, count)
+
+
+def _counted(path: Path) -> tuple[int, dict[str, int]]:
+    """Return how many prompts there were, and those without an answer by reason."""
     if path.suffix == ".json":
         tasks = read_result(path)["tasks"].values()
-        total = sum(task["n"] for task in tasks)
         too_long = sum(task["n_too_long"] for task in tasks)
-    else:
-        facts = read_manifest(path)
-        total, too_long = facts["rows"], facts["finish"]["error"]
-    yield _fact("rows", subject, "kept", total - too_long)
-    if too_long:
-        yield _fact("rows", subject, "longer_than_context", too_long)
+        return sum(task["n"] for task in tasks), {"longer_than_context": too_long}
+    facts = read_manifest(path)
+    if "finish" in facts:
+        return facts["rows"], {"longer_than_context": facts["finish"]["error"]}
+    unread = {name: facts[name] for name in ("longer_than_context", "not_finite")}
+    dropped: dict[str, int] = facts["dropped"]
+    return facts["rows"] + sum(dropped.values()), {**dropped, **unread}
 
 
 def _judge(path: Path) -> Iterator[Fact]:

@@ -280,7 +280,7 @@ def test_a_metric_without_its_kind_of_judge_is_refused(root):
         study["benchmarks"]["alert"]["judges"] = ["tiny-likelihood"]
 
     edit(root, judge)
-    assert "metric 'safety' needs a judge of kind 'guard'" in message(root)
+    assert "metric 'safety' needs a judge of kind 'guard' or 'refusal'" in message(root)
 
 
 def test_the_name_of_the_global_score_is_taken(root):

@@ -1,8 +1,10 @@
 """Raw files: every way to be broken is named with its line, and no text is quoted."""
 
+import lzma
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from safegrid.errors import DataError
@@ -11,6 +13,7 @@ from safegrid.problems import Problems
 from safegrid.raw import Field, read_rows
 
 FIELDS = {"id": Field(int), "text": Field(str)}
+COLUMNS = ("a.parquet", "a.arrow")
 SECRET = "a sentence that must not be shown"
 
 
@@ -51,6 +54,21 @@ def test_jsonl_gives_rows_with_their_lines(write):
     ]
 
 
+def test_compressed_lines_are_read_and_a_cut_file_is_named(write):
+    lines = "".join(f'{{"id": {n}, "text": "t{n}"}}\n' for n in range(500))
+    packed = lzma.compress(lines.encode())
+    rows = read(write("a.jsonl.xz", packed))
+    assert (len(rows), rows[-1].line, rows[-1].values["text"]) == (500, 500, "t499")
+    assert "line 2: not readable as JSON" in message(
+        write(
+            "b.jsonl.xz",
+            lzma.compress(f'{{"id": 1, "text": "a"}}\n{SECRET}\n'.encode()),
+        )
+    )
+    assert "not readable as xz" in message(write("c.jsonl.xz", packed[:-20]))
+    assert "not readable as xz" in message(write("d.jsonl.xz", SECRET))
+
+
 def test_json_list_gives_the_line_where_each_item_starts(write):
     path = write(
         "a.json",
@@ -58,6 +76,22 @@ def test_json_list_gives_the_line_where_each_item_starts(write):
         ' {"id": 3, "text": "z"}\n]\n',
     )
     assert [row.line for row in read(path)] == [2, 5, 5]
+
+
+def test_tables_give_rows_by_number(tmp_path):
+    table = pl.DataFrame({"id": [1, 2], "text": ["x", "y"]})
+    table.write_parquet(tmp_path / "a.parquet")
+    table.write_ipc_stream(tmp_path / "a.arrow")
+    expected = [(1, "x"), (2, "y")]
+    for name in COLUMNS:
+        rows = read(tmp_path / name)
+        assert [(row.line, row.values["text"]) for row in rows] == expected
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("content", [b"", b"12345"])
+def test_what_is_no_table_is_told(write, name, content):
+    assert f"not readable as {name[2:]}" in message(write(name, content))
 
 
 def test_csv_fields_may_span_lines_and_ids_become_numbers(write):
@@ -146,13 +180,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line_of_a_list(write):
     assert [row.values["text"] for row in rows] == ["one", "two"]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt", *COLUMNS])
 def test_what_stands_in_place_of_a_file_is_called_by_its_name(write, name):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
     text = message(write(name, pointer))
     assert "1: a Git LFS pointer in place of the file: run `git lfs pull`" in text
     assert text.count("\n") == 2, "this and the file's having no row"
-    if name != "a.parquet":
+    if name not in COLUMNS:
         assert "1: UTF-16 text" in message(write(name, "id,text\n".encode("utf-16")))
 
 

@@ -392,7 +392,9 @@ def test_words_and_forms_alone_agree_with_people_on_models_left_out(tmp_path):
         for name, (_, label, _) in entries.items()
     ]
     formats = [file_format for _, _, file_format in entries.values()]
-    text_head(spec(*parts, threshold=0.25), None, paths, formats, tmp_path / "head.json")
+    text_head(
+        spec(*parts, threshold=0.25), None, paths, formats, tmp_path / "head.json"
+    )
     found = read_result(tmp_path / "head.json")["left_out"]
     kappas = {name: measures["kappa"] for name, measures in found.items()}
     assert [kappa["n"] for kappa in kappas.values()] == [441, 406]
