@@ -60,6 +60,16 @@ MODELS: dict[str, Command] = {
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
         " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
     ),
+    "text-head": command(
+        "judge.head_training:text_head",
+        "Train a text head on labelled rows, and validate it on files left out.",
+        "judge:HeadSpec encoder:path-or-none rows:paths formats:texts out:path",
+    ),
+    "agreement": command(
+        "judge.beside:agreement",
+        "Compare two judges of refusals on the same answers.",
+        "first:paths second:paths positive:text out:path disagreeing:path",
+    ),
     "measure": command(
         "judge.measure:measure",
         "Measure a judge on labelled rows that it did not train on.",

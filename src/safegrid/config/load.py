@@ -22,7 +22,7 @@ from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph, check_judging_recipes
 from safegrid.config.lock import Lock
-from safegrid.config.names import check_encoders, check_names
+from safegrid.config.names import check_encoders, check_heads, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
@@ -145,6 +145,7 @@ def _check(
     sources, bases, judges, encoders = entries.values()
     check_names(documents, sources, bases, judges, tasks)
     check_encoders(documents, judges, encoders)
+    check_heads(documents, sources, judges)
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)
