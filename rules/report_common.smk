@@ -11,6 +11,8 @@ TABLES = (
     "categories",
     "attacks",
     "judges",
+    "left_out",
+    "agreement",
     "trainings",
     "rows",
     "overlap",

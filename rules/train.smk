@@ -6,7 +6,7 @@ Gives: results/{study}/reference/, results/{study}/models/.
 
 
 rule reference:
-    """Log-probabilities of all pairs under a start model, once for all methods."""
+    """Log-probabilities under a start model of what is trained on, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
         chain=of_model(STUDY.chain),
@@ -22,6 +22,8 @@ rule reference:
     params:
         precision=STUDY.reference_settings[0],
         micro_batch=STUDY.reference_settings[1],
+        subsets=of(STUDY.reference_subsets, "base", "recipe", "seed", "rows"),
+        data_seed=of(STUDY.rows_seed, "rows"),
         version=VERSIONS["reference"],
     shell:
         r"""
@@ -31,6 +33,8 @@ rule reference:
             --chain {input.chain:q} \
             --precision {params.precision:q} \
             --micro-batch {params.micro_batch:q} \
+            --subsets {params.subsets:q} \
+            --data-seed {params.data_seed:q} \
             --out {output.reference:q}
         """
 

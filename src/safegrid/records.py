@@ -75,6 +75,8 @@ LIKELIHOOD: Schema = {
 `n_tokens`, after `n_prompt_tokens` of the conversation; null where the engine gave
 none."""
 
+# The label of an answer that no judge could read.
+UNSCORED = "unscored"
 VERDICT: Schema = {
     "prompt_id": TEXT,
     "sample": pl.Int32(),
@@ -157,6 +159,10 @@ kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the re
     benchmark": prompts that a base was asked, and those that are longer than its
     context holds.
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
+kind `left_out`: a text head, trained without a file, on that file, and the rules on it;
+    subject "file: judge".
+kind `agreement`: two judges of refusals on the same answers; subject "first / second:
+    benchmark".
 kind `overlap`: prompts that a benchmark shares with a dataset; subject
     "dataset / benchmark", n = prompts of the benchmark.
 """

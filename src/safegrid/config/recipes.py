@@ -108,6 +108,33 @@ def check_adapters(
             )
 
 
+def check_served(
+    documents: StudyDocuments,
+    recipes: Mapping[str, Recipe],
+    own_bases: Mapping[str, str],
+    of_study: Sequence[str],
+) -> None:
+    """Note recipes with an adapter whose models vLLM would have to serve.
+
+    It serves full models only, and would say so when all is trained.
+    """
+    engines, of_all = documents.section("engines"), documents.section("engine")
+    for name, recipe in recipes.items():
+        at = [own_bases[name]] if name in own_bases else of_study
+        kinds = {base: engines.get(base, of_all).get("kind") for base in at}
+        served = sorted(base for base, kind in kinds.items() if kind == "vllm")
+        if recipe.training.lora is not None and served:
+            documents.problems.add(
+                documents.study.where(("recipes", name)),
+                f"recipes.{name}.training.lora",
+                f"an engine of kind 'vllm' answers for {', '.join(served)}, and serves"
+                " full models, no adapters. Say `kind: safegrid`; or train it so, save"
+                f" the merged model (`safegrid merge --study {documents.name} --model"
+                f" {served[0]}/{name}/seed0 --out FOLDER`) and give FOLDER as the"
+                " `path` of a base of another study, with `kind: vllm` there",
+            )
+
+
 def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
     """Name the variant of a recipe at one point of a sweep."""
     parts = (f"{SHORT.get(key, key)}{value:g}" for key, value in settings.items())

@@ -100,7 +100,8 @@ class Study(LineFiles, SuiteFiles):
 
     def all_measured(self) -> list[str]:
         """How good the judges are."""
-        return [f"{self.root}/measured/{name}.json" for name in self.measured()]
+        measured = [f"{self.root}/measured/{name}.json" for name in self.measured()]
+        return [*measured, *map(self.head, self.heads), *self.agreements()]
 
     # ---------------------------------------------------------------- of one name
 

@@ -1,5 +1,6 @@
 """Models: their folders, and what each training reads."""
 
+import json
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from safegrid.config.training import NONE, Recipe
 from safegrid.grid import Model
 from safegrid.methods import METHODS
 from safegrid.study.rows import RowFiles
-from safegrid.trainings import kto_key, kto_recipe, launcher
+from safegrid.trainings import WHOLE, Subset, kto_key, kto_recipe, launcher, subsets
 
 
 class ModelFiles(RowFiles):
@@ -101,6 +102,32 @@ class ModelFiles(RowFiles):
         if not METHODS[recipe.method].reference:
             return []
         return [f"{self._reference_folder(model)}/{self.rows_name(model)}.parquet"]
+
+    def reference_subsets(self, base: str, recipe: str, seed: str, rows: str) -> str:
+        """The parts of a dataset whose log-probabilities trainings read, as JSON.
+
+        Args:
+            base: of the start model, like the next two.
+            recipe: `none` for the base itself.
+            seed: of the start model.
+            rows: of the dataset.
+        """
+        file = f"{self.root}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet"
+        return json.dumps(self._subsets.get(file, [WHOLE]))
+
+    def reference_share(self, model: Model) -> float:
+        """The share of a dataset, at most, whose values trainings read."""
+        (file,) = self.reference(model)
+        return min(1.0, sum(part.fraction for part in self._subsets[file]))
+
+    @cached_property
+    def _subsets(self) -> dict[str, list[Subset]]:
+        """What is needed of each file of reference log-probabilities."""
+        readers: dict[str, list[Recipe]] = {}
+        for model in self.trained:
+            for file in self.reference(model):
+                readers.setdefault(file, []).append(self.recipe(model.recipe))
+        return {file: subsets(recipes) for file, recipes in readers.items()}
 
     def kto_reference(self, model: Model) -> list[str]:
         """KTO's mismatched log-probabilities; empty for every other method."""

@@ -6,6 +6,7 @@ import pytest
 from safegrid.config.load import load_config
 from safegrid.config.training import Lora
 from safegrid.grid import Cell, Model, one_of
+from safegrid.methods import METHODS
 from safegrid.study import Study
 from safegrid.trainings import kto_key, launcher
 
@@ -83,6 +84,29 @@ def test_reference_values_are_shared_by_all_methods_that_need_them(study):
     files = {m.recipe: tuple(study.reference(m)) for m in study.trained}
     assert files.pop("orpo") == files.pop("sft") == ()
     assert len(set(files.values())) == 1
+
+
+def test_reference_values_are_computed_for_what_recipes_read(config):
+    def needed(**parts):
+        for name, (fraction, categories) in parts.items():
+            changed = {"fraction": fraction, "categories": categories}
+            recipe = config.recipes[name].model_copy(update=changed)
+            config.recipes[name] = recipe
+        asked = Study(config)
+        found = asked.reference_subsets("mini-base", "none", 0, "safety")
+        return json.loads(found), asked.reference_share(Model("mini-base", "dpo", 0))
+
+    names = [n for n, r in config.recipes.items() if METHODS[r.method].reference]
+    assert needed() == ([[1.0, None]], 1.0)
+    part = needed(**{**dict.fromkeys(names, (0.25, None)), "dpo": (0.5, None)})
+    # Fractions are nested.
+    assert part == ([[0.5, None]], 0.5)
+    assert needed(nca=(0.125, ["b", "a"])) == (
+        [[0.125, ["a", "b"]], [0.5, None]],
+        0.625,
+    )
+    # A method without a reference reads none of it.
+    assert needed(sft=(1.0, None))[1] == 0.625
 
 
 def test_only_kto_reads_mismatched_values(study):
