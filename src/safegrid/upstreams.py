@@ -117,6 +117,11 @@ class Upstreams:
         ]
         return [item for item in found if item.entry.world is None]
 
+    @property
+    def unpinned(self) -> set[tuple[Kind, str]]:
+        """Kind and name of the items that must be pinned before they are fetched."""
+        return {(item.kind, item.name) for item in self.items if item.unpinned}
+
     def homeless(self) -> str | None:
         """Say what lies below `sources_dir` if that was not given, or None."""
         names = [item.name for item in self.items if item.entry.path]

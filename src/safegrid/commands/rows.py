@@ -26,7 +26,7 @@ ROWS: dict[str, Command] = {
     "pin": command(
         "fetch.pin:pin",
         "Find out what names of the registries stand for, and write the lock.",
-        "names:texts? sources_dir:text?",
+        "names:texts? study:study? sources_dir:text?",
     ),
     "preflight": command(
         "fetch.preflight:preflight",
