@@ -92,7 +92,7 @@ if UNCHECKED:
 wildcard_constraints:
     study=one_of([STUDY.name]),
     base=one_of(STUDY.all_bases),
-    recipe=one_of(["none", *STUDY.config.recipes]),
+    recipe=one_of(STUDY.recipe_names),
     benchmark=one_of([*STUDY.config.benchmarks, *STUDY.pools]),
     dataset=one_of(STUDY.prepared),
     made=one_of(STUDY.made),

@@ -15,6 +15,7 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 2,
     "generate": 1,
+    "text_head": 1,
     "judge": 3,
     "synthesize": 2,
     "measure": 4,

@@ -334,6 +334,8 @@ class Upstreams:
                     str(entry.labelled_file),
                     f"{key}.labelled_source",
                 )
+            for part in entry.trained_on:
+                yield part.source, part.file, f"{key}.trained_on"
             if entry.method == "file":
                 yield (
                     str(entry.verdicts_source),

@@ -35,7 +35,13 @@ LIMITS = {
     "planning_seconds.planning": 3,
     "engine_against_generate.cpu_ratio_of_best": 1.3,
 }
-FIGURE_RULES = ["heat_maps", "trade_offs", "training_curves", "figure_1"]
+FIGURE_RULES = [
+    "heat_maps",
+    "trade_offs",
+    "frontier_figures",
+    "training_curves",
+    "figure_1",
+]
 
 
 def timed(command: list[str], folder: Path) -> float:

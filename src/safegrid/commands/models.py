@@ -23,7 +23,7 @@ MODELS: dict[str, Command] = {
         "train.run:train",
         "Train one model by one recipe.",
         "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
-        " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
+        " recipe:Recipe seed:int data_seed:int checkpoints:path out:paths",
     ),
     "merge": command(
         "train.merge:merge_model",
@@ -59,6 +59,16 @@ MODELS: dict[str, Command] = {
         "Turn responses into verdicts.",
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
         " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
+    ),
+    "text-head": command(
+        "judge.head_training:text_head",
+        "Train a text head on labelled rows, and validate it on files left out.",
+        "judge:HeadSpec encoder:path-or-none rows:paths formats:texts out:path",
+    ),
+    "agreement": command(
+        "judge.beside:agreement",
+        "Compare two judges of refusals on the same answers.",
+        "first:paths second:paths positive:text out:path disagreeing:path",
     ),
     "measure": command(
         "judge.measure:measure",

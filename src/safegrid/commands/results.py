@@ -42,6 +42,12 @@ RESULTS: dict[str, Command] = {
         " base_responses:paths base_verdicts:paths off_language:json"
         " most_unscored:float study_seed:int out:path",
     ),
+    "frontier": command(
+        "score.frontier:frontier",
+        "Draw one training as a line of safety against loss.",
+        "line:json benchmarks:json judges:json prompts:paths responses:paths"
+        " verdicts:paths capability:paths most_unscored:float study_seed:int out:path",
+    ),
     "collect": command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
@@ -67,7 +73,8 @@ RESULTS: dict[str, Command] = {
     "report-partial": command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "study:study scores:paths runs:path plan:path published:path out:path",
+        "study:study scores:paths runs:path lines:paths plan:path published:path"
+        " out:path",
     ),
     "status-page": command(
         "report.status:write_finished",

@@ -20,9 +20,9 @@ from safegrid.config.checks import (
 )
 from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
-from safegrid.config.graph import check_graph
+from safegrid.config.graph import check_graph, check_judging_recipes
 from safegrid.config.lock import Lock
-from safegrid.config.names import check_encoders, check_names
+from safegrid.config.names import check_encoders, check_heads, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
@@ -100,11 +100,12 @@ def load_config(root: Path, name: str) -> Config:
         check_grown(document, entries[stem], worlds, problems)
     benchmarks = resolve_benchmarks(documents, judges)
     recipes, own_bases = resolve_recipes(documents)
-    check_graph(documents, sources)
+    check_graph(documents, sources, recipes)
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
     check_served(documents, recipes, own_bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
+    check_judging_recipes(documents, judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
@@ -144,6 +145,7 @@ def _check(
     sources, bases, judges, encoders = entries.values()
     check_names(documents, sources, bases, judges, tasks)
     check_encoders(documents, judges, encoders)
+    check_heads(documents, sources, judges)
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)

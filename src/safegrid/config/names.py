@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.head import check_labels
 from safegrid.config.judge_kinds import JudgeKind
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
@@ -48,6 +49,28 @@ def check_encoders(
             documents.problems.unknown(
                 where, f"{name}.encoder", judge.encoder, "encoder", encoders
             )
+
+
+def check_heads(
+    documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
+) -> None:
+    """Note labelled rows of the registry's text heads that cannot be read."""
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        for n, part in enumerate(judge.trained_on):
+            key = f"{name}.trained_on[{n}]"
+            known = sources.get(part.source)
+            if known is None:
+                documents.problems.unknown(
+                    where, f"{key}.source", part.source, "source", sources
+                )
+            elif part.file not in known.files:
+                kind = f"file of source {part.source!r}"
+                documents.problems.unknown(
+                    where, f"{key}.file", part.file, kind, known.files
+                )
+            elif fault := check_labels(part, known.format):
+                documents.problems.add(where, key, fault)
 
 
 class _Names:

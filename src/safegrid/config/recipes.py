@@ -6,6 +6,7 @@ from typing import Any
 
 from safegrid.config.checks import check_tuned
 from safegrid.config.documents import validate
+from safegrid.config.doses import beyond
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.config.training import Recipe, Training
@@ -171,7 +172,12 @@ def _resolve(
     fields = entry.model_dump(exclude={"training", "base"})
     recipe = Recipe(name=name, training=settings, **fields)
     where = documents.study.where(path)
-    for sentence in [*check_method(recipe), *_check_precision(documents, recipe)]:
+    sentences = [
+        *check_method(recipe),
+        *_check_precision(documents, recipe),
+        *_check_checkpoints(documents, recipe),
+    ]
+    for sentence in sentences:
         documents.problems.add(where, ".".join(key), f"{name}: {sentence}")
     return recipe
 
@@ -186,6 +192,26 @@ def _check_precision(documents: StudyDocuments, recipe: Recipe) -> list[str]:
         f"precision {own!r} is not the study's {shared!r}, in which the reference"
         " values of all recipes are computed; set `training.precision` for the study"
     ]
+
+
+def _check_checkpoints(documents: StudyDocuments, recipe: Recipe) -> list[str]:
+    """Refuse checkpoints that would be no models of the grid."""
+    training = recipe.training
+    if not training.checkpoints:
+        return []
+    if documents.section("sweep"):
+        return [
+            "a sweep study keeps no checkpoints, because it chooses settings by the end"
+            " of each training; remove `checkpoints`"
+        ]
+    if not METHODS[recipe.method].answers:
+        return [
+            f"a model of method {recipe.method!r} gives no answers, so its checkpoints"
+            " would be measured by nothing; set `checkpoints: []` in its `training`"
+        ]
+    return (
+        [] if training.steps is None else beyond(training.checkpoints, training.steps)
+    )
 
 
 def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> bool:

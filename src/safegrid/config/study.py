@@ -17,6 +17,13 @@ from safegrid.config.block import (
 )
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.head import (
+    DEFAULT,
+    Feature,
+    HeadSpec,
+    LabelledFile,
+    check_head,
+)
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.upstream import ModelUpstream
@@ -113,6 +120,10 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
         verdicts_file: the file of that source.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
+        trained_on: method `text_head` only: the labelled rows that it is trained on.
+        features: method `text_head` only: parts of a row that its regression reads.
+        max_words: method `text_head` only: words of a text that are read.
+        regularisation: method `text_head` only: strength of the L2 penalty, 1/C.
     """
 
     recipe: str | None = None
@@ -121,6 +132,16 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     verdicts_file: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
+    trained_on: list[LabelledFile] = []
+    features: list[Feature] = list(DEFAULT)
+    max_words: Positive = 60
+    regularisation: Above0 = 0.1
+
+    @model_validator(mode="after")
+    def _is_trained(self) -> "JudgeEntry":
+        if fault := next(check_head(self), None):
+            raise ValueError(fault)
+        return self
 
     @model_validator(mode="after")
     def _has_its_own_verdicts(self) -> "JudgeEntry":
@@ -157,6 +178,11 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
                 " 'correction'"
             )
         return self
+
+    def head(self) -> HeadSpec:
+        """Return what training a text head needs, without provenance."""
+        fields = set(HeadSpec.model_fields)
+        return HeadSpec.model_validate(self.model_dump(include=fields))
 
     def spec(self) -> JudgeSpec:
         """Return what the judging stage needs, without provenance."""

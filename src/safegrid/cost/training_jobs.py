@@ -71,6 +71,6 @@ class TrainingJobs(Planned):
             ),
             "reads": read,
             "sources": (source, read.source),
-            "disk": model_bytes(shape, settings),
+            "disk": (1 + len(settings.doses)) * model_bytes(shape, settings),
             "scratch": checkpoint_bytes(shape, settings),
         }

@@ -45,7 +45,8 @@ def collect(
             manifest, which counts `rows` and `dropped` too, and history.parquet,
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
-        measured: JSON of stage `measure`, one a judge.
+        measured: JSON of stages `measure` and `text_head`, one a judge, and of
+            `agreement`, one a pair of judges.
         overlap: JSON of stage `overlap`, one a benchmark.
         asked: responses, likelihoods and capability results
             `.../{base}/none/seed0/{benchmark}` of every base; prompts that are too long
@@ -190,12 +191,35 @@ def _counted(path: Path) -> tuple[int, dict[str, int]]:
 def _judge(path: Path) -> Iterator[Fact]:
     """Read a judge's measures: every {value, low, high, n} in the file, by its path."""
     measures = read_result(path)
+    if "left_out" in measures:
+        yield from _left_out(measures)
+    elif "benchmarks" in measures:
+        yield from _agreement(measures)
+    else:
+        yield from _measures("judge", path.stem, measures)
+
+
+def _left_out(measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give what a text head and the rules make of each file that was left out."""
+    for name, judged in (measures["judge"], "left_out"), ("rules", "rules"):
+        for file, found in measures[judged].items():
+            yield from _measures("left_out", f"{file}: {name}", found)
+
+
+def _agreement(measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give how far two judges agree on each benchmark."""
+    judges = f"{measures['first']} / {measures['second']}"
+    for benchmark, found in measures["benchmarks"].items():
+        yield from _measures("agreement", f"{judges}: {benchmark}", found)
+
+
+def _measures(kind: str, subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
     for name, found in _shares(measures, ()):
         interval = {key: found.get(key) for key in ("low", "high", "n")}
-        yield _fact("judge", path.stem, name, found["value"]) | interval
+        yield _fact(kind, subject, name, found["value"]) | interval
     for key in ("n", "n_unscored", "ties"):
         if key in measures:
-            yield _fact("judge", path.stem, key, measures[key])
+            yield _fact(kind, subject, key, measures[key])
 
 
 def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

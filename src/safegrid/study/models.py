@@ -1,9 +1,11 @@
 """Models: their folders, and what each training reads."""
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from safegrid.config.doses import dose_name
 from safegrid.config.training import NONE, Recipe
 from safegrid.grid import Model
 from safegrid.methods import METHODS
@@ -74,6 +76,22 @@ class ModelFiles(RowFiles):
                 },
             }
             for name, recipe in self.config.recipes.items()
+        ]
+
+    # ---------------------------------------------------------------- doses
+
+    def kept_at(self) -> dict[tuple[int, ...], list[str]]:
+        """The recipes that keep models at the same steps; `()` are those without."""
+        found: dict[tuple[int, ...], list[str]] = {(): []}
+        for name, recipe in self.config.recipes.items():
+            found.setdefault(tuple(recipe.training.doses), []).append(name)
+        return found
+
+    def model_folders(self, steps: Iterable[int]) -> list[str]:
+        """The folders that a training writes, for any model: the end, then doses."""
+        names = ["{recipe}", *(dose_name("{recipe}", step) for step in steps)]
+        return [
+            f"results/{{study}}/models/{{base}}/{name}/seed{{seed}}" for name in names
         ]
 
     # ------------------------------------------------- reference log-probabilities

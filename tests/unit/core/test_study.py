@@ -214,3 +214,33 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
 
 def test_a_judge_behind_an_endpoint_has_no_folder(study):
     assert study.judge_chain("gpt-4o-correction", "mini-base") == []
+
+
+def test_a_line_runs_from_the_base_through_what_a_training_starts_from(config):
+    study = with_recipe(config, "dpo", start="sft", training={"checkpoints": [20]})
+    models = json.loads(study.line_block("mini-base", "dpo"))["models"]
+    assert [(m["recipe"], m["place"], m["step"]) for m in models] == [
+        ("none", 0, 0),
+        ("sft", 1, 60),
+        ("dpo@20", 2, 20),
+        ("dpo", 3, 60),
+    ]
+    first, *_ = study.line_responses("mini-base", "dpo")
+    assert first == "results/mini/responses/mini-base/none/seed0/alert.parquet"
+    assert len(study.line_responses("mini-base", "dpo")) == 4 * 3
+    assert len(study.line_capability("mini-base", "dpo")) == 4
+    assert "results/mini/frontier/mini-base/dpo.parquet" in study.all_lines()
+    assert len(study.all_lines()) == 12
+
+
+def test_the_judges_of_lines_are_the_first_refusal_judge_and_another(config, study):
+    judges = {"refused": "mini-refusal", "second": "mini-guard"}
+    assert json.loads(study.line_judges_json()) == judges
+    asked = {
+        name: spec.model_copy(update={"judges": list(own)})
+        for name, spec in config.benchmarks.items()
+        if (own := [j for j in spec.judges if j != "mini-guard"])
+    }
+    without = Study(type(config)(**{**vars(config), "benchmarks": asked}))
+    assert json.loads(without.line_judges_json())["second"] is None
+    assert "toxicity" not in json.loads(study.line_benchmarks_json())
