@@ -1,8 +1,8 @@
 """The prompts of a benchmark: what they are, and which rows become them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Positive, Seed
 from safegrid.config.prefill import PrefillSpec
@@ -79,6 +79,7 @@ class PromptSpec(Block):
             about the safe ones.
         prefills: `c2_eval` only: the beginnings of answers that the requests are asked
             with; null for the defaults.
+        categories: prompts of these categories or macro categories only; null for all.
         limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
             with all its beginnings.
         seed: rules which prompts a limit keeps, and which opener a beginning has.
@@ -92,6 +93,7 @@ class PromptSpec(Block):
     plain: str | None = None
     label: Label | None = None
     prefills: PrefillSpec | None = None
+    categories: Annotated[list[str], Field(min_length=1)] | None = None
     limit: Positive | None = None
     seed: Seed = 0
     input_heading: str = ""

@@ -17,7 +17,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.data.draw import draw
 from safegrid.data.prompt_readers import READERS
 from safegrid.data.rows import Prompt
-from safegrid.errors import ConfigError
+from safegrid.errors import ConfigError, DataError
 from safegrid.records import PROMPT
 
 log = logging.getLogger(__name__)
@@ -43,23 +43,27 @@ def prepare_prompts(
 
     Raises:
         ConfigError: source and kind do not fit, or `plain` was not handed over.
-        DataError: a file is broken or holds nothing.
+        DataError: a file is broken or holds nothing, or nothing of a category.
     """
     _check(benchmark, spec, source, plain)
-    prompts, counts, lost = READERS[spec.kind](file, spec, plain)
+    rows, counts, lost = READERS[spec.kind](file, spec, plain)
+    prompts = _of_categories(rows, spec.categories, file)
     names = [prompt.drawn_as or prompt.prompt_id for prompt in prompts]
     drawn = draw(list(dict.fromkeys(names)), spec.limit, spec.seed)
     pairs = zip(prompts, names, strict=True)
     kept = [prompt for prompt, name in pairs if name in drawn]
-    log.info("%s: %d prompts of %d rows", benchmark, len(kept), len(prompts))
+    log.info("%s: %d prompts of %d rows", benchmark, len(kept), len(rows))
     inputs = {"file": file} | ({} if plain is None else {"plain": plain})
-    over = len(prompts) - len(kept)
+    left = {
+        "other_category": len(rows) - len(prompts),
+        "over_limit": len(prompts) - len(kept),
+    }
     facts = manifest(
         "prepare",
         inputs,
         {"benchmark": benchmark, "spec": spec.model_dump(), "format": source.format},
         rows=len(kept),
-        dropped=lost | ({"over_limit": over} if over else {}),
+        dropped=lost | {reason: count for reason, count in left.items() if count},
         counts=counts,
     )
     write_table(out, _frame(benchmark, kept, spec.label), PROMPT, facts)
@@ -79,6 +83,21 @@ def _check(
             f"benchmark {benchmark!r}: its block says plain: {spec.plain!r}, but the"
             f" plain file handed over is {plain}; give both or neither"
         )
+
+
+def _of_categories(
+    prompts: list[Prompt], wanted: list[str] | None, file: Path
+) -> list[Prompt]:
+    """Return the prompts of the wanted categories or macro categories."""
+    if wanted is None:
+        return prompts
+    there = {name for p in prompts for name in (p.category, p.macro_category) if name}
+    if missing := sorted(set(wanted) - there):
+        raise DataError(
+            f"{file}: no prompt of category {', '.join(map(repr, missing))}; there are"
+            f" {', '.join(sorted(there)) or 'no categories'}"
+        )
+    return [p for p in prompts if {p.category, p.macro_category} & set(wanted)]
 
 
 def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataFrame:

@@ -224,6 +224,14 @@ def test_a_limit_keeps_the_order_of_the_file_and_counts_the_rest(prepare):
     assert manifest["dropped"] == {"over_limit": 15}
 
 
+def test_prompts_of_some_categories_alone_are_kept_and_the_others_counted(prepare):
+    frame, manifest = prepare("xstest", XSTEST, categories=["homonyms"])
+    assert frame["prompt_id"].to_list() == ["xstest-1"]
+    assert manifest["dropped"] == {"other_category": 1}
+    with pytest.raises(DataError, match="no prompt of category 'homonym'; there are"):
+        prepare("xstest", XSTEST, categories=["homonym"])
+
+
 def test_kind_source_and_plain_must_fit(tmp_path):
     source = SourceSpec(format="pku", files={"a": "a"}, licence="-", content="-")
     spec = PromptSpec(source="s", file="a", kind="alert")
