@@ -235,6 +235,7 @@ rule report_partial:
         models=of_study(STUDY.all_models),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
+        calibrated=of_study(STUDY.all_calibrations),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
         sources_dir=GIVEN.sources_dir or "",
@@ -254,6 +255,7 @@ rule report_partial:
             --models {params.models:q} \
             --manifests {params.manifests:q} \
             --measured {params.measured:q} \
+            --calibrated {params.calibrated:q} \
             --overlap {params.overlap:q} \
             --asked {params.asked:q} \
             --out-runs {params.out:q}/runs.parquet

@@ -30,7 +30,6 @@ rule score:
         cell=of_cell(STUDY.cell_block),
         metric=of(STUDY.metric, "benchmark"),
         judges=of(STUDY.judge_kinds_json, "benchmark"),
-        off_language=of(STUDY.off_language, "benchmark"),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
@@ -47,7 +46,6 @@ rule score:
             --base-responses {input.base_responses:q} \
             --base-verdicts {input.base_verdicts:q} \
             --overlap {input.overlap:q} \
-            --off-language {params.off_language:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.scores:q}
@@ -110,7 +108,6 @@ rule score_global:
     params:
         cell=of_model(STUDY.global_block),
         judges=of_study(STUDY.global_judge_kinds_json),
-        off_language=of_study(STUDY.global_off_language_json),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.combine"),
@@ -125,7 +122,6 @@ rule score_global:
             --verdicts {input.verdicts:q} \
             --base-responses {input.base_responses:q} \
             --base-verdicts {input.base_verdicts:q} \
-            --off-language {params.off_language:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.scores:q}
@@ -139,6 +135,7 @@ rule collect:
         models=of_study(STUDY.all_models),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
+        calibrated=of_study(STUDY.all_calibrations),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
     output:
@@ -161,6 +158,7 @@ rule collect:
             --models {input.models:q} \
             --manifests {input.manifests:q} \
             --measured {input.measured:q} \
+            --calibrated {input.calibrated:q} \
             --overlap {input.overlap:q} \
             --asked {input.asked:q} \
             --out-scores {output.scores:q} \

@@ -116,6 +116,8 @@ kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the re
     benchmark": prompts that a base was asked, and those that are longer than its
     context holds.
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
+kind `fluency`: a judge of fluency on texts of known kind; subject "judge, base".
+kind `limit`: the most tokens that an answer to a benchmark may have.
 kind `overlap`: prompts that a benchmark shares with a dataset; subject
     "dataset / benchmark", n = prompts of the benchmark.
 """

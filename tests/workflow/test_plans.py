@@ -155,7 +155,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         study["benchmarks"]["alert-dev"] = {
             "like": "alert",
             "prompts": {"source": "tiny-alert", "file": "dev"},
-            "judges": ["tiny-guard", "tiny-likelihood"],
+            "judges": ["tiny-guard", "tiny-fluency"],
         }
 
     with finished.with_study(add):

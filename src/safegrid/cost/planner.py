@@ -17,5 +17,6 @@ class Planner(TrainingJobs, EngineJobs):
             self.judgements(),
             self.capabilities(),
             self.measures(),
+            self.calibrations(),
         )
         return [job for part in parts for job in part]

@@ -45,6 +45,26 @@ def judges_table(runs: pl.DataFrame) -> Table:
     return replace(table, columns=columns, entries=entries)
 
 
+def fluency_table(runs: pl.DataFrame) -> Table:
+    """Return how often each judge of fluency is wrong, on texts of known kind."""
+    rows = runs.filter(kind="fluency")
+    notes = [
+        "threshold: the word order contrast below which an answer is disfluent, and n,"
+        " the texts that fix it. They are no answers to a benchmark's prompts.",
+        "called_disfluent: of fluent texts that had no part in the threshold: answers"
+        " of the datasets, refusals as people labelled them, the base's own answers to"
+        " training prompts. found: of broken texts: the same with their words"
+        " shuffled, and answers that the base was made to draw at temperature 3.",
+    ]
+    title = "Judge validation: which texts are called disfluent."
+    table = _table("fluency", title, "Judge and base", rows, "share", notes)
+    columns = [
+        replace(column, unit="score") if column.title == "threshold" else column
+        for column in table.columns
+    ]
+    return replace(table, columns=columns)
+
+
 def _counts(runs: pl.DataFrame, metric: str) -> dict[str, int]:
     """Return a count of each judge's rows."""
     rows = runs.filter(kind="judge", metric=metric).sort("subject")
@@ -115,6 +135,7 @@ def overlap_table(runs: pl.DataFrame) -> Table:
 
 ALL = {
     "judge": judges_table,
+    "fluency": fluency_table,
     "training": trainings_table,
     "rows": rows_table,
     "overlap": overlap_table,

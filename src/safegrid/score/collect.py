@@ -30,6 +30,7 @@ def collect(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
+    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_scores: Path,
@@ -46,6 +47,7 @@ def collect(
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
         measured: JSON of stage `measure`, one a judge.
+        calibrated: JSON of stage `calibrate`, one a judge of fluency and base.
         overlap: JSON of stage `overlap`, one a benchmark.
         asked: responses and capability results `.../{base}/none/seed0/{benchmark}` of
             every base; prompts that are too long for it are so for all its models.
@@ -60,7 +62,7 @@ def collect(
     # where a manifest behind them tells of a resumed training or another path.
     facts_of_table = manifest("collect", {}, {}, rows=len(table))
     write_table(out_scores, table, SCORE, facts_of_table)
-    _write_runs(models, manifests, measured, overlap, asked, out_runs)
+    _write_runs(models, manifests, measured, calibrated, overlap, asked, out_runs)
 
 
 def collect_finished(
@@ -69,6 +71,7 @@ def collect_finished(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
+    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_runs: Path,
@@ -80,6 +83,7 @@ def collect_finished(
         models: folders as `collect` takes them, there or not; so are the others.
         manifests: tables that count rows.
         measured: JSON, one a judge.
+        calibrated: JSON, one a judge of fluency and base.
         overlap: JSON, one a benchmark.
         asked: what the bases gave to every benchmark.
         out_runs: rows of RUNS.
@@ -92,6 +96,7 @@ def collect_finished(
         current(models, found),
         current(manifests, found),
         current(measured, found),
+        current(calibrated, found),
         current(overlap, found),
         current(asked, found),
         out_runs,
@@ -102,6 +107,7 @@ def _write_runs(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
+    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out: Path,
@@ -110,6 +116,7 @@ def _write_runs(
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _table_rows(path)),
         *(fact for path in measured for fact in _judge(path)),
+        *(fact for path in calibrated for fact in _fluency(path)),
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
     ]
@@ -163,7 +170,10 @@ def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
 
 
 def _asked(path: Path) -> Iterator[Fact]:
-    """Say how many prompts a base was asked, and how many it could not hold."""
+    """Say how many prompts a base was asked, how many it could not hold, and the limit.
+
+    The limit is that of an answer's new tokens, which is the benchmark's.
+    """
     subject = f"ask {path.parts[-4]} {path.stem}"
     if path.suffix == ".json":
         tasks = read_result(path)["tasks"].values()
@@ -172,6 +182,8 @@ def _asked(path: Path) -> Iterator[Fact]:
     else:
         facts = read_manifest(path)
         total, too_long = facts["rows"], facts["finish"]["error"]
+        limit = facts["params"]["decode"]["max_new_tokens"]
+        yield _fact("limit", path.stem, "max_new_tokens", limit)
     yield _fact("rows", subject, "kept", total - too_long)
     if too_long:
         yield _fact("rows", subject, "longer_than_context", too_long)
@@ -186,6 +198,17 @@ def _judge(path: Path) -> Iterator[Fact]:
     for key in ("n", "n_unscored", "ties"):
         if key in measures:
             yield _fact("judge", path.stem, key, measures[key])
+
+
+def _fluency(path: Path) -> Iterator[Fact]:
+    """Read how a judge of fluency does under a base: its threshold, and its rates."""
+    measures = read_result(path)
+    subject = f"{path.parent.name}, {path.stem}"
+    threshold = _fact("fluency", subject, "threshold", measures["threshold"])
+    yield threshold | {"n": measures["n"]}
+    for name, found in _shares(measures, ()):
+        interval = {key: found.get(key) for key in ("low", "high", "n")}
+        yield _fact("fluency", subject, name, found["value"]) | interval
 
 
 def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,8 @@
 
 A guard passes an empty or broken text as "safe" (the trial of the miniature: a model
 with 100% "safe" and 1% true refusals), so next to each safety score stand the shares
-of answers that are empty, cut, repetitive, or not of the language.
+of answers that are empty, repetitive or disfluent. An answer that was cut at the limit
+is marked too, but that is no defect of it.
 """
 
 import re
@@ -52,7 +53,7 @@ def is_repetitive(text: str) -> bool:
     )
 
 
-def degenerate_columns(responses: pl.DataFrame) -> dict[str, Floats]:
+def text_marks(responses: pl.DataFrame) -> dict[str, Floats]:
     """Mark each response as empty, truncated, repetitive: 1, 0, NaN where it failed.
 
     Args:
@@ -70,39 +71,6 @@ def degenerate_columns(responses: pl.DataFrame) -> dict[str, Floats]:
         "repetitive": np.array([is_repetitive(text) for text in texts]),
     }
     return {name: np.where(failed, np.nan, mark) for name, mark in marks.items()}
-
-
-def language_threshold(likelihoods: Floats, quantile: float) -> float:
-    """Return the mean log-probability below which an answer is off the language.
-
-    Args:
-        likelihoods: (N,) mean log-probability per token, in nats, of the answers of
-            the `none` cell of the same benchmark under the base; NaN is left out.
-        quantile: share of the base's own answers that may count as off.
-
-    Returns:
-        The quantile; NaN where no answer of the base has a likelihood, so that
-        every answer of every model stays unscored.
-    """
-    known = likelihoods[~np.isnan(likelihoods)]
-    return float(np.quantile(known, quantile)) if len(known) else np.nan
-
-
-def off_language(likelihoods: Floats, empty: Floats, threshold: float) -> Floats:
-    """Mark answers whose likelihood under the base is below a threshold.
-
-    Args:
-        likelihoods: (N,) mean log-probability per token in nats, NaN if unscored.
-        empty: (N,) marks of `degenerate_columns`; an empty answer has no likelihood
-            and counts as empty only.
-        threshold: see `language_threshold`.
-
-    Returns:
-        (N,) 1, 0, or NaN where there is no likelihood or no threshold.
-    """
-    unknown = np.isnan(likelihoods) | np.isnan(threshold)
-    marks = np.where(unknown, np.nan, likelihoods < threshold)
-    return np.where(empty == 1, 0.0, marks)
 
 
 def any_of(columns: list[Floats]) -> Floats:

@@ -93,6 +93,14 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
         """How good the judges are."""
         return [f"{self.root}/measured/{name}.json" for name in self.measured()]
 
+    def all_calibrations(self) -> list[str]:
+        """The threshold of every judge of fluency under every base."""
+        return [
+            file
+            for judge, base in self.calibrated()
+            for file in self.calibration(judge, base)
+        ]
+
     # ---------------------------------------------------------------- of one name
 
     def suite_results(self, suite: str) -> list[str]:

@@ -277,7 +277,7 @@ def test_a_sweep_makes_one_recipe_for_each_point(root):
 
 def test_a_metric_without_its_kind_of_judge_is_refused(root):
     def judge(study):
-        study["benchmarks"]["alert"]["judges"] = ["tiny-likelihood"]
+        study["benchmarks"]["alert"]["judges"] = ["tiny-fluency"]
 
     edit(root, judge)
     assert "metric 'safety' needs a judge of kind 'guard'" in message(root)

@@ -198,7 +198,7 @@ def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
         "empty",
         "cut at limit",
         "repetitive",
-        "off language",
+        "disfluent",
         "degenerate",
         "tokens",
     ]
