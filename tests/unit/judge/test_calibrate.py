@@ -110,8 +110,8 @@ def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
     assert found["found_shuffled"]["n"] == 35
     assert found["found_shuffled"]["value"] > 0.5
     # Of the engine's answers the first alone counts upwards.
-    assert found["called_disfluent_base"]["n"] == 30
-    assert found["found_sampled"]["value"] == pytest.approx(29 / 30)
+    assert found["called_disfluent_base"]["n"] == 35
+    assert found["found_sampled"]["value"] == pytest.approx(34 / 35)
     assert found["manifest"]["stage"] == "calibrate"
 
 
