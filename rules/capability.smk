@@ -1,7 +1,8 @@
-"""What a model can still do: lm-evaluation-harness as a client of the engine.
+"""What a model can still do: lm-evaluation-harness as a client of the engine, and how
+likely it finds known answers.
 
-Takes: a model, task files of a source.
-Gives: results/{study}/capability/.
+Takes: a model, task files of a source, results/{study}/prompts/.
+Gives: results/{study}/capability/, results/{study}/likelihoods/.
 """
 
 
@@ -40,4 +41,40 @@ rule capability:
             --chain {input.chain:q} \
             --engine {params.engine:q} \
             --out {output.results:q}
+        """
+
+
+rule reference_likelihood:
+    """Read how likely a model finds the known answers of a benchmark."""
+    input:
+        chain=of_model(STUDY.chain),
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+    output:
+        likelihoods="results/{study}/likelihoods/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    log:
+        "logs/{study}/reference_likelihood/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/reference_likelihood/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.likelihoods),
+    priority: of_model(STUDY.model_priority)
+    # An engine can die of what is not the cell's fault; answers that it gave are kept.
+    retries: 1
+    conda:
+        "../envs/engine.yaml"
+    params:
+        engine=of(STUDY.engine_block, "base"),
+        benchmark_version=of(STUDY.asked_version, "benchmark"),
+        version=VERSIONS["capability"],
+        store="results/{study}/store/likelihood/{base}/{recipe}/seed{seed}/{benchmark}",
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid reference-likelihood \
+            --chain {input.chain:q} \
+            --prompts {input.prompts:q} \
+            --engine {params.engine:q} \
+            --benchmark-version {params.benchmark_version:q} \
+            --store {params.store:q} \
+            --out {output.likelihoods:q}
         """

@@ -79,7 +79,7 @@ rule overlap:
     benchmark:
         "logs/timing/{study}/overlap/{benchmark}.tsv"
     wildcard_constraints:
-        benchmark=one_of(STUDY.prompted),
+        benchmark=one_of(STUDY.with_overlap),
     localrule: True
     conda:
         "../envs/light.yaml"

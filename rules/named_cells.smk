@@ -30,7 +30,8 @@ def one_job_a_cell():
     """
     settings = workflow.group_settings
     if settings.overwrite_groups and SELECTION.by_benchmark:
-        rules = ["generate", "capability", "judge", "inventory_cell"]
+        rules = ["generate", "capability", "reference_likelihood", "judge"]
+        rules += ["inventory_cell"]
         name = "cell_{base}_{recipe}_{seed}_{benchmark}"
         settings.overwrite_groups = {
             **settings.overwrite_groups,

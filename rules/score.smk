@@ -1,6 +1,7 @@
 """Verdicts become scores with intervals, and all scores become one table.
 
-Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/.
+Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/,
+likelihoods/.
 Gives: results/{study}/scores/, scores.parquet, runs.parquet.
 """
 
@@ -56,7 +57,7 @@ rule score_capability:
     """Score a capability suite, task by task and as a mean."""
     input:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
-        base_results=of_cell(STUDY.base_capability),
+        base_results=of_cell(STUDY.base_result),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -81,6 +82,45 @@ rule score_capability:
             --cell {params.cell:q} \
             --results {input.results:q} \
             --base-results {input.base_results:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.scores:q}
+        """
+
+
+rule score_likelihood:
+    """Score how likely a model finds known answers, per token, beside the base."""
+    input:
+        prompts="results/{study}/prompts/{benchmark}.parquet",
+        likelihoods="results/{study}/likelihoods/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+        base_likelihoods=of_cell(STUDY.base_result),
+        overlap=of(STUDY.overlap, "benchmark"),
+    output:
+        scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
+    log:
+        "logs/{study}/score_likelihood/{base}/{recipe}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/timing/{study}/score_likelihood/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(STUDY.likelihoods),
+    priority: 60
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        cell=of_cell(STUDY.cell_block),
+        most_unscored=STUDY.config.study.most_unscored,
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.likelihood"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid score-likelihood \
+            --cell {params.cell:q} \
+            --prompts {input.prompts:q} \
+            --likelihoods {input.likelihoods:q} \
+            --base-likelihoods {input.base_likelihoods:q} \
+            --overlap {input.overlap:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.scores:q}

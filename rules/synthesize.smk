@@ -1,7 +1,8 @@
 """What models are asked and what they answer become the rows of datasets.
 
 Takes: results/raw/{source}/, and the maker's responses/ and verdicts/.
-Gives: results/{study}/prompts/ of corrections, results/{study}/made/.
+Gives: results/{study}/prompts/ of corrections and of chosen answers,
+results/{study}/made/.
 """
 
 
@@ -18,7 +19,7 @@ rule best_of_k:
     benchmark:
         "logs/timing/{study}/best_of_k/{base}/{made}/seed{seed}.tsv"
     wildcard_constraints:
-        made=one_of(set(STUDY.made) - set(STUDY.corrected)),
+        made=one_of(STUDY.best_of_k),
     localrule: True
     conda:
         "../envs/light.yaml"
@@ -130,5 +131,67 @@ rule corrections:
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
             --verdicts {input.verdicts:q} \
+            --out {output.dataset:q}
+        """
+
+
+rule prepare_chosen:
+    """Take prompts with a chosen answer, for a model to give the rejected one."""
+    input:
+        raw=of(STUDY.chosen_files, "made"),
+    output:
+        prompts="results/{study}/prompts/{made}.parquet",
+    log:
+        "logs/{study}/prepare_chosen/{made}.log",
+    benchmark:
+        "logs/timing/{study}/prepare_chosen/{made}.tsv"
+    wildcard_constraints:
+        made=one_of(STUDY.rejected_by_model),
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        parts=of(STUDY.chosen_blocks, "made"),
+        sources=of(STUDY.chosen_sources, "made"),
+        version=VERSIONS["prepare"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid prepare-chosen \
+            --name {wildcards.made:q} \
+            --parts {params.parts:q} \
+            --sources {params.sources:q} \
+            --files {input.raw:q} \
+            --out {output.prompts:q}
+        """
+
+
+rule rejected_by_model:
+    """Prefer known answers to a model's own, as preference pairs."""
+    input:
+        prompts="results/{study}/prompts/{made}.parquet",
+        responses=of(STUDY.made_responses, "made", "base", "seed"),
+    output:
+        dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
+    log:
+        "logs/{study}/rejected_by_model/{base}/{made}/seed{seed}.log",
+    benchmark:
+        "logs/timing/{study}/rejected_by_model/{base}/{made}/seed{seed}.tsv"
+    wildcard_constraints:
+        made=one_of(STUDY.rejected_by_model),
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=of(STUDY.made_block, "made"),
+        version=VERSIONS["synthesize"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid rejected-by-model \
+            --name {wildcards.made:q} \
+            --spec {params.spec:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
             --out {output.dataset:q}
         """

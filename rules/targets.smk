@@ -42,10 +42,11 @@ rule train_all:
 
 
 rule generate_all:
-    """All responses and capability results."""
+    """All responses, capability results and likelihoods of known answers."""
     input:
         of_study(STUDY.all_responses),
         of_study(STUDY.all_capabilities),
+        of_study(STUDY.all_likelihoods),
 
 
 rule tables:

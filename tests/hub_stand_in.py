@@ -16,8 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-API = re.compile(r"/api/(datasets|models)/([^/]+/[^/]+?)(?:/revision/([^/]+))?$")
+API = re.compile(r"/api/(datasets|models)/([^/]+/[^/]+?)(?:/revision/(.+))?$")
 AUTH = re.compile(r"/api/(datasets|models)/([^/]+/[^/]+)/auth-check$")
+OFFERS = re.compile(r"/api/models/([^/]+/[^/]+)/discussions$")
 FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
 LARGE = re.compile(r"/large/([0-9a-f]{64})$")
 PLAIN = re.compile(r"/plain/(.+)$")
@@ -29,13 +30,27 @@ def sha256(content: bytes) -> str:
 
 @dataclass
 class Repository:
-    """A repository with one commit; `large` names what lies in LFS."""
+    """A repository with one commit; `large` names what lies in LFS.
+
+    Attributes:
+        offers: what pull requests by the hub's converter make of it, from number 1.
+    """
 
     files: dict[str, bytes]
     commit: str = "c" * 40
     refs: tuple[str, ...] = ("main",)
     gated: bool = False
     large: tuple[str, ...] = ()
+    offers: tuple["Repository", ...] = ()
+
+    def at(self, revision: str) -> "Repository | None":
+        """Return the repository at a branch, a commit or a pull request."""
+        if revision in (*self.refs, self.commit):
+            return self
+        asked = enumerate(self.offers, start=1)
+        names = {f"refs/pr/{n}": offer for n, offer in asked}
+        names |= {offer.commit: offer for offer in self.offers}
+        return names.get(revision)
 
     def pins(self) -> dict[str, dict[str, Any]]:
         """Return what a lock says of its files."""
@@ -139,6 +154,8 @@ class Handler(BaseHTTPRequestHandler):
         )
         if found := AUTH.match(path):
             self._gate(found[1], found[2], token) or self._json({})
+        elif found := OFFERS.match(path):
+            self._offers(found[1], token)
         elif found := API.match(path):
             self._repository(found[1], found[2], found[3] or "main", token)
         elif found := FILE.match(path):
@@ -176,7 +193,8 @@ class Handler(BaseHTTPRequestHandler):
             # What is there is told even of a gated repository; its files are not.
             self._gate(kind, name, token)
             return
-        if ref not in (*repository.refs, repository.commit):
+        repository = repository.at(ref)
+        if repository is None:
             self._refuse(404, code="RevisionNotFound")
             return
         siblings = [
@@ -194,6 +212,24 @@ class Handler(BaseHTTPRequestHandler):
             }
         )
 
+    def _offers(self, name: str, token: str | None) -> None:
+        if self._gate("models", name, token):
+            return
+        offers = self.hub.repositories["models", name].offers
+        entries = [
+            {
+                "title": "Adding `safetensors` variant of this model",
+                "num": number,
+                "author": {"name": "SFconvertbot"},
+                "createdAt": "2024-03-27T00:00:00.000Z",
+                "status": "open",
+                "repo": {"name": name, "type": "model"},
+                "isPullRequest": True,
+            }
+            for number, _ in enumerate(offers, start=1)
+        ]
+        self._json({"discussions": entries, "count": len(entries), "start": 0})
+
     def _sibling(self, of: Repository, file: str, content: bytes) -> dict[str, Any]:
         entry: dict[str, Any] = {"rfilename": file, "size": len(content)}
         if file in of.large:
@@ -209,8 +245,8 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         if self._gate(kind, name, token):
             return
-        repository = self.hub.repositories[kind, name]
-        if revision not in (*repository.refs, repository.commit):
+        repository = self.hub.repositories[kind, name].at(revision)
+        if repository is None:
             self._refuse(404, code="RevisionNotFound")
         elif file not in repository.files:
             self._refuse(404, code="EntryNotFound")
@@ -226,7 +262,8 @@ class Handler(BaseHTTPRequestHandler):
             self._bytes(file, repository.files[file])
 
     def _large(self, digest: str) -> None:
-        for repository in self.hub.repositories.values():
+        held = self.hub.repositories.values()
+        for repository in [r for one in held for r in (one, *one.offers)]:
             for file, content in repository.files.items():
                 if sha256(content) == digest:
                     self._bytes(file, content)

@@ -17,6 +17,21 @@ class SourceError(SafegridError):
     """Files of an upstream cannot be had, or are not those that were pinned."""
 
 
+class ClosedError(SourceError):
+    """A repository does not open.
+
+    Attributes:
+        what: the entry of a registry, and the file that was asked for.
+        page: the address where its terms are accepted.
+        why: the reason and what to do, after "it" or "each of these".
+    """
+
+    def __init__(self, what: str, page: str, why: str) -> None:
+        """Make one sentence of it."""
+        super().__init__(f"{what}: {page} {why}")
+        self.what, self.page, self.why = what, page, why
+
+
 class EngineError(SafegridError):
     """An engine did not start, died, or gave an answer that cannot be used."""
 

@@ -7,13 +7,23 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from safegrid.config.engine import EngineSpec
 from safegrid.config.load import Config
-from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
+from safegrid.config.made import (
+    BestOfKSpec,
+    CorrectionsSpec,
+    MadeSpec,
+    RejectedByModelSpec,
+)
 from safegrid.config.study import AskedSpec, BenchmarkSpec
 from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
+
+Made = TypeVar("Made", bound=MadeSpec)
+# The metrics of benchmarks that no model answers prompt by prompt.
+UNANSWERED = ("capability", "reference_likelihood")
 
 
 @dataclass(frozen=True, order=True)
@@ -100,20 +110,27 @@ class Grid:
     @cached_property
     def prompted(self) -> dict[str, BenchmarkSpec]:
         """The benchmarks that our own engine answers prompt by prompt."""
-        return {
-            name: spec
-            for name, spec in self.config.benchmarks.items()
-            if spec.metric != "capability"
-        }
+        benchmarks = self.config.benchmarks.items()
+        return {n: spec for n, spec in benchmarks if spec.metric not in UNANSWERED}
 
     @cached_property
     def suites(self) -> dict[str, BenchmarkSpec]:
         """The benchmarks that lm-evaluation-harness runs."""
-        return {
-            name: spec
-            for name, spec in self.config.benchmarks.items()
-            if spec.metric == "capability"
-        }
+        return self._of_metric("capability")
+
+    @cached_property
+    def likelihoods(self) -> dict[str, BenchmarkSpec]:
+        """The benchmarks whose known answers a model reads, and writes none."""
+        return self._of_metric("reference_likelihood")
+
+    @property
+    def with_overlap(self) -> list[str]:
+        """The benchmarks whose prompts may stand in the training data."""
+        return [*self.prompted, *self.likelihoods]
+
+    def _of_metric(self, metric: str) -> dict[str, BenchmarkSpec]:
+        benchmarks = self.config.benchmarks.items()
+        return {name: spec for name, spec in benchmarks if spec.metric == metric}
 
     @property
     def safety(self) -> list[str]:
@@ -124,8 +141,8 @@ class Grid:
     def pools(self) -> dict[str, AskedSpec]:
         """What models are asked so that datasets can be made: whole datasets, or parts.
 
-        The prompts of corrections are no benchmark's kind, and are prepared by a rule
-        of their own.
+        The prompts of corrections, and those whose chosen answer is known, are no
+        benchmark's kind, and are prepared by rules of their own.
         """
         return {
             pool: AskedSpec(
@@ -144,15 +161,27 @@ class Grid:
         return {name: spec.made for name, spec in datasets if spec.made is not None}
 
     @property
+    def best_of_k(self) -> dict[str, BestOfKSpec]:
+        """Those of them that are the best of several answers."""
+        return self._made_as(BestOfKSpec)
+
+    @property
     def corrected(self) -> dict[str, CorrectionsSpec]:
         """Those of them that are course corrections."""
-        made = self.made.items()
-        return {n: spec for n, spec in made if isinstance(spec, CorrectionsSpec)}
+        return self._made_as(CorrectionsSpec)
+
+    @property
+    def rejected_by_model(self) -> dict[str, RejectedByModelSpec]:
+        """Those of them whose rejected answers are a model's own."""
+        return self._made_as(RejectedByModelSpec)
+
+    def _made_as(self, kind: type[Made]) -> dict[str, Made]:
+        return {n: spec for n, spec in self.made.items() if isinstance(spec, kind)}
 
     @cached_property
     def asked(self) -> dict[str, AskedSpec]:
-        """All that a model is asked prompt by prompt: benchmarks and pools."""
-        return {**self.prompted, **self.pools}
+        """All that a model is given prompt by prompt: benchmarks and pools."""
+        return {**self.prompted, **self.likelihoods, **self.pools}
 
     @property
     def with_prompts(self) -> list[str]:

@@ -32,6 +32,14 @@ def plain(text: str) -> str:
     return _GRAVE.sub("'", seen)
 
 
+def folded(text: str) -> str:
+    """Return a text as `plain` does, without capitals and with single spaces.
+
+    It is equal for texts that say the same in the same words.
+    """
+    return " ".join(plain(text).casefold().split())
+
+
 def is_blank(text: str) -> bool:
     """Say whether a text shows a reader nothing: no sign but white space."""
     return not _UNSEEN.sub("", text).strip()

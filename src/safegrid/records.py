@@ -65,6 +65,16 @@ RESPONSE: Schema = {
     "decode": TEXT,
 }
 
+LIKELIHOOD: Schema = {
+    "prompt_id": TEXT,
+    "logprob": pl.Float64(),
+    "n_tokens": pl.Int32(),
+    "n_prompt_tokens": pl.Int32(),
+}
+"""The log-probability of a prompt's known answer: `logprob` in nats, the sum over its
+`n_tokens`, after `n_prompt_tokens` of the conversation; null where the engine gave
+none."""
+
 VERDICT: Schema = {
     "prompt_id": TEXT,
     "sample": pl.Int32(),

@@ -117,6 +117,11 @@ class Upstreams:
         ]
         return [item for item in found if item.entry.world is None]
 
+    @property
+    def unpinned(self) -> set[tuple[Kind, str]]:
+        """Kind and name of the items that must be pinned before they are fetched."""
+        return {(item.kind, item.name) for item in self.items if item.unpinned}
+
     def homeless(self) -> str | None:
         """Say what lies below `sources_dir` if that was not given, or None."""
         names = [item.name for item in self.items if item.entry.path]
@@ -212,7 +217,7 @@ class Upstreams:
 
     def _section(self, asked: str) -> str:
         """The key of a benchmark, or of the dataset that a pool is for."""
-        if asked in self._study.prompted:
+        if asked in self._study.with_overlap:
             return f"benchmarks.{asked}"
         return f"datasets.{asked.partition('/')[0]}"
 
@@ -240,6 +245,11 @@ class Upstreams:
             if made.beams is not None:
                 for file in config.sources[made.beams.source].files:
                     yield made.beams.source, file, f"{key}.beams"
+
+        for name, pairs in self._study.rejected_by_model.items():
+            for part in pairs.chosen:
+                key = f"datasets.{name}.rejected_by_model.chosen"
+                yield part.source, part.file, key
 
     def _of_prompts(self) -> Iterator[tuple[str, str, str]]:
         for name in self._study.with_prompts:

@@ -69,7 +69,7 @@ def snakemake(tree, *options, more=()):
 def test_what_is_unpinned_is_told_and_refused_before_the_first_job(tree, hub):
     planned = snakemake(tree, "--dry-run", "--", *TARGETS)
     assert planned.returncode == 0, planned.stdout
-    assert planned.stdout.count("safegrid pin --names far-base far-rows") == 1
+    assert planned.stdout.count("safegrid pin --study far") == 1
     assert hub.asked == []
     study = ["python", "-m", "safegrid", "study", "--study", "far", "--cores", "2"]
     for done in (tree.run(*study), snakemake(tree, "--", *TARGETS)):
@@ -83,7 +83,7 @@ def test_what_is_unpinned_is_told_and_refused_before_the_first_job(tree, hub):
 
 def test_what_is_pinned_is_fetched_once_and_prepared(tree, hub):
     safegrid = ["python", "-m", "safegrid"]
-    tree.call(*safegrid, "pin", "--names", "far-base", "far-rows")
+    tree.call(*safegrid, "pin", "--study", "far")
     listed = tree.call(*safegrid, "preflight", "--study", "far")
     assert "hub o/rows, gated, to be fetched, and open to you" in listed
     hub.asked.clear()

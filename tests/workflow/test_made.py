@@ -1,18 +1,25 @@
-"""The page's study of mixes and RAFT, run as it stands there, on the grown world."""
+"""The page's study of mixes, RAFT and pairs against a model's own answers.
 
+It is run as it stands there, on the grown world.
+"""
+
+import json
 import re
 
 import polars as pl
 import pytest
+import yaml
 
 from safegrid.artifacts import read_manifest, read_table
-from safegrid.records import PREFERENCE, RESPONSE, SCORE, VERDICT
+from safegrid.config.sections import merge
+from safegrid.records import LIKELIHOOD, PREFERENCE, PROMPT, RESPONSE, SCORE, VERDICT
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 
 PAGE = "docs/add_a_study.md"
 FENCE = re.compile(
-    r"^```yaml\n# (config/studies/pilot-raft\.yaml\n.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^```yaml\n# (?:add to )?config/studies/pilot-raft\.yaml\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 STUDY = "results/pilot-raft"
 KEY = ["prompt_id", "sample"]
@@ -22,16 +29,16 @@ KEY = ["prompt_id", "sample"]
 def pilot(finished, tmp_path_factory):
     """The page's study, run to its scores."""
     tree = finished.copy(tmp_path_factory.mktemp("pilot") / "repository")
-    (found,) = FENCE.findall((tree.folder / PAGE).read_text())
-    place, _, text = found.partition("\n")
-    (tree.folder / place).write_text(text)
+    whole, added = map(yaml.safe_load, FENCE.findall((tree.folder / PAGE).read_text()))
+    study = yaml.safe_dump(merge(whole, added), sort_keys=False)
+    (tree.folder / "config/studies/pilot-raft.yaml").write_text(study)
     tree.said = tree.call(*command("judge_all", f"{STUDY}/scores.parquet"))
     yield tree
     tree.end()
 
 
-def command(*targets, dry=False):
-    words = ["snakemake", "--cores", "2", "--config", "study=pilot-raft"]
+def command(*targets, dry=False, options=()):
+    words = ["snakemake", "--cores", "2", "--config", "study=pilot-raft", *options]
     return [*words, *(["--dry-run"] if dry else []), "--", *targets]
 
 
@@ -72,7 +79,9 @@ def test_every_model_that_answers_is_scored_by_guard_and_reward(pilot):
     scores = table(pilot, "scores.parquet", SCORE).filter(slice="all")
     for metric in ("safety", "reward_mean", "reward_median"):
         found = scores.filter(metric=metric)
-        assert set(found["recipe"]) == {"none", "it", "sit", "raft_1", "raft_2"}
+        assert set(found["recipe"]) == {
+            *("none", "it", "sit", "raft_1", "raft_2", "refuse")
+        }
         assert found["value"].null_count() == 0
         assert found["n_unscored"].sum() == 0
 
@@ -86,3 +95,63 @@ def test_any_iteration_is_made_again_alone(pilot):
     assert re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE) == ["best_of_k"]
     pilot.call(*command(path))
     assert (pilot.folder / path).read_bytes() == before
+
+
+def test_pairs_prefer_known_answers_to_the_bases_own(pilot):
+    asked = table(pilot, "prompts/refusals.parquet", PROMPT)
+    assert dict(asked["category"].value_counts().rows()) == {
+        "tiny-safety": 40,
+        "tiny-instructions": 20,
+    }
+    path = "made/tiny-base/refusals/seed0.parquet"
+    made = table(pilot, path, PREFERENCE)
+    facts = read_manifest(pilot.folder / STUDY / path)
+    assert made.height == 60 - sum(facts["dropped"].values())
+    answers = table(
+        pilot, "responses/tiny-base/none/seed0/refusals.parquet", RESPONSE
+    ).join(asked, on="prompt_id")
+    own = dict(answers["prompt_id", "text"].rows())
+    known = dict(asked["prompt_id", "reference"].rows())
+    for name, chosen, rejected in made["pair_id", "chosen", "rejected"].rows():
+        prompt = name.removeprefix("refusals-")
+        assert (chosen, rejected) == (known[prompt], own[prompt].strip())
+    model = read_manifest(pilot.folder / STUDY / "models/tiny-base/refuse/seed0")
+    assert model["rows"] == made.height
+    overlap = json.loads((pilot.folder / STUDY / "overlap/references.json").read_text())
+    (shared,) = (pair for pair in overlap["pairs"] if pair["dataset"] == "refusals")
+    assert shared["n_training_prompts"] == asked["cluster"].n_unique()
+
+
+def test_known_answers_are_scored_in_nats_beside_the_base(pilot):
+    scores = table(pilot, "scores.parquet", SCORE).filter(benchmark="references")
+    for recipe in ("none", "refuse"):
+        cell = f"likelihoods/tiny-base/{recipe}/seed0/references.parquet"
+        read = table(pilot, cell, LIKELIHOOD)
+        (row,) = scores.filter(
+            recipe=recipe, metric="reference_likelihood", slice="all"
+        ).to_dicts()
+        assert row["n"] == read.height == 20
+        value = (read["logprob"] / read["n_tokens"]).mean()
+        assert row["value"] == pytest.approx(value)
+        assert row["low"] < row["value"] < row["high"] < 0
+    against = scores.filter(metric="reference_likelihood_vs_base", slice="all")
+    assert set(against["recipe"]) == {"it", "sit", "raft_1", "raft_2", "refuse"}
+    # Instructions of this world repeat; what is shared is left out there only.
+    shared = json.loads((pilot.folder / STUDY / "overlap/references.json").read_text())
+    clean = 20 - len(shared["contaminated"])
+    assert set(scores.filter(slice="decontaminated")["n"]) == {clean}
+
+
+def test_a_cell_of_known_answers_is_made_again_alone(pilot):
+    cell = f"{STUDY}/likelihoods/tiny-base/refuse/seed0/references.parquet"
+    before = (pilot.folder / cell).read_bytes()
+    only = ("recipe=refuse", "benchmark=references", "force=true")
+    said = pilot.call(*command("cell", options=only, dry=True))
+    assert sorted(re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE)) == [
+        "cell",
+        "inventory_cell",
+        "reference_likelihood",
+        "score_likelihood",
+    ]
+    pilot.call(*command("cell", options=only))
+    assert (pilot.folder / cell).read_bytes() == before

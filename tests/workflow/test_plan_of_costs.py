@@ -53,7 +53,7 @@ def test_what_does_not_fit_starts_nothing(fresh):
             "lora: {rank: 16, alpha: 16, dropout: 0.05}", "lora: null"
         ),
     ):
-        command = "snakemake --config study=falcon-11b sources_dir=nowhere"
+        command = "snakemake --config study=falcon-11b"
         profile = "--set-resources train:gres=gpu:h200:1"
         done = fresh.run(*command.split(), *profile.split(), "--", "train_all")
     assert done.returncode != 0

@@ -66,7 +66,7 @@ def test_an_offline_study_names_all_that_it_lacks_before_its_first_job(tree):
             refused = done.stdout.rpartition("nothing was started\n")[2]
             for name, remedy in (
                 ("source labels", "127.0.0.1 cannot be reached"),
-                ("config/sources.lock.yaml", "safegrid pin --names humaneval"),
+                ("config/sources.lock.yaml", "safegrid pin --study tiny"),
                 ("SAFEGRID_RUN_CODE", "set SAFEGRID_RUN_CODE=real_humaneval"),
                 ("SAFEGRID_JUDGE_URL", "It is not set"),
             ):

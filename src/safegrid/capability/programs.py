@@ -69,17 +69,26 @@ def coding(tasks: Mapping[str, Any]) -> list[str]:
     return [n for n, task in tasks.items() if getattr(task, "UNSAFE_CODE", False)]
 
 
-def check_consent(tasks: Mapping[str, Any]) -> None:
+def check_consent(asked: Mapping[str, list[str]]) -> None:
     """Refuse tasks that would run a model's code, but for those that the user names.
+
+    Args:
+        asked: for each task, group or tag of the suite, its tasks that run code; to
+            name either is consent.
 
     Raises:
         ConfigError: a task runs code, and the user has not allowed it.
     """
-    names = coding(tasks)
+    names = [name for tasks in asked.values() for name in tasks]
     if not names:
         return
     sandbox, failed = find_sandbox()
-    refused = ",".join(name for name in names if not allowed(RUN_CODE, name))
+    refused = ",".join(
+        name
+        for name, tasks in asked.items()
+        if not allowed(RUN_CODE, name)
+        and not all(allowed(RUN_CODE, task) for task in tasks)
+    )
     if refused:
         raise ConfigError(
             f"scoring {refused} runs Python code that the model wrote, on this machine,"

@@ -19,7 +19,7 @@ import numpy as np
 from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 from lm_eval.tasks import TaskManager
 
-from safegrid.capability.programs import check_consent, write_metric
+from safegrid.capability.programs import check_consent, coding, write_metric
 from safegrid.capability.shipped import write_tasks
 from safegrid.errors import ConfigError
 from safegrid.formats import READERS
@@ -74,15 +74,14 @@ def loaded_tasks(
         # Choices may be shuffled while rows are read.
         random.seed(DEFAULT_RANDOM_SEED)
         np.random.seed(DEFAULT_OTHER_SEED)
-        loaded = _load(names, local, Path(folder))
-        check_consent(loaded["tasks"])
-        yield loaded
+        yield _load(names, local, Path(folder))
 
 
 def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any:
     shipped = TaskManager() if any(name not in local for name in names) else None
     _check(names, local, shipped)
     found: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}, "group_map": {}}
+    run_code = {}
     for name in names:
         if name in local:
             own = local[name]
@@ -95,6 +94,8 @@ def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any
                 loaded = shipped.load([name])
         for part, members in found.items():
             members |= loaded.get(part, {})
+        run_code[name] = coding(loaded.get("tasks", {}))
+    check_consent(run_code)
     _settle(found["tasks"].values())
     return found
 

@@ -41,6 +41,12 @@ MODELS: dict[str, Command] = {
         "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
         " chain:paths engine:EngineSpec out:path",
     ),
+    "reference-likelihood": command(
+        "capability.likelihood:reference_likelihood",
+        "Read how likely a model finds known answers.",
+        "chain:paths prompts:path engine:EngineSpec benchmark_version:int store:path"
+        " out:path fresh:flag?",
+    ),
     "judge": command(
         "judge.run:judge",
         "Turn responses into verdicts.",
@@ -70,5 +76,10 @@ MODELS: dict[str, Command] = {
         "Rank a model's corrections of itself, as preference pairs.",
         "name:text spec:CorrectionsSpec prompts:paths responses:paths"
         " verdicts:paths out:path",
+    ),
+    "rejected-by-model": command(
+        "synthesize.rejected_by_model:rejected_by_model",
+        "Prefer known answers to a model's own, as preference pairs.",
+        "name:text spec:RejectedByModelSpec prompts:path responses:path out:path",
     ),
 }

@@ -29,6 +29,12 @@ RESULTS: dict[str, Command] = {
         "cell:json results:path base_results:path most_unscored:float study_seed:int"
         " out:path",
     ),
+    "score-likelihood": command(
+        "score.likelihood:score_likelihood",
+        "Score how likely a model finds a benchmark's known answers.",
+        "cell:json prompts:path likelihoods:path base_likelihoods:path"
+        " overlap:path-or-none most_unscored:float study_seed:int out:path",
+    ),
     "score-global": command(
         "score.combine:score_global",
         "Score the mean of a model's safety benchmarks.",

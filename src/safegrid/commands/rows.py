@@ -26,7 +26,7 @@ ROWS: dict[str, Command] = {
     "pin": command(
         "fetch.pin:pin",
         "Find out what names of the registries stand for, and write the lock.",
-        "names:texts? sources_dir:text?",
+        "names:texts? study:study? sources_dir:text?",
     ),
     "preflight": command(
         "fetch.preflight:preflight",
@@ -58,6 +58,11 @@ ROWS: dict[str, Command] = {
         "data.corrections:prepare_corrections",
         "Break unsafe answers off, for a model to correct itself.",
         "name:text spec:RequestsSpec source:SourceSpec seed:int file:path out:path",
+    ),
+    "prepare-chosen": command(
+        "data.chosen:prepare_chosen",
+        "Turn instructions with a chosen answer into prompts for a model to answer.",
+        "name:text parts:PartSpec[] sources:SourceSpec[] files:paths out:path",
     ),
     "cut-pool": command(
         "data.corrections:cut_pool",

@@ -10,7 +10,13 @@ from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.lock import FetchSpec
-from safegrid.config.made import BestOfKSpec, CorrectionsSpec, RequestsSpec
+from safegrid.config.made import (
+    BestOfKSpec,
+    CorrectionsSpec,
+    RejectedByModelSpec,
+    RequestsSpec,
+)
+from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import (
@@ -38,9 +44,11 @@ __all__ = [
     "JudgeEntry",
     "JudgeSpec",
     "Lora",
+    "PartSpec",
     "PromptSpec",
     "Recipe",
     "RecipeEntry",
+    "RejectedByModelSpec",
     "RequestsSpec",
     "SourceSpec",
     "StudyEntry",

@@ -12,7 +12,7 @@ from safegrid.config.study import BenchmarkSpec
 GLOBAL = "global"
 # The kinds of judge of which a metric needs one: without it there is no score at all.
 NEEDED = {
-    "safety": ("guard",),
+    "safety": ("guard", "refusal"),
     "toxicity": ("toxicity",),
     "over_refusal": ("refusal",),
     "helpfulness": ("reference", "entailment", "reward"),
@@ -87,9 +87,27 @@ def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
     if spec.metric == "capability":
         if not spec.tasks:
             yield "", "a capability suite needs `tasks`"
+    elif spec.metric == "reference_likelihood":
+        yield from _of_references(spec)
     elif spec.prompts is None or spec.decode is None or not spec.judges:
         yield (
             "",
             f"metric {spec.metric!r} needs `prompts`, `decode` and `judges`; only"
-            " 'capability' goes without",
+            " 'capability' and 'reference_likelihood' go without",
         )
+
+
+def _of_references(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
+    if spec.prompts is None or spec.prompts.kind not in ANSWERED:
+        yield (
+            ".prompts",
+            "metric 'reference_likelihood' needs prompts with a known answer, of kind"
+            f" {', '.join(sorted(ANSWERED))}",
+        )
+    for key in ("decode", "judges"):
+        if getattr(spec, key):
+            yield (
+                f".{key}",
+                "metric 'reference_likelihood' reads known answers: nothing is"
+                " generated and nothing is judged; remove it",
+            )

@@ -5,7 +5,14 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Positive, Seed
-from safegrid.config.made import BestOfKSpec, CorrectionsSpec, MadeSpec
+from safegrid.config.made import (
+    MADE,
+    BestOfKSpec,
+    CorrectionsSpec,
+    MadeSpec,
+    RejectedByModelSpec,
+)
+from safegrid.config.parts import PartSpec
 
 # PKU-SafeRLHF's nineteen, in upstream's order.
 HarmCategory = Literal[
@@ -32,30 +39,11 @@ HarmCategory = Literal[
 HARM_CATEGORIES: tuple[HarmCategory, ...] = get_args(HarmCategory)
 
 
-class PartSpec(Block):
-    """Rows of one file, of a dataset that is mixed from several.
-
-    Attributes:
-        source: name in the registry of sources.
-        file: short name of the file in that source.
-        limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
-            are among those of a larger one. Null for all.
-        seed: rules which rows the limit takes.
-        input_heading: line that stands above an instruction's input, where it has one.
-    """
-
-    source: str
-    file: str = "train"
-    limit: Positive | None = None
-    seed: Seed = 0
-    input_heading: str = ""
-
-
 class DatasetSpec(Block):
     """Training rows of a study: preference pairs, or instructions with one answer.
 
     They come from a file (`source`), from several (`parts`), or are made by a model
-    (`best_of_k`, `corrections`).
+    (`best_of_k`, `corrections`, `rejected_by_model`).
 
     Attributes:
         source: name in the registry of sources.
@@ -63,6 +51,7 @@ class DatasetSpec(Block):
         parts: files of instructions that are mixed.
         best_of_k: what a model answers, the best of several answers each.
         corrections: unsafe answers that a model breaks off, ranked by how early.
+        rejected_by_model: answers of sources, preferred to a model's own.
         keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
             response is safe and is chosen; `safe_and_better`: the chosen one is safe
             and upstream calls it better too; `safer_response_id`: every row, the
@@ -81,6 +70,7 @@ class DatasetSpec(Block):
     parts: list[PartSpec] = []
     best_of_k: BestOfKSpec | None = None
     corrections: CorrectionsSpec | None = None
+    rejected_by_model: RejectedByModelSpec | None = None
     keep: Literal["exactly_one_safe", "safe_and_better", "safer_response_id"] = (
         "exactly_one_safe"
     )
@@ -91,12 +81,12 @@ class DatasetSpec(Block):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DatasetSpec":
-        origins = ("source", "parts", "best_of_k", "corrections")
+        origins = ("source", "parts", *MADE)
         given = [name for name in origins if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
-                "rows come from one of `source`, `parts`, `best_of_k` and"
-                f" `corrections`; got {' and '.join(given) or 'none'}"
+                "rows come from one of `source`, `parts`, `best_of_k`, `corrections`"
+                f" and `rejected_by_model`; got {' and '.join(given) or 'none'}"
             )
         unread = {"file", "keep", "categories", "limit"} & self.model_fields_set
         if self.made is not None and unread:
@@ -109,7 +99,7 @@ class DatasetSpec(Block):
     @property
     def made(self) -> MadeSpec | None:
         """How a model makes it; null where files hold it."""
-        return self.best_of_k or self.corrections
+        return self.best_of_k or self.corrections or self.rejected_by_model
 
     @property
     def rows_from(self) -> list[PartSpec]:

@@ -25,7 +25,12 @@ def check_formats(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) 
         source = _source(block, sources)
         if source is not None:
             _check_dataset(documents, f"datasets.{name}", block, source)
-        _check_parts(documents, f"datasets.{name}", block, sources)
+        _check_instructions(documents, f"datasets.{name}.parts", block, sources)
+        made = block.get("rejected_by_model") or {}
+        key = f"datasets.{name}.rejected_by_model.chosen"
+        _check_instructions(documents, key, made, sources)
+        asked = (block.get("best_of_k") or {}).get("prompts", {})
+        _check_prompts(documents, f"datasets.{name}.best_of_k.prompts", asked, sources)
         _check_corrections(documents, name, block, sources)
     for name, block in documents.section("benchmarks").items():
         like = documents.benchmarks.data.get(block.get("like") or name, {})
@@ -60,24 +65,22 @@ def _check_dataset(
                 )
 
 
-def _check_parts(
+def _check_instructions(
     documents: StudyDocuments,
     key: str,
     block: Block,
     sources: Mapping[str, SourceSpec],
 ) -> None:
-    """Check that what is mixed is instructions, and what a model is asked prompts."""
-    for part in block.get("parts", ()):
+    """Check that the parts under a key are instructions with their answers."""
+    for part in block.get(key.rpartition(".")[2], ()):
         source = _source(part, sources)
         if source is not None and source.format not in INSTRUCTION_FORMATS:
             documents.problems.add(
-                documents.study.where((*key.split("."), "parts")),
-                f"{key}.parts",
-                f"{part['source']!r} is of format {source.format!r}; what is mixed is"
-                f" of {' or '.join(sorted(INSTRUCTION_FORMATS))}",
+                documents.study.where(tuple(key.split("."))),
+                key,
+                f"{part['source']!r} is of format {source.format!r}; instructions"
+                f" with answers are of {' or '.join(sorted(INSTRUCTION_FORMATS))}",
             )
-    prompts = (block.get("best_of_k") or {}).get("prompts", {})
-    _check_prompts(documents, f"{key}.best_of_k.prompts", prompts, sources)
 
 
 def _check_corrections(

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from safegrid.config.documents import KeyPath
+from safegrid.config.made import MADE
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
 from safegrid.config.training import NONE
 from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]
-# The keys of datasets that a model makes.
-MADE = ("best_of_k", "corrections")
 
 
 def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:

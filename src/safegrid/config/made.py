@@ -7,10 +7,13 @@ from pydantic import Field, model_validator
 from safegrid.config.beams import BeamDecode, BeamsSpec
 from safegrid.config.block import Block, Count, Positive, Seed
 from safegrid.config.engine import Decode
+from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PromptSpec
 
 # Parts of a pool, and places where an answer is broken off: each is a job, or a prompt.
 MOST_PARTS = 1000
+# The keys of a dataset under which a model makes it.
+MADE = ("best_of_k", "corrections", "rejected_by_model")
 
 
 class MadeSpec(Block):
@@ -148,3 +151,24 @@ class CorrectionsSpec(MadeSpec):
         if self.shards == 1:
             return [name]
         return [f"{name}/part{number}" for number in range(1, self.shards + 1)]
+
+
+class RejectedByModelSpec(MadeSpec):
+    """Pairs whose chosen answer stands in a source and whose rejected one is a model's.
+
+    Attributes:
+        recipe: whose answers are rejected; `none` is the base untouched.
+        chosen: the sources of instructions with their answers.
+        decode: one answer each, greedy or sampled.
+    """
+
+    chosen: list[PartSpec] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "RejectedByModelSpec":
+        if self.decode.samples != 1:
+            raise ValueError(
+                f"`samples` is {self.decode.samples}: one answer is rejected of each"
+                " prompt, so remove it"
+            )
+        return self

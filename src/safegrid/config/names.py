@@ -96,6 +96,8 @@ def _check_dataset(
         made = block.get(origin) or {}
         checker.known(f"{key}.{origin}.judge", _given(made, "judge"), "judge", judges)
         checker.source(f"{key}.{origin}.{asked}", made.get(asked, {}))
+    for part in (block.get("rejected_by_model") or {}).get("chosen", ()):
+        checker.source(f"{key}.rejected_by_model.chosen", part)
 
 
 def _check_recipe(

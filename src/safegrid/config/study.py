@@ -23,7 +23,13 @@ from safegrid.config.upstream import ModelUpstream
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
 Metric = Literal[
-    "safety", "toxicity", "over_refusal", "helpfulness", "correction", "capability"
+    "safety",
+    "toxicity",
+    "over_refusal",
+    "helpfulness",
+    "correction",
+    "capability",
+    "reference_likelihood",
 ]
 # Each point of a sweep is a training for each recipe and seed.
 MOST_POINTS = 1000
@@ -35,6 +41,7 @@ class AskedSpec(Block):
     Attributes:
         version: covers prompts and decoding; raise it when their meaning changes.
         prompts: where the prompts come from; null for capability suites.
+        decode: how answers are drawn; null where no model answers.
     """
 
     version: Positive = 1

@@ -32,7 +32,8 @@ class Upstream(Block):
         world: the world that grows it.
         hub: `owner/name` on the Hugging Face hub: a data set where it is a source, a
             model where it is a base or a judge.
-        ref: branch or tag that `safegrid pin` resolves; null for the default branch.
+        ref: branch, tag or pull request that `safegrid pin` resolves; null for the
+            default branch, or the hub's own conversion of a model left as pickles.
         url: what the addresses of its files begin with.
         path: folder below `sources_dir`, which the user gives.
         mirror: folder below `sources_dir` where a copy of a source's files may lie:

@@ -5,13 +5,15 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.cost import Assumed, FileAssumed, Lengths, TaskAssumed
-from safegrid.config.dataset import DatasetSpec, PartSpec
+from safegrid.config.cost import Assumed, FileAssumed, TaskAssumed
 from safegrid.config.made import CorrectionsSpec
+from safegrid.config.parts import PartSpec
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS
+from safegrid.config.training import NONE
 from safegrid.cost import corrections
+from safegrid.cost.files import AssumedFiles, UnknownError, answer_of, assumed_from
 from safegrid.cost.tokens import Tokens, assume, count, merge
 from safegrid.grid import Cell, Model
 from safegrid.seals import fault_of
@@ -19,10 +21,6 @@ from safegrid.study import Study
 
 # Of English, in the vocabularies of large models.
 TOKENS_A_WORD = 4 / 3
-
-
-class UnknownError(Exception):
-    """Nothing is measured and nothing assumed: a plan leaves this blank, with why."""
 
 
 class Pairs(NamedTuple):
@@ -43,6 +41,7 @@ class Data:
         self.study = study
         self.assumed = assumed
         self.root = root
+        self._files = AssumedFiles(assumed)
         # Asked for every cell, read once.
         self.pairs = cache(self._pairs)
         self.prompts = cache(self._prompts)
@@ -61,28 +60,18 @@ class Data:
         dataset = self.study.recipe(model.recipe).dataset
         if dataset in self.study.corrected:
             return self._corrected(dataset)
-        if dataset in self.study.made:
-            one = self._made(model, dataset)
-            return Pairs(one, one)
         spec = self.study.config.study.datasets[dataset]
-        one = merge([self._part(part, spec) for part in spec.rows_from])
+        if dataset in self.study.made:
+            own = self._made(model, dataset)
+            pairs = self.study.rejected_by_model.get(dataset)
+            if pairs is None:
+                return Pairs(own, own)
+            chosen = self._files.sequences(pairs.chosen, longest=spec.max_length)
+            return Pairs(chosen, merge([chosen, own]))
+        one = self._files.sequences(spec.rows_from, spec.limit, spec.max_length)
         answers = self.study.config.sources[spec.rows_from[0].source].format
         single = answers in INSTRUCTION_FORMATS
         return Pairs(one, one if single else merge([one, one]))
-
-    def _part(self, part: PartSpec, spec: DatasetSpec) -> Tokens:
-        """Return the sequences of one file of a dataset, as assumed."""
-        found = self._file(part.source, part.file)
-        answer = _answer(found, part.source, part.file)
-        # Log-normals do not add up to one; the sums of means and of tails are near.
-        both = Lengths(
-            mean=found.prompt.mean + answer.mean + self.assumed.template,
-            p95=_p95(found.prompt) + _p95(answer) + self.assumed.template,
-        )
-        limits = (found.rows, part.limit, spec.limit)
-        rows = min(limit for limit in limits if limit is not None)
-        source = _said(part.source, part.file, found.why)
-        return assume(both, rows, source, spec.max_length)
 
     def _made(self, model: Model, dataset: str) -> Tokens:
         """Return what a model makes: to each prompt one answer as long as it may be."""
@@ -103,9 +92,9 @@ class Data:
     def _broken(self, spec: CorrectionsSpec) -> tuple[FileAssumed, str]:
         """Return what is assumed of the requests that a model corrects itself on."""
         asked = spec.requests
-        found = self._file(asked.source, asked.file)
-        _answer(found, asked.source, asked.file)
-        return found, _said(asked.source, asked.file, found.why)
+        found = self._files.file(asked.source, asked.file)
+        answer_of(found, asked.source, asked.file)
+        return found, assumed_from(asked.source, asked.file, found.why)
 
     def _prompts(self, base: str, benchmark: str) -> Tokens:
         """Return the prompts of a benchmark in a base's tokens, template included.
@@ -124,14 +113,37 @@ class Data:
         if made is not None:
             known, said = self._broken(made)
             return corrections.prompts(known, made, self.assumed.template, said)
+        if benchmark in self.study.rejected_by_model:
+            parts = self.study.rejected_by_model[benchmark].chosen
+            return self._files.prompts(parts)
         spec = self.study.prompt_spec(benchmark)
-        found = self._file(spec.source, spec.file)
-        source = _said(spec.source, spec.file, found.why)
+        found = self._files.file(spec.source, spec.file)
+        source = assumed_from(spec.source, spec.file, found.why)
         rows = min(found.rows, spec.limit or found.rows)
         ks = _beginnings(spec)
         begun = round(TOKENS_A_WORD * sum(ks) / len(ks))
         asked = assume(found.prompt, rows * len(ks), source)
         return asked.shifted(self.assumed.template + begun)
+
+    def references(self, base: str, benchmark: str) -> Tokens:
+        """Return the prompts of a benchmark with their known answers, as sequences.
+
+        Measured on what the base, untouched, read.
+
+        Raises:
+            UnknownError: they are neither measured nor assumed.
+        """
+        cell = Cell(Model(base, NONE, 0), benchmark)
+        path = self.root / self.study.answers(cell)
+        if fault_of(path) is None:
+            prompts, answers = (
+                _numbers(path, name) for name in ("n_prompt_tokens", "n_tokens")
+            )
+            whole = [a + b for a, b in zip(prompts, answers, strict=True)]
+            return count(whole, f"lengths measured: {self._named(path)}")
+        spec = self.study.prompt_spec(benchmark)
+        part = PartSpec(source=spec.source, file=spec.file, limit=spec.limit)
+        return self._files.sequences([part])
 
     def _answers(self, cell: Cell) -> Tokens:
         """Return the answers of a cell.
@@ -163,9 +175,9 @@ class Data:
         """
         entry = self.study.config.judges[judge]
         source, file = str(entry.labelled_source), str(entry.labelled_file)
-        found = self._file(source, file)
-        said = _said(source, file, found.why)
-        answer = _answer(found, source, file)
+        found = self._files.file(source, file)
+        said = assumed_from(source, file, found.why)
+        answer = answer_of(found, source, file)
         return assume(found.prompt, found.rows, said), assume(answer, found.rows, said)
 
     def fluent_texts(self, judge: str) -> Tokens:
@@ -196,16 +208,7 @@ class Data:
                 " assumptions.yaml what to assume"
             )
         rows = min(found.rows, limit or found.rows)
-        return found, assume(found.prompt, rows, _said("task", name, found.why))
-
-    def _file(self, source: str, file: str) -> FileAssumed:
-        found = self.assumed.sources.get(source, {}).get(file)
-        if found is None:
-            raise UnknownError(
-                f"nothing is known of {source} {file}: prepare it, or say under"
-                f" `sources: {source}: {file}` of assumptions.yaml what to assume"
-            )
-        return found
+        return found, assume(found.prompt, rows, assumed_from("task", name, found.why))
 
     def _named(self, path: Path) -> str:
         return str(path.relative_to(self.root))
@@ -223,20 +226,6 @@ def _beginnings(spec: PromptSpec) -> list[int]:
     if spec.kind != "c2_eval":
         return [0]
     return (spec.prefills or PrefillSpec()).ks
-
-
-def _said(source: str, file: str, why: str) -> str:
-    return f"lengths and rows assumed, {why}: {source} {file}"
-
-
-def _answer(found: FileAssumed, source: str, file: str) -> Lengths:
-    if found.answer is None:
-        raise UnknownError(f"assumptions.yaml has no `answer` for {source} {file}")
-    return found.answer
-
-
-def _p95(lengths: Lengths) -> float:
-    return lengths.p95 or lengths.mean
 
 
 def _pair_lengths(path: Path, name: str) -> Iterator[Tokens]:

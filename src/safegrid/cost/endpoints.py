@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from safegrid.config.cost import Assumed
-from safegrid.cost.data import Data, UnknownError
+from safegrid.cost.data import Data
+from safegrid.cost.files import UnknownError
 from safegrid.cost.tokens import Tokens
 from safegrid.grid import Cell
 from safegrid.study import Study

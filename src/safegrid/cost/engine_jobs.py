@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from safegrid.config.cost import ShapeSpec
 from safegrid.cost.engines import Asked
-from safegrid.cost.flops import NOTHING, limits
+from safegrid.cost.flops import NOTHING, Limits, forward, limits
 from safegrid.cost.jobs import Figures, Job, Planned, filled
 from safegrid.cost.memory import Use, engine_memory, judge_use
 from safegrid.cost.tokens import Tokens, merge
@@ -114,9 +114,29 @@ class EngineJobs(Planned):
             "sources": (source, *(lengths.source for _, lengths in tasks)),
         }
 
+    def likelihoods(self) -> Iterator[Job]:
+        """Give a job for each benchmark of known answers under each model."""
+        for cell in self.study.cells(self.study.likelihoods):
+            job = Job("capability", cell.benchmark, cell.path, cell.model.path)
+            yield filled(job, self._likelihood, cell)
+
+    def _likelihood(self, cell: Cell) -> Figures:
+        base = cell.model.base
+        shape, source = self.base(base)
+        read = self.data.references(base, cell.benchmark)
+        return {
+            "work": forward(shape, self._limits(base), read.total),
+            **self._held(shape, base, "score"),
+            "reads": read,
+            "sources": (source, read.source),
+        }
+
     def _asked(self, shape: ShapeSpec, base: str) -> Asked:
         spec = self.study.engine(base)
-        return Asked(shape, limits(self.device, spec.dtype), spec, self.assumed)
+        return Asked(shape, self._limits(base), spec, self.assumed)
+
+    def _limits(self, base: str) -> Limits:
+        return limits(self.device, self.study.engine(base).dtype)
 
     def _held(self, shape: ShapeSpec, base: str, use: Use) -> Figures:
         """Return what an engine holds, and whether it runs already, on other GPUs."""

@@ -67,6 +67,9 @@ def _served(
             yield "generate", f"generate by {base}", base, known.shape, "write"
         if study.suites:
             yield "capability", f"capability by {base}", base, known.shape, "write"
+        if study.likelihoods:
+            said = f"known answers read by {base}"
+            yield "reference_likelihood", said, base, known.shape, "score"
     for name in study.judges:
         entry = study.config.judges[name]
         use = judge_use(entry)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.cost import Assumed, GpuSpec
-from safegrid.cost.data import Data, UnknownError
+from safegrid.cost.data import Data
+from safegrid.cost.files import UnknownError
 from safegrid.cost.flops import Work
 from safegrid.cost.memory import Memory
 from safegrid.cost.shapes import Known, base_shape, judge_shape

@@ -24,6 +24,7 @@ RULES = (
     "measure",
     "calibrate",
     "capability",
+    "reference_likelihood",
 )
 
 

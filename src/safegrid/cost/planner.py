@@ -16,6 +16,7 @@ class Planner(TrainingJobs, EngineJobs):
             self.generations(),
             self.judgements(),
             self.capabilities(),
+            self.likelihoods(),
             self.measures(),
             self.calibrations(),
         )

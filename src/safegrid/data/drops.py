@@ -14,6 +14,7 @@ Drop = Literal[
     "not_better",
     "other_category",
     "duplicate",
+    "duplicate_prompt",
     "contradicted",
     "over_limit",
 ]

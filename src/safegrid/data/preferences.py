@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.artifacts import manifest, write_table
-from safegrid.config.dataset import DatasetSpec, PartSpec
+from safegrid.config.dataset import DatasetSpec
+from safegrid.config.parts import PartSpec
 from safegrid.config.source import DATASET_FORMATS, SourceSpec
 from safegrid.data import instructions, pku, ready_pairs
 from safegrid.data.draw import draw
@@ -50,7 +51,7 @@ def prepare_dataset(
     found: list[Pair] = []
     for part, source, file in zip(spec.rows_from, sources, files, strict=True):
         rows = _read(spec, part, source, file, drops)
-        found += _taken(part, _distinct(rows, drops), file, drops)
+        found += taken(part, _distinct(rows, drops), file, drops)
     # Parts may share a row.
     pairs = _drawn(_distinct(found, drops), spec.limit, spec.seed, drops)
     names = ", ".join(str(file) for file in files)
@@ -104,7 +105,7 @@ def _read(
     if source.format == "pku":
         pairs = _read_comparisons(spec, file, problems, drops)
     elif source.format == "instructions":
-        pairs = _read_instructions(part, file, problems, drops)
+        pairs = read_instructions(part, file, problems, drops)
     else:
         pairs = ready_pairs.read(file, source.format, problems, drops)
     problems.raise_any()
@@ -131,9 +132,10 @@ def _read_comparisons(
     return pairs
 
 
-def _read_instructions(
+def read_instructions(
     part: PartSpec, file: Path, problems: Problems, drops: Drops
 ) -> list[Pair]:
+    """Read instructions with an answer; those without one are dropped and counted."""
     pairs = []
     for row in instructions.read(file, problems, part.input_heading):
         if is_blank(row.response):
@@ -143,7 +145,7 @@ def _read_instructions(
     return pairs
 
 
-def _taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
+def taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
     """Return the rows that a part is to give: exactly as many as it says.
 
     Raises:

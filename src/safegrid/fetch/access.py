@@ -1,6 +1,8 @@
 """Access to what is to be fetched, asked of its host: reachable, there, open."""
 
-from safegrid.errors import SourceError
+from collections.abc import Sequence
+
+from safegrid.errors import ClosedError, SourceError
 from safegrid.fetch.hub import check_access, check_file, in_words, repo_type
 from safegrid.prerequisites.files import name_of
 from safegrid.upstreams import Item
@@ -19,3 +21,21 @@ def obstacle(item: Item) -> str | None:
     except SourceError as error:
         return str(error).removeprefix(f"{what}: ")
     return None
+
+
+def told(problems: Sequence[SourceError]) -> str:
+    """Return a line for each; pages closed for one reason stand below that reason."""
+    closed: dict[str, list[ClosedError]] = {}
+    lines = []
+    for problem in problems:
+        if isinstance(problem, ClosedError):
+            closed.setdefault(problem.why, []).append(problem)
+        else:
+            lines.append(f"  {problem}")
+    for why, those in closed.items():
+        if len(those) == 1:
+            lines.append(f"  {those[0]}")
+            continue
+        lines.append(f"  each of these {len(those)} {why}")
+        lines += [f"    {one.what}: {one.page}" for one in those]
+    return "\n".join(lines)

@@ -16,6 +16,7 @@ SETTINGS = (
     "tokenizer.json",
     "tokenizer_config.json",
     "tokenizer.model",
+    "spm.model",  # of DeBERTa
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",

@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import DatasetInfo, ModelInfo
 
 from safegrid.config.lock import FetchSpec, Kind
-from safegrid.errors import SourceError
+from safegrid.errors import ClosedError, SourceError
 
 HUB = "https://huggingface.co"
 SECONDS = 10.0
@@ -104,7 +104,8 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
     """Turn what the client library raises into one sentence that says what to do.
 
     Raises:
-        SourceError: begins with `what`.
+        ClosedError: the repository is gated, private or not there.
+        SourceError: anything else; both begin with `what`.
     """
     try:
         yield
@@ -124,10 +125,11 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
             f" the registry, and pin it anew: safegrid pin --names {name}"
         )
     except RepositoryNotFoundError as error:
-        reason = _closed(repo, hub, error)
+        raise ClosedError(what, _page(repo, hub), _closed(error)) from None
     except HfHubHTTPError as error:
-        closed = error.response.status_code in (401, 403) and hub
-        reason = _closed(repo, hub, error) if closed else _refused(error)
+        if error.response.status_code in (401, 403) and hub:
+            raise ClosedError(what, _page(repo, hub), _closed(error)) from None
+        reason = _refused(error)
     except httpx2.RequestError as error:
         host = urlsplit(str(error.request.url)).hostname
         reason = (
@@ -140,27 +142,27 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
     raise SourceError(f"{what}: {reason}") from None
 
 
-def _closed(repo: RepoType, hub: str | None, error: HfHubHTTPError) -> str:
+def _closed(error: HfHubHTTPError) -> str:
     """Say why a repository does not open: no token, a bad one, terms, or no such."""
-    page, status = _page(repo, hub), error.response.status_code
+    status = error.response.status_code
     if get_token() is None:
         return (
-            f"{page} is gated or private, or is not there, and no token was given;"
-            " accept its terms there with your account, make a token that may read,"
-            " and set HF_TOKEN to it"
+            "is gated or private, or is not there, and no token was given; accept its"
+            " terms there with your account, make a token that may read, and set"
+            " HF_TOKEN to it"
         )
     if isinstance(error, GatedRepoError) or status == 403:
         return (
-            f"{page} is gated and your token does not open it: accept its terms there"
-            " with the account that the token belongs to, and see that the token may"
-            " read gated repositories"
+            "is gated and your token does not open it: accept its terms there with the"
+            " account that the token belongs to, and see that the token may read gated"
+            " repositories"
         )
     if status == 401:
         return (
-            f"{page} does not accept your token: it has expired or is mistyped; make a"
-            " new one and set HF_TOKEN to it"
+            "does not accept your token: it has expired or is mistyped; make a new one"
+            " and set HF_TOKEN to it"
         )
-    return f"{page} is not there, or is private and your token does not open it"
+    return "is not there, or is private and your token does not open it"
 
 
 def _refused(error: HfHubHTTPError) -> str:

@@ -13,16 +13,27 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import logging as hub_logging
 
+from safegrid.config.load import load_config
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
 from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, Registries, load_registries
 from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
-from safegrid.errors import SourceError
+from safegrid.errors import ConfigError, SourceError
+from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
-from safegrid.fetch.hub import address, in_words, repo_type, repository
+from safegrid.fetch.conversions import safe_weights
+from safegrid.fetch.hub import (
+    address,
+    check_access,
+    in_words,
+    repo_type,
+    repository,
+)
 from safegrid.files import read_object, sha256_file, write_text
+from safegrid.study import Study
 from safegrid.text_files import placeholder
+from safegrid.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +53,22 @@ class Entry(NamedTuple):
 
 
 def pin(
-    names: Sequence[str] = (), sources_dir: str | None = None, config: Path = CONFIG
+    names: Sequence[str] = (),
+    study: str | None = None,
+    sources_dir: str | None = None,
+    config: Path = CONFIG,
 ) -> None:
     """Pin entries of the registries and write the lock.
 
     Args:
         names: of sources, bases or judges; none of them for all that is unpinned.
+        study: a file of config/studies, for what it takes and is unpinned; in the place
+            of names.
         sources_dir: the folder that `path` of an entry is below.
         config: the folder of the registries and the lock.
 
     Raises:
+        ConfigError: both names and a study are given, or the study is not valid.
         SourceError: names of no entry; or one sentence for each that could not be
             pinned. The others are pinned all the same.
     """
@@ -59,19 +76,23 @@ def pin(
     registries = load_registries(config)
     entries = list(_entries(registries))
     chosen = _named(entries, names) if names else _unpinned(entries, registries.lock)
+    if study is not None:
+        if names:
+            raise ConfigError("--names and --study: give one of them")
+        wanted = Upstreams(Study(load_config(config, study), folder), folder).unpinned
+        chosen = [entry for entry in entries if (entry.kind, entry.name) in wanted]
     found: dict[Kind, dict[str, Pin]] = {"source": {}, "base": {}, "judge": {}}
-    problems = []
+    problems: list[SourceError] = []
     for entry in chosen:
         try:
             found[entry.kind][entry.name] = _pin(entry, folder)
         except SourceError as error:
-            problems.append(str(error))
+            problems.append(error)
             continue
         _tell(entry, registries.lock, found[entry.kind][entry.name])
     write_lock(config / LOCK, _merged(registries.lock, found))
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise SourceError(f"{len(problems)} could not be pinned\n{lines}")
+        raise SourceError(f"{len(problems)} could not be pinned\n{told(problems)}")
 
 
 def write_lock(path: Path, lock: Lock) -> None:
@@ -138,7 +159,11 @@ def _pin_repository(entry: Entry, hub: str) -> Pin:
     what = f"{entry.kind} {entry.name}"
     repo = repo_type(entry.kind, entry.upstream.is_code)
     with in_words(what, repo, entry.name, hub):
+        if entry.upstream.gated:
+            check_access(repo, hub)
         info = repository(repo, hub, entry.upstream.ref)
+        if isinstance(entry.upstream, ModelUpstream) and entry.upstream.ref is None:
+            info = safe_weights(what, hub, info)
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     spec = _spec(entry, info.sha)
     names = _names(entry, spec, there)

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from safegrid.config.block import plain_address
 from safegrid.config.engine import ENGINE_KEY, VLLM
 from safegrid.config.judge import EndpointSpec
+from safegrid.config.study import BenchmarkSpec
 from safegrid.consent import RUN_CODE, names_of
 from safegrid.prerequisites.prerequisite import Prerequisite, State
 from safegrid.study import Study
+
+CODING = ("cruxeval", "humaneval", "longproc", "mbpp")
+"""What names begin with of tasks, groups and tags that run code, of those shipped."""
 
 
 def of_environment(
@@ -27,7 +31,7 @@ def _run_code(
     suites = {
         suite: names
         for suite, spec in study.suites.items()
-        if (names := [name for name in spec.tasks if _runs_code(study, name)])
+        if (names := [name for name in spec.tasks if _runs_code(study, spec, name)])
     }
     if not suites:
         return
@@ -55,9 +59,15 @@ def _run_code(
     yield Prerequisite("consent", RUN_CODE, says, asked, state, remedy)
 
 
-def _runs_code(study: Study, task: str) -> bool:
-    entry = study.config.tasks.get(task)
-    return entry is not None and entry.runs_code
+def _runs_code(study: Study, suite: BenchmarkSpec, task: str) -> bool:
+    """Say whether scoring a task runs code, as far as its name tells.
+
+    A name of a suite with task files of a source may be one of those, which only the
+    job reads; it asks then.
+    """
+    if task in study.config.tasks:
+        return study.config.tasks[task].runs_code
+    return suite.task_source is None and task.startswith(CODING)
 
 
 def _judges(

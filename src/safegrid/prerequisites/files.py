@@ -32,7 +32,7 @@ def of_files(
             yield _network(item, bool(missing))
             wanted += [item] * bool(missing)
     if unpinned := [item.name for item in wanted if item.unpinned]:
-        yield _lock(list(dict.fromkeys(unpinned)))
+        yield _lock(study.name, list(dict.fromkeys(unpinned)))
     if gated := [item for item in wanted if item.entry.gated]:
         yield _token(gated, environment)
     yield from _code(study, upstreams, environment, is_there)
@@ -92,9 +92,9 @@ def _network(item: Item, wanted: bool) -> Prerequisite:
     return Prerequisite("network", name_of(item), ", ".join(says), item.asked_by, state)
 
 
-def _lock(unpinned: list[str]) -> Prerequisite:
-    says = "pins of what is to be fetched: a moving name is not"
-    remedy = f"Where there is a network: safegrid pin --names {' '.join(unpinned)}"
+def _lock(study: str, unpinned: list[str]) -> Prerequisite:
+    says = f"pins of {', '.join(unpinned)}: a moving name is not fetched"
+    remedy = f"Where there is a network: safegrid pin --study {study}"
     return Prerequisite("files", LOCK, says, (), "missing", remedy)
 
 

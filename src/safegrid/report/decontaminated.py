@@ -7,7 +7,7 @@ from safegrid.report.names import METRICS, benchmark_title
 from safegrid.report.table import Column, Table
 
 # What each kind of benchmark is read by.
-LEADS = ("safety", "toxicity_mean", "over_refusal")
+LEADS = ("safety", "toxicity_mean", "over_refusal", "reference_likelihood")
 
 
 def decontaminated_table(scores: pl.DataFrame) -> Table:

@@ -102,6 +102,9 @@ METRICS = {
     "bertscore": Metric("BERTScore", 1, "score"),
     "entailment": Metric("entailment", 1, "score"),
     "capability": Metric("capability", 1),
+    "reference_likelihood": Metric(
+        "log-probability of known answers (nats a token)", 1, "score"
+    ),
 }
 
 

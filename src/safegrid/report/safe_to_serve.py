@@ -100,7 +100,8 @@ def helpfulness_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
         if key.benchmark not in safe
     ]
     theirs = Published(published, {model.recipe for model in grid.models})
-    columns = columns_of([*keys, *grid.find("capability")], theirs)
+    keys += [*grid.find("capability"), *grid.find("reference_likelihood", "all")]
+    columns = columns_of(keys, theirs)
     title = "Helpfulness: what every recipe is still good for."
     notes = [ONE_WAY, THEIRS, LM_EVAL, NOT_HERE]
     return _models_table("helpfulness", title, grid, columns, theirs, notes)
@@ -110,7 +111,11 @@ def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
     """Return every recipe side by side, under one judge and one decoding."""
     grid = Grid(scores)
     keys = [k for metric in BESIDE for k in by_benchmark(grid.find(metric, "all"))]
-    ends = [*grid.lead("degenerate"), *grid.find("capability", "all")]
+    metrics = ("capability", "reference_likelihood")
+    ends = [
+        *grid.lead("degenerate"),
+        *(key for metric in metrics for key in grid.find(metric, "all")),
+    ]
     columns = columns_of([*keys, *ends], None)
     title = "All recipes under one judge and one decoding, over-refusal beside safety."
     notes = [ONE_WAY, NO_PUBLISHED]

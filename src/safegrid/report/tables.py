@@ -71,6 +71,7 @@ def summary_table(scores: pl.DataFrame) -> Table:
             *grid.find("toxicity_mean", "all"),
             *grid.find("harmless_lost", "all"),
             *grid.find("capability", "all"),
+            *grid.find("reference_likelihood", "all"),
         ],
     )
     title = "Safety, what it costs, and capability, in short."
@@ -119,7 +120,14 @@ def _asked(grid: Grid, found: list[Key], model: Model, key: Key) -> Entry:
 def differences_table(scores: pl.DataFrame) -> Table:
     """Return the paired differences of every model to its base."""
     grid = Grid(scores.filter(pl.col("recipe") != BASE))
-    every = ("safety", "toxicity_mean", "over_refusal", "harmless_lost", "capability")
+    every = (
+        "safety",
+        "toxicity_mean",
+        "over_refusal",
+        "harmless_lost",
+        "capability",
+        "reference_likelihood",
+    )
     keys = [
         *(key for name in every for key in grid.find(f"{name}_vs_base", "all")),
         *grid.lead("sound_safety_vs_base"),
@@ -192,7 +200,8 @@ def _task_columns(grid: Grid) -> list[Column]:
     keys = grid.find("capability")
     tasks = [key for key in keys if key.slice.startswith("task=")]
     means = [key for key in keys if key.slice == "all"]
-    return _columns([*tasks, *means])
+    likelihoods = grid.find("reference_likelihood", "all")
+    return _columns([*tasks, *means, *likelihoods])
 
 
 def _columns(keys: Iterable[Key]) -> list[Column]:

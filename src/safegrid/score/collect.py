@@ -49,8 +49,9 @@ def collect(
         measured: JSON of stage `measure`, one a judge.
         calibrated: JSON of stage `calibrate`, one a judge of fluency and base.
         overlap: JSON of stage `overlap`, one a benchmark.
-        asked: responses and capability results `.../{base}/none/seed0/{benchmark}` of
-            every base; prompts that are too long for it are so for all its models.
+        asked: responses, likelihoods and capability results
+            `.../{base}/none/seed0/{benchmark}` of every base; prompts that are too long
+            for it are so for all its models.
         out_scores: rows of SCORE.
         out_runs: rows of RUNS.
 
@@ -119,6 +120,7 @@ def _write_runs(
         *(fact for path in calibrated for fact in _fluency(path)),
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
+        *(fact for path in asked for fact in _limit(path)),
     ]
     runs = pl.DataFrame(
         [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
@@ -170,23 +172,35 @@ def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
 
 
 def _asked(path: Path) -> Iterator[Fact]:
-    """Say how many prompts a base was asked, how many it could not hold, and the limit.
-
-    The limit is that of an answer's new tokens, which is the benchmark's.
-    """
+    """Say how many prompts a base was asked, and how many it could not be or hold."""
     subject = f"ask {path.parts[-4]} {path.stem}"
-    if path.suffix == ".json":
-        tasks = read_result(path)["tasks"].values()
-        total = sum(task["n"] for task in tasks)
-        too_long = sum(task["n_too_long"] for task in tasks)
-    else:
-        facts = read_manifest(path)
-        total, too_long = facts["rows"], facts["finish"]["error"]
+    total, lost = _counted(path)
+    yield _fact("rows", subject, "kept", total - sum(lost.values()))
+    for reason, count in lost.items():
+        if count:
+            yield _fact("rows", subject, reason, count)
+
+
+def _limit(path: Path) -> Iterator[Fact]:
+    """Say how many new tokens an answer to a benchmark may have, where one is written."""
+    facts = {} if path.suffix == ".json" else read_manifest(path)
+    if "finish" in facts:
         limit = facts["params"]["decode"]["max_new_tokens"]
         yield _fact("limit", path.stem, "max_new_tokens", limit)
-    yield _fact("rows", subject, "kept", total - too_long)
-    if too_long:
-        yield _fact("rows", subject, "longer_than_context", too_long)
+
+
+def _counted(path: Path) -> tuple[int, dict[str, int]]:
+    """Return how many prompts there were, and those without an answer by reason."""
+    if path.suffix == ".json":
+        tasks = read_result(path)["tasks"].values()
+        too_long = sum(task["n_too_long"] for task in tasks)
+        return sum(task["n"] for task in tasks), {"longer_than_context": too_long}
+    facts = read_manifest(path)
+    if "finish" in facts:
+        return facts["rows"], {"longer_than_context": facts["finish"]["error"]}
+    unread = {name: facts[name] for name in ("longer_than_context", "not_finite")}
+    dropped: dict[str, int] = facts["dropped"]
+    return facts["rows"] + sum(dropped.values()), {**dropped, **unread}
 
 
 def _judge(path: Path) -> Iterator[Fact]:

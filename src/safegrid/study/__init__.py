@@ -42,11 +42,11 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
 
     def all_prompts(self) -> list[str]:
         """The prompts of every benchmark."""
-        return [self.prompts(name) for name in self.prompted]
+        return [self.prompts(name) for name in self.with_overlap]
 
     def all_overlaps(self) -> list[str]:
         """What every benchmark shares with the datasets."""
-        return [file for name in self.prompted for file in self.overlap(name)]
+        return [file for name in self.with_overlap for file in self.overlap(name)]
 
     def all_counted(self) -> list[str]:
         """Every table whose manifest counts what its stage dropped and why."""
@@ -65,7 +65,8 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
             for base in self.bases
             for name in self.prompted
         ]
-        return [*self.all_pairs(), *ids, *self.all_responses()]
+        answers = [*self.all_responses(), *self.all_likelihoods()]
+        return [*self.all_pairs(), *ids, *answers]
 
     # ---------------------------------------------------------------- models, cells
 
@@ -80,6 +81,10 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
     def all_capabilities(self) -> list[str]:
         """All results of capability suites."""
         return [self.answers(cell) for cell in self.cells(self.suites)]
+
+    def all_likelihoods(self) -> list[str]:
+        """Log-probabilities of known answers under all models."""
+        return [self.answers(cell) for cell in self.cells(self.likelihoods)]
 
     def all_verdicts(self) -> list[str]:
         """All verdicts on all models."""

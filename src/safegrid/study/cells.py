@@ -14,9 +14,11 @@ class CellFiles(RowFiles):
         return f"{self.root}/responses/{cell.path}.parquet"
 
     def answers(self, cell: Cell) -> str:
-        """What the model of a cell gave: its responses, or a suite's results."""
+        """What the model of a cell gave: responses, likelihoods, a suite's results."""
         if cell.benchmark in self.suites:
             return f"{self.root}/capability/{cell.path}.json"
+        if cell.benchmark in self.likelihoods:
+            return f"{self.root}/likelihoods/{cell.path}.parquet"
         return self.responses(cell)
 
     def verdicts(self, cell: Cell) -> list[str]:

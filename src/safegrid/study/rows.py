@@ -77,6 +77,11 @@ class RowFiles(Grid):
         """The prompts of all pools of a dataset."""
         return [self.prompts(pool) for pool in self.made[dataset].pools(dataset)]
 
+    def chosen_blocks(self, dataset: str) -> list[str]:
+        """The parts that a dataset's chosen answers come from."""
+        parts = self.rejected_by_model[dataset].chosen
+        return [part.model_dump_json() for part in parts]
+
     def requests_block(self, dataset: str) -> str:
         """Which requests a model is to correct itself on."""
         return self.corrected[dataset].requests.model_dump_json()

@@ -46,8 +46,8 @@ class ScoreFiles(CellFiles):
         """The verdicts on them."""
         return self.verdicts(self.base_cell(cell))
 
-    def base_capability(self, cell: Cell) -> str:
-        """The base's own results of a capability suite."""
+    def base_result(self, cell: Cell) -> str:
+        """The base's own results of a capability suite, or its own likelihoods."""
         return self.answers(self.base_cell(cell))
 
     def base_answers(self) -> list[str]:

@@ -56,6 +56,16 @@ class SourceFiles(Grid):
         parts = self.config.study.datasets[dataset].rows_from
         return [self.source_block(part.source) for part in parts]
 
+    def chosen_files(self, dataset: str) -> list[str]:
+        """The raw files of the chosen answers of a dataset, one for each part."""
+        parts = self.rejected_by_model[dataset].chosen
+        return [self.raw(part.source, part.file) for part in parts]
+
+    def chosen_sources(self, dataset: str) -> list[str]:
+        """What preparing needs of their sources, in the same order."""
+        parts = self.rejected_by_model[dataset].chosen
+        return [self.source_block(part.source) for part in parts]
+
     def corrections_file(self, dataset: str) -> str:
         """The raw file of the requests that a model is to correct itself on."""
         requests = self.corrected[dataset].requests

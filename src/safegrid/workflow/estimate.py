@@ -1,22 +1,21 @@
 """How much time and disk the planned jobs will take, from what they took before."""
 
-import re
+from collections import Counter
 from importlib.resources import files
 
 import yaml
 
-JOB_LINE = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
+from safegrid.plans import Plan
 
 # On more cores than the table was measured on, nothing is known.
 MEASURED_CORES = 2
-# Rules that only gather others and take no time of their own.
-TARGETS = ("all", "total")
 
 
-def planned_jobs(plan: str) -> dict[str, int]:
-    """Read rule names and numbers of jobs from what a dry run of Snakemake printed."""
-    found = {name: int(count) for name, count in JOB_LINE.findall(plan)}
-    return {name: count for name, count in found.items() if name not in TARGETS}
+def planned_jobs(plan: Plan) -> dict[str, int]:
+    """Count a plan's jobs by rule; `all`, which only gathers others, makes no file."""
+    # A job that makes several files stands in a plan once for each.
+    rules = {id(job): job.rule for job in plan.values()}
+    return dict(Counter(rules.values()))
 
 
 def costs() -> dict[str, dict[str, float]]:

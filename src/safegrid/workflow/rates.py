@@ -20,15 +20,18 @@ RESULTS = {
     "prepare_dataset": ("datasets", ".parquet"),
     "prepare_prompts": ("prompts", ".parquet"),
     "prepare_corrections": ("prompts", ".parquet"),
+    "prepare_chosen": ("prompts", ".parquet"),
     "tokenize": ("pairs", ".parquet"),
     "render": ("ids", ".parquet"),
     "reference": ("reference", ".parquet"),
     "train": ("models", ""),
     "generate": ("responses", ".parquet"),
     "capability": ("capability", ".json"),
+    "reference_likelihood": ("likelihoods", ".parquet"),
     "judge": ("verdicts", ".parquet"),
     "best_of_k": ("made", ".parquet"),
     "corrections": ("made", ".parquet"),
+    "rejected_by_model": ("made", ".parquet"),
 }
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 

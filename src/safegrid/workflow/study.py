@@ -78,18 +78,19 @@ class _Run:
         if clear_crashed_run():
             self._snakemake("--unlock", "--quiet")
         forced = self._forced() if rebuild_damaged else []
-        plan = self._snakemake(*forced, "--dry-run", capture=True)
-        if plan.returncode:
-            print(plan.stdout + plan.stderr, file=sys.stderr)
-            return plan.returncode
-        jobs = planned_jobs(plan.stdout)
-        if not jobs:
+        planned = self._snakemake(*forced, "--dry-run", capture=True)
+        told = planned.stdout + planned.stderr
+        if planned.returncode:
+            print(told, file=sys.stderr)
+            return planned.returncode
+        plan = parse_plan(told, "`snakemake --dry-run`")
+        if not plan:
             print(f"study {self.study}: nothing to do, every result is up to date")
             _say_where(self.study)
             return 0
         check_writable()
-        print(describe(self.study, jobs, self.cores), flush=True)
-        status = self._fetch(parse_plan(plan.stdout, "`snakemake --dry-run`"))
+        print(describe(self.study, planned_jobs(plan), self.cores), flush=True)
+        status = self._fetch(plan)
         return status or self._make(forced)
 
     def _fetch(self, made: Mapping[str, Job]) -> int:

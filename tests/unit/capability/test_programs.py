@@ -17,6 +17,7 @@ from safegrid.capability.programs import (
     Found,
     NotStartedError,
     check_consent,
+    coding,
     find_sandbox,
     passes,
     recorded,
@@ -267,22 +268,27 @@ def test_a_program_that_cannot_begin_has_not_failed(monkeypatch):
 
 
 def test_consent_is_given_task_by_task(monkeypatch):
-    tasks = {"plain": PLAIN, "one": CODING, "two": CODING}
+    assert coding({"plain": PLAIN, "one": CODING, "two": CODING}) == ["one", "two"]
+    tasks = {"plain": [], "one": ["one"], "group": ["two", "three"]}
     monkeypatch.setattr(programs, "find_sandbox", lambda: Found(BWRAP, ""))
     monkeypatch.setenv(RUN_CODE, "one, other")
-    with pytest.raises(ConfigError, match=r"scoring two runs .* set SAFEGRID_RUN_CODE"):
+    with pytest.raises(ConfigError, match=r"scoring group runs .* SAFEGRID_RUN_CODE=g"):
         check_consent(tasks)
     monkeypatch.setenv(RUN_CODE, "one, two")
-    check_consent(tasks)
+    with pytest.raises(ConfigError, match="set SAFEGRID_RUN_CODE=group"):
+        check_consent(tasks)
+    for given in ("one, two, three", "one, group"):
+        monkeypatch.setenv(RUN_CODE, given)
+        check_consent(tasks)
     monkeypatch.delenv(RUN_CODE)
     assert not allowed(RUN_CODE, "one")
     assert not allowed(RUN_CODE, "")
-    check_consent({"plain": PLAIN})
+    check_consent({"plain": []})
 
 
 def test_consent_knows_what_is_held_and_what_is_not(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    tasks = {"one": CODING}
+    tasks = {"one": ["one"]}
     for found, held in (
         (Found(UNSHARE, ""), "in a sandbox (unshare), where it has no network"),
         (Found(NONE, " (no sandbox works here: why)"), "it can run commands, read and"),
@@ -296,6 +302,6 @@ def test_consent_knows_what_is_held_and_what_is_not(monkeypatch, caplog):
         monkeypatch.setenv(RUN_CODE, "one")
         check_consent(tasks)
         assert held in caplog.text
-        assert recorded(tasks) == {"sandbox": found.sandbox.name}
+        assert recorded({"one": CODING}) == {"sandbox": found.sandbox.name}
     assert caplog.records[-1].levelname == "WARNING"
     assert recorded({"plain": PLAIN}) == {}

@@ -124,7 +124,7 @@ def test_what_mixes_and_pools_read_is_fetched(load):
         ),
         (
             lambda e: e["datasets"]["it"].update(source="tiny-pku"),
-            r"rows come from one of `source`, `parts`, `best_of_k` and `corrections`",
+            r"rows come from one of `source`, `parts`, `best_of_k`, `corrections`",
         ),
         (
             lambda e: e["datasets"].update(alert=raft("it")),

@@ -83,7 +83,7 @@ def test_labelled_rows_of_the_network_are_told_with_the_key_that_asks(found, mea
     assert "MIT, host.example, to be fetched" in rows.says
     lock = needed["config/sources.lock.yaml"]
     assert (lock.kind, lock.state) == ("files", "missing")
-    assert lock.remedy.endswith("safegrid pin --names labels")
+    assert lock.remedy.endswith("safegrid pin --study tiny")
     there = found(change, there=everything)
     assert {name: one.state for name, one in there.items()} == {"source labels": "met"}
 
@@ -144,6 +144,16 @@ def test_tasks_that_run_code_need_a_consent_as_long_as_they_are_to_run(found):
     given = found(change, SAFEGRID_RUN_CODE="other, real_humaneval")
     assert given["SAFEGRID_RUN_CODE"].state == "met"
     assert found(change, there=everything)["SAFEGRID_RUN_CODE"].state == "done"
+
+
+@pytest.mark.parametrize(
+    ("task", "state"),
+    [("humaneval_plus", "missing"), ("mbpp", "missing"), ("gsm8k", None)],
+)
+def test_shipped_tasks_that_run_code_need_it_too(found, task, state):
+    change = benchmark("capability", like="capability", tasks=[task])
+    told = found(change).get("SAFEGRID_RUN_CODE")
+    assert (told and told.state) == state
 
 
 def test_code_of_others_needs_a_consent_that_names_it(found):

@@ -167,7 +167,7 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
     assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
     assert blocks["real_gsm8k"]["files"] == {
         "test": "results/raw/gsm8k/test.jsonl",
-        "train": "results/raw/gsm8k/train_head200.jsonl",
+        "train": "results/raw/gsm8k/train.jsonl",
     }
     files = study.task_files("capability")
     assert files[0] == "results/raw/mini-tasks/mini_math.yaml"

@@ -1,5 +1,6 @@
 """Where files come from, as the registries say it, and what the lock says of them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from safegrid.config.registries import load_registries
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
 from safegrid.errors import ConfigError
+from safegrid.files import sha256_file
 from safegrid.study import Study
 from safegrid.upstreams import Upstreams, check_sources_dir
 
 ROOT = Path(__file__).parents[3] / "config"
+SHARED = Path(
+    os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parents[1] / "shared" / "data")
+)
 TERMS = {"licence": "MIT", "content": "rows"}
 FILE = {"sha256": "a" * 64, "bytes": 3}
 
@@ -168,6 +173,33 @@ def unpinned(found):
 def test_studies_of_worlds_have_nothing_to_fetch():
     for name in ("tiny", "mini"):
         assert Upstreams(Study(load_config(ROOT, name)), None).items == []
+
+
+FULL_SIZE = ("falcon-11b", "falcon-11b-sweep", "safe-to-serve", "course-correction")
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_study_of_full_size_asks_for_no_folder_of_the_users(name):
+    found = Upstreams(Study(load_config(ROOT, name)), None)
+    assert found.homeless() is None
+    assert [item.name for item in found.items if item.by_hand] == []
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no copies of real sets in {SHARED}")
+def test_copies_of_pinned_files_are_what_the_lock_says():
+    registries = load_registries(ROOT)
+    found = {
+        SHARED / str(registries.sources[name].mirror) / file: wanted
+        for name, pin in registries.lock.sources.items()
+        for file, wanted in pin.files.items()
+        if registries.sources[name].mirror
+    }
+    there = {path: wanted for path, wanted in found.items() if path.is_file()}
+    assert len(there) > 40
+    for path, wanted in there.items():
+        assert sha256_file(path) == wanted.sha256, path
+    # Of GSM8K's rows for training a part is there only, under another name.
+    assert {path.name for path in set(found) - set(there)} <= {"train.jsonl"}
 
 
 def test_an_item_says_which_keys_ask_for_it(far):

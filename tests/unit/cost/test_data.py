@@ -4,11 +4,12 @@ import polars as pl
 import pytest
 
 from safegrid.artifacts import write_table
-from safegrid.cost.data import Data, UnknownError
+from safegrid.cost.data import Data
 from safegrid.cost.estimate import estimate
+from safegrid.cost.files import UnknownError
 from safegrid.cost.printing import text
 from safegrid.grid import Cell, Model
-from safegrid.records import IDS, PAIRS, RESPONSE
+from safegrid.records import IDS, LIKELIHOOD, PAIRS, RESPONSE
 
 
 def write(path, rows, schema):
@@ -132,3 +133,57 @@ def test_a_plan_says_what_1000_requests_cost(corrected, assumed, gpus):
     assert plan.per_thousand["c2"] == pytest.approx(row.gpu_hours / 2)
     said = f"1000 requests of c2 take {plan.per_thousand['c2']:.3g} GPU-hours"
     assert said in text(plan, assumed, "float32")
+
+
+def test_pairs_against_a_models_own_answers_have_the_lengths_of_both(
+    make_study, assumed, tmp_path
+):
+    made = {
+        "recipe": "none",
+        "chosen": [
+            {
+                "source": "safety-tuned-llamas-training",
+                "file": "safety_only",
+                "limit": 400,
+            },
+            {"source": "alpaca-eval-answers", "file": "text_davinci_003", "limit": 200},
+        ],
+        "decode": {"max_new_tokens": 48},
+    }
+    dataset = {"rejected_by_model": made, "max_length": 1000}
+    changes = {
+        "datasets": {"refusals": dataset},
+        "recipes": {"dpo": {"method": "dpo", "dataset": "refusals"}},
+    }
+    data = Data(make_study("mini", changes), assumed, tmp_path)
+    asked = data.prompts("mini-base", "refusals")
+    assert asked.rows == 600
+    mean = (400 * 13 + 200 * 41) / 600 + assumed.template
+    assert asked.mean == pytest.approx(mean, rel=0.03)
+    chosen, both = data.pairs(Model("mini-base", "dpo", 0))
+    assert (chosen.rows, both.rows) == (600, 1200)
+    answers = (400 * 86 + 200 * 77) / 600
+    assert chosen.mean == pytest.approx(mean + answers, rel=0.03)
+    rejected = both.total - chosen.total
+    assert rejected / 600 == pytest.approx(mean + 48, rel=0.03)
+
+
+def test_known_answers_are_read_in_one_forward_by_every_model(
+    make_study, assumed, gpus, tmp_path
+):
+    prompts = {"source": "alpaca-eval-answers", "file": "example", "limit": 200}
+    block = {"like": "reference_likelihood", "prompts": prompts}
+    study = make_study("mini", {"benchmarks": {"references": block}})
+    plan = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
+    (row,) = (r for r in plan.rows if (r.kind, r.what) == ("capability", "references"))
+    assert (row.jobs, row.unknown, row.writes) == (len(study.models), 0, None)
+    assert row.reads.mean == pytest.approx(41 + 82 + assumed.template, rel=0.05)
+    assert row.gpu_hours > 0
+    path = tmp_path / "results/mini/likelihoods/mini-base/none/seed0/references.parquet"
+    rows = [
+        {"n_prompt_tokens": 5, "n_tokens": 2},
+        {"n_prompt_tokens": 4, "n_tokens": 9},
+    ]
+    write(path, rows, LIKELIHOOD)
+    found = Data(study, assumed, tmp_path).references("mini-base", "references")
+    assert (found.lengths, found.measured) == ((7, 13), True)

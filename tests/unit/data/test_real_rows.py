@@ -16,9 +16,11 @@ import pytest
 
 from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.dataset import DatasetSpec
+from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
 from safegrid.config.source import Format, SourceSpec
 from safegrid.data import instructions
+from safegrid.data.chosen import prepare_chosen
 from safegrid.data.preferences import prepare_dataset
 from safegrid.data.prompts import prepare_prompts
 from safegrid.problems import Problems
@@ -294,3 +296,24 @@ def test_xstests_completions_stand_in_the_order_of_its_prompts(tmp_path, model):
     # Upstream edited one prompt later; their ids differ ("v2-1"), so they cannot join.
     assert other == [194]
     assert frame["category"].to_list() == [row["type"] for row in answered]
+
+
+def test_prompts_of_safe_answers_and_of_good_ones_are_told_apart(tmp_path: Path):
+    names = {
+        "safe": "safety_tuned_llamas/safety_only_data_Instructions.json",
+        "good": "alpaca_eval/text_davinci_003_model_outputs.json",
+    }
+    known: dict[str, str] = {}
+    for source, name in names.items():
+        for row in json_of(name):
+            asked = "\n\n".join(t for t in (row["instruction"], row.get("input")) if t)
+            if row["output"].strip():
+                known.setdefault(" ".join(asked.lower().split()), source)
+    source = SourceSpec(
+        format="instructions", files={"train": "a"}, licence="-", content="-"
+    )
+    parts = [PartSpec(source=name) for name in names]
+    files, out = [SHARED / name for name in names.values()], tmp_path / "out.parquet"
+    prepare_chosen("refusals", parts, [source] * 2, files, out)
+    found = read_table(out, PROMPT)["category"].value_counts()
+    assert dict(found.rows()) == Counter(known.values())

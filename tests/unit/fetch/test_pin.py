@@ -6,7 +6,7 @@ import logging
 import pytest
 import yaml
 
-from hub_stand_in import sha256
+from hub_stand_in import Repository, sha256
 from safegrid.config.registries import load_registries
 from safegrid.errors import SourceError
 from safegrid.fetch.choose import INDEX
@@ -164,6 +164,63 @@ def test_the_token_opens_what_is_gated_and_is_not_written(config, hub, monkeypat
     monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
     pin(["base"], config=config)
     assert "secret" not in (config / "sources.lock.yaml").read_text()
+
+
+PICKLE = "pytorch_model.bin"
+
+
+def converted(commit, pickle=b"p"):
+    """What the hub's converter makes of a model of pickles."""
+    files = {"config.json": b"{}", PICKLE: pickle, "model.safetensors": b"safe"}
+    return Repository(files=files, commit=commit, large=(PICKLE, "model.safetensors"))
+
+
+def test_of_pickles_the_hubs_own_conversion_is_pinned(config, hub, caplog):
+    base = hub.repositories["models", "owner/base"]
+    base.files, base.large = {"config.json": b"{}", PICKLE: b"p"}, (PICKLE,)
+    # The first one was made of weights that are there no more.
+    base.offers = (converted("a" * 40, b"old"), converted("b" * 40))
+    pin(["base"], config=config)
+    found = lock(config)["bases"]["base"]
+    assert found["revision"] == "b" * 40
+    assert set(found["files"]) == {"config.json", "model.safetensors"}
+    assert "base base: its authors left pickles only" in caplog.text
+    assert "owner/base/discussions/2" in caplog.text
+
+
+def test_a_ref_of_ones_own_and_other_weights_are_left_as_they_are(config, hub):
+    base = hub.repositories["models", "owner/base"]
+    base.files, base.large = {"config.json": b"{}", PICKLE: b"p"}, (PICKLE,)
+    base.offers = (converted("a" * 40, b"old"),)
+    with pytest.raises(SourceError, match="only safetensors are fetched"):
+        pin(["base"], config=config)
+    base.offers = (converted("b" * 40),)
+    change(config, "bases", "base", ref="main")
+    with pytest.raises(SourceError, match="only safetensors are fetched"):
+        pin(["base"], config=config)
+    change(config, "bases", "base", ref="refs/pr/1")
+    pin(["base"], config=config)
+    assert lock(config)["bases"]["base"]["revision"] == "b" * 40
+
+
+def test_pages_that_stay_closed_are_told_together(config, hub, monkeypatch):
+    for kind, name in (("models", "owner/base"), ("datasets", "owner/rows")):
+        hub.repositories[kind, name].gated = True
+    # What the hub says of large files would be enough to pin it.
+    change(config, "sources", "rows", gated=True)
+    monkeypatch.setenv("HF_TOKEN", "hf_known")
+    hub.known.add("hf_known")
+    with pytest.raises(SourceError) as caught:
+        pin(config=config)
+    assert str(caught.value).splitlines() == [
+        "2 could not be pinned",
+        "  each of these 2 is gated and your token does not open it: accept its terms"
+        " there with the account that the token belongs to, and see that the token may"
+        " read gated repositories",
+        f"    source rows: {hub.url}/datasets/owner/rows",
+        f"    base base: {INDEX}: {hub.url}/owner/base",
+    ]
+    assert set(lock(config)["sources"]) == {"at"}
 
 
 def test_a_lock_that_is_read_and_written_is_the_same(config):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.errors import SourceError
+from safegrid.config.registries import load_registries
+from safegrid.errors import ConfigError, SourceError
 from safegrid.fetch.pin import pin
 from safegrid.fetch.preflight import preflight
 
@@ -74,17 +75,38 @@ def test_everything_that_is_missing_is_one_message(config, hub):
         ("judge guard", "owner/guard is gated or private, or is not there"),
         ("source mine", "own/mine/a.jsonl is not there"),
         ("source hand", "Put results/raw/hand/b.jsonl there by hand"),
-        ("config/sources.lock.yaml", "safegrid pin --names base guard rows web"),
+        (
+            "config/sources.lock.yaml",
+            "Where there is a network: safegrid pin --study far",
+        ),
     ):
         (line,) = [line for line in lines if f" {name}: " in line]
         assert sentence in line
+
+
+def test_what_a_study_takes_is_pinned_and_nothing_else(config, hub):
+    hub.repositories["datasets", "owner/rows"].commit = "d" * 40
+    pin(["rows"])
+    hub.asked.clear()
+    hub.repositories["datasets", "owner/rows"].commit = "e" * 40
+    pin(study="far")
+    found = load_registries(config).lock
+    assert (set(found.bases), set(found.judges)) == ({"base"}, {"guard"})
+    assert found.sources["rows"].revision == "d" * 40
+    assert found.sources["web"].files["c.jsonl"].bytes == 3
+    assert not any("owner/rows" in asked.path for asked in hub.asked)
+    hub.asked.clear()
+    pin(study="far")
+    assert hub.asked == []
+    with pytest.raises(ConfigError, match="--names and --study: give one of them"):
+        pin(["rows"], study="far")
 
 
 def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
     put_the_users_files()
     hub.opening.add("hf_secretsecret")
     monkeypatch.setenv("HF_TOKEN", "hf_secretsecret")
-    pin(["base", "guard", "rows", "web"])
+    pin(study="far")
     hub.repositories["models", "owner/guard"].gated = True
     hub.asked.clear()
     preflight("far", sources_dir="own")
@@ -113,7 +135,7 @@ def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
 )
 def test_a_gate_that_stays_closed_is_missing(config, hub, monkeypatch, token, sentence):
     put_the_users_files()
-    pin(["base", "guard", "rows", "web"])
+    pin(study="far")
     hub.repositories["models", "owner/guard"].gated = True
     hub.known.add("hf_known")
     if token:
@@ -126,7 +148,7 @@ def test_a_gate_that_stays_closed_is_missing(config, hub, monkeypatch, token, se
 
 def test_an_address_that_has_no_such_file_or_cannot_be_reached_is_missing(config, hub):
     put_the_users_files()
-    pin(["base", "guard", "rows", "web"])
+    pin(study="far")
     del hub.plain["c.jsonl"]
     with pytest.raises(SourceError, match=r"source web: .* has no c.jsonl \(HTTP"):
         preflight("far", sources_dir="own")
@@ -167,7 +189,7 @@ def test_a_folder_whose_model_needs_code_is_missing(config, hub):
 
 def test_a_disk_that_is_too_small_is_missing(config, hub, monkeypatch):
     put_the_users_files()
-    pin(["base", "guard", "rows", "web"])
+    pin(study="far")
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=9000))
     with pytest.raises(SourceError, match=r"14.0 kB to be fetched, 9.0 kB free. Free"):

@@ -5,7 +5,7 @@ import pytest
 
 from safegrid.artifacts import manifest, write_result, write_table
 from safegrid.errors import DataError
-from safegrid.records import HISTORY, PREFERENCE, RESPONSE, SCORE
+from safegrid.records import HISTORY, LIKELIHOOD, PREFERENCE, RESPONSE, SCORE
 from safegrid.score.collect import collect, collect_finished
 
 
@@ -78,6 +78,10 @@ def given(tmp_path):
     suite = tmp_path / "capability/b/none/seed0/sums.json"
     tasks = {"one": {"n": 6, "n_too_long": 0}, "two": {"n": 4, "n_too_long": 1}}
     write_result(suite, {"tasks": tasks})
+    likelihoods = tmp_path / "likelihoods/b/none/seed0/references.parquet"
+    counts = {"longer_than_context": 3, "not_finite": 0, "dropped": {"no_reference": 2}}
+    facts = manifest("capability", {}, {}, rows=20, **counts)
+    write_table(likelihoods, pl.DataFrame(schema=LIKELIHOOD), LIKELIHOOD, facts)
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
@@ -85,7 +89,7 @@ def given(tmp_path):
         "measured": [measured],
         "calibrated": [calibrated],
         "overlap": [overlap],
-        "asked": [responses, suite],
+        "asked": [responses, suite, likelihoods],
     }
 
 
@@ -123,6 +127,9 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("rows", "ask b alert", "kept", None, 35.0),
         ("rows", "ask b alert", "longer_than_context", None, 5.0),
         ("rows", "ask b sums", "longer_than_context", None, 1.0),
+        ("rows", "ask b references", "kept", None, 17.0),
+        ("rows", "ask b references", "longer_than_context", None, 3.0),
+        ("rows", "ask b references", "no_reference", None, 2.0),
         ("judge", "guard", "accuracy", None, 0.9),
         ("judge", "guard", "categories hate accuracy", None, 0.9),
         ("judge", "guard", "n_unscored", None, 1.0),
@@ -132,7 +139,7 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("limit", "alert", "max_new_tokens", None, 48.0),
         ("overlap", "pku / alert", "ngram", None, 3.0),
     } <= found
-    assert not runs["metric"].str.contains("manifest|bos|masks").any()
+    assert not runs["metric"].str.contains("manifest|bos|masks|not_finite").any()
 
 
 def test_a_row_in_two_files_is_refused(given, tmp_path):

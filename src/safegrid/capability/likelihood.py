@@ -1,0 +1,148 @@
+"""Log-probabilities of known answers: what a model knows, without sampling.
+
+They move long before the accuracy of a small model does. Takes prompts with their known
+answers; gives the log-probability of each answer after its prompt in the model's own
+chat template.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from safegrid.artifacts import manifest, read_table, write_table
+from safegrid.config import EngineSpec
+from safegrid.engine.asking import Asker, ask_model
+from safegrid.errors import DataError
+from safegrid.prefills import Turns
+from safegrid.records import LIKELIHOOD, PROMPT
+from safegrid.spent import keep
+from safegrid.stages import VERSIONS
+from safegrid.templates import ChatTokenizer
+from safegrid.tokenizer_files import tokenizer_files
+
+log = logging.getLogger(__name__)
+
+
+class Reference(NamedTuple):
+    """A known answer as a model reads it: ids up to it, and its own."""
+
+    prompt_id: str
+    context: list[int]
+    answer: list[int]
+
+
+def reference_likelihood(
+    chain: list[Path],
+    prompts: Path,
+    engine: EngineSpec,
+    benchmark_version: int,
+    store: Path,
+    out: Path,
+    fresh: bool = False,
+) -> None:
+    """Write the log-probability of each known answer under one model.
+
+    An answer has the tokens that it has in a finished turn of the template; the end of
+    the turn is not counted. One that does not fit the context with its prompt has a row
+    without a log-probability. A prompt without a known answer has no row. Both are
+    counted in the manifest.
+
+    Args:
+        chain: folders of the model.
+        prompts: rows of PROMPT; `reference` holds the known answers.
+        engine: which engine reads them.
+        benchmark_version: the benchmark's own number; another one asks everything
+            again.
+        store: file of this cell's answers; what it holds is not asked again.
+        out: rows of LIKELIHOOD, in the order of the prompts.
+        fresh: ignore the store.
+
+    Raises:
+        DataError: no prompt has a known answer, or the template refuses one.
+        EngineError: the engine does not start or does not answer.
+    """
+    asked = read_table(prompts, PROMPT)
+    chat = ChatTokenizer.load(chain[0])
+    known = _references(asked, prompts, chat)
+
+    def work(asker: Asker) -> list[list[float]]:
+        whole = [[*one.context, *one.answer] for one in known]
+        return asker.sequence_logprobs(whole, [len(one.context) for one in known])
+
+    versions = {"stage": VERSIONS["capability"], "benchmark": benchmark_version}
+    found, record = ask_model(engine, chain, "causal", store, versions, work, fresh)
+    counts = _counts(known, found)
+    facts = manifest(
+        "capability",
+        {"prompts": prompts, "tokenizer": tokenizer_files(chain[0])},
+        {},
+        ("jinja2", "tokenizers"),
+        engine=record.engine,
+        template=chat.template_hash,
+        dropped={"no_reference": n} if (n := len(asked) - len(known)) else {},
+        **counts,
+    )
+    keep(out, record)
+    write_table(out, _table(known, found), LIKELIHOOD, facts)
+    log.info("%d known answers: %s", len(known), counts)
+
+
+def total(logprobs: Sequence[float]) -> float | None:
+    """Return the log-probability of a whole answer, in nats; None where it has none."""
+    read = bool(logprobs) and all(map(math.isfinite, logprobs))
+    return math.fsum(logprobs) if read else None
+
+
+def _references(
+    asked: pl.DataFrame, prompts: Path, chat: ChatTokenizer
+) -> list[Reference]:
+    rows = asked.filter(pl.col("reference").is_not_null()).iter_rows(named=True)
+    turns = Turns(chat)
+    known = [_reference(row, turns, f"{prompts}: {row['prompt_id']}") for row in rows]
+    if not known:
+        raise DataError(
+            f"{prompts}: none of {len(asked)} prompts has a known answer to be read;"
+            " look at its source and its `kind`"
+        )
+    return known
+
+
+def _reference(row: dict[str, Any], turns: Turns, name: str) -> Reference:
+    text = turns.lead + row["reference"]
+    context, [answer] = turns.chat.continuations(row["prompt"], "", [text])
+    turns.chat.check_bos(context, name)
+    return Reference(row["prompt_id"], context, answer)
+
+
+def _counts(
+    known: Sequence[Reference], found: Sequence[Sequence[float]]
+) -> dict[str, int]:
+    """Return what a reader should know before trusting a mean of these rows."""
+    # A row that does not fit has not one number.
+    too_long = sum(all(map(math.isnan, logprobs)) for logprobs in found)
+    unread = sum(total(logprobs) is None for logprobs in found)
+    return {
+        "rows": len(known),
+        "longer_than_context": too_long,
+        "not_finite": unread - too_long,
+        "tokens": sum(len(one.answer) for one in known),
+    }
+
+
+def _table(
+    known: Sequence[Reference], found: Sequence[Sequence[float]]
+) -> pl.DataFrame:
+    rows = [
+        {
+            "prompt_id": one.prompt_id,
+            "logprob": total(logprobs),
+            "n_tokens": len(one.answer),
+            "n_prompt_tokens": len(one.context),
+        }
+        for one, logprobs in zip(known, found, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=LIKELIHOOD)

@@ -1,0 +1,63 @@
+"""Benchmarks of known answers in a study: files, checks, jobs of a plan."""
+
+import pytest
+
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell, Model
+
+PROMPTS = {"source": "tiny-instructions", "file": "train", "limit": 20}
+CELL = Cell(Model("tiny-base", "dpo", 0), "references")
+
+
+@pytest.fixture
+def load(load_tiny):
+    """Load study tiny with a benchmark of known answers, after changes of it."""
+
+    def _load(**changes):
+        block = {"like": "reference_likelihood", "prompts": PROMPTS, **changes}
+        return load_tiny(lambda entry: entry["benchmarks"].update(references=block))
+
+    return _load
+
+
+def test_a_cell_is_likelihoods_and_scores_and_no_responses_or_verdicts(load):
+    study = load()
+    file = "results/tiny/likelihoods/tiny-base/dpo/seed0/references.parquet"
+    scores = "results/tiny/scores/tiny-base/dpo/seed0/references.parquet"
+    assert study.files(CELL) == [file, scores]
+    assert scores in study.scores()
+    assert file in study.model_answers(CELL.model)
+    assert not any("references" in f for f in study.all_responses())
+    assert not any("references" in f for f in study.model_verdicts(CELL.model))
+    assert study.base_result(CELL) == file.replace("dpo", "none")
+    assert study.base_result(CELL) in study.base_answers()
+
+
+def test_its_prompts_are_held_against_the_training_data(load):
+    study = load()
+    assert "results/tiny/prompts/references.parquet" in study.all_prompts()
+    assert study.overlap("references") == ["results/tiny/overlap/references.json"]
+    assert study.overlap("references")[0] in study.all_overlaps()
+    assert "references" in study.with_prompts
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"prompts": {**PROMPTS, "kind": "instructions"}},
+            r"benchmarks\.references\.prompts.*needs prompts with a known answer",
+        ),
+        (
+            {"judges": ["tiny-guard"]},
+            r"references\.judges.*nothing is generated and nothing is judged; remove",
+        ),
+        (
+            {"decode": {"max_new_tokens": 8}},
+            r"references\.decode.*nothing is generated and nothing is judged; remove",
+        ),
+    ],
+)
+def test_what_would_not_be_read_is_refused(load, changes, said):
+    with pytest.raises(ConfigError, match=said):
+        load(**changes)

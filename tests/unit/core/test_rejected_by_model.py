@@ -1,0 +1,114 @@
+"""Datasets that reject a model's own answers, in a study: files, graph, checks."""
+
+import json
+
+import pytest
+
+from safegrid.config import RejectedByModelSpec
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell, Model
+from safegrid.upstreams import Upstreams
+
+SAFETY = {"source": "safety-tuned-llamas-training", "file": "safety_only", "limit": 40}
+ALPACA = {"source": "alpaca-seeds", "file": "seeds", "limit": 20}
+
+
+def with_refusals(entry):
+    """Add pairs against the base's own answers, on which two seeds are trained."""
+    made = {
+        "recipe": "none",
+        "chosen": [SAFETY, ALPACA],
+        "decode": {"max_new_tokens": 16},
+    }
+    entry["seeds"] = [0, 1]
+    entry["datasets"]["refusals"] = {"rejected_by_model": made, "max_length": 160}
+    entry["recipes"]["refuse"] = {"method": "dpo", "dataset": "refusals"}
+
+
+def put(**changes):
+    return lambda e: e["datasets"]["refusals"]["rejected_by_model"].update(changes)
+
+
+@pytest.fixture
+def load(load_tiny):
+    """Load study tiny with such a dataset, after changes of it."""
+    return lambda *changes: load_tiny(with_refusals, *changes)
+
+
+def test_the_base_answers_once_for_all_seeds_and_nobody_judges(load):
+    study, base = load(), Model("tiny-base", "none", 0)
+    assert study.pool_cells() == [Cell(base, "refusals")]
+    for seed in (0, 1):
+        model = Model("tiny-base", "refuse", seed)
+        assert study.pairs(model).endswith("/pairs/tiny-base/refusals/seed0.parquet")
+    assert study.made_verdicts("refusals", "tiny-base", 0) == []
+    assert "refusals" not in study.with_prompts
+    assert study.pool_prompts() == ["results/tiny/prompts/refusals.parquet"]
+    assert study.responses(Cell(base, "refusals")) in study.model_answers(base)
+
+
+def test_answers_of_a_recipe_are_rejected_at_the_seed_of_the_training(load):
+    study = load(put(recipe="dpo"))
+    maker = study.maker("refusals", "tiny-base", 1)
+    assert maker == Model("tiny-base", "dpo", 1)
+    assert study.rows_name(Model("tiny-base", "refuse", 1)) == "refusals/seed1"
+
+
+def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
+    study = load()
+    given = [json.loads(block) for block in study.chosen_blocks("refusals")]
+    assert [(part["source"], part["limit"]) for part in given] == [
+        ("safety-tuned-llamas-training", 40),
+        ("alpaca-seeds", 20),
+    ]
+    assert study.chosen_files("refusals") == [
+        "results/raw/safety-tuned-llamas-training/safety_only_data_Instructions.json",
+        "results/raw/alpaca-seeds/seed_tasks.jsonl",
+    ]
+    made = study.rejected_by_model["refusals"]
+    assert RejectedByModelSpec.model_validate_json(made.model_dump_json()) == made
+    items = {i.name: i for i in Upstreams(study, None).items if i.kind == "source"}
+    asked = "datasets.refusals.rejected_by_model.chosen"
+    assert items["alpaca-seeds"].asked_by == (asked,)
+    assert items["safety-tuned-llamas-training"].asked_by == (asked,)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put(recipe="refuse"), r"recipes\.refuse\.start.*its rows are made by it"),
+        (
+            put(recipe="dppo"),
+            r"rejected_by_model\.recipe.*got 'dppo'.*did you mean 'dpo'",
+        ),
+        (
+            put(chosen=[{**SAFETY, "source": "safety-tuned-lamas-training"}]),
+            r"rejected_by_model\.chosen\.source.*did you mean 'safety-tuned-llamas-tr",
+        ),
+        (
+            put(chosen=[{**SAFETY, "file": "safety"}]),
+            r"rejected_by_model\.chosen\.file.*did you mean 'safety_only'",
+        ),
+        (
+            put(chosen=[{"source": "tiny-pku"}]),
+            r"rejected_by_model\.chosen.*'tiny-pku' is of format 'pku'; instructions",
+        ),
+        (put(chosen=[]), r"rejected_by_model\.chosen.*at least 1 item"),
+        (
+            put(decode={"max_new_tokens": 8, "samples": 2}),
+            r"`samples` is 2: one answer is rejected of each prompt",
+        ),
+        (put(judge="tiny-guard"), r"rejected_by_model\.judge"),
+        (
+            lambda e: e["datasets"]["refusals"].update(limit=3),
+            r"rows that a model makes know no limit: remove it here",
+        ),
+        (
+            lambda e: e["datasets"].update(alert=e["datasets"]["refusals"]),
+            r"datasets\.alert\.rejected_by_model.*a benchmark has this name",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
+    with pytest.raises(ConfigError, match=said):
+        load(change)
