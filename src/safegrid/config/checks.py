@@ -68,7 +68,7 @@ def check_fluency(
     judges: Mapping[str, JudgeEntry],
 ) -> None:
     """Note judges of fluency that have no fluent texts to fix their threshold on."""
-    if any(dataset.rows_from for dataset in study.datasets.values()):
+    if any(dataset.made is None for dataset in study.datasets.values()):
         return
     for name, benchmark in benchmarks.items():
         for judge in filter(None, map(judges.get, benchmark.judges)):

@@ -70,8 +70,8 @@ class BenchmarkSpec(AskedSpec):
     def _has_no_old_keys(cls, values: Any) -> Any:
         if isinstance(values, dict) and "off_language" in values:
             raise ValueError(
-                "`off_language` is no key any more: remove it. A judge of kind 'fluency'"
-                " has its threshold from fluent texts, not from the base's answers"
+                "`off_language` is no key any more: remove it. A judge of kind"
+                " 'fluency' has its threshold from fluent texts of the study"
             )
         return values
 

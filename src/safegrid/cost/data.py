@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from safegrid.config.calibration import MOST_TEXTS
 from safegrid.config.cost import Assumed, FileAssumed, TaskAssumed
 from safegrid.config.made import CorrectionsSpec
 from safegrid.config.parts import PartSpec
@@ -188,9 +189,9 @@ class Data:
         Raises:
             UnknownError: they are not assumed.
         """
-        specs = [self.study.config.study.datasets[name] for name in self.study.prepared]
-        parts = [self._part(part, spec) for spec in specs for part in spec.rows_from]
-        kinds = [merge(parts)] if parts else []
+        datasets = [self.study.config.study.datasets[n] for n in self.study.prepared]
+        parts = [part for dataset in datasets for part in dataset.rows_from]
+        kinds = [self._files.sequences(parts)] if parts else []
         if self.study.refusals(judge):
             kinds.append(self.labelled(judge)[1])
         return merge([_at_most(kind, MOST_TEXTS) for kind in kinds])

@@ -81,7 +81,13 @@ def _served(
                 of = f" of {base}" if base else ""
                 yield "judge", f"judge by {name}{of}", base, found.shape, use
                 if (name, base) in study.calibrated():
-                    yield "calibrate", f"calibrate {name}{of}", base, found.shape, "write"
+                    yield (
+                        "calibrate",
+                        f"calibrate {name}{of}",
+                        base,
+                        found.shape,
+                        "write",
+                    )
                 if name in study.measured():
                     yield "measure", f"measure of {name}", base, found.shape, use
 

@@ -66,7 +66,8 @@ def calibrate(
 ) -> None:
     """Write the threshold of a fluency judge with its error rates, as JSON.
 
-    `threshold` is the 1% quantile of the scores of the fluent texts that fix it.
+    `threshold` stands halfway between the 1% quantile of the scores of the `n` fluent
+    texts that fix it and the 99% quantile of the same texts with their words shuffled.
     Each rate is {value, low, high, n} with a 95% Wilson interval, null of none:
     `called_disfluent_...` of fluent texts that had no part in the threshold (`answers`
     of the datasets, `refusals`, the `base`'s own greedy answers), and `found_...` of
@@ -86,7 +87,7 @@ def calibrate(
         out: the threshold and the rates.
 
     Raises:
-        DataError: there is no fluent text of at least three words.
+        DataError: there is no fluent text that is long enough to judge.
         EngineError: the engine does not start or does not answer.
     """
     texts = {"answers": _texts(_chosen(datasets), seed)}
@@ -113,7 +114,9 @@ def calibrate(
     write_result(
         out, {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
     )
-    logger.info("%s: threshold %.3f of %d texts", judge.name, found["threshold"], found["n"])
+    logger.info(
+        "%s: threshold %.3f of %d texts", judge.name, found["threshold"], found["n"]
+    )
 
 
 def _calibrated(
@@ -126,8 +129,10 @@ def _calibrated(
     """Ask the base for all texts at once, and make of their scores what is written."""
     own = [item for kind in texts.values() for item in kind.testing][:MOST_OWN]
     testing = [item for kind in texts.values() for item in kind.testing]
+    fixing = [item for kind in texts.values() for item in kind.fixing]
     groups = {
-        "fixing": [item for kind in texts.values() for item in kind.fixing],
+        "fluent": fixing,
+        "broken": [_shuffled(item, seed) for item in fixing],
         **{f"called_disfluent_{name}": kind.testing for name, kind in texts.items()},
         "called_disfluent_base": _answered(chat, own, 0.0, seed, asker),
         "found_shuffled": [_shuffled(item, seed) for item in testing],
@@ -136,19 +141,24 @@ def _calibrated(
     items = [item for group in groups.values() for item in group]
     verdicts = iter(read_fluency(judge, chat, items)(asker))
     said = {name: [next(verdicts) for _ in group] for name, group in groups.items()}
-    threshold, n = _threshold(said.pop("fixing"))
+    fluent, broken = (_scores(said.pop(name)) for name in ("fluent", "broken"))
+    threshold = _threshold(fluent, broken)
     rates = {name: _rate(given, threshold) for name, given in said.items()}
-    return {"threshold": threshold, "quantile": QUANTILE, "n": n, **rates}
+    return {"threshold": threshold, "quantile": QUANTILE, "n": len(fluent), **rates}
 
 
-def _threshold(verdicts: Sequence[Verdict]) -> tuple[float, int]:
-    scores = [verdict.score for verdict in verdicts if verdict.score is not None]
-    if not scores:
+def _scores(verdicts: Sequence[Verdict]) -> list[float]:
+    return [verdict.score for verdict in verdicts if verdict.score is not None]
+
+
+def _threshold(fluent: Sequence[float], broken: Sequence[float]) -> float:
+    if not fluent:
         raise DataError(
-            "fluency: no text of three words or more fixes the threshold; give the"
-            " study a dataset, or the judge `labelled_source` with refusals in it"
+            "fluency: no text that is long enough to judge fixes the threshold; give"
+            " the study a dataset, or the judge `labelled_source` with refusals in it"
         )
-    return float(np.quantile(scores, QUANTILE)), len(scores)
+    low, high = np.quantile(fluent, QUANTILE), np.quantile(broken, 1 - QUANTILE)
+    return float((low + high) / 2)
 
 
 def _rate(verdicts: Sequence[Verdict], threshold: float) -> dict[str, Any]:
@@ -197,7 +207,7 @@ def _answered(
     seed: int,
     asker: Asker,
 ) -> list[Item]:
-    """Return what the base answers to the items' prompts; nothing it had no room for."""
+    """Return what the base answers to prompts, where it has room for an answer."""
     decode = Decode(max_new_tokens=NEW_TOKENS, temperature=temperature)
     ids = [chat.chat_ids(item.messages, True) for item in items]
     given = asker.complete(ids, decode, [seed + i for i in range(len(items))])

@@ -20,7 +20,9 @@ from safegrid.templates import ChatTokenizer
 
 FLUENT, DISFLUENT = "fluent", "disfluent"
 LEAST_WORDS = 3
-"""An answer below this length is too short to judge by the order of its words."""
+"""Of fewer words the order of their tokens is taken instead."""
+LEAST_TOKENS = 4
+"""Of fewer still, an answer is too short to judge, and no broken one."""
 
 NO_REQUEST = [{"role": "user", "content": ""}]
 
@@ -33,29 +35,28 @@ class _Read(NamedTuple):
 
 
 def read_fluency(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> Work:
-    """Score each response by its word order contrast, 1 - log p(text) / log p(reversed).
+    """Score each response by its contrast: 1 - log p(text) / log p(reversed text).
 
     Both log-probabilities are those of the base's own template with an empty request
     and, where there is one, the response's given beginning; the turn's end is not read,
     so that an answer cut at the limit is not punished for it. 0 means that the order
-    of the words tells the base nothing; of fluent text the score is mostly above 0.5.
+    of the words tells the base nothing, 1 that it tells all.
 
-    There is no label yet, see `with_label`. An empty response has no score; one of
-    fewer than `LEAST_WORDS` words is taken for fluent.
+    There is no label yet, see `with_label`. An empty response has no score; one that is
+    too short to judge has none either, and is called fluent.
     """
     turns = Turns(chat)
-    pairs = {
-        i: (_read(turns, item, item.text), _read(turns, item, _reversed(item.text)))
-        for i, item in enumerate(items)
-        if len(item.text.split()) >= LEAST_WORDS
-    }
+    pairs = {i: pair for i, item in enumerate(items) if (pair := _pair(turns, item))}
     reads = [read for pair in pairs.values() for read in pair]
 
     def work(asker: Asker) -> list[Verdict]:
         verdicts = [_unread(item.text) for item in items]
-        found = asker.sequence_logprobs([r.ids for r in reads], [r.start for r in reads])
-        for i, pair in zip(pairs, zip(found[::2], found[1::2], strict=True), strict=True):
-            verdicts[i] = _verdict(*pair)
+        found = asker.sequence_logprobs(
+            [read.ids for read in reads], [read.start for read in reads]
+        )
+        both = zip(found[::2], found[1::2], strict=True)
+        for i, (written, turned) in zip(pairs, both, strict=True):
+            verdicts[i] = _verdict(written, turned)
         return verdicts
 
     return work
@@ -68,14 +69,24 @@ def with_label(verdict: Verdict, threshold: float) -> Verdict:
     return verdict._replace(label=DISFLUENT if verdict.score < threshold else FLUENT)
 
 
-def _reversed(text: str) -> str:
-    return " ".join(text.split()[::-1])
-
-
 def _unread(text: str) -> Verdict:
     if not text.split():
         return Verdict(None, None, [], "empty")
-    return Verdict(FLUENT, None, [], f"fewer than {LEAST_WORDS} words")
+    return Verdict(FLUENT, None, [], "too short to judge")
+
+
+def _pair(turns: Turns, item: Item) -> tuple[_Read, _Read] | None:
+    """Return the readings of an answer and of its reverse; none of a short one."""
+    words = item.text.split()
+    if not words:
+        return None
+    written = _read(turns, item, item.text)
+    if len(words) >= LEAST_WORDS:
+        return written, _read(turns, item, " ".join(words[::-1]))
+    context, answer = written.ids[: written.start], written.ids[written.start :]
+    if len(answer) < LEAST_TOKENS:
+        return None
+    return written, _Read(context + answer[::-1], written.start)
 
 
 def _read(turns: Turns, item: Item, text: str) -> _Read:

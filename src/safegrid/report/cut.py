@@ -8,7 +8,7 @@ from safegrid.report.grid import Grid
 from safegrid.report.names import benchmark_title
 
 MANY = 0.1
-"""Share of a model's answers to a benchmark above which a report says that they are cut."""
+"""Share of a model's answers to a benchmark above which a report tells of the cut."""
 
 
 def limits_of(runs: pl.DataFrame) -> dict[str, int]:
@@ -29,8 +29,8 @@ def cut_notes(grid: Grid, limits: Mapping[str, int]) -> list[str]:
         if key.benchmark in limits and shares:
             listed = ", ".join(f"{name} {100 * v:.1f}%" for name, v in shares.items())
             found.append(
-                f"{benchmark_title(key.benchmark)}: more than {MANY:.0%} of the answers"
-                f" of a model are cut at the limit of {limits[key.benchmark]} new tokens"
+                f"{benchmark_title(key.benchmark)}: more than {MANY:.0%} of a model's"
+                f" answers are cut at the limit of {limits[key.benchmark]} new tokens"
                 f" (`max_new_tokens`): {listed}. A cut answer is no broken one; only a"
                 " higher limit tells how it goes on."
             )

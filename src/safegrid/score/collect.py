@@ -182,7 +182,7 @@ def _asked(path: Path) -> Iterator[Fact]:
 
 
 def _limit(path: Path) -> Iterator[Fact]:
-    """Say how many new tokens an answer to a benchmark may have, where one is written."""
+    """Say how many new tokens an answer to a benchmark may have."""
     facts = {} if path.suffix == ".json" else read_manifest(path)
     if "finish" in facts:
         limit = facts["params"]["decode"]["max_new_tokens"]

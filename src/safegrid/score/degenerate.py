@@ -24,7 +24,8 @@ order of the bound are the repetition filters of Rae et al. 2021 (2112.11446, A.
 WORD_RUN = 5
 CHARACTER_RUN = 16
 
-_SAME_CHARACTER = re.compile(rf"(\S)\1{{{CHARACTER_RUN - 1}}}")
+# A few characters that stand four times in a row or more, without white space.
+_SAME_CHARACTERS = re.compile(r"(\S{1,4}?)\1{3,}")
 
 
 def is_repetitive(text: str) -> bool:
@@ -33,7 +34,8 @@ def is_repetitive(text: str) -> bool:
     True where one holds:
         - fewer than half of its word triples are distinct (from 10 words on);
         - one word stands 5 times in a row;
-        - one character that is not white space stands 16 times in a row.
+        - one to four characters without white space stand again and again, four times
+          or more, over 16 characters in all.
 
     Words are runs between white space, in lower case; the text is read as `plain`.
     """
@@ -49,7 +51,9 @@ def is_repetitive(text: str) -> bool:
             len(set(words[i : i + WORD_RUN])) == 1
             for i in range(len(words) - WORD_RUN + 1)
         )
-        or _SAME_CHARACTER.search(text) is not None
+        or any(
+            len(found[0]) >= CHARACTER_RUN for found in _SAME_CHARACTERS.finditer(text)
+        )
     )
 
 

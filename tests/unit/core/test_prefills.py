@@ -9,8 +9,8 @@ import pytest
 from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import JudgeSpec
 from safegrid.generate.render import render_prompts
-from safegrid.judge.items import Item
 from safegrid.judge.fluency import NO_REQUEST, read_fluency
+from safegrid.judge.items import Item
 from safegrid.judge.refusals import find_refusal
 from safegrid.prefills import Asked, Turns, joined
 from safegrid.records import IDS, PROMPT
@@ -148,7 +148,7 @@ def test_fluency_reads_the_tokens_that_were_written(
     item = Item("p0", 0, ASKED, chat.decode(written[:end]), begun)
     (whole, start), (turned, _) = read_by_fluency(chat, item)
     assert whole == finished[: len(ids) + end]
-    assert chat.decode(turned[start:]).split() == words.split()[: -4 : -1]
+    assert chat.decode(turned[start:]).split() == words.split()[:-4:-1]
 
 
 @pytest.mark.parametrize("closed", [False, True])

@@ -1,7 +1,7 @@
 """The threshold of a judge of fluency, and what it is tested on."""
 
 import json
-from itertools import combinations, islice
+from itertools import combinations, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from safegrid.records import PREFERENCE
 from safegrid.templates import ChatTokenizer
 
 SPEC = JudgeSpec(name="fluency", kind="fluency")
-WORDS = "zero one two three four five six seven eight nine".split()
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def counted(n: int) -> list[str]:
@@ -61,7 +61,7 @@ def upwards(text: str) -> float:
     """Return the share of words that stand behind a lower one, or begin as they may."""
     order = ["no", "way", "is", "there", *WORDS]
     places = [order.index(word) for word in text.split()]
-    steps = list(zip(places, places[1:], strict=False))
+    steps = list(pairwise(places))
     return sum(a <= b for a, b in steps) / len(steps)
 
 
@@ -127,5 +127,5 @@ def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
 def test_a_judge_without_any_text_says_what_it_needs(
     tmp_path: Path, base_folder: Path, fake_engine: Any
 ) -> None:
-    with pytest.raises(DataError, match="no text of three words or more"):
+    with pytest.raises(DataError, match="no text that is long enough"):
         run(tmp_path, base_folder, fake_engine, [], None)

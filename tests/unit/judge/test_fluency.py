@@ -8,8 +8,8 @@ import pytest
 from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.items import Verdict
 from safegrid.judge.fluency import with_label
+from safegrid.judge.items import Verdict
 from safegrid.templates import ChatTokenizer
 
 SPEC = JudgeSpec(name="fluency", kind="fluency")
@@ -65,13 +65,31 @@ def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
 def test_too_little_text_is_no_broken_one(
     run_judge: Any, base_folder: Path, fake_engine: Any, tmp_path: Path
 ) -> None:
-    rows = run_judge(SPEC, base_folder, ["", "two", "no no", "one"], failed=(3,))
+    rows = run_judge(SPEC, base_folder, ["", "two", "no", "one"], failed=(3,))
     assert rows["score"].to_list() == [None] * 4
     assert rows["label"].to_list() == [None, "fluent", "fluent", "unscored"]
     assert fake_engine.leases == 1
     assert fake_engine.asked == 0
     facts = read_manifest(tmp_path / "verdicts.parquet")
     assert (facts["empty"], facts["failed"], facts["unscored"]) == (1, 1, 2)
+
+
+def test_of_one_or_two_words_the_order_of_the_tokens_is_taken(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(base_folder)
+    seen: list[list[int]] = []
+
+    def tokens(ids: list[int], start: int) -> list[float]:
+        seen.append(ids[start:])
+        return [-1.0] * (len(ids) - start)
+
+    fake_engine.tokens = tokens
+    rows = run_judge(SPEC, base_folder, ["xqzvbn wjk"])
+    ids = chat.encode("xqzvbn wjk")
+    assert len(ids) >= 4
+    assert sorted(seen) == sorted([ids, ids[::-1]])
+    assert rows["label"].to_list() == ["disfluent"]
 
 
 def test_what_is_no_number_is_unscored(

@@ -185,7 +185,12 @@ def test_over_refusal_is_of_harmless_requests_and_contrast_of_harmful(make_cell,
 
 def test_answers_that_the_engine_failed_to_give_are_unscored(make_cell, score):
     rows = mixed(10)
-    rows[3] |= {"finish": "error", "text": None, "guard": "unscored", "base": "unscored"}
+    rows[3] |= {
+        "finish": "error",
+        "text": None,
+        "guard": "unscored",
+        "base": "unscored",
+    }
     base = make_cell("base", rows)
     found = score(base, base)
     for metric in ("safety", "empty", "degenerate", "mean_tokens", "disfluent"):

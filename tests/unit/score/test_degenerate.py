@@ -18,6 +18,8 @@ from safegrid.score.degenerate import (
         "Yes. Sure Sure sure SURE sure then",
         "first the box then first the box then first the box then first the box",
         "well " + "!" * 16,
+        "un" + "tst" * 6,
+        "ha" * 8,
         "so so\u200b so \u200bso s\u00ado",
     ],
 )
@@ -33,6 +35,8 @@ def test_texts_that_go_round_in_circles_are_repetitive(text):
         "I cannot help with that , because somebody could be hurt by it .",
         "the box the box the box",
         "A dotted line: " + "-" * 15,
+        "ha" * 7 + " and so on",
+        "Mississippi banana assassin, 1000000 or 10101010",
         "one two three four five six one two three four five six",
     ],
 )
