@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Snakemake's cloud plugins: who sets PYTHONPATH to this folder has them.
 CLOUD := $(VENV)/cloud
+# vLLM needs other versions of torch and transformers.
+VLLM := $(VENV)/vllm
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUILD)),$(TORCH_BUILD),https://download.pytorch.org/whl/$(TORCH_BUILD)))
@@ -23,7 +25,7 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 # Text as one word of a shell, whatever stands in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: study test test-remote check bench readme confirm env cloud clean
+.PHONY: study test test-remote test-vllm check bench readme confirm env cloud clean
 
 study: $(READY)
 	safegrid study --study $(call quoted,$(STUDY)) --cores $(call quoted,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call quoted,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
@@ -31,12 +33,21 @@ study: $(READY)
 # The second part runs workflows, in copies of one finished study; of the first,
 # `-m "not slow"` is the quick part.
 test: $(READY)
-	pytest -m "not grid and not remote" -n $(CORES) --dist loadfile
+	pytest -m "not grid and not remote and not vllm" -n $(CORES) --dist loadfile
 	pytest tests/workflow -m "grid and not remote" -n $(CORES) --dist loadfile
 
 # Jobs on a SLURM of the tests' own; beside them, results in a bucket, and pods.
 test-remote: $(CLOUD)/.ready
 	pytest tests/workflow -m remote -n '$(CORES)' --dist loadgroup
+
+# A real vLLM on a CPU, one server at a time: 4 to 6 GB of memory.
+ifeq ($(shell uname -sm),Linux x86_64)
+test-vllm: $(VLLM)/.ready
+	SAFEGRID_VLLM='$(CURDIR)/$(VLLM)/bin/vllm' pytest tests/vllm -m vllm --durations=0
+else
+test-vllm:
+	@echo "skipped: vLLM for CPUs is published for Linux on x86_64 only"
+endif
 
 check: $(READY)
 	ruff format --check .
@@ -76,6 +87,11 @@ $(CLOUD)/.ready: requirements-cloud.lock $(READY)
 	rm -rf $(CLOUD)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(CLOUD) --requirement requirements-cloud.lock
 	$(BIN)/python -m pip download --quiet --no-deps --dest $(CLOUD)/wheels "$$(grep '^snakemake-storage-plugin-s3==' requirements-cloud.lock)"
+	touch $@
+
+$(VLLM)/.ready: requirements-vllm.lock envs/vllm.sh $(READY)
+	@echo "making the environment of vLLM in $(VLLM): about 3.5 GB of disk and 2 to 10 minutes, once"
+	envs/vllm.sh $(PYTHON) $(VLLM)
 	touch $@
 
 clean:

@@ -48,6 +48,7 @@ JOBS = {
         "bert-score",
         "fastapi",
         "filelock",
+        "gguf",
         "httpx",
         "httpx2",
         "jinja2",

@@ -92,7 +92,7 @@ if UNCHECKED:
 wildcard_constraints:
     study=one_of([STUDY.name]),
     base=one_of(STUDY.all_bases),
-    recipe=one_of(["none", *STUDY.config.recipes]),
+    recipe=one_of(STUDY.recipe_names),
     benchmark=one_of([*STUDY.config.benchmarks, *STUDY.pools]),
     dataset=one_of(STUDY.prepared),
     made=one_of(STUDY.made),
@@ -112,5 +112,10 @@ ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 def own_files(kind, *names):
     """Ask for what of the user's own is fetched: it is here, wherever results go."""
-    ask = of(partial(UPSTREAMS.local, kind), *names)
+    return own(partial(UPSTREAMS.local, kind), *names)
+
+
+def own(find, *names):
+    """Ask for files of the user's own by these wildcards."""
+    ask = of(find, *names)
     return lambda wildcards: local(ask(wildcards))

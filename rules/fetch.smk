@@ -1,9 +1,11 @@
-"""Files from upstream, as the lock says: the only rules that use the network.
+"""Files from upstream, as the lock says, and models that are converted from one file.
 
 Takes: config/sources.lock.yaml; the user's own folder `sources_dir`.
-Gives: results/raw/{source}/, results/bases/{base}, results/judges/{judge}.
+Gives: results/raw/{source}/, results/bases/{base}, results/judges/{judge},
+results/encoders/{encoder}, results/gguf/.
 
-What is fetched is named by its hashes, which are params: no version number is needed.
+The rules that fetch are the only ones that use the network. What is fetched is named by
+its hashes, which are params: no version number is needed.
 """
 
 
@@ -11,6 +13,8 @@ localrules:
     fetch_source,
     fetch_base,
     fetch_judge,
+    fetch_encoder,
+    fetch_gguf,
 
 
 rule fetch_source:
@@ -87,3 +91,75 @@ use rule fetch_base as fetch_judge with:
         judge=one_of(UPSTREAMS.names("judge")),
     params:
         spec=of(partial(UPSTREAMS.block, "judge"), "judge"),
+
+
+use rule fetch_base as fetch_encoder with:
+    input:
+        local=own_files("encoder", "encoder"),
+    output:
+        model=directory("results/encoders/{encoder}"),
+    log:
+        "logs/fetch_encoder/{encoder}.log",
+    benchmark:
+        "logs/timing/fetch_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(UPSTREAMS.names("encoder")),
+    params:
+        spec=of(partial(UPSTREAMS.block, "encoder"), "encoder"),
+
+
+rule fetch_gguf:
+    """Fetch the one file that a model is: quantised weights with their tokenizer."""
+    input:
+        local=own(UPSTREAMS.gguf_local, "model"),
+    output:
+        folder=directory("results/gguf/{model}"),
+    log:
+        "logs/fetch_gguf/{model}.log",
+    benchmark:
+        "logs/timing/fetch_gguf/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(UPSTREAMS.converted),
+    priority: 1000
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        spec=of(UPSTREAMS.gguf_block, "model"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        HF_HUB_OFFLINE=0 python -m safegrid fetch-model \
+            --spec {params.spec:q} \
+            --local {input.local:q} \
+            --out {output.folder:q}
+        """
+
+
+rule convert_gguf:
+    """Convert such a file to a model's folder: safetensors, tokenizer, template."""
+    input:
+        folder="results/gguf/{model}",
+    output:
+        model=directory("results/{model}"),
+    log:
+        "logs/convert_gguf/{model}.log",
+    benchmark:
+        "logs/timing/convert_gguf/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(UPSTREAMS.converted),
+    priority: 900
+    conda:
+        "../envs/engine.yaml"
+    params:
+        file=of(UPSTREAMS.gguf_file, "model"),
+        template=of(UPSTREAMS.gguf_template, "model"),
+        version=VERSIONS["convert"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid convert-gguf \
+            --gguf {input.folder:q}/{params.file:q} \
+            --template {params.template:q} \
+            --out {output.model:q}
+        """

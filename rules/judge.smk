@@ -1,16 +1,50 @@
 """Responses become verdicts; a judge itself is measured on labelled rows.
 
 Takes: results/{study}/responses/, a judge's model (rules and files have none).
-Gives: results/{study}/verdicts/, results/{study}/measured/, results/{study}/calibrated/.
+Gives: results/{study}/verdicts/, and below results/{study}/ measured/, heads/,
+calibrated/, agreement/.
 """
 
 # They end a group of jobs where there are groups, and are light.
 if not GROUPED:
 
     localrules:
+        agreement,
         inventory_answers,
         inventory_verdicts,
         inventory_cell,
+
+
+rule text_head:
+    """Train a text head on labelled rows, and validate it on whole files left out."""
+    input:
+        encoder=of(STUDY.head_encoder, "judge"),
+        rows=of(STUDY.head_rows, "judge"),
+    output:
+        head="results/{study}/heads/{judge}.json",
+    log:
+        "logs/{study}/text_head/{judge}.log",
+    benchmark:
+        "logs/timing/{study}/text_head/{judge}.tsv"
+    wildcard_constraints:
+        judge=one_of(STUDY.heads),
+    priority: of(STUDY.judge_priority, "judge")
+    conda:
+        "../envs/engine.yaml"
+    params:
+        judge=of(STUDY.head_block, "judge"),
+        formats=of(STUDY.head_formats, "judge"),
+        version=VERSIONS["text_head"],
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid text-head \
+            --judge {params.judge:q} \
+            --encoder {input.encoder:q} \
+            --rows {input.rows:q} \
+            --formats {params.formats:q} \
+            --out {output.head:q}
+        """
 
 
 rule judge:
@@ -128,6 +162,39 @@ rule calibrate:
             --seed {params.seed:q} \
             --store {params.store:q} \
             --out {output.calibration:q}
+        """
+
+
+rule agreement:
+    """Two judges of refusals on the same answers: how far they agree, and where not."""
+    input:
+        first=of(STUDY.compared_verdicts, "judge", "second"),
+        second=of(STUDY.compared_with, "second", "judge"),
+    output:
+        agreement="results/{study}/agreement/{judge}/{second}.json",
+        disagreeing="results/{study}/agreement/{judge}/{second}.csv",
+    log:
+        "logs/{study}/agreement/{judge}/{second}.log",
+    benchmark:
+        "logs/timing/{study}/agreement/{judge}/{second}.tsv"
+    wildcard_constraints:
+        second=one_of(STUDY.config.judges),
+    priority: 60
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        positive=of(STUDY.positive_class, "judge"),
+        code=code_hash("safegrid.judge.beside"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid agreement \
+            --first {input.first:q} \
+            --second {input.second:q} \
+            --positive {params.positive:q} \
+            --out {output.agreement:q} \
+            --disagreeing {output.disagreeing:q}
         """
 
 

@@ -1,6 +1,6 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet, inventory/, models/.
+Takes: results/{study}/scores.parquet, runs.parquet, frontier/, inventory/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 What a study's paper has of its own is in `report_{number}.smk`.
@@ -15,6 +15,7 @@ how figures are drawn reruns figures, and nothing else.
 localrules:
     heat_maps,
     trade_offs,
+    frontier_figures,
     training_curves,
     compare_costs,
 
@@ -107,6 +108,35 @@ use rule write_tables as trade_offs with:
         ),
 
 
+use rule write_tables as frontier_figures with:
+    # Safety against loss along every training, and what it buys at given losses.
+    input:
+        lines=of_study(STUDY.all_lines),
+    output:
+        **figure_files(*LINES),
+        tables=table_files(*BOUGHT),
+        notebook="results/{study}/notebooks/9_frontier.ipynb",
+        page=report(
+            "results/{study}/notebooks/9_frontier.html",
+            category="Tables",
+            caption="../docs/captions/safety_bought.rst",
+        ),
+    log:
+        "logs/{study}/frontier_figures.log",
+    benchmark:
+        "logs/timing/{study}/frontier_figures.tsv"
+    params:
+        template="9_frontier.ipynb",
+        values=notebook_values("lines", "tables", "figures"),
+        code=notebook_code(
+            "9_frontier.ipynb",
+            "safegrid.report.bought",
+            "safegrid.report.frontier",
+            "safegrid.report.style",
+            "safegrid.report.writing",
+        ),
+
+
 use rule write_tables as training_curves with:
     # Loss, log-probabilities and margins of every training.
     input:
@@ -132,7 +162,7 @@ use rule write_tables as training_curves with:
 use rule write_tables as compare_costs with:
     # What the jobs took, beside what the plan said.
     input:
-        models=of_study(STUDY.all_models),
+        models=of_study(STUDY.all_trainings),
         inventories=of_study(STUDY.all_inventories),
         # Where results lie in a bucket the job has its inputs and nothing else.
         lengths=of_study(STUDY.all_lengths),
@@ -232,10 +262,10 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=partial_scores,
-        models=of_study(STUDY.all_models),
+        lines=of_study(STUDY.all_lines),
+        models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
-        calibrated=of_study(STUDY.all_calibrations),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
         sources_dir=GIVEN.sources_dir or "",
@@ -249,13 +279,12 @@ rule report_partial:
         mkdir -p {params.out:q}
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
-            -- {params.gathered:q} >{params.plan:q}
+            -- {params.gathered:q} {params.lines:q} >{params.plan:q}
         python -m safegrid collect-finished \
             --plan {params.plan:q} \
             --models {params.models:q} \
             --manifests {params.manifests:q} \
             --measured {params.measured:q} \
-            --calibrated {params.calibrated:q} \
             --overlap {params.overlap:q} \
             --asked {params.asked:q} \
             --out-runs {params.out:q}/runs.parquet
@@ -263,6 +292,7 @@ rule report_partial:
             --study {params.study:q} \
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
+            --lines {params.lines:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}

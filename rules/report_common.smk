@@ -11,10 +11,20 @@ TABLES = (
     "categories",
     "attacks",
     "judges",
+    "left_out",
+    "agreement",
     "trainings",
     "rows",
     "overlap",
     "decontaminated",
+)
+# Read off the lines of trainings, and their figures.
+BOUGHT = ("safety_bought", "safety_bought_second")
+LINES = (
+    "frontier_refused_lost",
+    "frontier_refused_capability",
+    "frontier_second_lost",
+    "frontier_second_capability",
 )
 FIGURES = (
     "categories",
@@ -26,6 +36,7 @@ FIGURES = (
     "curves_loss",
     "curves_likelihoods",
     "curves_margins",
+    *LINES,
 )
 # Every study's; those of its paper are named in rules/report_{number}.smk.
 PUBLISHED = BASEDIR / f"config/published/{STUDY.config.study.paper}.csv"
@@ -49,7 +60,9 @@ def notebook_values(*names):
         written = {os.path.basename(folder): folder for folder in folders}
         # The folder with `results`, for a notebook that asks the whole study.
         root = folders[0].rpartition("results/")[0] or "."
-        paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **input}
+        # A parameter is one text: several files stand in it with spaces between.
+        given = {k: f if isinstance(f, str) else " ".join(f) for k, f in input.items()}
+        paths = {**written, **AT_HOME, "study": STUDY.name, "root": root, **given}
         return [f"{name}={paths[name]}" for name in names]
 
     return values
@@ -85,7 +98,7 @@ def figure_files(*names):
 
 
 def all_tables(wildcards):
-    names = (*TABLES, *PAPER_TABLES)
+    names = (*TABLES, *BOUGHT, *PAPER_TABLES)
     return [f"results/{STUDY.name}/tables/{name}.csv" for name in names]
 
 

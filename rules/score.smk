@@ -2,7 +2,7 @@
 
 Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/,
 likelihoods/.
-Gives: results/{study}/scores/, scores.parquet, runs.parquet.
+Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/.
 """
 
 
@@ -168,14 +168,56 @@ rule score_global:
         """
 
 
+rule frontier:
+    """One training as a line of safety against loss, through its doses and seeds."""
+    input:
+        prompts=of_study(STUDY.line_prompts),
+        responses=of(STUDY.line_responses, "base", "recipe"),
+        verdicts=of(STUDY.line_verdicts, "base", "recipe"),
+        capability=of(STUDY.line_capability, "base", "recipe"),
+    output:
+        line="results/{study}/frontier/{base}/{recipe}.parquet",
+    log:
+        "logs/{study}/frontier/{base}/{recipe}.log",
+    benchmark:
+        "logs/timing/{study}/frontier/{base}/{recipe}.tsv"
+    wildcard_constraints:
+        recipe=one_of(STUDY.config.recipes),
+    priority: 60
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        line=of(STUDY.line_block, "base", "recipe"),
+        benchmarks=of_study(STUDY.line_benchmarks_json),
+        judges=of_study(STUDY.line_judges_json),
+        most_unscored=STUDY.config.study.most_unscored,
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.frontier"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid frontier \
+            --line {params.line:q} \
+            --benchmarks {params.benchmarks:q} \
+            --judges {params.judges:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
+            --capability {input.capability:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.line:q}
+        """
+
+
 rule collect:
     """Gather all scores into one table, and all that was dropped into another."""
     input:
         scores=of_study(STUDY.scores),
-        models=of_study(STUDY.all_models),
+        models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
         measured=of_study(STUDY.all_measured),
-        calibrated=of_study(STUDY.all_calibrations),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
     output:
@@ -198,7 +240,6 @@ rule collect:
             --models {input.models:q} \
             --manifests {input.manifests:q} \
             --measured {input.measured:q} \
-            --calibrated {input.calibrated:q} \
             --overlap {input.overlap:q} \
             --asked {input.asked:q} \
             --out-scores {output.scores:q} \

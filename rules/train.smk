@@ -6,7 +6,7 @@ Gives: results/{study}/reference/, results/{study}/models/.
 
 
 rule reference:
-    """Log-probabilities of all pairs under a start model, once for all methods."""
+    """Log-probabilities under a start model of what is trained on, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
         chain=of_model(STUDY.chain),
@@ -22,6 +22,8 @@ rule reference:
     params:
         precision=STUDY.reference_settings[0],
         micro_batch=STUDY.reference_settings[1],
+        subsets=of(STUDY.reference_subsets, "base", "recipe", "seed", "rows"),
+        data_seed=of(STUDY.rows_seed, "rows"),
         version=VERSIONS["reference"],
     shell:
         r"""
@@ -31,6 +33,8 @@ rule reference:
             --chain {input.chain:q} \
             --precision {params.precision:q} \
             --micro-batch {params.micro_batch:q} \
+            --subsets {params.subsets:q} \
+            --data-seed {params.data_seed:q} \
             --out {output.reference:q}
         """
 
@@ -67,6 +71,14 @@ rule kto_reference:
         """
 
 
+def whole(recipes):
+    """Constrain a wildcard to recipes by their whole names.
+
+    Snakemake lets a value pass that only begins as a constraint asks: `nca@10` for `nca`.
+    """
+    return rf"(?:{one_of(recipes)})(?=(?:@\d+)?/|$)"
+
+
 rule train:
     """Train one model: a recipe from its start model, with one seed."""
     input:
@@ -80,6 +92,8 @@ rule train:
         "logs/{study}/train/{base}/{recipe}/seed{seed}.log",
     benchmark:
         "logs/timing/{study}/train/{base}/{recipe}/seed{seed}.tsv"
+    wildcard_constraints:
+        recipe=whole(STUDY.kept_at()[()]),
     priority: 70
     conda:
         "../envs/train.yaml"
@@ -103,3 +117,34 @@ rule train:
             --checkpoints {params.checkpoints:q} \
             --out {output.model:q}
         """
+
+
+def train_at(steps, recipes):
+    """Train as `train` does, and keep models at some steps of the training too.
+
+    All folders are outputs of one job, and no output can be a function: recipes that
+    keep models at the same steps share a rule. This is what Snakemake makes of `use
+    rule train as ... with`, which takes no name that is computed.
+    """
+    name = "_".join(["train_at", *map(str, steps)])
+    # What a profile or the command line says of `train` holds for it.
+    asked = workflow.resource_settings
+    for said in (
+        asked._parsed_overwrite_threads,
+        asked._parsed_overwrite_resources,
+        workflow.group_settings.overwrite_groups,
+    ):
+        if "train" in said:
+            said.setdefault(name, said["train"])
+
+    @workflow.userule(rules=["train"], name_modifier=name)
+    @workflow.output(model=[directory(path) for path in STUDY.model_folders(steps)])
+    @workflow.register_wildcard_constraints(recipe=whole(recipes))
+    @workflow.run
+    def inherit():
+        pass
+
+
+for kept, recipes in STUDY.kept_at().items():
+    if kept:
+        train_at(kept, recipes)

@@ -27,13 +27,22 @@ def visible_gpu() -> str:
     For engines that do not say what they run on. `unknown` where the driver's own tool
     cannot tell either.
     """
+    return _asked_of_driver("name") or UNKNOWN
+
+
+def gpu_and_driver() -> str:
+    """Return the same GPU with its driver's version; `unknown` likewise."""
+    return _asked_of_driver("name,driver_version") or UNKNOWN
+
+
+def _asked_of_driver(fields: str) -> str | None:
     command = shutil.which("nvidia-smi")
     if command is None:
-        return UNKNOWN
-    asked = [command, "--query-gpu=name", "--format=csv,noheader"]
+        return None
+    asked = [command, f"--query-gpu={fields}", "--format=csv,noheader"]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
     if visible:
         asked.append(f"--id={visible}")
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     names = done.stdout.splitlines() if done.returncode == 0 else []
-    return names[0].strip() if names else UNKNOWN
+    return names[0].strip() if names else None

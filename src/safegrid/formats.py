@@ -7,6 +7,7 @@ wrong with a file.
 import csv
 import io
 import json
+import lzma
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,21 +50,36 @@ def type_name(value: object) -> str:
 def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
     """Read one object a line."""
     with path.open("rb") as stream:
-        what = foreign(stream.peek(HEAD)[:HEAD])
-        if what is not None:
-            problems.add(1, what)
-            return
-        for number, raw in enumerate(stream, start=1):
-            try:
-                text = decode(raw)
-                values = parse(text)
-            except NotTextError as error:
-                problems.add(number, str(error))
-            except ValueError as error:
-                cut = b"\r" in raw.strip()
-                problems.add(number, CR_ALONE if cut else _json_reason(error))
-            else:
-                yield from _object(number, values, names_halves(text), problems)
+        yield from _objects(stream, problems)
+
+
+def read_xz(path: Path, problems: Problems) -> Iterator[Row]:
+    """Read one object a line of a file that xz has compressed."""
+    try:
+        with lzma.open(path) as stream:
+            yield from _objects(stream, problems)
+    except (lzma.LZMAError, EOFError) as error:
+        problems.add(1, placeholder(path) or f"not readable as xz: {error}")
+
+
+def _objects(
+    stream: io.BufferedReader | lzma.LZMAFile, problems: Problems
+) -> Iterator[Row]:
+    what = foreign(stream.peek(HEAD)[:HEAD])
+    if what is not None:
+        problems.add(1, what)
+        return
+    for number, raw in enumerate(stream, start=1):
+        try:
+            text = decode(raw)
+            values = parse(text)
+        except NotTextError as error:
+            problems.add(number, str(error))
+        except ValueError as error:
+            cut = b"\r" in raw.strip()
+            problems.add(number, CR_ALONE if cut else _json_reason(error))
+        else:
+            yield from _object(number, values, names_halves(text), problems)
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
@@ -238,6 +254,7 @@ def _json_reason(error: Exception) -> str:
 
 READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
+    ".xz": read_xz,
     ".json": read_json,
     ".csv": read_csv,
     ".parquet": read_columns,

@@ -5,10 +5,11 @@ Nothing here touches the disk or imports anything heavy.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
+from safegrid.config.doses import dose_name, model_names, split_dose
 from safegrid.config.engine import EngineSpec
 from safegrid.config.load import Config
 from safegrid.config.made import (
@@ -28,7 +29,10 @@ UNANSWERED = ("capability", "reference_likelihood")
 
 @dataclass(frozen=True, order=True)
 class Model:
-    """base x recipe x seed; recipe `none` is the base untouched, with seed 0 only."""
+    """base x recipe x seed; recipe `none` is the base untouched, with seed 0 only.
+
+    Recipe `nca@10` is a dose: the model after 10 steps of the training of `nca`.
+    """
 
     base: str
     recipe: str
@@ -38,6 +42,16 @@ class Model:
     def path(self) -> str:
         """The part of a path that names this model."""
         return f"{self.base}/{self.recipe}/seed{self.seed}"
+
+    @property
+    def trained_as(self) -> str:
+        """The recipe whose training this model is of, without the dose."""
+        return split_dose(self.recipe)[0]
+
+    @property
+    def dose(self) -> int | None:
+        """The step of that training; None at its end, and for the base untouched."""
+        return split_dose(self.recipe)[1]
 
 
 @dataclass(frozen=True)
@@ -69,13 +83,16 @@ class Grid:
 
     @cached_property
     def models(self) -> list[Model]:
-        """All models that give answers, `none` first."""
-        answering = (m for m in self.trained if METHODS[self._method(m)].answers)
-        return [*(Model(base, NONE, 0) for base in self.bases), *answering]
+        """All models that give answers, `none` first, doses before their end."""
+        answering = [m for m in self.trained if METHODS[self._method(m)].answers]
+        return [
+            *(Model(base, NONE, 0) for base in self.bases),
+            *(model for end in answering for model in [*self.doses(end), end]),
+        ]
 
     @cached_property
     def trained(self) -> list[Model]:
-        """The models that a training run makes, reward models among them."""
+        """The models in which a training run ends, reward models among them."""
         study, own = self.config.study, self.config.own_bases
         return [
             Model(base, recipe, seed)
@@ -84,6 +101,17 @@ class Grid:
             if base == own.get(recipe, base) and (recipe in own or base in study.bases)
             for seed in study.seeds
         ]
+
+    @property
+    def recipe_names(self) -> list[str]:
+        """Every name that a model may have as its recipe."""
+        recipes = self.config.recipes.values()
+        return [NONE, *(name for recipe in recipes for name in model_names(recipe))]
+
+    def doses(self, end: Model) -> list[Model]:
+        """The models that are kept along the training that ends in a model."""
+        steps = self.recipe(end.recipe).training.doses
+        return [replace(end, recipe=dose_name(end.recipe, step)) for step in steps]
 
     @property
     def bases(self) -> list[str]:
@@ -236,8 +264,8 @@ class Grid:
         return self.recipe(model.recipe).method
 
     def recipe(self, name: str) -> Recipe:
-        """Return a resolved recipe by name."""
-        return self.config.recipes[name]
+        """Return a resolved recipe by its name, or by that of one of its doses."""
+        return self.config.recipes[split_dose(name)[0]]
 
     def parent(self, model: Model) -> Model:
         """The model that a recipe starts from: at the same seed, or the base."""

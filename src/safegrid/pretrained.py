@@ -96,6 +96,74 @@ def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
     )
 
 
+def load_gguf_config(file: Path) -> "PreTrainedConfig":
+    """Load the settings of a model from its GGUF file.
+
+    Raises:
+        DataError: transformers does not know its architecture.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(  # type: ignore[no-any-return]
+            file.parent, gguf_file=file.name, **OPTIONS
+        )
+    except (ValueError, KeyError) as error:
+        raise DataError(
+            f"{file}: transformers cannot read a GGUF file of its architecture:"
+            f" {error}. Take the model as safetensors"
+        ) from None
+
+
+def load_gguf_tokenizer(file: Path) -> "PreTrainedTokenizerBase":
+    """Load a model's tokenizer from its GGUF file.
+
+    Raises:
+        DataError: transformers does not know its kind.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            file.parent, gguf_file=file.name, **OPTIONS
+        )
+    except (ValueError, KeyError) as error:
+        raise DataError(
+            f"{file}: transformers cannot read its tokenizer: {error}. Take the model"
+            " as safetensors"
+        ) from None
+
+
+def load_gguf_model(file: Path) -> "PreTrainedModel":
+    """Load a language model from its GGUF file, in float32.
+
+    Raises:
+        DataError: a weight of the model is not in it, or has another shape.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.quantization_config import GgufConfig
+
+    auto_class: Any = AutoModelForCausalLM
+    model, loaded = auto_class.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        dtype=torch.float32,
+        # Without it a model stays one that transformers saves in no other format.
+        quantization_config=GgufConfig(dequantize=True),
+        output_loading_info=True,
+        **OPTIONS,
+    )
+    # They would be filled with random numbers.
+    lost = {*loaded["missing_keys"], *loaded["mismatched_keys"]}
+    if lost:
+        raise DataError(
+            f"{file}: {len(lost)} weights of the model are not in it, or have another"
+            f" shape, such as {min(map(str, lost))}; is it one of several parts?"
+        )
+    return model  # type: ignore[no-any-return]
+
+
 def empty_classifier(config: "PreTrainedConfig") -> Any:
     """Make a sequence classifier of given settings, its weights without values."""
     import torch

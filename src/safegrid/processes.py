@@ -70,12 +70,19 @@ class Process:
             return False
 
     def peak_megabytes(self) -> int | None:
-        """Return the most memory that it held, or None where that cannot be seen."""
-        try:
-            found = PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
-        except (FileNotFoundError, ProcessLookupError):
+        """Return the most memory that it and its children held, each at its own peak.
+
+        None where that cannot be seen.
+        """
+        own = _peak_kilobytes(self.pid)
+        if own is None:
             return None
-        return round(int(found[1]) / 1024) if found else None
+        try:
+            children = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            children = []
+        peaks = (_peak_kilobytes(child.pid) or 0 for child in children)
+        return round((own + sum(peaks)) / 1024)
 
     def end(self, patience: float = 10.0) -> None:
         """End it and its group, and come back when it is gone.
@@ -98,6 +105,14 @@ class Process:
             with suppress(ProcessLookupError):
                 send(self.pid, number)
                 return
+
+
+def _peak_kilobytes(pid: int) -> int | None:
+    try:
+        found = PEAK.search(Path(f"/proc/{pid}/status").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(found[1]) if found else None
 
 
 def _started(process: psutil.Process) -> float:

@@ -48,9 +48,9 @@ def read_rows(
     """Read the rows of a file that carry `fields`; note the others in `problems`.
 
     Args:
-        path: .jsonl (one object a line), .json (a list of objects, or an object of
-            lists, one a column), .csv, .parquet, .arrow (a stream) or .txt (one text a
-            line).
+        path: .jsonl (one object a line; .xz where it is compressed), .json (a list of
+            objects, or an object of lists, one a column), .csv, .parquet, .arrow (a
+            stream) or .txt (one text a line).
         fields: what a row must carry; fields beyond them are handed through.
         problems: collects broken rows, missing fields and wrong types.
         names: by what a file may call a field, what it is called here.

@@ -75,6 +75,8 @@ LIKELIHOOD: Schema = {
 `n_tokens`, after `n_prompt_tokens` of the conversation; null where the engine gave
 none."""
 
+# The label of an answer that no judge could read.
+UNSCORED = "unscored"
 VERDICT: Schema = {
     "prompt_id": TEXT,
     "sample": pl.Int32(),
@@ -104,6 +106,37 @@ SCORE: Schema = {
     "version": TEXT,
 }
 
+FRONTIER: Schema = {
+    "base": TEXT,
+    "line": TEXT,
+    "kind": TEXT,
+    "place": pl.Int32(),
+    "recipe": TEXT,
+    "step": pl.Int32(),
+    "seed": pl.Int32(),
+    "axis": TEXT,
+    "judge": TEXT,
+    "metric": TEXT,
+    "loss": TEXT,
+    "at": pl.Float64(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "n_unscored": pl.Int64(),
+    "reason": TEXT,
+}
+"""One training as a line from its base through its doses; shares, not percent.
+
+kind `point`: the line at one of its points (`place` 0 is the base untouched; `step` is
+    null where the number of steps is not known before the training) on one `axis`;
+    `seed` is null for the mean of the seeds, which has the intervals.
+kind `gain`: safety gained over the base by `axis`, at a loss of `at` by axis `loss`;
+    both null: at the end of the line.
+axis `refused`: harmful requests refused; `second`: safe, or refused, by a second judge;
+    `lost`: benign requests lost, `capability`: capability lost, both less the base's.
+"""
+
 HISTORY: Schema = {"step": pl.Int32(), "metric": TEXT, "value": pl.Float64()}
 
 RUNS: Schema = {
@@ -128,6 +161,10 @@ kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the re
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
 kind `fluency`: a judge of fluency on texts of known kind; subject "judge, base".
 kind `limit`: the most tokens that an answer to a benchmark may have.
+kind `left_out`: a text head, trained without a file, on that file, and the rules on it;
+    subject "file: judge".
+kind `agreement`: two judges of refusals on the same answers; subject "first / second:
+    benchmark".
 kind `overlap`: prompts that a benchmark shares with a dataset; subject
     "dataset / benchmark", n = prompts of the benchmark.
 """

@@ -34,6 +34,8 @@ STUDY = "SAFEGRID_STUDY"
 _MARK = f'"{OWN}": "'.encode()
 # Hashing those of a large model takes minutes: see `check_folder`.
 _WEIGHTS = ".safetensors"
+# The folders of results/ that hold a folder for each model, whatever study asks for it.
+_MODELS = ("bases", "judges", "encoders")
 # What a reader of models would take from a folder beside the files that it lists.
 _READ = (_WEIGHTS, ".json", ".jinja")
 _EDITED = "is not as it was written: it was edited or damaged"
@@ -208,7 +210,7 @@ def damaged(path: Path, fault: str) -> DataError:
     below = result_of(path)
     if below is None:
         return DataError(f"{path}: {fault}; nothing was taken from it. Make it again")
-    shared = below.parts[1] in ("raw", "bases", "judges")
+    shared = below.parts[1] in ("raw", "gguf", *_MODELS)
     study = os.environ.get(STUDY, "STUDY") if shared else below.parts[1]
     return DataError(
         f"{path}: {fault}; nothing was taken from it\n"
@@ -223,8 +225,10 @@ def result_of(path: Path) -> Path | None:
     below = below_results(path)
     if len(below) < 3:
         return None
-    if below[1] in ("bases", "judges"):
+    if below[1] in _MODELS:
         return Path(*below[:3])
+    if below[1] == "gguf":
+        return Path(*below[:4])
     # {study}/models/{base}/{recipe}/seed{seed} is a folder.
     return Path(*(below[:6] if below[2] == "models" else below))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from safegrid.config.documents import Problems
+from safegrid.config.doses import why_no_dose
 from safegrid.errors import ConfigError
 from safegrid.grid import Cell
 from safegrid.study import Study
@@ -40,7 +41,10 @@ class Selection:
         problems = Problems()
         for key, value in self._asked.items():
             known = {self._parts(cell)[key] for cell in self._all()}
-            if value not in known:
+            why = why_no_dose(value, study.config.recipes) if key == "recipe" else None
+            if why is not None:
+                problems.add("--config", key, why)
+            elif value not in known:
                 problems.unknown("--config", key, value, key, known)
         # Snakemake hands over `true` as a text and `True` as a truth.
         force = str(options.get(FORCE) or False).lower()
@@ -115,7 +119,7 @@ class Selection:
 
     def _parts(self, cell: Cell) -> dict[str, str]:
         model = cell.model
-        recipe = self._study.config.recipes.get(model.recipe)
+        recipe = self._study.config.recipes.get(model.trained_as)
         return {
             "base": model.base,
             "recipe": model.recipe,

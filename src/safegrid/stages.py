@@ -7,6 +7,7 @@ stage imports beside its number, so that the question is asked at every change.
 """
 
 VERSIONS: dict[str, int] = {
+    "convert": 1,
     "grow": 2,
     "prepare": 2,
     "tokenize": 1,
@@ -14,6 +15,7 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 2,
     "generate": 1,
+    "text_head": 1,
     "judge": 3,
     "synthesize": 2,
     "measure": 4,

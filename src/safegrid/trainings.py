@@ -1,10 +1,43 @@
 """What a training run is started with: its command, and what KTO's runs share."""
 
+import json
 import shlex
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from safegrid.config.training import Recipe, Training
 from safegrid.files import sha256_json
 from safegrid.launch import COPIES
+
+
+class Subset(NamedTuple):
+    """The part of a dataset that a recipe trains on.
+
+    Attributes:
+        fraction: of its categories' pairs, above 0 to 1; fractions are nested.
+        categories: of the pairs; None for all.
+    """
+
+    fraction: float
+    categories: list[str] | None
+
+
+WHOLE = Subset(1.0, None)
+
+
+def subsets(recipes: Iterable[Recipe]) -> list[Subset]:
+    """Return the parts of a dataset that several recipes need together.
+
+    Of the same categories the largest fraction holds the others; where a recipe takes
+    all pairs, all are needed.
+    """
+    largest: dict[str, Subset] = {}
+    for recipe in recipes:
+        categories = None if recipe.categories is None else sorted(recipe.categories)
+        part, key = Subset(recipe.fraction, categories), json.dumps(categories)
+        largest[key] = max(part, largest.get(key, part), key=lambda part: part.fraction)
+    parts = [largest[key] for key in sorted(largest)]
+    return [WHOLE] if WHOLE in parts else parts
 
 
 def kto_recipe(recipe: Recipe) -> Recipe:

@@ -21,7 +21,10 @@ FOLDERS: dict[Kind, str] = {
     "source": "results/raw",
     "base": "results/bases",
     "judge": "results/judges",
+    "encoder": "results/encoders",
 }
+# The folder of the files that models are converted from.
+GGUF = "results/gguf"
 
 
 def check_sources_dir(sources_dir: object) -> None:
@@ -41,7 +44,7 @@ def check_sources_dir(sources_dir: object) -> None:
 
 @dataclass(frozen=True)
 class Item:
-    """A source, base or judge that a study uses and that no world grows.
+    """A source, base, judge or encoder that a study uses and that no world grows.
 
     Attributes:
         files: of a source: the paths that the study asks for.
@@ -64,15 +67,27 @@ class Item:
     @property
     def unpinned(self) -> bool:
         """Whether it must be pinned before it is fetched; a folder's need not."""
-        return self.pin is None and self.entry.place in ("hub", "url")
+        return self.pin is None and self.entry.is_remote
 
     @property
     def targets(self) -> list[str]:
-        """Where its files, or its folder, lie in the end."""
+        """Where fetching puts its files, or its folder."""
+        if self.gguf:
+            return [f"{GGUF}/{self.model}"]
         folder = f"{FOLDERS[self.kind]}/{self.name}"
         if self.kind != "source":
             return [folder]
         return [f"{folder}/{file}" for file in self.files]
+
+    @property
+    def gguf(self) -> str | None:
+        """The one file of a model that is converted once it is here."""
+        return self.entry.gguf if isinstance(self.entry, ModelUpstream) else None
+
+    @property
+    def model(self) -> str:
+        """The folder of a model below `results`."""
+        return f"{FOLDERS[self.kind]}/{self.name}".removeprefix("results/")
 
     @property
     def wanted(self) -> dict[str, FilePin]:
@@ -102,6 +117,7 @@ class Upstreams:
         config = self._study.config
         bases = _gathered(self._asked_bases())
         judges = _gathered(self._asked_judges())
+        encoders = _gathered(self._asked_encoders())
         files = self._asked_files()
         sources = _gathered((source, key) for source, _, key in files)
         paths: dict[str, set[str]] = {}
@@ -110,6 +126,10 @@ class Upstreams:
         found = [
             *(self._item("base", n, config.bases[n], k) for n, k in bases.items()),
             *(self._item("judge", n, config.judges[n], k) for n, k in judges.items()),
+            *(
+                self._item("encoder", n, config.encoders[n], k)
+                for n, k in encoders.items()
+            ),
             *(
                 self._item("source", n, config.sources[n], k, paths[n])
                 for n, k in sorted(sources.items())
@@ -138,8 +158,35 @@ class Upstreams:
         return [item for item in self.items if not item.by_hand]
 
     def names(self, kind: Kind) -> list[str]:
-        """The names of one kind that a rule fetches."""
-        return [item.name for item in self.fetched if item.kind == kind]
+        """The names of one kind that a rule fetches to where they stay."""
+        return [i.name for i in self.fetched if i.kind == kind and not i.gguf]
+
+    @property
+    def converted(self) -> list[str]:
+        """The folders of models below `results` that are converted from one file."""
+        return [item.model for item in self.fetched if item.gguf]
+
+    def gguf_block(self, model: str) -> str:
+        """What the rule fetches that such a model is converted from."""
+        item = self._converted(model)
+        return self.block(item.kind, item.name)
+
+    def gguf_local(self, model: str) -> list[str]:
+        """The user's own folder that holds the file; empty where it is fetched."""
+        item = self._converted(model)
+        return self.local(item.kind, item.name)
+
+    def gguf_file(self, model: str) -> str:
+        """The file in that folder that it is converted from."""
+        return str(self._converted(model).gguf)
+
+    def gguf_template(self, model: str) -> str:
+        """The chat template that it is given where it has none; empty for none."""
+        item = self._converted(model)
+        return self.spec(item.kind, item.name).template or ""
+
+    def _converted(self, model: str) -> Item:
+        return next(i for i in self.fetched if i.gguf and i.model == model)
 
     @property
     def source_files(self) -> list[str]:
@@ -158,8 +205,11 @@ class Upstreams:
             kind=kind,
             name=name,
             hub=entry.hub,
+            wheel=entry.wheel,
+            folder=entry.folder,
             url=entry.url,
             path=entry.path,
+            gguf=item.gguf,
             revision=pin.revision if pin else None,
             remote_code=entry.is_code,
             files=wanted,
@@ -214,6 +264,13 @@ class Upstreams:
             for judge in spec.judges:
                 if _has_folder(self._study.config.judges[judge]):
                     yield judge, f"{self._section(name)}.judges"
+
+    def _asked_encoders(self) -> Iterator[tuple[str, str]]:
+        """Every encoder whose vectors a judge of the study reads, with the key."""
+        for judge in self._study.judges:
+            encoder = self._study.config.judges[judge].encoder
+            if encoder is not None:
+                yield encoder, f"judges.{judge}.encoder"
 
     def _section(self, asked: str) -> str:
         """The key of a benchmark, or of the dataset that a pool is for."""
@@ -277,6 +334,8 @@ class Upstreams:
                     str(entry.labelled_file),
                     f"{key}.labelled_source",
                 )
+            for part in entry.trained_on:
+                yield part.source, part.file, f"{key}.trained_on"
             if entry.method == "file":
                 yield (
                     str(entry.verdicts_source),

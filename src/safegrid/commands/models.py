@@ -11,7 +11,8 @@ MODELS: dict[str, Command] = {
     "reference": command(
         "train.reference:compute_reference",
         "Compute log-probabilities of all pairs under a start model.",
-        "pairs:path chain:paths precision:text micro_batch:int out:path",
+        "pairs:path chain:paths precision:text micro_batch:int out:path"
+        " subsets:json? data_seed:int?",
     ),
     "kto-reference": command(
         "train.reference:compute_kto_reference",
@@ -22,7 +23,13 @@ MODELS: dict[str, Command] = {
         "train.run:train",
         "Train one model by one recipe.",
         "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
-        " recipe:Recipe seed:int data_seed:int checkpoints:path out:path",
+        " recipe:Recipe seed:int data_seed:int checkpoints:path out:paths",
+    ),
+    "merge": command(
+        "train.merge:merge_model",
+        "Save a model of a study with its adapters merged.",
+        "study:study model:text out:path",
+        job=False,
     ),
     "render": command(
         "generate.render:render_prompts",
@@ -53,6 +60,16 @@ MODELS: dict[str, Command] = {
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
         " store:path out:path fresh:flag? verdicts_file:path-or-none?"
         " calibration:path-or-none? cell:json?",
+    ),
+    "text-head": command(
+        "judge.head_training:text_head",
+        "Train a text head on labelled rows, and validate it on files left out.",
+        "judge:HeadSpec encoder:path-or-none rows:paths formats:texts out:path",
+    ),
+    "agreement": command(
+        "judge.beside:agreement",
+        "Compare two judges of refusals on the same answers.",
+        "first:paths second:paths positive:text out:path disagreeing:path",
     ),
     "measure": command(
         "judge.measure:measure",

@@ -42,18 +42,22 @@ RESULTS: dict[str, Command] = {
         " base_responses:paths base_verdicts:paths"
         " most_unscored:float study_seed:int out:path",
     ),
+    "frontier": command(
+        "score.frontier:frontier",
+        "Draw one training as a line of safety against loss.",
+        "line:json benchmarks:json judges:json prompts:paths responses:paths"
+        " verdicts:paths capability:paths most_unscored:float study_seed:int out:path",
+    ),
     "collect": command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
-        "scores:paths models:paths manifests:paths measured:paths"
-        " calibrated:paths overlap:paths"
+        "scores:paths models:paths manifests:paths measured:paths overlap:paths"
         " asked:paths out_scores:path out_runs:path",
     ),
     "collect-finished": command(
         "score.collect:collect_finished",
         "Gather what was dropped, trained and measured, as far as it is finished.",
-        "plan:path models:paths manifests:paths measured:paths"
-        " calibrated:paths overlap:paths"
+        "plan:path models:paths manifests:paths measured:paths overlap:paths"
         " asked:paths out_runs:path",
     ),
     "select": command(
@@ -69,7 +73,8 @@ RESULTS: dict[str, Command] = {
     "report-partial": command(
         "report.partial:write_partial",
         "Write tables and figures of the finished cells, blanks with their reason.",
-        "study:study scores:paths runs:path plan:path published:path out:path",
+        "study:study scores:paths runs:path lines:paths plan:path published:path"
+        " out:path",
     ),
     "status-page": command(
         "report.status:write_finished",

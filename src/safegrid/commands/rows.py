@@ -40,8 +40,13 @@ ROWS: dict[str, Command] = {
     ),
     "fetch-model": command(
         "fetch.run:fetch_model",
-        "Fetch the folder of a base or a judge as the lock says.",
+        "Fetch the folder of a base, a judge or an encoder as the lock says.",
         "spec:FetchSpec local:path-or-none out:path",
+    ),
+    "convert-gguf": command(
+        "fetch.convert:convert_gguf",
+        "Convert a model in a GGUF file to a folder with safetensors.",
+        "gguf:path template:text-or-none out:path",
     ),
     "prepare-dataset": command(
         "data.preferences:prepare_dataset",

@@ -8,6 +8,7 @@ from safegrid.config.beams import BeamDecode, Decoding
 from safegrid.config.block import Block
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.head import HeadSpec
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.lock import FetchSpec
 from safegrid.config.made import (
@@ -41,6 +42,7 @@ __all__ = [
     "Decoding",
     "EngineSpec",
     "FetchSpec",
+    "HeadSpec",
     "JudgeEntry",
     "JudgeSpec",
     "Lora",

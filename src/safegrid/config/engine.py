@@ -12,6 +12,30 @@ VLLM = "SAFEGRID_VLLM"
 ENGINE_KEY = "SAFEGRID_ENGINE_KEY"
 
 
+# Options that vLLM alone has, by its own names of them.
+OF_VLLM = (
+    "gpu_memory_utilization",
+    "max_model_len",
+    "tensor_parallel_size",
+    "extra_args",
+)
+# The share of a device that all servers of a run take together.
+ALL_SERVERS = 0.9
+_BY_KEY = {
+    **{f"--{name.replace('_', '-')}": f"has key `{name}`" for name in OF_VLLM[:3]},
+    "--dtype": "has key `dtype`",
+}
+_BY_US = dict.fromkeys(
+    ("--host", "--port", "--served-model-name", "--generation-config"),
+    "is set by the package",
+)
+SET_BY_US = {
+    **_BY_KEY,
+    **_BY_US,
+    "--api-key": "would show the key in the list of processes; the run has its own",
+}
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -48,6 +72,11 @@ class EngineSpec(Block):
         idle_seconds: an engine that nobody asks for so long ends.
         most: engines of one run that may live at once on one machine.
         start_seconds: how long loading may take.
+        gpu_memory_utilization: vllm: share of the device's memory that one server
+            takes; none says 0.9 over `most`, so that as many fit as may live at once.
+        max_model_len: vllm: most tokens of a sequence; none says the model's own.
+        tensor_parallel_size: vllm: GPUs that a model is spread over.
+        extra_args: vllm: more words of its command line.
     """
 
     kind: Literal["safegrid", "vllm", "address"] = "safegrid"
@@ -58,6 +87,10 @@ class EngineSpec(Block):
     idle_seconds: Above0 = 30.0
     most: Positive = 2
     start_seconds: Above0 = 600.0
+    gpu_memory_utilization: Part | None = None
+    max_model_len: Positive | None = None
+    tensor_parallel_size: Positive = 1
+    extra_args: list[str] = []
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "EngineSpec":
@@ -69,3 +102,26 @@ class EngineSpec(Block):
                 " `kind: address`"
             )
         return self
+
+    @model_validator(mode="after")
+    def _options_fit_kind(self) -> "EngineSpec":
+        given = [name for name in OF_VLLM if self.model_dump()[name] != _default(name)]
+        if self.kind != "vllm" and given:
+            raise ValueError(
+                f"{', '.join(given)}: for kind 'vllm' only, and this is {self.kind!r}:"
+                " remove it"
+            )
+        for word in self.extra_args:
+            flag = word.partition("=")[0].replace("_", "-")
+            if flag in SET_BY_US:
+                raise ValueError(f"extra_args: {flag} {SET_BY_US[flag]}: remove it")
+        return self
+
+    @property
+    def memory_share(self) -> float:
+        """The share of a device's memory that one vLLM takes."""
+        return self.gpu_memory_utilization or ALL_SERVERS / self.most
+
+
+def _default(name: str) -> Any:
+    return EngineSpec.model_fields[name].default

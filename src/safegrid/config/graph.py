@@ -1,23 +1,36 @@
 """Check the graph of recipes and datasets: what starts from what, who makes what."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from safegrid.config.documents import KeyPath
+from safegrid.config.doses import split_dose, why_no_dose
 from safegrid.config.made import MADE
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
-from safegrid.config.training import NONE
+from safegrid.config.study import JudgeEntry
+from safegrid.config.training import NONE, Recipe
 from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]
 
 
-def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
-    """Note recipes and datasets that cannot be made of what they name."""
+def check_graph(
+    documents: StudyDocuments,
+    sources: Mapping[str, SourceSpec],
+    resolved: Mapping[str, Recipe],
+) -> None:
+    """Note recipes and datasets that cannot be made of what they name.
+
+    Args:
+        documents: of the study.
+        sources: of the registry.
+        resolved: the study's recipes, those that are whole.
+    """
     recipes, datasets = documents.section("recipes"), documents.section("datasets")
     for name, block in recipes.items():
         _check_start(documents, name, recipes, datasets)
+        _check_dose(documents, ("recipes", name, "start"), resolved)
         _check_base(documents, name, recipes)
         _check_rows(documents, name, block, datasets, sources)
     for name, block in datasets.items():
@@ -25,17 +38,30 @@ def check_graph(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) ->
             if block.get(origin) is not None:
                 key = ("datasets", name, origin)
                 _check_made(documents, key, block[origin], recipes)
+                _check_dose(documents, (*key, "recipe"), resolved)
                 _check_maker_base(documents, key, block[origin])
+
+
+def check_judging_recipes(
+    documents: StudyDocuments, judges: Mapping[str, JudgeEntry], used: Collection[str]
+) -> None:
+    """Note judges of a study whose model none of its recipes ends in."""
+    recipes = documents.section("recipes")
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        if name in used and judge.recipe not in (None, *recipes):
+            key = f"{name}.recipe"
+            documents.problems.unknown(where, key, judge.recipe, "recipe", recipes)
 
 
 def _check_start(
     documents: StudyDocuments, name: str, recipes: Blocks, datasets: Blocks
 ) -> None:
     start, key = recipes[name].get("start"), ("recipes", name, "start")
-    if start is not None and str(start) not in recipes:
+    if start is not None and _trained_as(start) not in recipes:
         where = documents.study.where(key)
         documents.problems.unknown(where, ".".join(key), start, "recipe", recipes)
-    elif start is not None and not _answers(recipes[str(start)]):
+    elif start is not None and not _answers(recipes[_trained_as(start)]):
         _note(
             documents,
             key,
@@ -61,15 +87,29 @@ def _behind(name: str, recipes: Blocks, datasets: Blocks) -> set[str]:
 def _parents(name: str, recipes: Blocks, datasets: Blocks) -> Iterator[str]:
     recipe = recipes[name]
     dataset = datasets.get(str(recipe.get("dataset")), {})
-    yield from (str(p) for p in [recipe.get("start")] if p is not None)
+    yield from (_trained_as(p) for p in [recipe.get("start")] if p is not None)
     made = (dataset.get(origin) or {} for origin in MADE)
-    yield from (block["recipe"] for block in made if "recipe" in block)
+    yield from (_trained_as(block["recipe"]) for block in made if "recipe" in block)
+
+
+def _trained_as(name: object) -> str:
+    """Return the recipe whose training makes a model, which may be a dose of it."""
+    return split_dose(str(name))[0]
+
+
+def _check_dose(
+    documents: StudyDocuments, key: KeyPath, resolved: Mapping[str, Recipe]
+) -> None:
+    """Check that a model which is named is kept, where it is a dose."""
+    why = why_no_dose(str(documents.study.at(key)), resolved)
+    if why is not None:
+        _note(documents, key, why)
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
     """Check a base of its own: answers are compared with those of the study's bases."""
     base, key = recipes[name].get("base"), ("recipes", name, "base")
-    start = recipes.get(str(recipes[name].get("start")), {})
+    start = recipes.get(_trained_as(recipes[name].get("start")), {})
     if start.get("base") not in (None, base):
         _note(documents, key, f"it starts from a recipe of base {start['base']!r} only")
     if base is None:
@@ -116,7 +156,7 @@ def _check_made(
     block: dict[str, Any],
     recipes: Blocks,
 ) -> None:
-    maker = str(block.get("recipe"))
+    maker = _trained_as(block.get("recipe"))
     if key[1] in documents.section("benchmarks"):
         _note(
             documents,
@@ -128,9 +168,11 @@ def _check_made(
     if maker != NONE and maker not in recipes:
         dotted = ".".join((*key, "recipe"))
         allowed = [NONE, *recipes]
-        documents.problems.unknown(where, dotted, maker, "recipe", allowed)
+        named = block.get("recipe")
+        documents.problems.unknown(where, dotted, named, "recipe", allowed)
     elif maker != NONE and not _answers(recipes[maker]):
-        _note(documents, (*key, "recipe"), f"got {maker!r}: its model gives no answers")
+        named = str(block.get("recipe"))
+        _note(documents, (*key, "recipe"), f"got {named!r}: its model gives no answers")
 
 
 def _check_maker_base(

@@ -42,9 +42,11 @@ class JudgeSpec(Block):
     Attributes:
         method: what judges: the judge's model; rules of this package (for kinds
             `refusal` and `reference`), which need neither a folder nor an engine; a
-            file of verdicts from elsewhere; or a model behind an endpoint (for kind
-            `correction`).
-        threshold: guard: P(unsafe) from which on a response is unsafe.
+            file of verdicts from elsewhere; a model behind an endpoint (for kind
+            `correction`); or a regression on an encoder's vectors (for kind
+            `refusal`), which the study trains itself.
+        threshold: guard: P(unsafe) from which on a response is unsafe; text_head:
+            P(positive) from which on it is positive.
         safe: verdict word of a guard; `unsafe` likewise.
         questions: lines that a guard fills in before the one that is read, each with
             one of its two words; the likelier word is written after each.
@@ -72,7 +74,7 @@ class JudgeSpec(Block):
 
     name: str
     kind: JudgeKind
-    method: Literal["model", "rules", "file", "endpoint"] = "model"
+    method: Literal["model", "rules", "file", "endpoint", "text_head"] = "model"
     version: Positive = 1
     threshold: Share = 0.5
     safe: str = "safe"

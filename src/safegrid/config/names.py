@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from safegrid.config.head import check_labels
 from safegrid.config.judge_kinds import JudgeKind
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
 
 # Folders of results/ and logs/ that belong to all studies.
-RESERVED = ("raw", "bases", "judges", "timing", "speed")
+RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
 
 
 def check_names(
@@ -36,6 +37,40 @@ def check_names(
     _check_own_name(documents)
     _check_rows(documents, sources, judges, "labelled", _labelled_formats)
     _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
+
+
+def check_encoders(
+    documents: StudyDocuments, judges: Mapping[str, Any], encoders: Mapping[str, Any]
+) -> None:
+    """Note encoders that judges of the registry name and nobody knows."""
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        if judge.encoder is not None and judge.encoder not in encoders:
+            documents.problems.unknown(
+                where, f"{name}.encoder", judge.encoder, "encoder", encoders
+            )
+
+
+def check_heads(
+    documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
+) -> None:
+    """Note labelled rows of the registry's text heads that cannot be read."""
+    where = str(documents.root / "judges.yaml")
+    for name, judge in judges.items():
+        for n, part in enumerate(judge.trained_on):
+            key = f"{name}.trained_on[{n}]"
+            known = sources.get(part.source)
+            if known is None:
+                documents.problems.unknown(
+                    where, f"{key}.source", part.source, "source", sources
+                )
+            elif part.file not in known.files:
+                kind = f"file of source {part.source!r}"
+                documents.problems.unknown(
+                    where, f"{key}.file", part.file, kind, known.files
+                )
+            elif fault := check_labels(part, known.format):
+                documents.problems.add(where, key, fault)
 
 
 class _Names:

@@ -6,6 +6,7 @@ from typing import Any
 
 from safegrid.config.checks import check_tuned
 from safegrid.config.documents import validate
+from safegrid.config.doses import beyond
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.config.training import Recipe, Training
@@ -107,6 +108,33 @@ def check_adapters(
             )
 
 
+def check_served(
+    documents: StudyDocuments,
+    recipes: Mapping[str, Recipe],
+    own_bases: Mapping[str, str],
+    of_study: Sequence[str],
+) -> None:
+    """Note recipes with an adapter whose models vLLM would have to serve.
+
+    It serves full models only, and would say so when all is trained.
+    """
+    engines, of_all = documents.section("engines"), documents.section("engine")
+    for name, recipe in recipes.items():
+        at = [own_bases[name]] if name in own_bases else of_study
+        kinds = {base: engines.get(base, of_all).get("kind") for base in at}
+        served = sorted(base for base, kind in kinds.items() if kind == "vllm")
+        if recipe.training.lora is not None and served:
+            documents.problems.add(
+                documents.study.where(("recipes", name)),
+                f"recipes.{name}.training.lora",
+                f"an engine of kind 'vllm' answers for {', '.join(served)}, and serves"
+                " full models, no adapters. Say `kind: safegrid`; or train it so, save"
+                f" the merged model (`safegrid merge --study {documents.name} --model"
+                f" {served[0]}/{name}/seed0 --out FOLDER`) and give FOLDER as the"
+                " `path` of a base of another study, with `kind: vllm` there",
+            )
+
+
 def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
     """Name the variant of a recipe at one point of a sweep."""
     parts = (f"{SHORT.get(key, key)}{value:g}" for key, value in settings.items())
@@ -144,7 +172,12 @@ def _resolve(
     fields = entry.model_dump(exclude={"training", "base"})
     recipe = Recipe(name=name, training=settings, **fields)
     where = documents.study.where(path)
-    for sentence in [*check_method(recipe), *_check_precision(documents, recipe)]:
+    sentences = [
+        *check_method(recipe),
+        *_check_precision(documents, recipe),
+        *_check_checkpoints(documents, recipe),
+    ]
+    for sentence in sentences:
         documents.problems.add(where, ".".join(key), f"{name}: {sentence}")
     return recipe
 
@@ -159,6 +192,26 @@ def _check_precision(documents: StudyDocuments, recipe: Recipe) -> list[str]:
         f"precision {own!r} is not the study's {shared!r}, in which the reference"
         " values of all recipes are computed; set `training.precision` for the study"
     ]
+
+
+def _check_checkpoints(documents: StudyDocuments, recipe: Recipe) -> list[str]:
+    """Refuse checkpoints that would be no models of the grid."""
+    training = recipe.training
+    if not training.checkpoints:
+        return []
+    if documents.section("sweep"):
+        return [
+            "a sweep study keeps no checkpoints, because it chooses settings by the end"
+            " of each training; remove `checkpoints`"
+        ]
+    if not METHODS[recipe.method].answers:
+        return [
+            f"a model of method {recipe.method!r} gives no answers, so its checkpoints"
+            " would be measured by nothing; set `checkpoints: []` in its `training`"
+        ]
+    return (
+        [] if training.steps is None else beyond(training.checkpoints, training.steps)
+    )
 
 
 def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> bool:

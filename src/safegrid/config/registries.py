@@ -12,7 +12,7 @@ from safegrid.config.documents import Document, Problems, validate
 from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, JudgeEntry
-from safegrid.config.upstream import ModelUpstream
+from safegrid.config.upstream import EncoderEntry, ModelUpstream
 from safegrid.config.yaml_files import read_document, text_of
 
 # Written by `safegrid pin`.
@@ -22,6 +22,7 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "sources": SourceSpec,
     "bases": BaseEntry,
     "judges": JudgeEntry,
+    "encoders": EncoderEntry,
 }
 
 
@@ -32,6 +33,7 @@ class Registries:
     sources: dict[str, SourceSpec]
     bases: dict[str, BaseEntry]
     judges: dict[str, JudgeEntry]
+    encoders: dict[str, EncoderEntry]
     lock: Lock
 
 
@@ -46,6 +48,7 @@ def load_registries(root: Path) -> Registries:
         read_registry(root, "sources", SourceSpec, problems),
         read_registry(root, "bases", BaseEntry, problems),
         read_registry(root, "judges", JudgeEntry, problems),
+        read_registry(root, "encoders", EncoderEntry, problems),
         read_lock(root, problems),
     )
     problems.raise_if_any("registries")

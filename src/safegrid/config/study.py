@@ -17,6 +17,13 @@ from safegrid.config.block import (
 )
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.head import (
+    DEFAULT,
+    Feature,
+    HeadSpec,
+    LabelledFile,
+    check_head,
+)
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.upstream import ModelUpstream
@@ -115,17 +122,33 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
 
     Attributes:
         recipe: the study's own recipe of method `reward` whose model it is.
+        encoder: name in the registry of encoders: the model whose vectors it reads.
         verdicts_source: method `file` only: source of format `verdicts`.
         verdicts_file: the file of that source.
         labelled_source: source of rows with known labels that it did not train on.
         labelled_file: the file of that source.
+        trained_on: method `text_head` only: the labelled rows that it is trained on.
+        features: method `text_head` only: parts of a row that its regression reads.
+        max_words: method `text_head` only: words of a text that are read.
+        regularisation: method `text_head` only: strength of the L2 penalty, 1/C.
     """
 
     recipe: str | None = None
+    encoder: str | None = None
     verdicts_source: str | None = None
     verdicts_file: str | None = None
     labelled_source: str | None = None
     labelled_file: str | None = None
+    trained_on: list[LabelledFile] = []
+    features: list[Feature] = list(DEFAULT)
+    max_words: Positive = 60
+    regularisation: Above0 = 0.1
+
+    @model_validator(mode="after")
+    def _is_trained(self) -> "JudgeEntry":
+        if fault := next(check_head(self), None):
+            raise ValueError(fault)
+        return self
 
     @model_validator(mode="after")
     def _has_its_own_verdicts(self) -> "JudgeEntry":
@@ -152,6 +175,21 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
                 f" method 'model', got {self.kind!r} and {self.method!r}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _gguf_is_a_language_model(self) -> "JudgeEntry":
+        if self.gguf and self.kind not in ("guard", "correction"):
+            raise ValueError(
+                f"kind {self.kind!r} reads the head of a classifier, which a `gguf`"
+                " file has none of: give safetensors, or take kind 'guard' or"
+                " 'correction'"
+            )
+        return self
+
+    def head(self) -> HeadSpec:
+        """Return what training a text head needs, without provenance."""
+        fields = set(HeadSpec.model_fields)
+        return HeadSpec.model_validate(self.model_dump(include=fields))
 
     def spec(self) -> JudgeSpec:
         """Return what the judging stage needs, without provenance."""

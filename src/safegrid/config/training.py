@@ -1,8 +1,9 @@
 """How a model is trained: a recipe with its settings, complete."""
 
+import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from safegrid.config.block import Above0, Block, From0, Part, Positive, Share
 
@@ -33,6 +34,8 @@ class Training(Block):
             whole copy each.
         warmup: share of the steps with a rising learning rate.
         lora: an adapter's shape, or null for full fine-tuning.
+        checkpoints: steps at which a model is kept along the training. No other model
+            depends on them, so they are left out where settings are written down.
     """
 
     learning_rate: Above0
@@ -53,6 +56,19 @@ class Training(Block):
     lora: Lora | None = None
     save_steps: Positive = 500
     log_steps: Positive = 5
+    checkpoints: list[Positive] = Field(default=[], exclude=True)
+
+    @property
+    def doses(self) -> list[int]:
+        """The steps of the models that are kept beside the one at the end."""
+        return [step for step in self.checkpoints if step != self.steps]
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _in_order(cls, steps: list[int]) -> list[int]:
+        if any(later <= step for step, later in itertools.pairwise(steps)):
+            raise ValueError("steps must stand in order, each one once")
+        return steps
 
     @model_validator(mode="after")
     def _whole(self) -> "Training":

@@ -1,14 +1,17 @@
-"""Where files come from: a world, the hub, an address, a folder, or by hand."""
+"""Places that files come from: a world, the hub, a wheel, an address, a folder."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from safegrid.config.block import Address, Block, Name
 from safegrid.config.cost import ShapeSpec
 
-Place = Literal["world", "hub", "url", "path"]
+Place = Literal["world", "hub", "wheel", "url", "path"]
+PLACES: tuple[Place, ...] = get_args(Place)
+# A distribution of a package index and its version, as pip names them.
+WHEEL = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*$"
 
 
 def below(path: str) -> str:
@@ -20,18 +23,22 @@ def below(path: str) -> str:
 
 
 Below = Annotated[str, AfterValidator(below)]
+Gguf = Annotated[Below, Field(pattern=r"\.gguf$")]
 
 
 class Upstream(Block):
-    """Where the files of a source, a base or a judge come from.
+    """Where the files of a source, a base, a judge or an encoder come from.
 
-    At most one of `world`, `hub`, `url` and `path`; none where they are put there by
-    hand. What exactly is fetched stands in the lock (safegrid.config.lock).
+    At most one of `world`, `hub`, `wheel`, `url` and `path`; none where they are put
+    there by hand. What exactly is fetched stands in the lock (safegrid.config.lock).
 
     Attributes:
         world: the world that grows it.
         hub: `owner/name` on the Hugging Face hub: a data set where it is a source, a
-            model where it is a base or a judge.
+            model where it is a base, a judge or an encoder.
+        wheel: `package==version` of pip's package index: a wheel, never installed, of
+            which some files are kept.
+        folder: folder in the wheel that the names of its files are below.
         ref: branch, tag or pull request that `safegrid pin` resolves; null for the
             default branch, or the hub's own conversion of a model left as pickles.
         url: what the addresses of its files begin with.
@@ -48,6 +55,8 @@ class Upstream(Block):
 
     world: str | None = None
     hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
+    wheel: str | None = Field(default=None, pattern=WHEEL)
+    folder: Below | None = None
     ref: str | None = None
     url: Address | None = None
     path: Below | None = None
@@ -61,9 +70,13 @@ class Upstream(Block):
 
     @property
     def place(self) -> Place | None:
-        """Which of the four places it comes from; None where it is put by hand."""
-        places: tuple[Place, ...] = ("world", "hub", "url", "path")
-        return next((name for name in places if getattr(self, name)), None)
+        """Which of the places it comes from; None where it is put by hand."""
+        return next((name for name in PLACES if getattr(self, name)), None)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it comes over the network."""
+        return self.place in ("hub", "wheel", "url")
 
     @property
     def is_code(self) -> bool:
@@ -77,11 +90,12 @@ class Upstream(Block):
         if place is None or place == "world":
             return None
         ref = f"@{self.ref}" if self.ref else ""
-        return f"{place} {getattr(self, place)}{ref}"
+        folder = f" {self.folder}" if self.folder else ""
+        return f"{place} {getattr(self, place)}{ref}{folder}"
 
     @model_validator(mode="after")
     def _whole(self) -> "Upstream":
-        given = [n for n in ("world", "hub", "url", "path") if getattr(self, n)]
+        given = [name for name in PLACES if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
                 f"comes from {' and '.join(given)}: give one of them, or none for files"
@@ -90,9 +104,13 @@ class Upstream(Block):
         for key in ("ref", "gated", "remote_code"):
             if getattr(self, key) and not self.hub:
                 raise ValueError(f"`{key}` is for what comes from the hub: remove it")
-        if self.mirror and not (self.hub or self.url):
-            raise ValueError("`mirror` is for what has a `hub` or `url`: remove it")
-        if (self.hub or self.url) and not self.licence:
+        if self.folder and not self.wheel:
+            raise ValueError("`folder` is for what comes from a wheel: remove it")
+        if self.mirror and not self.is_remote:
+            raise ValueError(
+                "`mirror` is for what has a `hub`, `wheel` or `url`: remove it"
+            )
+        if self.is_remote and not self.licence:
             raise ValueError("`licence` is missing: what is fetched has one to state")
         return self
 
@@ -103,23 +121,51 @@ class ModelUpstream(Upstream):
     Attributes:
         template: name of a file config/templates/{template}.jinja that is stored with
             the model where the checkpoint has no chat template of its own.
+        gguf: the one file that the model is, in a format with quantised weights and
+            the tokenizer inside: it is converted once. Null for safetensors.
         shape: what a plan of costs goes by until the model's folder is there.
     """
 
     template: Name | None = None
+    gguf: Gguf | None = None
     shape: ShapeSpec | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The place in words; of a single file, with its name."""
+        place = super().address
+        return f"{place} {self.gguf}" if place and self.gguf else place
 
     @model_validator(mode="after")
     def _files_of_a_model(self) -> "ModelUpstream":
         if self.url:
             raise ValueError(
-                "a model is many files, which an address cannot list: give `hub` or"
-                " `path`"
+                "a model is many files, which an address cannot list: give `hub`,"
+                " `wheel` or `path`"
             )
         if self.mirror:
             raise ValueError("`mirror` is for sources; a model's folder is its `path`")
-        if self.template and not (self.hub or self.path):
+        if self.template and self.place in (None, "world"):
             raise ValueError(
-                "`template` is stored while fetching: give `hub` or `path`"
+                "`template` is stored while fetching: give `hub`, `wheel` or `path`"
             )
+        if self.gguf and self.place in (None, "world"):
+            raise ValueError(
+                "`gguf` is converted when it was fetched: give `hub`, `wheel` or `path`"
+            )
+        if self.gguf and self.remote_code:
+            raise ValueError("a `gguf` file holds no code: remove `remote_code`")
+        return self
+
+
+class EncoderEntry(ModelUpstream):
+    """An encoder of the registry: a model that turns a text into vectors.
+
+    It gives no answers and no verdicts of its own; judges read them from its vectors.
+    """
+
+    @model_validator(mode="after")
+    def _safetensors(self) -> "EncoderEntry":
+        if self.gguf:
+            raise ValueError("`gguf` is for bases and judges: give safetensors")
         return self

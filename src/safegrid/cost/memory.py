@@ -35,8 +35,6 @@ ORPO_LOGIT = {"float32": 20, "bfloat16": 14}
 SLICE = 2048
 # Tokens that our engine's cache makes room for beyond what it holds.
 ROOM = 64
-# The share of the GPU that vLLM takes for itself, by its default.
-VLLM_SHARE = 0.9
 
 # Bytes that torch keeps for the backward, for each token and layer: a number of the
 # model's width, of its queries' width, of its MLP's. Llama stands for gated MLPs,
@@ -169,7 +167,7 @@ def engine_memory(
     size = BYTES[engine.dtype]
     weights = float(size * shape.parameters)
     if engine.kind == "vllm":
-        left = VLLM_SHARE * gpu.memory_gb * 1e9 - weights
+        left = engine.memory_share * gpu.memory_gb * 1e9 - weights
         return Memory(weights=weights, cache=max(left, size * shape.cached * 4096.0))
     tokens = engine.max_tokens
     places = engine.chunk if written else tokens

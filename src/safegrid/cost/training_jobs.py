@@ -18,10 +18,14 @@ class TrainingJobs(Planned):
         folder = f"{self.study.root}/reference/"
         shared = self.study.reference_settings
         for model in self.study.trained:
-            own = self.study.recipe(model.recipe).training
-            files = [(f, "shared", shared) for f in self.study.reference(model)]
+            recipe = self.study.recipe(model.recipe)
+            own = recipe.training.precision, recipe.training.micro_batch
+            files = [
+                (f, "shared", (*shared, self.study.reference_share(model)))
+                for f in self.study.reference(model)
+            ]
             for file in self.study.kto_reference(model):
-                files.append((file, "KTO's", (own.precision, own.micro_batch)))
+                files.append((file, "KTO's", (*own, recipe.fraction)))
             for file, what, settings in files:
                 if file not in seen:
                     seen.add(file)
@@ -30,12 +34,14 @@ class TrainingJobs(Planned):
                     job = Job("reference", what, name, start)
                     yield filled(job, self._reference, model, *settings)
 
-    def _reference(self, model: Model, precision: str, micro_batch: int) -> Figures:
+    def _reference(
+        self, model: Model, precision: str, micro_batch: int, share: float
+    ) -> Figures:
         shape, source = self.base(model.base)
         recipe = self.study.recipe(model.recipe)
         both = self.data.pairs(model).both
         return {
-            "work": reference(shape, self.device, both, precision),
+            "work": reference(shape, self.device, both, precision, share),
             "memory": reference_memory(
                 shape, precision, micro_batch, self.longest(recipe.dataset)
             ),
@@ -65,6 +71,6 @@ class TrainingJobs(Planned):
             ),
             "reads": read,
             "sources": (source, read.source),
-            "disk": model_bytes(shape, settings),
+            "disk": (1 + len(settings.doses)) * model_bytes(shape, settings),
             "scratch": checkpoint_bytes(shape, settings),
         }

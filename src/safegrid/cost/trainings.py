@@ -9,13 +9,13 @@ from safegrid.methods import METHODS
 
 
 def reference(
-    shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, precision: str
+    shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, precision: str, share: float
 ) -> Work:
-    """Return the work of a dataset's log-probabilities.
+    """Return the work of the log-probabilities of a share of a dataset.
 
     Pairs go through sorted by length, so next to nothing is padded.
     """
-    return forward(shape, limits(gpu, precision), sequences.total)
+    return forward(shape, limits(gpu, precision), share * sequences.total)
 
 
 def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:

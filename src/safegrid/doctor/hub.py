@@ -32,10 +32,16 @@ def look_at(study: str, sources_dir: str | None, config: Path) -> Iterator[Findi
     wanted = {p.name for p in found if p.kind == "network" and p.state != "met"}
     items = [item for item in upstreams.items if name_of(item) in wanted]
     hosts = sorted({host for item in items if (host := _host(item))})
-    if not hosts:
+    if not items:
         yield ok("hub", f"study {study} has nothing to fetch over the network")
     for host in hosts:
         yield _reach(host, study)
+    if wheels := [item.entry.wheel for item in items if item.entry.wheel]:
+        yield ok(
+            "wheel",
+            f"{', '.join(wheels)} by pip, with your settings of it; whether it may be"
+            f" had: safegrid preflight --study {study}",
+        )
     for one in found:
         if one.state == "missing":
             yield fail(one.kind, f"{one.name}: {one.says}. {one.remedy}")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,10 +24,11 @@ from safegrid.engine.protocol import (
     ClassifyRequest,
     CompletionRequest,
     RefusedError,
+    check_ids,
     check_rows,
 )
 from safegrid.engine.registry import Ticket
-from safegrid.engine.responses import classified, echoed, generated
+from safegrid.engine.responses import classified, echoed, generated, next_tokens
 from safegrid.engine.scoring import Question, score
 
 logger = logging.getLogger(__name__)
@@ -94,8 +95,7 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
     async def completions(body: CompletionRequest, request: Request) -> Response:
         _check_name(ticket, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
-        work = _scoring(model, body) if body.echo else _generating(model, body)
-        return await desk.do(request, work)
+        return await desk.do(request, _completing(model, body))
 
     @app.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
@@ -105,6 +105,13 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
 
     app.add_middleware(KeyRequired, key=ticket.key)
     return app
+
+
+def _completing(model: LoadedModel, body: CompletionRequest) -> Work:
+    if body.logprob_token_ids is not None:
+        check_ids(model, body.logprob_token_ids)
+        return _reading(model, body, body.logprob_token_ids)
+    return _scoring(model, body) if body.echo else _generating(model, body)
 
 
 def _classifying(model: LoadedModel, ticket: Ticket, body: ClassifyRequest) -> Work:
@@ -141,6 +148,22 @@ def _scoring(model: LoadedModel, body: CompletionRequest) -> Work:
 
     def work(check: Callable[[], None]) -> dict[str, Any]:
         return echoed(model, body, score(model, questions, body.logprobs or 0, check))
+
+    return work
+
+
+def _reading(
+    model: LoadedModel, body: CompletionRequest, token_ids: Sequence[int]
+) -> Work:
+    """Give log-probabilities of tokens after each prompt, from one forward of it."""
+    questions = [
+        Question([*prompt, token], len(prompt), ahead=False)
+        for prompt in body.prompts
+        for token in token_ids
+    ]
+
+    def work(check: Callable[[], None]) -> dict[str, Any]:
+        return next_tokens(model, body, score(model, questions, 1, check))
 
     return work
 

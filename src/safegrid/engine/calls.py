@@ -14,6 +14,8 @@ MOST_ROWS = 1000
 PARALLEL = 32
 # Lists of rows take long on CPUs; a dead engine closes the connection at once.
 TIMEOUT = urllib3.Timeout(connect=10, read=7200)
+# From this status on a server says that it is at fault itself.
+SERVER_FAULT = 500
 # The same request gives the same answer, so asking again is harmless.
 RETRIES = urllib3.Retry(
     total=4,
@@ -28,6 +30,10 @@ _POOL = urllib3.PoolManager(maxsize=PARALLEL)
 
 class KeyRefusedError(EngineError):
     """An engine does not take the key, or asks for one."""
+
+
+class FailedError(EngineError):
+    """An engine does not answer, or says that it is at fault itself."""
 
 
 class Reply(NamedTuple):
@@ -48,6 +54,32 @@ def call(
     return send(method, url, key, body, why_gone).body
 
 
+def is_failing(url: str) -> bool:
+    """Whether an engine answers no more, or says itself that it is at fault.
+
+    One that takes long is busy.
+    """
+    try:
+        return _health(url) >= SERVER_FAULT
+    except urllib3.exceptions.TimeoutError:
+        return False
+    except urllib3.exceptions.HTTPError:
+        return True
+
+
+def is_healthy(url: str) -> bool:
+    """Whether an engine answers already."""
+    try:
+        return _health(url) == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def _health(url: str) -> int:
+    answer = urllib3.request("GET", f"{url}/health", retries=False, timeout=5.0)
+    return answer.status
+
+
 def send(
     method: str,
     url: str,
@@ -62,11 +94,12 @@ def send(
         url: of the engine and what is asked of it.
         key: bearer key, if it asks for one.
         body: what is sent as JSON.
-        why_gone: what to add to the message when it is gone.
+        why_gone: what to add to the message when it is gone or at fault.
 
     Raises:
         KeyRefusedError: the key is not the engine's.
-        EngineError: no answer, another status than 200, or no JSON.
+        FailedError: no answer, or a status that says that the engine is at fault.
+        EngineError: another status than 200, or no JSON.
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -75,14 +108,17 @@ def send(
         )
     except urllib3.exceptions.HTTPError as error:
         reason = getattr(error, "reason", error)
-        raise EngineError(f"{url} does not answer: {reason}{why_gone()}") from error
+        raise FailedError(f"{url} does not answer: {reason}{why_gone()}") from error
     if response.status in (401, 403):
         raise KeyRefusedError(f"{url} does not take the key (status {response.status})")
     if response.status != 200:
         text = response.data.decode(errors="replace")
         # A careless server repeats what it was sent, and logs are shared.
         text = text.replace(key, "***") if key else text
-        raise EngineError(f"{url} refuses (status {response.status}): {text[:2000]}")
+        told = f"{url} refuses (status {response.status}): {text[:2000]}"
+        if response.status >= SERVER_FAULT:
+            raise FailedError(told + why_gone())
+        raise EngineError(told)
     try:
         answer = response.json()
     except ValueError:

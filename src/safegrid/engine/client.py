@@ -116,14 +116,26 @@ class Engine:
     ) -> list[list[float]]:
         """Return log P(label | prompt), a row a prompt and a column a label, in nats.
 
-        Each label's tokens are appended to the prompt and scored, so that every label
-        has its value, however unlikely it is.
+        Labels of one token are read together from the place after the prompt, which
+        costs one forward. What is left (labels of several tokens, servers that do not
+        know `logprob_token_ids`) is appended to the prompt and scored. Either way every
+        label has its value, however unlikely it is.
         """
-        rows = [[*row, *label] for row in ids for label in labels]
-        contexts = [len(row) for row in ids for _ in labels]
-        sums = [sum(tail) for tail in self.sequence_logprobs(rows, contexts)]
-        width = len(labels)
-        return [sums[i * width : (i + 1) * width] for i in range(len(ids))]
+        single = list(dict.fromkeys(label[0] for label in labels if len(label) == 1))
+        if self._ours and any(len(label) > 1 for label in labels):
+            # It reads a prompt once for all rows that it is the beginning of.
+            single = []
+        read = self._next_logprobs(ids, single) if single else [{} for _ in ids]
+        found = [
+            [values.get(label[0]) if len(label) == 1 else None for label in labels]
+            for values in read
+        ]
+        places = [(i, j) for i, row in enumerate(found) for j in _missing(row)]
+        rows = [[*ids[i], *labels[j]] for i, j in places]
+        tails = self.sequence_logprobs(rows, [len(ids[i]) for i, _ in places])
+        for (i, j), tail in zip(places, tails, strict=True):
+            found[i][j] = sum(tail)
+        return [[_number(value) for value in row] for row in found]
 
     def sequence_logprobs(
         self, ids: Sequence[Ids], n_context: Sequence[int]
@@ -153,6 +165,27 @@ class Engine:
             values = choice["logprobs"]["token_logprobs"][n_context[i] : len(ids[i])]
             tails[i] = [_number(value) for value in values]
         return tails
+
+    def _next_logprobs(
+        self, ids: Sequence[Ids], tokens: Sequence[int]
+    ) -> list[dict[int, float]]:
+        """Return log-probabilities of tokens after each prompt, those that are told.
+
+        A prompt that does not fit is told none.
+        """
+        fit = [i for i, row in enumerate(ids) if self._fits(row, 1)]
+        body = {
+            **{"max_tokens": 1, "temperature": 0.0, "logprobs": 1},
+            "logprob_token_ids": list(tokens),
+            "return_tokens_as_token_ids": True,
+        }
+        found: list[dict[int, float]] = [{} for _ in ids]
+        choices = self._choices([list(ids[i]) for i in fit], body)
+        for i, choice in zip(fit, choices, strict=True):
+            told = (choice["logprobs"]["top_logprobs"] or [None])[0] or {}
+            named = {token: told.get(f"token_id:{token}") for token in tokens}
+            found[i] = {t: value for t, value in named.items() if value is not None}
+        return found
 
     def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return the probabilities of a classifier's labels, in its config's order."""
@@ -218,6 +251,10 @@ class Engine:
 
         with ThreadPoolExecutor(PARALLEL) as pool:
             return list(pool.map(ask, zip(prompts, seeds, strict=True)))
+
+
+def _missing(row: Sequence[float | None]) -> list[int]:
+    return [place for place, value in enumerate(row) if value is None]
 
 
 def _completion(choice: dict[str, Any]) -> Completion:

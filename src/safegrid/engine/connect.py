@@ -16,7 +16,7 @@ from safegrid.config.engine import ENGINE_KEY
 from safegrid.devices import UNKNOWN, visible_gpu
 from safegrid.engine.calls import KeyRefusedError, call
 from safegrid.engine.client import Engine
-from safegrid.engine.identity import Identity, served_name
+from safegrid.engine.identity import Identity, served_name, vllm_version
 from safegrid.errors import EngineError
 
 Card = dict[str, Any]
@@ -83,7 +83,7 @@ def connect(
         EngineError: it does not answer.
     """
     ours = card.get("owned_by") == "safegrid"
-    version = card["version"] if ours else call("GET", f"{url}/version", key)["version"]
+    version = card["version"] if ours else _version(spec, url, key)
     return Engine(
         url=url,
         key=key,
@@ -94,6 +94,11 @@ def connect(
         why_gone=why_gone,
         device=card.get("device") or _device(spec),
     )
+
+
+def _version(spec: EngineSpec, url: str, key: str | None) -> str:
+    version: str = call("GET", f"{url}/version", key)["version"]
+    return vllm_version(version, spec) if spec.kind == "vllm" else version
 
 
 def _device(spec: EngineSpec) -> str:
@@ -140,7 +145,10 @@ def _refusal(error: EngineError, url: str, key: str | None) -> str:
 def _how_to_serve(chain: Sequence[Path]) -> str:
     if len(chain) == 1:
         return "serve the folder under its own path"
-    return "an adapter is answered for by an engine of safegrid only, or merged"
+    return (
+        "an adapter is answered for by an engine of safegrid only; `safegrid merge`"
+        " saves the merged model"
+    )
 
 
 def _short(folder: Path) -> str:

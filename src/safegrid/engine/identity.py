@@ -1,5 +1,6 @@
 """Who answers: engines do not give equal answers, so each one says what it is."""
 
+import platform
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
+from safegrid.devices import UNKNOWN, gpu_and_driver
 from safegrid.engine.search import search_hash
 from safegrid.files import sha256_json
 
@@ -20,7 +22,8 @@ class Identity(NamedTuple):
 
     Attributes:
         kind: `safegrid`, `vllm` or `address`.
-        version: of the engine; ours names torch, transformers and the device too.
+        version: of the engine; ours names torch, transformers and the device too, that
+            of a vLLM which runs here its device, the driver and its options.
         dtype: of the weights.
         weights: hash of the model that the client asked for.
     """
@@ -35,6 +38,23 @@ def engine_version(device: str) -> str:
     """Return our engine's version with what its numbers depend on."""
     parts = [f"{name}{version(name)}" for name in ("torch", "transformers")]
     return " ".join([str(ENGINE_VERSION), *parts, device])
+
+
+def vllm_version(version: str, spec: EngineSpec) -> str:
+    """Return the version of a vLLM that runs here with what its numbers depend on."""
+    cpu = f"cpu {platform.machine()}"
+    gpu = UNKNOWN if version.endswith("+cpu") else gpu_and_driver()
+    return " ".join([version, cpu if gpu == UNKNOWN else gpu, *vllm_options(spec)])
+
+
+def vllm_options(spec: EngineSpec) -> list[str]:
+    """Return the words of vLLM's command line by which its answers may differ."""
+    words = []
+    if spec.max_model_len is not None:
+        words += ["--max-model-len", str(spec.max_model_len)]
+    if spec.tensor_parallel_size > 1:
+        words += ["--tensor-parallel-size", str(spec.tensor_parallel_size)]
+    return words + spec.extra_args
 
 
 def served_name(
@@ -55,6 +75,7 @@ def served_name(
         head,
         engine_version(""),
         *([] if search is None else [search_hash(search)]),
+        *vllm_options(spec),
     ]
     words = re.sub(r"[^\w-]", "-", "-".join(chain[-1].parts[-2:]))
     return f"{words}-{sha256_json(parts)[:16]}"

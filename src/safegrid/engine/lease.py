@@ -17,9 +17,10 @@ from pathlib import Path
 
 from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
+from safegrid.engine.calls import FailedError, is_failing
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import connect, find_engine, named, served_by
-from safegrid.engine.identity import served_name
+from safegrid.engine.identity import served_name, vllm_options
 from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
     Registry,
@@ -79,12 +80,13 @@ def lease(
                 f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
             )
         url = wait_for_url(slot, process, spec.start_seconds)
-        card = named(served_by(url, ticket.key), slot.base.name, url)
 
         def why_gone() -> str:
             return f". Its log ends:\n{slot.log_tail()}"
 
-        yield connect(spec, url, ticket.key, card, chain, why_gone)
+        with _ended_if_failed(run, slot, process):
+            card = named(served_by(url, ticket.key), slot.base.name, url)
+            yield connect(spec, url, ticket.key, card, chain, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
             logger.info(ENGINE_PEAK, peak)
@@ -135,7 +137,13 @@ def _ticket(
         owner=Process.me() if is_by_hand() else owner(),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
         search=None if search is None else str(search.resolve()),
+        options=_options(spec),
     )
+
+
+def _options(spec: EngineSpec) -> list[str]:
+    share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
+    return [*share, *vllm_options(spec)] if spec.kind == "vllm" else []
 
 
 def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
@@ -155,7 +163,7 @@ def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
 def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | None:
     """Hold the engine, started if needed; None while that cannot be."""
     lock = slot.hold()
-    if lock is None or slot.process() is not None:
+    if lock is None or _is_well(slot):
         return lock
     try:
         if _make_room(run, most):
@@ -166,6 +174,33 @@ def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | No
         raise
     lock.release()
     return None
+
+
+def _is_well(slot: Slot) -> bool:
+    """Whether an engine runs and can be asked; what is left of a dying one is ended."""
+    process, url = slot.process(), slot.url()
+    if process is None:
+        return False
+    if url is None or not is_failing(url):
+        return True
+    logger.warning("%s fails and is started again", slot.base.name)
+    slot.clear()
+    process.end()
+    return False
+
+
+@contextmanager
+def _ended_if_failed(run: Registry, slot: Slot, process: Process) -> Iterator[None]:
+    """End an engine that failed, so that the next lease does not meet it dying."""
+    try:
+        yield
+    except FailedError:
+        with run.lock():
+            # Another client may have ended it, and started the next one.
+            if slot.process() == process:
+                slot.clear()
+                process.end()
+        raise
 
 
 def _make_room(run: Registry, most: int) -> bool:

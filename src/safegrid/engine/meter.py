@@ -100,8 +100,8 @@ def _tokens_read(rows: Sequence[Sequence[int]], body: dict[str, Any]) -> int:
 
 
 def _tokens_written(body: dict[str, Any], answer: dict[str, Any]) -> int:
-    """Return the tokens of answers; one that follows scored rows is not asked for."""
-    if body.get("echo") or "input" in body:
+    """Return the tokens of answers; one that comes with scores is not asked for."""
+    if body.get("echo") or "input" in body or "logprob_token_ids" in body:
         return 0
     usage = answer.get("usage")
     if isinstance(usage, dict) and "completion_tokens" in usage:

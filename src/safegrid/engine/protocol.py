@@ -16,6 +16,8 @@ from safegrid.engine.sampling import Sampling
 
 Ids = Annotated[list[int], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MOST_TOKEN_IDS = 128
+TokenIds = Annotated[list[int], Field(min_length=1, max_length=MOST_TOKEN_IDS)]
 MOST_ANSWERS = 128
 """To one prompt."""
 MOST_BEAMS = 64
@@ -51,6 +53,8 @@ class CompletionRequest(_Request):
         logprobs: give every token's, and those of so many likeliest tokens.
         echo: score the prompt; with `max_tokens` 0 or 1 and temperature 0 only.
         logprobs_from: place in each prompt from which on it is scored; ours alone.
+        logprob_token_ids: tokens whose log-probabilities after the prompt are given, in
+            the place of the likeliest; with `max_tokens` 1 and temperature 0 only.
         num_beams: sequences that grow for an answer, of which the best is given; this
             and the next two have the names of transformers, as vLLM has none.
         num_beam_groups: groups that they are in.
@@ -75,6 +79,7 @@ class CompletionRequest(_Request):
     diversity_penalty: float = Field(default=0.0, ge=0)
     echo: bool = False
     logprobs_from: list[Annotated[int, Field(ge=1)]] | None = None
+    logprob_token_ids: TokenIds | None = None
     return_token_ids: bool = False
     return_tokens_as_token_ids: bool = False
 
@@ -94,6 +99,22 @@ class CompletionRequest(_Request):
             raise ValueError("max_tokens must be at least 1 without echo")
         if self.temperature > 0 and self.seed is None and self.seeds is None:
             raise ValueError("sampling (temperature > 0) needs a seed")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> "CompletionRequest":
+        if self.logprob_token_ids is None:
+            return self
+        if self.logprobs is None:
+            raise ValueError("logprob_token_ids needs logprobs")
+        one = self.max_tokens == 1 and self.n == 1 and self.num_beams == 1
+        # Whatever else could change the one token that is generated.
+        drawn = self.temperature or self.frequency_penalty or self.ignore_eos
+        if not one or drawn or self.stop or self.echo:
+            raise ValueError(
+                "logprob_token_ids needs max_tokens 1, temperature 0 and n 1, and"
+                " neither echo, stop, ignore_eos, frequency_penalty nor num_beams"
+            )
         return self
 
     @model_validator(mode="after")
@@ -183,7 +204,18 @@ def check_rows(model: LoadedModel, rows: Sequence[Sequence[int]], room: int) -> 
                 f"row {number} has {len(row)} tokens and asks for {room} more; the"
                 f" model's context is {model.context}"
             )
-        if min(row) < 0 or max(row) >= model.vocabulary:
-            raise RefusedError(
-                f"row {number} holds an id outside the vocabulary of {model.vocabulary}"
-            )
+        check_ids(model, row, f"row {number}")
+
+
+def check_ids(
+    model: LoadedModel, ids: Sequence[int], name: str = "logprob_token_ids"
+) -> None:
+    """Refuse ids that the model has no embedding of.
+
+    Raises:
+        RefusedError: one lies outside the vocabulary.
+    """
+    if min(ids) < 0 or max(ids) >= model.vocabulary:
+        raise RefusedError(
+            f"{name} holds an id outside the vocabulary of {model.vocabulary}"
+        )

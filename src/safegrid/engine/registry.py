@@ -8,12 +8,13 @@ user and lies on a local disk: the locks of many network file systems do nothing
 
 import json
 import os
+import re
 import secrets
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safegrid.engine.processes import Lock, locked, try_lock
@@ -24,6 +25,10 @@ from safegrid.runs import RUN, SLURM_JOB
 
 RUN_DIR = "SAFEGRID_RUN_DIR"
 LOG_LINES = 20
+# An exception with what it says, alone on its line or behind what a logger puts before
+# it; and what a logger calls an error.
+EXCEPTION = re.compile(r"^(?:.*\bERROR\b.*\] +)?(?:\w+\.)*\w*(?:Error|Exception): \S")
+ERROR = re.compile(r"\bERROR\b(?!.*Traceback)")
 NURSERY = "nursery"
 
 
@@ -37,6 +42,7 @@ class Ticket:
         owner: the process with which the engine ends, if there is one to see.
         threads: of torch.
         search: folder of the code that searches in beams, if it is to.
+        options: of vLLM's command line, beside what every server of ours is given.
     """
 
     kind: str
@@ -52,6 +58,7 @@ class Ticket:
     owner: Process | None
     threads: int
     search: str | None = None
+    options: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> "Ticket":
@@ -131,11 +138,26 @@ class Slot:
             path.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
-        """Return the last lines of the engine's log, for an error message."""
+        """Return the last lines of the engine's log, for an error message.
+
+        Before them stand the first error and the first exception, which may be the
+        cause of all others; behind them where the log is kept, if it outlives the
+        engine.
+        """
         if not self.log.exists():
             return "(it wrote no log)"
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-LOG_LINES:]) or "(its log is empty)"
+        kept = [f"(all of it: {self.log.readlink()})"] if self.log.is_symlink() else []
+        if not lines:
+            return "\n".join(["(its log is empty)", *kept])
+        before, tail = lines[:-LOG_LINES], lines[-LOG_LINES:]
+        found = (_first(ERROR, before), _first(EXCEPTION, before))
+        first = [f"(first error) {line}" for line in dict.fromkeys(found) if line]
+        return "\n".join([*first, *(["[...]"] if first else []), *tail, *kept])
+
+
+def _first(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    return next((line for line in lines if pattern.search(line)), None)
 
 
 class Registry:

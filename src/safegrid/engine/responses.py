@@ -58,6 +58,33 @@ def echoed(
     return _completion(request, choices, sum(bool(scored.ahead) for scored in scores))
 
 
+def next_tokens(
+    model: LoadedModel, request: CompletionRequest, scores: Sequence[Scored]
+) -> dict[str, Any]:
+    """Return the body for `logprob_token_ids`: the likeliest token, the values of all.
+
+    Args:
+        model: whose tokenizer names tokens.
+        request: names the prompts and the tokens.
+        scores: one a prompt and token, with the likeliest token of its place.
+    """
+    tokens = request.logprob_token_ids or []
+    choices = []
+    for index, prompt in enumerate(request.prompts):
+        found = scores[index * len(tokens) : (index + 1) * len(tokens)]
+        read = [(t, s.logprobs[0]) for t, s in zip(tokens, found, strict=True)]
+        best, value = found[0].best[0][0]
+        choice = _choice(index, model.tokenizer.decode([best]), "length", None)
+        if request.return_token_ids:
+            choice["token_ids"] = [best]
+            choice["prompt_token_ids"] = prompt
+        choice["logprobs"] = _logprobs(
+            model.tokenizer, request, [best], [value], [read]
+        )
+        choices.append(choice)
+    return _completion(request, choices, len(choices))
+
+
 def classified(
     name: str, labels: dict[int, str], rows: Sequence[Sequence[float]]
 ) -> dict[str, Any]:

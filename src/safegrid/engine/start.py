@@ -4,6 +4,7 @@
 (six CPU seconds and more). `fork` asks the run's nursery for a child that has them.
 """
 
+import itertools
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ from safegrid.runs import RUN, SLURM_JOB
 logger = logging.getLogger(__name__)
 
 START = "SAFEGRID_ENGINE_START"
+# What vLLM writes stays after the run: it dies of many things, most of them told early.
+LOGS = Path("logs/engines")
 POLL = 0.05
 
 
@@ -57,6 +60,8 @@ def start(registry: Registry, slot: Slot, ticket: Ticket) -> None:
     mode = start_mode() if ticket.kind == "safegrid" else "spawn"
     slot.clear()
     slot.log.unlink(missing_ok=True)
+    if ticket.kind == "vllm":
+        slot.log.symlink_to(_new_log(ticket.model))
     slot.write_ticket(ticket)
     if mode == "fork":
         process = fork(registry.nursery, slot, ticket)
@@ -64,6 +69,15 @@ def start(registry: Registry, slot: Slot, ticket: Ticket) -> None:
         process = launch(["engine", "--ticket", str(slot.ticket)], slot.log)
     slot.write_process(process)
     logger.info("engine %s: process %d (%s)", ticket.model, process.pid, mode)
+
+
+def _new_log(model: str) -> Path:
+    """Make the log of one more start of an engine."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    names = (LOGS / f"{model}.{number}.log" for number in itertools.count(1))
+    path = next(path for path in names if not path.exists())
+    path.touch()
+    return path.absolute()
 
 
 def wait_for_url(slot: Slot, process: Process, patience: float) -> str:

@@ -12,18 +12,23 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
-import urllib3
+import psutil
 
 from safegrid.config.engine import VLLM
+from safegrid.engine.calls import is_healthy
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch
 from safegrid.errors import EngineError
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.5
+POLL = 0.2
+# Together less than `Process.end` waits before it kills.
+GRACE, KILLED = 6.0, 3.0
+STOP_STRINGS = 64
 
 
 def vllm_command(ticket: Ticket, port: int) -> list[str]:
@@ -45,7 +50,7 @@ def vllm_command(ticket: Ticket, port: int) -> list[str]:
     if len(ticket.chain) > 1:
         raise EngineError(
             f"vLLM serves full models only, and {ticket.chain[-1]} is an adapter: use"
-            " engine kind safegrid, or merge the adapter and save the model"
+            " engine kind safegrid, or save the merged model with `safegrid merge`"
         )
     options = {
         "--served-model-name": ticket.model,
@@ -54,7 +59,8 @@ def vllm_command(ticket: Ticket, port: int) -> list[str]:
         "--dtype": ticket.dtype,
         "--generation-config": "vllm",
     }
-    return [command, "serve", ticket.chain[0], *(w for o in options.items() for w in o)]
+    words = [word for option in options.items() for word in option]
+    return [command, "serve", ticket.chain[0], *words, *ticket.options]
 
 
 def serve_vllm(ticket: Path) -> None:
@@ -64,35 +70,54 @@ def serve_vllm(ticket: Path) -> None:
         EngineError: it ended by itself.
     """
     asked, slot = Ticket.read(ticket), Slot(ticket.with_suffix(""))
-    port = _free_port()
+    url = f"http://127.0.0.1:{(port := _free_port())}"
+    # Said by a signal's handler or by the watch, so no lock may be needed for it.
+    ends: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: ends.append("asked to"))
     server = subprocess.Popen(
-        vllm_command(asked, port),
-        stdin=subprocess.DEVNULL,
-        # In the environment, because other users can read command lines.
-        env={**os.environ, "VLLM_API_KEY": asked.key},
+        vllm_command(asked, port), stdin=subprocess.DEVNULL, env=_environment(asked)
     )
     # vLLM has children; they are all in the group that this process leads.
-    Watch(ticket, busy=lambda: False, end=_end_group).start()
-    url = f"http://127.0.0.1:{port}"
-    while server.poll() is None and not _is_healthy(url):
+    Watch(ticket, busy=lambda: False, end=lambda: ends.append("watched")).start()
+    while server.poll() is None and not ends and not is_healthy(url):
         time.sleep(POLL)
-    if server.poll() is None:
+    if server.poll() is None and not ends:
         slot.write_url(url)
         logger.info("%s answers (vLLM)", asked.model)
-    status = server.wait()
-    raise EngineError(f"vLLM ended with status {status}")
+    while server.poll() is None and not ends:
+        time.sleep(POLL)
+    if ends:
+        _end_group(server)
+    raise EngineError(f"vLLM ended with status {server.wait()}")
 
 
-def _end_group() -> None:
+def _environment(ticket: Ticket) -> dict[str, str]:
+    return {
+        **os.environ,
+        # Not among the options, because other users can read command lines.
+        "VLLM_API_KEY": ticket.key,
+        # Else it tells its makers of each start.
+        "VLLM_NO_USAGE_STATS": "1",
+        # HumanEval ends an answer at one of five; vLLM takes four.
+        "VLLM_MAX_STOP_STRINGS": str(STOP_STRINGS),
+    }
+
+
+def _end_group(server: "subprocess.Popen[bytes]") -> None:
+    """Ask vLLM to end, so that it gives back what its processes share, then kill.
+
+    Whoever waits for this process finds their memory and their port free.
+    """
+    parts = psutil.Process().children(recursive=True)
+    server.terminate()
+    _, alive = psutil.wait_procs(parts, timeout=GRACE)
+    if alive:
+        logger.warning("%d processes of vLLM are killed after %g s", len(alive), GRACE)
+    for part in alive:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
+    psutil.wait_procs(alive, timeout=KILLED)
     os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        answer = urllib3.request("GET", f"{url}/health", retries=False, timeout=5.0)
-    except urllib3.exceptions.HTTPError:
-        return False
-    return answer.status == 200
 
 
 def _free_port() -> int:

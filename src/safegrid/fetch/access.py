@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from safegrid.errors import ClosedError, SourceError
 from safegrid.fetch.hub import check_access, check_file, in_words, repo_type
+from safegrid.fetch.wheel import check_offered
 from safegrid.prerequisites.files import name_of
 from safegrid.upstreams import Item
 
 
 def obstacle(item: Item) -> str | None:
-    """Say why an item of the hub or of an address cannot be had; None where it can."""
+    """Say why an item that is fetched cannot be had; None where it can."""
     what, entry = name_of(item), item.entry
     repo = repo_type(item.kind, entry.is_code)
     try:
+        if entry.wheel is not None and item.pin is not None:
+            check_offered(entry.wheel, str(item.pin.revision), what)
         with in_words(what, repo, item.name, entry.hub):
             if entry.hub is not None:
                 check_access(repo, entry.hub)

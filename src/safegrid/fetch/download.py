@@ -102,7 +102,7 @@ def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     check_room(target.parent, size, what)
     partial = partial_file(target, found)
-    with _room_in_words(partial, size, what):
+    with room_in_words(partial, size, what):
         shutil.copyfile(source, partial)
     settle(partial, target, found, what)
 
@@ -148,7 +148,7 @@ def _receive(address: Address, partial: Path, pin: FilePin, what: str) -> None:
     have = _size(partial)
     if have:
         log.info("%s: going on from byte %d of %d", what, have, pin.bytes)
-    with _room_in_words(partial, pin.bytes, what), partial.open("ab") as stream:
+    with room_in_words(partial, pin.bytes, what), partial.open("ab") as stream:
         http_get(
             address.url,
             stream,
@@ -160,7 +160,12 @@ def _receive(address: Address, partial: Path, pin: FilePin, what: str) -> None:
 
 
 @contextmanager
-def _room_in_words(partial: Path, size: int, what: str) -> Iterator[None]:
+def room_in_words(partial: Path, size: int, what: str) -> Iterator[None]:
+    """Say how far a file came where the disk is full.
+
+    Raises:
+        SourceError: it is.
+    """
     try:
         yield
     except OSError as error:

@@ -2,10 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import get_args
 
 import httpx2
 import yaml
@@ -14,15 +13,14 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import logging as hub_logging
 
 from safegrid.config.load import load_config
-from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
+from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin
 from safegrid.config.options import own_folder
-from safegrid.config.registries import LOCK, Registries, load_registries
-from safegrid.config.source import SourceSpec
-from safegrid.config.upstream import ModelUpstream, Upstream
+from safegrid.config.registries import LOCK, load_registries
 from safegrid.errors import ConfigError, SourceError
 from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.conversions import safe_weights
+from safegrid.fetch.entries import Entry, entries_of, named, unpinned
 from safegrid.fetch.hub import (
     address,
     check_access,
@@ -30,6 +28,7 @@ from safegrid.fetch.hub import (
     repo_type,
     repository,
 )
+from safegrid.fetch.pin_wheel import pin_wheel
 from safegrid.files import read_object, sha256_file, write_text
 from safegrid.study import Study
 from safegrid.text_files import placeholder
@@ -44,14 +43,6 @@ HEAD = """\
 """
 
 
-class Entry(NamedTuple):
-    """An entry of a registry that comes from the hub, an address or a folder."""
-
-    kind: Kind
-    name: str
-    upstream: Upstream
-
-
 def pin(
     names: Sequence[str] = (),
     study: str | None = None,
@@ -61,7 +52,7 @@ def pin(
     """Pin entries of the registries and write the lock.
 
     Args:
-        names: of sources, bases or judges; none of them for all that is unpinned.
+        names: of sources, bases, judges or encoders; none for all that is unpinned.
         study: a file of config/studies, for what it takes and is unpinned; in the place
             of names.
         sources_dir: the folder that `path` of an entry is below.
@@ -74,14 +65,14 @@ def pin(
     """
     folder = own_folder(sources_dir, config)
     registries = load_registries(config)
-    entries = list(_entries(registries))
-    chosen = _named(entries, names) if names else _unpinned(entries, registries.lock)
+    entries = entries_of(registries)
+    chosen = named(entries, names) if names else unpinned(entries, registries.lock)
     if study is not None:
         if names:
             raise ConfigError("--names and --study: give one of them")
         wanted = Upstreams(Study(load_config(config, study), folder), folder).unpinned
         chosen = [entry for entry in entries if (entry.kind, entry.name) in wanted]
-    found: dict[Kind, dict[str, Pin]] = {"source": {}, "base": {}, "judge": {}}
+    found: dict[Kind, dict[str, Pin]] = {kind: {} for kind in get_args(Kind)}
     problems: list[SourceError] = []
     for entry in chosen:
         try:
@@ -101,68 +92,26 @@ def write_lock(path: Path, lock: Lock) -> None:
     write_text(path, HEAD + text)
 
 
-def _entries(registries: Registries) -> Iterator[Entry]:
-    for name, source in registries.sources.items():
-        yield Entry("source", name, source)
-    for name, base in registries.bases.items():
-        yield Entry("base", name, base)
-    for name, judge in registries.judges.items():
-        yield Entry("judge", name, judge)
-
-
-def _named(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
-    """Return the entries of these names, or say which names are none."""
-    known = {e.name for e in entries if e.upstream.address is not None}
-    problems = []
-    for name in sorted(set(names) - known):
-        close = get_close_matches(name, sorted(known), n=1)
-        problems.append(
-            f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
-        )
-    if problems:
-        raise SourceError(
-            f"nothing to pin under {', '.join(problems)}: names of sources, bases and"
-            " judges that come from the hub, an address or a folder can be pinned"
-        )
-    return [e for e in entries if e.name in names and e.upstream.address is not None]
-
-
-def _unpinned(entries: Sequence[Entry], lock: Lock) -> list[Entry]:
-    """Return what fetching would refuse."""
-    return [
-        entry
-        for entry in entries
-        if entry.upstream.place in ("hub", "url")
-        and pin_of(lock.of(entry.kind), entry.name, entry.upstream, _wanted(entry))
-        is None
-    ]
-
-
-def _wanted(entry: Entry) -> frozenset[str]:
-    """Return the files that an entry names itself; of a model none."""
-    source = entry.upstream
-    files = source.files.values() if isinstance(source, SourceSpec) else ()
-    return frozenset(files)
-
-
 def _pin(entry: Entry, sources_dir: str | None) -> Pin:
     upstream = entry.upstream
     if upstream.hub is not None:
         return _pin_repository(entry, upstream.hub)
     if upstream.path is not None:
         return _pin_folder(entry, upstream.path, sources_dir)
-    files = {name: _received(entry, _spec(entry), name) for name in _wanted(entry)}
+    if upstream.wheel is not None:
+        return pin_wheel(entry, upstream.wheel)
+    files = {name: _received(entry, _spec(entry), name) for name in entry.wanted}
     return Pin(upstream=str(upstream.address), files=files)
 
 
 def _pin_repository(entry: Entry, hub: str) -> Pin:
-    what = f"{entry.kind} {entry.name}"
+    what = entry.what
     repo = repo_type(entry.kind, entry.upstream.is_code)
     with in_words(what, repo, entry.name, hub):
         if entry.upstream.gated:
             check_access(repo, hub)
         info = repository(repo, hub, entry.upstream.ref)
-        if isinstance(entry.upstream, ModelUpstream) and entry.upstream.ref is None:
+        if not entry.wanted and entry.upstream.ref is None:
             info = safe_weights(what, hub, info)
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     spec = _spec(entry, info.sha)
@@ -182,7 +131,7 @@ def _names(
     entry: Entry, spec: FetchSpec, there: dict[str, RepoSibling]
 ) -> Sequence[str]:
     """Choose the files to pin, or say which are not there and what is."""
-    if isinstance(entry.upstream, ModelUpstream):
+    if not entry.wanted:
         index = None
         if INDEX in there:
             with tempfile.TemporaryDirectory() as folder:
@@ -191,34 +140,25 @@ def _names(
         try:
             return model_files(list(there), index, entry.upstream.remote_code)
         except SourceError as error:
-            raise SourceError(f"{entry.kind} {entry.name}: {error}") from None
-    missing = sorted(_wanted(entry) - set(there))
-    if missing:
-        shown = sorted(there)[:20]
-        raise SourceError(
-            f"{entry.kind} {entry.name}: {spec.hub} has no {', '.join(missing)}; it has"
-            f" {', '.join(shown)}{' and more' if len(there) > len(shown) else ''}"
-        )
-    return sorted(_wanted(entry))
+            raise SourceError(f"{entry.what}: {error}") from None
+    return entry.all_in(there, str(spec.hub))
 
 
 def _pin_folder(entry: Entry, path: str, sources_dir: str | None) -> Pin:
     if sources_dir is None:
         raise SourceError(
-            f"{entry.kind} {entry.name}: lies in a folder of yours: say which, with"
+            f"{entry.what}: lies in a folder of yours: say which, with"
             " --sources-dir FOLDER"
         )
     folder = Path(sources_dir) / path
-    names = set(_wanted(entry))
+    names = set(entry.wanted)
     if not names:
         there = [f.name for f in folder.glob("*") if f.is_file()]
         index = read_object(folder / INDEX) if INDEX in there else None
         names = set(model_files(there, index, remote_code=False))
     missing = [name for name in sorted(names) if not (folder / name).is_file()]
     if missing:
-        raise SourceError(
-            f"{entry.kind} {entry.name}: {', '.join(missing)} not in {folder}"
-        )
+        raise SourceError(f"{entry.what}: {', '.join(missing)} not in {folder}")
     files = {name: _hashed(entry, folder / name) for name in names}
     return Pin(upstream=str(entry.upstream.address), files=files)
 
@@ -241,7 +181,7 @@ def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
 
 
 def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
-    what = f"{entry.kind} {entry.name}: {file}"
+    what = f"{entry.what}: {file}"
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     path = folder / PurePosixPath(file).name
     where = address(spec, file)
@@ -262,7 +202,7 @@ def _hashed(entry: Entry, path: Path) -> FilePin:
     """
     what = placeholder(path)
     if what is not None:
-        raise SourceError(f"{entry.kind} {entry.name}: {path.name} is {what}")
+        raise SourceError(f"{entry.what}: {path.name} is {what}")
     return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
 
 
@@ -271,6 +211,7 @@ def _merged(lock: Lock, found: dict[Kind, dict[str, Pin]]) -> Lock:
         sources={**lock.sources, **found["source"]},
         bases={**lock.bases, **found["base"]},
         judges={**lock.judges, **found["judge"]},
+        encoders={**lock.encoders, **found["encoder"]},
     )
 
 

@@ -75,9 +75,9 @@ def _is_there(planned: Path | None) -> Callable[[str], bool]:
 def _own_models(
     found: list[Prerequisite], upstreams: Upstreams, is_there: Callable[[str], bool]
 ) -> Iterator[Prerequisite]:
-    """Look into the user's folders of models that only their own code would load."""
+    """Look into the user's folders of models that nothing here would load."""
     folders = {
-        name_of(item): Path(upstreams.local(item.kind, item.name)[0])
+        name_of(item): item
         for item in upstreams.fetched
         if item.kind != "source"
         and item.entry.path is not None
@@ -87,10 +87,21 @@ def _own_models(
     for one in found:
         try:
             if one.state == "met" and one.name in folders:
-                check_code(folders[one.name])
+                _check_own(folders[one.name], upstreams)
             yield one
         except DataError as error:
             yield replace(one, state="missing", remedy=str(error))
+
+
+def _check_own(item: Item, upstreams: Upstreams) -> None:
+    folder = Path(upstreams.local(item.kind, item.name)[0])
+    if item.gguf is None:
+        check_code(folder)
+        return
+    # Not before there is one to look into: it takes seconds to load what reads it.
+    from safegrid.gguf_files import check_gguf
+
+    check_gguf(folder / item.gguf)
 
 
 def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]:

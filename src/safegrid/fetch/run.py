@@ -1,4 +1,4 @@
-"""Fetch one file of a source, or the folder of a base or a judge; the manifest last."""
+"""Fetch one file of a source, or the folder of a model; the manifest last."""
 
 import logging
 import shutil
@@ -12,8 +12,8 @@ from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.consent import REMOTE_CODE, allowed
 from safegrid.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, check_formats, model_files
-from safegrid.fetch.download import copy, download, held, is_pinned
-from safegrid.fetch.hub import address, in_words, repo_type
+from safegrid.fetch.download import copy, held, is_pinned
+from safegrid.fetch.origin import Bring, origin, unpinned
 from safegrid.files import MANIFEST, read_object, sha256_file, sha256_json
 from safegrid.pretrained import check_code
 from safegrid.seals import FILES, fault_of, folder_fault, read_result, write_result
@@ -46,17 +46,22 @@ def fetch_source(
             log.info("%s: is there", what)
             return
         _check_consent(spec, what)
-        _fetch(spec, file, out, pin, local, what)
+        if local is not None:
+            copy(local, out, pin, what)
+        else:
+            with origin(spec, None, out, what) as bring:
+                bring(file, out, pin, what)
         found = {file: pin or _pin(out)}
         write_result(manifest, _facts(spec, found))
     log.info("%s: %d bytes", what, found[file].bytes)
 
 
 def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
-    """Fetch the folder of a base or a judge as the lock says.
+    """Fetch the folder of a base, a judge or an encoder as the lock says.
 
-    Files gather in a folder beside it, which takes its name when all are there. One
-    that is there already, from a run that broke off, is not fetched again.
+    Of a model in one file, the folder with that file, for `convert`. Files gather in a
+    folder beside it, which takes its name when all are there. One that is there
+    already, from a run that broke off, is not fetched again.
 
     Args:
         spec: where from, and what the lock says of each file.
@@ -73,19 +78,14 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
             return
         pins: Mapping[str, FilePin | None] = spec.files
         if local is not None and not spec.files:
-            pins = dict.fromkeys(_own_files(local, what))
+            pins = dict.fromkeys(_own_files(spec, local, what))
         _check(spec, list(pins), what)
         folder = out.with_name(f".{out.name}.fetching")
-        _gather(spec, pins, folder, local, what)
+        with origin(spec, local, out, what) as bring:
+            _gather(spec, pins, folder, bring, what)
         found = {name: pin or _pin(folder / name) for name, pin in pins.items()}
-        template = _add_template(spec, folder)
-        weights = hash_weights(
-            folder, {name: pin.sha256 for name, pin in found.items()}
-        )
-        if (folder / TEMPLATE).is_file():
-            found[TEMPLATE] = _pin(folder / TEMPLATE)
-        facts = _facts(spec, found, template=template, weights=weights)
-        write_result(folder / MANIFEST, facts)
+        facts = {} if spec.gguf else _complete(spec, folder, found)
+        write_result(folder / MANIFEST, _facts(spec, found, **facts))
         if out.exists():
             shutil.rmtree(out)
         folder.replace(out)
@@ -94,7 +94,7 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
 
 def _check(spec: FetchSpec, names: list[str], what: str) -> None:
     if not names:
-        raise _unpinned(spec, what)
+        raise unpinned(spec, what)
     try:
         check_formats(names, spec.remote_code)
     except SourceError as error:
@@ -114,7 +114,7 @@ def _gather(
     spec: FetchSpec,
     pins: Mapping[str, FilePin | None],
     folder: Path,
-    local: Path | None,
+    bring: Bring,
     what: str,
 ) -> None:
     """Bring every file into a folder, and take out what does not belong there."""
@@ -123,10 +123,10 @@ def _gather(
     ordered = sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n))
     weights = [name for name in ordered if name.endswith(WEIGHTS)]
     for name in (n for n in ordered if n not in weights):
-        _bring(spec, name, pins[name], folder, local, what)
+        _bring(bring, name, pins[name], folder, what)
     _check_code(spec, folder, what)
     for name in weights:
-        _bring(spec, name, pins[name], folder, local, what)
+        _bring(bring, name, pins[name], folder, what)
     for path in folder.rglob("*"):
         if path.is_file() and str(path.relative_to(folder)) not in pins:
             path.unlink()
@@ -143,12 +143,7 @@ def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
 
 
 def _bring(
-    spec: FetchSpec,
-    name: str,
-    pin: FilePin | None,
-    folder: Path,
-    local: Path | None,
-    what: str,
+    bring: Bring, name: str, pin: FilePin | None, folder: Path, what: str
 ) -> None:
     """Bring a file into a folder unless it is there."""
     target = folder / name
@@ -156,39 +151,26 @@ def _bring(
         log.info("%s: %s is there", what, name)
         return
     log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
-    origin = None if local is None else local / name
-    _fetch(spec, name, target, pin, origin, f"{what}: {name}")
+    bring(name, target, pin, f"{what}: {name}")
 
 
-def _fetch(
-    spec: FetchSpec,
-    file: str,
-    target: Path,
-    pin: FilePin | None,
-    local: Path | None,
-    what: str,
-) -> None:
-    if local is not None:
-        copy(local, target, pin, what)
-        return
-    if pin is None:
-        raise _unpinned(spec, what)
-    repo = repo_type(spec.kind, spec.remote_code)
-    with in_words(what, repo, spec.name, spec.hub):
-        download(address(spec, file), target, pin, what)
+def _complete(
+    spec: FetchSpec, folder: Path, found: dict[str, FilePin]
+) -> dict[str, str]:
+    """Store the template with a model; return what its manifest says of the whole."""
+    template = _add_template(spec, folder)
+    weights = hash_weights(folder, {name: pin.sha256 for name, pin in found.items()})
+    if (folder / TEMPLATE).is_file():
+        found[TEMPLATE] = _pin(folder / TEMPLATE)
+    return {"template": template, "weights": weights}
 
 
-def _unpinned(spec: FetchSpec, what: str) -> SourceError:
-    return SourceError(
-        f"{what} is not pinned, and a moving name is not fetched; where there is a"
-        f" network: safegrid pin --names {spec.name}"
-    )
-
-
-def _own_files(folder: Path, what: str) -> list[str]:
+def _own_files(spec: FetchSpec, folder: Path, what: str) -> list[str]:
     """Return the files of a model in a folder of the user's."""
     if not folder.is_dir():
         raise SourceError(f"{what}: {folder} is not there; see `path` and sources_dir")
+    if spec.gguf is not None:
+        return [spec.gguf]
     names = [path.name for path in folder.iterdir() if path.is_file()]
     index = read_object(folder / INDEX) if INDEX in names else None
     try:

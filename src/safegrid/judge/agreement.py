@@ -13,10 +13,30 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from safegrid.judge.items import UNSCORED
+from safegrid.judge.shares import share
 from safegrid.labelled import Labelled
+from safegrid.records import UNSCORED
 
-Pair = tuple[str, str]
+Pair = tuple[str, str]  # the true label, the verdict's label
+
+
+def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
+    """Return accuracy and error rates of (true label, verdict) pairs.
+
+    Args:
+        pairs: a verdict may be `unscored`; that is neither right nor wrong.
+        positive: the label that counts as a finding.
+    """
+    scored = [(truth, said) for truth, said in pairs if said != UNSCORED]
+    found = [said == positive for truth, said in scored if truth != positive]
+    missed = [said != positive for truth, said in scored if truth == positive]
+    return {
+        "n": len(scored),
+        "n_unscored": len(pairs) - len(scored),
+        "accuracy": share([truth == said for truth, said in scored]),
+        "false_positive_rate": share(found),
+        "false_negative_rate": share(missed),
+    }
 
 
 def agreement_of(
@@ -41,16 +61,16 @@ def agreement_of(
     known = [pair for pair in pairs if pair[1] != UNSCORED]
     apart = Counter(truth for truth, _ in pairs if truth not in (positive, other))
     found: dict[str, Any] = {
-        "kappa": {**_kappa(known, positive, other), "against": other},
+        "kappa": {**kappa_of(known, positive, other), "against": other},
         "apart": dict(sorted(apart.items())),
     }
     annotated = [row.annotations for row in rows if row.annotations is not None]
     if annotated:
-        found["annotators_kappa"] = _kappa(annotated, positive, other)
+        found["annotators_kappa"] = kappa_of(annotated, positive, other)
     return found
 
 
-def _kappa(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]:
+def kappa_of(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]:
     """Return Cohen's kappa of positive or not, with its interval.
 
     Cohen (1960); the 95% interval is the large-sample one of Fleiss, Cohen and Everitt

@@ -13,8 +13,9 @@ from safegrid.artifacts import read_object
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.errors import JudgeError
-from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.plain import plain
+from safegrid.records import UNSCORED
 from safegrid.templates import ChatTokenizer
 
 

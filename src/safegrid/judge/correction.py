@@ -13,7 +13,7 @@ from pathlib import Path
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.judge.asked_endpoint import Told, ask_endpoint
-from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.words import (
     Words,
     probabilities,
@@ -24,6 +24,7 @@ from safegrid.judge.words import (
 from safegrid.plain import plain
 from safegrid.prefills import Turns
 from safegrid.questions import correction_question
+from safegrid.records import UNSCORED
 from safegrid.spent import Record
 from safegrid.templates import ChatTokenizer, Message
 

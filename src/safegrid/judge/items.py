@@ -9,9 +9,7 @@ from safegrid.artifacts import read_table
 from safegrid.engine.asking import Asker
 from safegrid.errors import DataError
 from safegrid.prefills import Asked, joined
-from safegrid.records import PROMPT, RESPONSE
-
-UNSCORED = "unscored"
+from safegrid.records import PROMPT, RESPONSE, UNSCORED
 
 
 @dataclass(frozen=True)

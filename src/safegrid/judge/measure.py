@@ -9,12 +9,11 @@ from typing import Any
 from safegrid.artifacts import manifest, write_result
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.agreement import agreement_of
+from safegrid.judge.agreement import Pair, agreement_of, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
-from safegrid.judge.items import UNSCORED, Item, Verdict
+from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
-from safegrid.judge.shares import share
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.labelled import Labelled, read_labelled
@@ -30,8 +29,6 @@ READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
 
 # What a log says of a judge.
 HEADLINES = ("accuracy", "pairwise_accuracy", "ties", "spearman", "n_unscored")
-
-Pair = tuple[str, str]  # the true label, the verdict's label
 
 
 def measure(
@@ -112,25 +109,6 @@ def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
         }
 
     return [_item(row) for row in rows], measured
-
-
-def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
-    """Return accuracy and error rates of (true label, verdict) pairs.
-
-    Args:
-        pairs: a verdict may be `unscored`; that is neither right nor wrong.
-        positive: the label that counts as a finding.
-    """
-    scored = [(truth, said) for truth, said in pairs if said != UNSCORED]
-    found = [said == positive for truth, said in scored if truth != positive]
-    missed = [said != positive for truth, said in scored if truth == positive]
-    return {
-        "n": len(scored),
-        "n_unscored": len(pairs) - len(scored),
-        "accuracy": share([truth == said for truth, said in scored]),
-        "false_positive_rate": share(found),
-        "false_negative_rate": share(missed),
-    }
 
 
 def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from safegrid.config import JudgeSpec
 from safegrid.judge.guard import SAFE, UNSAFE
-from safegrid.judge.items import UNSCORED, Verdict, unscored
+from safegrid.judge.items import Verdict, unscored
 from safegrid.judge.parse import parse_categories
 from safegrid.problems import unknown
+from safegrid.records import UNSCORED
 
 Label = str | None
 Score = float | None

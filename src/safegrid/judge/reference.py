@@ -20,13 +20,15 @@ LIBRARIES: dict[Compare, tuple[str, ...]] = {
     "rouge_l": ("rouge-score", "nltk"),
     "bertscore": ("bert-score", "torch", "transformers"),
 }
-
+HEAD = ("scikit-learn", "scipy", "torch", "transformers")
 
 Pairs = Sequence[tuple[str, str]]
 
 
 def libraries_of(judge: JudgeSpec) -> tuple[str, ...]:
     """Return the distributions that a judge's scores depend on."""
+    if judge.method == "text_head":
+        return HEAD
     return () if judge.compare is None else LIBRARIES.get(judge.compare, ())
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import sha256_json
-from safegrid.checkpoints import Head, weights_hash
+from safegrid.artifacts import sha256_file, sha256_json
+from safegrid.checkpoints import Head, weights_hash, weights_of
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.engine.asking import ask_model
 from safegrid.judge.classifier import check_one_output, read_classifier
@@ -15,11 +15,12 @@ from safegrid.judge.correction import judge_by_endpoint, read_correction
 from safegrid.judge.entailment import read_entailment
 from safegrid.judge.fluency import read_fluency
 from safegrid.judge.guard import read_guard
-from safegrid.judge.items import UNSCORED, Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.judge.scores import read_scores
 from safegrid.plain import is_blank
+from safegrid.records import UNSCORED
 from safegrid.spent import Record
 from safegrid.stages import VERSIONS
 from safegrid.templates import ChatTokenizer
@@ -71,12 +72,13 @@ def judge_items(
 ) -> tuple[list[Verdict], Record | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
-    Kind `reference` asks no engine: BERTScore's model runs in the job itself.
+    Kind `reference` and method `text_head` ask no engine: their encoders run in the
+    job itself.
 
     Args:
         judge: how the model is read.
-        chain: folders of the judge's model; the first holds its tokenizer. Empty for
-            rules and for an endpoint.
+        chain: folders of the judge's model; the first holds its tokenizer. Of a text
+            head its file and its encoder. Empty for rules and for an endpoint.
         items: what to judge.
         engine: which engine answers.
         store: file of the answers.
@@ -97,6 +99,10 @@ def judge_items(
         given = judge_by_reference(judge, chain, answered)
     elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
+    elif judge.method == "text_head":
+        from safegrid.judge.by_head import judge_by_head
+
+        given = judge_by_head(judge, chain, answered)
     elif judge.method == "endpoint":
         # What is kept are its words; how they are read here is no part of them, and
         # another reading must not pay for them again.
@@ -124,6 +130,8 @@ def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
     parts = [judge.model_dump(), VERSIONS["judge"]]
     if judge.method == "model":
         parts += [shown_hash(chain), weights_hash(chain)]
+    elif judge.method == "text_head":
+        parts += [sha256_file(chain[0]), *map(weights_of, chain[1:])]
     return sha256_json(parts)
 
 

@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Grid
+from safegrid.report.grid import Grid, ends
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
 
 PLACE = "Figure 1"
@@ -54,8 +54,11 @@ def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
 
 
 def our_bars(scores: pl.DataFrame) -> list[Bar]:
-    """Return the global safety of every model that has one, sorted upwards."""
-    grid = Grid(scores)
+    """Return the global safety of every model that has one, sorted upwards.
+
+    The published bars are of whole trainings, and so are ours: doses are left out.
+    """
+    grid = Grid(ends(scores))
     keys = grid.lead("safety")
     if not keys:
         return []

@@ -10,7 +10,12 @@ from safegrid.report.table import Column, Table
 
 # Measures of a judge that are no shares, by the end of their name, and those that are
 # over all of its rows.
-NO_SHARES = ("kappa", "spearman", "error")
+NO_SHARES = ("kappa", "spearman", "error", "threshold")
+KAPPA = (
+    "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
+    " annotators_kappa: of the two people who labelled them, with each other. Their"
+    " intervals are large-sample ones."
+)
 WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
 
 
@@ -21,9 +26,7 @@ def judges_table(runs: pl.DataFrame) -> Table:
     unread, tied = _counts(runs, "n_unscored"), _counts(runs, "ties")
     notes = [
         "A judge's errors carry over to every score that it gives.",
-        "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
-        " annotators_kappa: of the two people who labelled them, with each other. Their"
-        " intervals are large-sample ones.",
+        KAPPA,
         f"Rows without a readable verdict: {_listed(unread) or 'not counted'}.",
     ]
     if tied:
@@ -37,10 +40,7 @@ def judges_table(runs: pl.DataFrame) -> Table:
             " mean_absolute_error: in units of the scores."
         ]
     table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
-    columns = [
-        replace(column, unit="score") if column.title.endswith(NO_SHARES) else column
-        for column in table.columns
-    ]
+    columns = [_unit(column) for column in table.columns]
     entries = _with_unscored(table, unread)
     return replace(table, columns=columns, entries=entries)
 
@@ -57,12 +57,44 @@ def fluency_table(runs: pl.DataFrame) -> Table:
         " shuffled, and answers that the base was made to draw at temperature 3.",
     ]
     title = "Judge validation: which texts are called disfluent."
-    table = _table("fluency", title, "Judge and base", rows, "share", notes)
-    columns = [
-        replace(column, unit="score") if column.title == "threshold" else column
-        for column in table.columns
+    return _shares("fluency", title, "Judge and base", rows, notes)
+
+
+def left_out_table(runs: pl.DataFrame) -> Table:
+    """Return how text heads judge files of models that they were not trained on."""
+    rows = runs.filter(kind="left_out").filter(pl.col("low").is_not_null())
+    notes = [
+        "Each line: the answers of one model, judged by a head that was trained on all"
+        " other files, and by the rules. People's labels are the truth.",
+        KAPPA,
     ]
-    return replace(table, columns=columns)
+    return _shares(
+        "left_out", "Text heads on files left out.", "File: judge", rows, notes
+    )
+
+
+def agreement_table(runs: pl.DataFrame) -> Table:
+    """Return how far two judges of refusals agree on a study's own answers."""
+    rows = runs.filter(kind="agreement").filter(pl.col("low").is_not_null())
+    notes = [
+        "kappa: Cohen's, of the one judge's refusals with the other's; agreement: share"
+        " of answers of which both say the same. No truth is known here.",
+        "The rows on which they disagree, by id: `results/{study}/agreement/`.",
+    ]
+    return _shares("agreement", "Judges beside each other.", "Judges", rows, notes)
+
+
+def _shares(
+    name: str, title: str, head: str, rows: pl.DataFrame, notes: list[str]
+) -> Table:
+    table = _table(name, title, head, rows, "share", notes)
+    return replace(table, columns=[_unit(column) for column in table.columns])
+
+
+def _unit(column: Column) -> Column:
+    """Return a column of shares, or of scores where it holds no shares."""
+    no_share = column.title.endswith(NO_SHARES)
+    return replace(column, unit="score") if no_share else column
 
 
 def _counts(runs: pl.DataFrame, metric: str) -> dict[str, int]:
@@ -136,6 +168,8 @@ def overlap_table(runs: pl.DataFrame) -> Table:
 ALL = {
     "judge": judges_table,
     "fluency": fluency_table,
+    "left_out": left_out_table,
+    "agreement": agreement_table,
     "training": trainings_table,
     "rows": rows_table,
     "overlap": overlap_table,

@@ -1,9 +1,10 @@
-"""Every figure that is drawn from scores alone, by the name of its files."""
+"""Every figure that is drawn from scores or lines alone, by the name of its files."""
 
 from pathlib import Path
 
 import polars as pl
 
+from safegrid.report.frontier import FIGURES, frontier
 from safegrid.report.heat import attack_map, category_map
 from safegrid.report.style import save
 from safegrid.report.trade_off import trade_off
@@ -14,6 +15,12 @@ TRADE_OFFS = {
     "trade_off_sound_capability": ("sound_safety", "capability"),
     "trade_off_sound_harmless_lost": ("sound_safety", "harmless_lost"),
 }
+
+
+def save_lines(rows: pl.DataFrame, folder: Path) -> None:
+    """Write the figures of lines of safety against loss; `rows` are of FRONTIER."""
+    for name, (safety, loss) in FIGURES.items():
+        save(frontier(rows, safety, loss), folder, name)
 
 
 def save_all(scores: pl.DataFrame, folder: Path) -> None:

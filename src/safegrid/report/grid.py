@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from safegrid.artifacts import read_table
+from safegrid.config.doses import split_dose
 from safegrid.records import RUNS, SCORE
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
@@ -77,6 +78,12 @@ Row = dict[str, Any]
 def read_runs(path: Path | str) -> pl.DataFrame:
     """Read the facts of a study's runs."""
     return read_table(Path(path), RUNS)
+
+
+def ends(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return scores without those of doses: the bases and the ends of trainings."""
+    doses = [name for name in scores["recipe"].unique() if split_dose(name)[1]]
+    return scores.filter(~pl.col("recipe").is_in(doses))
 
 
 class Grid:

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Grid, Key
+from safegrid.report.grid import Grid, Key, ends
 from safegrid.report.names import METRICS, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 
@@ -41,7 +41,7 @@ def attack_map(scores: pl.DataFrame) -> Figure:
 
 
 def _map(scores: pl.DataFrame, metric: str, *prefixes: str) -> Figure:
-    grid = Grid(scores)
+    grid = Grid(ends(scores))
     blocks = _blocks(grid, metric, prefixes)
     kinds = zip(*(block.kinds for block in blocks), strict=True)
     rows = [max(map(len, lists)) for lists in kinds] or [1]

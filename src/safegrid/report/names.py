@@ -1,9 +1,11 @@
 """How cells, models, benchmarks and metrics are called, and in which order."""
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+from safegrid.config.doses import split_dose
 from safegrid.config.training import NONE
 from safegrid.methods import METHODS
 
@@ -126,17 +128,23 @@ def slice_title(part: str) -> str:
 
 def recipe_title(name: str) -> str:
     """Return a recipe's name in print: its method's where it is called like one."""
-    return METHODS[name].title if name in METHODS else name
+    recipe, dose = split_dose(name)
+    title = METHODS[recipe].title if recipe in METHODS else recipe
+    if dose is None:
+        return title
+    return f"{title} @ {dose} {'step' if dose == 1 else 'steps'}"
 
 
-def recipe_order(name: str) -> tuple[int, str]:
+def recipe_order(name: str) -> tuple[int, str, float]:
     """Sort key of recipes: the base, then the methods as listed, then by name.
 
-    Numbers in names count as numbers.
+    Numbers in names count as numbers. Doses stand before the end of their training.
     """
     known = [BASE, *METHODS]
-    padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
-    return (known.index(name) if name in known else len(known), padded)
+    recipe, dose = split_dose(name)
+    padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), recipe)
+    place = known.index(recipe) if recipe in known else len(known)
+    return place, padded, math.inf if dose is None else dose
 
 
 def short_tasks(slices: list[str]) -> dict[str, str]:

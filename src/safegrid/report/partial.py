@@ -14,10 +14,12 @@ import polars as pl
 from safegrid.artifacts import manifest, read_table, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.plans import Plan, read_plan
-from safegrid.records import SCORE
+from safegrid.records import FRONTIER, SCORE
 from safegrid.report import facts, figures, tables, writing
+from safegrid.report.bought import TABLES, bought_table
 from safegrid.report.curves import FIGURES, curves
 from safegrid.report.grid import BY, read_runs
+from safegrid.report.lines import read_lines
 from safegrid.report.names import BASE, Cell, cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
@@ -33,6 +35,7 @@ def write_partial(
     study: str,
     scores: list[Path],
     runs: Path,
+    lines: list[Path],
     plan: Path,
     published: Path,
     out: Path,
@@ -43,6 +46,7 @@ def write_partial(
         study: its name.
         scores: every score file of the study, whether it exists or not.
         runs: rows of RUNS, of what is finished.
+        lines: every file of FRONTIER of the study, whether it exists or not.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
@@ -64,9 +68,17 @@ def write_partial(
     ran = read_runs(runs)
     writing.save(tables.answers_table(table, ran), out / "tables")
     figures.save_all(table, out / "figures")
+    _write_lines(partial_lines(lines, jobs), out)
     _write_paper(table, read_published(published), out)
     _write_runs(ran, out)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
+
+
+def _write_lines(rows: pl.DataFrame, out: Path) -> None:
+    """Write the figures of lines, and the tables of what they buy."""
+    for name in TABLES:
+        writing.save(bought_table(rows, name), out / "tables")
+    figures.save_lines(rows, out / "figures")
 
 
 def _write_paper(scores: pl.DataFrame, published: pl.DataFrame, out: Path) -> None:
@@ -114,6 +126,21 @@ def partial_scores(
     finished = pl.concat(frames)
     rows = [row for cell in blanks for row in _blank_rows(cell, blanks[cell], finished)]
     return pl.concat([finished, pl.DataFrame(rows, schema=SCORE)]), blanks
+
+
+def partial_lines(files: list[Path], plan: Plan) -> pl.DataFrame:
+    """Return the lines of finished trainings, of the others blanks with the reason."""
+    reasons = {file: blank_of(str(file), plan) for file in files}
+    drawn = read_lines(file for file, reason in reasons.items() if reason is None)
+    like = drawn.filter(kind="gain").unique(["axis", "loss", "at"], maintain_order=True)
+    blank = {**dict.fromkeys(("value", "low", "high")), "n": 0, "n_unscored": 0}
+    rows = [
+        {**row, **blank, "base": file.parent.name, "line": file.stem, "reason": reason}
+        for file, reason in reasons.items()
+        if reason is not None
+        for row in like.iter_rows(named=True)
+    ]
+    return pl.concat([drawn, pl.DataFrame(rows, schema=FRONTIER)])
 
 
 def _blank_rows(

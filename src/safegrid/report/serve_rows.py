@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from safegrid.config.doses import split_dose
 from safegrid.report.grid import Grid, Model
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
@@ -85,11 +86,11 @@ def _number(model: Model) -> float:
     return place.number if place else -1
 
 
-def _order(recipe: str) -> tuple[int, float, tuple[int, str]]:
-    place = place_of(recipe)
-    first = [BASE, IT]
-    if recipe in first:
-        return (first.index(recipe), 0, recipe_order(recipe))
+def _order(recipe: str) -> tuple[int, float, tuple[int, str, float]]:
+    trained, first = split_dose(recipe)[0], [BASE, IT]
+    place = place_of(trained)
+    if trained in first:
+        return (first.index(trained), 0, recipe_order(recipe))
     group = GROUPS.index(place.group) if place else len(GROUPS)
     number = place.number if place else 0
     return (len(first) + group, number, recipe_order(recipe))

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from safegrid.artifacts import atomic_file
+from safegrid.config.doses import split_dose
 from safegrid.methods import METHODS
 from safegrid.report.names import BASE
 
@@ -72,13 +73,13 @@ class Look(NamedTuple):
 def look(recipe: str, others: list[str]) -> Look:
     """Return a recipe's look: a method's own, else by its place among the others.
 
-    A method looks the same in every figure of every study.
+    A method looks the same in every figure of every study, and a dose as its end.
     """
     if recipe == BASE:
         return Look("o", "#000000")
     names = list(METHODS)
-    unknown = sorted(name for name in others if name not in names and name != BASE)
-    place = (names + unknown).index(recipe)
+    trained = {split_dose(name)[0] for name in others}
+    place = (names + sorted(trained - {*names, BASE})).index(split_dose(recipe)[0])
     return Look(MARKERS[place % len(MARKERS)], COLOURS[place % len(COLOURS)])
 
 

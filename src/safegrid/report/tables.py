@@ -8,7 +8,7 @@ import polars as pl
 
 from safegrid.report.cut import cut_notes, limits_of
 from safegrid.report.decontaminated import decontaminated_table
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, pareto
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, ends, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -151,8 +151,8 @@ def attack_table(scores: pl.DataFrame) -> Table:
 def _sliced_table(
     scores: pl.DataFrame, name: str, metric: str, parts: tuple[str, ...], head: str
 ) -> Table:
-    """Return slices as rows, one kind after another, and models as columns."""
-    grid = Grid(scores)
+    """Return slices as rows, one kind after another; models but doses as columns."""
+    grid = Grid(ends(scores))
     found = grid.find(metric)
     keys = [key for part in parts for key in found if key.slice.startswith(part)]
     several = len({key.benchmark for key in keys}) > 1

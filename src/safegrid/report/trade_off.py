@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Entry, Grid, Key, pareto
+from safegrid.report.grid import Entry, Grid, Key, ends, pareto
 from safegrid.report.labels import place_labels
 from safegrid.report.names import METRICS, recipe_title
 from safegrid.report.style import CM, COLUMN, SMALL, look, new_figure, settle, styled
@@ -43,7 +43,7 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
         safety: "safety" or "sound_safety"; of all safety benchmarks together.
         cost: "capability", "over_refusal" or "harmless_lost".
     """
-    grid = Grid(scores)
+    grid = Grid(ends(scores))
     bases = sorted({model.base for model in grid.models}) or [""]
     figure = new_figure(COLUMN, HEIGHT * len(bases))
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]

@@ -30,7 +30,6 @@ def collect(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_scores: Path,
@@ -46,8 +45,8 @@ def collect(
             manifest, which counts `rows` and `dropped` too, and history.parquet,
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
-        measured: JSON of stage `measure`, one a judge.
-        calibrated: JSON of stage `calibrate`, one a judge of fluency and base.
+        measured: JSON of stages `measure` and `text_head`, one a judge, of
+            `agreement`, one a pair of judges, and of `calibrate`, one a judge and base.
         overlap: JSON of stage `overlap`, one a benchmark.
         asked: responses, likelihoods and capability results
             `.../{base}/none/seed0/{benchmark}` of every base; prompts that are too long
@@ -63,7 +62,7 @@ def collect(
     # where a manifest behind them tells of a resumed training or another path.
     facts_of_table = manifest("collect", {}, {}, rows=len(table))
     write_table(out_scores, table, SCORE, facts_of_table)
-    _write_runs(models, manifests, measured, calibrated, overlap, asked, out_runs)
+    _write_runs(models, manifests, measured, overlap, asked, out_runs)
 
 
 def collect_finished(
@@ -72,7 +71,6 @@ def collect_finished(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_runs: Path,
@@ -84,7 +82,6 @@ def collect_finished(
         models: folders as `collect` takes them, there or not; so are the others.
         manifests: tables that count rows.
         measured: JSON, one a judge.
-        calibrated: JSON, one a judge of fluency and base.
         overlap: JSON, one a benchmark.
         asked: what the bases gave to every benchmark.
         out_runs: rows of RUNS.
@@ -97,7 +94,6 @@ def collect_finished(
         current(models, found),
         current(manifests, found),
         current(measured, found),
-        current(calibrated, found),
         current(overlap, found),
         current(asked, found),
         out_runs,
@@ -108,7 +104,6 @@ def _write_runs(
     models: list[Path],
     manifests: list[Path],
     measured: list[Path],
-    calibrated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out: Path,
@@ -117,7 +112,6 @@ def _write_runs(
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _table_rows(path)),
         *(fact for path in measured for fact in _judge(path)),
-        *(fact for path in calibrated for fact in _fluency(path)),
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
         *(fact for path in asked for fact in _limit(path)),
@@ -206,18 +200,41 @@ def _counted(path: Path) -> tuple[int, dict[str, int]]:
 def _judge(path: Path) -> Iterator[Fact]:
     """Read a judge's measures: every {value, low, high, n} in the file, by its path."""
     measures = read_result(path)
+    if "left_out" in measures:
+        yield from _left_out(measures)
+    elif "benchmarks" in measures:
+        yield from _agreement(measures)
+    elif measures.get("kind") == "fluency":
+        yield from _fluency(f"{path.parent.name}, {path.stem}", measures)
+    else:
+        yield from _measures("judge", path.stem, measures)
+
+
+def _left_out(measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give what a text head and the rules make of each file that was left out."""
+    for name, judged in (measures["judge"], "left_out"), ("rules", "rules"):
+        for file, found in measures[judged].items():
+            yield from _measures("left_out", f"{file}: {name}", found)
+
+
+def _agreement(measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give how far two judges agree on each benchmark."""
+    judges = f"{measures['first']} / {measures['second']}"
+    for benchmark, found in measures["benchmarks"].items():
+        yield from _measures("agreement", f"{judges}: {benchmark}", found)
+
+
+def _measures(kind: str, subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
     for name, found in _shares(measures, ()):
         interval = {key: found.get(key) for key in ("low", "high", "n")}
-        yield _fact("judge", path.stem, name, found["value"]) | interval
+        yield _fact(kind, subject, name, found["value"]) | interval
     for key in ("n", "n_unscored", "ties"):
         if key in measures:
-            yield _fact("judge", path.stem, key, measures[key])
+            yield _fact(kind, subject, key, measures[key])
 
 
-def _fluency(path: Path) -> Iterator[Fact]:
-    """Read how a judge of fluency does under a base: its threshold, and its rates."""
-    measures = read_result(path)
-    subject = f"{path.parent.name}, {path.stem}"
+def _fluency(subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give how a judge of fluency does under a base: its threshold, and its rates."""
     threshold = _fact("fluency", subject, "threshold", measures["threshold"])
     yield threshold | {"n": measures["n"]}
     for name, found in _shares(measures, ()):

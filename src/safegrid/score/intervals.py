@@ -94,13 +94,27 @@ def intervals(
         if scale == "share" and independent:
             found.append(wilson(values[:, column].sum(), len(values)))
         elif boot.n_clusters < 2 or boot.flat[column]:
-            found.append(_without_spread(values[0, column], boot.n_clusters, scale))
+            found.append(without_spread(values[0, column], boot.n_clusters, scale))
         else:
             found.append(boot.interval(column))
     return found
 
 
-def _without_spread(value: float, n: int, scale: str) -> Interval:
+def times_drawn(drawn: Ints) -> Ints:
+    """Count how often each of R resamples drew each of C clusters.
+
+    Args:
+        drawn: (R, C) clusters, from 0, as they were drawn with replacement.
+
+    Returns:
+        (R, C) counts.
+    """
+    offsets = np.arange(len(drawn))[:, None] * drawn.shape[1]
+    counts = np.bincount((drawn + offsets).ravel(), minlength=drawn.size)
+    return counts.reshape(drawn.shape)
+
+
+def without_spread(value: float, n: int, scale: str) -> Interval:
     """Bound a measure that took one and the same value in all of `n` clusters."""
     if scale in ("mean", MEDIAN):
         return NO_INTERVAL if n < 2 else Interval(value, value)
@@ -157,11 +171,7 @@ class _Bootstrap:
 
     def _statistic(self, drawn: Ints, axis: int = -1) -> Floats:
         """Return (K, R) estimates for (R, C) drawn clusters."""
-        drawn = np.atleast_2d(drawn)
-        offsets = np.arange(len(drawn))[:, None] * self.n_clusters
-        times = np.bincount((drawn + offsets).ravel(), minlength=drawn.size).reshape(
-            drawn.shape
-        )
+        times = times_drawn(np.atleast_2d(drawn))
         n = times @ self._counts
         totals = np.einsum("rc,kcg->krg", times, self._sums, optimize=True)
         with np.errstate(invalid="ignore"):

@@ -79,7 +79,7 @@ def summarise(
             if total == 0 and part.empty is None:
                 continue
             counted = {"n": int(mask.sum()), "n_unscored": total - int(mask.sum())}
-            reason = _refusal(total, counted["n"], settings.most_unscored, part.empty)
+            reason = refusal(total, counted["n"], settings.most_unscored, part.empty)
             rows.append(
                 {
                     "judge": measure.judge,
@@ -107,7 +107,7 @@ def _value(
     return {"value": value, "low": low, "high": high}
 
 
-def _refusal(total: int, n: int, most_unscored: float, empty: str | None) -> str | None:
+def refusal(total: int, n: int, most_unscored: float, empty: str | None) -> str | None:
     """Say in a sentence why there is no score, or None where there is one."""
     if total == 0:
         return empty

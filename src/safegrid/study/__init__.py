@@ -5,12 +5,11 @@ Nothing here touches the disk or imports anything heavy: paths are text, relativ
 working directory, as the rules write them.
 """
 
-from safegrid.study.judges import JudgeFiles
-from safegrid.study.scores import ScoreFiles
+from safegrid.study.lines import LineFiles
 from safegrid.study.suites import SuiteFiles
 
 
-class Study(JudgeFiles, ScoreFiles, SuiteFiles):
+class Study(LineFiles, SuiteFiles):
     """A resolved study, asked by the workflow for names, paths and params.
 
     Its parts have a module each. Here is what all of it comes to: the files that are
@@ -71,7 +70,12 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
     # ---------------------------------------------------------------- models, cells
 
     def all_models(self) -> list[str]:
-        """The folders of all models that are trained."""
+        """The folders of all models that are trained, doses among them."""
+        models = (model for end in self.trained for model in [*self.doses(end), end])
+        return [self.model_dir(model) for model in models]
+
+    def all_trainings(self) -> list[str]:
+        """The folders in which all trainings end."""
         return [self.model_dir(model) for model in self.trained]
 
     def all_responses(self) -> list[str]:
@@ -96,15 +100,10 @@ class Study(JudgeFiles, ScoreFiles, SuiteFiles):
 
     def all_measured(self) -> list[str]:
         """How good the judges are."""
-        return [f"{self.root}/measured/{name}.json" for name in self.measured()]
-
-    def all_calibrations(self) -> list[str]:
-        """The threshold of every judge of fluency under every base."""
-        return [
-            file
-            for judge, base in self.calibrated()
-            for file in self.calibration(judge, base)
-        ]
+        measured = [f"{self.root}/measured/{name}.json" for name in self.measured()]
+        calibrated = [f for pair in self.calibrated() for f in self.calibration(*pair)]
+        heads = map(self.head, self.heads)
+        return [*measured, *calibrated, *heads, *self.agreements()]
 
     # ---------------------------------------------------------------- of one name
 

@@ -1,6 +1,7 @@
 """Judges: their models, the order of their jobs, what they are measured on."""
 
 import json
+from itertools import combinations
 
 from safegrid.grid import Model
 from safegrid.study.models import ModelFiles
@@ -14,6 +15,16 @@ class JudgeFiles(ModelFiles, SourceFiles):
     def judges(self) -> list[str]:
         """The judges that this study asks."""
         return sorted({j for spec in self.asked.values() for j in spec.judges})
+
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders whose vectors its judges read."""
+        entries = (self.config.judges[judge] for judge in self.judges)
+        return sorted({entry.encoder for entry in entries if entry.encoder})
+
+    def encoder_dir(self, encoder: str) -> str:
+        """The folder of an encoder."""
+        return f"results/encoders/{encoder}"
 
     def judge_block(self, judge: str) -> str:
         """How a judge is read, as judging is given it."""
@@ -34,10 +45,12 @@ class JudgeFiles(ModelFiles, SourceFiles):
     def judge_chain(self, judge: str, base: str) -> list[str]:
         """Folders of a judge's model; the base for fluency, none without one.
 
-        Of a judge that the study trains itself, the model of its first seed, so that
-        one model judges all.
+        Of a text head its file, and its encoder's folder. Of a judge that the study
+        trains itself, the model of its first seed, so that one model judges all.
         """
         entry = self.config.judges[judge]
+        if entry.method == "text_head":
+            return [self.head(judge), *self.head_encoder(judge)]
         if entry.method != "model":
             return []
         if self.by_base(judge):
@@ -53,6 +66,76 @@ class JudgeFiles(ModelFiles, SourceFiles):
         So the engine of one serves all of its cells before the next one's is started.
         """
         return -list(self.config.judges).index(judge) - 1
+
+    # ---------------------------------------------------------------- heads
+
+    @property
+    def heads(self) -> list[str]:
+        """The judges of this study that are trained as text heads."""
+        return [j for j in self.judges if self.config.judges[j].method == "text_head"]
+
+    def head(self, judge: str) -> str:
+        """The file of a text head: its weights and its validation."""
+        return f"{self.root}/heads/{judge}.json"
+
+    def head_block(self, judge: str) -> str:
+        """How a text head is trained."""
+        return self.config.judges[judge].head().model_dump_json()
+
+    def head_encoder(self, judge: str) -> list[str]:
+        """The folder of a text head's encoder; empty where it reads no vectors."""
+        encoder = self.config.judges[judge].encoder
+        return [] if encoder is None else [self.encoder_dir(encoder)]
+
+    def head_rows(self, judge: str) -> list[str]:
+        """The files of labelled rows that a text head is trained on."""
+        parts = self.config.judges[judge].trained_on
+        return [self.raw(part.source, part.file) for part in parts]
+
+    def head_formats(self, judge: str) -> list[str]:
+        """The formats of those files."""
+        parts = self.config.judges[judge].trained_on
+        return [self.config.sources[part.source].format for part in parts]
+
+    # ---------------------------------------------------------------- agreement
+
+    @property
+    def refusal_pairs(self) -> list[tuple[str, str]]:
+        """Every two judges of refusals that judge the same benchmark, by name."""
+        found = {
+            pair
+            for spec in self.asked.values()
+            for pair in combinations(
+                sorted(filter(self._judges_refusals, spec.judges)), 2
+            )
+        }
+        return sorted(found)
+
+    def _judges_refusals(self, judge: str) -> bool:
+        return self.config.judges[judge].kind == "refusal"
+
+    def agreements(self) -> list[str]:
+        """How far each two judges of refusals agree."""
+        pairs = self.refusal_pairs
+        return [f"{self.root}/agreement/{one}/{two}.json" for one, two in pairs]
+
+    def positive_class(self, judge: str) -> str:
+        """The class that a judge looks for."""
+        return self.config.judges[judge].positive
+
+    def compared_verdicts(self, judge: str, second: str) -> list[str]:
+        """The verdicts of one judge on all that another judges too."""
+        return [
+            f"{self.root}/verdicts/{judge}/{cell.path}.parquet"
+            for cell in self.prompted_cells()
+            if {judge, second} <= set(self.asked[cell.benchmark].judges)
+        ]
+
+    def compared_with(self, second: str, judge: str) -> list[str]:
+        """The same of the other."""
+        return self.compared_verdicts(second, judge)
+
+    # ---------------------------------------------------------------- verdicts
 
     def verdicts_file(self, judge: str) -> list[str]:
         """The file of a judge's verdicts from elsewhere; empty for all others."""

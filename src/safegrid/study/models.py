@@ -1,13 +1,16 @@
 """Models: their folders, and what each training reads."""
 
+import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from safegrid.config.doses import dose_name
 from safegrid.config.training import NONE, Recipe
 from safegrid.grid import Model
 from safegrid.methods import METHODS
 from safegrid.study.rows import RowFiles
-from safegrid.trainings import kto_key, kto_recipe, launcher
+from safegrid.trainings import WHOLE, Subset, kto_key, kto_recipe, launcher, subsets
 
 
 class ModelFiles(RowFiles):
@@ -75,6 +78,22 @@ class ModelFiles(RowFiles):
             for name, recipe in self.config.recipes.items()
         ]
 
+    # ---------------------------------------------------------------- doses
+
+    def kept_at(self) -> dict[tuple[int, ...], list[str]]:
+        """The recipes that keep models at the same steps; `()` are those without."""
+        found: dict[tuple[int, ...], list[str]] = {(): []}
+        for name, recipe in self.config.recipes.items():
+            found.setdefault(tuple(recipe.training.doses), []).append(name)
+        return found
+
+    def model_folders(self, steps: Iterable[int]) -> list[str]:
+        """The folders that a training writes, for any model: the end, then doses."""
+        names = ["{recipe}", *(dose_name("{recipe}", step) for step in steps)]
+        return [
+            f"results/{{study}}/models/{{base}}/{name}/seed{{seed}}" for name in names
+        ]
+
     # ------------------------------------------------- reference log-probabilities
 
     def reference(self, model: Model) -> list[str]:
@@ -83,6 +102,32 @@ class ModelFiles(RowFiles):
         if not METHODS[recipe.method].reference:
             return []
         return [f"{self._reference_folder(model)}/{self.rows_name(model)}.parquet"]
+
+    def reference_subsets(self, base: str, recipe: str, seed: str, rows: str) -> str:
+        """The parts of a dataset whose log-probabilities trainings read, as JSON.
+
+        Args:
+            base: of the start model, like the next two.
+            recipe: `none` for the base itself.
+            seed: of the start model.
+            rows: of the dataset.
+        """
+        file = f"{self.root}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet"
+        return json.dumps(self._subsets.get(file, [WHOLE]))
+
+    def reference_share(self, model: Model) -> float:
+        """The share of a dataset, at most, whose values trainings read."""
+        (file,) = self.reference(model)
+        return min(1.0, sum(part.fraction for part in self._subsets[file]))
+
+    @cached_property
+    def _subsets(self) -> dict[str, list[Subset]]:
+        """What is needed of each file of reference log-probabilities."""
+        readers: dict[str, list[Recipe]] = {}
+        for model in self.trained:
+            for file in self.reference(model):
+                readers.setdefault(file, []).append(self.recipe(model.recipe))
+        return {file: subsets(recipes) for file, recipes in readers.items()}
 
     def kto_reference(self, model: Model) -> list[str]:
         """KTO's mismatched log-probabilities; empty for every other method."""

@@ -2,10 +2,12 @@
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from safegrid.config.doses import beyond
 from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError
 from safegrid.methods import check_method
@@ -115,6 +117,25 @@ def check_warmup(plan: Plan) -> None:
             f"recipe {plan.recipe.name}: with `warmup: {warmup:g}` its {plan.steps}"
             " steps are all warm-up; give it more steps or epochs, or `warmup: 0`"
         )
+
+
+def check_doses(plan: Plan, steps: Iterable[int]) -> None:
+    """Refuse doses that a training does not come to.
+
+    Where a recipe counts epochs, nobody knows its steps before its rows are there.
+
+    Raises:
+        ConfigError: a dose is beyond the last step, or is the model at the end itself.
+    """
+    wanted = list(steps)
+    problems = beyond(wanted, plan.steps)
+    if plan.steps in wanted:
+        problems.append(
+            f"`checkpoints` names step {plan.steps}, which is the end of the training,"
+            f" whose model is {plan.recipe.name!r} itself; remove it"
+        )
+    if problems:
+        raise ConfigError(f"recipe {plan.recipe.name}: " + "; ".join(problems))
 
 
 def world_size() -> int:

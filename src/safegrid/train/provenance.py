@@ -10,12 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from safegrid.checkpoints import weights_of
 from safegrid.closure import ROOT
 from safegrid.devices import device_name
 from safegrid.seals import check_folder
 from safegrid.templates import ChatTokenizer
-from safegrid.train.plan import world_size
+from safegrid.train.plan import Plan, world_size
 
 
 def lineage(chain: list[Path]) -> dict[str, Any]:
@@ -30,6 +32,57 @@ def lineage(chain: list[Path]) -> dict[str, Any]:
         "base": facts.get("base", own),
         "template": ChatTokenizer.load(chain[0]).template_hash,
     }
+
+
+def training_facts(
+    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
+) -> dict[str, Any]:
+    """Return what a training went through.
+
+    Args:
+        plan: the training.
+        selected: the pairs that its recipe takes.
+        rows: those that fill micro-batches, as its trainer reads them.
+        chain: folders of the start model.
+    """
+    kept = rows["pair_id"].n_unique()
+    assert plan.order is not None, "a training has an order"
+    return {
+        "rows": kept,
+        "dropped": {"no_whole_micro_batch": selected.height - kept},
+        "steps": plan.steps,
+        "accumulate": plan.accumulate,
+        "tokens": _tokens(rows, plan.order),
+        "chain": [weights_of(folder) for folder in chain],
+    }
+
+
+def dose_facts(
+    facts: dict[str, Any], plan: Plan, rows: pl.DataFrame, step: int
+) -> dict[str, Any]:
+    """Return the facts of the model after a step, by those of the end of its training.
+
+    `training_steps` are all steps of the training, whose learning rates it had.
+    """
+    assert plan.order is not None, "a training has an order"
+    seen = len(plan.order) // plan.steps * step
+    return {
+        **facts,
+        "params": {**facts["params"], "checkpoint": step},
+        "steps": step,
+        "training_steps": plan.steps,
+        "tokens": _tokens(rows, plan.order[:seen]),
+    }
+
+
+def _tokens(rows: pl.DataFrame, order: list[int]) -> int:
+    """Return the tokens that the steps go through, padding not counted."""
+    sides = [c for c in rows.columns if c.endswith("_ids") and c != "prompt_ids"]
+    lengths = [
+        (rows["prompt_ids"].list.len() + rows[side].list.len()).gather(order)
+        for side in sides
+    ]
+    return sum(int(length.cast(pl.Int64).sum()) for length in lengths)
 
 
 def run_facts(seconds: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ equals its reference to the last digits that its dtype holds.
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from safegrid.logs import progress
 from safegrid.pretrained import load_tokenizer
 from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.train import rows as row_order
-from safegrid.train.checks import check_vocabulary
+from safegrid.train.checks import check_tokens, check_vocabulary
 from safegrid.train.plan import Plan
 from safegrid.train.shared import kto_params
+from safegrid.trainings import WHOLE, Subset
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +31,15 @@ LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
 def compute_reference(
-    pairs: Path, chain: list[Path], precision: str, micro_batch: int, out: Path
+    pairs: Path,
+    chain: list[Path],
+    precision: str,
+    micro_batch: int,
+    out: Path,
+    subsets: Sequence[Sequence[Any]] = (WHOLE,),
+    data_seed: int = 0,
 ) -> None:
-    """Write the log-probabilities of all chosen and rejected answers of a dataset.
+    """Write the log-probabilities of chosen and rejected answers of a dataset.
 
     Args:
         pairs: parquet file of `records.PAIRS`.
@@ -39,11 +47,18 @@ def compute_reference(
         precision: of the forward: `float32` or `bfloat16`.
         micro_batch: pairs a forward.
         out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
+        subsets: `trainings.Subset`s of the pairs that trainings read, as JSON gives
+            them; of other pairs nothing is computed.
+        data_seed: the dataset's seed, which rules fractions.
 
     Raises:
-        DataError: the start model cannot read a token of the pairs.
+        DataError: the start model cannot read a token of the pairs, or a subset is
+            empty.
+        TrainingError: a pair breaks the token contract.
     """
-    frame = read_table(pairs, PAIRS)
+    parts = [Subset(*part) for part in subsets]
+    frame = row_order.select_subsets(read_table(pairs, PAIRS), parts, data_seed, pairs)
+    check_tokens(frame, pairs, chain[0])
     check_vocabulary(frame, pairs, chain[0])
     training = Training.model_validate(
         {
@@ -68,7 +83,12 @@ def compute_reference(
         pl.Series("rejected", found["ref_rejected_logps"]),
     )
     values = frame.select("pair_id").join(values, on="pair_id", maintain_order="left")
-    params = {"precision": precision, "start": weights_hash(chain)}
+    params = {
+        "precision": precision,
+        "start": weights_hash(chain),
+        "subsets": [part._asdict() for part in parts],
+        "data_seed": data_seed,
+    }
     if trainer.accelerator.is_main_process:
         _write(out, values, REFERENCE, pairs, params)
 
@@ -90,10 +110,12 @@ def compute_kto_reference(
 
     Raises:
         DataError: the start model cannot read a token of the pairs.
+        TrainingError: a pair breaks the token contract.
     """
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
+    check_tokens(selected, pairs, chain[0])
     check_vocabulary(selected, pairs, chain[0])
     micro_batch = recipe.training.micro_batch
     unpaired = row_order.unpair(selected, micro_batch, data_seed)

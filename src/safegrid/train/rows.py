@@ -14,6 +14,7 @@ import polars as pl
 
 from safegrid.config.training import Recipe, Training
 from safegrid.errors import DataError
+from safegrid.trainings import Subset
 
 
 def select_pairs(
@@ -32,23 +33,49 @@ def select_pairs(
     Raises:
         DataError: a category does not occur, or nothing is left.
     """
-    if recipe.categories is not None:
+    part = Subset(recipe.fraction, recipe.categories)
+    return _select(pairs, part, data_seed, f"recipe {recipe.name}", path)
+
+
+def select_subsets(
+    pairs: pl.DataFrame, subsets: Sequence[Subset], data_seed: int, path: Path
+) -> pl.DataFrame:
+    """Return the pairs that any of several subsets holds, in the file's order.
+
+    Args:
+        pairs: rows of `records.PAIRS`.
+        subsets: of the recipes that read what is computed of them.
+        data_seed: the dataset's seed.
+        path: where the rows come from, for messages.
+
+    Raises:
+        DataError: as `select_pairs`.
+    """
+    who = "a recipe of this dataset"
+    parts = [_select(pairs, part, data_seed, who, path) for part in subsets]
+    kept = pl.concat([part["pair_id"] for part in parts]).unique()
+    return pairs.filter(pl.col("pair_id").is_in(kept.to_list()))
+
+
+def _select(
+    pairs: pl.DataFrame, part: Subset, data_seed: int, who: str, path: Path
+) -> pl.DataFrame:
+    if part.categories is not None:
         known = set(pairs["category"].drop_nulls())
-        odd = sorted(set(recipe.categories) - known)
+        odd = sorted(set(part.categories) - known)
         if odd:
             raise DataError(
-                f"recipe {recipe.name}: categories {odd} do not occur in {path};"
+                f"{who}: categories {odd} do not occur in {path};"
                 f" it has {sorted(known) or 'none'}"
             )
-        pairs = pairs.filter(pl.col("category").is_in(recipe.categories))
-    if recipe.fraction < 1:
-        keep = round(recipe.fraction * pairs.height)
+        pairs = pairs.filter(pl.col("category").is_in(part.categories))
+    if part.fraction < 1:
+        keep = round(part.fraction * pairs.height)
         drawn = sorted(pairs["pair_id"], key=lambda name: _draw(data_seed, name))[:keep]
         pairs = pairs.filter(pl.col("pair_id").is_in(drawn))
     if pairs.is_empty():
         raise DataError(
-            f"recipe {recipe.name}: fraction {recipe.fraction:g} of {path} leaves no"
-            " pair; raise it"
+            f"{who}: fraction {part.fraction:g} of {path} leaves no pair; raise it"
         )
     return pairs
 

@@ -2,15 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, sha256_file, sha256_json
-from safegrid.checkpoints import load_model, loading, weights_hash, weights_of
+from safegrid.artifacts import (
+    atomic_directory,
+    manifest,
+    read_table,
+    sha256_file,
+    sha256_json,
+)
+from safegrid.checkpoints import load_model, loading, weights_hash
+from safegrid.config.doses import split_dose
 from safegrid.config.training import Recipe
 from safegrid.methods import METHODS
 from safegrid.pretrained import load_tokenizer
@@ -19,12 +26,18 @@ from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
 from safegrid.train.plan import (
     Plan,
+    check_doses,
     check_settings,
     check_warmup,
     is_main_process,
     make_plan,
 )
-from safegrid.train.provenance import lineage, run_facts
+from safegrid.train.provenance import (
+    dose_facts,
+    lineage,
+    run_facts,
+    training_facts,
+)
 from safegrid.train.shared import join_kto_reference, join_reference
 from safegrid.train.tokenize import close_conversations
 
@@ -41,10 +54,10 @@ def train(
     recipe: Recipe,
     seed: int,
     data_seed: int,
-    out: Path,
+    out: list[Path],
     checkpoints: Path,
 ) -> None:
-    """Train a model and write its folder.
+    """Train a model and write its folder, and those of its doses.
 
     A training that was killed goes on from its last whole checkpoint and ends with the
     weights of an unbroken one (on the CPU). Under `accelerate launch` every process
@@ -59,13 +72,14 @@ def train(
         seed: rules data order, initialisation of adapters and their dropout.
         data_seed: the dataset's seed; rules a fraction, and KTO's micro-batches.
         out: the model's folder: weights or adapter, tokenizer files,
-            `history.parquet`, `manifest.json`.
+            `history.parquet`, `manifest.json`. Then the folders of its doses, such as
+            `.../{recipe}@{step}/seed{seed}`, which hold the same of their step.
         checkpoints: folder in which this training's own checkpoints lie meanwhile; not
             inside `out`.
 
     Raises:
         ConfigError: settings under which the method would be another one, or would
-            learn nothing.
+            learn nothing; a dose at or beyond the last step.
         DataError: an input is not what it should be.
         TrainingError: another process trains the same, the run is gone, a check before
             the first step failed, or the loss is not finite; nothing is written.
@@ -86,27 +100,37 @@ def train(
     }
     named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in named.items() if path is not None}
-    with _held(checkpoints / _key(params, inputs)) as folder:
+    end, *doses = out
+    steps = {_step(path): path for path in doses}
+    with _held(checkpoints / _key(params, inputs, list(steps))) as folder:
         plan = make_plan(recipe, seed, rows.height, selected.height, folder)
         check_warmup(plan)
-        trainer = _build(plan, chain, rows)
+        check_doses(plan, steps)
+        trainer = _build(plan, chain, rows, steps)
         seen = {**tokens, **_seen(trainer, plan, rows)}
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),
             **lineage(chain),
-            **_facts(plan, selected, rows, chain),
+            **training_facts(plan, selected, rows, chain),
             "checks": seen,
             "resumed": resumed,
         }
         run = run_facts(time.perf_counter() - began)
-        _save(trainer, chain, recipe, facts, run, out)
+        _save(trainer, plan, rows, chain[0], facts, run, end, steps)
 
 
-def _key(params: dict[str, Any], inputs: dict[str, Path]) -> str:
-    """Name the checkpoints of a training by all that its weights depend on."""
+def _step(folder: Path) -> int:
+    """Return the step of a dose by its folder, `.../{recipe}@{step}/seed{seed}`."""
+    step = split_dose(folder.parent.name)[1]
+    assert step is not None, f"{folder} is called as no dose is"
+    return step
+
+
+def _key(params: dict[str, Any], inputs: dict[str, Path], doses: list[int]) -> str:
+    """Name the checkpoints of a training by all that it leaves depends on."""
     hashes = {name: sha256_file(path) for name, path in inputs.items()}
-    return sha256_json([params, hashes])[:16]
+    return sha256_json([params, hashes, *([doses] if doses else [])])[:16]
 
 
 def _seen(trainer: Any, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
@@ -152,12 +176,18 @@ def _rows(
     return join_kto_reference(unpaired, paired, kto_reference, recipe, data_seed, chain)
 
 
-def _build(plan: Plan, chain: list[Path], rows: pl.DataFrame) -> Any:
+def _build(
+    plan: Plan, chain: list[Path], rows: pl.DataFrame, doses: Iterable[int]
+) -> Any:
     with loading():
+        from safegrid.train.doses import Keeper
         from safegrid.train.trainers import build_trainer
 
         tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
-    return build_trainer(plan, model, tokenizer, rows)
+    trainer = build_trainer(plan, model, tokenizer, rows)
+    precision = plan.recipe.training.precision
+    trainer.add_callback(Keeper(trainer, precision, plan.folder, doses))
+    return trainer
 
 
 def _run(trainer: Any, folder: Path) -> bool:
@@ -175,42 +205,35 @@ def _run(trainer: Any, folder: Path) -> bool:
     return last is not None
 
 
-def _facts(
-    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
-) -> dict[str, Any]:
-    kept = rows["pair_id"].n_unique()
-    assert plan.order is not None, "a training has an order"
-    return {
-        "rows": kept,
-        "dropped": {"no_whole_micro_batch": selected.height - kept},
-        "steps": plan.steps,
-        "accumulate": plan.accumulate,
-        "tokens": _tokens(rows, plan.order),
-        "chain": [weights_of(folder) for folder in chain],
-    }
-
-
-def _tokens(rows: pl.DataFrame, order: list[int]) -> int:
-    """Return the tokens that the steps go through, padding not counted."""
-    sides = [c for c in rows.columns if c.endswith("_ids") and c != "prompt_ids"]
-    lengths = [
-        (rows["prompt_ids"].list.len() + rows[side].list.len()).gather(order)
-        for side in sides
-    ]
-    return sum(int(length.cast(pl.Int64).sum()) for length in lengths)
-
-
 def _save(
     trainer: Any,
-    chain: list[Path],
-    recipe: Recipe,
+    plan: Plan,
+    rows: pl.DataFrame,
+    start: Path,
     facts: dict[str, Any],
     run: dict[str, Any],
-    out: Path,
+    end: Path,
+    doses: dict[int, Path],
 ) -> None:
-    from safegrid.train.progress import history
-    from safegrid.train.save import save_model
+    """Write the folders of the doses, then that of the model at the end.
 
-    beta = recipe.training.beta if METHODS[recipe.method].reference else None
+    Every process calls this, because shards are gathered; the main one writes.
+    """
+    from safegrid.train.doses import kept, take
+    from safegrid.train.progress import history
+    from safegrid.train.save import complete, gather_weights, write_weights
+
+    weights = gather_weights(trainer)
+    if not is_main_process():
+        return
+    beta = plan.recipe.training.beta if METHODS[plan.recipe.method].reference else None
     curve = history(trainer.state.log_history, beta)
-    save_model(trainer, chain[0], recipe.training.precision, curve, facts, run, out)
+    for step, path in doses.items():
+        with atomic_directory(path) as folder:
+            take(kept(plan.folder, step), folder)
+            own = dose_facts(facts, plan, rows, step)
+            complete(folder, start, curve.filter(pl.col("step") <= step), own, None)
+    with atomic_directory(end) as folder:
+        write_weights(trainer, weights, plan.recipe.training.precision, folder)
+        complete(folder, start, curve, facts, run)
+    logger.info("%s: trained %d steps", end, plan.steps)

@@ -22,7 +22,13 @@ from safegrid.workflow.lock import clear_crashed_run
 from safegrid.workflow.supervisor import RunEndedError, Supervisor
 
 # The rules that use the network.
-FETCHING = {"fetch_source", "fetch_base", "fetch_judge"}
+FETCHING = {
+    "fetch_source",
+    "fetch_base",
+    "fetch_judge",
+    "fetch_encoder",
+    "fetch_gguf",
+}
 
 
 def run_study(

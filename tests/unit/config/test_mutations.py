@@ -24,7 +24,7 @@ ODD_KEYS = [None, False, 3, 0.5, "odd", "a b", "x" * 200]
 USED = re.compile(r"tiny|fluency")
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 FILES = ("studies/tiny", "sources", "bases", "judges", "tasks", "worlds", "benchmarks")
-FILES = (*FILES, "methods", "tuned/tiny")
+FILES = (*FILES, "encoders", "methods", "tuned/tiny")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def documents():
     found = {}
     for stem in FILES[:-1]:
         whole = yaml.safe_load((CONFIG / f"{stem}.yaml").read_text("utf-8"))
-        if stem in ("sources", "bases", "judges", "worlds"):
+        if stem in ("sources", "bases", "judges", "encoders", "worlds"):
             whole = {name: block for name, block in whole.items() if USED.search(name)}
         found[stem] = whole
     found["tasks"] = {}

@@ -95,6 +95,43 @@ def test_an_adapter_at_the_embedding_of_a_grown_base_is_refused(root, targets):
     assert "recipes.r" not in text
 
 
+def test_an_adapter_behind_vllm_is_refused_with_what_to_do(root):
+    lora = {"rank": 2, "alpha": 4}
+    adapted = {"method": "dpo", "dataset": "safety", "training": {"lora": lora}}
+    full = {"method": "dpo", "dataset": "safety"}
+
+    def spoil(study):
+        study.update(engine={"kind": "vllm"}, recipes={"a": adapted, "f": full})
+
+    edit(root, spoil)
+    text = message(root)
+    assert "recipes.a.training.lora: an engine of kind 'vllm'" in text
+    assert "`safegrid merge --study tiny --model tiny-base/a/seed0 --out" in text
+    assert "recipes.f" not in text
+    edit(root, lambda study: study.update(engines={"tiny-base": {"kind": "safegrid"}}))
+    assert load_config(root, "tiny").recipes["a"].training.lora.rank == 2
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ({"max_model_len": 64}, "max_model_len: for kind 'vllm' only"),
+        ({"kind": "vllm", "gpu_memory_utilization": 1.5}, "gpu_memory_utilization"),
+        (
+            {"kind": "vllm", "extra_args": ["--tensor_parallel-size=2"]},
+            "--tensor-parallel-size has key `tensor_parallel_size`: remove it",
+        ),
+        (
+            {"kind": "vllm", "extra_args": ["--api-key", "secret"]},
+            "--api-key would show the key in the list of processes",
+        ),
+    ],
+)
+def test_options_of_vllm_are_checked(root, engine, said):
+    edit(root, lambda study: study.update(engine=engine))
+    assert said in message(root)
+
+
 def test_a_source_must_hold_what_is_taken_from_it(root):
     def spoil(study):
         study["datasets"]["safety"]["source"] = "tiny-alert"

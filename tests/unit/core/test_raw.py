@@ -1,5 +1,6 @@
 """Raw files: every way to be broken is named with its line, and no text is quoted."""
 
+import lzma
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def test_jsonl_gives_rows_with_their_lines(write):
         (1, "x\u2028y"),
         (2, "z"),
     ]
+
+
+def test_compressed_lines_are_read_and_a_cut_file_is_named(write):
+    lines = "".join(f'{{"id": {n}, "text": "t{n}"}}\n' for n in range(500))
+    packed = lzma.compress(lines.encode())
+    rows = read(write("a.jsonl.xz", packed))
+    assert (len(rows), rows[-1].line, rows[-1].values["text"]) == (500, 500, "t499")
+    assert "line 2: not readable as JSON" in message(
+        write(
+            "b.jsonl.xz",
+            lzma.compress(f'{{"id": 1, "text": "a"}}\n{SECRET}\n'.encode()),
+        )
+    )
+    assert "not readable as xz" in message(write("c.jsonl.xz", packed[:-20]))
+    assert "not readable as xz" in message(write("d.jsonl.xz", SECRET))
 
 
 def test_json_list_gives_the_line_where_each_item_starts(write):

@@ -30,6 +30,7 @@ LEVELS = {
         "faults",
         "files",
         "formats",
+        "gguf_files",
         "grid",
         "json_text",
         "labelled",

@@ -6,6 +6,7 @@ import pytest
 from safegrid.config.load import load_config
 from safegrid.config.training import Lora
 from safegrid.grid import Cell, Model, one_of
+from safegrid.methods import METHODS
 from safegrid.study import Study
 from safegrid.trainings import kto_key, launcher
 
@@ -83,6 +84,29 @@ def test_reference_values_are_shared_by_all_methods_that_need_them(study):
     files = {m.recipe: tuple(study.reference(m)) for m in study.trained}
     assert files.pop("orpo") == files.pop("sft") == ()
     assert len(set(files.values())) == 1
+
+
+def test_reference_values_are_computed_for_what_recipes_read(config):
+    def needed(**parts):
+        for name, (fraction, categories) in parts.items():
+            changed = {"fraction": fraction, "categories": categories}
+            recipe = config.recipes[name].model_copy(update=changed)
+            config.recipes[name] = recipe
+        asked = Study(config)
+        found = asked.reference_subsets("mini-base", "none", 0, "safety")
+        return json.loads(found), asked.reference_share(Model("mini-base", "dpo", 0))
+
+    names = [n for n, r in config.recipes.items() if METHODS[r.method].reference]
+    assert needed() == ([[1.0, None]], 1.0)
+    part = needed(**{**dict.fromkeys(names, (0.25, None)), "dpo": (0.5, None)})
+    # Fractions are nested.
+    assert part == ([[0.5, None]], 0.5)
+    assert needed(nca=(0.125, ["b", "a"])) == (
+        [[0.125, ["a", "b"]], [0.5, None]],
+        0.625,
+    )
+    # A method without a reference reads none of it.
+    assert needed(sft=(1.0, None))[1] == 0.625
 
 
 def test_only_kto_reads_mismatched_values(study):
@@ -190,3 +214,33 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
 
 def test_a_judge_behind_an_endpoint_has_no_folder(study):
     assert study.judge_chain("gpt-4o-correction", "mini-base") == []
+
+
+def test_a_line_runs_from_the_base_through_what_a_training_starts_from(config):
+    study = with_recipe(config, "dpo", start="sft", training={"checkpoints": [20]})
+    models = json.loads(study.line_block("mini-base", "dpo"))["models"]
+    assert [(m["recipe"], m["place"], m["step"]) for m in models] == [
+        ("none", 0, 0),
+        ("sft", 1, 60),
+        ("dpo@20", 2, 20),
+        ("dpo", 3, 60),
+    ]
+    first, *_ = study.line_responses("mini-base", "dpo")
+    assert first == "results/mini/responses/mini-base/none/seed0/alert.parquet"
+    assert len(study.line_responses("mini-base", "dpo")) == 4 * 3
+    assert len(study.line_capability("mini-base", "dpo")) == 4
+    assert "results/mini/frontier/mini-base/dpo.parquet" in study.all_lines()
+    assert len(study.all_lines()) == 12
+
+
+def test_the_judges_of_lines_are_the_first_refusal_judge_and_another(config, study):
+    judges = {"refused": "mini-refusal", "second": "mini-guard"}
+    assert json.loads(study.line_judges_json()) == judges
+    asked = {
+        name: spec.model_copy(update={"judges": list(own)})
+        for name, spec in config.benchmarks.items()
+        if (own := [j for j in spec.judges if j != "mini-guard"])
+    }
+    without = Study(type(config)(**{**vars(config), "benchmarks": asked}))
+    assert json.loads(without.line_judges_json())["second"] is None
+    assert "toxicity" not in json.loads(study.line_benchmarks_json())

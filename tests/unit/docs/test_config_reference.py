@@ -26,6 +26,7 @@ NOT_WRITTEN = {
     "Beams",
     "Block",
     "FetchSpec",
+    "HeadSpec",
     "JudgeSpec",
     "MadeSpec",
     "ModelUpstream",

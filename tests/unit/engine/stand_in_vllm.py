@@ -3,7 +3,9 @@
 
 It answers from the ids alone and writes every request to the file that STAND_IN_LOG
 names. What vLLM would refuse, it refuses. An answer takes it STAND_IN_PACE seconds;
-after STAND_IN_LIVES requests it dies of the next one.
+after STAND_IN_LIVES requests it dies of the next one; with STAND_IN_SICK it stays
+instead and answers with status 500, as vLLM does whose engine has died. With
+STAND_IN_OLD it knows no `logprob_token_ids`, as older releases: unknown fields pass.
 """
 
 import argparse
@@ -27,6 +29,7 @@ KNOWN = {
     "seed",
     "echo",
     "logprobs",
+    "logprob_token_ids",
     "return_token_ids",
     "return_tokens_as_token_ids",
 }
@@ -42,6 +45,10 @@ def arguments():
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--generation-config", required=True)
+    parser.add_argument("--gpu-memory-utilization", type=float)
+    parser.add_argument("--max-model-len", type=int, default=64)
+    parser.add_argument("--tensor-parallel-size", type=int)
+    parser.add_argument("--enforce-eager", action="store_true")
     found = parser.parse_args()
     # As vLLM does: the name is what it was given to serve.
     found.served_model_name = found.served_model_name or found.model
@@ -52,6 +59,9 @@ ARGS = arguments()
 KEY = os.environ.get("VLLM_API_KEY")
 PACE = float(os.environ.get("STAND_IN_PACE", "0"))
 LIVES = itertools.count(int(os.environ.get("STAND_IN_LIVES", "-1")), -1)
+
+
+SICK = []
 
 
 def record(entry):
@@ -70,6 +80,15 @@ def choice(index, prompt, body):
             "finish_reason": "length",
             "stop_reason": None,
             "logprobs": {"token_logprobs": values},
+        }
+    if body.get("logprob_token_ids"):
+        ids = [EOS] if "STAND_IN_OLD" in os.environ else body["logprob_token_ids"]
+        return {
+            "index": index,
+            "text": "",
+            "finish_reason": "length",
+            "stop_reason": None,
+            "logprobs": {"top_logprobs": [{f"token_id:{i}": -0.5 * i for i in ids}]},
         }
     ids = [prompt[-1], (body.get("seed") or 0) % 1000, EOS][: body["max_tokens"]]
     return {
@@ -97,7 +116,11 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def do_GET(self):
-        card = {"id": ARGS.served_model_name, "max_model_len": 64, "owned_by": "vllm"}
+        card = {
+            "id": ARGS.served_model_name,
+            "max_model_len": ARGS.max_model_len,
+            "owned_by": "vllm",
+        }
         pages = {
             "/health": {},
             "/version": {"version": "0.0.stand-in"},
@@ -105,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         }
         known = self.path in pages
         status = (200 if known else 404) if self.allowed() else 401
+        if SICK and self.path == "/health":
+            status = 503
         self.answer(status, pages.get(self.path, {}))
 
     def do_POST(self):
@@ -112,7 +137,14 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(size))
         record({"path": self.path, **body})
         if next(LIVES) == 0:
-            os._exit(1)
+            if "STAND_IN_SICK" not in os.environ:
+                os._exit(1)
+            SICK.append(True)
+            print("WARNING [a.py:1] errors like `OSError: 24`", file=sys.stderr)
+            print("RuntimeError: the cause of it all", file=sys.stderr)
+            print("\n".join(f"line {n}" for n in range(85)), file=sys.stderr)
+        if SICK:
+            return self.answer(500, {"error": "EngineCore encountered an issue"})
         time.sleep(PACE)
         if not self.allowed():
             given = self.headers.get("Authorization")
@@ -146,5 +178,6 @@ class Handler(BaseHTTPRequestHandler):
 if ARGS.dtype == "bfloat16":
     sys.exit("stand-in: this device has no bfloat16")
 time.sleep(float(os.environ.get("STAND_IN_SLOW", "0")))
-record({"path": "start", "arguments": sys.argv[1:]})
+VARIABLES = {name: os.environ[name] for name in os.environ if name[:5] == "VLLM_"}
+record({"path": "start", "arguments": sys.argv[1:], "variables": VARIABLES})
 ThreadingHTTPServer((ARGS.host, ARGS.port), Handler).serve_forever()

@@ -100,13 +100,56 @@ def test_lists_longer_than_vllm_takes_are_split(engine, bodies):
     assert [len(body["prompt"]) for body in bodies()] == [1000, 30]
 
 
-def test_label_logprobs_sum_over_a_labels_tokens_by_echo(engine, bodies):
+def test_labels_of_one_token_are_read_from_one_place(engine, bodies):
+    found = engine.label_logprobs([[5, 6], [7, 8, 9]], [[10], [12], [10]])
+    assert found == [[-5.0, -6.0, -5.0], [-5.0, -6.0, -5.0]]
+    (body,) = bodies()
+    assert body["prompt"] == [[5, 6], [7, 8, 9]]
+    assert body["logprob_token_ids"] == [10, 12]
+    assert (body["max_tokens"], body["temperature"]) == (1, 0)
+    assert engine.meter.take().tokens_out == 0
+
+
+def test_labels_of_several_tokens_are_summed_by_echo(engine, bodies):
     found = engine.label_logprobs([[5, 6], [7, 8, 9]], [[10], [11, 12]])
     assert found == [[-5.0, -11.5], [-5.0, -11.5]]
-    (body,) = bodies()
-    assert body["prompt"][1] == [5, 6, 11, 12]
-    assert body["echo"] is True
-    assert body["max_tokens"] == 1
+    read, echoed = bodies()
+    assert read["logprob_token_ids"] == [10]
+    assert echoed["prompt"] == [[5, 6, 11, 12], [7, 8, 9, 11, 12]]
+    assert echoed["echo"] is True
+    assert echoed["max_tokens"] == 1
+
+
+def test_our_engine_is_asked_once_since_rows_share_its_forward(engine, monkeypatch):
+    sent, post = [], engine.post
+
+    def noted(path, body):
+        sent.append(body)
+        # The server is vLLM's stand-in, which asks for a token more.
+        own = {"logprobs_from", "max_tokens"}
+        return post(
+            path, {k: body[k] for k in body if k not in own} | {"max_tokens": 1}
+        )
+
+    monkeypatch.setattr(engine, "_ours", True)
+    monkeypatch.setattr(engine, "post", noted)
+    assert engine.label_logprobs([[5, 6]], [[10], [11, 12]]) == [[-5.0, -11.5]]
+    assert [body["prompt"] for body in sent] == [[[5, 6, 10], [5, 6, 11, 12]]]
+    assert engine.label_logprobs([[5, 6]], [[10], [11]]) == [[-5.0, -5.5]]
+    assert sent[1]["prompt"] == [[5, 6]]
+
+
+def test_a_server_that_knows_no_places_is_asked_for_labels_by_echo(
+    serve, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("STAND_IN_OLD", "1")
+    server = serve("old")
+    monkeypatch.setenv("SAFEGRID_ENGINE_KEY", server.key)
+    spec = EngineSpec(kind="address", address=server.url)
+    with lease(spec, [server.folder]) as engine:
+        assert engine.label_logprobs([[5, 6]], [[10], [2]]) == [[-5.0, -1.0]]
+    echoed = json.loads(server.log.read_text().splitlines()[-1])
+    assert echoed["prompt"] == [[5, 6, 10]]
 
 
 def test_sequence_logprobs_are_those_after_the_context(engine):

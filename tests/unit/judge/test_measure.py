@@ -10,7 +10,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import DataError, JudgeError
-from safegrid.judge.measure import measure, measures_of, share
+from safegrid.judge.agreement import measures_of
+from safegrid.judge.measure import measure
+from safegrid.judge.shares import share
 from safegrid.templates import ChatTokenizer
 
 GUARD = JudgeSpec(name="guard", kind="guard")

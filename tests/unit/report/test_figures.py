@@ -77,6 +77,11 @@ def test_a_method_looks_the_same_beside_whatever_other_recipes():
     assert look("a", ["a", "b"]) != look("b", ["a", "b"])
 
 
+def test_a_dose_looks_as_its_method_does():
+    assert look("nca@10", ["nca@10", "dpo"]) == look("nca", [])
+    assert look("a@5", ["a@5", "b"]) == look("a", ["a", "b"])
+
+
 def test_the_front_is_filled_and_the_rest_is_hollow(plot):
     (axes,) = plot.axes
     filled = [
@@ -188,6 +193,11 @@ def test_our_bars_are_the_global_scores(scores):
     ).to_dicts()
     assert bars["NCA"].value == pytest.approx(100 * rows[0]["value"])
     assert bars["NCA"].low < bars["NCA"].value < bars["NCA"].high
+
+
+def test_bars_beside_the_published_ones_are_of_whole_trainings(scores):
+    dose = scores.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
+    assert our_bars(pl.concat([scores, dose])) == our_bars(scores)
 
 
 def test_published_numbers_name_their_place(published):

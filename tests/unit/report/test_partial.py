@@ -5,10 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from made_up_lines import SHARES, line
 from safegrid.artifacts import manifest, write_table, write_text
 from safegrid.errors import DataError
 from safegrid.plans import read_plan
-from safegrid.records import RUNS, SCORE
+from safegrid.records import FRONTIER, RUNS, SCORE
 from safegrid.report import figures
 from safegrid.report.names import cell_of
 from safegrid.report.papers import PAPERS
@@ -200,6 +201,7 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
     assert (out / "tables/published.tex").exists()
     assert (out / "figures/trade_off_capability.pdf").exists()
     assert (out / "figures/figure_1.svg").exists()
+    assert (out / "figures/frontier_refused_lost.svg").exists()
     for name in ("judges", "trainings", "rows", "overlap"):
         assert (out / f"tables/{name}.md").exists()
     assert (out / "figures/curves_loss.svg").exists()
@@ -208,7 +210,25 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
 @pytest.fixture
 def without_grid_figures(monkeypatch):
     """Leave out the figures of every paper, which the test above has drawn."""
-    monkeypatch.setattr(figures, "save_all", lambda table, folder: None)
+    for name in ("save_all", "save_lines"):
+        monkeypatch.setattr(figures, name, lambda table, folder: None)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_grid_figures")
+def test_a_line_that_is_not_drawn_yet_is_blank_with_its_reason(grid, runs, tmp_path):
+    files = [
+        Path(f"results/mini/frontier/mini-base/{n}.parquet") for n in ("dpo", "nca")
+    ]
+    made = line("dpo", SHARES["dpo"])
+    write_table(files[0], made, FRONTIER, manifest("frontier", {}, {}))
+    planned(job("frontier", str(files[1]), "verdicts.parquet"))
+    out = tmp_path / "partial"
+    write_all(grid, runs, out, lines=files)
+    table = (out / "tables/safety_bought.md").read_text()
+    assert "| DPO | **+" in table
+    assert "| NCA | \N{EN DASH} |" in table
+    assert "Missing: not built yet." in table
 
 
 @pytest.mark.slow
@@ -239,12 +259,13 @@ def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(
     assert not (out / "figures/figure_1.svg").exists()
 
 
-def write_all(grid, runs, out, published=PUBLISHED):
+def write_all(grid, runs, out, published=PUBLISHED, lines=()):
     write_table(Path("runs.parquet"), runs, RUNS, manifest("collect", {}, {}))
     write_partial(
         study="s",
         scores=grid,
         runs=Path("runs.parquet"),
+        lines=list(lines),
         plan=Path("plan.txt"),
         published=published,
         out=out,

@@ -65,6 +65,16 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
     ]
 
 
+def test_doses_are_rows_after_their_method_in_order_of_steps(scores):
+    nca = scores.filter(recipe="nca")
+    doses = [nca.with_columns(recipe=pl.lit(f"nca@{step}")) for step in (100, 1, 20)]
+    rows = main_table(pl.concat([scores, *doses])).rows
+    place = rows.index("NCA")
+    own = ["NCA", "NCA @ 1 step", "NCA @ 20 steps", "NCA @ 100 steps"]
+    assert rows[place : place + 4] == own
+    assert len(rows) == len(main_table(scores).rows) + 3
+
+
 def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
     (row,) = scores.filter(
         recipe="nca", metric="toxicity_share", slice="adversarial=no"

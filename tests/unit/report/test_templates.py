@@ -6,6 +6,7 @@ import re
 import pytest
 
 from safegrid.report.figures import TRADE_OFFS
+from safegrid.report.frontier import FIGURES
 
 NAMES = [
     "1_tables",
@@ -15,6 +16,7 @@ NAMES = [
     "5_figure_1",
     "7_safe_to_serve",
     "8_course_correction",
+    "9_frontier",
 ]
 
 
@@ -64,6 +66,6 @@ def test_every_figure_has_a_caption(request):
         for cell in cells:
             drawn |= set(re.findall(r'figures,\s*"(\w+)"', "".join(cell["source"])))
     captions = {path.stem for path in (root / "docs/captions").glob("*.rst")}
-    assert len(drawn) == 16
+    assert len(drawn) == 20
     assert drawn <= captions
-    assert set(TRADE_OFFS) <= drawn
+    assert {*TRADE_OFFS, *FIGURES} <= drawn

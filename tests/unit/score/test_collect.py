@@ -70,7 +70,13 @@ def given(tmp_path):
     calibrated = tmp_path / "calibrated/fluent/b.json"
     write_result(
         calibrated,
-        {"threshold": 0.4, "n": 200, "found_shuffled": share, "manifest": {}},
+        {
+            "kind": "fluency",
+            "threshold": 0.4,
+            "n": 200,
+            "found_shuffled": share,
+            "manifest": {},
+        },
     )
     params = {"decode": {"max_new_tokens": 48}}
     facts = manifest("generate", {}, params, rows=40, finish={"eos": 35, "error": 5})
@@ -86,8 +92,7 @@ def given(tmp_path):
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
         "manifests": [dataset],
-        "measured": [measured],
-        "calibrated": [calibrated],
+        "measured": [measured, calibrated],
         "overlap": [overlap],
         "asked": [responses, suite, likelihoods],
     }

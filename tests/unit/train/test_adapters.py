@@ -59,7 +59,7 @@ def trained(
         recipe = make_recipe(method, learning_rate=3e-2, lora=lora)
         out = tmp_path / "out"
         run.train(
-            pairs, [base], None, None, recipe, 0, 0, out, tmp_path / "checkpoints"
+            pairs, [base], None, None, recipe, 0, 0, [out], tmp_path / "checkpoints"
         )
         return out, seen[0]
 

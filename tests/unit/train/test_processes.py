@@ -32,16 +32,24 @@ Process = multiprocessing.process.BaseProcess
 def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command:
     """Return a maker of `safegrid train`'s words; trainings read one reference."""
 
-    def make(recipe: Recipe, name: str) -> list[str]:
+    def make(recipe: Recipe, name: str, *doses: int) -> list[str]:
+        kept = [dose(tmp_path / name, step) for step in doses]
+        for folder in kept:
+            folder.parent.mkdir(exist_ok=True)
         return [
             *["train", "--pairs", str(pairs), "--chain", str(base)],
             *["--reference", str(reference), "--kto-reference"],
             *["--recipe", recipe.model_dump_json(), "--seed", "0", "--data-seed", "0"],
             *["--checkpoints", str(tmp_path / "checkpoints")],
-            *["--out", str(tmp_path / name)],
+            *["--out", str(tmp_path / name), *map(str, kept)],
         ]
 
     return make
+
+
+def dose(end: Path, step: int) -> Path:
+    """Return the folder of a model that is kept beside the one at the end."""
+    return end.with_name(f"{end.name}@{step}") / "seed0"
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -85,17 +93,23 @@ def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
     recipe = make_recipe("dpo", steps=40, save_steps=4, lora={"rank": 2, "alpha": 4})
-    run(command(recipe, "unbroken"))
-    process = start(command(recipe, "broken"), tmp_path)
+    doses = (3, 6, 30)
+    run(command(recipe, "unbroken", *doses))
+    process = start(command(recipe, "broken", *doses), tmp_path)
     checkpoints = tmp_path / "checkpoints"
     wait_for(lambda: bool(list(checkpoints.glob(f"*/checkpoint-8/{WHOLE}"))), process)
     process.kill()
     process.join()
-    assert not (tmp_path / "broken").exists()
+    broken, unbroken = tmp_path / "broken", tmp_path / "unbroken"
+    assert not broken.exists()
+    assert not any(dose(broken, step).exists() for step in doses)
     assert len(list(checkpoints.glob(f"*/{LEASE}"))) == 1
-    run(command(recipe, "broken"))
-    assert read_manifest(tmp_path / "broken")["resumed"] is True
-    assert hash_weights(tmp_path / "broken") == hash_weights(tmp_path / "unbroken")
+    assert len(list(checkpoints.glob("*/dose-[36]"))) == 2
+    run(command(recipe, "broken", *doses))
+    assert read_manifest(broken)["resumed"] is True
+    assert hash_weights(broken) == hash_weights(unbroken)
+    for step in doses:
+        assert hash_weights(dose(broken, step)) == hash_weights(dose(unbroken, step))
     assert list(checkpoints.iterdir()) == []
 
 
@@ -140,18 +154,27 @@ def test_processes_that_share_a_model_train_as_one_does(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
     """Without a GPU, accelerate keeps a copy in each process: FSDP itself needs one."""
+    from safetensors.torch import load_file
+
     settings = {"steps": 3, "micro_batch": 4, "lora": {"rank": 2, "alpha": 4}}
     one = make_recipe("dpo", **settings)
     two = make_recipe("dpo", **settings, processes=2, accelerate="fsdp")
-    run(command(one, "one"))
-    launch(two, command(two, "two"))
+    names = ("one", "two")
+    run(command(one, "one", 2))
+    launch(two, command(two, "two", 2))
     first, second = (
         read_table(tmp_path / name / "history.parquet", HISTORY)
         .filter(pl.col("metric") == "loss")["value"]
         .to_list()
-        for name in ("one", "two")
+        for name in names
     )
     assert first == pytest.approx(second, rel=1e-3)
+    kept = [load_file(next(dose(tmp_path / n, 2).glob("*.safetensors"))) for n in names]
+    assert kept[0].keys() == kept[1].keys()
+    for name, tensor in kept[0].items():
+        assert tensor.flatten().tolist() == pytest.approx(
+            kept[1][name].flatten().tolist(), abs=1e-4
+        )
 
 
 def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(

@@ -27,7 +27,7 @@ LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
 def run(pairs: Path, tmp_path: Path) -> Callable[..., Path]:
     def start(recipe: Recipe, chain: list[Path], name: str, seed: int = 0) -> Path:
         out, checkpoints = tmp_path / name, tmp_path / "checkpoints"
-        train(pairs, chain, None, None, recipe, seed, 0, out, checkpoints)
+        train(pairs, chain, None, None, recipe, seed, 0, [out], checkpoints)
         return out
 
     return start
@@ -100,17 +100,17 @@ def test_an_adapter_with_a_head_stands_on_a_merged_chain_as_it_was_trained(
     first = run(make_recipe("sft", lora=LORA), [base], "first")
     rows = conversations(pairs, base)[:8]
     given: list[float] = []
-    whole = save.save_model
+    whole = save.gather_weights
 
-    def look(trainer: Any, *rest: Any) -> None:
+    def look(trainer: Any) -> Any:
         trainer.model.eval()
         with torch.no_grad():
             for row in rows:
                 ids = torch.tensor([row])
                 given.append(float(trainer.model(input_ids=ids).logits))
-        whole(trainer, *rest)
+        return whole(trainer)
 
-    monkeypatch.setattr(save, "save_model", look)
+    monkeypatch.setattr(save, "gather_weights", look)
     recipe = make_recipe("reward", lora=LORA)
     second = run(recipe, [base, first], "second")
     assert scores([base, first, second], rows) == pytest.approx(given, abs=1e-5)

@@ -12,9 +12,11 @@ from safegrid.train.rows import (
     block_stream,
     count_steps,
     select_pairs,
+    select_subsets,
     stream,
     unpair,
 )
+from safegrid.trainings import Subset, subsets
 
 RecipeMaker = Callable[..., Recipe]
 PATH = Path("pairs.parquet")
@@ -27,6 +29,26 @@ def frame(pairs: Path) -> pl.DataFrame:
 
 def blocks(rows: pl.DataFrame, size: int) -> list[pl.DataFrame]:
     return [rows[start : start + size] for start in range(0, rows.height, size)]
+
+
+def test_subsets_hold_what_any_recipe_trains_on(
+    frame: pl.DataFrame, make_recipe: RecipeMaker
+) -> None:
+    category = frame["category"].drop_nulls()[0]
+    recipes = [
+        make_recipe("dpo", fraction=0.1),
+        make_recipe("dpo", fraction=0.2),
+        make_recipe("dpo", fraction=0.5, categories=[category]),
+    ]
+    found = select_subsets(frame, subsets(recipes), 3, PATH)
+    read = [select_pairs(frame, one, 3, PATH) for one in recipes]
+    assert set(found["pair_id"]) == set(pl.concat(read)["pair_id"])
+    assert found.height < frame.height
+    assert found["pair_id"].to_list() == [
+        name for name in frame["pair_id"] if name in set(found["pair_id"])
+    ]
+    with pytest.raises(DataError, match=r"\['nowhere'\] do not occur in pairs.parquet"):
+        select_subsets(frame, [Subset(1.0, ["nowhere"])], 3, PATH)
 
 
 @pytest.mark.parametrize("micro_batch", [2, 3, 8])

@@ -47,7 +47,7 @@ def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
             "checkpoints": tmp_path / "checkpoints",
         }
         out = tmp_path / name
-        train(recipe=recipe, out=out, **{**arguments, **changes})
+        train(recipe=recipe, out=[out], **{**arguments, **changes})
         return out
 
     return start

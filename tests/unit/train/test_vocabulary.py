@@ -51,7 +51,7 @@ def test_every_room_tells_it_first(
         "reference": lambda: compute_reference(pairs, [small], "float32", 8, out),
         "kto_reference": lambda: compute_kto_reference(pairs, [small], kto, 0, out),
         "train": lambda: train(
-            pairs, [small], None, None, dpo, 0, 0, out, tmp_path / "checkpoints"
+            pairs, [small], None, None, dpo, 0, 0, [out], tmp_path / "checkpoints"
         ),
         "engine": lambda: load(ticket),
     }

@@ -66,6 +66,8 @@ def stand_in(run, tmp_path, monkeypatch):
     log = tmp_path / "requests.jsonl"
     monkeypatch.setenv("SAFEGRID_VLLM", str(command))
     monkeypatch.setenv("STAND_IN_LOG", str(log))
+    # Jobs run in the folder of their run, below which vLLM's log is kept.
+    monkeypatch.chdir(tmp_path)
     return lambda: [json.loads(line) for line in log.read_text().splitlines()]
 
 

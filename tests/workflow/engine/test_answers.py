@@ -312,6 +312,30 @@ def test_logprobs_of_an_answer_are_the_models_own(web, model, prompts):
         assert all(2 <= len(top) <= 3 for top in choice["logprobs"]["top_logprobs"])
 
 
+def test_tokens_after_a_prompt_have_the_values_that_echo_gives_them(web, prompts):
+    tokens, settings = [8, 9, 300], {"temperature": 0, "logprobs": 1}
+    read = ask(
+        web,
+        prompt=prompts,
+        max_tokens=1,
+        logprob_token_ids=tokens,
+        return_token_ids=True,
+        return_tokens_as_token_ids=True,
+        **settings,
+    ).json()["choices"]
+    rows = [[*prompt, token] for prompt in prompts for token in tokens]
+    echoed = ask(web, prompt=rows, echo=True, max_tokens=0, **settings)
+    values = [c["logprobs"]["token_logprobs"][-1] for c in echoed.json()["choices"]]
+    greedy = ask(
+        web, prompt=prompts, max_tokens=1, temperature=0, return_token_ids=True
+    )
+    found = [choice["logprobs"]["top_logprobs"][0] for choice in read]
+    # The very numbers: both are read from one forward of the same rows.
+    assert [told[f"token_id:{t}"] for told in found for t in tokens] == values
+    best = [choice["token_ids"] for choice in greedy.json()["choices"]]
+    assert [choice["token_ids"] for choice in read] == best
+
+
 def test_a_stop_string_is_cut_from_the_text(web, prompts):
     settings = {"prompt": prompts[3], "max_tokens": 16, "temperature": 0}
     text = ask(web, **settings).json()["choices"][0]["text"]
@@ -342,6 +366,17 @@ REFUSED = {
     "nothing": ({"prompt": [5], "max_tokens": 0}, "at least 1"),
     "seeds": ({"prompt": [5], "seeds": [1, 2]}, "2 values for 1 prompts"),
     "top_p": ({"prompt": [5], "top_p": 0}, "top_p"),
+    "labels": (
+        {"prompt": [5], "logprobs": 1, "logprob_token_ids": [3], "max_tokens": 2},
+        "logprob_token_ids needs max_tokens 1",
+    ),
+    "label outside": (
+        {
+            **{"prompt": [5], "logprobs": 1, "max_tokens": 1},
+            "logprob_token_ids": [3, 99999],
+        },
+        "logprob_token_ids holds an id outside the vocabulary",
+    ),
     "n": ({"prompt": [5], "n": 0}, "n"),
 }
 

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import urllib3
 
 from safegrid import cli
 from safegrid.config import Decode
+from safegrid.engine.calls import call
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import try_lock
 from safegrid.engine.registry import registry, run_folder
@@ -30,7 +32,8 @@ def wait_until(happens, patience=10.0):
 
 def test_vllm_is_started_with_the_flags_that_keep_it_honest(stand_in, chain, spec):
     with lease(spec, chain("a")) as engine:
-        (start,) = [e["arguments"] for e in stand_in() if e["path"] == "start"]
+        (entry,) = [e for e in stand_in() if e["path"] == "start"]
+    start = entry["arguments"]
     assert start[:2] == ["serve", str(chain("a")[0])]
     options = dict(zip(start[2::2], start[3::2], strict=True))
     assert options.pop("--port").isdigit()
@@ -39,8 +42,35 @@ def test_vllm_is_started_with_the_flags_that_keep_it_honest(stand_in, chain, spe
         "--host": "127.0.0.1",
         "--dtype": "float32",
         "--generation-config": "vllm",
+        # Two may live at once.
+        "--gpu-memory-utilization": "0.45",
     }
     assert engine.key not in " ".join(start)
+    assert entry["variables"] == {
+        "VLLM_API_KEY": engine.key,
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_MAX_STOP_STRINGS": "64",
+    }
+
+
+def test_vllm_is_given_a_studys_options_which_its_identity_names(stand_in, chain, spec):
+    options = {
+        "gpu_memory_utilization": 0.3,
+        "max_model_len": 32,
+        "extra_args": ["--enforce-eager"],
+    }
+    with lease(spec, chain("a")) as engine:
+        plain = engine.model, engine.identity
+    with lease(spec.model_copy(update=options), chain("a")) as engine:
+        given = " ".join(stand_in()[-1]["arguments"])
+        assert engine.max_length == 32
+    assert "--gpu-memory-utilization 0.3 --max-model-len 32 --enforce-eager" in given
+    assert engine.model != plain[0]
+    options = "--max-model-len 32 --enforce-eager"
+    assert engine.identity.version == f"{plain[1].version} {options}"
+    assert re.match(r"0\.0\.stand-in \w", plain[1].version)
+    with lease(spec.model_copy(update={"most": 3}), chain("a")) as engine:
+        assert engine.model == plain[0]
 
 
 def test_vllm_refuses_what_it_cannot_serve(stand_in, chain, spec, monkeypatch):
@@ -160,6 +190,47 @@ def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, chain,
         with pytest.raises(EngineError, match="does not answer"):
             engine.classify([[1]])
     with lease(spec, chain("a")) as engine:
+        assert engine.classify([[1]]) == [[0.25, 0.75]]
+
+
+def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
+    stand_in, chain, spec, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("STAND_IN_SICK", "1")
+    monkeypatch.setenv("STAND_IN_LIVES", "1")
+    with (
+        pytest.raises(EngineError, match=r"(?s)status 500.*Its log ends") as caught,
+        lease(spec, chain("a")) as engine,
+    ):
+        process = next(process for _, process in registry().alive())
+        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        engine.classify([[2]])
+    (log,) = (tmp_path / "logs/engines").glob(f"{engine.model}.*.log")
+    # The cause stands far above the end.
+    assert "(first error) RuntimeError: the cause of it all\n[...]" in str(caught.value)
+    assert str(caught.value).endswith(f"(all of it: {log})")
+    wait_until(lambda: not process.is_alive())
+    with lease(spec, chain("a")) as engine:
+        assert engine.classify([[1]]) == [[0.25, 0.75]]
+    stop_all()
+    assert "RuntimeError" in log.read_text()
+    assert len(list(log.parent.iterdir())) == 2
+
+
+def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
+    stand_in, chain, spec, monkeypatch
+):
+    monkeypatch.setenv("STAND_IN_SICK", "1")
+    monkeypatch.setenv("STAND_IN_LIVES", "0")
+    with lease(spec, chain("a")) as engine:
+        before = pids()
+    body = {"model": engine.model, "input": [[1]]}
+    with pytest.raises(EngineError, match="status 500"):
+        call("POST", f"{engine.url}/classify", engine.key, body)
+    assert pids() == before
+    monkeypatch.delenv("STAND_IN_LIVES")
+    with lease(spec, chain("a")) as engine:
+        assert pids() != before
         assert engine.classify([[1]]) == [[0.25, 0.75]]
 
 

@@ -110,7 +110,7 @@ def trained(
         recipe=recipe(**changes),
         seed=0,
         data_seed=0,
-        out=out / "model",
+        out=[out / "model"],
         checkpoints=out / "checkpoints",
     )
     return out / "model"
@@ -132,7 +132,7 @@ def test_a_reward_model_is_served_as_it_was_trained(
     settings = {"lora": lora and {**lora, "targets": ATTENTION}, "beta": None}
     out, spec = tmp_path / "reward", recipe(**settings)
     spec = spec.model_copy(update={"method": "reward"})
-    train(pairs, [model_folder], None, None, spec, 0, 0, out, tmp_path / "c")
+    train(pairs, [model_folder], None, None, spec, 0, 0, [out], tmp_path / "c")
     chain = [model_folder, out] if lora else [out]
     model = load(replace(ticket(*chain), head="classify"))
     rows = [ids + ids[1:] * (i % 3) for i, ids in enumerate(prompts_of(pairs))]

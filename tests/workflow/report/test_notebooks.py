@@ -22,6 +22,7 @@ OF_THE_FIRST = [
     "4_training_curves",
     "5_figure_1",
     "6_cost",
+    "9_frontier",
 ]
 # Of the other papers: products, numbers, made-up scores.
 OF_ANOTHER = {

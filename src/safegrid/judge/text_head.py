@@ -1,0 +1,202 @@
+"""Text heads: a regularised logistic regression of what an answer says and means.
+
+A row is described by blocks of features: a frozen encoder's vectors of the start of the
+answer, of the prompt, and their product (Reimers and Gurevych 2019 pool so); hashed
+words and their pairs and triples (Weinberger et al. 2009); and the forms of refusal
+that the rules know. What is learnt is a matrix of numbers, kept as JSON.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
+from scipy.special import expit, softmax
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from safegrid.config import HeadSpec
+from safegrid.judge.refusals import ANOTHER_ACT, FORMS, OPENINGS, TALK
+from safegrid.judge.sentences import sentences
+from safegrid.plain import plain
+
+BUCKETS = 1 << 15
+WORD = r"[a-z']+|[.!?,]"
+# Sentences in which forms are looked for.
+READ = 6
+# Forms are few beside words: at full size they would drown them.
+FORM_WEIGHT = 0.5
+# Rows of one class in one file weigh together as much as any others, unless they are
+# fewer than this: then each weighs as one of so many would.
+FULL = 200
+YES = re.compile(r"^(?:yes|sure|certainly|here)\b")
+NO = re.compile(r"^no\b")
+
+Floats = NDArray[np.float64]
+# Texts to vectors, (N,) to (N, D); none where no feature asks for them.
+Encode = Callable[[Sequence[str]], Floats] | None
+
+
+class Text(NamedTuple):
+    """What a head reads of a row: the request, and the whole answer to it."""
+
+    prompt: str
+    answer: str
+
+
+class Row(NamedTuple):
+    """A row with its label, and the file that it is from."""
+
+    text: Text
+    label: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """A trained head.
+
+    Attributes:
+        classes: C labels, in the order of the probabilities.
+        features: blocks of features that it reads, in order.
+        weights: (C, D), or (1, D) of the second of two classes.
+        intercepts: (C,) or (1,).
+    """
+
+    classes: list[str]
+    features: list[str]
+    max_words: int
+    weights: Floats
+    intercepts: Floats
+
+    def probabilities(self, texts: Sequence[Text], encode: Encode) -> Floats:
+        """Return (N, C) probabilities of the classes."""
+        table = describe(texts, self.features, self.max_words, encode)
+        logits = table @ self.weights.T + self.intercepts
+        if len(self.intercepts) > 1:
+            return softmax(logits, axis=1)  # type: ignore[no-any-return]
+        second = expit(logits)
+        return np.hstack([1 - second, second])
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON's own types, without the columns that are all zero."""
+        used = np.flatnonzero(self.weights.any(axis=0))
+        return {
+            "classes": self.classes,
+            "features": self.features,
+            "max_words": self.max_words,
+            "width": self.weights.shape[1],
+            "columns": used.tolist(),
+            "weights": self.weights[:, used].tolist(),
+            "intercepts": self.intercepts.tolist(),
+        }
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Self:
+        """Return the head that `plain` gave."""
+        weights = np.zeros((len(found["weights"]), found["width"]))
+        weights[:, found["columns"]] = found["weights"]
+        return cls(
+            found["classes"],
+            found["features"],
+            found["max_words"],
+            weights,
+            np.array(found["intercepts"]),
+        )
+
+
+def decide(
+    probabilities: Sequence[float],
+    classes: Sequence[str],
+    positive: str,
+    threshold: float,
+) -> str:
+    """Return the positive class from the threshold on, else the likeliest other one."""
+    by_class = dict(zip(classes, probabilities, strict=True))
+    if by_class.pop(positive) >= threshold:
+        return positive
+    return max(by_class, key=by_class.__getitem__)
+
+
+def train(rows: Sequence[Row], spec: HeadSpec, encode: Encode) -> Head:
+    """Fit a head on labelled rows of two classes or more; deterministic.
+
+    Args:
+        rows: of all files together.
+        spec: its features and the strength of its penalty.
+        encode: gives the encoder's vectors.
+    """
+    texts = [row.text for row in rows]
+    table = describe(texts, spec.features, spec.max_words, encode)
+    model = LogisticRegression(C=1 / spec.regularisation, max_iter=5000)
+    labels = [row.label for row in rows]
+    model.fit(table, labels, sample_weight=row_weights(rows))
+    return Head(
+        [str(name) for name in model.classes_],
+        list(spec.features),
+        spec.max_words,
+        model.coef_,
+        model.intercept_,
+    )
+
+
+def row_weights(rows: Sequence[Row]) -> Floats:
+    """Return (N,) weights, 1 on average: no file and no class outweighs by its size."""
+    cells = [(row.file, row.label) for row in rows]
+    sizes = {cell: cells.count(cell) for cell in set(cells)}
+    weights = np.array([1 / max(sizes[cell], FULL) for cell in cells])
+    return weights / weights.mean()  # type: ignore[no-any-return]
+
+
+def describe(
+    texts: Sequence[Text], features: Sequence[str], max_words: int, encode: Encode
+) -> csr_matrix:
+    """Return (N, D) features of rows, block after block."""
+    answers = [beginning(text.answer, max_words) for text in texts]
+    prompts = [beginning(text.prompt, max_words) for text in texts]
+
+    def encoded(said: Sequence[str]) -> Floats:
+        assert encode is not None, f"{features} need an encoder; the configuration says"
+        return encode(said)
+
+    blocks: dict[str, Callable[[], Any]] = {
+        "answer": lambda: encoded(answers),
+        "prompt": lambda: encoded(prompts),
+        "product": lambda: encoded(answers) * encoded(prompts),
+        "words": lambda: _words(answers),
+        "forms": lambda: FORM_WEIGHT * np.array([_forms(t.answer) for t in texts]),
+    }
+    return hstack([csr_matrix(blocks[name]()) for name in features]).tocsr()
+
+
+def beginning(text: str, words: int) -> str:
+    """Return the first words of a text, as `plain` shows it."""
+    return " ".join(plain(text).split()[:words])
+
+
+def _words(texts: Sequence[str]) -> csr_matrix:
+    """Return (N, BUCKETS) of unit length: words, pairs and triples of them."""
+    hashed = HashingVectorizer(
+        n_features=BUCKETS,
+        ngram_range=(1, 3),
+        token_pattern=WORD,
+        binary=True,
+        alternate_sign=False,
+    )
+    return hashed.transform(texts)
+
+
+def _forms(answer: str) -> list[float]:
+    """Return what the grammar of refusals finds in an answer."""
+    said = [sentence.text for sentence in sentences(answer)[:READ]]
+    opening = said[0] if said else ""
+    return [
+        *(float(any(map(form.search, said))) for form in FORMS.values()),
+        *(float(any(map(form.search, said[:3]))) for form in OPENINGS.values()),
+        *(float(form.search(opening) is not None) for form in FORMS.values()),
+        *(float(form.search(opening) is not None) for form in (ANOTHER_ACT, YES, NO)),
+        sum(TALK.search(text) is not None for text in said) / max(1, len(said)),
+    ]

@@ -1,0 +1,170 @@
+"""Lines of safety against loss: resampled together, and read at a given loss.
+
+A line runs from the base untouched through the doses of one training to its end. Its
+points share their prompts, so all of them are estimated from the same draws: a cluster
+that a resample draws twice counts twice at every dose and on every axis. What is read
+off a line is read off each resample's own line, and its interval is the percentile
+bootstrap of these readings (Efron and Tibshirani 1993, chapter 13).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safegrid.score.intervals import (
+    BATCH_ELEMENTS,
+    LEVEL,
+    NO_INTERVAL,
+    RESAMPLES,
+    Floats,
+    Interval,
+    Ints,
+    times_drawn,
+    without_spread,
+)
+
+TINY = 1e-12
+"""Readings that differ by less are equal up to rounding."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One benchmark, or one task of a suite, as a part of an axis.
+
+    Attributes:
+        benchmark: whose it is; an axis is the mean of its benchmarks, each of these
+            the mean of its parts.
+        values: (N, M) value of N items under M models, NaN where unscored.
+        clusters: (N,) what each item was derived from, as text.
+    """
+
+    benchmark: str
+    values: Floats
+    clusters: NDArray[np.str_]
+
+    @property
+    def scale(self) -> str:
+        """The scale of the values, see `safegrid.score.intervals.intervals`."""
+        known = np.unique(self.values[~np.isnan(self.values)])
+        if np.isin(known, (0, 1)).all():
+            return "share"
+        return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
+
+
+class _Sums:
+    """The values of a part, added up by cluster once for all resamples."""
+
+    def __init__(self, part: Part, every: NDArray[np.str_], weight: float) -> None:
+        """Add the values up.
+
+        Args:
+            part: what is to be estimated.
+            every: (C,) the clusters of all parts of all axes, sorted.
+            weight: of its mean in that of the axis.
+        """
+        self._clusters, rows = np.unique(
+            np.searchsorted(every, part.clusters), return_inverse=True
+        )
+        known = ~np.isnan(part.values)
+        size = (len(self._clusters), part.values.shape[1])
+        self._totals, self._counts = np.zeros(size), np.zeros(size)
+        np.add.at(self._totals, rows, np.where(known, part.values, 0.0))
+        np.add.at(self._counts, rows, known)
+        self._weight = weight
+
+    def share(self, times: Ints) -> Floats:
+        """Return (R, M): the weighted mean of each resample under each model."""
+        drawn = times[:, self._clusters]
+        with np.errstate(invalid="ignore"):
+            # A resample that draws nothing of a part has no mean of it.
+            means = (drawn @ self._totals) / (drawn @ self._counts)
+        return np.asarray(self._weight * means, dtype=np.float64)
+
+
+def resampled(axes: Mapping[str, Sequence[Part]], seed: int) -> dict[str, Floats]:
+    """Estimate every axis under every model, from all items and from resamples.
+
+    Args:
+        axes: the parts of each axis, all over the same M models.
+        seed: of the bootstrap.
+
+    Returns:
+        For each axis (1 + R, M): its estimates from all items, then those from R
+        resamples of the clusters of all axes. R is 0 where there is one cluster only.
+    """
+    parts = [part for members in axes.values() for part in members]
+    every = np.unique(np.concatenate([part.clusters for part in parts]))
+    sums = {axis: _weighted(members, every) for axis, members in axes.items()}
+
+    found = {axis: [_means(sums[axis], np.ones((1, len(every)), int))] for axis in axes}
+    for times in _draws(len(every), seed):
+        for axis, rows in found.items():
+            rows.append(_means(sums[axis], times))
+    return {axis: np.concatenate(rows) for axis, rows in found.items()}
+
+
+def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
+    """Yield how often each resample draws each cluster, some resamples at a time."""
+    rng = np.random.default_rng(seed)
+    batch = max(1, BATCH_ELEMENTS // n_clusters)
+    for start in range(0, RESAMPLES if n_clusters > 1 else 0, batch):
+        size = (min(batch, RESAMPLES - start), n_clusters)
+        yield times_drawn(rng.integers(0, n_clusters, size))
+
+
+def _weighted(parts: Sequence[Part], every: NDArray[np.str_]) -> list[_Sums]:
+    """Weigh benchmarks alike, and the parts of a benchmark alike."""
+    sizes = Counter(part.benchmark for part in parts)
+    return [
+        _Sums(part, every, 1 / (len(sizes) * sizes[part.benchmark])) for part in parts
+    ]
+
+
+def _means(sums: Sequence[_Sums], times: Ints) -> Floats:
+    shares = [part.share(times) for part in sums]
+    return np.asarray(np.sum(shares, axis=0), dtype=np.float64)
+
+
+def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
+    """Return the most safety that lines reach at a loss of at most `limit`.
+
+    Neighbouring points are joined by straight pieces. A line that comes back below the
+    limit counts there too, so the value never falls as the limit rises.
+
+    Args:
+        losses: (R, D) loss at the D points of R lines, the base's 0 first.
+        safety: (R, D) safety at the same points.
+        limit: in units of the losses, not below 0.
+
+    Returns:
+        (R,) values in units of safety.
+    """
+    at_points = np.where(losses <= limit, safety, -np.inf)
+    before, behind = losses[:, :-1], losses[:, 1:]
+    crosses = (before < limit) != (behind < limit)
+    step = np.where(crosses, behind - before, 1.0)
+    way = (limit - before) / step
+    on_piece = safety[:, :-1] + way * np.diff(safety, axis=1)
+    at_crossings = np.where(crosses, on_piece, -np.inf)
+    return np.asarray(np.concatenate([at_points, at_crossings], axis=1).max(axis=1))
+
+
+def interval(rows: Floats, n_clusters: int, scale: str) -> Interval:
+    """Return the percentile interval of an estimate from its resamples.
+
+    Args:
+        rows: (1 + R,) the estimate and its resamples, as `resampled` orders them.
+        n_clusters: behind the estimate; they bound one without spread.
+        scale: "share", "difference" or "mean", which rules that bound.
+    """
+    draws = rows[1:]
+    if not np.isfinite(draws).any():
+        return NO_INTERVAL
+    if np.ptp(draws[np.isfinite(draws)]) < TINY:
+        return without_spread(float(rows[0]), n_clusters, scale)
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high))

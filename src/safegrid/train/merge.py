@@ -1,0 +1,93 @@
+"""Save a trained model with its adapters merged: a full model, as vLLM serves it."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
+from safegrid.checkpoints import (
+    folder_facts,
+    load_model,
+    tokenizer_files,
+    weights_hash,
+    weights_of,
+)
+from safegrid.config.load import load_config
+from safegrid.errors import ConfigError, DataError
+from safegrid.grid import Model
+from safegrid.pretrained import CONFIG
+from safegrid.study import Study
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("torch", "transformers", "peft")
+
+
+def merge_model(
+    study: str, model: str, out: Path, config: Path = Path("config")
+) -> None:
+    """Merge the adapters of a study's model and save it in the engine's dtype.
+
+    The answers of the folder are those of our engine, which merges in the same way.
+
+    Args:
+        study: its name.
+        model: `base/recipe/seedN`, as its folder is called below `models/`.
+        out: the new folder: weights, settings, tokenizer files, manifest.
+        config: the folder of studies and registries.
+
+    Raises:
+        ConfigError: the study has no such model.
+        DataError: the model has no adapter or is not trained yet, or `out` exists.
+    """
+    asked = Study(load_config(config, study))
+    meant = _model(asked, model)
+    chain = [Path(folder) for folder in asked.chain(meant)]
+    if len(chain) == 1:
+        raise DataError(f"{chain[0]}: a full model already; nothing is to be merged")
+    missing = [folder for folder in chain if not folder.is_dir()]
+    if missing:
+        raise DataError(
+            f"{missing[0]}: not there yet; make it with"
+            f" `snakemake --config study={study} -- {missing[0]}`"
+        )
+    if out.exists():
+        raise DataError(f"{out}: exists already; name a new folder")
+    save_merged(chain, asked.engine(meant.base).dtype, out)
+
+
+def save_merged(chain: list[Path], dtype: str, out: Path) -> None:
+    """Write the folder of a chain's merged model, whole or not at all.
+
+    Args:
+        chain: folders of the model: a full one, then its adapters.
+        dtype: of the weights: `float32` or `bfloat16`.
+        out: the new folder.
+
+    Raises:
+        DataError: a folder is not what its place in the chain asks for.
+    """
+    head = "classify" if (chain[-1] / CONFIG).is_file() else "causal"
+    merged = load_model(chain, dtype, head)  # type: ignore[arg-type]
+    facts = {
+        **manifest(
+            "merge", {}, {"dtype": dtype, "start": weights_hash(chain)}, LIBRARIES
+        ),
+        "chain": [weights_of(folder) for folder in chain],
+    }
+    with atomic_directory(out) as folder:
+        merged.save_pretrained(folder)
+        for path in tokenizer_files(chain[0]):
+            shutil.copyfile(path, folder / path.name)
+        write_result(folder / MANIFEST, {**facts, **folder_facts(folder)})
+    logger.info("%s: %d folders merged in %s", out, len(chain), dtype)
+
+
+def _model(study: Study, name: str) -> Model:
+    known = {model.path: model for model in study.trained}
+    if name not in known:
+        raise ConfigError(
+            f"--model {name}: no trained model of study"
+            f" {study.config.study.name!r}; it has {', '.join(known) or 'none'}"
+        )
+    return known[name]

@@ -1,0 +1,205 @@
+"""Models that are kept along a training: names, places in the grid, refusals."""
+
+import pytest
+
+from safegrid.config.doses import split_dose
+from safegrid.errors import ConfigError
+from safegrid.grid import Cell, Model
+from safegrid.selection import Selection
+
+LORA = {"rank": 2, "alpha": 4}
+FOLDER = "results/tiny/models/tiny-base"
+
+
+def keeping(*steps, recipe=None, **more):
+    """Keep checkpoints in every recipe of the study (4 steps), or in one."""
+
+    def change(entry):
+        if recipe is None:
+            entry["training"] |= {"checkpoints": list(steps), **more}
+        else:
+            own = {"checkpoints": list(steps), **more}
+            entry["recipes"][recipe]["training"] = own
+
+    return change
+
+
+def adding(name, **block):
+    def change(entry):
+        entry["recipes"][name] = {"method": "dpo", "dataset": "safety", **block}
+
+    return change
+
+
+def made_by(recipe):
+    def change(entry):
+        prompts = {"source": "tiny-safety", "file": "train", "kind": "instructions"}
+        entry["datasets"]["best"] = {
+            "max_length": 160,
+            "best_of_k": {
+                "recipe": recipe,
+                "prompts": {**prompts, "limit": 4},
+                "decode": {"max_new_tokens": 8, "temperature": 1.0, "samples": 2},
+                "judge": "tiny-reward",
+            },
+        }
+        entry["recipes"]["raft"] = {"method": "sft", "dataset": "best"}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("nca@10", ("nca", 10)),
+        ("nca", ("nca", None)),
+        ("none", ("none", None)),
+        ("dpo-lr5e-05", ("dpo-lr5e-05", None)),
+        ("nca@", ("nca@", None)),
+        ("nca@010", ("nca@010", None)),
+        ("nca@1@2", ("nca@1@2", None)),
+    ],
+)
+def test_a_name_is_taken_apart(name, parts):
+    model = Model("b", name, 0)
+    assert split_dose(name) == (model.trained_as, model.dose) == parts
+    assert model.path == f"b/{name}/seed0"
+
+
+def test_doses_are_models_of_the_grid_before_their_end(load_tiny):
+    study = load_tiny(keeping(1, 3, 4), keeping(2, recipe="nca"))
+    names = [model.recipe for model in study.models]
+    assert names == ["none", "dpo@1", "dpo@3", "dpo", "nca@2", "nca"]
+    assert [model.recipe for model in study.trained] == ["dpo", "nca"]
+    assert study.recipe_names == names
+    assert study.all_models() == [f"{FOLDER}/{name}/seed0" for name in names[1:]]
+    assert study.all_trainings() == [f"{FOLDER}/{n}/seed0" for n in ("dpo", "nca")]
+    assert "results/tiny/scores/tiny-base/dpo@3/seed0/alert.parquet" in study.scores()
+    assert study.kept_at() == {(): [], (1, 3): ["dpo"], (2,): ["nca"]}
+
+
+def test_a_recipe_may_keep_none_of_the_shared_ones(load_tiny):
+    study = load_tiny(keeping(1), keeping(recipe="nca"))
+    assert study.recipe_names == ["none", "dpo@1", "dpo", "nca"]
+    assert study.kept_at() == {(): ["nca"], (1,): ["dpo"]}
+
+
+def test_checkpoints_change_nothing_that_a_training_is_given(load_tiny):
+    """So a training whose list grows shorter is not run again."""
+    plain, keeping_two = load_tiny(), load_tiny(keeping(1, 2))
+    assert plain.recipe_block("dpo") == keeping_two.recipe_block("dpo")
+
+
+def test_a_dose_is_a_chain_of_its_own_that_others_start_from(load_tiny):
+    study = load_tiny(keeping(1, lora=LORA), adding("more", start="dpo@1"))
+    more = Model("tiny-base", "more", 0)
+    assert study.parent(more) == Model("tiny-base", "dpo@1", 0)
+    assert study.start_chain(more) == [
+        "results/bases/tiny-base",
+        f"{FOLDER}/dpo@1/seed0",
+    ]
+    dose = Model("tiny-base", "more@1", 0)
+    assert study.chain(dose) == [*study.start_chain(more), f"{FOLDER}/more@1/seed0"]
+    (reference,) = study.reference(more)
+    assert reference.startswith("results/tiny/reference/tiny-base/dpo@1/seed0/")
+
+
+def test_a_dataset_may_be_made_by_a_dose(load_tiny):
+    study = load_tiny(keeping(2, recipe="dpo"), made_by("dpo@2"))
+    maker = Model("tiny-base", "dpo@2", 0)
+    assert study.maker("best", "tiny-base", 0) == maker
+    assert study.pools_of(maker) == [Cell(maker, "best")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([keeping(2, 6)], "`checkpoints` names step 6, and the training ends after 4"),
+        ([keeping(3, 2)], "steps must stand in order, each one once"),
+        ([keeping(2, 2)], "steps must stand in order, each one once"),
+        ([keeping(0)], "training.checkpoints"),
+        ([keeping("one")], "must be a whole number"),
+        (
+            [keeping(1), lambda entry: entry.update(sweep={"learning_rate": [1e-4]})],
+            "a sweep study keeps no checkpoints",
+        ),
+        (
+            [keeping(1), adding("own", method="reward")],
+            "a model of method 'reward' gives no answers, so its checkpoints",
+        ),
+        (
+            [keeping(2, recipe="nca"), adding("more", start="nca@3")],
+            "recipes.more.start: got 'nca@3', and 'nca' keeps no checkpoint at step 3"
+            " (kept: 2); add it",
+        ),
+        (
+            [adding("more", start="nca@3")],
+            "'nca' keeps no checkpoint at step 3 (kept: none)",
+        ),
+        (
+            [keeping(2, 4), adding("more", start="nca@4")],
+            "got 'nca@4': step 4 is the end of that training, whose model is named"
+            " 'nca'",
+        ),
+        (
+            [made_by("nca@9")],
+            "datasets.best.best_of_k.recipe: got 'nca@9': 'nca' is trained for 4 steps",
+        ),
+        ([adding("more", start="ncaa@1")], "no recipe of that name"),
+        ([keeping(1), adding("more", start="more@1")], "it starts from itself"),
+        ([adding("more@1")], "a name may hold letters"),
+    ],
+)
+def test_what_is_wrong_with_checkpoints_is_told_before_any_job(
+    load_tiny, changes, words
+):
+    with pytest.raises(ConfigError) as caught:
+        load_tiny(*changes)
+    assert words in str(caught.value)
+    assert "nothing was started" in str(caught.value)
+
+
+def test_a_judge_is_the_end_of_a_recipe(load_tiny, tmp_path):
+    path = tmp_path / "config/judges.yaml"
+    text = path.read_text()
+    own = "own: {kind: reward, method: model, recipe: reward@1}\n"
+    path.write_text(f"{text}\n{own}")
+
+    def judged(entry):
+        entry["benchmarks"]["alert"]["judges"].append("own")
+
+    with pytest.raises(ConfigError) as caught:
+        load_tiny(adding("reward", method="reward"), judged)
+    said = "own.recipe: got 'reward@1', no recipe of that name; did you mean 'reward'?"
+    assert said in str(caught.value)
+
+
+def test_where_epochs_count_the_steps_are_not_known_yet(load_tiny):
+    def by_epochs(entry):
+        del entry["training"]["steps"]
+        entry["training"] |= {"epochs": 1.0, "checkpoints": [500]}
+
+    assert "nca@500" in load_tiny(by_epochs).recipe_names
+
+
+def test_cells_are_selected_by_the_name_of_a_dose(load_tiny):
+    study = load_tiny(keeping(2, 4))
+    cell = Selection(study, {"recipe": "nca@2", "benchmark": "alert"}).cell()
+    assert cell.path == "tiny-base/nca@2/seed0/alert"
+    by_method = Selection(study, {"method": "nca", "benchmark": "alert"}).cells()
+    assert [cell.model.recipe for cell in by_method] == ["nca@2", "nca"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nca@4", "step 4 is the end of that training, whose model is named 'nca'"),
+        ("nca@3", "'nca' keeps no checkpoint at step 3 (kept: 2)"),
+        ("ncaa@2", "no recipe of that name; did you mean 'nca@2'?"),
+    ],
+)
+def test_a_dose_that_is_none_is_no_cell(load_tiny, name, words):
+    study = load_tiny(keeping(2, 4))
+    with pytest.raises(ConfigError) as caught:
+        Selection(study, {"recipe": name})
+    assert words in str(caught.value)
