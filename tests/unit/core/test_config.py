@@ -451,15 +451,24 @@ def test_rows_without_labels_are_refused_as_labelled(root):
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
-    [("reward", "reward_pairs"), ("entailment", "no format: it gives no measure")],
+    ("kind", "more", "expected"),
+    [
+        ("reward", "", "reward_pairs"),
+        (
+            "reference",
+            "  method: rules\n  compare: bleu\n",
+            "no format: it gives no measure",
+        ),
+        ("fluency", "", "labelled or xstest_completions"),
+    ],
 )
-def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, expected):
+def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, more, expected):
     path = root / "judges.yaml"
     with path.open("a") as stream:
         stream.write(
-            f"odd:\n  kind: {kind}\n"
-            "  labelled_source: tiny-judging\n  labelled_file: guard_test\n"
+            f"odd:\n  kind: {kind}\n{more}"
+            f"  labelled_source: tiny-{'xstest' if kind == 'fluency' else 'judging'}\n"
+            f"  labelled_file: {'dev' if kind == 'fluency' else 'guard_test'}\n"
         )
     found = message(root)
     assert f"kind '{kind}' has labelled rows of {expected}" in found
