@@ -35,7 +35,7 @@ def is_repetitive(text: str) -> bool:
         - fewer than half of its word triples are distinct (from 10 words on);
         - one word stands 5 times in a row;
         - one to four characters without white space stand again and again, four times
-          or more, over 16 characters in all.
+          or more and at least 16 characters in all.
 
     Words are runs between white space, in lower case; the text is read as `plain`.
     """
