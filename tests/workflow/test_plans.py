@@ -162,10 +162,11 @@ def test_checkpoints_plan_one_training_and_the_cells_of_each_model(finished):
         named = finished.plan("cell", options=("recipe=nca@3", "benchmark=alert"))
         command = "snakemake --dry-run --config study=tiny --set-resources"
         profile = finished.run(*command.split(), "train:runtime=1234")
-    asked = {
-        rule: n for rule, n in one_model(finished.study).items() if rule != "train"
-    }
-    expected = with_gathering(asked, asked, asked, {"train_at_1_3": 1}, COST)
+    once = {"train", "frontier"}
+    asked = {r: n for r, n in one_model(finished.study).items() if r not in once}
+    # One training, and one line from the start model through its checkpoints.
+    own = {"train_at_1_3": 1, "frontier": 1}
+    expected = with_gathering(asked, asked, asked, own, COST)
     assert plan.counts == expected
     names = {"nca", "nca@1", "nca@3"}
     assert {job.wildcards["recipe"] for job in cells(plan)} == names

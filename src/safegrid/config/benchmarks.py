@@ -104,10 +104,11 @@ def _of_references(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
             "metric 'reference_likelihood' needs prompts with a known answer, of kind"
             f" {', '.join(sorted(ANSWERED))}",
         )
-    for key in ("decode", "judges"):
+    for key in ("decode", "judges", "tasks", "task_source", "limit"):
         if getattr(spec, key):
             yield (
                 f".{key}",
                 "metric 'reference_likelihood' reads known answers: nothing is"
-                " generated and nothing is judged; remove it",
+                " generated, judged or run as a task; remove it (a limit stands"
+                " under `prompts`)",
             )

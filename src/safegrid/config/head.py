@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field
 
-from safegrid.config.block import Above0, Block, Positive
+from safegrid.config.block import Above0, Block, Positive, Share
 from safegrid.config.source import Format
 
 if TYPE_CHECKING:  # safegrid.config.study imports this module while it is being loaded
@@ -56,7 +56,7 @@ class HeadSpec(Block):
     name: str
     classes: list[str] = Field(min_length=2)
     positive: str
-    threshold: float
+    threshold: Share
     trained_on: list[LabelledFile] = Field(min_length=1)
     features: list[Feature] = Field(min_length=1)
     max_words: Positive

@@ -14,6 +14,7 @@ MOST_ROWS = 1000
 PARALLEL = 32
 # Lists of rows take long on CPUs; a dead engine closes the connection at once.
 TIMEOUT = urllib3.Timeout(connect=10, read=7200)
+HEALTH_SECONDS = 5.0
 # From this status on a server says that it is at fault itself.
 SERVER_FAULT = 500
 # The same request gives the same answer, so asking again is harmless.
@@ -61,6 +62,9 @@ def is_failing(url: str) -> bool:
     """
     try:
         return _health(url) >= SERVER_FAULT
+    except urllib3.exceptions.NewConnectionError:
+        # A refused connection, which urllib3 counts among the timeouts.
+        return True
     except urllib3.exceptions.TimeoutError:
         return False
     except urllib3.exceptions.HTTPError:
@@ -76,7 +80,9 @@ def is_healthy(url: str) -> bool:
 
 
 def _health(url: str) -> int:
-    answer = urllib3.request("GET", f"{url}/health", retries=False, timeout=5.0)
+    answer = urllib3.request(
+        "GET", f"{url}/health", retries=False, timeout=HEALTH_SECONDS
+    )
     return answer.status
 
 

@@ -19,7 +19,7 @@ from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
 from safegrid.engine.calls import FailedError, is_failing
 from safegrid.engine.client import Engine
-from safegrid.engine.connect import connect, find_engine, named, served_by
+from safegrid.engine.connect import Card, connect, find_engine, named, served_by
 from safegrid.engine.identity import served_name, vllm_options
 from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
@@ -72,20 +72,13 @@ def lease(
     slot = run.slot(served_name(spec, chain, head, search))
     with run.lock():
         ticket = _ticket(run, slot, spec, chain, head, search)
-    lock = _take(run, slot, ticket, spec.most)
+
+    def why_gone() -> str:
+        return f". Its log ends:\n{slot.log_tail()}"
+
+    lock, process, url, card = _reach(run, slot, ticket, spec)
     try:
-        process = slot.process()
-        if process is None:
-            raise EngineError(
-                f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
-            )
-        url = wait_for_url(slot, process, spec.start_seconds)
-
-        def why_gone() -> str:
-            return f". Its log ends:\n{slot.log_tail()}"
-
         with _ended_if_failed(run, slot, process):
-            card = named(served_by(url, ticket.key), slot.base.name, url)
             yield connect(spec, url, ticket.key, card, chain, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
@@ -144,6 +137,36 @@ def _ticket(
 def _options(spec: EngineSpec) -> list[str]:
     share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
     return [*share, *vllm_options(spec)] if spec.kind == "vllm" else []
+
+
+def _reach(
+    run: Registry, slot: Slot, ticket: Ticket, spec: EngineSpec
+) -> tuple[Lock, Process, str, Card]:
+    """Hold an engine that answers: one that is met dying is started again, once."""
+    try:
+        return _try_reach(run, slot, ticket, spec)
+    except FailedError as error:
+        logger.warning("%s; it is started again", error)
+        return _try_reach(run, slot, ticket, spec)
+
+
+def _try_reach(
+    run: Registry, slot: Slot, ticket: Ticket, spec: EngineSpec
+) -> tuple[Lock, Process, str, Card]:
+    lock = _take(run, slot, ticket, spec.most)
+    try:
+        process = slot.process()
+        if process is None:
+            raise FailedError(
+                f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
+            )
+        url = wait_for_url(slot, process, spec.start_seconds)
+        with _ended_if_failed(run, slot, process):
+            cards = served_by(url, ticket.key)
+        return lock, process, url, named(cards, slot.base.name, url)
+    except BaseException:
+        lock.release()
+        raise
 
 
 def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:

@@ -50,12 +50,13 @@ def test_its_prompts_are_held_against_the_training_data(load):
         ),
         (
             {"judges": ["tiny-guard"]},
-            r"references\.judges.*nothing is generated and nothing is judged; remove",
+            r"references\.judges.*nothing is generated, judged or run as a task",
         ),
         (
             {"decode": {"max_new_tokens": 8}},
-            r"references\.decode.*nothing is generated and nothing is judged; remove",
+            r"references\.decode.*nothing is generated, judged or run as a task",
         ),
+        ({"limit": 5}, r"references\.limit.*a limit stands under `prompts`"),
     ],
 )
 def test_what_would_not_be_read_is_refused(load, changes, said):

@@ -21,6 +21,14 @@ SHARED = Path(
     os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parents[1] / "shared" / "data")
 )
 TERMS = {"licence": "MIT", "content": "rows"}
+# A judge that reads an encoder's vectors.
+READER = {
+    "kind": "refusal",
+    "method": "text_head",
+    "positive": "refusal",
+    "classes": ["compliance", "refusal"],
+    "trained_on": [{"source": "xstest-completions", "file": "gpt4"}],
+}
 FILE = {"sha256": "a" * 64, "bytes": 3}
 
 
@@ -97,7 +105,7 @@ def test_what_cannot_be_meant_is_told(root, fields, sentence):
             {"hub": "a/b", "gguf": "a.gguf", "kind": "toxicity", "positive": "x"},
             "kind 'toxicity' reads the head of a classifier",
         ),
-        ("judges", {"kind": "guard", "encoder": "minilm"}, "did you mean 'minilm-l6'"),
+        ("judges", {**READER, "encoder": "minilm"}, "did you mean 'minilm-l6'"),
     ],
 )
 def test_what_a_model_cannot_be_is_told(root, registry, fields, sentence):
@@ -222,8 +230,7 @@ def test_a_model_in_one_file_is_fetched_apart_and_converted(far):
 
 
 def test_an_encoder_is_asked_for_by_the_judge_that_reads_it(far):
-    guard = {"hub": "o/guard", "kind": "guard", "encoder": "minilm-l6", **TERMS}
-    add(far, "judges", **{"far-guard": guard})
+    add(far, "judges", **{"far-guard": {**READER, "encoder": "minilm-l6"}})
     found = {(item.kind, item.name): item for item in upstreams(far).items}
     item = found["encoder", "minilm-l6"]
     assert item.asked_by == ("judges.far-guard.encoder",)

@@ -4,7 +4,7 @@
 It answers from the ids alone and writes every request to the file that STAND_IN_LOG
 names. What vLLM would refuse, it refuses. An answer takes it STAND_IN_PACE seconds;
 after STAND_IN_LIVES requests it dies of the next one; with STAND_IN_SICK it stays
-instead and answers with status 500, as vLLM does whose engine has died. With
+instead and answers with status 500, at that path too, as a vLLM whose engine died. With
 STAND_IN_OLD it knows no `logprob_token_ids`, as older releases: unknown fields pass.
 """
 
@@ -128,8 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         }
         known = self.path in pages
         status = (200 if known else 404) if self.allowed() else 401
-        if SICK and self.path == "/health":
-            status = 503
+        if SICK and self.path == os.environ["STAND_IN_SICK"]:
+            status = 500
         self.answer(status, pages.get(self.path, {}))
 
     def do_POST(self):

@@ -107,6 +107,19 @@ def test_a_server_that_is_down_is_told(server, key, monkeypatch):
     assert "start the server, or mend `engine.address`" in text
 
 
+def test_a_port_that_nobody_listens_at_is_failing_and_a_slow_server_is_not(
+    server, monkeypatch
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(calls, "HEALTH_SECONDS", 0.1)
+        assert not calls.is_failing(url)
+    assert calls.is_failing(url)
+    monkeypatch.undo()
+    assert not calls.is_failing(server.url)
+    assert calls.is_healthy(server.url)
+
+
 def test_a_server_of_another_model_is_told(server, serve, key):
     other = serve(GUARD)
     key(server.key)

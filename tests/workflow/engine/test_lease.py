@@ -196,7 +196,7 @@ def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, chain,
 def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
     stand_in, chain, spec, monkeypatch, tmp_path
 ):
-    monkeypatch.setenv("STAND_IN_SICK", "1")
+    monkeypatch.setenv("STAND_IN_SICK", "/health")
     monkeypatch.setenv("STAND_IN_LIVES", "1")
     with (
         pytest.raises(EngineError, match=r"(?s)status 500.*Its log ends") as caught,
@@ -217,10 +217,11 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
     assert len(list(log.parent.iterdir())) == 2
 
 
+@pytest.mark.parametrize("path", ["/health", "/v1/models"])
 def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
-    stand_in, chain, spec, monkeypatch
+    stand_in, chain, spec, monkeypatch, path
 ):
-    monkeypatch.setenv("STAND_IN_SICK", "1")
+    monkeypatch.setenv("STAND_IN_SICK", path)
     monkeypatch.setenv("STAND_IN_LIVES", "0")
     with lease(spec, chain("a")) as engine:
         before = pids()

@@ -1,0 +1,78 @@
+"""Likelihoods of known answers in every report: beside capability, in nats."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from made_up_course import course_scores
+from made_up_serve import serve_scores
+from safegrid.report import course_correction, safe_to_serve
+from safegrid.report.decontaminated import decontaminated_table
+from safegrid.report.printing import MINUS
+from safegrid.report.published import read_published
+from safegrid.report.tables import differences_table, main_table, summary_table
+from safegrid.report.writing import latex, markdown
+from score_tables import cell, change
+
+PUBLISHED = Path(__file__).parents[3] / "config/published"
+NAME = "reference_likelihood"
+TITLE = "log-probability of known answers (nats a token)"
+PRINTED = f"{MINUS}2.500 [{MINUS}2.625, {MINUS}2.375]"
+
+
+def likelihoods(scores, metric=NAME, value=-2.5):
+    """Return a likelihood in the place of each score of capability."""
+    return scores.filter(metric="capability", slice="all").with_columns(
+        benchmark=pl.lit("references"),
+        judge=pl.lit("references"),
+        metric=pl.lit(metric),
+        value=pl.lit(value),
+        low=pl.lit(value - 0.125),
+        high=pl.lit(value + 0.125),
+    )
+
+
+def titles(table):
+    return [column.title for column in table.columns]
+
+
+def test_likelihoods_stand_beside_capability_in_nats_and_never_in_percent(scores):
+    likely = change(likelihoods(scores), {"recipe": "nca"}, value=-2.25)
+    against = likelihoods(scores, f"{NAME}_vs_base", 0.25)
+    both = pl.concat([scores, likely, against])
+    for make, printed in (
+        (main_table, PRINTED),
+        (summary_table, f"**{MINUS}2.250 "),
+        (differences_table, "+0.250 [+0.125, +0.375]"),
+    ):
+        assert titles(make(both)).count(TITLE) == 1
+        assert printed in markdown(make(both))
+    main = main_table(both)
+    assert titles(main)[-1] == TITLE
+    assert cell(main, "NCA", TITLE).value == -2.25
+    tex = latex(main)
+    assert r"log-probability of known answers\\(nats a token)" in tex
+    assert "$-$2.500" in tex
+    clean = likely.with_columns(slice=pl.lit("decontaminated"))
+    table = decontaminated_table(pl.concat([scores, likely, clean]))
+    assert titles(table) == [
+        f"references {TITLE}",
+        f"references {TITLE}, decontaminated",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paper", "made", "number", "names"),
+    [
+        (safe_to_serve, serve_scores, "2412.00074", ["helpfulness", "all_methods"]),
+        (course_correction, course_scores, "2407.16637", ["before_after"]),
+    ],
+)
+def test_reports_of_papers_have_them_too(paper, made, number, names):
+    both = pl.concat([made(), likelihoods(made())])
+    published = read_published(PUBLISHED / f"{number}.csv")
+    for name in names:
+        table = paper.TABLES[name](both, published)
+        assert f"references {TITLE}" in titles(table)
+        assert PRINTED in markdown(table)
