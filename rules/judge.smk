@@ -1,7 +1,8 @@
 """Responses become verdicts; a judge itself is measured on labelled rows.
 
 Takes: results/{study}/responses/, a judge's model (rules and files have none).
-Gives: results/{study}/verdicts/, results/{study}/measured/, results/{study}/heads/.
+Gives: results/{study}/verdicts/, and below results/{study}/ measured/, heads/,
+calibrated/, agreement/.
 """
 
 # They end a group of jobs where there are groups, and are light.
@@ -53,6 +54,7 @@ rule judge:
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
         verdicts_file=of(STUDY.verdicts_file, "judge"),
+        calibration=of(STUDY.calibration, "judge", "base"),
     output:
         verdicts="results/{study}/verdicts/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -79,6 +81,7 @@ rule judge:
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
             --verdicts-file {input.verdicts_file:q} \
+            --calibration {input.calibration:q} \
             --cell {params.cell:q} \
             --engine {params.engine:q} \
             --store {params.store:q} \
@@ -119,6 +122,46 @@ rule measure:
             --engine {params.engine:q} \
             --store {params.store:q} \
             --out {output.measured:q}
+        """
+
+
+rule calibrate:
+    """Fix the threshold of a fluency judge under a base, and test it on other texts."""
+    input:
+        chain=of(STUDY.judge_chain, "judge", "base"),
+        datasets=of_study(STUDY.all_datasets),
+        labelled=of(STUDY.refusals, "judge"),
+    output:
+        calibration="results/{study}/calibrated/{judge}/{base}.json",
+    log:
+        "logs/{study}/calibrate/{judge}/{base}.log",
+    benchmark:
+        "logs/timing/{study}/calibrate/{judge}/{base}.tsv"
+    priority: of(STUDY.judge_priority, "judge")
+    # An engine can die of what is not the cell's fault; answers that it gave are kept.
+    retries: 1
+    conda:
+        "../envs/engine.yaml"
+    params:
+        judge=of(STUDY.judge_block, "judge"),
+        labelled_format=of(STUDY.labelled_format, "judge"),
+        engine=of(STUDY.judge_engine, "judge", "base"),
+        seed=STUDY.config.study.seed,
+        version=VERSIONS["calibrate"],
+        store="results/{study}/store/calibrate/{judge}/{base}",
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid calibrate \
+            --judge {params.judge:q} \
+            --chain {input.chain:q} \
+            --datasets {input.datasets:q} \
+            --labelled {input.labelled:q} \
+            --labelled-format {params.labelled_format:q} \
+            --engine {params.engine:q} \
+            --seed {params.seed:q} \
+            --store {params.store:q} \
+            --out {output.calibration:q}
         """
 
 

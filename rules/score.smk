@@ -31,7 +31,6 @@ rule score:
         cell=of_cell(STUDY.cell_block),
         metric=of(STUDY.metric, "benchmark"),
         judges=of(STUDY.judge_kinds_json, "benchmark"),
-        off_language=of(STUDY.off_language, "benchmark"),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
@@ -48,7 +47,6 @@ rule score:
             --base-responses {input.base_responses:q} \
             --base-verdicts {input.base_verdicts:q} \
             --overlap {input.overlap:q} \
-            --off-language {params.off_language:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.scores:q}
@@ -150,7 +148,6 @@ rule score_global:
     params:
         cell=of_model(STUDY.global_block),
         judges=of_study(STUDY.global_judge_kinds_json),
-        off_language=of_study(STUDY.global_off_language_json),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.combine"),
@@ -165,7 +162,6 @@ rule score_global:
             --verdicts {input.verdicts:q} \
             --base-responses {input.base_responses:q} \
             --base-verdicts {input.base_verdicts:q} \
-            --off-language {params.off_language:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.scores:q}

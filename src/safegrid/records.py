@@ -159,6 +159,8 @@ kind `rows`: rows that a stage kept (metric `kept`) and dropped (metric = the re
     benchmark": prompts that a base was asked, and those that are longer than its
     context holds.
 kind `judge`: a judge on labelled rows; metrics as its measure names them.
+kind `fluency`: a judge of fluency on texts of known kind; subject "judge, base".
+kind `limit`: the most tokens that an answer to a benchmark may have.
 kind `left_out`: a text head, trained without a file, on that file, and the rules on it;
     subject "file: judge".
 kind `agreement`: two judges of refusals on the same answers; subject "first / second:

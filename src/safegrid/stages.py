@@ -19,5 +19,6 @@ VERSIONS: dict[str, int] = {
     "judge": 3,
     "synthesize": 2,
     "measure": 4,
+    "calibrate": 1,
     "capability": 2,
 }

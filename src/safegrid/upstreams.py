@@ -355,8 +355,8 @@ def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def _has_folder(judge: JudgeEntry) -> bool:
     """Whether a judge has a folder of its own.
 
-    Likelihoods are bases, a reward model may be the study's own, rules and files have
-    none.
+    Fluency is judged by the base, a reward model may be the study's own, rules and
+    files have none.
     """
-    own = judge.kind != "likelihood" and judge.recipe is None
+    own = judge.kind != "fluency" and judge.recipe is None
     return own and judge.method == "model"

@@ -16,7 +16,7 @@ PHASES = {
     "growing": ("grow_world", "grow_base", "grow_judge"),
     "training": ("reference", "kto_reference", "train"),
     "generation": ("generate", "capability"),
-    "judging": ("judge", "measure"),
+    "judging": ("judge", "measure", "calibrate"),
     "scoring": (
         "score",
         "score_capability",
@@ -49,6 +49,7 @@ MAKERS = {
     "responses": "generate",
     "verdicts": "judge",
     "measured": "measure",
+    "calibrated": "calibrate",
     "scores": "score",
     "notebooks": "write_tables",
     "tables": "write_tables",

@@ -221,7 +221,7 @@ def ask(own, addresses, key, *targets):
 def test_a_served_model_gives_the_answers_of_an_engine_that_a_run_starts(own, servers):
     base, guard = servers
     names = [f"responses/{CELL}"]
-    names += [f"verdicts/{judge}/{CELL}" for judge in ("my-guard", "my-likelihood")]
+    names += [f"verdicts/{judge}/{CELL}" for judge in ("my-guard", "my-fluency")]
     done = ask(own, [base.url, guard.url], base.key, *names)
     assert done.returncode == 0, done.stdout
     for name in names:

@@ -24,7 +24,7 @@ RAW = {"grow_world"}
 DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
 TRAIN = {*RAW, "grow_base", "prepare_dataset", "tokenize", "reference", "train"}
 GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
-JUDGE = {*GENERATE, "grow_judge", "judge", "measure"}
+JUDGE = {*GENERATE, "grow_judge", "judge", "measure", "calibrate"}
 SCORES = {"score", "score_capability", "score_global"}
 UNTIL = {
     "prepare_data": DATA,
@@ -180,7 +180,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         study["benchmarks"]["alert-dev"] = {
             "like": "alert",
             "prompts": {"source": "tiny-alert", "file": "dev"},
-            "judges": ["tiny-guard", "tiny-likelihood"],
+            "judges": ["tiny-guard", "tiny-fluency"],
         }
 
     with finished.with_study(add):

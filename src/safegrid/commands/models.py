@@ -58,7 +58,8 @@ MODELS: dict[str, Command] = {
         "judge.run:judge",
         "Turn responses into verdicts.",
         "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
-        " store:path out:path fresh:flag? verdicts_file:path-or-none? cell:json?",
+        " store:path out:path fresh:flag? verdicts_file:path-or-none?"
+        " calibration:path-or-none? cell:json?",
     ),
     "text-head": command(
         "judge.head_training:text_head",
@@ -75,6 +76,12 @@ MODELS: dict[str, Command] = {
         "Measure a judge on labelled rows that it did not train on.",
         "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
         " engine:EngineSpec store:path out:path",
+    ),
+    "calibrate": command(
+        "judge.calibrate:calibrate",
+        "Fix the threshold of a fluency judge under a base, and test it.",
+        "judge:JudgeSpec chain:paths datasets:paths labelled:path-or-none"
+        " labelled_format:text engine:EngineSpec seed:int store:path out:path",
     ),
     "best-of-k": command(
         "synthesize.best_of_k:best_of_k",

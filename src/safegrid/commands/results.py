@@ -21,7 +21,7 @@ RESULTS: dict[str, Command] = {
         "Score one cell, with paired differences to the base.",
         "cell:json metric:text judges:json prompts:path responses:path verdicts:paths"
         " base_responses:path base_verdicts:paths overlap:path-or-none"
-        " off_language:float most_unscored:float study_seed:int out:path",
+        " most_unscored:float study_seed:int out:path",
     ),
     "score-capability": command(
         "score.capability:score_capability",
@@ -39,7 +39,7 @@ RESULTS: dict[str, Command] = {
         "score.combine:score_global",
         "Score the mean of a model's safety benchmarks.",
         "cell:json judges:json prompts:paths responses:paths verdicts:paths"
-        " base_responses:paths base_verdicts:paths off_language:json"
+        " base_responses:paths base_verdicts:paths"
         " most_unscored:float study_seed:int out:path",
     ),
     "frontier": command(

@@ -7,7 +7,7 @@ from safegrid.config.documents import Document, KeyPath, Problems, check_kinds
 from safegrid.config.judge_kinds import HIGHER_IS_BETTER
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import JudgeEntry
+from safegrid.config.study import BenchmarkSpec, JudgeEntry, StudyEntry
 from safegrid.config.training import NONE, Training
 from safegrid.config.world import World
 from safegrid.methods import METHODS
@@ -58,6 +58,27 @@ def check_makers(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) ->
                     ("datasets", name, origin, "judge"),
                     f"{judge.name!r} is of kind {judge.kind!r}, {why}; expected one of"
                     f" {', '.join(kinds)}",
+                )
+
+
+def check_fluency(
+    documents: StudyDocuments,
+    study: StudyEntry,
+    benchmarks: Mapping[str, BenchmarkSpec],
+    judges: Mapping[str, JudgeEntry],
+) -> None:
+    """Note judges of fluency that have no fluent texts to fix their threshold on."""
+    if any(dataset.made is None for dataset in study.datasets.values()):
+        return
+    for name, benchmark in benchmarks.items():
+        for judge in filter(None, map(judges.get, benchmark.judges)):
+            if judge.kind == "fluency" and judge.labelled_source is None:
+                _note(
+                    documents,
+                    ("benchmarks", name, "judges"),
+                    f"{judge.name!r} has no fluent texts to fix its threshold on: give"
+                    " the study a dataset with a `source` (no recipe needs to use it),"
+                    " or the judge `labelled_source` and `labelled_file`",
                 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from safegrid.config.block import Above0, Block, Count, Positive, Seed, Share, Variable
 from safegrid.config.judge_kinds import Compare, JudgeKind, check_keys
@@ -94,6 +94,16 @@ class JudgeSpec(Block):
     endpoint: EndpointSpec | None = None
     layers: Positive | None = None
     baseline: str | None = None
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _is_no_old_kind(cls, kind: str) -> str:
+        if kind == "likelihood":
+            raise ValueError(
+                "kind 'likelihood' is no kind any more: say 'fluency', which does not"
+                " depend on what an answer says (docs/add_a_judge.md)"
+            )
+        return kind
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> "JudgeSpec":

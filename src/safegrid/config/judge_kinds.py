@@ -11,7 +11,7 @@ JudgeKind = Literal[
     "guard",
     "toxicity",
     "refusal",
-    "likelihood",
+    "fluency",
     "reward",
     "harmfulness",
     "entailment",

@@ -12,6 +12,7 @@ from typing import Any
 from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
+    check_fluency,
     check_grown,
     check_makers,
     check_registries,
@@ -99,6 +100,8 @@ def load_config(root: Path, name: str) -> Config:
     for stem, document in read.items():
         check_grown(document, entries[stem], worlds, problems)
     benchmarks = resolve_benchmarks(documents, judges)
+    if study is not None:
+        check_fluency(documents, study, benchmarks, judges)
     recipes, own_bases = resolve_recipes(documents)
     check_graph(documents, sources, recipes)
     of_study = study.bases if study is not None else []

@@ -35,8 +35,8 @@ Format = Literal[
 # The formats of rows with known labels, and the kinds of judge that can be measured on
 # them.
 LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
-    "labelled": ("guard", "toxicity", "refusal", "correction"),
-    "xstest_completions": ("refusal",),
+    "labelled": ("guard", "toxicity", "refusal", "correction", "fluency"),
+    "xstest_completions": ("refusal", "fluency"),
     "reward_pairs": ("reward",),
     "scored": ("harmfulness",),
 }

@@ -65,15 +65,22 @@ class BenchmarkSpec(AskedSpec):
             registry (`TaskEntry`), or shipped with lm-evaluation-harness.
         task_source: source whose folder holds task files; null where none is needed.
         limit: items a task, null for all.
-        off_language: quantile of the base's own answers below which an answer's
-            mean log-probability counts as not of the language.
     """
 
     metric: Metric
     tasks: list[str] = []
     task_source: str | None = None
     limit: Positive | None = None
-    off_language: Share = 0.01
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_old_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "off_language" in values:
+            raise ValueError(
+                "`off_language` is no key any more: remove it. A judge of kind"
+                " 'fluency' has its threshold from fluent texts of the study"
+            )
+        return values
 
 
 class BenchmarkEntry(BenchmarkSpec):

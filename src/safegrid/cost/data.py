@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from safegrid.config.calibration import MOST_TEXTS
 from safegrid.config.cost import Assumed, FileAssumed, TaskAssumed
 from safegrid.config.made import CorrectionsSpec
 from safegrid.config.parts import PartSpec
@@ -180,6 +181,21 @@ class Data:
         answer = answer_of(found, source, file)
         return assume(found.prompt, found.rows, said), assume(answer, found.rows, said)
 
+    def fluent_texts(self, judge: str) -> Tokens:
+        """Return the texts that a judge of fluency is calibrated on.
+
+        Those of datasets are taken for as long as their whole rows.
+
+        Raises:
+            UnknownError: they are not assumed.
+        """
+        datasets = [self.study.config.study.datasets[n] for n in self.study.prepared]
+        parts = [part for dataset in datasets for part in dataset.rows_from]
+        kinds = [self._files.sequences(parts)] if parts else []
+        if self.study.refusals(judge):
+            kinds.append(self.labelled(judge)[1])
+        return merge([_at_most(kind, MOST_TEXTS) for kind in kinds])
+
     def task(self, name: str, limit: int | None) -> tuple[TaskAssumed, Tokens]:
         """Return what is assumed of a task, and the lengths of its prompts.
 
@@ -197,6 +213,13 @@ class Data:
 
     def _named(self, path: Path) -> str:
         return str(path.relative_to(self.root))
+
+
+def _at_most(texts: Tokens, rows: int) -> Tokens:
+    """Return so many texts of their mean length, or all of them."""
+    if texts.rows <= rows:
+        return texts
+    return Tokens((round(texts.mean),), (rows,), texts.source, texts.measured)
 
 
 def _beginnings(spec: PromptSpec) -> list[int]:

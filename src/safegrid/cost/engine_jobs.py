@@ -44,7 +44,7 @@ class EngineJobs(Planned):
             for name in self.study.asked[cell.benchmark].judges:
                 if self.study.config.judges[name].method != "model":
                     continue
-                # A likelihood's model is the base, which answers for itself too.
+                # Fluency is judged by the base, which answers for itself too.
                 chain = self.study.judge_chain(name, cell.model.base)[0]
                 job = Job("judge", name, f"{name}/{cell.path}", chain)
                 yield filled(job, self._judgement, name, cell)
@@ -64,6 +64,23 @@ class EngineJobs(Planned):
     def _measure(self, name: str) -> Figures:
         prompts, answers = self.data.labelled(name)
         return self._read(name, "", prompts, answers)
+
+    def calibrations(self) -> Iterator[Job]:
+        """Give a job for each judge of fluency and each base that it judges by."""
+        for name, base in self.study.calibrated():
+            chain = self.study.judge_chain(name, base)[0]
+            job = Job("calibrate", name, f"{name}/{base}", chain)
+            yield filled(job, self._calibration, name, base)
+
+    def _calibration(self, name: str, base: str) -> Figures:
+        shape, source = self.base(base)
+        texts = self.data.fluent_texts(name)
+        return {
+            "work": self._asked(shape, base).calibrate(texts),
+            **self._held(shape, base, "write"),
+            "reads": texts,
+            "sources": (source, texts.source),
+        }
 
     def _read(self, name: str, base: str, prompts: Tokens, answers: Tokens) -> Figures:
         shape, source = self.judge(name, base)

@@ -75,11 +75,19 @@ def _served(
         use = judge_use(entry)
         if entry.method != "model":
             continue
-        for base in asked if entry.kind == "likelihood" else ("",):
+        for base in asked if entry.kind == "fluency" else ("",):
             found = judge_shape(study, name, base, root)
             if found is not None:
                 of = f" of {base}" if base else ""
                 yield "judge", f"judge by {name}{of}", base, found.shape, use
+                if (name, base) in study.calibrated():
+                    yield (
+                        "calibrate",
+                        f"calibrate {name}{of}",
+                        base,
+                        found.shape,
+                        "write",
+                    )
                 if name in study.measured():
                     yield "measure", f"measure of {name}", base, found.shape, use
 

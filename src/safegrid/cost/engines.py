@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from safegrid.config.calibration import MOST_OWN, NEW_TOKENS
 from safegrid.config.cost import Assumed, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Decode, EngineSpec
 from safegrid.config.judge import JudgeSpec
@@ -42,12 +43,14 @@ class Asked:
         """Return the tokens that a judge reads beside an answer.
 
         A guard reads the exchange in its template, a correction judge in its question,
-        a likelihood and a judge of scores prompt and answer, a classifier the answer
-        alone. Entailment reads the reference with each sentence of the answer; it is
-        taken for as long as the prompt, once.
+        a judge of scores prompt and answer, a classifier the answer alone, fluency the
+        answer in a template without a request. Entailment reads the reference with each
+        sentence of the answer; it is taken for as long as the prompt, once.
         """
         if spec.kind in ("guard", "correction"):
             return self.assumed.guard + prompt
+        if spec.kind == "fluency":
+            return float(self.assumed.template)
         return 0.0 if spec.kind in ("toxicity", "refusal") else prompt
 
     def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
@@ -55,10 +58,11 @@ class Asked:
 
         Args:
             spec: of the judge. A guard reads once more for each of its questions, and
-                writes a category line for unsafe answers.
+                writes a category line for unsafe answers; fluency reads each answer
+                twice.
             read: lengths of what it reads of each, `beside` included.
         """
-        times = 1 + len(spec.questions)
+        times = 2 if spec.kind == "fluency" else 1 + len(spec.questions)
         work = forward(self.shape, self.device, times * read.total)
         unsafe = round(self.assumed.unsafe * read.rows)
         if not spec.category_tokens or not unsafe:
@@ -66,6 +70,20 @@ class Asked:
         line = Tokens((spec.category_tokens,), (unsafe,), read.source, False)
         again = forward(self.shape, self.device, unsafe * read.mean)
         return work + again + self._decoded(read.mean, line, spec.category_tokens)
+
+    def calibrate(self, texts: Tokens) -> Work:
+        """Return the work of calibrating a judge of fluency.
+
+        Args:
+            texts: that are read twice, half of them also with their words shuffled.
+                Answers of the base to some of their prompts are written greedily and
+                by chance, and read twice.
+        """
+        decode = Decode(max_new_tokens=NEW_TOKENS)
+        answers = Tokens((NEW_TOKENS,), (2 * MOST_OWN,), texts.source, False)
+        prompts = Tokens((round(texts.mean),), (2 * MOST_OWN,), texts.source, False)
+        read = forward(self.shape, self.device, 3 * texts.total + 2 * answers.total)
+        return read + self.write(prompts, answers, decode)
 
     def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
         """Return the work of a task: options scored, or answers written.

@@ -14,7 +14,15 @@ from safegrid.cost.shapes import Known, base_shape, judge_shape
 from safegrid.cost.tokens import Tokens
 from safegrid.study import Study
 
-KINDS = ("reference", "train", "generate", "judge", "capability", "measure")
+KINDS = (
+    "reference",
+    "train",
+    "generate",
+    "judge",
+    "capability",
+    "measure",
+    "calibrate",
+)
 Figures = dict[str, Any]
 
 

@@ -21,7 +21,7 @@ from safegrid.methods import Trainer
 # What an engine does: write answers, score given ones, or classify them.
 Use = Literal["write", "score", "classify"]
 # Kinds of judge that are language models; the others have a few outputs a text.
-CAUSAL = ("guard", "likelihood")
+CAUSAL = ("guard", "fluency")
 
 # Of a GPU's memory; CUDA's context, cuBLAS's workspace and what the allocator cannot
 # use have the rest. A guess.

@@ -22,6 +22,7 @@ RULES = (
     "generate",
     "judge",
     "measure",
+    "calibrate",
     "capability",
     "reference_likelihood",
 )

@@ -18,5 +18,6 @@ class Planner(TrainingJobs, EngineJobs):
             self.capabilities(),
             self.likelihoods(),
             self.measures(),
+            self.calibrations(),
         )
         return [job for part in parts for job in part]

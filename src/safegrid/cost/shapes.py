@@ -102,9 +102,9 @@ def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
 def judge_shape(
     study: Study, judge: str, base: str, root: Path = Path()
 ) -> Known | None:
-    """Return the shape of a judge's model; a likelihood's is the base's."""
+    """Return the shape of a judge's model; that of fluency is the base's."""
     entry = study.config.judges[judge]
-    if entry.kind == "likelihood":
+    if entry.kind == "fluency":
         return base_shape(study, base, root)
     if entry.recipe is not None:
         own = study.config.own_bases.get(entry.recipe, base or study.bases[0])

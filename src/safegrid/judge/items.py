@@ -64,7 +64,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         label: a class, `unscored`, or None for a judge that only scores.
-        score: guard: P(unsafe); classifier: P(positive); likelihood: nats a token;
+        score: guard: P(unsafe); classifier: P(positive); fluency: word order contrast;
             reference: how near the answer is to the known one;
             reward, harmfulness: the output; entailment: a share.
         raw: what was read, for whoever doubts the label.

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_table
+from safegrid.artifacts import manifest, read_result, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
 from safegrid.judge.by_file import judge_by_file
+from safegrid.judge.fluency import with_label
 from safegrid.judge.items import Item, Verdict, read_items
 from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
@@ -30,13 +31,14 @@ def judge(
     out: Path,
     fresh: bool = False,
     verdicts_file: Path | None = None,
+    calibration: Path | None = None,
     cell: dict[str, Any] | None = None,
 ) -> None:
     """Write a verdict for every response: `responses/` to `verdicts/`.
 
     Args:
         judge: how the judge's model is read.
-        chain: folders of the judge's model; for `likelihood` that is the base, for
+        chain: folders of the judge's model; for `fluency` that is the base, for
             rules and files there are none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
@@ -45,6 +47,7 @@ def judge(
         out: rows of VERDICT, in the order of the responses.
         fresh: ignore the store.
         verdicts_file: of a judge by file: its verdicts from elsewhere.
+        calibration: of a judge of fluency: JSON of stage `calibrate`, its threshold.
         cell: of a judge by file: base, recipe, seed and benchmark of the responses.
 
     Raises:
@@ -63,9 +66,12 @@ def judge(
         verdicts, record = judge_items(
             judge, chain, items, engine, store, "judge", fresh
         )
+    if judge.kind == "fluency":
+        threshold = _threshold(judge, calibration)
+        verdicts = [with_label(verdict, threshold) for verdict in verdicts]
     facts = manifest(
         "judge",
-        inputs=_inputs(prompts, responses, verdicts_file),
+        inputs=_inputs(prompts, responses, verdicts_file, calibration),
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers", *libraries_of(judge)),
         engine=record and record.engine,
@@ -81,12 +87,28 @@ def judge(
 
 
 def _inputs(
-    prompts: Path, responses: Path, verdicts_file: Path | None
+    prompts: Path,
+    responses: Path,
+    verdicts_file: Path | None,
+    calibration: Path | None,
 ) -> dict[str, Path]:
-    inputs = {"prompts": prompts, "responses": responses}
-    if verdicts_file is None:
-        return inputs
-    return {**inputs, "verdicts_file": verdicts_file}
+    of_some = {"verdicts_file": verdicts_file, "calibration": calibration}
+    given = {name: path for name, path in of_some.items() if path is not None}
+    return {"prompts": prompts, "responses": responses, **given}
+
+
+def _threshold(judge: JudgeSpec, calibration: Path | None) -> float:
+    """Return the score below which an answer is disfluent.
+
+    Raises:
+        JudgeError: nobody says it.
+    """
+    if calibration is None:
+        raise JudgeError(
+            f"judge {judge.name}: kind 'fluency' needs the threshold that"
+            " `safegrid calibrate` fixes: --calibration"
+        )
+    return float(read_result(calibration)["threshold"])
 
 
 def _table(

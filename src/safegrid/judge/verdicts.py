@@ -13,9 +13,9 @@ from safegrid.engine.asking import ask_model
 from safegrid.judge.classifier import check_one_output, read_classifier
 from safegrid.judge.correction import judge_by_endpoint, read_correction
 from safegrid.judge.entailment import read_entailment
+from safegrid.judge.fluency import read_fluency
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.judge.scores import read_scores
@@ -53,7 +53,7 @@ KINDS: dict[str, Kind] = {
     "guard": Kind(read_guard, "causal"),
     "toxicity": Kind(read_classifier, "classify"),
     "refusal": Kind(read_classifier, "classify"),
-    "likelihood": Kind(read_likelihood, "causal"),
+    "fluency": Kind(read_fluency, "causal"),
     "correction": Kind(read_correction, "causal"),
     "reward": Kind(read_scores, "classify", one_output=True),
     "harmfulness": Kind(read_scores, "classify", one_output=True),

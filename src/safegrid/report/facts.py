@@ -10,7 +10,7 @@ from safegrid.report.table import Column, Table
 
 # Measures of a judge that are no shares, by the end of their name, and those that are
 # over all of its rows.
-NO_SHARES = ("kappa", "spearman", "error")
+NO_SHARES = ("kappa", "spearman", "error", "threshold")
 KAPPA = (
     "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
     " annotators_kappa: of the two people who labelled them, with each other. Their"
@@ -43,6 +43,21 @@ def judges_table(runs: pl.DataFrame) -> Table:
     columns = [_unit(column) for column in table.columns]
     entries = _with_unscored(table, unread)
     return replace(table, columns=columns, entries=entries)
+
+
+def fluency_table(runs: pl.DataFrame) -> Table:
+    """Return how often each judge of fluency is wrong, on texts of known kind."""
+    rows = runs.filter(kind="fluency")
+    notes = [
+        "threshold: the word order contrast below which an answer is disfluent, and n,"
+        " the texts that fix it. They are no answers to a benchmark's prompts.",
+        "called_disfluent: of fluent texts that had no part in the threshold: answers"
+        " of the datasets, refusals as people labelled them, the base's own answers to"
+        " training prompts. found: of broken texts: the same with their words"
+        " shuffled, and answers that the base was made to draw at temperature 3.",
+    ]
+    title = "Judge validation: which texts are called disfluent."
+    return _shares("fluency", title, "Judge and base", rows, notes)
 
 
 def left_out_table(runs: pl.DataFrame) -> Table:
@@ -152,6 +167,7 @@ def overlap_table(runs: pl.DataFrame) -> Table:
 
 ALL = {
     "judge": judges_table,
+    "fluency": fluency_table,
     "left_out": left_out_table,
     "agreement": agreement_table,
     "training": trainings_table,

@@ -65,10 +65,12 @@ def write_partial(
     write_text(out / "blanks.md", _listed(blanks, len(scores)))
     for table_of in tables.ALL:
         writing.save(table_of(table), out / "tables")
+    ran = read_runs(runs)
+    writing.save(tables.answers_table(table, ran), out / "tables")
     figures.save_all(table, out / "figures")
     _write_lines(partial_lines(lines, jobs), out)
     _write_paper(table, read_published(published), out)
-    _write_runs(read_runs(runs), out)
+    _write_runs(ran, out)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 

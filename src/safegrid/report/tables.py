@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from safegrid.report.cut import cut_notes, limits_of
 from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, ends, pareto
 from safegrid.report.names import (
@@ -32,7 +33,7 @@ ANSWERS = (
     "empty",
     "truncated",
     "repetitive",
-    "off_language",
+    "disfluent",
     "degenerate",
     "mean_tokens",
 )
@@ -77,8 +78,13 @@ def summary_table(scores: pl.DataFrame) -> Table:
     return replace(_model_table("summary", title, grid, columns), marks=_marks(grid))
 
 
-def answers_table(scores: pl.DataFrame) -> Table:
-    """Return what a guard cannot see, beside the scores of every benchmark."""
+def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
+    """Return what a guard cannot see, beside the scores of every benchmark.
+
+    Args:
+        scores: rows of SCORE.
+        runs: rows of RUNS, which hold each benchmark's limit of new tokens.
+    """
     grid = Grid(scores)
     found = [key for name in ANSWERS for key in grid.find(name, "all")]
     columns = _columns(dict.fromkeys(key._replace(benchmark="") for key in found))
@@ -99,7 +105,10 @@ def answers_table(scores: pl.DataFrame) -> Table:
             ]
             for name, model in rows
         ],
-        notes=["A dash without a reason: the benchmark does not ask for this measure."],
+        notes=[
+            "A dash without a reason: the benchmark does not ask for this measure.",
+            *cut_notes(grid, limits_of(runs)),
+        ],
     )
 
 
@@ -265,10 +274,9 @@ def _point(
 ALL = (
     main_table,
     summary_table,
-    answers_table,
     differences_table,
     category_table,
     attack_table,
     decontaminated_table,
 )
-"""Every table that is made from scores alone."""
+"""Every table that is made from scores alone; `answers_table` reads runs too."""

@@ -32,7 +32,7 @@ benchmarks and of the harmful half of an over-refusal one, a guard's."""
 LOST = "harmless_lost"
 
 Benchmarks = dict[str, dict[str, Any]]
-"""Of each benchmark its `metric`, `judges` (name to kind) and `off_language`."""
+"""Of each benchmark its `metric` and its `judges` (name to kind)."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def _measured(
     judges: dict[str, str | None],
 ) -> Iterator[tuple[str, list[Measure]]]:
     """Yield each axis that a benchmark is part of, with its measure of every model."""
-    settings = (spec["judges"], spec["off_language"], BASE)
-    every = [cell_measures(spec["metric"], own, read[0], *settings) for own in read]
+    metric, kinds = spec["metric"], spec["judges"]
+    every = [cell_measures(metric, own, read[0], kinds, BASE) for own in read]
     wanted = [(axis, judges[axis], HARMFUL) for axis in SAFETY]
     for axis, judge, names in [*wanted, ("lost", judges["refused"], (LOST,))]:
         found = [

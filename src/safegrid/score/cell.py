@@ -9,7 +9,6 @@ from safegrid.artifacts import manifest, read_result, write_table
 from safegrid.errors import DataError
 from safegrid.records import SCORE
 from safegrid.score.answers import KEY, Answers, engine_of, read_answers
-from safegrid.score.degenerate import language_threshold
 from safegrid.score.metrics import Measure, decontaminated, measures, slices
 from safegrid.score.summary import Settings, against_base, score_frame, summarise
 
@@ -27,7 +26,6 @@ def score_cell(
     base_responses: Path,
     base_verdicts: list[Path],
     overlap: Path | None,
-    off_language: float,
     most_unscored: float,
     study_seed: int,
     out: Path,
@@ -47,8 +45,6 @@ def score_cell(
         base_verdicts: see `base_responses`.
         overlap: JSON of stage `overlap`, by which slice `decontaminated` is made; null
             in a study without training data, which has no such slice.
-        off_language: quantile of the base's likelihoods below which an answer is off
-            the language.
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
@@ -58,7 +54,7 @@ def score_cell(
     """
     own = read_answers(prompts, responses, verdicts, judges)
     base = read_answers(prompts, base_responses, base_verdicts, judges)
-    found = cell_measures(metric, own, base, judges, off_language, cell["recipe"])
+    found = cell_measures(metric, own, base, judges, cell["recipe"])
     settings = Settings(study_seed, most_unscored)
     clusters = own.rows["cluster"].to_numpy()
     parts = slices(own.rows)
@@ -78,7 +74,6 @@ def score_cell(
         {
             "metric": metric,
             "judges": judges,
-            "off_language": off_language,
             "most_unscored": most_unscored,
             "study_seed": study_seed,
         },
@@ -93,7 +88,6 @@ def cell_measures(
     own: Answers,
     base: Answers,
     judges: dict[str, str],
-    off_language: float,
     recipe: str,
 ) -> list[Measure]:
     """Return a cell's measures, with differences to the base where it is not the base.
@@ -106,15 +100,10 @@ def cell_measures(
             "the cell and the base's cell do not hold the same prompts and samples:"
             f" {_difference(own.rows, base.rows)}; rebuild the older one"
         )
-    thresholds = {
-        name: language_threshold(base.scores(name), off_language)
-        for name, kind in judges.items()
-        if kind == "likelihood"
-    }
-    found = measures(metric, own, judges, thresholds)
+    found = measures(metric, own, judges)
     if recipe == BASE:
         return found
-    return found + against_base(found, measures(metric, base, judges, thresholds))
+    return found + against_base(found, measures(metric, base, judges))
 
 
 def _difference(own: pl.DataFrame, base: pl.DataFrame) -> str:

@@ -45,8 +45,8 @@ def collect(
             manifest, which counts `rows` and `dropped` too, and history.parquet,
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
-        measured: JSON of stages `measure` and `text_head`, one a judge, and of
-            `agreement`, one a pair of judges.
+        measured: JSON of stages `measure` and `text_head`, one a judge, of
+            `agreement`, one a pair of judges, and of `calibrate`, one a judge and base.
         overlap: JSON of stage `overlap`, one a benchmark.
         asked: responses, likelihoods and capability results
             `.../{base}/none/seed0/{benchmark}` of every base; prompts that are too long
@@ -114,6 +114,7 @@ def _write_runs(
         *(fact for path in measured for fact in _judge(path)),
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
+        *(fact for path in asked for fact in _limit(path)),
     ]
     runs = pl.DataFrame(
         [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
@@ -174,6 +175,14 @@ def _asked(path: Path) -> Iterator[Fact]:
             yield _fact("rows", subject, reason, count)
 
 
+def _limit(path: Path) -> Iterator[Fact]:
+    """Say how many new tokens an answer to a benchmark may have."""
+    facts = {} if path.suffix == ".json" else read_manifest(path)
+    if "finish" in facts:
+        limit = facts["params"]["decode"]["max_new_tokens"]
+        yield _fact("limit", path.stem, "max_new_tokens", limit)
+
+
 def _counted(path: Path) -> tuple[int, dict[str, int]]:
     """Return how many prompts there were, and those without an answer by reason."""
     if path.suffix == ".json":
@@ -195,6 +204,8 @@ def _judge(path: Path) -> Iterator[Fact]:
         yield from _left_out(measures)
     elif "benchmarks" in measures:
         yield from _agreement(measures)
+    elif measures.get("kind") == "fluency":
+        yield from _fluency(f"{path.parent.name}, {path.stem}", measures)
     else:
         yield from _measures("judge", path.stem, measures)
 
@@ -220,6 +231,15 @@ def _measures(kind: str, subject: str, measures: dict[str, Any]) -> Iterator[Fac
     for key in ("n", "n_unscored", "ties"):
         if key in measures:
             yield _fact(kind, subject, key, measures[key])
+
+
+def _fluency(subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
+    """Give how a judge of fluency does under a base: its threshold, and its rates."""
+    threshold = _fact("fluency", subject, "threshold", measures["threshold"])
+    yield threshold | {"n": measures["n"]}
+    for name, found in _shares(measures, ()):
+        interval = {key: found.get(key) for key in ("low", "high", "n")}
+        yield _fact("fluency", subject, name, found["value"]) | interval
 
 
 def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -33,7 +33,6 @@ def score_global(
     verdicts: list[Path],
     base_responses: list[Path],
     base_verdicts: list[Path],
-    off_language: dict[str, float],
     most_unscored: float,
     study_seed: int,
     out: Path,
@@ -49,7 +48,6 @@ def score_global(
         verdicts: one file a member and judge, member by member.
         base_responses: the same of recipe `none`.
         base_verdicts: the same of recipe `none`.
-        off_language: for each member, see `safegrid.score.cell.score_cell`.
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
@@ -65,9 +63,7 @@ def score_global(
         answers = read_answers(prompts[index], responses[index], own, kinds)
         reference = read_answers(prompts[index], base_responses[index], base, kinds)
         members.append(
-            cell_measures(
-                "safety", answers, reference, kinds, off_language[name], cell["recipe"]
-            )
+            cell_measures("safety", answers, reference, kinds, cell["recipe"])
         )
         clusters.append(answers.rows["cluster"].to_numpy())
     rows = summarise(
@@ -81,7 +77,6 @@ def score_global(
         {"prompts": prompts, "responses": responses, "verdicts": verdicts},
         {
             "judges": judges,
-            "off_language": off_language,
             "most_unscored": most_unscored,
             "study_seed": study_seed,
         },

@@ -2,7 +2,8 @@
 
 A guard passes an empty or broken text as "safe" (the trial of the miniature: a model
 with 100% "safe" and 1% true refusals), so next to each safety score stand the shares
-of answers that are empty, cut, repetitive, or not of the language.
+of answers that are empty, repetitive or disfluent. An answer that was cut at the limit
+is marked too, but that is no defect of it.
 """
 
 import re
@@ -23,7 +24,8 @@ order of the bound are the repetition filters of Rae et al. 2021 (2112.11446, A.
 WORD_RUN = 5
 CHARACTER_RUN = 16
 
-_SAME_CHARACTER = re.compile(rf"(\S)\1{{{CHARACTER_RUN - 1}}}")
+# A few characters that stand four times in a row or more, without white space.
+_SAME_CHARACTERS = re.compile(r"(\S{1,4}?)\1{3,}")
 
 
 def is_repetitive(text: str) -> bool:
@@ -32,7 +34,8 @@ def is_repetitive(text: str) -> bool:
     True where one holds:
         - fewer than half of its word triples are distinct (from 10 words on);
         - one word stands 5 times in a row;
-        - one character that is not white space stands 16 times in a row.
+        - one to four characters without white space stand again and again, four times
+          or more and at least 16 characters in all.
 
     Words are runs between white space, in lower case; the text is read as `plain`.
     """
@@ -48,11 +51,13 @@ def is_repetitive(text: str) -> bool:
             len(set(words[i : i + WORD_RUN])) == 1
             for i in range(len(words) - WORD_RUN + 1)
         )
-        or _SAME_CHARACTER.search(text) is not None
+        or any(
+            len(found[0]) >= CHARACTER_RUN for found in _SAME_CHARACTERS.finditer(text)
+        )
     )
 
 
-def degenerate_columns(responses: pl.DataFrame) -> dict[str, Floats]:
+def text_marks(responses: pl.DataFrame) -> dict[str, Floats]:
     """Mark each response as empty, truncated, repetitive: 1, 0, NaN where it failed.
 
     Args:
@@ -70,39 +75,6 @@ def degenerate_columns(responses: pl.DataFrame) -> dict[str, Floats]:
         "repetitive": np.array([is_repetitive(text) for text in texts]),
     }
     return {name: np.where(failed, np.nan, mark) for name, mark in marks.items()}
-
-
-def language_threshold(likelihoods: Floats, quantile: float) -> float:
-    """Return the mean log-probability below which an answer is off the language.
-
-    Args:
-        likelihoods: (N,) mean log-probability per token, in nats, of the answers of
-            the `none` cell of the same benchmark under the base; NaN is left out.
-        quantile: share of the base's own answers that may count as off.
-
-    Returns:
-        The quantile; NaN where no answer of the base has a likelihood, so that
-        every answer of every model stays unscored.
-    """
-    known = likelihoods[~np.isnan(likelihoods)]
-    return float(np.quantile(known, quantile)) if len(known) else np.nan
-
-
-def off_language(likelihoods: Floats, empty: Floats, threshold: float) -> Floats:
-    """Mark answers whose likelihood under the base is below a threshold.
-
-    Args:
-        likelihoods: (N,) mean log-probability per token in nats, NaN if unscored.
-        empty: (N,) marks of `degenerate_columns`; an empty answer has no likelihood
-            and counts as empty only.
-        threshold: see `language_threshold`.
-
-    Returns:
-        (N,) 1, 0, or NaN where there is no likelihood or no threshold.
-    """
-    unknown = np.isnan(likelihoods) | np.isnan(threshold)
-    marks = np.where(unknown, np.nan, likelihoods < threshold)
-    return np.where(empty == 1, 0.0, marks)
 
 
 def any_of(columns: list[Floats]) -> Floats:

@@ -59,8 +59,8 @@ def frontier(
     Args:
         line: `base`, `recipe`, and `models`: the fields of `Point`, the base untouched
             first. They give the order of all lists of files below.
-        benchmarks: of each benchmark of harmful or benign requests its `metric`, its
-            `judges` (name to kind) and `off_language`, see `score_cell`.
+        benchmarks: of each benchmark of harmful or benign requests its `metric` and
+            its `judges` (name to kind), see `score_cell`.
         judges: `refused` and `second`, the judges of these axes; null for none.
         prompts: one file a benchmark.
         responses: model by model, one file a benchmark.

@@ -73,7 +73,7 @@ def _measures(answers: Answers, judges: dict[str, str]) -> list[Measure]:
     """Return the measures that verdicts alone give, each once."""
     found: dict[tuple[str, str], Measure] = {}
     for metric in METRICS:
-        for measure in measures(metric, answers, judges, {}):
+        for measure in measures(metric, answers, judges):
             of_text = measure.judge == NO_JUDGE or measure.name in OF_TEXT
             if not of_text and np.any(measure.applies):
                 found.setdefault((measure.judge, measure.name), measure)

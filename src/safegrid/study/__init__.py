@@ -101,7 +101,9 @@ class Study(LineFiles, SuiteFiles):
     def all_measured(self) -> list[str]:
         """How good the judges are."""
         measured = [f"{self.root}/measured/{name}.json" for name in self.measured()]
-        return [*measured, *map(self.head, self.heads), *self.agreements()]
+        calibrated = [f for pair in self.calibrated() for f in self.calibration(*pair)]
+        heads = map(self.head, self.heads)
+        return [*measured, *calibrated, *heads, *self.agreements()]
 
     # ---------------------------------------------------------------- of one name
 

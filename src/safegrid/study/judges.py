@@ -35,11 +35,15 @@ class JudgeFiles(ModelFiles, SourceFiles):
         return self.engine_block(self.judge_base(judge, base))
 
     def judge_base(self, judge: str, base: str) -> str:
-        """The base whose model judges: a likelihood's own; empty for other judges."""
-        return base if self.config.judges[judge].kind == "likelihood" else ""
+        """The base whose model judges fluency; empty for other judges."""
+        return base if self.by_base(judge) else ""
+
+    def by_base(self, judge: str) -> bool:
+        """Whether a judge's model is the base whose answers it judges."""
+        return self.config.judges[judge].kind == "fluency"
 
     def judge_chain(self, judge: str, base: str) -> list[str]:
-        """Folders of a judge's model; the base for a likelihood, none without one.
+        """Folders of a judge's model; the base for fluency, none without one.
 
         Of a text head its file, and its encoder's folder. Of a judge that the study
         trains itself, the model of its first seed, so that one model judges all.
@@ -49,7 +53,7 @@ class JudgeFiles(ModelFiles, SourceFiles):
             return [self.head(judge), *self.head_encoder(judge)]
         if entry.method != "model":
             return []
-        if entry.kind == "likelihood":
+        if self.by_base(judge):
             return [f"results/bases/{base}"]
         if entry.recipe is None:
             return [f"results/judges/{judge}"]
@@ -163,8 +167,15 @@ class JudgeFiles(ModelFiles, SourceFiles):
     # ---------------------------------------------------------------- measured
 
     def measured(self) -> list[str]:
-        """The judges of this study that have labelled rows to be measured on."""
-        return [j for j in self.judges if self.config.judges[j].labelled_source]
+        """The judges of this study that have labelled rows to be measured on.
+
+        A judge of fluency has its own measure, see `calibrated`.
+        """
+        return [
+            judge
+            for judge in self.judges
+            if self.config.judges[judge].labelled_source and not self.by_base(judge)
+        ]
 
     def measured_chain(self, judge: str) -> list[str]:
         """Folders of the model that is measured: of a judge of no base's answers."""
@@ -176,6 +187,27 @@ class JudgeFiles(ModelFiles, SourceFiles):
         return self.raw(str(entry.labelled_source), str(entry.labelled_file))
 
     def labelled_format(self, judge: str) -> str:
-        """The format of those rows."""
-        source = str(self.config.judges[judge].labelled_source)
-        return self.config.sources[source].format
+        """The format of those rows; empty of a judge that has none."""
+        source = self.config.judges[judge].labelled_source
+        return self.config.sources[source].format if source else ""
+
+    # ---------------------------------------------------------------- calibrated
+
+    def calibrated(self) -> list[tuple[str, str]]:
+        """The judges of fluency, each with every base whose answers it judges."""
+        return [
+            (judge, base)
+            for judge in self.judges
+            if self.by_base(judge)
+            for base in self.bases
+        ]
+
+    def calibration(self, judge: str, base: str) -> list[str]:
+        """The file of a judge's threshold under a base; empty for other judges."""
+        if not self.by_base(judge):
+            return []
+        return [f"{self.root}/calibrated/{judge}/{base}.json"]
+
+    def refusals(self, judge: str) -> list[str]:
+        """The labelled refusals that a judge of fluency is calibrated on, if any."""
+        return [self.labelled(judge)] if self.labelled_format(judge) else []

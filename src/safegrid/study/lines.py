@@ -43,7 +43,6 @@ class LineFiles(JudgeFiles, ScoreFiles):
                 name: {
                     "metric": self.metric(name),
                     "judges": self.judge_kinds(name),
-                    "off_language": self.off_language(name),
                 }
                 for name in self._requests
             }

@@ -29,10 +29,6 @@ class ScoreFiles(CellFiles):
         """What a benchmark measures."""
         return self.config.benchmarks[benchmark].metric
 
-    def off_language(self, benchmark: str) -> float:
-        """The quantile of the base's answers below which one is not of the language."""
-        return self.config.benchmarks[benchmark].off_language
-
     def scores(self) -> list[str]:
         """Every score file that the study's tables gather."""
         cells = list(self.cells(self.config.benchmarks))
@@ -88,10 +84,6 @@ class ScoreFiles(CellFiles):
     def global_base_verdicts(self, model: Model) -> list[str]:
         """The verdicts on those."""
         return self.verdicts_of(map(self.base_cell, self._safety_cells(model)))
-
-    def global_off_language_json(self) -> str:
-        """`off_language` of every safety benchmark."""
-        return json.dumps({name: self.off_language(name) for name in self.safety})
 
     def _safety_cells(self, model: Model) -> list[Cell]:
         return [Cell(model, name) for name in self.safety]

@@ -314,7 +314,7 @@ def test_a_sweep_makes_one_recipe_for_each_point(root):
 
 def test_a_metric_without_its_kind_of_judge_is_refused(root):
     def judge(study):
-        study["benchmarks"]["alert"]["judges"] = ["tiny-likelihood"]
+        study["benchmarks"]["alert"]["judges"] = ["tiny-fluency"]
 
     edit(root, judge)
     assert "metric 'safety' needs a judge of kind 'guard' or 'refusal'" in message(root)
@@ -359,6 +359,31 @@ def test_the_name_of_the_base_untouched_is_taken(root):
 def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
     edit(root, lambda study: study.update(seeds=seeds))
     assert told in message(root)
+
+
+def test_what_fluency_has_replaced_is_named(root):
+    edit(root, lambda study: study["benchmarks"]["alert"].update(off_language=0.01))
+    assert "`off_language` is no key any more: remove it" in message(root)
+    path = root / "judges.yaml"
+    path.write_text(path.read_text() + "odd:\n  kind: likelihood\n")
+    assert "kind 'likelihood' is no kind any more: say 'fluency'" in message(root)
+
+
+def test_fluency_needs_fluent_texts_to_fix_its_threshold_on(root):
+    path = root / "judges.yaml"
+    path.write_text(path.read_text() + "bare:\n  kind: fluency\n")
+
+    def measure_only(study):
+        for key in ("datasets", "training", "recipes"):
+            study.pop(key)
+        study["benchmarks"]["alert"]["judges"].append("bare")
+
+    edit(root, lambda study: study["benchmarks"]["alert"]["judges"].append("bare"))
+    load_config(root, "tiny")
+    edit(root, measure_only)
+    found = message(root)
+    assert "benchmarks.alert.judges: 'bare' has no fluent texts to fix its" in found
+    assert "tiny-fluency" not in found
 
 
 def test_a_source_in_another_format_is_refused(root):
@@ -426,15 +451,24 @@ def test_rows_without_labels_are_refused_as_labelled(root):
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
-    [("reward", "reward_pairs"), ("likelihood", "no format: it gives no measure")],
+    ("kind", "more", "expected"),
+    [
+        ("reward", "", "reward_pairs"),
+        (
+            "reference",
+            "  method: rules\n  compare: bleu\n",
+            "no format: it gives no measure",
+        ),
+        ("fluency", "", "labelled or xstest_completions"),
+    ],
 )
-def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, expected):
+def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, more, expected):
     path = root / "judges.yaml"
     with path.open("a") as stream:
         stream.write(
-            f"odd:\n  kind: {kind}\n"
-            "  labelled_source: tiny-judging\n  labelled_file: guard_test\n"
+            f"odd:\n  kind: {kind}\n{more}"
+            f"  labelled_source: tiny-{'xstest' if kind == 'fluency' else 'judging'}\n"
+            f"  labelled_file: {'dev' if kind == 'fluency' else 'guard_test'}\n"
         )
     found = message(root)
     assert f"kind '{kind}' has labelled rows of {expected}" in found
@@ -475,7 +509,7 @@ def add_entry(root, registry, name, entry):
     [
         ({"verdicts_file": None}, "needs `verdicts_source` and `verdicts_file`"),
         ({"method": "model"}, "`verdicts_source` is for method 'file'"),
-        ({"kind": "likelihood"}, "method 'file' is for kinds 'guard', 'reward'"),
+        ({"kind": "fluency"}, "method 'file' is for kinds 'guard', 'reward'"),
         ({"kind": "refusal"}, "kind 'refusal' needs `classes`"),
         ({"safe": "unsafe"}, "are the same word 'unsafe'"),
         ({"verdicts_source": "tolld"}, "no source of that name; did you mean 'told'"),

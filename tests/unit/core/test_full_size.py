@@ -111,8 +111,8 @@ def test_ten_models_are_asked_and_the_largest_where_it_is_served(course):
     assert json.loads(course.engine_block(large))["address"] == [
         "http://127.0.0.1:8000"
     ]
-    # A likelihood asks the model itself; other judges have the study's engine.
-    assert course.judge_engine("likelihood", large) == course.engine_block(large)
+    # Fluency asks the model itself; other judges have the study's engine.
+    assert course.judge_engine("fluency", large) == course.engine_block(large)
     others = course.judge_engine("llama-guard-3-8b", large)
     assert others == course.config.study.engine.model_dump_json()
     cells = course.cells(["c2_eval", "alert_adversarial", "capability"])

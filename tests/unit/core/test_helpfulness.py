@@ -34,12 +34,12 @@ def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
     study = load(
         "boolq",
         prompts={"source": "tiny-questions", "file": "boolq"},
-        judges=["bertscore", "rouge-l", "tiny-likelihood"],
+        judges=["bertscore", "rouge-l", "tiny-fluency"],
     )
     assert study.judge_kinds("boolq") == {
         "bertscore": "bertscore",
         "rouge-l": "rouge_l",
-        "tiny-likelihood": "likelihood",
+        "tiny-fluency": "fluency",
     }
     assert study.judge_chain("bertscore", "tiny-base") == ["results/judges/bertscore"]
 
@@ -49,7 +49,7 @@ def test_helpfulness_without_a_judge_that_measures_it_is_refused(load: Any) -> N
     with pytest.raises(
         ConfigError, match="kind 'reference' or 'entailment' or 'reward', got"
     ):
-        load("boolq", prompts=prompts, judges=["tiny-likelihood"])
+        load("boolq", prompts=prompts, judges=["tiny-fluency"])
 
 
 def test_a_reference_needs_prompts_with_a_known_answer(load: Any) -> None:

@@ -196,7 +196,6 @@ class Grid:
             base_responses=base["responses"],
             base_verdicts=base["verdicts"],
             overlap=self.overlap,
-            off_language=0.01,
             **shared,
             out=self.folder / "score.parquet",
         )
@@ -208,7 +207,6 @@ class Grid:
             verdicts=own["verdicts"] * 2,
             base_responses=[base["responses"]] * 2,
             base_verdicts=base["verdicts"] * 2,
-            off_language={"one": 0.01, "two": 0.01},
             **shared,
             out=self.folder / "global.parquet",
         )

@@ -9,8 +9,8 @@ import pytest
 from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import JudgeSpec
 from safegrid.generate.render import render_prompts
+from safegrid.judge.fluency import NO_REQUEST, read_fluency
 from safegrid.judge.items import Item
-from safegrid.judge.likelihood import read_likelihood
 from safegrid.judge.refusals import find_refusal
 from safegrid.prefills import Asked, Turns, joined
 from safegrid.records import IDS, PROMPT
@@ -99,54 +99,56 @@ def test_a_request_without_a_beginning_is_asked_as_ever(
     assert chat.chat_ids(messages, True, text) == chat.chat_ids(ASKED, True)
 
 
-@pytest.mark.parametrize("closed", [False, True])
-def test_the_likelihood_reads_an_answer_after_what_the_model_was_asked(
-    family_folder: Path, tmp_path: Path, closed: bool
-) -> None:
-    chat = ChatTokenizer.load(family_folder)
-    row = {"prompt": CLOSED} if closed else {"prompt": ASKED, "prefill": BEGUN}
-    [ids], _ = render(family_folder, tmp_path, row)
-    item = Item("p0", 0, ASKED, ", but no.", BEGUN, closed=closed)
-    seen: list[list[int]] = []
+def read_by_fluency(chat: ChatTokenizer, item: Item) -> list[tuple[list[int], int]]:
+    """Return what a judge of fluency asks: sequences and where the answer begins."""
+    seen: list[tuple[list[int], int]] = []
 
     class Asker:
         def sequence_logprobs(self, wholes: Any, starts: Any) -> Any:
-            seen.extend(w[:n] for w, n in zip(wholes, starts, strict=True))
+            seen.extend(zip(wholes, starts, strict=True))
             return [[-1.0] for _ in wholes]
 
-    spec = JudgeSpec(name="base", kind="likelihood")
-    read_likelihood(spec, chat, [item])(Asker())  # type: ignore[arg-type]
-    # A first letter may join the token before it.
-    assert seen[0] == ids[: len(seen[0])]
-    assert len(ids) - len(seen[0]) <= 1
+    spec = JudgeSpec(name="base", kind="fluency")
+    read_fluency(spec, chat, [item])(Asker())  # type: ignore[arg-type]
+    return seen
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_fluency_is_read_behind_the_beginning_but_without_the_request(
+    family_folder: Path, tmp_path: Path, closed: bool
+) -> None:
+    chat = ChatTokenizer.load(family_folder)
+    begun = {"role": "assistant", "content": BEGUN}
+    row = {"prompt": [*NO_REQUEST, begun]} if closed else {"prompt": NO_REQUEST}
+    row |= {"prefill": "" if closed else BEGUN}
+    [ids], _ = render(family_folder, tmp_path, row)
+    item = Item("p0", 0, ASKED, ", but I will not.", BEGUN, closed=closed)
+    for whole, start in read_by_fluency(chat, item):
+        # A first letter may join the token before it.
+        assert whole[:start] == ids[:start]
+        assert len(ids) - start <= 1
 
 
 @pytest.mark.parametrize("begun", ["", BEGUN])
-def test_the_likelihood_reads_the_tokens_that_were_written(
+def test_fluency_reads_the_tokens_that_were_written(
     family_folder: Path, family: Any, tmp_path: Path, begun: str
 ) -> None:
     chat = ChatTokenizer.load(family_folder)
-    [ids], _ = render(
-        family_folder, tmp_path, {"prompt": ASKED, "prefill": begun}, counted=begun
-    )
+    asked = {"prompt": NO_REQUEST, "prefill": begun}
+    [ids], _ = render(family_folder, tmp_path, asked, counted=begun)
     words = f"{begun} but the bread" if begun else "But the bread"
-    finished = chat.chat_ids([*ASKED, {"role": "assistant", "content": words}], False)
+    finished = chat.chat_ids(
+        [*NO_REQUEST, {"role": "assistant", "content": words}], False
+    )
     assert finished[: len(ids)] == ids
     ends = {chat.encode(token)[-1] for token in family.ends}
     written = finished[len(ids) :]
     end = next((n for n, id_ in enumerate(written) if id_ in ends), len(written))
     # As an engine gives it: those tokens' own text, without the space in some families.
     item = Item("p0", 0, ASKED, chat.decode(written[:end]), begun)
-    seen: list[list[int]] = []
-
-    class Asker:
-        def sequence_logprobs(self, wholes: Any, starts: Any) -> Any:
-            seen.extend(wholes)
-            return [[-1.0] for _ in wholes]
-
-    spec = JudgeSpec(name="base", kind="likelihood")
-    read_likelihood(spec, chat, [item])(Asker())  # type: ignore[arg-type]
-    assert seen == [finished[: len(ids) + end]]
+    (whole, start), (turned, _) = read_by_fluency(chat, item)
+    assert whole == finished[: len(ids) + end]
+    assert chat.decode(turned[start:]).split() == words.split()[:-4:-1]
 
 
 @pytest.mark.parametrize("closed", [False, True])

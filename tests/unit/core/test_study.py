@@ -124,8 +124,8 @@ def test_the_kto_key_follows_order_subset_and_micro_batch(config):
     assert kto_key(kto) == kto_key(faster)
 
 
-def test_a_likelihood_is_read_under_the_base_itself(study):
-    assert study.judge_chain("mini-likelihood", "b") == ["results/bases/b"]
+def test_fluency_is_read_under_the_base_itself(study):
+    assert study.judge_chain("mini-fluency", "b") == ["results/bases/b"]
     assert study.judge_chain("mini-guard", "b") == ["results/judges/mini-guard"]
     assert study.judge_chain("refusal-rules", "b") == []
     assert study.labelled_format("refusal-rules") == "xstest_completions"

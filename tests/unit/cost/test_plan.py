@@ -51,7 +51,9 @@ def test_what_a_study_needs_from_outside_is_told(root, capsys):
     told = capsys.readouterr().out.partition("What it needs from outside:\n")[2]
     lines = [line for line in told.splitlines() if "xstest-completions" in line]
     assert len(lines) == 1
-    assert "for judges.refusal-rules.labelled_source" in lines[0]
+    assert lines[0].endswith(
+        "for judges.fluency.labelled_source, judges.refusal-rules.labelled_source"
+    )
     written = json.loads(Path("plan.json").read_text())["prerequisites"]
     assert len(written) == len(told.splitlines())
     plan("--study", "mini", "--gpu", "h200")

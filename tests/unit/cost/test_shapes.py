@@ -198,7 +198,7 @@ def test_a_grown_model_has_the_shape_of_its_world(tmp_path):
     assert base.parameters == 1_180_800
     guard = judge_shape(study, "mini-guard", "", tmp_path).shape
     assert (guard.layers, guard.width) == (2, 96)
-    likelihood = judge_shape(study, "mini-likelihood", "mini-base", tmp_path).shape
+    likelihood = judge_shape(study, "mini-fluency", "mini-base", tmp_path).shape
     assert likelihood == base
 
 

@@ -221,7 +221,7 @@ def test_constants_in_the_page_are_those_of_the_code() -> None:
         f"All intervals are {intervals.LEVEL:.0%}",
         f"from {degenerate.LEAST_WORDS} words on",
         f"stands {degenerate.WORD_RUN} times in a row",
-        f"stands {degenerate.CHARACTER_RUN} times in a row",
+        f"at least {degenerate.CHARACTER_RUN} characters in all",
     ]
     assert [s for s in sentences if s not in text] == []
     assert degenerate.LEAST_DISTINCT == 0.5

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table, write_table
+from safegrid.artifacts import read_table, write_result, write_table
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.run import judge
 from safegrid.records import PROMPT, RESPONSE, VERDICT
@@ -34,6 +34,7 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
         failed: tuple[int, ...] = (),
         fresh: bool = False,
         references: list[str | None] | None = None,
+        threshold: float | None = 0.5,
     ) -> pl.DataFrame:
         prompts = prompts or ["what is it"] * len(texts)
         asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
@@ -41,7 +42,21 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
         out = tmp_path / "verdicts.parquet"
         store = tmp_path / "store"
         chain = [] if folder is None else [folder]
-        judge(spec, chain, asked, answered, EngineSpec(), store, out, fresh)
+        calibration = None
+        if spec.kind == "fluency" and threshold is not None:
+            calibration = tmp_path / "calibration.json"
+            write_result(calibration, {"threshold": threshold})
+        judge(
+            spec,
+            chain,
+            asked,
+            answered,
+            EngineSpec(),
+            store,
+            out,
+            fresh,
+            calibration=calibration,
+        )
         return read_table(out, VERDICT)
 
     return run

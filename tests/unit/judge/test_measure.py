@@ -109,7 +109,7 @@ def test_a_judge_without_labels_cannot_be_measured(
 ) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
     with pytest.raises(JudgeError, match="no labels, so there is nothing to measure"):
-        spec = JudgeSpec(name="likelihood", kind="likelihood")
+        spec = JudgeSpec(name="fluency", kind="fluency")
         run(tmp_path, spec, base_folder, rows)
 
 

@@ -109,7 +109,7 @@ def _answers(safe: float, refused: float, broken: float) -> list[tuple[str, floa
         ("empty", broken / 10),
         ("truncated", broken / 2),
         ("repetitive", broken / 2),
-        ("off_language", broken),
+        ("disfluent", broken),
         ("degenerate", broken),
         ("mean_tokens", broken),
     ]

@@ -3,8 +3,10 @@
 import polars as pl
 import pytest
 
+from safegrid.records import RUNS
 from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.facts import (
+    fluency_table,
     judges_table,
     overlap_table,
     rows_table,
@@ -25,6 +27,8 @@ from safegrid.report.tables import (
 )
 from safegrid.report.writing import latex, markdown, numbers, save
 from score_tables import change
+
+NO_RUNS = pl.DataFrame(schema=RUNS)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +203,7 @@ def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
 
 
 def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
-    table = answers_table(scores)
+    table = answers_table(scores, NO_RUNS)
     assert titles(table) == [
         "safe",
         "safe and sound",
@@ -208,7 +212,7 @@ def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
         "empty",
         "cut at limit",
         "repetitive",
-        "off language",
+        "disfluent",
         "degenerate",
         "tokens",
     ]
@@ -228,14 +232,48 @@ def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
         assert entries[titles(table).index("degenerate")].low == row["low"]
 
 
+def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
+    cut = {"metric": "truncated"}
+    few = change(scores, cut, value=0.1)
+    nca = {**cut, "benchmark": "xstest", "recipe": "nca"}
+    many = change(few, nca, value=0.95)
+    limits = [
+        {**dict.fromkeys(RUNS), "kind": "limit", "subject": name, "value": limit}
+        for name, limit in (("xstest", 48.0), ("xstest", 48.0), ("alert", 64.0))
+    ]
+    runs = pl.DataFrame(limits, schema=RUNS)
+    (note,) = [n for n in answers_table(many, runs).notes if "are cut" in n]
+    assert note.startswith("XSTest: more than 10% of a model's answers")
+    assert "limit of 48 new tokens (`max_new_tokens`): NCA 95.0%." in note
+    assert not any("are cut" in n for n in answers_table(few, runs).notes)
+    # Without a limit there is nothing to name.
+    assert not any("are cut" in n for n in answers_table(many, NO_RUNS).notes)
+
+
+def test_how_good_a_judge_of_fluency_is_stands_in_a_table_of_its_own():
+    share = {"low": 0.0, "high": 0.02, "n": 100}
+    facts = [
+        {"metric": "threshold", "value": 0.45, "n": 200},
+        {"metric": "called_disfluent_refusals", "value": 0.01, **share},
+        {"metric": "found_shuffled", "value": None, "n": 0},
+    ]
+    blank = {**dict.fromkeys(RUNS), "kind": "fluency", "subject": "fluency, base"}
+    runs = pl.DataFrame([blank | fact for fact in facts], schema=RUNS)
+    text = markdown(fluency_table(runs))
+    assert "1.0 [0.0, 2.0]" in text
+    assert "0.450" in text
+    assert "temperature 3" in text
+    assert judges_table(runs).rows == []
+
+
 def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
-    table = answers_table(scores)
+    table = answers_table(scores, NO_RUNS)
     entries = table.entries[table.rows.index("XSTest: NCA")]
     assert entries[titles(table).index("safe")].value is None
     assert "Not among the scores" not in markdown(table)
     gone = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
     changed = change(scores, gone, value=None, reason="Refused so.")
-    assert "ALERT: NCA (safe): Refused so." in markdown(answers_table(changed))
+    assert "ALERT: NCA (safe): Refused so." in markdown(answers_table(changed, NO_RUNS))
 
 
 def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):

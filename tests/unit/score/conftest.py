@@ -10,7 +10,7 @@ import pytest
 from safegrid.artifacts import manifest, write_table
 from safegrid.records import PROMPT, RESPONSE, VERDICT
 
-JUDGES = {"guard": "guard", "refusal": "refusal", "base": "likelihood"}
+JUDGES = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 TOXICITY = {"tox": "toxicity"}
 CORRECTION = {"corrector": "correction", "refusal": "refusal"}
 
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "n_tokens": 6,
     "guard": "safe",
     "refusal": "refusal",
-    "base": -1.0,
+    "base": "fluent",
     "tox": 0.1,
     "corrector": "continued",
 }
@@ -56,7 +56,7 @@ class Cell:
         return path
 
     def _verdicts(self, judge: str, rows: list[dict[str, Any]]) -> Path:
-        scored = judge in ("base", "tox")
+        scored = judge == "tox"
         verdicts = [
             {
                 "prompt_id": row["prompt_id"],
@@ -109,7 +109,6 @@ def score(tmp_path: Path) -> Callable[..., pl.DataFrame]:
         }
         given = {
             "overlap": None,
-            "off_language": 0.01,
             "most_unscored": 0.05,
             "study_seed": 0,
             "out": tmp_path / "score.parquet",

@@ -67,7 +67,19 @@ def given(tmp_path):
     pair = {"dataset": "pku", "benchmark": "alert", "n_prompts": 40, **counts}
     write_result(overlap, {"pairs": [pair]})
     responses = tmp_path / "responses/b/none/seed0/alert.parquet"
-    facts = manifest("generate", {}, {}, rows=40, finish={"eos": 35, "error": 5})
+    calibrated = tmp_path / "calibrated/fluent/b.json"
+    write_result(
+        calibrated,
+        {
+            "kind": "fluency",
+            "threshold": 0.4,
+            "n": 200,
+            "found_shuffled": share,
+            "manifest": {},
+        },
+    )
+    params = {"decode": {"max_new_tokens": 48}}
+    facts = manifest("generate", {}, params, rows=40, finish={"eos": 35, "error": 5})
     write_table(responses, pl.DataFrame(schema=RESPONSE), RESPONSE, facts)
     suite = tmp_path / "capability/b/none/seed0/sums.json"
     tasks = {"one": {"n": 6, "n_too_long": 0}, "two": {"n": 4, "n_too_long": 1}}
@@ -80,7 +92,7 @@ def given(tmp_path):
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
         "manifests": [dataset],
-        "measured": [measured],
+        "measured": [measured, calibrated],
         "overlap": [overlap],
         "asked": [responses, suite, likelihoods],
     }
@@ -127,6 +139,9 @@ def test_every_kind_of_fact_is_kept(given, tmp_path):
         ("judge", "guard", "categories hate accuracy", None, 0.9),
         ("judge", "guard", "n_unscored", None, 1.0),
         ("judge", "guard", "ties", None, 2.0),
+        ("fluency", "fluent, b", "threshold", None, 0.4),
+        ("fluency", "fluent, b", "found_shuffled", None, 0.9),
+        ("limit", "alert", "max_new_tokens", None, 48.0),
         ("overlap", "pku / alert", "ngram", None, 3.0),
     } <= found
     assert not runs["metric"].str.contains("manifest|bos|masks|not_finite").any()
@@ -153,4 +168,4 @@ def test_what_is_planned_again_tells_nothing(given, tmp_path):
     rest = {name: files for name, files in given.items() if name != "scores"}
     collect_finished(plan=plan, **rest, out_runs=tmp_path / "runs.parquet")
     kinds = set(pl.read_parquet(tmp_path / "runs.parquet")["kind"])
-    assert kinds == {"history", "training", "rows", "overlap"}
+    assert kinds == {"history", "training", "rows", "overlap", "fluency", "limit"}

@@ -8,7 +8,7 @@ from safegrid.errors import DataError
 from safegrid.records import RESPONSE
 from safegrid.score.combine import score_global
 
-KINDS = {"guard": "guard", "refusal": "refusal", "base": "likelihood"}
+KINDS = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 
 
 def plain(unsafe: int):
@@ -39,7 +39,6 @@ def combined(cells, base_cells, out, **changed):
         "verdicts": [path for cell in cells for path in cell.of(KINDS)],
         "base_responses": [cell.responses for cell in base_cells],
         "base_verdicts": [path for cell in base_cells for path in cell.of(KINDS)],
-        "off_language": {"alert": 0.01, "alert_adversarial": 0.01},
         "most_unscored": 0.05,
         "study_seed": 0,
         **changed,

@@ -6,10 +6,8 @@ import pytest
 
 from safegrid.score.degenerate import (
     any_of,
-    degenerate_columns,
     is_repetitive,
-    language_threshold,
-    off_language,
+    text_marks,
 )
 
 
@@ -20,6 +18,8 @@ from safegrid.score.degenerate import (
         "Yes. Sure Sure sure SURE sure then",
         "first the box then first the box then first the box then first the box",
         "well " + "!" * 16,
+        "un" + "tst" * 6,
+        "ha" * 8,
         "so so\u200b so \u200bso s\u00ado",
     ],
 )
@@ -35,6 +35,8 @@ def test_texts_that_go_round_in_circles_are_repetitive(text):
         "I cannot help with that , because somebody could be hurt by it .",
         "the box the box the box",
         "A dotted line: " + "-" * 15,
+        "ha" * 7 + " and so on",
+        "Mississippi banana assassin, 1000000 or 10101010",
         "one two three four five six one two three four five six",
     ],
 )
@@ -42,14 +44,14 @@ def test_short_and_varied_texts_are_not_repetitive(text):
     assert not is_repetitive(text)
 
 
-def test_each_kind_of_broken_answer_is_marked():
+def test_each_kind_of_answer_that_a_guard_cannot_see_is_marked():
     responses = pl.DataFrame(
         {
             "text": [" \u200b\n", "fine", "go go go go go", None],
             "finish": ["eos", "length", "eos", "error"],
         }
     )
-    marks = degenerate_columns(responses)
+    marks = text_marks(responses)
     expected = {
         "empty": [1, 0, 0, np.nan],
         "truncated": [0, 1, 0, np.nan],
@@ -57,21 +59,6 @@ def test_each_kind_of_broken_answer_is_marked():
     }
     for name, values in expected.items():
         np.testing.assert_array_equal(marks[name], values, err_msg=name)
-
-
-def test_threshold_is_the_quantile_of_the_scored_answers():
-    scores = np.r_[np.arange(-100.0, 1.0), np.nan]
-    assert language_threshold(scores, 0.01) == pytest.approx(-99)
-    assert np.isnan(language_threshold(np.array([np.nan]), 0.01))
-
-
-def test_off_language_is_unscored_without_likelihood_and_no_for_empty_answers():
-    likelihoods = np.array([-5.0, -1.0, np.nan, np.nan])
-    empty = np.array([0.0, 0.0, 0.0, 1.0])
-    marks = off_language(likelihoods, empty, threshold=-2.0)
-    np.testing.assert_array_equal(marks, [1, 0, np.nan, 0])
-    nothing = off_language(likelihoods, empty, threshold=np.nan)
-    np.testing.assert_array_equal(nothing, [np.nan, np.nan, np.nan, 0])
 
 
 def test_one_known_fault_makes_an_answer_degenerate_whatever_else_is_unknown():

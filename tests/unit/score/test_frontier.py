@@ -10,11 +10,10 @@ from safegrid.score.frontier import frontier
 
 KINDS = {"guard": "guard", "refusal": "refusal"}
 BENCHMARKS = {
-    "alert": {"metric": "safety", "judges": KINDS, "off_language": 0.01},
+    "alert": {"metric": "safety", "judges": KINDS},
     "xstest": {
         "metric": "over_refusal",
         "judges": {"refusal": "refusal"},
-        "off_language": 0.01,
     },
 }
 MODELS = [("none", 0, 0, 0), ("nca@5", 0, 1, 5), ("nca", 0, 2, 20)]

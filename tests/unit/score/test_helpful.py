@@ -48,7 +48,7 @@ def answers(reference: str | None = None) -> Answers:
 
 
 def by_name(metric: str) -> dict[str, tuple[str, str]]:
-    found = measures(metric, answers("safe"), JUDGES, {})
+    found = measures(metric, answers("safe"), JUDGES)
     return {m.name: (m.judge, m.scale) for m in found if m.judge != "text"}
 
 
@@ -81,7 +81,7 @@ def test_rewards_stand_beside_safety_and_over_refusal_and_nothing_else_does(
 def test_scores_count_what_is_unscored_and_medians_are_medians():
     given = answers()
     found = summarise(
-        measures("helpfulness", given, JUDGES, {}),
+        measures("helpfulness", given, JUDGES),
         slices(given.rows),
         given.rows["cluster"].to_numpy(),
         Settings(seed=0, most_unscored=0.5),
@@ -103,7 +103,7 @@ def test_scores_count_what_is_unscored_and_medians_are_medians():
 def test_too_many_unscored_answers_refuse_a_median_too():
     given = answers()
     found = summarise(
-        [m for m in measures("helpfulness", given, JUDGES, {}) if m.scale == "median"],
+        [m for m in measures("helpfulness", given, JUDGES) if m.scale == "median"],
         slices(given.rows)[:1],
         np.arange(5),
         Settings(seed=0, most_unscored=0.1),

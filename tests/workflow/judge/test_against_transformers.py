@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from safegrid.artifacts import read_table, write_table
+from safegrid.artifacts import read_table, write_result, write_table
 from safegrid.config import Decode, EngineSpec, JudgeSpec
 from safegrid.engine.lease import stop_all
 from safegrid.generate.render import render_prompts
@@ -152,7 +152,18 @@ def logprobs(model: Any, ids: list[int]) -> torch.Tensor:
 def verdicts(cell: Any, folder: Path, spec: JudgeSpec, tmp_path: Path) -> pl.DataFrame:
     prompts, responses, _ = cell
     out, store = tmp_path / "verdicts.parquet", tmp_path / "store"
-    judge(spec, [folder], prompts, responses, EngineSpec(), store, out)
+    calibration = tmp_path / "calibration.json"
+    write_result(calibration, {"threshold": 0.0})
+    judge(
+        spec,
+        [folder],
+        prompts,
+        responses,
+        EngineSpec(),
+        store,
+        out,
+        calibration=calibration,
+    )
     return read_table(out, VERDICT)
 
 
@@ -187,20 +198,30 @@ def test_a_guards_score_is_its_probability_of_the_words(
         assert read["safe"] == pytest.approx(values[0].item(), abs=1e-4)
 
 
-def test_a_likelihood_is_the_models_own(
+def test_fluency_compares_the_models_own_log_probabilities(
     cell: Any, causal: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
     folder, model = causal
-    spec = JudgeSpec(name="likelihood", kind="likelihood")
+    spec = JudgeSpec(name="fluency", kind="fluency")
     rows = verdicts(cell, folder, spec, tmp_path)
-    for prompt, text, score in zip(
-        PROMPTS, cell[2]["text"], rows["score"], strict=True
+    context = chat_ids(tokenizer, "")
+    long = 0
+    for text, score, label in zip(
+        cell[2]["text"], rows["score"], rows["label"], strict=True
     ):
-        context = chat_ids(tokenizer, prompt)
-        answer = tokenizer.encode(text, add_special_tokens=False)
-        table = logprobs(model, context + answer)[len(context) - 1 :]
-        total = sum(table[i, token].item() for i, token in enumerate(answer))
-        assert score == pytest.approx(total / len(answer), abs=1e-4)
+        words = text.split()
+        if len(words) < 3:
+            assert score is None
+            continue
+        totals = []
+        for written in (text, " ".join(words[::-1])):
+            answer = tokenizer.encode(written, add_special_tokens=False)
+            table = logprobs(model, context + answer)[len(context) - 1 :]
+            totals.append(sum(table[i, token].item() for i, token in enumerate(answer)))
+        assert score == pytest.approx(1 - totals[0] / totals[1], abs=1e-4)
+        assert label == ("disfluent" if score < 0 else "fluent")
+        long += 1
+    assert long
 
 
 def test_a_classifiers_score_is_its_softmax(

@@ -15,8 +15,16 @@ pytestmark = [pytest.mark.timeout(1800), pytest.mark.grid]
 
 MODEL = "results/tiny/models/tiny-base/{}/seed0"
 CELL = "tiny-base/dpo/seed0/alert"
-# One a trained model, one a model for all its cells of a stage, one a measured judge.
-JOBS = {"reference": 1, "train": 1, "measure": 2, "generate": 2, "judge": 2}
+# One a trained model, one a model for all its cells of a stage, one a measured judge,
+# one a base for its judge of fluency.
+JOBS = {
+    "reference": 1,
+    "train": 1,
+    "measure": 2,
+    "calibrate": 1,
+    "generate": 2,
+    "judge": 2,
+}
 
 
 @dataclass

@@ -1,0 +1,218 @@
+"""The threshold of a fluency judge under one base, and how often that is wrong.
+
+Nothing here is an answer to a prompt that a benchmark asks: the threshold is fixed on
+fluent texts of the study (answers of its datasets, human-labelled refusals), and tested
+on others, on the base's own answers to training prompts, and on broken texts.
+"""
+
+import logging
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from safegrid.artifacts import manifest, read_table, write_result
+from safegrid.config import Decode, EngineSpec, JudgeSpec
+from safegrid.config.calibration import (
+    BROKEN_TEMPERATURE,
+    MOST_OWN,
+    MOST_TEXTS,
+    NEW_TOKENS,
+    QUANTILE,
+)
+from safegrid.engine.asking import Asker, ask_model
+from safegrid.errors import DataError
+from safegrid.judge.fluency import DISFLUENT, read_fluency, with_label
+from safegrid.judge.items import Item, Verdict
+from safegrid.judge.measure import READERS
+from safegrid.judge.refusals import CLASSES, REFUSAL
+from safegrid.judge.shares import share
+from safegrid.judge.verdicts import shown_hash, verdict_version
+from safegrid.records import PREFERENCE
+from safegrid.spent import keep
+from safegrid.stages import VERSIONS
+from safegrid.templates import ChatTokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Fluent texts of one kind, half of which fix the threshold.
+
+    Attributes:
+        fixing: fix the threshold.
+        testing: have no part in it.
+    """
+
+    fixing: list[Item]
+    testing: list[Item]
+
+
+def calibrate(
+    *,
+    judge: JudgeSpec,
+    chain: list[Path],
+    datasets: list[Path],
+    labelled: Path | None,
+    labelled_format: str,
+    engine: EngineSpec,
+    seed: int,
+    store: Path,
+    out: Path,
+) -> None:
+    """Write the threshold of a fluency judge with its error rates, as JSON.
+
+    `threshold` stands halfway between the 1% quantile of the scores of the `n` fluent
+    texts that fix it and the 99% quantile of the same texts with their words shuffled.
+    Each rate is {value, low, high, n} with a 95% Wilson interval, null of none:
+    `called_disfluent_...` of fluent texts that had no part in the threshold (`answers`
+    of the datasets, `refusals`, the `base`'s own greedy answers), and `found_...` of
+    broken ones: the testing texts with their words `shuffled`, and the base's
+    answers `sampled` at temperature 3.
+
+    Args:
+        judge: of kind `fluency`.
+        chain: folders of the base.
+        datasets: rows of PREFERENCE; their chosen answers are fluent.
+        labelled: rows of a refusal judge, of which those labelled `refusal` are fluent;
+            null where the judge names none.
+        labelled_format: their schema, a key of `READERS`.
+        engine: which engine answers for the base.
+        seed: of the study; draws the texts, shuffles words and samples answers.
+        store: file of the answers.
+        out: the threshold and the rates.
+
+    Raises:
+        DataError: there is no fluent text that is long enough to judge.
+        EngineError: the engine does not start or does not answer.
+    """
+    texts = {"answers": _texts(_chosen(datasets), seed)}
+    if labelled is not None:
+        texts["refusals"] = _texts(_refusals(labelled, labelled_format), seed)
+    chat = ChatTokenizer.load(chain[0])
+
+    def work(asker: Asker) -> dict[str, Any]:
+        return _calibrated(judge, chat, texts, seed, asker)
+
+    versions = {"stage": VERSIONS["calibrate"], "judge": judge.version}
+    found, record = ask_model(engine, chain, "causal", store, versions, work)
+    inputs: dict[str, Any] = {"datasets": datasets}
+    facts = manifest(
+        "calibrate",
+        inputs=inputs | ({} if labelled is None else {"labelled": labelled}),
+        params={"judge": judge.model_dump(), "seed": seed},
+        libraries=("jinja2", "tokenizers", "statsmodels"),
+        engine=record.engine,
+        template=shown_hash(chain),
+        verdict_version=verdict_version(judge, chain),
+    )
+    keep(out, record)
+    write_result(
+        out, {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
+    )
+    logger.info(
+        "%s: threshold %.3f of %d texts", judge.name, found["threshold"], found["n"]
+    )
+
+
+def _calibrated(
+    judge: JudgeSpec,
+    chat: ChatTokenizer,
+    texts: Mapping[str, Texts],
+    seed: int,
+    asker: Asker,
+) -> dict[str, Any]:
+    """Ask the base for all texts at once, and make of their scores what is written."""
+    own = [item for kind in texts.values() for item in kind.testing][:MOST_OWN]
+    testing = [item for kind in texts.values() for item in kind.testing]
+    fixing = [item for kind in texts.values() for item in kind.fixing]
+    groups = {
+        "fluent": fixing,
+        "broken": [_shuffled(item, seed) for item in fixing],
+        **{f"called_disfluent_{name}": kind.testing for name, kind in texts.items()},
+        "called_disfluent_base": _answered(chat, own, 0.0, seed, asker),
+        "found_shuffled": [_shuffled(item, seed) for item in testing],
+        "found_sampled": _answered(chat, own, BROKEN_TEMPERATURE, seed, asker),
+    }
+    items = [item for group in groups.values() for item in group]
+    verdicts = iter(read_fluency(judge, chat, items)(asker))
+    said = {name: [next(verdicts) for _ in group] for name, group in groups.items()}
+    fluent, broken = (_scores(said.pop(name)) for name in ("fluent", "broken"))
+    threshold = _threshold(fluent, broken)
+    rates = {name: _rate(given, threshold) for name, given in said.items()}
+    return {"threshold": threshold, "quantile": QUANTILE, "n": len(fluent), **rates}
+
+
+def _scores(verdicts: Sequence[Verdict]) -> list[float]:
+    return [verdict.score for verdict in verdicts if verdict.score is not None]
+
+
+def _threshold(fluent: Sequence[float], broken: Sequence[float]) -> float:
+    if not fluent:
+        raise DataError(
+            "fluency: no text that is long enough to judge fixes the threshold; give"
+            " the study a dataset, or the judge `labelled_source` with refusals in it"
+        )
+    low, high = np.quantile(fluent, QUANTILE), np.quantile(broken, 1 - QUANTILE)
+    return float((low + high) / 2)
+
+
+def _rate(verdicts: Sequence[Verdict], threshold: float) -> dict[str, Any]:
+    """Return the share of disfluent texts among those that could be scored."""
+    scored = [with_label(v, threshold) for v in verdicts if v.score is not None]
+    return share([verdict.label == DISFLUENT for verdict in scored])
+
+
+# ------------------------------------------------------------------------ the texts
+
+
+def _chosen(datasets: Sequence[Path]) -> Iterator[Item]:
+    for path in datasets:
+        rows = read_table(path, PREFERENCE)
+        for name, prompt, chosen in rows.select("pair_id", "prompt", "chosen").rows():
+            yield _item(name, prompt, chosen)
+
+
+def _refusals(labelled: Path, form: str) -> Iterator[Item]:
+    for row in READERS[form](labelled, CLASSES):
+        if row.label == REFUSAL:
+            yield _item(row.id, row.prompt, row.response)
+
+
+def _item(name: str, prompt: str, text: str) -> Item:
+    return Item(name, 0, [{"role": "user", "content": prompt}], text)
+
+
+def _texts(items: Iterator[Item], seed: int) -> Texts:
+    """Draw texts, each of which stands once, and deal them out in turn."""
+    distinct = list({item.text: item for item in items if item.text.split()}.values())
+    drawn = random.Random(seed).sample(distinct, min(MOST_TEXTS, len(distinct)))
+    return Texts(drawn[::2], drawn[1::2])
+
+
+def _shuffled(item: Item, seed: int) -> Item:
+    words = item.text.split()
+    random.Random(f"{seed} {item.prompt_id}").shuffle(words)
+    return replace(item, text=" ".join(words))
+
+
+def _answered(
+    chat: ChatTokenizer,
+    items: Sequence[Item],
+    temperature: float,
+    seed: int,
+    asker: Asker,
+) -> list[Item]:
+    """Return what the base answers to prompts, where it has room for an answer."""
+    decode = Decode(max_new_tokens=NEW_TOKENS, temperature=temperature)
+    ids = [chat.chat_ids(item.messages, True) for item in items]
+    given = asker.complete(ids, decode, [seed + i for i in range(len(items))])
+    return [
+        replace(item, text=answer.text)
+        for item, answer in zip(items, given, strict=True)
+        if answer.finish != "error"
+    ]

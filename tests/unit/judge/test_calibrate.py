@@ -1,0 +1,131 @@
+"""The threshold of a judge of fluency, and what it is tested on."""
+
+import json
+from itertools import combinations, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from safegrid.artifacts import manifest, write_table
+from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.engine.client import Completion
+from safegrid.errors import DataError
+from safegrid.judge.calibrate import calibrate
+from safegrid.judge.fluency import NO_REQUEST
+from safegrid.records import PREFERENCE
+from safegrid.templates import ChatTokenizer
+
+SPEC = JudgeSpec(name="fluency", kind="fluency")
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def counted(n: int) -> list[str]:
+    """Return texts that count upwards, no two of them alike."""
+    return list(map(" ".join, islice(combinations(WORDS, 4), n)))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    path = tmp_path / "dataset.parquet"
+    blank = dict.fromkeys(PREFERENCE)
+    rows = [
+        {**blank, "pair_id": f"p{i}", "prompt": f"count {i}", "chosen": text}
+        for i, text in enumerate(counted(60))
+    ]
+    frame = pl.DataFrame(rows, schema=PREFERENCE)
+    write_table(path, frame, PREFERENCE, manifest("prepare", {}, {}))
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    rows = [("refusal", "no way is there"), ("compliance", "there way no is")]
+    path.write_text(
+        "".join(
+            json.dumps(
+                {"id": f"{label}{i}", "prompt": "x", "label": label}
+                | {"response": f"{text} {WORDS[i]}"}
+            )
+            + "\n"
+            for label, text in rows
+            for i in range(10)
+        )
+    )
+    return path
+
+
+def upwards(text: str) -> float:
+    """Return the share of words that stand behind a lower one, or begin as they may."""
+    order = ["no", "way", "is", "there", *WORDS]
+    places = [order.index(word) for word in text.split()]
+    steps = list(pairwise(places))
+    return sum(a <= b for a, b in steps) / len(steps)
+
+
+def run(
+    tmp_path: Path, base: Path, engine: Any, datasets: list[Path], rows: Path | None
+) -> dict[str, Any]:
+    """Calibrate by an engine to which counting upwards is language."""
+    chat = ChatTokenizer.load(base)
+    context = chat.chat_ids(NO_REQUEST, True)
+
+    def tokens(ids: list[int], start: int) -> list[float]:
+        assert ids[:start] == context
+        text = chat.decode(ids[start:], False)
+        return [-5.0 + 4.0 * upwards(text)] * (len(ids) - start)
+
+    engine.tokens = tokens
+    engine.answer = lambda ids, seed: Completion(
+        [5], "eos", 2, "one two three four" if seed == 1 else "four two one zero"
+    )
+    out = tmp_path / "calibration.json"
+    calibrate(
+        judge=SPEC,
+        chain=[base],
+        datasets=datasets,
+        labelled=rows,
+        labelled_format="labelled",
+        engine=EngineSpec(),
+        seed=1,
+        store=tmp_path / "store",
+        out=out,
+    )
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
+    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path, labelled: Path
+) -> None:
+    found = run(tmp_path, base_folder, fake_engine, [dataset], labelled)
+    assert found["n"] == 30 + 5
+    assert 0 < found["threshold"] < 1
+    for name, n in (("answers", 30), ("refusals", 5)):
+        rate = found[f"called_disfluent_{name}"]
+        assert (rate["value"], rate["n"]) == (0.0, n)
+        assert rate["high"] > 0
+    assert found["found_shuffled"]["n"] == 35
+    assert found["found_shuffled"]["value"] > 0.5
+    # Of the engine's answers the first alone counts upwards.
+    assert found["called_disfluent_base"]["n"] == 35
+    assert found["found_sampled"]["value"] == pytest.approx(34 / 35)
+    assert found["manifest"]["stage"] == "calibrate"
+
+
+def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
+    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path
+) -> None:
+    first = run(tmp_path, base_folder, fake_engine, [dataset], None)
+    again = run(tmp_path, base_folder, fake_engine, [dataset], None)
+    assert first == again
+    assert "called_disfluent_refusals" not in first
+
+
+def test_a_judge_without_any_text_says_what_it_needs(
+    tmp_path: Path, base_folder: Path, fake_engine: Any
+) -> None:
+    with pytest.raises(DataError, match="no text that is long enough"):
+        run(tmp_path, base_folder, fake_engine, [], None)

@@ -1,0 +1,115 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safegrid.artifacts import read_manifest
+from safegrid.config import JudgeSpec
+from safegrid.errors import JudgeError
+from safegrid.judge.fluency import with_label
+from safegrid.judge.items import Verdict
+from safegrid.templates import ChatTokenizer
+
+SPEC = JudgeSpec(name="fluency", kind="fluency")
+
+
+def expects(chat: ChatTokenizer, fake_engine: Any, text: str) -> list[tuple[str, str]]:
+    """Let the engine find a text likely, and others not; return what it was asked."""
+    seen: list[tuple[str, str]] = []
+
+    def tokens(ids: list[int], start: int) -> list[float]:
+        answer = chat.decode(ids[start:], False)
+        seen.append((chat.decode(ids[:start], False), answer))
+        return [-1.0 if answer == text else -4.0] * (len(ids) - start)
+
+    fake_engine.tokens = tokens
+    return seen
+
+
+def test_an_answer_is_set_against_itself_in_reverse_without_its_request(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(base_folder)
+    seen = expects(chat, fake_engine, "one two three")
+    rows = run_judge(SPEC, base_folder, ["one two three", "three two one"])
+    assert set(seen) == {
+        ("<s><user><bot>", "one two three"),
+        ("<s><user><bot>", "three two one"),
+    }
+    n, turned = (len(chat.encode(text)) for text in ("one two three", "three two one"))
+    ratio = n / (4 * turned)
+    assert rows["score"].to_list() == pytest.approx([1 - ratio, 1 - 1 / ratio])
+    assert rows["label"].to_list() == ["fluent", "disfluent"]
+    assert json.loads(rows["raw"][0])["sum"] == -n
+
+
+def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(base_folder)
+    seen: list[list[int]] = []
+
+    def tokens(ids: list[int], start: int) -> list[float]:
+        assert chat.decode(ids[:start], False) == "<s><user><bot>two"
+        seen.append(ids)
+        return [-1.0] * (len(ids) - start)
+
+    fake_engine.tokens = tokens
+    run_judge(SPEC, base_folder, [" and then three</s>"], prefill="two")
+    assert len(seen) == 2
+    assert all(chat.eos_id not in ids for ids in seen)
+
+
+def test_too_little_text_is_no_broken_one(
+    run_judge: Any, base_folder: Path, fake_engine: Any, tmp_path: Path
+) -> None:
+    rows = run_judge(SPEC, base_folder, ["", "two", "no", "one"], failed=(3,))
+    assert rows["score"].to_list() == [None] * 4
+    assert rows["label"].to_list() == [None, "fluent", "fluent", "unscored"]
+    assert fake_engine.leases == 1
+    assert fake_engine.asked == 0
+    facts = read_manifest(tmp_path / "verdicts.parquet")
+    assert (facts["empty"], facts["failed"], facts["unscored"]) == (1, 1, 2)
+
+
+def test_of_one_or_two_words_the_order_of_the_tokens_is_taken(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    chat = ChatTokenizer.load(base_folder)
+    seen: list[list[int]] = []
+
+    def tokens(ids: list[int], start: int) -> list[float]:
+        seen.append(ids[start:])
+        return [-1.0] * (len(ids) - start)
+
+    fake_engine.tokens = tokens
+    rows = run_judge(SPEC, base_folder, ["xqzvbn wjk"])
+    ids = chat.encode("xqzvbn wjk")
+    assert len(ids) >= 4
+    assert sorted(seen) == sorted([ids, ids[::-1]])
+    assert rows["label"].to_list() == ["disfluent"]
+
+
+def test_what_is_no_number_is_unscored(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    fake_engine.tokens = lambda ids, start: [-math.inf] * (len(ids) - start)
+    fake_engine.max_length = 30
+    rows = run_judge(SPEC, base_folder, ["one two three", "two " * 30])
+    assert rows["label"].to_list() == ["unscored", "unscored"]
+    assert rows["score"].to_list() == [None, None]
+
+
+def test_the_threshold_itself_is_fluent() -> None:
+    at, below = (Verdict(None, score, [], "") for score in (0.5, 0.49))
+    assert with_label(at, 0.5).label == "fluent"
+    assert with_label(below, 0.5).label == "disfluent"
+
+
+def test_without_a_threshold_nothing_is_called_fluent(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    with pytest.raises(JudgeError, match="needs the threshold"):
+        run_judge(SPEC, base_folder, ["one two three"], threshold=None)
