@@ -205,23 +205,24 @@ def test_fluency_compares_the_models_own_log_probabilities(
     spec = JudgeSpec(name="fluency", kind="fluency")
     rows = verdicts(cell, folder, spec, tmp_path)
     context = chat_ids(tokenizer, "")
-    long = 0
+    judged = 0
     for text, score, label in zip(
         cell[2]["text"], rows["score"], rows["label"], strict=True
     ):
         words = text.split()
-        if len(words) < 3:
+        written = tokenizer.encode(text, add_special_tokens=False)
+        if not words or (len(words) < 3 and len(written) < 4):
             assert score is None
             continue
+        turned = tokenizer.encode(" ".join(words[::-1]), add_special_tokens=False)
         totals = []
-        for written in (text, " ".join(words[::-1])):
-            answer = tokenizer.encode(written, add_special_tokens=False)
+        for answer in (written, turned if len(words) > 2 else written[::-1]):
             table = logprobs(model, context + answer)[len(context) - 1 :]
             totals.append(sum(table[i, token].item() for i, token in enumerate(answer)))
         assert score == pytest.approx(1 - totals[0] / totals[1], abs=1e-4)
         assert label == ("disfluent" if score < 0 else "fluent")
-        long += 1
-    assert long
+        judged += 1
+    assert judged
 
 
 def test_a_classifiers_score_is_its_softmax(
