@@ -81,7 +81,7 @@ MODELS: dict[str, Command] = {
         "judge.calibrate:calibrate",
         "Fix the threshold of a fluency judge under a base, and test it.",
         "judge:JudgeSpec chain:paths datasets:paths labelled:path-or-none"
-        " labelled_format:text engine:EngineSpec seed:int store:path out:path",
+        " labelled_format:text-or-none engine:EngineSpec seed:int store:path out:path",
     ),
     "best-of-k": command(
         "synthesize.best_of_k:best_of_k",

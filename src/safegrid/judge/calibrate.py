@@ -58,7 +58,7 @@ def calibrate(
     chain: list[Path],
     datasets: list[Path],
     labelled: Path | None,
-    labelled_format: str,
+    labelled_format: str | None,
     engine: EngineSpec,
     seed: int,
     store: Path,
@@ -80,7 +80,7 @@ def calibrate(
         datasets: rows of PREFERENCE; their chosen answers are fluent.
         labelled: rows of a refusal judge, of which those labelled `refusal` are fluent;
             null where the judge names none.
-        labelled_format: their schema, a key of `READERS`.
+        labelled_format: their schema, a key of `READERS`; null as `labelled`.
         engine: which engine answers for the base.
         seed: of the study; draws the texts, shuffles words and samples answers.
         store: file of the answers.
@@ -91,7 +91,7 @@ def calibrate(
         EngineError: the engine does not start or does not answer.
     """
     texts = {"answers": _texts(_chosen(datasets), seed)}
-    if labelled is not None:
+    if labelled is not None and labelled_format is not None:
         texts["refusals"] = _texts(_refusals(labelled, labelled_format), seed)
     chat = ChatTokenizer.load(chain[0])
 

@@ -87,7 +87,7 @@ def run(
         chain=[base],
         datasets=datasets,
         labelled=rows,
-        labelled_format="labelled",
+        labelled_format="labelled" if rows else None,
         engine=EngineSpec(),
         seed=1,
         store=tmp_path / "store",
