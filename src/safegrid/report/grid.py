@@ -126,6 +126,13 @@ class Grid:
         """
         return self.find(metric, "all", "global") or self.find(metric, "all")
 
+    def safety(self) -> list[Key]:
+        """Return the keys that stand for safe answers: a guard's, else true refusals.
+
+        A study without a guard has refusal judges on its harmful requests.
+        """
+        return self.lead("safety") or self.lead("true_refusal")
+
     def title(self, model: Model) -> str:
         """Return a model's name in print; the base's only where there are several."""
         name = recipe_title(model.recipe)

@@ -14,13 +14,13 @@ from safegrid.report.style import CM, COLUMN, SMALL, look, new_figure, settle, s
 
 AXES = {
     "safety": "safe answers to harmful requests (%)",
+    "true_refusal": "harmful requests refused (%)",
     "sound_safety": "safe and not degenerate answers (%)",
     "capability": "capability, mean of the tasks (%)",
     "over_refusal": "harmless requests refused (%)",
     "harmless_lost": "harmless requests refused or broken (%)",
 }
-
-
+NO_DOTS = "no model has both scores"
 HEIGHT = 7.4 * CM
 
 
@@ -40,19 +40,23 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
 
     Args:
         scores: rows of SCORE.
-        safety: "safety" or "sound_safety"; of all safety benchmarks together.
+        safety: "safety" or "sound_safety"; of all safety benchmarks together. In a
+            study without a guard true refusals stand in the place of "safety".
         cost: "capability", "over_refusal" or "harmless_lost".
     """
     grid = Grid(ends(scores))
     bases = sorted({model.base for model in grid.models}) or [""]
     figure = new_figure(COLUMN, HEIGHT * len(bases))
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]
-    x_keys, y_keys = grid.lead(safety), grid.lead(cost)
+    x_keys = grid.safety() if safety == "safety" else grid.lead(safety)
+    y_keys = grid.lead(cost)
     for base, axes in zip(bases, panels, strict=True):
         dots = _dots(grid, base, x_keys, y_keys)
         _draw(axes, dots, METRICS[cost].better)
         axes.set_xlabel(_axis(safety, x_keys))
         axes.set_ylabel(_axis(cost, y_keys))
+        if not dots:
+            axes.text(0.5, 0.5, NO_DOTS, ha="center", transform=axes.transAxes)
         axes.set_title(base if len(bases) > 1 else "", loc="left")
     settle(figure)
     for base, axes in zip(bases, panels, strict=True):
@@ -137,4 +141,5 @@ def _label(axes: Axes, dots: list[Dot], sign: int) -> None:
 def _axis(metric: str, keys: list[Key]) -> str:
     """Return an axis title; it names the judge where several give the metric."""
     several = len({key.judge for key in keys}) > 1
+    metric = keys[0].metric if keys else metric
     return AXES[metric] + (f", by {keys[0].judge}" if several else "")

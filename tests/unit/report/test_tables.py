@@ -25,6 +25,7 @@ from safegrid.report.tables import (
     main_table,
     summary_table,
 )
+from safegrid.report.trade_off import NO_DOTS, trade_off
 from safegrid.report.writing import latex, markdown, numbers, save
 from score_tables import change
 
@@ -376,3 +377,17 @@ def test_task_names_lose_what_they_share():
     }
     assert short_tasks(["task=gsm8k"]) == {"task=gsm8k": "gsm8k"}
     assert short_tasks(["task=bbh", "task=ifeval"])["task=bbh"] == "bbh"
+
+
+def test_without_a_guard_refusals_of_harmful_requests_stand_for_safety(scores):
+    judged = pl.col("metric").str.contains("safety|attack_success")
+    refused = scores.filter(~judged)
+    table = main_table(refused)
+    assert "true refusals" in " ".join(titles(table))
+    assert any(table.marks), "models on the Pareto front of refusals"
+    figure = trade_off(refused, "safety", "capability")
+    (axes,) = figure.axes
+    assert axes.get_xlabel().startswith("harmful requests refused (%)")
+    assert not axes.texts or axes.texts[0].get_text() != NO_DOTS
+    (axes,) = trade_off(refused, "sound_safety", "capability").axes
+    assert axes.texts[0].get_text() == NO_DOTS
