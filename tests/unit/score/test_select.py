@@ -55,6 +55,20 @@ def test_the_best_mean_wins_and_broken_safety_counts_nothing(select):
     assert "sound_safety" in found["criterion"]
 
 
+def test_without_a_guard_refusals_of_harmful_requests_count(select):
+    points = [
+        [
+            {**row, "metric": row["metric"].replace("sound_safety", "true_refusal")}
+            for row in p
+        ]
+        for p in (rows("dpo-a", 0.9, 0.1, 0.9), rows("dpo-b", 0.5, 0.1, 0.9))
+    ]
+    trials = [trial("dpo-a", "dpo", 1e-3), trial("dpo-b", "dpo", 1e-4)]
+    found = select(points, trials)
+    assert found["chosen"]["dpo"]["learning_rate"] == 1e-3
+    assert found["tried"]["dpo"][0]["safe"] == 0.5
+
+
 def test_equal_points_fall_to_the_smaller_rate_then_the_smaller_beta(select):
     points = [rows(name, 0.9, 0.1, 0.9) for name in ("a", "b", "c")]
     trials = [
