@@ -95,21 +95,20 @@ def terms(scores: pl.DataFrame, recipe: str) -> dict[str, float | None]:
     """
     found: dict[str, float | None] = {}
     for term, (metrics, factor, summand) in TERMS.items():
-        values = next(
-            (found for metric in metrics if (found := _values(scores, recipe, metric))),
-            None,
-        )
+        listed = (_values(scores, recipe, metric) for metric in metrics)
+        values = next((values for values in listed if values), None)
         if values is None:
             raise DataError(
                 f"sweep: no row of metric {' or '.join(map(repr, metrics))} for recipe"
                 f" {recipe!r}; a sweep study needs a safety, an over_refusal and a"
                 " capability benchmark"
             )
-        whole = None not in values
-        found[term] = _rounded(summand + factor * _mean(values)) if whole else None
-    known = [value for value in found.values() if value is not None]
-    whole = len(known) == len(found)
-    return {**found, "criterion": _rounded(_mean(known)) if whole else None}
+        known = [value for value in values if value is not None]
+        whole = len(known) == len(values)
+        found[term] = _rounded(summand + factor * _mean(known)) if whole else None
+    shares = [value for value in found.values() if value is not None]
+    whole = len(shares) == len(found)
+    return {**found, "criterion": _rounded(_mean(shares)) if whole else None}
 
 
 def _values(scores: pl.DataFrame, recipe: str, metric: str) -> list[float | None]:
