@@ -95,7 +95,7 @@ def recipe(method: str, lora: Any, micro_batch: int = 4) -> Recipe:
 
 def trained(model: Path, asked: Recipe, folder: Path) -> Path:
     pairs, out = pairs_of(model, folder), folder / "model"
-    train(pairs, [model], None, None, asked, 0, 0, out, folder / "checkpoints")
+    train(pairs, [model], None, None, asked, 0, 0, [out], folder / "checkpoints")
     return out
 
 
