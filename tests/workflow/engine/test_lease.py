@@ -33,7 +33,7 @@ def wait_until(happens, patience=10.0):
 def test_vllm_is_started_with_the_flags_that_keep_it_honest(
     stand_in, chain, spec, monkeypatch
 ):
-    # trl sets it where it is imported, which another test of this process may have done.
+    # trl sets it where it is imported, as other tests of this process do.
     monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)
     with lease(spec, chain("a")) as engine:
         (entry,) = [e for e in stand_in() if e["path"] == "start"]
