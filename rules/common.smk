@@ -119,3 +119,37 @@ def own(find, *names):
     """Ask for files of the user's own by these wildcards."""
     ask = of(find, *names)
     return lambda wildcards: local(ask(wildcards))
+
+
+def whole(recipes):
+    """Constrain a wildcard to recipes by their whole names.
+
+    Snakemake lets a value pass that only begins as a constraint asks: `nca@10` for `nca`.
+    """
+    return rf"(?:{one_of(recipes)})(?=(?:@\d+)?/|$)"
+
+
+def train_at(steps, recipes):
+    """Train as `train` does, and keep models at some steps of the training too.
+
+    All folders are outputs of one job, and no output can be a function: recipes that
+    keep models at the same steps share a rule. This is what Snakemake makes of `use
+    rule train as ... with`, which takes no name that is computed.
+    """
+    name = "_".join(["train_at", *map(str, steps)])
+    # What a profile or the command line says of `train` holds for it.
+    asked = workflow.resource_settings
+    for said in (
+        asked._parsed_overwrite_threads,
+        asked._parsed_overwrite_resources,
+        workflow.group_settings.overwrite_groups,
+    ):
+        if "train" in said:
+            said.setdefault(name, said["train"])
+
+    @workflow.userule(rules=["train"], name_modifier=name)
+    @workflow.output(model=[directory(path) for path in STUDY.model_folders(steps)])
+    @workflow.register_wildcard_constraints(recipe=whole(recipes))
+    @workflow.run
+    def inherit():
+        pass
