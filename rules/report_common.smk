@@ -11,6 +11,7 @@ TABLES = (
     "categories",
     "attacks",
     "judges",
+    "fluency",
     "left_out",
     "agreement",
     "trainings",

@@ -21,7 +21,7 @@ DIFFERENT = (
 INVENTORIES = "results/tiny/inventory/"
 # What the bucket holds at first: all that is made before a model or for another one.
 KEPT = re.compile(
-    r"results/(raw|bases|judges|tiny/(datasets|pairs|reference|prompts|overlap|ids))/"
+    r"results/(raw|bases|judges|tiny/(calibrated|datasets|pairs|reference|prompts|overlap|ids))/"
     r"|results/tiny/(?!store|inventory).*/(none|nca)/"
 )
 

@@ -17,9 +17,9 @@ KEPT = (
     "raw",
     "bases",
     "judges",
-    *(f"tiny/{n}" for n in ("datasets", "pairs", "prompts")),
+    *(f"tiny/{n}" for n in ("calibrated", "datasets", "pairs")),
 )
-KEPT += tuple(f"tiny/{n}" for n in ("ids", "overlap", "reference"))
+KEPT += tuple(f"tiny/{n}" for n in ("ids", "overlap", "prompts", "reference"))
 
 
 @pytest.fixture
