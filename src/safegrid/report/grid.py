@@ -126,12 +126,14 @@ class Grid:
         """
         return self.find(metric, "all", "global") or self.find(metric, "all")
 
-    def safety(self) -> list[Key]:
-        """Return the keys that stand for safe answers: a guard's, else true refusals.
+    def axis(self, metric: str) -> list[Key]:
+        """Return the keys of an axis of a trade-off: those that lead.
 
-        A study without a guard has refusal judges on its harmful requests.
+        A study without a guard has refusal judges on its harmful requests: there true
+        refusals stand for safety.
         """
-        return self.lead("safety") or self.lead("true_refusal")
+        found = self.lead(metric)
+        return found or (self.lead("true_refusal") if metric == "safety" else [])
 
     def title(self, model: Model) -> str:
         """Return a model's name in print; the base's only where there are several."""

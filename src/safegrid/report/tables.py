@@ -180,8 +180,13 @@ def _model_table(name: str, title: str, grid: Grid, columns: list[Column]) -> Ta
 def _safety_columns(grid: Grid) -> list[Column]:
     overall = grid.find("safety", "all", GLOBAL)
     pooled = grid.find("safety", "pooled", GLOBAL)
-    metric = grid.safety()[0].metric if grid.safety() else "safety"
-    members = [key for key in grid.find(metric, "all") if key.benchmark != GLOBAL]
+    stands = {key.metric for key in grid.axis("safety")}
+    members = [
+        key
+        for metric in stands
+        for key in grid.find(metric, "all")
+        if key.benchmark != GLOBAL
+    ]
     lead = [
         k for m in ("sound_safety", "true_refusal", "degenerate") for k in grid.lead(m)
     ]
@@ -255,9 +260,7 @@ def _marks(grid: Grid) -> list[str]:
     marks = [""] * len(grid.models)
     for mark, axes in FRONTS.items():
         keys = [
-            (METRICS[name].better, key)
-            for name in axes
-            for key in (grid.safety() if name == "safety" else grid.lead(name))[:1]
+            (METRICS[name].better, key) for name in axes for key in grid.axis(name)[:1]
         ]
         for base in {model.base for model in grid.models}:
             rows = [i for i, model in enumerate(grid.models) if model.base == base]

@@ -48,8 +48,7 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     bases = sorted({model.base for model in grid.models}) or [""]
     figure = new_figure(COLUMN, HEIGHT * len(bases))
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]
-    x_keys = grid.safety() if safety == "safety" else grid.lead(safety)
-    y_keys = grid.lead(cost)
+    x_keys, y_keys = grid.axis(safety), grid.axis(cost)
     for base, axes in zip(bases, panels, strict=True):
         dots = _dots(grid, base, x_keys, y_keys)
         _draw(axes, dots, METRICS[cost].better)
