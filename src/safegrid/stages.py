@@ -13,7 +13,7 @@ VERSIONS: dict[str, int] = {
     "tokenize": 1,
     "render": 1,
     "reference": 1,
-    "train": 2,
+    "train": 3,
     "generate": 1,
     "text_head": 1,
     "judge": 3,

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import polars as pl
+
 from safegrid.config.doses import beyond
 from safegrid.config.training import Recipe
 from safegrid.errors import ConfigError
-from safegrid.methods import check_method
+from safegrid.methods import METHODS, check_method
 from safegrid.train import rows as row_order
 
 
@@ -47,26 +49,29 @@ class Plan:
 
 
 def make_plan(
-    recipe: Recipe, seed: int, n_rows: int, n_pairs: int, folder: Path
+    recipe: Recipe, seed: int, rows: pl.DataFrame, n_pairs: int, folder: Path
 ) -> Plan:
     """Derive steps, micro-batches and the order of rows from a recipe.
 
     Args:
         recipe: resolved.
         seed: the run's seed.
-        n_rows: the trainer's rows: pairs, or KTO's single answers.
+        rows: the trainer's: pairs, or KTO's single answers.
         n_pairs: pairs behind them.
         folder: where checkpoints go.
     """
     training = recipe.training
     steps = row_order.count_steps(training, n_pairs)
     micro_batches = steps * (training.batch // training.micro_batch)
+    accumulate = training.batch // (training.micro_batch * training.processes)
     if recipe.method == "kto":
         size = 2 * training.micro_batch
-        order = row_order.block_stream(n_rows, size, micro_batches, seed)
+        order = row_order.block_stream(rows.height, size, micro_batches, seed)
     else:
         size = training.micro_batch
-        order = row_order.stream(n_rows, micro_batches * size, seed)
+        order = row_order.stream(rows.height, micro_batches * size, seed)
+    if accumulate > 1 and not METHODS[recipe.method].across:
+        order = row_order.sort_steps(order, row_order.lengths(rows), training.batch)
     # The curve's means are taken from one line of the log to the next, so a
     # checkpoint stands on a logged step: else the curve would differ after it.
     save_steps = -(-training.save_steps // training.log_steps) * training.log_steps
@@ -75,7 +80,7 @@ def make_plan(
         seed=seed,
         steps=steps,
         forward_rows=size,
-        accumulate=training.batch // (training.micro_batch * training.processes),
+        accumulate=accumulate,
         order=order,
         folder=folder,
         save_steps=save_steps if save_steps < steps else 0,

@@ -138,9 +138,7 @@ def compute_kto_reference(
 
 def by_length(frame: pl.DataFrame) -> pl.DataFrame:
     """Return pairs sorted by length, longest first: too little memory shows at once."""
-    length = pl.col("prompt_ids").list.len() + pl.max_horizontal(
-        pl.col("chosen_ids").list.len(), pl.col("rejected_ids").list.len()
-    )
+    length = pl.Series(row_order.lengths(frame))
     return frame.sort(length, descending=True, maintain_order=True)
 
 

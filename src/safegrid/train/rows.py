@@ -106,6 +106,28 @@ def stream(n_items: int, length: int, seed: int) -> list[int]:
     return found[:length]
 
 
+def sort_steps(order: Sequence[int], lengths: Sequence[int], batch: int) -> list[int]:
+    """Return the order with the rows of each step sorted by length, longest first.
+
+    A step's gradient is the mean over its rows, whatever micro-batch they stand in; a
+    micro-batch of like lengths holds less padding.
+
+    Args:
+        order: row numbers, step after step.
+        lengths: tokens of each row, by row number.
+        batch: rows of a step.
+    """
+    steps = [order[start : start + batch] for start in range(0, len(order), batch)]
+    return [n for step in steps for n in sorted(step, key=lambda n: -lengths[n])]
+
+
+def lengths(rows: pl.DataFrame) -> list[int]:
+    """Return the tokens of each row: prompt and longest answer."""
+    answers = pl.max_horizontal(pl.col("^(chosen|rejected|completion)_ids$").list.len())
+    sizes = rows.select(pl.col("prompt_ids").list.len() + answers)
+    return sizes.to_series().to_list()
+
+
 def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFrame:
     """Return KTO's rows: every answer alone, cut into whole micro-batches.
 

@@ -103,7 +103,7 @@ def train(
     end, *doses = out
     steps = {_step(path): path for path in doses}
     with _held(checkpoints / _key(params, inputs, list(steps))) as folder:
-        plan = make_plan(recipe, seed, rows.height, selected.height, folder)
+        plan = make_plan(recipe, seed, rows, selected.height, folder)
         check_warmup(plan)
         check_doses(plan, steps)
         trainer = _build(plan, chain, rows, steps)

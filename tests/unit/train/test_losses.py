@@ -113,7 +113,7 @@ def compare(
 
     from safegrid.train.trainers import build_trainer
 
-    plan = make_plan(recipe, 0, rows.height, SIZE, folder)
+    plan = make_plan(recipe, 0, rows, SIZE, folder)
     tokenizer = AutoTokenizer.from_pretrained(base)
     trainer = build_trainer(plan, load_model([base]), tokenizer, rows)
     examples = [trainer.train_dataset[n] for n in range(plan.forward_rows)]
@@ -201,7 +201,7 @@ def test_a_reward_models_loss_is_bradley_terrys(
 
     recipe = make_recipe("reward", batch=SIZE, micro_batch=SIZE, lora=lora)
     rows = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
-    plan = make_plan(recipe, 0, rows.height, SIZE, tmp_path)
+    plan = make_plan(recipe, 0, rows, SIZE, tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(base)
     trainer = build_trainer(plan, load_model([base]), tokenizer, rows)
     examples = [trainer.train_dataset[n] for n in range(plan.forward_rows)]

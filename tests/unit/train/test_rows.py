@@ -11,8 +11,10 @@ from safegrid.records import PAIRS
 from safegrid.train.rows import (
     block_stream,
     count_steps,
+    lengths,
     select_pairs,
     select_subsets,
+    sort_steps,
     stream,
     unpair,
 )
@@ -116,6 +118,22 @@ def test_an_order_goes_through_all_items_before_it_repeats_one() -> None:
     assert len(order) == 12
     assert stream(5, 7, seed=0) == order[:7]
     assert stream(50, 50, seed=0) != stream(50, 50, seed=1)
+
+
+def test_rows_of_a_step_are_sorted_by_length_and_no_row_leaves_its_step(
+    frame: pl.DataFrame,
+) -> None:
+    order, sizes = stream(frame.height, 24, seed=3), lengths(frame)
+    found = sort_steps(order, sizes, 8)
+    for start in range(0, 24, 8):
+        rows = found[start : start + 8]
+        assert sorted(rows) == sorted(order[start : start + 8])
+        of_rows = [sizes[row] for row in rows]
+        assert of_rows == sorted(of_rows, reverse=True)
+    assert found != order
+    row = frame.row(5, named=True)
+    longest = max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+    assert sizes[5] == len(row["prompt_ids"]) + longest
 
 
 def test_fractions_are_nested_and_ruled_by_the_datasets_seed(
