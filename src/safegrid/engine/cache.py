@@ -55,6 +55,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         super().batch_select_indices(indices)
         self._held = []
 
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Give every row so many copies."""
+        super().batch_repeat_interleave(repeats)
+        self._held = []
+
 
 def make_cache(config: Any) -> DynamicCache:
     """Return an empty cache for a model; layers of other kinds stay as they are."""
@@ -63,3 +68,8 @@ def make_cache(config: Any) -> DynamicCache:
         RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers
     ]
     return cache
+
+
+def is_plain(cache: DynamicCache) -> bool:
+    """Whether all layers keep the keys and values of all tokens, and nothing else."""
+    return all(type(layer) is RoomyLayer for layer in cache.layers)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 
 from safegrid.engine.batches import cut, pad
-from safegrid.engine.cache import make_cache
 from safegrid.engine.model import LoadedModel
+from safegrid.engine.prefixes import Prefix
 from safegrid.engine.sampling import Sampling, draw, penalize, uniforms
 
 Ranked = list[tuple[int, float]]
@@ -82,13 +82,16 @@ def generate(
 
 
 class _Batch:
-    """The rows of a chunk that still grow, padded on the left."""
+    """The rows of a chunk that still grow, padded after what all of them begin with."""
 
     def __init__(self, model: LoadedModel, prompts: Sequence[Sequence[int]]) -> None:
         self._model = model
-        self._ids, self._mask = pad(prompts, left=True, device=model.device)
-        self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
-        self._cache = make_cache(model.network.config)
+        prefix = Prefix(model, prompts, min(map(len, prompts)) - 1)
+        rest = [prompt[prefix.length :] for prompt in prompts]
+        self._ids, mask = pad(rest, left=True, device=model.device)
+        self._positions = prefix.length + (mask.cumsum(1) - 1).clamp(min=0)
+        self._mask = torch.cat([mask.new_ones(len(rest), prefix.length), mask], 1)
+        self._cache = prefix.cache
 
     def logits(self) -> torch.Tensor:
         """Return the next token's logits, float32 of (rows, vocabulary)."""

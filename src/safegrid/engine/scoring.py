@@ -7,6 +7,7 @@ import torch
 
 from safegrid.engine.batches import cut, pad
 from safegrid.engine.model import LoadedModel
+from safegrid.engine.prefixes import Prefix
 
 # Positions whose logits are widened to float32 at a time.
 SLICE = 2048
@@ -127,10 +128,18 @@ def _logits(
     Returns:
         (places, vocabulary), in the model's dtype.
     """
-    ids, mask = pad(rows, left=False, device=model.device)
-    places = torch.arange(ids.shape[1], device=model.device)
+    prefix = Prefix(model, rows, min(first))
+    rest = [row[prefix.length :] for row in rows]
+    ids, mask = pad(rest, left=False, device=model.device)
+    places = prefix.length + torch.arange(ids.shape[1], device=model.device)
     begins = torch.tensor(first, device=model.device)
     keep = mask.bool() & (places >= begins[:, None])
-    output = model.network(ids, use_cache=False, logits_to_keep=keep)
+    cache = prefix.cache if prefix.length else None
+    output = model.network(
+        ids,
+        past_key_values=cache,
+        use_cache=cache is not None,
+        logits_to_keep=keep,
+    )
     logits: torch.Tensor = output.logits
     return logits

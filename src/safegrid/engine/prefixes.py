@@ -1,0 +1,47 @@
+"""The tokens that all rows of a chunk begin with: read once, not once a row.
+
+Prompts of one template begin alike: with its system prompt, a judge's instructions, the
+examples of a task. vLLM calls this automatic prefix caching; here it reaches no further
+than a chunk, so that an answer depends on its chunk alone.
+"""
+
+import os
+from collections.abc import Sequence
+
+import torch
+from transformers import DynamicCache
+
+from safegrid.engine.cache import is_plain, make_cache
+from safegrid.engine.model import LoadedModel
+
+LEAST = 16
+"""Fewer tokens are not worth a forward of their own."""
+
+
+class Prefix:
+    """What a chunk's rows share, and the cache that holds it for each of them.
+
+    Attributes:
+        length: tokens that all rows share; 0 where too few are, or the model keeps
+            anything but keys and values.
+        cache: of as many rows; empty where `length` is 0.
+    """
+
+    def __init__(
+        self, model: LoadedModel, rows: Sequence[Sequence[int]], most: int
+    ) -> None:
+        """Read what the rows share.
+
+        Args:
+            model: a causal model.
+            rows: token ids.
+            most: most tokens to share; each row has more.
+        """
+        self.cache: DynamicCache = make_cache(model.network.config)
+        shared = min(most, len(os.path.commonprefix([list(row) for row in rows])))
+        worth = len(rows) > 1 and shared >= LEAST and is_plain(self.cache)
+        self.length = shared if worth else 0
+        if self.length:
+            ids = torch.tensor([list(rows[0][:shared])], device=model.device)
+            model.network(ids, past_key_values=self.cache, logits_to_keep=1)
+            self.cache.batch_repeat_interleave(len(rows))
