@@ -13,6 +13,7 @@ from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import load
+from safegrid.engine.prefixes import LEAST, Prefix
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
@@ -112,6 +113,44 @@ def test_answers_are_equal_for_every_chunking(
         go_on,
     )
     assert [a.ids for a in answers] == [expected[i].ids for i in order]
+
+
+@pytest.mark.parametrize("name", ["causal", "absolute"])
+def test_what_rows_begin_with_is_read_once_and_changes_nothing(
+    models, prompts, monkeypatch, name
+):
+    model = load(ticket(models / name))
+    alike = [prompts[0][:1] + [7] * 20 + prompt[1:] for prompt in prompts[:20]]
+    read = []
+    forward = type(model.network).forward
+
+    def counting(self, *ids, **named):
+        read.extend(tuple(part.shape) for part in ids)
+        return forward(self, *ids, **named)
+
+    monkeypatch.setattr(type(model.network), "forward", counting)
+    answers = generate(model, alike, [0] * 20, GREEDY, None, go_on)
+    assert read[0] == (1, 21)
+    assert read[1] == (20, max(map(len, alike)) - 21)
+    expected = [plain_generate(model, prompt, 16) for prompt in alike]
+    assert [answer.ids for answer in answers] == expected
+    read.clear()
+    found = score(model, [Question(row, 21, True) for row in alike], 1, go_on)
+    assert read[0] == (1, 20)
+    for row, scored in zip(alike, found, strict=True):
+        values = full_logprobs(model, row)
+        places = range(21, len(row))
+        assert scored.logprobs == pytest.approx(
+            [values[p - 1, row[p]].item() for p in places], abs=1e-4
+        )
+        assert scored.ahead[0][1] == pytest.approx(values[-1].max().item(), abs=1e-4)
+
+
+def test_rows_that_share_little_are_read_whole(model, prompts):
+    share = prompts[0][:1] + [7] * (LEAST - 2)
+    assert Prefix(model, [[*share, 8, 9], [*share, 9, 9]], 16).length == 0
+    assert Prefix(model, [[*share, 7, 8], [*share, 7, 9]], 16).length == LEAST
+    assert Prefix(model, [[*share, 7, 8]], 16).length == 0
 
 
 def test_seeds_and_settings_change_draws(model, prompts):
