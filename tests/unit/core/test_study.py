@@ -32,9 +32,9 @@ def with_recipe(config, name, **changes):
 
 
 def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
-    assert len(study.models) == 13
+    assert len(study.models) == 25
     assert study.models[0] == Model("mini-base", "none", 0)
-    assert len(list(study.cells(study.config.benchmarks))) == 13 * 5
+    assert len(list(study.cells(study.config.benchmarks))) == 25 * 5
 
 
 def test_a_compared_base_is_measured_and_not_trained(config):
@@ -43,7 +43,7 @@ def test_a_compared_base_is_measured_and_not_trained(config):
     assert [m for m in study.models if m.base == "tiny-base"] == [
         Model("tiny-base", "none", 0)
     ]
-    assert len(study.models) == 14
+    assert len(study.models) == 26
     assert Cell(Model("tiny-base", "none", 0), "alert") in set(
         study.cells(study.prompted)
     )
@@ -138,7 +138,7 @@ def test_differences_refer_to_the_same_benchmark_of_the_base(study):
 
 def test_models_are_asked_one_after_another_and_so_are_judges(study):
     order = [study.model_priority(model) for model in study.models]
-    assert order == list(range(13, 0, -1))
+    assert order == list(range(25, 0, -1))
     first, second, *_ = study.config.judges
     assert 0 > study.judge_priority(first) > study.judge_priority(second)
 
@@ -165,7 +165,7 @@ def test_the_names_of_a_cell_are_a_param_without_a_path(study):
 
 def test_scores_hold_every_cell_and_the_global_one(study):
     files = study.scores()
-    assert len(files) == len(set(files)) == 13 * 6
+    assert len(files) == len(set(files)) == 25 * 6
     assert "results/mini/scores/mini-base/none/seed0/global.parquet" in files
 
 

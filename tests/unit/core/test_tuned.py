@@ -46,9 +46,18 @@ def test_the_world_and_the_trainers_are_those_of_the_sweep(tuned):
     )
 
 
+def test_the_study_takes_the_tuned_beta_and_one_rate_for_all(tuned):
+    recipes = load_config(CONFIG, "mini").recipes.values()
+    assert {recipe.training.learning_rate for recipe in recipes} == {1e-3}
+    for recipe in recipes:
+        chosen = tuned["chosen"][recipe.method]
+        assert recipe.training.beta == chosen.get("beta")
+
+
 def test_study_and_sweep_train_alike_but_for_what_is_swept():
     study, sweep = (load_config(CONFIG, name) for name in ("mini", "mini-sweep"))
-    swept = {"learning_rate": 0.0, "beta": None}
+    # The study's rate goes further than the sweep's; the doses depend on it alone.
+    swept = {"learning_rate": 0.0, "beta": None, "checkpoints": []}
     for name, recipe in study.recipes.items():
         same = [
             other for other in sweep.recipes.values() if other.method == recipe.method

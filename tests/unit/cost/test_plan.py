@@ -154,6 +154,6 @@ def test_what_is_not_known_is_blank_with_its_reason(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     assert plan("--study", "mini", "--gpu", "h200") == 0
     text = capsys.readouterr().out
-    assert "13 (13 not known)" in text
-    assert "without 13 jobs of which too little is known:" in text
+    assert "25 (25 not known)" in text
+    assert "without 25 jobs of which too little is known:" in text
     assert "capability capability: nothing is known of task mini_math" in text
