@@ -1,11 +1,17 @@
 """Rows to chunks: sorted by length, bounded by rows and by padded tokens."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 
+NEAR = 16
+"""Tokens by which a row may always be longer than the shortest of its chunk."""
 
-def cut(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
+
+def cut(
+    lengths: Sequence[int], rows: int, tokens: int, spread: float = math.inf
+) -> list[list[int]]:
     """Cut rows into chunks that depend on nothing but their lengths and order.
 
     Args:
@@ -13,14 +19,20 @@ def cut(lengths: Sequence[int], rows: int, tokens: int) -> list[list[int]]:
         rows: most rows of a chunk.
         tokens: most padded tokens of a chunk (rows times its longest row); a row that
             is longer alone gets a chunk of its own.
+        spread: share by which a row may be longer than the shortest of its chunk.
 
     Returns:
         Indices into `lengths`, short rows first.
     """
     chunks: list[list[int]] = []
+
+    def joins(chunk: Sequence[int], length: int) -> bool:
+        shortest = lengths[chunk[0]]
+        alike = length - shortest <= max(NEAR, spread * shortest)
+        return alike and len(chunk) < rows and (len(chunk) + 1) * length <= tokens
+
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        full = not chunks or len(chunks[-1]) >= rows
-        if full or (len(chunks[-1]) + 1) * lengths[index] > tokens:
+        if not chunks or not joins(chunks[-1], lengths[index]):
             chunks.append([])
         chunks[-1].append(index)
     return chunks

@@ -5,7 +5,7 @@ examples of a task. vLLM calls this automatic prefix caching; here it reaches no
 than a chunk, so that an answer depends on its chunk alone.
 """
 
-import os
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -38,10 +38,17 @@ class Prefix:
             most: most tokens to share; each row has more.
         """
         self.cache: DynamicCache = make_cache(model.network.config)
-        shared = min(most, len(os.path.commonprefix([list(row) for row in rows])))
+        shared = min(most, common_length(rows))
         worth = len(rows) > 1 and shared >= LEAST and is_plain(self.cache)
         self.length = shared if worth else 0
         if self.length:
             ids = torch.tensor([list(rows[0][:shared])], device=model.device)
             model.network(ids, past_key_values=self.cache, logits_to_keep=1)
             self.cache.batch_repeat_interleave(len(rows))
+
+
+def common_length(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens all rows begin with: as many as the first and last do."""
+    ordered = sorted(map(tuple, rows))
+    both = zip(ordered[0], ordered[-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))

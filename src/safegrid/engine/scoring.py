@@ -11,6 +11,8 @@ from safegrid.engine.prefixes import Prefix
 
 # Positions whose logits are widened to float32 at a time.
 SLICE = 2048
+# How much longer a row may be than the shortest of its chunk: padding is read in vain.
+SPREAD = 0.25
 
 Ranked = list[tuple[int, float]]
 
@@ -75,7 +77,8 @@ def score(
         if question.ahead or question.start < len(question.ids):
             groups.setdefault(question.read, []).append((number, question))
     sequences = list(groups)
-    for chunk in cut([len(s) for s in sequences], model.chunk, model.max_tokens):
+    lengths = [len(sequence) for sequence in sequences]
+    for chunk in cut(lengths, model.chunk, model.max_tokens, SPREAD):
         check()
         asked = [groups[sequences[index]] for index in chunk]
         for number, scored in _score_chunk(model, asked, top):

@@ -22,6 +22,12 @@ def test_cut_sorts_and_bounds_rows_and_padded_tokens():
     assert cut([], rows=3, tokens=10) == []
 
 
+def test_cut_keeps_rows_of_like_length_together_where_asked():
+    lengths = [10, 100, 26, 27, 125, 126]
+    assert cut(lengths, rows=9, tokens=9999) == [[0, 2, 3, 1, 4, 5]]
+    assert cut(lengths, rows=9, tokens=9999, spread=0.25) == [[0, 2], [3], [1, 4], [5]]
+
+
 def test_cut_depends_on_nothing_but_lengths_and_order():
     assert cut([2, 2, 2, 2], rows=2, tokens=100) == [[0, 1], [2, 3]]
 
