@@ -19,6 +19,6 @@ VERSIONS: dict[str, int] = {
     "judge": 3,
     "synthesize": 2,
     "measure": 4,
-    "calibrate": 1,
+    "calibrate": 2,
     "capability": 2,
 }

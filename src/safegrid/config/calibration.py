@@ -2,6 +2,8 @@
 
 MOST_TEXTS = 400
 """Texts of a kind that are read; every second one fixes the threshold."""
+MOST_WORDS = 64
+"""Words of a text that are read: as many as answers to benchmarks have, not more."""
 MOST_OWN = 100
 """Prompts that the base itself answers, once greedily and once by chance."""
 NEW_TOKENS = 64

@@ -184,7 +184,8 @@ class Data:
     def fluent_texts(self, judge: str) -> Tokens:
         """Return the texts that a judge of fluency is calibrated on.
 
-        Those of datasets are taken for as long as their whole rows.
+        They are taken for as long as they are, those of datasets as their whole rows:
+        more than is read.
 
         Raises:
             UnknownError: they are not assumed.

@@ -20,6 +20,7 @@ from safegrid.config.calibration import (
     BROKEN_TEMPERATURE,
     MOST_OWN,
     MOST_TEXTS,
+    MOST_WORDS,
     NEW_TOKENS,
     QUANTILE,
 )
@@ -184,7 +185,13 @@ def _refusals(labelled: Path, form: str) -> Iterator[Item]:
 
 
 def _item(name: str, prompt: str, text: str) -> Item:
-    return Item(name, 0, [{"role": "user", "content": prompt}], text)
+    return Item(name, 0, [{"role": "user", "content": prompt}], opening(text))
+
+
+def opening(text: str) -> str:
+    """Return the first words of a text, with the space between them as it is."""
+    words = text.split(None, MOST_WORDS)
+    return text[: -len(words[-1])].rstrip() if len(words) > MOST_WORDS else text
 
 
 def _texts(items: Iterator[Item], seed: int) -> Texts:

@@ -10,9 +10,10 @@ import pytest
 
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.config.calibration import MOST_WORDS
 from safegrid.engine.client import Completion
 from safegrid.errors import DataError
-from safegrid.judge.calibrate import calibrate
+from safegrid.judge.calibrate import calibrate, opening
 from safegrid.judge.fluency import NO_REQUEST
 from safegrid.records import PREFERENCE
 from safegrid.templates import ChatTokenizer
@@ -122,6 +123,13 @@ def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
     again = run(tmp_path, base_folder, fake_engine, [dataset], None)
     assert first == again
     assert "called_disfluent_refusals" not in first
+
+
+def test_the_first_words_of_a_text_are_read_as_they_stand() -> None:
+    begins = "one  two\n" * (MOST_WORDS // 2)
+    assert opening(begins + "three four") == begins.rstrip()
+    assert opening(begins) == begins
+    assert opening("") == ""
 
 
 def test_a_judge_without_any_text_says_what_it_needs(
