@@ -1,4 +1,4 @@
-"""The engine's HTTP face: one request at a time is worked on, none is mixed."""
+"""The engine's HTTP face: each request is worked on alone, none is mixed."""
 
 import asyncio
 import logging
@@ -44,10 +44,15 @@ class AbandonedError(Exception):
 
 
 class Desk:
-    """Works on one request after another, in one thread, in order of arrival."""
+    """Works on requests in order of arrival, each in one thread.
 
-    def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(max_workers=1)
+    Attributes:
+        waiting: requests that have come and are not answered.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        """Take so many requests at once; torch computes each outside Python's lock."""
+        self._workers = ThreadPoolExecutor(max_workers=workers)
         self.waiting = 0
 
     async def do(self, request: Request, work: Work) -> Response:
@@ -71,7 +76,7 @@ class Desk:
 
         self.waiting += 1
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._worker, timed)
+        future = loop.run_in_executor(self._workers, timed)
         try:
             while not (await asyncio.wait([future], timeout=LOOK))[0]:
                 if await request.is_disconnected():

@@ -1,10 +1,12 @@
 """Our own engine: FastAPI over transformers, for CPUs and small models."""
 
 import logging
+import os
 import socket
 from pathlib import Path
 from types import FrameType
 
+import torch
 import uvicorn
 
 from safegrid.engine.access import HeadFirst
@@ -16,6 +18,9 @@ from safegrid.engine.watch import Watch, leave
 
 logger = logging.getLogger(__name__)
 
+MOST_WORKERS = 4
+"""Requests at once, at most: each holds a chunk of its own in memory."""
+
 
 def serve(ticket: Path) -> None:
     """Load a model and answer requests on this machine until the watch ends it.
@@ -23,7 +28,8 @@ def serve(ticket: Path) -> None:
     Args:
         ticket: what to serve; the slot's other files stand beside it.
     """
-    asked, slot, desk = Ticket.read(ticket), Slot(ticket.with_suffix("")), Desk()
+    asked, slot = Ticket.read(ticket), Slot(ticket.with_suffix(""))
+    desk = Desk(_workers(asked))
     # From the start, so that a slow load does not outlive its run.
     Watch(ticket, busy=lambda: desk.waiting > 0, end=leave).start()
     model = load(asked)
@@ -38,6 +44,16 @@ def serve(ticket: Path) -> None:
         app, http=HeadFirst, ws="none", log_level="warning", lifespan="off"
     )
     _Server(config).run(sockets=[listener])
+
+
+def _workers(ticket: Ticket) -> int:
+    """Return how many requests are worked on at once: one a share of the cores.
+
+    Several jobs may ask one engine, such as the base that reads all models' answers.
+    """
+    if torch.cuda.is_available():
+        return 1
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ticket.threads))
 
 
 class _Server(uvicorn.Server):

@@ -2,7 +2,10 @@
 
 import math
 import random
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 import torch
@@ -446,6 +449,35 @@ def test_outputs_that_are_no_finite_numbers_are_null(classifier, broken):
     body = {"model": "m", "input": [[5, 6]], "use_activation": False}
     (item,) = web.post("/classify", json=body).json()["data"]
     assert item["probs"] == [None, 0.0, 0.0]
+
+
+def test_requests_at_once_are_worked_on_together_and_answered_alike(model, prompts):
+    app = make_app(model, ticket("m"), Desk(workers=2))
+    meeting = threading.Barrier(2, timeout=60)
+    forward = type(model.network).forward
+
+    def meet(self, *ids, **named):
+        if not getattr(here, "met", False):
+            here.met = True
+            meeting.wait()
+        return forward(self, *ids, **named)
+
+    here = threading.local()
+    web = TestClient(app, headers=KEY)
+    parts, settings = (prompts[:20], prompts[20:40]), {"max_tokens": 16}
+    alone = [ask(web, prompt=part, temperature=0, **settings) for part in parts]
+    with (
+        mock.patch.object(type(model.network), "forward", meet),
+        ThreadPoolExecutor(2) as clients,
+    ):
+        both = list(
+            clients.map(lambda p: ask(web, prompt=p, temperature=0, **settings), parts)
+        )
+    texts = [
+        [[choice["text"] for choice in reply.json()["choices"]] for reply in replies]
+        for replies in (alone, both)
+    ]
+    assert texts[0] == texts[1]
 
 
 def test_a_model_of_nan_gives_null_and_no_crash(causal, prompts):
