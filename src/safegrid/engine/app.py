@@ -51,9 +51,12 @@ class Desk:
     """
 
     def __init__(self, workers: int = 1) -> None:
+        self.waiting = 0
+        self.open(workers)
+
+    def open(self, workers: int) -> None:
         """Take so many requests at once; torch computes each outside Python's lock."""
         self._workers = ThreadPoolExecutor(max_workers=workers)
-        self.waiting = 0
 
     async def do(self, request: Request, work: Work) -> Response:
         """Run `work` when it is its turn; it is stopped when its client goes.

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 MOST_WORKERS = 4
 """Requests at once, at most: each holds a chunk of its own in memory."""
+CHANGING = ("dynamic", "longrope")
+"""Kinds of rotary embeddings that a forward changes."""
 
 
 def serve(ticket: Path) -> None:
@@ -28,13 +30,13 @@ def serve(ticket: Path) -> None:
     Args:
         ticket: what to serve; the slot's other files stand beside it.
     """
-    asked, slot = Ticket.read(ticket), Slot(ticket.with_suffix(""))
-    desk = Desk(_workers(asked))
+    asked, slot, desk = Ticket.read(ticket), Slot(ticket.with_suffix("")), Desk()
     # From the start, so that a slow load does not outlive its run.
     Watch(ticket, busy=lambda: desk.waiting > 0, end=leave).start()
     model = load(asked)
     if model.search is not None:
         check_search(model)
+    desk.open(workers(asked, model.network))
     app = make_app(model, asked, desk)
     # A socket of our own: the port is taken before anyone is told of it.
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -46,12 +48,15 @@ def serve(ticket: Path) -> None:
     _Server(config).run(sockets=[listener])
 
 
-def _workers(ticket: Ticket) -> int:
+def workers(ticket: Ticket, network: torch.nn.Module) -> int:
     """Return how many requests are worked on at once: one a share of the cores.
 
-    Several jobs may ask one engine, such as the base that reads all models' answers.
+    Several jobs may ask one engine, such as the base that reads all models' answers. A
+    model that changes its rotary table to the length of what it reads takes one.
     """
-    if torch.cuda.is_available():
+    kinds = {str(getattr(part, "rope_type", "")) for part in network.modules()}
+    changing = any(name in kind for kind in kinds for name in CHANGING)
+    if changing or torch.cuda.is_available():
         return 1
     return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ticket.threads))
 

@@ -20,6 +20,7 @@ from safegrid.engine.prefixes import LEAST, Prefix
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
+from safegrid.engine.server import workers
 from safegrid.errors import EngineError
 
 GREEDY = Sampling(max_tokens=16)
@@ -478,6 +479,16 @@ def test_requests_at_once_are_worked_on_together_and_answered_alike(model, promp
         for replies in (alone, both)
     ]
     assert texts[0] == texts[1]
+
+
+def test_a_model_that_changes_as_it_reads_takes_one_request_at_a_time(
+    model, causal, monkeypatch
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert workers(ticket(causal), model.network) == 4
+    rotary = next(m for m in model.network.modules() if hasattr(m, "rope_type"))
+    monkeypatch.setattr(rotary, "rope_type", "dynamic")
+    assert workers(ticket(causal), model.network) == 1
 
 
 def test_a_model_of_nan_gives_null_and_no_crash(causal, prompts):
