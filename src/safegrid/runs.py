@@ -209,19 +209,23 @@ def processes_of(run: str) -> list[psutil.Process]:
 def end_processes(run: str, grace: float = 5.0, spare: int | None = None) -> int:
     """End what is left of a run: ask first, then kill; return how many there were.
 
+    It looks until it finds none: a process may start another one as it is ended.
+
     Args:
         run: its id.
         grace: seconds from the one to the other.
         spare: a process of the run that is left alone.
     """
-    processes = [process for process in processes_of(run) if process.pid != spare]
-    for process in processes:
-        _signal(process, "terminate")
-    _, alive = psutil.wait_procs(processes, timeout=grace)
-    for process in alive:
-        _signal(process, "kill")
-    psutil.wait_procs(alive, timeout=grace)
-    return len(processes)
+    ended: set[int] = set()
+    while left := [one for one in processes_of(run) if one.pid not in {spare, *ended}]:
+        for process in left:
+            _signal(process, "terminate")
+        _, alive = psutil.wait_procs(left, timeout=grace)
+        for process in alive:
+            _signal(process, "kill")
+        psutil.wait_procs(alive, timeout=grace)
+        ended.update(process.pid for process in left)
+    return len(ended)
 
 
 def _signal(process: psutil.Process, action: str) -> None:
