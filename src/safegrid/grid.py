@@ -99,7 +99,7 @@ class Grid:
             for base in self.trained_bases
             for recipe in self.config.recipes
             if base == own.get(recipe, base) and (recipe in own or base in study.bases)
-            for seed in study.seeds
+            for seed in self.seeds(recipe)
         ]
 
     @property
@@ -266,6 +266,10 @@ class Grid:
     def recipe(self, name: str) -> Recipe:
         """Return a resolved recipe by its name, or by that of one of its doses."""
         return self.config.recipes[split_dose(name)[0]]
+
+    def seeds(self, recipe: str) -> list[int]:
+        """The seeds that a recipe is trained with."""
+        return self.recipe(recipe).seeds or self.config.study.seeds
 
     def parent(self, model: Model) -> Model:
         """The model that a recipe starts from: at the same seed, or the base."""

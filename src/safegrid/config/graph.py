@@ -19,6 +19,7 @@ def check_graph(
     documents: StudyDocuments,
     sources: Mapping[str, SourceSpec],
     resolved: Mapping[str, Recipe],
+    seeds: list[int],
 ) -> None:
     """Note recipes and datasets that cannot be made of what they name.
 
@@ -26,12 +27,15 @@ def check_graph(
         documents: of the study.
         sources: of the registry.
         resolved: the study's recipes, those that are whole.
+        seeds: with which recipes are trained that have none of their own; empty where
+            they are not known.
     """
     recipes, datasets = documents.section("recipes"), documents.section("datasets")
     for name, block in recipes.items():
         _check_start(documents, name, recipes, datasets)
         _check_dose(documents, ("recipes", name, "start"), resolved)
         _check_base(documents, name, recipes)
+        _check_seeds(documents, name, resolved, seeds)
         _check_rows(documents, name, block, datasets, sources)
     for name, block in datasets.items():
         for origin in MADE:
@@ -104,6 +108,23 @@ def _check_dose(
     why = why_no_dose(str(documents.study.at(key)), resolved)
     if why is not None:
         _note(documents, key, why)
+
+
+def _check_seeds(
+    documents: StudyDocuments,
+    name: str,
+    resolved: Mapping[str, Recipe],
+    of_study: list[int],
+) -> None:
+    """Check that a recipe has a model to start from at each of its seeds."""
+    recipe = resolved.get(name)
+    start = resolved.get(_trained_as(recipe.start)) if recipe is not None else None
+    if recipe is None or start is None or not (there := start.seeds or of_study):
+        return
+    if lacking := set(recipe.seeds or of_study) - set(there):
+        seeds = ", ".join(map(str, sorted(lacking)))
+        told = f"{start.name!r} is not trained with seed {seeds}; add it to its `seeds`"
+        _note(documents, ("recipes", name, "start"), told)
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:

@@ -103,7 +103,8 @@ def load_config(root: Path, name: str) -> Config:
     if study is not None:
         check_fluency(documents, study, benchmarks, judges)
     recipes, own_bases = resolve_recipes(documents)
-    check_graph(documents, sources, recipes)
+    seeds = study.seeds if study is not None else []
+    check_graph(documents, sources, recipes, seeds)
     of_study = study.bases if study is not None else []
     check_adapters(documents, recipes, own_bases, bases, of_study)
     check_served(documents, recipes, own_bases, of_study)

@@ -13,6 +13,7 @@ from safegrid.config.block import (
     Part,
     Positive,
     Seed,
+    Seeds,
     Share,
 )
 from safegrid.config.dataset import DatasetSpec
@@ -202,6 +203,7 @@ class RecipeEntry(Block):
 
     Attributes:
         base: the one base that it is made of; null for each of the study's bases.
+        seeds: training seeds of its own; null for those of the study.
     """
 
     method: str
@@ -210,6 +212,7 @@ class RecipeEntry(Block):
     start: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None
+    seeds: Seeds | None = None
     training: dict[str, Any] = {}
 
 
@@ -229,7 +232,8 @@ class StudyEntry(Block):
     Attributes:
         seed: rules prompts drawn, dataset order, sampling and bootstraps.
         compared: bases that are measured untouched beside these.
-        seeds: training seeds; each recipe but `none` is trained once with each.
+        seeds: training seeds; each recipe but `none` is trained once with each, if it
+            has none of its own.
         training: settings that all recipes share.
         tuned: name of a file in config/tuned with settings per method.
         sweep: grid of training settings tried for every recipe (a sweep study).
@@ -246,7 +250,7 @@ class StudyEntry(Block):
     seed: Seed = 0
     bases: list[str] = Field(min_length=1)
     compared: list[str] = []
-    seeds: list[Seed] = Field(default=[0], min_length=1)
+    seeds: Seeds = [0]
     datasets: dict[Name, DatasetSpec] = {}
     training: dict[str, Any] = {}
     tuned: Name | None = None
@@ -257,13 +261,6 @@ class StudyEntry(Block):
     engines: dict[str, EngineSpec] = {}
     most_unscored: Share = 0.05
     paper: Literal["2407.16637", "2409.07772", "2412.00074"] = "2409.07772"
-
-    @field_validator("seeds")
-    @classmethod
-    def _each_once(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed stands twice")
-        return seeds
 
     @field_validator("sweep")
     @classmethod

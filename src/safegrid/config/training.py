@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from safegrid.config.block import Above0, Block, From0, Part, Positive, Share
+from safegrid.config.block import Above0, Block, From0, Part, Positive, Seeds, Share
 
 # What the base untouched is called where recipes stand.
 NONE = "none"
@@ -94,6 +94,8 @@ class Recipe(Block):
         start: the recipe whose model it starts from; null is the base itself.
         fraction: share of the dataset's pairs, by the dataset's seed.
         categories: pairs of these categories only; null is all.
+        seeds: training seeds of its own; null for those of the study. No model depends
+            on the others, so they are left out where a recipe is written down.
     """
 
     name: str
@@ -102,4 +104,5 @@ class Recipe(Block):
     start: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None
+    seeds: Seeds | None = Field(default=None, exclude=True)
     training: Training

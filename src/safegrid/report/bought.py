@@ -114,7 +114,11 @@ def _bases(rows: pl.DataFrame, axis: str) -> list[str]:
 
 
 def _seeds(rows: pl.DataFrame) -> list[str]:
-    n = rows.filter(pl.col("seed").is_not_null())["seed"].n_unique()
-    if n < 2:
+    several = rows.filter(pl.col("seed").is_not_null())
+    named = sorted({recipe_title(recipe) for recipe in several["line"]})
+    if not named:
         return []
-    return [f"Lines are means of {n} seeds; intervals are over prompts, not seeds."]
+    return [
+        f"Means of several seeds: the lines of {', '.join(named)}. Intervals are over"
+        " prompts, not seeds."
+    ]

@@ -95,6 +95,8 @@ def foot(table: Table) -> list[str]:
     entries = [entry for row in table.entries for entry in row]
     unscored = any(entry.n_unscored for entry in entries)
     kind = "score" if table.judged else "value"
+    rows = zip(table.rows, table.entries, strict=True)
+    seeded = [row for row, entered in rows if any(e.seeds > 1 for e in entered)]
     said = {
         "Each value stands with its 95% interval: Wilson for shares of independent"
         " items, else a bootstrap that draws the items which prompts were derived"
@@ -108,8 +110,8 @@ def foot(table: Table) -> list[str]:
         " (safe and not degenerate).": any(table.marks),
         "u: answers that a judge could not score; they count neither way.": unscored,
         "Every answer was scored.": table.judged and not unscored,
-        "Several seeds: their mean, from the lowest lower to the highest upper"
-        " limit; n counts all.": any(entry.seeds > 1 for entry in entries),
+        f"Several seeds ({', '.join(seeded)}): their mean, from the lowest lower to the"
+        " highest upper limit; n counts all.": bool(seeded),
         f"{BLANK}: no {kind}, for the reason below.": any(e.reason for e in entries),
     }
     return [sentence for sentence, needed in said.items() if needed]

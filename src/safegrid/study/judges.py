@@ -58,7 +58,7 @@ class JudgeFiles(ModelFiles, SourceFiles):
         if entry.recipe is None:
             return [f"results/judges/{judge}"]
         own = self.config.own_bases.get(entry.recipe, base or self.bases[0])
-        return self.chain(Model(own, entry.recipe, self.config.study.seeds[0]))
+        return self.chain(Model(own, entry.recipe, self.seeds(entry.recipe)[0]))
 
     def judge_priority(self, judge: str) -> int:
         """How early a judge's jobs are done: one judge after another.

@@ -98,7 +98,7 @@ class LineFiles(JudgeFiles, ScoreFiles):
 
         A recipe that starts from another one's model has that model on its line.
         """
-        ends = [Model(base, recipe, seed) for seed in self.config.study.seeds]
+        ends = [Model(base, recipe, seed) for seed in self.seeds(recipe)]
         found = {(Model(base, NONE, 0), 0): None}
         for end in ends:
             way = [*self._starts(end), *self.doses(end), end]

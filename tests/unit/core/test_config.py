@@ -264,6 +264,16 @@ def test_recipes_that_start_in_a_circle_are_refused(root):
     assert "starts from itself" in message(root)
 
 
+def test_a_recipe_starts_from_one_that_has_its_seeds(root):
+    def seeded(study):
+        study["recipes"]["dpo"]["seeds"] = [0, 1, 2]
+        study["recipes"]["nca"] |= {"start": "dpo", "seeds": [1, 2, 3, 4]}
+
+    edit(root, seeded)
+    told = "'dpo' is not trained with seed 3, 4; add it to its `seeds`"
+    assert f"recipes.nca.start: {told}" in message(root)
+
+
 def test_a_misspelt_start_names_the_likely_one(root):
     def start(study):
         study["recipes"]["dpo"]["start"] = "ncaa"
@@ -359,6 +369,11 @@ def test_the_name_of_the_base_untouched_is_taken(root):
 def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
     edit(root, lambda study: study.update(seeds=seeds))
     assert told in message(root)
+
+
+def test_seeds_of_a_recipe_are_held_as_those_of_the_study_are(root):
+    edit(root, lambda study: study["recipes"]["dpo"].update(seeds=[1, 1]))
+    assert "recipes.dpo.seeds: got [1, 1]: a seed stands twice" in message(root)
 
 
 def test_what_fluency_has_replaced_is_named(root):

@@ -37,6 +37,21 @@ def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
     assert len(list(study.cells(study.config.benchmarks))) == 25 * 5
 
 
+def test_a_recipe_may_have_seeds_of_its_own(config):
+    seeded = with_recipe(config, "dpo", seeds=[3, 5])
+    found = [
+        (m.recipe, m.seed) for m in seeded.models if m.recipe[:3] in ("dpo", "nca")
+    ]
+    assert found == [
+        *(("dpo@3", 3), ("dpo", 3), ("dpo@3", 5), ("dpo", 5)),
+        *(("nca@3", 0), ("nca", 0)),
+    ]
+    responses = seeded.line_responses("mini-base", "dpo")
+    assert {path.split("/")[5] for path in responses} == {"seed0", "seed3", "seed5"}
+    # What a training is given says nothing of the others.
+    assert seeded.recipe_block("dpo") == Study(config).recipe_block("dpo")
+
+
 def test_a_compared_base_is_measured_and_not_trained(config):
     entry = config.study.model_copy(update={"compared": ["tiny-base"]})
     study = Study(type(config)(**{**vars(config), "study": entry}))

@@ -104,7 +104,9 @@ def test_seeds_are_thin_lines_beside_their_mean():
     ]
     assert thin.count(0.5) == 2 + 3
     text = markdown(bought_table(seeded, "safety_bought"))
-    assert "means of 2 seeds; intervals are over prompts" in text
+    assert (
+        "Means of several seeds: the lines of NCA. Intervals are over prompts" in text
+    )
 
 
 def test_a_study_without_doses_has_lines_from_base_to_end():
