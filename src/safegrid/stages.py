@@ -16,9 +16,9 @@ VERSIONS: dict[str, int] = {
     "train": 3,
     "generate": 2,
     "text_head": 1,
-    "judge": 4,
+    "judge": 5,
     "synthesize": 3,
-    "measure": 5,
-    "calibrate": 2,
-    "capability": 3,
+    "measure": 6,
+    "calibrate": 3,
+    "capability": 4,
 }

@@ -32,7 +32,7 @@ TILE_TOKENS, TILE_WORDS = 4096, 32_768
 # and log-probabilities of the chosen half. Read in its code.
 ORPO_LOGIT = {"float32": 20, "bfloat16": 14}
 # Positions whose logits our engine widens to float32 at a time (`engine/scoring.py`).
-SLICE = 2048
+SLICE = 64
 # Tokens that our engine's cache makes room for beyond what it holds.
 ROOM = 64
 

@@ -16,6 +16,8 @@ from safegrid.engine.model import LoadedModel
 
 LEAST = 16
 """Fewer tokens are not worth a forward of their own."""
+WORTH = 512
+"""Fewer tokens that a family saves are not worth chunks of its own."""
 
 
 class Prefix:
@@ -45,6 +47,39 @@ class Prefix:
             ids = torch.tensor([list(rows[0][:shared])], device=model.device)
             model.network(ids, past_key_values=self.cache, logits_to_keep=1)
             self.cache.batch_repeat_interleave(len(rows))
+
+
+def families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Group rows that share most of their tokens: those of a task share its examples.
+
+    A family holds neighbours in dictionary order that share at least half of the longer
+    one. Rows whose family would save less than WORTH tokens stand together, and last.
+
+    Args:
+        rows: token ids.
+
+    Returns:
+        Indices into `rows`, ascending in each family.
+    """
+    ordered = sorted(range(len(rows)), key=lambda index: (tuple(rows[index]), index))
+    grouped: list[list[int]] = []
+    for index in ordered:
+        if grouped and _alike(rows[grouped[-1][-1]], rows[index]):
+            grouped[-1].append(index)
+        else:
+            grouped.append([index])
+    kept, others = [], []
+    for group in grouped:
+        saved = (len(group) - 1) * common_length([rows[index] for index in group])
+        if saved >= WORTH:
+            kept.append(sorted(group))
+        else:
+            others += group
+    return [*kept, sorted(others)] if others else kept
+
+
+def _alike(before: Sequence[int], row: Sequence[int]) -> bool:
+    return 2 * common_length([before, row]) >= max(len(before), len(row))
 
 
 def common_length(rows: Sequence[Sequence[int]]) -> int:

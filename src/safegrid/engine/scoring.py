@@ -1,16 +1,16 @@
 """Log-probabilities of given tokens, from one forward a chunk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 
 from safegrid.engine.batches import cut, pad
 from safegrid.engine.model import LoadedModel
-from safegrid.engine.prefixes import Prefix
+from safegrid.engine.prefixes import Prefix, families
 
-# Positions whose logits are widened to float32 at a time.
-SLICE = 2048
+# Positions whose logits are widened to float32 at a time: few, to stay in a cache.
+SLICE = 64
 # How much longer a row may be than the shortest of its chunk: padding is read in vain.
 SPREAD = 0.25
 
@@ -76,14 +76,23 @@ def score(
     for number, question in enumerate(questions):
         if question.ahead or question.start < len(question.ids):
             groups.setdefault(question.read, []).append((number, question))
-    sequences = list(groups)
-    lengths = [len(sequence) for sequence in sequences]
-    for chunk in cut(lengths, model.chunk, model.max_tokens, SPREAD):
+    for chunk in _chunks(model, list(groups)):
         check()
-        asked = [groups[sequences[index]] for index in chunk]
-        for number, scored in _score_chunk(model, asked, top):
+        for number, scored in _score_chunk(
+            model, [groups[read] for read in chunk], top
+        ):
             results[number] = scored
     return results
+
+
+def _chunks(
+    model: LoadedModel, sequences: Sequence[tuple[int, ...]]
+) -> Iterator[list[tuple[int, ...]]]:
+    """Yield the sequences of each forward: of like length, and begun alike."""
+    for family in families(sequences):
+        lengths = [len(sequences[index]) for index in family]
+        for chunk in cut(lengths, model.chunk, model.max_tokens, SPREAD):
+            yield [sequences[family[place]] for place in chunk]
 
 
 def _score_chunk(

@@ -24,7 +24,7 @@ ANSWERING = (
     "scoring",
 )
 # Version of the engine, and the first digits of the hash of what answers in it.
-KNOWN = (2, "609ed08a363f7290")
+KNOWN = (3, "3e73ca67ec1e0b71")
 
 
 def test_the_version_is_raised_when_answers_may_change():

@@ -150,6 +150,28 @@ def test_what_rows_begin_with_is_read_once_and_changes_nothing(
         assert scored.ahead[0][1] == pytest.approx(values[-1].max().item(), abs=1e-4)
 
 
+def test_examples_of_each_task_are_read_once(model, prompts, monkeypatch):
+    tasks = [[1, *[begun] * 70] for begun in (7, 8)]
+    rows = [[*tasks[n % 2], *prompt[1:4]] for n, prompt in enumerate(prompts[:20])]
+    rows.append(prompts[20])
+    read = []
+    forward = model.network.forward
+
+    def counting(ids, **options):
+        read.append(tuple(ids.shape))
+        return forward(ids, **options)
+
+    monkeypatch.setattr(model.network, "forward", counting)
+    starts = [*[len(tasks[0])] * 20, 1]
+    questions = [Question(*both, False) for both in zip(rows, starts, strict=True)]
+    found = score(model, questions, 0, go_on)
+    assert read == [*[(1, 70), (10, 3)] * 2, (1, len(prompts[20]) - 1)]
+    for row, start, scored in zip(rows, starts, found, strict=True):
+        values = full_logprobs(model, row)
+        expected = [values[p - 1, row[p]].item() for p in range(start, len(row))]
+        assert scored.logprobs == pytest.approx(expected, abs=1e-4)
+
+
 def test_rows_that_share_little_are_read_whole(model, prompts):
     share = prompts[0][:1] + [7] * (LEAST - 2)
     assert Prefix(model, [[*share, 8, 9], [*share, 9, 9]], 16).length == 0
