@@ -83,7 +83,7 @@ RESULTS: dict[str, Command] = {
     ),
     "readme": command(
         "report.readme:update_readme",
-        "Copy a run's table and plot into the README.",
+        "Copy a run's tables and figures to the pages that show them.",
         "study:study",
         job=False,
     ),

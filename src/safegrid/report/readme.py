@@ -1,4 +1,8 @@
-"""`make readme`: put a run's own table and plot where the README shows them."""
+"""`make readme`: put a study's own tables and figures where pages show them.
+
+A page shows a table between `<!-- table:begin STUDY/NAME -->` and `<!-- table:end -->`,
+and a figure by the address of its copy, `docs/figures/STUDY/NAME.png`.
+"""
 
 import re
 import shutil
@@ -7,33 +11,52 @@ from pathlib import Path
 from safegrid.errors import DataError
 from safegrid.files import write_text
 
-TABLE = re.compile(r"(<!-- table:begin -->\n).*?(<!-- table:end -->)", re.DOTALL)
-PLOT = Path("docs/trade_off.png")
+TABLE = re.compile(
+    r"(?P<begin><!-- table:begin (?P<study>[^/\s]+)/(?P<name>\S+) -->\n)"
+    r".*?(?P<end><!-- table:end -->)",
+    re.DOTALL,
+)
+FIGURE = re.compile(r"\((?:docs/)?figures/(?P<study>[^/\s]+)/(?P<name>[^/\s]+\.png)\)")
 
 
-def update_readme(study: str, readme: Path = Path("README.md")) -> None:
-    """Replace the README's table and plot by those of a finished study.
+def update_readme(study: str, root: Path = Path()) -> None:
+    """Replace a study's tables and figures on README.md and the pages of docs/.
 
     Args:
-        study: whose tables and figures.
-        readme: the page; holds the table between two marks.
+        study: finished; others are left as they are.
+        root: the folder of the repository.
 
     Raises:
-        DataError: the study has no table and figure yet, or the page no marks.
+        DataError: no page shows anything of the study, or it has not yet what is shown.
     """
-    table = Path(f"results/{study}/tables/summary.md")
-    plot = Path(f"results/{study}/figures/trade_off_capability.png")
-    missing = [str(path) for path in (table, plot) if not path.is_file()]
-    if missing:
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    whole, results = "".join(texts.values()), root / "results" / study
+    tables = {n: results / f"tables/{n}.md" for n in _shown(TABLE, study, whole)}
+    figures = [results / "figures" / name for name in _shown(FIGURE, study, whole)]
+    if not tables and not figures:
+        raise DataError(f"neither README.md nor a page of docs/ shows study {study!r}")
+    every = (*tables.values(), *figures)
+    if missing := [str(path) for path in every if not path.is_file()]:
         raise DataError(
             f"{', '.join(missing)}: not there yet; `make study STUDY={study}` makes it"
         )
-    text = readme.read_text(encoding="utf-8")
-    rows = table.read_text(encoding="utf-8").strip()
-    if not TABLE.search(text):
-        raise DataError(f"{readme}: has no `table:begin` and `table:end` marks")
-    write_text(
-        readme,
-        TABLE.sub(lambda found: f"{found[1]}{rows}\n{found[2]}", text),
-    )
-    shutil.copyfile(plot, PLOT)
+    found = {n: path.read_text(encoding="utf-8").strip() for n, path in tables.items()}
+    for page, text in texts.items():
+        write_text(page, TABLE.sub(lambda mark: _filled(mark, study, found), text))
+    copies = root / "docs/figures" / study
+    copies.mkdir(parents=True, exist_ok=True)
+    for path in figures:
+        shutil.copyfile(path, copies / path.name)
+
+
+def _shown(mark: re.Pattern[str], study: str, text: str) -> list[str]:
+    """Return the names of what pages show of a study by a mark, each one once."""
+    found = mark.finditer(text)
+    return sorted({one["name"] for one in found if one["study"] == study})
+
+
+def _filled(mark: re.Match[str], study: str, tables: dict[str, str]) -> str:
+    if mark["study"] != study:
+        return mark[0]
+    return f"{mark['begin']}{tables[mark['name']]}\n{mark['end']}"

@@ -17,6 +17,7 @@ from safegrid.config.sections import merge
 from safegrid.methods import METHODS, Method
 from safegrid.records import SCORE
 from safegrid.report.names import METRICS
+from safegrid.report.readme import FIGURE, TABLE
 from safegrid.score import degenerate, intervals
 from safegrid.selection import FORCE, OPTIONS
 
@@ -25,7 +26,7 @@ README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
 TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs"}
 # What a run makes and a person commits, with the make target that makes it.
-MADE_BY = {"docs/trade_off.png": "readme", "docs/bench": "bench"}
+MADE_BY = {"docs/figures/": "readme", "docs/bench": "bench"}
 OPTIONS_OF_CONFIG = {"sources_dir", "gpu", *OPTIONS, FORCE}
 # Files that the examples of the pages make.
 EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml"}
@@ -227,11 +228,15 @@ def test_constants_in_the_page_are_those_of_the_code() -> None:
     assert degenerate.LEAST_DISTINCT == 0.5
 
 
-def test_table_and_plot_of_the_readme_come_together() -> None:
-    text = README.read_text(encoding="utf-8")
-    table = text.split("<!-- table:begin -->")[1].split("<!-- table:end -->")[0]
-    assert "docs/trade_off.png" in text
-    assert ("|" in table) == (ROOT / "docs/trade_off.png").is_file()
+def test_pages_show_tables_that_were_filled_and_figures_that_are_there() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    tables, figures = [*TABLE.finditer(text)], [*FIGURE.finditer(text)]
+    assert len(tables) == text.count("<!-- table:begin")
+    assert {mark["study"] for mark in tables} == {mark["study"] for mark in figures}
+    assert [mark["name"] for mark in tables if "| --- |" not in mark[0]] == []
+    shown = {f"docs/figures/{mark['study']}/{mark['name']}" for mark in figures}
+    there = {str(p.relative_to(ROOT)) for p in ROOT.glob("docs/figures/*/*")}
+    assert there == shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
