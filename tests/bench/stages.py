@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from safegrid.config.load import load_config
 from safegrid.files import read_json
 
 # Rules by what a reader asks for.
@@ -118,7 +119,10 @@ def _trained_tokens(root: Path) -> float:
 
 
 def write_costs(folder: Path, study: str, out: Path) -> None:
-    """Write mean seconds and megabytes of results a job, of each rule."""
+    """Write mean seconds and megabytes of results a job, of each rule.
+
+    They stand under the study's first base; those of other bases are kept.
+    """
     seconds: dict[str, list[float]] = defaultdict(list)
     for rule, spent, _ in jobs(folder, study):
         seconds[rule].append(spent)
@@ -130,12 +134,11 @@ def write_costs(folder: Path, study: str, out: Path) -> None:
         }
         for rule, spent in sorted(seconds.items())
     }
-    head = (
-        "# What one job of each rule took in the study `mini` on two cores: wall\n"
-        "# seconds and megabytes of results (the mean over its jobs). Made by `make\n"
-        "# bench`; `make study` estimates from it.\n"
-    )
-    out.write_text(head + yaml.safe_dump(table))
+    [base, *_] = load_config(folder / "config", study).study.bases
+    lines = out.read_text().splitlines(keepends=True)
+    head = [line for line in lines if line.startswith("#")]
+    every = yaml.safe_load("".join(lines)) | {base: table}
+    out.write_text("".join(head) + yaml.safe_dump(every))
 
 
 def megabytes_made(results: Path, study: str) -> dict[str, float]:

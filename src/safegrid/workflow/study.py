@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from safegrid.config.load import load_config
 from safegrid.errors import SafegridError
 from safegrid.faults import check_writable
 from safegrid.plans import Job, parse_plan
@@ -95,7 +96,8 @@ class _Run:
             _say_where(self.study)
             return 0
         check_writable()
-        print(describe(self.study, planned_jobs(plan), self.cores), flush=True)
+        bases = load_config(Path("config"), self.study).study.bases
+        print(describe(self.study, planned_jobs(plan), self.cores, bases), flush=True)
         status = self._fetch(plan)
         return status or self._make(forced)
 
