@@ -10,11 +10,13 @@ The harness's own client fits our engine and vLLM; what is changed here are its 
 - It cuts a prompt that is too long on the left, silently where it generates; here such
   a request is not sent but noted in `too_long`.
 - It leaves top_p to the server, which may read the model's own defaults.
+- It asks for a value of every token of a context and reads none of them; our engine is
+  told where the contexts end.
 """
 
 import copy
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -63,6 +65,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         self.tokenizer = tokenizer
         self.tokenized_requests = True
         self.too_long: set[RequestKey] = set()
+        self._starts: list[int] = []
 
     @property
     def eot_token_id(self) -> int | None:
@@ -137,6 +140,13 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         answers = iter(super()._loglikelihood_tokens(fitting) if fitting else [])
         return [next(answers) if fit else IMPOSSIBLE for fit in fits]
 
+    def batch_loglikelihood_requests(
+        self, chunks: Iterable[list[ScoreRequest]]
+    ) -> tuple[list[list[int]], list[int], list[Any]]:
+        """Return the next request's rows, where their contexts end, and their keys."""
+        rows, self._starts, keys = super().batch_loglikelihood_requests(chunks)
+        return rows, self._starts, keys
+
     def _has_room(self, context: str, settings: dict[str, Any]) -> bool:
         ids = self._tokenizer.encode(context)
         self._tokenizer.check_bos(ids, PROMPT)
@@ -164,4 +174,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
             seed=self._seed,
             eos=self.eos_string,
         )
+        if not generate and self.engine.ours:
+            # The harness reads no value of a context's tokens.
+            body["logprobs_from"] = self._starts
         return self.engine.post("/v1/completions", {"top_p": 1.0} | body)

@@ -53,6 +53,7 @@ class Engine:
         key: bearer key, or None where the engine asks for none.
         model: the name under which the model is served.
         max_length: the model's context in tokens, or None if the engine does not say.
+        ours: whether it is our engine, which understands more than vLLM does.
         identity: who answers, for score rows and the store's key.
         meter: what was asked of it, and in how many seconds.
     """
@@ -74,7 +75,7 @@ class Engine:
         self.max_length = max_length
         self.identity = identity
         self.meter = Meter(device)
-        self._ours = ours
+        self.ours = ours
         self._why_gone = why_gone
 
     def complete(
@@ -102,7 +103,7 @@ class Engine:
         prompts, kept = [list(ids[i]) for i in fit], [seeds[i] for i in fit]
         if decode.temperature == 0:
             choices = self._choices(prompts, body | {"seed": 0})
-        elif self._ours:
+        elif self.ours:
             choices = self._choices(prompts, body, seeds=kept)
         else:
             choices = self._one_by_one(prompts, body, kept)
@@ -122,7 +123,7 @@ class Engine:
         label has its value, however unlikely it is.
         """
         single = list(dict.fromkeys(label[0] for label in labels if len(label) == 1))
-        if self._ours and any(len(label) > 1 for label in labels):
+        if self.ours and any(len(label) > 1 for label in labels):
             # It reads a prompt once for all rows that it is the beginning of.
             single = []
         read = self._next_logprobs(ids, single) if single else [{} for _ in ids]
@@ -148,14 +149,14 @@ class Engine:
         """
         if n_context and min(n_context) < 1:
             raise EngineError("the first token of a sequence has no log-probability")
-        room = 0 if self._ours else 1
+        room = 0 if self.ours else 1
         fit = [i for i, row in enumerate(ids) if self._fits(row, room)]
         fit = [i for i in fit if len(ids[i]) > n_context[i]]
         # Other engines generate a token in any case; some fail when asked for none.
         body = {"max_tokens": room, "temperature": 0.0, "echo": True}
-        body |= {"logprobs": 0 if self._ours else 1, "return_tokens_as_token_ids": True}
+        body |= {"logprobs": 0 if self.ours else 1, "return_tokens_as_token_ids": True}
         rows = [list(ids[i]) for i in fit]
-        starts = {"logprobs_from": [n_context[i] for i in fit]} if self._ours else {}
+        starts = {"logprobs_from": [n_context[i] for i in fit]} if self.ours else {}
         choices = self._choices(rows, body, **starts)
         tails = [
             [float("nan")] * (len(row) - context)
