@@ -13,7 +13,7 @@ from safegrid.report.table import Column, Table
 NO_SHARES = ("kappa", "spearman", "error", "threshold")
 KAPPA = (
     "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
-    " annotators_kappa: of the two people who labelled them, with each other. Their"
+    " annotators' kappa: of the two people who labelled them, with each other. Their"
     " intervals are large-sample ones."
 )
 WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
@@ -31,13 +31,13 @@ def judges_table(runs: pl.DataFrame) -> Table:
     ]
     if tied:
         notes += [
-            "pairwise_accuracy: share of pairs whose better answer has the higher"
+            "pairwise accuracy: share of pairs whose better answer has the higher"
             f" reward; ties are wrong: {_listed(tied)}."
         ]
     if "spearman" in whole["metric"]:
         notes += [
             "spearman: rank correlation of a judge's scores with the known ones;"
-            " mean_absolute_error: in units of the scores."
+            " mean absolute error: in units of the scores."
         ]
     table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
     columns = [_unit(column) for column in table.columns]
@@ -51,10 +51,11 @@ def fluency_table(runs: pl.DataFrame) -> Table:
     notes = [
         "threshold: the word order contrast below which an answer is disfluent, and n,"
         " the texts that fix it. They are no answers to a benchmark's prompts.",
-        "called_disfluent: of fluent texts that had no part in the threshold: answers"
-        " of the datasets, refusals as people labelled them, the base's own answers to"
-        " training prompts. found: of broken texts: the same with their words"
-        " shuffled, and answers that the base was made to draw at temperature 3.",
+        "Called disfluent are shares of fluent texts that had no part in the threshold:"
+        " answers of the datasets, refusals as people labelled them, the base's own"
+        " answers to training prompts. Found are shares of broken texts: the same with"
+        " their words shuffled, and answers that the base was made to draw at"
+        " temperature 3.",
     ]
     title = "Judge validation: which texts are called disfluent."
     return _shares("fluency", title, "Judge and base", rows, notes)
@@ -125,7 +126,7 @@ def trainings_table(runs: pl.DataFrame) -> Table:
     """Return what each training went through and what was checked before it."""
     rows = runs.filter(kind="training")
     notes = [
-        "largest_log_ratio: between policy and reference before the first step, in nats"
+        "largest log ratio: between policy and reference before the first step, in nats"
         " an answer; it may not exceed the tolerance. Methods without a reference have"
         " neither. tokens: padding not counted."
     ]
@@ -177,6 +178,21 @@ ALL = {
 """Every table of a study's runs, by the kind of row that it shows."""
 
 
+TITLES = {
+    "annotators_kappa": "annotators' kappa",
+    "called_disfluent_answers": "called disfluent: answers",
+    "called_disfluent_base": "called disfluent: the base's answers",
+    "called_disfluent_refusals": "called disfluent: refusals",
+    "found_sampled": "found: drawn at temperature 3",
+    "found_shuffled": "found: shuffled words",
+}
+
+
+def _words(metric: str) -> str:
+    """Return how a metric is called in print."""
+    return TITLES.get(metric, metric.replace("_", " "))
+
+
 def _sizes(rows: pl.DataFrame) -> list[str]:
     sizes = sorted(
         {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").iter_rows()}
@@ -212,7 +228,7 @@ def _table(
     nothing = 0.0 if unit == "whole" else None
     blank = Entry(nothing, None, None, 0, None, 1, None)
     entries = [[found.get((s, m), blank) for m in metrics] for s in subjects]
-    columns = [Column(m, Key("", "", m, ""), 0, unit) for m in metrics]
+    columns = [Column(_words(m), Key("", "", m, ""), 0, unit) for m in metrics]
     return Table(
         name, title, head, subjects, columns, entries, notes=notes, judged=False
     )

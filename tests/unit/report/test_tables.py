@@ -311,7 +311,7 @@ def test_a_second_guard_gets_columns_of_its_own(scores):
 
 def test_tables_of_runs(runs):
     assert judges_table(runs).rows == ["mini-guard", "mini-refusal"]
-    assert titles(judges_table(runs)) == ["accuracy", "false_positive_rate"]
+    assert titles(judges_table(runs)) == ["accuracy", "false positive rate"]
     assert titles(rows_table(runs)) == ["kept", "not exactly one safe"]
     assert "ALERT 320" in markdown(overlap_table(runs))
     assert trainings_table(runs).rows[0].startswith("DPO, mini-base")
@@ -321,7 +321,7 @@ def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
     table = judges_table(runs)
     frame = numbers(table)
     assert frame["accuracy unscored"].to_list() == [7, 0]
-    assert frame["false_positive_rate unscored"].null_count() == 2
+    assert frame["false positive rate unscored"].null_count() == 2
     text = markdown(table)
     assert "mini-guard 7, mini-refusal 0" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| mini-guard")]
