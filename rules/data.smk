@@ -46,6 +46,8 @@ rule prepare_prompts:
         "logs/timing/{study}/prepare_prompts/{benchmark}.tsv"
     wildcard_constraints:
         benchmark=one_of(STUDY.with_prompts),
+    # Before any model is asked, which is then asked everything in one go.
+    priority: 500
     localrule: True
     conda:
         "../envs/light.yaml"
@@ -135,6 +137,7 @@ rule render:
         "logs/{study}/render/{base}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/render/{base}/{benchmark}.tsv"
+    priority: 500
     localrule: True
     conda:
         "../envs/light.yaml"
