@@ -131,7 +131,7 @@ def test_our_engine_is_asked_once_since_rows_share_its_forward(engine, monkeypat
             path, {k: body[k] for k in body if k not in own} | {"max_tokens": 1}
         )
 
-    monkeypatch.setattr(engine, "_ours", True)
+    monkeypatch.setattr(engine, "ours", True)
     monkeypatch.setattr(engine, "post", noted)
     assert engine.label_logprobs([[5, 6]], [[10], [11, 12]]) == [[-5.0, -11.5]]
     assert [body["prompt"] for body in sent] == [[[5, 6, 10], [5, 6, 11, 12]]]
