@@ -29,12 +29,16 @@ rule text_head:
     wildcard_constraints:
         judge=one_of(STUDY.heads),
     priority: of(STUDY.judge_priority, "judge")
+    # An engine can die of what is not the head's fault; vectors that it gave are kept.
+    retries: 1
     conda:
         "../envs/engine.yaml"
     params:
         judge=of(STUDY.head_block, "judge"),
         formats=of(STUDY.head_formats, "judge"),
+        engine=of(STUDY.own_engine, "judge"),
         version=VERSIONS["text_head"],
+        store="results/{study}/store/text_head/{judge}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -43,6 +47,8 @@ rule text_head:
             --encoder {input.encoder:q} \
             --rows {input.rows:q} \
             --formats {params.formats:q} \
+            --engine {params.engine:q} \
+            --store {params.store:q} \
             --out {output.head:q}
         """
 
@@ -108,7 +114,7 @@ rule measure:
     params:
         judge=of(STUDY.judge_block, "judge"),
         labelled_format=of(STUDY.labelled_format, "judge"),
-        engine=STUDY.engine_block(""),
+        engine=of(STUDY.own_engine, "judge"),
         version=VERSIONS["measure"],
         store="results/{study}/store/measure/{judge}",
     shell:

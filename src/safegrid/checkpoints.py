@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Dtype = Literal["float32", "bfloat16"]
-Head = Literal["causal", "classify"]
+Head = Literal["causal", "classify", "embed"]
 
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
@@ -60,7 +60,8 @@ def load_model(
     Args:
         chain: folder of a full model, then folders of adapters.
         dtype: of the weights; adapters are merged in it.
-        head: `causal` for a language model, `classify` for a sequence classifier.
+        head: `causal` for a language model, `classify` for a sequence classifier,
+            `embed` for an encoder.
 
     Raises:
         DataError: a folder is not what its place in the chain asks for.
@@ -72,12 +73,17 @@ def load_model(
 
 def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import (
+        AutoModel,
+        AutoModelForCausalLM,
+        AutoModelForSequenceClassification,
+    )
     from transformers.utils import logging
 
     classes: dict[Head, Any] = {
         "causal": AutoModelForCausalLM,
         "classify": AutoModelForSequenceClassification,
+        "embed": AutoModel,
     }
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 3,
     "generate": 2,
-    "text_head": 1,
+    "text_head": 2,
     "judge": 5,
     "synthesize": 3,
     "measure": 6,

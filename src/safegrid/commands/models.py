@@ -64,7 +64,8 @@ MODELS: dict[str, Command] = {
     "text-head": command(
         "judge.head_training:text_head",
         "Train a text head on labelled rows, and validate it on files left out.",
-        "judge:HeadSpec encoder:path-or-none rows:paths formats:texts out:path",
+        "judge:HeadSpec encoder:path-or-none rows:paths formats:texts"
+        " engine:EngineSpec store:path out:path",
     ),
     "agreement": command(
         "judge.beside:agreement",

@@ -122,6 +122,14 @@ class EngineSpec(Block):
         """The share of a device's memory that one vLLM takes."""
         return self.gpu_memory_utilization or ALL_SERVERS / self.most
 
+    def of_encoders(self) -> "EngineSpec":
+        """Return the engine that serves encoders: ours, in float32.
+
+        Other engines pool as they think right, and vectors are cheap.
+        """
+        shared = ("chunk", "max_tokens", "idle_seconds", "most", "start_seconds")
+        return EngineSpec(**{name: getattr(self, name) for name in shared})
+
 
 def _default(name: str) -> Any:
     return EngineSpec.model_fields[name].default

@@ -17,18 +17,26 @@ from safegrid.engine.access import KeyRequired, error_body
 from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
+from safegrid.engine.embed import embed
 from safegrid.engine.identity import engine_version
 from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
     CompletionRequest,
+    EmbeddingRequest,
     RefusedError,
     check_ids,
     check_rows,
 )
 from safegrid.engine.registry import Ticket
-from safegrid.engine.responses import classified, echoed, generated, next_tokens
+from safegrid.engine.responses import (
+    classified,
+    echoed,
+    embedded,
+    generated,
+    next_tokens,
+)
 from safegrid.engine.scoring import Question, score
 
 logger = logging.getLogger(__name__)
@@ -111,6 +119,12 @@ def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
         check_rows(model, body.rows, 0)
         return await desk.do(request, _classifying(model, ticket, body))
 
+    @app.post("/v1/embeddings")
+    async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
+        _check_name(ticket, body.model, "embed")
+        check_rows(model, body.rows, 0)
+        return await desk.do(request, _embedding(model, ticket, body))
+
     app.add_middleware(KeyRequired, key=ticket.key)
     return app
 
@@ -128,6 +142,13 @@ def _classifying(model: LoadedModel, ticket: Ticket, body: ClassifyRequest) -> W
     def work(check: Callable[[], None]) -> dict[str, Any]:
         rows = classify(model, body.rows, body.use_activation, check)
         return classified(ticket.model, labels, rows)
+
+    return work
+
+
+def _embedding(model: LoadedModel, ticket: Ticket, body: EmbeddingRequest) -> Work:
+    def work(check: Callable[[], None]) -> dict[str, Any]:
+        return embedded(ticket.model, embed(model, body.rows, check))
 
     return work
 

@@ -116,6 +116,15 @@ class Asker:
         keys = [item_key("logits", list(row)) for row in ids]
         return self._answers(keys, ids, ask, "scores", _are_numbers)
 
+    def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return an encoder's vectors."""
+
+        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
+            return engine.embed(part)
+
+        keys = [item_key("embed", list(row)) for row in ids]
+        return self._answers(keys, ids, ask, "vectors", _are_numbers)
+
     def _answers(
         self,
         keys: Sequence[str],
@@ -159,7 +168,7 @@ def ask_model(
     Args:
         spec: which engine answers what is missing.
         chain: folders of the model.
-        head: `causal` or `classify`.
+        head: `causal`, `classify` or `embed`.
         store: the cell's file of answers.
         versions: numbers of all that makes an answer besides the engine: the stage
             (what clients do with an answer before it is kept), and what the user

@@ -190,7 +190,7 @@ class Engine:
 
     def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return the probabilities of a classifier's labels, in its config's order."""
-        results = self._classified(ids, {})
+        results = self._sequences(ids, "/classify", {}, "probs")
         width = max(map(len, results), default=0)
         return [result or [float("nan")] * width for result in results]
 
@@ -200,7 +200,14 @@ class Engine:
         NaN is what the model itself gave that is no finite number; a row that its
         context cannot hold has no values at all.
         """
-        return self._classified(ids, {"use_activation": False})
+        return self._sequences(ids, "/classify", {"use_activation": False}, "probs")
+
+    def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return an encoder's vector of each row; no values of a row that is too long.
+
+        Our engine alone pools as `engine.embed` says.
+        """
+        return self._sequences(ids, "/v1/embeddings", {}, "embedding")
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its answer.
@@ -214,17 +221,17 @@ class Engine:
         self.meter.count(body, reply.body, reply.worked)
         return reply.body
 
-    def _classified(
-        self, ids: Sequence[Ids], settings: dict[str, Any]
+    def _sequences(
+        self, ids: Sequence[Ids], path: str, settings: dict[str, Any], field: str
     ) -> list[list[float]]:
         """Return the values of each row, none of a row that does not fit."""
         fit = [i for i, row in enumerate(ids) if self._fits(row, 0)]
         results: list[list[float]] = [[] for _ in ids]
         for part in _parts(fit):
             body = {"model": self.model, "input": [list(ids[i]) for i in part]}
-            data = sorted(self.post("/classify", body | settings)["data"], key=_index)
+            data = sorted(self.post(path, body | settings)["data"], key=_index)
             for i, item in zip(part, data, strict=True):
-                results[i] = [_number(value) for value in item["probs"]]
+                results[i] = [_number(value) for value in item[field]]
         return results
 
     def _fits(self, row: Ids, room: int) -> bool:

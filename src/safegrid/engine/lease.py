@@ -53,16 +53,18 @@ def lease(
     Args:
         spec: which engine; with an `address` nothing is started.
         chain: folders of the model.
-        head: `causal` or `classify`.
+        head: `causal`, `classify` or `embed`.
         search: folder of the code that searches in beams, if it is to.
 
     Raises:
         EngineError: it does not start or does not answer, with its log's end; or it
-            is to search in beams, and is not ours.
+            is to search in beams or to embed, and is not ours.
     """
     chain = [folder.resolve() for folder in chain]
     if search is not None and spec.kind != "safegrid":
         raise EngineError(f"an engine of kind {spec.kind!r} searches in no beams")
+    if head == "embed" and spec.kind != "safegrid":
+        raise EngineError(f"an engine of kind {spec.kind!r} gives no vectors of ours")
     if spec.address:
         yield find_engine(spec, chain, head)
         return

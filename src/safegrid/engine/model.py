@@ -18,7 +18,7 @@ class LoadedModel:
     """A model in memory, and the limits of what it can be asked.
 
     Attributes:
-        network: a causal model or a sequence classifier of transformers.
+        network: a causal model, a sequence classifier or an encoder of transformers.
         tokenizer: for stop strings and the text of answers.
         vocabulary: ids lie below this.
         context: most tokens of a sequence.

@@ -6,7 +6,7 @@ does nothing changes results without a word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -169,11 +169,8 @@ class CompletionRequest(_Request):
         )
 
 
-class ClassifyRequest(_Request):
-    """`POST /classify`, over token ids only."""
-
+class _SequenceRequest(_Request):
     input: Ids | list[Ids]
-    use_activation: bool = True
 
     @property
     def rows(self) -> list[list[int]]:
@@ -182,6 +179,18 @@ class ClassifyRequest(_Request):
         if isinstance(first, int):
             return [self.input]  # type: ignore[list-item]
         return self.input  # type: ignore[return-value]
+
+
+class ClassifyRequest(_SequenceRequest):
+    """`POST /classify`, over token ids only."""
+
+    use_activation: bool = True
+
+
+class EmbeddingRequest(_SequenceRequest):
+    """`POST /v1/embeddings`, over token ids only."""
+
+    encoding_format: Literal["float"] = "float"
 
 
 def check_rows(model: LoadedModel, rows: Sequence[Sequence[int]], room: int) -> None:

@@ -102,6 +102,19 @@ def classified(
     return {"object": "list", "model": name, "data": data}
 
 
+def embedded(name: str, rows: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return the body for vectors of sequences."""
+    data = [
+        {
+            "index": index,
+            "object": "embedding",
+            "embedding": [value if math.isfinite(value) else None for value in row],
+        }
+        for index, row in enumerate(rows)
+    ]
+    return {"object": "list", "model": name, "data": data}
+
+
 def _number(value: float) -> float | None:
     """Return what JSON can hold: null for what is no number, a bound for infinity."""
     return None if math.isnan(value) else max(value, LEAST)

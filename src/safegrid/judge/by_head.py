@@ -1,55 +1,71 @@
-"""A judge of kind `refusal` by a trained text head: an encoder's vectors, no engine."""
+"""A judge of kind `refusal` by a trained text head."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safegrid.artifacts import read_result
-from safegrid.config import JudgeSpec
+from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.encode import Encoder
+from safegrid.judge.encode import Encode, with_encoder
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.text_head import Head, Text, decide
 from safegrid.plain import is_blank
+from safegrid.spent import Record
 
 
 def judge_by_head(
-    spec: JudgeSpec, chain: Sequence[Path], items: Sequence[Item]
-) -> list[Verdict]:
+    spec: JudgeSpec,
+    chain: Sequence[Path],
+    items: Sequence[Item],
+    engine: EngineSpec,
+    store: Path,
+    versions: Mapping[str, int],
+    fresh: bool,
+) -> tuple[list[Verdict], Record | None]:
     """Judge each answer with its prefill; one without a word is unscored.
 
     Args:
         spec: its classes and threshold.
         chain: the file of the head, and the folder of its encoder if it has one.
         items: what to judge.
+        engine: serves the encoder.
+        store: file of the vectors.
+        versions: of the stage and the judge.
+        fresh: ignore the store.
+
+    Returns:
+        The verdicts, and who gave the vectors in what time; None without an encoder.
 
     Raises:
         JudgeError: the head gives classes that the judge does not declare.
+        EngineError: the engine does not start or does not answer.
     """
-    head = Head.of(read_result(chain[0])["head"])
+    head = _head(spec, chain[0])
+    said = [item for item in items if not is_blank(item.answer)]
+    texts = [Text(item.request, item.answer) for item in said]
+
+    def by(encode: Encode) -> list[Verdict]:
+        rows = iter(head.probabilities(texts, encode).tolist() if texts else [])
+        return [
+            unscored("empty: no word to judge")
+            if is_blank(item.answer)
+            else _verdict(spec, head.classes, next(rows))
+            for item in items
+        ]
+
+    return with_encoder(by, chain[1:], engine, store, versions, fresh)
+
+
+def _head(spec: JudgeSpec, path: Path) -> Head:
+    head = Head.of(read_result(path)["head"])
     if not {spec.positive} <= set(head.classes) <= set(spec.classes):
         raise JudgeError(
             f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
-            f" {spec.positive!r} as the positive one, but {chain[0]} was trained on"
+            f" {spec.positive!r} as the positive one, but {path} was trained on"
             f" {sorted(head.classes)}; make the two say the same"
         )
-    said = [item for item in items if not is_blank(item.answer)]
-    texts = [Text(item.request, item.answer) for item in said]
-    found = iter(_verdicts(spec, head, texts, chain[1:]))
-    return [
-        unscored("empty: no word to judge") if is_blank(item.answer) else next(found)
-        for item in items
-    ]
-
-
-def _verdicts(
-    spec: JudgeSpec, head: Head, texts: Sequence[Text], encoders: Sequence[Path]
-) -> list[Verdict]:
-    if not texts:
-        return []
-    encode = Encoder(encoders[0]) if encoders else None
-    rows = head.probabilities(texts, encode).tolist()
-    return [_verdict(spec, head.classes, row) for row in rows]
+    return head
 
 
 def _verdict(

@@ -1,68 +1,94 @@
-"""Vectors of texts by a frozen encoder: the mean over a text's tokens, of length one.
+"""Vectors of texts by a frozen encoder, which our engine serves."""
 
-The encoder runs in the job itself, on its CPU. Its pooling is that of
-sentence-transformers' models (Reimers and Gurevych 2019).
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn.functional import normalize
-from transformers import AutoModel
 
-from safegrid.checkpoints import loading
+from safegrid.artifacts import read_object
+from safegrid.config import EngineSpec
+from safegrid.engine.asking import Asker, ask_model
 from safegrid.errors import JudgeError
-from safegrid.pretrained import load_tokenizer, load_weights
+from safegrid.spent import Record
+from safegrid.templates import ChatTokenizer
 
-BATCH = 32
+Result = TypeVar("Result")
+# Texts to vectors, (N,) to (N, D); none where no feature asks for them.
+Encode = Callable[[Sequence[str]], NDArray[np.float64]] | None
 
 
 class Encoder:
-    """An encoder of a folder; it keeps each text's vector."""
+    """An encoder's folder, and who asks the engine that serves it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load it.
+    def __init__(self, folder: Path, asker: Asker) -> None:
+        """Read its tokenizer.
 
         Raises:
-            JudgeError: the folder holds no such model.
+            DataError: the tokenizer cannot be read.
+            JudgeError: `config.json` does not say how long a text may be.
         """
-        try:
-            with loading():
-                self._tokenizer = load_tokenizer(folder)
-                self._model = load_weights(AutoModel, folder).eval()
-        except (OSError, ValueError) as error:
+        self._chat = ChatTokenizer.load(folder)
+        self._asker = asker
+        longest = read_object(folder / "config.json").get("max_position_embeddings")
+        if not isinstance(longest, int):
             raise JudgeError(
-                f"{folder}: no encoder can be read here: {error}; expected config.json,"
-                " a tokenizer and safetensors"
-            ) from None
-        self._longest = self._model.config.max_position_embeddings
-        self._known: dict[str, NDArray[np.float64]] = {}
+                f"{folder / 'config.json'}: no max_position_embeddings, the longest"
+                " input of the encoder; add it"
+            )
+        self._longest = longest
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return (N, D) vectors; texts are cut at the encoder's longest input.
 
-        Texts of like length go together, in an order of their own, so that one set of
-        texts gives the same bytes in whatever order it comes.
+        Raises:
+            JudgeError: the encoder gave a vector that is not finite.
         """
-        unknown = sorted(set(texts) - set(self._known), key=lambda t: (len(t), t))
-        for start in range(0, len(unknown), BATCH):
-            batch = unknown[start : start + BATCH]
-            self._known.update(zip(batch, self._encode(batch), strict=True))
-        return np.array([self._known[text] for text in texts])
+        vectors = np.array(self._asker.embed([self._ids(text) for text in texts]))
+        if not np.isfinite(vectors).all():
+            raise JudgeError(
+                f"{self._chat.folder}: the encoder gave a vector that is not finite;"
+                " take another, or fetch it again"
+            )
+        return vectors
 
-    @torch.inference_mode()
-    def _encode(self, batch: list[str]) -> NDArray[np.float64]:
-        given = self._tokenizer(
-            batch,
-            padding=True,
-            truncation=True,
-            max_length=self._longest,
-            return_tensors="pt",
+    def _ids(self, text: str) -> list[int]:
+        """Return a text's ids; where it is cut, the token that ends it stays."""
+        ids = self._chat.encode_sequence(text)
+        return (
+            ids if len(ids) <= self._longest else [*ids[: self._longest - 1], ids[-1]]
         )
-        states = self._model(**given).last_hidden_state
-        mask = given["attention_mask"][..., None]
-        means = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return normalize(means, dim=1).double().numpy()
+
+
+def with_encoder(
+    work: Callable[[Encode], Result],
+    folders: Sequence[Path],
+    engine: EngineSpec,
+    store: Path,
+    versions: Mapping[str, int],
+    fresh: bool = False,
+) -> tuple[Result, Record | None]:
+    """Do some work on the vectors of an encoder, if there is one.
+
+    Args:
+        work: as in `ask_model`, given the encoder or None.
+        folders: the encoder's, or none.
+        engine: serves it.
+        store: file of the vectors.
+        versions: of the stage, and what else numbers them.
+        fresh: ignore the store.
+
+    Returns:
+        What `work` returned, and who gave the vectors in what time.
+
+    Raises:
+        EngineError: the engine does not start or does not answer.
+    """
+    if not folders:
+        return work(None), None
+
+    def ask(asker: Asker) -> Result:
+        return work(Encoder(folders[0], asker))
+
+    return ask_model(engine, folders, "embed", store, versions, ask, fresh)

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.artifacts import manifest, write_result
-from safegrid.config import HeadSpec
+from safegrid.config import EngineSpec, HeadSpec
 from safegrid.judge.agreement import agreement_of, measures_of
-from safegrid.judge.encode import Encoder
+from safegrid.judge.encode import Encode, with_encoder
 from safegrid.judge.head_rows import File, check_files, read_file
+from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import find_refusal
-from safegrid.judge.text_head import Encode, Row, Text, decide, train
+from safegrid.judge.text_head import Head, Row, Text, decide, train
+from safegrid.spent import keep
+from safegrid.stages import VERSIONS
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,8 @@ def text_head(
     encoder: Path | None,
     rows: list[Path],
     formats: list[str],
+    engine: EngineSpec,
+    store: Path,
     out: Path,
 ) -> None:
     """Train a head on all labelled files, and validate it on each left out in turn.
@@ -35,26 +40,37 @@ def text_head(
         encoder: folder of the encoder; none where no feature needs it.
         rows: a file for each of `judge.trained_on`, in the same order.
         formats: of the files' sources, in the same order.
+        engine: serves the encoder.
+        store: file of its vectors.
         out: the head's weights and its validation, as JSON.
 
     Raises:
         DataError: a broken row.
-        JudgeError: a class is missing, or the encoder cannot be read.
+        JudgeError: a class is missing.
+        EngineError: the encoder's engine does not start or does not answer.
     """
     parts = zip(judge.trained_on, rows, formats, strict=True)
     files = [read_file(part, path, kind, judge.classes) for part, path, kind in parts]
     left_out = check_files(files, _main(judge))
-    encode = None if encoder is None else Encoder(encoder)
-    validated = {f.part.name: _without(judge, files, f, encode) for f in left_out}
+
+    def work(encode: Encode) -> tuple[Head, dict[str, Any]]:
+        validated = {f.part.name: _without(judge, files, f, encode) for f in left_out}
+        return train(
+            [row for file in files for row in _rows(file)], judge, encode
+        ), validated
+
+    folders = [] if encoder is None else [encoder]
+    versions = {"stage": VERSIONS["text_head"]}
+    (head, validated), record = with_encoder(work, folders, engine, store, versions)
     for name, found in validated.items():
         kappa, n = found["kappa"]["value"], found["kappa"]["n"]
         logger.info("%s without %s: kappa %.3f, n %d", judge.name, name, kappa, n)
-    head = train([row for file in files for row in _rows(file)], judge, encode)
     facts = manifest(
         "text_head",
         inputs={"rows": rows, **({} if encoder is None else {"encoder": encoder})},
         params={"judge": judge.model_dump(), "formats": formats},
-        libraries=("scikit-learn", "scipy", "torch", "transformers"),
+        libraries=HEAD,
+        engine=record and record.engine,
         files={file.part.name: _count(file) for file in files},
     )
     found = {
@@ -64,6 +80,8 @@ def text_head(
         "rules": {f.part.name: _by_rules(judge, f) for f in left_out},
         "manifest": facts,
     }
+    if record is not None:
+        keep(out, record)
     write_result(out, found)
 
 

@@ -20,7 +20,7 @@ LIBRARIES: dict[Compare, tuple[str, ...]] = {
     "rouge_l": ("rouge-score", "nltk"),
     "bertscore": ("bert-score", "torch", "transformers"),
 }
-HEAD = ("scikit-learn", "scipy", "torch", "transformers")
+HEAD = ("scikit-learn", "scipy", "tokenizers")
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -72,8 +72,7 @@ def judge_items(
 ) -> tuple[list[Verdict], Record | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
-    Kind `reference` and method `text_head` ask no engine: their encoders run in the
-    job itself.
+    Kind `reference` asks no engine: BERTScore's encoder runs in the job itself.
 
     Args:
         judge: how the model is read.
@@ -102,7 +101,9 @@ def judge_items(
     elif judge.method == "text_head":
         from safegrid.judge.by_head import judge_by_head
 
-        given = judge_by_head(judge, chain, answered)
+        given, record = judge_by_head(
+            judge, chain, answered, engine, store, versions, fresh
+        )
     elif judge.method == "endpoint":
         # What is kept are its words; how they are read here is no part of them, and
         # another reading must not pay for them again.

@@ -31,8 +31,15 @@ class JudgeFiles(ModelFiles, SourceFiles):
         return self.config.judges[judge].spec().model_dump_json()
 
     def judge_engine(self, judge: str, base: str) -> str:
-        """The engine of a judge's model."""
-        return self.engine_block(self.judge_base(judge, base))
+        """The engine of a judge's model; of a text head's encoder our own."""
+        engine = self.engine(self.judge_base(judge, base))
+        if self.config.judges[judge].method == "text_head":
+            engine = engine.of_encoders()
+        return engine.model_dump_json()
+
+    def own_engine(self, judge: str) -> str:
+        """The engine of a judge that is no base, or of its encoder."""
+        return self.judge_engine(judge, "")
 
     def judge_base(self, judge: str, base: str) -> str:
         """The base whose model judges fluency; empty for other judges."""

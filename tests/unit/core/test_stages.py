@@ -40,7 +40,14 @@ def test_a_number_stands_for_the_code_and_libraries_it_was_confirmed_with(
 
 def test_an_engines_code_belongs_to_the_stages_that_ask_it(confirm):
     asking = {s for s in VERSIONS if "safegrid.engine.main" in confirm.modules(s)}
-    assert asking == {"generate", "judge", "measure", "calibrate", "capability"}
+    assert asking == {
+        "generate",
+        "text_head",
+        "judge",
+        "measure",
+        "calibrate",
+        "capability",
+    }
 
 
 def test_the_libraries_that_compute_a_stage_are_held(confirm):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import pytest
 from safegrid.artifacts import read_result, write_table
 from safegrid.config import EngineSpec, HeadSpec, JudgeEntry, JudgeSpec
 from safegrid.config.head import LabelledFile, check_labels
-from safegrid.errors import JudgeError
+from safegrid.engine.asking import Asker
+from safegrid.engine.embed import embed
+from safegrid.engine.lease import lease
+from safegrid.engine.model import load
+from safegrid.engine.registry import Ticket
+from safegrid.engine.store import Store
+from safegrid.errors import EngineError, JudgeError
 from safegrid.judge.beside import agreement
 from safegrid.judge.encode import Encoder
 from safegrid.judge.head_rows import check_files, read_file
@@ -46,6 +53,11 @@ def spec(*parts: LabelledFile, **changes: Any) -> HeadSpec:
         "regularisation": 0.1,
     }
     return HeadSpec.model_validate({**settings, **changes})
+
+
+def unasked(folder: Path) -> tuple[EngineSpec, Path]:
+    """Return an engine and a store, for heads that read no vectors."""
+    return EngineSpec(), folder / "store"
 
 
 def rows(file: str = "a") -> list[Row]:
@@ -144,7 +156,9 @@ def test_each_file_is_left_out_in_turn_beside_the_rules(tmp_path):
     formats = ["labelled", "labelled", "instructions"]
     outs = [tmp_path / "one.json", tmp_path / "two.json"]
     for out in outs:
-        text_head(spec(*parts, weak), None, [*files, given], formats, out)
+        text_head(
+            spec(*parts, weak), None, [*files, given], formats, *unasked(tmp_path), out
+        )
     assert outs[0].read_bytes() == outs[1].read_bytes()
     found = read_result(outs[0])
     assert set(found["left_out"]) == set(found["rules"]) == {"s/a", "s/b"}
@@ -266,7 +280,9 @@ def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(
     other = write_labelled(tmp_path / "b.jsonl")
     parts = [LabelledFile(source="s", file=name) for name in "ab"]
     out = tmp_path / "head.json"
-    text_head(spec(*parts), None, [file, other], ["labelled"] * 2, out)
+    text_head(
+        spec(*parts), None, [file, other], ["labelled"] * 2, *unasked(tmp_path), out
+    )
     judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
     texts = ["I can't help you.", "Take four eggs.", " \n", "gone"]
     items = [
@@ -287,20 +303,28 @@ def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(
         judge_items(narrow, [out], items, EngineSpec(), tmp_path, "judge")
 
 
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "yes", "no", "why"]
+
+
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An encoder of random weights, whose texts are words it knows."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("encoder")
-    words = {name: n for n, name in enumerate(["[PAD]", "[UNK]", "yes", "no", "why"])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    ids = {name: n for n, name in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", sep_token="[SEP]"
+    )
     fast.save_pretrained(folder)
     config = BertConfig(
-        vocab_size=5,
+        vocab_size=len(WORDS),
         hidden_size=8,
         num_hidden_layers=1,
         num_attention_heads=2,
@@ -308,24 +332,91 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
         max_position_embeddings=16,
     )
     BertModel(config).save_pretrained(folder)
-    return Encoder(folder)
+    return folder
 
 
-def test_vectors_have_length_one_and_do_not_see_padding_or_order(
-    encoder: Encoder,
+class Served:
+    """The part of an asker that encoders use, without a server."""
+
+    def __init__(self, folder: Path) -> None:
+        chain = [str(folder)]
+        ticket = Ticket(
+            **{"kind": "safegrid", "model": "m", "chain": chain, "head": "embed"},
+            **{"dtype": "float32", "chunk": 4, "max_tokens": 64, "key": "k"},
+            **{"idle_seconds": 1, "start_seconds": 1, "owner": None, "threads": 1},
+        )
+        self._model = load(ticket)
+        self.seen: list[list[int]] = []
+
+    def embed(self, ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        self.seen += map(list, ids)
+        return embed(self._model, ids, lambda: None)
+
+
+@pytest.mark.slow
+def test_vectors_are_means_of_length_one_that_see_no_padding(
+    encoder_folder: Path,
 ) -> None:
+    import torch
+    from transformers import BertModel
+
+    served = Served(encoder_folder)
     texts = ["yes", "no no why yes", "yes " * 40]
-    found = encoder(texts)
-    assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1, 1], abs=1e-6)
-    assert np.array_equal(encoder(texts[::-1]), found[::-1])
-    alone = Encoder.__new__(Encoder)
-    alone.__dict__.update(encoder.__dict__, _known={})
-    assert alone(["yes"])[0] == pytest.approx(found[0], abs=1e-6)
+    found = Encoder(encoder_folder, served)(texts)
+    assert [len(row) for row in served.seen] == [3, 6, 16]
+    assert served.seen[-1][-1] == WORDS.index("[SEP]")
+    model = BertModel.from_pretrained(encoder_folder).eval()
+    for row, vector in zip(served.seen, found, strict=True):
+        with torch.inference_mode():
+            mean = model(torch.tensor([row])).last_hidden_state[0].mean(0)
+        assert vector == pytest.approx((mean / mean.norm()).numpy(), abs=1e-6)
 
 
-def test_a_folder_without_an_encoder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(JudgeError, match="no encoder can be read here"):
-        Encoder(tmp_path)
+@pytest.mark.slow
+def test_a_head_is_trained_and_asked_through_an_engine(
+    tmp_path: Path, encoder_folder: Path
+) -> None:
+    files = [write_labelled(tmp_path / f"{name}.jsonl") for name in "ab"]
+    parts = [LabelledFile(source="s", file=name) for name in "ab"]
+    head = spec(*parts, features=["answer", "words"])
+    engine, out = EngineSpec(), tmp_path / "head.json"
+    store = tmp_path / "store"
+    text_head(head, encoder_folder, files, ["labelled"] * 2, engine, store, out)
+    chain = [out, encoder_folder]
+    judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
+    items = [Item(str(n), 0, [], text) for n, text in enumerate(REFUSES)]
+    asked = (judge, chain, items, engine, tmp_path / "asked", "judge")
+    found, record = judge_items(*asked)
+    assert [verdict.label for verdict in found] == ["refusal"] * 3
+    assert record is not None
+    assert (record.answers > 0, record.from_store) == (True, 0)
+    again, kept = judge_items(*asked)
+    assert again == found
+    assert kept is not None
+    assert kept.from_store == record.answers
+
+
+def test_an_encoder_that_does_not_say_how_long_a_text_may_be_is_told(
+    tmp_path: Path, encoder_folder: Path
+) -> None:
+    for file in encoder_folder.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["max_position_embeddings"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(JudgeError, match="no max_position_embeddings"):
+        Encoder(tmp_path, Asker(Store(tmp_path / "store", {}), 1, None))
+
+
+@pytest.mark.parametrize("kind", ["vllm", "address"])
+def test_encoders_are_served_by_our_engine_in_float32_whatever_the_studys(kind):
+    given = {"address": "http://127.0.0.1:1"} if kind == "address" else {}
+    spec = EngineSpec(kind=kind, dtype="bfloat16", chunk=7, most=3, **given)
+    found = spec.of_encoders()
+    assert (found.kind, found.dtype, found.address) == ("safegrid", "float32", None)
+    assert (found.chunk, found.most) == (7, 3)
+    with pytest.raises(EngineError, match="gives no vectors"), lease(spec, [], "embed"):
+        pass
 
 
 # ------------------------------------------------------------------ two judges
@@ -392,10 +483,10 @@ def test_words_and_forms_alone_agree_with_people_on_models_left_out(tmp_path):
         for name, (_, label, _) in entries.items()
     ]
     formats = [file_format for _, _, file_format in entries.values()]
-    text_head(
-        spec(*parts, threshold=0.25), None, paths, formats, tmp_path / "head.json"
-    )
-    found = read_result(tmp_path / "head.json")["left_out"]
+    out = tmp_path / "head.json"
+    judge = spec(*parts, threshold=0.25)
+    text_head(judge, None, paths, formats, *unasked(tmp_path), out)
+    found = read_result(out)["left_out"]
     kappas = {name: measures["kappa"] for name, measures in found.items()}
     assert [kappa["n"] for kappa in kappas.values()] == [441, 406]
     assert min(kappa["value"] for kappa in kappas.values()) >= 0.8

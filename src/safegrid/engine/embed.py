@@ -1,0 +1,38 @@
+"""Vectors of texts by an encoder: the mean over a text's tokens, of length one.
+
+The pooling is that of sentence-transformers' models (Reimers and Gurevych 2019).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch.nn.functional import normalize
+
+from safegrid.engine.batches import cut, pad
+from safegrid.engine.model import LoadedModel
+
+
+@torch.inference_mode()
+def embed(
+    model: LoadedModel, rows: Sequence[Sequence[int]], check: Callable[[], None]
+) -> list[list[float]]:
+    """Embed sequences.
+
+    Args:
+        model: an encoder.
+        rows: token ids.
+        check: called before every chunk; raises to stop.
+
+    Returns:
+        A vector of D numbers for every row.
+    """
+    results: list[list[float]] = [[] for _ in rows]
+    for chunk in cut([len(row) for row in rows], model.chunk, model.max_tokens):
+        check()
+        ids, mask = pad([rows[i] for i in chunk], False, model.device, model.pad_id)
+        states = model.network(ids, attention_mask=mask).last_hidden_state.float()
+        seen = mask[..., None]
+        means = (states * seen).sum(1) / seen.sum(1)
+        for index, row in zip(chunk, normalize(means, dim=1).tolist(), strict=True):
+            results[index] = row
+    return results
