@@ -11,6 +11,9 @@ from torch.nn.functional import normalize
 from safegrid.engine.batches import cut, pad
 from safegrid.engine.model import LoadedModel
 
+DECIMALS = 7
+"""About what float32 holds of numbers below 1; more digits only fill the stores."""
+
 
 @torch.inference_mode()
 def embed(
@@ -24,7 +27,7 @@ def embed(
         check: called before every chunk; raises to stop.
 
     Returns:
-        A vector of D numbers for every row.
+        A vector of D numbers for every row, each to DECIMALS.
     """
     results: list[list[float]] = [[] for _ in rows]
     for chunk in cut([len(row) for row in rows], model.chunk, model.max_tokens):
@@ -33,6 +36,7 @@ def embed(
         states = model.network(ids, attention_mask=mask).last_hidden_state.float()
         seen = mask[..., None]
         means = (states * seen).sum(1) / seen.sum(1)
-        for index, row in zip(chunk, normalize(means, dim=1).tolist(), strict=True):
+        vectors = normalize(means, dim=1).double().round(decimals=DECIMALS)
+        for index, row in zip(chunk, vectors.tolist(), strict=True):
             results[index] = row
     return results
