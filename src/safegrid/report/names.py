@@ -14,6 +14,8 @@ BASE = NONE
 BENCHMARKS = {
     "alert": "ALERT",
     "alert_adversarial": "Adversarial ALERT",
+    "advbench": "AdvBench",
+    "harmbench": "HarmBench",
     "global": "Global",
     # The sets of Safety-Tuned LLaMAs (Bianchi et al. 2024), by the names of its paper.
     "cona": "I-CoNa",
@@ -127,9 +129,12 @@ def slice_title(part: str) -> str:
 
 
 def recipe_title(name: str) -> str:
-    """Return a recipe's name in print: its method's where it is called like one."""
+    """Return a recipe's name in print: its method's where its own begins with one."""
     recipe, dose = split_dose(name)
-    title = METHODS[recipe].title if recipe in METHODS else recipe
+    method, _, rest = recipe.partition("_")
+    title = METHODS[method].title if method in METHODS else recipe
+    if method in METHODS and rest:
+        title += f" ({rest})"
     if dose is None:
         return title
     return f"{title} @ {dose} {'step' if dose == 1 else 'steps'}"

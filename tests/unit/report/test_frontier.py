@@ -178,6 +178,8 @@ def test_the_same_lines_give_the_same_bytes(few, tmp_path):
 def test_a_dose_is_called_and_looks_like_its_method():
     assert recipe_title("nca@10") == "NCA @ 10 steps"
     assert recipe_title("mine@2") == "mine @ 2 steps"
+    assert recipe_title("nca_mixed@10") == "NCA (mixed) @ 10 steps"
+    assert recipe_title("mine_dpo") == "mine_dpo"
     assert look("nca@10", []) == look("nca", [])
     assert look("mine@2", ["mine@2", "mine"]) == look("mine", ["mine"])
 
