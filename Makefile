@@ -95,4 +95,5 @@ $(VLLM)/.ready: requirements-vllm.lock envs/vllm.sh $(READY)
 	touch $@
 
 clean:
-	rm -rf results logs .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf logs .snakemake

@@ -1,7 +1,8 @@
 """`make readme`: put a study's own tables and figures where pages show them.
 
 A page shows a table between `<!-- table:begin STUDY/NAME -->` and `<!-- table:end -->`,
-and a figure by the address of its copy, `docs/figures/STUDY/NAME.png`.
+and a figure by the address of its copy, `docs/figures/STUDY/NAME.png`. Columns that are
+named behind it, `STUDY/NAME: COLUMN; COLUMN`, are shown alone, without the notes below.
 """
 
 import re
@@ -12,7 +13,8 @@ from safegrid.errors import DataError
 from safegrid.files import write_text
 
 TABLE = re.compile(
-    r"(?P<begin><!-- table:begin (?P<study>[^/\s]+)/(?P<name>\S+) -->\n)"
+    r"(?P<begin><!-- table:begin (?P<study>[^/\s]+)/(?P<name>[^:\s]+)"
+    r"(?:: (?P<columns>[^\n]+?))? -->\n)"
     r".*?(?P<end><!-- table:end -->)",
     re.DOTALL,
 )
@@ -27,7 +29,8 @@ def update_readme(study: str, root: Path = Path()) -> None:
         root: the folder of the repository.
 
     Raises:
-        DataError: no page shows anything of the study, or it has not yet what is shown.
+        DataError: no page shows anything of the study, or it has not yet what is shown,
+            or a table has no such column.
     """
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     texts = {page: page.read_text(encoding="utf-8") for page in pages}
@@ -59,4 +62,22 @@ def _shown(mark: re.Pattern[str], study: str, text: str) -> list[str]:
 def _filled(mark: re.Match[str], study: str, tables: dict[str, str]) -> str:
     if mark["study"] != study:
         return mark[0]
-    return f"{mark['begin']}{tables[mark['name']]}\n{mark['end']}"
+    table = tables[mark["name"]]
+    if mark["columns"]:
+        table = _cut(table, mark["columns"].split("; "))
+    return f"{mark['begin']}{table}\n{mark['end']}"
+
+
+def _cut(table: str, columns: list[str]) -> str:
+    """Return a table's title, its first column and those that are named.
+
+    Raises:
+        DataError: it has no such column.
+    """
+    lines = table.splitlines()
+    rows = [line[2:-2].split(" | ") for line in lines if line.startswith("| ")]
+    if missing := [name for name in columns if name not in rows[0]]:
+        raise DataError(f"{lines[0]} has no column {', '.join(missing)}")
+    places = [0, *(rows[0].index(name) for name in columns)]
+    kept = ["| " + " | ".join(row[i] for i in places) + " |" for row in rows]
+    return "\n".join([lines[0], "", *kept])

@@ -57,3 +57,17 @@ def test_what_is_not_there_yet_is_named_and_no_page_is_touched(root):
 def test_a_study_that_no_page_shows_is_refused(root):
     with pytest.raises(DataError, match=r"neither README.md nor a page .* 'three'"):
         update_readme("three", root)
+
+
+def test_named_columns_stand_alone_without_notes(root):
+    page = root / "docs/page.md"
+    mark = "<!-- table:begin one/bought: c; b -->\n"
+    page.write_text(f"{mark}<!-- table:end -->")
+    whole = "**T.**\n\n| a | b | c |\n| --- | ---: | ---: |\n| 1 | 2 | 3 |\n\nNote.\n"
+    (root / TABLES / "bought.md").write_text(whole)
+    update_readme("one", root)
+    cut = "**T.**\n\n| a | c | b |\n| --- | ---: | ---: |\n| 1 | 3 | 2 |\n"
+    assert page.read_text() == f"{mark}{cut}<!-- table:end -->"
+    page.write_text(f"{mark.replace('; b', '; d')}<!-- table:end -->")
+    with pytest.raises(DataError, match="has no column d"):
+        update_readme("one", root)
