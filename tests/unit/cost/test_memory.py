@@ -5,6 +5,7 @@ import pytest
 from safegrid.config.engine import EngineSpec
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.training import Lora, Training
+from safegrid.cost import memory
 from safegrid.cost.memory import (
     adapter,
     engine_memory,
@@ -115,3 +116,9 @@ def test_vllm_fills_its_share(falcon, h200):
     assert held() == pytest.approx(0.45 * 141 * GB)
     assert held(most=1) == pytest.approx(0.9 * 141 * GB)
     assert held(gpu_memory_utilization=0.7) == pytest.approx(0.7 * 141 * GB)
+
+
+def test_plans_and_engine_widen_as_many_logits_at_a_time():
+    from safegrid.engine import scoring
+
+    assert memory.SLICE == scoring.SLICE
