@@ -9,6 +9,8 @@ from safegrid.report.names import benchmark_title
 
 MANY = 0.1
 """Share of a model's answers to a benchmark above which a report tells of the cut."""
+NAMED = 5
+"""Models that a sentence names; of more it gives the number and the range."""
 
 
 def limits_of(runs: pl.DataFrame) -> dict[str, int]:
@@ -27,11 +29,19 @@ def cut_notes(grid: Grid, limits: Mapping[str, int]) -> list[str]:
             if (value := grid.entry(model, key).value) is not None and value > MANY
         }
         if key.benchmark in limits and shares:
-            listed = ", ".join(f"{name} {100 * v:.1f}%" for name, v in shares.items())
             found.append(
                 f"{benchmark_title(key.benchmark)}: more than {MANY:.0%} of a model's"
                 f" answers are cut at the limit of {limits[key.benchmark]} new tokens"
-                f" (`max_new_tokens`): {listed}. A cut answer is no broken one; only a"
-                " higher limit tells how it goes on."
+                f" (`max_new_tokens`): {_listed(shares)}. A cut answer is no broken"
+                " one; only a higher limit tells how it goes on."
             )
     return found
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    """Return models with their shares of cut answers, or the range of many models."""
+    said = {name: f"{name} {100 * share:.1f}%" for name, share in shares.items()}
+    if len(said) <= NAMED:
+        return ", ".join(said.values())
+    least, most = (end(shares, key=shares.__getitem__) for end in (min, max))
+    return f"{len(said)} models, from {said[least]} to {said[most]}"

@@ -1,11 +1,15 @@
 """What a table says in print, whatever format it is written in."""
 
+from collections.abc import Sequence
+
 from safegrid.report.defects import DEFECTS
 from safegrid.report.grid import Entry
 from safegrid.report.table import DAGGER, DIGITS, DOUBLE_DAGGER, LETTERS, Column, Table
 
 BLANK = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+NAMED = 6
+"""Rows that a sentence names; of more it gives the number."""
 
 
 def number(value: float, column: Column) -> str:
@@ -110,11 +114,18 @@ def foot(table: Table) -> list[str]:
         " (safe and not degenerate).": any(table.marks),
         "u: answers that a judge could not score; they count neither way.": unscored,
         "Every answer was scored.": table.judged and not unscored,
-        f"Several seeds ({', '.join(seeded)}): their mean, from the lowest lower to the"
+        f"Several seeds ({_some(seeded)}): their mean, from the lowest lower to the"
         " highest upper limit; n counts all.": bool(seeded),
         f"{BLANK}: no {kind}, for the reason below.": any(e.reason for e in entries),
     }
     return [sentence for sentence, needed in said.items() if needed]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names, or of many their number and the first."""
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names)} rows, such as {names[0]}"
 
 
 def reasons(table: Table) -> list[str]:

@@ -1,5 +1,7 @@
 """Tables: what stands where, what is best, what is blank and why, how it is written."""
 
+import re
+
 import polars as pl
 import pytest
 
@@ -129,7 +131,11 @@ def test_seeds_are_averaged_and_their_intervals_joined(scores):
     assert entry.value == pytest.approx(0.7)
     assert (entry.low, entry.high, entry.seeds) == (0.5, 0.9, 2)
     assert entry.n == 640
-    assert "Several seeds" in markdown(main_table(pl.concat([first, second])))
+    both = pl.concat([first, second])
+    assert "Several seeds (DPO): their mean" in markdown(main_table(both))
+    every = pl.concat([scores, change(scores, {"seed": 0}, seed=1)])
+    named = r"Several seeds \(\d+ rows, such as none\): their mean"
+    assert re.search(named, markdown(main_table(every)))
 
 
 def test_a_refused_score_is_blank_with_its_reason_below(scores):
@@ -246,6 +252,12 @@ def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
     (note,) = [n for n in answers_table(many, runs).notes if "are cut" in n]
     assert note.startswith("XSTest: more than 10% of a model's answers")
     assert "limit of 48 new tokens (`max_new_tokens`): NCA 95.0%." in note
+    (all_cut,) = [
+        n
+        for n in answers_table(change(many, cut, value=0.95), runs).notes
+        if n.startswith("XSTest") and "are cut" in n
+    ]
+    assert re.search(r": \d+ models, from .* 95\.0% to .* 95\.0%\. A cut", all_cut)
     assert not any("are cut" in n for n in answers_table(few, runs).notes)
     # Without a limit there is nothing to name.
     assert not any("are cut" in n for n in answers_table(many, NO_RUNS).notes)
