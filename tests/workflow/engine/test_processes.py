@@ -50,12 +50,9 @@ def answers(models):
     return found
 
 
-def test_forked_engines_answer_as_spawned_ones_and_start_cheaper(
-    run, models, monkeypatch
-):
+def test_forked_engines_answer_as_spawned_ones(run, models, monkeypatch):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "spawn")
     spawned = answers(models)
-    dear = min(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in engines())
     assert registry().nursery.process() is None
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     for slot, process in list(registry().alive()):
@@ -63,8 +60,6 @@ def test_forked_engines_answer_as_spawned_ones_and_start_cheaper(
         process.end()
     assert answers(models) == spawned
     nursery = registry().nursery.process()
-    cheap = max(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in engines())
-    assert cheap < dear / 4
     assert {psutil.Process(p.pid).ppid() for p in engines()} == {nursery.pid}
 
 
