@@ -50,12 +50,15 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]
     x_keys, y_keys = grid.axis(safety), grid.axis(cost)
     for base, axes in zip(bases, panels, strict=True):
-        dots = _dots(grid, base, x_keys, y_keys)
-        _draw(axes, dots, METRICS[cost].better)
-        axes.set_xlabel(_axis(safety, x_keys))
-        axes.set_ylabel(_axis(cost, y_keys))
-        if not dots:
-            axes.text(0.5, 0.5, NO_DOTS, ha="center", transform=axes.transAxes)
+        named = _axis(safety, x_keys), _axis(cost, y_keys)
+        if dots := _dots(grid, base, x_keys, y_keys):
+            _draw(axes, dots, METRICS[cost].better)
+            axes.set_xlabel(named[0])
+            axes.set_ylabel(named[1])
+        else:
+            axes.set_axis_off()
+            text = "\n".join([f"{NO_DOTS}:", *named])
+            axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
         axes.set_title(base if len(bases) > 1 else "", loc="left")
     settle(figure)
     for base, axes in zip(bases, panels, strict=True):

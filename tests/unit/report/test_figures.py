@@ -111,7 +111,9 @@ def test_two_bases_get_a_panel_each(few):
 def test_figures_of_a_study_without_those_scores_say_so(few, nothing):
     gone = few.clear() if nothing == "all" else few.filter(pl.col("metric") != nothing)
     axes = trade_off(gone, "safety", "capability").axes[0]
-    assert set(boxes(axes)) == {NO_DOTS}
+    (said,) = boxes(axes)
+    assert said.startswith(f"{NO_DOTS}:\nsafe answers to harmful requests")
+    assert not axes.axison
     assert attack_map(few.clear()).axes
 
 
