@@ -174,7 +174,8 @@ class Tree:
     def made(self) -> list[str]:
         """Return the paths of all results, without the marks that Snakemake sets."""
         paths = (self.folder / "results").rglob("*")
-        files = (p for p in paths if p.is_file() and p.name != ".snakemake_timestamp")
+        others = (".snakemake_timestamp", "README.md")
+        files = (p for p in paths if p.is_file() and p.name not in others)
         return [str(path.relative_to(self.folder)) for path in files]
 
     def differing(self, other: "Tree", folder: str) -> list[str]:
@@ -205,9 +206,14 @@ class Tree:
 
 def untouched(folder: Path) -> Tree:
     """Copy the repository without its tests and anything that was made in it."""
-    ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
-    ignore = shutil.ignore_patterns(".git", "tests", *ignored)
-    shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    for name in map(os.fsdecode, listed.stdout.split(b"\0")[:-1]):
+        source, target = ROOT / name, folder / name
+        if name.startswith("tests/") or not os.path.lexists(source):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target, follow_symlinks=False)
     return Tree(folder)
 
 
