@@ -59,4 +59,4 @@ def test_what_does_not_fit_starts_nothing(fresh):
     assert done.returncode != 0
     assert "training of dpo" in done.stdout
     assert "it fits with `lora: {rank: 16, alpha: 16}` under `training`" in done.stdout
-    assert not (fresh.folder / "results").exists()
+    assert fresh.made() == []

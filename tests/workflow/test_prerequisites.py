@@ -73,7 +73,7 @@ def test_an_offline_study_names_all_that_it_lacks_before_its_first_job(tree):
                 lines = [n for n in refused.splitlines() if f" {name}: " in n]
                 assert len(lines) == 1, done.stdout
                 assert remedy in lines[0]
-            assert not (tree.folder / "results").exists()
+            assert tree.made() == []
             assert "Traceback" not in done.stdout
 
 
@@ -85,5 +85,5 @@ def test_what_is_fetched_comes_first_and_its_failure_ends_the_study(tree):
         assert done.returncode == 1
         assert "study tiny: failed jobs: 1\nfetch_source failed" in done.stdout
         results = tree.folder / "results"
-        assert {path.name for path in results.iterdir()} == {"raw"}
+        assert {path.name for path in results.iterdir()} == {"README.md", "raw"}
         assert [path.name for path in (results / "raw").iterdir()] == ["labels"]

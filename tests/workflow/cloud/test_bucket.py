@@ -56,7 +56,7 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
             assert bucket.read(path) == (finished.folder / path).read_bytes(), path
     # What is asked and trained meanwhile stays here, as scratch; the results do not.
     assert not [p for p in elsewhere.glob("results/*/*") if p.name != "store"]
-    assert not (fresh.folder / "results").exists()
+    assert fresh.made() == []
 
     again = fresh.call(*command, cwd=elsewhere)
     assert "Nothing to be done" in again

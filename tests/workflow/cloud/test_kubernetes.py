@@ -68,7 +68,7 @@ def test_a_cell_is_made_by_pods_though_one_is_taken_away(
     assert said.count("Trying to restart job") == 1
     # Light jobs stayed here and left nothing but scratch.
     assert rules_of(cluster) == ["train", "train", "generate", "judge", "judge"]
-    assert not (tree.folder / "results").exists()
+    assert tree.made() == []
     # Nothing is left behind: no secret with the bucket's keys, no pod.
     assert (cluster.secrets, cluster.pods) == ({}, {})
     for job in cluster.jobs:

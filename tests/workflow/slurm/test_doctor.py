@@ -21,7 +21,6 @@ def login(make_tree, cluster, tmp_path_factory):
     tree = make_tree(tmp_path_factory.mktemp("doctor") / "repository")
     path = f"{cluster.bin}:{tree.environment['PATH']}"
     tree.environment |= {**cluster.environment, "PATH": path}
-    (tree.folder / "results").mkdir()
     return tree
 
 
@@ -67,7 +66,7 @@ def test_a_healthy_cluster_passes_every_check(login, cluster):
     assert "locks hold" in fine
     # It leaves nothing: no job, no file.
     assert cluster.jobs("--states=R,PD") == []
-    assert list((login.folder / "results").iterdir()) == []
+    assert login.made() == []
     assert list((login.folder / ".snakemake/safegrid-doctor").iterdir()) == []
 
 
