@@ -100,30 +100,26 @@ class Asker:
 
     def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return the probabilities of a classifier's labels, in its config's order."""
-
-        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
-            return engine.classify(part)
-
-        keys = [item_key("classify", list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "verdicts", _are_numbers)
+        return self._values("classify", ids, lambda e, p: e.classify(p), "verdicts")
 
     def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return a classifier's outputs as they are, in its config's order."""
-
-        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
-            return engine.logits(part)
-
-        keys = [item_key("logits", list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "scores", _are_numbers)
+        return self._values("logits", ids, lambda e, p: e.logits(p), "scores")
 
     def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
         """Return an encoder's vectors."""
+        return self._values("embed", ids, lambda e, p: e.embed(p), "vectors")
 
-        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
-            return engine.embed(part)
-
-        keys = [item_key("embed", list(row)) for row in ids]
-        return self._answers(keys, ids, ask, "vectors", _are_numbers)
+    def _values(
+        self,
+        name: str,
+        ids: Sequence[Ids],
+        ask: Callable[[Engine, Any], Sequence[Any]],
+        unit: str,
+    ) -> list[list[float]]:
+        """Ask for numbers of whole rows; the name tells them apart in the store."""
+        keys = [item_key(name, list(row)) for row in ids]
+        return self._answers(keys, ids, ask, unit, _are_numbers)
 
     def _answers(
         self,

@@ -7,9 +7,9 @@ from pathlib import Path
 from safegrid.artifacts import read_result
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.encode import Encode, with_encoder
+from safegrid.judge.encode import with_encoder
 from safegrid.judge.items import Item, Verdict, unscored
-from safegrid.judge.text_head import Head, Text, decide
+from safegrid.judge.text_head import Encode, Head, Text, decide
 from safegrid.plain import is_blank
 from safegrid.spent import Record
 

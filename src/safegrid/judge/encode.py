@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from safegrid.artifacts import read_object
 from safegrid.config import EngineSpec
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.errors import JudgeError
+from safegrid.judge.text_head import Encode, Floats
 from safegrid.spent import Record
 from safegrid.templates import ChatTokenizer
 
 Result = TypeVar("Result")
-# Texts to vectors, (N,) to (N, D); none where no feature asks for them.
-Encode = Callable[[Sequence[str]], NDArray[np.float64]] | None
 
 
 class Encoder:
@@ -39,7 +37,7 @@ class Encoder:
             )
         self._longest = longest
 
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def __call__(self, texts: Sequence[str]) -> Floats:
         """Return (N, D) vectors; texts are cut at the encoder's longest input.
 
         Raises:

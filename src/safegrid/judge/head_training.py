@@ -9,11 +9,11 @@ from typing import Any
 from safegrid.artifacts import manifest, write_result
 from safegrid.config import EngineSpec, HeadSpec
 from safegrid.judge.agreement import agreement_of, measures_of
-from safegrid.judge.encode import Encode, with_encoder
+from safegrid.judge.encode import with_encoder
 from safegrid.judge.head_rows import File, check_files, read_file
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import find_refusal
-from safegrid.judge.text_head import Head, Row, Text, decide, train
+from safegrid.judge.text_head import Encode, Head, Row, Text, decide, train
 from safegrid.spent import keep
 from safegrid.stages import VERSIONS
 
@@ -55,9 +55,8 @@ def text_head(
 
     def work(encode: Encode) -> tuple[Head, dict[str, Any]]:
         validated = {f.part.name: _without(judge, files, f, encode) for f in left_out}
-        return train(
-            [row for file in files for row in _rows(file)], judge, encode
-        ), validated
+        every = [row for file in files for row in _rows(file)]
+        return train(every, judge, encode), validated
 
     folders = [] if encoder is None else [encoder]
     versions = {"stage": VERSIONS["text_head"]}

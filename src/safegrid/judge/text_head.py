@@ -19,7 +19,6 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from safegrid.config import HeadSpec
-from safegrid.judge.encode import Encode
 from safegrid.judge.refusals import ANOTHER_ACT, FORMS, OPENINGS, TALK
 from safegrid.judge.sentences import sentences
 from safegrid.plain import plain
@@ -37,6 +36,8 @@ YES = re.compile(r"^(?:yes|sure|certainly|here)\b")
 NO = re.compile(r"^no\b")
 
 Floats = NDArray[np.float64]
+# Texts to vectors, (N,) to (N, D); none where no feature asks for them.
+Encode = Callable[[Sequence[str]], Floats] | None
 
 
 class Text(NamedTuple):
