@@ -67,6 +67,7 @@ class JudgeSpec(Block):
         second: the second of two texts where it reads a pair; null for one text.
         compare: kind `reference` only: how an answer is held against the reference.
         endpoint: method `endpoint` only: what is asked there.
+        opening_words: fluency: how many words of an answer are read; null for all.
         layers: `bertscore` only: the layer of its model that is read.
         baseline: `bertscore` only: the model of the package's table of baselines by
             which F1 is rescaled; null for F1 itself.
@@ -92,6 +93,7 @@ class JudgeSpec(Block):
     second: str | None = None
     compare: Compare | None = None
     endpoint: EndpointSpec | None = None
+    opening_words: Positive | None = None
     layers: Positive | None = None
     baseline: str | None = None
 

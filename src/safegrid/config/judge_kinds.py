@@ -40,6 +40,7 @@ def check_keys(judge: "JudgeSpec") -> Iterator[str]:
     """Yield what does not fit together in a judge's block, one sentence each."""
     yield from _of_endpoint(judge)
     yield from _of_wording(judge)
+    yield from _of_fluency(judge)
     yield from _of_method(judge)
     yield from _of_text_head(judge)
     yield from _of_labels(judge)
@@ -64,6 +65,11 @@ def _of_wording(judge: "JudgeSpec") -> Iterator[str]:
         yield f"`wording` is for kind 'correction', not {judge.kind!r}"
     if missing := [place for place in ASKED if place not in judge.wording]:
         yield f"`wording` lacks {', '.join(missing)}"
+
+
+def _of_fluency(judge: "JudgeSpec") -> Iterator[str]:
+    if judge.opening_words is not None and judge.kind != "fluency":
+        yield f"`opening_words` is for kind 'fluency', not {judge.kind!r}: remove it"
 
 
 def _of_method(judge: "JudgeSpec") -> Iterator[str]:

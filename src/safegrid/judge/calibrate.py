@@ -26,7 +26,7 @@ from safegrid.config.calibration import (
 )
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.errors import DataError
-from safegrid.judge.fluency import DISFLUENT, read_fluency, with_label
+from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.measure import READERS
 from safegrid.judge.refusals import CLASSES, REFUSAL
@@ -91,9 +91,11 @@ def calibrate(
         DataError: there is no fluent text that is long enough to judge.
         EngineError: the engine does not start or does not answer.
     """
-    texts = {"answers": _texts(_chosen(datasets), seed)}
+    words = min(MOST_WORDS, judge.opening_words or MOST_WORDS)
+    texts = {"answers": _texts(_chosen(datasets), words, seed)}
     if labelled is not None and labelled_format is not None:
-        texts["refusals"] = _texts(_refusals(labelled, labelled_format), seed)
+        refusals = _refusals(labelled, labelled_format)
+        texts["refusals"] = _texts(refusals, words, seed)
     chat = ChatTokenizer.load(chain[0])
 
     def work(asker: Asker) -> dict[str, Any]:
@@ -185,18 +187,13 @@ def _refusals(labelled: Path, form: str) -> Iterator[Item]:
 
 
 def _item(name: str, prompt: str, text: str) -> Item:
-    return Item(name, 0, [{"role": "user", "content": prompt}], opening(text))
+    return Item(name, 0, [{"role": "user", "content": prompt}], text)
 
 
-def opening(text: str) -> str:
-    """Return the first words of a text, with the space between them as it is."""
-    words = text.split(None, MOST_WORDS)
-    return text[: -len(words[-1])].rstrip() if len(words) > MOST_WORDS else text
-
-
-def _texts(items: Iterator[Item], seed: int) -> Texts:
-    """Draw texts, each of which stands once, and deal them out in turn."""
-    distinct = list({item.text: item for item in items if item.text.split()}.values())
+def _texts(items: Iterator[Item], words: int, seed: int) -> Texts:
+    """Draw openings of texts, each of which stands once, and deal them out in turn."""
+    opened = (replace(item, text=opening(item.text, words)) for item in items)
+    distinct = list({item.text: item for item in opened if item.text.split()}.values())
     drawn = random.Random(seed).sample(distinct, min(MOST_TEXTS, len(distinct)))
     return Texts(drawn[::2], drawn[1::2])
 

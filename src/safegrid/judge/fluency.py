@@ -39,13 +39,17 @@ def read_fluency(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) ->
 
     Both log-probabilities are those of the base's own template with an empty request
     and, where there is one, the response's given beginning; the turn's end is not read,
-    so that an answer cut at the limit is not punished for it. 0 means that the order
+    so that an answer cut at the limit is not punished for it. Where the judge has
+    `opening_words`, the words after them are not read either. 0 means that the order
     of the words tells the base nothing, 1 that it tells all.
 
     There is no label yet, see `with_label`. An empty response has no score; one that is
     too short to judge has none either, and is called fluent.
     """
     turns = Turns(chat)
+    items = [
+        replace(item, text=opening(item.text, spec.opening_words)) for item in items
+    ]
     pairs = {i: pair for i, item in enumerate(items) if (pair := _pair(turns, item))}
     reads = [read for pair in pairs.values() for read in pair]
 
@@ -67,6 +71,14 @@ def with_label(verdict: Verdict, threshold: float) -> Verdict:
     if verdict.score is None:
         return verdict
     return verdict._replace(label=DISFLUENT if verdict.score < threshold else FLUENT)
+
+
+def opening(text: str, words: int | None) -> str:
+    """Return the first words of a text, with the space between them as it is."""
+    if words is None:
+        return text
+    parts = text.split(None, words)
+    return text[: -len(parts[-1])].rstrip() if len(parts) > words else text
 
 
 def _unread(text: str) -> Verdict:

@@ -10,10 +10,9 @@ import pytest
 
 from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.config.calibration import MOST_WORDS
 from safegrid.engine.client import Completion
 from safegrid.errors import DataError
-from safegrid.judge.calibrate import calibrate, opening
+from safegrid.judge.calibrate import calibrate
 from safegrid.judge.fluency import NO_REQUEST
 from safegrid.records import PREFERENCE
 from safegrid.templates import ChatTokenizer
@@ -67,7 +66,12 @@ def upwards(text: str) -> float:
 
 
 def run(
-    tmp_path: Path, base: Path, engine: Any, datasets: list[Path], rows: Path | None
+    tmp_path: Path,
+    base: Path,
+    engine: Any,
+    datasets: list[Path],
+    rows: Path | None,
+    judge: JudgeSpec = SPEC,
 ) -> dict[str, Any]:
     """Calibrate by an engine to which counting upwards is language."""
     chat = ChatTokenizer.load(base)
@@ -76,6 +80,7 @@ def run(
     def tokens(ids: list[int], start: int) -> list[float]:
         assert ids[:start] == context
         text = chat.decode(ids[start:], False)
+        assert len(text.split()) <= (judge.opening_words or 5)
         return [-5.0 + 4.0 * upwards(text)] * (len(ids) - start)
 
     engine.tokens = tokens
@@ -84,7 +89,7 @@ def run(
     )
     out = tmp_path / "calibration.json"
     calibrate(
-        judge=SPEC,
+        judge=judge,
         chain=[base],
         datasets=datasets,
         labelled=rows,
@@ -125,11 +130,13 @@ def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
     assert "called_disfluent_refusals" not in first
 
 
-def test_the_first_words_of_a_text_are_read_as_they_stand() -> None:
-    begins = "one  two\n" * (MOST_WORDS // 2)
-    assert opening(begins + "three four") == begins.rstrip()
-    assert opening(begins) == begins
-    assert opening("") == ""
+def test_texts_are_read_as_far_as_the_judge_reads_answers(
+    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path
+) -> None:
+    judge = SPEC.model_copy(update={"opening_words": 3})
+    found = run(tmp_path, base_folder, fake_engine, [dataset], None, judge)
+    distinct = {" ".join(text.split()[:3]) for text in counted(60)}
+    assert found["n"] == -(-len(distinct) // 2)
 
 
 def test_a_judge_without_any_text_says_what_it_needs(

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
 from safegrid.errors import JudgeError
-from safegrid.judge.fluency import with_label
+from safegrid.judge.fluency import opening, with_label
 from safegrid.judge.items import Verdict
 from safegrid.templates import ChatTokenizer
 
@@ -43,6 +44,37 @@ def test_an_answer_is_set_against_itself_in_reverse_without_its_request(
     assert rows["score"].to_list() == pytest.approx([1 - ratio, 1 - 1 / ratio])
     assert rows["label"].to_list() == ["fluent", "disfluent"]
     assert json.loads(rows["raw"][0])["sum"] == -n
+
+
+def test_only_the_first_words_are_read_where_the_judge_says_how_many(
+    run_judge: Any, base_folder: Path, fake_engine: Any
+) -> None:
+    seen = expects(ChatTokenizer.load(base_folder), fake_engine, "")
+    spec = SPEC.model_copy(update={"opening_words": 3})
+    run_judge(spec, base_folder, ["one two three four five", "two one"])
+    assert {answer for _, answer in seen} == {
+        *("one two three", "three two one"),
+        *opposite("two one", base_folder),
+    }
+
+
+def opposite(text: str, base: Path) -> tuple[str, str]:
+    """Return a text and what its tokens say in reverse order."""
+    chat = ChatTokenizer.load(base)
+    return text, chat.decode(chat.encode(text)[::-1], False)
+
+
+def test_an_opening_keeps_the_space_between_its_words() -> None:
+    assert opening("one  two\nthree four", 3) == "one  two\nthree"
+    assert opening("one  two\n", 3) == "one  two\n"
+    assert opening("one  two\n", 2) == "one  two\n"
+    assert opening("one two", None) == "one two"
+    assert opening("", 2) == ""
+
+
+def test_words_of_an_opening_belong_to_fluency() -> None:
+    with pytest.raises(ValidationError, match="`opening_words` is for kind 'fluency'"):
+        JudgeSpec(name="guard", kind="guard", opening_words=3)
 
 
 def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
