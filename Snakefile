@@ -42,6 +42,7 @@ onstart:
     check_prerequisites()
     follow_owner()
     record_owner()
+    drop_job_rate()
     tell_stale()
 
 

@@ -58,6 +58,18 @@ def follow_owner():
         raise WorkflowError(str(error)) from None
 
 
+def drop_job_rate():
+    """Let jobs start without Snakemake's default limit of 100 a second.
+
+    Under the limit each job that ends leaves a timer, which has all ready jobs looked at
+    every second from then on: by the end of a study that takes a core. A limit that the
+    user gave stays.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def tell_stale():
     logger.info(stale.described(stale.planned(workflow.dag, is_there)))
 
