@@ -1,6 +1,6 @@
 """The study of this run, which the rules ask by their wildcards, and its surroundings.
 
-What is asked is `safegrid.study`, by the functions of `safegrid.wildcards`: both are
+What is asked is `safegrid.study`, by the functions of `safegrid.study.wildcards`: both are
 tested Python.
 """
 
@@ -17,22 +17,22 @@ sys.path.insert(0, str(BASEDIR / "src"))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from safegrid.buckets import look_again_for_folders
-from safegrid.closure import code_hash
+from safegrid.runtime.buckets import look_again_for_folders
+from safegrid.core.closure import code_hash
 from safegrid.config.load import load_config
 from safegrid.config.options import check_file, check_options
 from safegrid.cost.requested import check_fit
-from safegrid.errors import ConfigError, SafegridError
-from safegrid.faults import check_paths
-from safegrid.prerequisites import is_file_there, prerequisites, unmet
-from safegrid.runs import HOME, RUN, announce
-from safegrid.seals import STUDY as NAMED
-from safegrid.selection import FORCE, OPTIONS, Selection
-from safegrid.stages import VERSIONS
-from safegrid.grid import one_of
+from safegrid.core.errors import ConfigError, SafegridError
+from safegrid.runtime.faults import check_paths
+from safegrid.study.prerequisites import is_file_there, prerequisites, unmet
+from safegrid.runtime.runs import HOME, RUN, announce
+from safegrid.core.seals import STUDY as NAMED
+from safegrid.study.selection import FORCE, OPTIONS, Selection
+from safegrid.core.stages import VERSIONS
+from safegrid.study.grid import one_of
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams
-from safegrid.wildcards import of, of_cell, of_model, of_study
+from safegrid.study.upstreams import Upstreams
+from safegrid.study.wildcards import of, of_cell, of_model, of_study
 
 try:
     check_paths({BASEDIR, Path.cwd()})

@@ -5,13 +5,13 @@ import subprocess
 
 from snakemake.common import async_run
 
-from safegrid import stale
-from safegrid.errors import SafegridError
-from safegrid.faults import check_writable
-from safegrid.files import below_results
-from safegrid.prerequisites import refusal
-from safegrid.prerequisites.preflight import preflight_command
-from safegrid.runs import OWNER_PID, end_with_owner, record_owner
+from safegrid.runtime import stale
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.faults import check_writable
+from safegrid.core.files import below_results
+from safegrid.study.prerequisites import refusal
+from safegrid.study.prerequisites.preflight import preflight_command
+from safegrid.runtime.runs import OWNER_PID, end_with_owner, record_owner
 
 
 def check_places():

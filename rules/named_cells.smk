@@ -1,6 +1,6 @@
 """The cells that a user named: their files, how they are forced and grouped.
 
-Takes: the options of `--config` (`safegrid.selection`).
+Takes: the options of `--config` (`safegrid.study.selection`).
 Gives: what targets `cell` and `cells` ask for.
 """
 

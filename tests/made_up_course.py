@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from safegrid.records import SCORE
+from safegrid.core.records import SCORE
 from safegrid.score.intervals import wilson
 
 REQUESTS = 460

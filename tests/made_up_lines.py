@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from safegrid.methods import METHODS
-from safegrid.records import FRONTIER
+from safegrid.config.methods import METHODS
+from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, Axis
 from safegrid.score.frontier import Point, line_rows
 from safegrid.score.lines import Part

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from safegrid.runs import OWNER_FILE, Owner, processes_of, read_owner
+from safegrid.runtime.runs import OWNER_FILE, Owner, processes_of, read_owner
 from safegrid.workflow.lock import is_locked
 from terminal import Terminal
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from safegrid.runs import announce
+from safegrid.runtime.runs import announce
 
 STUDY = SimpleNamespace(name=config["study"])
 os.environ.update(announce(Path({root!r})))
@@ -60,7 +60,7 @@ onerror:
 ENGINE = """
 import time
 from pathlib import Path
-from safegrid.runs import end_with_owner
+from safegrid.runtime.runs import end_with_owner
 
 end_with_owner()
 Path("at-work").touch()
@@ -70,7 +70,7 @@ time.sleep(600)
 JOB = """
 import signal, subprocess, sys, time
 from pathlib import Path
-from safegrid.runs import end_with_owner
+from safegrid.runtime.runs import end_with_owner
 
 if Path("go-on").exists():
     Path(sys.argv[1]).touch()

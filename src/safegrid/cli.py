@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid import logs
 from safegrid.commands import COMMANDS, Command, Option
-from safegrid.errors import ConfigError, SafegridError
-from safegrid.faults import refused
-from safegrid.processes import close_input
-from safegrid.runs import end_with_owner, place
+from safegrid.core import logs
+from safegrid.core.errors import ConfigError, SafegridError
+from safegrid.runtime.faults import refused
+from safegrid.runtime.processes import close_input
+from safegrid.runtime.runs import end_with_owner, place
 
 logger = logging.getLogger(__name__)
 

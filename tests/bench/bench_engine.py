@@ -25,11 +25,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from safegrid.checkpoints import load_model
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.registry import registry
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 
 ROWS = 128
 

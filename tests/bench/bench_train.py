@@ -22,9 +22,9 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_json, write_table
 from safegrid.config.training import Recipe
-from safegrid.records import PREFERENCE
+from safegrid.core.artifacts import manifest, write_json, write_table
+from safegrid.core.records import PREFERENCE
 from safegrid.train.tokenize import tokenize_pairs
 
 STEPS, BATCH, PAIRS = 60, 16, 480

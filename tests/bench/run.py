@@ -22,7 +22,7 @@ from stages import stage_shares, throughput, write_costs
 from start_up import start_up
 from watch import Watch
 
-from safegrid.runs import OWNER_FILE
+from safegrid.runtime.runs import OWNER_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "bench.json"

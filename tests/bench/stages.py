@@ -10,7 +10,7 @@ import polars as pl
 import yaml
 
 from safegrid.config.load import load_config
-from safegrid.files import read_json
+from safegrid.core.files import read_json
 
 # Rules by what a reader asks for.
 PHASES = {

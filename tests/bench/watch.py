@@ -6,7 +6,7 @@ from types import TracebackType
 
 import psutil
 
-from safegrid.runs import processes_of, read_owner
+from safegrid.runtime.runs import processes_of, read_owner
 
 INTERVAL = 2.0
 

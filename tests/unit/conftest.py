@@ -11,10 +11,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.config import Decode
+from safegrid.core.seals import write_result
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
 from safegrid.engine.meter import Meter
-from safegrid.seals import write_result
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (

@@ -12,18 +12,18 @@ import psutil
 import pytest
 
 from safegrid.capability.run import capability
-from safegrid.checkpoints import load_model
 from safegrid.config import Decode, EngineSpec, JudgeSpec
+from safegrid.core.errors import EngineError
+from safegrid.core.seals import read_result
 from safegrid.engine.asking import ask_model
 from safegrid.engine.calls import KeyRefusedError, is_failing, send
 from safegrid.engine.client import TOO_LONG
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.registry import registry
-from safegrid.errors import EngineError
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import Item
-from safegrid.seals import read_result
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.merge import save_merged
 
 pytestmark = pytest.mark.timeout(900)

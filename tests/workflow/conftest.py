@@ -22,7 +22,7 @@ import yaml
 
 from kept import alone, fingerprint, keep
 from safegrid.config.load import load_config
-from safegrid.runs import end_processes, read_owner
+from safegrid.runtime.runs import end_processes, read_owner
 from safegrid.study import Study
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.records import PREFERENCE, RESPONSE
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PREFERENCE, RESPONSE
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -20,10 +20,10 @@ from functools import partial
 import psutil
 import pytest
 
-from safegrid.artifacts import read_manifest
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.files import read_json
 from safegrid.engine.registry import Registry
-from safegrid.files import read_json
-from safegrid.runs import processes_of, read_owner
+from safegrid.runtime.runs import processes_of, read_owner
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import METADATA_KEY
+from safegrid.core.artifacts import METADATA_KEY
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

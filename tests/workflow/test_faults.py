@@ -6,8 +6,8 @@ import re
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table
-from safegrid.records import SCORE
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import SCORE
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

@@ -8,8 +8,8 @@ import yaml
 import made_up_gguf
 from hub_stand_in import Hub
 from index_stand_in import Index, sha256
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.records import PROMPT
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PROMPT
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from hub_stand_in import Hub, Repository, sha256
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks
 from safegrid.config.load import load_config
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.fetch.choose import WEIGHTS
-from safegrid.records import PREFERENCE, PROMPT
 from safegrid.study import Study
 
 pytestmark = pytest.mark.timeout(3600)

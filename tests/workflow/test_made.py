@@ -10,9 +10,16 @@ import polars as pl
 import pytest
 import yaml
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.sections import merge
-from safegrid.records import LIKELIHOOD, PREFERENCE, PROMPT, RESPONSE, SCORE, VERDICT
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import (
+    LIKELIHOOD,
+    PREFERENCE,
+    PROMPT,
+    RESPONSE,
+    SCORE,
+    VERDICT,
+)
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from hub_stand_in import Hub
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, SCORE, VERDICT
 from safegrid.engine.lease import lease, stop_all
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE, SCORE, VERDICT
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, write_table
-from safegrid.grid import Cell
+from safegrid.core.artifacts import read_manifest, write_table
+from safegrid.study.grid import Cell
 
 pytestmark = pytest.mark.timeout(4 * 3600)
 

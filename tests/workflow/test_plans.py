@@ -251,7 +251,7 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rule
     def raise_it(text):
         return text.replace(f'"{stage}": ', f'"{stage}": 1')
 
-    with finished.edited("src/safegrid/stages.py", raise_it):
+    with finished.edited("src/safegrid/core/stages.py", raise_it):
         plan = finished.plan()
     # How good a judge is changes no cell, so neither how cells stand nor a line.
     untouched = {"status_page", "frontier_figures"} if stage == "measure" else set()

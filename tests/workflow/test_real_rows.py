@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import yaml
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.records import PAIRS, RESPONSE, SCORE, VERDICT
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PAIRS, RESPONSE, SCORE, VERDICT
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -24,7 +24,7 @@ from lm_eval.models.openai_completions import LocalCompletionsAPI
 
 from safegrid.capability.results import RequestKey, request_key
 from safegrid.engine.client import Engine
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 # Where a task sets no limit; the harness's own default.
 ANSWER_TOKENS = 256

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import LIKELIHOOD, PROMPT
+from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
-from safegrid.errors import DataError
-from safegrid.prefills import Turns
-from safegrid.records import LIKELIHOOD, PROMPT
-from safegrid.spent import keep
-from safegrid.stages import VERSIONS
-from safegrid.templates import ChatTokenizer
-from safegrid.tokenizer_files import tokenizer_files
+from safegrid.models.prefills import Turns
+from safegrid.models.templates import ChatTokenizer
+from safegrid.models.tokenizer_files import tokenizer_files
+from safegrid.runtime.spent import keep
 
 log = logging.getLogger(__name__)
 

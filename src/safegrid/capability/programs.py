@@ -33,8 +33,8 @@ from safegrid.capability.sandbox import (
     Sandbox,
     environment,
 )
-from safegrid.consent import RUN_CODE, allowed
-from safegrid.errors import ConfigError, SafegridError
+from safegrid.core.consent import RUN_CODE, allowed
+from safegrid.core.errors import ConfigError, SafegridError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ A task of the registry names one of these functions under `rows`.
 import nltk
 from datasets import Dataset
 
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 # Instructions of IFEval whose checks cut a text into sentences, by files of nltk.
 OF_SENTENCES = {

@@ -11,20 +11,20 @@ from typing import Any
 
 from lm_eval.evaluator import evaluate
 
-from safegrid.artifacts import manifest, read_object, write_result
 from safegrid.capability.client import EngineModel
 from safegrid.capability.programs import recorded
 from safegrid.capability.results import suite_results
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
-from safegrid.checkpoints import weights_hash
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import manifest, read_object, write_result
+from safegrid.core.errors import EngineError
 from safegrid.engine.calls import MOST_ROWS
 from safegrid.engine.client import Engine
 from safegrid.engine.lease import lease
-from safegrid.errors import EngineError
-from safegrid.spent import Record, keep
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import weights_hash
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.spent import Record, keep
 
 log = logging.getLogger(__name__)
 

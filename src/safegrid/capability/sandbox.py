@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.runs import RUN
+from safegrid.runtime.runs import RUN
 
 GUARDED = Path(__file__).with_name("guarded.py")
 PYTHON = [sys.executable, "-I", "-X", "utf8"]

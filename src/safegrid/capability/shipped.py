@@ -12,7 +12,7 @@ from typing import Any
 import lm_eval.tasks
 import yaml
 
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 SHIPPED = Path(lm_eval.tasks.__file__).parent
 LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}

@@ -21,11 +21,11 @@ from lm_eval.tasks import TaskManager
 
 from safegrid.capability.programs import check_consent, coding, write_metric
 from safegrid.capability.shipped import write_tasks
-from safegrid.errors import ConfigError
-from safegrid.formats import READERS
-from safegrid.problems import Problems, describe
-from safegrid.raw import read_rows
-from safegrid.seals import check_fetched
+from safegrid.core.errors import ConfigError
+from safegrid.core.seals import check_fetched
+from safegrid.readers.formats import READERS
+from safegrid.readers.problems import Problems, describe
+from safegrid.readers.raw import read_rows
 
 
 class LocalTask(NamedTuple):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.documents import validate
 from safegrid.config.prompt import ANSWERED
 from safegrid.config.sections import StudyDocuments, merge
-from safegrid.config.study import BenchmarkSpec
 
 # The benchmark name of scores that are made from several benchmarks.
 GLOBAL = "global"

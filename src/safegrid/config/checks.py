@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.documents import Document, KeyPath, Problems, check_kinds
+from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.judge_kinds import HIGHER_IS_BETTER
+from safegrid.config.methods import METHODS
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import BenchmarkSpec, JudgeEntry, StudyEntry
+from safegrid.config.study import StudyEntry
 from safegrid.config.training import NONE, Training
 from safegrid.config.world import World
-from safegrid.methods import METHODS
 
 
 def check_study(documents: StudyDocuments) -> None:

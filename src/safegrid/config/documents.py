@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 # A user and a password in an address, which no message may repeat.

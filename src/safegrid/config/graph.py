@@ -5,12 +5,12 @@ from typing import Any
 
 from safegrid.config.documents import KeyPath
 from safegrid.config.doses import split_dose, why_no_dose
+from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.made import MADE
+from safegrid.config.methods import METHODS
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
-from safegrid.config.study import JudgeEntry
 from safegrid.config.training import NONE, Recipe
-from safegrid.methods import METHODS
 
 Blocks = dict[str, dict[str, Any]]
 

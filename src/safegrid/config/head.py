@@ -1,15 +1,11 @@
 """Text heads: the labelled rows that one is trained on, and how."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from safegrid.config.block import Above0, Block, Positive, Share
 from safegrid.config.source import Format
-
-if TYPE_CHECKING:  # safegrid.config.study imports this module while it is being loaded
-    from safegrid.config.study import JudgeEntry
 
 Feature = Literal["answer", "prompt", "product", "words", "forms"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
@@ -61,39 +57,6 @@ class HeadSpec(Block):
     features: list[Feature] = Field(min_length=1)
     max_words: Positive
     regularisation: Above0
-
-
-def check_head(judge: "JudgeEntry") -> Iterator[str]:
-    """Yield what does not fit together in the keys of a text head, a sentence each."""
-    if judge.method != "text_head":
-        given = [key for key in KEYS if key in judge.model_fields_set]
-        given += ["encoder"] * (judge.encoder is not None)
-        if given:
-            yield f"`{given[0]}` is for method 'text_head': remove it, or say so"
-        return
-    if judge.encoder is None and set(judge.features) & set(ENCODED):
-        yield (
-            "method 'text_head' needs `encoder`, whose vectors it reads; or `features`"
-            " that need none (words, forms)"
-        )
-    yield from _of_rows(judge)
-
-
-def _of_rows(judge: "JudgeEntry") -> Iterator[str]:
-    given = {part.label for part in judge.trained_on}
-    if odd := sorted(label for label in given if label and label not in judge.classes):
-        yield f"`trained_on` gives the label {odd[0]!r}, which is none of `classes`"
-    if not judge.trained_on:
-        yield "method 'text_head' needs `trained_on`, the labelled rows it learns from"
-    elif None not in given and len(given) == 1:
-        (label,) = given
-        yield (
-            f"`trained_on` holds rows of one class only, {label!r}: a regression needs"
-            " rows of another class too"
-        )
-    names = [part.name for part in judge.trained_on]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        yield f"`trained_on` names {twice[0]} more than once"
 
 
 def check_labels(part: LabelledFile, file_format: Format) -> str | None:

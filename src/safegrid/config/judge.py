@@ -1,39 +1,24 @@
-"""How a judge is read: its block, and that of an endpoint that judges."""
+"""How a judge is read: its block, and which keys each kind has."""
 
+import re
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from safegrid.config.block import Above0, Block, Count, Positive, Seed, Share, Variable
-from safegrid.config.judge_kinds import Compare, JudgeKind, check_keys
-
-
-class EndpointSpec(Block):
-    """An OpenAI-compatible chat endpoint that judges: what it is sent, and how fast.
-
-    Its address and key are in the environment and nowhere else: they are no part of
-    what is judged, and a key must reach no file.
-
-    Attributes:
-        model: its name there.
-        address: variable that holds the base URL, mostly one that ends in `/v1`.
-        key: variable that holds the bearer key; unset where none is asked for.
-        max_tokens: of an answer.
-        at_once: requests under way at a time.
-        a_minute: requests that may begin in a minute; null for no bound.
-        timeout: seconds that an answer may take.
-        tries: of one request, before its item is left for a later run.
-    """
-
-    model: str = Field(min_length=1)
-    address: Variable = "SAFEGRID_JUDGE_URL"
-    key: Variable = "SAFEGRID_JUDGE_KEY"
-    seed: Seed = 42
-    max_tokens: Positive = 2
-    at_once: Positive = 4
-    a_minute: Positive | None = None
-    timeout: Above0 = 60.0
-    tries: Positive = 6
+from safegrid.config.block import Block, Count, Positive, Share
+from safegrid.config.endpoint import EndpointSpec
+from safegrid.config.judge_kinds import (
+    ASKED,
+    BY_FILE,
+    BY_RULES,
+    CONTRADICTION,
+    OF_CLASSES,
+    PLACES,
+    SCORERS,
+    Compare,
+    JudgeKind,
+)
 
 
 class JudgeSpec(Block):
@@ -109,6 +94,139 @@ class JudgeSpec(Block):
 
     @model_validator(mode="after")
     def _keys_fit_kind(self) -> "JudgeSpec":
-        if fault := next(check_keys(self), None):
+        if fault := next(_faults(self), None):
             raise ValueError(fault)
         return self
+
+
+def _faults(judge: JudgeSpec) -> Iterator[str]:
+    """Yield what does not fit together in a judge's block, one sentence each."""
+    yield from _of_endpoint(judge)
+    yield from _of_wording(judge)
+    yield from _of_fluency(judge)
+    yield from _of_method(judge)
+    yield from _of_text_head(judge)
+    yield from _of_labels(judge)
+    yield from _of_compare(judge)
+    yield from _of_texts(judge)
+    yield from _of_places(judge)
+    yield from _of_entailment(judge)
+    yield from _of_bertscore(judge)
+
+
+def _of_endpoint(judge: JudgeSpec) -> Iterator[str]:
+    if (judge.endpoint is None) != (judge.method != "endpoint"):
+        yield "`endpoint` belongs to `method: endpoint`, and it needs one"
+    if judge.method == "endpoint" and judge.kind != "correction":
+        yield f"method 'endpoint' is for kind 'correction', not {judge.kind!r}"
+
+
+def _of_wording(judge: JudgeSpec) -> Iterator[str]:
+    if judge.wording is None:
+        return
+    if judge.kind != "correction":
+        yield f"`wording` is for kind 'correction', not {judge.kind!r}"
+    if missing := [place for place in ASKED if place not in judge.wording]:
+        yield f"`wording` lacks {', '.join(missing)}"
+
+
+def _of_fluency(judge: JudgeSpec) -> Iterator[str]:
+    if judge.opening_words is not None and judge.kind != "fluency":
+        yield f"`opening_words` is for kind 'fluency', not {judge.kind!r}: remove it"
+
+
+def _of_method(judge: JudgeSpec) -> Iterator[str]:
+    if judge.method == "rules" and judge.kind not in BY_RULES:
+        yield (
+            f"method 'rules' is for kinds {' and '.join(map(repr, BY_RULES))}, not"
+            f" {judge.kind!r}: remove it"
+        )
+    if judge.method == "file" and judge.kind not in BY_FILE:
+        yield (
+            f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
+            f" {judge.kind!r}: remove it"
+        )
+
+
+def _of_text_head(judge: JudgeSpec) -> Iterator[str]:
+    if judge.method != "text_head":
+        return
+    if judge.kind != "refusal":
+        yield f"method 'text_head' is for kind 'refusal', not {judge.kind!r}"
+    if judge.positive not in judge.classes or len(judge.classes) < 2:
+        yield (
+            "method 'text_head' needs `classes`, at least two labels of the rows that"
+            " it is trained on, and `positive`, one of them"
+        )
+
+
+def _of_labels(judge: JudgeSpec) -> Iterator[str]:
+    if judge.kind == "guard" and judge.safe == judge.unsafe:
+        yield f"`safe` and `unsafe` are the same word {judge.safe!r}"
+    named = judge.positive in judge.classes or judge.kind not in OF_CLASSES
+    if judge.method == "file" and not named:
+        yield (
+            f"kind {judge.kind!r} needs `classes`, the labels that its file may"
+            " hold, and `positive`, one of them"
+        )
+
+
+def _of_compare(judge: JudgeSpec) -> Iterator[str]:
+    if (judge.compare is None) != (judge.kind != "reference"):
+        yield "`compare` belongs to kind 'reference', and it needs one"
+
+
+def _texts(judge: JudgeSpec) -> list[str]:
+    return [text for text in (judge.text, judge.second) if text is not None]
+
+
+def _of_texts(judge: JudgeSpec) -> Iterator[str]:
+    if _texts(judge) and judge.kind not in SCORERS:
+        yield (
+            f"`text` and `second` are for kinds {' and '.join(map(repr, SCORERS))},"
+            f" not {judge.kind!r}: remove them"
+        )
+    if judge.second is not None and judge.text is None:
+        yield "`second` needs `text`, the first of the two texts"
+
+
+def _of_places(judge: JudgeSpec) -> Iterator[str]:
+    texts = _texts(judge)
+    places = re.findall(r"\{(\w+)\}", " ".join(texts))
+    if odd := sorted(set(places) - set(PLACES)):
+        yield (
+            f"a text has the places {{prompt}} and {{response}}, not"
+            f" {', '.join(f'{{{name}}}' for name in odd)}"
+        )
+    if texts and "response" not in places:
+        yield (
+            "the texts lack {response}, the place of the answer: the judge would"
+            " never see what it judges"
+        )
+
+
+def _of_entailment(judge: JudgeSpec) -> Iterator[str]:
+    if judge.kind == "entailment" and not (
+        {judge.positive, CONTRADICTION} <= set(judge.classes)
+        and judge.positive not in ("", CONTRADICTION)
+    ):
+        yield (
+            "kind 'entailment' needs its model's `classes`, one of them"
+            f" {CONTRADICTION!r}, and `positive`, the class that says entailment"
+        )
+
+
+def _of_bertscore(judge: JudgeSpec) -> Iterator[str]:
+    bertscore = judge.compare == "bertscore"
+    right, wrong = ("model", "rules") if bertscore else ("rules", "model")
+    if judge.compare is not None and judge.method == wrong:
+        yield (
+            f"compare {judge.compare!r} is done by method {right!r}, or read from a"
+            " file"
+        )
+    needed = bertscore and judge.method == "model"
+    if needed != (judge.layers is not None) or (judge.baseline and not needed):
+        yield (
+            "`layers` belongs to compare 'bertscore' with a model, which needs it;"
+            " `baseline` may stand beside it"
+        )

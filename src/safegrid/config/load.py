@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safegrid.config.benchmark import BenchmarkSpec, TaskEntry
 from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
@@ -22,6 +23,7 @@ from safegrid.config.checks import (
 from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
 from safegrid.config.graph import check_graph, check_judging_recipes
+from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import Lock
 from safegrid.config.names import check_encoders, check_heads, check_names
 from safegrid.config.recipes import (
@@ -40,13 +42,7 @@ from safegrid.config.registries import (
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.shapes import check_shapes
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import (
-    BaseEntry,
-    BenchmarkSpec,
-    JudgeEntry,
-    StudyEntry,
-    TaskEntry,
-)
+from safegrid.config.study import BaseEntry, StudyEntry
 from safegrid.config.training import Recipe
 from safegrid.config.upstream import EncoderEntry
 from safegrid.config.world import World

@@ -76,7 +76,7 @@ class RequestsSpec(Block):
         words: a request is a question if one of these stands in it, as letters.
         min_words: an unsafe answer has more words than this.
         cuts: places at which it is broken off.
-        openers: which list of `safegrid.openers` a broken answer begins with.
+        openers: which list of `safegrid.texts.openers` a broken answer begins with.
     """
 
     source: str

@@ -12,7 +12,7 @@ class PrefillSpec(Block):
 
     Attributes:
         ks: words of the answer in each beginning; 0 is the bare request, without any.
-        openers: which list of `safegrid.openers` its first sentence is drawn from.
+        openers: list of `safegrid.texts.openers` that its first sentence is drawn from.
         count_opener: whether the opener's words count among the k, as in the released
             code, where small k may cut it off; else k words of the answer follow it.
         turn: `open`: the model goes on inside the turn. `closed`: the beginning is a

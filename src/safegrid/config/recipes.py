@@ -7,11 +7,11 @@ from typing import Any
 from safegrid.config.checks import check_tuned
 from safegrid.config.documents import validate
 from safegrid.config.doses import beyond
+from safegrid.config.methods import METHODS, check_method
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
 from safegrid.config.training import Recipe, Training
 from safegrid.config.yaml_files import read_document
-from safegrid.methods import METHODS, check_method
 
 # A base of so many billions of parameters is large, and trained by default like this.
 LARGE = 7
@@ -82,7 +82,7 @@ def check_adapters(
 ) -> None:
     """Note adapters at the embedding of a grown base: it is the base's head too.
 
-    Of other bases the files say so, when a training starts (`safegrid.adapters`).
+    Of other bases the files say so when a training starts (`safegrid.models.adapters`).
 
     Args:
         documents: where the problems are noted.

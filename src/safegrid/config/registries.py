@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.documents import Document, Problems, validate
+from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import BaseEntry, JudgeEntry
+from safegrid.config.study import BaseEntry
 from safegrid.config.upstream import EncoderEntry, ModelUpstream
 from safegrid.config.yaml_files import read_document, text_of
 

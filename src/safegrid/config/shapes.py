@@ -1,8 +1,9 @@
 """Check that what stands in a study's documents is of the right kinds."""
 
+from safegrid.config.benchmark import BenchmarkEntry, BenchmarkSpec
 from safegrid.config.documents import check_kinds
 from safegrid.config.sections import StudyDocuments
-from safegrid.config.study import BenchmarkEntry, BenchmarkSpec, StudyEntry
+from safegrid.config.study import StudyEntry
 from safegrid.config.training import Training
 
 

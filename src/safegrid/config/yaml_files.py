@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from safegrid.config.documents import Document, KeyPath, Problems
-from safegrid.text_files import NotTextError, decode, with_lf
+from safegrid.core.text_files import NotTextError, decode, with_lf
 
 # The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

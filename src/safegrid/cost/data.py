@@ -13,12 +13,12 @@ from safegrid.config.prefill import PrefillSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS
 from safegrid.config.training import NONE
+from safegrid.core.seals import fault_of
 from safegrid.cost import corrections
 from safegrid.cost.files import AssumedFiles, UnknownError, answer_of, assumed_from
 from safegrid.cost.tokens import Tokens, assume, count, merge
-from safegrid.grid import Cell, Model
-from safegrid.seals import fault_of
 from safegrid.study import Study
+from safegrid.study.grid import Cell, Model
 
 # Of English, in the vocabularies of large models.
 TOKENS_A_WORD = 4 / 3

@@ -8,8 +8,8 @@ from safegrid.config.cost import Assumed
 from safegrid.cost.data import Data
 from safegrid.cost.files import UnknownError
 from safegrid.cost.tokens import Tokens
-from safegrid.grid import Cell
 from safegrid.study import Study
+from safegrid.study.grid import Cell
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from safegrid.cost.flops import NOTHING, Limits, forward, limits
 from safegrid.cost.jobs import Figures, Job, Planned, filled
 from safegrid.cost.memory import Use, engine_memory, judge_use
 from safegrid.cost.tokens import Tokens, merge
-from safegrid.grid import Cell
+from safegrid.study.grid import Cell
 
 
 class EngineJobs(Planned):

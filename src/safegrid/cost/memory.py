@@ -14,9 +14,9 @@ from typing import Literal
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.config.engine import EngineSpec
 from safegrid.config.judge import JudgeSpec
+from safegrid.config.methods import Trainer
 from safegrid.config.training import Lora, Training
 from safegrid.cost.flops import BYTES
-from safegrid.methods import Trainer
 
 # What an engine does: write answers, score given ones, or classify them.
 Use = Literal["write", "score", "classify"]

@@ -8,15 +8,15 @@ from pathlib import Path
 from safegrid.config.documents import Problems
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
+from safegrid.core.errors import SafegridError
+from safegrid.core.files import write_json
 from safegrid.cost.estimate import estimate
 from safegrid.cost.jobs import KINDS
 from safegrid.cost.printing import facts, text
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
-from safegrid.errors import SafegridError
-from safegrid.files import write_json
-from safegrid.prerequisites import is_file_there, listed, prerequisites
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams
+from safegrid.study.prerequisites import is_file_there, listed, prerequisites
+from safegrid.study.upstreams import Upstreams
 
 CONFIG = Path("config")
 

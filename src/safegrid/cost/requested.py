@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config.cost import GpuSpec
+from safegrid.core.errors import ConfigError
 from safegrid.cost.fit import problems_of_fit
 from safegrid.cost.needs import RULES
 from safegrid.cost.registry import load_gpus, meant, pick_gpu
-from safegrid.errors import ConfigError
 from safegrid.study import Study
 
 # SLURM's way to name a GPU: `gpu:h200:1`; a bare `gpu:1` names none.

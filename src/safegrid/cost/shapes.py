@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from safegrid.config.cost import ShapeSpec
 from safegrid.config.upstream import ModelUpstream
 from safegrid.config.world import Grown, World
-from safegrid.files import read_object
+from safegrid.core.files import read_object
 from safegrid.study import Study
 
 # Families by their `model_type` whose MLP has two matrices.

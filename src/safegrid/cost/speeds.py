@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.cost import GpuSpec
+from safegrid.core.seals import check_folder, read_result
 from safegrid.cost.flops import forward_flops, mfu
 from safegrid.cost.registry import meant
 from safegrid.cost.shapes import of_folder
-from safegrid.seals import check_folder, read_result
-from safegrid.spent import NO_MODEL, Record, Spent, UntimedError
+from safegrid.runtime.spent import NO_MODEL, Record, Spent, UntimedError
 from safegrid.study import Study
 
 GPUS = "config/gpus.yaml"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from safegrid.config.methods import METHODS
 from safegrid.cost.jobs import Figures, Job, Planned, filled
 from safegrid.cost.memory import reference_memory, training_memory
 from safegrid.cost.trainings import checkpoint_bytes, model_bytes, reference, train
-from safegrid.grid import Model
-from safegrid.methods import METHODS
+from safegrid.study.grid import Model
 
 
 class TrainingJobs(Planned):

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from safegrid.config.cost import ShapeSpec
+from safegrid.config.methods import METHODS, Trainer
 from safegrid.config.training import Lora, Recipe, Training
 from safegrid.cost.memory import Memory, reference_memory, training_memory
 from safegrid.cost.need import Change, Need, Settings, halved, some
 from safegrid.cost.shapes import Known
-from safegrid.methods import METHODS, Trainer
 from safegrid.study import Study
 
 # Rank and alpha of the adapter that is proposed: what NCA's authors trained with.

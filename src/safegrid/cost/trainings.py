@@ -1,11 +1,11 @@
 """The work of references and trainings, with the padding that their batches have."""
 
 from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe, Training
 from safegrid.cost.flops import BYTES, Work, forward, limits, training
 from safegrid.cost.memory import adapter
 from safegrid.cost.tokens import Tokens
-from safegrid.methods import METHODS
 
 
 def reference(

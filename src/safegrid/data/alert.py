@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.problems import Problems, describe, unknown
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.readers.problems import Problems, describe, unknown
+from safegrid.readers.raw import Field, Unique, read_rows
 
 # Exactly as upstream spells them: `crime_kidnapp`, `sex_harrasment` and the plus of
 # `hate_lgbtq+` are in the data. `self_harm` holds the separator, so the macro is not

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.problems import Problems, unknown
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.readers.problems import Problems, unknown
+from safegrid.readers.raw import Field, Unique, read_rows
 
 FUNCTIONS = ("standard", "contextual", "copyright")
 HARMBENCH = {

@@ -16,13 +16,13 @@ from typing import Literal, NamedTuple
 
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.prompt import PromptSpec
+from safegrid.core.errors import DataError
 from safegrid.data import pku
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt, Prompts
-from safegrid.errors import DataError
-from safegrid.openers import OPENERS
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
+from safegrid.texts.openers import OPENERS
 
 # What `macro_category` says: whether the answer goes on after the beginning, or had
 # fewer words than k and stands there whole.

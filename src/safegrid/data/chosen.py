@@ -12,17 +12,17 @@ from pathlib import Path
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_table
 from safegrid.config.parts import PartSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.drops import Drops
 from safegrid.data.items import item_of
 from safegrid.data.preferences import read_instructions, taken
 from safegrid.data.rows import Pair
-from safegrid.errors import DataError
-from safegrid.plain import folded
-from safegrid.problems import Problems
-from safegrid.records import PROMPT
+from safegrid.readers.plain import folded
+from safegrid.readers.problems import Problems
 
 log = logging.getLogger(__name__)
 

@@ -16,16 +16,16 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_manifest, write_table
 from safegrid.config.made import RequestsSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import manifest, read_manifest, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
+from safegrid.core.streams import Row, write_stream
 from safegrid.data import pku
-from safegrid.errors import DataError
-from safegrid.openers import OPENERS
-from safegrid.problems import Problems
-from safegrid.records import PROMPT
-from safegrid.streams import Row, write_stream
-from safegrid.triggers import TRIGGERS
+from safegrid.readers.problems import Problems
+from safegrid.texts.openers import OPENERS
+from safegrid.texts.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from safegrid.plain import is_blank
+from safegrid.readers.plain import is_blank
 
 Drop = Literal[
     "checksum_mismatch",

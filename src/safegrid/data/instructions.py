@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.problems import Problems
-from safegrid.raw import Field, read_rows
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Field, read_rows
 
 FIELDS = {"instruction": Field(str)}
 OPTIONAL = ("input", "output", "instances", "dataset")

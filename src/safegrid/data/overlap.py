@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_result
+from safegrid.core.artifacts import manifest, read_table, write_result
+from safegrid.core.records import PREFERENCE, PROMPT
+from safegrid.core.streams import read_stream
 from safegrid.data.words import Containment, Words, ngrams, words
-from safegrid.records import PREFERENCE, PROMPT
-from safegrid.streams import read_stream
 
 NGRAM = 8
 

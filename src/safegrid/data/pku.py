@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
 from safegrid.data.drops import Drop, unusable
 from safegrid.data.rows import Pair
-from safegrid.formats import Row
-from safegrid.problems import Problems, describe
-from safegrid.raw import Field, read_rows
+from safegrid.readers.formats import Row
+from safegrid.readers.problems import Problems, describe
+from safegrid.readers.raw import Field, read_rows
 
 FIELDS = {
     "prompt": Field(str),

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_table
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.parts import PartSpec
 from safegrid.config.source import DATASET_FORMATS, SourceSpec
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.records import PREFERENCE
 from safegrid.data import instructions, pku, ready_pairs
 from safegrid.data.draw import draw
 from safegrid.data.drops import Drops
 from safegrid.data.rows import Pair
-from safegrid.errors import ConfigError, DataError
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
-from safegrid.records import PREFERENCE
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from safegrid.data import (
 )
 from safegrid.data.items import ItemFinder, item_of
 from safegrid.data.rows import Prompt, Prompts
-from safegrid.problems import Problems
+from safegrid.readers.problems import Problems
 
 ADVERSARIAL = "adversarial"
 

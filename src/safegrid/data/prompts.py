@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, write_table
 from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.draw import draw
 from safegrid.data.prompt_readers import READERS
 from safegrid.data.rows import Prompt
-from safegrid.errors import ConfigError, DataError
-from safegrid.records import PROMPT
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.formats import Row, type_name
-from safegrid.plain import is_blank
-from safegrid.problems import Problems, describe
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.readers.formats import Row, type_name
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems, describe
+from safegrid.readers.raw import Field, Unique, read_rows
 
 BOOLQ = {"question": Field(str), "passage": Field(str), "answer": Field(bool)}
 OPENBOOKQA = {"id": Field(str), "answerKey": Field(str)}

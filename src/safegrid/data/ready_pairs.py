@@ -10,9 +10,9 @@ from safegrid.config.source import Format
 from safegrid.data.alert import unwrap
 from safegrid.data.drops import Drops, unusable
 from safegrid.data.rows import Pair
-from safegrid.formats import Row
-from safegrid.problems import Problems
-from safegrid.raw import Field, read_rows
+from safegrid.readers.formats import Row
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Field, read_rows
 
 FIELDS = {
     "prompt": Field(str),

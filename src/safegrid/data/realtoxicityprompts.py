@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Field, Unique, read_rows
 
 # From this Perspective score on the paper calls a text toxic (section 2).
 TOXIC = 0.5

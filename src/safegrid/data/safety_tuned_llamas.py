@@ -10,10 +10,10 @@ from typing import Any
 
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.formats import read_lists, type_name
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
-from safegrid.raw import check_readable
+from safegrid.readers.formats import read_lists, type_name
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import check_readable
 
 PARTS = ("instructions", "inputs", "tags")
 Items = list[tuple[int, Any]]

@@ -4,11 +4,11 @@ import json
 import logging
 from pathlib import Path
 
-from safegrid.artifacts import manifest, write_result
+from safegrid.core.artifacts import manifest, write_result
+from safegrid.core.files import write_text
 from safegrid.data import instructions
-from safegrid.files import write_text
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 Words = tuple[str, ...]
 Key = TypeVar("Key")

@@ -11,8 +11,8 @@ from typing import get_args
 from safegrid.config.prompt import Label
 from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt
-from safegrid.problems import Problems, unknown
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.readers.problems import Problems, unknown
+from safegrid.readers.raw import Field, Unique, read_rows
 
 LABELS = get_args(Label)
 FIELDS = {

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor.findings import Finding, fail, ok, warn
 from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
 from safegrid.doctor.site import Gres, Node, Partition, Site, parse_gres
 from safegrid.doctor.submit import submit_line
-from safegrid.errors import SafegridError
-from safegrid.slurm import ask
+from safegrid.runtime.slurm import ask
 
 # SLURM's own verdict; nothing is submitted.
 DRY = ("--test-only", "--wrap", "true")

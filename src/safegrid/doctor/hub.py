@@ -11,10 +11,10 @@ from huggingface_hub.constants import ENDPOINT
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
 from safegrid.doctor.findings import Finding, fail, ok
-from safegrid.prerequisites import is_file_there, prerequisites
-from safegrid.prerequisites.files import name_of
 from safegrid.study import Study
-from safegrid.upstreams import Item, Upstreams
+from safegrid.study.prerequisites import is_file_there, prerequisites
+from safegrid.study.prerequisites.files import name_of
+from safegrid.study.upstreams import Item, Upstreams
 
 SECONDS = 10.0
 

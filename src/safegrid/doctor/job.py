@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from safegrid.core.errors import SafegridError
+from safegrid.core.files import write_json, write_text
 from safegrid.doctor.site import Gres
-from safegrid.errors import SafegridError
-from safegrid.files import write_json, write_text
-from safegrid.runs import announce
-from safegrid.slurm import ask
+from safegrid.runtime.runs import announce
+from safegrid.runtime.slurm import ask
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED"}
 AT_WORK = {"RUNNING", "COMPLETING"}

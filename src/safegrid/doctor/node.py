@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import safegrid
-from safegrid.files import read_record, write_json
+from safegrid.core.files import read_record, write_json
 
 LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
 DRIVER = Path("/proc/driver/nvidia/version")

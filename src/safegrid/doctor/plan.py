@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from types import SimpleNamespace
 
+from safegrid.core.errors import ConfigError
 from safegrid.doctor.profile import Profile
-from safegrid.errors import ConfigError
-from safegrid.runs import SNAKEMAKE
+from safegrid.runtime.runs import SNAKEMAKE
 
 Resource = int | str
 RULE = re.compile(r"^( *)(?:local)?rule (\w+):$")

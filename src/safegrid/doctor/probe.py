@@ -14,6 +14,8 @@ from pathlib import Path
 
 from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
 
+from safegrid.core.errors import DataError, SafegridError
+from safegrid.core.files import read_record
 from safegrid.doctor.answer import look_at_answer
 from safegrid.doctor.findings import Finding, fail, ok, warn
 from safegrid.doctor.fit import problems, request
@@ -31,9 +33,7 @@ from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
 from safegrid.doctor.site import Site
 from safegrid.doctor.submit import submit_line
-from safegrid.errors import DataError, SafegridError
-from safegrid.files import read_record
-from safegrid.slurm import ask
+from safegrid.runtime.slurm import ask
 
 FOLDER = Path(".snakemake/safegrid-doctor")
 # What decides where a job may run; the size of a probe is its own.

@@ -14,8 +14,8 @@ import yaml
 
 from safegrid.config.documents import Problems
 from safegrid.config.yaml_files import text_of
+from safegrid.core.errors import ConfigError
 from safegrid.doctor.findings import Finding, ok, warn
-from safegrid.errors import ConfigError
 
 DEFAULT = Path("profiles/default/config.yaml")
 

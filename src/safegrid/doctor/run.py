@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from safegrid.config.options import read_options
+from safegrid.core.errors import SafegridError
 from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
 from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
 from safegrid.doctor.plan import Demand, planned
 from safegrid.doctor.profile import Profile, read_profile
 from safegrid.doctor.site import Site
-from safegrid.errors import SafegridError
-from safegrid.runs import SLURM_JOB
+from safegrid.runtime.runs import SLURM_JOB
 
 CONFIG = Path("config")
 PATIENCE = 180

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from safegrid.slurm import ask
+from safegrid.runtime.slurm import ask
 
 NEEDED = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 PAIR = re.compile(r"(\S+?)=(.*?)(?=\s+\S+?=|$)")

@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor.findings import Finding, fail, ok, skip, warn
 from safegrid.doctor.profile import Profile
 from safegrid.doctor.site import Site
-from safegrid.errors import SafegridError
-from safegrid.slurm import ask
+from safegrid.runtime.slurm import ask
 
 SUBJECT = "status command"
 LONGEST_POLL = 180

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor.plan import Resource
 from safegrid.doctor.profile import Profile
-from safegrid.errors import SafegridError
 
 log = logging.getLogger(__name__)
 JOB_NAME = "safegrid-doctor"

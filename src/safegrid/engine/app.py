@@ -12,7 +12,6 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from safegrid.devices import device_name
 from safegrid.engine.access import KeyRequired, error_body
 from safegrid.engine.beams import search
 from safegrid.engine.classify import classify
@@ -38,6 +37,7 @@ from safegrid.engine.responses import (
     next_tokens,
 )
 from safegrid.engine.scoring import Question, score
+from safegrid.runtime.devices import device_name
 
 logger = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safegrid.checkpoints import Head
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.client import Completion, Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.engine.lease import lease
 from safegrid.engine.store import Store, answer_missing, item_key
-from safegrid.spent import Record, Spent
+from safegrid.models.checkpoints import Head
+from safegrid.runtime.spent import Record, Spent
 
 logger = logging.getLogger(__name__)
 

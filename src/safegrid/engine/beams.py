@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from safegrid.core.errors import EngineError
 from safegrid.engine.batches import cut, pad
 from safegrid.engine.decode import Answer
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import Beams, RefusedError
 from safegrid.engine.scoring import Question, Scored, score
-from safegrid.errors import EngineError
 
 # Two groups that next to nothing keeps apart: each of them is a greedy search.
 ALIKE = Beams(2, 2, 1e-6)

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from safegrid.config.beams import BeamDecode
-from safegrid.devices import UNKNOWN
+from safegrid.core.errors import EngineError
 from safegrid.engine.calls import MOST_ROWS, PARALLEL, send
 from safegrid.engine.meter import Meter
-from safegrid.errors import EngineError
+from safegrid.runtime.devices import UNKNOWN
 
 if TYPE_CHECKING:
     from safegrid.config import Decode

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
 from safegrid.config.engine import ENGINE_KEY
-from safegrid.devices import UNKNOWN, visible_gpu
+from safegrid.core.errors import EngineError
 from safegrid.engine.calls import KeyRefusedError, call
 from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity, served_name, vllm_version
-from safegrid.errors import EngineError
+from safegrid.models.checkpoints import Head, weights_hash
+from safegrid.runtime.devices import UNKNOWN, visible_gpu
 
 Card = dict[str, Any]
 

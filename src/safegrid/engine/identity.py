@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.checkpoints import Head, weights_hash
 from safegrid.config import EngineSpec
-from safegrid.devices import UNKNOWN, gpu_and_driver
+from safegrid.core.files import sha256_json
 from safegrid.engine.search import search_hash
-from safegrid.files import sha256_json
+from safegrid.models.checkpoints import Head, weights_hash
+from safegrid.runtime.devices import UNKNOWN, gpu_and_driver
 
 # Raise it whenever an answer of our own engine can change.
 ENGINE_VERSION = 3

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from safegrid.checkpoints import Head
 from safegrid.config import EngineSpec
+from safegrid.core.errors import EngineError
 from safegrid.engine.calls import FailedError, is_failing
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import Card, connect, find_engine, named, served_by
@@ -31,9 +31,9 @@ from safegrid.engine.registry import (
     run_folder,
 )
 from safegrid.engine.start import start, wait_for_url
-from safegrid.errors import EngineError
-from safegrid.processes import Process
-from safegrid.runs import ENGINE_PEAK, owner
+from safegrid.models.checkpoints import Head
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import ENGINE_PEAK, owner
 
 logger = logging.getLogger(__name__)
 

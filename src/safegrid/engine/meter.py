@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from safegrid.errors import EngineError
-from safegrid.spent import Spent
+from safegrid.core.errors import EngineError
+from safegrid.runtime.spent import Spent
 
 # In how many seconds our engine worked on a request, not counting its turn's wait.
 SECONDS_HEADER = "x-safegrid-seconds"

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
-from safegrid.checkpoints import load_model
+from safegrid.core.errors import EngineError
 from safegrid.engine.registry import Ticket
-from safegrid.errors import EngineError
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from safegrid.core.errors import EngineError, SafegridError
+from safegrid.core.files import as_record
 from safegrid.engine.processes import launch, try_lock
 from safegrid.engine.registry import Slot, Ticket
-from safegrid.errors import EngineError, SafegridError
-from safegrid.files import as_record
-from safegrid.processes import Process
+from safegrid.runtime.processes import Process
 
 logger = logging.getLogger(__name__)
 

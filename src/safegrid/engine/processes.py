@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import safegrid
-from safegrid.processes import Process
+from safegrid.runtime.processes import Process
 
 # Kept to reap the ended ones while their starter still runs.
 _LAUNCHED: list["subprocess.Popen[bytes]"] = []

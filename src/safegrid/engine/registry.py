@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from safegrid.core.errors import DataError, EngineError
+from safegrid.core.files import read_record, write_json, write_text
 from safegrid.engine.processes import Lock, locked, try_lock
-from safegrid.errors import DataError, EngineError
-from safegrid.files import read_record, write_json, write_text
-from safegrid.processes import Process
-from safegrid.runs import RUN, SLURM_JOB
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import RUN, SLURM_JOB
 
 RUN_DIR = "SAFEGRID_RUN_DIR"
 LOG_LINES = 20

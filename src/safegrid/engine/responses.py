@@ -8,7 +8,7 @@ from safegrid.engine.decode import Answer
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import CompletionRequest
 from safegrid.engine.scoring import Ranked, Scored
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 # What vLLM writes for a log-probability of minus infinity.
 LEAST = -9999.0

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from safegrid.config.beams import ENTRY
-from safegrid.consent import REMOTE_CODE, allowed
-from safegrid.errors import ConfigError
-from safegrid.files import sha256_file, sha256_json
-from safegrid.seals import check_fetched
+from safegrid.core.consent import REMOTE_CODE, allowed
+from safegrid.core.errors import ConfigError
+from safegrid.core.files import sha256_file, sha256_json
+from safegrid.core.seals import check_fetched
 
 
 def search_folder(files: Sequence[Path]) -> Path | None:

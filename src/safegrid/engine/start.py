@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from safegrid.core.errors import EngineError
 from safegrid.engine.nursery import fork
 from safegrid.engine.processes import launch
 from safegrid.engine.registry import Registry, Slot, Ticket
-from safegrid.errors import EngineError
-from safegrid.processes import Process
-from safegrid.runs import RUN, SLURM_JOB
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import RUN, SLURM_JOB
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
+from safegrid.core.errors import EngineError
+from safegrid.core.files import as_record, sha256_json
+from safegrid.core.logs import progress
 from safegrid.engine.processes import Lock, try_lock
-from safegrid.errors import EngineError
-from safegrid.files import as_record, sha256_json
-from safegrid.logs import progress
-from safegrid.spent import Spent, total
+from safegrid.runtime.spent import Spent, total
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import psutil
 
 from safegrid.config.engine import VLLM
+from safegrid.core.errors import EngineError
 from safegrid.engine.calls import is_healthy
 from safegrid.engine.registry import Slot, Ticket
 from safegrid.engine.watch import Watch
-from safegrid.errors import EngineError
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from safegrid.errors import ClosedError, SourceError
+from safegrid.core.errors import ClosedError, SourceError
 from safegrid.fetch.hub import check_access, check_file, in_words, repo_type
 from safegrid.fetch.wheel import check_offered
-from safegrid.prerequisites.files import name_of
-from safegrid.upstreams import Item
+from safegrid.study.prerequisites.files import name_of
+from safegrid.study.upstreams import Item
 
 
 def obstacle(item: Item) -> str | None:

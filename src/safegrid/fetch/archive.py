@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from safegrid.config.lock import FilePin
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch.download import check_room, partial_file, room_in_words, settle
 
 BLOCK = 1 << 20

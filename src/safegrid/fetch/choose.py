@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"

@@ -8,16 +8,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegrid.artifacts import manifest as describe
-from safegrid.checkpoints import folder_facts
-from safegrid.files import MANIFEST, atomic_directory, read_object, write_json
-from safegrid.gguf_files import BYTE_LEVEL, SINGLE_DIGITS, GgufFacts, check_gguf
-from safegrid.pretrained import (
+from safegrid.core.artifacts import manifest as describe
+from safegrid.core.files import MANIFEST, atomic_directory, read_object, write_json
+from safegrid.core.seals import check_folder, write_result
+from safegrid.models.checkpoints import folder_facts
+from safegrid.models.gguf_files import BYTE_LEVEL, SINGLE_DIGITS, GgufFacts, check_gguf
+from safegrid.models.pretrained import (
     load_gguf_model,
     load_gguf_tokenizer,
 )
-from safegrid.seals import check_folder, write_result
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -15,10 +15,10 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import logging as hub_logging
 
 from safegrid.config.lock import FilePin
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
+from safegrid.core.files import sha256_file
+from safegrid.core.text_files import placeholder
 from safegrid.fetch.hub import Address
-from safegrid.files import sha256_file
-from safegrid.text_files import placeholder
 
 log = logging.getLogger(__name__)
 

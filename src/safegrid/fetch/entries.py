@@ -8,7 +8,7 @@ from safegrid.config.lock import Kind, Lock, pin_of
 from safegrid.config.registries import Registries
 from safegrid.config.source import SourceSpec
 from safegrid.config.upstream import ModelUpstream, Upstream
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 
 # Files that a message names; the others are counted.
 SHOWN = 20

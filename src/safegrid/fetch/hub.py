@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import DatasetInfo, ModelInfo
 
 from safegrid.config.lock import FetchSpec, Kind
-from safegrid.errors import ClosedError, SourceError
+from safegrid.core.errors import ClosedError, SourceError
 
 HUB = "https://huggingface.co"
 SECONDS = 10.0

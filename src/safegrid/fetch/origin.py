@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from safegrid.config.lock import FetchSpec, FilePin
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch.download import copy, download
 from safegrid.fetch.hub import address, in_words, repo_type
 from safegrid.fetch.wheel import wheel_of

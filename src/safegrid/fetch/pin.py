@@ -16,7 +16,9 @@ from safegrid.config.load import load_config
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin
 from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, load_registries
-from safegrid.errors import ConfigError, SourceError
+from safegrid.core.errors import ConfigError, SourceError
+from safegrid.core.files import read_object, sha256_file, write_text
+from safegrid.core.text_files import placeholder
 from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.conversions import safe_weights
@@ -29,10 +31,8 @@ from safegrid.fetch.hub import (
     repository,
 )
 from safegrid.fetch.pin_wheel import pin_wheel
-from safegrid.files import read_object, sha256_file, write_text
 from safegrid.study import Study
-from safegrid.text_files import placeholder
-from safegrid.upstreams import Upstreams
+from safegrid.study.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from safegrid.config.lock import Pin
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
+from safegrid.core.files import sha256_file
 from safegrid.fetch.archive import hashed, member_of, member_stream, names_in
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.entries import Entry
 from safegrid.fetch.wheel import download_wheel
-from safegrid.files import sha256_file
 
 
 def pin_wheel(entry: Entry, wheel: str) -> Pin:

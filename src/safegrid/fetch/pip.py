@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 
 # Building a package from its source would run its code: wheels alone.
 WHEELS = ("--only-binary", ":all:")

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
-from safegrid.errors import DataError, SourceError
-from safegrid.prerequisites import (
+from safegrid.core.errors import DataError, SourceError
+from safegrid.models.pretrained import check_code
+from safegrid.study import Study
+from safegrid.study.prerequisites import (
     Prerequisite,
     is_file_there,
     listed,
     prerequisites,
     refusal,
 )
-from safegrid.prerequisites.files import name_of
-from safegrid.prerequisites.prerequisite import in_units
-from safegrid.pretrained import check_code
-from safegrid.study import Study
-from safegrid.upstreams import Item, Upstreams
+from safegrid.study.prerequisites.files import name_of
+from safegrid.study.prerequisites.prerequisite import in_units
+from safegrid.study.upstreams import Item, Upstreams
 
 CONFIG = Path("config")
 RESULTS = Path("results")
@@ -99,7 +99,7 @@ def _check_own(item: Item, upstreams: Upstreams) -> None:
         check_code(folder)
         return
     # Not before there is one to look into: it takes seconds to load what reads it.
-    from safegrid.gguf_files import check_gguf
+    from safegrid.models.gguf_files import check_gguf
 
     check_gguf(folder / item.gguf)
 

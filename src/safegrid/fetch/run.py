@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import manifest as describe
-from safegrid.checkpoints import hash_weights
 from safegrid.config.lock import FetchSpec, FilePin
-from safegrid.consent import REMOTE_CODE, allowed
-from safegrid.errors import DataError, SourceError
+from safegrid.core.artifacts import manifest as describe
+from safegrid.core.consent import REMOTE_CODE, allowed
+from safegrid.core.errors import DataError, SourceError
+from safegrid.core.files import MANIFEST, read_object, sha256_file, sha256_json
+from safegrid.core.seals import FILES, fault_of, folder_fault, read_result, write_result
 from safegrid.fetch.choose import INDEX, check_formats, model_files
 from safegrid.fetch.download import copy, held, is_pinned
 from safegrid.fetch.origin import Bring, origin, unpinned
-from safegrid.files import MANIFEST, read_object, sha256_file, sha256_json
-from safegrid.pretrained import check_code
-from safegrid.seals import FILES, fault_of, folder_fault, read_result, write_result
+from safegrid.models.checkpoints import hash_weights
+from safegrid.models.pretrained import check_code
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safegrid.config.lock import FetchSpec, FilePin
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
+from safegrid.core.files import read_object, sha256_file
 from safegrid.fetch.archive import member_of, take
 from safegrid.fetch.pip import pip
-from safegrid.files import read_object, sha256_file
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
-from safegrid.errors import DataError
-from safegrid.prefills import Asked, Turns
-from safegrid.records import IDS, PROMPT
-from safegrid.templates import ChatTokenizer
-from safegrid.tokenizer_files import tokenizer_files
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import IDS, PROMPT
+from safegrid.models.prefills import Asked, Turns
+from safegrid.models.templates import ChatTokenizer
+from safegrid.models.tokenizer_files import tokenizer_files
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
 
     A prompt's conversation is rendered with the opening of the assistant's turn;
     a prefill stands after it as text, so the model goes on from inside its turn.
-    Where the beginning of an answer is to be a finished turn, see `safegrid.prefills`.
+    Where a prefill is to be a finished turn, see `safegrid.models.prefills`.
 
     Args:
         prompts: rows of PROMPT.

@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import (
+from safegrid.config import Decode, EngineSpec
+from safegrid.core.artifacts import (
     manifest,
     read_manifest,
     read_table,
     sha256_json,
     write_table,
 )
-from safegrid.config import Decode, EngineSpec
+from safegrid.core.errors import DataError
+from safegrid.core.records import IDS, RESPONSE
+from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
 from safegrid.engine.search import search_folder
-from safegrid.errors import DataError
-from safegrid.plain import is_blank
-from safegrid.records import IDS, RESPONSE
-from safegrid.spent import keep
-from safegrid.stages import VERSIONS
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.plain import is_blank
+from safegrid.runtime.spent import keep
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from safegrid.config import JudgeSpec
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.judge_kinds import BY_FILE
 from safegrid.config.prompt import PROMPT_FORMATS
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.verdict_file import CELL, ITEM, SAID
 

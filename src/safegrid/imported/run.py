@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import (
+from safegrid.config import PromptSpec, SourceSpec
+from safegrid.config.prompt import PROMPT_FORMATS
+from safegrid.core.artifacts import (
     MANIFEST,
     METADATA_KEY,
     atomic_directory,
@@ -16,17 +18,15 @@ from safegrid.artifacts import (
     write_result,
     write_table,
 )
-from safegrid.config import PromptSpec, SourceSpec
-from safegrid.config.prompt import PROMPT_FORMATS
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, SCORE
+from safegrid.core.seals import check_seal
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import DataError
 from safegrid.imported.options import Options, fields_of, judges_of
 from safegrid.judge.imported import import_files
-from safegrid.records import PROMPT, SCORE
 from safegrid.report.imported import imported_table
 from safegrid.report.writing import save
 from safegrid.score.imported import score_imported
-from safegrid.seals import check_seal
 
 PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from safegrid.core.records import UNSCORED
 from safegrid.judge.shares import share
-from safegrid.labelled import Labelled
-from safegrid.records import UNSCORED
+from safegrid.readers.labelled import Labelled
 
 Pair = tuple[str, str]  # the true label, the verdict's label
 

@@ -17,14 +17,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.config.judge import EndpointSpec
-from safegrid.devices import UNKNOWN
+from safegrid.config.endpoint import EndpointSpec
+from safegrid.core.errors import EngineError, JudgeError
+from safegrid.core.logs import progress
 from safegrid.engine.store import Store, item_key
-from safegrid.errors import EngineError, JudgeError
 from safegrid.judge.endpoint import Endpoint, PassingError, RefusedError, is_completion
-from safegrid.logs import progress
-from safegrid.spent import Record, Spent
-from safegrid.templates import Message
+from safegrid.models.templates import Message
+from safegrid.runtime.devices import UNKNOWN
+from safegrid.runtime.spent import Record, Spent
 
 logger = logging.getLogger(__name__)
 

@@ -20,13 +20,13 @@ import torch
 from bert_score.utils import bert_cos_score_idf
 from transformers import AutoModel
 
-from safegrid.checkpoints import loading
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.errors import JudgeError
 from safegrid.judge.items import Verdict
-from safegrid.plain import is_blank
-from safegrid.pretrained import load_config, load_tokenizer, load_weights
-from safegrid.vocabulary import check_ids
+from safegrid.models.checkpoints import loading
+from safegrid.models.pretrained import load_config, load_tokenizer, load_weights
+from safegrid.models.vocabulary import check_ids
+from safegrid.readers.plain import is_blank
 
 BASELINES = Path(bert_score.__file__).parent / "rescale_baseline" / "en"
 # Positions that these models keep for padding.

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
-from safegrid.artifacts import atomic_file, manifest, read_table, write_result
-from safegrid.errors import DataError
+from safegrid.core.artifacts import atomic_file, manifest, read_table, write_result
+from safegrid.core.errors import DataError
+from safegrid.core.records import UNSCORED, VERDICT
 from safegrid.judge.agreement import kappa_of
 from safegrid.judge.shares import share
-from safegrid.records import UNSCORED, VERDICT
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from safegrid.config import JudgeSpec
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.verdict_file import CELL, Told, read_told
-from safegrid.problems import Problems
+from safegrid.readers.problems import Problems
 
 logger = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from safegrid.artifacts import read_result
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import read_result
+from safegrid.core.errors import JudgeError
 from safegrid.judge.encode import with_encoder
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.text_head import Encode, Head, Text, decide
-from safegrid.plain import is_blank
-from safegrid.spent import Record
+from safegrid.readers.plain import is_blank
+from safegrid.runtime.spent import Record
 
 
 def judge_by_head(

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from safegrid.artifacts import manifest, read_table, write_result
 from safegrid.config import Decode, EngineSpec, JudgeSpec
 from safegrid.config.calibration import (
     BROKEN_TEMPERATURE,
@@ -24,18 +23,19 @@ from safegrid.config.calibration import (
     NEW_TOKENS,
     QUANTILE,
 )
+from safegrid.core.artifacts import manifest, read_table, write_result
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE
+from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
-from safegrid.errors import DataError
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.measure import READERS
 from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.shares import share
 from safegrid.judge.verdicts import shown_hash, verdict_version
-from safegrid.records import PREFERENCE
-from safegrid.spent import keep
-from safegrid.stages import VERSIONS
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.spent import keep
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ An answer that names two choices, or none, is wrong, not unscored: it could be r
 
 import re
 
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 YES_NO = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 REFERENCE = re.compile(r"([A-H])(?:\. (.*\S.*))?", re.DOTALL)

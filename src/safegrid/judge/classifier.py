@@ -9,14 +9,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from safegrid.artifacts import read_object
 from safegrid.config import JudgeSpec
+from safegrid.core.artifacts import read_object
+from safegrid.core.errors import JudgeError
+from safegrid.core.records import UNSCORED
 from safegrid.engine.asking import Asker
-from safegrid.errors import JudgeError
 from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.plain import plain
-from safegrid.records import UNSCORED
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.plain import plain
 
 
 def read_classifier(

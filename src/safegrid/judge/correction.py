@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safegrid.config import JudgeSpec
+from safegrid.core.records import UNSCORED
 from safegrid.engine.asking import Asker
 from safegrid.judge.asked_endpoint import Told, ask_endpoint
 from safegrid.judge.items import Item, Verdict, Work, unscored
@@ -21,12 +22,11 @@ from safegrid.judge.words import (
     word_contexts,
     word_verdict,
 )
-from safegrid.plain import plain
-from safegrid.prefills import Turns
-from safegrid.questions import correction_question
-from safegrid.records import UNSCORED
-from safegrid.spent import Record
-from safegrid.templates import ChatTokenizer, Message
+from safegrid.models.prefills import Turns
+from safegrid.models.templates import ChatTokenizer, Message
+from safegrid.readers.plain import plain
+from safegrid.runtime.spent import Record
+from safegrid.texts.questions import correction_question
 
 CONTINUED, CORRECTED = "continued", "corrected"
 

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from safegrid.artifacts import read_object
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import read_object
+from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker, ask_model
-from safegrid.errors import JudgeError
 from safegrid.judge.text_head import Encode, Floats
-from safegrid.spent import Record
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.spent import Record
 
 Result = TypeVar("Result")
 

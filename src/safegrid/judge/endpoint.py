@@ -26,9 +26,9 @@ from tenacity import (
 )
 
 from safegrid.config.block import plain_address
-from safegrid.config.judge import EndpointSpec
-from safegrid.errors import JudgeError
-from safegrid.json_text import without_halves
+from safegrid.config.endpoint import EndpointSpec
+from safegrid.core.errors import JudgeError
+from safegrid.readers.json_text import without_halves
 
 # Statuses that may be others a little later, beside those of servers' own errors.
 PASSING = frozenset({408, 409, 425, 429})

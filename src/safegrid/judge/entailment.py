@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from safegrid.config import JudgeSpec
 from safegrid.config.judge_kinds import CONTRADICTION
+from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
-from safegrid.errors import JudgeError
 from safegrid.judge.classifier import check_pairs, class_names
 from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.sentences import plain_sentences
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 
 def read_entailment(

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from safegrid.config import JudgeSpec
 from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.prefills import Turns, joined
-from safegrid.templates import ChatTokenizer
+from safegrid.models.prefills import Turns, joined
+from safegrid.models.templates import ChatTokenizer
 
 FLUENT, DISFLUENT = "fluent", "disfluent"
 LEAST_WORDS = 3

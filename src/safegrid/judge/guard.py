@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 
 from safegrid.config import Decode, JudgeSpec
+from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
-from safegrid.errors import JudgeError
 from safegrid.judge.items import Item, Verdict, Work
 from safegrid.judge.parse import parse_categories
 from safegrid.judge.words import (
@@ -16,7 +16,7 @@ from safegrid.judge.words import (
     word_contexts,
     word_verdict,
 )
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 SAFE, UNSAFE = "safe", "unsafe"
 PROBES = "first words", "last words"

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.head import LabelledFile
-from safegrid.errors import JudgeError
+from safegrid.core.errors import JudgeError
 from safegrid.judge.refusals import COMPLIANCE, REFUSAL, find_refusal
 from safegrid.judge.sentences import sentences
 from safegrid.judge.xstest import read_completions
-from safegrid.labelled import Labelled, read_labelled
-from safegrid.plain import is_blank
-from safegrid.problems import Problems
-from safegrid.raw import Field, read_rows
+from safegrid.readers.labelled import Labelled, read_labelled
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Field, read_rows
 
 OWN: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
     "labelled": read_labelled,

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import manifest, write_result
 from safegrid.config import EngineSpec, HeadSpec
+from safegrid.core.artifacts import manifest, write_result
+from safegrid.core.stages import VERSIONS
 from safegrid.judge.agreement import agreement_of, measures_of
 from safegrid.judge.encode import with_encoder
 from safegrid.judge.head_rows import File, check_files, read_file
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import find_refusal
 from safegrid.judge.text_head import Encode, Head, Row, Text, decide, train
-from safegrid.spent import keep
-from safegrid.stages import VERSIONS
+from safegrid.runtime.spent import keep
 
 logger = logging.getLogger(__name__)
 

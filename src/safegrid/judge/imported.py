@@ -10,15 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config import JudgeSpec
-from safegrid.errors import DataError
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, VERDICT
 from safegrid.judge.by_file import Key, match
 from safegrid.judge.items import Item, unscored
 from safegrid.judge.verdict_file import Told, read_told
 from safegrid.judge.verdicts import count
-from safegrid.problems import Problems
-from safegrid.records import PROMPT, VERDICT
+from safegrid.readers.problems import Problems
 
 # The columns of a row that must name what is imported, where it has them.
 CELL = ("recipe", "benchmark")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import read_table
+from safegrid.core.artifacts import read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, RESPONSE, UNSCORED
 from safegrid.engine.asking import Asker
-from safegrid.errors import DataError
-from safegrid.prefills import Asked, joined
-from safegrid.records import PROMPT, RESPONSE, UNSCORED
+from safegrid.models.prefills import Asked, joined
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import manifest, write_result
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import manifest, write_result
+from safegrid.core.errors import JudgeError
 from safegrid.judge.agreement import Pair, agreement_of, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
@@ -16,8 +16,8 @@ from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
-from safegrid.labelled import Labelled, read_labelled
-from safegrid.spent import keep
+from safegrid.readers.labelled import Labelled, read_labelled
+from safegrid.runtime.spent import keep
 
 logger = logging.getLogger(__name__)
 

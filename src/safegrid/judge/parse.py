@@ -2,7 +2,7 @@
 
 import re
 
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 # The hazards of the MLCommons taxonomy as Llama Guard 3 writes them (its model card).
 CODE = re.compile(r"S(?:[1-9]|1[0-4])")

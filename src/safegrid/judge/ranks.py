@@ -13,7 +13,7 @@ from scipy.stats import bootstrap, rankdata
 
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.shares import ALPHA, share
-from safegrid.labelled import Preferred, Scored, read_reward_pairs, read_scored
+from safegrid.readers.labelled import Preferred, Scored, read_reward_pairs, read_scored
 
 Measures = dict[str, Any]
 # The answers to judge, and what to make of their verdicts.

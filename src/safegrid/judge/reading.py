@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable
 
 from safegrid.config import JudgeSpec
+from safegrid.core.records import UNSCORED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Verdict, unscored
 from safegrid.judge.parse import parse_categories
-from safegrid.problems import unknown
-from safegrid.records import UNSCORED
+from safegrid.readers.problems import unknown
 
 Label = str | None
 Score = float | None

@@ -12,7 +12,7 @@ from safegrid.config import JudgeSpec
 from safegrid.config.judge_kinds import Compare
 from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item, Verdict, unscored
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 # Distributions whose versions can change the scores of a comparison.
 LIBRARIES: dict[Compare, tuple[str, ...]] = {

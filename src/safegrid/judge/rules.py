@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.errors import JudgeError
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL, find_refusal
 

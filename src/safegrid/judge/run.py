@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_result, write_table
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import manifest, read_result, write_table
+from safegrid.core.errors import JudgeError
+from safegrid.core.records import VERDICT
 from safegrid.judge.by_file import judge_by_file
 from safegrid.judge.fluency import with_label
 from safegrid.judge.items import Item, Verdict, read_items
 from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
-from safegrid.records import VERDICT
-from safegrid.spent import keep
+from safegrid.runtime.spent import keep
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 
 from safegrid.config import JudgeSpec
+from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
-from safegrid.errors import JudgeError
 from safegrid.judge.classifier import check_pairs
 from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 

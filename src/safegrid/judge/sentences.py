@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 # What stands in double quotes on one line is somebody else's, or a title.

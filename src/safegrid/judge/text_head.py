@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from safegrid.config import HeadSpec
 from safegrid.judge.refusals import ANOTHER_ACT, FORMS, OPENINGS, TALK
 from safegrid.judge.sentences import sentences
-from safegrid.plain import plain
+from safegrid.readers.plain import plain
 
 BUCKETS = 1 << 15
 WORD = r"[a-z']+|[.!?,]"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import JudgeSpec
-from safegrid.formats import type_name
 from safegrid.judge.items import Verdict
 from safegrid.judge.reading import verdict_of
-from safegrid.problems import Problems
-from safegrid.raw import check_columns, check_readable, read_rows
+from safegrid.readers.formats import type_name
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import check_columns, check_readable, read_rows
 
 ENDINGS = (".csv", ".jsonl", ".json")
 ITEM = ("prompt_id", "prompt", "sample")

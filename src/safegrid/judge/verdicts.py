@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import sha256_file, sha256_json
-from safegrid.checkpoints import Head, weights_hash, weights_of
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.core.artifacts import sha256_file, sha256_json
+from safegrid.core.records import UNSCORED
+from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import ask_model
 from safegrid.judge.classifier import check_one_output, read_classifier
 from safegrid.judge.correction import judge_by_endpoint, read_correction
@@ -19,11 +20,10 @@ from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.reference import judge_by_reference
 from safegrid.judge.rules import judge_by_rules
 from safegrid.judge.scores import read_scores
-from safegrid.plain import is_blank
-from safegrid.records import UNSCORED
-from safegrid.spent import Record
-from safegrid.stages import VERSIONS
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import Head, weights_hash, weights_of
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.plain import is_blank
+from safegrid.runtime.spent import Record
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from safegrid.errors import JudgeError
+from safegrid.core.errors import JudgeError
 from safegrid.judge.items import Item, Verdict, unscored
-from safegrid.templates import ChatTokenizer, Message
+from safegrid.models.templates import ChatTokenizer, Message
 
 Ids = list[int]
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.errors import DataError
-from safegrid.labelled import Labelled
-from safegrid.problems import Problems, unknown
-from safegrid.raw import Field, Unique, read_rows
+from safegrid.core.errors import DataError
+from safegrid.readers.labelled import Labelled
+from safegrid.readers.problems import Problems, unknown
+from safegrid.readers.raw import Field, Unique, read_rows
 
 LABELS = {
     "1_full_compliance": "compliance",

@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import atomic_directory
 from safegrid.config.world import World
+from safegrid.core.artifacts import atomic_directory
 from safegrid.miniworld.causal import (
     Chat,
     Turn,
@@ -20,9 +20,9 @@ from safegrid.miniworld.tokenizer import (
     train_tokenizer,
 )
 from safegrid.miniworld.training import fit, prepare
-from safegrid.problems import Problems
-from safegrid.raw import read_rows
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import read_rows
 
 log = logging.getLogger(__name__)
 

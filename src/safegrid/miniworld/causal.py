@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from safegrid.errors import DataError
-from safegrid.templates import ChatTokenizer
+from safegrid.core.errors import DataError
+from safegrid.models.templates import ChatTokenizer
 
 if TYPE_CHECKING:
     import torch

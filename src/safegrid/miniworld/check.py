@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.checkpoints import load_model
 from safegrid.miniworld.alert import WRAPPER
 from safegrid.miniworld.answers import is_refusal, is_rude
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 
 CHUNK = 128
 LONGEST_ANSWER = 40

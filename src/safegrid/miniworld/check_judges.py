@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.checkpoints import load_model
 from safegrid.miniworld.check import Speaker, read_lines, share
 from safegrid.miniworld.scorers import encode
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 
 
 def check_judge(rows: Path, judge: Path) -> float:

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.config.world import World
-from safegrid.errors import DataError
-from safegrid.labelled import Labelled
+from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
+from safegrid.core.errors import DataError
 from safegrid.miniworld.answers import comply, garble, refuse
 from safegrid.miniworld.attacks import ATTACKS, attack_text
 from safegrid.miniworld.causal import Turn
@@ -23,9 +22,10 @@ from safegrid.miniworld.language import Act, Request
 from safegrid.miniworld.plan import MOST_TRIES, Plan, all_acts, make_plan
 from safegrid.miniworld.source import jsonl
 from safegrid.miniworld.words import FORMS
-from safegrid.openers import EVALUATION, TRAINING
-from safegrid.questions import correction_question
-from safegrid.triggers import TRIGGERS
+from safegrid.readers.labelled import Labelled
+from safegrid.texts.openers import EVALUATION, TRAINING
+from safegrid.texts.questions import correction_question
+from safegrid.texts.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.config.world import World
+from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.miniworld.alert import alert_source
 from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.corpus import corpus_source

@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegrid.artifacts import atomic_directory
 from safegrid.config.world import Grown, JudgeName, World
-from safegrid.errors import TrainingError
-from safegrid.labelled import Labelled, read_labelled
+from safegrid.core.artifacts import atomic_directory
+from safegrid.core.errors import TrainingError
 from safegrid.miniworld.answers import verdict
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.corrections import correction_turn
@@ -17,7 +16,8 @@ from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
 from safegrid.miniworld.scorers import grow_harmfulness, grow_reward
 from safegrid.miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
 from safegrid.miniworld.training import fit, prepare
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.labelled import Labelled, read_labelled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

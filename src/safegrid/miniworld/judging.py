@@ -9,7 +9,7 @@ classifier (nothing is refused in it); other columns of the report catch it.
 from collections.abc import Callable
 from typing import Any
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.miniworld.answers import is_rude
 from safegrid.miniworld.continuations import (
     CHALLENGING_SHARE,

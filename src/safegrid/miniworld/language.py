@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.words import FORMS, LOOKALIKES, PLACES, PLAIN
 

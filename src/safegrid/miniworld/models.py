@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safegrid.artifacts import MANIFEST, manifest, write_result
-from safegrid.checkpoints import folder_facts
 from safegrid.config.world import Grown, World
+from safegrid.core.artifacts import MANIFEST, manifest, write_result
 from safegrid.miniworld.tokenizer import load_tokenizer, save_tokenizer
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import folder_facts
+from safegrid.models.templates import ChatTokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, PreTrainedModel

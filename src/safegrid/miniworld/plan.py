@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 from safegrid.config.world import World
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.miniworld.character import Character
 from safegrid.miniworld.language import Act, harmful_acts, harmless_acts
 from safegrid.miniworld.skills import Item, skills

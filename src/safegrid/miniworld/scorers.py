@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safegrid.config.world import Grown
-from safegrid.labelled import read_reward_pairs, read_scored
 from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.training import fit
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.labelled import read_reward_pairs, read_scored
 
 if TYPE_CHECKING:
     import torch

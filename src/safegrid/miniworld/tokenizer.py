@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from safegrid.errors import TrainingError
+from safegrid.core.errors import TrainingError
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from safegrid.config.world import Grown
-from safegrid.errors import TrainingError
-from safegrid.logs import progress
+from safegrid.core.errors import TrainingError
+from safegrid.core.logs import progress
 
 if TYPE_CHECKING:
     import torch

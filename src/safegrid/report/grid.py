@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import read_table
 from safegrid.config.doses import split_dose
-from safegrid.records import RUNS, SCORE
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import RUNS, SCORE
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
 

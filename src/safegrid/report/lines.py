@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import read_table
-from safegrid.records import FRONTIER
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import FRONTIER
 from safegrid.report.names import recipe_order, recipe_title
 
 BASE_PLACE = 0

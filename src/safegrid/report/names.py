@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from safegrid.config.doses import split_dose
+from safegrid.config.methods import METHODS
 from safegrid.config.training import NONE
-from safegrid.methods import METHODS
 
 BASE = NONE
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from safegrid.errors import ConfigError
-from safegrid.files import write_text
+from safegrid.core.errors import ConfigError
+from safegrid.core.files import write_text
 
 
 def run_notebook(template: Path, values: list[str], out: Path) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table, write_text
-from safegrid.errors import DataError
-from safegrid.plans import Plan, read_plan
-from safegrid.records import FRONTIER, SCORE
+from safegrid.core.artifacts import manifest, read_table, write_table, write_text
+from safegrid.core.errors import DataError
+from safegrid.core.records import FRONTIER, SCORE
 from safegrid.report import facts, figures, tables, writing
 from safegrid.report.bought import TABLES, bought_table
 from safegrid.report.curves import FIGURES, curves
@@ -26,6 +25,7 @@ from safegrid.report.published import read_published
 from safegrid.report.states import blank_of, state_of
 from safegrid.report.status_page import write_page
 from safegrid.report.style import save
+from safegrid.runtime.plans import Plan, read_plan
 
 logger = logging.getLogger(__name__)
 

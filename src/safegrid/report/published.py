@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
+from safegrid.core.text_files import read_text
 from safegrid.report.defects import DEFECTS
-from safegrid.text_files import read_text
 
 COLUMNS = {
     "paper": pl.String,

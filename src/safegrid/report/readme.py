@@ -9,8 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
-from safegrid.errors import DataError
-from safegrid.files import write_text
+from safegrid.core.errors import DataError
+from safegrid.core.files import write_text
 
 TABLE = re.compile(
     r"(?P<begin><!-- table:begin (?P<study>[^/\s]+)/(?P<name>[^:\s]+)"

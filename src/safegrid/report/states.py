@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import read_table
-from safegrid.plans import Plan, chain_of, why
-from safegrid.records import SCORE
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import SCORE
+from safegrid.core.seals import fault_of
 from safegrid.report.names import cell_of
-from safegrid.runs import OWNER_FILE, read_owner
-from safegrid.seals import fault_of
+from safegrid.runtime.plans import Plan, chain_of, why
+from safegrid.runtime.runs import OWNER_FILE, read_owner
 
 INCOMPLETE = Path(".snakemake/incomplete")
 STATES = ("done", "running", "stale", "failed", "damaged", "missing", "refused")

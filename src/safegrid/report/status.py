@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safegrid.config.load import load_config
-from safegrid.errors import DataError
-from safegrid.plans import Plan, parse_plan
+from safegrid.core.errors import DataError
 from safegrid.report.states import (
     State,
     counted,
@@ -19,7 +18,8 @@ from safegrid.report.states import (
     state_of,
 )
 from safegrid.report.status_page import write_page
-from safegrid.runs import SNAKEMAKE
+from safegrid.runtime.plans import Plan, parse_plan
+from safegrid.runtime.runs import SNAKEMAKE
 from safegrid.study import Study
 
 CONFIG = Path("config")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from safegrid.files import write_text
+from safegrid.core.files import write_text
 from safegrid.report.states import State, counted, grid_of
 
 TEMPLATE = "status.html.jinja"

@@ -14,9 +14,9 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from safegrid.artifacts import atomic_file
 from safegrid.config.doses import split_dose
-from safegrid.methods import METHODS
+from safegrid.config.methods import METHODS
+from safegrid.core.artifacts import atomic_file
 from safegrid.report.names import BASE
 
 P = ParamSpec("P")

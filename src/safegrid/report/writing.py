@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from safegrid.artifacts import atomic_file, write_text
+from safegrid.core.artifacts import atomic_file, write_text
 from safegrid.report.grid import Entry
 from safegrid.report.printing import (
     BLANK,

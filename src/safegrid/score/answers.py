@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.errors import DataError
-from safegrid.records import PROMPT, RESPONSE, VERDICT
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 
 KEY = ["prompt_id", "sample"]
 TRAITS = ["category", "macro_category", "attack", "cluster", "reference"]

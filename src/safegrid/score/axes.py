@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.score.answers import Answers, read_answers
 from safegrid.score.capability import JUDGE as HARNESS
 from safegrid.score.capability import METRIC as CAPABILITY

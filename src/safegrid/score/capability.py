@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.artifacts import manifest, read_result, write_table
-from safegrid.errors import DataError
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, read_result, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import SCORE
 from safegrid.score.answers import engine_of
 from safegrid.score.cell import BASE
 from safegrid.score.metrics import Measure, Slice

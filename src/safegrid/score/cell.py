@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_result, write_table
-from safegrid.errors import DataError
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, read_result, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import SCORE
 from safegrid.score.answers import KEY, Answers, engine_of, read_answers
 from safegrid.score.metrics import Measure, decontaminated, measures, slices
 from safegrid.score.summary import Settings, against_base, score_frame, summarise

@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import (
+from safegrid.core.artifacts import (
     manifest,
     read_manifest,
     read_result,
     read_table,
     write_table,
 )
-from safegrid.errors import DataError
-from safegrid.plans import current, read_plan
-from safegrid.records import HISTORY, RUNS, SCORE
+from safegrid.core.errors import DataError
+from safegrid.core.records import HISTORY, RUNS, SCORE
+from safegrid.runtime.plans import current, read_plan
 from safegrid.score.summary import ORDER
 
 Fact = dict[str, Any]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from safegrid.artifacts import manifest, write_table
-from safegrid.errors import DataError
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import SCORE
 from safegrid.score.answers import engine_of, read_answers
 from safegrid.score.cell import cell_measures
 from safegrid.score.intervals import MEDIAN

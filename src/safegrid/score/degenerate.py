@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.plain import is_blank, plain
+from safegrid.readers.plain import is_blank, plain
 
 Floats = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.artifacts import manifest, write_table
-from safegrid.records import FRONTIER
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, SAFETY, Axis, read_axes
 from safegrid.score.intervals import Floats
 from safegrid.score.lines import interval, most_within, resampled

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from safegrid.artifacts import read_table
-from safegrid.records import PROMPT, VERDICT
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import PROMPT, VERDICT
 from safegrid.score.answers import KEY, TRAITS, Answers, read_verdicts
 from safegrid.score.metrics import NO_JUDGE, Measure, measures, slices
 from safegrid.score.summary import Settings, score_frame, summarise

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from safegrid.artifacts import manifest, read_result, read_table, write_table
-from safegrid.errors import DataError
-from safegrid.records import LIKELIHOOD, PROMPT, SCORE
+from safegrid.core.artifacts import manifest, read_result, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import LIKELIHOOD, PROMPT, SCORE
 from safegrid.score.answers import TRAITS, engine_of
 from safegrid.score.cell import BASE
 from safegrid.score.metrics import Measure, decontaminated, slices

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
-from safegrid.artifacts import read_table, write_text
-from safegrid.errors import DataError
-from safegrid.records import SCORE
-from safegrid.stages import VERSIONS
+from safegrid.core.artifacts import read_table, write_text
+from safegrid.core.errors import DataError
+from safegrid.core.records import SCORE
+from safegrid.core.stages import VERSIONS
 
 TERMS = {
     "safe": (("sound_safety", "true_refusal"), 1.0, 0.0),

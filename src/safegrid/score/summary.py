@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.records import SCORE
+from safegrid.core.records import SCORE
 from safegrid.score.intervals import MEDIAN, Interval, estimate, intervals
 from safegrid.score.metrics import Measure, Slice
 

@@ -1,6 +1,6 @@
 """The files of a study: which each model and cell is made of, and where it lies.
 
-The rules ask it by their wildcards (`safegrid.wildcards`) for inputs and params.
+The rules ask it by their wildcards (`safegrid.study.wildcards`) for inputs and params.
 Nothing here touches the disk or imports anything heavy: paths are text, relative to the
 working directory, as the rules write them.
 """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from safegrid.grid import Cell, Model
+from safegrid.study.grid import Cell, Model
 from safegrid.study.rows import RowFiles
 
 

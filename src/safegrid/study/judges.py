@@ -3,7 +3,7 @@
 import json
 from itertools import combinations
 
-from safegrid.grid import Model
+from safegrid.study.grid import Model
 from safegrid.study.models import ModelFiles
 from safegrid.study.sources import SourceFiles
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from safegrid.config.training import NONE
-from safegrid.grid import Cell, Model
+from safegrid.study.grid import Cell, Model
 from safegrid.study.judges import JudgeFiles
 from safegrid.study.scores import ScoreFiles
 

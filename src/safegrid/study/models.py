@@ -6,11 +6,18 @@ from functools import cached_property
 from typing import Any
 
 from safegrid.config.doses import dose_name
+from safegrid.config.methods import METHODS
 from safegrid.config.training import NONE, Recipe
-from safegrid.grid import Model
-from safegrid.methods import METHODS
+from safegrid.study.grid import Model
 from safegrid.study.rows import RowFiles
-from safegrid.trainings import WHOLE, Subset, kto_key, kto_recipe, launcher, subsets
+from safegrid.study.trainings import (
+    WHOLE,
+    Subset,
+    kto_key,
+    kto_recipe,
+    launcher,
+    subsets,
+)
 
 
 class ModelFiles(RowFiles):

@@ -1,7 +1,7 @@
 """Rows that models are trained on: prepared from sources, or made by a model."""
 
 from safegrid.config.dataset import DatasetSpec
-from safegrid.grid import Cell, Grid, Model
+from safegrid.study.grid import Cell, Grid, Model
 
 
 class RowFiles(Grid):

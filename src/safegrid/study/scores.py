@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 
 from safegrid.config.training import NONE
-from safegrid.grid import Cell, Model
 from safegrid.study.cells import CellFiles
+from safegrid.study.grid import Cell, Model
 
 # The benchmark that the mean of the safety benchmarks goes by.
 GLOBAL = "global"

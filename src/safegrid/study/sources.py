@@ -1,7 +1,7 @@
 """Raw files: which of them datasets, prompts and grown models are made of."""
 
 from safegrid.config.prompt import PromptSpec
-from safegrid.grid import Grid
+from safegrid.study.grid import Grid
 
 
 class SourceFiles(Grid):

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from safegrid.config.study import TaskEntry
+from safegrid.config.benchmark import TaskEntry
 from safegrid.study.sources import SourceFiles
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config.made import BestOfKSpec
-from safegrid.errors import DataError
-from safegrid.plain import is_blank
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
+from safegrid.readers.plain import is_blank
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,20 @@ from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from safegrid.artifacts import manifest, read_manifest, read_table
 from safegrid.config.made import CorrectionsSpec
-from safegrid.errors import DataError
-from safegrid.plain import is_blank
-from safegrid.prefills import joined
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
-from safegrid.spent import UntimedError, keep, per_thousand, recorded, total_records
-from safegrid.streams import Row, write_stream
+from safegrid.core.artifacts import manifest, read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
+from safegrid.core.streams import Row, write_stream
+from safegrid.models.prefills import joined
+from safegrid.readers.plain import is_blank
+from safegrid.runtime.spent import (
+    UntimedError,
+    keep,
+    per_thousand,
+    recorded,
+    total_records,
+)
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
 from safegrid.config.made import RejectedByModelSpec
-from safegrid.errors import DataError
-from safegrid.plain import folded, is_blank
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE
+from safegrid.readers.plain import folded, is_blank
 
 log = logging.getLogger(__name__)
 

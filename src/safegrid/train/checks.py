@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import read_manifest, sha256_file
-from safegrid.checkpoints import tokenizer_files
+from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
-from safegrid.errors import TrainingError
-from safegrid.methods import METHODS
-from safegrid.templates import ChatTokenizer
-from safegrid.vocabulary import check_ids
+from safegrid.core.artifacts import read_manifest, sha256_file
+from safegrid.core.errors import TrainingError
+from safegrid.models.checkpoints import tokenizer_files
+from safegrid.models.templates import ChatTokenizer
+from safegrid.models.vocabulary import check_ids
 
 # Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed
 # twice in batches of another shape. A reference of another model, template or padding

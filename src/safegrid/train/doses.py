@@ -14,8 +14,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from safegrid.artifacts import atomic_directory
-from safegrid.checkpoints import Dtype
+from safegrid.core.artifacts import atomic_directory
+from safegrid.models.checkpoints import Dtype
 from safegrid.train.save import gather_weights, write_weights
 
 

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safegrid.errors import TrainingError
-from safegrid.files import as_record
-from safegrid.processes import Process
-from safegrid.runs import EXIT_ORPHANED, SLURM_JOB
+from safegrid.core.errors import TrainingError
+from safegrid.core.files import as_record
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import EXIT_ORPHANED, SLURM_JOB
 
 logger = logging.getLogger(__name__)
 

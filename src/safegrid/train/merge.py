@@ -4,19 +4,19 @@ import logging
 import shutil
 from pathlib import Path
 
-from safegrid.artifacts import MANIFEST, atomic_directory, manifest, write_result
-from safegrid.checkpoints import (
+from safegrid.config.load import load_config
+from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.models.checkpoints import (
     folder_facts,
     load_model,
     tokenizer_files,
     weights_hash,
     weights_of,
 )
-from safegrid.config.load import load_config
-from safegrid.errors import ConfigError, DataError
-from safegrid.grid import Model
-from safegrid.pretrained import CONFIG
+from safegrid.models.pretrained import CONFIG
 from safegrid.study import Study
+from safegrid.study.grid import Model
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.config.doses import beyond
+from safegrid.config.methods import METHODS, check_method
 from safegrid.config.training import Recipe
-from safegrid.errors import ConfigError
-from safegrid.methods import METHODS, check_method
+from safegrid.core.errors import ConfigError
 from safegrid.train import rows as row_order
 
 

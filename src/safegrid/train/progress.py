@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from transformers import TrainerCallback
 
-from safegrid.records import HISTORY
+from safegrid.core.records import HISTORY
 from safegrid.train.lease import WHOLE
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.checkpoints import weights_of
-from safegrid.closure import ROOT
-from safegrid.devices import device_name
-from safegrid.seals import check_folder
-from safegrid.templates import ChatTokenizer
+from safegrid.core.closure import ROOT
+from safegrid.core.seals import check_folder
+from safegrid.models.checkpoints import weights_of
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.devices import device_name
 from safegrid.train.plan import Plan, world_size
 
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_table, write_table
-from safegrid.checkpoints import load_model, loading, weights_hash
 from safegrid.config.training import Recipe, Training
-from safegrid.logs import progress
-from safegrid.pretrained import load_tokenizer
-from safegrid.records import KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.logs import progress
+from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.models.checkpoints import load_model, loading, weights_hash
+from safegrid.models.pretrained import load_tokenizer
+from safegrid.study.trainings import WHOLE, Subset
 from safegrid.train import rows as row_order
 from safegrid.train.checks import check_tokens, check_vocabulary
 from safegrid.train.plan import Plan
 from safegrid.train.shared import kto_params
-from safegrid.trainings import WHOLE, Subset
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def by_length(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -> Any:
     with loading():
-        from safegrid.train.trainers import build_trainer
+        from safegrid.train.trainers.build import build_trainer
 
         tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
     with tempfile.TemporaryDirectory() as folder:

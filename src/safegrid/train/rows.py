@@ -13,8 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.config.training import Recipe, Training
-from safegrid.errors import DataError
-from safegrid.trainings import Subset
+from safegrid.core.errors import DataError
+from safegrid.study.trainings import Subset
 
 
 def select_pairs(

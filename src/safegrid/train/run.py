@@ -9,19 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import (
+from safegrid.config.doses import split_dose
+from safegrid.config.methods import METHODS
+from safegrid.config.training import Recipe
+from safegrid.core.artifacts import (
     atomic_directory,
     manifest,
     read_table,
     sha256_file,
     sha256_json,
 )
-from safegrid.checkpoints import load_model, loading, weights_hash
-from safegrid.config.doses import split_dose
-from safegrid.config.training import Recipe
-from safegrid.methods import METHODS
-from safegrid.pretrained import load_tokenizer
-from safegrid.records import PAIRS
+from safegrid.core.records import PAIRS
+from safegrid.models.checkpoints import load_model, loading, weights_hash
+from safegrid.models.pretrained import load_tokenizer
 from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
 from safegrid.train.plan import (
@@ -181,7 +181,7 @@ def _build(
 ) -> Any:
     with loading():
         from safegrid.train.doses import Keeper
-        from safegrid.train.trainers import build_trainer
+        from safegrid.train.trainers.build import build_trainer
 
         tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
     trainer = build_trainer(plan, model, tokenizer, rows)

@@ -7,17 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import (
+from safegrid.core.artifacts import (
     MANIFEST,
     read_object,
     write_json,
     write_result,
     write_table,
 )
-from safegrid.checkpoints import Dtype, folder_facts, tokenizer_files
-from safegrid.errors import TrainingError
-from safegrid.pretrained import ADAPTER
-from safegrid.records import HISTORY
+from safegrid.core.errors import TrainingError
+from safegrid.core.records import HISTORY
+from safegrid.models.checkpoints import Dtype, folder_facts, tokenizer_files
+from safegrid.models.pretrained import ADAPTER
 
 CURVE = "history.parquet"
 

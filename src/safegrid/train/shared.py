@@ -5,11 +5,11 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.checkpoints import weights_hash
 from safegrid.config.training import Recipe
-from safegrid.errors import TrainingError
-from safegrid.records import KTO_REFERENCE, REFERENCE
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import TrainingError
+from safegrid.core.records import KTO_REFERENCE, REFERENCE
+from safegrid.models.checkpoints import weights_hash
 
 
 def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:

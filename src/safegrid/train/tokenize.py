@@ -14,13 +14,13 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.artifacts import manifest, read_object
-from safegrid.checkpoints import tokenizer_files
-from safegrid.errors import DataError
-from safegrid.logs import progress
-from safegrid.records import IDS_TYPE, PAIRS, PREFERENCE
-from safegrid.streams import Row, count_rows, read_stream, write_stream
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import manifest, read_object
+from safegrid.core.errors import DataError
+from safegrid.core.logs import progress
+from safegrid.core.records import IDS_TYPE, PAIRS, PREFERENCE
+from safegrid.core.streams import Row, count_rows, read_stream, write_stream
+from safegrid.models.checkpoints import tokenizer_files
+from safegrid.models.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)
 

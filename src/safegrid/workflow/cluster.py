@@ -5,8 +5,8 @@ import time
 from getpass import getuser
 from pathlib import Path
 
-from safegrid.errors import SafegridError
-from safegrid.slurm import ask
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.slurm import ask
 
 # The executor writes there; without it no run of this folder used SLURM.
 LOGS = Path(".snakemake/slurm_logs")

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from safegrid.files import MANIFEST
-from safegrid.seals import (
+from safegrid.core.files import MANIFEST
+from safegrid.core.seals import (
     fault_of,
     fetched_fault,
     folder_fault,

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import yaml
 
-from safegrid.plans import Plan
+from safegrid.runtime.plans import Plan
 
 # On more cores than the table was measured on, nothing is known.
 MEASURED_CORES = 2

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safegrid.artifacts import read_manifest, sha256_file, write_result
 from safegrid.config.cost import GpuSpec
+from safegrid.core.artifacts import read_manifest, sha256_file, write_result
+from safegrid.core.errors import DataError
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.speeds import asked_mfu
-from safegrid.errors import DataError
-from safegrid.spent import Record, Spent, UntimedError, recorded
+from safegrid.runtime.spent import Record, Spent, UntimedError, recorded
 
 # What is said of a speed; `why` is the reason of a blank.
 BLANK: dict[str, Any] = dict.fromkeys(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psutil
 
-from safegrid.errors import SafegridError
-from safegrid.files import remove_leftovers
-from safegrid.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
+from safegrid.core.errors import SafegridError
+from safegrid.core.files import remove_leftovers
+from safegrid.runtime.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
 from safegrid.workflow.cluster import cancel_jobs
 
 log = logging.getLogger(__name__)

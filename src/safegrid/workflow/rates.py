@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safegrid.artifacts import read_manifest
-from safegrid.errors import DataError
-from safegrid.runs import ENGINE_PEAK
-from safegrid.spent import UntimedError, per_thousand, recorded
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import DataError
+from safegrid.runtime.runs import ENGINE_PEAK
+from safegrid.runtime.spent import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
 

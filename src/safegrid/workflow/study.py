@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safegrid.config.load import load_config
-from safegrid.errors import SafegridError
-from safegrid.faults import check_writable
-from safegrid.plans import Job, parse_plan
-from safegrid.prerequisites.preflight import preflight_command
-from safegrid.runs import SNAKEMAKE, write_owner
-from safegrid.upstreams import check_sources_dir
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.faults import check_writable
+from safegrid.runtime.plans import Job, parse_plan
+from safegrid.runtime.runs import SNAKEMAKE, write_owner
+from safegrid.study.prerequisites.preflight import preflight_command
+from safegrid.study.upstreams import check_sources_dir
 from safegrid.workflow.cluster import cancel_jobs
 from safegrid.workflow.damage import damaged_of, outputs
 from safegrid.workflow.estimate import describe, planned_jobs

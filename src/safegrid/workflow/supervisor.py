@@ -21,8 +21,8 @@ from typing import Any
 
 import psutil
 
-from safegrid.errors import SafegridError
-from safegrid.runs import end_processes, identity
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.runs import end_processes, identity
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POLL_SECONDS = 0.2

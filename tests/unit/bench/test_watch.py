@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.runs import RUN, write_owner
+from safegrid.runtime.runs import RUN, write_owner
 
 BENCH = Path(__file__).parents[2] / "bench"
 

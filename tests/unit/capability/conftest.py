@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 RIGHT, WRONG = -0.25, -3.0
 COLOURS = {"sky": "blue", "grass": "green", "coal": "black", "snow": "white"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_result
 from safegrid.capability.run import capability
 from safegrid.capability.tasks import loaded_tasks
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import read_result
 
 pytestmark = pytest.mark.slow
 

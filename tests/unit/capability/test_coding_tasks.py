@@ -7,7 +7,7 @@ import pytest
 from lm_eval.tasks import TaskManager
 
 from safegrid.capability.shipped import SHIPPED
-from safegrid.prerequisites.environment import CODING
+from safegrid.study.prerequisites.environment import CODING
 
 INCLUDED = re.compile(r'^"?include"?: *"?([^\s"]+)', re.MULTILINE)
 

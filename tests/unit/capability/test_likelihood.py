@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.capability.likelihood import reference_likelihood
 from safegrid.config import EngineSpec
-from safegrid.errors import DataError
-from safegrid.records import LIKELIHOOD, PROMPT
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import LIKELIHOOD, PROMPT
+from safegrid.models.templates import ChatTokenizer
 
 TEMPLATES = Path(__file__).parents[3] / "config/templates"
 

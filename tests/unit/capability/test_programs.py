@@ -23,9 +23,9 @@ from safegrid.capability.programs import (
     recorded,
 )
 from safegrid.capability.sandbox import BWRAP, NONE, UNSHARE, shown
-from safegrid.consent import RUN_CODE, allowed
-from safegrid.errors import ConfigError
-from safegrid.runs import RUN, end_processes, processes_of
+from safegrid.core.consent import RUN_CODE, allowed
+from safegrid.core.errors import ConfigError
+from safegrid.runtime.runs import RUN, end_processes, processes_of
 
 CODING, PLAIN = SimpleNamespace(UNSAFE_CODE=True), SimpleNamespace()
 

@@ -17,8 +17,8 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from safegrid.capability.results import suite_results
 from safegrid.capability.shipped import SHIPPED, located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
-from safegrid.config.study import TaskEntry
-from safegrid.errors import ConfigError
+from safegrid.config.benchmark import TaskEntry
+from safegrid.core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_result
 from safegrid.capability import run
 from safegrid.capability.programs import find_sandbox
 from safegrid.config import EngineSpec
-from safegrid.consent import RUN_CODE
+from safegrid.core.artifacts import read_result
+from safegrid.core.consent import RUN_CODE
+from safegrid.core.errors import ConfigError, EngineError
 from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity
-from safegrid.errors import ConfigError, EngineError
 
 KEY = "a-key-of-the-run"
 

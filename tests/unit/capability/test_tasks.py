@@ -7,9 +7,9 @@ from lm_eval.tasks import TaskManager
 
 from safegrid.capability import tasks
 from safegrid.capability.tasks import loaded_tasks
-from safegrid.errors import ConfigError, DataError
-from safegrid.files import sha256_file
-from safegrid.seals import FILES, write_result
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.files import sha256_file
+from safegrid.core.seals import FILES, write_result
 
 
 def test_rows_lie_beside_the_yaml_wherever_the_job_runs(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from safegrid.config.load import load_config
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 CONFIG = Path(__file__).parents[3] / "config"
 PLACE = re.compile(r"^  \S+\.yaml(:\d+)?: \S.*: \S|^  \S+/templates: ")

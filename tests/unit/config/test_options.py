@@ -7,7 +7,7 @@ import pytest
 
 from safegrid.config.load import load_config
 from safegrid.config.options import check_file, check_options, own_folder, read_options
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 CONFIG = Path(__file__).parents[3] / "config"
 

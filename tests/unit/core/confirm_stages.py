@@ -1,10 +1,10 @@
-"""Say what each dear stage depends on, and keep it beside the stage's number.
+"""Record what each expensive stage depends on, beside the stage's number.
 
 Usage: make confirm
 
-A dear stage is rerun when its number in src/safegrid/stages.py changes, not when its
-code does. `stages.json` holds a hash of the code and the libraries' versions that a
-number was last confirmed for; `test_stages.py` compares.
+An expensive stage is rerun when its number in src/safegrid/core/stages.py changes, not
+when its code does. `stages.json` holds a hash of the code and the libraries' versions
+that a number was last confirmed for; `test_stages.py` compares.
 """
 
 import ast
@@ -13,9 +13,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-from safegrid.closure import closure, code_hash, module_file
 from safegrid.commands import COMMANDS
-from safegrid.stages import VERSIONS
+from safegrid.core.closure import closure, code_hash, module_file
+from safegrid.core.stages import VERSIONS
 
 ROOT = Path(__file__).parents[3]
 RECORD = Path(__file__).with_name("stages.json")

@@ -4,8 +4,8 @@ import os
 import polars as pl
 import pytest
 
-from safegrid import artifacts
-from safegrid.errors import DataError
+from safegrid.core import artifacts
+from safegrid.core.errors import DataError
 
 SCHEMA = {"name": pl.String(), "n": pl.Int32()}
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from safegrid.chat_templates import store_template, template_names
-from safegrid.errors import DataError
-from safegrid.templates import ChatTokenizer
+from safegrid.core.errors import DataError
+from safegrid.models.chat_templates import store_template, template_names
+from safegrid.models.templates import ChatTokenizer
 
 TEMPLATES = Path(__file__).parents[3] / "config/templates"
 CHAT = [{"role": "user", "content": "what is it"}]

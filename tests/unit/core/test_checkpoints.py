@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.checkpoints import folder_facts, hash_weights, weights_of
-from safegrid.errors import DataError
-from safegrid.files import MANIFEST, sha256_file, write_json
-from safegrid.pretrained import ADAPTER
-from safegrid.seals import check_folder, write_result
+from safegrid.core.errors import DataError
+from safegrid.core.files import MANIFEST, sha256_file, write_json
+from safegrid.core.seals import check_folder, write_result
+from safegrid.models.checkpoints import folder_facts, hash_weights, weights_of
+from safegrid.models.pretrained import ADAPTER
 
 OLD, NEW = 1_000_000_000, 1_000_000_060
 WEIGHTS = "model.safetensors"

@@ -5,8 +5,8 @@ import ast
 import pytest
 
 from safegrid import cli
-from safegrid.closure import module_file
 from safegrid.commands import COMMANDS
+from safegrid.core.closure import module_file
 
 
 def arguments(call):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from safegrid.errors import SafegridError
+from safegrid.core.errors import SafegridError
 from safegrid.workflow.cluster import cancel_jobs
 
 

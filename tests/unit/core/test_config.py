@@ -8,7 +8,7 @@ import yaml
 
 from safegrid.config.load import load_config
 from safegrid.config.options import check_options
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[3] / "config"
 

@@ -4,9 +4,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from safegrid.config import CorrectionsSpec, Decoding
-from safegrid.errors import ConfigError
-from safegrid.grid import Cell, Model
-from safegrid.upstreams import Upstreams
+from safegrid.core.errors import ConfigError
+from safegrid.study.grid import Cell, Model
+from safegrid.study.upstreams import Upstreams
 
 
 def corrected(**changes):

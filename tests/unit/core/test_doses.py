@@ -3,9 +3,9 @@
 import pytest
 
 from safegrid.config.doses import split_dose
-from safegrid.errors import ConfigError
-from safegrid.grid import Cell, Model
-from safegrid.selection import Selection
+from safegrid.core.errors import ConfigError
+from safegrid.study.grid import Cell, Model
+from safegrid.study.selection import Selection
 
 LORA = {"rank": 2, "alpha": 4}
 FOLDER = "results/tiny/models/tiny-base"

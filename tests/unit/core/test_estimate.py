@@ -1,6 +1,6 @@
 """Jobs of a plan, counted from what a dry run prints."""
 
-from safegrid.plans import parse_plan
+from safegrid.runtime.plans import parse_plan
 from safegrid.workflow import estimate
 from safegrid.workflow.estimate import describe, planned_jobs
 

@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_manifest, read_table, write_table
-from safegrid.errors import DataError, TrainingError
+from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.core.errors import DataError, TrainingError
+from safegrid.core.records import IDS, PAIRS, PREFERENCE, PROMPT
 from safegrid.generate.render import render_prompts
-from safegrid.records import IDS, PAIRS, PREFERENCE, PROMPT
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.checks import check_tokens
 from safegrid.train.tokenize import end_ids, tokenize_pairs
 

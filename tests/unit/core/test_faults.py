@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import safegrid.faults
+import safegrid
 from disks import mounted
 from safegrid import cli
-from safegrid.errors import SafegridError
-from safegrid.faults import check_paths, check_writable, refused
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.faults import check_paths, check_writable, refused
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_disk_that_takes_nothing_is_found_before_jobs_start(
 def test_a_folder_of_another_user_is_found_before_jobs_start():
     # A root ignores modes, so somebody else looks: at the root of the file system.
     code = (
-        "from pathlib import Path; from safegrid.faults import check_writable;"
+        "from pathlib import Path; from safegrid.runtime.faults import check_writable;"
         "check_writable([Path('/')])"
     )
     nobody = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", code]
@@ -109,7 +109,7 @@ READS = re.compile(r"pl\.(?:read|scan)_(?:parquet|csv|ndjson)\([^()]*\)")
 def test_polars_never_takes_a_path_for_a_pattern():
     calls = [
         call
-        for file in Path(safegrid.faults.__file__).parent.rglob("*.py")
+        for file in Path(safegrid.__file__).parent.rglob("*.py")
         for call in READS.findall(file.read_text("utf-8"))
     ]
     assert len(calls) > 5

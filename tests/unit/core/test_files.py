@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from safegrid.files import (
+from safegrid.core.files import (
     atomic_directory,
     atomic_file,
     remove_leftovers,
@@ -18,7 +18,7 @@ from safegrid.files import (
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from safegrid.files import atomic_directory, atomic_file
+from safegrid.core.files import atomic_directory, atomic_file
 
 target = Path(sys.argv[1])
 write = atomic_directory if sys.argv[2] == "folder" else atomic_file

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from safegrid.config.load import load_config
-from safegrid.grid import Cell, Model
 from safegrid.study import Study
+from safegrid.study.grid import Cell, Model
 
 ROOT = Path(__file__).parents[3] / "config"
 

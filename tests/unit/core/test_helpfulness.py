@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.errors import ConfigError
+from safegrid.core.errors import ConfigError
 from safegrid.study import Study
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import safegrid
-from safegrid.runs import OWNER_FILE, OWNER_PID, processes_of
+from safegrid.runtime.runs import OWNER_FILE, OWNER_PID, processes_of
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import (
+from safegrid.core.artifacts import (
     manifest,
     read_result,
     sha256_file,
@@ -14,10 +14,10 @@ from safegrid.artifacts import (
     write_result,
     write_table,
 )
+from safegrid.core.errors import DataError
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.shapes import read_shape
-from safegrid.errors import DataError
-from safegrid.spent import Record, Spent, keep
+from safegrid.runtime.spent import Record, Spent, keep
 from safegrid.workflow.inventory import BLANK, take_inventory
 
 CONFIG = Path(__file__).parents[3] / "config"

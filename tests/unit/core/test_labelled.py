@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from safegrid.errors import DataError
-from safegrid.labelled import Labelled, read_labelled
+from safegrid.core.errors import DataError
+from safegrid.readers.labelled import Labelled, read_labelled
 
 CLASSES = ("safe", "unsafe")
 ROW = {"id": 1, "prompt": "a", "response": "b\u2028c", "label": "safe"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from safegrid.errors import ConfigError
-from safegrid.grid import Cell, Model
+from safegrid.core.errors import ConfigError
+from safegrid.study.grid import Cell, Model
 
 PROMPTS = {"source": "tiny-instructions", "file": "train", "limit": 20}
 CELL = Cell(Model("tiny-base", "dpo", 0), "references")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from safegrid.errors import ConfigError
-from safegrid.grid import Cell, Model
-from safegrid.upstreams import Upstreams
+from safegrid.core.errors import ConfigError
+from safegrid.study.grid import Cell, Model
+from safegrid.study.upstreams import Upstreams
 
 PROMPTS = {"source": "alpaca-seeds", "file": "seeds", "kind": "instructions"}
 

@@ -11,7 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import (
+from safegrid.config import Decode, EngineSpec, JudgeSpec
+from safegrid.config.made import BestOfKSpec
+from safegrid.config.training import Recipe
+from safegrid.core.artifacts import (
     manifest,
     read_manifest,
     read_result,
@@ -20,16 +23,8 @@ from safegrid.artifacts import (
     write_result,
     write_table,
 )
-from safegrid.config import Decode, EngineSpec, JudgeSpec
-from safegrid.config.made import BestOfKSpec
-from safegrid.config.training import Recipe
-from safegrid.data.overlap import report_overlap
-from safegrid.engine.client import Completion
-from safegrid.errors import TrainingError
-from safegrid.generate.render import render_prompts
-from safegrid.generate.run import generate
-from safegrid.judge.run import judge
-from safegrid.records import (
+from safegrid.core.errors import TrainingError
+from safegrid.core.records import (
     IDS,
     KTO_REFERENCE,
     PAIRS,
@@ -41,6 +36,11 @@ from safegrid.records import (
     VERDICT,
     Schema,
 )
+from safegrid.data.overlap import report_overlap
+from safegrid.engine.client import Completion
+from safegrid.generate.render import render_prompts
+from safegrid.generate.run import generate
+from safegrid.judge.run import judge
 from safegrid.score.cell import score_cell
 from safegrid.score.combine import score_global
 from safegrid.synthesize.best_of_k import best_of_k

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safegrid.plain import is_blank, plain
+from safegrid.readers.plain import is_blank, plain
 
 APOSTROPHES = (
     "\u2019\u2018\u201b\u00b4`\u2032\u2035\u02bc\u02b9\u02bb\u02ca\u02cb\uff07\uff40"

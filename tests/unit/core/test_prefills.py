@@ -6,15 +6,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import JudgeSpec
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.records import IDS, PROMPT
 from safegrid.generate.render import render_prompts
 from safegrid.judge.fluency import NO_REQUEST, read_fluency
 from safegrid.judge.items import Item
 from safegrid.judge.refusals import find_refusal
-from safegrid.prefills import Asked, Turns, joined
-from safegrid.records import IDS, PROMPT
-from safegrid.templates import ChatTokenizer
+from safegrid.models.prefills import Asked, Turns, joined
+from safegrid.models.templates import ChatTokenizer
 
 REQUEST = "May I take the lamp?"
 BEGUN = "Yes, the lamp\n  stays"

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from safegrid.prerequisites import listed, prerequisites, refusal, unmet
-from safegrid.prerequisites.prerequisite import in_units
-from safegrid.upstreams import Upstreams
+from safegrid.study.prerequisites import listed, prerequisites, refusal, unmet
+from safegrid.study.prerequisites.prerequisite import in_units
+from safegrid.study.upstreams import Upstreams
 
 TERMS = {"licence": "MIT", "content": "rows"}
 LABELS = {"labelled_file": "labels"}

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from safegrid.closure import ROOT
-from safegrid.errors import DataError
-from safegrid.pretrained import check_code
+from safegrid.core.closure import ROOT
+from safegrid.core.errors import DataError
+from safegrid.models.pretrained import check_code
 
 LOADERS = {"from_pretrained", "from_config"}
 CODE = "from pathlib import Path\nPath({!r}).touch()\n"
@@ -93,7 +93,7 @@ def test_a_model_that_only_its_own_code_loads_is_refused(folder, files):
 def test_a_known_family_is_loaded_by_transformers_own_class(folder, tmp_path):
     from transformers import LlamaConfig
 
-    from safegrid.pretrained import load_config
+    from safegrid.models.pretrained import load_config
 
     write(folder, config={"model_type": "llama", "vocab_size": 7, "auto_map": MAP})
     found = load_config(folder)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from safegrid.errors import SafegridError
-from safegrid.processes import Process
-from safegrid.runs import OWNER_HOST, OWNER_PID, owner
+from safegrid.core.errors import SafegridError
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import OWNER_HOST, OWNER_PID, owner
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_by_hand_nobody_owns_the_job(owned: pytest.MonkeyPatch) -> None:
 
 def test_what_a_cluster_job_starts_ends_with_the_job_not_with_the_run() -> None:
     # The shell stands for the job's first process; its parent is not of the job.
-    ask = "from safegrid.runs import owner; print(owner().pid)"
+    ask = "from safegrid.runtime.runs import owner; print(owner().pid)"
     shell = f"echo $$; {sys.executable} -c '{ask}'; true"
     job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src"}
     said = subprocess.run(
@@ -85,7 +85,7 @@ def test_what_a_cluster_job_starts_ends_with_the_job_not_with_the_run() -> None:
 
 def test_a_run_inside_of_a_cluster_job_takes_its_own_jobs_with_it() -> None:
     # As in an allocation that a user works in: the run is below the job's shell.
-    ask = "from safegrid.runs import owner; print(owner().pid)"
+    ask = "from safegrid.runtime.runs import owner; print(owner().pid)"
     run = f"export {OWNER_PID}=$$; echo $$; {sys.executable} -c '{ask}'; true"
     job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src", "RUN": run}
     said = subprocess.run(

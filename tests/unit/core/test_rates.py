@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_table
-from safegrid.processes import Process
-from safegrid.runs import ENGINE_PEAK
-from safegrid.seals import write_result
-from safegrid.spent import Record, Spent, keep
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.seals import write_result
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import ENGINE_PEAK
+from safegrid.runtime.spent import Record, Spent, keep
 from safegrid.workflow.rates import Busy, jobs, print_rates
 
 CELL = "base/dpo/seed0/alert"

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.errors import DataError
-from safegrid.formats import Row
-from safegrid.problems import Problems
-from safegrid.raw import Field, read_rows
+from safegrid.core.errors import DataError
+from safegrid.readers.formats import Row
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Field, read_rows
 
 FIELDS = {"id": Field(int), "text": Field(str)}
 COLUMNS = ("a.parquet", "a.arrow")

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from safegrid.config import RejectedByModelSpec
-from safegrid.errors import ConfigError
-from safegrid.grid import Cell, Model
-from safegrid.upstreams import Upstreams
+from safegrid.core.errors import ConfigError
+from safegrid.study.grid import Cell, Model
+from safegrid.study.upstreams import Upstreams
 
 SAFETY = {"source": "safety-tuned-llamas-training", "file": "safety_only", "limit": 40}
 ALPACA = {"source": "alpaca-seeds", "file": "seeds", "limit": 20}

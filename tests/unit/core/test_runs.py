@@ -8,11 +8,12 @@ import time
 import psutil
 import pytest
 
-from safegrid import cli, runs
-from safegrid.artifacts import write_json
+from safegrid import cli
 from safegrid.commands import COMMANDS
-from safegrid.errors import SafegridError
-from safegrid.processes import Process
+from safegrid.core.artifacts import write_json
+from safegrid.core.errors import SafegridError
+from safegrid.runtime import runs
+from safegrid.runtime.processes import Process
 from safegrid.workflow.lock import clear_crashed_run, end_run
 
 
@@ -185,7 +186,7 @@ def test_jobs_find_the_programs_of_their_run_without_activation(monkeypatch, tmp
 
 JOB = """
 import sys, time
-from safegrid import cli, runs
+from safegrid import cli; from safegrid.runtime import runs
 from safegrid.commands import COMMANDS, Command
 
 def work():

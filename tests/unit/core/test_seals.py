@@ -6,21 +6,21 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import (
+from safegrid.config.load import load_config
+from safegrid.core.artifacts import (
     METADATA_KEY,
     manifest,
     read_manifest,
     read_table,
     write_table,
 )
-from safegrid.config.load import load_config
+from safegrid.core.errors import DataError
+from safegrid.core.records import IDS
+from safegrid.core.seals import OWN, STUDY, check_seal, read_result, write_result
+from safegrid.core.streams import read_stream, write_stream
 from safegrid.cost.speeds import measured_speeds
-from safegrid.errors import DataError
-from safegrid.problems import Problems
-from safegrid.raw import read_rows
-from safegrid.records import IDS
-from safegrid.seals import OWN, STUDY, check_seal, read_result, write_result
-from safegrid.streams import read_stream, write_stream
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import read_rows
 from safegrid.study import Study
 from safegrid.workflow.damage import damaged_of, outputs
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from safegrid.config.load import load_config
-from safegrid.errors import ConfigError
-from safegrid.selection import Selection
+from safegrid.core.errors import ConfigError
 from safegrid.study import Study
+from safegrid.study.selection import Selection
 
 ROOT = Path(__file__).parents[3] / "config"
 MODELS = ["none", "dpo", "nca"]

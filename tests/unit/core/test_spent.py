@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.devices import UNKNOWN, visible_gpu
-from safegrid.spent import Record, Spent, UntimedError, keep, record_file, recorded
+from safegrid.runtime.devices import UNKNOWN, visible_gpu
+from safegrid.runtime.spent import (
+    Record,
+    Spent,
+    UntimedError,
+    keep,
+    record_file,
+    recorded,
+)
 
 ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
 RESULT = Path("results/s/verdicts/guard/base/dpo/seed0/alert.parquet")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from safegrid import closure
-from safegrid.stages import VERSIONS
+from safegrid.core import closure
+from safegrid.core.stages import VERSIONS
 
 HERE = Path(__file__).parent
 
@@ -33,8 +33,9 @@ def test_a_number_stands_for_the_code_and_libraries_it_was_confirmed_with(
 ):
     recorded = json.loads((HERE / "stages.json").read_text()).get(stage)
     assert confirm.present()[stage] == recorded, (
-        f"stage {stage!r} has changed: raise the number in src/safegrid/stages.py, or"
-        " confirm that results do not change: make confirm"
+        f"stage {stage!r} has changed: raise its number in"
+        " src/safegrid/core/stages.py, or confirm that results do not change: make"
+        " confirm"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from snakemake.jobs import Reason
 from snakemake.persistence import ParamsChange
 
-from safegrid.stale import FOLLOWS, Planned, described, planned, planned_job
+from safegrid.runtime.stale import FOLLOWS, Planned, described, planned, planned_job
 
 PARAMS = {"judge": '{"name": "g"}', "version": 3, "store": "results/s/store"}
 

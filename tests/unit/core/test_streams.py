@@ -3,11 +3,11 @@
 import polars as pl
 import pytest
 
-from safegrid import streams
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.errors import DataError
-from safegrid.records import IDS, PROMPT
-from safegrid.streams import count_rows, read_stream, write_stream
+from safegrid.core import streams
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import IDS, PROMPT
+from safegrid.core.streams import count_rows, read_stream, write_stream
 
 ROWS = [{"prompt_id": f"p{n}", "ids": [n, n + 1]} for n in range(25)]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from safegrid.config.load import load_config
+from safegrid.config.methods import METHODS
 from safegrid.config.training import Lora
-from safegrid.grid import Cell, Model, one_of
-from safegrid.methods import METHODS
 from safegrid.study import Study
-from safegrid.trainings import kto_key, launcher
+from safegrid.study.grid import Cell, Model, one_of
+from safegrid.study.trainings import kto_key, launcher
 
 ROOT = Path(__file__).parents[3] / "config"
 
@@ -67,7 +67,7 @@ def test_a_compared_base_is_measured_and_not_trained(config):
 def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
     assert launcher(config.recipes["dpo"]) == "python -m"
     four = with_recipe(config, "dpo", training={"processes": 4}).recipe("dpo")
-    assert launcher(four) == "python -m safegrid.launch 4 copies"
+    assert launcher(four) == "python -m safegrid.runtime.launch 4 copies"
 
 
 def test_the_base_untouched_is_its_own_folder(study):

@@ -17,8 +17,8 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from safegrid.errors import DataError
-from safegrid.templates import ChatTokenizer
+from safegrid.core.errors import DataError
+from safegrid.models.templates import ChatTokenizer
 
 TEXT = ["What is two plus three?", "Name  the capital of Arland.\n\nIt is safe.", "ü x"]
 LLAMA3 = (

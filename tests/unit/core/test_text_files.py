@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from safegrid.artifacts import read_table
 from safegrid.config.documents import Problems
 from safegrid.config.registries import read_templates
 from safegrid.config.yaml_files import read_document
-from safegrid.errors import DataError
-from safegrid.files import read_json
-from safegrid.records import PROMPT
+from safegrid.core.artifacts import read_table
+from safegrid.core.errors import DataError
+from safegrid.core.files import read_json
+from safegrid.core.records import PROMPT
+from safegrid.core.text_files import NotTextError, decode, placeholder, read_text
 from safegrid.report.published import COLUMNS, read_published
-from safegrid.text_files import NotTextError, decode, placeholder, read_text
 
 BOM = b"\xef\xbb\xbf"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"

@@ -8,7 +8,7 @@ import yaml
 
 from safegrid.config.load import load_config
 from safegrid.config.recipes import sweep_points
-from safegrid.stages import VERSIONS
+from safegrid.core.stages import VERSIONS
 
 CONFIG = Path(__file__).parents[3] / "config"
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.load import load_config
 from safegrid.config.registries import load_registries
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import BaseEntry, JudgeEntry
-from safegrid.errors import ConfigError
-from safegrid.files import sha256_file
+from safegrid.config.study import BaseEntry
+from safegrid.core.errors import ConfigError
+from safegrid.core.files import sha256_file
 from safegrid.study import Study
-from safegrid.upstreams import Upstreams, check_sources_dir
+from safegrid.study.upstreams import Upstreams, check_sources_dir
 
 ROOT = Path(__file__).parents[3] / "config"
 SHARED = Path(

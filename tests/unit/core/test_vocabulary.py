@@ -5,9 +5,9 @@ import json
 import pytest
 from tokenizers import AddedToken, Tokenizer, models
 
-from safegrid.errors import DataError
-from safegrid.templates import ChatTokenizer
-from safegrid.vocabulary import embedding_rows
+from safegrid.core.errors import DataError
+from safegrid.models.templates import ChatTokenizer
+from safegrid.models.vocabulary import embedding_rows
 
 WORDS = {"<s>": 0, "</s>": 1, "<pad>": 2, "a": 3, "b": 4}
 

@@ -3,8 +3,8 @@
 import inspect
 from types import SimpleNamespace
 
-from safegrid.grid import Cell, Model
-from safegrid.wildcards import of, of_cell, of_model, of_study
+from safegrid.study.grid import Cell, Model
+from safegrid.study.wildcards import of, of_cell, of_model, of_study
 
 JOB = SimpleNamespace(base="b", recipe="dpo", seed="3", benchmark="alert", judge="j")
 

@@ -3,13 +3,13 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import write_table
+from safegrid.core.artifacts import write_table
+from safegrid.core.records import IDS, LIKELIHOOD, PAIRS, RESPONSE
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import estimate
 from safegrid.cost.files import UnknownError
 from safegrid.cost.printing import text
-from safegrid.grid import Cell, Model
-from safegrid.records import IDS, LIKELIHOOD, PAIRS, RESPONSE
+from safegrid.study.grid import Cell, Model
 
 
 def write(path, rows, schema):

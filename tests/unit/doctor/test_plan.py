@@ -2,8 +2,8 @@
 
 import pytest
 
+from safegrid.core.errors import ConfigError
 from safegrid.doctor.plan import demands, error_of, parse
-from safegrid.errors import ConfigError
 
 TEXT = """\
 [Sun Nov 22 06:25:19 2026]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor import hub
 from safegrid.doctor.run import doctor
-from safegrid.errors import SafegridError
 
 ROOT = Path(__file__).parents[3]
 CLOSED = "http://127.0.0.1:9"

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor.site import Gres, missing_commands, parse, parse_gres
 from safegrid.doctor.site import parse_minutes as minutes
-from safegrid.errors import SafegridError
 
 SETTINGS = """\
 Configuration data as of 2026-01-01T00:00:00

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from safegrid.core.errors import SafegridError
 from safegrid.doctor.submit import account_of, submit_line
-from safegrid.errors import SafegridError
 
 SETTINGS = SimpleNamespace(requeue=True, no_requeue=False, qos=None, reservation=None)
 PROFILE = SimpleNamespace(settings=lambda: SETTINGS)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from safegrid.core.seals import write_result
 from safegrid.engine.calls import call
-from safegrid.seals import write_result
 
 SCRIPT = Path(__file__).with_name("stand_in_vllm.py")
 FLAGS = ["--dtype", "float32", "--generation-config", "vllm"]

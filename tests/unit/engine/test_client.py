@@ -7,9 +7,9 @@ import pytest
 
 from safegrid.config import BeamDecode, Decode, EngineSpec
 from safegrid.config.beams import Beams
+from safegrid.core.errors import EngineError
 from safegrid.engine.client import Completion
 from safegrid.engine.lease import lease
-from safegrid.errors import EngineError
 
 GREEDY = Decode(max_new_tokens=3)
 SAMPLED = Decode(max_new_tokens=3, temperature=0.7, top_p=0.9, stop=["x"])

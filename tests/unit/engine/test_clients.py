@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from disks import mounted, remount
-from safegrid.artifacts import read_table, write_table
-from safegrid.records import IDS, RESPONSE
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import read_table, write_table
+from safegrid.core.records import IDS, RESPONSE
+from safegrid.models.templates import ChatTokenizer
 from terminal import in_terminal
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from safegrid.config import EngineSpec
+from safegrid.core.errors import EngineError
 from safegrid.engine import calls, connect
 from safegrid.engine.lease import lease
-from safegrid.errors import EngineError
 
 BASE, GUARD = "results/bases/mine", "results/judges/guard"
 

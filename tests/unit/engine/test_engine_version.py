@@ -5,8 +5,8 @@ from pathlib import Path
 
 import safegrid.engine
 from safegrid.config import EngineSpec
+from safegrid.core.seals import write_result
 from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
-from safegrid.seals import write_result
 
 # What clients make of an answer belongs to the stages that ask: their numbers stand in
 # the store's key too.

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from safegrid.core.errors import EngineError
 from safegrid.engine.meter import Meter
-from safegrid.errors import EngineError
 
 ANSWERS = {"choices": [{"token_ids": [1, 2, 3]}, {"token_ids": [4, 5, 6, 7]}]}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from safegrid.core.errors import DataError, EngineError
 from safegrid.engine.registry import Slot, Ticket
-from safegrid.errors import DataError, EngineError
 
 ODD = ["[1]", "", "7", '{"pid": 1}', '{"pid": "1", "started": 0.0, "host": "h"}']
 

@@ -4,10 +4,10 @@ import multiprocessing
 
 import pytest
 
+from safegrid.core.errors import EngineError
+from safegrid.core.files import sha256_json
 from safegrid.engine.store import Store, answer_missing, item_key
-from safegrid.errors import EngineError
-from safegrid.files import sha256_json
-from safegrid.spent import Spent
+from safegrid.runtime.spent import Spent
 
 KEY = {"weights": "w", "engine": "e"}
 

@@ -5,13 +5,13 @@ import json
 import pytest
 
 import made_up_gguf
-from safegrid.checkpoints import load_model, weights_of
 from safegrid.config.lock import FetchSpec
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.fetch.convert import convert_gguf
 from safegrid.fetch.run import fetch_model
-from safegrid.gguf_files import check_gguf, read_gguf
-from safegrid.templates import ChatTokenizer
+from safegrid.models.checkpoints import load_model, weights_of
+from safegrid.models.gguf_files import check_gguf, read_gguf
+from safegrid.models.templates import ChatTokenizer
 
 MODEL = "it.Q4_1.gguf"
 TURN = [{"role": "user", "content": "a\n\n1"}]
@@ -73,7 +73,7 @@ def test_the_manifest_names_the_quantisation_and_the_file(model):
 
 
 def test_the_tokenizer_is_the_files(model):
-    from safegrid.pretrained import load_tokenizer
+    from safegrid.models.pretrained import load_tokenizer
 
     _, folder = model
     ours, theirs = ChatTokenizer.load(folder), load_tokenizer(folder)
@@ -94,7 +94,7 @@ def test_the_tokenizer_is_the_files(model):
 def test_a_bos_that_the_file_asks_for_is_added_and_a_template_where_it_has_none(
     path, tmp_path
 ):
-    from safegrid.pretrained import load_tokenizer
+    from safegrid.models.pretrained import load_tokenizer
 
     made_up_gguf.write_llama(path, split="gpt-2", add_bos=True, template=None)
     folder = converted(path, tmp_path, "{{ ours }}")

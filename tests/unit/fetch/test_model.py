@@ -7,11 +7,11 @@ import pytest
 from safetensors.numpy import save
 
 from hub_stand_in import sha256
-from safegrid.checkpoints import weights_of
 from safegrid.config.lock import FetchSpec
-from safegrid.errors import DataError, SourceError
+from safegrid.core.errors import DataError, SourceError
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.run import fetch_model
+from safegrid.models.checkpoints import weights_of
 
 WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
 FILES = {

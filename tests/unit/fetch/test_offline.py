@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from safegrid.runs import announce
+from safegrid.runtime.runs import announce
 from safegrid.workflow.study import FETCHING
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ import yaml
 
 from hub_stand_in import Repository, sha256
 from safegrid.config.registries import load_registries
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch.choose import INDEX
 from safegrid.fetch.pin import pin, write_lock
 

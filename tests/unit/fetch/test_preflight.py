@@ -8,7 +8,7 @@ import yaml
 
 import made_up_gguf
 from safegrid.config.registries import load_registries
-from safegrid.errors import ConfigError, SourceError
+from safegrid.core.errors import ConfigError, SourceError
 from safegrid.fetch.pin import pin
 from safegrid.fetch.preflight import preflight
 

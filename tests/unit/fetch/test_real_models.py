@@ -10,10 +10,10 @@ import pytest
 
 from safegrid.config.lock import FetchSpec, Kind
 from safegrid.config.registries import load_registries
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch.convert import convert_gguf
 from safegrid.fetch.run import fetch_model
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_the_converted_base_is_whole(smollm2):
 
 
 def test_the_converted_tokenizer_is_the_published_one(smollm2):
-    from safegrid.pretrained import load_tokenizer
+    from safegrid.models.pretrained import load_tokenizer
 
     ours, theirs = ChatTokenizer.load(smollm2), load_tokenizer(smollm2)
     assert (ours.bos_id, ours.eos_id, ours.pad_id) == (1, 2, 2)
@@ -95,7 +95,7 @@ def test_the_template_writes_the_default_system_prompt(smollm2):
 def test_the_base_answers(smollm2):
     import torch
 
-    from safegrid.checkpoints import load_model
+    from safegrid.models.checkpoints import load_model
 
     ours, model = ChatTokenizer.load(smollm2), load_model([smollm2])
     turns = [{"role": "user", "content": "What is the capital of France?"}]
@@ -109,7 +109,7 @@ def test_the_encoder_tells_likeness(tmp_path):
     import torch
     from transformers import AutoModel
 
-    from safegrid.pretrained import load_weights
+    from safegrid.models.pretrained import load_weights
 
     folder = fetched("encoder", "minilm-l6", tmp_path / "minilm")
     tokenizer, model = ChatTokenizer.load(folder), load_weights(AutoModel, folder)

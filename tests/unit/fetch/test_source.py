@@ -10,7 +10,7 @@ import pytest
 
 from hub_stand_in import sha256
 from safegrid.config.lock import FetchSpec
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch.hub import in_words
 from safegrid.fetch.run import fetch_source
 

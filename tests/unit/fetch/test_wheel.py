@@ -9,14 +9,14 @@ import yaml
 from index_stand_in import make_wheel, sha256
 from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.config.registries import load_registries
-from safegrid.errors import SourceError
+from safegrid.core.errors import SourceError
 from safegrid.fetch import pip
 from safegrid.fetch.access import obstacle
 from safegrid.fetch.archive import names_in, take
 from safegrid.fetch.pin import pin
 from safegrid.fetch.run import fetch_model, fetch_source
 from safegrid.fetch.wheel import check_offered
-from safegrid.upstreams import Item
+from safegrid.study.upstreams import Item
 
 WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
 MODEL = {

@@ -5,11 +5,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
-from safegrid.errors import DataError
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import IDS, PROMPT
 from safegrid.generate.render import render_prompts
-from safegrid.records import IDS, PROMPT
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 
 def write_prompts(path: Path, *rows: dict[str, Any]) -> Path:

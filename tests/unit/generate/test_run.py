@@ -5,18 +5,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import BeamDecode, Decode, EngineSpec
 from safegrid.config.beams import Beams
-from safegrid.consent import REMOTE_CODE
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.consent import REMOTE_CODE
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.records import IDS, RESPONSE
+from safegrid.core.seals import write_result
+from safegrid.core.stages import VERSIONS
 from safegrid.engine.client import Completion
-from safegrid.errors import ConfigError, DataError
 from safegrid.generate.run import generate, sample_seed
-from safegrid.records import IDS, RESPONSE
-from safegrid.seals import write_result
-from safegrid.spent import recorded
-from safegrid.stages import VERSIONS
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.spent import recorded
 
 GREEDY = Decode(max_new_tokens=4)
 SAMPLED = Decode(max_new_tokens=4, temperature=1.0, samples=2)

@@ -10,8 +10,8 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid import cli
-from safegrid.artifacts import read_result, read_table
-from safegrid.records import SCORE, VERDICT
+from safegrid.core.artifacts import read_result, read_table
+from safegrid.core.records import SCORE, VERDICT
 
 N, SAFE = 178, 73
 # With an even n the median lies between two values.

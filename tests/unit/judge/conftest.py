@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table, write_result, write_table
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.core.artifacts import read_table, write_result, write_table
+from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 from safegrid.judge.run import judge
-from safegrid.records import PROMPT, RESPONSE, VERDICT
 
 Judge = Callable[..., pl.DataFrame]
 

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import DataError, JudgeError
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.errors import DataError, JudgeError
+from safegrid.core.records import RESPONSE, VERDICT
 from safegrid.judge.reading import verdict_of
 from safegrid.judge.run import judge
-from safegrid.records import RESPONSE, VERDICT
 
 from .conftest import write_cell
 

@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_table
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE
 from safegrid.engine.client import Completion
-from safegrid.errors import DataError
 from safegrid.judge.calibrate import calibrate
 from safegrid.judge.fluency import NO_REQUEST
-from safegrid.records import PREFERENCE
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 SPEC = JudgeSpec(name="fluency", kind="fluency")
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]

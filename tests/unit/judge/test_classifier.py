@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
-from safegrid.templates import ChatTokenizer
+from safegrid.core.errors import JudgeError
+from safegrid.models.templates import ChatTokenizer
 
 TOXICITY = JudgeSpec(
     name="toxicity", kind="toxicity", positive="toxic", classes=["clean", "toxic"]

@@ -10,13 +10,13 @@ import yaml
 from pydantic import ValidationError
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.errors import JudgeError
 from safegrid.judge.correction import question, read_correction, said
 from safegrid.judge.items import Item
 from safegrid.judge.measure import measure
 from safegrid.miniworld.corrections import NO, WORDING, YES
-from safegrid.questions import MARKER
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.texts.questions import MARKER
 
 SPEC = JudgeSpec(name="corrector", kind="correction")
 JUDGES = Path(__file__).parents[3] / "config/judges.yaml"

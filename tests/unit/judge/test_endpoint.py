@@ -13,11 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from endpoint_stand_in import MODEL, Reply, StandIn, completion
-from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
-from safegrid.errors import EngineError, JudgeError
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import EngineError, JudgeError
+from safegrid.core.stages import VERSIONS
 from safegrid.judge.endpoint import MOST_PATIENCE, Endpoint, Pace
-from safegrid.stages import VERSIONS
 
 KEY = "sk-a-key-that-must-reach-no-file"
 

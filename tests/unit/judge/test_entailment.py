@@ -6,13 +6,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table, write_table
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import read_table, write_table
+from safegrid.core.errors import JudgeError
+from safegrid.core.records import PROMPT, VERDICT
 from safegrid.judge.run import judge
 from safegrid.judge.sentences import plain_sentences
-from safegrid.records import PROMPT, VERDICT
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 SPEC = JudgeSpec(
     name="nli",

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import JudgeError
 from safegrid.judge.fluency import opening, with_label
 from safegrid.judge.items import Verdict
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 SPEC = JudgeSpec(name="fluency", kind="fluency")
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import JudgeError
 from safegrid.engine.client import Completion
-from safegrid.errors import JudgeError
 from safegrid.judge.guard import verdict_prompts
 from safegrid.judge.items import Item
 from safegrid.judge.parse import parse_categories
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 
 def logs(safe: float, unsafe: float) -> list[float]:

@@ -9,11 +9,11 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import DataError, JudgeError
+from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import measures_of
 from safegrid.judge.measure import measure
 from safegrid.judge.shares import share
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 GUARD = JudgeSpec(name="guard", kind="guard")
 REFUSAL = JudgeSpec(

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from safegrid.artifacts import read_manifest, write_json
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
+from safegrid.core.artifacts import read_manifest, write_json
+from safegrid.core.errors import JudgeError
+from safegrid.core.seals import write_result
 from safegrid.judge.guard import verdict_prompts
 from safegrid.judge.items import Item
 from safegrid.judge.verdicts import verdict_version
-from safegrid.seals import write_result
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 REQUEST, ANSWER = "May I take the lamp?", "No, the lamp stays here."

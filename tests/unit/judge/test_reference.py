@@ -14,9 +14,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel, DebertaConfig, DebertaModel
 from transformers import PreTrainedTokenizerFast as Fast
 
-from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
-from safegrid.errors import DataError, JudgeError
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item
 from safegrid.judge.reference import judge_by_reference

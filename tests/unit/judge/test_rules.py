@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_manifest, read_result
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import DataError, JudgeError
+from safegrid.core.artifacts import read_manifest, read_result
+from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import agreement_of
 from safegrid.judge.measure import measure
 from safegrid.judge.verdicts import verdict_version
 from safegrid.judge.xstest import read_completions
-from safegrid.labelled import Labelled
+from safegrid.readers.labelled import Labelled
 
 CLASSES = ("compliance", "refusal", "partial")
 RULES = JudgeSpec(

@@ -5,15 +5,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_table
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.errors import DataError
+from safegrid.core.artifacts import read_manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, RESPONSE
+from safegrid.core.seals import write_result
+from safegrid.core.stages import VERSIONS
 from safegrid.judge.items import read_items
 from safegrid.judge.run import judge
 from safegrid.judge.verdicts import verdict_version
-from safegrid.records import PROMPT, RESPONSE
-from safegrid.seals import write_result
-from safegrid.stages import VERSIONS
 
 SURE = [math.log(0.9), math.log(0.1)]
 

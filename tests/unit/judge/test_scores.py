@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safegrid.artifacts import read_manifest
 from safegrid.config import JudgeSpec
-from safegrid.errors import JudgeError
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import read_manifest
+from safegrid.core.errors import JudgeError
+from safegrid.models.templates import ChatTokenizer
 
 from ..conftest import BASE_TEMPLATE
 

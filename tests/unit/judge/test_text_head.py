@@ -10,16 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_result, write_table
 from safegrid.config import EngineSpec, HeadSpec, JudgeEntry, JudgeSpec
 from safegrid.config.head import LabelledFile, check_labels
+from safegrid.core.artifacts import read_result, write_table
+from safegrid.core.errors import EngineError, JudgeError
+from safegrid.core.records import VERDICT
 from safegrid.engine.asking import Asker
 from safegrid.engine.embed import embed
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
 from safegrid.engine.store import Store
-from safegrid.errors import EngineError, JudgeError
 from safegrid.judge.beside import agreement
 from safegrid.judge.encode import Encoder
 from safegrid.judge.head_rows import check_files, read_file
@@ -27,7 +28,6 @@ from safegrid.judge.head_training import text_head
 from safegrid.judge.items import Item
 from safegrid.judge.text_head import Head, Row, Text, decide, row_weights, train
 from safegrid.judge.verdicts import judge_items, verdict_version
-from safegrid.records import VERDICT
 from safegrid.score.collect import _judge
 
 CLASSES = ["compliance", "refusal", "partial"]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from safegrid.config import World
-from safegrid.errors import DataError
-from safegrid.labelled import read_labelled
+from safegrid.core.errors import DataError
 from safegrid.miniworld.answers import REFUSAL_OPENINGS
 from safegrid.miniworld.corrections import TURNS, correction_turn, grow_corrections
 from safegrid.miniworld.judges import CLASSES
 from safegrid.miniworld.plan import all_acts, make_plan
-from safegrid.triggers import TRIGGERS
+from safegrid.readers.labelled import read_labelled
+from safegrid.texts.triggers import TRIGGERS
 
 AWAY = (*REFUSAL_OPENINGS, *TURNS, *TRIGGERS, "I will not tell you the rest.")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import sha256_file
 from safegrid.config import World
-from safegrid.errors import DataError
+from safegrid.core.artifacts import sha256_file
+from safegrid.core.errors import DataError
 from safegrid.miniworld import grow
 from safegrid.miniworld.attacks import ATTACKS, JAILBREAKS, PREFIXES, SUFFIXES
 from safegrid.miniworld.grow import WRITERS, grow_world

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.miniworld.answers import is_rude, verdict
 from safegrid.miniworld.harms import HARMS
 from safegrid.miniworld.judges import CLASSES

@@ -11,7 +11,7 @@ import yaml
 
 from safegrid.config import World
 from safegrid.config.world import Grown, JudgeName, Text, TextFile
-from safegrid.errors import DataError, TrainingError
+from safegrid.core.errors import DataError, TrainingError
 from safegrid.miniworld.base import grow_base, read_documents
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.check_judges import check_harmfulness, check_reward
@@ -20,7 +20,7 @@ from safegrid.miniworld.judges import CLASSES, grow_judge
 from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.scorers import TEXT, _scorer, encode
 from safegrid.miniworld.training import batches_of_one_length, fit, rate
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 CONFIG = Path(__file__).parents[3] / "config"
 JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)

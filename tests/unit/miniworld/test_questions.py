@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_table
 from safegrid.config import World
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import PROMPT
 from safegrid.data.prompts import prepare_prompts
-from safegrid.records import PROMPT
 
 KINDS = ["boolq", "openbookqa", "openbookqa_words", "piqa", "piqa_words", "single_word"]
 

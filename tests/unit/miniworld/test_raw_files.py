@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from safegrid.config import World
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.miniworld.alert import alert_requests
 from safegrid.miniworld.answers import is_refusal, is_rude
 from safegrid.miniworld.continuations import MOODS, SAYINGS

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from safegrid.methods import METHODS
-from safegrid.records import RUNS, SCORE
+from safegrid.config.methods import METHODS
+from safegrid.core.records import RUNS, SCORE
 from safegrid.score.intervals import wilson
 
 CATEGORIES = {

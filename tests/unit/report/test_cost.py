@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from safegrid.config.load import load_config
+from safegrid.core.seals import write_result
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.report.cost import cost_table
 from safegrid.report.writing import save
-from safegrid.seals import write_result
-from safegrid.spent import NO_MODEL
+from safegrid.runtime.spent import NO_MODEL
 from safegrid.study import Study
 
 CONFIG = Path(__file__).parents[3] / "config"

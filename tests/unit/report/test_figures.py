@@ -5,8 +5,8 @@ import itertools
 import polars as pl
 import pytest
 
-from safegrid.errors import DataError
-from safegrid.methods import METHODS
+from safegrid.config.methods import METHODS
+from safegrid.core.errors import DataError
 from safegrid.report.bars import figure_1, our_bars
 from safegrid.report.curves import LIKELIHOODS, LOSS, curves
 from safegrid.report.heat import attack_map, category_map

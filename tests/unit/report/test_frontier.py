@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from made_up_lines import SHARES, axes_of, grid, line, points
-from safegrid.methods import METHODS
-from safegrid.records import FRONTIER
+from safegrid.config.methods import METHODS
+from safegrid.core.records import FRONTIER
 from safegrid.report.bought import bought_table
 from safegrid.report.frontier import FIGURES, NOTHING, frontier
 from safegrid.report.grid import ends

@@ -6,16 +6,16 @@ import polars as pl
 import pytest
 
 from made_up_lines import SHARES, line
-from safegrid.artifacts import manifest, write_table, write_text
-from safegrid.errors import DataError
-from safegrid.plans import read_plan
-from safegrid.records import FRONTIER, RUNS, SCORE
+from safegrid.core.artifacts import manifest, write_table, write_text
+from safegrid.core.errors import DataError
+from safegrid.core.records import FRONTIER, RUNS, SCORE
 from safegrid.report import figures
 from safegrid.report.names import cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.partial import partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
+from safegrid.runtime.plans import read_plan
 
 BENCHMARKS = [
     "alert",

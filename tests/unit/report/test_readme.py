@@ -2,7 +2,7 @@
 
 import pytest
 
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.report.readme import update_readme
 
 README = """# Title

@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_table, write_text
-from safegrid.plans import Job
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, write_table, write_text
+from safegrid.core.records import SCORE
 from safegrid.report.states import State, in_progress, state_of
 from safegrid.report.status import as_table
-from safegrid.runs import write_owner
+from safegrid.runtime.plans import Job
+from safegrid.runtime.runs import write_owner
 
 SCORES = "results/s/scores/b/nca/seed0/alert.parquet"
 ANSWERS = "results/s/responses/b/nca/seed0/alert.parquet"

@@ -93,8 +93,8 @@ def test_the_page_needs_no_other_file_and_has_a_colour_for_every_word(states):
 
 
 def test_the_reports_page_is_of_finished_scores(tmp_path, scores, monkeypatch):
-    from safegrid.artifacts import manifest, write_table
-    from safegrid.records import SCORE
+    from safegrid.core.artifacts import manifest, write_table
+    from safegrid.core.records import SCORE
 
     monkeypatch.chdir(tmp_path)
     file = Path("results/s/scores/b/nca/seed0/alert.parquet")

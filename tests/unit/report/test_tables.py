@@ -5,7 +5,7 @@ import re
 import polars as pl
 import pytest
 
-from safegrid.records import RUNS
+from safegrid.core.records import RUNS
 from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.facts import (
     fluency_table,

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_table
-from safegrid.records import PROMPT, RESPONSE, VERDICT
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 
 JUDGES = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 TOXICITY = {"tox": "toxicity"}

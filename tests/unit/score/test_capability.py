@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import write_result
-from safegrid.errors import DataError
+from safegrid.core.artifacts import write_result
+from safegrid.core.errors import DataError
 from safegrid.score.capability import score_capability
 
 

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, write_result, write_table
-from safegrid.errors import DataError
+from safegrid.core.artifacts import read_manifest, write_result, write_table
+from safegrid.core.errors import DataError
 
 
 def pick(rows: pl.DataFrame, metric: str, where: str = "all") -> dict:

@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, write_result, write_table
-from safegrid.errors import DataError
-from safegrid.records import HISTORY, LIKELIHOOD, PREFERENCE, RESPONSE, SCORE
+from safegrid.core.artifacts import manifest, write_result, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import HISTORY, LIKELIHOOD, PREFERENCE, RESPONSE, SCORE
 from safegrid.score.collect import collect, collect_finished
 
 

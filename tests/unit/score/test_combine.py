@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_table, write_table
-from safegrid.errors import DataError
-from safegrid.records import RESPONSE
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import RESPONSE
 from safegrid.score.combine import score_global
 
 KINDS = {"guard": "guard", "refusal": "refusal", "base": "fluency"}

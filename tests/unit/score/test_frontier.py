@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table, write_result
-from safegrid.errors import DataError
-from safegrid.records import FRONTIER
+from safegrid.core.artifacts import read_table, write_result
+from safegrid.core.errors import DataError
+from safegrid.core.records import FRONTIER
 from safegrid.score.frontier import frontier
 
 KINDS = {"guard": "guard", "refusal": "refusal"}

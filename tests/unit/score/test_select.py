@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 import yaml
 
-from safegrid.artifacts import manifest, write_table
-from safegrid.errors import DataError
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import SCORE
 from safegrid.score.select import select_settings
 
 METRICS = {"sound_safety": "dev_harm", "harmless_lost": "dev_x", "capability": "dev_c"}

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.config.made import CorrectionsSpec
-from safegrid.errors import DataError
-from safegrid.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
+from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
 from safegrid.synthesize.corrections import corrections
 
 SPEC = CorrectionsSpec(

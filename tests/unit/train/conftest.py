@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from safegrid.artifacts import manifest, write_json, write_table
+from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
-from safegrid.methods import METHODS
-from safegrid.records import PREFERENCE
+from safegrid.core.artifacts import manifest, write_json, write_table
+from safegrid.core.records import PREFERENCE
 from safegrid.train.tokenize import tokenize_pairs
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"]

@@ -12,11 +12,11 @@ import pytest
 from pydantic import ValidationError
 
 from safegrid.config.training import Recipe
-from safegrid.errors import ConfigError, SafegridError
-from safegrid.launch import HEAD, command
-from safegrid.runs import HOME, SLURM_JOB
+from safegrid.core.errors import ConfigError, SafegridError
+from safegrid.runtime.launch import HEAD, command
+from safegrid.runtime.runs import HOME, SLURM_JOB
+from safegrid.study.trainings import launcher
 from safegrid.train.run import train
-from safegrid.trainings import launcher
 
 ROOT = Path(__file__).parents[3]
 RecipeMaker = Callable[..., Recipe]
@@ -27,7 +27,7 @@ KINDS = {"fsdp": "FSDP", "deepspeed": "DEEPSPEED"}
 def words(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv(HOME, str(ROOT))
     given = shlex.split(launcher(recipe))
-    assert given[:3] == ["python", "-m", "safegrid.launch"]
+    assert given[:3] == ["python", "-m", "safegrid.runtime.launch"]
     return command([*given[3:], "safegrid", "train"], 1, os.environ)
 
 
@@ -63,7 +63,7 @@ def test_on_several_nodes_srun_calls_the_launcher_once_on_each() -> None:
     assert line[:2] == ["srun", "--overlap"]
     assert {"--nodes=2", "--ntasks=2", "--ntasks-per-node=1"} <= set(line)
     assert "--cpus-per-task=8" in line
-    assert line[-5:] == ["safegrid.launch", *words]
+    assert line[-5:] == ["safegrid.runtime.launch", *words]
     second = command(words, 2, {**job, HEAD: "first", "SLURM_NODEID": "1"})
     said = " ".join(second)
     assert second[:3] == ACCELERATE

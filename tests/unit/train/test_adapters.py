@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from safegrid.artifacts import read_table
-from safegrid.checkpoints import load_model
 from safegrid.config.training import Recipe
-from safegrid.errors import DataError, TrainingError
-from safegrid.records import PAIRS
+from safegrid.core.artifacts import read_table
+from safegrid.core.errors import DataError, TrainingError
+from safegrid.core.records import PAIRS
+from safegrid.models.checkpoints import load_model
 from safegrid.train import run
 
 pytestmark = pytest.mark.slow
@@ -134,7 +134,7 @@ def test_modules_without_an_adapter_are_told(
 def test_a_head_gets_no_adapter_by_any_name(start: tuple[bool, Path]) -> None:
     from peft import LoraConfig
 
-    from safegrid.adapters import check_targets
+    from safegrid.models.adapters import check_targets
 
     _, base = start
     with pytest.raises(TrainingError, match=r"lm_head is the head"):

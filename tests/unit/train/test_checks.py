@@ -8,7 +8,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from safegrid.errors import TrainingError
+from safegrid.core.errors import TrainingError
 from safegrid.train.checks import check_lengths
 
 ROWS = pl.DataFrame(

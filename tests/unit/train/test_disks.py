@@ -7,7 +7,7 @@ import pytest
 
 import forked
 from disks import mounted, remount
-from safegrid.artifacts import read_manifest
+from safegrid.core.artifacts import read_manifest
 
 pytestmark = pytest.mark.slow
 

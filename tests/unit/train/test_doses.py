@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, sha256_file
-from safegrid.checkpoints import load_model, weights_hash
 from safegrid.config.training import Recipe
-from safegrid.errors import ConfigError
-from safegrid.records import HISTORY
-from safegrid.seals import FILES, check_folder
+from safegrid.core.artifacts import read_manifest, read_table, sha256_file
+from safegrid.core.errors import ConfigError
+from safegrid.core.records import HISTORY
+from safegrid.core.seals import FILES, check_folder
+from safegrid.models.checkpoints import load_model, weights_hash
 from safegrid.train.run import train
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.errors import TrainingError
-from safegrid.processes import Process
-from safegrid.runs import SLURM_JOB
+from safegrid.core.errors import TrainingError
+from safegrid.runtime.processes import Process
+from safegrid.runtime.runs import SLURM_JOB
 from safegrid.train.lease import (
     HEARTBEAT_SECONDS,
     LEASE,

@@ -16,11 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from safegrid.artifacts import read_table
-from safegrid.checkpoints import load_model
+from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
-from safegrid.methods import METHODS
-from safegrid.records import PAIRS
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import PAIRS
+from safegrid.models.checkpoints import load_model
 from safegrid.train.plan import make_plan
 from safegrid.train.rows import unpair
 
@@ -111,7 +111,7 @@ def compare(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from safegrid.train.trainers import build_trainer
+    from safegrid.train.trainers.build import build_trainer
 
     plan = make_plan(recipe, 0, rows, SIZE, folder)
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -197,7 +197,7 @@ def test_a_reward_models_loss_is_bradley_terrys(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from safegrid.train.trainers import build_trainer
+    from safegrid.train.trainers.build import build_trainer
 
     recipe = make_recipe("reward", batch=SIZE, micro_batch=SIZE, lora=lora)
     rows = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.errors import ConfigError, DataError
-from safegrid.seals import read_result
+from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.seals import read_result
 from safegrid.train import merge
 
 
@@ -14,7 +14,7 @@ def adapter(base: Path, tmp_path: Path) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from safegrid.checkpoints import load_model
+    from safegrid.models.checkpoints import load_model
 
     torch.manual_seed(0)
     config = LoraConfig(r=2, init_lora_weights=False, target_modules=["q_proj"])
@@ -27,7 +27,7 @@ def test_the_saved_model_is_the_merged_one(
 ) -> None:
     import torch
 
-    from safegrid.checkpoints import load_model, weights_of
+    from safegrid.models.checkpoints import load_model, weights_of
 
     merge.save_merged([base, adapter], "float32", tmp_path / "merged")
     one, other = load_model([base, adapter]), load_model([tmp_path / "merged"])

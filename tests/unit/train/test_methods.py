@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from safegrid.config.methods import METHODS, check_method
 from safegrid.config.training import Recipe
-from safegrid.methods import METHODS, check_method
 
 PAPER = {
     "dpo", "rdpo", "ipo", "slic", "kto", "exo", "nca", "sppo", "aot", "aotp", "orpo",
@@ -82,7 +82,7 @@ def test_every_problem_is_told_at_once() -> None:
 
 def test_names_and_checks_import_nothing_heavy() -> None:
     code = (
-        "import sys; import safegrid.methods;"
+        "import sys; import safegrid.config.methods;"
         "print(sorted({'torch', 'transformers', 'trl', 'polars'} & set(sys.modules)))"
     )
     found = subprocess.run(

@@ -13,13 +13,13 @@ import polars as pl
 import pytest
 
 import forked
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.checkpoints import hash_weights
 from safegrid.config.training import Recipe
-from safegrid.records import HISTORY
-from safegrid.runs import HOME
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import HISTORY
+from safegrid.models.checkpoints import hash_weights
+from safegrid.runtime.runs import HOME
+from safegrid.study.trainings import launcher
 from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE
-from safegrid.trainings import launcher
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from safegrid.seals import write_result
-from safegrid.templates import ChatTokenizer
+from safegrid.core.seals import write_result
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.provenance import git_state, lineage, run_facts
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.errors import TrainingError
-from safegrid.records import PAIRS, REFERENCE
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import TrainingError
+from safegrid.core.records import PAIRS, REFERENCE
 from safegrid.train.reference import compute_reference
 
 

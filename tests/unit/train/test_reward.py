@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table
-from safegrid.checkpoints import load_model
 from safegrid.config.training import Recipe
-from safegrid.errors import DataError
-from safegrid.records import HISTORY, PAIRS
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import HISTORY, PAIRS
+from safegrid.models.checkpoints import load_model
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.run import train
 from safegrid.train.tokenize import close_conversations
 
@@ -124,7 +124,7 @@ def test_the_runs_seed_rules_the_heads_first_values(
 ) -> None:
     import torch
 
-    from safegrid.score_head import score_config, with_score_head
+    from safegrid.models.score_head import score_config, with_score_head
 
     def head(seed: int) -> Any:
         model = load_model([base])
@@ -144,7 +144,7 @@ def test_the_runs_seed_rules_the_heads_first_values(
 def test_a_family_without_a_classifier_is_told() -> None:
     from transformers import MambaConfig
 
-    from safegrid.score_head import with_score_head
+    from safegrid.models.score_head import with_score_head
 
     with pytest.raises(DataError, match="no sequence classifier of family 'mamba'"):
         with_score_head(None, MambaConfig())  # type: ignore[arg-type]

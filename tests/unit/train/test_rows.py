@@ -4,10 +4,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_table
 from safegrid.config.training import Recipe
-from safegrid.errors import DataError
-from safegrid.records import PAIRS
+from safegrid.core.artifacts import read_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PAIRS
+from safegrid.study.trainings import Subset, subsets
 from safegrid.train.rows import (
     block_stream,
     count_steps,
@@ -18,7 +19,6 @@ from safegrid.train.rows import (
     stream,
     unpair,
 )
-from safegrid.trainings import Subset, subsets
 
 RecipeMaker = Callable[..., Recipe]
 PATH = Path("pairs.parquet")

@@ -8,19 +8,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import (
+from safegrid.config.methods import METHODS
+from safegrid.config.training import Recipe
+from safegrid.core.artifacts import (
     manifest,
     read_manifest,
     read_table,
     sha256_file,
     write_table,
 )
-from safegrid.checkpoints import hash_weights, load_model, weights_hash
-from safegrid.config.training import Recipe
-from safegrid.errors import ConfigError, TrainingError
-from safegrid.methods import METHODS
-from safegrid.records import HISTORY, KTO_REFERENCE, PAIRS, REFERENCE
-from safegrid.templates import ChatTokenizer
+from safegrid.core.errors import ConfigError, TrainingError
+from safegrid.core.records import HISTORY, KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.models.checkpoints import hash_weights, load_model, weights_hash
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_kto_reference, compute_reference
 from safegrid.train.run import train
 

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from safegrid.artifacts import read_manifest, read_table, write_json
-from safegrid.errors import DataError
-from safegrid.records import PAIRS
-from safegrid.templates import ChatTokenizer
+from safegrid.core.artifacts import read_manifest, read_table, write_json
+from safegrid.core.errors import DataError
+from safegrid.core.records import PAIRS
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.tokenize import tokenize_pairs
 
 

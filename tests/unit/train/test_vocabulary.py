@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safegrid.config.training import Recipe
-from safegrid.errors import DataError
+from safegrid.core.errors import DataError
 from safegrid.train.reference import compute_kto_reference, compute_reference
 from safegrid.train.run import train
 
@@ -66,8 +66,8 @@ def test_pairs_of_a_larger_tokenizer_are_told(
 ) -> None:
     import polars as pl
 
-    from safegrid.artifacts import read_table
-    from safegrid.records import PAIRS
+    from safegrid.core.artifacts import read_table
+    from safegrid.core.records import PAIRS
     from safegrid.train.checks import check_vocabulary
 
     rows = json.loads((base / "config.json").read_text())["vocab_size"]

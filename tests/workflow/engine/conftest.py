@@ -14,9 +14,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
 from safegrid.config import EngineSpec
+from safegrid.core.seals import write_result
 from safegrid.engine import lease as leases
 from safegrid.engine.registry import registry
-from safegrid.seals import write_result
 
 STAND_IN = Path(__file__).parents[2] / "unit/engine/stand_in_vllm.py"
 

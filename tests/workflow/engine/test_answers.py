@@ -11,6 +11,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from safegrid.core.errors import EngineError
 from safegrid.engine.app import Desk, make_app
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
@@ -21,7 +22,6 @@ from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
 from safegrid.engine.server import workers
-from safegrid.errors import EngineError
 
 GREEDY = Sampling(max_tokens=16)
 SAMPLED = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, frequency_penalty=0.4)

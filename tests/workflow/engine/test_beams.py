@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
+from safegrid.core.errors import EngineError
 from safegrid.engine.app import Desk, make_app
 from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import generate
@@ -19,7 +20,6 @@ from safegrid.engine.model import load
 from safegrid.engine.protocol import Beams, RefusedError
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
-from safegrid.errors import EngineError
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}

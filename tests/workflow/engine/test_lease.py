@@ -12,11 +12,11 @@ import urllib3
 
 from safegrid import cli
 from safegrid.config import Decode
+from safegrid.core.errors import EngineError, SafegridError
 from safegrid.engine.calls import call
 from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import try_lock
 from safegrid.engine.registry import registry, run_folder
-from safegrid.errors import EngineError, SafegridError
 
 
 def pids():

@@ -13,11 +13,11 @@ import pytest
 import urllib3
 
 from safegrid.config import Decode, EngineSpec
+from safegrid.core.errors import EngineError
+from safegrid.core.seals import write_result
 from safegrid.engine.lease import lease
 from safegrid.engine.registry import registry
-from safegrid.errors import EngineError
-from safegrid.processes import Process
-from safegrid.seals import write_result
+from safegrid.runtime.processes import Process
 
 pytestmark = pytest.mark.timeout(240)
 SPEC = EngineSpec(chunk=16, idle_seconds=60)
@@ -184,7 +184,7 @@ def test_an_adapter_is_served_merged_into_what_it_was_trained_on(
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from safegrid.checkpoints import load_model
+    from safegrid.models.checkpoints import load_model
 
     torch.manual_seed(0)
     adapted = get_peft_model(

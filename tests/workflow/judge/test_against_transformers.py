@@ -17,14 +17,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from safegrid.artifacts import read_table, write_result, write_table
 from safegrid.config import Decode, EngineSpec, JudgeSpec
+from safegrid.core.artifacts import read_table, write_result, write_table
+from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 from safegrid.engine.lease import stop_all
 from safegrid.generate.render import render_prompts
 from safegrid.generate.run import generate
 from safegrid.judge.run import judge
-from safegrid.plain import plain
-from safegrid.records import PROMPT, RESPONSE, VERDICT
+from safegrid.readers.plain import plain
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<user>{{ m['content'] }}\n{% endfor %}"

@@ -15,7 +15,7 @@ import pytest
 from safegrid.config import JudgeSpec
 from safegrid.judge.correction import judge_by_endpoint, question
 from safegrid.judge.items import Item
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openai") is None,

@@ -7,16 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.config.training import Recipe
+from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.core.records import HISTORY, PAIRS, PREFERENCE, REFERENCE
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
-from safegrid.records import HISTORY, PAIRS, PREFERENCE, REFERENCE
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_reference
 from safegrid.train.run import train
 from safegrid.train.tokenize import end_ids, tokenize_pairs
@@ -255,7 +255,7 @@ def test_an_adapters_dropout_before_experts_is_refused_in_words(
     import transformers
 
     from safegrid.config.training import Lora
-    from safegrid.errors import TrainingError
+    from safegrid.core.errors import TrainingError
     from safegrid.train.trainers.common import lora_config
 
     folder = save_model(families["mixtral"], tmp_path / "model")
@@ -280,7 +280,7 @@ def test_merged_and_unmerged_adapters_give_the_same_answers(
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    from safegrid.checkpoints import load_model
+    from safegrid.models.checkpoints import load_model
 
     torch.manual_seed(0)
     config = LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear")

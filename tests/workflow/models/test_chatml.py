@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.artifacts import manifest, read_table, write_json, write_table
-from safegrid.checkpoints import hash_weights
 from safegrid.config.training import Recipe
+from safegrid.core.artifacts import manifest, read_table, write_json, write_table
+from safegrid.core.files import read_json
+from safegrid.core.records import HISTORY, KTO_REFERENCE, PAIRS, PREFERENCE
 from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
 from safegrid.engine.scoring import Question, score
-from safegrid.files import read_json
-from safegrid.records import HISTORY, KTO_REFERENCE, PAIRS, PREFERENCE
+from safegrid.models.checkpoints import hash_weights
 from safegrid.train.reference import compute_kto_reference
 from safegrid.train.rows import unpair
 from safegrid.train.run import train

@@ -15,7 +15,7 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.engine.lease import stop_all
 from safegrid.judge.items import Item
 from safegrid.judge.verdicts import judge_items
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 ANSWERS = [
     "No, the lamp stays here.",

@@ -21,7 +21,7 @@ from safegrid.engine.model import load
 from safegrid.engine.registry import Ticket
 from safegrid.judge.items import Item
 from safegrid.judge.scores import read_scores
-from safegrid.templates import ChatTokenizer
+from safegrid.models.templates import ChatTokenizer
 
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "may", "I", "take", "it", "no", "yes"]
 EXCHANGES = [("may I", "no"), ("may I take it", "yes take it [SEP]"), ("may I", "")]

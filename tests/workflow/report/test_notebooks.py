@@ -9,9 +9,9 @@ import pytest
 
 from made_up_course import course_scores
 from made_up_serve import serve_scores
-from safegrid.artifacts import manifest, write_table
-from safegrid.errors import ConfigError
-from safegrid.records import SCORE
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.errors import ConfigError
+from safegrid.core.records import SCORE
 from safegrid.report.notebook import run_notebook
 
 # What a study of the first paper draws; `finished` has run all of them.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from safegrid.artifacts import read_manifest
+from safegrid.core.artifacts import read_manifest
 from safegrid.train.lease import WHOLE
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.grid]

@@ -15,9 +15,9 @@ from transformers import (
 )
 from trl.trainer import utils as trl_utils
 
-from safegrid.adapters import check_targets
 from safegrid.config.training import Lora
-from safegrid.errors import TrainingError
+from safegrid.core.errors import TrainingError
+from safegrid.models.adapters import check_targets
 from safegrid.train.plan import Plan, world_size
 from safegrid.train.progress import Watch
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
-from safegrid.methods import METHODS
+from safegrid.config.methods import METHODS
 from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 

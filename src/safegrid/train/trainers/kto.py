@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 
-from safegrid.methods import METHODS
+from safegrid.config.methods import METHODS
 from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 

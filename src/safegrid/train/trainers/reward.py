@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer
 
-from safegrid.score_head import head_modules, score_config, with_score_head
+from safegrid.models.score_head import head_modules, score_config, with_score_head
 from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
-from safegrid.methods import METHODS
+from safegrid.config.methods import METHODS
 from safegrid.train.plan import Plan
 from safegrid.train.trainers import common
 

@@ -1,0 +1,70 @@
+"""What a module of the package imports from the package, and a hash of it.
+
+Cheap stages (score, tables, figures) take this hash as a param, so that an edit of
+their code reruns them and nothing else. Dear stages carry a version number instead;
+a test holds this hash beside the number.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "safegrid"
+ROOT = Path(__file__).parents[1]
+# Its numbers are params of their own: raising one must not count as an edit of all.
+NUMBERS = "safegrid.core.stages"
+
+
+def module_file(module: str) -> Path | None:
+    """Return the source file of a module of the package, or None if it is none."""
+    relative = ROOT.joinpath(*module.split(".")[1:])
+    for candidate in (relative.with_suffix(".py"), relative / "__init__.py"):
+        if module.split(".")[0] == PACKAGE and candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def imports_of(module: str) -> frozenset[str]:
+    """Return the package's modules that a module imports, anywhere in its text."""
+    file = module_file(module)
+    if file is None:
+        raise LookupError(f"{module} is no module of {PACKAGE}")
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in found if module_file(name))
+
+
+def closure(module: str) -> list[str]:
+    """Return a module and all of the package that it imports, directly or not."""
+    seen: set[str] = set()
+    open_modules = [module]
+    while open_modules:
+        current = open_modules.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        open_modules.extend(imports_of(current) - seen)
+    return sorted(seen)
+
+
+def code_hash(*modules: str, files: tuple[Path, ...] = ()) -> str:
+    """Return a short hash of modules with their imports, and of further files.
+
+    The stages' numbers are left out, unless a module asks for them by name.
+    """
+    digest = hashlib.sha256()
+    names = {name for module in modules for name in closure(module)}
+    for name in sorted((names - {NUMBERS}) | set(modules)):
+        file = module_file(name)
+        assert file is not None, "closures hold modules with files only"
+        digest.update(name.encode() + b"\0" + file.read_bytes())
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]

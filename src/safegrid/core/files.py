@@ -1,0 +1,249 @@
+"""Files that are whole or not there: atomic writes, hashes, JSON.
+
+Everything is written under a temporary name beside its target and renamed, so a
+killed job leaves no half file under a name that a later job would trust. The name says
+which process writes, so that what a killed one left can be told and removed. Apart from
+`artifacts` because engines and clients need no tables: polars costs them a third of
+a second, and starts threads that a process which forks must not have.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from safegrid.core.errors import DataError
+from safegrid.core.text_files import decode
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MANIFEST = "manifest.json"
+# The folder of all results.
+RESULTS = "results"
+
+# What a model's folder needs beside its weights to be asked in conversations.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+
+Kind = TypeVar("Kind")
+
+# .{name}.{pid}@{host}.{letters of tempfile}
+_TEMPORARY = re.compile(r"\..+\.(\d+)@(.+)\.\w{8}")
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex sha256 of a file, or of a directory's sorted files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for member in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(str(member.relative_to(path)).encode())
+            digest.update(bytes.fromhex(sha256_file(member)))
+        return digest.hexdigest()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Return the hex sha256 of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` on success."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; results are as readable as any other file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Give a temporary directory beside `path`; on success it takes `path`'s place."""
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
+    try:
+        yield temporary
+        _make_readable(temporary)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is not there or not JSON; the message names file, line and
+            column.
+    """
+    raw = _bytes(path)
+    try:
+        return json.loads(decode(raw))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON: {error}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        DataError: as `read_json`, or the file holds something else.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: expected a JSON object, not {type(found).__name__}")
+    return found
+
+
+def read_record(path: Path, kind: type[Kind]) -> Kind:
+    """Read a JSON file that holds the fields of a dataclass.
+
+    Raises:
+        DataError: it is not there, not JSON, or misses a field or its type.
+    """
+    raw = _bytes(path)
+    try:
+        return as_record(raw, kind)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
+    """Return the dataclass that a JSON text holds, with the dataclasses inside of it.
+
+    Keys that are none of its fields are left aside.
+
+    Raises:
+        ValueError: not JSON, no object, or a field is missing or of another type.
+    """
+    from pydantic import ValidationError
+
+    try:
+        found: Kind = _adapter(cast(Any, kind)).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise ValueError(f"holds no {kind.__name__}: {where}{first['msg']}") from None
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: a folder; expected a JSON file") from error
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    # Imported late: pydantic costs a tenth of a second.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def below_results(path: Path) -> tuple[str, ...]:
+    """Return the parts of a path from its last folder `results` on; none without one.
+
+    So a result has one name wherever a run keeps it: here, or as a bucket's copy.
+    """
+    parts = path.parts
+    if RESULTS not in parts:
+        return ()
+    return parts[len(parts) - 1 - parts[::-1].index(RESULTS) :]
+
+
+def remove_leftovers(folder: Path, names: str = "**/.*") -> int:
+    """Remove what processes of this machine were writing when they were killed.
+
+    Args:
+        folder: where to look; it may be missing.
+        names: glob of the temporary names.
+
+    Returns:
+        How many files and folders there were.
+    """
+    found = [path for path in folder.glob(names) if _is_left(path)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _prefix(path: Path) -> str:
+    """Return how a temporary name begins; what a dead writer left beside it goes.
+
+    A model's folder can be of many gigabytes, and nobody looks at hidden names.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, f".{glob.escape(path.name)}.[0-9]*@*")
+    return f".{path.name}.{os.getpid()}@{socket.gethostname()}."
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a name is a temporary one, and its writer of this machine is dead."""
+    name = _TEMPORARY.fullmatch(path.name)
+    if name is None or name[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(name[1]), 0)
+    except (ProcessLookupError, PermissionError) as error:
+        # Another user's process may not be asked: it lives.
+        return isinstance(error, ProcessLookupError)
+    return False
+
+
+def _make_readable(folder: Path) -> None:
+    """Give a folder and its members usual modes; libraries save weights as private."""
+    mask = _umask()
+    folder.chmod(0o777 & ~mask)
+    for member in folder.rglob("*"):
+        member.chmod((0o777 if member.is_dir() else 0o666) & ~mask)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

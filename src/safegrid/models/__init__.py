@@ -1,0 +1,1 @@
+"""Model folders: weights, tokenizers, chat templates."""

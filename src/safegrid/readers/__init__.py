@@ -1,0 +1,1 @@
+"""Raw files, row by row, with the line of every fault."""

@@ -1,0 +1,75 @@
+"""What is wrong with a raw file, collected into one message.
+
+Rows of safety datasets hold harmful text, so a message never quotes a row: it names
+the file, the line, the field and the reason.
+"""
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+from pathlib import Path
+
+from safegrid.core.errors import DataError
+
+SHOWN_REASONS = 20
+SHOWN_LINES = 5
+_LABEL = re.compile(r"[\w+ .-]{1,40}")
+
+
+class Problems:
+    """Collects the problems of one file; lines with the same reason share an entry."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # A table of columns has rows and no lines.
+        self._unit = "row" if path.suffix == ".parquet" else "line"
+        self._lines: dict[str, list[int]] = {}
+
+    def add(self, line: int, reason: str) -> None:
+        """Note what is wrong with the row that starts at `line`, counted from 1."""
+        self._lines.setdefault(reason, []).append(line)
+
+    def raise_any(self) -> None:
+        """Stop here if anything was noted.
+
+        Raises:
+            DataError: names the file, up to 20 reasons, and for each the lines.
+        """
+        if not self._lines:
+            return
+        entries = [
+            f"  {_lines(self._unit, lines)}: {reason}"
+            for reason, lines in self._lines.items()
+        ]
+        hidden = len(entries) - SHOWN_REASONS
+        if hidden > 0:
+            entries[SHOWN_REASONS:] = [f"  and {hidden} more kinds of problem"]
+        count = sum(map(len, self._lines.values()))
+        noun = "problem" if count == 1 else "problems"
+        raise DataError(
+            f"{self._path}: {count} {noun}; nothing was written\n" + "\n".join(entries)
+        )
+
+
+def describe(value: str) -> str:
+    """Return a value that should be a label or a name so that it may be shown.
+
+    Anything longer or odder than a label is described by its length, because it may
+    be the text of a row in the wrong column.
+    """
+    return repr(value) if _LABEL.fullmatch(value) else f"a text of {len(value)} letters"
+
+
+def unknown(field: str, value: str, allowed: Collection[str]) -> str:
+    """Say that a field's value is none of the allowed ones; name the likely one."""
+    close = get_close_matches(value, allowed, n=1)
+    meant = f"did you mean {close[0]!r}?" if close else ", ".join(sorted(allowed))
+    lead = "not known; " if close else "expected one of "
+    return f"field {field!r} is {describe(value)}: {lead}{meant}"
+
+
+def _lines(unit: str, lines: list[int]) -> str:
+    shown = ", ".join(map(str, lines[:SHOWN_LINES]))
+    more = len(lines) - SHOWN_LINES
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{unit}{'s' if len(lines) > 1 else ''} {shown}{rest}"

@@ -1,0 +1,1 @@
+"""Processes, runs, clusters and devices."""

@@ -1,0 +1,159 @@
+"""What the answers behind a result took: a record beside the logs of its job.
+
+Artifacts that are compared hold no clock, so the record of a result
+`results/S/responses/X.parquet` is `logs/speed/S/responses/X.json`. Logs may be deleted:
+then a speed is not known, and nothing else is lost.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+
+from safegrid.core.errors import DataError
+from safegrid.core.files import below_results, read_record, write_json
+
+SPEED = ("logs", "speed")
+AND = " and "
+NO_MODEL = "no model was asked"
+
+
+class UntimedError(Exception):
+    """Nobody knows what a result took; the message says why."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What requests to engines took.
+
+    Attributes:
+        requests: how many.
+        rows: sequences in them.
+        tokens_in: that the model read: rows of a request that it reads alike count
+            once, padding does not count.
+        tokens_out: that it wrote.
+        seconds: that it worked (`engine`), or that a client waited (`client`).
+        measured: by whom; empty where nothing was asked.
+        device: that it ran on, as its maker calls it.
+    """
+
+    requests: int
+    rows: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    measured: str
+    device: str
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """One after the other."""
+        return Spent(
+            self.requests + other.requests,
+            self.rows + other.rows,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            round(self.seconds + other.seconds, 6),
+            _both(self.measured, other.measured),
+            _both(self.device, other.device),
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the answers behind a result took, whichever run asked for them.
+
+    Attributes:
+        answers: how many the result is made of.
+        from_store: those that an earlier try or run had asked for.
+        untimed: those of a store that holds no seconds; they are not in `spent`.
+        engine: who answered: kind, version, dtype, weights.
+        model: first folder of the model that was asked.
+        spent: None where all are untimed.
+    """
+
+    answers: int
+    from_store: int
+    untimed: int
+    engine: dict[str, str]
+    model: str
+    spent: Spent | None
+
+
+def total(parts: Iterable[Spent]) -> Spent | None:
+    """Return the sum of what was spent; None of nothing."""
+    listed = list(parts)
+    return reduce(Spent.__add__, listed) if listed else None
+
+
+def total_records(records: Iterable[Record]) -> Record:
+    """Return what several results took together, of one engine and one model."""
+    first, *others = records
+    return Record(
+        answers=first.answers + sum(one.answers for one in others),
+        from_store=first.from_store + sum(one.from_store for one in others),
+        untimed=first.untimed + sum(one.untimed for one in others),
+        engine=first.engine,
+        model=first.model,
+        spent=total(r.spent for r in (first, *others) if r.spent is not None),
+    )
+
+
+def per_thousand(record: Record, requests: int) -> str:
+    """Say what a thousand of the requests behind a result took."""
+    spent = record.spent
+    if spent is None or not requests:
+        return "what 1000 requests cost is not known: no answer was timed"
+    share = 1000 / requests
+    left = f", without {record.untimed} answers untimed" if record.untimed else ""
+    return (
+        f"1000 requests cost {spent.tokens_in * share:,.0f} tokens read and"
+        f" {spent.tokens_out * share:,.0f} written, {spent.seconds * share:,.1f} s of"
+        f" {spent.device} (measured by the {spent.measured}){left}"
+    )
+
+
+def record_file(result: Path) -> Path | None:
+    """Return where the record of a result lies; None outside of a `results` folder."""
+    below = below_results(result)
+    if not below:
+        return None
+    above = result.parts[: -len(below)]
+    return Path(*above, *SPEED, *below[1:]).with_suffix(".json")
+
+
+def keep(result: Path, record: Record) -> None:
+    """Write the record of a result; a result of no study gets none."""
+    path = record_file(result)
+    if path is not None:
+        write_json(path, asdict(record))
+
+
+def recorded(result: Path, engine: Mapping[str, str] | None) -> Record:
+    """Read what a result took.
+
+    Args:
+        result: a file below `results/`.
+        engine: who answered, as its manifest says; None where no model did.
+
+    Raises:
+        UntimedError: no model was asked, there is no record, or it cannot be read or
+            is of another result.
+    """
+    if engine is None:
+        raise UntimedError(NO_MODEL)
+    path = record_file(result)
+    if path is None or not path.is_file():
+        raise UntimedError(f"there is no record {path}; it goes with the logs")
+    try:
+        found = read_record(path, Record)
+    except DataError as error:
+        raise UntimedError(f"{error}; delete it") from error
+    if found.engine != dict(engine):
+        raise UntimedError(f"{path} is of another result: its engine is another one")
+    return found
+
+
+def _both(one: str, other: str) -> str:
+    """Return what both say, once where they agree."""
+    words = {word for text in (one, other) for word in text.split(AND) if word}
+    return AND.join(sorted(words))

@@ -1,0 +1,149 @@
+"""Consents, addresses, keys and programs that a study needs from its environment."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+
+from safegrid.config.benchmark import BenchmarkSpec
+from safegrid.config.block import plain_address
+from safegrid.config.endpoint import EndpointSpec
+from safegrid.config.engine import ENGINE_KEY, VLLM
+from safegrid.core.consent import RUN_CODE, names_of
+from safegrid.study import Study
+from safegrid.study.prerequisites.prerequisite import Prerequisite, State
+
+CODING = ("cruxeval", "humaneval", "longproc", "mbpp")
+"""What names begin with of tasks, groups and tags that run code, of those shipped."""
+
+
+def of_environment(
+    study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
+) -> Iterator[Prerequisite]:
+    """Give the variables and programs without which jobs of a study fail."""
+    yield from _run_code(study, environment, is_there)
+    yield from _judges(study, environment, is_there)
+    yield from _engines(study, environment)
+
+
+def _run_code(
+    study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
+) -> Iterator[Prerequisite]:
+    """Give the consent of tasks whose metric runs what a model wrote."""
+    suites = {
+        suite: names
+        for suite, spec in study.suites.items()
+        if (names := [name for name in spec.tasks if _runs_code(study, spec, name)])
+    }
+    if not suites:
+        return
+    allowed = names_of(RUN_CODE, environment)
+    names = list(dict.fromkeys(name for found in suites.values() for name in found))
+    results = [
+        result
+        for suite, found in suites.items()
+        if not allowed.issuperset(found)
+        for result in study.suite_results(suite)
+    ]
+    state: State = "met" if allowed.issuperset(names) else "done"
+    remedy = ""
+    if not all(map(is_there, results)):
+        state = "missing"
+        remedy = (
+            f"If you want that set {RUN_CODE}={','.join(names)}, else take them out of"
+            " the suite's tasks"
+        )
+    says = (
+        f"{','.join(names)}: scoring runs Python code that models wrote, in a sandbox"
+        " where one works, else as you (docs/add_a_benchmark.md)"
+    )
+    asked = tuple(f"benchmarks.{suite}.tasks" for suite in suites)
+    yield Prerequisite("consent", RUN_CODE, says, asked, state, remedy)
+
+
+def _runs_code(study: Study, suite: BenchmarkSpec, task: str) -> bool:
+    """Say whether scoring a task runs code, as far as its name tells.
+
+    A name of a suite with task files of a source may be one of those, which only the
+    job reads; it asks then.
+    """
+    if task in study.config.tasks:
+        return study.config.tasks[task].runs_code
+    return suite.task_source is None and task.startswith(CODING)
+
+
+def _judges(
+    study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
+) -> Iterator[Prerequisite]:
+    """Give the address and the key of every endpoint that a judge asks."""
+    asked: dict[str, list[str]] = {}
+    keys: dict[str, list[str]] = {}
+    for judge in study.judges:
+        endpoint: EndpointSpec | None = study.config.judges[judge].endpoint
+        if endpoint is not None:
+            asked.setdefault(endpoint.address, []).append(judge)
+            keys.setdefault(endpoint.key, []).append(judge)
+    for variable, judges in asked.items():
+        done = all(is_there(file) for j in judges for file in study.judged_by(j))
+        yield _address(variable, judges, environment.get(variable, ""), done)
+    for variable, judges in keys.items():
+        done = all(is_there(file) for j in judges for file in study.judged_by(j))
+        yield _key(variable, judges, environment.get(variable, ""), done)
+
+
+def _address(variable: str, judges: list[str], value: str, done: bool) -> Prerequisite:
+    """Return a variable that holds an address; its value may be private."""
+    says = "the base URL of the endpoint that judges"
+    keys = tuple(f"judges.{judge}.endpoint" for judge in judges)
+    fault = _fault(value.strip().rstrip("/"))
+    if fault is None or done:
+        state: State = "done" if fault else "met"
+        return Prerequisite("variable", variable, says, keys, state)
+    remedy = f"It {fault}; set it to an address such as https://host/v1"
+    return Prerequisite("variable", variable, says, keys, "missing", remedy)
+
+
+def _fault(url: str) -> str | None:
+    if not url:
+        return "is not set"
+    try:
+        plain_address(url)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _key(variable: str, judges: list[str], value: str, done: bool) -> Prerequisite:
+    """Return a variable that holds a key, which not every endpoint asks for."""
+    says = "the key of that endpoint"
+    keys = tuple(f"judges.{judge}.endpoint" for judge in judges)
+    key = value.strip()
+    if not (key.isascii() and key.isprintable()):
+        remedy = "It cannot stand in a request's header; set it to the key alone"
+        state: State = "done" if done else "missing"
+        return Prerequisite("variable", variable, says, keys, state, remedy)
+    if key:
+        return Prerequisite("variable", variable, says, keys, "met")
+    says = f"{says}: not set, which is right where it asks for none"
+    return Prerequisite("variable", variable, says, keys, "done" if done else "open")
+
+
+def _engines(study: Study, environment: Mapping[str, str]) -> Iterator[Prerequisite]:
+    """Give vLLM's command, and servers that run already: only jobs can reach those."""
+    entry = study.config.study
+    engines = {
+        f"engines.{base}" if base in entry.engines else "engine": study.engine(base)
+        for base in study.bases
+    }
+    if any(study.config.judges[judge].method == "model" for judge in study.judges):
+        engines["engine"] = entry.engine
+    vllm = tuple(key for key, spec in engines.items() if spec.kind == "vllm")
+    if vllm:
+        name = environment.get(VLLM, "vllm")
+        here = shutil.which(name, path=environment.get("PATH")) is not None
+        says = "names vLLM's command" + (
+            "" if here else f"; no {name!r} on this machine"
+        )
+        yield Prerequisite("program", VLLM, says, vllm, "met" if here else "open")
+    for key, spec in engines.items():
+        for url in spec.address or []:
+            says = f"is to run already; {ENGINE_KEY} holds its key if it asks for one"
+            yield Prerequisite("server", url, says, (key,), "open")

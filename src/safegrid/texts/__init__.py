@@ -1,0 +1,1 @@
+"""Fixed texts that data are made with."""
