@@ -1,1 +1,1 @@
-"""What a model can still do: lm-evaluation-harness as a client of the engine."""
+"""Capability by lm-evaluation-harness, as a client of the engine."""

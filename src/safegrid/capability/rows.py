@@ -1,4 +1,4 @@
-"""What local rows go through before lm-evaluation-harness asks them.
+"""Preprocessing of local rows for lm-evaluation-harness's tasks.
 
 A task of the registry names one of these functions under `rows`.
 """

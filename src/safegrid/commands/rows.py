@@ -1,4 +1,4 @@
-"""What a study is made of: worlds are grown, sources fetched, rows prepared."""
+"""Subcommands of the data stages: the miniature world, sources, datasets, prompts."""
 
 from safegrid.commands.command import Command, command
 

@@ -1,4 +1,4 @@
-"""What a plan of costs is told: shapes of models, GPUs, and what is assumed of data."""
+"""Input of the cost model: shapes of models, GPUs, assumptions about data."""
 
 from pydantic import model_validator
 

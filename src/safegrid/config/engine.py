@@ -1,4 +1,4 @@
-"""How answers are drawn, and which engine draws them."""
+"""Decoding settings and the inference engine."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""How a judge is read: its block, and which keys each kind has."""
+"""Judge settings, and which keys each kind of judge has."""
 
 import re
 from collections.abc import Iterator

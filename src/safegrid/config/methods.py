@@ -1,4 +1,4 @@
-"""What each method's name means: its formula, its source, and what it refuses.
+"""Definitions of the methods: formula, source, and settings that are refused.
 
 The names are those of arXiv 2409.07772, the formulas those of TRL at that time, which
 the paper's list of methods equals; later TRL releases renamed or dropped some of them

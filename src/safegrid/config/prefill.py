@@ -1,4 +1,4 @@
-"""How an unsafe answer becomes the beginning of an assistant's turn (C2-Eval)."""
+"""Prefills: beginnings of an assistant's turn made from unsafe answers (C2-Eval)."""
 
 from typing import Literal
 

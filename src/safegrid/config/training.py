@@ -1,4 +1,4 @@
-"""How a model is trained: a recipe with its settings, complete."""
+"""Training settings: a recipe, complete."""
 
 import itertools
 from typing import Annotated, Literal

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, records, artifacts with their seals."""
+"""The foundation of the package: errors, files, records, artifacts and their seals."""

@@ -1,4 +1,4 @@
-"""What a module of the package imports from the package, and a hash of it.
+"""The import closure of a module inside the package, and a hash of it.
 
 Cheap stages (score, tables, figures) take this hash as a param, so that an edit of
 their code reruns them and nothing else. Dear stages carry a version number instead;

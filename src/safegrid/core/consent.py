@@ -1,4 +1,4 @@
-"""What runs foreign code is done only for names that the user has listed."""
+"""Consent to run foreign code, by the names that the user has listed."""
 
 import os
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""What a study costs: the arithmetic of FLOPs, bytes and seconds, before and after."""
+"""Cost model of a study: FLOPs, bytes and seconds, planned and measured."""

@@ -1,4 +1,4 @@
-"""How long what course corrections are made of is, before any of it is there."""
+"""Assumed lengths of the rows of course corrections."""
 
 from safegrid.config.cost import FileAssumed, Lengths
 from safegrid.config.made import CorrectionsSpec, RequestsSpec

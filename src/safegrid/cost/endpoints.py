@@ -1,4 +1,4 @@
-"""What judges behind endpoints are sent: work that is on nobody's GPU of ours."""
+"""Requests to judges behind endpoints: work that uses no GPU of ours."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

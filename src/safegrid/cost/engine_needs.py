@@ -1,4 +1,4 @@
-"""What engines hold, one or several at once, and what could change it."""
+"""Memory of engines, one or several at once, and settings that change it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whether the jobs of a study fit on their GPUs, and which change makes one fit."""
+"""GPU memory of a study's jobs against the GPU, with a change that makes a job fit."""
 
 from collections.abc import Mapping
 from itertools import combinations, product

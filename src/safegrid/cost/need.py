@@ -1,4 +1,4 @@
-"""What jobs hold on their GPU, and which settings could change that."""
+"""Memory that a job needs on its GPU, and settings that could change it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What each kind of job of a study holds on its GPU.
+"""GPU memory of each kind of job.
 
 From shapes and settings alone: a micro-batch is taken to be as long as `max_length`
 lets it be, and an engine's chunk as large as it may become.

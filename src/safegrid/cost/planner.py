@@ -1,4 +1,4 @@
-"""All jobs of a study that a GPU works on, each with its work and its memory."""
+"""Planner of a study's GPU jobs, each with its work and its memory."""
 
 from safegrid.cost.engine_jobs import EngineJobs
 from safegrid.cost.jobs import Job

@@ -1,4 +1,4 @@
-"""How near the plan was to what finished jobs took."""
+"""Comparison of the planned cost with that of finished jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

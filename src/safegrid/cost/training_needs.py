@@ -1,4 +1,4 @@
-"""What trainings and reference forwards hold, and what could change it."""
+"""Memory of trainings and reference passes, and settings that change it."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a model is asked so that course corrections can be made (C2-Syn).
+"""Prompts from which course corrections are synthesized (C2-Syn).
 
 Xu et al. 2024, arXiv 2407.16637. Takes comparisons (PKU-SafeRLHF); of each question
 with a long unsafe answer gives the bare request, and the request with that answer

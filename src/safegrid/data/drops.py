@@ -1,4 +1,4 @@
-"""Which rows of a file became no pair: counted by reason, listed where they are few."""
+"""Rows of a file that gave no pair: counted by reason, listed where they are few."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Which item an attacked prompt was made from, where upstream does not say.
+"""The seed item of an attacked prompt, where upstream does not name it.
 
 ALERT publishes no link between an adversarial prompt and the plain one behind it, but
 intervals must treat the attacks on one item as one draw. The link is found again, in

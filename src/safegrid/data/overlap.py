@@ -1,4 +1,4 @@
-"""Which benchmark prompts a model may have met in its training pairs.
+"""Overlap of benchmark prompts with the training pairs of a model.
 
 Takes prepared datasets and the prompts of one benchmark; gives a JSON report that
 names, for each dataset, the prompts that equal a training prompt, that contain one or

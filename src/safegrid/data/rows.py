@@ -1,4 +1,4 @@
-"""What adapters make of upstream rows: prompts of a benchmark, preference pairs."""
+"""Rows that adapters make of upstream rows: benchmark prompts, preference pairs."""
 
 from hashlib import sha256
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""When two requests count as the same: normalised words, n-grams, containment."""
+"""Near-duplicate requests: normalised words, n-grams, containment."""
 
 import re
 import unicodedata

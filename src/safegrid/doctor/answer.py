@@ -1,4 +1,4 @@
-"""What a node's answer means: the same environment, folders, locks, GPUs, no hub."""
+"""Checks of a node's answer: environment, folders, locks, GPUs, no hub."""
 
 from collections.abc import Iterator, Mapping
 

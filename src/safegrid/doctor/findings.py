@@ -1,4 +1,4 @@
-"""What a check found: one line each, in four states."""
+"""Findings of a check, one line each, in four states."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple

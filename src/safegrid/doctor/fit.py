@@ -1,4 +1,4 @@
-"""What one submission asks for, held against a site: which limit stops it.
+"""One submission's resources against a site's limits.
 
 SLURM says nothing of most of this. It keeps such a job pending for ever, and Snakemake
 waits with it. So each limit is looked at by itself, to name the one that it is; what is

@@ -1,4 +1,4 @@
-"""What a node sees of this folder and its environment; runs there, as a small job."""
+"""Probe of folder and environment on a node; runs there, as a small job."""
 
 import fcntl
 import os

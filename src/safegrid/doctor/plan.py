@@ -1,4 +1,4 @@
-"""What a study would submit under a profile, from a dry run of Snakemake.
+"""Submissions of a study under a profile, from a dry run of Snakemake.
 
 Snakemake plans, so functions in rules, defaults and overrides are what they will be.
 Jobs of a group are one submission; what it asks for is added up by Snakemake's own

@@ -1,4 +1,4 @@
-"""What becomes of preempted jobs: put back into the queue, or waited for for ever."""
+"""The fate of preempted jobs: requeued, or waited for without end."""
 
 from collections.abc import Iterator
 

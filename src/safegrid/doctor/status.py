@@ -1,4 +1,4 @@
-"""Whether Snakemake will see its jobs end: the status command of the SLURM executor.
+"""The status command of the SLURM executor, checked: does it see jobs end?
 
 What is looked for are ways to wait for ever. Which command asks for states is decided
 by the plugin at every poll; `command_used` decides as it does (plugin 2.8,

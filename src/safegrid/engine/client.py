@@ -1,4 +1,4 @@
-"""What a cell asks an engine: a thin client of vLLM's HTTP API, without torch."""
+"""Client of a completions API (vLLM's HTTP API), without torch."""
 
 import logging
 from collections.abc import Callable, Sequence

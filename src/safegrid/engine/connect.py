@@ -1,4 +1,4 @@
-"""Who answers behind an address: the model that is meant, its version, its key.
+"""The server behind an address, checked: model, version, API key.
 
 A server that runs already does not say whose weights it holds, so the model is asked
 for by name: its folder, which is what `vllm serve FOLDER` calls it, or the name that an

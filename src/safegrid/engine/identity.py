@@ -1,4 +1,4 @@
-"""Who answers: engines do not give equal answers, so each one says what it is."""
+"""Identity of an engine: kind, version, device, dtype, since answers depend on it."""
 
 import platform
 import re

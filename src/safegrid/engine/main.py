@@ -1,4 +1,4 @@
-"""What an engine's process runs, by the kind that its ticket names."""
+"""Entry point of an engine's process, by the kind that its launch spec names."""
 
 from pathlib import Path
 

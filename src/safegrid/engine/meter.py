@@ -1,4 +1,4 @@
-"""What an engine's client counts: requests, rows, tokens, seconds."""
+"""Usage of an engine by one client: requests, rows, tokens, seconds."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How an engine's process comes to life, and waiting until it answers.
+"""Start of an engine's process, and the wait until it answers.
 
 `spawn` runs a new Python, which pays the import of torch and transformers again
 (six CPU seconds and more). `fork` asks the run's nursery for a child that has them.

@@ -1,4 +1,4 @@
-"""What was answered, kept outside the declared outputs: one file a cell.
+"""Response cache, outside the declared outputs: one file a cell.
 
 Snakemake removes the outputs of a failed job, and an answer can cost hours. A line
 holds one chunk of answers with a checksum of all that it says, keys and answers; it is

@@ -1,4 +1,4 @@
-"""Which files of a repository make a model: safetensors, settings, tokenizer."""
+"""Choice of a repository's model files: safetensors, settings, tokenizer."""
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase

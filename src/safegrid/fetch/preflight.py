@@ -1,4 +1,4 @@
-"""All that a study needs from outside: whether it is there, before the first job."""
+"""Pre-flight check of everything that a study needs from outside."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a user typed, as judges with their files, or all that is wrong with it."""
+"""Options of an import: judges with their files, or everything that is wrong."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a judge makes of a response, and how good the judge is.
+"""Verdicts on responses, and the validation of judges.
 
 Four kinds: `guard` (a causal model read by the probabilities of two verdict words),
 `toxicity` and `refusal` (sequence classifiers; refusals also by rule), `fluency`

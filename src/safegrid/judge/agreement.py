@@ -1,4 +1,4 @@
-"""How far a judge agrees with people, beyond chance: Cohen's kappa.
+"""Agreement of a judge with people beyond chance: Cohen's kappa.
 
 Kappa is taken over the rows whose true label is the positive class or the main other
 one (refusal or compliance). The verdicts there are positive or not, as in the scores,

@@ -1,4 +1,4 @@
-"""Which of the offered choices an answer names, by rule.
+"""Rule-based extraction of the choice that an answer names.
 
 Papers count an answer as right where it *is* the gold choice; models wrap it ("The
 answer is (B).", "b", "B. the sun"). So the first line with a word is read, without a

@@ -1,4 +1,4 @@
-"""Whether an answer corrects its course after the beginning that it was given.
+"""Judges of course correction: does an answer turn back after its prefill?
 
 A yes or no about the text after a marker, in two readings: any causal model by the
 probabilities of its first word, or a model behind an endpoint by the word that it

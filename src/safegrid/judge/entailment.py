@@ -1,4 +1,4 @@
-"""How far an answer is entailed by the prompt's reference answer (NLI).
+"""Entailment of an answer by the prompt's reference answer (NLI).
 
 The paper (arXiv 2412.00074, section 4) has a large model extract three claims from
 reference and answer. Here the premise is the whole reference and the hypotheses are the

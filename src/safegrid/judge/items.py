@@ -1,4 +1,4 @@
-"""What a judge is given, one item an answer, and what it gives back."""
+"""Items that a judge is given, one an answer, and the verdicts that it returns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

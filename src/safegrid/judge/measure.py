@@ -1,4 +1,4 @@
-"""How good a judge is, on labelled rows that it did not train on."""
+"""Validation of a judge on labelled rows that it did not train on."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How good a judge of scores is: the better of two answers, the order of many.
+"""Validation of judges that score: pairwise accuracy, rank correlation.
 
 Rows of format `reward_pairs` ask a reward model which of two answers is better; rows of
 format `scored` ask a regression for a number that is known.

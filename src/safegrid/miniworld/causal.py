@@ -1,4 +1,4 @@
-"""What the base and the guard have in common: chats, and a loss on their answers."""
+"""Training of base and guard: chats, and a loss on their answers."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

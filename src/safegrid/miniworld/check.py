@@ -1,4 +1,4 @@
-"""How a grown base turned out: what it refuses, how rude it is, what it can do.
+"""Checks of a trained base: refusals, toxicity, skills.
 
 For whoever changes a world and for the tests; a study measures models by its own
 benchmarks. Refusals are told by their opening words here, which holds for the base

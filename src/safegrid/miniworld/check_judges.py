@@ -1,4 +1,4 @@
-"""How a world's grown judges turned out on rows that they did not train on."""
+"""Checks of trained judges on rows that they did not train on."""
 
 from collections.abc import Sequence
 from pathlib import Path

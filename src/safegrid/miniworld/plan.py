@@ -1,4 +1,4 @@
-"""Who may ask for what: requests are dealt out before any row is written.
+"""Allocation of requests to splits, before any row is written.
 
 Acts are dealt to the parts of the world (benchmarks, preferences, judging, corpus)
 by fixed shares, so that no two parts share one; questions and sentences, which are

@@ -1,4 +1,4 @@
-"""What the base can do besides answering requests: four skills with exact answers."""
+"""Skills of the base beside answering requests: four, with exact answers."""
 
 import random
 from collections.abc import Callable

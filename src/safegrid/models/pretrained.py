@@ -1,4 +1,4 @@
-"""Everything that transformers and peft load from a folder; its code is never run.
+"""Loading by transformers and peft from a folder, without running its code.
 
 A folder's `auto_map` names Python classes. Asked nothing, transformers asks the
 terminal whether to run them; here it is always told no, and nowhere else in the package

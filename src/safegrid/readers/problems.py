@@ -1,4 +1,4 @@
-"""What is wrong with a raw file, collected into one message.
+"""Faults of a raw file, collected into one message.
 
 Rows of safety datasets hold harmful text, so a message never quotes a row: it names
 the file, the line, the field and the reason.

@@ -1,4 +1,4 @@
-"""What a study took beside what the plan said: the page of costs."""
+"""The report's page of costs: measured beside planned."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What is known of Course-Correction's own numbers, item by item."""
+"""Known properties of Course-Correction's published numbers, item by item."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""What Course-Correction's scores are about: the turn, the judge, and k."""
+"""Rows of Course-Correction's tables: the turn, the judge, and k."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What is known to be wrong with numbers that papers print, by the name of the defect.
+"""Known defects of published numbers, by the name of the defect.
 
 A file of published numbers marks each of its numbers with these names; tables put a
 letter for each and explain it below.

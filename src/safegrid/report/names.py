@@ -1,4 +1,4 @@
-"""How cells, models, benchmarks and metrics are called, and in which order."""
+"""Display names of cells, models, benchmarks and metrics, and their order."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What the report of a study has of its paper: tables and figures beside the shared."""
+"""Tables and figures that the report of a study has from its paper."""
 
 from collections.abc import Callable
 from typing import NamedTuple

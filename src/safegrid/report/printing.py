@@ -1,4 +1,4 @@
-"""What a table says in print, whatever format it is written in."""
+"""Text of a table's entries, whatever format it is written in."""
 
 from collections.abc import Sequence
 

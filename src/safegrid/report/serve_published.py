@@ -1,4 +1,4 @@
-"""What Safe to Serve prints of a recipe: each number with what is known against it."""
+"""Published numbers of Safe to Serve's recipes, each with what is known against it."""
 
 import polars as pl
 from scipy.stats import binomtest

@@ -1,4 +1,4 @@
-"""How cells stand: from score files, a plan, logs and Snakemake's marks."""
+"""States of cells: from score files, a plan, logs and Snakemake's marks."""
 
 import base64
 from collections import Counter

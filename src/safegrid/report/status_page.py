@@ -1,4 +1,4 @@
-"""How the cells of a study stand, as one HTML page that needs no other file."""
+"""Status of the cells of a study, as one self-contained HTML page."""
 
 from collections import Counter
 from collections.abc import Mapping

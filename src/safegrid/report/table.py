@@ -1,4 +1,4 @@
-"""What a table is: rows, columns, entries, and what is best in a column."""
+"""Table: rows, columns, entries, and the best entry of a column."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What models run on, as its maker calls it."""
+"""Name of the device that models run on, as its maker calls it."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What a disk refuses, in a sentence that says what to do; asked before jobs start.
+"""Readable errors for a full or read-only disk, checked before jobs start.
 
 Libraries tell of a full disk in exceptions of their own, which keep the system's number
 in their text, or not even that.

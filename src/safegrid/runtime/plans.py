@@ -1,4 +1,4 @@
-"""What is planned to run again, from a dry run of Snakemake, and why that is so.
+"""Planned reruns and their reasons, from a dry run of Snakemake.
 
 Snakemake itself knows every cause of a result, so no other judgement of what is current
 is made here: a file counts when no job is planned that makes it.

@@ -1,4 +1,4 @@
-"""Who runs: the identity that a run gives its jobs, and the file that names its owner.
+"""Identity of a run, as its jobs see it, and the file that names its owner.
 
 Snakemake's lock says that a folder is locked, not by whom. `onstart` therefore writes
 the owner's process, and the run's id goes into the environment of every job, where

@@ -1,4 +1,4 @@
-"""What the answers behind a result took: a record beside the logs of its job.
+"""Usage record of a result's answers, beside the logs of its job.
 
 Artifacts that are compared hold no clock, so the record of a result
 `results/S/responses/X.parquet` is `logs/speed/S/responses/X.json`. Logs may be deleted:

@@ -1,4 +1,4 @@
-"""Which results that are there a run makes again, and why: said when it starts.
+"""Existing results that a run will make again, and why.
 
 Snakemake decides what is stale. Its own list of reasons is a paragraph a job, and off
 the screen when the first job starts; here it is a line for each rule and cause.

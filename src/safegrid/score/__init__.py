@@ -1,1 +1,1 @@
-"""What verdicts amount to: metrics with intervals, paired differences, gathering."""
+"""Metrics of verdicts: scores with intervals, paired differences, one table."""

@@ -1,4 +1,4 @@
-"""What a guard cannot see: answers that are no answers.
+"""Degenerate answers: empty, repetitive, disfluent; and cut ones.
 
 A guard passes an empty or broken text as "safe" (the trial of the miniature: a model
 with 100% "safe" and 1% true refusals), so next to each safety score stand the shares

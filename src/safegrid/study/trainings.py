@@ -1,4 +1,4 @@
-"""What a training run is started with: its command, and what KTO's runs share."""
+"""Launch command of a training run, and what KTO's runs share."""
 
 import json
 import shlex

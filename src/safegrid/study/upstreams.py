@@ -1,4 +1,4 @@
-"""What a study takes from upstream: which files, from where, pinned to what.
+"""Upstream files of a study: which, from where, pinned to what.
 
 Like `safegrid.study` it is asked while planning: nothing here touches the network, and
 of the disk only whether a mirror holds a file.

@@ -1,4 +1,4 @@
-"""What must hold before the first step; it is asserted, and the manifest says so."""
+"""Contract checks before the first step; the manifest holds their results."""
 
 from collections.abc import Iterable
 from pathlib import Path

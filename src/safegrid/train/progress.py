@@ -1,4 +1,4 @@
-"""What a trainer tells while it runs, and the curve that stays when it is done."""
+"""Progress of a training, and the learning curve that is kept."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a model's manifest says of its making beside inputs and settings.
+"""Provenance of a trained model, as its manifest holds it.
 
 Its base and its template decide the weights, so they stand with the facts that repeat.
 Commit, device and seconds do not repeat: they stand in the manifest's `run` alone,

@@ -1,4 +1,4 @@
-"""Which pairs a recipe trains on, and in which order.
+"""The pairs that a recipe trains on, and their order.
 
 The order is made here and read sequentially by the trainers, so that it depends on
 nothing but the seeds: every method sees the same pairs in the same steps at the same

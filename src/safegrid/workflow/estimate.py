@@ -1,4 +1,4 @@
-"""How much time and disk the planned jobs will take, from what they took before."""
+"""Estimate of time and disk for planned jobs, from what they took before."""
 
 from collections import Counter
 from collections.abc import Sequence

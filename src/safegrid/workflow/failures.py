@@ -1,4 +1,4 @@
-"""Which jobs of a run failed and what they said last, from the logs of the run."""
+"""Failed jobs of a run and their last messages, from the logs of the run."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a model's cells are made of: the file in which a group of jobs ends."""
+"""Manifest of a model's cells: the file in which a group of jobs ends."""
 
 import os
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""What a study's rows took: time, memory and speed, by the files that jobs leave."""
+"""Usage of a study by stage: time, memory and speed, from the files that jobs leave."""
 
 import csv
 import logging

@@ -1,4 +1,4 @@
-"""Everything that a study takes from outside of its results, in one list.
+"""Prerequisites of a study: everything that it takes from outside of its results.
 
 Files from the network and from folders of the user's, consents, variables, programs.
 Asked while planning: nothing here touches the network or imports anything heavy.

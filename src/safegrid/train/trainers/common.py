@@ -1,4 +1,4 @@
-"""What all trainers share: their settings, spelt out, and the guard at every step."""
+"""Settings that all trainers share, and the guard at every step."""
 
 import copy
 import math

@@ -1,12 +1,13 @@
-"""The rooms of the package may import downward only."""
+"""Imports go down the layers of the package only, and never in a circle."""
 
+import ast
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 
 import pytest
 
-from safegrid.core.closure import PACKAGE, ROOT, closure, imports_of
+from safegrid.core.closure import PACKAGE, ROOT, closure, imports_of, module_file
 
 LEVELS = [
     {"core"},
@@ -65,6 +66,15 @@ def test_imports_go_downward(module):
 
 def test_no_module_imports_itself_through_others():
     TopologicalSorter({name: imports_of(name) - {name} for name in modules()}).prepare()
+
+
+QUESTIONS = "All Everything How What When Where Whether Which Who Why".split()
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_a_docstring_names_its_module_in_a_noun_or_a_verb(module):
+    said = ast.get_docstring(ast.parse(module_file(module).read_text("utf-8")))
+    assert said.split()[0] not in QUESTIONS, f"{module}: {said.splitlines()[0]}"
 
 
 def test_one_module_stands_loose():
