@@ -62,7 +62,7 @@ bench: $(READY)
 readme: $(READY)
 	safegrid readme --study $(call quoted,$(STUDY))
 
-# After an edit of a dear stage's code that changes no result (else raise its number).
+# After an edit of an expensive stage's code that changes no result (else raise its number).
 confirm: $(READY)
 	python tests/unit/core/confirm_stages.py
 

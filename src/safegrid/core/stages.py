@@ -1,6 +1,6 @@
-"""The stages of the workflow and the version number of each dear one.
+"""The stages of the workflow and the version number of each expensive one.
 
-A dear stage costs minutes to hours, so editing a comment must not rerun it and
+An expensive stage costs minutes to hours, so editing a comment must not rerun it and
 editing its meaning must. Its number is a param of its rule: raise it whenever the
 stage's results change. `tests/unit/core/test_stages.py` holds a hash of what each
 stage imports beside its number, so that the question is asked at every change.

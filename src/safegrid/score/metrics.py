@@ -1,7 +1,7 @@
 """Per-answer values of every measure; a score is the mean, or median, of a column.
 
 A value is NaN where its judge gave no readable verdict: unscored is neither safe nor
-unsafe, neither refusal nor compliance, and is counted, never dropped (lessons 34, 35).
+unsafe, neither refusal nor compliance, and is counted, never dropped.
 """
 
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ LIBRARIES = {
 
 @cache
 def commands() -> dict[str, set[str]]:
-    """Return each dear stage's subcommands, from the rules that hold its number."""
+    """Return each expensive stage's subcommands, from the rules that hold its number."""
     found: dict[str, set[str]] = {}
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for rule in RULE.finditer(file.read_text()):
@@ -102,7 +102,7 @@ def read_lock() -> dict[str, str]:
 
 @cache
 def present() -> dict[str, dict[str, object]]:
-    """Return number, code and libraries of each dear stage as they are now."""
+    """Return number, code and libraries of each expensive stage as they are now."""
     lock = read_lock()
     return {
         stage: {

@@ -14,7 +14,7 @@ ANY = re.compile(r"^ +shell:|\bshell\(", re.MULTILINE)
 # Braces that are doubled are the shell's own.
 FIELD = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
 # Quoted where they are made: a command of several words, and a number or nothing. The
-# text of a rule's command is a reason to run it again, and these rules are dear.
+# text of a rule's command is a reason to run it again, and these rules are expensive.
 SAFE = {"params.launcher", "params.limit"}
 
 
