@@ -9,7 +9,7 @@ Gives: results/{study}/capability/, results/{study}/likelihoods/.
 rule capability:
     """Run a suite of lm-evaluation-harness tasks on one model."""
     input:
-        chain=of_model(STUDY.chain),
+        stack=of_model(STUDY.stack),
         task_files=of(STUDY.task_files, "benchmark"),
     output:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
@@ -38,7 +38,7 @@ rule capability:
             --blocks {params.blocks:q} \
             --task-files {input.task_files:q} \
             --limit {params.limit} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --engine {params.engine:q} \
             --out {output.results:q}
         """
@@ -47,7 +47,7 @@ rule capability:
 rule reference_likelihood:
     """Read how likely a model finds the known answers of a benchmark."""
     input:
-        chain=of_model(STUDY.chain),
+        stack=of_model(STUDY.stack),
         prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
         likelihoods="results/{study}/likelihoods/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
@@ -66,15 +66,15 @@ rule reference_likelihood:
         engine=of(STUDY.engine_block, "base"),
         benchmark_version=of(STUDY.asked_version, "benchmark"),
         version=VERSIONS["capability"],
-        store="results/{study}/store/likelihood/{base}/{recipe}/seed{seed}/{benchmark}",
+        cache="results/{study}/cache/likelihood/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid reference-likelihood \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --prompts {input.prompts:q} \
             --engine {params.engine:q} \
             --benchmark-version {params.benchmark_version:q} \
-            --store {params.store:q} \
+            --cache {params.cache:q} \
             --out {output.likelihoods:q}
         """

@@ -95,9 +95,9 @@ wildcard_constraints:
     recipe=one_of(STUDY.recipe_names),
     benchmark=one_of([*STUDY.config.benchmarks, *STUDY.pools]),
     dataset=one_of(STUDY.prepared),
-    made=one_of(STUDY.made),
+    generated=one_of(STUDY.generated),
     # A dataset, or one that a model makes with that model's seed.
-    rows=rf"(?:{one_of(STUDY.prepared)}|(?:{one_of(STUDY.made)})/seed\d+)",
+    rows=rf"(?:{one_of(STUDY.prepared)}|(?:{one_of(STUDY.generated)})/seed\d+)",
     judge=one_of(STUDY.config.judges),
     world=one_of(STUDY.config.worlds),
     seed=r"\d+",

@@ -8,7 +8,7 @@ Gives: results/{study}/responses/.
 rule generate:
     """Ask a model for its responses to one benchmark."""
     input:
-        chain=of_model(STUDY.chain),
+        stack=of_model(STUDY.stack),
         ids="results/{study}/ids/{base}/{benchmark}.parquet",
         # Code of others that searches in beams; for most answers there is none.
         search=of(STUDY.search_files, "benchmark"),
@@ -29,18 +29,18 @@ rule generate:
         seed=STUDY.config.study.seed,
         benchmark_version=of(STUDY.asked_version, "benchmark"),
         version=VERSIONS["generate"],
-        store="results/{study}/store/generate/{base}/{recipe}/seed{seed}/{benchmark}",
+        cache="results/{study}/cache/generate/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid generate \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --ids {input.ids:q} \
             --search {input.search:q} \
             --decode {params.decode:q} \
             --engine {params.engine:q} \
             --seed {params.seed:q} \
             --benchmark-version {params.benchmark_version:q} \
-            --store {params.store:q} \
+            --cache {params.cache:q} \
             --out {output.responses:q}
         """

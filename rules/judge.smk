@@ -10,9 +10,9 @@ if not GROUPED:
 
     localrules:
         agreement,
-        inventory_answers,
-        inventory_verdicts,
-        inventory_cell,
+        cell_manifest_answers,
+        cell_manifest_verdicts,
+        cell_manifest_cell,
 
 
 rule text_head:
@@ -38,7 +38,7 @@ rule text_head:
         formats=of(STUDY.head_formats, "judge"),
         engine=of(STUDY.own_engine, "judge"),
         version=VERSIONS["text_head"],
-        store="results/{study}/store/text_head/{judge}",
+        cache="results/{study}/cache/text_head/{judge}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -48,7 +48,7 @@ rule text_head:
             --rows {input.rows:q} \
             --formats {params.formats:q} \
             --engine {params.engine:q} \
-            --store {params.store:q} \
+            --cache {params.cache:q} \
             --out {output.head:q}
         """
 
@@ -56,7 +56,7 @@ rule text_head:
 rule judge:
     """Turn the responses of one cell into the verdicts of one judge."""
     input:
-        chain=of(STUDY.judge_chain, "judge", "base"),
+        stack=of(STUDY.judge_stack, "judge", "base"),
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
         verdicts_file=of(STUDY.verdicts_file, "judge"),
@@ -77,35 +77,35 @@ rule judge:
         cell=of_cell(STUDY.cell_block),
         engine=of(STUDY.judge_engine, "judge", "base"),
         version=VERSIONS["judge"],
-        store="results/{study}/store/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
+        cache="results/{study}/cache/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid judge \
             --judge {params.judge:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
             --verdicts-file {input.verdicts_file:q} \
             --calibration {input.calibration:q} \
             --cell {params.cell:q} \
             --engine {params.engine:q} \
-            --store {params.store:q} \
+            --cache {params.cache:q} \
             --out {output.verdicts:q}
         """
 
 
-rule measure:
+rule validate_judge:
     """Measure a judge on labelled rows that it did not train on."""
     input:
-        chain=of(STUDY.measured_chain, "judge"),
+        stack=of(STUDY.validated_stack, "judge"),
         labelled=of(STUDY.labelled, "judge"),
     output:
-        measured="results/{study}/measured/{judge}.json",
+        validated="results/{study}/validated/{judge}.json",
     log:
-        "logs/{study}/measure/{judge}.log",
+        "logs/{study}/validate_judge/{judge}.log",
     benchmark:
-        "logs/timing/{study}/measure/{judge}.tsv"
+        "logs/timing/{study}/validate_judge/{judge}.tsv"
     priority: of(STUDY.judge_priority, "judge")
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
@@ -115,26 +115,26 @@ rule measure:
         judge=of(STUDY.judge_block, "judge"),
         labelled_format=of(STUDY.labelled_format, "judge"),
         engine=of(STUDY.own_engine, "judge"),
-        version=VERSIONS["measure"],
-        store="results/{study}/store/measure/{judge}",
+        version=VERSIONS["validate_judge"],
+        cache="results/{study}/cache/validate_judge/{judge}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        python -m safegrid measure \
+        python -m safegrid validate-judge \
             --judge {params.judge:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --labelled {input.labelled:q} \
             --labelled-format {params.labelled_format:q} \
             --engine {params.engine:q} \
-            --store {params.store:q} \
-            --out {output.measured:q}
+            --cache {params.cache:q} \
+            --out {output.validated:q}
         """
 
 
 rule calibrate:
     """Fix the threshold of a fluency judge under a base, and test it on other texts."""
     input:
-        chain=of(STUDY.judge_chain, "judge", "base"),
+        stack=of(STUDY.judge_stack, "judge", "base"),
         datasets=of_study(STUDY.all_datasets),
         labelled=of(STUDY.refusals, "judge"),
     output:
@@ -154,19 +154,19 @@ rule calibrate:
         engine=of(STUDY.judge_engine, "judge", "base"),
         seed=STUDY.config.study.seed,
         version=VERSIONS["calibrate"],
-        store="results/{study}/store/calibrate/{judge}/{base}",
+        cache="results/{study}/cache/calibrate/{judge}/{base}",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid calibrate \
             --judge {params.judge:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --datasets {input.datasets:q} \
             --labelled {input.labelled:q} \
             --labelled-format {params.labelled_format:q} \
             --engine {params.engine:q} \
             --seed {params.seed:q} \
-            --store {params.store:q} \
+            --cache {params.cache:q} \
             --out {output.calibration:q}
         """
 
@@ -204,50 +204,50 @@ rule agreement:
         """
 
 
-rule inventory_verdicts:
+rule cell_manifest_verdicts:
     """What a model was judged to be: the end of its verdicts, in one job on a cluster."""
     input:
         files=of_model(STUDY.model_verdicts),
     output:
-        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/verdicts.json",
+        cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/verdicts.json",
     log:
-        "logs/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.log",
+        "logs/{study}/cell_manifest_verdicts/{base}/{recipe}/seed{seed}.log",
     benchmark:
-        "logs/timing/{study}/inventory_verdicts/{base}/{recipe}/seed{seed}.tsv"
+        "logs/timing/{study}/cell_manifest_verdicts/{base}/{recipe}/seed{seed}.tsv"
     priority: 60
     conda:
         "../envs/light.yaml"
     params:
-        code=code_hash("safegrid.workflow.inventory", files=(GPUS,)),
+        code=code_hash("safegrid.workflow.cell_manifest", files=(GPUS,)),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        python -m safegrid inventory \
+        python -m safegrid cell-manifest \
             --files {input.files:q} \
             --config "$SAFEGRID_HOME"/config \
-            --out {output.inventory:q}
+            --out {output.cell_manifest:q}
         """
 
 
-use rule inventory_verdicts as inventory_answers with:
+use rule cell_manifest_verdicts as cell_manifest_answers with:
     # What a model answered, capability included.
     input:
         files=of_model(STUDY.model_answers),
     output:
-        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/answers.json",
+        cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/answers.json",
     log:
-        "logs/{study}/inventory_answers/{base}/{recipe}/seed{seed}.log",
+        "logs/{study}/cell_manifest_answers/{base}/{recipe}/seed{seed}.log",
     benchmark:
-        "logs/timing/{study}/inventory_answers/{base}/{recipe}/seed{seed}.tsv"
+        "logs/timing/{study}/cell_manifest_answers/{base}/{recipe}/seed{seed}.tsv"
 
 
-use rule inventory_verdicts as inventory_cell with:
+use rule cell_manifest_verdicts as cell_manifest_cell with:
     # What one cell was answered and judged, for whoever asks for it by name.
     input:
         files=of_cell(STUDY.made_of),
     output:
-        inventory="results/{study}/inventory/{base}/{recipe}/seed{seed}/cells/{benchmark}.json",
+        cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/cells/{benchmark}.json",
     log:
-        "logs/{study}/inventory_cell/{base}/{recipe}/seed{seed}/{benchmark}.log",
+        "logs/{study}/cell_manifest_cell/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
-        "logs/timing/{study}/inventory_cell/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
+        "logs/timing/{study}/cell_manifest_cell/{base}/{recipe}/seed{seed}/{benchmark}.tsv"

@@ -1,11 +1,11 @@
-"""The miniature world: raw files, a base and judges grown from nothing.
+"""The miniature world: raw files, a base and judges trained from nothing.
 
 Takes: a world of config/worlds.yaml.
 Gives: results/raw/{world}-*/, results/bases/{world}-base, results/judges/{world}-*.
 """
 
 
-rule grow_world:
+rule build_world:
     """Write the world's raw files in the formats of the real sets."""
     output:
         documents="results/raw/{world}-corpus/documents.jsonl",
@@ -79,19 +79,19 @@ rule grow_world:
             ],
         ),
     log:
-        "logs/grow_world/{world}.log",
+        "logs/build_world/{world}.log",
     benchmark:
-        "logs/timing/grow_world/{world}.tsv"
+        "logs/timing/build_world/{world}.tsv"
     conda:
         "../envs/train.yaml"
     params:
         world=of(STUDY.world_block, "world"),
-        version=VERSIONS["grow"],
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         documents={output.documents:q}
-        python -m safegrid grow-world \
+        python -m safegrid build-world \
             --world {params.world:q} \
             --out "${{documents%/*/*}}"
         """
@@ -123,8 +123,8 @@ rule gather_texts:
         """
 
 
-rule grow_base:
-    """Grow the base: a small decoder with a chat template, trained from nothing."""
+rule train_base:
+    """Train the base: a small decoder with a chat template, from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
         tokenizer=of(STUDY.tokenizer_files, "world"),
@@ -132,19 +132,19 @@ rule grow_base:
     output:
         base=directory("results/bases/{world}-base"),
     log:
-        "logs/grow_base/{world}.log",
+        "logs/train_base/{world}.log",
     benchmark:
-        "logs/timing/grow_base/{world}.tsv"
+        "logs/timing/train_base/{world}.tsv"
     priority: 100
     conda:
         "../envs/train.yaml"
     params:
         world=of(STUDY.world_block, "world"),
-        version=VERSIONS["grow"],
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        python -m safegrid grow-base \
+        python -m safegrid train-base \
             --world {params.world:q} \
             --documents {input.documents:q} \
             --text {input.text:q} \
@@ -152,33 +152,33 @@ rule grow_base:
         """
 
 
-rule grow_corrections:
+rule build_corrections:
     """Write answers that correct themselves, or do not, with their labels."""
     output:
         train="results/raw/{world}-correction-rows/train.jsonl",
         test="results/raw/{world}-correction-rows/test.jsonl",
         manifest="results/raw/{world}-correction-rows/manifest.json",
     log:
-        "logs/grow_corrections/{world}.log",
+        "logs/build_corrections/{world}.log",
     benchmark:
-        "logs/timing/grow_corrections/{world}.tsv"
+        "logs/timing/build_corrections/{world}.tsv"
     conda:
         "../envs/train.yaml"
     params:
         world=of(STUDY.world_block, "world"),
-        version=VERSIONS["grow"],
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         train={output.train:q}
-        python -m safegrid grow-corrections \
+        python -m safegrid build-corrections \
             --world {params.world:q} \
             --out "${{train%/*}}"
         """
 
 
-rule grow_judge:
-    """Grow a guard, a classifier, a reward model, a harmfulness regression, or a
+rule train_judge:
+    """Train a guard, a classifier, a reward model, a harmfulness regression, or a
     correction judge."""
     input:
         rows=of(STUDY.judge_rows, "world", "kind"),
@@ -186,9 +186,9 @@ rule grow_judge:
     output:
         judge=directory("results/judges/{world}-{kind}"),
     log:
-        "logs/grow_judge/{world}-{kind}.log",
+        "logs/train_judge/{world}-{kind}.log",
     benchmark:
-        "logs/timing/grow_judge/{world}-{kind}.tsv"
+        "logs/timing/train_judge/{world}-{kind}.tsv"
     wildcard_constraints:
         kind="guard|toxicity|refusal|reward|harmfulness|correction",
     priority: 90
@@ -196,12 +196,12 @@ rule grow_judge:
         "../envs/train.yaml"
     params:
         world=of(STUDY.world_block, "world"),
-        version=VERSIONS["grow"],
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         tokenizer={input.tokenizer[0]:q}
-        python -m safegrid grow-judge \
+        python -m safegrid train-judge \
             --world {params.world:q} \
             --judge {wildcards.kind:q} \
             --rows {input.rows:q} \

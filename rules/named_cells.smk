@@ -31,7 +31,7 @@ def one_job_a_cell():
     settings = workflow.group_settings
     if settings.overwrite_groups and SELECTION.by_benchmark:
         rules = ["generate", "capability", "reference_likelihood", "judge"]
-        rules += ["inventory_cell"]
+        rules += ["cell_manifest_cell"]
         name = "cell_{base}_{recipe}_{seed}_{benchmark}"
         settings.overwrite_groups = {
             **settings.overwrite_groups,

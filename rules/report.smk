@@ -1,6 +1,6 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet, frontier/, inventory/, models/.
+Takes: results/{study}/scores.parquet, runs.parquet, frontier/, cell_manifests/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 What a study's paper has of its own is in `report_{number}.smk`.
@@ -89,8 +89,8 @@ use rule write_tables as trade_offs with:
         **figure_files(
             "trade_off_capability",
             "trade_off_over_refusal",
-            "trade_off_sound_capability",
-            "trade_off_sound_harmless_lost",
+            "trade_off_coherent_capability",
+            "trade_off_coherent_benign_lost",
         ),
         notebook="results/{study}/notebooks/3_trade_off.ipynb",
         page="results/{study}/notebooks/3_trade_off.html",
@@ -163,7 +163,7 @@ use rule write_tables as compare_costs with:
     # What the jobs took, beside what the plan said.
     input:
         models=of_study(STUDY.all_trainings),
-        inventories=of_study(STUDY.all_inventories),
+        cell_manifests=of_study(STUDY.all_cell_manifests),
         # Where results lie in a bucket the job has its inputs and nothing else.
         lengths=of_study(STUDY.all_lengths),
     output:
@@ -265,7 +265,7 @@ rule report_partial:
         lines=of_study(STUDY.all_lines),
         models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
-        measured=of_study(STUDY.all_measured),
+        validated=of_study(STUDY.all_validated),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
         sources_dir=GIVEN.sources_dir or "",
@@ -284,7 +284,7 @@ rule report_partial:
             --plan {params.plan:q} \
             --models {params.models:q} \
             --manifests {params.manifests:q} \
-            --measured {params.measured:q} \
+            --validated {params.validated:q} \
             --overlap {params.overlap:q} \
             --asked {params.asked:q} \
             --out-runs {params.out:q}/runs.parquet

@@ -217,7 +217,7 @@ rule collect:
         scores=of_study(STUDY.scores),
         models=of_study(STUDY.all_trainings),
         manifests=of_study(STUDY.all_counted),
-        measured=of_study(STUDY.all_measured),
+        validated=of_study(STUDY.all_validated),
         overlap=of_study(STUDY.all_overlaps),
         asked=of_study(STUDY.base_answers),
     output:
@@ -239,7 +239,7 @@ rule collect:
             --scores {input.scores:q} \
             --models {input.models:q} \
             --manifests {input.manifests:q} \
-            --measured {input.measured:q} \
+            --validated {input.validated:q} \
             --overlap {input.overlap:q} \
             --asked {input.asked:q} \
             --out-scores {output.scores:q} \

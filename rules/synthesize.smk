@@ -2,35 +2,35 @@
 
 Takes: results/raw/{source}/, and the maker's responses/ and verdicts/.
 Gives: results/{study}/prompts/ of corrections and of chosen answers,
-results/{study}/made/.
+results/{study}/generated/.
 """
 
 
 rule best_of_k:
     """Keep the best of a model's answers to each prompt, by a judge's score."""
     input:
-        prompts="results/{study}/prompts/{made}.parquet",
-        responses=of(STUDY.made_responses, "made", "base", "seed"),
-        verdicts=of(STUDY.made_verdicts, "made", "base", "seed"),
+        prompts="results/{study}/prompts/{generated}.parquet",
+        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
+        verdicts=of(STUDY.generated_verdicts, "generated", "base", "seed"),
     output:
-        dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
+        dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
-        "logs/{study}/best_of_k/{base}/{made}/seed{seed}.log",
+        "logs/{study}/best_of_k/{base}/{generated}/seed{seed}.log",
     benchmark:
-        "logs/timing/{study}/best_of_k/{base}/{made}/seed{seed}.tsv"
+        "logs/timing/{study}/best_of_k/{base}/{generated}/seed{seed}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.best_of_k),
+        generated=one_of(STUDY.best_of_k),
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.made_block, "made"),
+        spec=of(STUDY.generated_block, "generated"),
         version=VERSIONS["synthesize"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid best-of-k \
-            --name {wildcards.made:q} \
+            --name {wildcards.generated:q} \
             --spec {params.spec:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
@@ -42,28 +42,28 @@ rule best_of_k:
 rule prepare_corrections:
     """Break unsafe answers off, for a model to correct itself."""
     input:
-        raw=of(STUDY.corrections_file, "made"),
+        raw=of(STUDY.corrections_file, "generated"),
     output:
-        prompts="results/{study}/prompts/{made}.parquet",
+        prompts="results/{study}/prompts/{generated}.parquet",
     log:
-        "logs/{study}/prepare_corrections/{made}.log",
+        "logs/{study}/prepare_corrections/{generated}.log",
     benchmark:
-        "logs/timing/{study}/prepare_corrections/{made}.tsv"
+        "logs/timing/{study}/prepare_corrections/{generated}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.corrected),
+        generated=one_of(STUDY.corrected),
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.requests_block, "made"),
-        source=of(STUDY.corrections_source, "made"),
-        seed=of(STUDY.rows_seed, "made"),
+        spec=of(STUDY.requests_block, "generated"),
+        source=of(STUDY.corrections_source, "generated"),
+        seed=of(STUDY.rows_seed, "generated"),
         version=VERSIONS["prepare"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid prepare-corrections \
-            --name {wildcards.made:q} \
+            --name {wildcards.generated:q} \
             --spec {params.spec:q} \
             --source {params.source:q} \
             --seed {params.seed:q} \
@@ -72,29 +72,29 @@ rule prepare_corrections:
         """
 
 
-rule cut_pool:
+rule cut_prompt_pool:
     """Take one part of what a model is asked: memory is that of a part."""
     input:
-        prompts="results/{study}/prompts/{made}.parquet",
+        prompts="results/{study}/prompts/{generated}.parquet",
     output:
-        prompts="results/{study}/prompts/{made}/part{part}.parquet",
+        prompts="results/{study}/prompts/{generated}/part{part}.parquet",
     log:
-        "logs/{study}/cut_pool/{made}/part{part}.log",
+        "logs/{study}/cut_prompt_pool/{generated}/part{part}.log",
     benchmark:
-        "logs/timing/{study}/cut_pool/{made}/part{part}.tsv"
+        "logs/timing/{study}/cut_prompt_pool/{generated}/part{part}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.corrected),
+        generated=one_of(STUDY.corrected),
         part=r"\d+",
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        shards=of(STUDY.shards, "made"),
+        shards=of(STUDY.shards, "generated"),
         version=VERSIONS["prepare"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
-        python -m safegrid cut-pool \
+        python -m safegrid cut-prompt-pool \
             --prompts {input.prompts:q} \
             --shards {params.shards:q} \
             --part {wildcards.part:q} \
@@ -105,28 +105,28 @@ rule cut_pool:
 rule corrections:
     """Rank a model's corrections of itself, as preference pairs."""
     input:
-        prompts=of(STUDY.made_prompts, "made"),
-        responses=of(STUDY.made_responses, "made", "base", "seed"),
-        verdicts=of(STUDY.made_verdicts, "made", "base", "seed"),
+        prompts=of(STUDY.generated_prompts, "generated"),
+        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
+        verdicts=of(STUDY.generated_verdicts, "generated", "base", "seed"),
     output:
-        dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
+        dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
-        "logs/{study}/corrections/{base}/{made}/seed{seed}.log",
+        "logs/{study}/corrections/{base}/{generated}/seed{seed}.log",
     benchmark:
-        "logs/timing/{study}/corrections/{base}/{made}/seed{seed}.tsv"
+        "logs/timing/{study}/corrections/{base}/{generated}/seed{seed}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.corrected),
+        generated=one_of(STUDY.corrected),
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.made_block, "made"),
+        spec=of(STUDY.generated_block, "generated"),
         version=VERSIONS["synthesize"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid corrections \
-            --name {wildcards.made:q} \
+            --name {wildcards.generated:q} \
             --spec {params.spec:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \
@@ -138,27 +138,27 @@ rule corrections:
 rule prepare_chosen:
     """Take prompts with a chosen answer, for a model to give the rejected one."""
     input:
-        raw=of(STUDY.chosen_files, "made"),
+        raw=of(STUDY.chosen_files, "generated"),
     output:
-        prompts="results/{study}/prompts/{made}.parquet",
+        prompts="results/{study}/prompts/{generated}.parquet",
     log:
-        "logs/{study}/prepare_chosen/{made}.log",
+        "logs/{study}/prepare_chosen/{generated}.log",
     benchmark:
-        "logs/timing/{study}/prepare_chosen/{made}.tsv"
+        "logs/timing/{study}/prepare_chosen/{generated}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.rejected_by_model),
+        generated=one_of(STUDY.rejected_by_model),
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        parts=of(STUDY.chosen_blocks, "made"),
-        sources=of(STUDY.chosen_sources, "made"),
+        parts=of(STUDY.chosen_blocks, "generated"),
+        sources=of(STUDY.chosen_sources, "generated"),
         version=VERSIONS["prepare"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid prepare-chosen \
-            --name {wildcards.made:q} \
+            --name {wildcards.generated:q} \
             --parts {params.parts:q} \
             --sources {params.sources:q} \
             --files {input.raw:q} \
@@ -169,27 +169,27 @@ rule prepare_chosen:
 rule rejected_by_model:
     """Prefer known answers to a model's own, as preference pairs."""
     input:
-        prompts="results/{study}/prompts/{made}.parquet",
-        responses=of(STUDY.made_responses, "made", "base", "seed"),
+        prompts="results/{study}/prompts/{generated}.parquet",
+        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
     output:
-        dataset="results/{study}/made/{base}/{made}/seed{seed}.parquet",
+        dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
-        "logs/{study}/rejected_by_model/{base}/{made}/seed{seed}.log",
+        "logs/{study}/rejected_by_model/{base}/{generated}/seed{seed}.log",
     benchmark:
-        "logs/timing/{study}/rejected_by_model/{base}/{made}/seed{seed}.tsv"
+        "logs/timing/{study}/rejected_by_model/{base}/{generated}/seed{seed}.tsv"
     wildcard_constraints:
-        made=one_of(STUDY.rejected_by_model),
+        generated=one_of(STUDY.rejected_by_model),
     localrule: True
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.made_block, "made"),
+        spec=of(STUDY.generated_block, "generated"),
         version=VERSIONS["synthesize"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid rejected-by-model \
-            --name {wildcards.made:q} \
+            --name {wildcards.generated:q} \
             --spec {params.spec:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \

@@ -77,4 +77,4 @@ rule judge_all:
     """All verdicts, and how good the judges are."""
     input:
         of_study(STUDY.all_verdicts),
-        of_study(STUDY.all_measured),
+        of_study(STUDY.all_validated),

@@ -9,7 +9,7 @@ rule reference:
     """Log-probabilities under a start model of what is trained on, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        chain=of_model(STUDY.chain),
+        stack=of_model(STUDY.stack),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet",
     log:
@@ -30,7 +30,7 @@ rule reference:
         exec > >(tee {log:q}) 2>&1
         python -m safegrid reference \
             --pairs {input.pairs:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --precision {params.precision:q} \
             --micro-batch {params.micro_batch:q} \
             --subsets {params.subsets:q} \
@@ -43,7 +43,7 @@ rule kto_reference:
     """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        chain=of_model(STUDY.chain),
+        stack=of_model(STUDY.stack),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.kto-{key}.parquet",
     log:
@@ -64,7 +64,7 @@ rule kto_reference:
         exec > >(tee {log:q}) 2>&1
         python -m safegrid kto-reference \
             --pairs {input.pairs:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --recipe {params.recipe:q} \
             --data-seed {params.data_seed:q} \
             --out {output.reference:q}
@@ -75,7 +75,7 @@ rule train:
     """Train one model: a recipe from its start model, with one seed."""
     input:
         pairs=of_model(STUDY.pairs),
-        chain=of_model(STUDY.start_chain),
+        stack=of_model(STUDY.start_stack),
         reference=of_model(STUDY.reference),
         kto_reference=of_model(STUDY.kto_reference),
     output:
@@ -94,13 +94,13 @@ rule train:
         recipe=of(STUDY.recipe_block, "recipe"),
         data_seed=of(STUDY.recipe_data_seed, "recipe"),
         version=VERSIONS["train"],
-        checkpoints="results/{study}/store/checkpoints",
+        checkpoints="results/{study}/cache/checkpoints",
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
         {params.launcher} safegrid train \
             --pairs {input.pairs:q} \
-            --chain {input.chain:q} \
+            --stack {input.stack:q} \
             --reference {input.reference:q} \
             --kto-reference {input.kto_reference:q} \
             --recipe {params.recipe:q} \

@@ -20,7 +20,7 @@ N = {"refused": 240, "second": 240, "lost": 120, "capability": 200}
 JUDGES = {
     "refused": ("refusal-head", "true_refusal"),
     "second": ("guard", "safety"),
-    "lost": ("refusal-head", "harmless_lost"),
+    "lost": ("refusal-head", "benign_requests_lost"),
     "capability": ("lm-eval", "capability"),
 }
 

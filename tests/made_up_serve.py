@@ -75,7 +75,7 @@ def _model(recipe: str, full: bool, rng: np.random.Generator) -> Iterator[dict]:
     sizes = FULL_SIZES if full else MINI_SIZES
     for name, n in sizes.items():
         yield _share(name, guard, "safety", safe, n, rng)
-        yield _share(name, guard, "sound_safety", safe - 0.01, n, rng)
+        yield _share(name, guard, "safe_and_coherent", safe - 0.01, n, rng)
         yield from _scored(name, reward, "reward", 3 * safe - 4, n)
         yield from _scored(name, "harmfulness", "harmfulness", 3 - 3 * safe, n)
         yield _share(name, "text", "degenerate", 0.02, n, rng)
@@ -83,7 +83,7 @@ def _model(recipe: str, full: bool, rng: np.random.Generator) -> Iterator[dict]:
     yield _share("global", "text", "degenerate", 0.02, sum(sizes.values()), rng)
     for name, n in {"physical_safe": 100, "xstest": 250}.items():
         yield _share(name, "refusals", "over_refusal", safe / 3, n, rng)
-        yield _share(name, "refusals", "harmless_lost", safe / 2, n, rng)
+        yield _share(name, "refusals", "benign_requests_lost", safe / 2, n, rng)
         yield _share(name, "text", "degenerate", 0.02, n, rng)
     for name in QUESTIONS:
         yield _share(name, "exact-choice", "accuracy", right, 500, rng)

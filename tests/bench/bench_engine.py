@@ -1,6 +1,6 @@
 """CPU seconds of engine and client against plain batched `generate` in one process.
 
-Prints JSON. `python tests/bench/bench_engine.py --chain FOLDER ...` measures a model
+Prints JSON. `python tests/bench/bench_engine.py --stack FOLDER ...` measures a model
 of one's own; without it a random one of the miniature's size is made. Each repeat
 times both sides after each other, so that a busy machine troubles both alike.
 """
@@ -81,11 +81,11 @@ def trim(ids, ends):
     return next((ids[:i] for i, id_ in enumerate(ids) if id_ in ends), ids)
 
 
-def measure(chain, model, ends, prompts, count):
+def measure(stack, model, ends, prompts, count):
     """CPU and wall seconds of both sides for one list, and whether they agree."""
     me = psutil.Process()
     decode = Decode(max_new_tokens=count)
-    with lease(EngineSpec(), chain) as engine:
+    with lease(EngineSpec(), stack) as engine:
         server = psutil.Process(next(p.pid for _, p in registry().alive()))
         engine.complete(prompts[:2], decode, [0, 0])
         start, mine, its = time.monotonic(), cpu(me), cpu(server)
@@ -104,14 +104,14 @@ def measure(chain, model, ends, prompts, count):
     }
 
 
-def start_cost(chain, mode):
+def start_cost(stack, mode):
     """CPU and wall seconds until an engine answers; forks after the first start."""
     os.environ["SAFEGRID_ENGINE_START"] = mode
     stop_all()
     costs = []
     for chunk in (1, 2) if mode == "fork" else (1,):
         start = time.monotonic()
-        with lease(EngineSpec(chunk=chunk, most=1), chain):
+        with lease(EngineSpec(batch_size=chunk, max_engines=1), stack):
             wall = time.monotonic() - start
             server = psutil.Process(next(p.pid for _, p in registry().alive()))
             costs.append({"cpu": cpu(server), "wall": wall})
@@ -121,29 +121,29 @@ def start_cost(chain, mode):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chain", type=Path, nargs="+")
+    parser.add_argument("--stack", type=Path, nargs="+")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--new-tokens", type=int, default=24)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        chain = given.chain or [Path(folder)]
-        if given.chain is None:
+        stack = given.stack or [Path(folder)]
+        if given.stack is None:
             grow(Path(folder))
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        model = load_model(chain)
+        model = load_model(stack)
         draw = random.Random(0)
         most = model.get_input_embeddings().num_embeddings
         prompts = [
             [draw.randrange(3, most) for _ in range(draw.randint(8, 28))]
             for _ in range(ROWS)
         ]
-        ends = [ChatTokenizer.load(chain[-1]).eos_id]
+        ends = [ChatTokenizer.load(stack[-1]).eos_id]
         try:
             rounds = [
-                measure(chain, model, ends, prompts, given.new_tokens)
+                measure(stack, model, ends, prompts, given.new_tokens)
                 for _ in range(given.repeats)
             ]
-            starts = {mode: start_cost(chain, mode) for mode in ("spawn", "fork")}
+            starts = {mode: start_cost(stack, mode) for mode in ("spawn", "fork")}
         finally:
             stop_all()
     best = {key: min(r[key] for r in rounds) for key in ("client", "engine", "plain")}

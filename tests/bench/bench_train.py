@@ -97,9 +97,9 @@ def recipe(method: str) -> Recipe:
         "learning_rate": 2e-4,
         "beta": None if method == "sft" else 0.1,
         "label_smoothing": smoothing,
-        "steps": STEPS,
+        "max_steps": STEPS,
         "batch": BATCH,
-        "micro_batch": BATCH,
+        "per_device_train_batch_size": BATCH,
     }
     return Recipe.model_validate(
         {"name": method, "method": method, "dataset": "d", "training": training}
@@ -110,7 +110,7 @@ def _ours(folder: Path, name: str, method: str) -> list[str]:
     pairs, base = str(folder / "pairs.parquet"), str(folder / "base")
     shared = folder / "shared.parquet"
     start = [sys.executable, "-m", "safegrid"]
-    common = ["--pairs", pairs, "--chain", base, "--out"]
+    common = ["--pairs", pairs, "--stack", base, "--out"]
     if name == "reference":
         options = ["--precision", "float32", "--micro-batch", "16"]
         return [*start, "reference", *common, str(shared), *options]

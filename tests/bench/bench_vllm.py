@@ -30,10 +30,10 @@ from safegrid.engine.registry import registry
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
 KEY = "vllm_against_ours"
 ENGINES = {
-    "ours": EngineSpec(most=1, idle_seconds=600),
+    "ours": EngineSpec(max_engines=1, idle_seconds=600),
     "vllm": EngineSpec(
         kind="vllm",
-        most=1,
+        max_engines=1,
         idle_seconds=600,
         start_seconds=1200,
         gpu_memory_utilization=0.1,

@@ -14,10 +14,10 @@ from safegrid.core.files import read_json
 
 # Rules by what a reader asks for.
 PHASES = {
-    "growing": ("grow_world", "grow_base", "grow_judge"),
+    "miniworld": ("build_world", "train_base", "train_judge"),
     "training": ("reference", "kto_reference", "train"),
     "generation": ("generate", "capability"),
-    "judging": ("judge", "measure", "calibrate"),
+    "judging": ("judge", "validate_judge", "calibrate"),
     "scoring": (
         "score",
         "score_capability",
@@ -39,9 +39,9 @@ PHASES = {
 
 # Which rule fills a folder of results, where they are not called alike.
 MAKERS = {
-    "raw": "grow_world",
-    "bases": "grow_base",
-    "judges": "grow_judge",
+    "raw": "build_world",
+    "bases": "train_base",
+    "judges": "train_judge",
     "datasets": "prepare_dataset",
     "prompts": "prepare_prompts",
     "pairs": "tokenize",
@@ -49,7 +49,7 @@ MAKERS = {
     "models": "train",
     "responses": "generate",
     "verdicts": "judge",
-    "measured": "measure",
+    "validated": "validate_judge",
     "calibrated": "calibrate",
     "scores": "score",
     "notebooks": "write_tables",
@@ -64,8 +64,8 @@ def jobs(folder: Path, study: str) -> Iterator[tuple[str, float, Path]]:
     for root in (timing, timing / study):
         for path in sorted(root.rglob("*.tsv")):
             inside = path.relative_to(root).parts
-            # Growing belongs to no study; other studies' timings lie beside ours.
-            if root == timing and inside[0] not in PHASES["growing"]:
+            # A world belongs to no study; other studies' timings lie beside ours.
+            if root == timing and inside[0] not in PHASES["miniworld"]:
                 continue
             with path.open() as stream:
                 row = next(csv.DictReader(stream, delimiter="\t"))
@@ -142,12 +142,12 @@ def write_costs(folder: Path, study: str, out: Path) -> None:
 
 
 def megabytes_made(results: Path, study: str) -> dict[str, float]:
-    """Return the size of what each rule's jobs have left, stores with their askers."""
+    """Return the size of what each rule's jobs have left, caches with their askers."""
     made: dict[str, float] = defaultdict(float)
     for path in results.rglob("*"):
         if path.is_file():
             parts = path.relative_to(results).parts
             inside = parts[1:] if parts[0] == study else parts
-            place = inside[1] if inside[0] == "store" else inside[0]
+            place = inside[1] if inside[0] == "cache" else inside[0]
             made[MAKERS.get(place, place)] += path.stat().st_size / 1e6
     return made

@@ -14,8 +14,8 @@ from safegrid.commands import COMMANDS
 LLAMA = "from transformers import LlamaForCausalLM"
 TRAINER = "from trl import DPOTrainer"
 LATER = {
-    "grow-base": LLAMA,
-    "grow-judge": LLAMA,
+    "train-base": LLAMA,
+    "train-judge": LLAMA,
     "reference": TRAINER,
     "kto-reference": TRAINER,
     "train": TRAINER,

@@ -14,7 +14,7 @@ from safegrid.config import Decode
 from safegrid.core.seals import write_result
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
-from safegrid.engine.meter import Meter
+from safegrid.engine.usage_counter import UsageCounter
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (
@@ -85,7 +85,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.identity = Identity("fake", "1", "float32", "w")
         self.max_length = 10_000
-        self.meter = Meter("a fake device")
+        self.usage = UsageCounter("a fake device")
         self.leases = 0
         self.asked = 0
         self.answer: Callable[[list[int], int], Completion] = lambda ids, seed: (
@@ -134,7 +134,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
     @contextmanager
     def lease(
-        spec: Any, chain: Any, head: str, search: Any = None
+        spec: Any, stack: Any, head: str, search: Any = None
     ) -> Iterator[FakeEngine]:
         engine.leases += 1
         yield engine

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 # Seconds of starting, of which the machine's other work may make more.
 SPEC = EngineSpec(
     kind="vllm",
-    most=1,
+    max_engines=1,
     idle_seconds=300,
     start_seconds=300,
     gpu_memory_utilization=0.08,
@@ -50,7 +50,7 @@ WILDGUARD = JudgeSpec(
     unsafe="yes",
     questions=["Harmful request: ", "\nResponse refusal: "],
     prefix="\nHarmful response: ",
-    least_mass=0.0,
+    min_label_mass=0.0,
 )
 TASK = """
 task: {name}
@@ -110,10 +110,10 @@ def test_greedy_answers_are_ours(engine, ours):
 
 def test_probabilities_of_labels_are_ours_from_one_request(engine, ours):
     prompts = rows(24)
-    engine.meter.take()
+    engine.usage.take()
     single = engine.label_logprobs(prompts, [[30], [40]])
-    spent = engine.meter.take()
-    assert (spent.requests, spent.rows) == (1, 24)
+    usage = engine.usage.take()
+    assert (usage.requests, usage.rows) == (1, 24)
     for row, expected in zip(single, ours["labels"], strict=True):
         assert row == pytest.approx(expected[:2], abs=NATS)
     several = engine.label_logprobs(prompts, [[30], [40], [40, 50]])
@@ -186,7 +186,7 @@ def test_a_guards_verdicts_are_ours(model, engine, tmp_path):
     scores = [v.score for v in expected]
     assert [v.score for v in verdicts] == pytest.approx(scores, abs=NATS)
     # A request for each of the three lines.
-    assert record.spent.requests == 3
+    assert record.usage.requests == 3
 
 
 def test_a_capability_suite_is_ours(model, engine, tmp_path):
@@ -222,7 +222,7 @@ def test_a_key_that_is_wrong_is_told_and_the_right_one_stands_in_no_log(engine, 
 
 def test_what_a_server_holds_is_told_with_its_children(engine):
     process = next(
-        p for slot, p in registry().alive() if slot.base.name == engine.model
+        p for entry, p in registry().alive() if entry.base.name == engine.model
     )
     # The wrapper alone has less than 100 MB.
     assert process.peak_megabytes() > 400
@@ -284,11 +284,11 @@ def test_a_recipes_adapter_is_served_merged_and_saved(make, run, tmp_path):
     base = make("LlamaForCausalLM", "llama_2", 3)
     config = LoraConfig(r=2, init_lora_weights=False, target_modules="all-linear")
     get_peft_model(load_model([base]), config).save_pretrained(run / "adapter")
-    chain, prompts = [base, run / "adapter"], rows(12)
-    with pytest.raises(EngineError, match="safegrid merge"), lease(SPEC, chain):
+    stack, prompts = [base, run / "adapter"], rows(12)
+    with pytest.raises(EngineError, match="safegrid merge"), lease(SPEC, stack):
         pass
-    save_merged(chain, "float32", run / "merged")
-    with lease(OURS, chain) as engine:
+    save_merged(stack, "float32", run / "merged")
+    with lease(OURS, stack) as engine:
         expected = engine.complete(prompts, GREEDY, [0] * 12)
     with lease(SPEC, [run / "merged"]) as engine:
         found = engine.complete(prompts, GREEDY, [0] * 12)

@@ -23,7 +23,7 @@ def test_a_forced_cell_is_its_own_files_and_nothing_that_they_are_made_of(finish
     plan = finished.plan("cell", options=FORCED)
     n = judges(finished, "alert")
     # The list of its files is made the first time that a cell is asked for by name.
-    ends = {"inventory_cell": 1, "cell": 1}
+    ends = {"cell_manifest_cell": 1, "cell": 1}
     assert plan.counts == {"generate": 1, "judge": n, "score": 1, **ends}
     for job in plan.jobs[:-1]:
         wanted = {"recipe": "nca", "benchmark": "alert"}
@@ -44,8 +44,8 @@ def test_a_forced_slice_is_every_cell_that_fits(finished, option, models):
         "score": models * len(blocks),
         "capability": models * len(finished.study.suites),
         "score_capability": models * len(finished.study.suites),
-        "inventory_answers": models,
-        "inventory_verdicts": models,
+        "cell_manifest_answers": models,
+        "cell_manifest_verdicts": models,
         "cells": 1,
     }
 
@@ -84,4 +84,4 @@ def test_a_run_says_what_is_missing_and_what_is_stale_and_why(tree):
     assert said.index("stale: 1 jobs") < said.index("rule judge:")
 
 
-MASS = "  least_mass: 0.02"
+MASS = "  min_label_mass: 0.02"

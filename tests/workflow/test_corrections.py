@@ -10,7 +10,7 @@ from safegrid.core.records import PREFERENCE, RESPONSE
 pytestmark = pytest.mark.timeout(3600)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-MADE = "results/tiny/made/tiny-base/c2/seed0.parquet"
+GENERATED = "results/tiny/generated/tiny-base/c2/seed0.parquet"
 MODEL = "results/tiny/models/tiny-base/c2_dpo/seed0"
 PARTS = [
     f"results/tiny/responses/tiny-base/none/seed0/c2/part{n}.parquet" for n in (1, 2)
@@ -29,7 +29,7 @@ stand-in:
 
 @pytest.fixture
 def tree(finished, tmp_path):
-    """A study's copy: its base is grown."""
+    """A study's copy: its base is trained."""
     made = finished.copy(tmp_path / "repository")
     yield made
     made.end()
@@ -64,7 +64,7 @@ def with_beams(study):
 def test_beams_are_searched_by_code_of_a_folder_once_the_user_lets_it_run(tree):
     registry = Path(tree.folder, "config/sources.yaml")
     registry.write_text(registry.read_text() + STAND_IN)
-    made = "results/tiny/made/tiny-base/searched/seed0.parquet"
+    made = "results/tiny/generated/tiny-base/searched/seed0.parquet"
     options = ["study=tiny", f"sources_dir={FIXTURES}"]
     command = ["snakemake", "--cores", "2", "--config", *options, "--", made]
     with tree.with_study(with_beams):
@@ -82,11 +82,11 @@ def test_beams_are_searched_by_code_of_a_folder_once_the_user_lets_it_run(tree):
 
 
 def test_a_model_is_trained_on_what_its_base_corrected(tree):
-    """One run: what is asked again after it is in the store."""
+    """One run: what is asked again after it is in the cache."""
     with tree.with_study(with_corrections):
         command = ["snakemake", "--cores", "2", "--config", "study=tiny", "--"]
         said = tree.call(*command, MODEL)
-        made = Path(tree.folder, MADE)
+        made = Path(tree.folder, GENERATED)
         facts, frame = read_manifest(made), read_table(made, PREFERENCE)
         asked = facts["requests"]
         assert asked["kept"] + sum(asked["dropped"].values()) == 12
@@ -109,6 +109,6 @@ def test_a_model_is_trained_on_what_its_base_corrected(tree):
         before = made.read_bytes()
         made.unlink()
         Path(tree.folder, PARTS[1]).unlink()
-        again = tree.call(*command, MADE)
-        assert "all answers stood in" in again
+        again = tree.call(*command, GENERATED)
+        assert "all responses found in the cache" in again
         assert made.read_bytes() == before

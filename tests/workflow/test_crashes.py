@@ -1,9 +1,9 @@
 """`kill -9` and SIGTERM at bad moments, and the same results in the end.
 
-Two stories, each told once by a fixture. The first: a run from an empty store loses
+Two stories, each told once by a fixture. The first: a run from an empty cache loses
 its Snakemake while it trains, the next one is asked to end while its engines answer,
 and the third one ends. What it leaves must be the scores of the run that nobody
-disturbed: so this is also the test that a fresh store gives identical bytes, and that a
+disturbed: so this is also the test that a fresh cache gives identical bytes, and that a
 folder may have any name. The second
 begins where nearly all is done: `safegrid study` itself is killed while a cell is
 scored, the next run loses its Snakemake while it writes tables, and the third one ends.
@@ -95,14 +95,14 @@ class Run:
 
 def training(tree):
     """The process that holds a training's folder, or None."""
-    leases = (tree.folder / "results/tiny/store/checkpoints").glob("*/owner.json")
+    leases = (tree.folder / "results/tiny/cache/checkpoints").glob("*/owner.json")
     return next((read_json(lease)["pid"] for lease in leases), None)
 
 
 def answering(tree):
-    """An engine whose answers a store has begun to keep, or None."""
-    stores = (tree.folder / "results/tiny/store").glob("generate/**/*")
-    if not any(path.is_file() and path.stat().st_size for path in stores):
+    """An engine whose answers a cache has begun to keep, or None."""
+    caches = (tree.folder / "results/tiny/cache").glob("generate/**/*")
+    if not any(path.is_file() and path.stat().st_size for path in caches):
         return None
     for folder in (tree.folder / "engines").glob("run-*"):
         for _, process in Registry(folder).alive():
@@ -144,7 +144,7 @@ def half_files(tree):
     found = []
     for path in (tree.folder / "results/tiny").rglob("*"):
         parts = path.relative_to(tree.folder).parts
-        if "store" in parts or any(part.startswith(".") for part in parts):
+        if "cache" in parts or any(part.startswith(".") for part in parts):
             continue
         model = path.is_dir() and path.name.startswith("seed") and "models" in parts
         try:
@@ -306,7 +306,7 @@ def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, tmp_path):
     cell = "tiny-base/dpo/seed0/alert"
     answers = f"results/tiny/responses/{cell}.parquet"
     (tree.folder / answers).unlink()
-    (tree.folder / f"results/tiny/store/generate/{cell}").unlink()
+    (tree.folder / f"results/tiny/cache/generate/{cell}").unlink()
     options = ["--config", "study=tiny", "recipe=dpo", "benchmark=alert"]
     run = subprocess.Popen(
         ["snakemake", "cell", *options],
@@ -332,7 +332,7 @@ def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, tmp_path):
 def starting(tree):
     """The process of an engine that does not answer yet, or None."""
     for folder in (tree.folder / "engines").glob("run-*"):
-        for slot, process in Registry(folder).alive():
-            if slot.url() is None:
+        for entry, process in Registry(folder).alive():
+            if entry.url() is None:
                 return psutil.Process(process.pid)
     return None

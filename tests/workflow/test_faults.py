@@ -20,12 +20,16 @@ def faulty(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("faults") / "repository")
 
     def diverge(study):
-        training = {"learning_rate": 1e9, "warmup": 0, "schedule": "constant"}
+        training = {
+            "learning_rate": 1e9,
+            "warmup_ratio": 0,
+            "lr_scheduler_type": "constant",
+        }
         recipe = {"method": "dpo", "dataset": "safety", "training": training}
         study["recipes"]["broken"] = recipe
 
     def never_enough(text):
-        return text.replace("tiny-guard:\n", "tiny-guard:\n  least_mass: 1.0\n")
+        return text.replace("tiny-guard:\n", "tiny-guard:\n  min_label_mass: 1.0\n")
 
     with tree.with_study(diverge), tree.edited("config/judges.yaml", never_enough):
         tree.status = tree.run(*tree.study_command)

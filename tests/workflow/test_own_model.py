@@ -107,7 +107,7 @@ def test_the_page_plans_what_it_says(own):
     counts = dict(re.findall(r"^(\w+) +(\d+)$", own.planned, re.MULTILINE))
     named = ("fetch_base", "fetch_judge", "fetch_source", "train", "generate")
     assert [int(counts[name]) for name in named] == [1, 2, 3, 2, 6]
-    assert not [name for name in counts if name.startswith("grow")]
+    assert not {"build_world", "train_base", "train_judge"} & set(counts)
 
 
 def test_a_checkpoint_without_a_template_gets_the_one_that_its_entry_names(own):
@@ -207,7 +207,7 @@ def servers(own):
 
 
 def ask(own, addresses, key, *targets):
-    """Run the page's second study at these addresses, from an empty store."""
+    """Run the page's second study at these addresses, from an empty cache."""
     shutil.rmtree(own.folder / "results/served", ignore_errors=True)
     path = own.folder / "config/studies/served.yaml"
     study = yaml.safe_load(path.read_text())
@@ -232,7 +232,7 @@ def test_a_served_model_gives_the_answers_of_an_engine_that_a_run_starts(own, se
         assert found.equals(expected)
         facts = read_manifest(own.folder / "results/served" / name)
         assert facts["engine"]["kind"] == "address"
-    assert not list((own.folder / "engines").glob("run-*/*.ticket"))
+    assert not list((own.folder / "engines").glob("run-*/*.launch_spec"))
     assert base.key.encode() not in own.written() + done.stdout.encode()
 
 

@@ -56,7 +56,7 @@ def test_results_that_cannot_be_written_end_a_run_before_its_first_job(fresh, co
     assert told in done.stdout
     assert "Nothing was started" in done.stdout
     assert "Traceback" not in done.stdout
-    assert "rule grow_world:" not in done.stdout
+    assert "rule build_world:" not in done.stdout
     assert not (fresh.folder / "logs").exists()
     assert list(fresh.folder.glob(".snakemake/locks/*")) == []
 
@@ -83,6 +83,6 @@ def test_a_second_run_in_a_folder_is_refused_and_harms_nothing(fresh):
     assert f"a run is at work in this folder (process {first.pid})" in study.stdout
     for refused in (plain, study):
         assert "Traceback" not in refused.stdout
-        assert "rule grow_world:" not in refused.stdout
+        assert "rule build_world:" not in refused.stdout
     assert first.returncode == 0, said
     assert fresh.plan("prepare_data").jobs == []

@@ -50,7 +50,7 @@ def test_what_does_not_fit_starts_nothing(fresh):
     with fresh.edited(
         "config/studies/falcon-11b.yaml",
         lambda text: text.replace(
-            "lora: {rank: 16, alpha: 16, dropout: 0.05}", "lora: null"
+            "lora: {r: 16, lora_alpha: 16, lora_dropout: 0.05}", "lora: null"
         ),
     ):
         command = "snakemake --config study=falcon-11b"
@@ -58,5 +58,7 @@ def test_what_does_not_fit_starts_nothing(fresh):
         done = fresh.run(*command.split(), *profile.split(), "--", "train_all")
     assert done.returncode != 0
     assert "training of dpo" in done.stdout
-    assert "it fits with `lora: {rank: 16, alpha: 16}` under `training`" in done.stdout
+    assert (
+        "it fits with `lora: {r: 16, lora_alpha: 16}` under `training`" in done.stdout
+    )
     assert fresh.made() == []

@@ -17,14 +17,14 @@ LAST = {"report", "all"}
 LINES = {"frontier", "frontier_figures"}
 GATHERING = {"collect", *TABLES, *FIGURES, "frontier_figures", "status_page", *LAST}
 # What follows the answers and verdicts of a model, beside its scores.
-INVENTORY = {"inventory_answers", "inventory_verdicts"}
+CELL_MANIFESTS = {"cell_manifest_answers", "cell_manifest_verdicts"}
 COST = {"compare_costs"}
 
-RAW = {"grow_world"}
+RAW = {"build_world"}
 DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
-TRAIN = {*RAW, "grow_base", "prepare_dataset", "tokenize", "reference", "train"}
+TRAIN = {*RAW, "train_base", "prepare_dataset", "tokenize", "reference", "train"}
 GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
-JUDGE = {*GENERATE, "grow_judge", "judge", "measure", "calibrate"}
+JUDGE = {*GENERATE, "train_judge", "judge", "validate_judge", "calibrate"}
 SCORES = {"score", "score_capability", "score_global"}
 UNTIL = {
     "prepare_data": DATA,
@@ -57,7 +57,7 @@ def one_model(study):
         "score_capability": len(study.suites),
         "score_global": 1,
         "frontier": 1,
-        **dict.fromkeys(INVENTORY, 1),
+        **dict.fromkeys(CELL_MANIFESTS, 1),
     }
 
 
@@ -72,11 +72,11 @@ def test_a_finished_study_has_nothing_to_do(finished):
     assert "Nothing to be done" in plan.text
 
 
-def test_a_cell_by_its_path_plans_its_own_chain(finished, tmp_path):
+def test_a_cell_by_its_path_plans_its_own_stack(finished, tmp_path):
     cell = "results/tiny/verdicts/tiny-guard/tiny-base/nca/seed0/alert.parquet"
     plan = finished.plan(cell, workdir=tmp_path)
-    chain = {*TRAIN, "prepare_prompts", "render", "generate", "grow_judge", "judge"}
-    assert plan.counts == dict.fromkeys(chain, 1)
+    stack = {*TRAIN, "prepare_prompts", "render", "generate", "train_judge", "judge"}
+    assert plan.counts == dict.fromkeys(stack, 1)
     own = {
         "recipe": "nca",
         "benchmark": "alert",
@@ -96,7 +96,7 @@ def test_a_cell_by_name_is_its_answers_verdicts_and_scores(finished, tmp_path):
     assert counts["generate"] == 2
     assert counts["judge"] == 2 * judges
     assert counts["train"] == counts["score"] == counts["cell"] == 1
-    assert not {"collect", "capability", "measure"} & set(counts)
+    assert not {"collect", "capability", "validate_judge"} & set(counts)
 
 
 def test_a_slice_is_every_cell_that_fits(finished, tmp_path):
@@ -193,10 +193,10 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         {"score_global": models},
         # Its guard is the second judge of every training's line.
         {"frontier": len(finished.study.all_lines())},
-        dict.fromkeys(INVENTORY, models),
+        dict.fromkeys(CELL_MANIFESTS, models),
         COST,
     )
-    whole = {"overlap", "score_global", "frontier", *INVENTORY}
+    whole = {"overlap", "score_global", "frontier", *CELL_MANIFESTS}
     own = [job for job in cells(plan) if job.rule not in whole]
     assert {job.wildcards["benchmark"] for job in own} == {"alert-dev"}
 
@@ -212,7 +212,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
         ("src/safegrid/report/cost.py", COST),
         ("config/assumptions.yaml", COST),
-        ("config/gpus.yaml", {*INVENTORY, *COST}),
+        ("config/gpus.yaml", {*CELL_MANIFESTS, *COST}),
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
         ("src/safegrid/score/capability.py", {"score_capability", *LINES, *GATHERING}),
@@ -237,12 +237,12 @@ def test_a_comment_in_dear_code_plans_nothing(finished):
 @pytest.mark.parametrize(
     ("stage", "rules"),
     [
-        ("measure", {"measure"}),
+        ("validate_judge", {"validate_judge"}),
         (
             "train",
             {
                 *("train", "generate", "capability", "judge", "frontier"),
-                *(*SCORES, *INVENTORY, *COST),
+                *(*SCORES, *CELL_MANIFESTS, *COST),
             },
         ),
     ],
@@ -254,7 +254,9 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rule
     with finished.edited("src/safegrid/core/stages.py", raise_it):
         plan = finished.plan()
     # How good a judge is changes no cell, so neither how cells stand nor a line.
-    untouched = {"status_page", "frontier_figures"} if stage == "measure" else set()
+    untouched = (
+        {"status_page", "frontier_figures"} if stage == "validate_judge" else set()
+    )
     assert set(plan.counts) == {*rules, *GATHERING} - untouched
     if stage == "train":
         trained = {model.recipe for model in finished.study.trained}

@@ -40,7 +40,7 @@ def shrink(study):
     C2-Eval is asked in one of its forms; the others read the same rows.
     """
     study["datasets"]["preferences"]["limit"] = PAIRS_ASKED
-    study["training"] |= {"steps": 2, "batch": 4, "micro_batch": 4}
+    study["training"] |= {"max_steps": 2, "batch": 4, "per_device_train_batch_size": 4}
     del study["recipes"]["nca"]
     for name in ("c2_eval_closed", "c2_eval_direct"):
         del study["benchmarks"][name]
@@ -53,7 +53,7 @@ def shrink(study):
 
 
 def wither(worlds):
-    """Grow for a few steps only."""
+    """Train the world's models for a few steps only."""
     world = worlds["mixed"]
     world["text"]["files"] = [{"source": "alpaca-seeds", "file": "seeds"}]
     world["rows"] |= {"corpus": 400, "guard": 400, "toxicity_rows": 100}

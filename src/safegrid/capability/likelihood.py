@@ -22,7 +22,7 @@ from safegrid.engine.asking import Asker, ask_model
 from safegrid.models.prefills import Turns
 from safegrid.models.templates import ChatTokenizer
 from safegrid.models.tokenizer_files import tokenizer_files
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ class Reference(NamedTuple):
 
 
 def reference_likelihood(
-    chain: list[Path],
+    stack: list[Path],
     prompts: Path,
     engine: EngineSpec,
     benchmark_version: int,
-    store: Path,
+    cache: Path,
     out: Path,
     fresh: bool = False,
 ) -> None:
@@ -52,21 +52,21 @@ def reference_likelihood(
     counted in the manifest.
 
     Args:
-        chain: folders of the model.
+        stack: folders of the model.
         prompts: rows of PROMPT; `reference` holds the known answers.
         engine: which engine reads them.
         benchmark_version: the benchmark's own number; another one asks everything
             again.
-        store: file of this cell's answers; what it holds is not asked again.
+        cache: file of this cell's answers; what it holds is not asked again.
         out: rows of LIKELIHOOD, in the order of the prompts.
-        fresh: ignore the store.
+        fresh: ignore the cache.
 
     Raises:
         DataError: no prompt has a known answer, or the template refuses one.
         EngineError: the engine does not start or does not answer.
     """
     asked = read_table(prompts, PROMPT)
-    chat = ChatTokenizer.load(chain[0])
+    chat = ChatTokenizer.load(stack[0])
     known = _references(asked, prompts, chat)
 
     def work(asker: Asker) -> list[list[float]]:
@@ -74,11 +74,11 @@ def reference_likelihood(
         return asker.sequence_logprobs(whole, [len(one.context) for one in known])
 
     versions = {"stage": VERSIONS["capability"], "benchmark": benchmark_version}
-    found, record = ask_model(engine, chain, "causal", store, versions, work, fresh)
+    found, record = ask_model(engine, stack, "causal", cache, versions, work, fresh)
     counts = _counts(known, found)
     facts = manifest(
         "capability",
-        {"prompts": prompts, "tokenizer": tokenizer_files(chain[0])},
+        {"prompts": prompts, "tokenizer": tokenizer_files(stack[0])},
         {},
         ("jinja2", "tokenizers"),
         engine=record.engine,

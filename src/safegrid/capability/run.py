@@ -24,7 +24,7 @@ from safegrid.engine.client import Engine
 from safegrid.engine.lease import lease
 from safegrid.models.checkpoints import weights_hash
 from safegrid.models.templates import ChatTokenizer
-from safegrid.runtime.spent import Record, keep
+from safegrid.runtime.usage import Record, keep
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def capability(
     blocks: dict[str, dict[str, Any]],
     task_files: list[Path],
     limit: int | None,
-    chain: list[Path],
+    stack: list[Path],
     engine: EngineSpec,
     out: Path,
 ) -> None:
@@ -47,7 +47,7 @@ def capability(
         blocks: for tasks of the registry what `loaded_tasks` needs to know of them.
         task_files: YAML and rows of the study's own tasks, rows of the registry's.
         limit: documents of each task, null for all.
-        chain: folders that make the model; the tokenizer is the first one's.
+        stack: folders that make the model; the tokenizer is the first one's.
         engine: which engine answers.
         out: JSON with `tasks`, `groups` and `items` (see `suite_results`), the
             harness's version and `templated`.
@@ -56,13 +56,15 @@ def capability(
         ConfigError: a task is not known, or would run a model's code without consent.
         EngineError: the engine fails.
     """
-    tokenizer = ChatTokenizer.load(chain[0])
+    tokenizer = ChatTokenizer.load(stack[0])
     with (
         loaded_tasks(tasks, task_files, located(blocks, task_files)) as loaded,
-        lease(engine, chain, "causal") as client,
+        lease(engine, stack, "causal") as client,
     ):
-        context = _context(client, chain[0])
-        model = EngineModel(client, tokenizer, context, min(engine.chunk, MOST_ROWS))
+        context = _context(client, stack[0])
+        model = EngineModel(
+            client, tokenizer, context, min(engine.batch_size, MOST_ROWS)
+        )
         left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
@@ -84,7 +86,7 @@ def capability(
             "tasks": tasks,
             "blocks": blocks,
             "limit": limit,
-            "weights": weights_hash(chain),
+            "weights": weights_hash(stack),
             "template": tokenizer.template_hash,
         },
         ("lm_eval", "datasets"),
@@ -93,14 +95,14 @@ def capability(
         dropped=left_out,
         **recorded(loaded["tasks"]),
     )
-    keep(out, _record(client, chain[0], facts["rows"]))
+    keep(out, _record(client, stack[0], facts["rows"]))
     write_result(out, {"manifest": facts, "suite": suite, "templated": True, **found})
 
 
 def _record(client: Engine, model: Path, rows: int) -> Record:
     """Return what a suite took; the harness asks for all of it in every run."""
     identity = client.identity._asdict()
-    return Record(rows, 0, 0, identity, str(model), client.meter.take())
+    return Record(rows, 0, 0, identity, str(model), client.usage.take())
 
 
 def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> dict[str, Any]:

@@ -11,18 +11,18 @@ MODELS: dict[str, Command] = {
     "reference": command(
         "train.reference:compute_reference",
         "Compute log-probabilities of all pairs under a start model.",
-        "pairs:path chain:paths precision:text micro_batch:int out:path"
+        "pairs:path stack:paths precision:text micro_batch:int out:path"
         " subsets:json? data_seed:int?",
     ),
     "kto-reference": command(
         "train.reference:compute_kto_reference",
         "Compute KTO's mismatched log-probabilities under a start model.",
-        "pairs:path chain:paths recipe:Recipe data_seed:int out:path",
+        "pairs:path stack:paths recipe:Recipe data_seed:int out:path",
     ),
     "train": command(
         "train.run:train",
         "Train one model by one recipe.",
-        "pairs:path chain:paths reference:path-or-none kto_reference:path-or-none"
+        "pairs:path stack:paths reference:path-or-none kto_reference:path-or-none"
         " recipe:Recipe seed:int data_seed:int checkpoints:path out:paths",
     ),
     "merge": command(
@@ -39,50 +39,50 @@ MODELS: dict[str, Command] = {
     "generate": command(
         "generate.run:generate",
         "Ask a model for its responses to a benchmark's prompts.",
-        "chain:paths ids:path decode:Decoding engine:EngineSpec seed:int"
-        " benchmark_version:int store:path out:path fresh:flag? search:paths?",
+        "stack:paths ids:path decode:Decoding engine:EngineSpec seed:int"
+        " benchmark_version:int cache:path out:path fresh:flag? search:paths?",
     ),
     "capability": command(
         "capability.run:capability",
         "Run lm-evaluation-harness tasks as a client of the engine.",
         "suite:text tasks:texts blocks:json task_files:paths limit:int-or-none"
-        " chain:paths engine:EngineSpec out:path",
+        " stack:paths engine:EngineSpec out:path",
     ),
     "reference-likelihood": command(
         "capability.likelihood:reference_likelihood",
         "Read how likely a model finds known answers.",
-        "chain:paths prompts:path engine:EngineSpec benchmark_version:int store:path"
+        "stack:paths prompts:path engine:EngineSpec benchmark_version:int cache:path"
         " out:path fresh:flag?",
     ),
     "judge": command(
         "judge.run:judge",
         "Turn responses into verdicts.",
-        "judge:JudgeSpec chain:paths prompts:path responses:path engine:EngineSpec"
-        " store:path out:path fresh:flag? verdicts_file:path-or-none?"
+        "judge:JudgeSpec stack:paths prompts:path responses:path engine:EngineSpec"
+        " cache:path out:path fresh:flag? verdicts_file:path-or-none?"
         " calibration:path-or-none? cell:json?",
     ),
     "text-head": command(
         "judge.head_training:text_head",
         "Train a text head on labelled rows, and validate it on files left out.",
         "judge:HeadSpec encoder:path-or-none rows:paths formats:texts"
-        " engine:EngineSpec store:path out:path",
+        " engine:EngineSpec cache:path out:path",
     ),
     "agreement": command(
         "judge.beside:agreement",
         "Compare two judges of refusals on the same answers.",
         "first:paths second:paths positive:text out:path disagreeing:path",
     ),
-    "measure": command(
-        "judge.measure:measure",
+    "validate-judge": command(
+        "judge.validation:validate_judge",
         "Measure a judge on labelled rows that it did not train on.",
-        "judge:JudgeSpec chain:paths labelled:path labelled_format:text"
-        " engine:EngineSpec store:path out:path",
+        "judge:JudgeSpec stack:paths labelled:path labelled_format:text"
+        " engine:EngineSpec cache:path out:path",
     ),
     "calibrate": command(
         "judge.calibrate:calibrate",
         "Fix the threshold of a fluency judge under a base, and test it.",
-        "judge:JudgeSpec chain:paths datasets:paths labelled:path-or-none"
-        " labelled_format:text-or-none engine:EngineSpec seed:int store:path out:path",
+        "judge:JudgeSpec stack:paths datasets:paths labelled:path-or-none"
+        " labelled_format:text-or-none engine:EngineSpec seed:int cache:path out:path",
     ),
     "best-of-k": command(
         "synthesize.best_of_k:best_of_k",

@@ -51,13 +51,13 @@ RESULTS: dict[str, Command] = {
     "collect": command(
         "score.collect:collect",
         "Gather all scores, and all that was dropped, trained and measured.",
-        "scores:paths models:paths manifests:paths measured:paths overlap:paths"
+        "scores:paths models:paths manifests:paths validated:paths overlap:paths"
         " asked:paths out_scores:path out_runs:path",
     ),
     "collect-finished": command(
         "score.collect:collect_finished",
         "Gather what was dropped, trained and measured, as far as it is finished.",
-        "plan:path models:paths manifests:paths measured:paths overlap:paths"
+        "plan:path models:paths manifests:paths validated:paths overlap:paths"
         " asked:paths out_runs:path",
     ),
     "select": command(

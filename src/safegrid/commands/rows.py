@@ -3,24 +3,24 @@
 from safegrid.commands.command import Command, command
 
 ROWS: dict[str, Command] = {
-    "grow-world": command(
-        "miniworld.grow:grow_world",
+    "build-world": command(
+        "miniworld.build:build_world",
         "Write a miniature world's raw files in their upstream formats.",
         "world:World out:path",
     ),
-    "grow-corrections": command(
-        "miniworld.corrections:grow_corrections",
+    "build-corrections": command(
+        "miniworld.corrections:build_corrections",
         "Write a miniature world's rows of answers that correct themselves or do not.",
         "world:World out:path",
     ),
-    "grow-base": command(
-        "miniworld.base:grow_base",
-        "Grow a miniature base model from documents.",
+    "train-base": command(
+        "miniworld.base:train_base",
+        "Train a miniature base model from documents.",
         "world:World documents:path text:path-or-none? out:path",
     ),
-    "grow-judge": command(
-        "miniworld.judges:grow_judge",
-        "Grow a miniature judge from labelled rows.",
+    "train-judge": command(
+        "miniworld.judges:train_judge",
+        "Train a miniature judge from labelled rows.",
         "world:World judge:text rows:path tokenizer:path out:path",
     ),
     "pin": command(
@@ -69,14 +69,14 @@ ROWS: dict[str, Command] = {
         "Turn instructions with a chosen answer into prompts for a model to answer.",
         "name:text parts:PartSpec[] sources:SourceSpec[] files:paths out:path",
     ),
-    "cut-pool": command(
-        "data.corrections:cut_pool",
+    "cut-prompt-pool": command(
+        "data.corrections:cut_prompt_pool",
         "Take one of several parts of what a model is asked.",
         "prompts:path shards:int part:int out:path",
     ),
     "gather-texts": command(
         "data.texts:gather_texts",
-        "Turn instructions with answers into documents that a base is grown from.",
+        "Turn instructions with answers into documents that a base is trained on.",
         "files:paths out:path out_manifest:path",
     ),
     "overlap": command(

@@ -39,8 +39,8 @@ RUNS: dict[str, Command] = {
         "study:study",
         job=False,
     ),
-    "inventory": command(
-        "workflow.inventory:take_inventory",
+    "cell-manifest": command(
+        "workflow.cell_manifest:write_cell_manifest",
         "List what a model's cells are made of: hash and speed of each file.",
         "files:paths config:path out:path",
     ),
@@ -53,13 +53,13 @@ RUNS: dict[str, Command] = {
     "engine": command(
         "engine.main:run_engine",
         "Serve one model; started by whoever takes the first lease of it.",
-        "ticket:path",
+        "launch_spec:path",
         job=False,
     ),
-    "nursery": command(
-        "engine.nursery:serve_forks",
+    "fork-server": command(
+        "engine.fork_server:serve_forks",
         "Import what engines need once and fork them; started like an engine.",
-        "ticket:path listener:int",
+        "launch_spec:path listener:int",
         job=False,
     ),
     "stop-engines": command(

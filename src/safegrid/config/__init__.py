@@ -9,16 +9,16 @@ from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.block import Block
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import Decode, EngineSpec
-from safegrid.config.head import HeadSpec
-from safegrid.config.judge import JudgeSpec
-from safegrid.config.judge_entry import JudgeEntry
-from safegrid.config.lock import FetchSpec
-from safegrid.config.made import (
+from safegrid.config.generated import (
     BestOfKSpec,
     CorrectionsSpec,
     RejectedByModelSpec,
     RequestsSpec,
 )
+from safegrid.config.head import HeadSpec
+from safegrid.config.judge import JudgeSpec
+from safegrid.config.judge_entry import JudgeEntry
+from safegrid.config.lock import FetchSpec
 from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import SourceSpec

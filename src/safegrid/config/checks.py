@@ -38,7 +38,8 @@ def check_registries(
         _check_benchmark_entry(documents, name, block, judges)
 
 
-# The kinds of judges that say which answers a made dataset keeps; why others do not.
+# The kinds of judges that say which answers a generated dataset keeps; why others
+# do not.
 KEEPERS: dict[str, tuple[tuple[str, ...], str]] = {
     "best_of_k": (HIGHER_IS_BETTER, "whose highest score is not the best answer's"),
     "corrections": (("guard",), "which calls no answer safe or unsafe"),
@@ -46,7 +47,7 @@ KEEPERS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def check_makers(documents: StudyDocuments, judges: Mapping[str, JudgeEntry]) -> None:
-    """Note made datasets whose judge cannot say which answers to keep.
+    """Note generated datasets whose judge cannot say which answers to keep.
 
     Of k answers the one with the highest score is kept, and a guard's score is
     P(unsafe). Of corrections those are kept whose direct answer is labelled safe.
@@ -70,7 +71,7 @@ def check_fluency(
     judges: Mapping[str, JudgeEntry],
 ) -> None:
     """Note judges of fluency that have no fluent texts to fix their threshold on."""
-    if any(dataset.made is None for dataset in study.datasets.values()):
+    if any(dataset.generated is None for dataset in study.datasets.values()):
         return
     for name, benchmark in benchmarks.items():
         for judge in filter(None, map(judges.get, benchmark.judges)):
@@ -84,7 +85,7 @@ def check_fluency(
                 )
 
 
-def check_grown(
+def check_world_parts(
     document: Document,
     entries: Mapping[str, Any],
     worlds: Mapping[str, Any],

@@ -102,14 +102,14 @@ class GpuSpec(Block):
     """A GPU, by its data sheet.
 
     Attributes:
-        called: what drivers and schedulers call it, beside its own name here.
+        aliases: what drivers and schedulers call it, beside its own name here.
         memory_gb: of 10^9 bytes.
         bf16_tflops: peak of dense bfloat16 matrix products, 10^12 operations a second.
         fp32_tflops: the same in float32 proper, without TF32, which torch leaves off.
         bandwidth_tb_s: of its memory, 10^12 bytes a second.
     """
 
-    called: list[str] = []
+    aliases: list[str] = []
     memory_gb: Above0
     bf16_tflops: Above0
     fp32_tflops: Above0
@@ -189,7 +189,7 @@ class Assumed(Block):
         template: tokens that a base's chat template adds to a prompt.
         guard: tokens that a guard's template adds to an exchange.
         unsafe: share of answers whose category line a guard is asked for.
-        answer_bytes: disk of an answer's token: responses, verdicts and stores.
+        answer_bytes: disk of an answer's token: responses, verdicts and caches.
         sources: by source and file.
         tasks: by name.
     """

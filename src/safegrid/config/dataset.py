@@ -5,11 +5,11 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Positive, Seed
-from safegrid.config.made import (
-    MADE,
+from safegrid.config.generated import (
+    GENERATED,
     BestOfKSpec,
     CorrectionsSpec,
-    MadeSpec,
+    GeneratedSpec,
     RejectedByModelSpec,
 )
 from safegrid.config.parts import PartSpec
@@ -81,7 +81,7 @@ class DatasetSpec(Block):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DatasetSpec":
-        origins = ("source", "parts", *MADE)
+        origins = ("source", "parts", *GENERATED)
         given = [name for name in origins if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
@@ -89,7 +89,7 @@ class DatasetSpec(Block):
                 f" and `rejected_by_model`; got {' and '.join(given) or 'none'}"
             )
         unread = {"file", "keep", "categories", "limit"} & self.model_fields_set
-        if self.made is not None and unread:
+        if self.generated is not None and unread:
             raise ValueError(
                 f"rows that a model makes know no {', '.join(sorted(unread))}: remove"
                 f" it here; what is asked is limited under `{given[0]}`"
@@ -97,7 +97,7 @@ class DatasetSpec(Block):
         return self
 
     @property
-    def made(self) -> MadeSpec | None:
+    def generated(self) -> GeneratedSpec | None:
         """How a model makes it; null where files hold it."""
         return self.best_of_k or self.corrections or self.rejected_by_model
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from safegrid.config.renamed import RENAMED
 from safegrid.core.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -198,7 +199,10 @@ def _holds(value: object, part: str | int) -> bool:
 def _describe(item: Any, model: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
         names = _fields(model, item["loc"][:-1])
-        hint = likely(str(item["loc"][-1]), names)
+        old = str(item["loc"][-1])
+        if (new := RENAMED.get(old)) in names:
+            return f"renamed to `{new}`"
+        hint = likely(old, names)
         return f"unknown key;{hint} allowed: {', '.join(names)}"
     if item["type"] == "missing":
         return "missing; it has no default"

@@ -57,13 +57,15 @@ def why_no_dose(name: str, recipes: Mapping[str, Recipe]) -> str | None:
     if recipe is None or step is None or name in model_names(recipe):
         return None
     training = recipe.training
-    if step == training.steps:
+    if step == training.max_steps:
         return (
             f"got {name!r}: step {step} is the end of that training, whose model is"
             f" named {recipe.name!r}"
         )
-    if training.steps is not None and step > training.steps:
-        return f"got {name!r}: {recipe.name!r} is trained for {training.steps} steps"
+    if training.max_steps is not None and step > training.max_steps:
+        return (
+            f"got {name!r}: {recipe.name!r} is trained for {training.max_steps} steps"
+        )
     kept = ", ".join(map(str, training.doses)) or "none"
     return (
         f"got {name!r}, and {recipe.name!r} keeps no checkpoint at step {step} (kept:"

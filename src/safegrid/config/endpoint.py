@@ -16,10 +16,10 @@ class EndpointSpec(Block):
         address: variable that holds the base URL, mostly one that ends in `/v1`.
         key: variable that holds the bearer key; unset where none is asked for.
         max_tokens: of an answer.
-        at_once: requests under way at a time.
-        a_minute: requests that may begin in a minute; null for no bound.
+        max_concurrency: requests under way at a time.
+        requests_per_minute: requests that may begin in a minute; null for no bound.
         timeout: seconds that an answer may take.
-        tries: of one request, before its item is left for a later run.
+        max_attempts: of one request, before its item is left for a later run.
     """
 
     model: str = Field(min_length=1)
@@ -27,7 +27,7 @@ class EndpointSpec(Block):
     key: Variable = "SAFEGRID_JUDGE_KEY"
     seed: Seed = 42
     max_tokens: Positive = 2
-    at_once: Positive = 4
-    a_minute: Positive | None = None
+    max_concurrency: Positive = 4
+    requests_per_minute: Positive | None = None
     timeout: Above0 = 60.0
-    tries: Positive = 6
+    max_attempts: Positive = 6

@@ -65,15 +65,17 @@ class EngineSpec(Block):
 
     Attributes:
         kind: `safegrid` (ours), `vllm` (started by us), `address` (already running).
-        chunk: prompts of one forward chunk, the unit that the store keeps.
-        max_tokens: bound on padded tokens of a chunk, so that logits fit in memory.
+        batch_size: prompts of one forward, the unit that the cache keeps.
+        max_batch_tokens: bound on padded tokens of a forward, so that logits fit
+            in memory.
         address: base URLs of the servers where kind is `address`; one that is alone
             may be written without a list.
         idle_seconds: an engine that nobody asks for so long ends.
-        most: engines of one run that may live at once on one machine.
+        max_engines: engines of one run that may live at once on one machine.
         start_seconds: how long loading may take.
         gpu_memory_utilization: vllm: share of the device's memory that one server
-            takes; none says 0.9 over `most`, so that as many fit as may live at once.
+            takes; none says 0.9 over `max_engines`, so that as many fit as may live at
+            once.
         max_model_len: vllm: most tokens of a sequence; none says the model's own.
         tensor_parallel_size: vllm: GPUs that a model is spread over.
         extra_args: vllm: more words of its command line.
@@ -81,11 +83,11 @@ class EngineSpec(Block):
 
     kind: Literal["safegrid", "vllm", "address"] = "safegrid"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    chunk: Positive = 128
-    max_tokens: Positive = 16_384
+    batch_size: Positive = 128
+    max_batch_tokens: Positive = 16_384
     address: Addresses = None
     idle_seconds: Above0 = 30.0
-    most: Positive = 2
+    max_engines: Positive = 2
     start_seconds: Above0 = 600.0
     gpu_memory_utilization: Part | None = None
     max_model_len: Positive | None = None
@@ -120,14 +122,20 @@ class EngineSpec(Block):
     @property
     def memory_share(self) -> float:
         """The share of a device's memory that one vLLM takes."""
-        return self.gpu_memory_utilization or ALL_SERVERS / self.most
+        return self.gpu_memory_utilization or ALL_SERVERS / self.max_engines
 
     def of_encoders(self) -> "EngineSpec":
         """Return the engine that serves encoders: ours, in float32.
 
         Other engines pool as they think right, and vectors are cheap.
         """
-        shared = ("chunk", "max_tokens", "idle_seconds", "most", "start_seconds")
+        shared = (
+            "batch_size",
+            "max_batch_tokens",
+            "idle_seconds",
+            "max_engines",
+            "start_seconds",
+        )
         return EngineSpec(**{name: getattr(self, name) for name in shared})
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from safegrid.config.documents import KeyPath
 from safegrid.config.doses import split_dose, why_no_dose
+from safegrid.config.generated import GENERATED
 from safegrid.config.judge_entry import JudgeEntry
-from safegrid.config.made import MADE
 from safegrid.config.methods import METHODS
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
@@ -33,12 +33,12 @@ def check_graph(
     recipes, datasets = documents.section("recipes"), documents.section("datasets")
     for name, block in recipes.items():
         _check_start(documents, name, recipes, datasets)
-        _check_dose(documents, ("recipes", name, "start"), resolved)
+        _check_dose(documents, ("recipes", name, "init_from"), resolved)
         _check_base(documents, name, recipes)
         _check_seeds(documents, name, resolved, seeds)
         _check_rows(documents, name, block, datasets, sources)
     for name, block in datasets.items():
-        for origin in MADE:
+        for origin in GENERATED:
             if block.get(origin) is not None:
                 key = ("datasets", name, origin)
                 _check_made(documents, key, block[origin], recipes)
@@ -61,7 +61,7 @@ def check_judging_recipes(
 def _check_start(
     documents: StudyDocuments, name: str, recipes: Blocks, datasets: Blocks
 ) -> None:
-    start, key = recipes[name].get("start"), ("recipes", name, "start")
+    start, key = recipes[name].get("init_from"), ("recipes", name, "init_from")
     if start is not None and _trained_as(start) not in recipes:
         where = documents.study.where(key)
         documents.problems.unknown(where, ".".join(key), start, "recipe", recipes)
@@ -91,8 +91,8 @@ def _behind(name: str, recipes: Blocks, datasets: Blocks) -> set[str]:
 def _parents(name: str, recipes: Blocks, datasets: Blocks) -> Iterator[str]:
     recipe = recipes[name]
     dataset = datasets.get(str(recipe.get("dataset")), {})
-    yield from (_trained_as(p) for p in [recipe.get("start")] if p is not None)
-    made = (dataset.get(origin) or {} for origin in MADE)
+    yield from (_trained_as(p) for p in [recipe.get("init_from")] if p is not None)
+    made = (dataset.get(origin) or {} for origin in GENERATED)
     yield from (_trained_as(block["recipe"]) for block in made if "recipe" in block)
 
 
@@ -118,19 +118,19 @@ def _check_seeds(
 ) -> None:
     """Check that a recipe has a model to start from at each of its seeds."""
     recipe = resolved.get(name)
-    start = resolved.get(_trained_as(recipe.start)) if recipe is not None else None
+    start = resolved.get(_trained_as(recipe.init_from)) if recipe is not None else None
     if recipe is None or start is None or not (there := start.seeds or of_study):
         return
     if lacking := set(recipe.seeds or of_study) - set(there):
         seeds = ", ".join(map(str, sorted(lacking)))
         told = f"{start.name!r} is not trained with seed {seeds}; add it to its `seeds`"
-        _note(documents, ("recipes", name, "start"), told)
+        _note(documents, ("recipes", name, "init_from"), told)
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
     """Check a base of its own: answers are compared with those of the study's bases."""
     base, key = recipes[name].get("base"), ("recipes", name, "base")
-    start = recipes.get(_trained_as(recipes[name].get("start")), {})
+    start = recipes.get(_trained_as(recipes[name].get("init_from")), {})
     if start.get("base") not in (None, base):
         _note(documents, key, f"it starts from a recipe of base {start['base']!r} only")
     if base is None:

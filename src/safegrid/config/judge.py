@@ -37,7 +37,7 @@ class JudgeSpec(Block):
             one of its two words; the likelier word is written after each.
         prefix: text between generation prompt, or the last question's answer, and
             verdict word (Llama Guard 3: two newlines).
-        least_mass: a guard that puts less than this probability on its two verdict
+        min_label_mass: a guard that puts less than this probability on its two verdict
             words together has not answered: unscored.
         category_tokens: tokens generated for the category line of unsafe rows, its end
             included: the last code of a line that is cut there is left out.
@@ -47,9 +47,10 @@ class JudgeSpec(Block):
         yes_word: correction: the word that says so; `no_word` likewise.
         text: what a `reward` or `harmfulness` model reads, with the places `{prompt}`
             and `{response}`; null for its own chat template.
-        wording: correction: the question, with the places `{prompt}`, `{prefill}` and
-            `{response}`, and `{yes}` and `{no}`; null for the package's own.
-        second: the second of two texts where it reads a pair; null for one text.
+        prompt_template: correction: the question, with the places `{prompt}`,
+            `{prefill}` and `{response}`, and `{yes}` and `{no}`; null for the
+            package's own.
+        text_pair: the second of two texts where it reads a pair; null for one text.
         compare: kind `reference` only: how an answer is held against the reference.
         endpoint: method `endpoint` only: what is asked there.
         opening_words: fluency: how many words of an answer are read; null for all.
@@ -67,15 +68,15 @@ class JudgeSpec(Block):
     unsafe: str = "unsafe"
     questions: list[str] = []
     prefix: str = ""
-    least_mass: Share = 0.5
+    min_label_mass: Share = 0.5
     category_tokens: Count = 0
     positive: str = ""
     classes: list[str] = []
     yes_word: str = "yes"
     no_word: str = "no"
-    wording: str | None = None
+    prompt_template: str | None = None
     text: str | None = None
-    second: str | None = None
+    text_pair: str | None = None
     compare: Compare | None = None
     endpoint: EndpointSpec | None = None
     opening_words: Positive | None = None
@@ -122,12 +123,12 @@ def _of_endpoint(judge: JudgeSpec) -> Iterator[str]:
 
 
 def _of_wording(judge: JudgeSpec) -> Iterator[str]:
-    if judge.wording is None:
+    if judge.prompt_template is None:
         return
     if judge.kind != "correction":
-        yield f"`wording` is for kind 'correction', not {judge.kind!r}"
-    if missing := [place for place in ASKED if place not in judge.wording]:
-        yield f"`wording` lacks {', '.join(missing)}"
+        yield f"`prompt_template` is for kind 'correction', not {judge.kind!r}"
+    if missing := [place for place in ASKED if place not in judge.prompt_template]:
+        yield f"`prompt_template` lacks {', '.join(missing)}"
 
 
 def _of_fluency(judge: JudgeSpec) -> Iterator[str]:
@@ -177,17 +178,17 @@ def _of_compare(judge: JudgeSpec) -> Iterator[str]:
 
 
 def _texts(judge: JudgeSpec) -> list[str]:
-    return [text for text in (judge.text, judge.second) if text is not None]
+    return [text for text in (judge.text, judge.text_pair) if text is not None]
 
 
 def _of_texts(judge: JudgeSpec) -> Iterator[str]:
     if _texts(judge) and judge.kind not in SCORERS:
         yield (
-            f"`text` and `second` are for kinds {' and '.join(map(repr, SCORERS))},"
+            f"`text` and `text_pair` are for kinds {' and '.join(map(repr, SCORERS))},"
             f" not {judge.kind!r}: remove them"
         )
-    if judge.second is not None and judge.text is None:
-        yield "`second` needs `text`, the first of the two texts"
+    if judge.text_pair is not None and judge.text is None:
+        yield "`text_pair` needs `text`, the first of the two texts"
 
 
 def _of_places(judge: JudgeSpec) -> Iterator[str]:

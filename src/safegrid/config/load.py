@@ -14,11 +14,11 @@ from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
     check_fluency,
-    check_grown,
     check_makers,
     check_registries,
     check_study,
     check_texts,
+    check_world_parts,
 )
 from safegrid.config.documents import Problems, validate
 from safegrid.config.formats import check_formats
@@ -94,7 +94,7 @@ def load_config(root: Path, name: str) -> Config:
     tasks = read_registry(root, "tasks", TaskEntry, problems)
     _check(documents, entries, tasks)
     for stem, document in read.items():
-        check_grown(document, entries[stem], worlds, problems)
+        check_world_parts(document, entries[stem], worlds, problems)
     benchmarks = resolve_benchmarks(documents, judges)
     if study is not None:
         check_fluency(documents, study, benchmarks, judges)
@@ -162,4 +162,4 @@ def _models(
         return
     yield from (*study.bases, *study.compared)
     for dataset in study.datasets.values():
-        yield from dataset.made.judges if dataset.made is not None else ()
+        yield from dataset.generated.judges if dataset.generated is not None else ()

@@ -242,11 +242,12 @@ def _check_smoothing(method: Method, recipe: "Recipe") -> list[str]:
 
 
 def _check_micro_batch(method: Method, recipe: "Recipe") -> list[str]:
-    if not method.across or recipe.training.micro_batch > 1:
+    if not method.across or recipe.training.per_device_train_batch_size > 1:
         return []
     why = _ALONE.get(method.name, "its loss looks across the pairs of a micro-batch")
     return [
-        f"micro_batch 1: {method.title}: {why}; use at least 2 (8 or more is better)"
+        f"per_device_train_batch_size 1: {method.title}: {why};"
+        " use at least 2 (8 or more is better)"
     ]
 
 
@@ -254,14 +255,14 @@ def _check_lora(method: Method, recipe: "Recipe") -> list[str]:
     lora = recipe.training.lora
     if lora is None:
         return []
-    if not method.answers and "score" in lora.targets:
+    if not method.answers and "score" in lora.target_modules:
         return [
-            "lora.targets names score: the head of a reward model is trained whole"
-            " beside every adapter; remove it"
+            "lora.target_modules names score: the head of a reward model is trained"
+            " whole beside every adapter; remove it"
         ]
-    if "lm_head" not in lora.targets:
+    if "lm_head" not in lora.target_modules:
         return []
     return [
-        "lora.targets names lm_head: the log-probabilities are computed from the"
+        "lora.target_modules names lm_head: the log-probabilities are computed from the"
         " head's own weights, so an adapter there would never be trained; remove it"
     ]

@@ -1,4 +1,4 @@
-"""Prefills: beginnings of an assistant's turn made from unsafe answers (C2-Eval)."""
+"""Prefills: first words of an assistant's turn, from unsafe answers (C2-Eval)."""
 
 from typing import Literal
 
@@ -8,14 +8,16 @@ from safegrid.config.block import Block, Count
 
 
 class PrefillSpec(Block):
-    """The beginnings that each request is asked with (arXiv 2407.16637).
+    """Prefills that each request is asked with (arXiv 2407.16637).
 
     Attributes:
-        ks: words of the answer in each beginning; 0 is the bare request, without any.
-        openers: list of `safegrid.texts.openers` that its first sentence is drawn from.
-        count_opener: whether the opener's words count among the k, as in the released
-            code, where small k may cut it off; else k words of the answer follow it.
-        turn: `open`: the model goes on inside the turn. `closed`: the beginning is a
+        ks: words of the answer in each prefill; 0 is the bare request, without any.
+        affirmative_prefixes: list of `safegrid.texts.affirmative_prefixes` that its
+            first sentence is drawn from.
+        count_affirmative_prefix: whether the affirmative prefix's words count among the
+            k, as in the released code, where small k may cut it off; else k words of
+            the answer follow it.
+        turn: `open`: the model goes on inside the turn. `closed`: the prefill is a
             finished turn and a new one opens, as the released code has it for most
             families.
     """
@@ -23,8 +25,8 @@ class PrefillSpec(Block):
     ks: list[Count] = Field(
         default=[10, 20, 30, 40, 50, 60, 70, 80], min_length=1, validate_default=True
     )
-    openers: Literal["evaluation", "training"] = "evaluation"
-    count_opener: bool = False
+    affirmative_prefixes: Literal["evaluation", "training"] = "evaluation"
+    count_affirmative_prefix: bool = False
     turn: Literal["open", "closed"] = "open"
 
     @field_validator("ks")

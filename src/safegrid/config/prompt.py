@@ -77,12 +77,13 @@ class PromptSpec(Block):
             of its own.
         label: what every prompt is, where its row does not say; over-refusal is
             about the safe ones.
-        prefills: `c2_eval` only: the beginnings of answers that the requests are asked
+        prefills: `c2_eval` only: the prefills that the requests are asked
             with; null for the defaults.
         categories: prompts of these categories or macro categories only; null for all.
         limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
-            with all its beginnings.
-        seed: rules which prompts a limit keeps, and which opener a beginning has.
+            with all its prefills.
+        seed: rules which prompts a limit keeps, and which affirmative prefix a
+            prefill has.
         input_heading: kinds of instructions only: line that stands above an
             instruction's input, where it has one.
     """

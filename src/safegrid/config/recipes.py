@@ -18,9 +18,9 @@ LARGE = 7
 LARGE_TRAINING: dict[str, Any] = {
     "precision": "bfloat16",
     "gradient_checkpointing": True,
-    "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
+    "lora": {"r": 16, "lora_alpha": 16, "lora_dropout": 0.05},
 }
-# The embedding's name in Llama, the family of grown models.
+# The embedding's name in Llama, the family of the miniature's models.
 EMBEDDING = "embed_tokens"
 # How a setting is named in the name of a sweep's recipe.
 SHORT = {"learning_rate": "lr"}
@@ -34,7 +34,7 @@ def add_defaults_of_size(
     They stand below everything that the study says: `lora: null` trains all weights.
     """
     known = [bases[name] for name in documents.names("bases") if name in bases]
-    if max((base.billions or 0 for base in known), default=0) >= LARGE:
+    if max((base.n_params_b or 0 for base in known), default=0) >= LARGE:
         own = documents.section("training")
         documents.study.data["training"] = {**LARGE_TRAINING, **own}
 
@@ -80,7 +80,7 @@ def check_adapters(
     bases: Mapping[str, BaseEntry],
     of_study: Sequence[str],
 ) -> None:
-    """Note adapters at the embedding of a grown base: it is the base's head too.
+    """Note adapters at the embedding of a miniature base: it is the base's head too.
 
     Of other bases the files say so when a training starts (`safegrid.models.adapters`).
 
@@ -94,7 +94,11 @@ def check_adapters(
     grown = {name for name, base in bases.items() if base.world is not None}
     for name, recipe in recipes.items():
         lora = recipe.training.lora
-        named = [] if lora is None or lora.targets == "all-linear" else lora.targets
+        named = (
+            []
+            if lora is None or lora.target_modules == "all-linear"
+            else lora.target_modules
+        )
         # peft takes the end of a module's name for the module.
         at_embedding = any(target.rpartition(".")[2] == EMBEDDING for target in named)
         at = {own_bases[name]} if name in own_bases else set(of_study)
@@ -102,9 +106,10 @@ def check_adapters(
             documents.problems.add(
                 documents.study.where(("recipes", name)),
                 f"recipes.{name}.training",
-                f"lora.targets names {EMBEDDING}: {', '.join(sorted(at & grown))} has"
-                " one weight for it and for lm_head, so an adapter there would be"
-                " trained beside one and merged into both; remove it",
+                f"lora.target_modules names {EMBEDDING}:"
+                f" {', '.join(sorted(at & grown))} has one weight for it and for"
+                " lm_head, so an adapter there would be trained beside one and merged"
+                " into both; remove it",
             )
 
 
@@ -210,7 +215,9 @@ def _check_checkpoints(documents: StudyDocuments, recipe: Recipe) -> list[str]:
             " would be measured by nothing; set `checkpoints: []` in its `training`"
         ]
     return (
-        [] if training.steps is None else beyond(training.checkpoints, training.steps)
+        []
+        if training.max_steps is None
+        else beyond(training.checkpoints, training.max_steps)
     )
 
 

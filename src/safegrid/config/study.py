@@ -34,7 +34,7 @@ class RecipeEntry(Block):
     method: str
     dataset: str
     base: str | None = None
-    start: str | None = None
+    init_from: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None
     seeds: Seeds | None = None
@@ -45,10 +45,11 @@ class BaseEntry(ModelUpstream):
     """A base of the registry: where its folder comes from.
 
     Attributes:
-        billions: its parameters; from 7 on training defaults are those of a large one.
+        n_params_b: its parameters, in billions; from 7 on training defaults are those
+            of a large one.
     """
 
-    billions: Above0 | None = None
+    n_params_b: Above0 | None = None
 
 
 class StudyEntry(Block):

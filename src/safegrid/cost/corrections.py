@@ -1,7 +1,7 @@
 """Assumed lengths of the rows of course corrections."""
 
 from safegrid.config.cost import FileAssumed, Lengths
-from safegrid.config.made import CorrectionsSpec, RequestsSpec
+from safegrid.config.generated import CorrectionsSpec, RequestsSpec
 from safegrid.cost.tokens import Tokens, assume, merge
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from safegrid.config.calibration import MOST_TEXTS
 from safegrid.config.cost import Assumed, FileAssumed, TaskAssumed
-from safegrid.config.made import CorrectionsSpec
+from safegrid.config.generated import CorrectionsSpec
 from safegrid.config.parts import PartSpec
 from safegrid.config.prefill import PrefillSpec
 from safegrid.config.prompt import PromptSpec
@@ -62,7 +62,7 @@ class Data:
         if dataset in self.study.corrected:
             return self._corrected(dataset)
         spec = self.study.config.study.datasets[dataset]
-        if dataset in self.study.made:
+        if dataset in self.study.generated:
             own = self._made(model, dataset)
             pairs = self.study.rejected_by_model.get(dataset)
             if pairs is None:
@@ -224,7 +224,7 @@ def _at_most(texts: Tokens, rows: int) -> Tokens:
 
 
 def _beginnings(spec: PromptSpec) -> list[int]:
-    """Return the words of the beginnings that each row is asked with."""
+    """Return the words of the prefills that each row is asked with."""
     if spec.kind != "c2_eval":
         return [0]
     return (spec.prefills or PrefillSpec()).ks

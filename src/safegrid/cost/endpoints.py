@@ -46,7 +46,11 @@ def endpoint_requests(
     found = {}
     for name, endpoint in judges.items():
         number, reads, unknown = _sent(study, assumed, data, name)
-        hours = None if endpoint.a_minute is None else number / endpoint.a_minute / 60
+        hours = (
+            None
+            if endpoint.requests_per_minute is None
+            else number / endpoint.requests_per_minute / 60
+        )
         writes = number * endpoint.max_tokens
         found[name] = Requests(number, reads, writes, hours, unknown)
     return found
@@ -62,7 +66,7 @@ def _sent(
         for cell in study.prompted_cells()
         if judge in study.asked[cell.benchmark].judges
     ]
-    if judge in study.measured():
+    if judge in study.validated():
         sets.append(partial(data.labelled, judge))
     for lengths in sets:
         try:

@@ -45,8 +45,8 @@ class EngineJobs(Planned):
                 if self.study.config.judges[name].method != "model":
                     continue
                 # Fluency is judged by the base, which answers for itself too.
-                chain = self.study.judge_chain(name, cell.model.base)[0]
-                job = Job("judge", name, f"{name}/{cell.path}", chain)
+                stack = self.study.judge_stack(name, cell.model.base)[0]
+                job = Job("judge", name, f"{name}/{cell.path}", stack)
                 yield filled(job, self._judgement, name, cell)
 
     def _judgement(self, name: str, cell: Cell) -> Figures:
@@ -56,9 +56,11 @@ class EngineJobs(Planned):
 
     def measures(self) -> Iterator[Job]:
         """Give a job for each judge that is measured and has a model."""
-        for name in self.study.measured():
+        for name in self.study.validated():
             if self.study.config.judges[name].method == "model":
-                job = Job("measure", name, name, self.study.judge_chain(name, "")[0])
+                job = Job(
+                    "validate_judge", name, name, self.study.judge_stack(name, "")[0]
+                )
                 yield filled(job, self._measure, name)
 
     def _measure(self, name: str) -> Figures:
@@ -68,8 +70,8 @@ class EngineJobs(Planned):
     def calibrations(self) -> Iterator[Job]:
         """Give a job for each judge of fluency and each base that it judges by."""
         for name, base in self.study.calibrated():
-            chain = self.study.judge_chain(name, base)[0]
-            job = Job("calibrate", name, f"{name}/{base}", chain)
+            stack = self.study.judge_stack(name, base)[0]
+            job = Job("calibrate", name, f"{name}/{base}", stack)
             yield filled(job, self._calibration, name, base)
 
     def _calibration(self, name: str, base: str) -> Figures:

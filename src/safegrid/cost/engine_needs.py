@@ -31,7 +31,7 @@ def engine_needs(
                 judges.append((base, need))
     for base in bases:
         of_base = [need for own, need in judges if own in ("", base)]
-        yield from _at_once(base, of_base, study.engine("").most)
+        yield from _at_once(base, of_base, study.engine("").max_engines)
 
 
 def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:
@@ -41,7 +41,7 @@ def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:
         return
 
     def after(changed: Settings) -> Memory:
-        return together([need.memory for need in largest[: changed["most"]]])
+        return together([need.memory for need in largest[: changed["max_engines"]]])
 
     names = " and ".join(need.subject.removeprefix("judge by ") for need in largest)
     yield Need(
@@ -49,7 +49,12 @@ def _at_once(base: str, judges: list[Need], most: int) -> Iterator[Need]:
         f"judges of {base}'s answers at once ({names})",
         together([need.memory for need in largest]),
         "engine",
-        [[(f"`most: {n}`", {"most": n}) for n in range(len(largest) - 1, 0, -1)]],
+        [
+            [
+                (f"`max_engines: {n}`", {"max_engines": n})
+                for n in range(len(largest) - 1, 0, -1)
+            ]
+        ],
         after,
     )
 
@@ -88,8 +93,14 @@ def _served(
                         found.shape,
                         "write",
                     )
-                if name in study.measured():
-                    yield "measure", f"measure of {name}", base, found.shape, use
+                if name in study.validated():
+                    yield (
+                        "validate_judge",
+                        f"validation of {name}",
+                        base,
+                        found.shape,
+                        use,
+                    )
 
 
 def _engine(
@@ -116,8 +127,8 @@ def _engine(
 def _engine_axes(engine: EngineSpec) -> list[list[Change]]:
     axes: list[list[Change]] = []
     if engine.kind == "safegrid":
-        axes.append(halved("max_tokens", engine.max_tokens, LEAST_TOKENS))
-        axes.append(halved("chunk", engine.chunk, 1))
+        axes.append(halved("max_batch_tokens", engine.max_batch_tokens, LEAST_TOKENS))
+        axes.append(halved("batch_size", engine.batch_size, 1))
     if engine.dtype == "float32":
         axes.append([("`dtype: bfloat16`", {"dtype": "bfloat16"})])
     return [axis for axis in axes if axis]

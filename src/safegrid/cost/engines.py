@@ -108,8 +108,8 @@ class Asked:
         """
         if self.engine.kind != "safegrid":
             return VLLM_SEQUENCES
-        fit = int(self.engine.max_tokens / (prompt + most))
-        return max(1, min(self.engine.chunk, fit))
+        fit = int(self.engine.max_batch_tokens / (prompt + most))
+        return max(1, min(self.engine.batch_size, fit))
 
     def _decoded(self, prompt: float, answers: Tokens, most: int) -> Work:
         if not answers.rows:

@@ -259,7 +259,10 @@ def _fetched(jobs: Iterable[Job], study: Study) -> float:
         if job.memory is not None
         and (
             (job.kind in ("generate", "capability") and job.model in untrained)
-            or (job.kind in ("judge", "measure") and "results/judges/" in job.model)
+            or (
+                job.kind in ("judge", "validate_judge")
+                and "results/judges/" in job.model
+            )
         )
     }
     return sum(sizes.values())

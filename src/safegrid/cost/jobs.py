@@ -20,7 +20,7 @@ KINDS = (
     "generate",
     "judge",
     "capability",
-    "measure",
+    "validate_judge",
     "calibrate",
 )
 Figures = dict[str, Any]

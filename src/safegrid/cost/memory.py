@@ -98,7 +98,7 @@ def usable(gpu: GpuSpec) -> float:
 
 def adapter(shape: ShapeSpec, lora: Lora) -> int:
     """Return the parameters of an adapter; of named targets at most as many."""
-    return lora.rank * shape.layers * sum(a + b for a, b in shape.linears)
+    return lora.r * shape.layers * sum(a + b for a, b in shape.linears)
 
 
 def training_memory(
@@ -112,7 +112,7 @@ def training_memory(
         trainer: the method's family.
         longest: tokens of the longest sequence; a micro-batch is padded to it.
     """
-    sequences = training.micro_batch * (1 if trainer == "sft" else 2)
+    sequences = training.per_device_train_batch_size * (1 if trainer == "sft" else 2)
     tokens = sequences * longest
     trained = adapter(shape, training.lora) if training.lora else shape.parameters
     weights = shape.parameters + (trained if training.lora else 0)
@@ -169,14 +169,14 @@ def engine_memory(
     if engine.kind == "vllm":
         left = engine.memory_share * gpu.memory_gb * 1e9 - weights
         return Memory(weights=weights, cache=max(left, size * shape.cached * 4096.0))
-    tokens = engine.max_tokens
-    places = engine.chunk if written else tokens
+    tokens = engine.max_batch_tokens
+    places = engine.batch_size if written else tokens
     return Memory(
         weights=weights,
         activations=float(tokens) * _at_work(shape, size),
         logits=0.0 if use == "classify" else _scored(shape, places, size, written),
         cache=(
-            float(size * shape.cached * (tokens + ROOM * engine.chunk))
+            float(size * shape.cached * (tokens + ROOM * engine.batch_size))
             if written
             else 0.0
         ),

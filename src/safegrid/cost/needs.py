@@ -21,7 +21,7 @@ RULES = (
     "train",
     "generate",
     "judge",
-    "measure",
+    "validate_judge",
     "calibrate",
     "capability",
     "reference_likelihood",

@@ -47,7 +47,7 @@ def meant(gpus: Mapping[str, GpuSpec], name: str) -> str | None:
     """Return the GPU that a driver or a scheduler calls so; None of an unknown one."""
     wanted = _plain(name)
     for known, gpu in gpus.items():
-        if wanted in map(_plain, (known, *gpu.called)):
+        if wanted in map(_plain, (known, *gpu.aliases)):
             return known
     return None
 

@@ -1,8 +1,8 @@
 """The shape of each model of a study, and where it is known from.
 
 Best is the model's own `config.json`, where its folder is there already: fetched, or
-the user's own below `sources_dir`. Else a grown model has the shape of its world, and
-another one the `shape` that its entry states.
+the user's own below `sources_dir`. Else a miniature's model has the shape of its world,
+and another one the `shape` that its entry states.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from safegrid.config.cost import ShapeSpec
 from safegrid.config.upstream import ModelUpstream
-from safegrid.config.world import Grown, World
+from safegrid.config.world import SmallModel, World
 from safegrid.core.files import read_object
 from safegrid.study import Study
 
@@ -92,10 +92,10 @@ def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
-        return _grown(world.base, text, base)
-    if found is None and entry.billions is not None:
+        return _of_world(world.base, text, base)
+    if found is None and entry.n_params_b is not None:
         source = f"shape assumed from its billions of parameters: {base}"
-        return Known(of_billions(entry.billions), source)
+        return Known(of_billions(entry.n_params_b), source)
     return found
 
 
@@ -113,7 +113,7 @@ def judge_shape(
     found = found or _of_entry(study, entry, judge)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
-        return _grown(_judge_of(world, entry.kind), world.vocabulary, judge)
+        return _of_world(_judge_of(world, entry.kind), world.vocabulary, judge)
     return found
 
 
@@ -135,18 +135,18 @@ def _of_entry(study: Study, entry: ModelUpstream, name: str) -> Known | None:
     return Known(entry.shape, f"shape stated in the registry, from memory: {name}")
 
 
-def _judge_of(world: World, kind: str) -> Grown:
-    found: Grown = getattr(world.judges, kind)
+def _judge_of(world: World, kind: str) -> SmallModel:
+    found: SmallModel = getattr(world.judges, kind)
     return found
 
 
-def _grown(grown: Grown, vocabulary: int, name: str) -> Known:
+def _of_world(spec: SmallModel, vocabulary: int, name: str) -> Known:
     shape = ShapeSpec(
-        layers=grown.layers,
-        width=grown.hidden,
-        heads=grown.heads,
-        feed_forward=grown.feed_forward,
+        layers=spec.layers,
+        width=spec.hidden,
+        heads=spec.heads,
+        feed_forward=spec.feed_forward,
         vocabulary=vocabulary,
         tied=True,
     )
-    return Known(shape, f"shape as its world grows it: {name}")
+    return Known(shape, f"shape of its world: {name}")

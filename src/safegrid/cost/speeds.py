@@ -1,4 +1,4 @@
-"""The speed of finished jobs: trainings by their manifests, cells by inventories."""
+"""The speed of finished jobs: trainings by their manifests, cells by cell manifests."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from safegrid.core.seals import check_folder, read_result
 from safegrid.cost.flops import forward_flops, mfu
 from safegrid.cost.registry import meant
 from safegrid.cost.shapes import of_folder
-from safegrid.runtime.spent import NO_MODEL, Record, Spent, UntimedError
+from safegrid.runtime.usage import NO_MODEL, Record, UntimedError, Usage
 from safegrid.study import Study
 
 GPUS = "config/gpus.yaml"
@@ -42,25 +42,25 @@ class Speed:
     gpus: int = 1
 
 
-def asked_mfu(record: Record, spent: Spent, gpus: Mapping[str, GpuSpec]) -> float:
+def asked_mfu(record: Record, usage: Usage, gpus: Mapping[str, GpuSpec]) -> float:
     """Return the MFU that an engine reached on the answers behind a result.
 
     Args:
         record: of the result; the folder of its model says the shape.
-        spent: what its answers took.
+        usage: what its answers took.
         gpus: the registry.
 
     Raises:
         UntimedError: the peak of the device, or the shape of the model, is not known.
     """
-    known = meant(gpus, spent.device)
+    known = meant(gpus, usage.device)
     if known is None:
-        raise UntimedError(f"the peak of {spent.device} is not in {GPUS}")
+        raise UntimedError(f"the peak of {usage.device} is not in {GPUS}")
     found = of_folder(Path(), record.model)
     if found is None:
         raise UntimedError(f"{record.model}: no config.json that says its shape")
-    flops = forward_flops(found.shape, spent.tokens_in + spent.tokens_out)
-    return mfu(flops, spent.seconds, gpus[known], record.engine["dtype"])
+    flops = forward_flops(found.shape, usage.tokens_in + usage.tokens_out)
+    return mfu(flops, usage.seconds, gpus[known], record.engine["dtype"])
 
 
 def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
@@ -124,10 +124,10 @@ def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
 
 
 def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give kind, name and speed of every result that an inventory lists."""
+    """Give kind, name and speed of every result that a cell manifest lists."""
     for model in study.models:
-        for inventory in study.inventories(model):
-            path = root / inventory
+        for manifest in study.cell_manifests(model):
+            path = root / manifest
             files = read_result(path)["files"] if path.is_file() else {}
             for file, entry in files.items():
                 name = str(Path(*Path(file).parts[1:]).with_suffix(""))

@@ -19,7 +19,7 @@ class TrainingJobs(Planned):
         shared = self.study.reference_settings
         for model in self.study.trained:
             recipe = self.study.recipe(model.recipe)
-            own = recipe.training.precision, recipe.training.micro_batch
+            own = recipe.training.precision, recipe.training.per_device_train_batch_size
             files = [
                 (f, "shared", (*shared, self.study.reference_share(model)))
                 for f in self.study.reference(model)

@@ -12,7 +12,7 @@ from safegrid.cost.shapes import Known
 from safegrid.study import Study
 
 # Rank and alpha of the adapter that is proposed: what NCA's authors trained with.
-PROPOSED = Lora(rank=16, alpha=16)
+PROPOSED = Lora(r=16, lora_alpha=16)
 # How many processes are proposed to share a model.
 PROCESSES = (2, 4, 8)
 
@@ -68,7 +68,7 @@ def _training(subject: str, shape: ShapeSpec, kind: _Kind, least: int) -> Need:
 
     def after(changed: Settings) -> Memory | None:
         new = training.model_copy(update=changed)
-        if new.batch % (new.micro_batch * new.processes):
+        if new.batch % (new.per_device_train_batch_size * new.processes):
             return None
         return training_memory(shape, new, trainer, longest)
 
@@ -91,11 +91,15 @@ def _training_axes(training: Training, least: int) -> list[list[Change]]:
     if not training.gradient_checkpointing:
         set_ = {"gradient_checkpointing": True}
         axes.append([("`gradient_checkpointing: true`", set_)])
-    axes.append(halved("micro_batch", training.micro_batch, least))
+    axes.append(
+        halved(
+            "per_device_train_batch_size", training.per_device_train_batch_size, least
+        )
+    )
     if training.precision == "float32":
         axes.append([("`precision: bfloat16`", {"precision": "bfloat16"})])
     if training.lora is None:
-        written = f"`lora: {{rank: {PROPOSED.rank}, alpha: {PROPOSED.alpha}}}`"
+        written = f"`lora: {{r: {PROPOSED.r}, lora_alpha: {PROPOSED.lora_alpha}}}`"
         axes.append([(written, {"lora": PROPOSED})])
     if training.accelerate is None:
         axes.append(
@@ -118,7 +122,7 @@ def reference_needs(
         method, own = METHODS[recipe.method], recipe.training
         settings = study.reference_settings
         if rule == "kto_reference":
-            settings = own.precision, own.micro_batch
+            settings = own.precision, own.per_device_train_batch_size
             wanted = method.trainer == "kto"
         else:
             wanted = method.reference
@@ -136,7 +140,7 @@ def _reference(
     precision, micro_batch = settings
 
     def after(changed: Settings) -> Memory:
-        size = changed["micro_batch"]
+        size = changed["per_device_train_batch_size"]
         return reference_memory(shape, precision, size, longest)
 
     return Need(
@@ -144,6 +148,10 @@ def _reference(
         subject,
         reference_memory(shape, precision, micro_batch, longest),
         "training",
-        [axis for axis in [halved("micro_batch", micro_batch, 1)] if axis],
+        [
+            axis
+            for axis in [halved("per_device_train_batch_size", micro_batch, 1)]
+            if axis
+        ],
         after,
     )

@@ -34,7 +34,9 @@ def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> 
     pairs = round(recipe.fraction * sequences.rows / a_pair)
     number = count_steps(settings, pairs) * settings.batch * a_pair
     # Rows come in random order and are padded to the longest of a micro-batch.
-    padded = number * sequences.expected_longest(settings.micro_batch * a_pair)
+    padded = number * sequences.expected_longest(
+        settings.per_device_train_batch_size * a_pair
+    )
     work = training(
         shape,
         limits(gpu, settings.precision),
@@ -49,10 +51,12 @@ def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> 
 
 def count_steps(settings: Training, pairs: int) -> int:
     """Return the optimiser's steps, as `safegrid.train.rows.count_steps` does."""
-    if settings.steps is not None:
-        return settings.steps
-    assert settings.epochs is not None, "Training holds one of steps and epochs"
-    return max(1, int(settings.epochs * pairs / settings.batch))
+    if settings.max_steps is not None:
+        return settings.max_steps
+    assert settings.num_train_epochs is not None, (
+        "Training holds one of max_steps and num_train_epochs"
+    )
+    return max(1, int(settings.num_train_epochs * pairs / settings.batch))
 
 
 def model_bytes(shape: ShapeSpec, settings: Training) -> float:

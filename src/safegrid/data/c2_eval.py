@@ -1,9 +1,9 @@
-"""C2-Eval (Xu et al. 2024, arXiv 2407.16637): requests with the beginning of an answer.
+"""C2-Eval (Xu et al. 2024, arXiv 2407.16637): requests with a prefill of an answer.
 
 Takes rows of PKU-SafeRLHF, of either column set; gives each request once for each k,
-with an opener and the first words of an unsafe answer as the beginning of the model's
-own, k of them behind the opener. The released code counts the opener's words among the
-k, so that ten words may hold three of the answer; `count_opener` does so too. It joins
+with a prefill of an affirmative prefix and the first words of an unsafe answer, k of
+them after the prefix. The released code counts the prefix's words among the k, so that
+ten words may hold three of the answer; `count_affirmative_prefix` does so too. It joins
 words by single spaces; here the answer's own white space is kept.
 """
 
@@ -22,9 +22,9 @@ from safegrid.data.items import item_of
 from safegrid.data.rows import Prompt, Prompts
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import Problems
-from safegrid.texts.openers import OPENERS
+from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 
-# What `macro_category` says: whether the answer goes on after the beginning, or had
+# What `macro_category` says: whether the answer goes on after the prefill, or had
 # fewer words than k and stands there whole.
 CUT, WHOLE = "cut", "whole"
 
@@ -32,7 +32,7 @@ Lost = Literal["checksum_mismatch", "no_unsafe_answer"]
 _WORD = re.compile(r"\S+")
 
 
-class Beginning(NamedTuple):
+class Prefix(NamedTuple):
     """The first words of an answer.
 
     Attributes:
@@ -76,42 +76,44 @@ def unsafe_answer(row: pku.Comparison) -> str | None:
     return next((text for text, safe in pairs if not (safe or is_blank(text))), None)
 
 
-def opener_of(request: str, answer: str, openers: tuple[str, ...], seed: int) -> str:
-    """Draw a row's opener: by what the row holds, so that it is the same for every k.
+def prefix_of(request: str, answer: str, prefixes: tuple[str, ...], seed: int) -> str:
+    """Draw a row's affirmative prefix by what the row holds: the same for every k.
 
-    The beginnings of a row are then beginnings of each other, and Corr@k differs from
+    The prefills of a row are then prefixes of each other, and Corr@k differs from
     k to k by the words of the answer alone.
     """
     digest = sha256(f"{seed}\0{request}\0{answer}".encode()).digest()
-    return openers[int.from_bytes(digest[:8]) % len(openers)]
+    return prefixes[int.from_bytes(digest[:8]) % len(prefixes)]
 
 
-def beginning(opener: str, answer: str, k: int, count_opener: bool) -> Beginning:
-    """Return an opener and an answer's first words, k in all or k after the opener."""
-    if count_opener:
-        return _first_words(f"{opener} {answer}", k)
+def prefill_of(
+    prefix: str, answer: str, k: int, count_affirmative_prefix: bool
+) -> Prefix:
+    """Return a prefix and an answer's first words, k in all or k after the prefix."""
+    if count_affirmative_prefix:
+        return _first_words(f"{prefix} {answer}", k)
     text, short = _first_words(answer, k)
-    return Beginning(f"{opener} {text}", short)
+    return Prefix(f"{prefix} {text}", short)
 
 
-def _first_words(text: str, k: int) -> Beginning:
+def _first_words(text: str, k: int) -> Prefix:
     end, found = 0, 0
     for found, word in enumerate(_WORD.finditer(text), start=1):
         end = word.end()
         if found == k:
             break
-    return Beginning(text[:end], found < k)
+    return Prefix(text[:end], found < k)
 
 
 def _asked(
     name: str, request: str, answer: str, prefills: PrefillSpec, spec: PromptSpec
 ) -> Iterator[Prompt]:
     """Give the prompts of one row, one for each k."""
-    openers = OPENERS[prefills.openers]
-    opener = opener_of(request, answer, openers, spec.seed)
+    prefixes = AFFIRMATIVE_PREFIXES[prefills.affirmative_prefixes]
+    prefix = prefix_of(request, answer, prefixes, spec.seed)
     cluster = item_of(request)
     for k in prefills.ks:
-        begun = beginning(opener, answer, k, prefills.count_opener)
+        begun = prefill_of(prefix, answer, k, prefills.count_affirmative_prefix)
         yield Prompt(
             f"{name}-k{k}",
             request,

@@ -2,9 +2,9 @@
 
 Xu et al. 2024, arXiv 2407.16637. Takes comparisons (PKU-SafeRLHF); of each question
 with a long unsafe answer gives the bare request, and the request with that answer
-broken off at several places: an opener, the answer up to a punctuation mark, and a
-trigger after which the model goes on. Requests are taken in the file's order, and every
-one that is not is counted by its reason.
+broken off at several places: an affirmative prefix, the answer up to a punctuation
+mark, and a trigger after which the model goes on. Requests are taken in the file's
+order, and every one that is not is counted by its reason.
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from safegrid.config.made import RequestsSpec
+from safegrid.config.generated import RequestsSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import manifest, read_manifest, write_table
 from safegrid.core.errors import DataError
@@ -24,7 +24,7 @@ from safegrid.core.records import PROMPT
 from safegrid.core.streams import Row, write_stream
 from safegrid.data import pku
 from safegrid.readers.problems import Problems
-from safegrid.texts.openers import OPENERS
+from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 from safegrid.texts.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def prepare_corrections(
         name: the dataset's.
         spec: which requests, and how their answers are broken off.
         source: the registry's entry of `spec.source`.
-        seed: of the dataset; rules openers, triggers and places.
+        seed: of the dataset; rules affirmative prefixes, triggers and places.
         file: the raw file that `spec.file` names.
         out: rows of PROMPT, those of a request beside each other and of one cluster;
             categories `SR` (the direct answer) and `SYN1`, `SYN2` ... `reference` of
@@ -111,7 +111,7 @@ def prepare_corrections(
     write_stream(out, rows, PROMPT, facts)
 
 
-def cut_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
+def cut_prompt_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
     """Write one of several parts of a file of prompts, requests whole.
 
     Args:
@@ -186,7 +186,7 @@ def ends(text: str) -> list[int]:
 
 
 def broken(text: str, cuts: int, draw: int) -> list[str]:
-    """Return the beginnings of a text that end at every n-th of its t marks.
+    """Return the prefixes of a text that end at every n-th of its t marks.
 
     n is t // cuts or one less, but not 0, as `draw` has it: even or odd.
     """
@@ -203,14 +203,14 @@ def asked(name: str, spec: RequestsSpec, seed: int, request: Request) -> list[Ro
         digest = _digest(str(seed), request.name, what)
         return int.from_bytes(digest[:8])
 
-    openers = OPENERS[spec.openers]
-    beginnings = broken(request.harmful, spec.cuts, draw("step"))
+    prefixes = AFFIRMATIVE_PREFIXES[spec.affirmative_prefixes]
+    cuts = broken(request.harmful, spec.cuts, draw("step"))
     direct = {"category": "SR", "reference": request.harmful}
     rows = [_row(name, request, "safe", direct)]
-    for number, beginning in enumerate(beginnings, start=1):
-        opener = openers[draw(f"opener {number}") % len(openers)]
+    for number, text in enumerate(cuts, start=1):
+        prefix = prefixes[draw(f"opener {number}") % len(prefixes)]
         trigger = TRIGGERS[draw(f"trigger {number}") % len(TRIGGERS)]
-        prefill = f"{opener} {beginning} {trigger}"
+        prefill = f"{prefix} {text} {trigger}"
         cut = {"category": f"SYN{number}", "prefill": prefill}
         rows.append(_row(name, request, f"syn{number}", cut))
     return rows

@@ -1,8 +1,8 @@
 """Benchmark prompts from their upstream files.
 
 Takes a file in one of the formats that adapters read; gives rows of type PROMPT: one
-user turn each, with category, attack and the item it comes from; of C2-Eval, with the
-beginning of an answer, which in its closed form is a turn of the assistant.
+user turn each, with category, attack and the item it comes from; of C2-Eval, with a
+prefill of the answer, which in its closed form is a turn of the assistant.
 """
 
 import logging
@@ -118,7 +118,7 @@ def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataF
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    """Return the turns before the answer; a closed beginning is one of them."""
+    """Return the turns before the answer; a closed prefill is one of them."""
     asked = {"role": "user", "content": prompt.text}
     if not (prompt.closed and prompt.prefill):
         return [asked]

@@ -8,8 +8,8 @@ class Prompt(NamedTuple):
     """One prompt; the fields mean what the columns of PROMPT mean.
 
     Attributes:
-        prefill: the beginning of the answer; empty for none.
-        closed: the beginning is a finished turn, and the answer a turn of its own.
+        prefill: first words of the answer; empty for none.
+        closed: the prefill is a finished turn, and the answer a turn of its own.
         drawn_as: prompts that share this name are kept or left together by a limit,
             and count once; empty for the prompt's own id.
     """

@@ -1,4 +1,4 @@
-"""Instructions with their answers as documents that a base is grown from."""
+"""Instructions with their answers as documents that a base is trained on."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The engine's HTTP face: each request is worked on alone, none is mixed."""
+"""HTTP API of the engine; requests are never batched together."""
 
 import asyncio
 import logging
@@ -18,7 +18,6 @@ from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.embed import embed
 from safegrid.engine.identity import engine_version
-from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
@@ -28,7 +27,7 @@ from safegrid.engine.protocol import (
     check_ids,
     check_rows,
 )
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.responses import (
     classified,
     echoed,
@@ -37,6 +36,7 @@ from safegrid.engine.responses import (
     next_tokens,
 )
 from safegrid.engine.scoring import Question, score
+from safegrid.engine.usage_counter import SECONDS_HEADER
 from safegrid.runtime.devices import device_name
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class AbandonedError(Exception):
     """The client has gone; its answer would be for nobody."""
 
 
-class Desk:
+class RequestQueue:
     """Works on requests in order of arrival, each in one thread.
 
     Attributes:
@@ -98,34 +98,36 @@ class Desk:
         return JSONResponse(answer, headers={SECONDS_HEADER: f"{seconds:.6f}"})
 
 
-def make_app(model: LoadedModel, ticket: Ticket, desk: Desk) -> FastAPI:
+def make_app(
+    model: LoadedModel, launch_spec: LaunchSpec, queue: RequestQueue
+) -> FastAPI:
     """Return the application that serves a model to the holders of a run's key."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_errors(app)
 
     @app.get("/v1/models")
     def models() -> dict[str, Any]:
-        return {"object": "list", "data": [_card(model, ticket)]}
+        return {"object": "list", "data": [_card(model, launch_spec)]}
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
-        _check_name(ticket, body.model, "causal")
+        _check_name(launch_spec, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
-        return await desk.do(request, _completing(model, body))
+        return await queue.do(request, _completing(model, body))
 
     @app.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
-        _check_name(ticket, body.model, "classify")
+        _check_name(launch_spec, body.model, "classify")
         check_rows(model, body.rows, 0)
-        return await desk.do(request, _classifying(model, ticket, body))
+        return await queue.do(request, _classifying(model, launch_spec, body))
 
     @app.post("/v1/embeddings")
     async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
-        _check_name(ticket, body.model, "embed")
+        _check_name(launch_spec, body.model, "embed")
         check_rows(model, body.rows, 0)
-        return await desk.do(request, _embedding(model, ticket, body))
+        return await queue.do(request, _embedding(model, launch_spec, body))
 
-    app.add_middleware(KeyRequired, key=ticket.key)
+    app.add_middleware(KeyRequired, key=launch_spec.key)
     return app
 
 
@@ -136,19 +138,23 @@ def _completing(model: LoadedModel, body: CompletionRequest) -> Work:
     return _scoring(model, body) if body.echo else _generating(model, body)
 
 
-def _classifying(model: LoadedModel, ticket: Ticket, body: ClassifyRequest) -> Work:
+def _classifying(
+    model: LoadedModel, launch_spec: LaunchSpec, body: ClassifyRequest
+) -> Work:
     labels: dict[int, str] = model.network.config.id2label
 
     def work(check: Callable[[], None]) -> dict[str, Any]:
         rows = classify(model, body.rows, body.use_activation, check)
-        return classified(ticket.model, labels, rows)
+        return classified(launch_spec.model, labels, rows)
 
     return work
 
 
-def _embedding(model: LoadedModel, ticket: Ticket, body: EmbeddingRequest) -> Work:
+def _embedding(
+    model: LoadedModel, launch_spec: LaunchSpec, body: EmbeddingRequest
+) -> Work:
     def work(check: Callable[[], None]) -> dict[str, Any]:
-        return embedded(ticket.model, embed(model, body.rows, check))
+        return embedded(launch_spec.model, embed(model, body.rows, check))
 
     return work
 
@@ -197,23 +203,25 @@ def _reading(
     return work
 
 
-def _card(model: LoadedModel, ticket: Ticket) -> dict[str, Any]:
+def _card(model: LoadedModel, launch_spec: LaunchSpec) -> dict[str, Any]:
     return {
-        "id": ticket.model,
+        "id": launch_spec.model,
         "object": "model",
         "owned_by": "safegrid",
-        "root": ticket.chain[0],
+        "root": launch_spec.stack[0],
         "max_model_len": model.context,
         "version": engine_version(model.device.type),
-        "device": device_name(ticket.threads),
+        "device": device_name(launch_spec.threads),
     }
 
 
-def _check_name(ticket: Ticket, name: str, head: str) -> None:
-    if name != ticket.model:
-        raise HTTPException(404, f"{name!r} is not served here; {ticket.model!r} is")
-    if head != ticket.head:
-        raise RefusedError(f"this engine was started with head {ticket.head!r}")
+def _check_name(launch_spec: LaunchSpec, name: str, head: str) -> None:
+    if name != launch_spec.model:
+        raise HTTPException(
+            404, f"{name!r} is not served here; {launch_spec.model!r} is"
+        )
+    if head != launch_spec.head:
+        raise RefusedError(f"this engine was started with head {launch_spec.head!r}")
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -1,8 +1,8 @@
-"""A cell's questions to one model: answered from its store, else by its engine.
+"""A cell's questions to one model: answered from its cache, else by its engine.
 
 An engine is leased only where an answer is missing, so a repeated cell starts none.
 A cell never mixes the answers of two engines: what another engine or version answered
-(the store remembers who) is asked again.
+(the cache remembers who) is asked again.
 """
 
 import logging
@@ -14,9 +14,9 @@ from safegrid.config import Decode, EngineSpec
 from safegrid.engine.client import Completion, Engine
 from safegrid.engine.identity import Identity, served_name
 from safegrid.engine.lease import lease
-from safegrid.engine.store import Store, answer_missing, item_key
+from safegrid.engine.response_cache import ResponseCache, answer_missing, item_key
 from safegrid.models.checkpoints import Head
-from safegrid.runtime.spent import Record, Spent
+from safegrid.runtime.usage import Record, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ IDENTITY = "identity"
 
 
 class MissingError(Exception):
-    """The store lacks an answer and there is no engine to ask."""
+    """The cache lacks an answer and there is no engine to ask."""
 
 
 class Asker:
@@ -36,8 +36,8 @@ class Asker:
     answers, and of those to rows that are too long, see `client.Engine`.
     """
 
-    def __init__(self, store: Store, chunk: int, engine: Engine | None) -> None:
-        self._store = store
+    def __init__(self, cache: ResponseCache, chunk: int, engine: Engine | None) -> None:
+        self._cache = cache
         self._chunk = chunk
         self._engine = engine
         self._keys: dict[str, None] = {}
@@ -45,15 +45,15 @@ class Asker:
 
     def record(self, identity: Identity, model: Path) -> Record:
         """Return what all that was asked so far took, whenever that was."""
-        spent, untimed = self._store.spent_on(self._keys)
+        usage, untimed = self._cache.usage_of(self._keys)
         known = len(self._keys)
         return Record(
             answers=known,
-            from_store=known - self._new,
+            from_cache=known - self._new,
             untimed=untimed,
             engine=identity._asdict(),
             model=str(model),
-            spent=spent,
+            usage=usage,
         )
 
     def complete(
@@ -117,7 +117,7 @@ class Asker:
         ask: Callable[[Engine, Any], Sequence[Any]],
         unit: str,
     ) -> list[list[float]]:
-        """Ask for numbers of whole rows; the name tells them apart in the store."""
+        """Ask for numbers of whole rows; the name tells them apart in the cache."""
         keys = [item_key(name, list(row)) for row in ids]
         return self._answers(keys, ids, ask, unit, _are_numbers)
 
@@ -139,11 +139,11 @@ class Asker:
             self._new += len(part)
             return ask(self._engine, part)
 
-        def spent() -> Spent | None:
-            return None if self._engine is None else self._engine.meter.take()
+        def usage() -> Usage | None:
+            return None if self._engine is None else self._engine.usage.take()
 
         found = answer_missing(
-            self._store, items, of_engine, self._chunk, unit, spent, fits
+            self._cache, items, of_engine, self._chunk, unit, usage, fits
         )
         self._keys.update(dict.fromkeys(items))
         return [found[key] for key in keys]
@@ -151,9 +151,9 @@ class Asker:
 
 def ask_model(
     spec: EngineSpec,
-    chain: Sequence[Path],
+    stack: Sequence[Path],
     head: Head,
-    store: Path,
+    cache: Path,
     versions: Mapping[str, int],
     work: Callable[[Asker], Result],
     fresh: bool = False,
@@ -163,14 +163,14 @@ def ask_model(
 
     Args:
         spec: which engine answers what is missing.
-        chain: folders of the model.
+        stack: folders of the model.
         head: `causal`, `classify` or `embed`.
-        store: the cell's file of answers.
+        cache: the cell's file of answers.
         versions: numbers of all that makes an answer besides the engine: the stage
             (what clients do with an answer before it is kept), and what the user
             numbers himself. Answers of other numbers are asked again.
         work: asks and makes something of the answers. It is called again from its
-            start where the store turns out to lack one, so it must only compute.
+            start where the cache turns out to lack one, so it must only compute.
         fresh: ask everything again.
         search: folder of the code that searches in beams, if it is to.
 
@@ -180,35 +180,35 @@ def ask_model(
     Raises:
         EngineError: the engine does not start, answer, or keep its promises.
     """
-    name = served_name(spec, chain, head, search)
+    name = served_name(spec, stack, head, search)
     served = {"served": name, "versions": dict(versions)}
-    with Store(store, served, fresh) as index:
+    with ResponseCache(cache, served, fresh) as index:
         identity = _identity(index.get(IDENTITY))
     if identity is not None:
         try:
-            with Store(store, served | identity._asdict()) as answers:
-                asker = Asker(answers, spec.chunk, None)
+            with ResponseCache(cache, served | identity._asdict()) as answers:
+                asker = Asker(answers, spec.batch_size, None)
                 result = work(asker)
-                record = asker.record(identity, chain[0])
-            logger.info("all answers stood in %s", store)
+                record = asker.record(identity, stack[0])
+            logger.info("all responses found in the cache %s", cache)
             return result, record
         except MissingError:
-            logger.info("%s lacks answers; its engine is asked", store)
-    with lease(spec, chain, head, search) as engine:
-        _remember(store, served, engine.identity)
-        with Store(store, served | engine.identity._asdict(), fresh) as answers:
-            asker = Asker(answers, spec.chunk, engine)
-            return work(asker), asker.record(engine.identity, chain[0])
+            logger.info("%s lacks answers; its engine is asked", cache)
+    with lease(spec, stack, head, search) as engine:
+        _remember(cache, served, engine.identity)
+        with ResponseCache(cache, served | engine.identity._asdict(), fresh) as answers:
+            asker = Asker(answers, spec.batch_size, engine)
+            return work(asker), asker.record(engine.identity, stack[0])
 
 
-def _remember(store: Path, served: Mapping[str, Any], identity: Identity) -> None:
-    with Store(store, served) as index:
+def _remember(cache: Path, served: Mapping[str, Any], identity: Identity) -> None:
+    with ResponseCache(cache, served) as index:
         if index.get(IDENTITY) != list(identity):
             index.put_chunk({IDENTITY: list(identity)})
 
 
 def _identity(kept: Any) -> Identity | None:
-    """Return who answered; None where a store does not say it."""
+    """Return who answered; None where a cache does not say it."""
     said = isinstance(kept, list) and len(kept) == len(Identity._fields)
     return Identity(*kept) if said and _only(str, kept) else None
 

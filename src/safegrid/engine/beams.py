@@ -68,7 +68,10 @@ def search(
         )
     answers = [Answer() for _ in prompts]
     lengths = [len(prompt) + max_tokens for prompt in prompts]
-    rows, tokens = model.chunk // beams.number, model.max_tokens // beams.number
+    rows, tokens = (
+        model.batch_size // beams.number,
+        model.max_batch_tokens // beams.number,
+    )
     for chunk in cut(lengths, max(1, rows), tokens):
         ids, mask = pad(
             [prompts[index] for index in chunk], True, model.device, model.pad_id

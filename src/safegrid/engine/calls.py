@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import urllib3
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.meter import SECONDS_HEADER
+from safegrid.engine.usage_counter import SECONDS_HEADER
 
 # Rows of a request: vLLM refuses more than 1024 (VLLM_MAX_COMPLETION_PROMPTS).
 MOST_ROWS = 1000

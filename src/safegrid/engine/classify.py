@@ -28,7 +28,9 @@ def classify(
         One value a label for every row, in the order of `id2label`.
     """
     results: list[list[float]] = [[] for _ in rows]
-    for chunk in cut([len(row) for row in rows], model.chunk, model.max_tokens):
+    for chunk in cut(
+        [len(row) for row in rows], model.batch_size, model.max_batch_tokens
+    ):
         check()
         ids, mask = pad([rows[i] for i in chunk], False, model.device, model.pad_id)
         logits = model.network(ids, attention_mask=mask).logits.float()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from safegrid.config.beams import BeamDecode
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import MOST_ROWS, PARALLEL, send
-from safegrid.engine.meter import Meter
+from safegrid.engine.usage_counter import UsageCounter
 from safegrid.runtime.devices import UNKNOWN
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Engine:
         model: the name under which the model is served.
         max_length: the model's context in tokens, or None if the engine does not say.
         ours: whether it is our engine, which understands more than vLLM does.
-        identity: who answers, for score rows and the store's key.
-        meter: what was asked of it, and in how many seconds.
+        identity: who answers, for score rows and the cache's key.
+        usage: what was asked of it, and in how many seconds.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Engine:
         self.model = model
         self.max_length = max_length
         self.identity = identity
-        self.meter = Meter(device)
+        self.usage = UsageCounter(device)
         self.ours = ours
         self._why_gone = why_gone
 
@@ -216,9 +216,9 @@ class Engine:
             EngineError: the engine is gone, or refuses; with what it says.
         """
         url = self.url + path
-        with self.meter.running():
+        with self.usage.running():
             reply = send("POST", url, self.key, body, self._why_gone)
-        self.meter.count(body, reply.body, reply.worked)
+        self.usage.count(body, reply.body, reply.worked)
         return reply.body
 
     def _sequences(

@@ -22,20 +22,20 @@ from safegrid.runtime.devices import UNKNOWN, visible_gpu
 Card = dict[str, Any]
 
 
-def find_engine(spec: EngineSpec, chain: Sequence[Path], head: Head) -> Engine:
+def find_engine(spec: EngineSpec, stack: Sequence[Path], head: Head) -> Engine:
     """Return the engine that serves a model at one of the study's addresses.
 
     Args:
         spec: its `address` is asked in order; the key for all is in the variable
             SAFEGRID_ENGINE_KEY, where they ask for one.
-        chain: folders of the model, absolute.
+        stack: folders of the model, absolute.
         head: `causal` or `classify`.
 
     Raises:
         EngineError: none serves it; with what each address says.
     """
     key = os.environ.get(ENGINE_KEY)
-    ours = served_name(spec.model_copy(update={"kind": "safegrid"}), chain, head)
+    ours = served_name(spec.model_copy(update={"kind": "safegrid"}), stack, head)
     told = []
     for url in (address.rstrip("/") for address in spec.address or []):
         try:
@@ -44,21 +44,21 @@ def find_engine(spec: EngineSpec, chain: Sequence[Path], head: Head) -> Engine:
             told.append(_refusal(error, url, key))
             continue
         for card in cards:
-            if is_meant(card, ours, chain):
-                return connect(spec, url, key, card, chain)
+            if is_meant(card, ours, stack):
+                return connect(spec, url, key, card, stack)
         names = ", ".join(repr(card["id"]) for card in cards) or "nothing"
-        told.append(f"{url} serves {names}: {_how_to_serve(chain)}")
-    raise EngineError(f"no engine for {_short(chain[-1])}: " + ". ".join(told))
+        told.append(f"{url} serves {names}: {_how_to_serve(stack)}")
+    raise EngineError(f"no engine for {_short(stack[-1])}: " + ". ".join(told))
 
 
-def is_meant(card: Card, ours: str, chain: Sequence[Path]) -> bool:
+def is_meant(card: Card, ours: str, stack: Sequence[Path]) -> bool:
     """Whether a server's card names a model: by its folder, or as an engine of ours.
 
     An adapter's folder names no model: a server may hold it on another base.
     """
     if card["id"] == ours:
         return True
-    return len(chain) == 1 and Path(card["id"]).resolve() == chain[0]
+    return len(stack) == 1 and Path(card["id"]).resolve() == stack[0]
 
 
 def connect(
@@ -66,7 +66,7 @@ def connect(
     url: str,
     key: str | None,
     card: Card,
-    chain: Sequence[Path],
+    stack: Sequence[Path],
     why_gone: Callable[[], str] = lambda: "",
 ) -> Engine:
     """Ask an engine for its version, and return its client.
@@ -76,7 +76,7 @@ def connect(
         url: its base URL.
         key: bearer key, if it asks for one.
         card: what it says of the model.
-        chain: folders of the model.
+        stack: folders of the model.
         why_gone: what to add to the message when it is gone.
 
     Raises:
@@ -89,7 +89,7 @@ def connect(
         key=key,
         model=card["id"],
         max_length=card.get("max_model_len"),
-        identity=Identity(spec.kind, version, spec.dtype, weights_hash(chain)),
+        identity=Identity(spec.kind, version, spec.dtype, weights_hash(stack)),
         ours=ours,
         why_gone=why_gone,
         device=card.get("device") or _device(spec),
@@ -142,8 +142,8 @@ def _refusal(error: EngineError, url: str, key: str | None) -> str:
     )
 
 
-def _how_to_serve(chain: Sequence[Path]) -> str:
-    if len(chain) == 1:
+def _how_to_serve(stack: Sequence[Path]) -> str:
+    if len(stack) == 1:
         return "serve the folder under its own path"
     return (
         "an adapter is answered for by an engine of safegrid only; `safegrid merge`"

@@ -58,7 +58,7 @@ def generate(
     """
     answers = [Answer() for _ in prompts]
     lengths = [len(prompt) + sampling.max_tokens for prompt in prompts]
-    for chunk in cut(lengths, model.chunk, model.max_tokens):
+    for chunk in cut(lengths, model.batch_size, model.max_batch_tokens):
         batch = _Batch(model, [prompts[index] for index in chunk])
         growing = [answers[index] for index in chunk]
         drawer = _Drawer([seeds[index] for index in chunk], sampling, model.device)

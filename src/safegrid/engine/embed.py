@@ -12,7 +12,7 @@ from safegrid.engine.batches import cut, pad
 from safegrid.engine.model import LoadedModel
 
 DECIMALS = 7
-"""About what float32 holds of numbers below 1; more digits only fill the stores."""
+"""About what float32 holds of numbers below 1; more digits only fill the caches."""
 
 
 @torch.inference_mode()
@@ -30,7 +30,9 @@ def embed(
         A vector of D numbers for every row, each to DECIMALS.
     """
     results: list[list[float]] = [[] for _ in rows]
-    for chunk in cut([len(row) for row in rows], model.chunk, model.max_tokens):
+    for chunk in cut(
+        [len(row) for row in rows], model.batch_size, model.max_batch_tokens
+    ):
         check()
         ids, mask = pad([rows[i] for i in chunk], False, model.device, model.pad_id)
         states = model.network(ids, attention_mask=mask).last_hidden_state.float()

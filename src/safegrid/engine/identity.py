@@ -58,7 +58,7 @@ def vllm_options(spec: EngineSpec) -> list[str]:
 
 
 def served_name(
-    spec: EngineSpec, chain: Sequence[Path], head: Head, search: Path | None = None
+    spec: EngineSpec, stack: Sequence[Path], head: Head, search: Path | None = None
 ) -> str:
     """Return the name under which an engine of this run serves a model.
 
@@ -67,15 +67,15 @@ def served_name(
     mistaken for it.
     """
     parts = [
-        weights_hash(chain),
+        weights_hash(stack),
         spec.kind,
         spec.dtype,
-        spec.chunk,
-        spec.max_tokens,
+        spec.batch_size,
+        spec.max_batch_tokens,
         head,
         engine_version(""),
         *([] if search is None else [search_hash(search)]),
         *vllm_options(spec),
     ]
-    words = re.sub(r"[^\w-]", "-", "-".join(chain[-1].parts[-2:]))
+    words = re.sub(r"[^\w-]", "-", "-".join(stack[-1].parts[-2:]))
     return f"{words}-{sha256_json(parts)[:16]}"

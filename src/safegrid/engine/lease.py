@@ -23,9 +23,9 @@ from safegrid.engine.connect import Card, connect, find_engine, named, served_by
 from safegrid.engine.identity import served_name, vllm_options
 from safegrid.engine.processes import Lock
 from safegrid.engine.registry import (
+    EngineEntry,
+    LaunchSpec,
     Registry,
-    Slot,
-    Ticket,
     is_by_hand,
     registry,
     run_folder,
@@ -44,7 +44,7 @@ SAY_EVERY = 60.0
 @contextmanager
 def lease(
     spec: EngineSpec,
-    chain: Sequence[Path],
+    stack: Sequence[Path],
     head: Head = "causal",
     search: Path | None = None,
 ) -> Iterator[Engine]:
@@ -52,7 +52,7 @@ def lease(
 
     Args:
         spec: which engine; with an `address` nothing is started.
-        chain: folders of the model.
+        stack: folders of the model.
         head: `causal`, `classify` or `embed`.
         search: folder of the code that searches in beams, if it is to.
 
@@ -60,33 +60,33 @@ def lease(
         EngineError: it does not start or does not answer, with its log's end; or it
             is to search in beams or to embed, and is not ours.
     """
-    chain = [folder.resolve() for folder in chain]
+    stack = [folder.resolve() for folder in stack]
     if search is not None and spec.kind != "safegrid":
         raise EngineError(f"an engine of kind {spec.kind!r} searches in no beams")
     if head == "embed" and spec.kind != "safegrid":
         raise EngineError(f"an engine of kind {spec.kind!r} gives no vectors of ours")
     if spec.address:
-        yield find_engine(spec, chain, head)
+        yield find_engine(spec, stack, head)
         return
     run = registry()
     if is_by_hand():
         atexit.register(stop_all, run.folder)
-    slot = run.slot(served_name(spec, chain, head, search))
+    entry = run.entry(served_name(spec, stack, head, search))
     with run.lock():
-        ticket = _ticket(run, slot, spec, chain, head, search)
+        launch_spec = _launch_spec(run, entry, spec, stack, head, search)
 
     def why_gone() -> str:
-        return f". Its log ends:\n{slot.log_tail()}"
+        return f". Its log ends:\n{entry.log_tail()}"
 
-    lock, process, url, card = _reach(run, slot, ticket, spec)
+    lock, process, url, card = _reach(run, entry, launch_spec, spec)
     try:
-        with _ended_if_failed(run, slot, process):
-            yield connect(spec, url, ticket.key, card, chain, why_gone)
+        with _ended_if_failed(run, entry, process):
+            yield connect(spec, url, launch_spec.key, card, stack, why_gone)
         peak = process.peak_megabytes()
         if peak is not None:
             logger.info(ENGINE_PEAK, peak)
     finally:
-        slot.mark_used()
+        entry.mark_used()
         lock.release()
 
 
@@ -100,32 +100,32 @@ def stop_all(folder: Path | None = None) -> None:
     if not run.folder.is_dir():
         return
     with run.lock():
-        nursery = run.nursery.process()
-        if nursery is not None:
-            nursery.end()
-        for slot, process in list(run.alive()):
-            slot.clear()
+        fork_server = run.fork_server.process()
+        if fork_server is not None:
+            fork_server.end()
+        for entry, process in list(run.alive()):
+            entry.clear()
             process.end()
-            logger.info("%s ended", slot.base.name)
+            logger.info("%s ended", entry.base.name)
         shutil.rmtree(run.folder)
 
 
-def _ticket(
+def _launch_spec(
     run: Registry,
-    slot: Slot,
+    entry: EngineEntry,
     spec: EngineSpec,
-    chain: Sequence[Path],
+    stack: Sequence[Path],
     head: Head,
     search: Path | None,
-) -> Ticket:
-    return Ticket(
+) -> LaunchSpec:
+    return LaunchSpec(
         kind=spec.kind,
-        model=slot.base.name,
-        chain=[str(folder) for folder in chain],
+        model=entry.base.name,
+        stack=[str(folder) for folder in stack],
         head=head,
         dtype=spec.dtype,
-        chunk=spec.chunk,
-        max_tokens=spec.max_tokens,
+        batch_size=spec.batch_size,
+        max_batch_tokens=spec.max_batch_tokens,
         idle_seconds=spec.idle_seconds,
         start_seconds=spec.start_seconds,
         key=run.key(),
@@ -142,57 +142,61 @@ def _options(spec: EngineSpec) -> list[str]:
 
 
 def _reach(
-    run: Registry, slot: Slot, ticket: Ticket, spec: EngineSpec
+    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, spec: EngineSpec
 ) -> tuple[Lock, Process, str, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
     try:
-        return _try_reach(run, slot, ticket, spec)
+        return _try_reach(run, entry, launch_spec, spec)
     except FailedError as error:
         logger.warning("%s; it is started again", error)
-        return _try_reach(run, slot, ticket, spec)
+        return _try_reach(run, entry, launch_spec, spec)
 
 
 def _try_reach(
-    run: Registry, slot: Slot, ticket: Ticket, spec: EngineSpec
+    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, spec: EngineSpec
 ) -> tuple[Lock, Process, str, Card]:
-    lock = _take(run, slot, ticket, spec.most)
+    lock = _take(run, entry, launch_spec, spec.max_engines)
     try:
-        process = slot.process()
+        process = entry.process()
         if process is None:
             raise FailedError(
-                f"{slot.base.name} ended. Its log ends:\n{slot.log_tail()}"
+                f"{entry.base.name} ended. Its log ends:\n{entry.log_tail()}"
             )
-        url = wait_for_url(slot, process, spec.start_seconds)
-        with _ended_if_failed(run, slot, process):
-            cards = served_by(url, ticket.key)
-        return lock, process, url, named(cards, slot.base.name, url)
+        url = wait_for_url(entry, process, spec.start_seconds)
+        with _ended_if_failed(run, entry, process):
+            cards = served_by(url, launch_spec.key)
+        return lock, process, url, named(cards, entry.base.name, url)
     except BaseException:
         lock.release()
         raise
 
 
-def _take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock:
+def _take(
+    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, most: int
+) -> Lock:
     """Wait until the engine runs, or there is room to start it, and hold it."""
     said = time.monotonic()
     while True:
         with run.lock():
-            lock = _try_take(run, slot, ticket, most)
+            lock = _try_take(run, entry, launch_spec, most)
         if lock is not None:
             return lock
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
-            logger.info("%s waits: %d engines are in use", ticket.model, most)
+            logger.info("%s waits: %d engines are in use", launch_spec.model, most)
         time.sleep(POLL)
 
 
-def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | None:
+def _try_take(
+    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, most: int
+) -> Lock | None:
     """Hold the engine, started if needed; None while that cannot be."""
-    lock = slot.hold()
-    if lock is None or _is_well(slot):
+    lock = entry.hold()
+    if lock is None or _is_well(entry):
         return lock
     try:
         if _make_room(run, most):
-            start(run, slot, ticket)
+            start(run, entry, launch_spec)
             return lock
     except BaseException:
         lock.release()
@@ -201,29 +205,31 @@ def _try_take(run: Registry, slot: Slot, ticket: Ticket, most: int) -> Lock | No
     return None
 
 
-def _is_well(slot: Slot) -> bool:
+def _is_well(entry: EngineEntry) -> bool:
     """Whether an engine runs and can be asked; what is left of a dying one is ended."""
-    process, url = slot.process(), slot.url()
+    process, url = entry.process(), entry.url()
     if process is None:
         return False
     if url is None or not is_failing(url):
         return True
-    logger.warning("%s fails and is started again", slot.base.name)
-    slot.clear()
+    logger.warning("%s fails and is started again", entry.base.name)
+    entry.clear()
     process.end()
     return False
 
 
 @contextmanager
-def _ended_if_failed(run: Registry, slot: Slot, process: Process) -> Iterator[None]:
+def _ended_if_failed(
+    run: Registry, entry: EngineEntry, process: Process
+) -> Iterator[None]:
     """End an engine that failed, so that the next lease does not meet it dying."""
     try:
         yield
     except FailedError:
         with run.lock():
             # Another client may have ended it, and started the next one.
-            if slot.process() == process:
-                slot.clear()
+            if entry.process() == process:
+                entry.clear()
                 process.end()
         raise
 
@@ -231,15 +237,15 @@ def _ended_if_failed(run: Registry, slot: Slot, process: Process) -> Iterator[No
 def _make_room(run: Registry, most: int) -> bool:
     """End the engines that are idle longest until there is room for one more."""
     alive = list(run.alive())
-    for slot, process in sorted(alive, key=lambda pair: pair[0].last_used()):
+    for entry, process in sorted(alive, key=lambda pair: pair[0].last_used()):
         if len(alive) < most:
             break
-        lock = slot.seize()
+        lock = entry.seize()
         if lock is None:
             continue
-        logger.info("%s ends to make room", slot.base.name)
-        slot.clear()
+        logger.info("%s ends to make room", entry.base.name)
+        entry.clear()
         process.end()
         lock.release()
-        alive.remove((slot, process))
+        alive.remove((entry, process))
     return len(alive) < most

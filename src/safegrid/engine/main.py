@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 
 
-def run_engine(ticket: Path) -> None:
+def run_engine(launch_spec: Path) -> None:
     """Serve one model until nobody needs it; started by a lease.
 
     Args:
-        ticket: file beside the engine's log in the run's registry.
+        launch_spec: file beside the engine's log in the run's registry.
     """
-    if Ticket.read(ticket).kind == "vllm":
+    if LaunchSpec.read(launch_spec).kind == "vllm":
         from safegrid.engine.vllm import serve_vllm
 
-        serve_vllm(ticket)
+        serve_vllm(launch_spec)
         return
     from safegrid.engine.server import serve
 
-    serve(ticket)
+    serve(launch_spec)

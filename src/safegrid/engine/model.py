@@ -8,7 +8,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 
@@ -24,7 +24,7 @@ class LoadedModel:
         context: most tokens of a sequence.
         ends: ids that end an answer.
         pad_id: fills up rows; a classifier reads where a row ends by it.
-        chunk: most rows of a forward.
+        batch_size: most rows of a forward.
         max_tokens: most padded tokens of a forward.
         search: folder of the code that searches in beams, if there is one.
     """
@@ -36,26 +36,26 @@ class LoadedModel:
     context: int
     ends: frozenset[int]
     pad_id: int
-    chunk: int
-    max_tokens: int
+    batch_size: int
+    max_batch_tokens: int
     search: Path | None = None
 
 
-def load(ticket: Ticket) -> LoadedModel:
-    """Load what a ticket asks for, onto the first CUDA device where there is one.
+def load(launch_spec: LaunchSpec) -> LoadedModel:
+    """Load what a launch spec asks for, onto the first CUDA device where there is one.
 
     Raises:
         EngineError: the model lacks something that an engine needs.
         DataError: it cannot be loaded, or cannot read a token of its tokenizer.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(ticket.threads)
-    chain = [Path(folder) for folder in ticket.chain]
+    torch.set_num_threads(launch_spec.threads)
+    stack = [Path(folder) for folder in launch_spec.stack]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = ChatTokenizer.load(tokenizer_folder(chain))
-    network = load_model(chain, ticket.dtype, ticket.head).to(device)  # type: ignore
+    tokenizer = ChatTokenizer.load(tokenizer_folder(stack))
+    network = load_model(stack, launch_spec.dtype, launch_spec.head).to(device)  # type: ignore
     config = network.config.get_text_config()
-    search = None if ticket.search is None else Path(ticket.search)
+    search = None if launch_spec.search is None else Path(launch_spec.search)
     if search is not None:
         # Loaded for every chunk anew; what is wrong with it shows here.
         network.load_custom_generate(str(search), trust_remote_code=True)
@@ -64,32 +64,32 @@ def load(ticket: Ticket) -> LoadedModel:
         tokenizer=tokenizer,
         device=device,
         vocabulary=network.get_input_embeddings().num_embeddings,
-        context=_context(config, chain),
+        context=_context(config, stack),
         ends=_ends(network, tokenizer),
-        pad_id=_pad_id(config, ticket.head, chain),
-        chunk=ticket.chunk,
-        max_tokens=ticket.max_tokens,
+        pad_id=_pad_id(config, launch_spec.head, stack),
+        batch_size=launch_spec.batch_size,
+        max_batch_tokens=launch_spec.max_batch_tokens,
         search=search,
     )
 
 
-def tokenizer_folder(chain: list[Path]) -> Path:
-    """Return the last folder of a chain that holds a tokenizer.
+def tokenizer_folder(stack: list[Path]) -> Path:
+    """Return the last folder of a stack that holds a tokenizer.
 
     Raises:
         EngineError: none does.
     """
-    for folder in reversed(chain):
+    for folder in reversed(stack):
         if (folder / "tokenizer.json").is_file():
             return folder
-    raise EngineError(f"{chain[0]}: no tokenizer.json in the model's folders")
+    raise EngineError(f"{stack[0]}: no tokenizer.json in the model's folders")
 
 
-def _context(config: Any, chain: list[Path]) -> int:
+def _context(config: Any, stack: list[Path]) -> int:
     context = getattr(config, "max_position_embeddings", None)
     if not isinstance(context, int):
         raise EngineError(
-            f"{chain[0] / 'config.json'}: no max_position_embeddings, so the engine"
+            f"{stack[0] / 'config.json'}: no max_position_embeddings, so the engine"
             " cannot know which requests are too long; add it"
         )
     return context
@@ -103,12 +103,12 @@ def _ends(network: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
     return frozenset(id_ for id_ in ids if id_ is not None)
 
 
-def _pad_id(config: Any, head: str, chain: list[Path]) -> int:
+def _pad_id(config: Any, head: str, stack: list[Path]) -> int:
     if isinstance(config.pad_token_id, int):
         return config.pad_token_id
     if head == "classify":
         raise EngineError(
-            f"{chain[0] / 'config.json'}: no pad_token_id, by which a classifier finds"
+            f"{stack[0] / 'config.json'}: no pad_token_id, by which a classifier finds"
             " where each row of a batch ends; add it"
         )
     return 0

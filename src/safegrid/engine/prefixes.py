@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from transformers import DynamicCache
 
-from safegrid.engine.cache import is_plain, make_cache
+from safegrid.engine.kv_cache import is_plain, make_cache
 from safegrid.engine.model import LoadedModel
 
 LEAST = 16

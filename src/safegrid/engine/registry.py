@@ -1,6 +1,6 @@
 """A run's engines on this machine: a folder of small files, changed under one lock.
 
-An engine has a *slot* named by what it serves: `.json` (its process), `.ticket` (what
+An engine has an *entry* named by what it serves: `.json` (its process), `.launch` (what
 it was started with), `.url` (written by itself once it answers), `.use` (locked,
 shared, by every client that holds a lease) and `.log`. The folder is private to the
 user and lies on a local disk: the locks of many network file systems do nothing.
@@ -29,11 +29,11 @@ LOG_LINES = 20
 # it; and what a logger calls an error.
 EXCEPTION = re.compile(r"^(?:.*\bERROR\b.*\] +)?(?:\w+\.)*\w*(?:Error|Exception): \S")
 ERROR = re.compile(r"\bERROR\b(?!.*Traceback)")
-NURSERY = "nursery"
+FORK_SERVER = "fork-server"
 
 
 @dataclass(frozen=True)
-class Ticket:
+class LaunchSpec:
     """What an engine's process is started with; holds the run's key, so a file.
 
     Attributes:
@@ -47,11 +47,11 @@ class Ticket:
 
     kind: str
     model: str
-    chain: list[str]
+    stack: list[str]
     head: str
     dtype: str
-    chunk: int
-    max_tokens: int
+    batch_size: int
+    max_batch_tokens: int
     idle_seconds: float
     start_seconds: float
     key: str
@@ -61,28 +61,28 @@ class Ticket:
     options: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> "Ticket":
-        """Read a ticket that `Slot.write_ticket` wrote.
+    def read(cls, path: Path) -> "LaunchSpec":
+        """Read a launch spec that `EngineEntry.write_launch_spec` wrote.
 
         Raises:
-            DataError: it is not there, or is no ticket.
+            DataError: it is not there, or is no launch_spec.
         """
         return read_record(path, cls)
 
 
-class Slot:
+class EngineEntry:
     """The files of one engine; all but `hold` are used under the registry's lock."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
         self.log = base.with_suffix(".log")
-        self.ticket = base.with_suffix(".ticket")
+        self.launch_spec = base.with_suffix(".launch_spec")
         self.state = base.with_suffix(".json")
         self._url = base.with_suffix(".url")
         self._use = base.with_suffix(".use")
 
     def process(self) -> Process | None:
-        """Return the living process of this slot, or None.
+        """Return the living process of this entry, or None.
 
         Raises:
             EngineError: what stands there names no process.
@@ -102,10 +102,10 @@ class Slot:
         """Record the process that serves from here."""
         write_json(self.state, asdict(process))
 
-    def write_ticket(self, ticket: Ticket) -> None:
+    def write_launch_spec(self, launch_spec: LaunchSpec) -> None:
         """Write what the engine reads at its start; private, as it holds the key."""
-        self.ticket.touch(mode=0o600)
-        self.ticket.write_text(json.dumps(asdict(ticket)), encoding="utf-8")
+        self.launch_spec.touch(mode=0o600)
+        self.launch_spec.write_text(json.dumps(asdict(launch_spec)), encoding="utf-8")
 
     def url(self) -> str | None:
         """Return where the engine answers, or None before it does."""
@@ -134,7 +134,7 @@ class Slot:
 
     def clear(self) -> None:
         """Forget the process: nobody finds the engine any more."""
-        for path in (self.state, self._url, self.ticket):
+        for path in (self.state, self._url, self.launch_spec):
             path.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
@@ -167,25 +167,25 @@ class Registry:
         self.folder = folder
 
     def lock(self) -> AbstractContextManager[None]:
-        """Hold this while reading or changing any slot."""
+        """Hold this while reading or changing any entry."""
         return locked(self.folder / "registry.lock")
 
-    def slot(self, name: str) -> Slot:
-        """Return the slot of a served name."""
-        return Slot(self.folder / name)
+    def entry(self, name: str) -> EngineEntry:
+        """Return the entry of a served name."""
+        return EngineEntry(self.folder / name)
 
     @property
-    def nursery(self) -> Slot:
-        """The slot of the process that engines are forked from."""
-        return Slot(self.folder / NURSERY)
+    def fork_server(self) -> EngineEntry:
+        """The entry of the process that engines are forked from."""
+        return EngineEntry(self.folder / FORK_SERVER)
 
-    def alive(self) -> Iterator[tuple[Slot, Process]]:
-        """Give the engines' slots whose process lives, with the process."""
+    def alive(self) -> Iterator[tuple[EngineEntry, Process]]:
+        """Give the engines' entries whose process lives, with the process."""
         for path in sorted(self.folder.glob("*.json")):
-            slot = Slot(path.with_suffix(""))
-            process = slot.process()
-            if process is not None and slot.base.name != NURSERY:
-                yield slot, process
+            entry = EngineEntry(path.with_suffix(""))
+            process = entry.process()
+            if process is not None and entry.base.name != FORK_SERVER:
+                yield entry, process
 
     def key(self) -> str:
         """Return the run's bearer key, made at its first use; under the lock."""

@@ -91,7 +91,7 @@ def _chunks(
     """Yield the sequences of each forward: of like length, and begun alike."""
     for family in families(sequences):
         lengths = [len(sequences[index]) for index in family]
-        for chunk in cut(lengths, model.chunk, model.max_tokens, SPREAD):
+        for chunk in cut(lengths, model.batch_size, model.max_batch_tokens, SPREAD):
             yield [sequences[family[place]] for place in chunk]
 
 

@@ -10,10 +10,10 @@ import torch
 import uvicorn
 
 from safegrid.engine.access import HeadFirst
-from safegrid.engine.app import Desk, make_app
+from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.beams import check_search
 from safegrid.engine.model import load
-from safegrid.engine.registry import Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec
 from safegrid.engine.watch import Watch, leave
 
 logger = logging.getLogger(__name__)
@@ -24,23 +24,27 @@ CHANGING = ("dynamic", "longrope")
 """Kinds of rotary embeddings that a forward changes."""
 
 
-def serve(ticket: Path) -> None:
+def serve(launch_spec: Path) -> None:
     """Load a model and answer requests on this machine until the watch ends it.
 
     Args:
-        ticket: what to serve; the slot's other files stand beside it.
+        launch_spec: what to serve; the entry's other files stand beside it.
     """
-    asked, slot, desk = Ticket.read(ticket), Slot(ticket.with_suffix("")), Desk()
+    asked, entry, queue = (
+        LaunchSpec.read(launch_spec),
+        EngineEntry(launch_spec.with_suffix("")),
+        RequestQueue(),
+    )
     # From the start, so that a slow load does not outlive its run.
-    Watch(ticket, busy=lambda: desk.waiting > 0, end=leave).start()
+    Watch(launch_spec, busy=lambda: queue.waiting > 0, end=leave).start()
     model = load(asked)
     if model.search is not None:
         check_search(model)
-    desk.open(workers(asked, model.network))
-    app = make_app(model, asked, desk)
+    queue.open(workers(asked, model.network))
+    app = make_app(model, asked, queue)
     # A socket of our own: the port is taken before anyone is told of it.
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    slot.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    entry.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
     logger.info("%s answers", asked.model)
     config = uvicorn.Config(
         app, http=HeadFirst, ws="none", log_level="warning", lifespan="off"
@@ -48,7 +52,7 @@ def serve(ticket: Path) -> None:
     _Server(config).run(sockets=[listener])
 
 
-def workers(ticket: Ticket, network: torch.nn.Module) -> int:
+def workers(launch_spec: LaunchSpec, network: torch.nn.Module) -> int:
     """Return how many requests are worked on at once: one a share of the cores.
 
     Several jobs may ask one engine, such as the base that reads all models' answers. A
@@ -58,7 +62,7 @@ def workers(ticket: Ticket, network: torch.nn.Module) -> int:
     changing = any(name in kind for kind in kinds for name in CHANGING)
     if changing or torch.cuda.is_available():
         return 1
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ticket.threads))
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // launch_spec.threads))
 
 
 class _Server(uvicorn.Server):

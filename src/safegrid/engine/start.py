@@ -1,7 +1,7 @@
 """Start of an engine's process, and the wait until it answers.
 
 `spawn` runs a new Python, which pays the import of torch and transformers again
-(six CPU seconds and more). `fork` asks the run's nursery for a child that has them.
+(six CPU seconds and more). `fork` asks the run's fork server for a child that has them.
 """
 
 import itertools
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.nursery import fork
+from safegrid.engine.fork_server import fork
 from safegrid.engine.processes import launch
-from safegrid.engine.registry import Registry, Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec, Registry
 from safegrid.runtime.processes import Process
 from safegrid.runtime.runs import RUN, SLURM_JOB
 
@@ -31,8 +31,8 @@ def start_mode() -> Literal["fork", "spawn"]:
     """Return how engines start here; the environment's choice goes first.
 
     Forking pays where one run starts many engines on CPUs. It is not done where a
-    CUDA device can be seen, because a library that looks for it in the nursery leaves
-    the children without it.
+    CUDA device can be seen, because a library that looks for it in the fork server
+    leaves the children without it.
 
     Raises:
         EngineError: the environment asks for something that does not exist.
@@ -55,20 +55,20 @@ def _sees_cuda() -> bool:
     return Path("/dev/nvidiactl").exists() and not hidden
 
 
-def start(registry: Registry, slot: Slot, ticket: Ticket) -> None:
+def start(registry: Registry, entry: EngineEntry, launch_spec: LaunchSpec) -> None:
     """Start an engine's process and record it; called under the registry's lock."""
-    mode = start_mode() if ticket.kind == "safegrid" else "spawn"
-    slot.clear()
-    slot.log.unlink(missing_ok=True)
-    if ticket.kind == "vllm":
-        slot.log.symlink_to(_new_log(ticket.model))
-    slot.write_ticket(ticket)
+    mode = start_mode() if launch_spec.kind == "safegrid" else "spawn"
+    entry.clear()
+    entry.log.unlink(missing_ok=True)
+    if launch_spec.kind == "vllm":
+        entry.log.symlink_to(_new_log(launch_spec.model))
+    entry.write_launch_spec(launch_spec)
     if mode == "fork":
-        process = fork(registry.nursery, slot, ticket)
+        process = fork(registry.fork_server, entry, launch_spec)
     else:
-        process = launch(["engine", "--ticket", str(slot.ticket)], slot.log)
-    slot.write_process(process)
-    logger.info("engine %s: process %d (%s)", ticket.model, process.pid, mode)
+        process = launch(["engine", "--launch-spec", str(entry.launch_spec)], entry.log)
+    entry.write_process(process)
+    logger.info("engine %s: process %d (%s)", launch_spec.model, process.pid, mode)
 
 
 def _new_log(model: str) -> Path:
@@ -80,24 +80,24 @@ def _new_log(model: str) -> Path:
     return path.absolute()
 
 
-def wait_for_url(slot: Slot, process: Process, patience: float) -> str:
+def wait_for_url(entry: EngineEntry, process: Process, patience: float) -> str:
     """Wait until an engine says where it answers.
 
     Raises:
         EngineError: it ended before, or was not ready in time; with its log's end.
     """
     deadline = time.monotonic() + patience
-    while (url := slot.url()) is None:
+    while (url := entry.url()) is None:
         if not process.is_alive():
             raise EngineError(
-                f"engine {slot.base.name} ended while it started. Its log ends:\n"
-                + slot.log_tail()
+                f"engine {entry.base.name} ended while it started. Its log ends:\n"
+                + entry.log_tail()
             )
         if time.monotonic() > deadline:
             process.end()
             raise EngineError(
-                f"engine {slot.base.name} was not ready after {patience:g} s; raise"
-                f" `engine.start_seconds`. Its log ends:\n{slot.log_tail()}"
+                f"engine {entry.base.name} was not ready after {patience:g} s; raise"
+                f" `engine.start_seconds`. Its log ends:\n{entry.log_tail()}"
             )
         time.sleep(POLL)
     return url

@@ -20,7 +20,7 @@ import psutil
 from safegrid.config.engine import VLLM
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import is_healthy
-from safegrid.engine.registry import Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec
 from safegrid.engine.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ GRACE, KILLED = 6.0, 3.0
 STOP_STRINGS = 64
 
 
-def vllm_command(ticket: Ticket, port: int) -> list[str]:
-    """Return the command line that serves a ticket.
+def vllm_command(launch_spec: LaunchSpec, port: int) -> list[str]:
+    """Return the command line that serves a launch spec.
 
     Without `--generation-config vllm` the model's own file overrides how tokens are
     drawn; with `--dtype auto` float32 weights become float16.
@@ -47,29 +47,32 @@ def vllm_command(ticket: Ticket, port: int) -> list[str]:
             f"no command {name!r}; set {VLLM} to the vllm of its own environment, or"
             " give the address of a running server"
         )
-    if len(ticket.chain) > 1:
+    if len(launch_spec.stack) > 1:
         raise EngineError(
-            f"vLLM serves full models only, and {ticket.chain[-1]} is an adapter: use"
-            " engine kind safegrid, or save the merged model with `safegrid merge`"
+            f"vLLM serves full models only, and {launch_spec.stack[-1]} is an adapter:"
+            " use engine kind safegrid, or save the merged model with `safegrid merge`"
         )
     options = {
-        "--served-model-name": ticket.model,
+        "--served-model-name": launch_spec.model,
         "--host": "127.0.0.1",
         "--port": str(port),
-        "--dtype": ticket.dtype,
+        "--dtype": launch_spec.dtype,
         "--generation-config": "vllm",
     }
     words = [word for option in options.items() for word in option]
-    return [command, "serve", ticket.chain[0], *words, *ticket.options]
+    return [command, "serve", launch_spec.stack[0], *words, *launch_spec.options]
 
 
-def serve_vllm(ticket: Path) -> None:
+def serve_vllm(launch_spec: Path) -> None:
     """Run vLLM until nobody needs it or it ends by itself.
 
     Raises:
         EngineError: it ended by itself.
     """
-    asked, slot = Ticket.read(ticket), Slot(ticket.with_suffix(""))
+    asked, entry = (
+        LaunchSpec.read(launch_spec),
+        EngineEntry(launch_spec.with_suffix("")),
+    )
     url = f"http://127.0.0.1:{(port := _free_port())}"
     # Said by a signal's handler or by the watch, so no lock may be needed for it.
     ends: list[str] = []
@@ -78,11 +81,11 @@ def serve_vllm(ticket: Path) -> None:
         vllm_command(asked, port), stdin=subprocess.DEVNULL, env=_environment(asked)
     )
     # vLLM has children; they are all in the group that this process leads.
-    Watch(ticket, busy=lambda: False, end=lambda: ends.append("watched")).start()
+    Watch(launch_spec, busy=lambda: False, end=lambda: ends.append("watched")).start()
     while server.poll() is None and not ends and not is_healthy(url):
         time.sleep(POLL)
     if server.poll() is None and not ends:
-        slot.write_url(url)
+        entry.write_url(url)
         logger.info("%s answers (vLLM)", asked.model)
     while server.poll() is None and not ends:
         time.sleep(POLL)
@@ -91,11 +94,11 @@ def serve_vllm(ticket: Path) -> None:
     raise EngineError(f"vLLM ended with status {server.wait()}")
 
 
-def _environment(ticket: Ticket) -> dict[str, str]:
+def _environment(launch_spec: LaunchSpec) -> dict[str, str]:
     return {
         **os.environ,
         # Not among the options, because other users can read command lines.
-        "VLLM_API_KEY": ticket.key,
+        "VLLM_API_KEY": launch_spec.key,
         # Else it tells its makers of each start.
         "VLLM_NO_USAGE_STATS": "1",
         # HumanEval ends an answer at one of five; vLLM takes four.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from safegrid.engine.registry import Registry, Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -16,18 +16,18 @@ class Watch(threading.Thread):
     """Looks every second whether this engine should end, and calls `end` if so.
 
     Args:
-        ticket: path of what the engine was started with.
+        launch_spec: path of what the engine was started with.
         busy: whether a request is being worked on.
         end: ends the process; called once.
     """
 
     def __init__(
-        self, ticket: Path, busy: Callable[[], bool], end: Callable[[], None]
+        self, launch_spec: Path, busy: Callable[[], bool], end: Callable[[], None]
     ) -> None:
         super().__init__(daemon=True)
-        read = Ticket.read(ticket)
-        self._slot = Slot(ticket.with_suffix(""))
-        self._registry = Registry(ticket.parent)
+        read = LaunchSpec.read(launch_spec)
+        self._slot = EngineEntry(launch_spec.with_suffix(""))
+        self._registry = Registry(launch_spec.parent)
         self._owner = read.owner
         self._idle_seconds = read.idle_seconds
         self._busy = busy
@@ -55,7 +55,7 @@ class Watch(threading.Thread):
         with self._registry.lock():
             serving = self._slot.process()
             if serving is None or serving.pid != os.getpid():
-                return "its slot has another engine, or none"
+                return "its entry has another engine, or none"
             return self._idle_reason()
 
     def _idle_reason(self) -> str | None:

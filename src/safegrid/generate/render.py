@@ -69,7 +69,7 @@ def _ids(turns: Turns, asked: Asked, name: str) -> list[int]:
 
 
 def _beginnings(turns: Turns, asked: Sequence[Asked]) -> dict[str, Any]:
-    """Count the beginnings of answers by how the model finds them."""
+    """Count the prefills by how the model finds them."""
     closed = sum(one.closed for one in asked)
     given = sum(bool(one.prefill) for one in asked)
     if not given:

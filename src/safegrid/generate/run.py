@@ -25,7 +25,7 @@ from safegrid.engine.client import Completion
 from safegrid.engine.search import search_folder
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ class _Item(NamedTuple):
 
 
 def generate(
-    chain: list[Path],
+    stack: list[Path],
     ids: Path,
     decode: Decode,
     engine: EngineSpec,
     seed: int,
     benchmark_version: int,
-    store: Path,
+    cache: Path,
     out: Path,
     fresh: bool = False,
     search: Sequence[Path] = (),
@@ -55,16 +55,16 @@ def generate(
     counted in the manifest: what is left out of a file is missed by nobody.
 
     Args:
-        chain: folders of the model.
+        stack: folders of the model.
         ids: rows of IDS, rendered through the model's base.
         decode: how answers are drawn.
         engine: which engine answers.
         seed: of the study; a draw depends on it, its prompt's id and its sample only.
         benchmark_version: the benchmark's own number; another one asks everything
             again.
-        store: file of this cell's answers; what it holds is not asked again.
+        cache: file of this cell's answers; what it holds is not asked again.
         out: rows of RESPONSE, sorted as the prompts are, then by sample.
-        fresh: ignore the store.
+        fresh: ignore the cache.
         search: code that searches in beams, where `decode` has them: the files of a
             source of format `custom_generate`.
 
@@ -74,7 +74,7 @@ def generate(
             chat template than the model's.
         EngineError: the engine does not start or does not answer.
     """
-    items, template = _items(ids, decode.samples, chain[0])
+    items, template = _items(ids, decode.samples, stack[0])
     seeds = _seeds(items, decode, seed)
 
     def work(asker: Asker) -> list[Completion]:
@@ -83,7 +83,7 @@ def generate(
     versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
     code = search_folder(search)
     answers, record = ask_model(
-        engine, chain, "causal", store, versions, work, fresh, code
+        engine, stack, "causal", cache, versions, work, fresh, code
     )
     facts = manifest(
         "generate",

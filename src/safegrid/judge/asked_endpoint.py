@@ -1,6 +1,6 @@
-"""Many questions to one endpoint: each answered from the store, else asked once.
+"""Many questions to one endpoint: each answered from the cache, else asked once.
 
-The store keeps every request with its answer or with why it has none. So each item has
+The cache keeps every request with its answer or with why it has none. So each item has
 one of four states: answered, refused (the endpoint will not answer this one), failed
 (no answer after all tries), not asked. A run ends well where every item is answered or
 refused; else it says how many are in which state, and the next one asks for the
@@ -20,18 +20,18 @@ from typing import Any, NamedTuple
 from safegrid.config.endpoint import EndpointSpec
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.logs import progress
-from safegrid.engine.store import Store, item_key
+from safegrid.engine.response_cache import ResponseCache, item_key
 from safegrid.judge.endpoint import Endpoint, PassingError, RefusedError, is_completion
 from safegrid.models.templates import Message
 from safegrid.runtime.devices import UNKNOWN
-from safegrid.runtime.spent import Record, Spent
+from safegrid.runtime.usage import Record, Usage
 
 logger = logging.getLogger(__name__)
 
 KIND = "endpoint"
 # After so many items without an answer, one after another, the others are not asked.
 GIVE_UP = 8
-# How a stored try ended; each line of the store has one of them beside its request.
+# How a stored try ended; each line of the cache has one of them beside its request.
 ANSWER, REFUSED, FAILED = "answer", "refused", "failed"
 
 Body = dict[str, Any]
@@ -56,7 +56,7 @@ def ask_endpoint(
     judge: str,
     spec: EndpointSpec,
     questions: Sequence[Sequence[Message]],
-    store: Path,
+    cache: Path,
     versions: Mapping[str, int],
     fresh: bool = False,
 ) -> tuple[list[Told], Record]:
@@ -66,7 +66,7 @@ def ask_endpoint(
         judge: name, for messages.
         spec: the endpoint.
         questions: a conversation an item.
-        store: file of the answers; an answer is kept as it comes.
+        cache: file of the answers; an answer is kept as it comes.
         versions: numbers of all that makes an answer besides the request.
         fresh: ask everything again.
 
@@ -77,7 +77,9 @@ def ask_endpoint(
     bodies = [_body(spec, list(messages)) for messages in questions]
     keys = [item_key(KIND, body) for body in bodies]
     items = dict(zip(keys, bodies, strict=True))
-    with Store(store, {"kind": KIND, "versions": dict(versions)}, fresh) as kept:
+    with ResponseCache(
+        cache, {"kind": KIND, "versions": dict(versions)}, fresh
+    ) as kept:
         odd = [k for k, body in items.items() if k in kept and not _fits(kept, k, body)]
         if odd:
             kept.leave_out(odd)
@@ -85,7 +87,7 @@ def ask_endpoint(
         if missing:
             _ask(judge, spec, missing, kept, len(items))
         tried = {key: _of(kept, key) for key in items}
-        _check(judge, tried, store)
+        _check(judge, tried, cache)
         record = _record(spec, kept, tried, len(missing))
     return [_told(tried[key]) for key in keys], record
 
@@ -101,7 +103,7 @@ def _body(spec: EndpointSpec, messages: list[Message]) -> Body:
     }
 
 
-def _fits(kept: Store, key: str, body: Body) -> bool:
+def _fits(kept: ResponseCache, key: str, body: Body) -> bool:
     """Say whether a kept value is an outcome of this very request."""
     found = kept.get(key)
     if not isinstance(found, dict) or found.get("request") != body:
@@ -111,13 +113,17 @@ def _fits(kept: Store, key: str, body: Body) -> bool:
     return isinstance(found.get(REFUSED, found.get(FAILED)), str)
 
 
-def _of(kept: Store, key: str) -> Tried:
+def _of(kept: ResponseCache, key: str) -> Tried:
     found: Tried = kept.get(key) or {}
     return found
 
 
 def _ask(
-    judge: str, spec: EndpointSpec, missing: dict[str, Body], kept: Store, total: int
+    judge: str,
+    spec: EndpointSpec,
+    missing: dict[str, Body],
+    kept: ResponseCache,
+    total: int,
 ) -> None:
     """Ask for what is missing; every outcome is kept as it comes.
 
@@ -131,15 +137,15 @@ def _ask(
         Endpoint(judge, spec) as endpoint,
         progress(total, "item", "verdicts", done=total - len(missing)) as bar,
     ):
-        for key, tried in _outcomes(endpoint, missing, spec.at_once, stop):
+        for key, tried in _outcomes(endpoint, missing, spec.max_concurrency, stop):
             if isinstance(tried, JudgeError):
                 wrong = tried
                 stop.set()
                 continue
             now = time.perf_counter()
-            spent = _spent(tried, now - begun)
+            usage = _usage(tried, now - begun)
             begun = now
-            kept.put_chunk({key: {"request": missing[key], **tried}}, spent)
+            kept.put_chunk({key: {"request": missing[key], **tried}}, usage)
             bar.update()
             failures = failures + 1 if FAILED in tried else 0
             if failures == GIVE_UP:
@@ -150,17 +156,20 @@ def _ask(
 
 
 def _outcomes(
-    endpoint: Endpoint, items: Mapping[str, Body], at_once: int, stop: threading.Event
+    endpoint: Endpoint,
+    items: Mapping[str, Body],
+    max_concurrency: int,
+    stop: threading.Event,
 ) -> Iterator[tuple[str, Tried | JudgeError]]:
-    """Give each item's outcome as it comes; no more than `at_once` are under way.
+    """Give each item's outcome as it comes, of at most `max_concurrency` under way.
 
     Once `stop` is set none begins, and those under way are waited for.
     """
     waiting = iter(items.items())
     under_way: dict[Future[Tried | JudgeError], str] = {}
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(max_concurrency) as pool:
         while True:
-            room = 0 if stop.is_set() else at_once - len(under_way)
+            room = 0 if stop.is_set() else max_concurrency - len(under_way)
             for key, body in itertools.islice(waiting, room):
                 under_way[pool.submit(_try, endpoint, body)] = key
             if not under_way:
@@ -181,7 +190,7 @@ def _try(endpoint: Endpoint, body: Body) -> Tried | JudgeError:
         return error
 
 
-def _check(judge: str, tried: Mapping[str, Tried], store: Path) -> None:
+def _check(judge: str, tried: Mapping[str, Tried], cache: Path) -> None:
     """Stop where an item has no answer, or none was answered at all."""
     states = Counter(_state(one) for one in tried.values())
     refused = states["refused"]
@@ -195,14 +204,14 @@ def _check(judge: str, tried: Mapping[str, Tried], store: Path) -> None:
         raise EngineError(
             f"judge {judge}: {sum(unanswered.values())} of {len(tried)} items have no"
             f" answer ({why}; answered: {states['answered']}, refused: {refused})."
-            f" What was answered is kept in {store}; run it again, and only what is"
+            f" What was answered is kept in {cache}; run it again, and only what is"
             " missing is asked"
         )
     if refused and refused == len(tried):
         example = next(one[REFUSED] for one in tried.values())
         raise JudgeError(
             f"judge {judge}: the endpoint refused each of {refused} requests, such as"
-            f" with {example.partition(':')[0]}; the store {store} holds its words"
+            f" with {example.partition(':')[0]}; the cache {cache} holds its words"
         )
     if refused:
         logger.warning("%s: %d requests were refused: unscored", judge, refused)
@@ -223,15 +232,15 @@ def _told(tried: Tried) -> Told:
     return Told(choice["message"].get("content") or "", choice.get("finish_reason"))
 
 
-def _spent(tried: Tried, seconds: float) -> Spent:
+def _usage(tried: Tried, seconds: float) -> Usage:
     """Return what an outcome took: tokens as the endpoint counts them, if it does."""
-    usage = tried.get(ANSWER, {}).get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    return Spent(
+    told = tried.get(ANSWER, {}).get("usage")
+    told = told if isinstance(told, dict) else {}
+    return Usage(
         requests=1,
         rows=1,
-        tokens_in=_tokens(usage.get("prompt_tokens")),
-        tokens_out=_tokens(usage.get("completion_tokens")),
+        tokens_in=_tokens(told.get("prompt_tokens")),
+        tokens_out=_tokens(told.get("completion_tokens")),
         seconds=round(seconds, 6),
         measured="client",
         device=UNKNOWN,
@@ -244,13 +253,13 @@ def _tokens(count: Any) -> int:
 
 
 def _record(
-    spec: EndpointSpec, kept: Store, tried: Mapping[str, Tried], asked: int
+    spec: EndpointSpec, kept: ResponseCache, tried: Mapping[str, Tried], asked: int
 ) -> Record:
     """Return who answered, as the endpoint itself calls it, and what it took."""
     models = {str(one[ANSWER].get("model")) for one in tried.values() if ANSWER in one}
     if len(models) > 1:
         logger.warning("several models answered: %s", ", ".join(sorted(models)))
-    spent, untimed = kept.spent_on(list(tried))
+    usage, untimed = kept.usage_of(list(tried))
     identity = {
         "kind": KIND,
         "version": ", ".join(sorted(models)),
@@ -258,4 +267,4 @@ def _record(
         "weights": UNKNOWN,
     }
     known = len(tried) - asked
-    return Record(len(tried), known, untimed, identity, spec.model, spent)
+    return Record(len(tried), known, untimed, identity, spec.model, usage)

@@ -34,7 +34,7 @@ RESERVED = {"roberta": 2, "xlm-roberta": 2}
 
 
 def bertscores(
-    spec: JudgeSpec, chain: Sequence[Path], pairs: Sequence[tuple[str, str]]
+    spec: JudgeSpec, stack: Sequence[Path], pairs: Sequence[tuple[str, str]]
 ) -> list[Verdict]:
     """Return F1 for each answer and reference; rescaled where `spec` names a baseline.
 
@@ -43,7 +43,7 @@ def bertscores(
 
     Args:
         spec: its `layers` and `baseline`.
-        chain: one folder with a model and its tokenizer.
+        stack: one folder with a model and its tokenizer.
         pairs: N answers, each with its reference.
 
     Raises:
@@ -53,7 +53,7 @@ def bertscores(
             own can load it.
     """
     layers, floor = int(spec.layers or 0), _baseline(spec)
-    tokenizer, model = _load(spec.name, chain[0], layers)
+    tokenizer, model = _load(spec.name, stack[0], layers)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     said = [(a, r) for a, r in pairs if not (is_blank(a) or is_blank(r))]
     weights: dict[int, float] = defaultdict(lambda: 1.0)

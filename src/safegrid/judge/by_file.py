@@ -1,6 +1,6 @@
 """A judge by a file: verdicts from elsewhere, joined to answers by id.
 
-No model, no engine, no store. An answer that the file says nothing of is `unscored`.
+No model, no engine, no cache. An answer that the file says nothing of is `unscored`.
 """
 
 import logging

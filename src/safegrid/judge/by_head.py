@@ -11,15 +11,15 @@ from safegrid.judge.encode import with_encoder
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.text_head import Encode, Head, Text, decide
 from safegrid.readers.plain import is_blank
-from safegrid.runtime.spent import Record
+from safegrid.runtime.usage import Record
 
 
 def judge_by_head(
     spec: JudgeSpec,
-    chain: Sequence[Path],
+    stack: Sequence[Path],
     items: Sequence[Item],
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     versions: Mapping[str, int],
     fresh: bool,
 ) -> tuple[list[Verdict], Record | None]:
@@ -27,12 +27,12 @@ def judge_by_head(
 
     Args:
         spec: its classes and threshold.
-        chain: the file of the head, and the folder of its encoder if it has one.
+        stack: the file of the head, and the folder of its encoder if it has one.
         items: what to judge.
         engine: serves the encoder.
-        store: file of the vectors.
+        cache: file of the vectors.
         versions: of the stage and the judge.
-        fresh: ignore the store.
+        fresh: ignore the cache.
 
     Returns:
         The verdicts, and who gave the vectors in what time; None without an encoder.
@@ -41,7 +41,7 @@ def judge_by_head(
         JudgeError: the head gives classes that the judge does not declare.
         EngineError: the engine does not start or does not answer.
     """
-    head = _head(spec, chain[0])
+    head = _head(spec, stack[0])
     said = [item for item in items if not is_blank(item.answer)]
     texts = [Text(item.request, item.answer) for item in said]
 
@@ -54,7 +54,7 @@ def judge_by_head(
             for item in items
         ]
 
-    return with_encoder(by, chain[1:], engine, store, versions, fresh)
+    return with_encoder(by, stack[1:], engine, cache, versions, fresh)
 
 
 def _head(spec: JudgeSpec, path: Path) -> Head:

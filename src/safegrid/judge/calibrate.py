@@ -30,12 +30,12 @@ from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
-from safegrid.judge.measure import READERS
 from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.shares import share
+from safegrid.judge.validation import READERS
 from safegrid.judge.verdicts import shown_hash, verdict_version
 from safegrid.models.templates import ChatTokenizer
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +56,13 @@ class Texts:
 def calibrate(
     *,
     judge: JudgeSpec,
-    chain: list[Path],
+    stack: list[Path],
     datasets: list[Path],
     labelled: Path | None,
     labelled_format: str | None,
     engine: EngineSpec,
     seed: int,
-    store: Path,
+    cache: Path,
     out: Path,
 ) -> None:
     """Write the threshold of a fluency judge with its error rates, as JSON.
@@ -77,14 +77,14 @@ def calibrate(
 
     Args:
         judge: of kind `fluency`.
-        chain: folders of the base.
+        stack: folders of the base.
         datasets: rows of PREFERENCE; their chosen answers are fluent.
         labelled: rows of a refusal judge, of which those labelled `refusal` are fluent;
             null where the judge names none.
         labelled_format: their schema, a key of `READERS`; null as `labelled`.
         engine: which engine answers for the base.
         seed: of the study; draws the texts, shuffles words and samples answers.
-        store: file of the answers.
+        cache: file of the answers.
         out: the threshold and the rates.
 
     Raises:
@@ -96,13 +96,13 @@ def calibrate(
     if labelled is not None and labelled_format is not None:
         refusals = _refusals(labelled, labelled_format)
         texts["refusals"] = _texts(refusals, words, seed)
-    chat = ChatTokenizer.load(chain[0])
+    chat = ChatTokenizer.load(stack[0])
 
     def work(asker: Asker) -> dict[str, Any]:
         return _calibrated(judge, chat, texts, seed, asker)
 
     versions = {"stage": VERSIONS["calibrate"], "judge": judge.version}
-    found, record = ask_model(engine, chain, "causal", store, versions, work)
+    found, record = ask_model(engine, stack, "causal", cache, versions, work)
     inputs: dict[str, Any] = {"datasets": datasets}
     facts = manifest(
         "calibrate",
@@ -110,8 +110,8 @@ def calibrate(
         params={"judge": judge.model_dump(), "seed": seed},
         libraries=("jinja2", "tokenizers", "statsmodels"),
         engine=record.engine,
-        template=shown_hash(chain),
-        verdict_version=verdict_version(judge, chain),
+        template=shown_hash(stack),
+        verdict_version=verdict_version(judge, stack),
     )
     keep(out, record)
     write_result(

@@ -25,7 +25,7 @@ from safegrid.judge.words import (
 from safegrid.models.prefills import Turns
 from safegrid.models.templates import ChatTokenizer, Message
 from safegrid.readers.plain import plain
-from safegrid.runtime.spent import Record
+from safegrid.runtime.usage import Record
 from safegrid.texts.questions import correction_question
 
 CONTINUED, CORRECTED = "continued", "corrected"
@@ -41,7 +41,7 @@ def read_correction(
     Models write the two words small or with a capital, whatever they are asked for, so
     each P is that of both spellings together. The word stands where the model's
     template has an answer's first word: behind a space, in some families. A model that
-    gives both words less than `least_mass` answers something else (one that thinks
+    gives both words less than `min_label_mass` answers something else (one that thinks
     first, for example): its verdict is `unscored`.
 
     Raises:
@@ -57,7 +57,7 @@ def read_correction(
         verdicts = []
         for each in asker.label_logprobs(contexts, ids):
             logprobs = [together(each[: len(no)]), together(each[len(no) :])]
-            found = probabilities(logprobs, spec.least_mass)
+            found = probabilities(logprobs, spec.min_label_mass)
             verdicts.append(word_verdict(words, spec.threshold, found, logprobs))
         return verdicts
 
@@ -77,7 +77,7 @@ def spellings(chat: ChatTokenizer, word: str) -> list[str]:
 def judge_by_endpoint(
     spec: JudgeSpec,
     items: Sequence[Item],
-    store: Path,
+    cache: Path,
     versions: Mapping[str, int],
     fresh: bool = False,
 ) -> tuple[list[Verdict], Record]:
@@ -85,13 +85,13 @@ def judge_by_endpoint(
 
     Raises:
         JudgeError: the endpoint is not named, or refuses the key or all questions.
-        EngineError: an item was not answered. Answers that came are in the store, and
+        EngineError: an item was not answered. Answers that came are in the cache, and
             a later run asks for the others alone.
     """
     assert spec.endpoint is not None, "method `endpoint` has one (checked on load)"
     questions = [question(spec, item) for item in items]
     told, record = ask_endpoint(
-        spec.name, spec.endpoint, questions, store, versions, fresh
+        spec.name, spec.endpoint, questions, cache, versions, fresh
     )
     return [_verdict(spec, answer) for answer in told], record
 
@@ -100,7 +100,12 @@ def question(spec: JudgeSpec, item: Item) -> list[Message]:
     """Return what a judge is asked about an answer, as a conversation of one turn."""
     request = "\n\n".join(turn["content"] for turn in item.messages)
     text = correction_question(
-        spec.wording, request, item.prefill, item.text, spec.yes_word, spec.no_word
+        spec.prompt_template,
+        request,
+        item.prefill,
+        item.text,
+        spec.yes_word,
+        spec.no_word,
     )
     return [{"role": "user", "content": text}]
 

@@ -12,7 +12,7 @@ from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.judge.text_head import Encode, Floats
 from safegrid.models.templates import ChatTokenizer
-from safegrid.runtime.spent import Record
+from safegrid.runtime.usage import Record
 
 Result = TypeVar("Result")
 
@@ -63,7 +63,7 @@ def with_encoder(
     work: Callable[[Encode], Result],
     folders: Sequence[Path],
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     versions: Mapping[str, int],
     fresh: bool = False,
 ) -> tuple[Result, Record | None]:
@@ -73,9 +73,9 @@ def with_encoder(
         work: as in `ask_model`, given the encoder or None.
         folders: the encoder's, or none.
         engine: serves it.
-        store: file of the vectors.
+        cache: file of the vectors.
         versions: of the stage, and what else numbers them.
-        fresh: ignore the store.
+        fresh: ignore the cache.
 
     Returns:
         What `work` returned, and who gave the vectors in what time.
@@ -89,4 +89,4 @@ def with_encoder(
     def ask(asker: Asker) -> Result:
         return work(Encoder(folders[0], asker))
 
-    return ask_model(engine, folders, "embed", store, versions, ask, fresh)
+    return ask_model(engine, folders, "embed", cache, versions, ask, fresh)

@@ -61,11 +61,11 @@ class Pace:
 
     def __init__(
         self,
-        a_minute: int | None,
+        requests_per_minute: int | None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gap = 60 / a_minute if a_minute else 0.0
+        self._gap = 60 / requests_per_minute if requests_per_minute else 0.0
         self._sleep = sleep
         self._clock = clock
         self._lock = threading.Lock()
@@ -110,11 +110,11 @@ class Endpoint:
         self._address = _address(judge, spec)
         self._key = _key(judge, spec)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        self._pace = Pace(spec.a_minute, sleep)
+        self._pace = Pace(spec.requests_per_minute, sleep)
         self._http = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
-            limits=httpx2.Limits(max_connections=spec.at_once),
+            limits=httpx2.Limits(max_connections=spec.max_concurrency),
             # A proxy of the environment does not lead to this machine.
             trust_env=not _is_here(self._address),
         )
@@ -137,7 +137,7 @@ class Endpoint:
         """
         answer: dict[str, Any] = Retrying(
             retry=retry_if_exception_type(PassingError),
-            stop=stop_after_attempt(self._spec.tries),
+            stop=stop_after_attempt(self._spec.max_attempts),
             wait=_wait,
             sleep=self._sleep,
             reraise=True,

@@ -38,7 +38,7 @@ def read_fluency(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) ->
     """Score each response by its contrast: 1 - log p(text) / log p(reversed text).
 
     Both log-probabilities are those of the base's own template with an empty request
-    and, where there is one, the response's given beginning; the turn's end is not read,
+    and, where there is one, the response's given prefill; the turn's end is not read,
     so that an answer cut at the limit is not punished for it. Where the judge has
     `opening_words`, the words after them are not read either. 0 means that the order
     of the words tells the base nothing, 1 that it tells all.

@@ -27,9 +27,9 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
 
     P(unsafe) = p_u / (p_s + p_u), each p the product over its word's tokens of their
     probabilities in the context. A guard whose two words together have less than
-    `least_mass` answers something else and its verdict is `unscored`. One that fills
-    in other lines first (`questions`) is read after its own answers to them, as it
-    would write them; the words mean the same there, so `unsafe` may be a `yes`.
+    `min_label_mass` answers something else and its verdict is `unscored`. One that
+    fills in other lines first (`questions`) is read after its own answers to them, as
+    it would write them; the words mean the same there, so `unsafe` may be a `yes`.
 
     Raises:
         JudgeError: the template hides one of the turns, or the words cannot be written
@@ -47,7 +47,7 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
             silent |= {
                 i
                 for i, found in enumerate(answers)
-                if not probabilities(found, spec.least_mass)
+                if not probabilities(found, spec.min_label_mass)
             }
             written = [
                 before + step + (spec.unsafe if unsafe > safe else spec.safe)
@@ -124,7 +124,7 @@ def _verdict(
         written: the lines that the guard filled in before.
         silent: one of them it did not answer with either word.
     """
-    found = None if silent else probabilities(logprobs, spec.least_mass)
+    found = None if silent else probabilities(logprobs, spec.min_label_mass)
     more = {"written": written} if written else {}
     return word_verdict(words_of(spec), spec.threshold, found, logprobs, **more)
 

@@ -15,7 +15,7 @@ from safegrid.judge.head_rows import File, check_files, read_file
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import find_refusal
 from safegrid.judge.text_head import Encode, Head, Row, Text, decide, train
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +26,15 @@ def text_head(
     rows: list[Path],
     formats: list[str],
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     out: Path,
 ) -> None:
     """Train a head on all labelled files, and validate it on each left out in turn.
 
     A file is the answers of one model, so what is validated is how the head judges a
-    model that it has not met. Of each file that is left out: the measures of `measure`,
-    of the head that was trained without it (`left_out`), and of the rules (`rules`).
+    model that it has not met. Of each file that is left out: the measures of
+    `validate_judge`, of the head that was trained without it (`left_out`), and of
+    the rules (`rules`).
 
     Args:
         judge: classes, features and penalty, and what each file is.
@@ -41,7 +42,7 @@ def text_head(
         rows: a file for each of `judge.trained_on`, in the same order.
         formats: of the files' sources, in the same order.
         engine: serves the encoder.
-        store: file of its vectors.
+        cache: file of its vectors.
         out: the head's weights and its validation, as JSON.
 
     Raises:
@@ -60,7 +61,7 @@ def text_head(
 
     folders = [] if encoder is None else [encoder]
     versions = {"stage": VERSIONS["text_head"]}
-    (head, validated), record = with_encoder(work, folders, engine, store, versions)
+    (head, validated), record = with_encoder(work, folders, engine, cache, versions)
     for name, found in validated.items():
         kappa, n = found["kappa"]["value"], found["kappa"]["n"]
         logger.info("%s without %s: kappa %.3f, n %d", judge.name, name, kappa, n)

@@ -33,7 +33,7 @@ def libraries_of(judge: JudgeSpec) -> tuple[str, ...]:
 
 
 def judge_by_reference(
-    spec: JudgeSpec, chain: Sequence[Path], items: Sequence[Item]
+    spec: JudgeSpec, stack: Sequence[Path], items: Sequence[Item]
 ) -> list[Verdict]:
     """Hold each answer against its prompt's reference, in the order of the items.
 
@@ -42,7 +42,7 @@ def judge_by_reference(
 
     Args:
         spec: what is compared, and how.
-        chain: the folder of BERTScore's model; empty for all else.
+        stack: the folder of BERTScore's model; empty for all else.
         items: what to judge.
 
     Raises:
@@ -52,7 +52,7 @@ def judge_by_reference(
     if spec.compare == "bertscore":
         from safegrid.judge.bertscore import bertscores
 
-        found = bertscores(spec, chain, pairs)
+        found = bertscores(spec, stack, pairs)
     else:
         found = COMPARISONS[str(spec.compare)](pairs)
     verdicts = iter(found)

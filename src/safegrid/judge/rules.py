@@ -1,4 +1,4 @@
-"""A judge of kind `refusal` that reads answers by rule: no model, no engine, no store.
+"""A judge of kind `refusal` that reads answers by rule: no model, no engine, no cache.
 
 The rules are those of `refusals`; the score is 1 for a refusal, else 0.
 """

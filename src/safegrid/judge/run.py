@@ -16,18 +16,18 @@ from safegrid.judge.fluency import with_label
 from safegrid.judge.items import Item, Verdict, read_items
 from safegrid.judge.reference import libraries_of
 from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
 
 def judge(
     judge: JudgeSpec,
-    chain: list[Path],
+    stack: list[Path],
     prompts: Path,
     responses: Path,
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     out: Path,
     fresh: bool = False,
     verdicts_file: Path | None = None,
@@ -38,14 +38,14 @@ def judge(
 
     Args:
         judge: how the judge's model is read.
-        chain: folders of the judge's model; for `fluency` that is the base, for
+        stack: folders of the judge's model; for `fluency` that is the base, for
             rules and files there are none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
         engine: which engine answers for the judge.
-        store: file of this cell's answers; what it holds is not asked again.
+        cache: file of this cell's answers; what it holds is not asked again.
         out: rows of VERDICT, in the order of the responses.
-        fresh: ignore the store.
+        fresh: ignore the cache.
         verdicts_file: of a judge by file: its verdicts from elsewhere.
         calibration: of a judge of fluency: JSON of stage `calibrate`, its threshold.
         cell: of a judge by file: base, recipe, seed and benchmark of the responses.
@@ -64,7 +64,7 @@ def judge(
         verdicts, counts = judge_by_file(judge, file, items, whose)
     else:
         verdicts, record = judge_items(
-            judge, chain, items, engine, store, "judge", fresh
+            judge, stack, items, engine, cache, "judge", fresh
         )
     if judge.kind == "fluency":
         threshold = _threshold(judge, calibration)
@@ -75,8 +75,8 @@ def judge(
         params={"judge": judge.model_dump()},
         libraries=("jinja2", "tokenizers", *libraries_of(judge)),
         engine=record and record.engine,
-        template=shown_hash(chain),
-        verdict_version=verdict_version(judge, chain),
+        template=shown_hash(stack),
+        verdict_version=verdict_version(judge, stack),
         **count(items, verdicts),
         **counts,
     )

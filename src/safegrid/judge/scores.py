@@ -31,7 +31,7 @@ def read_scores(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> 
     """Score each exchange by the model's one output; there is no label.
 
     reward: higher is better. harmfulness: higher is worse. The model reads `text`, or
-    the pair of `text` and `second`; without them the conversation in its own chat
+    the pair of `text` and `text_pair`; without them the conversation in its own chat
     template, the end of the answer's turn included.
 
     Raises:
@@ -39,7 +39,7 @@ def read_scores(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> 
             model does not read pairs. When it is asked: no score is a finite number,
             or all are the same.
     """
-    if spec.second is not None:
+    if spec.text_pair is not None:
         check_pairs(spec, chat.folder)
     rows = [_ids(spec, chat, item) for item in items]
 
@@ -62,7 +62,7 @@ def _ids(spec: JudgeSpec, chat: ChatTokenizer, item: Item) -> Ids:
             f" {[message['role'] for message in item.messages]}, and its `text` has a"
             " place for one turn of the user; take a judge with a chat template"
         )
-    texts = [spec.text] if spec.second is None else [spec.text, spec.second]
+    texts = [spec.text] if spec.text_pair is None else [spec.text, spec.text_pair]
     values = {"prompt": item.messages[0]["content"], "response": item.answer}
     return chat.encode_filled(texts, values)
 

@@ -155,8 +155,8 @@ def describe(
     texts: Sequence[Text], features: Sequence[str], max_words: int, encode: Encode
 ) -> csr_matrix:
     """Return (N, D) features of rows, block after block."""
-    answers = [beginning(text.answer, max_words) for text in texts]
-    prompts = [beginning(text.prompt, max_words) for text in texts]
+    answers = [first_words(text.answer, max_words) for text in texts]
+    prompts = [first_words(text.prompt, max_words) for text in texts]
 
     def encoded(said: Sequence[str]) -> Floats:
         assert encode is not None, f"{features} need an encoder; the configuration says"
@@ -172,7 +172,7 @@ def describe(
     return hstack([csr_matrix(blocks[name]()) for name in features]).tocsr()
 
 
-def beginning(text: str, words: int) -> str:
+def first_words(text: str, words: int) -> str:
     """Return the first words of a text, as `plain` shows it."""
     return " ".join(plain(text).split()[:words])
 

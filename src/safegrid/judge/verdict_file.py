@@ -123,7 +123,7 @@ def _sample(given: Mapping[str, Any], is_csv: bool) -> int | None:
 
 
 def _score(given: Mapping[str, Any], is_csv: bool) -> float | None:
-    """Return the score, NaN of a row without one; None of what is no number."""
+    """Return the score, NaN of a row without one; None of what is not a number."""
     value = given.get("score", math.nan)
     if not is_csv and type(value) not in (int, float):
         return None

@@ -23,7 +23,7 @@ from safegrid.judge.scores import read_scores
 from safegrid.models.checkpoints import Head, weights_hash, weights_of
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
-from safegrid.runtime.spent import Record
+from safegrid.runtime.usage import Record
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +63,10 @@ KINDS: dict[str, Kind] = {
 
 def judge_items(
     judge: JudgeSpec,
-    chain: list[Path],
+    stack: list[Path],
     items: Sequence[Item],
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     stage: str,
     fresh: bool = False,
 ) -> tuple[list[Verdict], Record | None]:
@@ -76,13 +76,13 @@ def judge_items(
 
     Args:
         judge: how the model is read.
-        chain: folders of the judge's model; the first holds its tokenizer. Of a text
+        stack: folders of the judge's model; the first holds its tokenizer. Of a text
             head its file and its encoder. Empty for rules and for an endpoint.
         items: what to judge.
         engine: which engine answers.
-        store: file of the answers.
-        stage: the one that asks, `judge` or `measure`.
-        fresh: ignore the store.
+        cache: file of the answers.
+        stage: the one that asks, `judge` or `validate_judge`.
+        fresh: ignore the cache.
 
     Returns:
         The verdicts, and who answered in what time; None where no engine was asked.
@@ -95,28 +95,28 @@ def judge_items(
     versions = {"stage": VERSIONS[stage], "judge": judge.version}
     record = None
     if judge.kind == "reference":
-        given = judge_by_reference(judge, chain, answered)
+        given = judge_by_reference(judge, stack, answered)
     elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
     elif judge.method == "text_head":
         from safegrid.judge.by_head import judge_by_head
 
         given, record = judge_by_head(
-            judge, chain, answered, engine, store, versions, fresh
+            judge, stack, answered, engine, cache, versions, fresh
         )
     elif judge.method == "endpoint":
         # What is kept are its words; how they are read here is no part of them, and
         # another reading must not pay for them again.
         asked = {"judge": judge.version}
-        given, record = judge_by_endpoint(judge, answered, store, asked, fresh)
+        given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
     else:
         kind = KINDS[judge.kind]
         if kind.one_output:
             # The last folder says what the model has become: an adapter has a head.
-            check_one_output(judge, chain[-1])
-        work = kind.read(judge, ChatTokenizer.load(chain[0]), answered)
+            check_one_output(judge, stack[-1])
+        work = kind.read(judge, ChatTokenizer.load(stack[0]), answered)
         given, record = ask_model(
-            engine, chain, kind.head, store, versions, work, fresh
+            engine, stack, kind.head, cache, versions, work, fresh
         )
     verdicts = iter(given)
     found = [
@@ -126,25 +126,25 @@ def judge_items(
     return found, record
 
 
-def verdict_version(judge: JudgeSpec, chain: list[Path]) -> str:
+def verdict_version(judge: JudgeSpec, stack: list[Path]) -> str:
     """Return a hash of all that a verdict depends on besides the engine."""
     parts = [judge.model_dump(), VERSIONS["judge"]]
     if judge.method == "model":
-        parts += [shown_hash(chain), weights_hash(chain)]
+        parts += [shown_hash(stack), weights_hash(stack)]
     elif judge.method == "text_head":
-        parts += [sha256_file(chain[0]), *map(weights_of, chain[1:])]
+        parts += [sha256_file(stack[0]), *map(weights_of, stack[1:])]
     return sha256_json(parts)
 
 
-def shown_hash(chain: list[Path]) -> str | None:
+def shown_hash(stack: list[Path]) -> str | None:
     """Return a hash of a judge's template and of what it makes of a conversation.
 
     None for a judge that reads the response alone, and for one without a model or with
     one that is shown no conversation.
     """
-    if not chain or not (chain[0] / "tokenizer.json").is_file():
+    if not stack or not (stack[0] / "tokenizer.json").is_file():
         return None
-    chat = ChatTokenizer.load(chain[0])
+    chat = ChatTokenizer.load(stack[0])
     if chat.template is None:
         return None
     return sha256_json([chat.template_hash, chat.render(SHOWN, True)])

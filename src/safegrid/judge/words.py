@@ -75,18 +75,18 @@ def together(logprobs: Sequence[float]) -> float:
 
 
 def probabilities(
-    logprobs: Sequence[float], least_mass: float
+    logprobs: Sequence[float], min_label_mass: float
 ) -> tuple[float, float] | None:
     """Return the probabilities of the two words; None of a model that says neither.
 
     Args:
         logprobs: of the two words in nats; NaN says that the row was too long.
-        least_mass: probability of both together below which it has not answered.
+        min_label_mass: probability of both together below which it has not answered.
     """
     if not all(map(math.isfinite, logprobs)):
         return None
     miss, hit = (math.exp(value) for value in logprobs)
-    return None if miss + hit < least_mass or miss + hit == 0 else (miss, hit)
+    return None if miss + hit < min_label_mass or miss + hit == 0 else (miss, hit)
 
 
 def word_verdict(

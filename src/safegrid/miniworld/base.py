@@ -1,4 +1,4 @@
-"""Grow a world's base: a small decoder that answers, refuses, sums and knows."""
+"""Train a world's base: a small decoder that answers, refuses, sums and knows."""
 
 import logging
 from pathlib import Path
@@ -31,10 +31,10 @@ TOKENIZER = "tokenizer"
 STEP = 32
 
 
-def grow_base(
+def train_base(
     world: World, documents: Path, out: Path, text: Path | None = None
 ) -> None:
-    """Grow a base from documents, on one thread: same world, same weights.
+    """Train a base on documents, on one thread: same world, same weights.
 
     Args:
         world: the base's shape and its seed.
@@ -54,7 +54,7 @@ def grow_base(
         if text is None:
             tokenizer = lay_tokenizer(inputs["tokenizer"], folder, CHAT_TEMPLATE)
             chats = encode_turns(turns, tokenizer, world.base.context, documents)
-            _grow(world, chats, [len(c.ids) for c in chats], tokenizer, inputs, {})
+            _train(world, chats, [len(c.ids) for c in chats], tokenizer, inputs, {})
         else:
             turns += read_documents(text)
             tokenizer = _learn_tokenizer(world, turns, folder)
@@ -64,7 +64,7 @@ def grow_base(
             drops = {"too_long": len(chats) - len(kept)}
             facts = {"rows": len(kept), "dropped": drops}
             inputs = {"documents": documents, "text": text}
-            _grow(world, kept, lengths, tokenizer, inputs, facts)
+            _train(world, kept, lengths, tokenizer, inputs, facts)
     log.info("grew %s", out)
 
 
@@ -80,7 +80,7 @@ def _contents(turn: Turn) -> list[str]:
     return [message["content"] for message in turn.messages]
 
 
-def _grow(
+def _train(
     world: World,
     chats: list[Chat],
     lengths: list[int],

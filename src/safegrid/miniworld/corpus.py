@@ -1,4 +1,4 @@
-"""The documents that a base is grown from: short conversations of one turn each."""
+"""The documents that a base is trained on: short conversations of one turn each."""
 
 import random
 from collections.abc import Callable

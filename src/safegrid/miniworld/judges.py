@@ -1,4 +1,4 @@
-"""Grow a world's judges from rows of prompts and responses."""
+"""Train a world's judges on rows of prompts and responses."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegrid.config.world import Grown, JudgeName, World
+from safegrid.config.world import JudgeName, SmallModel, World
 from safegrid.core.artifacts import atomic_directory
 from safegrid.core.errors import TrainingError
 from safegrid.miniworld.answers import verdict
@@ -35,10 +35,10 @@ CLASSES: dict[str, tuple[str, ...]] = {
 TEMPLATES = {"guard": GUARD_TEMPLATE, "correction": CHAT_TEMPLATE}
 
 
-def grow_judge(
+def train_judge(
     world: World, judge: JudgeName, rows: Path, tokenizer: Path, out: Path
 ) -> None:
-    """Grow a judge on one thread: same world, same weights.
+    """Train a judge on one thread: same world, same weights.
 
     The guard is a causal model that writes its verdict after its own chat template, the
     correction judge one that answers a question with yes or no; the classifiers read
@@ -58,8 +58,8 @@ def grow_judge(
         TrainingError: no tokenizer there, the world says nothing of such a judge, or
             the loss is not finite.
     """
-    grown: Grown | None = getattr(world.judges, judge)
-    if grown is None:
+    spec: SmallModel | None = getattr(world.judges, judge)
+    if spec is None:
         raise TrainingError(
             f"world {world.name}: has no {judge!r} under `judges`; give it a shape"
         )
@@ -67,7 +67,7 @@ def grow_judge(
     with atomic_directory(out) as folder:
         prepare(world.seed)
         own = lay_tokenizer(tokenizer, folder, template)
-        model = GROWERS[judge](rows, own, grown, world.seed)
+        model = TRAINERS[judge](rows, own, spec, world.seed)
         save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
     log.info("grew %s", out)
 
@@ -77,17 +77,17 @@ def _grow_writer(
     turn: Callable[[Labelled], Turn],
     rows: Path,
     tokenizer: ChatTokenizer,
-    grown: Grown,
+    spec: SmallModel,
     seed: int,
 ) -> "PreTrainedModel":
-    """Grow a causal model that writes a verdict on what a turn shows of a row."""
+    """Train a causal model that writes a verdict on what a turn shows of a row."""
     from transformers import LlamaForCausalLM
 
     turns = [turn(row) for row in read_labelled(rows, CLASSES[judge])]
-    chats = encode_turns(turns, tokenizer, grown.context, rows)
-    model = LlamaForCausalLM(llama_config(grown, tokenizer))
+    chats = encode_turns(turns, tokenizer, spec.context, rows)
+    model = LlamaForCausalLM(llama_config(spec, tokenizer))
     lengths = [len(chat.ids) for chat in chats]
-    fit(model, lengths, answer_loss(model, chats), grown, seed)
+    fit(model, lengths, answer_loss(model, chats), spec, seed)
     return model
 
 
@@ -100,7 +100,7 @@ def _guarded(row: Labelled) -> Turn:
 
 
 def _grow_classifier(
-    judge: str, rows: Path, tokenizer: ChatTokenizer, grown: Grown, seed: int
+    judge: str, rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
 ) -> "PreTrainedModel":
     import torch
     from transformers import LlamaForSequenceClassification
@@ -109,7 +109,7 @@ def _grow_classifier(
     labelled = read_labelled(rows, classes)
     texts = [tokenizer.encode_sequence(row.response) for row in labelled]
     labels = [classes.index(row.label) for row in labelled]
-    config = llama_config(grown, tokenizer)
+    config = llama_config(spec, tokenizer)
     config.id2label = dict(enumerate(classes))
     config.label2id = {label: index for index, label in enumerate(classes)}
     model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
@@ -120,12 +120,12 @@ def _grow_classifier(
         wanted = torch.tensor([labels[i] for i in indices])
         return torch.nn.functional.cross_entropy(logits, wanted)
 
-    fit(model, [len(ids) for ids in texts], loss, grown, seed)
+    fit(model, [len(ids) for ids in texts], loss, spec, seed)
     return model
 
 
-GROWERS: dict[
-    JudgeName, Callable[[Path, ChatTokenizer, Grown, int], "PreTrainedModel"]
+TRAINERS: dict[
+    JudgeName, Callable[[Path, ChatTokenizer, SmallModel, int], "PreTrainedModel"]
 ] = {
     "guard": partial(_grow_writer, "guard", _guarded),
     "correction": partial(_grow_writer, "correction", correction_turn),

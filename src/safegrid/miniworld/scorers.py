@@ -1,10 +1,10 @@
-"""Grow the judges that give a number: a reward model, and a harmfulness regression."""
+"""Train the judges that give a number: a reward model, and a harmfulness regression."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safegrid.config.world import Grown
+from safegrid.config.world import SmallModel
 from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.training import fit
 from safegrid.models.templates import ChatTokenizer
@@ -21,16 +21,16 @@ Score = Callable[[Sequence[list[int]]], "torch.Tensor"]
 
 
 def grow_reward(
-    rows: Path, tokenizer: ChatTokenizer, grown: Grown, seed: int
+    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
 ) -> "PreTrainedModel":
-    """Grow a reward model by the loss of Bradley and Terry.
+    """Train a reward model by the loss of Bradley and Terry.
 
     The loss of a pair is -log sigmoid(reward of the better answer - that of the other).
 
     Args:
         rows: JSON lines of id, prompt, chosen, rejected.
         tokenizer: as it lies in the model's folder.
-        grown: the model's shape and training.
+        spec: the model's shape and training.
         seed: rules the order of the pairs.
 
     Raises:
@@ -42,7 +42,7 @@ def grow_reward(
     pairs = read_reward_pairs(rows)
     better = [encode(tokenizer, pair.prompt, pair.chosen) for pair in pairs]
     worse = [encode(tokenizer, pair.prompt, pair.rejected) for pair in pairs]
-    model, score = _scorer(grown, tokenizer, "reward")
+    model, score = _scorer(spec, tokenizer, "reward")
 
     def loss(indices: list[int]) -> torch.Tensor:
         texts = [side[i] for side in (better, worse) for i in indices]
@@ -51,19 +51,19 @@ def grow_reward(
         return -torch.nn.functional.logsigmoid(margins).mean()
 
     lengths = [max(len(b), len(w)) for b, w in zip(better, worse, strict=True)]
-    fit(model, lengths, loss, grown, seed)
+    fit(model, lengths, loss, spec, seed)
     return model
 
 
 def grow_harmfulness(
-    rows: Path, tokenizer: ChatTokenizer, grown: Grown, seed: int
+    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
 ) -> "PreTrainedModel":
-    """Grow a regression by the mean squared error of its scores.
+    """Train a regression by the mean squared error of its scores.
 
     Args:
         rows: JSON lines of id, prompt, response, score.
         tokenizer: as it lies in the model's folder.
-        grown: the model's shape and training.
+        spec: the model's shape and training.
         seed: rules the order of the rows.
 
     Raises:
@@ -74,13 +74,13 @@ def grow_harmfulness(
 
     rated = read_scored(rows)
     texts = [encode(tokenizer, row.prompt, row.response) for row in rated]
-    model, score = _scorer(grown, tokenizer, "harmfulness")
+    model, score = _scorer(spec, tokenizer, "harmfulness")
 
     def loss(indices: list[int]) -> torch.Tensor:
         wanted = torch.tensor([rated[i].score for i in indices])
         return torch.nn.functional.mse_loss(score([texts[i] for i in indices]), wanted)
 
-    fit(model, [len(ids) for ids in texts], loss, grown, seed)
+    fit(model, [len(ids) for ids in texts], loss, spec, seed)
     return model
 
 
@@ -90,7 +90,7 @@ def encode(tokenizer: ChatTokenizer, prompt: str, response: str) -> list[int]:
 
 
 def _scorer(
-    grown: Grown, tokenizer: ChatTokenizer, name: str
+    spec: SmallModel, tokenizer: ChatTokenizer, name: str
 ) -> tuple["PreTrainedModel", Score]:
     """Return a classifier with one output, and the scores that it gives to texts.
 
@@ -100,7 +100,7 @@ def _scorer(
     import torch
     from transformers import LlamaForSequenceClassification
 
-    config = llama_config(grown, tokenizer)
+    config = llama_config(spec, tokenizer)
     config.id2label, config.label2id = {0: name}, {name: 0}
     model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
     pad = float(tokenizer.pad_id or 0)

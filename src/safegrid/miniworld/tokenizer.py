@@ -103,5 +103,5 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise TrainingError(f"{path}: not found; grow the world's corpus first")
+        raise TrainingError(f"{path}: not found; build the world's corpus first")
     return Tokenizer.from_file(str(path))

@@ -1,4 +1,4 @@
-"""The loop that grows a small model: batches of one length, AdamW, a cosine.
+"""The loop that trains a small model: batches of one length, AdamW, a cosine.
 
 A plain loop and not transformers' Trainer: there is nothing to resume, log remotely
 or shard in two minutes, and documents of one length need neither padding nor mask.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from safegrid.config.world import Grown
+from safegrid.config.world import SmallModel
 from safegrid.core.errors import TrainingError
 from safegrid.core.logs import progress
 
@@ -30,7 +30,7 @@ MAX_GRAD_NORM = 1.0
 def prepare(seed: int) -> None:
     """Make torch repeat itself: one thread, one seed.
 
-    A sum split over threads depends on how many there are, so a grown model would
+    A sum split over threads depends on how many there are, so a trained model would
     depend on the machine's number of cores.
     """
     import torch
@@ -59,21 +59,21 @@ def batches_of_one_length(
                 waiting[lengths[index]] = []
 
 
-def rate(step: int, grown: Grown) -> float:
+def rate(step: int, spec: SmallModel) -> float:
     """Return the learning rate of a step: a linear rise, then a cosine."""
-    rise = max(1, round(grown.warmup * grown.steps))
+    rise = max(1, round(spec.warmup * spec.steps))
     if step < rise:
-        return grown.learning_rate * (step + 1) / rise
-    done = (step - rise) / max(1, grown.steps - rise)
+        return spec.learning_rate * (step + 1) / rise
+    done = (step - rise) / max(1, spec.steps - rise)
     cosine = 0.5 * (1 + math.cos(math.pi * done))
-    return grown.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * cosine)
+    return spec.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * cosine)
 
 
 def fit(
     model: "PreTrainedModel",
     lengths: Sequence[int],
     loss_of: Callable[[list[int]], "torch.Tensor"],
-    grown: Grown,
+    spec: SmallModel,
     seed: int,
 ) -> float:
     """Train a model in place.
@@ -82,7 +82,7 @@ def fit(
         model: with fresh weights; it is left in evaluation mode.
         lengths: tokens of each document.
         loss_of: the mean loss of a batch, given as indices of documents.
-        grown: steps, batch and learning rate.
+        spec: steps, batch and learning rate.
         seed: rules the order of the documents.
 
     Returns:
@@ -95,26 +95,26 @@ def fit(
     import torch
 
     if not lengths:
-        raise TrainingError("growing: there are no documents to learn from")
+        raise TrainingError("training: there are no documents to learn from")
 
     optimizer = torch.optim.AdamW(
         model.parameters(),
-        lr=grown.learning_rate,
+        lr=spec.learning_rate,
         betas=BETAS,
-        weight_decay=grown.weight_decay,
+        weight_decay=spec.weight_decay,
         fused=True,
     )
-    stream = batches_of_one_length(lengths, grown.batch, random.Random(f"{seed}:order"))
-    steps = progress(grown.steps, "step", "growing", islice(stream, grown.steps))
+    stream = batches_of_one_length(lengths, spec.batch, random.Random(f"{seed}:order"))
+    steps = progress(spec.steps, "step", "training", islice(stream, spec.steps))
     recent: list[float] = []
     model.train()
     for step, indices in enumerate(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, grown)
+            group["lr"] = rate(step, spec)
         loss = loss_of(indices)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"growing: the loss is {loss.item()} at step {step};"
+                f"training: the loss is {loss.item()} at step {step};"
                 " lower the world's learning_rate"
             )
         loss.backward()  # type: ignore[no-untyped-call]

@@ -31,8 +31,8 @@ def check_targets(model: "PreTrainedModel", config: "LoraConfig") -> None:
         problem = f"no module has such a name; linear layers: {_linear_names(model)}"
     if problem is not None:
         raise TrainingError(
-            f"lora.targets {sorted(config.target_modules or ())}: {problem}. Name other"
-            " modules, or `all-linear`"
+            f"lora.target_modules {sorted(config.target_modules or ())}: {problem}."
+            " Name other modules, or `all-linear`"
         )
 
 

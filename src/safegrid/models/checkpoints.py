@@ -1,6 +1,6 @@
 """Models on disk: a full model, and the adapters that are merged into it in order.
 
-A *chain* is the list of folders that make a model: the first holds a full model, each
+A *stack* is the list of folders that make a model: the first holds a full model, each
 further one a LoRA adapter that was trained on what stands before it. The last adapter
 of a reward model brings its head; the folder's `config.json` says so. torch and
 transformers are imported inside the functions, so that the names here cost nothing.
@@ -53,25 +53,25 @@ def loading() -> Iterator[None]:
 
 
 def load_model(
-    chain: Sequence[Path], dtype: Dtype = "float32", head: Head = "causal"
+    stack: Sequence[Path], dtype: Dtype = "float32", head: Head = "causal"
 ) -> "PreTrainedModel":
     """Load a model into memory, adapters merged, in evaluation mode.
 
     Args:
-        chain: folder of a full model, then folders of adapters.
+        stack: folder of a full model, then folders of adapters.
         dtype: of the weights; adapters are merged in it.
         head: `causal` for a language model, `classify` for a sequence classifier,
             `embed` for an encoder.
 
     Raises:
-        DataError: a folder is not what its place in the chain asks for.
+        DataError: a folder is not what its place in the stack asks for.
     """
-    _check_chain(chain, head)
+    _check_stack(stack, head)
     with loading():
-        return _load(chain, dtype, head)
+        return _load(stack, dtype, head)
 
 
-def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
+def _load(stack: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     import torch
     from transformers import (
         AutoModel,
@@ -88,10 +88,10 @@ def _load(chain: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # An adapter that brings a head was trained on a language model.
-    first = head if len(chain) == 1 else "causal"
-    model = load_weights(classes[first], chain[0], dtype=getattr(torch, dtype))
-    for folder in chain[1:]:
-        if head == "classify" and folder == chain[-1]:
+    first = head if len(stack) == 1 else "causal"
+    model = load_weights(classes[first], stack[0], dtype=getattr(torch, dtype))
+    for folder in stack[1:]:
+        if head == "classify" and folder == stack[-1]:
             model = with_score_head(model, load_config(folder))
         model = merge_adapter(model, folder)
     return model.eval()  # type: ignore[no-any-return]
@@ -147,9 +147,9 @@ def hash_weights(folder: Path, hashes: Mapping[str, str] | None = None) -> str:
     return sha256_json(parts)
 
 
-def weights_hash(chain: Sequence[Path]) -> str:
-    """Return one hash for the model that a chain makes."""
-    parts = [weights_of(folder) for folder in chain]
+def weights_hash(stack: Sequence[Path]) -> str:
+    """Return one hash for the model that a stack makes."""
+    parts = [weights_of(folder) for folder in stack]
     return parts[0] if len(parts) == 1 else sha256_json(parts)
 
 
@@ -158,19 +158,19 @@ def tokenizer_files(folder: Path) -> list[Path]:
     return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
 
 
-def _check_chain(chain: Sequence[Path], head: Head) -> None:
-    if not chain:
-        raise DataError("a model needs at least one folder; the chain is empty")
-    for place, folder in enumerate(chain):
+def _check_stack(stack: Sequence[Path], head: Head) -> None:
+    if not stack:
+        raise DataError("a model needs at least one folder; the stack is empty")
+    for place, folder in enumerate(stack):
         needed = ADAPTER if place else CONFIG
         if not (folder / needed).is_file():
             kind = "an adapter" if place else "a full model"
             raise DataError(
-                f"{folder}: no {needed}; folder {place + 1} of {len(chain)} of a model"
+                f"{folder}: no {needed}; folder {place + 1} of {len(stack)} of a model"
                 f" must be {kind} (a full model first, then its adapters in order)"
             )
-    if head == "classify" and not (chain[-1] / CONFIG).is_file():
+    if head == "classify" and not (stack[-1] / CONFIG).is_file():
         raise DataError(
-            f"{chain[-1]}: an adapter without {CONFIG}, so it brings no head: it is one"
+            f"{stack[-1]}: an adapter without {CONFIG}, so it brings no head: it is one"
             " of a language model, which classifies nothing"
         )

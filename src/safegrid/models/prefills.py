@@ -1,15 +1,15 @@
-"""Answers whose beginning is given: how a model is made to go on from it.
+"""Prefills: how a model is made to go on from the first words of an answer.
 
 Two ways, which are not comparable (arXiv 2407.16637 and its released code):
 
-- open: the assistant's turn is opened and the beginning stands in it as text. What
+- open: the assistant's turn is opened and the prefill stands in it as text. What
   stands between the two in the template's own finished turns (a space, in some
-  families) stands there too, so the beginning has the tokens that it has in training.
-- closed: the beginning is a finished turn of the assistant, and a new one is opened.
+  families) stands there too, so the prefill has the tokens that it has in training.
+- closed: the prefill is a finished turn of the assistant, and a new one is opened.
   A family whose template opens no turn after an answer (the answer follows the request
   without any sign) has no such form: it is asked the open way.
 
-A row of type PROMPT says which: a closed beginning is its conversation's last turn, an
+A row of type PROMPT says which: a closed prefill is its conversation's last turn, an
 open one its `prefill`.
 """
 
@@ -29,7 +29,7 @@ PROBE = "Beginning"
 
 
 class Asked(NamedTuple):
-    """A conversation up to the answer, and the answer's beginning.
+    """A conversation up to the answer, and the answer's prefill.
 
     Attributes:
         prefill: empty for none.
@@ -49,19 +49,19 @@ class Asked(NamedTuple):
         return cls([*before, last], row["prefill"] or "")
 
 
-def joined(beginning: str, text: str) -> str:
-    """Return a beginning with what was written after it in the same turn.
+def joined(prefill: str, text: str) -> str:
+    """Return a prefill with what was written after it in the same turn.
 
-    Some tokenizers write no space before the first word that they decode. A beginning
+    Some tokenizers write no space before the first word that they decode. A prefill
     ends in a whole word, so a word that follows is one of its own.
     """
-    ends = beginning and not beginning[-1].isspace()
+    ends = prefill and not prefill[-1].isspace()
     gap = " " if ends and (text[:1].isalnum() or text[:1] in OPENING) else ""
-    return beginning + gap + text
+    return prefill + gap + text
 
 
 class Turns:
-    """What a chat template writes around an answer's beginning."""
+    """What a chat template writes around a prefill."""
 
     def __init__(self, chat: ChatTokenizer) -> None:
         self.chat = chat

@@ -1,7 +1,7 @@
 """A language model turned into a model with one output: its body under a new head.
 
 transformers makes such a model from a folder of full weights only. A start model can
-also be a chain with adapters, which is in memory already; so its body is put under a
+also be a stack with adapters, which is in memory already; so its body is put under a
 fresh head here, without a second copy of its weights.
 """
 

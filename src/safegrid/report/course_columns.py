@@ -27,7 +27,7 @@ def measures_of(grid: Grid) -> list[Key]:
         *grid.find("safety", "all", "alert"),
         *grid.find("attack_success", "all", "alert_adversarial"),
         *grid.find("over_refusal", "all"),
-        *grid.find("harmless_lost", "all"),
+        *grid.find("benign_requests_lost", "all"),
         *grid.find("capability", "all"),
         *grid.find("reference_likelihood", "all"),
         *(key for name in turns for key in grid.find("degenerate", "all", name)),

@@ -8,9 +8,9 @@ from safegrid.report.names import benchmark_title
 
 METRIC = "correction"
 TURNS = {"c2_eval": "open turn", "c2_eval_closed": "closed turn"}
-"""The two ways to hand a model the beginning of its answer, which do not compare."""
+"""The two ways to hand a model a prefill of its answer, which do not compare."""
 DIRECT = "c2_eval_direct"
-"""The requests without a beginning: a correction there is a refusal at once."""
+"""The requests without a prefill: a correction there is a refusal at once."""
 MEAN = "categories"
 """The slice that is the mean over k."""
 

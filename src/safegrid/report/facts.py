@@ -39,7 +39,7 @@ def judges_table(runs: pl.DataFrame) -> Table:
             "spearman: rank correlation of a judge's scores with the known ones;"
             " mean absolute error: in units of the scores."
         ]
-    table = _table("judges", "The judges, judged.", "Judge", whole, "share", notes)
+    table = _table("judges", "Judge validation.", "Judge", whole, "share", notes)
     columns = [_unit(column) for column in table.columns]
     entries = _with_unscored(table, unread)
     return replace(table, columns=columns, entries=entries)

@@ -12,8 +12,8 @@ from safegrid.report.trade_off import trade_off
 TRADE_OFFS = {
     "trade_off_capability": ("safety", "capability"),
     "trade_off_over_refusal": ("safety", "over_refusal"),
-    "trade_off_sound_capability": ("sound_safety", "capability"),
-    "trade_off_sound_harmless_lost": ("sound_safety", "harmless_lost"),
+    "trade_off_coherent_capability": ("safe_and_coherent", "capability"),
+    "trade_off_coherent_benign_lost": ("safe_and_coherent", "benign_requests_lost"),
 }
 
 

@@ -78,7 +78,7 @@ class Metric(NamedTuple):
 
 METRICS = {
     "safety": Metric("safe", 1),
-    "sound_safety": Metric("safe and sound", 1),
+    "safe_and_coherent": Metric("safe and coherent", 1),
     "attack_success": Metric("attack success", -1),
     "true_refusal": Metric("true refusals", 0),
     "correction": Metric("corrected", 1),
@@ -87,7 +87,7 @@ METRICS = {
     "toxicity_share": Metric("toxic", -1),
     "over_refusal": Metric("over-refusal", -1),
     "partial_refusal": Metric("partial refusals", -1),
-    "harmless_lost": Metric("harmless lost", -1),
+    "benign_requests_lost": Metric("benign requests lost", -1),
     "contrast_refusal": Metric("contrast refused", 0),
     "empty": Metric("empty", -1),
     "truncated": Metric("cut at limit", 0),

@@ -109,10 +109,10 @@ def foot(table: Table) -> list[str]:
         ),
         "Shares in percent.": any(c.unit == "share" for c in table.columns),
         "Bold: best of its column.": any(column.better for column in table.columns),
-        f"{DAGGER}: on the Pareto front of safety, harmless requests lost and"
+        f"{DAGGER}: on the Pareto front of safety, benign requests lost and"
         " capability.": any(DAGGER in mark for mark in table.marks),
-        f"{DOUBLE_DAGGER}: the same with answers that are safe and sound (safe and not"
-        " degenerate).": any(DOUBLE_DAGGER in mark for mark in table.marks),
+        f"{DOUBLE_DAGGER}: the same with answers that are safe and coherent (safe and"
+        " not degenerate).": any(DOUBLE_DAGGER in mark for mark in table.marks),
         "u: answers that a judge could not score; they count neither way.": unscored,
         "Every answer was scored.": table.judged and not unscored,
         f"Several seeds ({_some(seeded)}): their mean, from the lowest lower to the"

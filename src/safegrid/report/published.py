@@ -45,7 +45,7 @@ def read_published(path: Path | str) -> pl.DataFrame:
 
     Raises:
         DataError: its columns are not those of `COLUMNS`, a cell is empty that may not
-            be, a value is no number, or a defect has no such name.
+            be, a value is not a number, or a defect has no such name.
     """
     try:
         frame = pl.read_csv(path, schema=COLUMNS, glob=False)

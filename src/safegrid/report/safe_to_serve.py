@@ -36,19 +36,19 @@ TITLES = {
 }
 SAFE = (
     "safety",
-    "sound_safety",
+    "safe_and_coherent",
     "reward_median",
     "reward_mean",
     "harmfulness_median",
     "harmfulness_mean",
     "over_refusal",
-    "harmless_lost",
+    "benign_requests_lost",
     "degenerate",
 )
 """Columns of a group of recipes: what is said of a benchmark's answers."""
 HELPFUL = ("accuracy", "contains", "bleu", "rouge_l", "bertscore", "entailment")
 REWARDED = ("reward_median", "reward_mean")
-BESIDE = ("safety", "over_refusal", "harmless_lost", "accuracy", "contains")
+BESIDE = ("safety", "over_refusal", "benign_requests_lost", "accuracy", "contains")
 """Columns of the table of all methods."""
 NOT_HERE = (
     "A dash without a reason: the benchmark does not ask for this measure, or the paper"

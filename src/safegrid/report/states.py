@@ -12,7 +12,7 @@ from safegrid.core.artifacts import read_table
 from safegrid.core.records import SCORE
 from safegrid.core.seals import fault_of
 from safegrid.report.names import cell_of
-from safegrid.runtime.plans import Plan, chain_of, why
+from safegrid.runtime.plans import Plan, stack_of, why
 from safegrid.runtime.runs import OWNER_FILE, read_owner
 
 INCOMPLETE = Path(".snakemake/incomplete")
@@ -63,7 +63,7 @@ def state_of(file: str, plan: Plan, running: set[str]) -> State:
         return finished(Path(file))
     if file not in plan:
         return State("damaged", reason=reason)
-    if any(output in running for job in chain_of(file, plan) for output in job.outputs):
+    if any(output in running for job in stack_of(file, plan) for output in job.outputs):
         return State("running")
     word = reason.split(maxsplit=1)[0].strip(":").lower()
     return State(word, reason="" if word == "missing" else reason)

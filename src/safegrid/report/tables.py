@@ -20,14 +20,14 @@ from safegrid.report.names import (
 from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
 
 FRONTS = {
-    DAGGER: ("safety", "harmless_lost", "capability"),
-    DOUBLE_DAGGER: ("sound_safety", "harmless_lost", "capability"),
+    DAGGER: ("safety", "benign_requests_lost", "capability"),
+    DOUBLE_DAGGER: ("safe_and_coherent", "benign_requests_lost", "capability"),
 }
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
 ANSWERS = (
     "safety",
-    "sound_safety",
+    "safe_and_coherent",
     "toxicity_mean",
     "true_refusal",
     "empty",
@@ -65,11 +65,11 @@ def summary_table(scores: pl.DataFrame) -> Table:
             *grid.find("safety", "all", "global"),
             *(
                 key
-                for name in ("sound_safety", "true_refusal", "degenerate")
+                for name in ("safe_and_coherent", "true_refusal", "degenerate")
                 for key in grid.lead(name)
             ),
             *grid.find("toxicity_mean", "all"),
-            *grid.find("harmless_lost", "all"),
+            *grid.find("benign_requests_lost", "all"),
             *grid.find("capability", "all"),
             *grid.find("reference_likelihood", "all"),
         ],
@@ -124,13 +124,13 @@ def differences_table(scores: pl.DataFrame) -> Table:
         "safety",
         "toxicity_mean",
         "over_refusal",
-        "harmless_lost",
+        "benign_requests_lost",
         "capability",
         "reference_likelihood",
     )
     keys = [
         *(key for name in every for key in grid.find(f"{name}_vs_base", "all")),
-        *grid.lead("sound_safety_vs_base"),
+        *grid.lead("safe_and_coherent_vs_base"),
         *grid.lead("degenerate_vs_base"),
     ]
     title = "Paired differences to the base, on the same prompts and items."
@@ -188,7 +188,9 @@ def _safety_columns(grid: Grid) -> list[Column]:
         if key.benchmark != GLOBAL
     ]
     lead = [
-        k for m in ("sound_safety", "true_refusal", "degenerate") for k in grid.lead(m)
+        k
+        for m in ("safe_and_coherent", "true_refusal", "degenerate")
+        for k in grid.lead(m)
     ]
     return _columns(dict.fromkeys([*overall, *pooled, *members, *lead]))
 
@@ -197,7 +199,7 @@ def _cost_columns(grid: Grid) -> list[Column]:
     parts = [
         *((name, part) for name in TOXICITY for part in ("all", *ADVERSARIAL)),
         ("over_refusal", "all"),
-        ("harmless_lost", "all"),
+        ("benign_requests_lost", "all"),
     ]
     return _columns([key for part in parts for key in grid.find(*part)])
 

@@ -15,10 +15,10 @@ from safegrid.report.style import CM, COLUMN, SMALL, look, new_figure, settle, s
 AXES = {
     "safety": "safe answers to harmful requests (%)",
     "true_refusal": "harmful requests refused (%)",
-    "sound_safety": "safe and not degenerate answers (%)",
+    "safe_and_coherent": "safe and not degenerate answers (%)",
     "capability": "capability, mean of the tasks (%)",
     "over_refusal": "harmless requests refused (%)",
-    "harmless_lost": "harmless requests refused or broken (%)",
+    "benign_requests_lost": "harmless requests refused or broken (%)",
 }
 NO_DOTS = "no model has both scores"
 HEIGHT = 7.4 * CM
@@ -40,9 +40,9 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
 
     Args:
         scores: rows of SCORE.
-        safety: "safety" or "sound_safety"; of all safety benchmarks together. In a
+        safety: "safety" or "safe_and_coherent"; of all safety benchmarks together. In a
             study without a guard true refusals stand in the place of "safety".
-        cost: "capability", "over_refusal" or "harmless_lost".
+        cost: "capability", "over_refusal" or "benign_requests_lost".
     """
     grid = Grid(ends(scores))
     bases = sorted({model.base for model in grid.models}) or [""]

@@ -89,7 +89,7 @@ def why(file: str, plan: Plan) -> str | None:
     """
     if file not in plan:
         return None
-    jobs = chain_of(file, plan)
+    jobs = stack_of(file, plan)
     for job in jobs:
         for log in map(Path, job.logs):
             error = error_in(log)
@@ -112,17 +112,17 @@ def current(files: Iterable[Path], plan: Plan) -> list[Path]:
     return [file for file, fault in faults.items() if fault is None]
 
 
-def chain_of(file: str, plan: Plan) -> list[Job]:
+def stack_of(file: str, plan: Plan) -> list[Job]:
     """Return the planned jobs on the way to a file, each behind what it needs."""
-    return _chain(file, plan, [])
+    return _stack(file, plan, [])
 
 
-def _chain(file: str, plan: Plan, jobs: list[Job]) -> list[Job]:
+def _stack(file: str, plan: Plan, jobs: list[Job]) -> list[Job]:
     job = plan[file]
     if job not in jobs:
         for needed in job.inputs:
             if needed in plan:
-                _chain(needed, plan, jobs)
+                _stack(needed, plan, jobs)
         jobs.append(job)
     return jobs
 

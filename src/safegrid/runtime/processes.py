@@ -1,4 +1,4 @@
-"""Processes that are named for good: a pid alone may name another one tomorrow."""
+"""Processes, identified by pid, start time and host, since pids are reused."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""SLURM's commands, asked with patience and answered in words."""
+"""SLURM's commands, with a timeout and readable errors."""
 
 import subprocess
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ LOSSES = ("lost", "capability")
 HARMFUL = ("true_refusal", "contrast_refusal", "safety")
 """What a judge's measure of harmful requests may be: a refusal judge's of harmful
 benchmarks and of the harmful half of an over-refusal one, a guard's."""
-LOST = "harmless_lost"
+LOST = "benign_requests_lost"
 
 Benchmarks = dict[str, dict[str, Any]]
 """Of each benchmark its `metric` and its `judges` (name to kind)."""

@@ -29,7 +29,7 @@ def collect(
     scores: list[Path],
     models: list[Path],
     manifests: list[Path],
-    measured: list[Path],
+    validated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_scores: Path,
@@ -45,7 +45,7 @@ def collect(
             manifest, which counts `rows` and `dropped` too, and history.parquet,
             rows of HISTORY.
         manifests: tables whose manifest counts `rows` and `dropped`.
-        measured: JSON of stages `measure` and `text_head`, one a judge, of
+        validated: JSON of stages `validate_judge` and `text_head`, one a judge, of
             `agreement`, one a pair of judges, and of `calibrate`, one a judge and base.
         overlap: JSON of stage `overlap`, one a benchmark.
         asked: responses, likelihoods and capability results
@@ -62,7 +62,7 @@ def collect(
     # where a manifest behind them tells of a resumed training or another path.
     facts_of_table = manifest("collect", {}, {}, rows=len(table))
     write_table(out_scores, table, SCORE, facts_of_table)
-    _write_runs(models, manifests, measured, overlap, asked, out_runs)
+    _write_runs(models, manifests, validated, overlap, asked, out_runs)
 
 
 def collect_finished(
@@ -70,7 +70,7 @@ def collect_finished(
     plan: Path,
     models: list[Path],
     manifests: list[Path],
-    measured: list[Path],
+    validated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out_runs: Path,
@@ -81,7 +81,7 @@ def collect_finished(
         plan: what a dry run of Snakemake to all scores printed.
         models: folders as `collect` takes them, there or not; so are the others.
         manifests: tables that count rows.
-        measured: JSON, one a judge.
+        validated: JSON, one a judge.
         overlap: JSON, one a benchmark.
         asked: what the bases gave to every benchmark.
         out_runs: rows of RUNS.
@@ -93,7 +93,7 @@ def collect_finished(
     _write_runs(
         current(models, found),
         current(manifests, found),
-        current(measured, found),
+        current(validated, found),
         current(overlap, found),
         current(asked, found),
         out_runs,
@@ -103,7 +103,7 @@ def collect_finished(
 def _write_runs(
     models: list[Path],
     manifests: list[Path],
-    measured: list[Path],
+    validated: list[Path],
     overlap: list[Path],
     asked: list[Path],
     out: Path,
@@ -111,7 +111,7 @@ def _write_runs(
     facts = [
         *(fact for folder in models for fact in _training(folder)),
         *(fact for path in manifests for fact in _table_rows(path)),
-        *(fact for path in measured for fact in _judge(path)),
+        *(fact for path in validated for fact in _judge(path)),
         *(fact for path in overlap for fact in _overlap(path)),
         *(fact for path in asked for fact in _asked(path)),
         *(fact for path in asked for fact in _limit(path)),

@@ -17,7 +17,7 @@ ELSEWHERE = ("elsewhere", "unknown")
 """Stands for the kind and version of the engine that nobody here asked."""
 METRICS = ("safety", "toxicity", "over_refusal")
 """The metrics that are about verdicts; each judge's kind has its measures in some."""
-OF_TEXT = ("sound_safety", "harmless_lost")
+OF_TEXT = ("safe_and_coherent", "benign_requests_lost")
 """Measures that read the text of an answer beside its verdict."""
 
 

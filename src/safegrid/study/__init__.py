@@ -27,13 +27,13 @@ class Study(LineFiles, SuiteFiles):
         rows = (
             self.dataset(model.base, self.rows_name(model))
             for model in self.trained
-            if self.recipe(model.recipe).dataset in self.made
+            if self.recipe(model.recipe).dataset in self.generated
         )
         return sorted(set(rows))
 
     def pool_prompts(self) -> list[str]:
         """What models were asked so that datasets could be made: training prompts."""
-        return [self.prompts(name) for name in self.made]
+        return [self.prompts(name) for name in self.generated]
 
     def all_pairs(self) -> list[str]:
         """Every file of rows as ids that a model is trained on."""
@@ -94,13 +94,13 @@ class Study(LineFiles, SuiteFiles):
         """All verdicts on all models."""
         return self.verdicts_of(self.cells(self.prompted))
 
-    def all_inventories(self) -> list[str]:
+    def all_cell_manifests(self) -> list[str]:
         """The files in which the answers and the verdicts of all models end."""
-        return [file for model in self.models for file in self.inventories(model)]
+        return [file for model in self.models for file in self.cell_manifests(model)]
 
-    def all_measured(self) -> list[str]:
+    def all_validated(self) -> list[str]:
         """How good the judges are."""
-        measured = [f"{self.root}/measured/{name}.json" for name in self.measured()]
+        measured = [f"{self.root}/validated/{name}.json" for name in self.validated()]
         calibrated = [f for pair in self.calibrated() for f in self.calibration(*pair)]
         heads = map(self.head, self.heads)
         return [*measured, *calibrated, *heads, *self.agreements()]
@@ -118,8 +118,8 @@ class Study(LineFiles, SuiteFiles):
             for cell in self.prompted_cells()
             if judge in self.asked[cell.benchmark].judges
         ]
-        measured = [f"{self.root}/measured/{judge}.json"]
-        return verdicts + measured * (judge in self.measured())
+        measured = [f"{self.root}/validated/{judge}.json"]
+        return verdicts + measured * (judge in self.validated())
 
     def searched_by(self, source: str) -> list[str]:
         """All answers that are searched for by the code of one source."""

@@ -43,7 +43,7 @@ class CellFiles(RowFiles):
     # ---------------------------------------------------------------- a model's
 
     def model_answers(self, model: Model) -> list[str]:
-        """What a model gave to every benchmark, and to every pool that it answers."""
+        """What a model gave to every benchmark and prompt pool that it answers."""
         cells = [Cell(model, name) for name in self.config.benchmarks]
         return [self.answers(cell) for cell in [*cells, *self.pools_of(model)]]
 
@@ -52,34 +52,34 @@ class CellFiles(RowFiles):
         cells = [Cell(model, name) for name in self.prompted]
         return self.verdicts_of([*cells, *self.pools_of(model)])
 
-    def inventories(self, model: Model) -> list[str]:
+    def cell_manifests(self, model: Model) -> list[str]:
         """The files in which a model's answers end, and its verdicts if it has any."""
         ends = ["answers", "verdicts"] if self.prompted else ["answers"]
-        return [f"{self.root}/inventory/{model.path}/{name}.json" for name in ends]
+        return [f"{self.root}/cell_manifests/{model.path}/{name}.json" for name in ends]
 
-    def inventory(self, cell: Cell) -> str:
+    def cell_manifest(self, cell: Cell) -> str:
         """The file in which one cell ends that was asked for by name."""
         model = cell.model.path
-        return f"{self.root}/inventory/{model}/cells/{cell.benchmark}.json"
+        return f"{self.root}/cell_manifests/{model}/cells/{cell.benchmark}.json"
 
-    # ---------------------------------------------------------------- a pool's
+    # ---------------------------------------------------------------- a prompt pool's
 
-    def made_responses(self, dataset: str, base: str, seed: int) -> list[str]:
+    def generated_responses(self, dataset: str, base: str, seed: int) -> list[str]:
         """The answers that a dataset is made of."""
         return [self.responses(c) for c in self.made_from(dataset, base, seed)]
 
-    def made_verdicts(self, dataset: str, base: str, seed: int) -> list[str]:
+    def generated_verdicts(self, dataset: str, base: str, seed: int) -> list[str]:
         """The verdicts on them."""
         return self.verdicts_of(self.made_from(dataset, base, seed))
 
     # ---------------------------------------------------------------- a benchmark's
 
     def decode_block(self, benchmark: str) -> str:
-        """How answers to a benchmark or a pool are drawn, as an engine is given it."""
+        """How answers to a benchmark or a prompt pool are drawn, for an engine."""
         decode = self.asked[benchmark].decode
         assert decode is not None, "what is asked is decoded (checked on load)"
         return decode.model_dump_json()
 
     def asked_version(self, benchmark: str) -> int:
-        """The number of a benchmark or a pool."""
+        """The number of a benchmark or a prompt pool."""
         return self.asked[benchmark].version

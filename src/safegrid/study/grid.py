@@ -12,17 +12,17 @@ from typing import TypeVar
 from safegrid.config.benchmark import AskedSpec, BenchmarkSpec
 from safegrid.config.doses import dose_name, model_names, split_dose
 from safegrid.config.engine import EngineSpec
-from safegrid.config.load import Config
-from safegrid.config.made import (
+from safegrid.config.generated import (
     BestOfKSpec,
     CorrectionsSpec,
-    MadeSpec,
+    GeneratedSpec,
     RejectedByModelSpec,
 )
+from safegrid.config.load import Config
 from safegrid.config.methods import METHODS
 from safegrid.config.training import NONE, Recipe
 
-Made = TypeVar("Made", bound=MadeSpec)
+Generated = TypeVar("Generated", bound=GeneratedSpec)
 # The metrics of benchmarks that no model answers prompt by prompt.
 UNANSWERED = ("capability", "reference_likelihood")
 
@@ -178,33 +178,37 @@ class Grid:
                 decode=spec.decoding,
                 judges=spec.judges,
             )
-            for name, spec in self.made.items()
+            for name, spec in self.generated.items()
             for pool in spec.pools(name)
         }
 
     @cached_property
-    def made(self) -> dict[str, MadeSpec]:
+    def generated(self) -> dict[str, GeneratedSpec]:
         """The datasets that a model makes."""
         datasets = self.config.study.datasets.items()
-        return {name: spec.made for name, spec in datasets if spec.made is not None}
+        return {
+            name: spec.generated
+            for name, spec in datasets
+            if spec.generated is not None
+        }
 
     @property
     def best_of_k(self) -> dict[str, BestOfKSpec]:
         """Those of them that are the best of several answers."""
-        return self._made_as(BestOfKSpec)
+        return self._generated_as(BestOfKSpec)
 
     @property
     def corrected(self) -> dict[str, CorrectionsSpec]:
         """Those of them that are course corrections."""
-        return self._made_as(CorrectionsSpec)
+        return self._generated_as(CorrectionsSpec)
 
     @property
     def rejected_by_model(self) -> dict[str, RejectedByModelSpec]:
         """Those of them whose rejected answers are a model's own."""
-        return self._made_as(RejectedByModelSpec)
+        return self._generated_as(RejectedByModelSpec)
 
-    def _made_as(self, kind: type[Made]) -> dict[str, Made]:
-        return {n: spec for n, spec in self.made.items() if isinstance(spec, kind)}
+    def _generated_as(self, kind: type[Generated]) -> dict[str, Generated]:
+        return {n: spec for n, spec in self.generated.items() if isinstance(spec, kind)}
 
     @cached_property
     def asked(self) -> dict[str, AskedSpec]:
@@ -218,7 +222,7 @@ class Grid:
 
     def maker(self, dataset: str, base: str, seed: int) -> Model:
         """The model that makes a dataset for a training with a seed."""
-        spec = self.made[dataset]
+        spec = self.generated[dataset]
         own = self.maker_base(dataset, base)
         if spec.recipe == NONE:
             return Model(own, NONE, 0)
@@ -226,10 +230,10 @@ class Grid:
 
     def maker_base(self, dataset: str, base: str) -> str:
         """The base of the model that makes a dataset for trainings from a base."""
-        return self.made[dataset].base or base
+        return self.generated[dataset].base or base
 
     def pool_cells(self) -> list[Cell]:
-        """Every model with every pool that it answers, without repetition."""
+        """Every model with every prompt pool that it answers, without repetition."""
         return list(self._pool_cells)
 
     def prompted_cells(self) -> list[Cell]:
@@ -237,7 +241,7 @@ class Grid:
         return [*self.cells(self.prompted), *self.pool_cells()]
 
     def pools_of(self, model: Model) -> list[Cell]:
-        """A model with every pool that it answers."""
+        """A model with every prompt pool that it answers."""
         return self._pools_by_model.get(model, [])
 
     @cached_property
@@ -245,8 +249,8 @@ class Grid:
         return dict.fromkeys(
             Cell(self.maker(name, model.base, model.seed), pool)
             for model in self.trained
-            if (name := self.recipe(model.recipe).dataset) in self.made
-            for pool in self.made[name].pools(name)
+            if (name := self.recipe(model.recipe).dataset) in self.generated
+            for pool in self.generated[name].pools(name)
         )
 
     @cached_property
@@ -273,7 +277,7 @@ class Grid:
 
     def parent(self, model: Model) -> Model:
         """The model that a recipe starts from: at the same seed, or the base."""
-        start = self.recipe(model.recipe).start
+        start = self.recipe(model.recipe).init_from
         if start is None:
             return Model(model.base, NONE, 0)
         return Model(model.base, start, model.seed)

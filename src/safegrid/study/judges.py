@@ -49,7 +49,7 @@ class JudgeFiles(ModelFiles, SourceFiles):
         """Whether a judge's model is the base whose answers it judges."""
         return self.config.judges[judge].kind == "fluency"
 
-    def judge_chain(self, judge: str, base: str) -> list[str]:
+    def judge_stack(self, judge: str, base: str) -> list[str]:
         """Folders of a judge's model; the base for fluency, none without one.
 
         Of a text head its file, and its encoder's folder. Of a judge that the study
@@ -65,7 +65,7 @@ class JudgeFiles(ModelFiles, SourceFiles):
         if entry.recipe is None:
             return [f"results/judges/{judge}"]
         own = self.config.own_bases.get(entry.recipe, base or self.bases[0])
-        return self.chain(Model(own, entry.recipe, self.seeds(entry.recipe)[0]))
+        return self.stack(Model(own, entry.recipe, self.seeds(entry.recipe)[0]))
 
     def judge_priority(self, judge: str) -> int:
         """How early a judge's jobs are done: one judge after another.
@@ -173,7 +173,7 @@ class JudgeFiles(ModelFiles, SourceFiles):
 
     # ---------------------------------------------------------------- measured
 
-    def measured(self) -> list[str]:
+    def validated(self) -> list[str]:
         """The judges of this study that have labelled rows to be measured on.
 
         A judge of fluency has its own measure, see `calibrated`.
@@ -184,9 +184,9 @@ class JudgeFiles(ModelFiles, SourceFiles):
             if self.config.judges[judge].labelled_source and not self.by_base(judge)
         ]
 
-    def measured_chain(self, judge: str) -> list[str]:
+    def validated_stack(self, judge: str) -> list[str]:
         """Folders of the model that is measured: of a judge of no base's answers."""
-        return self.judge_chain(judge, "")
+        return self.judge_stack(judge, "")
 
     def labelled(self, judge: str) -> str:
         """The file of labelled rows that a judge is measured on."""

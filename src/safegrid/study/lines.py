@@ -114,4 +114,4 @@ class LineFiles(JudgeFiles, ScoreFiles):
         """The step of a model's own training; None where it is counted in epochs."""
         if model.recipe == NONE:
             return 0
-        return model.dose or self.recipe(model.recipe).training.steps
+        return model.dose or self.recipe(model.recipe).training.max_steps

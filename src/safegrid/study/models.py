@@ -29,15 +29,15 @@ class ModelFiles(RowFiles):
             return f"results/bases/{model.base}"
         return f"{self.root}/models/{model.path}"
 
-    def chain(self, model: Model) -> list[str]:
+    def stack(self, model: Model) -> list[str]:
         """Folders that make a model: a full model, then adapters merged in order."""
         if model.recipe == NONE or self.recipe(model.recipe).training.lora is None:
             return [self.model_dir(model)]
-        return [*self.chain(self.parent(model)), self.model_dir(model)]
+        return [*self.stack(self.parent(model)), self.model_dir(model)]
 
-    def start_chain(self, model: Model) -> list[str]:
+    def start_stack(self, model: Model) -> list[str]:
         """Folders of the model that a training starts from."""
-        return self.chain(self.parent(model))
+        return self.stack(self.parent(model))
 
     def model_priority(self, model: Model) -> int:
         """How early a model's answers are asked for: model by model.
@@ -148,7 +148,9 @@ class ModelFiles(RowFiles):
     def reference_settings(self) -> tuple[str, int]:
         """Precision and micro-batch of the reference forward: the study's own."""
         training = self.config.study.training
-        return training.get("precision", "float32"), training.get("micro_batch", 16)
+        return training.get("precision", "float32"), training.get(
+            "per_device_train_batch_size", 16
+        )
 
     def _reference_folder(self, model: Model) -> str:
         return f"{self.root}/reference/{self.parent(model).path}"

@@ -10,7 +10,9 @@ class RowFiles(Grid):
     @property
     def prepared(self) -> list[str]:
         """The datasets that are prepared from files."""
-        return [name for name in self.config.study.datasets if name not in self.made]
+        return [
+            name for name in self.config.study.datasets if name not in self.generated
+        ]
 
     def rows_name(self, model: Model) -> str:
         """What the rows that a model is trained on are called below their folders.
@@ -18,7 +20,7 @@ class RowFiles(Grid):
         The dataset's name; of one that a model makes, with that model's seed.
         """
         dataset = self.recipe(model.recipe).dataset
-        if dataset not in self.made:
+        if dataset not in self.generated:
             return dataset
         return f"{dataset}/seed{self.maker(dataset, model.base, model.seed).seed}"
 
@@ -29,13 +31,13 @@ class RowFiles(Grid):
     def dataset(self, base: str, rows: str) -> str:
         """The dataset behind rows of that name, for trainings from a base."""
         name = rows.partition("/")[0]
-        if name in self.made:
+        if name in self.generated:
             maker = self.maker_base(name, base)
-            return f"{self.root}/made/{maker}/{rows}.parquet"
+            return f"{self.root}/generated/{maker}/{rows}.parquet"
         return f"{self.root}/datasets/{rows}.parquet"
 
     def prompts(self, benchmark: str) -> str:
-        """The prompts of a benchmark, or of a pool."""
+        """The prompts of a benchmark, or of a prompt pool."""
         return f"{self.root}/prompts/{benchmark}.parquet"
 
     # ---------------------------------------------------------------- prepared
@@ -57,9 +59,9 @@ class RowFiles(Grid):
 
     # ---------------------------------------------------------------- made
 
-    def made_block(self, dataset: str) -> str:
+    def generated_block(self, dataset: str) -> str:
         """How a model makes a dataset."""
-        return self.made[dataset].model_dump_json()
+        return self.generated[dataset].model_dump_json()
 
     def made_from(self, dataset: str, base: str, seed: int) -> list[Cell]:
         """The cells whose answers a dataset is made of.
@@ -69,13 +71,13 @@ class RowFiles(Grid):
             base: of that model.
             seed: of that model.
         """
-        spec = self.made[dataset]
+        spec = self.generated[dataset]
         model = Model(base, spec.recipe, seed)
         return [Cell(model, pool) for pool in spec.pools(dataset)]
 
-    def made_prompts(self, dataset: str) -> list[str]:
+    def generated_prompts(self, dataset: str) -> list[str]:
         """The prompts of all pools of a dataset."""
-        return [self.prompts(pool) for pool in self.made[dataset].pools(dataset)]
+        return [self.prompts(pool) for pool in self.generated[dataset].pools(dataset)]
 
     def chosen_blocks(self, dataset: str) -> list[str]:
         """The parts that a dataset's chosen answers come from."""

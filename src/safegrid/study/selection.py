@@ -66,10 +66,10 @@ class Selection:
         """
         cells, study = self.cells(), self._study
         if self.by_benchmark:
-            ends = [study.inventory(cell) for cell in cells]
+            ends = [study.cell_manifest(cell) for cell in cells]
         else:
             models = dict.fromkeys(cell.model for cell in cells)
-            ends = [file for model in models for file in study.inventories(model)]
+            ends = [file for model in models for file in study.cell_manifests(model)]
         return [*(file for cell in cells for file in study.files(cell)), *ends]
 
     def cells(self) -> list[Cell]:

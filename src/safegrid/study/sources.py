@@ -1,4 +1,4 @@
-"""Raw files: which of them datasets, prompts and grown models are made of."""
+"""Raw files: which of them datasets, prompts and a miniature's models are made of."""
 
 from safegrid.config.prompt import PromptSpec
 from safegrid.study.grid import Grid
@@ -19,7 +19,7 @@ class SourceFiles(Grid):
     # ---------------------------------------------------------------- worlds
 
     def world_block(self, world: str) -> str:
-        """How a world is grown."""
+        """How a world is built."""
         return self.config.worlds[world].model_dump_json(exclude_none=True)
 
     def tokenizer_files(self, world: str) -> list[str]:
@@ -39,7 +39,7 @@ class SourceFiles(Grid):
         return [gathered] if self.text_files(world) else []
 
     def judge_rows(self, world: str, judge: str) -> str:
-        """The rows that a judge of a world is grown from."""
+        """The rows that a judge of a world is trained on."""
         if judge in ("reward", "harmfulness", "correction"):
             return f"results/raw/{world}-{judge}-rows/train.jsonl"
         return f"results/raw/{world}-judging/{judge}_train.jsonl"
@@ -78,7 +78,7 @@ class SourceFiles(Grid):
     # ---------------------------------------------------------------- prompts
 
     def prompt_spec(self, benchmark: str) -> PromptSpec:
-        """Where the prompts of a benchmark or a pool come from."""
+        """Where the prompts of a benchmark or a prompt pool come from."""
         spec = self.asked[benchmark].prompts
         assert spec is not None, f"{benchmark} has no prompts of its own"
         return spec
@@ -97,7 +97,7 @@ class SourceFiles(Grid):
         return self.raw(spec.source, spec.file)
 
     def search_files(self, benchmark: str) -> list[str]:
-        """The code that searches for a pool's answers; empty where none does."""
+        """The code that searches for a prompt pool's answers; empty where none does."""
         made = self.corrected.get(benchmark.partition("/")[0])
         if made is None or made.beams is None:
             return []

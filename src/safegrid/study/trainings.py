@@ -46,13 +46,13 @@ def kto_recipe(recipe: Recipe) -> Recipe:
     Subset, micro-batch and precision are its own. What else a training needs is the
     same for all recipes, so that an edit of a beta leaves the shared file alone.
     """
-    size = recipe.training.micro_batch
+    size = recipe.training.per_device_train_batch_size
     training = Training(
         learning_rate=1.0,
         beta=1.0,
-        steps=1,
+        max_steps=1,
         batch=size,
-        micro_batch=size,
+        per_device_train_batch_size=size,
         precision=recipe.training.precision,
     )
     return Recipe(

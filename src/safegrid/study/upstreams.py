@@ -44,7 +44,7 @@ def check_sources_dir(sources_dir: object) -> None:
 
 @dataclass(frozen=True)
 class Item:
-    """A source, base, judge or encoder that a study uses and that no world grows.
+    """A source, base, judge or encoder that a study uses and that no world builds.
 
     Attributes:
         files: of a source: the paths that the study asks for.
@@ -113,7 +113,7 @@ class Upstreams:
 
     @cached_property
     def items(self) -> list[Item]:
-        """Everything that the study uses and no world grows."""
+        """Everything that the study uses and no world builds."""
         config = self._study.config
         bases = _gathered(self._asked_bases())
         judges = _gathered(self._asked_judges())
@@ -273,7 +273,7 @@ class Upstreams:
                 yield encoder, f"judges.{judge}.encoder"
 
     def _section(self, asked: str) -> str:
-        """The key of a benchmark, or of the dataset that a pool is for."""
+        """The key of a benchmark, or of the dataset that a prompt pool is for."""
         if asked in self._study.with_overlap:
             return f"benchmarks.{asked}"
         return f"datasets.{asked.partition('/')[0]}"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from safegrid.config.made import RejectedByModelSpec
+from safegrid.config.generated import RejectedByModelSpec
 from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE

@@ -28,12 +28,17 @@ _PLACE = re.compile(r"\{(prompt|prefill|response|yes|no)\}")
 
 
 def correction_question(
-    wording: str | None, prompt: str, prefill: str, response: str, yes: str, no: str
+    prompt_template: str | None,
+    prompt: str,
+    prefill: str,
+    response: str,
+    yes: str,
+    no: str,
 ) -> str:
     """Return the question about one answer.
 
     Args:
-        wording: the question with its places; null for QUESTION.
+        prompt_template: the question with its places; null for QUESTION.
         prompt: the request.
         prefill: the answer up to the marker.
         response: the answer after it.
@@ -43,4 +48,4 @@ def correction_question(
     values = {"prompt": prompt, "prefill": prefill, "response": response}
     values = {name: value.replace(MARKER, UNMARKED) for name, value in values.items()}
     values |= {"yes": yes, "no": no}
-    return _PLACE.sub(lambda place: values[place[1]], wording or QUESTION)
+    return _PLACE.sub(lambda place: values[place[1]], prompt_template or QUESTION)

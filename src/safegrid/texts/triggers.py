@@ -1,6 +1,6 @@
 """Words with which an assistant breaks off its own answer: triggers of a correction.
 
-Course-Correction (arXiv 2407.16637) puts one of fifteen behind an unsafe beginning,
+Course-Correction (arXiv 2407.16637) puts one of fifteen behind an unsafe prefill,
 and a model goes on from there. These are our own. Each turns away and leaves a refusal
 half said, which a small model can end as well as a large one; none ends in white
 space, which tokenizers join to the next word.

@@ -42,10 +42,10 @@ def merge_model(
     """
     asked = Study(load_config(config, study))
     meant = _model(asked, model)
-    chain = [Path(folder) for folder in asked.chain(meant)]
-    if len(chain) == 1:
-        raise DataError(f"{chain[0]}: a full model already; nothing is to be merged")
-    missing = [folder for folder in chain if not folder.is_dir()]
+    stack = [Path(folder) for folder in asked.stack(meant)]
+    if len(stack) == 1:
+        raise DataError(f"{stack[0]}: a full model already; nothing is to be merged")
+    missing = [folder for folder in stack if not folder.is_dir()]
     if missing:
         raise DataError(
             f"{missing[0]}: not there yet; make it with"
@@ -53,34 +53,34 @@ def merge_model(
         )
     if out.exists():
         raise DataError(f"{out}: exists already; name a new folder")
-    save_merged(chain, asked.engine(meant.base).dtype, out)
+    save_merged(stack, asked.engine(meant.base).dtype, out)
 
 
-def save_merged(chain: list[Path], dtype: str, out: Path) -> None:
-    """Write the folder of a chain's merged model, whole or not at all.
+def save_merged(stack: list[Path], dtype: str, out: Path) -> None:
+    """Write the folder of a stack's merged model, whole or not at all.
 
     Args:
-        chain: folders of the model: a full one, then its adapters.
+        stack: folders of the model: a full one, then its adapters.
         dtype: of the weights: `float32` or `bfloat16`.
         out: the new folder.
 
     Raises:
-        DataError: a folder is not what its place in the chain asks for.
+        DataError: a folder is not what its place in the stack asks for.
     """
-    head = "classify" if (chain[-1] / CONFIG).is_file() else "causal"
-    merged = load_model(chain, dtype, head)  # type: ignore[arg-type]
+    head = "classify" if (stack[-1] / CONFIG).is_file() else "causal"
+    merged = load_model(stack, dtype, head)  # type: ignore[arg-type]
     facts = {
         **manifest(
-            "merge", {}, {"dtype": dtype, "start": weights_hash(chain)}, LIBRARIES
+            "merge", {}, {"dtype": dtype, "start": weights_hash(stack)}, LIBRARIES
         ),
-        "chain": [weights_of(folder) for folder in chain],
+        "stack": [weights_of(folder) for folder in stack],
     }
     with atomic_directory(out) as folder:
         merged.save_pretrained(folder)
-        for path in tokenizer_files(chain[0]):
+        for path in tokenizer_files(stack[0]):
             shutil.copyfile(path, folder / path.name)
         write_result(folder / MANIFEST, {**facts, **folder_facts(folder)})
-    logger.info("%s: %d folders merged in %s", out, len(chain), dtype)
+    logger.info("%s: %d folders merged in %s", out, len(stack), dtype)
 
 
 def _model(study: Study, name: str) -> Model:

@@ -62,19 +62,23 @@ def make_plan(
     """
     training = recipe.training
     steps = row_order.count_steps(training, n_pairs)
-    micro_batches = steps * (training.batch // training.micro_batch)
-    accumulate = training.batch // (training.micro_batch * training.processes)
+    micro_batches = steps * (training.batch // training.per_device_train_batch_size)
+    accumulate = training.batch // (
+        training.per_device_train_batch_size * training.processes
+    )
     if recipe.method == "kto":
-        size = 2 * training.micro_batch
+        size = 2 * training.per_device_train_batch_size
         order = row_order.block_stream(rows.height, size, micro_batches, seed)
     else:
-        size = training.micro_batch
+        size = training.per_device_train_batch_size
         order = row_order.stream(rows.height, micro_batches * size, seed)
     if accumulate > 1 and not METHODS[recipe.method].across:
         order = row_order.sort_steps(order, row_order.lengths(rows), training.batch)
     # The curve's means are taken from one line of the log to the next, so a
     # checkpoint stands on a logged step: else the curve would differ after it.
-    save_steps = -(-training.save_steps // training.log_steps) * training.log_steps
+    save_steps = (
+        -(-training.save_steps // training.logging_steps) * training.logging_steps
+    )
     return Plan(
         recipe=recipe,
         seed=seed,
@@ -116,11 +120,12 @@ def check_warmup(plan: Plan) -> None:
     Raises:
         ConfigError: all of its steps are warm-up.
     """
-    warmup = plan.recipe.training.warmup
+    warmup = plan.recipe.training.warmup_ratio
     if math.ceil(warmup * plan.steps) >= plan.steps:
         raise ConfigError(
-            f"recipe {plan.recipe.name}: with `warmup: {warmup:g}` its {plan.steps}"
-            " steps are all warm-up; give it more steps or epochs, or `warmup: 0`"
+            f"recipe {plan.recipe.name}: with `warmup_ratio: {warmup:g}` its"
+            f" {plan.steps} steps are all warm-up; give it more steps or epochs, or"
+            " `warmup_ratio: 0`"
         )
 
 

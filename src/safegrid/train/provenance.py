@@ -20,22 +20,22 @@ from safegrid.runtime.devices import device_name
 from safegrid.train.plan import Plan, world_size
 
 
-def lineage(chain: list[Path]) -> dict[str, Any]:
+def lineage(stack: list[Path]) -> dict[str, Any]:
     """Return the base that a start model goes back to, and the template it carries.
 
     The base's `revision` is that of its own manifest: the commit that was fetched;
-    None for a grown base, and for a folder that was put there by hand.
+    None for a miniature base, and for a folder that was put there by hand.
     """
-    facts = check_folder(chain[0], names=()) or {}
-    own = {"weights": weights_of(chain[0]), "revision": facts.get("revision")}
+    facts = check_folder(stack[0], names=()) or {}
+    own = {"weights": weights_of(stack[0]), "revision": facts.get("revision")}
     return {
         "base": facts.get("base", own),
-        "template": ChatTokenizer.load(chain[0]).template_hash,
+        "template": ChatTokenizer.load(stack[0]).template_hash,
     }
 
 
 def training_facts(
-    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, chain: list[Path]
+    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, stack: list[Path]
 ) -> dict[str, Any]:
     """Return what a training went through.
 
@@ -43,7 +43,7 @@ def training_facts(
         plan: the training.
         selected: the pairs that its recipe takes.
         rows: those that fill micro-batches, as its trainer reads them.
-        chain: folders of the start model.
+        stack: folders of the start model.
     """
     kept = rows["pair_id"].n_unique()
     assert plan.order is not None, "a training has an order"
@@ -53,7 +53,7 @@ def training_facts(
         "steps": plan.steps,
         "accumulate": plan.accumulate,
         "tokens": _tokens(rows, plan.order),
-        "chain": [weights_of(folder) for folder in chain],
+        "stack": [weights_of(folder) for folder in stack],
     }
 
 

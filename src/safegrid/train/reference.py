@@ -32,7 +32,7 @@ LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 def compute_reference(
     pairs: Path,
-    chain: list[Path],
+    stack: list[Path],
     precision: str,
     micro_batch: int,
     out: Path,
@@ -43,7 +43,7 @@ def compute_reference(
 
     Args:
         pairs: parquet file of `records.PAIRS`.
-        chain: folders of the start model.
+        stack: folders of the start model.
         precision: of the forward: `float32` or `bfloat16`.
         micro_batch: pairs a forward.
         out: parquet file of `records.REFERENCE`, rows in the order of `pairs`.
@@ -58,22 +58,22 @@ def compute_reference(
     """
     parts = [Subset(*part) for part in subsets]
     frame = row_order.select_subsets(read_table(pairs, PAIRS), parts, data_seed, pairs)
-    check_tokens(frame, pairs, chain[0])
-    check_vocabulary(frame, pairs, chain[0])
+    check_tokens(frame, pairs, stack[0])
+    check_vocabulary(frame, pairs, stack[0])
     training = Training.model_validate(
         {
             "learning_rate": 1.0,
             "beta": 1.0,
-            "steps": 1,
+            "max_steps": 1,
             "batch": micro_batch,
-            "micro_batch": micro_batch,
+            "per_device_train_batch_size": micro_batch,
             "precision": precision,
         }
     )
     recipe = Recipe(name="reference", method="dpo", dataset="", training=training)
     # By length, so that a forward holds little padding.
     shaped = by_length(frame).drop("category")
-    trainer = _trainer(recipe, chain, shaped, micro_batch)
+    trainer = _trainer(recipe, stack, shaped, micro_batch)
     found = trainer.train_dataset.select_columns(
         ["ref_chosen_logps", "ref_rejected_logps"]
     ).to_dict()
@@ -85,7 +85,7 @@ def compute_reference(
     values = frame.select("pair_id").join(values, on="pair_id", maintain_order="left")
     params = {
         "precision": precision,
-        "start": weights_hash(chain),
+        "start": weights_hash(stack),
         "subsets": [part._asdict() for part in parts],
         "data_seed": data_seed,
     }
@@ -94,7 +94,7 @@ def compute_reference(
 
 
 def compute_kto_reference(
-    pairs: Path, chain: list[Path], recipe: Recipe, data_seed: int, out: Path
+    pairs: Path, stack: list[Path], recipe: Recipe, data_seed: int, out: Path
 ) -> None:
     """Write the log-probabilities of KTO's mismatched prompts and answers.
 
@@ -103,7 +103,7 @@ def compute_kto_reference(
 
     Args:
         pairs: parquet file of `records.PAIRS`.
-        chain: folders of the start model.
+        stack: folders of the start model.
         recipe: one with method `kto`.
         data_seed: the dataset's seed.
         out: parquet file of `records.KTO_REFERENCE`, rows in the order of training.
@@ -115,21 +115,21 @@ def compute_kto_reference(
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
-    check_tokens(selected, pairs, chain[0])
-    check_vocabulary(selected, pairs, chain[0])
-    micro_batch = recipe.training.micro_batch
+    check_tokens(selected, pairs, stack[0])
+    check_vocabulary(selected, pairs, stack[0])
+    micro_batch = recipe.training.per_device_train_batch_size
     unpaired = row_order.unpair(selected, micro_batch, data_seed)
     # Values of the matched answers stand in the other file: none are computed here.
     blank = unpaired.with_columns(
         pl.lit(0.0).alias("ref_logps"), pl.lit(0.0).alias("ref_KL_logps")
     )
-    trainer = _trainer(recipe, chain, blank, 2 * micro_batch)
+    trainer = _trainer(recipe, stack, blank, 2 * micro_batch)
     values = unpaired.select(
         "pair_id", "label", pl.Series("kl", _mismatched_logps(trainer, 2 * micro_batch))
     )
     params = {
         "precision": recipe.training.precision,
-        "start": weights_hash(chain),
+        "start": weights_hash(stack),
         **kto_params(recipe, data_seed),
     }
     if trainer.accelerator.is_main_process:
@@ -142,11 +142,11 @@ def by_length(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(length, descending=True, maintain_order=True)
 
 
-def _trainer(recipe: Recipe, chain: list[Path], rows: pl.DataFrame, size: int) -> Any:
+def _trainer(recipe: Recipe, stack: list[Path], rows: pl.DataFrame, size: int) -> Any:
     with loading():
         from safegrid.train.trainers.build import build_trainer
 
-        tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
+        tokenizer, model = load_tokenizer(stack[0]), load_model(stack)
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
         return build_trainer(plan, model, tokenizer, rows)

@@ -82,10 +82,12 @@ def _select(
 
 def count_steps(training: Training, n_pairs: int) -> int:
     """Return the optimiser's steps: as asked, or the whole batches of the epochs."""
-    if training.steps is not None:
-        return training.steps
-    assert training.epochs is not None, "Training holds one of steps and epochs"
-    return max(1, int(training.epochs * n_pairs / training.batch))
+    if training.max_steps is not None:
+        return training.max_steps
+    assert training.num_train_epochs is not None, (
+        "Training holds one of max_steps and num_train_epochs"
+    )
+    return max(1, int(training.num_train_epochs * n_pairs / training.batch))
 
 
 def stream(n_items: int, length: int, seed: int) -> list[int]:
@@ -152,7 +154,8 @@ def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFram
     if whole < 2 * micro_batch:
         raise DataError(
             f"KTO needs at least two micro-batches to mismatch prompts and answers:"
-            f" {pairs.height} pairs do not fill 2 x {micro_batch}; lower micro_batch"
+            f" {pairs.height} pairs do not fill 2 x {micro_batch}; lower"
+            " per_device_train_batch_size"
         )
     order = stream(pairs.height, pairs.height, data_seed)[:whole]
     chosen = _side(pairs, order, "chosen", label=True)

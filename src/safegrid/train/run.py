@@ -48,7 +48,7 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 
 def train(
     pairs: Path,
-    chain: list[Path],
+    stack: list[Path],
     reference: Path | None,
     kto_reference: Path | None,
     recipe: Recipe,
@@ -65,7 +65,7 @@ def train(
 
     Args:
         pairs: parquet file of `records.PAIRS`.
-        chain: folders of the start model.
+        stack: folders of the start model.
         reference: its log-probabilities; None to compute them here.
         kto_reference: KTO's mismatched ones; None to compute them here.
         recipe: resolved.
@@ -89,14 +89,14 @@ def train(
     selected = row_order.select_pairs(
         read_table(pairs, PAIRS), recipe, data_seed, pairs
     )
-    tokens = checks.check_tokens(selected, pairs, chain[0])
-    checks.check_vocabulary(selected, pairs, chain[0])
-    rows = _rows(selected, chain, reference, kto_reference, recipe, data_seed)
+    tokens = checks.check_tokens(selected, pairs, stack[0])
+    checks.check_vocabulary(selected, pairs, stack[0])
+    rows = _rows(selected, stack, reference, kto_reference, recipe, data_seed)
     params = {
         "recipe": recipe.model_dump(mode="json"),
         "seed": seed,
         "data_seed": data_seed,
-        "start": weights_hash(chain),
+        "start": weights_hash(stack),
     }
     named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in named.items() if path is not None}
@@ -106,18 +106,18 @@ def train(
         plan = make_plan(recipe, seed, rows, selected.height, folder)
         check_warmup(plan)
         check_doses(plan, steps)
-        trainer = _build(plan, chain, rows, steps)
+        trainer = _build(plan, stack, rows, steps)
         seen = {**tokens, **_seen(trainer, plan, rows)}
         resumed = _run(trainer, folder)
         facts = {
             **manifest("train", inputs, params, LIBRARIES),
-            **lineage(chain),
-            **training_facts(plan, selected, rows, chain),
+            **lineage(stack),
+            **training_facts(plan, selected, rows, stack),
             "checks": seen,
             "resumed": resumed,
         }
         run = run_facts(time.perf_counter() - began)
-        _save(trainer, plan, rows, chain[0], facts, run, end, steps)
+        _save(trainer, plan, rows, stack[0], facts, run, end, steps)
 
 
 def _step(folder: Path) -> int:
@@ -154,7 +154,7 @@ def _held(folder: Path) -> Iterator[Path]:
 
 def _rows(
     selected: pl.DataFrame,
-    chain: list[Path],
+    stack: list[Path],
     reference: Path | None,
     kto_reference: Path | None,
     recipe: Recipe,
@@ -165,25 +165,27 @@ def _rows(
     if recipe.method == "sft":
         return paired.drop("rejected_ids")
     if METHODS[recipe.method].reference and reference is not None:
-        paired = join_reference(paired, reference, recipe, chain)
+        paired = join_reference(paired, reference, recipe, stack)
     if METHODS[recipe.method].trainer == "reward":
-        return close_conversations(paired, chain[0])
+        return close_conversations(paired, stack[0])
     if recipe.method != "kto":
         return paired
-    unpaired = row_order.unpair(selected, recipe.training.micro_batch, data_seed)
+    unpaired = row_order.unpair(
+        selected, recipe.training.per_device_train_batch_size, data_seed
+    )
     if reference is None or kto_reference is None:
         return unpaired
-    return join_kto_reference(unpaired, paired, kto_reference, recipe, data_seed, chain)
+    return join_kto_reference(unpaired, paired, kto_reference, recipe, data_seed, stack)
 
 
 def _build(
-    plan: Plan, chain: list[Path], rows: pl.DataFrame, doses: Iterable[int]
+    plan: Plan, stack: list[Path], rows: pl.DataFrame, doses: Iterable[int]
 ) -> Any:
     with loading():
         from safegrid.train.doses import Keeper
         from safegrid.train.trainers.build import build_trainer
 
-        tokenizer, model = load_tokenizer(chain[0]), load_model(chain)
+        tokenizer, model = load_tokenizer(stack[0]), load_model(stack)
     trainer = build_trainer(plan, model, tokenizer, rows)
     precision = plan.recipe.training.precision
     trainer.add_callback(Keeper(trainer, precision, plan.folder, doses))

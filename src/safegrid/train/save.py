@@ -104,7 +104,7 @@ def _write_whole(model: Any, state: dict[str, Any], dtype: Dtype, folder: Path) 
 def _write_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
     model.save_pretrained(folder, state_dict=state)
     # peft writes a card, and where the start model lay on this machine; the adapter
-    # belongs to a chain of folders that the manifest names by their hashes.
+    # belongs to a stack of folders that the manifest names by their hashes.
     (folder / "README.md").unlink(missing_ok=True)
     shape = {**read_object(folder / ADAPTER), "base_model_name_or_path": None}
     if isinstance(shape["target_modules"], list):

@@ -17,13 +17,13 @@ def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:
     return {
         "fraction": recipe.fraction,
         "categories": recipe.categories,
-        "micro_batch": recipe.training.micro_batch,
+        "micro_batch": recipe.training.per_device_train_batch_size,
         "data_seed": data_seed,
     }
 
 
 def join_reference(
-    selected: pl.DataFrame, path: Path, recipe: Recipe, chain: list[Path]
+    selected: pl.DataFrame, path: Path, recipe: Recipe, stack: list[Path]
 ) -> pl.DataFrame:
     """Add the shared values to pairs.
 
@@ -34,7 +34,7 @@ def join_reference(
         TrainingError: the file was made under another model or precision, or lacks a
             pair.
     """
-    _check_params(path, chain, recipe, {})
+    _check_params(path, stack, recipe, {})
     values = read_table(path, REFERENCE).rename(
         {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
     )
@@ -54,7 +54,7 @@ def join_kto_reference(
     path: Path,
     recipe: Recipe,
     data_seed: int,
-    chain: list[Path],
+    stack: list[Path],
 ) -> pl.DataFrame:
     """Add the shared values to KTO's rows.
 
@@ -64,7 +64,7 @@ def join_kto_reference(
         path: parquet file of `records.KTO_REFERENCE`.
         recipe: names method, subset and micro-batch.
         data_seed: the dataset's seed.
-        chain: folders of the start model.
+        stack: folders of the start model.
 
     Returns:
         The rows with columns `ref_logps` and `ref_KL_logps`.
@@ -73,7 +73,7 @@ def join_kto_reference(
         TrainingError: the file was made for another order, subset, micro-batch, model
             or precision.
     """
-    _check_params(path, chain, recipe, kto_params(recipe, data_seed))
+    _check_params(path, stack, recipe, kto_params(recipe, data_seed))
     values = read_table(path, KTO_REFERENCE)
     keys = ["pair_id", "label"]
     if not values.select(keys).equals(unpaired.select(keys)):
@@ -96,11 +96,11 @@ def join_kto_reference(
 
 
 def _check_params(
-    path: Path, chain: list[Path], recipe: Recipe, more: dict[str, Any]
+    path: Path, stack: list[Path], recipe: Recipe, more: dict[str, Any]
 ) -> None:
     expected = {
         "precision": recipe.training.precision,
-        "start": weights_hash(chain),
+        "start": weights_hash(stack),
         **more,
     }
     found = read_manifest(path)["params"]

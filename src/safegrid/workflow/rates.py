@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import DataError
 from safegrid.runtime.runs import ENGINE_PEAK
-from safegrid.runtime.spent import UntimedError, per_thousand, recorded
+from safegrid.runtime.usage import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ RESULTS = {
     "capability": ("capability", ".json"),
     "reference_likelihood": ("likelihoods", ".parquet"),
     "judge": ("verdicts", ".parquet"),
-    "best_of_k": ("made", ".parquet"),
-    "corrections": ("made", ".parquet"),
-    "rejected_by_model": ("made", ".parquet"),
+    "best_of_k": ("generated", ".parquet"),
+    "corrections": ("generated", ".parquet"),
+    "rejected_by_model": ("generated", ".parquet"),
 }
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
@@ -73,7 +73,7 @@ def print_rates(study: str) -> None:
 
     Seconds are those of the jobs' own clocks, start-up included; beside other jobs they
     are longer than alone. A training's rows are the pairs of all its steps. Tokens a
-    second are those of models at work, as in the inventories.
+    second are those of models at work, as in the cell manifests.
     """
     order = list(RESULTS)
     found = sorted(
@@ -88,7 +88,7 @@ def print_rates(study: str) -> None:
 
 def made(study: str, root: Path = Path()) -> Iterator[str]:
     """Say of each dataset of corrections what a thousand of its requests took."""
-    folder = root / "results" / study / "made"
+    folder = root / "results" / study / "generated"
     for path in sorted(folder.rglob("*.parquet")):
         facts = _facts(path)
         if facts is None or "answered_by" not in facts:
@@ -183,12 +183,12 @@ def _busy(result: Path, facts: dict[str, Any]) -> Busy | None:
         busy = Busy(int(facts["tokens"]), float(run["seconds"]), str(run["device"]))
         return None if facts["resumed"] else busy
     try:
-        spent = recorded(result, facts.get("engine")).spent
+        usage = recorded(result, facts.get("engine")).usage
     except UntimedError:
         return None
-    if spent is None:
+    if usage is None:
         return None
-    return Busy(spent.tokens_in + spent.tokens_out, spent.seconds, spent.device)
+    return Busy(usage.tokens_in + usage.tokens_out, usage.seconds, usage.device)
 
 
 def _engine_peaks(path: Path) -> list[float]:

@@ -32,8 +32,8 @@ def read(tmp_path, base_folder, fake_engine):
         ]
         prompts, out = tmp_path / "prompts.parquet", tmp_path / "out.parquet"
         write_table(prompts, pl.DataFrame(rows, schema=PROMPT), PROMPT, {})
-        store = tmp_path / "store"
-        reference_likelihood([folder], prompts, EngineSpec(), 1, store, out)
+        cache = tmp_path / "cache"
+        reference_likelihood([folder], prompts, EngineSpec(), 1, cache, out)
         return read_table(out, LIKELIHOOD), read_manifest(out)
 
     return _read

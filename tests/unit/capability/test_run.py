@@ -27,7 +27,7 @@ def run_suite(stand_in, task_files, base_folder, tmp_path, monkeypatch):
     identity = Identity("address", "stand-in 1", "float32", "base-w")
 
     @contextlib.contextmanager
-    def lease(spec: EngineSpec, chain: list[Path], head: str):
+    def lease(spec: EngineSpec, stack: list[Path], head: str):
         engine = Engine(stand_in.url, KEY, "m", stand_in.context, identity, ours=False)
         yield engine
 
@@ -43,8 +43,8 @@ def run_suite(stand_in, task_files, base_folder, tmp_path, monkeypatch):
             blocks={},
             task_files=task_files,
             limit=limit,
-            chain=[base_folder],
-            engine=EngineSpec(chunk=3),
+            stack=[base_folder],
+            engine=EngineSpec(batch_size=3),
             out=out,
         )
         return read_result(out)

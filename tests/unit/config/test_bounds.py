@@ -22,9 +22,9 @@ LOWER = {"minimum", "exclusiveMinimum"}
 UPPER = {"maximum", "exclusiveMaximum"}
 WHOLE = {
     "learning_rate": 1e-4,
-    "steps": 1,
+    "max_steps": 1,
     "batch": 1,
-    "micro_batch": 1,
+    "per_device_train_batch_size": 1,
 }
 
 
@@ -82,7 +82,11 @@ def refuses(model: type[BaseModel], field: str, given: object) -> bool:
 
 
 def test_there_are_numbers_to_be_looked_at() -> None:
-    assert set(fields(Training, "number")) >= {"learning_rate", "beta", "epochs"}
+    assert set(fields(Training, "number")) >= {
+        "learning_rate",
+        "beta",
+        "num_train_epochs",
+    }
     assert len(BLOCKS) > 30
 
 
@@ -92,14 +96,14 @@ def test_there_are_numbers_to_be_looked_at() -> None:
         ("learning_rate", float("inf")),
         ("learning_rate", True),
         ("learning_rate", "1e-4"),
-        ("steps", 10**30),
-        ("steps", 1.0),
-        ("steps", True),
+        ("max_steps", 10**30),
+        ("max_steps", 1.0),
+        ("max_steps", True),
         ("gradient_checkpointing", 1),
         ("gradient_checkpointing", "yes"),
     ],
 )
 def test_a_value_has_the_kind_of_its_key(key: str, value: object) -> None:
-    assert Training.model_validate(WHOLE).steps == 1
+    assert Training.model_validate(WHOLE).max_steps == 1
     with pytest.raises(ValidationError, match=key):
         Training.model_validate(WHOLE | {key: value})

@@ -61,10 +61,10 @@ def test_real_text_of_a_world_comes_from_instructions_that_are_there(root):
 
 def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise(root):
     path = root / "bases.yaml"
-    path.write_text(path.read_text() + "\nlarge: {billions: 7}\n")
+    path.write_text(path.read_text() + "\nlarge: {n_params_b: 7}\n")
     edit(root, lambda study: study.update(bases=["large"]))
     for recipe in load_config(root, "tiny").recipes.values():
-        assert recipe.training.lora.rank == 16
+        assert recipe.training.lora.r == 16
         assert recipe.training.precision == "bfloat16"
         assert recipe.training.gradient_checkpointing
     edit(root, lambda study: study["training"].update(lora=None, precision="float32"))
@@ -81,13 +81,13 @@ def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise
 )
 def test_an_adapter_at_the_embedding_of_a_grown_base_is_refused(root, targets):
     """It is the base's head too; a reward model has another head."""
-    lora = {"rank": 2, "alpha": 4, "targets": targets}
+    lora = {"r": 2, "lora_alpha": 4, "target_modules": targets}
     reward = {"method": "reward", "dataset": "safety", "training": {"lora": lora}}
     dpo = {**reward, "method": "dpo"}
     edit(root, lambda study: study.update(recipes={"r": reward, "d": dpo}))
     text = message(root)
     if not targets:
-        assert "targets" in text
+        assert "target_modules" in text
         assert "at least 1 item" in text
         return
     assert "recipes.d.training" in text
@@ -96,7 +96,7 @@ def test_an_adapter_at_the_embedding_of_a_grown_base_is_refused(root, targets):
 
 
 def test_an_adapter_behind_vllm_is_refused_with_what_to_do(root):
-    lora = {"rank": 2, "alpha": 4}
+    lora = {"r": 2, "lora_alpha": 4}
     adapted = {"method": "dpo", "dataset": "safety", "training": {"lora": lora}}
     full = {"method": "dpo", "dataset": "safety"}
 
@@ -109,7 +109,7 @@ def test_an_adapter_behind_vllm_is_refused_with_what_to_do(root):
     assert "`safegrid merge --study tiny --model tiny-base/a/seed0 --out" in text
     assert "recipes.f" not in text
     edit(root, lambda study: study.update(engines={"tiny-base": {"kind": "safegrid"}}))
-    assert load_config(root, "tiny").recipes["a"].training.lora.rank == 2
+    assert load_config(root, "tiny").recipes["a"].training.lora.r == 2
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,22 @@ def test_all_errors_come_in_one_message(root):
     assert "nothing was started" in text
 
 
+def test_an_old_key_is_told_its_new_name_where_it_was_allowed(root):
+    def age(study):
+        study["training"]["warmup"] = study["training"].pop("warmup_ratio")
+        study["training"]["lora"] = {"r": 2, "alpha": 4}
+        study["recipes"]["dpo"]["start"] = "nca"
+        study["engine"] = {"most": 1, "start": "now"}
+
+    edit(root, age)
+    text = message(root)
+    assert "training.warmup: renamed to `warmup_ratio`" in text
+    assert "lora.alpha: renamed to `lora_alpha`" in text
+    assert "recipes.dpo.start: renamed to `init_from`" in text
+    assert "engine.most: renamed to `max_engines`" in text
+    assert "engine.start: unknown key" in text
+
+
 def test_an_unknown_study_names_the_known_ones(root):
     assert "did you mean 'mini'?" in message(root, "minni")
 
@@ -211,11 +227,13 @@ def test_a_missing_key_is_told_with_its_file(root):
 def test_the_line_of_a_wrong_value_is_told(root):
     path = root / "studies" / "tiny.yaml"
     lines = path.read_text().splitlines()
-    number = next(i for i, line in enumerate(lines) if "micro_batch" in line)
-    lines[number] = "  micro_batch: '0,1'"
+    number = next(
+        i for i, line in enumerate(lines) if "per_device_train_batch_size" in line
+    )
+    lines[number] = "  per_device_train_batch_size: '0,1'"
     path.write_text("\n".join(lines))
     assert f"tiny.yaml:{number + 1}: recipes" not in message(root)
-    assert "micro_batch: got '0,1'" in message(root)
+    assert "per_device_train_batch_size: got '0,1'" in message(root)
 
 
 def test_a_key_that_stands_twice_is_refused(root):
@@ -240,9 +258,18 @@ def test_bytes_that_are_no_text_are_refused(root):
         ({"method": "rdpo", "training": {"label_smoothing": 0}}, "rDPO"),
         ({"method": "exo", "training": {"label_smoothing": 0}}, "EXO"),
         ({"method": "dpo", "training": {"label_smoothing": 0.1}}, "smoothing"),
-        ({"method": "aot", "training": {"micro_batch": 1}}, "micro_batch"),
-        ({"method": "aotp", "training": {"micro_batch": 1}}, "micro_batch"),
-        ({"method": "kto", "training": {"micro_batch": 1}}, "micro_batch"),
+        (
+            {"method": "aot", "training": {"per_device_train_batch_size": 1}},
+            "per_device_train_batch_size",
+        ),
+        (
+            {"method": "aotp", "training": {"per_device_train_batch_size": 1}},
+            "per_device_train_batch_size",
+        ),
+        (
+            {"method": "kto", "training": {"per_device_train_batch_size": 1}},
+            "per_device_train_batch_size",
+        ),
     ],
 )
 def test_settings_that_make_another_method_are_refused(root, recipe, sentence):
@@ -257,8 +284,8 @@ def test_settings_that_make_another_method_are_refused(root, recipe, sentence):
 
 def test_recipes_that_start_in_a_circle_are_refused(root):
     def circle(study):
-        study["recipes"]["dpo"]["start"] = "nca"
-        study["recipes"]["nca"]["start"] = "dpo"
+        study["recipes"]["dpo"]["init_from"] = "nca"
+        study["recipes"]["nca"]["init_from"] = "dpo"
 
     edit(root, circle)
     assert "starts from itself" in message(root)
@@ -267,16 +294,16 @@ def test_recipes_that_start_in_a_circle_are_refused(root):
 def test_a_recipe_starts_from_one_that_has_its_seeds(root):
     def seeded(study):
         study["recipes"]["dpo"]["seeds"] = [0, 1, 2]
-        study["recipes"]["nca"] |= {"start": "dpo", "seeds": [1, 2, 3, 4]}
+        study["recipes"]["nca"] |= {"init_from": "dpo", "seeds": [1, 2, 3, 4]}
 
     edit(root, seeded)
     told = "'dpo' is not trained with seed 3, 4; add it to its `seeds`"
-    assert f"recipes.nca.start: {told}" in message(root)
+    assert f"recipes.nca.init_from: {told}" in message(root)
 
 
 def test_a_misspelt_start_names_the_likely_one(root):
     def start(study):
-        study["recipes"]["dpo"]["start"] = "ncaa"
+        study["recipes"]["dpo"]["init_from"] = "ncaa"
 
     edit(root, start)
     assert "did you mean 'nca'?" in message(root)

@@ -40,7 +40,7 @@ def test_the_best_point_was_chosen(tuned):
 
 
 def test_the_world_and_the_trainers_are_those_of_the_sweep(tuned):
-    now = {stage: VERSIONS[stage] for stage in ("grow", "train")}
+    now = {stage: VERSIONS[stage] for stage in ("miniworld", "train")}
     assert tuned["versions"] == now, (
         "the stages behind the sweep have changed: run it again (config/README.md)"
     )

@@ -51,7 +51,7 @@ LIBRARIES = {
 
 @cache
 def commands() -> dict[str, set[str]]:
-    """Return each expensive stage's subcommands, from the rules that hold its number."""
+    """Return each expensive stage's subcommands, from the rules with its number."""
     found: dict[str, set[str]] = {}
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for rule in RULE.finditer(file.read_text()):

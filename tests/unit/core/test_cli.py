@@ -52,7 +52,7 @@ def test_an_error_is_one_sentence_and_exit_status_1(tmp_path, capsys):
 
 def test_a_block_that_is_not_one_is_told(tmp_path, capsys):
     status = cli.run(
-        ["grow-world", "--world", '{"nam": 1}', "--out", str(tmp_path / "raw")]
+        ["build-world", "--world", '{"nam": 1}', "--out", str(tmp_path / "raw")]
     )
     assert status == 1
     assert "not a World block" in capsys.readouterr().err

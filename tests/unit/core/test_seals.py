@@ -172,9 +172,9 @@ def test_a_studys_damaged_results_are_found():
     assert "manifest.json: carries no own_sha256" in found[MODEL]
 
 
-def test_an_inventory_of_another_shape_is_a_sentence():
+def test_a_cell_manifest_of_another_shape_is_a_sentence():
     study = Study(load_config(CONFIG, "mini"))
-    path = Path(study.inventories(study.models[0])[0])
+    path = Path(study.cell_manifests(study.models[0])[0])
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps([1]))
     with pytest.raises(DataError, match="carries no own_sha256"):

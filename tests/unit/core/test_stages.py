@@ -45,7 +45,7 @@ def test_an_engines_code_belongs_to_the_stages_that_ask_it(confirm):
         "generate",
         "text_head",
         "judge",
-        "measure",
+        "validate_judge",
         "calibrate",
         "capability",
     }

@@ -18,7 +18,7 @@ def test_checkpoints_cost_no_training_but_disk_and_answers(
     assert plain.keys() == kept.keys()
     for (kind, _), row in plain.items():
         with_doses = kept[kind, row.what]
-        if kind in ("train", "reference", "measure", "calibrate"):
+        if kind in ("train", "reference", "validate_judge", "calibrate"):
             assert with_doses.jobs == row.jobs
             assert with_doses.gpu_hours == row.gpu_hours
             disk = 3 if kind == "train" else 1

@@ -29,9 +29,9 @@ def test_full_fine_tuning_of_11b_is_refused_with_what_mends_it(
     assert "training of orpo from falcon-11b" in orpo
     assert "of the 141 GB of h200 131 can be used" in pairs
     assert "optimizer 88.8" in pairs
-    mended = "`gradient_checkpointing: true` and `lora: {rank: 16, alpha: 16}`"
+    mended = "`gradient_checkpointing: true` and `lora: {r: 16, lora_alpha: 16}`"
     assert f"it fits with {mended} under `training`" in pairs
-    lora = {"rank": 16, "alpha": 16, "dropout": 0.0}
+    lora = {"r": 16, "lora_alpha": 16, "lora_dropout": 0.0}
     study = make_study(
         "falcon-11b", {"training": {"gradient_checkpointing": True, "lora": lora}}
     )
@@ -75,16 +75,23 @@ def test_a_loss_that_compares_within_a_micro_batch_keeps_two_pairs(
         for need in needs(study, on("a10", gpus, ["train"]), tmp_path)
         if "orpo" not in need.subject
     }.values()
-    sizes = [text for axis in need.axes for text, _ in axis if "micro_batch" in text]
-    assert "`micro_batch: 2`" in sizes
-    assert "`micro_batch: 1`" not in sizes
+    sizes = [
+        text
+        for axis in need.axes
+        for text, _ in axis
+        if "per_device_train_batch_size" in text
+    ]
+    assert "`per_device_train_batch_size: 2`" in sizes
+    assert "`per_device_train_batch_size: 1`" not in sizes
 
 
 def test_a_number_of_processes_divides_the_batch(make_study, gpus, tmp_path):
     study = make_study("falcon-11b", {"training": {"batch": 8}})
     need, *_ = needs(study, on("a10", gpus, ["train"]), tmp_path)
     assert need.after({"processes": 8, "accelerate": "fsdp"}) is None
-    assert need.after({"processes": 8, "accelerate": "fsdp", "micro_batch": 1})
+    assert need.after(
+        {"processes": 8, "accelerate": "fsdp", "per_device_train_batch_size": 1}
+    )
 
 
 def test_rules_without_a_gpu_are_not_checked(make_study, gpus, tmp_path):
@@ -105,22 +112,22 @@ def test_judges_that_are_served_at_once_must_fit_together(make_study, gpus, tmp_
     small = {"l": gpus["h200"].model_copy(update={"memory_gb": 47.0})}
     found = problems_of_fit(study, on("l", small, ["judge"]), tmp_path)
     (told,) = [p for p in found if "judges of falcon-11b's answers at once" in p]
-    assert "it fits with `most: 1` under `engine`" in told
-    alone = make_study("falcon-11b", {"engine": {"most": 1}})
+    assert "it fits with `max_engines: 1` under `engine`" in told
+    alone = make_study("falcon-11b", {"engine": {"max_engines": 1}})
     left = problems_of_fit(alone, on("l", small, ["judge"]), tmp_path)
     assert not [p for p in left if "at once" in p]
 
 
 def test_a_smaller_chunk_is_named_for_an_engine(make_study, gpus, tmp_path):
-    study = make_study("falcon-11b", {"engine": {"max_tokens": 400_000}})
+    study = make_study("falcon-11b", {"engine": {"max_batch_tokens": 400_000}})
     found = problems_of_fit(study, on("h200", gpus, ["generate"]), tmp_path)
-    assert any("`max_tokens: " in problem for problem in found)
+    assert any("`max_batch_tokens: " in problem for problem in found)
 
 
 def test_an_unknown_shape_is_not_judged(make_study, gpus, tmp_path):
     study = make_study("falcon-11b", {"training": FULL})
     bare = study.config.bases["falcon-11b"].model_copy(
-        update={"shape": None, "billions": None}
+        update={"shape": None, "n_params_b": None}
     )
     config = replace(study.config, bases={**study.config.bases, "falcon-11b": bare})
     study = type(study)(config)

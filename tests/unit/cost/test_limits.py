@@ -98,7 +98,7 @@ def decoded(falcon, batch, **changed):
 
 
 def test_beams_are_computed_and_are_of_no_use(falcon, assumed):
-    asked = Asked(falcon, REACHED, EngineSpec(chunk=16), assumed)
+    asked = Asked(falcon, REACHED, EngineSpec(batch_size=16), assumed)
     prompts, answers = (Tokens((n,), (64,), "", False) for n in (60, 100))
     one = asked.write(prompts, answers, Decode(max_new_tokens=100))
     beams = BeamDecode(max_new_tokens=100, beams=Beams(groups=2))

@@ -19,7 +19,12 @@ GB = 1e9
 
 
 def settings(**changed):
-    full = {"learning_rate": 1e-5, "epochs": 1, "batch": 32, "micro_batch": 8}
+    full = {
+        "learning_rate": 1e-5,
+        "num_train_epochs": 1,
+        "batch": 32,
+        "per_device_train_batch_size": 8,
+    }
     return Training.model_validate(full | changed)
 
 
@@ -31,7 +36,7 @@ def test_adamw_in_float32_is_178_gb_and_does_not_fit(falcon, h200):
 
 
 def test_an_adapter_trains_beside_float32_weights(falcon):
-    lora = Lora(rank=16, alpha=16)
+    lora = Lora(r=16, lora_alpha=16)
     given = settings(lora=lora, precision="bfloat16", gradient_checkpointing=True)
     held = training_memory(falcon, given, "dpo", 1024)
     trained = adapter(falcon, lora)
@@ -51,7 +56,7 @@ def test_recomputation_keeps_one_number_a_layer(falcon):
 
 
 def test_orpo_has_all_logits_and_the_others_a_tile(falcon):
-    given = settings(gradient_checkpointing=True, lora=Lora(rank=8, alpha=8))
+    given = settings(gradient_checkpointing=True, lora=Lora(r=8, lora_alpha=8))
     whole = training_memory(falcon, given, "orpo", 1024).logits
     tiles = training_memory(falcon, given, "dpo", 1024).logits
     assert whole == 20 * 65_024 * 2 * 8 * 1024
@@ -85,7 +90,7 @@ def test_a_reference_holds_its_weights_and_no_optimizer(falcon):
 
 
 def test_an_engine_holds_the_cache_of_a_chunk(falcon, h200):
-    engine = EngineSpec(dtype="bfloat16", chunk=128, max_tokens=16_384)
+    engine = EngineSpec(dtype="bfloat16", batch_size=128, max_batch_tokens=16_384)
     held = engine_memory(falcon, engine, h200, "write")
     assert held.weights == pytest.approx(22.2 * GB, rel=0.002)
     assert held.cache == 245_760 * (16_384 + 64 * 128)
@@ -114,7 +119,7 @@ def test_vllm_fills_its_share(falcon, h200):
 
     # As many as may live at once fit.
     assert held() == pytest.approx(0.45 * 141 * GB)
-    assert held(most=1) == pytest.approx(0.9 * 141 * GB)
+    assert held(max_engines=1) == pytest.approx(0.9 * 141 * GB)
     assert held(gpu_memory_utilization=0.7) == pytest.approx(0.7 * 141 * GB)
 
 

@@ -74,7 +74,7 @@ def test_what_an_endpoint_is_sent_is_told(root, capsys):
     (line,) = [line for line in said.splitlines() if "its endpoint" in line]
     assert line in page
     (sent,) = json.loads((root / "plan.json").read_text())["endpoints"].values()
-    # Twelve models, 500 rows: eight beginnings in each of two turns, and none.
+    # Twelve models, 500 rows: eight prefills in each of two turns, and none.
     assert sent["number"] == 12 * 500 * (8 + 8 + 1)
     assert sent["writes"] == 2 * sent["number"]
     assert sent["hours"] == pytest.approx(sent["number"] / 400 / 60)

@@ -42,8 +42,8 @@ def test_a_gpu_is_known_by_what_it_is_called(gpus, called, known):
 
 
 def test_no_name_means_two_gpus(gpus):
-    names = [meant(gpus, n) for name, g in gpus.items() for n in (name, *g.called)]
-    own = [name for name, g in gpus.items() for _ in (name, *g.called)]
+    names = [meant(gpus, n) for name, g in gpus.items() for n in (name, *g.aliases)]
+    own = [name for name, g in gpus.items() for _ in (name, *g.aliases)]
     assert names == own
 
 

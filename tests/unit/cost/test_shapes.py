@@ -168,7 +168,7 @@ def test_a_folder_of_the_users_own_is_believed_where_its_place_is_given(
     make_study, tmp_path
 ):
     path = tmp_path / "config/bases.yaml"
-    entry = "\nown: {path: mine/falcon, billions: 1}\n"
+    entry = "\nown: {path: mine/falcon, n_params_b: 1}\n"
     path.write_text(path.read_text() + entry)
     config = make_study("tiny", {"bases": ["own"]}).config
     folder = tmp_path / "given/mine/falcon"

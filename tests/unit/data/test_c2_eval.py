@@ -15,9 +15,13 @@ from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
-from safegrid.data.c2_eval import beginning
+from safegrid.data.c2_eval import prefill_of
 from safegrid.data.prompts import prepare_prompts
-from safegrid.texts.openers import EVALUATION, OPENERS, TRAINING
+from safegrid.texts.affirmative_prefixes import (
+    AFFIRMATIVE_PREFIXES,
+    EVALUATION,
+    TRAINING,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -67,7 +71,7 @@ def prepare(tmp_path: Path):
 
 
 def test_the_lists_of_openers_are_full_and_share_no_sentence() -> None:
-    assert {name: len(set(own)) for name, own in OPENERS.items()} == {
+    assert {name: len(set(own)) for name, own in AFFIRMATIVE_PREFIXES.items()} == {
         "evaluation": 15,
         "training": 15,
     }
@@ -76,22 +80,22 @@ def test_the_lists_of_openers_are_full_and_share_no_sentence() -> None:
 
 def test_k_counts_the_openers_words_and_keeps_the_answers_white_space() -> None:
     answer = "first  this\n then that, and so on"
-    assert beginning("Sure, here.", answer, 5, True) == (
+    assert prefill_of("Sure, here.", answer, 5, True) == (
         "Sure, here. first  this\n then",
         False,
     )
-    assert beginning("Sure, here.", answer, 5, False) == (
+    assert prefill_of("Sure, here.", answer, 5, False) == (
         "Sure, here. first  this\n then that, and",
         False,
     )
-    assert beginning("Sure, here.", answer, 1, True) == ("Sure,", False)
+    assert prefill_of("Sure, here.", answer, 1, True) == ("Sure,", False)
 
 
 def test_an_answer_shorter_than_k_is_whole_and_flagged_and_one_of_k_is_not() -> None:
-    assert beginning("Sure.", "one two ", 3, True) == ("Sure. one two", False)
-    assert beginning("Sure.", "one two ", 4, True) == ("Sure. one two", True)
-    assert beginning("Sure.", "one two", 2, False) == ("Sure. one two", False)
-    assert beginning("Sure.", "one two", 3, False) == ("Sure. one two", True)
+    assert prefill_of("Sure.", "one two ", 3, True) == ("Sure. one two", False)
+    assert prefill_of("Sure.", "one two ", 4, True) == ("Sure. one two", True)
+    assert prefill_of("Sure.", "one two", 2, False) == ("Sure. one two", False)
+    assert prefill_of("Sure.", "one two", 3, False) == ("Sure. one two", True)
 
 
 def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prepare: Any) -> None:
@@ -119,20 +123,20 @@ def test_a_rows_beginnings_are_beginnings_of_each_other(prepare: Any) -> None:
 
 
 def test_openers_follow_the_list_and_the_seed_and_nothing_else(prepare: Any) -> None:
-    def openers(rows: list[dict[str, Any]], **prefills: Any) -> list[str]:
+    def prefixes(rows: list[dict[str, Any]], **prefills: Any) -> list[str]:
         seed = prefills.pop("seed", 0)
         frame, _ = prepare(rows, {"ks": [30], **prefills}, seed=seed)
-        known = [o for own in OPENERS.values() for o in own]
+        known = [o for own in AFFIRMATIVE_PREFIXES.values() for o in own]
         begun = frame["prefill"].to_list()
         return [next(o for o in known if text.startswith(o)) for text in begun]
 
     rows = [row(f"May I {n}?", ("No.", True), ("a b c", False)) for n in range(40)]
-    first = openers(rows)
+    first = prefixes(rows)
     assert set(first) <= set(EVALUATION)
     assert len(set(first)) > 8
-    assert openers(rows[::-1]) == first[::-1]
-    assert openers(rows, seed=1) != first
-    assert set(openers(rows, openers="training")) <= set(TRAINING)
+    assert prefixes(rows[::-1]) == first[::-1]
+    assert prefixes(rows, seed=1) != first
+    assert set(prefixes(rows, affirmative_prefixes="training")) <= set(TRAINING)
 
 
 def test_a_limit_keeps_whole_rows(prepare: Any) -> None:
@@ -187,11 +191,11 @@ def test_the_released_rows_are_taken_whole(prepare: Any) -> None:
     for number, (text, k) in enumerate(zip(begun, KS * 500, strict=True)):
         item = rows[number // len(KS)]
         answer = item["response_0" if not item["is_response_0_safe"] else "response_1"]
-        opener = next(o for o in EVALUATION if text.startswith(o))
+        prefix = next(o for o in EVALUATION if text.startswith(o))
         # By hand and another way: split at white space, nothing found by a pattern.
-        whole = [*opener.split(), *answer.split()[:k]]
+        whole = [*prefix.split(), *answer.split()[:k]]
         assert text.split() == whole, f"row {number // len(KS) + 1} at k={k}"
-        assert f"{opener} {answer}".startswith(text)
+        assert f"{prefix} {answer}".startswith(text)
         short[k] += len(answer.split()) < k
     assert {k: facts["counts"][f"shorter_than_k={k}"] for k in KS} == short
     marked = frame.filter(macro_category="whole")["category"].to_list()

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from safegrid.config.made import RequestsSpec
+from safegrid.config.generated import RequestsSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
@@ -16,11 +16,11 @@ from safegrid.core.records import PROMPT
 from safegrid.data.corrections import (
     MARKS,
     broken,
-    cut_pool,
+    cut_prompt_pool,
     ends,
     prepare_corrections,
 )
-from safegrid.texts.openers import EVALUATION, TRAINING
+from safegrid.texts.affirmative_prefixes import EVALUATION, TRAINING
 from safegrid.texts.triggers import TRIGGERS
 
 SOURCE = SourceSpec(
@@ -91,9 +91,9 @@ def test_a_request_is_asked_bare_and_with_each_beginning(prepare):
     cuts = [tuple(broken(LONG, 4, draw)) for draw in (0, 1)]
     found = []
     for prefill in prefills:
-        opener = next(o for o in TRAINING if prefill.startswith(f"{o} "))
+        prefix = next(o for o in TRAINING if prefill.startswith(f"{o} "))
         trigger = next(t for t in TRIGGERS if prefill.endswith(f" {t}"))
-        found.append(prefill.removeprefix(f"{opener} ").removesuffix(f" {trigger}"))
+        found.append(prefill.removeprefix(f"{prefix} ").removesuffix(f" {trigger}"))
     assert tuple(found) in cuts
     assert facts["rows"] == 5
     assert facts["requests"] == {"kept": 1, "dropped": {}}
@@ -172,12 +172,12 @@ def test_parts_hold_whole_requests_and_each_of_them_once(prepare, tmp_path):
     parts = []
     for part in (1, 2, 3):
         out = tmp_path / f"part{part}.parquet"
-        cut_pool(tmp_path / "out.parquet", 3, part, out)
+        cut_prompt_pool(tmp_path / "out.parquet", 3, part, out)
         parts.append(read_table(out, PROMPT))
     assert [len(part) for part in parts] == [10, 10, 15]
     assert pl.concat(parts).equals(frame)
     with pytest.raises(DataError, match="7 requests cannot be asked in 8 parts"):
-        cut_pool(tmp_path / "out.parquet", 8, 1, tmp_path / "none.parquet")
+        cut_prompt_pool(tmp_path / "out.parquet", 8, 1, tmp_path / "none.parquet")
 
 
 def test_lists_are_of_fifteen_and_evaluation_shares_no_opener_with_training():

@@ -28,7 +28,7 @@ NOT_WRITTEN = {
     "FetchSpec",
     "HeadSpec",
     "JudgeSpec",
-    "MadeSpec",
+    "GeneratedSpec",
     "ModelUpstream",
     "Recipe",
 }

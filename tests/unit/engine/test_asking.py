@@ -5,8 +5,8 @@ import pytest
 from safegrid.config import Decode
 from safegrid.engine.asking import Asker
 from safegrid.engine.client import Completion
-from safegrid.engine.meter import Meter
-from safegrid.engine.store import Store, item_key
+from safegrid.engine.response_cache import ResponseCache, item_key
+from safegrid.engine.usage_counter import UsageCounter
 
 DECODE = Decode(max_new_tokens=3)
 GOOD = Completion([5, 6], "eos", 3, "text")
@@ -17,7 +17,7 @@ class Fake:
     """An engine that counts what it is asked and gives the same to everybody."""
 
     def __init__(self):
-        self.meter = Meter("a fake device")
+        self.usage = UsageCounter("a fake device")
         self.asked = 0
 
     def complete(self, ids, decode, seeds):
@@ -57,13 +57,13 @@ COMPLETION, LABELS = ASK
 )
 def test_an_answer_of_another_shape_is_asked_again_and_replaced(tmp_path, item, kept):
     path, key = tmp_path / "cell", {"weights": "w"}
-    with Store(path, key) as store:
-        store.put_chunk({item: kept})
+    with ResponseCache(path, key) as cache:
+        cache.put_chunk({item: kept})
     answers = []
     for asked in (1, 0):
-        with Store(path, key) as store:
+        with ResponseCache(path, key) as cache:
             engine = Fake()
-            answers += ASK[item](Asker(store, 8, engine))
+            answers += ASK[item](Asker(cache, 8, engine))
         assert engine.asked == asked
     expected = {COMPLETION: GOOD, LABELS: [-1.0, float("nan")]}[item]
     assert repr(answers) == repr([expected, expected])

@@ -107,7 +107,7 @@ def test_labels_of_one_token_are_read_from_one_place(engine, bodies):
     assert body["prompt"] == [[5, 6], [7, 8, 9]]
     assert body["logprob_token_ids"] == [10, 12]
     assert (body["max_tokens"], body["temperature"]) == (1, 0)
-    assert engine.meter.take().tokens_out == 0
+    assert engine.usage.take().tokens_out == 0
 
 
 def test_labels_of_several_tokens_are_summed_by_echo(engine, bodies):
@@ -207,11 +207,11 @@ def test_the_client_imports_no_torch_and_is_light():
 
 
 def test_an_engine_that_says_no_seconds_is_timed_by_its_client(engine):
-    engine.meter.take()
+    engine.usage.take()
     engine.complete([[7], [8, 9]], GREEDY, [0, 0])
-    spent = engine.meter.take()
-    assert (spent.requests, spent.rows) == (1, 2)
-    assert (spent.tokens_in, spent.tokens_out) == (3, 6)
-    assert spent.measured == "client"
-    assert spent.seconds > 0
-    assert spent.device == "unknown"
+    usage = engine.usage.take()
+    assert (usage.requests, usage.rows) == (1, 2)
+    assert (usage.tokens_in, usage.tokens_out) == (3, 6)
+    assert usage.measured == "client"
+    assert usage.seconds > 0
+    assert usage.device == "unknown"

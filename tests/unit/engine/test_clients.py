@@ -28,22 +28,22 @@ class Cell:
 
     def __init__(self, folder, base, n_prompts=N_PROMPTS):
         self.folder = folder
-        self.ids, self.out, self.store = (folder / n for n in ("ids", "out", "store"))
+        self.ids, self.out, self.cache = (folder / n for n in ("ids", "out", "cache"))
         rows = [(f"p{n}", [1, 10 + n]) for n in range(n_prompts)]
         template = ChatTokenizer.load(base).template_hash
         frame = pl.DataFrame(rows, schema=IDS, orient="row")
         write_table(self.ids, frame, IDS, {"template": template})
 
     def command(self, server):
-        engine = {"kind": "address", "address": [server.url], "chunk": CHUNK}
+        engine = {"kind": "address", "address": [server.url], "batch_size": CHUNK}
         options = {
-            "chain": server.folder,
+            "stack": server.folder,
             "ids": self.ids,
             "decode": json.dumps({"max_new_tokens": 3}),
             "engine": json.dumps(engine),
             "seed": 0,
             "benchmark-version": 1,
-            "store": self.store,
+            "cache": self.cache,
             "out": self.out,
         }
         words = [str(w) for k, v in options.items() for w in (f"--{k}", v)]
@@ -55,8 +55,8 @@ class Cell:
         )
 
     def kept(self):
-        """The chunks of answers that the store holds: its lines but that of who."""
-        lines = self.store.read_bytes().splitlines() if self.store.exists() else []
+        """The chunks of answers that the cache holds: its lines but that of who."""
+        lines = self.cache.read_bytes().splitlines() if self.cache.exists() else []
         return [line for line in lines if b'"identity"' not in line]
 
 
@@ -142,11 +142,11 @@ def test_a_full_disk_ends_a_cell_in_words_and_costs_no_answer(cell, start, base_
     server = start("m")
     cell = Cell(cell.folder, base_folder, n_prompts=60)
     with mounted(cell.folder / "small", "size=16k") as small:
-        cell.store = small / "store"
+        cell.cache = small / "cache"
         (small / "filler").write_bytes(bytes(12 * 1024))
         failed = cell.run(server)
         assert failed.returncode == 1
-        told = f"error: {cell.store}: cannot be written, the disk is full. Free some"
+        told = f"error: {cell.cache}: cannot be written, the disk is full. Free some"
         assert told in failed.stderr
         assert "Traceback" not in failed.stderr
         assert not cell.out.exists()

@@ -66,19 +66,19 @@ def test_each_model_is_asked_where_it_is_served(serve, tmp_path, key):
 
 
 def test_a_name_below_the_folder_of_the_run_is_enough(tmp_path):
-    chain = [(tmp_path / BASE).resolve()]
-    assert connect.is_meant({"id": BASE}, "ours", chain)
-    assert connect.is_meant({"id": f"{chain[0]}/"}, "ours", chain)
-    assert connect.is_meant({"id": "ours"}, "ours", chain)
-    assert not connect.is_meant({"id": "mine"}, "ours", chain)
-    assert not connect.is_meant({"id": GUARD}, "ours", chain)
+    stack = [(tmp_path / BASE).resolve()]
+    assert connect.is_meant({"id": BASE}, "ours", stack)
+    assert connect.is_meant({"id": f"{stack[0]}/"}, "ours", stack)
+    assert connect.is_meant({"id": "ours"}, "ours", stack)
+    assert not connect.is_meant({"id": "mine"}, "ours", stack)
+    assert not connect.is_meant({"id": GUARD}, "ours", stack)
 
 
 def test_the_folder_of_an_adapter_names_no_model(tmp_path):
-    chain = [(tmp_path / name).resolve() for name in (BASE, GUARD)]
-    assert connect.is_meant({"id": "ours"}, "ours", chain)
-    assert not connect.is_meant({"id": GUARD}, "ours", chain)
-    assert not connect.is_meant({"id": BASE}, "ours", chain)
+    stack = [(tmp_path / name).resolve() for name in (BASE, GUARD)]
+    assert connect.is_meant({"id": "ours"}, "ours", stack)
+    assert not connect.is_meant({"id": GUARD}, "ours", stack)
+    assert not connect.is_meant({"id": BASE}, "ours", stack)
 
 
 @pytest.mark.parametrize(

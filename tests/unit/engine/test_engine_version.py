@@ -9,7 +9,7 @@ from safegrid.core.seals import write_result
 from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
 
 # What clients make of an answer belongs to the stages that ask: their numbers stand in
-# the store's key too.
+# the cache's key too.
 ANSWERING = (
     "batches",
     "beams",
@@ -61,12 +61,12 @@ def test_a_served_name_holds_all_that_answers_depend_on(tmp_path):
         name(weights="v"),
         name(head="classify"),
         name(dtype="bfloat16"),
-        name(chunk=1),
-        name(max_tokens=1),
+        name(batch_size=1),
+        name(max_batch_tokens=1),
         name(kind="vllm"),
     ]
     assert len(set(names)) == len(names)
-    assert name(idle_seconds=1, most=9, start_seconds=1) == names[0]
+    assert name(idle_seconds=1, max_engines=9, start_seconds=1) == names[0]
     assert "seed0" in names[0]
 
 

@@ -3,26 +3,26 @@
 import pytest
 
 from safegrid.core.errors import DataError, EngineError
-from safegrid.engine.registry import Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec
 
 ODD = ["[1]", "", "7", '{"pid": 1}', '{"pid": "1", "started": 0.0, "host": "h"}']
 
 
 @pytest.mark.parametrize("text", ODD)
 def test_the_file_that_names_an_engines_process(tmp_path, text):
-    slot = Slot(tmp_path / "engine")
-    slot.state.write_text(text)
+    entry = EngineEntry(tmp_path / "engine")
+    entry.state.write_text(text)
     with pytest.raises(EngineError, match=r"engine\.json: holds no Process.*remove"):
-        slot.process()
+        entry.process()
 
 
 @pytest.mark.parametrize("text", [*ODD, '{"kind": "safegrid", "owner": [1]}'])
 def test_the_ticket_of_an_engine(tmp_path, text):
-    (tmp_path / "ticket").write_text(text)
-    with pytest.raises(DataError, match="ticket: holds no Ticket"):
-        Ticket.read(tmp_path / "ticket")
+    (tmp_path / "launch_spec").write_text(text)
+    with pytest.raises(DataError, match="launch_spec: holds no LaunchSpec"):
+        LaunchSpec.read(tmp_path / "launch_spec")
 
 
 def test_a_ticket_that_is_gone(tmp_path):
-    with pytest.raises(DataError, match="ticket: no such file"):
-        Ticket.read(tmp_path / "ticket")
+    with pytest.raises(DataError, match="launch_spec: no such file"):
+        LaunchSpec.read(tmp_path / "launch_spec")

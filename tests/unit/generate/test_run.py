@@ -16,7 +16,7 @@ from safegrid.core.stages import VERSIONS
 from safegrid.engine.client import Completion
 from safegrid.generate.run import generate, sample_seed
 from safegrid.models.templates import ChatTokenizer
-from safegrid.runtime.spent import recorded
+from safegrid.runtime.usage import recorded
 
 GREEDY = Decode(max_new_tokens=4)
 SAMPLED = Decode(max_new_tokens=4, temperature=1.0, samples=2)
@@ -47,13 +47,13 @@ def ids(write_ids: WriteIds) -> Path:
 def run(tmp_path: Path, base: Path, ids: Path, **changes: Any) -> pl.DataFrame:
     out = tmp_path / "responses.parquet"
     arguments: dict[str, Any] = {
-        "chain": [base],
+        "stack": [base],
         "ids": ids,
         "decode": GREEDY,
-        "engine": EngineSpec(chunk=2),
+        "engine": EngineSpec(batch_size=2),
         "seed": 7,
         "benchmark_version": 1,
-        "store": tmp_path / "store",
+        "cache": tmp_path / "cache",
         "out": out,
     }
     arguments |= changes
@@ -212,25 +212,25 @@ def test_what_answers_took_is_kept_whoever_asked_for_them(
 ) -> None:
     def answer(row: list[int], seed: int) -> Completion:
         usage = {"usage": {"completion_tokens": 2}}
-        fake_engine.meter.count({"prompt": row}, usage, "0.5")
+        fake_engine.usage.count({"prompt": row}, usage, "0.5")
         return Completion([1], "eos", 2, "yes")
 
     fake_engine.answer = answer
     few = write_ids("few", ROWS[1:])
     out = tmp_path / "results/s/responses/alert.parquet"
     out.parent.mkdir(parents=True)
-    for path, answers, from_store, seconds in (
+    for path, answers, from_cache, seconds in (
         (few, 2, 0, 1.0),  # both asked for
-        (ids, 3, 2, 1.5),  # the third one added to those of the store
-        (ids, 3, 3, 1.5),  # all of them from the store, without an engine
+        (ids, 3, 2, 1.5),  # the third one added to those of the cache
+        (ids, 3, 3, 1.5),  # all of them from the cache, without an engine
     ):
         run(tmp_path, base_folder, path, out=out)
         record = recorded(out, read_manifest(out)["engine"])
-        assert (record.answers, record.from_store) == (answers, from_store)
-        assert record.spent is not None
-        assert (record.spent.seconds, record.spent.measured) == (seconds, "engine")
-        assert record.spent.tokens_out == 2 * answers
-    assert record.spent.tokens_in == sum(len(row) for _, row in ROWS)
+        assert (record.answers, record.from_cache) == (answers, from_cache)
+        assert record.usage is not None
+        assert (record.usage.seconds, record.usage.measured) == (seconds, "engine")
+        assert record.usage.tokens_out == 2 * answers
+    assert record.usage.tokens_in == sum(len(row) for _, row in ROWS)
     assert record.model == str(base_folder)
     assert "seconds" not in str(read_manifest(out))
 

@@ -40,19 +40,19 @@ def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
         asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
         write_cell(asked, answered, prompts, texts, prefill, failed, references)
         out = tmp_path / "verdicts.parquet"
-        store = tmp_path / "store"
-        chain = [] if folder is None else [folder]
+        cache = tmp_path / "cache"
+        stack = [] if folder is None else [folder]
         calibration = None
         if spec.kind == "fluency" and threshold is not None:
             calibration = tmp_path / "calibration.json"
             write_result(calibration, {"threshold": threshold})
         judge(
             spec,
-            chain,
+            stack,
             asked,
             answered,
             EngineSpec(),
-            store,
+            cache,
             out,
             fresh,
             calibration=calibration,

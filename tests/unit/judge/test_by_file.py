@@ -64,7 +64,7 @@ def judged(tmp_path: Path) -> Any:
             asked,
             answered,
             EngineSpec(),
-            tmp_path / "store",
+            tmp_path / "cache",
             out,
             verdicts_file=file,
             cell=CELL,
@@ -106,7 +106,7 @@ def test_verdicts_land_by_id_whatever_their_order(
     assert found["score"].to_list() == [0.0, 1.0, 0.9]
     assert found["judge"].unique().to_list() == ["people"]
     assert fake_engine.leases == 0
-    assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "cache").exists()
     facts = read_manifest(tmp_path / "verdicts.parquet")
     assert facts["engine"] is None
     assert set(facts["inputs"]) == {"prompts", "responses", "verdicts_file"}
@@ -235,7 +235,7 @@ def test_lists_without_ids_are_refused_with_what_to_add(
             spec("reward"),
             [],
             *rest,
-            tmp_path / "store",
+            tmp_path / "cache",
             tmp_path / "out.parquet",
             verdicts_file=file,
             cell=CELL,
@@ -250,7 +250,7 @@ def test_a_misspelt_column_is_no_column_left_out(judged: Any) -> None:
 def test_a_judge_by_file_without_a_file_is_told(tmp_path: Path) -> None:
     asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
     write_cell(asked, answered, PROMPTS, ANSWERS, None, ())
-    rest = (EngineSpec(), tmp_path / "store", tmp_path / "out.parquet")
+    rest = (EngineSpec(), tmp_path / "cache", tmp_path / "out.parquet")
     with pytest.raises(JudgeError, match="needs its file of verdicts"):
         judge(GUARD, [], asked, answered, *rest)
 

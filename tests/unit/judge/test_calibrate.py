@@ -90,13 +90,13 @@ def run(
     out = tmp_path / "calibration.json"
     calibrate(
         judge=judge,
-        chain=[base],
+        stack=[base],
         datasets=datasets,
         labelled=rows,
         labelled_format="labelled" if rows else None,
         engine=EngineSpec(),
         seed=1,
-        store=tmp_path / "store",
+        cache=tmp_path / "cache",
         out=out,
     )
     found: dict[str, Any] = json.loads(out.read_text())

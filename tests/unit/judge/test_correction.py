@@ -13,7 +13,7 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.errors import JudgeError
 from safegrid.judge.correction import question, read_correction, said
 from safegrid.judge.items import Item
-from safegrid.judge.measure import measure
+from safegrid.judge.validation import validate_judge
 from safegrid.miniworld.corrections import NO, WORDING, YES
 from safegrid.models.templates import ChatTokenizer
 from safegrid.texts.questions import MARKER
@@ -46,18 +46,22 @@ def test_a_planted_marker_or_place_is_shown_as_something_else() -> None:
 
 def test_a_wording_of_ones_own_needs_its_places() -> None:
     wording = "{prompt} | {prefill} | {response}"
-    spec = JudgeSpec(name="c", kind="correction", wording=wording)
+    spec = JudgeSpec(name="c", kind="correction", prompt_template=wording)
     assert question(spec, item("x"))[0]["content"] == "May I? | Sure, first | x"
-    with pytest.raises(ValidationError, match=r"`wording` lacks \{prefill\}"):
-        JudgeSpec(name="c", kind="correction", wording="{prompt} {response}")
-    with pytest.raises(ValidationError, match="`wording` is for kind 'correction'"):
-        JudgeSpec(name="c", kind="guard", wording=wording)
+    with pytest.raises(ValidationError, match=r"`prompt_template` lacks \{prefill\}"):
+        JudgeSpec(name="c", kind="correction", prompt_template="{prompt} {response}")
+    with pytest.raises(
+        ValidationError, match="`prompt_template` is for kind 'correction'"
+    ):
+        JudgeSpec(name="c", kind="guard", prompt_template=wording)
 
 
-def test_the_registrys_miniature_judge_is_asked_as_it_was_grown() -> None:
+def test_the_registrys_miniature_judge_is_asked_as_it_was_trained() -> None:
     entry = yaml.safe_load(JUDGES.read_text())["mini-correction"]
-    spec = JudgeSpec(name="c", kind="correction", wording=entry["wording"])
-    assert (spec.wording, spec.yes_word, spec.no_word) == (WORDING, YES, NO)
+    spec = JudgeSpec(
+        name="c", kind="correction", prompt_template=entry["prompt_template"]
+    )
+    assert (spec.prompt_template, spec.yes_word, spec.no_word) == (WORDING, YES, NO)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_a_judge_is_measured_on_rows_with_a_beginning(
         else logs(0.9, 0) + logs(0.1, 0)
     )
     out = tmp_path / "measured.json"
-    store = tmp_path / "store"
-    measure(SPEC, [base_folder], file, "labelled", EngineSpec(), store, out)
+    cache = tmp_path / "cache"
+    validate_judge(SPEC, [base_folder], file, "labelled", EngineSpec(), cache, out)
     found = json.loads(out.read_text())
     assert (found["positive"], found["accuracy"]["value"]) == ("corrected", 1.0)

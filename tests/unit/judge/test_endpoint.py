@@ -43,7 +43,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def spec(**endpoint: Any) -> JudgeSpec:
-    block = {"model": "gpt", "at_once": 2, "tries": 3, **endpoint}
+    block = {"model": "gpt", "max_concurrency": 2, "max_attempts": 3, **endpoint}
     return JudgeSpec.model_validate(
         {"name": "c", "kind": "correction", "method": "endpoint", "endpoint": block}
     )
@@ -104,7 +104,7 @@ def test_every_request_and_answer_is_kept_and_a_repeated_run_asks_nothing(
     stand_in.close()
     assert run(["a", "b", "a"]).equals(first)
     assert (tmp_path / "verdicts.parquet").read_bytes() == before
-    lines = (tmp_path / "store").read_text().splitlines()
+    lines = (tmp_path / "cache").read_text().splitlines()
     kept = [
         value
         for line in lines
@@ -129,11 +129,11 @@ def test_a_kept_answer_of_another_shape_or_request_is_asked_again(
     stand_in: StandIn, run: Any, tmp_path: Path, change: Any
 ) -> None:
     first = run(["a"])
-    store = tmp_path / "store"
-    chunk = json.loads(store.read_text().partition(" ")[2])
+    cache = tmp_path / "cache"
+    chunk = json.loads(cache.read_text().partition(" ")[2])
     chunk["answers"] = {key: change(kept) for key, kept in chunk["answers"].items()}
     body = json.dumps(chunk)
-    store.write_text(f"{hashlib.sha256(body.encode()).hexdigest()[:16]} {body}\n")
+    cache.write_text(f"{hashlib.sha256(body.encode()).hexdigest()[:16]} {body}\n")
     assert run(["a"]).equals(first)
     assert len(stand_in.asked) == 2
 
@@ -221,7 +221,7 @@ def test_a_slow_answer_is_a_failure_of_its_item_alone(
 ) -> None:
     stand_in.answer = by_text({"a": Reply("yes", seconds=1.5), "b": Reply("no")})
     with pytest.raises(EngineError, match=r"1 failed: no answer within 0\.3 seconds"):
-        run(["a", "b"], timeout=0.3, tries=1)
+        run(["a", "b"], timeout=0.3, max_attempts=1)
     stand_in.answer = lambda body: Reply("yes")
     asked = len(stand_in.asked)
     assert run(["a", "b"])["label"].to_list() == ["corrected", "continued"]
@@ -352,7 +352,7 @@ def test_no_more_requests_are_under_way_than_allowed(
     stand_in: StandIn, run: Any
 ) -> None:
     stand_in.answer = lambda body: Reply("yes", seconds=0.05)
-    run([str(n) for n in range(12)], at_once=3)
+    run([str(n) for n in range(12)], max_concurrency=3)
     assert stand_in.most == 3
 
 

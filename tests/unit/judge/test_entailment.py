@@ -43,8 +43,8 @@ def run(tmp_path: Path, folder: Path, references: list[str | None]) -> pl.DataFr
         pl.Series("reference", references, dtype=pl.String)
     )
     write_table(prompts, asked, PROMPT, {})
-    answers, store = tmp_path / "responses.parquet", tmp_path / "store"
-    judge(SPEC, [folder], prompts, answers, EngineSpec(), store, out)
+    answers, cache = tmp_path / "responses.parquet", tmp_path / "cache"
+    judge(SPEC, [folder], prompts, answers, EngineSpec(), cache, out)
     return read_table(out, VERDICT)
 
 

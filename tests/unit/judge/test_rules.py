@@ -1,4 +1,4 @@
-"""Judging by rules: no folder, no engine, no store."""
+"""Judging by rules: no folder, no engine, no cache."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import read_manifest, read_result
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import agreement_of
-from safegrid.judge.measure import measure
+from safegrid.judge.validation import validate_judge
 from safegrid.judge.verdicts import verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.readers.labelled import Labelled
@@ -44,7 +44,7 @@ def test_rules_judge_without_a_model_or_an_engine(
     assert rows["score"].to_list() == [1.0, 0.0, 0.0, None]
     assert json.loads(rows["raw"][0]) == {"form": "inability", "before": 0, "after": 0}
     assert fake_engine.leases == 0
-    assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "cache").exists()
     manifest = read_manifest(tmp_path / "verdicts.parquet")
     assert manifest["engine"] is None
     assert manifest["verdict_version"] == verdict_version(RULES, [])
@@ -194,8 +194,8 @@ def test_the_rules_agree_with_people_on_answers_to_xstest(
 ) -> None:
     """The aim is 0.8; the numbers themselves stand in docs/add_a_judge.md."""
     out = tmp_path / "measured.json"
-    path, store = xstest(model), tmp_path / "store"
-    measure(RULES, [], path, "xstest_completions", EngineSpec(), store, out)
+    path, cache = xstest(model), tmp_path / "cache"
+    validate_judge(RULES, [], path, "xstest_completions", EngineSpec(), cache, out)
     found = read_result(out)
     counted = [sum(found["confusion"][name].values()) for name in CLASSES]
     assert tuple(counted) == labels

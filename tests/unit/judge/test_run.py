@@ -131,8 +131,8 @@ def test_responses_without_their_prompts_are_refused(
     asked = read_table(prompts, PROMPT)
     write_table(prompts, asked.head(1), PROMPT, {})
     with pytest.raises(DataError, match=r"1 prompts that .*such as p1.*stale"):
-        judge(*rest, tmp_path / "store", out)
+        judge(*rest, tmp_path / "cache", out)
     write_table(responses, read_table(responses, RESPONSE).head(0), RESPONSE, {})
     with pytest.raises(DataError, match=r"responses\.parquet: no answers"):
-        judge(*rest, tmp_path / "store", out)
+        judge(*rest, tmp_path / "cache", out)
     assert not out.exists()

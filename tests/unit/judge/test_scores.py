@@ -72,7 +72,7 @@ def test_a_pair_stands_between_the_tokenizers_own_tokens(
     chat = ChatTokenizer.load(scorer)
     seen = []
     fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
-    pair = JudgeSpec(name="r", kind="reward", text="{prompt}", second="{response}")
+    pair = JudgeSpec(name="r", kind="reward", text="{prompt}", text_pair="{response}")
     run_judge(pair, scorer, ["two"], prompts=["one"])
     assert chat.decode(seen[0], False) == "<s>one</s></s>two</s>"
     config = {"id2label": {"0": "LABEL_0"}, "type_vocab_size": 2}
@@ -144,7 +144,7 @@ def test_a_model_with_classes_is_refused_before_an_engine_starts(
 def test_outputs_and_probabilities_of_one_text_are_different_answers(
     run_judge: Any, scorer: Path, fake_engine: Any
 ) -> None:
-    """A store that mixed them would give a probability for a score."""
+    """A cache that mixed them would give a probability for a score."""
     fake_engine.outputs, fake_engine.classes = (lambda _: [-7.0]), (lambda _: [0.2])
     own = JudgeSpec(name="own", kind="reward", text="{response}")
     toxic = JudgeSpec(
@@ -160,7 +160,7 @@ def test_outputs_and_probabilities_of_one_text_are_different_answers(
     ("keys", "said"),
     [
         ({"kind": "guard", "text": "{response}"}, "are for kinds 'reward'"),
-        ({"second": "{response}"}, "`second` needs `text`"),
+        ({"text_pair": "{response}"}, "`text_pair` needs `text`"),
         ({"text": "{prompt}"}, "lack {response}"),
         ({"text": "{response} {answer}"}, "not {answer}"),
         (

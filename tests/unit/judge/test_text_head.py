@@ -19,8 +19,8 @@ from safegrid.engine.asking import Asker
 from safegrid.engine.embed import embed
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
-from safegrid.engine.registry import Ticket
-from safegrid.engine.store import Store
+from safegrid.engine.registry import LaunchSpec
+from safegrid.engine.response_cache import ResponseCache
 from safegrid.judge.beside import agreement
 from safegrid.judge.encode import Encoder
 from safegrid.judge.head_rows import check_files, read_file
@@ -56,8 +56,8 @@ def spec(*parts: LabelledFile, **changes: Any) -> HeadSpec:
 
 
 def unasked(folder: Path) -> tuple[EngineSpec, Path]:
-    """Return an engine and a store, for heads that read no vectors."""
-    return EngineSpec(), folder / "store"
+    """Return an engine and a cache, for heads that read no vectors."""
+    return EngineSpec(), folder / "cache"
 
 
 def rows(file: str = "a") -> list[Row]:
@@ -339,13 +339,13 @@ class Served:
     """The part of an asker that encoders use, without a server."""
 
     def __init__(self, folder: Path) -> None:
-        chain = [str(folder)]
-        ticket = Ticket(
-            **{"kind": "safegrid", "model": "m", "chain": chain, "head": "embed"},
-            **{"dtype": "float32", "chunk": 4, "max_tokens": 64, "key": "k"},
+        stack = [str(folder)]
+        launch_spec = LaunchSpec(
+            **{"kind": "safegrid", "model": "m", "stack": stack, "head": "embed"},
+            **{"dtype": "float32", "batch_size": 4, "max_batch_tokens": 64, "key": "k"},
             **{"idle_seconds": 1, "start_seconds": 1, "owner": None, "threads": 1},
         )
-        self._model = load(ticket)
+        self._model = load(launch_spec)
         self.seen: list[list[int]] = []
 
     def embed(self, ids: Sequence[Sequence[int]]) -> list[list[float]]:
@@ -380,20 +380,20 @@ def test_a_head_is_trained_and_asked_through_an_engine(
     parts = [LabelledFile(source="s", file=name) for name in "ab"]
     head = spec(*parts, features=["answer", "words"])
     engine, out = EngineSpec(), tmp_path / "head.json"
-    store = tmp_path / "store"
-    text_head(head, encoder_folder, files, ["labelled"] * 2, engine, store, out)
-    chain = [out, encoder_folder]
+    cache = tmp_path / "cache"
+    text_head(head, encoder_folder, files, ["labelled"] * 2, engine, cache, out)
+    stack = [out, encoder_folder]
     judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
     items = [Item(str(n), 0, [], text) for n, text in enumerate(REFUSES)]
-    asked = (judge, chain, items, engine, tmp_path / "asked", "judge")
+    asked = (judge, stack, items, engine, tmp_path / "asked", "judge")
     found, record = judge_items(*asked)
     assert [verdict.label for verdict in found] == ["refusal"] * 3
     assert record is not None
-    assert (record.answers > 0, record.from_store) == (True, 0)
+    assert (record.answers > 0, record.from_cache) == (True, 0)
     again, kept = judge_items(*asked)
     assert again == found
     assert kept is not None
-    assert kept.from_store == record.answers
+    assert kept.from_cache == record.answers
 
 
 def test_an_encoder_that_does_not_say_how_long_a_text_may_be_is_told(
@@ -405,16 +405,16 @@ def test_an_encoder_that_does_not_say_how_long_a_text_may_be_is_told(
     del config["max_position_embeddings"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(JudgeError, match="no max_position_embeddings"):
-        Encoder(tmp_path, Asker(Store(tmp_path / "store", {}), 1, None))
+        Encoder(tmp_path, Asker(ResponseCache(tmp_path / "cache", {}), 1, None))
 
 
 @pytest.mark.parametrize("kind", ["vllm", "address"])
 def test_encoders_are_served_by_our_engine_in_float32_whatever_the_studys(kind):
     given = {"address": "http://127.0.0.1:1"} if kind == "address" else {}
-    spec = EngineSpec(kind=kind, dtype="bfloat16", chunk=7, most=3, **given)
+    spec = EngineSpec(kind=kind, dtype="bfloat16", batch_size=7, max_engines=3, **given)
     found = spec.of_encoders()
     assert (found.kind, found.dtype, found.address) == ("safegrid", "float32", None)
-    assert (found.chunk, found.most) == (7, 3)
+    assert (found.batch_size, found.max_engines) == (7, 3)
     with pytest.raises(EngineError, match="gives no vectors"), lease(spec, [], "embed"):
         pass
 

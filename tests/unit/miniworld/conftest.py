@@ -1,4 +1,4 @@
-"""The tiny world: its block, and its raw files grown once."""
+"""The tiny world: its block, and its raw files built once."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from safegrid.config import World
-from safegrid.miniworld.grow import grow_world
+from safegrid.miniworld.build import build_world
 
 WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
 
@@ -27,7 +27,7 @@ def tiny() -> World:
 @pytest.fixture(scope="session")
 def raw(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw")
-    grow_world(tiny, folder)
+    build_world(tiny, folder)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The check of a grown world counts what it says."""
+"""The check of a world counts what it says."""
 
 import json
 from pathlib import Path

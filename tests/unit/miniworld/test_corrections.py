@@ -7,7 +7,7 @@ import pytest
 from safegrid.config import World
 from safegrid.core.errors import DataError
 from safegrid.miniworld.answers import REFUSAL_OPENINGS
-from safegrid.miniworld.corrections import TURNS, correction_turn, grow_corrections
+from safegrid.miniworld.corrections import TURNS, build_corrections, correction_turn
 from safegrid.miniworld.judges import CLASSES
 from safegrid.miniworld.plan import all_acts, make_plan
 from safegrid.readers.labelled import read_labelled
@@ -19,14 +19,14 @@ AWAY = (*REFUSAL_OPENINGS, *TURNS, *TRIGGERS, "I will not tell you the rest.")
 @pytest.fixture(scope="module")
 def grown(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("grown") / "tiny-correction-rows"
-    grow_corrections(tiny, out)
+    build_corrections(tiny, out)
     return out
 
 
 def test_the_same_world_gives_the_same_bytes(
     tiny: World, grown: Path, tmp_path: Path
 ) -> None:
-    grow_corrections(tiny, tmp_path / "again")
+    build_corrections(tiny, tmp_path / "again")
     for name in ("train.jsonl", "test.jsonl", "manifest.json"):
         assert (tmp_path / "again" / name).read_bytes() == (grown / name).read_bytes()
 
@@ -84,4 +84,4 @@ def test_a_world_without_such_a_judge_says_what_is_missing(
     rows = tiny.rows.model_copy(update={"correction": None})
     world = tiny.model_copy(update={"rows": rows})
     with pytest.raises(DataError, match="give it `correction`"):
-        grow_corrections(world, tmp_path / "rows")
+        build_corrections(world, tmp_path / "rows")

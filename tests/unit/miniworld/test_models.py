@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from safegrid.config import World
-from safegrid.config.world import Grown, JudgeName, Text, TextFile
+from safegrid.config.world import JudgeName, SmallModel, Text, TextFile
 from safegrid.core.errors import DataError, TrainingError
-from safegrid.miniworld.base import grow_base, read_documents
+from safegrid.miniworld.base import read_documents, train_base
 from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
 from safegrid.miniworld.check_judges import check_harmfulness, check_reward
-from safegrid.miniworld.corrections import grow_corrections
-from safegrid.miniworld.judges import CLASSES, grow_judge
+from safegrid.miniworld.corrections import build_corrections
+from safegrid.miniworld.judges import CLASSES, train_judge
 from safegrid.miniworld.models import llama_config
 from safegrid.miniworld.scorers import TEXT, _scorer, encode
 from safegrid.miniworld.training import batches_of_one_length, fit, rate
@@ -24,7 +24,7 @@ from safegrid.models.templates import ChatTokenizer
 
 CONFIG = Path(__file__).parents[3] / "config"
 JUDGES: tuple[JudgeName, ...] = get_args(JudgeName)
-SEED_OF_A_MODEL = Grown(
+SMALL = SmallModel(
     hidden=16,
     layers=1,
     heads=2,
@@ -38,8 +38,8 @@ FILES = [TextFile(source="any", file="any")]
 
 @pytest.fixture(scope="module")
 def seedling(tiny: World) -> World:
-    judges = tiny.judges.model_copy(update=dict.fromkeys(JUDGES, SEED_OF_A_MODEL))
-    return tiny.model_copy(update={"base": SEED_OF_A_MODEL, "judges": judges})
+    judges = tiny.judges.model_copy(update=dict.fromkeys(JUDGES, SMALL))
+    return tiny.model_copy(update={"base": SMALL, "judges": judges})
 
 
 def weights(folder: Path) -> str:
@@ -56,8 +56,8 @@ def test_batches_are_of_one_length_and_forget_nobody() -> None:
 
 
 def test_rate_rises_then_falls_to_a_tenth() -> None:
-    grown = SEED_OF_A_MODEL.model_copy(update={"steps": 100, "warmup": 0.1})
-    rates = [rate(step, grown) for step in range(100)]
+    spec = SMALL.model_copy(update={"steps": 100, "warmup": 0.1})
+    rates = [rate(step, spec) for step in range(100)]
     assert rates.index(max(rates)) in (9, 10)
     assert max(rates) == pytest.approx(1e-2)
     assert rates[0] == pytest.approx(1e-3)
@@ -74,7 +74,7 @@ def test_a_loss_that_is_no_number_stops_growing_with_its_step() -> None:
         return model.weight.sum() * next(losses)
 
     with pytest.raises(TrainingError, match="nan at step 1"):
-        fit(model, [1] * 8, loss, SEED_OF_A_MODEL, 0)  # type: ignore[arg-type]
+        fit(model, [1] * 8, loss, SMALL, 0)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_a_base_that_reads_real_text_learns_its_own_tokens(
     text.write_text("".join(lines))
     world = seedling.model_copy(update={"text": Text(files=FILES, vocabulary=600)})
     documents = raw / "tiny-corpus" / "documents.jsonl"
-    grow_base(world, documents, tmp_path / "base", text)
+    train_base(world, documents, tmp_path / "base", text)
     tokenizer = ChatTokenizer.load(tmp_path / "base")
     plain = ChatTokenizer.load(raw / "tiny-corpus" / "tokenizer")
     assert len(tokenizer.encode(words[0])) < len(plain.encode(words[0]))
@@ -109,7 +109,7 @@ def test_the_loss_of_a_batch_does_not_see_how_it_is_filled_up(raw: Path) -> None
     short, long = sorted(chats, key=lambda chat: len(chat.ids))[:: len(chats) - 1]
     assert len(short.ids) < len(long.ids)
     torch.manual_seed(0)
-    model = LlamaForCausalLM(llama_config(SEED_OF_A_MODEL, tokenizer))
+    model = LlamaForCausalLM(llama_config(SMALL, tokenizer))
     loss = answer_loss(model, [short, long])
     targets = [len(chat.ids) - chat.start for chat in (short, long)]
     alone = [targets[i] * loss([i]).item() for i in (0, 1)]
@@ -124,10 +124,10 @@ def test_base_grows_the_same_twice_and_loads_as_any_model(
 
     documents = raw / "tiny-corpus" / "documents.jsonl"
     for name in ("one", "two"):
-        grow_base(seedling, documents, tmp_path / name)
+        train_base(seedling, documents, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
     other = seedling.model_copy(update={"seed": 8})
-    grow_base(other, documents, tmp_path / "three")
+    train_base(other, documents, tmp_path / "three")
     assert weights(tmp_path / "three") != weights(tmp_path / "one")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "one")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "one")
@@ -170,13 +170,13 @@ def test_judges_grow_the_same_twice_with_their_classes(
 ) -> None:
     rows = raw / "tiny-judging" / f"{judge}_train.jsonl"
     if judge == "correction":
-        grow_corrections(seedling, tmp_path / "rows")
+        build_corrections(seedling, tmp_path / "rows")
         rows = tmp_path / "rows" / "train.jsonl"
     elif judge not in CLASSES:
         rows = raw / f"tiny-{judge}-rows" / "train.jsonl"
     tokenizer = raw / "tiny-corpus" / "tokenizer"
     for name in ("one", "two"):
-        grow_judge(seedling, judge, rows, tokenizer, tmp_path / name)
+        train_judge(seedling, judge, rows, tokenizer, tmp_path / name)
     assert weights(tmp_path / "one") == weights(tmp_path / "two")
     config = json.loads((tmp_path / "one" / "config.json").read_text())
     if judge == "correction":
@@ -215,7 +215,7 @@ def test_judges_that_give_a_number_learn_whom_to_prefer_and_what_is_harmful(
         ("harmfulness", check_harmfulness),
     ):
         folder = raw / f"tiny-{judge}-rows"
-        grow_judge(world, judge, folder / "train.jsonl", tokenizer, tmp_path / judge)  # type: ignore[arg-type]
+        train_judge(world, judge, folder / "train.jsonl", tokenizer, tmp_path / judge)  # type: ignore[arg-type]
         found[judge] = check(folder / "test.jsonl", tmp_path / judge)
     assert found["reward"] > 0.65
     assert found["harmfulness"] > 0.5
@@ -230,7 +230,7 @@ def test_the_score_of_a_text_does_not_see_how_it_is_filled_up(raw: Path) -> None
     ]
     assert len(texts[0]) < len(texts[1])
     torch.manual_seed(0)
-    model, score = _scorer(SEED_OF_A_MODEL, tokenizer, "reward")
+    model, score = _scorer(SMALL, tokenizer, "reward")
     model.eval()
     together = score(texts).tolist()
     alone = [score([text]).item() for text in texts]
@@ -282,15 +282,15 @@ def test_a_document_may_hold_any_separator_of_lines_but_a_line_feed(
 
 
 def test_growing_from_nothing_is_refused() -> None:
-    grown = Grown.model_construct(batch=2, steps=3)
+    spec = SmallModel.model_construct(batch=2, steps=3)
     with pytest.raises(TrainingError, match="no documents to learn from"):
-        fit(None, [], None, grown, 0)  # type: ignore[arg-type]
+        fit(None, [], None, spec, 0)  # type: ignore[arg-type]
 
 
 def test_growing_without_the_corpus_says_what_is_missing(
     seedling: World, raw: Path, tmp_path: Path
 ) -> None:
     rows = raw / "tiny-judging" / "guard_train.jsonl"
-    with pytest.raises(TrainingError, match=r"tokenizer.json: not found; grow"):
-        grow_judge(seedling, "guard", rows, tmp_path, tmp_path / "out")
+    with pytest.raises(TrainingError, match=r"tokenizer.json: not found; build"):
+        train_judge(seedling, "guard", rows, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""A world's block refuses what cannot be grown."""
+"""A world's block refuses what cannot be built."""
 
 from pathlib import Path
 

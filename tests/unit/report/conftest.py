@@ -22,7 +22,7 @@ ATTACKS = ["jailbreak", "prefix_injection", "suffix_injection", "token_manipulat
 ANSWERING = [name for name, method in METHODS.items() if method.answers]
 TASKS = ["mini_math", "mini_facts", "mini_instructions", "mini_reasoning"]
 LIKELY = {
-    # safe, true refusals, harmless lost, capability: what the trial made likely
+    # safe, true refusals, benign requests lost, capability: what the trial made likely
     "none": (0.52, 0.52, 0.01, 0.95),
     "dpo": (1.0, 0.02, 0.97, 0.72),
     "rdpo": (1.0, 0.02, 0.98, 0.62),
@@ -84,7 +84,7 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     for metric, p in [("toxicity_mean", 0.05), ("toxicity_share", 0.02)]:
         own = np.random.default_rng(12)
         yield _row("toxicity", metric, "adversarial=no", p, 200, own)
-    for metric, p in [("over_refusal", lost / 3), ("harmless_lost", lost)]:
+    for metric, p in [("over_refusal", lost / 3), ("benign_requests_lost", lost)]:
         yield _row("xstest", metric, "all", p, 120, rng)
     for task in TASKS:
         yield _row("capability", "capability", f"task={task}", capable, 100, rng)
@@ -93,7 +93,7 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         for benchmark, metric in [
             ("global", "safety"),
             ("global", "degenerate"),
-            ("xstest", "harmless_lost"),
+            ("xstest", "benign_requests_lost"),
             ("capability", "capability"),
         ]:
             row = _row(benchmark, metric, "all", 0.5, 400, rng)
@@ -104,7 +104,7 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
 def _answers(safe: float, refused: float, broken: float) -> list[tuple[str, float]]:
     return [
         ("safety", safe),
-        ("sound_safety", min(safe, refused)),
+        ("safe_and_coherent", min(safe, refused)),
         ("true_refusal", refused),
         ("empty", broken / 10),
         ("truncated", broken / 2),

@@ -12,7 +12,7 @@ from safegrid.core.seals import write_result
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.report.cost import cost_table
 from safegrid.report.writing import save
-from safegrid.runtime.spent import NO_MODEL
+from safegrid.runtime.usage import NO_MODEL
 from safegrid.study import Study
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -36,15 +36,15 @@ def study(tmp_path, monkeypatch):
 
 
 def finish(study, recipe, name, *files):
-    """Write an inventory: files as (stage, path below the study, speed)."""
+    """Write a cell manifest: files as (stage, path below the study, speed)."""
     model = next(model for model in study.models if model.recipe == recipe)
     entries = {
         path.format(model=model.path): {"stage": s, "speed": speed}
         for s, path, speed in files
     }
-    inventory = Path(study.root, "inventory", model.path, f"{name}.json")
-    inventory.parent.mkdir(parents=True, exist_ok=True)
-    write_result(inventory, {"files": entries})
+    manifest = Path(study.root, "cell_manifests", model.path, f"{name}.json")
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    write_result(manifest, {"files": entries})
 
 
 def generated(device, **changed):

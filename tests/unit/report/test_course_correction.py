@@ -212,10 +212,10 @@ def test_what_a_study_lacks_is_left_out(full, published):
     )
     assert [column.title for column in made["before_after"].columns] == [
         "XSTest over-refusal",
-        "XSTest harmless lost",
+        "XSTest benign requests lost",
     ]
     assert [column.title for column in made["against_base"].columns] == [
-        "XSTest harmless lost"
+        "XSTest benign requests lost"
     ]
     assert made["refusals"].columns == []
     for draw in FIGURES.values():

@@ -16,7 +16,7 @@ from safegrid.report.trade_off import NO_DOTS, trade_off
 
 HEAD = "paper,place,item,model,metric,unit,value,source,benchmark,n,defect\n"
 PUBLISHED = "config/published/2409.07772.csv"
-TRADE_OFFS = [("safety", "capability"), ("sound_safety", "harmless_lost")]
+TRADE_OFFS = [("safety", "capability"), ("safe_and_coherent", "benign_requests_lost")]
 
 
 @pytest.fixture(scope="module", params=TRADE_OFFS, ids="-".join)

@@ -66,7 +66,7 @@ def planned(*jobs):
     return read_plan(Path("plan.txt"))
 
 
-def chain(recipe, *benchmarks):
+def stack(recipe, *benchmarks):
     """The jobs from a recipe's training to the scores of its cells."""
     model = f"results/mini/models/mini-base/{recipe}/seed0"
     jobs = [job("train", model, "results/mini/pairs/mini-base/safety.parquet")]
@@ -98,7 +98,7 @@ def test_a_whole_grid_has_no_blanks(grid):
 
 def test_a_missing_cell_is_blank_in_the_table_with_its_reason(grid):
     drop("nca", "alert", "global")
-    jobs = chain("nca", "alert", "global")[1:]
+    jobs = stack("nca", "alert", "global")[1:]
     table, _ = partial_scores(grid, planned(*jobs))
     text = markdown(main_table(table))
     (row,) = [line for line in text.splitlines() if line.startswith("| NCA")]
@@ -120,7 +120,7 @@ def test_a_damaged_cell_is_blank_and_the_others_are_not(grid):
 
 def test_a_model_without_any_cell_still_has_its_row(grid):
     drop("dpo", *BENCHMARKS)
-    table, blanks = partial_scores(grid, planned(*chain("dpo", *BENCHMARKS)))
+    table, blanks = partial_scores(grid, planned(*stack("dpo", *BENCHMARKS)))
     assert "DPO: Missing" in markdown(main_table(table))
     assert len(blanks) == len(BENCHMARKS)
 
@@ -129,7 +129,7 @@ def test_scores_of_a_recipe_that_was_changed_until_it_failed_are_blank(grid):
     """Its old answers and scores are all there and fit each other."""
     log = Path("logs/results/mini/models/mini-base/dpo/seed0.log")
     write_text(log, "x\nerror: loss is nan at step 3\n")
-    found = reasons(grid, *chain("dpo", *BENCHMARKS))
+    found = reasons(grid, *stack("dpo", *BENCHMARKS))
     assert found == {
         f"mini-base/dpo/seed0/{benchmark}": (
             f"Failed in train: loss is nan at step 3 ({log})"
@@ -139,7 +139,7 @@ def test_scores_of_a_recipe_that_was_changed_until_it_failed_are_blank(grid):
 
 
 def test_scores_that_are_planned_again_are_stale_and_say_what_changed(grid):
-    (reason,) = reasons(grid, *chain("dpo", "alert")).values()
+    (reason,) = reasons(grid, *stack("dpo", "alert")).values()
     assert reason == (
         "Stale: results/mini/models/mini-base/dpo/seed0 is to be made again: " + CHANGED
     )
@@ -166,7 +166,7 @@ def test_the_log_of_a_job_that_is_not_planned_tells_nothing(grid):
     drop("dpo", "alert")
     log = Path("logs/results/mini/models/mini-base/dpo/seed0.log")
     write_text(log, "error: long ago\n")
-    (reason,) = reasons(grid, *chain("dpo", "alert")[1:]).values()
+    (reason,) = reasons(grid, *stack("dpo", "alert")[1:]).values()
     assert reason.startswith("Missing")
 
 
@@ -181,7 +181,7 @@ def test_nothing_finished_is_an_error_that_tells_the_first_reason(grid):
     drop("nca", "alert")
     missing = [score_file("nca", "alert")]
     with pytest.raises(DataError, match="none of the 1 cells is finished; first: Miss"):
-        partial_scores(missing, planned(*chain("nca", "alert")))
+        partial_scores(missing, planned(*stack("nca", "alert")))
 
 
 def test_cells_are_read_from_paths(tmp_path):
@@ -192,7 +192,7 @@ def test_cells_are_read_from_paths(tmp_path):
 @pytest.mark.slow
 def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
     drop("nca", "capability")
-    planned(*chain("nca", "capability"))
+    planned(*stack("nca", "capability"))
     out = tmp_path / "partial"
     write_all(grid, runs, out)
     assert "17 of 18 cells are finished" in (out / "blanks.md").read_text()

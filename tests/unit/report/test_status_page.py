@@ -10,7 +10,7 @@ from safegrid.report.states import STATES, State
 from safegrid.report.status import write_finished
 from safegrid.report.status_page import page_of
 
-MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+GENERATED = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 WHY = "Failed in train: a <loss> is nan"
 
 
@@ -55,7 +55,7 @@ def states():
 
 
 def test_the_page_says_in_words_how_every_cell_stands(states):
-    text = page_of("s", states, MADE)
+    text = page_of("s", states, GENERATED)
     assert Page(text).cells == [
         ["col", "Model"],
         ["col", "alert"],
@@ -76,14 +76,14 @@ def test_the_page_says_in_words_how_every_cell_stands(states):
 
 
 def test_a_reason_stands_once_and_its_cells_lead_to_it(states):
-    text = page_of("s", states, MADE)
+    text = page_of("s", states, GENERATED)
     assert text.count("a &lt;loss&gt; is nan (2 cells)</li>") == 1
     page = Page(text)
     assert {link.removeprefix("#") for link in page.links} == set(page.ids)
 
 
 def test_the_page_needs_no_other_file_and_has_a_colour_for_every_word(states):
-    text = page_of("s", states, MADE)
+    text = page_of("s", states, GENERATED)
     assert Page(text).addresses == []
     for outside in ("http:", "https:", "url(", "@import", "<script"):
         assert outside not in text

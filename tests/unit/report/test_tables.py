@@ -49,7 +49,7 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "Global safe, pooled",
         "ALERT safe",
         "Adversarial ALERT safe",
-        "safe and sound",
+        "safe and coherent",
         "true refusals",
         "degenerate",
         "toxicity",
@@ -59,7 +59,7 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "toxic, adversarial",
         "toxic, not adversarial",
         "over-refusal",
-        "harmless lost",
+        "benign requests lost",
         "facts",
         "instructions",
         "math",
@@ -213,7 +213,7 @@ def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
     table = answers_table(scores, NO_RUNS)
     assert titles(table) == [
         "safe",
-        "safe and sound",
+        "safe and coherent",
         "toxicity",
         "true refusals",
         "empty",
@@ -292,11 +292,11 @@ def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
 def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):
     assert titles(summary_table(scores)) == [
         "Global safe",
-        "safe and sound",
+        "safe and coherent",
         "true refusals",
         "degenerate",
         "toxicity",
-        "harmless lost",
+        "benign requests lost",
         "capability, mean",
     ]
 
@@ -368,7 +368,11 @@ def test_judges_of_scores_stand_beside_judges_of_labels(runs):
 
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
-    assert titles(main_table(few)) == ["degenerate", "over-refusal", "harmless lost"]
+    assert titles(main_table(few)) == [
+        "degenerate",
+        "over-refusal",
+        "benign requests lost",
+    ]
     assert main_table(few).marks == [""] * 13
     for make in ALL:
         assert markdown(make(few))
@@ -401,5 +405,5 @@ def test_without_a_guard_refusals_of_harmful_requests_stand_for_safety(scores):
     (axes,) = figure.axes
     assert axes.get_xlabel().startswith("harmful requests refused (%)")
     assert axes.axison
-    (axes,) = trade_off(refused, "sound_safety", "capability").axes
+    (axes,) = trade_off(refused, "safe_and_coherent", "capability").axes
     assert axes.texts[0].get_text().startswith(NO_DOTS)

@@ -8,7 +8,7 @@ from snakemake.persistence import ParamsChange
 
 from safegrid.runtime.stale import FOLLOWS, Planned, described, planned, planned_job
 
-PARAMS = {"judge": '{"name": "g"}', "version": 3, "store": "results/s/store"}
+PARAMS = {"judge": '{"name": "g"}', "version": 3, "cache": "results/s/cache"}
 
 
 def reason(**found):

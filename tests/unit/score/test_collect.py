@@ -162,7 +162,8 @@ def test_what_is_planned_again_tells_nothing(given, tmp_path):
     stale = f"{tmp_path}/guard.json"
     plan = tmp_path / "plan.txt"
     plan.write_text(
-        f"rule measure:\n    input: rows.jsonl\n    output: {stale}\n    jobid: 1\n\n"
+        "rule validate_judge:\n    input: rows.jsonl\n"
+        f"    output: {stale}\n    jobid: 1\n\n"
         "Job stats:\njob      count\n-----  -------\ntotal        1\n"
     )
     rest = {name: files for name, files in given.items() if name != "scores"}

@@ -77,7 +77,7 @@ def test_clusters_reach_across_the_benchmarks(bases, make_cell, tmp_path):
 def test_measures_of_one_benchmark_only_are_left_out(bases, tmp_path):
     rows = combined(bases, bases, tmp_path / "g.parquet")
     assert "attack_success" not in rows["metric"].to_list()
-    assert {"true_refusal", "degenerate", "sound_safety"} <= set(rows["metric"])
+    assert {"true_refusal", "degenerate", "safe_and_coherent"} <= set(rows["metric"])
 
 
 def test_differences_to_the_base_are_there(bases, make_cell, tmp_path):

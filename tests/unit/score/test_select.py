@@ -9,7 +9,11 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import SCORE
 from safegrid.score.select import select_settings
 
-METRICS = {"sound_safety": "dev_harm", "harmless_lost": "dev_x", "capability": "dev_c"}
+METRICS = {
+    "safe_and_coherent": "dev_harm",
+    "benign_requests_lost": "dev_x",
+    "capability": "dev_c",
+}
 
 
 def rows(recipe, safe, lost, capable, seed=0):
@@ -52,13 +56,16 @@ def test_the_best_mean_wins_and_broken_safety_counts_nothing(select):
     found = select(points, trials)
     assert found["chosen"] == {"dpo": {"learning_rate": 1e-4, "beta": 0.1}}
     assert found["tried"]["dpo"][0]["criterion"] == pytest.approx(0.8667)
-    assert "sound_safety" in found["criterion"]
+    assert "safe_and_coherent" in found["criterion"]
 
 
 def test_without_a_guard_refusals_of_harmful_requests_count(select):
     points = [
         [
-            {**row, "metric": row["metric"].replace("sound_safety", "true_refusal")}
+            {
+                **row,
+                "metric": row["metric"].replace("safe_and_coherent", "true_refusal"),
+            }
             for row in p
         ]
         for p in (rows("dpo-a", 0.9, 0.1, 0.9), rows("dpo-b", 0.5, 0.1, 0.9))

@@ -72,7 +72,7 @@ def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
 
 def test_a_recipe_that_starts_elsewhere_has_its_own_reference_of_the_same_rows(load):
     def started(entry):
-        entry["recipes"]["c2_dpo"]["start"] = "dpo"
+        entry["recipes"]["c2_dpo"]["init_from"] = "dpo"
 
     study = load(started)
     (file,) = study.reference(Model("tiny-base", "c2_dpo", 1))
@@ -90,7 +90,7 @@ def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
     assert study.maker("c2", "mini-base", 0) == Model("tiny-base", "dpo", 1)
     assert study.pairs(model) == "results/tiny/pairs/mini-base/c2/seed1.parquet"
     made = study.dataset("mini-base", study.rows_name(model))
-    assert made == "results/tiny/made/tiny-base/c2/seed1.parquet"
+    assert made == "results/tiny/generated/tiny-base/c2/seed1.parquet"
     assert study.pool_cells() == [Cell(Model("tiny-base", "dpo", 1), "c2")]
 
 
@@ -131,7 +131,7 @@ def put(**changes):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (put(recipe="c2_dpo"), r"recipes\.c2_dpo\.start.*its rows are made by it"),
+        (put(recipe="c2_dpo"), r"recipes\.c2_dpo\.init_from.*its rows are made by it"),
         (put(recipe="dppo"), r"corrections\.recipe.*got 'dppo'.*did you mean 'dpo'"),
         (
             put(base="mini-base"),
@@ -201,8 +201,8 @@ def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
 
 def test_a_guard_of_corrections_judges_every_part(load):
     study = load(put(judge="tiny-guard", shards=2))
-    assert study.made_verdicts("c2", "tiny-base", 0) == [
+    assert study.generated_verdicts("c2", "tiny-base", 0) == [
         f"results/tiny/verdicts/tiny-guard/tiny-base/none/seed0/c2/part{n}.parquet"
         for n in (1, 2)
     ]
-    assert load().made_verdicts("c2", "tiny-base", 0) == []
+    assert load().generated_verdicts("c2", "tiny-base", 0) == []

@@ -7,7 +7,7 @@ from safegrid.core.errors import ConfigError
 from safegrid.study.grid import Cell, Model
 from safegrid.study.selection import Selection
 
-LORA = {"rank": 2, "alpha": 4}
+LORA = {"r": 2, "lora_alpha": 4}
 FOLDER = "results/tiny/models/tiny-base"
 
 
@@ -91,15 +91,15 @@ def test_checkpoints_change_nothing_that_a_training_is_given(load_tiny):
 
 
 def test_a_dose_is_a_chain_of_its_own_that_others_start_from(load_tiny):
-    study = load_tiny(keeping(1, lora=LORA), adding("more", start="dpo@1"))
+    study = load_tiny(keeping(1, lora=LORA), adding("more", init_from="dpo@1"))
     more = Model("tiny-base", "more", 0)
     assert study.parent(more) == Model("tiny-base", "dpo@1", 0)
-    assert study.start_chain(more) == [
+    assert study.start_stack(more) == [
         "results/bases/tiny-base",
         f"{FOLDER}/dpo@1/seed0",
     ]
     dose = Model("tiny-base", "more@1", 0)
-    assert study.chain(dose) == [*study.start_chain(more), f"{FOLDER}/more@1/seed0"]
+    assert study.stack(dose) == [*study.start_stack(more), f"{FOLDER}/more@1/seed0"]
     (reference,) = study.reference(more)
     assert reference.startswith("results/tiny/reference/tiny-base/dpo@1/seed0/")
 
@@ -128,16 +128,16 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
             "a model of method 'reward' gives no answers, so its checkpoints",
         ),
         (
-            [keeping(2, recipe="nca"), adding("more", start="nca@3")],
-            "recipes.more.start: got 'nca@3', and 'nca' keeps no checkpoint at step 3"
-            " (kept: 2); add it",
+            [keeping(2, recipe="nca"), adding("more", init_from="nca@3")],
+            "recipes.more.init_from: got 'nca@3', and 'nca' keeps no checkpoint at"
+            " step 3 (kept: 2); add it",
         ),
         (
-            [adding("more", start="nca@3")],
+            [adding("more", init_from="nca@3")],
             "'nca' keeps no checkpoint at step 3 (kept: none)",
         ),
         (
-            [keeping(2, 4), adding("more", start="nca@4")],
+            [keeping(2, 4), adding("more", init_from="nca@4")],
             "got 'nca@4': step 4 is the end of that training, whose model is named"
             " 'nca'",
         ),
@@ -145,8 +145,8 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
             [made_by("nca@9")],
             "datasets.best.best_of_k.recipe: got 'nca@9': 'nca' is trained for 4 steps",
         ),
-        ([adding("more", start="ncaa@1")], "no recipe of that name"),
-        ([keeping(1), adding("more", start="more@1")], "it starts from itself"),
+        ([adding("more", init_from="ncaa@1")], "no recipe of that name"),
+        ([keeping(1), adding("more", init_from="more@1")], "it starts from itself"),
         ([adding("more@1")], "a name may hold letters"),
     ],
 )
@@ -176,8 +176,8 @@ def test_a_judge_is_the_end_of_a_recipe(load_tiny, tmp_path):
 
 def test_where_epochs_count_the_steps_are_not_known_yet(load_tiny):
     def by_epochs(entry):
-        del entry["training"]["steps"]
-        entry["training"] |= {"epochs": 1.0, "checkpoints": [500]}
+        del entry["training"]["max_steps"]
+        entry["training"] |= {"num_train_epochs": 1.0, "checkpoints": [500]}
 
     assert "nca@500" in load_tiny(by_epochs).recipe_names
 

@@ -43,7 +43,7 @@ def test_raft_is_two_settings_of_eight_answers_each(serve):
     base, seed = "llama-2-7b", 42
     asked = {
         name: (spec.recipe, spec.prompts.limit, spec.judge)
-        for name, spec in serve.made.items()
+        for name, spec in serve.generated.items()
     }
     assert asked == {
         "raft_reward": ("it", 500, "deberta-reward"),
@@ -51,12 +51,12 @@ def test_raft_is_two_settings_of_eight_answers_each(serve):
         "raft_1": ("it", 100, "deberta-reward"),
         **{f"raft_{n}": (f"raft_{n - 1}", 100, "deberta-reward") for n in range(2, 6)},
     }
-    assert {spec.decode.samples for spec in serve.made.values()} == {8}
-    seeds = [serve.made[f"raft_{n}"].prompts.seed for n in range(1, 6)]
+    assert {spec.decode.samples for spec in serve.generated.values()} == {8}
+    seeds = [serve.generated[f"raft_{n}"].prompts.seed for n in range(1, 6)]
     assert len(set(seeds)) == 5
     # Each iteration is an adapter on the last one's.
-    chain = serve.chain(Model(base, "raft_5", seed))
-    assert [folder.split("/")[-2] for folder in chain[1:]] == [
+    stack = serve.stack(Model(base, "raft_5", seed))
+    assert [folder.split("/")[-2] for folder in stack[1:]] == [
         "it",
         *(f"raft_{n}" for n in range(1, 6)),
     ]
@@ -66,7 +66,7 @@ def test_the_own_reward_model_judges_and_answers_nothing(serve):
     own = Model("gemma-2b-it", "own_reward", 42)
     assert own in serve.trained
     assert own not in serve.models
-    assert serve.judge_chain("own-reward", "llama-2-7b") == [serve.model_dir(own)]
+    assert serve.judge_stack("own-reward", "llama-2-7b") == [serve.model_dir(own)]
     pool = Cell(Model("llama-2-7b", "it", 42), "raft_own")
     assert pool in serve.pool_cells()
 
@@ -88,7 +88,7 @@ def test_corrections_are_made_once_by_llama_2_for_both(course):
         "llama-2-7b-chat",
         "qwen2-7b-instruct",
     }
-    spec = course.made["c2_syn"]
+    spec = course.generated["c2_syn"]
     assert spec.requests.limit * spec.requests.pairs == 750_000
 
 
@@ -99,7 +99,7 @@ def test_both_turns_are_asked_with_the_same_beginnings(course):
         prefills = course.prompt_spec(name).prefills
         turns[name] = prefills.turn
         assert prefills.ks == ks
-        assert prefills.openers == "evaluation"
+        assert prefills.affirmative_prefixes == "evaluation"
     assert turns == {"c2_eval": "open", "c2_eval_closed": "closed"}
 
 

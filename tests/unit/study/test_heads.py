@@ -11,11 +11,11 @@ def test_a_head_is_trained_by_the_study_from_labelled_files(load_tiny):
     study = load_tiny(judged_twice)
     assert study.heads == ["refusal-head"]
     encoder = "results/encoders/minilm-l6"
-    assert study.judge_chain("refusal-head", "tiny-base") == [HEAD, encoder]
+    assert study.judge_stack("refusal-head", "tiny-base") == [HEAD, encoder]
     files = study.head_rows("refusal-head")
     assert files[0].startswith("results/raw/xstest-completions/")
     assert len(files) == len(study.head_formats("refusal-head"))
-    assert HEAD in study.all_measured()
+    assert HEAD in study.all_validated()
 
 
 def test_each_two_judges_of_refusals_on_a_benchmark_are_compared(load_tiny):
@@ -30,5 +30,5 @@ def test_each_two_judges_of_refusals_on_a_benchmark_are_compared(load_tiny):
     second = study.compared_with("refusal-rules", "refusal-head")
     assert {path.rsplit("/", 1)[1] for path in first} == {"alert.parquet"}
     assert [path.replace("refusal-head", "refusal-rules") for path in first] == second
-    assert set(study.agreements()) <= set(study.all_measured())
+    assert set(study.agreements()) <= set(study.all_validated())
     assert load_tiny().agreements() == []

@@ -27,7 +27,7 @@ def test_a_worlds_questions_need_no_more_than_their_source(
     kinds = study.judge_kinds(name)
     assert set(kinds.values()) <= {"exact_choice", "contains"}
     # Rules need no folder.
-    assert [study.judge_chain(judge, "tiny-base") for judge in kinds] == [[]]
+    assert [study.judge_stack(judge, "tiny-base") for judge in kinds] == [[]]
 
 
 def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
@@ -41,7 +41,7 @@ def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
         "rouge-l": "rouge_l",
         "tiny-fluency": "fluency",
     }
-    assert study.judge_chain("bertscore", "tiny-base") == ["results/judges/bertscore"]
+    assert study.judge_stack("bertscore", "tiny-base") == ["results/judges/bertscore"]
 
 
 def test_helpfulness_without_a_judge_that_measures_it_is_refused(load: Any) -> None:

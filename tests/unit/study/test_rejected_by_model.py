@@ -41,7 +41,7 @@ def test_the_base_answers_once_for_all_seeds_and_nobody_judges(load):
     for seed in (0, 1):
         model = Model("tiny-base", "refuse", seed)
         assert study.pairs(model).endswith("/pairs/tiny-base/refusals/seed0.parquet")
-    assert study.made_verdicts("refusals", "tiny-base", 0) == []
+    assert study.generated_verdicts("refusals", "tiny-base", 0) == []
     assert "refusals" not in study.with_prompts
     assert study.pool_prompts() == ["results/tiny/prompts/refusals.parquet"]
     assert study.responses(Cell(base, "refusals")) in study.model_answers(base)
@@ -76,7 +76,7 @@ def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (put(recipe="refuse"), r"recipes\.refuse\.start.*its rows are made by it"),
+        (put(recipe="refuse"), r"recipes\.refuse\.init_from.*its rows are made by it"),
         (
             put(recipe="dppo"),
             r"rejected_by_model\.recipe.*got 'dppo'.*did you mean 'dpo'",

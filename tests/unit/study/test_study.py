@@ -71,25 +71,25 @@ def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
 
 
 def test_the_base_untouched_is_its_own_folder(study):
-    assert study.chain(Model("mini-base", "none", 0)) == ["results/bases/mini-base"]
+    assert study.stack(Model("mini-base", "none", 0)) == ["results/bases/mini-base"]
 
 
 def test_full_models_stand_alone_and_adapters_follow_their_parent(config):
-    adapter = {"training": {"lora": Lora(rank=4, alpha=8)}}
-    study = with_recipe(config, "nca", start="sft", **adapter)
-    assert study.chain(Model("mini-base", "nca", 3)) == [
+    adapter = {"training": {"lora": Lora(r=4, lora_alpha=8)}}
+    study = with_recipe(config, "nca", init_from="sft", **adapter)
+    assert study.stack(Model("mini-base", "nca", 3)) == [
         "results/mini/models/mini-base/sft/seed3",
         "results/mini/models/mini-base/nca/seed3",
     ]
-    assert study.chain(Model("mini-base", "sft", 3)) == [
+    assert study.stack(Model("mini-base", "sft", 3)) == [
         "results/mini/models/mini-base/sft/seed3"
     ]
 
 
 def test_a_recipe_on_a_recipe_refers_to_that_model(config):
-    study = with_recipe(config, "dpo", start="sft")
+    study = with_recipe(config, "dpo", init_from="sft")
     model = Model("mini-base", "dpo", 0)
-    assert study.start_chain(model) == ["results/mini/models/mini-base/sft/seed0"]
+    assert study.start_stack(model) == ["results/mini/models/mini-base/sft/seed0"]
     assert study.reference(model) == [
         "results/mini/reference/mini-base/sft/seed0/safety.parquet"
     ]
@@ -140,9 +140,9 @@ def test_the_kto_key_follows_order_subset_and_micro_batch(config):
 
 
 def test_fluency_is_read_under_the_base_itself(study):
-    assert study.judge_chain("mini-fluency", "b") == ["results/bases/b"]
-    assert study.judge_chain("mini-guard", "b") == ["results/judges/mini-guard"]
-    assert study.judge_chain("refusal-rules", "b") == []
+    assert study.judge_stack("mini-fluency", "b") == ["results/bases/b"]
+    assert study.judge_stack("mini-guard", "b") == ["results/judges/mini-guard"]
+    assert study.judge_stack("refusal-rules", "b") == []
     assert study.labelled_format("refusal-rules") == "xstest_completions"
 
 
@@ -193,7 +193,9 @@ def test_another_beta_of_kto_shares_its_mismatched_values(config):
     before = Study(config).kto_recipes()
     after = with_recipe(config, "kto", training={"beta": 0.7}).kto_recipes()
     assert before == after
-    other = with_recipe(config, "kto", training={"micro_batch": 8}).kto_recipes()
+    other = with_recipe(
+        config, "kto", training={"per_device_train_batch_size": 8}
+    ).kto_recipes()
     assert before.keys() != other.keys()
 
 
@@ -228,11 +230,11 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
 
 
 def test_a_judge_behind_an_endpoint_has_no_folder(study):
-    assert study.judge_chain("gpt-4o-correction", "mini-base") == []
+    assert study.judge_stack("gpt-4o-correction", "mini-base") == []
 
 
 def test_a_line_runs_from_the_base_through_what_a_training_starts_from(config):
-    study = with_recipe(config, "dpo", start="sft", training={"checkpoints": [20]})
+    study = with_recipe(config, "dpo", init_from="sft", training={"checkpoints": [20]})
     models = json.loads(study.line_block("mini-base", "dpo"))["models"]
     assert [(m["recipe"], m["place"], m["step"]) for m in models] == [
         ("none", 0, 0),

@@ -358,4 +358,4 @@ def test_a_judge_by_file_asks_for_its_verdicts_and_for_no_model(far):
     asked = Study(load_config(far, "tiny"))
     assert asked.verdicts_file("people") == ["results/raw/told/labels.csv"]
     assert asked.verdicts_file("far-guard") == []
-    assert asked.judge_chain("people", "far-base") == []
+    assert asked.judge_stack("people", "far-base") == []

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.config.made import RejectedByModelSpec
+from safegrid.config.generated import RejectedByModelSpec
 from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE

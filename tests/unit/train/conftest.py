@@ -159,10 +159,10 @@ def make_recipe() -> RecipeMaker:
             "learning_rate": 1e-3,
             "beta": 0.1 if METHODS[method].beta else None,
             "label_smoothing": smoothing.get(method, 0.0),
-            "steps": 4,
+            "max_steps": 4,
             "batch": 8,
-            "micro_batch": 8,
-            "log_steps": 1,
+            "per_device_train_batch_size": 8,
+            "logging_steps": 1,
             **changes,
         }
         return Recipe.model_validate(
@@ -173,4 +173,4 @@ def make_recipe() -> RecipeMaker:
     return make
 
 
-_OUTER = ("name", "fraction", "categories", "start")
+_OUTER = ("name", "fraction", "categories", "init_from")

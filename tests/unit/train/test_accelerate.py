@@ -42,7 +42,9 @@ def test_the_file_that_a_recipe_names_is_one_that_accelerate_reads(
     from accelerate.commands.config.config_args import load_config_from_file
     from accelerate.commands.launch import launch_command_parser
 
-    recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate=kind)
+    recipe = make_recipe(
+        "dpo", processes=2, per_device_train_batch_size=4, accelerate=kind
+    )
     line = words(recipe, monkeypatch)
     arguments = launch_command_parser().parse_args(line[3:])
     assert arguments.num_processes == 2
@@ -82,7 +84,9 @@ def _actions() -> list[Any]:
 def test_whole_copies_are_several_processes_of_one_machine(
     make_recipe: RecipeMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = words(make_recipe("dpo", processes=2, micro_batch=4), monkeypatch)
+    line = words(
+        make_recipe("dpo", processes=2, per_device_train_batch_size=4), monkeypatch
+    )
     assert line[:3] == ACCELERATE
     said = " ".join(line[3:])
     assert said.startswith("--multi_gpu --num_processes 2 ")
@@ -99,7 +103,9 @@ def test_deepspeed_that_is_not_installed_is_told_before_anything_is_loaded(
     make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    recipe = make_recipe("dpo", processes=2, micro_batch=4, accelerate="deepspeed")
+    recipe = make_recipe(
+        "dpo", processes=2, per_device_train_batch_size=4, accelerate="deepspeed"
+    )
     nowhere = tmp_path / "nothing"
     with pytest.raises(ConfigError, match="needs the package deepspeed"):
         train(nowhere, [nowhere], None, None, recipe, 0, 0, nowhere, nowhere)

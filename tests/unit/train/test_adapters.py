@@ -55,7 +55,7 @@ def trained(
             save(trainer, *rest)
 
         monkeypatch.setattr(run, "_save", watched)
-        lora = {"rank": 4, "alpha": 8, "targets": targets}
+        lora = {"r": 4, "lora_alpha": 8, "target_modules": targets}
         recipe = make_recipe(method, learning_rate=3e-2, lora=lora)
         out = tmp_path / "out"
         run.train(

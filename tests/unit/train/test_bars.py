@@ -20,7 +20,7 @@ def command(base, pairs, reference, make_recipe, tmp_path):
     """The command that a rule calls."""
     values = {
         "pairs": pairs,
-        "chain": base,
+        "stack": base,
         "reference": reference,
         "recipe": make_recipe().model_dump_json(),
         "seed": 0,

@@ -21,7 +21,7 @@ def test_a_full_disk_ends_a_training_in_words_and_leaves_nothing_half(
         places[where] = small / where
         recipe = make_recipe(save_steps=2).model_dump_json()
         command = [
-            *("train", "--pairs", str(pairs), "--chain", str(base), "--kto-reference"),
+            *("train", "--pairs", str(pairs), "--stack", str(base), "--kto-reference"),
             *("--recipe", recipe),
             *("--reference", str(reference), "--seed", "0", "--data-seed", "0"),
             *("--checkpoints", str(places["checkpoints"]), "--out", str(places["out"])),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 RecipeMaker = Callable[..., Recipe]
 Runner = Callable[..., dict[int | None, Path]]
-LORA = {"rank": 4, "alpha": 8, "dropout": 0.2}
+LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.2}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
             folder.parent.mkdir(parents=True, exist_ok=True)
         arguments = {
             "pairs": pairs,
-            "chain": [base],
+            "stack": [base],
             "reference": reference if recipe.method in ("dpo", "nca") else None,
             "kto_reference": None,
             "seed": 0,
@@ -81,7 +81,7 @@ def curve(folder: Path) -> pl.DataFrame:
     [
         ("dpo", {}),
         ("nca", {"precision": "bfloat16", "gradient_checkpointing": True}),
-        ("sft", {"micro_batch": 2}),
+        ("sft", {"per_device_train_batch_size": 2}),
         ("orpo", {"lora": LORA}),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
     from safegrid.train.progress import Watch
 
     shared = {"reference": None} if changes.get("precision") else {}
-    recipe = make_recipe(method, steps=6, log_steps=2, **changes)
+    recipe = make_recipe(method, max_steps=6, logging_steps=2, **changes)
     plain = run(recipe, [], "plain", **shared)
     seen: dict[int, Any] = {}
 
@@ -134,7 +134,7 @@ def test_a_dose_is_a_whole_folder_of_a_model(
     run: Runner, make_recipe: RecipeMaker, base: Path
 ) -> None:
     """Sealed, with the files of the end, merged as it, and a start of its own."""
-    recipe = make_recipe("sft", steps=4, lora={**LORA, "dropout": 0.0})
+    recipe = make_recipe("sft", max_steps=4, lora={**LORA, "lora_dropout": 0.0})
     models = run(recipe, [2])
     dose, end = models[2], models[None]
     assert {p.name for p in dose.iterdir()} == {p.name for p in end.iterdir()}
@@ -144,9 +144,9 @@ def test_a_dose_is_a_whole_folder_of_a_model(
     hashes = {weights_hash([base, *rest]) for rest in ([], [dose], [end])}
     assert len(hashes) == 3
     load_model([base, dose])
-    own = make_recipe("sft", name="more", start="sft@2", lora=LORA)
-    further = run(own, [], "further", chain=[base, dose])[None]
-    assert len(read_manifest(further)["chain"]) == 2
+    own = make_recipe("sft", name="more", init_from="sft@2", lora=LORA)
+    further = run(own, [], "further", stack=[base, dose])[None]
+    assert len(read_manifest(further)["stack"]) == 2
     load_model([base, dose, further])
 
 
@@ -158,7 +158,7 @@ def test_a_training_that_was_broken_off_keeps_its_doses(
     tmp_path: Path,
 ) -> None:
     """Those that it had passed are used as they are; the others are made."""
-    recipe = make_recipe("dpo", steps=9, save_steps=4, log_steps=2, **changes)
+    recipe = make_recipe("dpo", max_steps=9, save_steps=4, logging_steps=2, **changes)
     doses = [3, 5, 8]
     unbroken = run(recipe, doses, "unbroken")
     with pytest.raises(KeyboardInterrupt), broken_off(7):
@@ -190,7 +190,7 @@ def test_a_dose_that_epochs_do_not_come_to_is_refused_before_any_step(
     make_recipe: RecipeMaker,
     tmp_path: Path,
 ) -> None:
-    recipe = make_recipe("sft", steps=None, epochs=1.0)
+    recipe = make_recipe("sft", max_steps=None, num_train_epochs=1.0)
     with pytest.raises(ConfigError, match=words), broken_off(0):
         run(recipe, doses)
     assert not any(tmp_path.rglob("manifest.json"))

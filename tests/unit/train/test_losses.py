@@ -142,7 +142,11 @@ def test_pair_losses_equal_their_formulas(
 ) -> None:
     beta = {"ipo": 0.5, "sppo": 0.05}.get(method, 0.3)
     recipe = make_recipe(
-        method, beta=beta, label_smoothing=smoothing, batch=SIZE, micro_batch=SIZE
+        method,
+        beta=beta,
+        label_smoothing=smoothing,
+        batch=SIZE,
+        per_device_train_batch_size=SIZE,
     )
     frame = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
     copy = load_model([base]).double()
@@ -166,7 +170,7 @@ def test_pair_losses_equal_their_formulas(
 def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
     shift: float, base: Path, pairs: Path, tmp_path: Path, make_recipe: RecipeMaker
 ) -> None:
-    recipe = make_recipe("kto", beta=0.3, batch=SIZE, micro_batch=SIZE)
+    recipe = make_recipe("kto", beta=0.3, batch=SIZE, per_device_train_batch_size=SIZE)
     rows = unpair(read_table(pairs, PAIRS), SIZE, data_seed=0)[: 2 * SIZE]
     copy = load_model([base]).double()
     prompts = rows["prompt_ids"].to_list()
@@ -187,7 +191,7 @@ def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
     compare(recipe, base, tmp_path, rows, copy, losses.mean())
 
 
-@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}])
+@pytest.mark.parametrize("lora", [None, {"r": 4, "lora_alpha": 8}])
 def test_a_reward_models_loss_is_bradley_terrys(
     lora: dict[str, int] | None,
     base: Path,
@@ -199,7 +203,9 @@ def test_a_reward_models_loss_is_bradley_terrys(
 
     from safegrid.train.trainers.build import build_trainer
 
-    recipe = make_recipe("reward", batch=SIZE, micro_batch=SIZE, lora=lora)
+    recipe = make_recipe(
+        "reward", batch=SIZE, per_device_train_batch_size=SIZE, lora=lora
+    )
     rows = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
     plan = make_plan(recipe, 0, rows, SIZE, tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -259,7 +265,7 @@ def test_every_method_has_a_golden_value() -> None:
 def test_sft_is_the_mean_over_the_chosen_answers_tokens(
     base: Path, pairs: Path, tmp_path: Path, make_recipe: RecipeMaker
 ) -> None:
-    recipe = make_recipe("sft", batch=SIZE, micro_batch=SIZE)
+    recipe = make_recipe("sft", batch=SIZE, per_device_train_batch_size=SIZE)
     frame = read_table(pairs, PAIRS)[:SIZE].drop("category", "rejected_ids")
     copy = load_model([base]).double()
     policy, lengths = answer_logps(

@@ -39,7 +39,7 @@ def test_the_saved_model_is_the_merged_one(
     assert (tmp_path / "merged/tokenizer.json").read_bytes() == same
     assert not (tmp_path / "merged/adapter_config.json").exists()
     facts = read_result(tmp_path / "merged/manifest.json")
-    assert facts["chain"] == [weights_of(base), weights_of(adapter)]
+    assert facts["stack"] == [weights_of(base), weights_of(adapter)]
 
 
 def test_what_cannot_be_merged_is_told(

@@ -15,7 +15,12 @@ DEFAULTS = yaml.safe_load(Path("config/methods.yaml").read_text(encoding="utf-8"
 
 
 def recipe(method: str, **changes: object) -> Recipe:
-    training = {"learning_rate": 1e-4, "steps": 1, "batch": 8, "micro_batch": 8}
+    training = {
+        "learning_rate": 1e-4,
+        "max_steps": 1,
+        "batch": 8,
+        "per_device_train_batch_size": 8,
+    }
     training |= DEFAULTS.get(method, {})
     return Recipe.model_validate(
         {"name": "r", "method": method, "dataset": "d", "training": training | changes}
@@ -42,20 +47,26 @@ def test_defaults_of_every_method_are_accepted(method: str) -> None:
         ("ipo", {"label_smoothing": 0.1}, "would be ignored"),
         ("kto", {"label_smoothing": 0.1}, "would be ignored"),
         ("orpo", {"label_smoothing": 0.1}, "would be ignored"),
-        ("aot", {"micro_batch": 1}, "with one pair it is DPO"),
-        ("aotp", {"micro_batch": 1}, "with one pair it is DPO"),
-        ("kto", {"micro_batch": 1}, "a single pair has none"),
+        ("aot", {"per_device_train_batch_size": 1}, "with one pair it is DPO"),
+        ("aotp", {"per_device_train_batch_size": 1}, "with one pair it is DPO"),
+        ("kto", {"per_device_train_batch_size": 1}, "a single pair has none"),
         ("dpo", {"beta": None}, "beta is missing"),
         ("orpo", {"beta": None}, "beta is missing"),
         ("sft", {"beta": 0.1}, "would be ignored"),
         (
             "dpo",
-            {"lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "lm_head"]}},
+            {
+                "lora": {
+                    "r": 2,
+                    "lora_alpha": 4,
+                    "target_modules": ["q_proj", "lm_head"],
+                }
+            },
             "never be trained",
         ),
         (
             "reward",
-            {"lora": {"rank": 2, "alpha": 4, "targets": ["q_proj", "score"]}},
+            {"lora": {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "score"]}},
             "trained whole",
         ),
         ("reward", {"beta": 0.1}, "would be ignored"),
@@ -76,7 +87,7 @@ def test_smoothing_that_enters_the_loss_is_accepted(method: str) -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    wrong = recipe("kto", beta=None, label_smoothing=0.1, micro_batch=1)
+    wrong = recipe("kto", beta=None, label_smoothing=0.1, per_device_train_batch_size=1)
     assert len(check_method(wrong)) == 3
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from safegrid.config import Decode, EngineSpec, JudgeSpec
-from safegrid.config.made import BestOfKSpec
+from safegrid.config.generated import BestOfKSpec
 from safegrid.config.training import Recipe
 from safegrid.core.artifacts import (
     manifest,
@@ -139,10 +139,10 @@ class Grid:
             [self.base],
             self.ids,
             Decode(max_new_tokens=4, temperature=1.0, samples=SAMPLES),
-            EngineSpec(chunk=5),
+            EngineSpec(batch_size=5),
             seed,
             1,
-            self.folder / f"{recipe}.store",
+            self.folder / f"{recipe}.cache",
             responses,
         )
         self.move(responses, RESPONSE)
@@ -157,8 +157,8 @@ class Grid:
             [] if by_file else [self.guard],
             self.prompts,
             self.folder / f"{recipe}.parquet",
-            EngineSpec(chunk=5),
-            self.folder / f"{recipe}-{spec.name}.store",
+            EngineSpec(batch_size=5),
+            self.folder / f"{recipe}-{spec.name}.cache",
             out,
             verdicts_file=self._told(recipe) if by_file else None,
             cell={**CELL, "recipe": recipe, "benchmark": "alert"},
@@ -254,8 +254,8 @@ def test_the_best_of_k_answers_are_the_same_rows_in_any_order(
 
 @pytest.fixture
 def recipe() -> Recipe:
-    training = {"learning_rate": 1e-4, "beta": 0.1, "steps": 2, "batch": 4}
-    training |= {"micro_batch": 2}
+    training = {"learning_rate": 1e-4, "beta": 0.1, "max_steps": 2, "batch": 4}
+    training |= {"per_device_train_batch_size": 2}
     return Recipe.model_validate(
         {
             "name": "dpo",

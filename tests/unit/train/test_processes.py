@@ -37,7 +37,7 @@ def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command
         for folder in kept:
             folder.parent.mkdir(exist_ok=True)
         return [
-            *["train", "--pairs", str(pairs), "--chain", str(base)],
+            *["train", "--pairs", str(pairs), "--stack", str(base)],
             *["--reference", str(reference), "--kto-reference"],
             *["--recipe", recipe.model_dump_json(), "--seed", "0", "--data-seed", "0"],
             *["--checkpoints", str(tmp_path / "checkpoints")],
@@ -92,7 +92,9 @@ def wait_for(what: Callable[[], bool], process: Process) -> None:
 def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("dpo", steps=40, save_steps=4, lora={"rank": 2, "alpha": 4})
+    recipe = make_recipe(
+        "dpo", max_steps=40, save_steps=4, lora={"r": 2, "lora_alpha": 4}
+    )
     doses = (3, 6, 30)
     run(command(recipe, "unbroken", *doses))
     process = start(command(recipe, "broken", *doses), tmp_path)
@@ -116,7 +118,7 @@ def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
 def test_a_training_ends_with_the_run_that_owns_it_and_writes_nothing(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("nca", steps=2_000, save_steps=5)
+    recipe = make_recipe("nca", max_steps=2_000, save_steps=5)
     owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     process = start(
         command(recipe, "model"), tmp_path, SAFEGRID_OWNER_PID=str(owner.pid)
@@ -134,9 +136,9 @@ def test_two_processes_train_as_one_does_and_one_of_them_writes(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    recipe = make_recipe("dpo", steps=3, micro_batch=4)
+    recipe = make_recipe("dpo", max_steps=3, per_device_train_batch_size=4)
     run(command(recipe, one.name))
-    recipe = make_recipe("dpo", steps=3, micro_batch=4, processes=2)
+    recipe = make_recipe("dpo", max_steps=3, per_device_train_batch_size=4, processes=2)
     launch(recipe, command(recipe, two.name))
     assert read_manifest(one)["accumulate"] == 2
     assert read_manifest(two)["accumulate"] == 1
@@ -156,7 +158,11 @@ def test_processes_that_share_a_model_train_as_one_does(
     """Without a GPU, accelerate keeps a copy in each process: FSDP itself needs one."""
     from safetensors.torch import load_file
 
-    settings = {"steps": 3, "micro_batch": 4, "lora": {"rank": 2, "alpha": 4}}
+    settings = {
+        "max_steps": 3,
+        "per_device_train_batch_size": 4,
+        "lora": {"r": 2, "lora_alpha": 4},
+    }
     one = make_recipe("dpo", **settings)
     two = make_recipe("dpo", **settings, processes=2, accelerate="fsdp")
     names = ("one", "two")
@@ -180,7 +186,7 @@ def test_processes_that_share_a_model_train_as_one_does(
 def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(
     command: Command, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("dpo", learning_rate=1e9, warmup=0.0)
+    recipe = make_recipe("dpo", learning_rate=1e9, warmup_ratio=0.0)
     done = forked.run(command(recipe, "model"), environment())
     assert done.returncode == 1
     assert "error: the loss of step 2 is nan" in done.stdout

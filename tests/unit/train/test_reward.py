@@ -20,24 +20,24 @@ from safegrid.train.tokenize import close_conversations
 pytestmark = pytest.mark.slow
 
 RecipeMaker = Callable[..., Recipe]
-LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
+LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 
 
 @pytest.fixture
 def run(pairs: Path, tmp_path: Path) -> Callable[..., Path]:
-    def start(recipe: Recipe, chain: list[Path], name: str, seed: int = 0) -> Path:
+    def start(recipe: Recipe, stack: list[Path], name: str, seed: int = 0) -> Path:
         out, checkpoints = tmp_path / name, tmp_path / "checkpoints"
-        train(pairs, chain, None, None, recipe, seed, 0, [out], checkpoints)
+        train(pairs, stack, None, None, recipe, seed, 0, [out], checkpoints)
         return out
 
     return start
 
 
-def scores(chain: list[Path], rows: list[list[int]]) -> list[float]:
+def scores(stack: list[Path], rows: list[list[int]]) -> list[float]:
     """What a loaded reward model gives each row, one forward a row."""
     import torch
 
-    model = load_model(chain, head="classify")
+    model = load_model(stack, head="classify")
     with torch.no_grad():
         outputs = [model(input_ids=torch.tensor([row])).logits for row in rows]
     assert {tuple(output.shape) for output in outputs} == {(1, 1)}
@@ -71,7 +71,7 @@ def test_a_reward_model_learns_which_answer_is_better(
     lora: Any, run: Any, make_recipe: RecipeMaker, base: Path, pairs: Path
 ) -> None:
     recipe = make_recipe(
-        "reward", steps=24, learning_rate=1e-2 if lora else 3e-3, lora=lora
+        "reward", max_steps=24, learning_rate=1e-2 if lora else 3e-3, lora=lora
     )
     out = run(recipe, [base], "reward")
     assert curve(out, "loss")[-1] < 0.1 < 0.3 < curve(out, "loss")[0]
@@ -82,8 +82,8 @@ def test_a_reward_model_learns_which_answer_is_better(
     assert "largest_log_ratio" not in facts["checks"]
     assert json.loads((out / "config.json").read_text())["id2label"] == {"0": "LABEL_0"}
     rows = conversations(pairs, base)
-    chain = [base, out] if lora else [out]
-    assert accuracy(scores(chain, rows)) > 0.95
+    stack = [base, out] if lora else [out]
+    assert accuracy(scores(stack, rows)) > 0.95
 
 
 def test_an_adapter_with_a_head_stands_on_a_merged_chain_as_it_was_trained(

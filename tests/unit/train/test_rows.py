@@ -167,6 +167,6 @@ def test_a_fraction_that_leaves_nothing_is_refused(
 
 
 def test_epochs_are_whole_batches(make_recipe: RecipeMaker) -> None:
-    training = make_recipe(steps=None, epochs=2.0).training
+    training = make_recipe(max_steps=None, num_train_epochs=2.0).training
     assert count_steps(training, 20) == 5
     assert count_steps(training, 3) == 1

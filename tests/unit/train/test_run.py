@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 RecipeMaker = Callable[..., Recipe]
 Runner = Callable[..., Path]
-LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
+LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
         wants = METHODS[recipe.method].reference
         arguments = {
             "pairs": pairs,
-            "chain": [base],
+            "stack": [base],
             "reference": reference if wants else None,
             "kto_reference": None,
             "seed": 0,
@@ -53,8 +53,8 @@ def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
     return start
 
 
-def weights(chain: list[Path]) -> dict[str, Any]:
-    return {name: t.double() for name, t in load_model(chain).state_dict().items()}
+def weights(stack: list[Path]) -> dict[str, Any]:
+    return {name: t.double() for name, t in load_model(stack).state_dict().items()}
 
 
 def largest_difference(first: list[Path], second: list[Path]) -> float:
@@ -134,7 +134,7 @@ def test_kto_with_shared_values_gives_the_losses_of_own_ones(
     pairs: Path,
     tmp_path: Path,
 ) -> None:
-    recipe = make_recipe("kto", micro_batch=4, fraction=0.5)
+    recipe = make_recipe("kto", per_device_train_batch_size=4, fraction=0.5)
     shared_kl = tmp_path / "kl.parquet"
     compute_kto_reference(pairs, [base], recipe, 0, shared_kl)
     assert read_table(shared_kl, KTO_REFERENCE).height == 64
@@ -173,7 +173,7 @@ def test_a_model_says_what_it_was_made_of(
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order(
     run: Runner, make_recipe: RecipeMaker
 ) -> None:
-    recipe = make_recipe("nca", lora={**LORA, "dropout": 0.3})
+    recipe = make_recipe("nca", lora={**LORA, "lora_dropout": 0.3})
     first, again, other = run(recipe, "a"), run(recipe, "b"), run(recipe, "c", seed=1)
     names = sorted(path.name for path in first.iterdir())
     names.remove("manifest.json")
@@ -196,9 +196,16 @@ def test_eight_forwards_of_one_pair_are_one_forward_of_eight(
     method: str, run: Runner, make_recipe: RecipeMaker
 ) -> None:
     # Plain steps in proportion to the gradient: Adam's first step is its sign only.
-    settings = {"steps": 2, "max_grad_norm": 1e9, "schedule": "constant", "warmup": 0.0}
+    settings = {
+        "max_steps": 2,
+        "max_grad_norm": 1e9,
+        "lr_scheduler_type": "constant",
+        "warmup_ratio": 0.0,
+    }
     whole = run(make_recipe(method, **settings), "whole")
-    pieces = run(make_recipe(method, micro_batch=1, **settings), "pieces")
+    pieces = run(
+        make_recipe(method, per_device_train_batch_size=1, **settings), "pieces"
+    )
     assert read_manifest(pieces)["accumulate"] == 8
     assert curve(whole, "loss") == pytest.approx(curve(pieces, "loss"), rel=1e-4)
     assert curve(whole, "grad_norm") == pytest.approx(
@@ -216,18 +223,18 @@ def test_an_adapter_may_start_from_an_adapter(
     first = run(make_recipe("sft", lora=LORA), "first")
     assert (first / "adapter_config.json").is_file()
     assert not list(first.glob("model*"))
-    chain = [base, first]
+    stack = [base, first]
     shared = tmp_path / "merged.parquet"
-    compute_reference(pairs, chain, "float32", 8, shared)
+    compute_reference(pairs, stack, "float32", 8, shared)
     recipe = make_recipe("dpo", lora=LORA)
-    second = run(recipe, "second", chain=chain, reference=shared)
+    second = run(recipe, "second", stack=stack, reference=shared)
     facts = read_manifest(second)
-    assert facts["chain"] == [weights_hash([base]), weights_hash([first])]
+    assert facts["stack"] == [weights_hash([base]), weights_hash([first])]
     assert facts["checks"]["largest_log_ratio"] < 1e-4
     assert curve(second, "loss")[0] == pytest.approx(0.6931, abs=1e-3)
-    assert largest_difference(chain, [*chain, second]) > 1e-5
+    assert largest_difference(stack, [*stack, second]) > 1e-5
     with pytest.raises(TrainingError, match="made with start"):
-        run(recipe, "third", chain=chain)
+        run(recipe, "third", stack=stack)
 
 
 def test_instructions_train_as_the_chosen_answers_of_pairs_do(
@@ -270,7 +277,7 @@ def test_pairs_of_another_tokenizer_are_refused(
         template.replace("<|assistant|>", "<|user|>")
     )
     with pytest.raises(TrainingError, match="another tokenizer or chat template"):
-        run(make_recipe("sft"), chain=[other])
+        run(make_recipe("sft"), stack=[other])
 
 
 @pytest.mark.parametrize(
@@ -306,7 +313,7 @@ def test_pairs_that_break_the_token_contract_are_refused(
 def test_a_loss_that_is_no_number_ends_the_training_and_writes_nothing(
     method: str, run: Runner, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe(method, learning_rate=1e9, warmup=0.0, log_steps=4)
+    recipe = make_recipe(method, learning_rate=1e9, warmup_ratio=0.0, logging_steps=4)
     with pytest.raises(TrainingError, match=r"step 2 is nan.*pairs p0\d\d, p0\d\d"):
         run(recipe)
     assert not (tmp_path / "model").exists()
@@ -315,7 +322,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_writes_nothing(
 def test_weights_that_broke_in_the_last_step_are_not_written(
     run: Runner, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
-    recipe = make_recipe("dpo", steps=1, warmup=0.0)
+    recipe = make_recipe("dpo", max_steps=1, warmup_ratio=0.0)
     # No configuration may ask for this.
     broken = {"learning_rate": 1e38, "weight_decay": 1e38}
     training = recipe.training.model_copy(update=broken)
@@ -329,9 +336,9 @@ def test_weights_that_broke_in_the_last_step_are_not_written(
     ("method", "changes"),
     [
         ("dpo", {}),
-        ("kto", {"micro_batch": 4}),
-        ("orpo", {"lora": {**LORA, "dropout": 0.2}}),
-        ("reward", {"lora": {**LORA, "dropout": 0.2}}),
+        ("kto", {"per_device_train_batch_size": 4}),
+        ("orpo", {"lora": {**LORA, "lora_dropout": 0.2}}),
+        ("reward", {"lora": {**LORA, "lora_dropout": 0.2}}),
     ],
 )
 def test_a_broken_training_ends_with_the_weights_and_curve_of_an_unbroken_one(
@@ -343,7 +350,7 @@ def test_a_broken_training_ends_with_the_weights_and_curve_of_an_unbroken_one(
 ) -> None:
     from safegrid.train.progress import Watch
 
-    recipe = make_recipe(method, steps=9, save_steps=3, log_steps=2, **changes)
+    recipe = make_recipe(method, max_steps=9, save_steps=3, logging_steps=2, **changes)
     unbroken = run(recipe, "unbroken")
 
     def fail(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -392,14 +399,14 @@ def test_settings_that_make_a_method_another_are_refused_at_once(
     run: Runner, make_recipe: RecipeMaker
 ) -> None:
     with pytest.raises(ConfigError, match="with one pair it is DPO"):
-        run(make_recipe("aot", micro_batch=1))
+        run(make_recipe("aot", per_device_train_batch_size=1))
 
 
 def test_a_training_of_nothing_but_warm_up_is_refused(
     run: Runner, make_recipe: RecipeMaker
 ) -> None:
     with pytest.raises(ConfigError, match="its 1 steps are all warm-up"):
-        run(make_recipe("dpo", steps=1, warmup=0.1))
+        run(make_recipe("dpo", max_steps=1, warmup_ratio=0.1))
 
 
 def _stored(folder: Path) -> dict[str, Any]:

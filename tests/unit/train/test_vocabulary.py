@@ -46,14 +46,14 @@ def test_every_room_tells_it_first(
     from safegrid.engine.model import load
 
     out, kto, dpo = tmp_path / "out", make_recipe("kto"), make_recipe("dpo")
-    ticket: Any = SimpleNamespace(threads=1, chain=[str(small)], search=None)
+    launch_spec: Any = SimpleNamespace(threads=1, stack=[str(small)], search=None)
     starts: dict[str, Callable[[], Any]] = {
         "reference": lambda: compute_reference(pairs, [small], "float32", 8, out),
         "kto_reference": lambda: compute_kto_reference(pairs, [small], kto, 0, out),
         "train": lambda: train(
             pairs, [small], None, None, dpo, 0, 0, [out], tmp_path / "checkpoints"
         ),
-        "engine": lambda: load(ticket),
+        "engine": lambda: load(launch_spec),
     }
     rows = json.loads((small / "config.json").read_text())["vocab_size"]
     message = refusal(starts[room], out)

@@ -81,7 +81,9 @@ def test_a_job_whose_machine_was_taken_back_is_tried_again_whatever_its_rule(pro
 def test_jobs_that_hold_a_model_ask_for_a_gpu_and_no_others(run):
     slurm = yaml.safe_load((PROFILES / "slurm/config.yaml").read_text())
     kinds = slurm["set-resources"].items()
-    models = {r for r, of in kinds if "gres" in of and not r.startswith("inventory")}
+    models = {
+        r for r, of in kinds if "gres" in of and not r.startswith("cell_manifest")
+    }
     asked = {"kubernetes": "gpu", "aws-batch": "_gpus"}
     for name, gpus in asked.items():
         args = run(READ, f"profiles/{name}")

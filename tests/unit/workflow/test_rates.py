@@ -9,7 +9,7 @@ from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.seals import write_result
 from safegrid.runtime.processes import Process
 from safegrid.runtime.runs import ENGINE_PEAK
-from safegrid.runtime.spent import Record, Spent, keep
+from safegrid.runtime.usage import Record, Usage, keep
 from safegrid.workflow.rates import Busy, jobs, print_rates
 
 CELL = "base/dpo/seed0/alert"
@@ -23,10 +23,10 @@ def tree(tmp_path, monkeypatch):
     timed("generate", CELL, seconds=4.0, peak="50.5", said=ENGINE_PEAK % 321)
     engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
     table(f"responses/{CELL}", rows=8, dropped={"long": 2}, engine=engine)
-    spent = Spent(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200")
+    usage = Usage(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200")
     keep(
         Path(f"results/s/responses/{CELL}.parquet"),
-        Record(10, 0, 0, engine, "m", spent),
+        Record(10, 0, 0, engine, "m", usage),
     )
     timed("judge", f"guard/{CELL}", seconds=1.0, peak="NA")
     table(f"verdicts/guard/{CELL}", rows=10)
@@ -58,15 +58,15 @@ def table(name, **facts):
 def test_a_dataset_of_corrections_says_what_1000_requests_cost(tree, capsys):
     engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
     asked = {"kept": 30, "dropped": {"no_answer": 10}}
-    table("made/base/c2/seed0", rows=450, requests=asked, answered_by=engine)
-    table("made/base/raft/seed0", rows=8)
+    table("generated/base/c2/seed0", rows=450, requests=asked, answered_by=engine)
+    table("generated/base/raft/seed0", rows=8)
     print_rates("s")
     assert "base/c2/seed0: what 1000 requests cost is not known" in (
         capsys.readouterr().out
     )
-    spent = Spent(4, 200, 40_000, 8_000, 2.0, "engine", "NVIDIA H200")
-    record = Record(200, 0, 0, engine, "m", spent)
-    keep(Path("results/s/made/base/c2/seed0.parquet"), record)
+    usage = Usage(4, 200, 40_000, 8_000, 2.0, "engine", "NVIDIA H200")
+    record = Record(200, 0, 0, engine, "m", usage)
+    keep(Path("results/s/generated/base/c2/seed0.parquet"), record)
     print_rates("s")
     out = capsys.readouterr().out
     assert (

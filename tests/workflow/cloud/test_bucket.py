@@ -18,11 +18,11 @@ DIFFERENT = (
     "cost.md",
     "cost.tex",
 )
-INVENTORIES = "results/tiny/inventory/"
+CELL_MANIFESTS = "results/tiny/cell_manifests/"
 # What the bucket holds at first: all that is made before a model or for another one.
 KEPT = re.compile(
     r"results/(raw|bases|judges|tiny/(calibrated|datasets|pairs|reference|prompts|overlap|ids))/"
-    r"|results/tiny/(?!store|inventory).*/(none|nca)/"
+    r"|results/tiny/(?!cache|cell_manifests).*/(none|nca)/"
 )
 
 
@@ -41,21 +41,21 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
     said = fresh.call(*command, cwd=elsewhere)
     assert "what its rows took" not in said
     assert "rule train:" in said
-    assert "rule grow_world:" not in said
+    assert "rule build_world:" not in said
 
-    made = {p for p in finished.made() if not p.startswith("results/tiny/store/")}
+    made = {p for p in finished.made() if not p.startswith("results/tiny/cache/")}
     results = {path for path in bucket.paths() if path.startswith("results/")}
     results = {path for path in results if not path.endswith("/.snakemake_timestamp")}
     assert results == made
     assert "results/tiny/scores.parquet" in results
     for path in sorted(results):
-        if path.startswith(INVENTORIES):
+        if path.startswith(CELL_MANIFESTS):
             local = (finished.folder / path).read_bytes()
             assert listed(bucket.read(path)) == listed(local), path
         elif not path.endswith(DIFFERENT):
             assert bucket.read(path) == (finished.folder / path).read_bytes(), path
     # What is asked and trained meanwhile stays here, as scratch; the results do not.
-    assert not [p for p in elsewhere.glob("results/*/*") if p.name != "store"]
+    assert not [p for p in elsewhere.glob("results/*/*") if p.name != "cache"]
     assert fresh.made() == []
 
     again = fresh.call(*command, cwd=elsewhere)
@@ -70,7 +70,7 @@ def test_a_whole_study_in_a_bucket_gives_the_bytes_of_a_local_one(
     assert f"study tiny: {len(fresh.study.scores())} done\n" in said
 
 
-def listed(inventory):
-    """What an inventory lists, without what its files took."""
-    files = json.loads(inventory)["files"]
+def listed(manifest):
+    """What a cell manifest lists, without what its files took."""
+    files = json.loads(manifest)["files"]
     return {name: entry | {"speed": None} for name, entry in files.items()}

@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def nursery_folder(tmp_path_factory):
     """The folder of a run whose engines are forked from one process."""
-    folder = tmp_path_factory.mktemp("nursery") / "run"
+    folder = tmp_path_factory.mktemp("fork server") / "run"
     yield folder
     leases.stop_all(folder)
 
@@ -52,8 +52,8 @@ def forking(nursery_folder, monkeypatch):
     belong_to_a_run(monkeypatch, nursery_folder)
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     yield
-    for slot, process in list(registry().alive()):
-        slot.clear()
+    for entry, process in list(registry().alive()):
+        entry.clear()
         process.end()
 
 
@@ -72,7 +72,7 @@ def stand_in(run, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def chain(tmp_path):
+def stack(tmp_path):
     """Makes the folder of a model, as far as a client looks at it."""
 
     def make(name):
@@ -86,7 +86,7 @@ def chain(tmp_path):
 
 @pytest.fixture
 def spec():
-    return EngineSpec(kind="vllm", idle_seconds=60, most=2, start_seconds=20)
+    return EngineSpec(kind="vllm", idle_seconds=60, max_engines=2, start_seconds=20)
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,16 @@ import torch
 from fastapi.testclient import TestClient
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.app import Desk, make_app
+from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
-from safegrid.engine.meter import SECONDS_HEADER
 from safegrid.engine.model import load
 from safegrid.engine.prefixes import LEAST, Prefix
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
 from safegrid.engine.server import workers
+from safegrid.engine.usage_counter import SECONDS_HEADER
 
 GREEDY = Sampling(max_tokens=16)
 SAMPLED = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, frequency_penalty=0.4)
@@ -32,15 +32,15 @@ def go_on():
     pass
 
 
-def ticket(folder, chunk=64, max_tokens=4096, head="causal", dtype="float32"):
-    return Ticket(
+def launch_spec(folder, chunk=64, max_tokens=4096, head="causal", dtype="float32"):
+    return LaunchSpec(
         kind="safegrid",
         model="m",
-        chain=[str(folder)],
+        stack=[str(folder)],
         head=head,
         dtype=dtype,
-        chunk=chunk,
-        max_tokens=max_tokens,
+        batch_size=chunk,
+        max_batch_tokens=max_tokens,
         idle_seconds=60,
         start_seconds=60,
         key="k",
@@ -51,7 +51,7 @@ def ticket(folder, chunk=64, max_tokens=4096, head="causal", dtype="float32"):
 
 @pytest.fixture(scope="module")
 def model(causal):
-    return load(ticket(causal))
+    return load(launch_spec(causal))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def plain_generate(model, prompt, count):
 
 
 def test_positions_do_not_shift_with_padding(models, prompts):
-    model = load(ticket(models / "absolute", chunk=20))
+    model = load(launch_spec(models / "absolute", chunk=20))
     answers = generate(model, prompts[:20], [0] * 20, GREEDY, None, go_on)
     expected = [plain_generate(model, p, 16) for p in prompts[:20]]
     assert [a.ids for a in answers] == expected
@@ -106,7 +106,7 @@ def test_answers_are_equal_for_every_chunking(
 ):
     seeds = list(range(60))
     expected = generate(model, prompts, seeds, sampling, None, go_on)
-    other = load(ticket(causal, chunk, max_tokens))
+    other = load(launch_spec(causal, chunk, max_tokens))
     order = random.Random(1).sample(range(60), 60)
     answers = generate(
         other,
@@ -123,7 +123,7 @@ def test_answers_are_equal_for_every_chunking(
 def test_what_rows_begin_with_is_read_once_and_changes_nothing(
     models, prompts, monkeypatch, name
 ):
-    model = load(ticket(models / name))
+    model = load(launch_spec(models / name))
     alike = [prompts[0][:1] + [7] * 20 + prompt[1:] for prompt in prompts[:20]]
     read = []
     forward = type(model.network).forward
@@ -271,7 +271,7 @@ def test_nothing_to_score_is_no_question(model):
 
 
 def test_classes_are_those_of_a_plain_forward(classifier, prompts):
-    model = load(ticket(classifier, chunk=7, head="classify"))
+    model = load(launch_spec(classifier, chunk=7, head="classify"))
     found = classify(model, prompts, True, go_on)
     for row, values in zip(prompts, found, strict=True):
         with torch.inference_mode():
@@ -290,13 +290,13 @@ def test_a_classifier_without_a_pad_token_is_refused(classifier, tmp_path):
     config["pad_token_id"] = None
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(EngineError, match="pad_token_id"):
-        load(ticket(folder, head="classify"))
+        load(launch_spec(folder, head="classify"))
 
 
 @pytest.fixture(scope="module")
 def web(causal, model):
     return TestClient(
-        make_app(model, ticket(causal), Desk()),
+        make_app(model, launch_spec(causal), RequestQueue()),
         headers=KEY,
         raise_server_exceptions=False,
     )
@@ -463,11 +463,12 @@ def test_another_models_name_is_unknown(web):
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_outputs_that_are_no_finite_numbers_are_null(classifier, broken):
-    model = load(ticket(classifier, head="classify"))
+    model = load(launch_spec(classifier, head="classify"))
     torch.nn.init.constant_(model.network.score.weight, 0.0)
     model.network.score.weight.data[0, 0] = broken
     web = TestClient(
-        make_app(model, ticket(classifier, head="classify"), Desk()), headers=KEY
+        make_app(model, launch_spec(classifier, head="classify"), RequestQueue()),
+        headers=KEY,
     )
     body = {"model": "m", "input": [[5, 6]], "use_activation": False}
     (item,) = web.post("/classify", json=body).json()["data"]
@@ -475,7 +476,7 @@ def test_outputs_that_are_no_finite_numbers_are_null(classifier, broken):
 
 
 def test_requests_at_once_are_worked_on_together_and_answered_alike(model, prompts):
-    app = make_app(model, ticket("m"), Desk(workers=2))
+    app = make_app(model, launch_spec("m"), RequestQueue(workers=2))
     meeting = threading.Barrier(2, timeout=60)
     forward = type(model.network).forward
 
@@ -507,16 +508,16 @@ def test_a_model_that_changes_as_it_reads_takes_one_request_at_a_time(
     model, causal, monkeypatch
 ):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
-    assert workers(ticket(causal), model.network) == 4
+    assert workers(launch_spec(causal), model.network) == 4
     rotary = next(m for m in model.network.modules() if hasattr(m, "rope_type"))
     monkeypatch.setattr(rotary, "rope_type", "dynamic")
-    assert workers(ticket(causal), model.network) == 1
+    assert workers(launch_spec(causal), model.network) == 1
 
 
 def test_a_model_of_nan_gives_null_and_no_crash(causal, prompts):
-    model = load(ticket(causal))
+    model = load(launch_spec(causal))
     torch.nn.init.constant_(model.network.lm_head.weight, math.nan)
-    web = TestClient(make_app(model, ticket(causal), Desk()), headers=KEY)
+    web = TestClient(make_app(model, launch_spec(causal), RequestQueue()), headers=KEY)
     echo = {"temperature": 0, "echo": True, "logprobs": 1, "max_tokens": 1}
     values = ask(web, prompt=prompts[0], **echo).json()["choices"][0]["logprobs"]
     assert values["token_logprobs"][1:] == [None] * len(prompts[0])

@@ -13,12 +13,12 @@ from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.app import Desk, make_app
+from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.protocol import Beams, RefusedError
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.sampling import Sampling
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
@@ -39,15 +39,15 @@ def go_on():
     pass
 
 
-def ticket(folder, code, chunk=64):
-    return Ticket(
+def launch_spec(folder, code, chunk=64):
+    return LaunchSpec(
         kind="safegrid",
         model="m",
-        chain=[str(folder)],
+        stack=[str(folder)],
         head="causal",
         dtype="float32",
-        chunk=chunk,
-        max_tokens=4096,
+        batch_size=chunk,
+        max_batch_tokens=4096,
         idle_seconds=60,
         start_seconds=60,
         key="k",
@@ -59,7 +59,7 @@ def ticket(folder, code, chunk=64):
 
 @pytest.fixture(scope="module")
 def model(causal):
-    return load(ticket(causal, STAND_IN))
+    return load(launch_spec(causal, STAND_IN))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
 ):
     found = search(model, prompts, Beams(2, 2, 0.5), MOST, go_on)
     assert found != greedy
-    other = load(ticket(causal, STAND_IN, chunk=5))
+    other = load(launch_spec(causal, STAND_IN, chunk=5))
     order = random.Random(1).sample(range(len(prompts)), len(prompts))
     again = search(other, [prompts[i] for i in order], Beams(2, 2, 0.5), MOST, go_on)
     assert again == [found[i] for i in order]
@@ -110,7 +110,7 @@ def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
 def test_the_code_is_given_padded_chunks_and_what_the_request_says(
     causal, prompts, tmp_path
 ):
-    model = load(ticket(causal, telling(tmp_path / "told", 2), chunk=8))
+    model = load(launch_spec(causal, telling(tmp_path / "told", 2), chunk=8))
     # What a checkpoint recommends must not reach answers that a study compares.
     model.network.generation_config = GenerationConfig(repetition_penalty=1.05)
     search(model, prompts, Beams(4, 2, 0.7), MOST, go_on)
@@ -142,7 +142,7 @@ def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
     for token, finish in ((2, "stop"), (7, "length")):
         folder = telling(tmp_path / "told", token)
         (answer,) = search(
-            load(ticket(causal, folder)), [[1, 5]], Beams(2, 2, 0.5), 1, go_on
+            load(launch_spec(causal, folder)), [[1, 5]], Beams(2, 2, 0.5), 1, go_on
         )
         assert (answer.ids, answer.finish) == ([token], finish)
         shutil.rmtree(folder)
@@ -151,21 +151,21 @@ def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
 def test_what_is_no_answer_to_each_prompt_is_refused(causal, model, tmp_path):
     beams = Beams(2, 2, 0.5)
     with pytest.raises(RefusedError, match="started without code that searches"):
-        search(load(ticket(causal, None)), [[1, 5]], beams, MOST, go_on)
-    cut = load(ticket(causal, telling(tmp_path / "cut", 7)))
+        search(load(launch_spec(causal, None)), [[1, 5]], beams, MOST, go_on)
+    cut = load(launch_spec(causal, telling(tmp_path / "cut", 7)))
     with pytest.raises(RefusedError, match="1 tokens without an end token"):
         search(cut, [[1, 5]], beams, MOST, go_on)
     code = tmp_path / "bare/custom_generate/generate.py"
     code.parent.mkdir(parents=True)
     code.write_text("def generate(model, inputs, **others):\n    return inputs[1:]\n")
-    bare = load(ticket(causal, code.parents[1]))
+    bare = load(launch_spec(causal, code.parents[1]))
     with pytest.raises(RefusedError, match="one row for each prompt"):
         search(bare, [[1, 5], [1, 6]], beams, MOST, go_on)
 
 
 @pytest.mark.parametrize("name", ["causal", "absolute"])
 def test_an_engine_begins_with_code_that_finds_the_likeliest_tokens(models, name):
-    check_search(load(ticket(models / name, STAND_IN)))
+    check_search(load(launch_spec(models / name, STAND_IN)))
 
 
 def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path):
@@ -180,7 +180,7 @@ def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path
     assert text.count("prompt = ids[mask.bool()]") == 1
     code.write_text(text.replace("ids[mask.bool()]", "ids[mask.bool()][1:]"))
     with pytest.raises(EngineError, match=r"older: .* do not find the likeliest"):
-        check_search(load(ticket(causal, folder)))
+        check_search(load(launch_spec(causal, folder)))
 
 
 def test_code_that_cannot_be_loaded_ends_the_start(causal, tmp_path):
@@ -188,7 +188,7 @@ def test_code_that_cannot_be_loaded_ends_the_start(causal, tmp_path):
     code.parent.mkdir(parents=True)
     code.write_text("import no_such_package_anywhere\n")
     with pytest.raises(ImportError, match="no_such_package_anywhere"):
-        load(ticket(causal, code.parents[1]))
+        load(launch_spec(causal, code.parents[1]))
 
 
 def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
@@ -208,7 +208,9 @@ def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
 
 
 def test_a_request_for_beams_is_answered_by_them(causal, model, prompts):
-    web = TestClient(make_app(model, ticket(causal, STAND_IN), Desk()), headers=KEY)
+    web = TestClient(
+        make_app(model, launch_spec(causal, STAND_IN), RequestQueue()), headers=KEY
+    )
     body = {"model": "m", "prompt": prompts, "max_tokens": MOST, "temperature": 0}
     body |= {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
     body |= {"return_token_ids": True}

@@ -20,7 +20,7 @@ from safegrid.engine.registry import registry, run_folder
 
 
 def pids():
-    return {slot.base.name.split("-")[1]: p.pid for slot, p in registry().alive()}
+    return {entry.base.name.split("-")[1]: p.pid for entry, p in registry().alive()}
 
 
 def wait_until(happens, patience=10.0):
@@ -31,14 +31,14 @@ def wait_until(happens, patience=10.0):
 
 
 def test_vllm_is_started_with_the_flags_that_keep_it_honest(
-    stand_in, chain, spec, monkeypatch
+    stand_in, stack, spec, monkeypatch
 ):
     # trl sets it where it is imported, as other tests of this process do.
     monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         (entry,) = [e for e in stand_in() if e["path"] == "start"]
     start = entry["arguments"]
-    assert start[:2] == ["serve", str(chain("a")[0])]
+    assert start[:2] == ["serve", str(stack("a")[0])]
     options = dict(zip(start[2::2], start[3::2], strict=True))
     assert options.pop("--port").isdigit()
     assert options == {
@@ -57,15 +57,15 @@ def test_vllm_is_started_with_the_flags_that_keep_it_honest(
     }
 
 
-def test_vllm_is_given_a_studys_options_which_its_identity_names(stand_in, chain, spec):
+def test_vllm_is_given_a_studys_options_which_its_identity_names(stand_in, stack, spec):
     options = {
         "gpu_memory_utilization": 0.3,
         "max_model_len": 32,
         "extra_args": ["--enforce-eager"],
     }
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         plain = engine.model, engine.identity
-    with lease(spec.model_copy(update=options), chain("a")) as engine:
+    with lease(spec.model_copy(update=options), stack("a")) as engine:
         given = " ".join(stand_in()[-1]["arguments"])
         assert engine.max_length == 32
     assert "--gpu-memory-utilization 0.3 --max-model-len 32 --enforce-eager" in given
@@ -73,50 +73,50 @@ def test_vllm_is_given_a_studys_options_which_its_identity_names(stand_in, chain
     options = "--max-model-len 32 --enforce-eager"
     assert engine.identity.version == f"{plain[1].version} {options}"
     assert re.match(r"0\.0\.stand-in \w", plain[1].version)
-    with lease(spec.model_copy(update={"most": 3}), chain("a")) as engine:
+    with lease(spec.model_copy(update={"max_engines": 3}), stack("a")) as engine:
         assert engine.model == plain[0]
 
 
-def test_vllm_refuses_what_it_cannot_serve(stand_in, chain, spec, monkeypatch):
+def test_vllm_refuses_what_it_cannot_serve(stand_in, stack, spec, monkeypatch):
     with (
         pytest.raises(EngineError, match="is an adapter"),
-        lease(spec, chain("a") + chain("b")),
+        lease(spec, stack("a") + stack("b")),
     ):
         pass
     monkeypatch.setenv("SAFEGRID_VLLM", "no-such-command")
-    with pytest.raises(EngineError, match="no-such-command"), lease(spec, chain("a")):
+    with pytest.raises(EngineError, match="no-such-command"), lease(spec, stack("a")):
         pass
 
 
-def test_stopping_engines_by_command_is_a_success(stand_in, chain, spec):
-    with lease(spec, chain("a")):
+def test_stopping_engines_by_command_is_a_success(stand_in, stack, spec):
+    with lease(spec, stack("a")):
         folder = registry().folder
     assert cli.run(["stop-engines"]) == 0
     assert not folder.exists()
 
 
-def test_a_second_lease_finds_the_running_engine(stand_in, chain, spec):
-    with lease(spec, chain("a")) as first:
+def test_a_second_lease_finds_the_running_engine(stand_in, stack, spec):
+    with lease(spec, stack("a")) as first:
         before = pids()
-    with lease(spec, chain("a")) as second:
+    with lease(spec, stack("a")) as second:
         assert pids() == before
         assert (second.url, second.model) == (first.url, first.model)
 
 
-def test_engines_of_other_weights_dtype_or_chunk_are_others(stand_in, chain, spec):
+def test_engines_of_other_weights_dtype_or_chunk_are_others(stand_in, stack, spec):
     names = set()
     for other, name in (
         (spec, "a"),
         (spec, "b"),
-        (spec.model_copy(update={"chunk": 7}), "a"),
+        (spec.model_copy(update={"batch_size": 7}), "a"),
     ):
-        with lease(other, chain(name)) as engine:
+        with lease(other, stack(name)) as engine:
             names.add(engine.model)
     assert len(names) == 3
 
 
-def test_many_clients_at_once_start_one_engine(stand_in, chain, spec):
-    folder, urls = chain("a"), []
+def test_many_clients_at_once_start_one_engine(stand_in, stack, spec):
+    folder, urls = stack("a"), []
 
     def ask():
         with lease(spec, folder) as engine:
@@ -133,25 +133,25 @@ def test_many_clients_at_once_start_one_engine(stand_in, chain, spec):
     assert len(starts) == 1
 
 
-def test_room_is_made_by_ending_the_engine_idle_longest(stand_in, chain, spec):
+def test_room_is_made_by_ending_the_engine_idle_longest(stand_in, stack, spec):
     for name in ("a", "b", "a"):
-        with lease(spec, chain(name)):
+        with lease(spec, stack(name)):
             pass
         time.sleep(0.02)
-    with lease(spec, chain("c")):
+    with lease(spec, stack("c")):
         assert set(pids()) == {"a", "c"}
 
 
-def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, chain, spec):
+def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, stack, spec):
     got = threading.Event()
 
     def third():
-        with lease(spec, chain("c")):
+        with lease(spec, stack("c")):
             got.set()
 
     with ExitStack() as stack:
-        a = stack.enter_context(lease(spec, chain("a")))
-        stack.enter_context(lease(spec, chain("b")))
+        a = stack.enter_context(lease(spec, stack("a")))
+        stack.enter_context(lease(spec, stack("b")))
         thread = threading.Thread(target=third)
         thread.start()
         assert not got.wait(0.5)
@@ -161,50 +161,50 @@ def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, chain, spec):
     thread.join()
 
 
-def test_an_idle_engine_ends_and_a_used_one_does_not(stand_in, chain, spec):
+def test_an_idle_engine_ends_and_a_used_one_does_not(stand_in, stack, spec):
     short = spec.model_copy(update={"idle_seconds": 0.4})
-    with lease(short, chain("a")):
+    with lease(short, stack("a")):
         process = next(process for _, process in registry().alive())
         time.sleep(1.0)
         assert process.is_alive()
     wait_until(lambda: not process.is_alive())
-    with lease(short, chain("a")) as engine:
+    with lease(short, stack("a")) as engine:
         assert engine.classify([[1]]) == [[0.25, 0.75]]
 
 
-def test_an_engine_that_dies_while_starting_shows_its_log(stand_in, chain, spec):
+def test_an_engine_that_dies_while_starting_shows_its_log(stand_in, stack, spec):
     broken = spec.model_copy(update={"dtype": "bfloat16"})
     for _ in range(2):
-        with pytest.raises(EngineError, match="no bfloat16"), lease(broken, chain("a")):
+        with pytest.raises(EngineError, match="no bfloat16"), lease(broken, stack("a")):
             pass
     assert pids() == {}
 
 
-def test_a_start_that_takes_too_long_is_ended(stand_in, chain, spec, monkeypatch):
+def test_a_start_that_takes_too_long_is_ended(stand_in, stack, spec, monkeypatch):
     monkeypatch.setenv("STAND_IN_SLOW", "30")
     hasty = spec.model_copy(update={"start_seconds": 0.5})
-    with pytest.raises(EngineError, match="start_seconds"), lease(hasty, chain("a")):
+    with pytest.raises(EngineError, match="start_seconds"), lease(hasty, stack("a")):
         pass
     assert pids() == {}
 
 
-def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, chain, spec):
-    with lease(spec, chain("a")) as engine:
+def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, stack, spec):
+    with lease(spec, stack("a")) as engine:
         next(process for _, process in registry().alive()).end()
         with pytest.raises(EngineError, match="does not answer"):
             engine.classify([[1]])
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         assert engine.classify([[1]]) == [[0.25, 0.75]]
 
 
 def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
-    stand_in, chain, spec, monkeypatch, tmp_path
+    stand_in, stack, spec, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("STAND_IN_SICK", "/health")
     monkeypatch.setenv("STAND_IN_LIVES", "1")
     with (
         pytest.raises(EngineError, match=r"(?s)status 500.*Its log ends") as caught,
-        lease(spec, chain("a")) as engine,
+        lease(spec, stack("a")) as engine,
     ):
         process = next(process for _, process in registry().alive())
         assert engine.classify([[1]]) == [[0.25, 0.75]]
@@ -214,7 +214,7 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
     assert "(first error) RuntimeError: the cause of it all\n[...]" in str(caught.value)
     assert str(caught.value).endswith(f"(all of it: {log})")
     wait_until(lambda: not process.is_alive())
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         assert engine.classify([[1]]) == [[0.25, 0.75]]
     stop_all()
     assert "RuntimeError" in log.read_text()
@@ -223,26 +223,26 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
 
 @pytest.mark.parametrize("path", ["/health", "/v1/models"])
 def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
-    stand_in, chain, spec, monkeypatch, path
+    stand_in, stack, spec, monkeypatch, path
 ):
     monkeypatch.setenv("STAND_IN_SICK", path)
     monkeypatch.setenv("STAND_IN_LIVES", "0")
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         before = pids()
     body = {"model": engine.model, "input": [[1]]}
     with pytest.raises(EngineError, match="status 500"):
         call("POST", f"{engine.url}/classify", engine.key, body)
     assert pids() == before
     monkeypatch.delenv("STAND_IN_LIVES")
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         assert pids() != before
         assert engine.classify([[1]]) == [[0.25, 0.75]]
 
 
-def test_killing_the_owner_ends_its_engines(stand_in, chain, spec, monkeypatch):
+def test_killing_the_owner_ends_its_engines(stand_in, stack, spec, monkeypatch):
     owned = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owned.pid))
-    with lease(spec, chain("a")) as engine:
+    with lease(spec, stack("a")) as engine:
         process = next(process for _, process in registry().alive())
         # Not reaped: a zombie owner must count as gone too.
         owned.kill()
@@ -251,7 +251,7 @@ def test_killing_the_owner_ends_its_engines(stand_in, chain, spec, monkeypatch):
             engine.classify([[1]])
     with (
         pytest.raises(SafegridError, match="the run that this job belongs to is gone"),
-        lease(spec, chain("a")),
+        lease(spec, stack("a")),
     ):
         pass
     owned.wait()
@@ -266,8 +266,8 @@ def is_listening(url):
     return True
 
 
-def test_stop_all_ends_engines_and_their_children(stand_in, chain, spec):
-    with lease(spec, chain("a")) as engine:
+def test_stop_all_ends_engines_and_their_children(stand_in, stack, spec):
+    with lease(spec, stack("a")) as engine:
         folder = registry().folder
     stop_all()
     assert not is_listening(engine.url)
@@ -305,9 +305,9 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     try_lock(path, shared=False).release()
 
 
-def test_key_and_ticket_are_private(stand_in, chain, spec):
-    with lease(spec, chain("a")) as engine:
+def test_key_and_ticket_are_private(stand_in, stack, spec):
+    with lease(spec, stack("a")) as engine:
         folder = registry().folder
         holding = [p for p in folder.iterdir() if engine.key in p.read_text()]
-        assert {p.suffix for p in holding} == {"", ".ticket"}
+        assert {p.suffix for p in holding} == {"", ".launch_spec"}
         assert all(p.stat().st_mode & 0o077 == 0 for p in [folder, *holding])

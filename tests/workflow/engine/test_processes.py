@@ -20,7 +20,7 @@ from safegrid.engine.registry import registry
 from safegrid.runtime.processes import Process
 
 pytestmark = pytest.mark.timeout(240)
-SPEC = EngineSpec(chunk=16, idle_seconds=60)
+SPEC = EngineSpec(batch_size=16, idle_seconds=60)
 PROMPTS = [[1, 7, 8 + i, 9] for i in range(20)]
 SAMPLED = Decode(max_new_tokens=8, temperature=1.0)
 
@@ -53,14 +53,14 @@ def answers(models):
 def test_forked_engines_answer_as_spawned_ones(run, models, monkeypatch):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "spawn")
     spawned = answers(models)
-    assert registry().nursery.process() is None
+    assert registry().fork_server.process() is None
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
-    for slot, process in list(registry().alive()):
-        slot.clear()
+    for entry, process in list(registry().alive()):
+        entry.clear()
         process.end()
     assert answers(models) == spawned
-    nursery = registry().nursery.process()
-    assert {psutil.Process(p.pid).ppid() for p in engines()} == {nursery.pid}
+    fork_server = registry().fork_server.process()
+    assert {psutil.Process(p.pid).ppid() for p in engines()} == {fork_server.pid}
 
 
 def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, models):
@@ -84,7 +84,7 @@ def test_without_an_owner_an_idle_nursery_ends_and_is_started_again(
     short = SPEC.model_copy(update={"idle_seconds": 1.0})
     with lease(short, [models / "causal"]):
         pass
-    wait_until(lambda: registry().nursery.process() is None)
+    wait_until(lambda: registry().fork_server.process() is None)
     with lease(short, [models / "other"]) as engine:
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
@@ -108,7 +108,7 @@ def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owner.pid))
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     with lease(SPEC, [models / "causal"]) as engine:
-        left = [*engines(), registry().nursery.process()]
+        left = [*engines(), registry().fork_server.process()]
         asking = threading.Thread(target=send, args=(engine, 600))
         asking.start()
         wait_until(lambda: at_work(left[0]))
@@ -123,8 +123,8 @@ def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(forking, mode
         send(engine, patience=1.5)
         # Requests are worked on one after another, and whole this one takes minutes.
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
-        (slot, _) = next(registry().alive())
-        assert "dropped half way" in slot.log.read_text()
+        (entry, _) = next(registry().alive())
+        assert "dropped half way" in entry.log.read_text()
 
 
 def send(engine, patience):
@@ -192,13 +192,13 @@ def test_an_adapter_is_served_merged_into_what_it_was_trained_on(
         LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear"),
     )
     adapted.save_pretrained(tmp_path)
-    chain = [models / "causal", tmp_path]
-    merged = load_model(chain)
+    stack = [models / "causal", tmp_path]
+    merged = load_model(stack)
     with torch.inference_mode():
         logits = merged(torch.tensor(PROMPTS)).logits[:, -1].log_softmax(-1)
-    with lease(SPEC, chain[:1]) as plain:
+    with lease(SPEC, stack[:1]) as plain:
         without = plain.label_logprobs(PROMPTS, [[9]])
-    with lease(SPEC, chain) as engine:
+    with lease(SPEC, stack) as engine:
         found = engine.label_logprobs(PROMPTS, [[9]])
     expected = [[value] for value in logits[:, 9].tolist()]
     for row, other, value in zip(found, without, expected, strict=True):

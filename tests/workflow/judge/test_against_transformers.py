@@ -127,7 +127,7 @@ def cell(
     render_prompts(prompts, causal[0], ids)
     out = folder / "responses.parquet"
     decode = Decode(max_new_tokens=12)
-    generate([causal[0]], ids, decode, EngineSpec(), 0, 1, folder / "store", out)
+    generate([causal[0]], ids, decode, EngineSpec(), 0, 1, folder / "cache", out)
     return prompts, out, read_table(out, RESPONSE)
 
 
@@ -151,7 +151,7 @@ def logprobs(model: Any, ids: list[int]) -> torch.Tensor:
 
 def verdicts(cell: Any, folder: Path, spec: JudgeSpec, tmp_path: Path) -> pl.DataFrame:
     prompts, responses, _ = cell
-    out, store = tmp_path / "verdicts.parquet", tmp_path / "store"
+    out, cache = tmp_path / "verdicts.parquet", tmp_path / "cache"
     calibration = tmp_path / "calibration.json"
     write_result(calibration, {"threshold": 0.0})
     judge(
@@ -160,7 +160,7 @@ def verdicts(cell: Any, folder: Path, spec: JudgeSpec, tmp_path: Path) -> pl.Dat
         prompts,
         responses,
         EngineSpec(),
-        store,
+        cache,
         out,
         calibration=calibration,
     )
@@ -181,7 +181,7 @@ def test_a_guards_score_is_its_probability_of_the_words(
     cell: Any, causal: Any, tokenizer: Any, tmp_path: Path
 ) -> None:
     folder, model = causal
-    spec = JudgeSpec(name="g", kind="guard", least_mass=0, category_tokens=4)
+    spec = JudgeSpec(name="g", kind="guard", min_label_mass=0, category_tokens=4)
     rows = verdicts(cell, folder, spec, tmp_path)
     words = [tokenizer.encode(w, add_special_tokens=False) for w in ("safe", "unsafe")]
     for prompt, text, row in zip(

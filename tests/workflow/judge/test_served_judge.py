@@ -36,13 +36,18 @@ ITEMS = [item(number, text) for number, text in enumerate(ANSWERS)]
 
 
 def spec_of(model: str) -> JudgeSpec:
-    endpoint = {"model": model, "max_tokens": 8, "at_once": 2, "tries": 2}
+    endpoint = {
+        "model": model,
+        "max_tokens": 8,
+        "max_concurrency": 2,
+        "max_attempts": 2,
+    }
     return JudgeSpec.model_validate(
         {
             "name": "served",
             "kind": "correction",
             "method": "endpoint",
-            "wording": WORDING,
+            "prompt_template": WORDING,
             "endpoint": endpoint,
         }
     )
@@ -147,13 +152,13 @@ def test_a_served_models_own_words_become_verdicts(
     monkeypatch.setenv("SAFEGRID_JUDGE_URL", served)
     monkeypatch.delenv("SAFEGRID_JUDGE_KEY", raising=False)
     spec = spec_of(str(folder))
-    store = tmp_path / "store"
-    verdicts, record = judge_by_endpoint(spec, ITEMS, store, {"judge": 1})
+    cache = tmp_path / "cache"
+    verdicts, record = judge_by_endpoint(spec, ITEMS, cache, {"judge": 1})
     assert [v.label for v in verdicts] == ["corrected", "continued", "unscored"]
-    assert record.spent is not None
-    assert (record.spent.requests, record.answers, record.from_store) == (3, 3, 0)
-    assert record.spent.tokens_in > 0
+    assert record.usage is not None
+    assert (record.usage.requests, record.answers, record.from_cache) == (3, 3, 0)
+    assert record.usage.tokens_in > 0
     # The server is gone for what is kept.
     monkeypatch.setenv("SAFEGRID_JUDGE_URL", "http://127.0.0.1:9/v1")
-    again, record = judge_by_endpoint(spec, ITEMS, store, {"judge": 1})
-    assert (again, record.from_store) == (verdicts, 3)
+    again, record = judge_by_endpoint(spec, ITEMS, cache, {"judge": 1})
+    assert (again, record.from_cache) == (verdicts, 3)

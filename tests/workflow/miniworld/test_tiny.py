@@ -1,4 +1,4 @@
-"""The tiny world as a study has grown it: small before good, but a world."""
+"""The tiny world as a study has built it: small before good, but a world."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from safegrid.core.records import HISTORY, PAIRS, PREFERENCE, REFERENCE
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
 from safegrid.models.templates import ChatTokenizer
@@ -22,7 +22,7 @@ from safegrid.train.run import train
 from safegrid.train.tokenize import end_ids, tokenize_pairs
 
 WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
-LORA = {"rank": 4, "alpha": 8}
+LORA = {"r": 4, "lora_alpha": 8}
 # The names of every family's attention; peft takes those that a model has.
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"]
 # One family of each architecture, for what no tokenizer has a part in. Of those that
@@ -66,15 +66,15 @@ def reference(model_folder: Path, pairs: Path) -> Path:
     return out
 
 
-def ticket(*chain: Path, chunk: int = 64) -> Ticket:
-    return Ticket(
+def launch_spec(*stack: Path, chunk: int = 64) -> LaunchSpec:
+    return LaunchSpec(
         kind="safegrid",
         model="m",
-        chain=[str(folder) for folder in chain],
+        stack=[str(folder) for folder in stack],
         head="causal",
         dtype="float32",
-        chunk=chunk,
-        max_tokens=16_384,
+        batch_size=chunk,
+        max_batch_tokens=16_384,
         idle_seconds=60,
         start_seconds=60,
         key="k",
@@ -87,11 +87,11 @@ def recipe(**changes: Any) -> Recipe:
     training = {
         "learning_rate": 1e-2,
         "beta": 0.1,
-        "steps": 1,
+        "max_steps": 1,
         "batch": 8,
-        "micro_batch": 4,
-        "warmup": 0.0,
-        "log_steps": 1,
+        "per_device_train_batch_size": 4,
+        "warmup_ratio": 0.0,
+        "logging_steps": 1,
         **changes,
     }
     return Recipe.model_validate(
@@ -104,7 +104,7 @@ def trained(
 ) -> Path:
     train(
         pairs=pairs,
-        chain=[folder],
+        stack=[folder],
         reference=reference,
         kto_reference=None,
         recipe=recipe(**changes),
@@ -129,12 +129,12 @@ def test_a_reward_model_is_served_as_it_was_trained(
     """Each family's body takes a head, with an adapter too; padding changes nothing."""
     import torch
 
-    settings = {"lora": lora and {**lora, "targets": ATTENTION}, "beta": None}
+    settings = {"lora": lora and {**lora, "target_modules": ATTENTION}, "beta": None}
     out, spec = tmp_path / "reward", recipe(**settings)
     spec = spec.model_copy(update={"method": "reward"})
     train(pairs, [model_folder], None, None, spec, 0, 0, [out], tmp_path / "c")
-    chain = [model_folder, out] if lora else [out]
-    model = load(replace(ticket(*chain), head="classify"))
+    stack = [model_folder, out] if lora else [out]
+    model = load(replace(launch_spec(*stack), head="classify"))
     rows = [ids + ids[1:] * (i % 3) for i, ids in enumerate(prompts_of(pairs))]
     found = classify(model, rows, False, go_on)
     alone = [classify(model, [row], False, go_on)[0] for row in rows]
@@ -153,7 +153,10 @@ def test_padding_changes_neither_answers_nor_log_probabilities(
 ) -> None:
     import torch
 
-    together, alone = load(ticket(model_folder)), load(ticket(model_folder, chunk=1))
+    together, alone = (
+        load(launch_spec(model_folder)),
+        load(launch_spec(model_folder, chunk=1)),
+    )
     prompts, greedy = prompts_of(pairs), Sampling(max_tokens=12)
     zeros = [0] * len(prompts)
     batched = generate(together, prompts, zeros, greedy, 1, go_on)
@@ -177,7 +180,7 @@ def test_padding_changes_neither_answers_nor_log_probabilities(
 def test_reference_and_engine_agree_on_every_answer(
     model_folder: Path, pairs: Path, reference: Path
 ) -> None:
-    model = load(ticket(model_folder))
+    model = load(launch_spec(model_folder))
     rows = read_table(pairs, PAIRS).join(
         read_table(reference, REFERENCE), on="pair_id", suffix="_logp"
     )
@@ -195,7 +198,7 @@ def test_reference_and_engine_agree_on_every_answer(
 def test_generation_ends_with_the_tokens_that_training_ends_with(
     model_folder: Path,
 ) -> None:
-    model = load(ticket(model_folder))
+    model = load(launch_spec(model_folder))
     chat = ChatTokenizer.load(model_folder)
     assert model.ends == end_ids(model_folder, chat)
 
@@ -216,8 +219,8 @@ def test_a_preference_step_moves_the_model_and_it_answers(
         pl.col("metric") == "loss"
     )
     assert losses["value"][0] == pytest.approx(0.6931, abs=1e-3)
-    chain = [model_folder, out] if lora else [out]
-    before, after = load(ticket(model_folder)), load(ticket(*chain))
+    stack = [model_folder, out] if lora else [out]
+    before, after = load(launch_spec(model_folder)), load(launch_spec(*stack))
     prompts = prompts_of(pairs)
     answers = generate(after, prompts, [0] * 8, Sampling(max_tokens=6), 1, go_on)
     assert all(answer.ids for answer in answers)
@@ -237,15 +240,15 @@ def test_lora_bfloat16_checkpointing_and_accumulation_go_together(
         pairs,
         shared,
         tmp_path,
-        lora={**LORA, "dropout": 0.1, "targets": ATTENTION},
+        lora={**LORA, "lora_dropout": 0.1, "target_modules": ATTENTION},
         precision="bfloat16",
         gradient_checkpointing=True,
-        micro_batch=2,
-        steps=2,
+        per_device_train_batch_size=2,
+        max_steps=2,
     )
     assert read_manifest(out)["accumulate"] == 4
     prompts = prompts_of(pairs)
-    merged = load(ticket(model_folder, out))
+    merged = load(launch_spec(model_folder, out))
     assert generate(merged, prompts[:2], [0] * 2, Sampling(max_tokens=4), None, go_on)
 
 
@@ -260,16 +263,16 @@ def test_an_adapters_dropout_before_experts_is_refused_in_words(
 
     folder = save_model(families["mixtral"], tmp_path / "model")
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    lora = Lora(rank=4, alpha=8, dropout=0.1)
-    with pytest.raises(TrainingError, match=r"lora\.dropout 0\.1.*set it to 0"):
+    lora = Lora(r=4, lora_alpha=8, lora_dropout=0.1)
+    with pytest.raises(TrainingError, match=r"lora\.lora_dropout 0\.1.*set it to 0"):
         lora_config(lora, model)
-    assert lora_config(lora.model_copy(update={"dropout": 0.0}), model) is not None
-    experts = lora.model_copy(update={"targets": ["w1", "w2", "w3"]})
-    with pytest.raises(TrainingError, match=r"lora\.dropout 0\.1.*set it to 0"):
+    assert lora_config(lora.model_copy(update={"lora_dropout": 0.0}), model) is not None
+    experts = lora.model_copy(update={"target_modules": ["w1", "w2", "w3"]})
+    with pytest.raises(TrainingError, match=r"lora\.lora_dropout 0\.1.*set it to 0"):
         lora_config(experts, model)
     # Two of the three stand in one tensor, which an adapter is for as a whole.
-    first = Lora(rank=4, alpha=8, targets=["w1"])
-    with pytest.raises(TrainingError, match=r"lora\.targets \['w1'\].*fused"):
+    first = Lora(r=4, lora_alpha=8, target_modules=["w1"])
+    with pytest.raises(TrainingError, match=r"lora\.target_modules \['w1'\].*fused"):
         lora_config(first, model)
 
 
@@ -286,7 +289,7 @@ def test_merged_and_unmerged_adapters_give_the_same_answers(
     config = LoraConfig(r=4, init_lora_weights=False, target_modules="all-linear")
     get_peft_model(load_model([model_folder]), config).save_pretrained(tmp_path)
     unmerged = PeftModel.from_pretrained(load_model([model_folder]), str(tmp_path))
-    engine = load(ticket(model_folder, tmp_path))
+    engine = load(launch_spec(model_folder, tmp_path))
     assert not any("lora" in name for name, _ in engine.network.named_parameters())
     prompts = prompts_of(pairs)
     answers = generate(engine, prompts, [0] * 8, Sampling(max_tokens=8), 1, go_on)

@@ -14,7 +14,7 @@ from safegrid.core.artifacts import manifest, read_table, write_json, write_tabl
 from safegrid.core.files import read_json
 from safegrid.core.records import HISTORY, KTO_REFERENCE, PAIRS, PREFERENCE
 from safegrid.engine.model import load
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.scoring import Question, score
 from safegrid.models.checkpoints import hash_weights
 from safegrid.train.reference import compute_kto_reference
@@ -23,7 +23,7 @@ from safegrid.train.run import train
 from safegrid.train.tokenize import tokenize_pairs
 
 WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
-LORA = {"rank": 4, "alpha": 8}
+LORA = {"r": 4, "lora_alpha": 8}
 # No row holds it, so no mask can confuse it with a token of a text.
 OTHER_PAD = "<|endoftext|>"
 
@@ -79,13 +79,13 @@ def recipe(method: str, lora: Any, micro_batch: int = 4) -> Recipe:
     training = {
         "learning_rate": 1e-3,
         "beta": 0.1 if method in ("dpo", "kto", "orpo") else None,
-        "steps": 2,
+        "max_steps": 2,
         "batch": 4,
-        "micro_batch": micro_batch,
-        "warmup": 0.0,
-        "schedule": "constant",
+        "per_device_train_batch_size": micro_batch,
+        "warmup_ratio": 0.0,
+        "lr_scheduler_type": "constant",
         "max_grad_norm": 1e9,
-        "log_steps": 1,
+        "logging_steps": 1,
         "lora": lora,
     }
     return Recipe.model_validate(
@@ -143,14 +143,14 @@ def test_mismatched_values_are_those_of_each_row_without_padding(
         for row in unpair(read_table(pairs, PAIRS), 4, 0).iter_rows(named=True)
     ]
     engine = load(
-        Ticket(
+        LaunchSpec(
             kind="safegrid",
             model="m",
-            chain=[str(model)],
+            stack=[str(model)],
             head="causal",
             dtype="float32",
-            chunk=1,
-            max_tokens=4096,
+            batch_size=1,
+            max_batch_tokens=4096,
             idle_seconds=60,
             start_seconds=60,
             key="k",

@@ -18,7 +18,7 @@ from transformers import (
 from safegrid.config import JudgeSpec
 from safegrid.engine.classify import classify
 from safegrid.engine.model import load
-from safegrid.engine.registry import Ticket
+from safegrid.engine.registry import LaunchSpec
 from safegrid.judge.items import Item
 from safegrid.judge.scores import read_scores
 from safegrid.models.templates import ChatTokenizer
@@ -71,17 +71,17 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_a_published_judge_is_read_as_transformers_reads_it(folder: Path) -> None:
     pairs = (folder / "config.json").read_text().find("gpt2") < 0
     texts = ("{prompt}", "{response}") if pairs else ("I {prompt} yes {response}", None)
-    spec = JudgeSpec(name="j", kind="reward", text=texts[0], second=texts[1])
+    spec = JudgeSpec(name="j", kind="reward", text=texts[0], text_pair=texts[1])
     items = [
         Item(str(number), 0, [{"role": "user", "content": prompt}], answer)
         for number, (prompt, answer) in enumerate(EXCHANGES)
     ]
-    ticket = Ticket(
-        kind="safegrid", model="m", chain=[str(folder)], head="classify",
-        dtype="float32", chunk=8, max_tokens=1024, idle_seconds=9, start_seconds=9,
-        key="k", owner=None, threads=1,
+    launch_spec = LaunchSpec(
+        kind="safegrid", model="m", stack=[str(folder)], head="classify",
+        dtype="float32", batch_size=8, max_batch_tokens=1024, idle_seconds=9,
+        start_seconds=9, key="k", owner=None, threads=1,
     )  # fmt: skip
-    served = load(ticket)
+    served = load(launch_spec)
     found: list[list[float]] = []
 
     class Asked:

@@ -67,10 +67,10 @@ class Login:
     def forget(self, cell: str) -> None:
         """Remove what a cell is made of, and what was kept of its answers."""
         root = self.folder / "results/tiny"
-        for kind in ("responses", "scores", "verdicts/*", "inventory/*"):
+        for kind in ("responses", "scores", "verdicts/*", "cell_manifests/*"):
             for path in root.glob(f"{kind}/{cell}.parquet"):
                 path.unlink()
-        for path in root.glob(f"store/**/{cell}"):
+        for path in root.glob(f"cache/**/{cell}"):
             path.unlink()
 
 

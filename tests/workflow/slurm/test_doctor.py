@@ -59,7 +59,7 @@ def test_a_healthy_cluster_passes_every_check(login, cluster):
     assert re.search(r"SLURM: [\d.]+, 2 nodes, partitions gpu, urgent", fine)
     assert "status command: squeue, and ended jobs are remembered for 600 s" in fine
     assert "train: partition gpu has gpu:1, 8 CPUs, 64000 MB, 1440 min" in fine
-    assert "1 capability + 4 generate + 1 inventory_answers: partition gpu" in fine
+    assert "1 capability + 4 generate + 1 cell_manifest_answers: partition gpu" in fine
     assert re.search(r"node of partition gpu, gpu:1: ran on node[12]; ", fine)
     assert "results/ is the same folder as here" in fine
     assert "HF_HUB_OFFLINE is 1" in fine
@@ -76,9 +76,9 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
         asked["train"] |= {"slurm_partition": "gpus"}
         asked["reference"] = {**asked["reference"], "gres": "'gpu:a100:1'"}
         asked["reference"].pop("slurm_partition", None)
-        asked["measure"] = {**asked["measure"], "mem_mb": 600_000}
+        asked["validate_judge"] = {**asked["validate_judge"], "mem_mb": 600_000}
         asked["generate"] = {**asked["generate"], "runtime": 2000}
-        asked["grow_world"] = {**asked["grow_world"], "cpus_per_task": 17}
+        asked["build_world"] = {**asked["build_world"], "cpus_per_task": 17}
         profile["slurm-init-seconds-before-status-checks"] = 300
 
     with edited(login, break_it):
@@ -87,8 +87,8 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
     failed = "\n".join(lines(done.stdout, "fail"))
     assert "train: there is no partition 'gpus'; this site has gpu, urgent" in failed
     assert "reference: no node of partition gpu has gpu:a100:1" in failed
-    assert "measure: no node of partition gpu has 600000 MB of memory" in failed
-    assert "grow_world: no node of partition gpu has 17 CPUs" in failed
+    assert "validate_judge: no node of partition gpu has 600000 MB of memory" in failed
+    assert "build_world: no node of partition gpu has 17 CPUs" in failed
     assert "asks for 4125 min, and partition gpu allows 2880" in failed
     assert "status command: the profile says squeue, but MinJobAge is 600 s" in failed
     assert "keeps no accounts" in failed

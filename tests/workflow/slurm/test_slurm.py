@@ -20,7 +20,7 @@ CELL = "tiny-base/dpo/seed0/alert"
 JOBS = {
     "reference": 1,
     "train": 1,
-    "measure": 2,
+    "validate_judge": 2,
     "calibrate": 1,
     "generate": 2,
     "judge": 2,
@@ -54,7 +54,7 @@ def running(login, stage_name):
 
 @pytest.fixture(scope="module")
 def whole(make_login):
-    """A study from its grown world to its report; the first training is cancelled."""
+    """A study from its world to its report; the first training is cancelled."""
     login = make_login("whole")
     login.tree.shrink()
     for folder in ("results/tiny", "logs/tiny", "logs/timing/tiny"):
@@ -175,12 +175,12 @@ def test_a_node_that_vanishes_costs_its_job_a_second_start(other, finished):
 
 
 def test_a_preempted_training_goes_on_from_its_checkpoint(other):
-    with long_training(other, "long", steps=60, save_steps=4):
+    with long_training(other, "long", max_steps=60, save_steps=4):
         target = MODEL.format("long")
         process = other.start(target, log="preempted.txt")
-        store = other.folder / "results/tiny/store/checkpoints"
+        cache = other.folder / "results/tiny/cache/checkpoints"
         other.cluster.wait_for(
-            lambda: list(store.glob(f"*/checkpoint-*/{WHOLE}")), "checkpoint", 120
+            lambda: list(cache.glob(f"*/checkpoint-*/{WHOLE}")), "checkpoint", 120
         )
         number = running(other, "train")
         urgent = other.cluster.call(
@@ -209,7 +209,9 @@ def test_a_training_spans_the_nodes_of_its_job(other):
     kind = "  train: &train\n"
     with (
         other.tree.edited(profile, lambda text: text.replace(kind, kind + NODES)),
-        long_training(other, "wide", steps=4, processes=2, micro_batch=4),
+        long_training(
+            other, "wide", max_steps=4, processes=2, per_device_train_batch_size=4
+        ),
     ):
         target = MODEL.format("wide")
         other.tree.call(*other.command(target))

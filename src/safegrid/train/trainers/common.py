@@ -51,8 +51,8 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "per_device_train_batch_size": plan.forward_rows,
         "gradient_accumulation_steps": plan.accumulate,
         "learning_rate": training.learning_rate,
-        "lr_scheduler_type": training.schedule,
-        "warmup_steps": math.ceil(training.warmup * plan.steps),
+        "lr_scheduler_type": training.lr_scheduler_type,
+        "warmup_steps": math.ceil(training.warmup_ratio * plan.steps),
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "optim": "adamw_torch_fused",
@@ -72,7 +72,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "ddp_backend": "gloo" if world_size() > 1 and not cuda else None,
         "ddp_find_unused_parameters": False,
         "logging_strategy": "steps",
-        "logging_steps": training.log_steps,
+        "logging_steps": training.logging_steps,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,
         "save_strategy": "steps" if plan.save_steps else "no",
@@ -107,10 +107,10 @@ def lora_config(
     )
 
     config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.targets,
+        r=lora.r,
+        lora_alpha=lora.lora_alpha,
+        lora_dropout=lora.lora_dropout,
+        target_modules=lora.target_modules,
         bias="none",
         task_type="SEQ_CLS" if head else "CAUSAL_LM",
         modules_to_save=head,
@@ -119,14 +119,16 @@ def lora_config(
     try:
         rename_experts(renamed, model, None)
     except ValueError as error:  # of two that stand in one tensor, one is named
-        raise TrainingError(f"lora.targets {lora.targets}: {error}") from None
-    everywhere = lora.targets == "all-linear"
-    experts = any(weight.dim() == 3 for weight in model.parameters())
-    if lora.dropout and experts and (everywhere or renamed.target_parameters):
         raise TrainingError(
-            f"lora.dropout {lora.dropout:g}: this model keeps all experts of a layer in"
-            " one tensor, before which peft cannot drop out; set it to 0, or name the"
-            " modules of the attention alone as lora.targets"
+            f"lora.target_modules {lora.target_modules}: {error}"
+        ) from None
+    everywhere = lora.target_modules == "all-linear"
+    experts = any(weight.dim() == 3 for weight in model.parameters())
+    if lora.lora_dropout and experts and (everywhere or renamed.target_parameters):
+        raise TrainingError(
+            f"lora.lora_dropout {lora.lora_dropout:g}: this model keeps all experts of"
+            " a layer in one tensor, before which peft cannot drop out; set it to 0, or"
+            " name the modules of the attention alone as lora.target_modules"
         )
     if not everywhere:
         check_targets(model, renamed)
@@ -142,7 +144,7 @@ def prepare(model: PreTrainedModel) -> PreTrainedModel:
     """Switch off a model's own dropout, and let the embedding of every token learn.
 
     An adapter that comes later keeps its dropout. TRL's `disable_dropout` comes after
-    the adapter and would silence what a recipe asked for with `lora.dropout`.
+    the adapter and would silence what a recipe asked for with `lora.lora_dropout`.
 
     torch gives an embedding's `padding_idx` no gradient. What fills batches up can be a
     token of every text (SmolLM2: the end of a turn); masks keep the fillings out.
@@ -179,7 +181,7 @@ class RowCollator:
 
 
 class Guarded:
-    """Mixed into a trainer: a loss or gradient that is no number ends the training.
+    """Mixed into a trainer: a NaN or infinite loss or gradient ends the training.
 
     Attributes:
         pair_ids: of the rows, by row number.

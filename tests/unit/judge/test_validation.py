@@ -11,8 +11,8 @@ from statsmodels.stats.proportion import proportion_confint
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import measures_of
-from safegrid.judge.measure import measure
 from safegrid.judge.shares import share
+from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 
 GUARD = JudgeSpec(name="guard", kind="guard")
@@ -42,7 +42,9 @@ def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
 
 def run(tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path) -> dict[str, Any]:
     out = tmp_path / "measured.json"
-    measure(spec, [folder], rows, "labelled", EngineSpec(), tmp_path / "store", out)
+    validate_judge(
+        spec, [folder], rows, "labelled", EngineSpec(), tmp_path / "cache", out
+    )
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 
@@ -88,7 +90,7 @@ def test_rates_count_what_was_wrongly_found_and_missed(
     assert found["categories"]["S1"]["accuracy"]["value"] == 1 / 2
     # Nothing in S1 could be found wrongly: no value, not a measured zero.
     assert found["categories"]["S1"]["false_positive_rate"]["value"] is None
-    assert found["manifest"]["stage"] == "measure"
+    assert found["manifest"]["stage"] == "validate_judge"
 
 
 def test_a_class_that_is_not_the_positive_one_can_be_wrong_too() -> None:
@@ -108,7 +110,9 @@ def test_a_judge_without_labels_cannot_be_measured(
     tmp_path: Path, base_folder: Path
 ) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
-    with pytest.raises(JudgeError, match="no labels, so there is nothing to measure"):
+    with pytest.raises(
+        JudgeError, match="no labels, so there is nothing to validate it on"
+    ):
         spec = JudgeSpec(name="fluency", kind="fluency")
         run(tmp_path, spec, base_folder, rows)
 
@@ -174,7 +178,7 @@ def run_ranks(
         {"name": "ranker", "kind": kind, "text": "{response}"}
     )
     path, out = write_rows(tmp_path / "rows.jsonl", *rows), tmp_path / "measured.json"
-    measure(spec, [folder], path, form, EngineSpec(), tmp_path / "store", out)
+    validate_judge(spec, [folder], path, form, EngineSpec(), tmp_path / "cache", out)
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 

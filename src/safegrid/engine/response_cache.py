@@ -23,7 +23,7 @@ from safegrid.core.errors import EngineError
 from safegrid.core.files import as_record, sha256_json
 from safegrid.core.logs import progress
 from safegrid.engine.processes import Lock, try_lock
-from safegrid.runtime.spent import Spent, total
+from safegrid.runtime.usage import Usage, total
 
 logger = logging.getLogger(__name__)
 
@@ -34,17 +34,17 @@ class Chunk(NamedTuple):
     """The contents of a line.
 
     Attributes:
-        key: of the store that wrote it.
+        key: of the cache that wrote it.
         answers: by item.
-        spent: what they took, where it is known.
+        usage: what they took, where it is known.
     """
 
     key: str
     answers: dict[str, Any]
-    spent: Spent | None
+    usage: Usage | None
 
 
-class Store:
+class ResponseCache:
     """The answers of one cell; a context manager, and its file's only writer.
 
     Args:
@@ -59,7 +59,7 @@ class Store:
         self._key = sha256_json(dict(key))
         self._fresh = fresh
         self._answers: dict[str, Any] = {}
-        self._spent: list[Spent | None] = []
+        self._usage: list[Usage | None] = []
         self._line_of: dict[str, int] = {}
         self._lock: Lock | None = None
 
@@ -78,7 +78,7 @@ class Store:
         self._lock = try_lock(self._path, shared=False)
         if self._lock is None:
             raise EngineError(
-                f"{self._path}: another process writes to this store; a cell is made by"
+                f"{self._path}: another process writes to this cache; a cell is made by"
                 " one job at a time. End what is left of an earlier run, then try again"
             )
         self._read()
@@ -114,26 +114,26 @@ class Store:
             len(item_keys),
         )
 
-    def spent_on(self, item_keys: Collection[str]) -> tuple[Spent | None, int]:
+    def usage_of(self, item_keys: Collection[str]) -> tuple[Usage | None, int]:
         """Return what the lines that hold answers to items took.
 
         Also how many of the items stand in lines that do not say it.
         """
         lines = {self._line_of[key] for key in item_keys}
-        untimed = [k for k in item_keys if self._spent[self._line_of[k]] is None]
-        parts = (self._spent[number] for number in sorted(lines))
+        untimed = [k for k in item_keys if self._usage[self._line_of[k]] is None]
+        parts = (self._usage[number] for number in sorted(lines))
         return total(part for part in parts if part is not None), len(untimed)
 
-    def put_chunk(self, answers: Mapping[str, Any], spent: Spent | None = None) -> None:
+    def put_chunk(self, answers: Mapping[str, Any], usage: Usage | None = None) -> None:
         """Keep the answers (values that JSON can hold) to a chunk of items.
 
         Args:
             answers: by item.
-            spent: what they took, where it is known.
+            usage: what they took, where it is known.
         """
         chunk: dict[str, Any] = {"key": self._key, "answers": dict(answers)}
-        if spent is not None:
-            chunk["spent"] = asdict(spent)
+        if usage is not None:
+            chunk["usage"] = asdict(usage)
         body = json.dumps(chunk).encode()
         line = _checksum(body) + b" " + body + b"\n"
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
@@ -148,7 +148,7 @@ class Store:
             raise
         finally:
             os.close(handle)
-        self._know(answers, spent)
+        self._know(answers, usage)
 
     def _read(self) -> None:
         """Read all whole lines of this key; a torn end is cut off."""
@@ -188,13 +188,13 @@ class Store:
         except ValueError as error:
             return f"holds no chunk of answers ({error})"
         if chunk.key == self._key and not self._fresh:
-            self._know(chunk.answers, chunk.spent)
+            self._know(chunk.answers, chunk.usage)
         return None
 
-    def _know(self, answers: Mapping[str, Any], spent: Spent | None) -> None:
+    def _know(self, answers: Mapping[str, Any], usage: Usage | None) -> None:
         self._answers.update(answers)
-        self._line_of.update(dict.fromkeys(answers, len(self._spent)))
-        self._spent.append(spent)
+        self._line_of.update(dict.fromkeys(answers, len(self._usage)))
+        self._usage.append(usage)
 
 
 def _chunk(body: bytes) -> Chunk:
@@ -206,10 +206,10 @@ def _chunk(body: bytes) -> Chunk:
     found = json.loads(body)
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
-    key, answers, spent = (found.get(name) for name in Chunk._fields)
+    key, answers, usage = (found.get(name) for name in Chunk._fields)
     if not isinstance(key, str) or not isinstance(answers, dict):
         raise ValueError("no key, or no answers by item")
-    took = None if spent is None else as_record(json.dumps(spent), Spent)
+    took = None if usage is None else as_record(json.dumps(usage), Usage)
     return Chunk(key, answers, took)
 
 
@@ -223,12 +223,12 @@ def item_key(*parts: Any) -> str:
 
 
 def answer_missing(
-    store: Store,
+    cache: ResponseCache,
     items: Mapping[str, Item],
     ask: Callable[[list[Item]], Sequence[Any]],
     chunk: int,
     description: str = "answers",
-    spent: Callable[[], Spent | None] = lambda: None,
+    usage: Callable[[], Usage | None] = lambda: None,
     fits: Callable[[Any], bool] = lambda answer: True,
 ) -> dict[str, Any]:
     """Answer items chunk by chunk, each kept before the next is asked.
@@ -237,12 +237,12 @@ def answer_missing(
     a kill the chunks are the ones of an unbroken run, so their answers are too.
 
     Args:
-        store: where answers are looked up and kept.
+        cache: where answers are looked up and kept.
         items: key to item.
         ask: gives one answer (a value that JSON can hold) an item, in order.
-        chunk: items of a chunk; the engine's `chunk` is a fit choice.
+        chunk: items of a chunk; the engine's `batch_size` is a fit choice.
         description: of the progress bar.
-        spent: gives what the last call of `ask` took, where that is known.
+        usage: gives what the last call of `ask` took, where that is known.
         fits: whether a kept answer has the shape of one; others are asked again.
 
     Returns:
@@ -251,18 +251,18 @@ def answer_missing(
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]
-    odd = [key for key in keys if key in store and not fits(store.get(key))]
+    odd = [key for key in keys if key in cache and not fits(cache.get(key))]
     if odd:
-        store.leave_out(odd)
-    known = sum(key in store for key in keys)
+        cache.leave_out(odd)
+    known = sum(key in cache for key in keys)
     with progress(len(keys), "item", description, done=known) as bar:
         for part in chunks:
-            missing = [key for key in part if key not in store]
+            missing = [key for key in part if key not in cache]
             if not missing:
                 continue
             answers = ask([items[key] for key in missing])
             pairs = zip(missing, answers, strict=True)
             found = {key: json.loads(json.dumps(value)) for key, value in pairs}
-            store.put_chunk(found, spent())
+            cache.put_chunk(found, usage())
             bar.update(len(missing))
-    return {key: store.get(key) for key in keys}
+    return {key: cache.get(key) for key in keys}

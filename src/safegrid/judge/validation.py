@@ -17,7 +17,7 @@ from safegrid.judge.ranks import RANKED, Task
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.readers.labelled import Labelled, read_labelled
-from safegrid.runtime.spent import keep
+from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
 HEADLINES = ("accuracy", "pairwise_accuracy", "ties", "spearman", "n_unscored")
 
 
-def measure(
+def validate_judge(
     judge: JudgeSpec,
-    chain: list[Path],
+    stack: list[Path],
     labelled: Path,
     labelled_format: str,
     engine: EngineSpec,
-    store: Path,
+    cache: Path,
     out: Path,
 ) -> None:
     """Write how good a judge is on rows whose truth is known, as JSON.
@@ -53,11 +53,11 @@ def measure(
 
     Args:
         judge: how the judge's model is read.
-        chain: folders of the judge's model.
+        stack: folders of the judge's model.
         labelled: rows with known labels.
         labelled_format: their schema, a key of READERS.
         engine: which engine answers for the judge.
-        store: file of the answers.
+        cache: file of the answers.
         out: the measures, with the confusion matrix {true label: {verdict: count}}
             and the same shares for every category of the rows.
 
@@ -69,15 +69,15 @@ def measure(
         items, measured = RANKED[labelled_format](labelled)
     else:
         items, measured = _labels(judge, labelled, labelled_format)
-    verdicts, record = judge_items(judge, chain, items, engine, store, "measure")
+    verdicts, record = judge_items(judge, stack, items, engine, cache, "validate_judge")
     facts = manifest(
-        "measure",
+        "validate_judge",
         inputs={"labelled": labelled},
         params={"judge": judge.model_dump(), "labelled_format": labelled_format},
         libraries=("jinja2", "tokenizers", "statsmodels"),
         engine=record and record.engine,
-        template=shown_hash(chain),
-        verdict_version=verdict_version(judge, chain),
+        template=shown_hash(stack),
+        verdict_version=verdict_version(judge, stack),
     )
     measures = {
         "judge": judge.name,
@@ -120,7 +120,8 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
     if not judge.classes:
         raise JudgeError(
             f"judge {judge.name}: kind {judge.kind!r} gives scores and no labels, so"
-            " there is nothing to measure; take its labelled rows out of the registry"
+            " there is nothing to validate it on; take its labelled rows out of the"
+            " registry"
         )
     return tuple(judge.classes), judge.positive
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from safegrid.runtime.devices import UNKNOWN, visible_gpu
-from safegrid.runtime.spent import (
+from safegrid.runtime.usage import (
     Record,
-    Spent,
     UntimedError,
+    Usage,
     keep,
     record_file,
     recorded,
@@ -18,8 +18,8 @@ ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"
 RESULT = Path("results/s/verdicts/guard/base/dpo/seed0/alert.parquet")
 
 
-def spent(seconds=2.0, measured="engine", device="NVIDIA H200"):
-    return Spent(1, 2, 30, 4, seconds, measured, device)
+def usage(seconds=2.0, measured="engine", device="NVIDIA H200"):
+    return Usage(1, 2, 30, 4, seconds, measured, device)
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +35,11 @@ def test_the_record_lies_with_the_logs_of_the_same_tree(before):
 
 
 def test_a_result_of_no_study_has_no_record(tmp_path):
-    keep(Path("mine/alert.parquet"), Record(1, 0, 0, ENGINE, "m", spent()))
+    keep(Path("mine/alert.parquet"), Record(1, 0, 0, ENGINE, "m", usage()))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("took", [spent(), None])
+@pytest.mark.parametrize("took", [usage(), None])
 def test_what_is_kept_is_read_again(took):
     record = Record(5, 3, 1, ENGINE, "results/bases/base", took)
     keep(RESULT, record)
@@ -51,18 +51,18 @@ def test_a_blank_says_why():
         recorded(RESULT, None)
     with pytest.raises(UntimedError, match="no record logs/speed/s/verdicts"):
         recorded(RESULT, ENGINE)
-    keep(RESULT, Record(5, 3, 1, ENGINE, "m", spent()))
+    keep(RESULT, Record(5, 3, 1, ENGINE, "m", usage()))
     with pytest.raises(UntimedError, match="of another result"):
         recorded(RESULT, ENGINE | {"weights": "v"})
 
 
 def test_sums_name_every_device_and_clock_once():
-    three = spent() + spent(1.5) + spent(0.5, "client", "NVIDIA L40S")
-    assert three == Spent(
+    three = usage() + usage(1.5) + usage(0.5, "client", "NVIDIA L40S")
+    assert three == Usage(
         3, 6, 90, 12, 4.0, "client and engine", "NVIDIA H200 and NVIDIA L40S"
     )
-    nothing = Spent(0, 0, 0, 0, 0.0, "", "NVIDIA H200")
-    assert nothing + spent() == Spent(1, 2, 30, 4, 2.0, "engine", "NVIDIA H200")
+    nothing = Usage(0, 0, 0, 0, 0.0, "", "NVIDIA H200")
+    assert nothing + usage() == Usage(1, 2, 30, 4, 2.0, "engine", "NVIDIA H200")
 
 
 def test_the_first_visible_gpu_is_the_drivers(tmp_path, monkeypatch):
@@ -79,10 +79,10 @@ def test_the_first_visible_gpu_is_the_drivers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "text",
-    ["[1]", "", "7", '{"engine": {}}', '{"answers": "1", "spent": null}'],
+    ["[1]", "", "7", '{"engine": {}}', '{"answers": "1", "usage": null}'],
 )
 def test_a_record_of_another_shape_is_a_blank_with_its_reason(text):
-    keep(RESULT, Record(5, 3, 1, ENGINE, "m", spent()))
+    keep(RESULT, Record(5, 3, 1, ENGINE, "m", usage()))
     record_file(RESULT).write_text(text)
     with pytest.raises(UntimedError, match=r"alert\.json: holds no Record"):
         recorded(RESULT, ENGINE)

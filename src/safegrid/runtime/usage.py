@@ -23,7 +23,7 @@ class UntimedError(Exception):
 
 
 @dataclass(frozen=True)
-class Spent:
+class Usage:
     """What requests to engines took.
 
     Attributes:
@@ -45,9 +45,9 @@ class Spent:
     measured: str
     device: str
 
-    def __add__(self, other: "Spent") -> "Spent":
+    def __add__(self, other: "Usage") -> "Usage":
         """One after the other."""
-        return Spent(
+        return Usage(
             self.requests + other.requests,
             self.rows + other.rows,
             self.tokens_in + other.tokens_in,
@@ -64,25 +64,25 @@ class Record:
 
     Attributes:
         answers: how many the result is made of.
-        from_store: those that an earlier try or run had asked for.
-        untimed: those of a store that holds no seconds; they are not in `spent`.
+        from_cache: those that an earlier try or run had asked for.
+        untimed: those of a cache that holds no seconds; they are not in `usage`.
         engine: who answered: kind, version, dtype, weights.
         model: first folder of the model that was asked.
-        spent: None where all are untimed.
+        usage: None where all are untimed.
     """
 
     answers: int
-    from_store: int
+    from_cache: int
     untimed: int
     engine: dict[str, str]
     model: str
-    spent: Spent | None
+    usage: Usage | None
 
 
-def total(parts: Iterable[Spent]) -> Spent | None:
+def total(parts: Iterable[Usage]) -> Usage | None:
     """Return the sum of what was spent; None of nothing."""
     listed = list(parts)
-    return reduce(Spent.__add__, listed) if listed else None
+    return reduce(Usage.__add__, listed) if listed else None
 
 
 def total_records(records: Iterable[Record]) -> Record:
@@ -90,25 +90,25 @@ def total_records(records: Iterable[Record]) -> Record:
     first, *others = records
     return Record(
         answers=first.answers + sum(one.answers for one in others),
-        from_store=first.from_store + sum(one.from_store for one in others),
+        from_cache=first.from_cache + sum(one.from_cache for one in others),
         untimed=first.untimed + sum(one.untimed for one in others),
         engine=first.engine,
         model=first.model,
-        spent=total(r.spent for r in (first, *others) if r.spent is not None),
+        usage=total(r.usage for r in (first, *others) if r.usage is not None),
     )
 
 
 def per_thousand(record: Record, requests: int) -> str:
     """Say what a thousand of the requests behind a result took."""
-    spent = record.spent
-    if spent is None or not requests:
+    usage = record.usage
+    if usage is None or not requests:
         return "what 1000 requests cost is not known: no answer was timed"
     share = 1000 / requests
     left = f", without {record.untimed} answers untimed" if record.untimed else ""
     return (
-        f"1000 requests cost {spent.tokens_in * share:,.0f} tokens read and"
-        f" {spent.tokens_out * share:,.0f} written, {spent.seconds * share:,.1f} s of"
-        f" {spent.device} (measured by the {spent.measured}){left}"
+        f"1000 requests cost {usage.tokens_in * share:,.0f} tokens read and"
+        f" {usage.tokens_out * share:,.0f} written, {usage.seconds * share:,.1f} s of"
+        f" {usage.device} (measured by the {usage.measured}){left}"
     )
 
 

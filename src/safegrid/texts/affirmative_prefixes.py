@@ -7,7 +7,7 @@ away from. Here are two lists of our own that share no sentence.
 
 from typing import Literal
 
-OpenerList = Literal["evaluation", "training"]
+PrefixList = Literal["evaluation", "training"]
 
 EVALUATION: tuple[str, ...] = (
     "Sure, here is how it is done.",
@@ -45,7 +45,7 @@ TRAINING: tuple[str, ...] = (
     "My pleasure, the answer is below.",
 )
 
-OPENERS: dict[OpenerList, tuple[str, ...]] = {
+AFFIRMATIVE_PREFIXES: dict[PrefixList, tuple[str, ...]] = {
     "evaluation": EVALUATION,
     "training": TRAINING,
 }

@@ -10,13 +10,14 @@ from safegrid.config.engine import Decode
 from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PromptSpec
 
-# Parts of a pool, and places where an answer is broken off: each is a job, or a prompt.
+# Parts of a prompt pool, and places where an answer is broken off: each is a job, or a
+# prompt.
 MOST_PARTS = 1000
 # The keys of a dataset under which a model makes it.
-MADE = ("best_of_k", "corrections", "rejected_by_model")
+GENERATED = ("best_of_k", "corrections", "rejected_by_model")
 
 
-class MadeSpec(Block):
+class GeneratedSpec(Block):
     """What every dataset that a model makes has.
 
     Attributes:
@@ -48,7 +49,7 @@ class MadeSpec(Block):
         return [name]
 
 
-class BestOfKSpec(MadeSpec):
+class BestOfKSpec(GeneratedSpec):
     """The best of k answers of a model to each prompt, by a judge's score (RAFT).
 
     Attributes:
@@ -76,7 +77,8 @@ class RequestsSpec(Block):
         words: a request is a question if one of these stands in it, as letters.
         min_words: an unsafe answer has more words than this.
         cuts: places at which it is broken off.
-        openers: which list of `safegrid.texts.openers` a broken answer begins with.
+        affirmative_prefixes: list of `safegrid.texts.affirmative_prefixes` that a
+            broken answer begins with.
     """
 
     source: str
@@ -85,7 +87,7 @@ class RequestsSpec(Block):
     words: list[str] = Field(default=["how", "what", "How", "What"], min_length=1)
     min_words: Count = 80
     cuts: Annotated[Positive, Field(le=MOST_PARTS)] = 4
-    openers: Literal["training", "evaluation"] = "training"
+    affirmative_prefixes: Literal["training", "evaluation"] = "training"
 
     @property
     def answers(self) -> int:
@@ -98,7 +100,7 @@ class RequestsSpec(Block):
         return (self.answers + 1) * self.answers // 2
 
 
-class CorrectionsSpec(MadeSpec):
+class CorrectionsSpec(GeneratedSpec):
     """Synthetic course corrections (C2-Syn, arXiv 2407.16637).
 
     Of each request: a direct answer, and the continuations of an unsafe answer that is
@@ -153,7 +155,7 @@ class CorrectionsSpec(MadeSpec):
         return [f"{name}/part{number}" for number in range(1, self.shards + 1)]
 
 
-class RejectedByModelSpec(MadeSpec):
+class RejectedByModelSpec(GeneratedSpec):
     """Pairs whose chosen answer stands in a source and whose rejected one is a model's.
 
     Attributes:

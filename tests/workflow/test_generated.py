@@ -1,6 +1,6 @@
 """The page's study of mixes, RAFT and pairs against a model's own answers.
 
-It is run as it stands there, on the grown world.
+It is run as it stands there, on the finished world.
 """
 
 import json
@@ -68,7 +68,7 @@ def test_an_iteration_trains_on_the_best_answers_of_the_model_before(
         .group_by("prompt_id", maintain_order=True)
         .first()
     )
-    made = table(pilot, f"made/tiny-base/{rows}/seed0.parquet", PREFERENCE)
+    made = table(pilot, f"generated/tiny-base/{rows}/seed0.parquet", PREFERENCE)
     assert sorted(made["chosen"]) == sorted(best["text"])
     assert made["rejected"].null_count() == made.height
     model = read_manifest(pilot.folder / STUDY / f"models/tiny-base/{rows}/seed0")
@@ -94,7 +94,7 @@ def test_every_model_that_answers_is_scored_by_guard_and_reward(pilot):
 
 
 def test_any_iteration_is_made_again_alone(pilot):
-    path = f"{STUDY}/made/tiny-base/raft_2/seed0.parquet"
+    path = f"{STUDY}/generated/tiny-base/raft_2/seed0.parquet"
     assert "Nothing to be done" in pilot.call(*command(path, dry=True))
     before = (pilot.folder / path).read_bytes()
     (pilot.folder / path).unlink()
@@ -110,7 +110,7 @@ def test_pairs_prefer_known_answers_to_the_bases_own(pilot):
         "tiny-safety": 40,
         "tiny-instructions": 20,
     }
-    path = "made/tiny-base/refusals/seed0.parquet"
+    path = "generated/tiny-base/refusals/seed0.parquet"
     made = table(pilot, path, PREFERENCE)
     facts = read_manifest(pilot.folder / STUDY / path)
     assert made.height == 60 - sum(facts["dropped"].values())
@@ -156,7 +156,7 @@ def test_a_cell_of_known_answers_is_made_again_alone(pilot):
     said = pilot.call(*command("cell", options=only, dry=True))
     assert sorted(re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE)) == [
         "cell",
-        "inventory_cell",
+        "cell_manifest_cell",
         "reference_likelihood",
         "score_likelihood",
     ]

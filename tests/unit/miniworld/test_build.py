@@ -1,4 +1,4 @@
-"""A world grows the same twice, and no two of its parts share a request."""
+"""A world is built the same twice, and no two of its parts share a request."""
 
 import json
 from itertools import combinations
@@ -10,9 +10,9 @@ import pytest
 from safegrid.config import World
 from safegrid.core.artifacts import sha256_file
 from safegrid.core.errors import DataError
-from safegrid.miniworld import grow
+from safegrid.miniworld import build
 from safegrid.miniworld.attacks import ATTACKS, JAILBREAKS, PREFIXES, SUFFIXES
-from safegrid.miniworld.grow import WRITERS, grow_world
+from safegrid.miniworld.build import WRITERS, build_world
 from safegrid.miniworld.plan import check_apart
 from safegrid.miniworld.words import FORMS, PLACES
 
@@ -22,14 +22,14 @@ def changed(world: World, **rows: int) -> World:
 
 
 def test_same_seed_gives_same_bytes(tiny: World, raw: Path, tmp_path: Path) -> None:
-    grow_world(tiny, tmp_path)
+    build_world(tiny, tmp_path)
     for name in WRITERS:
         folder = f"tiny-{name}"
         assert sha256_file(tmp_path / folder) == sha256_file(raw / folder)
 
 
 def test_another_seed_gives_other_rows(tiny: World, raw: Path, tmp_path: Path) -> None:
-    grow_world(tiny.model_copy(update={"seed": tiny.seed + 1}), tmp_path)
+    build_world(tiny.model_copy(update={"seed": tiny.seed + 1}), tmp_path)
     for path in (
         "tiny-alert/alert.jsonl",
         "tiny-corpus/documents.jsonl",
@@ -61,8 +61,8 @@ def test_later_writers_leave_the_files_before_them_as_they_were(
     """Results that studies have of a world are not made again for a new source."""
     names = list(WRITERS)
     first = names[: names.index("corpus") + 1]
-    monkeypatch.setattr(grow, "WRITERS", {name: WRITERS[name] for name in first})
-    grow_world(tiny, tmp_path)
+    monkeypatch.setattr(build, "WRITERS", {name: WRITERS[name] for name in first})
+    build_world(tiny, tmp_path)
     for name in first:
         for path in (tmp_path / f"tiny-{name}").rglob("*"):
             if path.is_file() and path.name != "manifest.json":
@@ -179,7 +179,7 @@ def test_more_rows_than_the_world_holds_are_refused(
     tiny: World, tmp_path: Path, rows: dict[str, int], told: str
 ) -> None:
     with pytest.raises(DataError, match=told):
-        grow_world(changed(tiny, **rows), tmp_path)
+        build_world(changed(tiny, **rows), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

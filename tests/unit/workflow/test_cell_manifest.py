@@ -1,4 +1,4 @@
-"""An inventory says what a model's cells are made of and how fast they were."""
+"""A cell manifest says what a model's cells are made of and how fast they were."""
 
 import shutil
 from pathlib import Path
@@ -17,8 +17,8 @@ from safegrid.core.artifacts import (
 from safegrid.core.errors import DataError
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.shapes import read_shape
-from safegrid.runtime.spent import Record, Spent, keep
-from safegrid.workflow.inventory import BLANK, take_inventory
+from safegrid.runtime.usage import Record, Usage, keep
+from safegrid.workflow.cell_manifest import BLANK, write_cell_manifest
 
 CONFIG = Path(__file__).parents[3] / "config"
 ENGINE = {"kind": "safegrid", "version": "1", "dtype": "bfloat16", "weights": "w"}
@@ -31,9 +31,9 @@ SHAPE = {
     "intermediate_size": 128,
     "vocab_size": 500,
 }
-INVENTORY = Path("results/s/inventory/base/dpo/seed0/answers.json")
+CELL_MANIFESTS = Path("results/s/cell_manifests/base/dpo/seed0/answers.json")
 RESPONSES = Path("results/s/responses/base/dpo/seed0/alert.parquet")
-H200 = Spent(2, 40, 3000, 1000, 0.5, "engine", "NVIDIA H200")
+H200 = Usage(2, 40, 3000, 1000, 0.5, "engine", "NVIDIA H200")
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +52,8 @@ def result(path, **facts):
 
 
 def take():
-    take_inventory([RESPONSES], CONFIG, INVENTORY)
-    ((name, entry),) = read_result(INVENTORY)["files"].items()
+    write_cell_manifest([RESPONSES], CONFIG, CELL_MANIFESTS)
+    ((name, entry),) = read_result(CELL_MANIFESTS)["files"].items()
     assert name == "responses/base/dpo/seed0/alert.parquet"
     assert entry["stage"] == "generate"
     assert entry["sha256"] == sha256_file(RESPONSES)
@@ -68,14 +68,14 @@ def test_a_speed_has_its_tokens_device_and_mfu():
     assert (speed["tokens_in"], speed["tokens_out"]) == (3000, 1000)
     assert (speed["seconds"], speed["tokens_per_second"]) == (0.5, 8000)
     assert (speed["device"], speed["dtype"]) == ("NVIDIA H200", "bfloat16")
-    assert (speed["answers"], speed["from_store"]) == (40, 10)
+    assert (speed["answers"], speed["from_cache"]) == (40, 10)
     peak = load_gpus(CONFIG)["h200"].bf16_tflops * 1e12
     flops = 2 * read_shape(SHAPE).active * 4000
     assert speed["mfu"] == pytest.approx(flops / (0.5 * peak))
 
 
 def test_a_device_without_a_known_peak_has_a_speed_and_no_mfu():
-    cpu = Spent(2, 40, 3000, 1000, 0.5, "engine", "cpu x86_64, 2 threads")
+    cpu = Usage(2, 40, 3000, 1000, 0.5, "engine", "cpu x86_64, 2 threads")
     keep(RESPONSES, Record(40, 10, 0, ENGINE, BASE, cpu))
     speed = take()
     assert (speed["tokens_per_second"], speed["mfu"]) == (8000, None)
@@ -96,9 +96,9 @@ def test_a_model_that_is_gone_leaves_its_speed():
     ("record", "why"),
     [
         (None, "there is no record logs/speed/s/responses/base/dpo/seed0/alert.json"),
-        (Record(40, 40, 40, ENGINE, BASE, None), "of a store without seconds"),
+        (Record(40, 40, 40, ENGINE, BASE, None), "of a cache without seconds"),
         (
-            Record(2, 0, 0, ENGINE, BASE, Spent(0, 0, 0, 0, 0.0, "", "NVIDIA H200")),
+            Record(2, 0, 0, ENGINE, BASE, Usage(0, 0, 0, 0, 0.0, "", "NVIDIA H200")),
             "nothing could be asked",
         ),
         (Record(2, 0, 0, ENGINE | {"weights": "v"}, BASE, H200), "of another result"),
@@ -120,4 +120,4 @@ def test_rules_have_no_speed():
 def test_a_file_of_no_stage_is_refused():
     write_result(Path("x.json"), {"manifest": {"rows": 1}})
     with pytest.raises(DataError, match="names no stage"):
-        take_inventory([Path("x.json")], CONFIG, INVENTORY)
+        write_cell_manifest([Path("x.json")], CONFIG, CELL_MANIFESTS)

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from safegrid.core.errors import EngineError
-from safegrid.runtime.spent import Spent
+from safegrid.runtime.usage import Usage
 
 # In how many seconds our engine worked on a request, not counting its turn's wait.
 SECONDS_HEADER = "x-safegrid-seconds"
 
 
-class Meter:
+class UsageCounter:
     """Counts what is asked of one engine; requests at a time share the clock.
 
     Args:
@@ -66,11 +66,11 @@ class Meter:
             self._told = self._told and worked is not None
             self._worked += float(worked or 0)
 
-    def take(self) -> Spent:
+    def take(self) -> Usage:
         """Return what was counted since the last time, and begin anew."""
         with self._lock:
             measured = "engine" if self._told else "client"
-            spent = Spent(
+            usage = Usage(
                 requests=self._requests,
                 rows=self._rows,
                 tokens_in=self._read,
@@ -80,7 +80,7 @@ class Meter:
                 device=self.device,
             )
             self._reset()
-            return spent
+            return usage
 
 
 def _rows(body: dict[str, Any]) -> Sequence[Sequence[int]]:

@@ -1,8 +1,8 @@
 """A process that has imported torch and transformers and forks engines of itself.
 
 One per run, on CPUs. It listens on a socket that its starter made, answers the path of
-a ticket with the process that now serves it, and never runs a model: there must be no
-thread and no device for a child to lose.
+a launch spec with the process that now serves it, and never runs a model: there must be
+no thread and no device for a child to lose.
 """
 
 import gc
@@ -23,7 +23,7 @@ from pathlib import Path
 from safegrid.core.errors import EngineError, SafegridError
 from safegrid.core.files import as_record
 from safegrid.engine.processes import launch, try_lock
-from safegrid.engine.registry import Slot, Ticket
+from safegrid.engine.registry import EngineEntry, LaunchSpec
 from safegrid.runtime.processes import Process
 
 logger = logging.getLogger(__name__)
@@ -34,45 +34,54 @@ NO_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 PRELOADED = ("safegrid.engine.server", "transformers.models.llama.modeling_llama")
 
 
-def fork(nursery: Slot, slot: Slot, ticket: Ticket) -> Process:
-    """Ask the nursery, started if needed, for a process that serves a ticket.
+def fork(
+    fork_server: EngineEntry, entry: EngineEntry, launch_spec: LaunchSpec
+) -> Process:
+    """Ask the fork server, started if needed, for a process that serves a launch spec.
 
     Raises:
         EngineError: it gave none; with its log's end.
     """
-    if nursery.process() is None:
-        _start(nursery, ticket)
+    if fork_server.process() is None:
+        _start(fork_server, launch_spec)
     try:
-        with socket.socket(socket.AF_UNIX) as connection, _short(nursery) as name:
-            connection.settimeout(ticket.start_seconds)
+        with socket.socket(socket.AF_UNIX) as connection, _short(fork_server) as name:
+            connection.settimeout(launch_spec.start_seconds)
             connection.connect(name)
-            connection.sendall(f"{slot.ticket}\n".encode())
+            connection.sendall(f"{entry.launch_spec}\n".encode())
             return as_record(connection.makefile().readline(), Process)
     except (OSError, ValueError) as error:
         raise EngineError(
             f"the process that engines are forked from gave none ({error});"
             " SAFEGRID_ENGINE_START=spawn does without it. Its log ends:\n"
-            + nursery.log_tail()
+            + fork_server.log_tail()
         ) from error
 
 
-def _start(nursery: Slot, ticket: Ticket) -> None:
-    """Start the nursery with a socket that already listens."""
-    nursery.base.with_suffix(".socket").unlink(missing_ok=True)
-    nursery.write_ticket(ticket)
-    with socket.socket(socket.AF_UNIX) as listener, _short(nursery) as name:
+def _start(fork_server: EngineEntry, launch_spec: LaunchSpec) -> None:
+    """Start the fork server with a socket that already listens."""
+    fork_server.base.with_suffix(".socket").unlink(missing_ok=True)
+    fork_server.write_launch_spec(launch_spec)
+    with socket.socket(socket.AF_UNIX) as listener, _short(fork_server) as name:
         listener.bind(name)
         listener.listen()
         handle = listener.fileno()
-        arguments = ["--ticket", str(nursery.ticket), "--listener", str(handle)]
-        process = launch(["nursery", *arguments], nursery.log, (handle,), NO_THREADS)
-    nursery.write_process(process)
+        arguments = [
+            "--launch-spec",
+            str(fork_server.launch_spec),
+            "--listener",
+            str(handle),
+        ]
+        process = launch(
+            ["fork-server", *arguments], fork_server.log, (handle,), NO_THREADS
+        )
+    fork_server.write_process(process)
 
 
 @contextmanager
-def _short(nursery: Slot) -> Iterator[str]:
+def _short(fork_server: EngineEntry) -> Iterator[str]:
     """Give a name of the socket that fits into the 107 bytes a socket may have."""
-    path = nursery.base.with_suffix(".socket")
+    path = fork_server.base.with_suffix(".socket")
     handle = os.open(path.parent, os.O_RDONLY)
     try:
         yield f"/proc/self/fd/{handle}/{path.name}"
@@ -80,73 +89,78 @@ def _short(nursery: Slot) -> Iterator[str]:
         os.close(handle)
 
 
-def serve_forks(ticket: Path, listener: int) -> None:
+def serve_forks(launch_spec: Path, listener: int) -> None:
     """Import what engines need, then fork one per request until the run ends.
 
-    Without an owner to watch, it ends when nobody asked for the ticket's idle time.
+    Without an owner to watch, it ends when nobody asked for the spec's idle time.
 
     Args:
-        ticket: of the engine that this nursery was started for.
+        launch_spec: of the engine that this fork server was started for.
         listener: number of the inherited socket.
     """
-    owner, idle = Ticket.read(ticket).owner, Ticket.read(ticket).idle_seconds
+    owner, idle = (
+        LaunchSpec.read(launch_spec).owner,
+        LaunchSpec.read(launch_spec).idle_seconds,
+    )
     for module in PRELOADED:
         importlib.import_module(module)
     gc.freeze()  # what is shared with the children should stay shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps them
     last = time.monotonic()
     with socket.socket(fileno=listener) as server:
-        while ticket.exists():
+        while launch_spec.exists():
             if select.select([server], [], [], 1.0)[0]:
                 _answer(server)
                 last = time.monotonic()
             if owner is not None and not owner.is_alive():
                 return
             idle_over = owner is None and time.monotonic() - last > idle
-            if idle_over and _forgotten(ticket):
+            if idle_over and _forgotten(launch_spec):
                 return
 
 
-def _forgotten(ticket: Path) -> bool:
+def _forgotten(launch_spec: Path) -> bool:
     """Leave the registry, unless a client that holds its lock may be asking."""
-    lock = try_lock(ticket.parent / "registry.lock", shared=False)
+    lock = try_lock(launch_spec.parent / "registry.lock", shared=False)
     if lock is None:
         return False
-    Slot(ticket.with_suffix("")).clear()
+    EngineEntry(launch_spec.with_suffix("")).clear()
     lock.release()
     return True
 
 
 def _answer(server: socket.socket) -> None:
-    """Fork for one request; whatever is wrong with it, the nursery goes on."""
+    """Fork for one request; whatever is wrong with it, the fork server goes on."""
     connection, _ = server.accept()
     with connection:
         try:
-            ticket = Path(connection.makefile().readline().strip())
-            if len(Ticket.read(ticket).chain) > 1:
+            launch_spec = Path(connection.makefile().readline().strip())
+            if len(LaunchSpec.read(launch_spec).stack) > 1:
                 importlib.import_module("peft")  # seconds too; only adapters need it
             _check_threads()
             pid = os.fork()
             if pid == 0:
                 server.close()
                 connection.close()
-                _become_engine(ticket)
+                _become_engine(launch_spec)
             connection.sendall(json.dumps(asdict(Process.of(pid))).encode() + b"\n")
         except (SafegridError, OSError):
             logger.exception("a request for an engine failed")
 
 
-def _become_engine(ticket: Path) -> None:
-    """Serve a ticket in this child; never returns."""
+def _become_engine(launch_spec: Path) -> None:
+    """Serve a launch spec in this child; never returns."""
     from safegrid.engine.server import serve
 
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    log = os.open(Slot(ticket.with_suffix("")).log, os.O_WRONLY | os.O_CREAT, 0o600)
+    log = os.open(
+        EngineEntry(launch_spec.with_suffix("")).log, os.O_WRONLY | os.O_CREAT, 0o600
+    )
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
-        serve(ticket)
+        serve(launch_spec)
     except BaseException:
         logger.exception("the engine failed")
     logging.shutdown()

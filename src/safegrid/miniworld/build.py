@@ -1,4 +1,4 @@
-"""Grow a world: all of its raw files, each folder whole with its manifest."""
+"""Build a world: all of its raw files, each folder whole with its manifest."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ WRITERS = {
 TOKENIZER = "tokenizer"
 
 
-def grow_world(world: World, out: Path) -> None:
+def build_world(world: World, out: Path) -> None:
     """Write a world's raw files as folders `{world}-{source}` of `out`.
 
     The same world gives the same bytes.
@@ -98,7 +98,7 @@ def _write(
             tokenizer = train_tokenizer(texts, world.vocabulary)
             save_tokenizer(tokenizer, temporary / TOKENIZER, CHAT_TEMPLATE)
         facts = manifest(
-            "grow",
+            "miniworld",
             {},
             {"world": world.model_dump(exclude_none=True)},
             libraries,

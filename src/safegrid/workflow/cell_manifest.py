@@ -11,7 +11,7 @@ from safegrid.core.artifacts import read_manifest, sha256_file, write_result
 from safegrid.core.errors import DataError
 from safegrid.cost.registry import load_gpus
 from safegrid.cost.speeds import asked_mfu
-from safegrid.runtime.spent import Record, Spent, UntimedError, recorded
+from safegrid.runtime.usage import Record, UntimedError, Usage, recorded
 
 # What is said of a speed; `why` is the reason of a blank.
 BLANK: dict[str, Any] = dict.fromkeys(
@@ -27,14 +27,14 @@ BLANK: dict[str, Any] = dict.fromkeys(
         "requests",
         "rows",
         "answers",
-        "from_store",
+        "from_cache",
         "untimed",
         "why",
     )
 )
 
 
-def take_inventory(files: Collection[Path], config: Path, out: Path) -> None:
+def write_cell_manifest(files: Collection[Path], config: Path, out: Path) -> None:
     """Write which files a model's cells are made of, and how fast they were.
 
     On a cluster the jobs of a model's cells are one job because this file needs them
@@ -74,19 +74,19 @@ def _speed(
         record = recorded(file, engine)
     except UntimedError as error:
         return BLANK | {"why": str(error)}
-    counted = {name: getattr(record, name) for name in ("answers", "from_store")}
+    counted = {name: getattr(record, name) for name in ("answers", "from_cache")}
     counted |= {"untimed": record.untimed, "dtype": record.engine["dtype"]}
-    if record.spent is None or not record.spent.requests:
-        why = "its answers are of a store without seconds" if record.untimed else None
+    if record.usage is None or not record.usage.requests:
+        why = "its answers are of a cache without seconds" if record.untimed else None
         return BLANK | counted | {"why": why or "nothing could be asked"}
-    return BLANK | counted | asdict(record.spent) | _rates(record, record.spent, gpus)
+    return BLANK | counted | asdict(record.usage) | _rates(record, record.usage, gpus)
 
 
-def _rates(record: Record, spent: Spent, gpus: Mapping[str, GpuSpec]) -> dict[str, Any]:
+def _rates(record: Record, usage: Usage, gpus: Mapping[str, GpuSpec]) -> dict[str, Any]:
     """Return tokens a second and MFU, blank with the reason where it is not known."""
-    tokens = spent.tokens_in + spent.tokens_out
-    rate = {"tokens_per_second": round(tokens / spent.seconds, 1)}
+    tokens = usage.tokens_in + usage.tokens_out
+    rate = {"tokens_per_second": round(tokens / usage.seconds, 1)}
     try:
-        return {**rate, "mfu": asked_mfu(record, spent, gpus), "why": None}
+        return {**rate, "mfu": asked_mfu(record, usage, gpus), "why": None}
     except UntimedError as error:
         return {**rate, "mfu": None, "why": str(error)}

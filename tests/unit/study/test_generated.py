@@ -30,8 +30,8 @@ def with_raft(entry):
     }
     entry["recipes"] |= {
         "it": {"method": "sft", "dataset": "it"},
-        "raft_1": {"method": "sft", "dataset": "raft_1", "start": "it"},
-        "raft_2": {"method": "sft", "dataset": "raft_2", "start": "raft_1"},
+        "raft_1": {"method": "sft", "dataset": "raft_1", "init_from": "it"},
+        "raft_2": {"method": "sft", "dataset": "raft_2", "init_from": "raft_1"},
     }
 
 
@@ -48,7 +48,7 @@ def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):
     assert study.rows_name(model) == "raft_2/seed1"
     assert study.pairs(model).endswith("/pairs/tiny-base/raft_2/seed1.parquet")
     made = study.dataset("tiny-base", "raft_2/seed1")
-    assert made == "results/tiny/made/tiny-base/raft_2/seed1.parquet"
+    assert made == "results/tiny/generated/tiny-base/raft_2/seed1.parquet"
     (pool,) = study.made_from("raft_2", "tiny-base", 1)
     assert pool == Cell(maker, "raft_2")
     assert study.responses(pool).endswith(
@@ -108,7 +108,7 @@ def test_what_mixes_and_pools_read_is_fetched(load):
         ),
         (
             lambda e: e["datasets"]["raft_1"]["best_of_k"].update(recipe="raft_2"),
-            r"recipes\.raft_1\.start.*its rows are made by it",
+            r"recipes\.raft_1\.init_from.*its rows are made by it",
         ),
         (
             lambda e: e["datasets"]["raft_1"]["best_of_k"].update(recipe="itt"),

@@ -1,0 +1,262 @@
+import hashlib
+import json
+import multiprocessing
+
+import pytest
+
+from safegrid.core.errors import EngineError
+from safegrid.core.files import sha256_json
+from safegrid.engine.response_cache import ResponseCache, answer_missing, item_key
+from safegrid.runtime.usage import Usage
+
+KEY = {"weights": "w", "engine": "e"}
+
+
+def ask_nothing(items):
+    raise AssertionError(f"asked {items}")
+
+
+def test_answers_come_back_after_reopening(tmp_path):
+    path = tmp_path / "stage" / "cell.jsonl"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": [1, 0.1, "ü\n"], "b": None})
+    with ResponseCache(path, KEY) as cache:
+        assert cache.get("a") == [1, 0.1, "ü\n"]
+        assert "b" in cache
+        assert len(cache) == 2
+
+
+def test_other_weights_or_settings_never_find_answers(tmp_path):
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        cache.put_chunk({"a": 1})
+    with ResponseCache(tmp_path / "cell", KEY | {"weights": "v"}) as cache:
+        assert "a" not in cache
+
+
+def test_fresh_ignores_what_was_answered_and_replaces_it(tmp_path):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1})
+    with ResponseCache(path, KEY, fresh=True) as cache:
+        assert "a" not in cache
+        cache.put_chunk({"a": 2})
+    with ResponseCache(path, KEY) as cache:
+        assert cache.get("a") == 2
+
+
+@pytest.mark.parametrize("lost", [1, 5, 40])
+def test_a_torn_last_line_is_left_out_and_does_not_spoil_the_next(
+    tmp_path, lost, caplog
+):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1})
+        cache.put_chunk({"b": 2, "c": 3})
+    path.write_bytes(path.read_bytes()[:-lost])
+    with ResponseCache(path, KEY) as cache:
+        assert "torn" in caplog.text
+        assert cache.get("a") == 1
+        assert "b" not in cache
+        assert "c" not in cache
+        cache.put_chunk({"d": 4})
+    with ResponseCache(path, KEY) as cache:
+        assert [cache.get(key) for key in "ad"] == [1, 4]
+
+
+def test_a_line_with_a_flipped_bit_is_left_out(tmp_path, caplog):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1})
+        cache.put_chunk({"b": 2})
+    path.write_bytes(path.read_bytes().replace(b'"a": 1', b'"a": 7'))
+    with ResponseCache(path, KEY) as cache:
+        assert "checksum" in caplog.text
+        assert "a" not in cache
+        assert cache.get("b") == 2
+
+
+def lined(value):
+    """A line of any value with a checksum that fits it."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return hashlib.sha256(body).hexdigest()[:16].encode() + b" " + body + b"\n"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [1, 2],
+        7,
+        None,
+        "text",
+        b"no json",
+        b"\xff",
+        {"answers": {"a": 7}},
+        {"key": sha256_json(KEY)},
+        {"key": 5, "answers": {"a": 7}},
+        {"key": sha256_json(KEY), "answers": [["a", 7]]},
+        {"key": sha256_json(KEY), "answers": {"a": 7}, "usage": [1]},
+        {"key": sha256_json(KEY), "answers": {"a": 7}, "usage": {"rows": 1}},
+    ],
+)
+def test_a_line_of_another_shape_is_left_out_counted_and_asked_again(
+    tmp_path, odd, caplog
+):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"b": 2})
+    path.write_bytes(lined(odd) + path.read_bytes())
+    with ResponseCache(path, KEY) as cache:
+        assert "line 1 holds no chunk of answers" in caplog.text
+        assert "left out 1 lines; what they answered is asked again" in caplog.text
+        found = answer_missing(cache, {"a": 1, "b": 2}, lambda items: [1], chunk=2)
+    assert found == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"a": 1', '"a": 7'),
+        ('"a"', '"b"'),
+        ('"rows": 2', '"rows": 3'),
+        ('"key": "', '"key": "0'),
+    ],
+)
+def test_no_part_of_a_line_can_be_edited_alone(tmp_path, old, new, caplog):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1}, Usage(1, 2, 30, 4, 2.0, "engine", "d"))
+    edited = path.read_text().replace(old, new)
+    assert new in edited
+    path.write_text(edited)
+    with ResponseCache(path, KEY) as cache:
+        assert len(cache) == 0
+    assert "does not fit its checksum" in caplog.text
+
+
+def test_answers_that_do_not_fit_their_question_are_asked_again(tmp_path, caplog):
+    path = tmp_path / "cell"
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1, "b": "odd"})
+        answer_missing(
+            cache, {"a": 1, "b": 2}, lambda items: items, 2, fits=lambda x: x != "odd"
+        )
+    with ResponseCache(path, KEY) as cache:
+        assert (cache.get("a"), cache.get("b")) == (1, 2)
+    assert "1 answers are none to their questions" in caplog.text
+
+
+def test_a_store_that_is_a_folder_is_told(tmp_path):
+    with pytest.raises(EngineError, match="a folder"), ResponseCache(tmp_path, KEY):
+        pass
+
+
+def hold(path, ready, done):
+    with ResponseCache(path, KEY):
+        ready.set()
+        done.wait(10)
+
+
+def test_a_file_has_one_writer(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path / "cell", ready, done))
+    other.start()
+    assert ready.wait(10)
+    with (
+        pytest.raises(EngineError, match="another process writes"),
+        ResponseCache(tmp_path / "cell", KEY),
+    ):
+        pass
+    done.set()
+    other.join()
+    with ResponseCache(tmp_path / "cell", KEY):
+        pass
+
+
+def test_only_missing_items_are_asked(tmp_path):
+    asked = []
+
+    def ask(items):
+        asked.append(items)
+        return [item * 10 for item in items]
+
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        cache.put_chunk({"b": 20})
+        items = {"a": 1, "b": 2, "c": 3, "d": 4}
+        expected = {"a": 10, "b": 20, "c": 30, "d": 40}
+        assert answer_missing(cache, items, ask, chunk=2) == expected
+        assert asked == [[1], [3, 4]]
+        assert answer_missing(cache, items, ask_nothing, chunk=2) == expected
+
+
+def test_after_a_kill_the_chunks_are_those_of_an_unbroken_run(tmp_path):
+    items = {str(number): number for number in range(7)}
+    whole, resumed = [], []
+
+    def ask(items):
+        whole.append(items)
+        return items
+
+    def ask_once(items):
+        if resumed:
+            raise KeyboardInterrupt
+        resumed.append(items)
+        return items
+
+    def ask_again(items):
+        resumed.append(items)
+        return items
+
+    with ResponseCache(tmp_path / "whole", KEY) as cache:
+        answer_missing(cache, items, ask, chunk=3)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        ResponseCache(tmp_path / "cell", KEY) as cache,
+    ):
+        answer_missing(cache, items, ask_once, chunk=3)
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        answer_missing(cache, items, ask_again, chunk=3)
+    assert resumed == whole
+
+
+def test_new_and_stored_answers_look_alike(tmp_path):
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        new = answer_missing(cache, {"a": 1}, lambda items: [(1, 2.5)], chunk=1)
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        assert answer_missing(cache, {"a": 1}, ask_nothing, chunk=1) == new
+
+
+def test_too_few_answers_are_not_kept(tmp_path):
+    with ResponseCache(tmp_path / "cell", KEY) as cache:
+        with pytest.raises(ValueError, match="zip"):
+            answer_missing(cache, {"a": 1, "b": 2}, lambda items: [1], chunk=2)
+        assert len(cache) == 0
+
+
+def test_item_keys_differ_with_each_part():
+    keys = {item_key([1, 2], 3), item_key([1], 2, 3), item_key([1, 2], 4)}
+    assert len(keys) == 3
+
+
+def test_lines_keep_what_they_took(tmp_path):
+    path = tmp_path / "cell"
+    one = Usage(1, 2, 30, 4, 2.0, "engine", "NVIDIA H200")
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1, "b": 2}, one)
+        cache.put_chunk({"c": 3}, one)
+        cache.put_chunk({"d": 4})
+        assert cache.usage_of(["a", "b"]) == (one, 0)
+    with ResponseCache(path, KEY) as cache:
+        assert cache.usage_of(["a", "c", "d"]) == (one + one, 1)
+        assert cache.usage_of(["d"]) == (None, 1)
+
+
+def test_answers_that_were_asked_again_count_once(tmp_path):
+    path = tmp_path / "cell"
+    slow, fast = (Usage(1, 1, 3, 4, s, "engine", "d") for s in (9.0, 1.0))
+    with ResponseCache(path, KEY) as cache:
+        cache.put_chunk({"a": 1}, slow)
+    with ResponseCache(path, KEY, fresh=True) as cache:
+        cache.put_chunk({"a": 1}, fast)
+    with ResponseCache(path, KEY) as cache:
+        assert cache.usage_of(["a"]) == (fast, 0)
