@@ -25,7 +25,7 @@ TORCH_INDEX := $(if $(TORCH_BUILD),--index-url $(if $(findstring ://,$(TORCH_BUI
 # Text as one word of a shell, whatever stands in it.
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: study test test-remote test-vllm check bench readme confirm env cloud clean
+.PHONY: study test test-remote test-vllm check bench readme config-reference confirm env cloud clean
 
 study: $(READY)
 	safegrid study --study $(call quoted,$(STUDY)) --cores $(call quoted,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call quoted,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
@@ -61,6 +61,10 @@ bench: $(READY)
 
 readme: $(READY)
 	safegrid readme --study $(call quoted,$(STUDY))
+
+# After an edit of a key, its default or its meaning.
+config-reference: $(READY)
+	python tests/config_reference.py
 
 # After an edit of an expensive stage's code that changes no result (else raise its number).
 confirm: $(READY)

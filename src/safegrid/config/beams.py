@@ -15,9 +15,9 @@ class Beams(Block):
     """Diverse beam search (Vijayakumar et al. 2018, arXiv 1610.02424).
 
     Attributes:
-        groups: beams, each a group of its own.
-        penalty: taken off the score of a token for each other group that took it at
-            the same place; without one all groups would search the same.
+        groups: beams, each a group of its own; at least 2
+        penalty: taken off a token's score for each other group that took it at the same
+            place; above 0
     """
 
     groups: Annotated[Positive, Field(ge=2)] = 2
@@ -28,8 +28,8 @@ class BeamsSpec(Beams):
     """The beams of a dataset; transformers has them in code of their own only.
 
     Attributes:
-        source: name in the registry of sources, of format `custom_generate`: the code
-            that searches.
+        source: name of a [source](#sourcesyaml) of format `custom_generate`: the code
+            that searches
     """
 
     source: str = "diverse-beams"

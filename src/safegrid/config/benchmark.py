@@ -24,9 +24,12 @@ class AskedSpec(Block):
     """What a model is asked, how it answers, and who judges the answers.
 
     Attributes:
-        version: covers prompts and decoding; raise it when their meaning changes.
-        prompts: where the prompts come from; null for capability suites.
-        decode: how answers are drawn; null where no model answers.
+        version: covers prompts and decoding; raise it when their meaning changes
+        prompts: [where prompts come from](#prompts); null for capability
+        decode: [how answers are drawn](#decoding); null for capability and
+            `reference_likelihood`
+        judges: names of [judges](#judgesyaml); none for capability and
+            `reference_likelihood`
     """
 
     version: Positive = 1
@@ -39,10 +42,13 @@ class BenchmarkSpec(AskedSpec):
     """A benchmark: prompts, how to generate, which judges, which metric.
 
     Attributes:
-        tasks: names of a capability suite's tasks: of the source's own files, of the
-            registry (`TaskEntry`), or shipped with lm-evaluation-harness.
-        task_source: source whose folder holds task files; null where none is needed.
-        limit: items a task, null for all.
+        metric: `safety`, `toxicity`, `over_refusal`, `helpfulness`, `correction`,
+            `capability` or `reference_likelihood`
+        tasks: capability: names of the source's own tasks, of [tasks.yaml](#tasksyaml),
+            or of tasks that lm-evaluation-harness ships
+        task_source: capability: [source](#sourcesyaml) of local task files; null where
+            none is needed
+        limit: capability: items a task, null for all
     """
 
     metric: Metric
@@ -77,13 +83,16 @@ class TaskEntry(Block):
     Prompt, filters and metrics are the shipped task's; only its rows are ours.
 
     Attributes:
-        like: the shipped task's YAML, inside the harness's folder of tasks.
-        source: name in the registry of sources.
-        files: a split of the shipped task, and the short name of the file that is it.
-        field: json only: the key under which the rows stand; null for a file of rows.
-        rows: a function of `safegrid.capability.rows` that the rows go through first.
-        settings: other keys of the shipped task's YAML, with other values.
-        runs_code: its metric runs what a model wrote, if the user consents.
+        like: the shipped task's YAML, inside the harness's folder `tasks`
+        source: name of a [source](#sourcesyaml)
+        files: a split of the shipped task, and the short name of the file that is it
+        field: json only: the key under which the rows stand
+        rows: what the rows go through first: `musr_questions` (stories to questions),
+            `without_sentences` and `with_sentences` (IFEval without the rows that need
+            nltk's `punkt_tab`, or all of them)
+        settings: other keys of the shipped task's YAML, with other values
+        runs_code: its metric runs what a model wrote, [if the user
+            consents](../docs/add_a_benchmark.md#2-tasks-of-lm-evaluation-harness)
     """
 
     like: str

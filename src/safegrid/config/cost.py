@@ -9,14 +9,18 @@ class ShapeSpec(Block):
     """The shape of a transformer: what its parameters, FLOPs and cache follow from.
 
     Attributes:
-        width: numbers that a token is inside the model (`hidden_size`).
-        heads: of the queries; `kv_heads` those of keys and values, null for as many.
-        head_width: numbers of a head; null for width / heads.
-        feed_forward: width of the hidden layer of a block's MLP.
-        gated: whether the MLP has a gate: three matrices, not two.
-        tied: whether the head is the embedding table.
-        experts: MLPs of a layer; `experts_used` those that one token goes through.
-        positions: learned positions, of encoders.
+        layers: `num_hidden_layers`
+        width: `hidden_size`
+        heads: of the queries
+        kv_heads: of keys and values; null for as many
+        head_width: of one head; null for `width / heads`
+        feed_forward: `intermediate_size`
+        vocabulary: `vocab_size`
+        gated: whether the MLP has three matrices, as Llama's, or two, as Falcon's
+        tied: whether the head is the embedding table
+        experts: MLPs of a layer
+        experts_used: those that one token goes through
+        positions: learned positions, of encoders
     """
 
     layers: Positive
@@ -102,11 +106,12 @@ class GpuSpec(Block):
     """A GPU, by its data sheet.
 
     Attributes:
-        aliases: what drivers and schedulers call it, beside its own name here.
-        memory_gb: of 10^9 bytes.
-        bf16_tflops: peak of dense bfloat16 matrix products, 10^12 operations a second.
-        fp32_tflops: the same in float32 proper, without TF32, which torch leaves off.
-        bandwidth_tb_s: of its memory, 10^12 bytes a second.
+        aliases: what torch and schedulers call it, beside its own name; capitals and
+            signs between words do not matter
+        memory_gb: of 10^9 bytes
+        bf16_tflops: dense bfloat16, 10^12 operations a second
+        fp32_tflops: float32 without TF32
+        bandwidth_tb_s: of its memory, 10^12 bytes a second
     """
 
     aliases: list[str] = []
@@ -120,7 +125,9 @@ class Lengths(Block):
     """Lengths in tokens, spread as a log-normal is.
 
     Attributes:
-        p95: the length that 95 of 100 do not exceed; null for one length for all.
+        mean: tokens
+        p95: tokens that 95 of 100 do not exceed, of a log-normal; null for one length
+            for all
     """
 
     mean: Above0
@@ -137,10 +144,10 @@ class FileAssumed(Block):
     """What is assumed of a source's file until it is there to be measured.
 
     Attributes:
-        rows: of pairs, prompts or labelled rows.
-        prompt: a prompt alone, without what a chat template writes around it.
-        answer: of pairs and labelled rows: one answer.
-        why: where the figures are from.
+        rows: pairs, prompts or labelled rows
+        prompt: lengths of a prompt without its chat template, below
+        answer: lengths of an answer; needed for pairs and labelled rows
+        why: where the figures are from
     """
 
     rows: Positive
@@ -153,12 +160,12 @@ class TaskAssumed(Block):
     """What is assumed of a task of lm-evaluation-harness.
 
     Attributes:
-        rows: documents.
-        prompt: a whole prompt, examples and template in it.
-        options: answers to a document that are scored; 0 where an answer is written.
-        option: tokens of one option. Options of one token share a forward.
-        answer: tokens that are written at most.
-        why: where the figures are from.
+        rows: documents
+        prompt: lengths of a whole prompt, examples and template in it, below
+        options: answers to a document that are scored; either this or `answer`
+        option: tokens of one option; those of one token share a forward
+        answer: tokens that are written at most
+        why: where the figures are from
     """
 
     rows: Positive
@@ -179,19 +186,20 @@ class Assumed(Block):
     """config/assumptions.yaml: what a plan takes for granted until it is measured.
 
     Attributes:
-        shares: share of its limit that a kind of job reaches: of the peak of the GPU
-            where it computes (then it is the MFU), of the slower of peak and
-            bandwidth where it decodes.
-        step_ms: milliseconds that a layer takes at least in a step of decoding with
-            transformers, whatever its size: the CPU launches its kernels one by one.
-        start_seconds: imports and start of a process that holds a model.
-        load_gb_s: weights read from disk, 10^9 bytes a second.
-        template: tokens that a base's chat template adds to a prompt.
-        guard: tokens that a guard's template adds to an exchange.
-        unsafe: share of answers whose category line a guard is asked for.
-        answer_bytes: disk of an answer's token: responses, verdicts and caches.
-        sources: by source and file.
-        tasks: by name.
+        shares: share of its limit that each kind of job reaches: `reference`, `train`,
+            `generate`, `judge`, `capability`, `validate_judge`, `calibrate`; `--mfu`
+            replaces it, and so do finished jobs of `train`, `generate`, `judge` and
+            `capability`
+        step_ms: milliseconds that a layer takes at least in a step of decoding with our
+            engine
+        start_seconds: imports and start of a process that holds a model
+        load_gb_s: weights read from disk, 10^9 bytes a second
+        template: tokens that a chat template adds to a prompt
+        guard: tokens that a guard's template adds to an exchange
+        unsafe: share of answers whose category line a guard is asked for
+        answer_bytes: disk of an answer's token, with its verdicts and caches
+        sources: by [source](#sourcesyaml) and file, below
+        tasks: by task of lm-evaluation-harness, below
     """
 
     shares: dict[str, Part]

@@ -46,23 +46,25 @@ class DatasetSpec(Block):
     (`best_of_k`, `corrections`, `rejected_by_model`).
 
     Attributes:
-        source: name in the registry of sources.
-        file: short name of the file in that source.
-        parts: files of instructions that are mixed.
-        best_of_k: what a model answers, the best of several answers each.
-        corrections: unsafe answers that a model breaks off, ranked by how early.
-        rejected_by_model: answers of sources, preferred to a model's own.
+        source: name of a [source](#sourcesyaml): pairs of format `pku`, `alert_dpo`,
+            `safe_to_serve` or `pairs_csv`, or `instructions`
+        file: short name of the file in that source
+        parts: files of instructions that are mixed, [below](#a-mix)
+        best_of_k: made by a model, [below](#the-best-of-k-answers)
+        corrections: pairs that are made by a model, [below](#course-corrections)
+        rejected_by_model: answers of sources, preferred to a model's own,
+            [below](#a-models-own-answers-rejected)
         keep: format `pku` only: which rows become pairs. `exactly_one_safe`: one
-            response is safe and is chosen; `safe_and_better`: the chosen one is safe
-            and upstream calls it better too; `safer_response_id`: every row, the
-            response that upstream calls safer is chosen, though both or neither may
-            be safe.
+            response is safe, and is chosen. `safe_and_better`: the same where upstream
+            calls it better too. `safer_response_id`: every row; what upstream calls
+            safer is chosen
         categories: format `pku` only: pairs whose rejected response carries one of
-            these harm categories; null for all.
-        limit: pairs to keep, drawn by `seed`; null for all.
-        seed: rules which pairs a limit, and later a recipe's fraction, keeps.
-        max_length: tokens of prompt and response together; longer rows are dropped
-            and counted when they are tokenized.
+            these of PKU-SafeRLHF's harm categories
+        limit: pairs to keep, drawn by `seed`; null for all
+        seed: rules which pairs a limit, and later a recipe's fraction, keeps, and KTO's
+            micro-batches
+        max_length: tokens of prompt and longer response together; longer pairs are
+            dropped whole and counted
     """
 
     source: str | None = None

@@ -12,14 +12,15 @@ class EndpointSpec(Block):
     what is judged, and a key must reach no file.
 
     Attributes:
-        model: its name there.
-        address: variable that holds the base URL, mostly one that ends in `/v1`.
-        key: variable that holds the bearer key; unset where none is asked for.
-        max_tokens: of an answer.
-        max_concurrency: requests under way at a time.
-        requests_per_minute: requests that may begin in a minute; null for no bound.
-        timeout: seconds that an answer may take.
-        max_attempts: of one request, before its item is left for a later run.
+        model: its name there
+        address: the variable that holds the base URL
+        key: the variable that holds the key; unset for an endpoint that asks for none
+        seed: sent with each request
+        max_tokens: of an answer
+        max_concurrency: requests under way at a time
+        requests_per_minute: requests that may begin in a minute; null for no bound
+        timeout: seconds that an answer may take
+        max_attempts: of one request, before its item is left for a later run
     """
 
     model: str = Field(min_length=1)

@@ -40,11 +40,25 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Addresses = Annotated[list[Address] | None, BeforeValidator(_listed)]
+Addresses = Annotated[
+    list[Address] | None,
+    BeforeValidator(_listed, json_schema_input_type=Address | list[Address] | None),
+]
 
 
 class Decode(Block):
-    """How answers are drawn; temperature 0 is greedy."""
+    """How answers are drawn; temperature 0 is greedy.
+
+    Attributes:
+        max_new_tokens: tokens of an answer, its end included
+        temperature: 0 is greedy
+        top_p: keep the likeliest tokens up to this probability
+        top_k: keep this many of the likeliest tokens; 0 keeps all
+        frequency_penalty: taken off a token's logit for each time it stands in the
+            answer
+        samples: answers to each prompt
+        stop: strings at which an answer ends
+    """
 
     max_new_tokens: Positive
     temperature: From0 = 0.0
@@ -64,21 +78,22 @@ class EngineSpec(Block):
     """Which engine answers. Kind, dtype and version are part of every score row.
 
     Attributes:
-        kind: `safegrid` (ours), `vllm` (started by us), `address` (already running).
-        batch_size: prompts of one forward, the unit that the cache keeps.
-        max_batch_tokens: bound on padded tokens of a forward, so that logits fit
-            in memory.
-        address: base URLs of the servers where kind is `address`; one that is alone
-            may be written without a list.
-        idle_seconds: an engine that nobody asks for so long ends.
-        max_engines: engines of one run that may live at once on one machine.
-        start_seconds: how long loading may take.
-        gpu_memory_utilization: vllm: share of the device's memory that one server
-            takes; none says 0.9 over `max_engines`, so that as many fit as may live at
-            once.
-        max_model_len: vllm: most tokens of a sequence; none says the model's own.
-        tensor_parallel_size: vllm: GPUs that a model is spread over.
-        extra_args: vllm: more words of its command line.
+        kind: `safegrid`: ours, for CPUs and small models. `vllm`: started by us from
+            its own environment. `address`: a server that runs already
+        dtype: of the weights: `float32` or `bfloat16`
+        batch_size: prompts of a forward, the unit that the cache keeps
+        max_batch_tokens: bound on padded tokens of a forward
+        address: kind `address` only: base URL of a server, or a list of them ([how a
+            model is served](../docs/your_own_model_and_prompts.md#5-a-served-model))
+        idle_seconds: an engine that nobody asks for so long ends
+        max_engines: engines of a run that may live at once on one machine
+        start_seconds: how long loading may take
+        gpu_memory_utilization: kind `vllm` only, like the keys below, which have vLLM's
+            own names: share of the device's memory that one server takes; null: 0.9
+            over `max_engines`
+        max_model_len: most tokens of a sequence; null: the model's own
+        tensor_parallel_size: GPUs that a model is spread over
+        extra_args: more words of its command line, such as `--enforce-eager`
     """
 
     kind: Literal["safegrid", "vllm", "address"] = "safegrid"

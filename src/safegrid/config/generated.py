@@ -21,12 +21,13 @@ class GeneratedSpec(Block):
     """What every dataset that a model makes has.
 
     Attributes:
-        recipe: whose model answers; `none` is the base untouched.
-        base: the base of that model; null for that of the model which is trained on
-            the dataset.
-        seed: the seed of that model: `same` as that of the model which is trained on
-            the dataset, or a number.
-        decode: how it answers.
+        recipe: the recipe whose model answers, or one of its checkpoints (`it@10`);
+            `none` is the base untouched
+        base: base of that model, one of the study's; null for that of the model which
+            trains on the dataset
+        seed: seed of that model: `same` as that of the model which trains on the
+            dataset, or a number
+        decode: [how it answers](#decoding); `samples` is k
     """
 
     recipe: str
@@ -53,9 +54,10 @@ class BestOfKSpec(GeneratedSpec):
     """The best of k answers of a model to each prompt, by a judge's score (RAFT).
 
     Attributes:
+        prompts: [what it is asked](#prompts)
+        judge: name of a [judge](#judgesyaml) whose score picks the best; unscored
+            answers are never picked
         decode: `samples` is k.
-        prompts: what it is asked.
-        judge: whose score picks the best; unscored answers are never picked.
     """
 
     prompts: PromptSpec
@@ -71,14 +73,15 @@ class RequestsSpec(Block):
     """Which requests a model is to correct itself on, and where it has to.
 
     Attributes:
-        source: name in the registry of sources, of format `pku`.
-        file: short name of the file in that source.
-        limit: requests to take, the first ones in the file's order; null for all.
-        words: a request is a question if one of these stands in it, as letters.
-        min_words: an unsafe answer has more words than this.
-        cuts: places at which it is broken off.
-        affirmative_prefixes: list of `safegrid.texts.affirmative_prefixes` that a
-            broken answer begins with.
+        source: name of a [source](#sourcesyaml) of format `pku`
+        file: short name of the file in that source
+        limit: requests to take, the first ones of the file; null for all
+        words: a request holds one of these, as letters in a row
+        min_words: an unsafe answer has more words than this
+        cuts: places at which it is broken off, at most 1000
+        affirmative_prefixes: which list of `src/safegrid/texts/affirmative_prefixes.py`
+            a broken answer begins with: `training`, or `evaluation`, which C2-Eval asks
+            with too
     """
 
     source: str
@@ -108,11 +111,16 @@ class CorrectionsSpec(GeneratedSpec):
     preferred to later ones, a direct answer to all, and all to the unsafe one.
 
     Attributes:
-        requests: what it is asked.
-        judge: a guard that reads the answers. A request whose direct answer it does not
-            call safe is dropped; null takes them all, as the paper does.
-        beams: the paper's diverse beams; null for `decode` as it is.
-        shards: parts that it is asked in; memory is that of one of them.
+        requests: what it is asked, below
+        judge: a [judge](#judgesyaml) of kind `guard` that reads the answers: a request
+            whose direct answer it does not call safe is dropped; null takes them all,
+            as the paper does
+        beams: the paper's [diverse beams](#diverse-beams), by code of others that you
+            let run; `{}` is the paper's; null for `decode` as it is
+        shards: parts that it is asked in, each a cell, at most 1000; memory is that of
+            one part
+        decode: [how it answers](#decoding), once each; the paper has `max_new_tokens:
+            128`
     """
 
     requests: RequestsSpec
@@ -159,9 +167,11 @@ class RejectedByModelSpec(GeneratedSpec):
     """Pairs whose chosen answer stands in a source and whose rejected one is a model's.
 
     Attributes:
-        recipe: whose answers are rejected; `none` is the base untouched.
-        chosen: the sources of instructions with their answers.
-        decode: one answer each, greedy or sampled.
+        chosen: where prompts and chosen answers come from: one or several parts of
+            sources of format `instructions`, [keys as of a mix](#a-mix)
+        recipe: the recipe whose model answers; `none` is the base untouched
+        decode: [how the model answers](#decoding), once each: greedy, or with a
+            `temperature`, drawn by the study's `seed`
     """
 
     chosen: list[PartSpec] = Field(min_length=1)

@@ -23,11 +23,11 @@ class LabelledFile(Block):
     """A file of rows that a head is trained on.
 
     Attributes:
-        source: name of a source.
-        file: short name of the file in it.
-        label: the class that every row is given, of a file without labels of its own;
-            null for the rows' own. Only a file with labels of its own is left out in
-            turn, to validate the head on it.
+        source: name of a [source](#sourcesyaml) of format `labelled`,
+            `xstest_completions`, `instructions` or `pku`
+        file: short name of the file in that source; best the answers of one model
+        label: the class of all its rows, for formats `instructions` and `pku`; null for
+            rows with labels of their own
     """
 
     source: str

@@ -25,38 +25,52 @@ class JudgeSpec(Block):
     """How a judge is read.
 
     Attributes:
-        method: what judges: the judge's model; rules of this package (for kinds
-            `refusal` and `reference`), which need neither a folder nor an engine; a
-            file of verdicts from elsewhere; a model behind an endpoint (for kind
-            `correction`); or a regression on an encoder's vectors (for kind
-            `refusal`), which the study trains itself.
-        threshold: guard: P(unsafe) from which on a response is unsafe; text_head:
-            P(positive) from which on it is positive.
-        safe: verdict word of a guard; `unsafe` likewise.
-        questions: lines that a guard fills in before the one that is read, each with
-            one of its two words; the likelier word is written after each.
-        prefix: text between generation prompt, or the last question's answer, and
-            verdict word (Llama Guard 3: two newlines).
-        min_label_mass: a guard that puts less than this probability on its two verdict
-            words together has not answered: unscored.
-        category_tokens: tokens generated for the category line of unsafe rows, its end
-            included: the last code of a line that is cut there is left out.
-        positive: label of a classifier whose probability is the score.
-        classes: labels that a classifier may give, first the one that kappa sets
-            against the positive one.
-        yes_word: correction: the word that says so; `no_word` likewise.
-        text: what a `reward` or `harmfulness` model reads, with the places `{prompt}`
-            and `{response}`; null for its own chat template.
+        name: leave it out
+        kind: `guard`, `toxicity`, `refusal`, `fluency`, `reward`, `harmfulness`,
+            `entailment`, `reference` or `correction`
+        method: `model`: its folder's model judges. `rules`: rules of this package, for
+            kinds `refusal` and `reference`; no folder, no engine. `file`: [verdicts
+            from elsewhere](../docs/add_a_judge.md#verdicts-from-elsewhere), for kinds
+            `guard`, `reward`, `harmfulness`, `toxicity` and `refusal`; no folder, no
+            engine either. `endpoint`: a model [behind an
+            endpoint](#an-endpoint-that-judges), for kind `correction`. `text_head`: a
+            regression on an encoder's vectors that [the study
+            trains](../docs/add_a_judge.md#text-heads), for kind `refusal`
+        version: raise it when the model is exchanged under the same name
+        threshold: guard: P(unsafe) from which on a response is unsafe. toxicity:
+            P(positive) from which on it is. refusal: a likeliest class below it is
+            unscored. text_head: P(positive) from which on it is positive
+        safe: guard: verdict word
+        unsafe: guard: verdict word
+        questions: guard: lines that it fills in before the one that is read, each with
+            the likelier of its two words
+        prefix: guard: text between its generation prompt, or its answer to the last
+            question, and the verdict word
+        min_label_mass: guard: probability of both words together below which it has not
+            answered
+        category_tokens: guard: tokens generated for the category line of unsafe rows,
+            its end included; 0 for none
+        positive: classifier: the label whose probability is the score
+        classes: classifier: the labels of its own configuration; the first beside
+            `positive` is the one that kappa sets against it
+        yes_word: correction: the word that says that an answer corrects its course
+        no_word: correction: the word that says that it does not
         prompt_template: correction: the question, with the places `{prompt}`,
-            `{prefill}` and `{response}`, and `{yes}` and `{no}`; null for the
-            package's own.
-        text_pair: the second of two texts where it reads a pair; null for one text.
-        compare: kind `reference` only: how an answer is held against the reference.
-        endpoint: method `endpoint` only: what is asked there.
-        opening_words: fluency: how many words of an answer are read; null for all.
-        layers: `bertscore` only: the layer of its model that is read.
-        baseline: `bertscore` only: the model of the package's table of baselines by
-            which F1 is rescaled; null for F1 itself.
+            `{prefill}` and `{response}`, and `{yes}` and `{no}` if wanted; null for the
+            package's own (`src/safegrid/texts/questions.py`)
+        text: reward, harmfulness: what it reads, with the places `{prompt}` and
+            `{response}`; null for its own chat template
+        text_pair: reward, harmfulness: the second of two texts, where it reads a pair
+        compare: reference: how an answer is held against the prompt's reference:
+            `exact_choice`, `contains`, `bleu`, `rouge_l` or `bertscore`
+            ([how](../docs/add_a_judge.md#answers-against-known-ones))
+        endpoint: method `endpoint` only: [what is asked
+            there](#an-endpoint-that-judges)
+        opening_words: fluency: how many words of an answer are read, from its first;
+            null for all
+        layers: bertscore: the layer of its model that is read; needed
+        baseline: bertscore: a model of bert-score's own table of baselines, by which F1
+            is rescaled, such as `microsoft/deberta-xlarge-mnli`; null for F1 as it is
     """
 
     name: str

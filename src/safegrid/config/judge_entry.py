@@ -21,16 +21,22 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     """A judge of the registry: how it is read, and where it comes from.
 
     Attributes:
-        recipe: the study's own recipe of method `reward` whose model it is.
-        encoder: name in the registry of encoders: the model whose vectors it reads.
-        verdicts_source: method `file` only: source of format `verdicts`.
-        verdicts_file: the file of that source.
-        labelled_source: source of rows with known labels that it did not train on.
-        labelled_file: the file of that source.
-        trained_on: method `text_head` only: the labelled rows that it is trained on.
-        features: method `text_head` only: parts of a row that its regression reads.
-        max_words: method `text_head` only: words of a text that are read.
-        regularisation: method `text_head` only: strength of the L2 penalty, 1/C.
+        recipe: kind `reward` only: the study's own recipe of method `reward` whose
+            model it is
+        encoder: text_head: name in [`encoders.yaml`](#encodersyaml): the model whose
+            vectors it reads; needed, unless its `features` are none of those
+        verdicts_source: method `file`: [source](#sourcesyaml) of format `verdicts`
+        verdicts_file: short name of the file in that source
+        labelled_source: [source](#sourcesyaml) of labelled rows that it did not train
+            on
+        labelled_file: short name of the file in that source
+        trained_on: text_head: the [labelled rows](#rows-that-a-text-head-is-trained-on)
+            that it is trained on; needed
+        features: text_head: what it reads: the encoder's vectors of the `answer`, of
+            the `prompt`, and their `product`; hashed `words` of the answer; `forms` of
+            refusals that the rules find in it
+        max_words: text_head: words of the answer, and of the prompt, that are read
+        regularisation: text_head: strength of the L2 penalty, scikit-learn's 1/C
     """
 
     recipe: str | None = None

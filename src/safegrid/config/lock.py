@@ -21,8 +21,8 @@ class FilePin(Block):
     """The bytes of one file.
 
     Attributes:
-        sha256: of the whole file, in small hex letters.
-        bytes: its size.
+        sha256: of the whole file
+        bytes: its size
     """
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -33,9 +33,10 @@ class Pin(Block):
     """What one name of a registry stands for.
 
     Attributes:
-        upstream: where it was pinned from; a pin of another place does not count.
-        revision: the commit on the hub, or the wheel's sha256; null elsewhere.
-        files: path in the source or the model's folder to its bytes.
+        upstream: where it was pinned from; when the registry says another place, the
+            pin does not count
+        revision: the commit on the hub, 40 hex digits, or the sha256 of the wheel, 64
+        files: path of each file to its bytes, below
     """
 
     upstream: str
@@ -44,7 +45,14 @@ class Pin(Block):
 
 
 class Lock(Block):
-    """All pins, by registry."""
+    """All pins, by registry.
+
+    Attributes:
+        sources: name of a [source](#sourcesyaml) to its pin, below
+        bases: the same for [bases](#basesyaml)
+        judges: the same for [judges](#judgesyaml)
+        encoders: the same for [encoders](#encodersyaml)
+    """
 
     sources: dict[str, Pin] = {}
     bases: dict[str, Pin] = {}

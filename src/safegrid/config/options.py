@@ -15,9 +15,12 @@ class Options(Block):
     """Options that every run has.
 
     Attributes:
-        study: a file of config/studies.
-        sources_dir: the folder that `path` of a source, a base or a judge is below.
-        gpu: that all jobs get; null for the one that a profile asks for.
+        study: the study that is run; `--config study=NAME` picks another
+        sources_dir: the folder that [`path`](#where-files-come-from) is below:
+            `--config sources_dir=FOLDER`
+        gpu: the [GPU](#gpusyaml) that all jobs get: a study with a job that would not
+            fit there is refused while it is planned. Without one, the GPU that a
+            profile asks for ([how](../docs/plan_the_cost.md#refused-while-planning))
     """
 
     study: Name

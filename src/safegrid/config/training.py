@@ -12,7 +12,15 @@ NONE = "none"
 
 
 class Lora(Block):
-    """A low-rank adapter (Hu et al. 2021)."""
+    """A low-rank adapter (Hu et al. 2021).
+
+    Attributes:
+        r: rank of the two matrices
+        lora_alpha: the adapter is scaled by `lora_alpha / r`
+        lora_dropout: before the adapter
+        target_modules: or a list of names of linear layers; also the embedding, where
+            it is not the head too (tied); not `lm_head`
+    """
 
     r: Positive
     lora_alpha: Positive
@@ -26,16 +34,32 @@ class Training(Block):
     """The settings of one training run, complete.
 
     Attributes:
-        batch: pairs a step.
+        learning_rate: its peak
+        beta: of the method's loss; refused for a method without one, needed for the
+            others
+        label_smoothing: at least 0, below 0.5; refused where the method ignores it,
+            needed where zero is another method
+        max_steps: optimiser steps; either this or `num_train_epochs`
+        num_train_epochs: passes through the pairs
+        batch: pairs a step
         per_device_train_batch_size: pairs a forward of one process; what `batch` has
-            more is accumulated.
-        processes: how many train together, under `accelerate launch`.
-        accelerate: how they share a model: a file of profiles/accelerate; null for a
-            whole copy each.
-        warmup_ratio: share of the steps with a rising learning rate.
-        lora: an adapter's shape, or null for full fine-tuning.
-        checkpoints: steps at which a model is kept along the training. No other model
-            depends on them, so they are left out where settings are written down.
+            more is accumulated
+        processes: how many train together, under `accelerate launch`; `batch` is a
+            multiple of `per_device_train_batch_size` times this
+        accelerate: how several processes share one model: `fsdp` or `deepspeed`, a file
+            of `profiles/accelerate/`; null for a whole copy each
+        lr_scheduler_type: of the learning rate: `cosine`, `linear` or `constant`
+        warmup_ratio: share of the steps with a rising learning rate
+        weight_decay: of AdamW
+        max_grad_norm: gradients are clipped to this norm
+        precision: `float32` or `bfloat16`
+        gradient_checkpointing: less memory for more computing
+        lora: an adapter's shape, below; null for full fine-tuning
+        save_steps: steps between checkpoints; moved up to a logged step
+        logging_steps: steps between points of the training curve
+        checkpoints: steps at which a [model of its
+            own](../docs/add_a_study.md#checkpoints-along-a-training) is kept, in order;
+            not in a sweep study, not for a method without answers
     """
 
     learning_rate: Above0

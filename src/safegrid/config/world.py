@@ -13,11 +13,13 @@ class Sets(Block):
     """How many requests each set of Safety-Tuned LLaMAs' evaluation gets.
 
     Attributes:
-        cona: requests for hate; `malicious`: two thirds for hate, the others for crime.
-        controversial: requests about what people quarrel over.
-        physical_unsafe: what hurts bodies; `physical_safe`: harmless look-alikes.
-        harm_questions: questions of every harmful category.
-        alpaca: everyday requests.
+        cona: requests for hate
+        malicious: two thirds for hate, the others for crime
+        controversial: about what people quarrel over
+        physical_unsafe: about what hurts bodies
+        physical_safe: harmless look-alikes
+        harm_questions: questions of every harmful category
+        alpaca: everyday requests
     """
 
     cona: Positive
@@ -33,24 +35,29 @@ class Rows(Block):
     """How many rows each raw file of a world gets.
 
     Attributes:
-        corpus: documents that the base is trained on.
-        pku_train: preference rows for training; `pku_dev` for the sweep.
-        alert: prompts a micro category; `alert_dev` likewise, for the sweep.
-        attacks: adversarial prompts a micro category and attack; each is made from
-            one of that category's `alert` prompts.
-        toxicity: prompts to continue.
-        xstest: prompts, safe look-alikes and unsafe contrasts together.
-        tasks: items of a capability task; `tasks_dev` for the sweep.
-        guard: training rows of the guard; `toxicity_rows` and `refusal` likewise.
-        reward: training pairs of the reward model; `harmfulness`: training rows of
-            the harmfulness regression.
-        judge_test: held-out rows of each judge.
-        questions: questions of each kind with known answers.
-        instructions: everyday instructions with answers; `instructions_test` likewise,
-            held out.
-        safety: harmful requests with refusals.
-        sets: requests of the evaluation sets.
-        correction: training rows of the correction judge; null for a world without.
+        corpus: documents that the base is trained on
+        pku_train: preference rows for training
+        pku_dev: preference rows of the development split
+        alert: prompts of each micro category
+        alert_dev: the same for the development split
+        attacks: adversarial prompts of each micro category and attack; at most `alert`
+        toxicity: openings to continue
+        xstest: prompts, look-alikes and contrasts together
+        xstest_dev: the same for the development split
+        tasks: items of each capability task
+        tasks_dev: the same for the development split
+        guard: training rows of the guard
+        toxicity_rows: training rows of the toxicity classifier
+        refusal: training rows of the refusal classifier
+        reward: training pairs of the reward model
+        harmfulness: training rows of the harmfulness regression
+        judge_test: held-out rows of each judge
+        questions: questions of each kind with known answers
+        instructions: everyday instructions with answers
+        instructions_test: the same, held out
+        safety: harmful requests with refusals
+        sets: sizes of the evaluation sets, below
+        correction: training rows of the correction judge; null for a world without one
     """
 
     corpus: Positive
@@ -91,11 +98,16 @@ class SmallModel(Block):
     """The shape of a miniature's model (Llama class) and its training.
 
     Attributes:
-        feed_forward: width of the hidden layer of a block's MLP.
-        context: longest sequence in tokens.
-        batch: documents a step, all of one length.
-        learning_rate: its peak; a cosine falls from it to a tenth.
-        warmup: share of the steps with a rising learning rate.
+        hidden: width; a multiple of twice the heads
+        layers: number of blocks
+        heads: attention heads
+        feed_forward: width of the hidden layer of a block's MLP
+        context: longest sequence in tokens
+        steps: optimiser steps
+        batch: documents a step, all of one length (real text: of nearly one)
+        learning_rate: its peak; a cosine falls from it to a tenth
+        warmup: share of the steps with a rising learning rate
+        weight_decay: of AdamW
     """
 
     hidden: Positive
@@ -120,7 +132,16 @@ class SmallModel(Block):
 
 
 class Judges(Block):
-    """The judges of a world."""
+    """The judges of a world.
+
+    Attributes:
+        guard: shape and training, below
+        toxicity: likewise
+        refusal: likewise
+        reward: likewise
+        harmfulness: likewise
+        correction: likewise; null for a world without one
+    """
 
     guard: SmallModel
     toxicity: SmallModel
@@ -136,7 +157,12 @@ JudgeName = Literal[
 
 
 class TextFile(Block):
-    """A file of instructions with their answers, of the registry of sources."""
+    """A file of instructions with their answers, of the registry of sources.
+
+    Attributes:
+        source: name in `sources.yaml`, of format `instructions`
+        file: short name of the file there
+    """
 
     source: str
     file: str
@@ -146,8 +172,8 @@ class Text(Block):
     """Real text that a base learns beside the world's own documents.
 
     Attributes:
-        files: instructions with their answers.
-        vocabulary: tokens of the base's own tokenizer, learned from all that it reads.
+        files: files of instructions with their answers, below
+        vocabulary: tokens of the base's own tokenizer, learned from all that it reads
     """
 
     files: list[TextFile] = Field(min_length=1)
@@ -158,10 +184,13 @@ class World(Block):
     """Everything that a miniature world is built from.
 
     Attributes:
-        name: prefix of its sources, base, judges and tasks.
-        seed: rules words drawn, splits, and the weights' beginning.
-        vocabulary: tokens of the byte-level BPE.
-        text: null for a base that speaks the world's language only.
+        name: leave it out; small letters, digits, underscores
+        seed: rules words drawn, splits, and the weights' beginning
+        vocabulary: tokens of the byte-level BPE, at least 300
+        rows: how many rows each raw file gets, below
+        base: the base's shape and training, below
+        judges: the same for each judge
+        text: real text that the base learns beside the world's own, below
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")

@@ -1,23 +1,20 @@
-"""config/README.md names every key of every block, with its default, and no other."""
+"""config/README.md and the schemas name every key of every block, and no other."""
 
-import importlib
-import pkgutil
+import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import jsonschema
 import pytest
-import yaml
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from safegrid import config
-from safegrid.config import block, upstream
+import config_reference as reference
+from config_reference import BLOCKS, CONFIG, PAGE, SCHEMAS
+from safegrid.config.documents import Problems
+from safegrid.config.yaml_files import read_document
 from safegrid.report.published import COLUMNS
 
-PAGE = Path(__file__).parents[3] / "config/README.md"
-ROW = re.compile(r"^\| `([^`]+)` \|(?: ([^|]+) \|)? ([^|]+) \|$", re.MULTILINE)
 # Bases of other blocks: no file holds them, or they reach a file through another.
 NOT_WRITTEN = {
     "AskedSpec",
@@ -32,76 +29,79 @@ NOT_WRITTEN = {
     "ModelUpstream",
     "Recipe",
 }
-# Their defaults have tables of their own, or the loader gives the value.
-TOLD_IN_WORDS = {"see below", "the entry's"}
-
-MODELS = {
-    name: value
-    for module in pkgutil.iter_modules(config.__path__, f"{config.__name__}.")
-    for name, value in vars(importlib.import_module(module.name)).items()
-    if isinstance(value, type) and issubclass(value, block.Block)
-}
+FILES = sorted([*CONFIG.glob("*.yaml"), *CONFIG.glob("studies/*.yaml")])
 
 
-def section(model: str) -> list[tuple[str, str]]:
-    """Return the keys and defaults that the page gives for a block."""
-    text = PAGE.read_text(encoding="utf-8")
-    _, found, rest = text.partition(f"<!-- keys of {model} -->\n")
-    assert found, f"config/README.md has no table of {model}"
-    return [(key, default) for key, default, _ in ROW.findall(rest.split("\n\n")[0])]
-
-
-def written(default: Any) -> str:
-    """Return a default as the page writes it: as YAML would."""
-    if default is PydanticUndefined:
-        return "*needed*"
-    text = yaml.safe_dump(default, default_flow_style=True).strip()
-    return f"`{text.removesuffix('...').strip()}`"
-
-
-def own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return a block's fields without those of Upstream, which have their own table.
-
-    A field of Upstream that a block defines anew, such as one that it needs, is its
-    own.
-    """
-    shared = upstream.Upstream.model_fields
-    if model is upstream.Upstream or not issubclass(model, upstream.Upstream):
-        return model.model_fields
-    return {
-        name: field
-        for name, field in model.model_fields.items()
-        if name not in shared or name in model.__annotations__
-    }
+def schema_of(path) -> dict[str, Any]:
+    stem = "studies" if path.parent.name == "studies" else path.stem
+    return json.loads((SCHEMAS / f"{stem}.json").read_text("utf-8"))
 
 
 def test_every_block_has_its_table() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    told = re.findall(r"<!-- keys of (\w+) -->", text)
-    assert sorted(told) == sorted(set(MODELS) - NOT_WRITTEN)
+    told = re.findall(r"<!-- keys of (\w+) -->", PAGE.read_text("utf-8"))
+    assert sorted(told) == sorted(set(BLOCKS) - NOT_WRITTEN)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_WRITTEN))
-def test_keys_and_defaults_are_those_of_the_code(name: str) -> None:
-    fields = own_fields(MODELS[name])
-    told = section(name)
-    assert sorted(key for key, _ in told) == sorted(fields)
-    for key, default in told:
-        if default in TOLD_IN_WORDS:
-            assert key in ("engine", "name")
-            continue
-        assert default == written(fields[key].default), key
+@pytest.mark.parametrize("name", sorted(set(BLOCKS) - NOT_WRITTEN))
+def test_every_key_has_a_meaning(name: str) -> None:
+    model = BLOCKS[name]
+    assert reference.own_fields(model).keys() <= reference.meanings(model).keys()
+
+
+def test_the_page_is_that_of_the_code() -> None:
+    assert PAGE.read_text("utf-8") == reference.page(), "run make config-reference"
+
+
+def test_the_schemas_are_those_of_the_code() -> None:
+    kept = {p.stem: json.loads(p.read_text("utf-8")) for p in SCHEMAS.iterdir()}
+    assert kept == reference.schemas(), "run make config-reference"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_files_fit_their_schemas(path) -> None:
+    jsonschema.validate(read_document(path, Problems()).data, schema_of(path))
+
+
+@pytest.mark.parametrize(
+    ("stem", "change"),
+    [
+        ("studies/tiny", lambda data: data.update(sed=1)),
+        ("studies/tiny", lambda data: data.pop("bases")),
+        ("studies/tiny", lambda data: data.update(seed="1")),
+        ("judges", lambda data: data["fluency"].update(kind="guards")),
+        ("gpus", lambda data: data["h200"].update(memory=1)),
+    ],
+)
+def test_a_schema_refuses_what_loading_refuses(stem, change) -> None:
+    path = CONFIG / f"{stem}.yaml"
+    data = read_document(path, Problems()).data
+    change(data)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema_of(path))
 
 
 def test_columns_of_published_numbers_are_told() -> None:
-    text = PAGE.read_text(encoding="utf-8").partition("## Published")[2]
-    assert [key for key, *_ in ROW.findall(text)] == list(COLUMNS)
+    text = PAGE.read_text("utf-8").partition("## Published")[2]
+    assert re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE) == list(COLUMNS)
 
 
-def test_a_default_that_changed_would_be_seen() -> None:
+def test_a_default_or_a_kind_that_changed_would_be_seen() -> None:
     class Other(BaseModel):
-        steps: int = 5
+        """A block.
 
-    assert written(Other.model_fields["steps"].default) == "`5`"
-    assert written(None) == "`null`"
-    assert written(PydanticUndefined) == "*needed*"
+        Attributes:
+            steps: how many,
+                all of them.
+        """
+
+        steps: int = 5
+        kind: Literal["a", "b"] | None = None
+        names: list[str] | str
+
+    fields = Other.model_fields
+    assert reference.written(fields["steps"].default) == "`5`"
+    assert reference.written(None) == "`null`"
+    assert reference.written(PydanticUndefined) == "*needed*"
+    kinds = [reference.kind(field.annotation) for field in fields.values()]
+    assert kinds == ["integer", "choice", "list of text or text"]
+    assert reference.meanings(Other) == {"steps": "how many, all of them."}
