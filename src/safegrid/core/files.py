@@ -31,16 +31,6 @@ MANIFEST = "manifest.json"
 # The folder of all results.
 RESULTS = "results"
 
-# What a model's folder needs beside its weights to be asked in conversations.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-)
-
 Kind = TypeVar("Kind")
 
 # .{name}.{pid}@{host}.{letters of tempfile}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from safegrid.core.errors import DataError
-from safegrid.core.files import TOKENIZER_FILES, read_object, sha256_file, sha256_json
+from safegrid.core.files import read_object, sha256_file, sha256_json
 from safegrid.core.seals import FILES, check_folder, list_files
 from safegrid.models.pretrained import (
     ADAPTER,
@@ -151,11 +151,6 @@ def weights_hash(stack: Sequence[Path]) -> str:
     """Return one hash for the model that a stack makes."""
     parts = [weights_of(folder) for folder in stack]
     return parts[0] if len(parts) == 1 else sha256_json(parts)
-
-
-def tokenizer_files(folder: Path) -> list[Path]:
-    """Return the files of a model's folder that decide its ids and its template."""
-    return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
 
 
 def _check_stack(stack: Sequence[Path], head: Head) -> None:

@@ -18,10 +18,11 @@ import jinja2
 from tokenizers import Tokenizer
 
 from safegrid.core.errors import DataError
-from safegrid.core.files import TOKENIZER_FILES, sha256_json
+from safegrid.core.files import sha256_json
 from safegrid.core.seals import check_folder
 from safegrid.models.control_tokens import ControlTokens
 from safegrid.models.tokenizer_files import (
+    TOKENIZER_FILES,
     environment,
     read_backend,
     read_settings,

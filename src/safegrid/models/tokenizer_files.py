@@ -25,17 +25,20 @@ SPECIAL_TOKENS = tuple(
     f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 )
 TEMPLATE = "chat_template.jinja"
-NAMES = (
+# What a model's folder needs beside its weights to be asked in conversations.
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     TEMPLATE,
+    "generation_config.json",
 )
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """Return the files that decide how a model's texts become ids, for manifests."""
-    return [folder / name for name in NAMES if (folder / name).is_file()]
+    """Return the files of a model's folder that decide its ids and its template."""
+    return [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
 
 
 def read_backend(path: Path) -> Tokenizer:

@@ -10,8 +10,8 @@ from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
 from safegrid.core.artifacts import read_manifest, sha256_file
 from safegrid.core.errors import TrainingError
-from safegrid.models.checkpoints import tokenizer_files
 from safegrid.models.templates import ChatTokenizer
+from safegrid.models.tokenizer_files import tokenizer_files
 from safegrid.models.vocabulary import check_ids
 
 # Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed

@@ -10,11 +10,11 @@ from safegrid.core.errors import ConfigError, DataError
 from safegrid.models.checkpoints import (
     folder_facts,
     load_model,
-    tokenizer_files,
     weights_hash,
     weights_of,
 )
 from safegrid.models.pretrained import CONFIG
+from safegrid.models.tokenizer_files import tokenizer_files
 from safegrid.study import Study
 from safegrid.study.grid import Model
 

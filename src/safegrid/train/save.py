@@ -16,8 +16,9 @@ from safegrid.core.artifacts import (
 )
 from safegrid.core.errors import TrainingError
 from safegrid.core.records import HISTORY
-from safegrid.models.checkpoints import Dtype, folder_facts, tokenizer_files
+from safegrid.models.checkpoints import Dtype, folder_facts
 from safegrid.models.pretrained import ADAPTER
+from safegrid.models.tokenizer_files import tokenizer_files
 
 CURVE = "history.parquet"
 

@@ -19,8 +19,8 @@ from safegrid.core.errors import DataError
 from safegrid.core.logs import progress
 from safegrid.core.records import IDS_TYPE, PAIRS, PREFERENCE
 from safegrid.core.streams import Row, count_rows, read_stream, write_stream
-from safegrid.models.checkpoints import tokenizer_files
 from safegrid.models.templates import ChatTokenizer
+from safegrid.models.tokenizer_files import tokenizer_files
 
 logger = logging.getLogger(__name__)
 
