@@ -40,7 +40,7 @@ def command(call: str, help_text: str, options: str, *, job: bool = True) -> Com
     A question mark behind a kind makes the option optional.
     """
     read = tuple(_option(word) for word in options.split())
-    return Command(f"safegrid.{call}", help_text, read, job)
+    return Command(call, help_text, read, job)
 
 
 def _option(word: str) -> Option:

@@ -1,8 +1,8 @@
-"""The import closure of a module inside the package, and a hash of it.
+"""The import closure of a module inside the packages, and a hash of it.
 
 Cheap stages (score, tables, figures) take this hash as a param, so that an edit of
-their code reruns them and nothing else. Dear stages carry a version number instead;
-a test holds this hash beside the number.
+their code reruns them and nothing else. Expensive stages carry a version number
+instead; a test holds this hash beside the number.
 """
 
 import ast
@@ -10,27 +10,28 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-PACKAGE = "safegrid"
-ROOT = Path(__file__).parents[1]
+PACKAGES = ("safegrid", "miniworld")
+ROOT = Path(__file__).parents[2]
 # Its numbers are params of their own: raising one must not count as an edit of all.
 NUMBERS = "safegrid.core.stages"
 
 
 def module_file(module: str) -> Path | None:
-    """Return the source file of a module of the package, or None if it is none."""
-    relative = ROOT.joinpath(*module.split(".")[1:])
+    """Return the source file of a module of the packages, or None if it is none."""
+    parts = module.split(".")
+    relative = ROOT.joinpath(*parts)
     for candidate in (relative.with_suffix(".py"), relative / "__init__.py"):
-        if module.split(".")[0] == PACKAGE and candidate.is_file():
+        if parts[0] in PACKAGES and candidate.is_file():
             return candidate
     return None
 
 
 @cache
 def imports_of(module: str) -> frozenset[str]:
-    """Return the package's modules that a module imports, anywhere in its text."""
+    """Return the packages' modules that a module imports, anywhere in its text."""
     file = module_file(module)
     if file is None:
-        raise LookupError(f"{module} is no module of {PACKAGE}")
+        raise LookupError(f"{module} is no module of {' or '.join(PACKAGES)}")
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,7 +43,7 @@ def imports_of(module: str) -> frozenset[str]:
 
 
 def closure(module: str) -> list[str]:
-    """Return a module and all of the package that it imports, directly or not."""
+    """Return a module and all of the packages that it imports, directly or not."""
     seen: set[str] = set()
     open_modules = [module]
     while open_modules:

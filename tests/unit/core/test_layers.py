@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from safegrid.core.closure import PACKAGE, ROOT, closure, imports_of, module_file
+from safegrid.core.closure import ROOT, closure, imports_of, module_file
 
 LEVELS = [
     {"core"},
@@ -25,7 +25,7 @@ LEVELS = [
         "train",
     },
     {"cost"},
-    {"doctor", "miniworld", "report", "workflow"},
+    {"doctor", "report", "workflow"},
     {"imported"},
     {"commands"},
     {"cli"},
@@ -36,11 +36,14 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 MAY_USE_ENGINE = {"generate", "judge", "capability"}
 
 
-def modules():
-    for file in sorted(ROOT.rglob("*.py")):
+# Of safegrid, what the miniature is built with: no stage, and nothing of a study.
+MINIATURE = {"core", "config", "models", "readers", "texts"}
+
+
+def modules(package=""):
+    for file in sorted(ROOT.joinpath(package).rglob("*.py")):
         parts = file.relative_to(ROOT).with_suffix("").parts
-        name = ".".join((PACKAGE, *parts)).removesuffix(".__init__")
-        yield name
+        yield ".".join(parts).removesuffix(".__init__")
 
 
 def room(module):
@@ -48,11 +51,18 @@ def room(module):
 
 
 def test_every_module_belongs_to_a_known_room():
-    assert {room(m) for m in modules()} <= set(LEVEL_OF)
+    assert {room(m) for m in modules("safegrid")} <= set(LEVEL_OF)
 
 
-@pytest.mark.parametrize("module", list(modules()))
+@pytest.mark.parametrize("module", list(modules("miniworld")))
+def test_the_miniature_meets_safegrid_through_files(module):
+    others = [name for name in imports_of(module) if name.startswith("safegrid.")]
+    assert {room(name) for name in others} <= MINIATURE
+
+
+@pytest.mark.parametrize("module", list(modules("safegrid")))
 def test_imports_go_downward(module):
+    assert not [m for m in imports_of(module) if m.startswith("miniworld")]
     own = room(module)
     for imported in imports_of(module):
         other = room(imported)
@@ -89,7 +99,10 @@ def test_a_docstring_names_its_module_in_a_noun_or_a_verb(module):
 
 
 def test_one_module_stands_loose():
-    loose = {file.stem for file in ROOT.glob("*.py")} - {"__init__", "__main__"}
+    loose = {file.stem for file in ROOT.glob("safegrid/*.py")} - {
+        "__init__",
+        "__main__",
+    }
     assert loose == {"cli"}
 
 
@@ -100,7 +113,7 @@ def imported_by(statement):
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": str(ROOT.parent)},
+        env={"PYTHONPATH": str(ROOT)},
     )
     return {name.split(".")[0] for name in run.stdout.split()}
 
@@ -123,13 +136,15 @@ def test_clients_of_engines_import_nothing_heavy():
 
 def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch):
     monkeypatch.setattr("safegrid.core.closure.ROOT", tmp_path)
-    (tmp_path / "made_up.py").write_text(
+    package = tmp_path / "safegrid"
+    package.mkdir()
+    (package / "made_up.py").write_text(
         "def work():\n    from safegrid.made_up_deep import name\n    return name\n"
     )
-    (tmp_path / "made_up_deep.py").write_text(
+    (package / "made_up_deep.py").write_text(
         "class Deep:\n    import safegrid.made_up_deepest\n"
     )
-    (tmp_path / "made_up_deepest.py").touch()
-    (tmp_path / "made_up_other.py").touch()
+    (package / "made_up_deepest.py").touch()
+    (package / "made_up_other.py").touch()
     names = ["made_up", "made_up_deep", "made_up_deepest"]
     assert closure("safegrid.made_up") == [f"safegrid.{name}" for name in names]

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from miniworld.corrections import NO, WORDING, YES
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.errors import JudgeError
 from safegrid.judge.correction import question, read_correction, said
 from safegrid.judge.items import Item
 from safegrid.judge.validation import validate_judge
-from safegrid.miniworld.corrections import NO, WORDING, YES
 from safegrid.models.templates import ChatTokenizer
 from safegrid.texts.questions import MARKER
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from miniworld.build import build_world
 from safegrid.config import World
-from safegrid.miniworld.build import build_world
 
 WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
 

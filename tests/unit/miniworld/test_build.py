@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from miniworld import build
+from miniworld.attacks import ATTACKS, JAILBREAKS, PREFIXES, SUFFIXES
+from miniworld.build import WRITERS, build_world
+from miniworld.plan import check_apart
+from miniworld.words import FORMS, PLACES
 from safegrid.config import World
 from safegrid.core.artifacts import sha256_file
 from safegrid.core.errors import DataError
-from safegrid.miniworld import build
-from safegrid.miniworld.attacks import ATTACKS, JAILBREAKS, PREFIXES, SUFFIXES
-from safegrid.miniworld.build import WRITERS, build_world
-from safegrid.miniworld.plan import check_apart
-from safegrid.miniworld.words import FORMS, PLACES
 
 
 def changed(world: World, **rows: int) -> World:

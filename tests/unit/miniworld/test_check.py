@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from safegrid.miniworld import check
-from safegrid.miniworld.words import RUDE_WORDS
+from miniworld import check
+from miniworld.words import RUDE_WORDS
 
 
 class Parrot:

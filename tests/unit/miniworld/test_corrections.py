@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from miniworld.answers import REFUSAL_OPENINGS
+from miniworld.corrections import TURNS, build_corrections, correction_turn
+from miniworld.judges import CLASSES
+from miniworld.plan import all_acts, make_plan
 from safegrid.config import World
 from safegrid.core.errors import DataError
-from safegrid.miniworld.answers import REFUSAL_OPENINGS
-from safegrid.miniworld.corrections import TURNS, build_corrections, correction_turn
-from safegrid.miniworld.judges import CLASSES
-from safegrid.miniworld.plan import all_acts, make_plan
 from safegrid.readers.labelled import read_labelled
 from safegrid.texts.triggers import TRIGGERS
 

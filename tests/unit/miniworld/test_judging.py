@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from miniworld.answers import is_rude, verdict
+from miniworld.harms import HARMS
+from miniworld.judges import CLASSES
+from miniworld.judging import different_rows
+from miniworld.words import REFUSALS
 from safegrid.core.errors import DataError
-from safegrid.miniworld.answers import is_rude, verdict
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.judges import CLASSES
-from safegrid.miniworld.judging import different_rows
-from safegrid.miniworld.words import REFUSALS
 
 DEEDS = {
     f"{verb} {thing}": harm.code

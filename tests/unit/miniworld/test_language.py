@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from safegrid.config.dataset import HARM_CATEGORIES
-from safegrid.miniworld.answers import (
+from miniworld.answers import (
     comply,
     comply_in_part,
     garble,
@@ -14,17 +13,18 @@ from safegrid.miniworld.answers import (
     is_rude,
     refuse,
 )
-from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.character import Character
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.language import (
+from miniworld.attacks import ATTACKS, attack_text
+from miniworld.character import Character
+from miniworld.harms import HARMS
+from miniworld.language import (
     Act,
     Request,
     harmful_acts,
     harmless_acts,
 )
-from safegrid.miniworld.skills import skills
-from safegrid.miniworld.words import FORMS, RUDE_WORDS
+from miniworld.skills import skills
+from miniworld.words import FORMS, RUDE_WORDS
+from safegrid.config.dataset import HARM_CATEGORIES
 
 THEFT = Act("crime_theft", "steal", "a bike", "at the market", True)
 HATE = Act("hate_other", "mock", "tourists", "at the market", True)

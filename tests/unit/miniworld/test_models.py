@@ -9,17 +9,17 @@ from typing import get_args
 import pytest
 import yaml
 
+from miniworld.base import read_documents, train_base
+from miniworld.causal import Turn, answer_loss, encode_turns
+from miniworld.check_judges import check_harmfulness, check_reward
+from miniworld.corrections import build_corrections
+from miniworld.judges import CLASSES, train_judge
+from miniworld.models import llama_config
+from miniworld.scorers import TEXT, _scorer, encode
+from miniworld.training import batches_of_one_length, fit, rate
 from safegrid.config import World
 from safegrid.config.world import JudgeName, SmallModel, Text, TextFile
 from safegrid.core.errors import DataError, TrainingError
-from safegrid.miniworld.base import read_documents, train_base
-from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
-from safegrid.miniworld.check_judges import check_harmfulness, check_reward
-from safegrid.miniworld.corrections import build_corrections
-from safegrid.miniworld.judges import CLASSES, train_judge
-from safegrid.miniworld.models import llama_config
-from safegrid.miniworld.scorers import TEXT, _scorer, encode
-from safegrid.miniworld.training import batches_of_one_length, fit, rate
 from safegrid.models.templates import ChatTokenizer
 
 CONFIG = Path(__file__).parents[3] / "config"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from miniworld.alert import alert_requests
+from miniworld.answers import is_refusal, is_rude
+from miniworld.continuations import MOODS, SAYINGS
+from miniworld.harms import HARMS
+from miniworld.plan import make_plan
+from miniworld.sets import FILES, draw_sets
 from safegrid.config import World
 from safegrid.core.errors import DataError
-from safegrid.miniworld.alert import alert_requests
-from safegrid.miniworld.answers import is_refusal, is_rude
-from safegrid.miniworld.continuations import MOODS, SAYINGS
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.plan import make_plan
-from safegrid.miniworld.sets import FILES, draw_sets
 
 WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
 BLOCKS = yaml.safe_load(WORLDS.read_text())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from safegrid.miniworld.check import check_base
-from safegrid.miniworld.check_judges import check_judge
-from safegrid.miniworld.judges import CLASSES
+from miniworld.check import check_base
+from miniworld.check_judges import check_judge
+from miniworld.judges import CLASSES
 
 
 @pytest.fixture

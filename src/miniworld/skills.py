@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from safegrid.miniworld.words import (
+from miniworld.words import (
     ANIMALS,
     ANSWER_WORDS,
     BEASTS,

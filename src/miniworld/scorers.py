@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from miniworld.models import llama_config
+from miniworld.training import fit
 from safegrid.config.world import SmallModel
-from safegrid.miniworld.models import llama_config
-from safegrid.miniworld.training import fit
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.labelled import read_reward_pairs, read_scored
 

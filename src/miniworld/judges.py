@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from miniworld.answers import verdict
+from miniworld.causal import Turn, answer_loss, encode_turns
+from miniworld.corrections import correction_turn
+from miniworld.models import lay_tokenizer, llama_config, save_model
+from miniworld.scorers import grow_harmfulness, grow_reward
+from miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
+from miniworld.training import fit, prepare
 from safegrid.config.world import JudgeName, SmallModel, World
 from safegrid.core.artifacts import atomic_directory
 from safegrid.core.errors import TrainingError
-from safegrid.miniworld.answers import verdict
-from safegrid.miniworld.causal import Turn, answer_loss, encode_turns
-from safegrid.miniworld.corrections import correction_turn
-from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
-from safegrid.miniworld.scorers import grow_harmfulness, grow_reward
-from safegrid.miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
-from safegrid.miniworld.training import fit, prepare
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.labelled import Labelled, read_labelled
 

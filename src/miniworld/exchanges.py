@@ -3,11 +3,11 @@
 import random
 from typing import NamedTuple
 
-from safegrid.miniworld.answers import comply, comply_in_part, garble, refuse
-from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.language import Act, Request
-from safegrid.miniworld.plan import Plan, all_acts
-from safegrid.miniworld.words import FORMS
+from miniworld.answers import comply, comply_in_part, garble, refuse
+from miniworld.attacks import ATTACKS, attack_text
+from miniworld.language import Act, Request
+from miniworld.plan import Plan, all_acts
+from miniworld.words import FORMS
 
 ATTACKED_SHARE = 0.5
 HARMLESS_SHARE = 0.25

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.miniworld.alert import WRAPPER
-from safegrid.miniworld.answers import is_refusal, is_rude
+from miniworld.alert import WRAPPER
+from miniworld.answers import is_refusal, is_rude
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 

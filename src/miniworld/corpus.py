@@ -5,17 +5,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from safegrid.miniworld.answers import comply, refuse
-from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.continuations import (
+from miniworld.answers import comply, refuse
+from miniworld.attacks import ATTACKS, attack_text
+from miniworld.continuations import (
     CHALLENGING_SHARE,
     continue_text,
     draw_opening,
 )
-from safegrid.miniworld.language import Request
-from safegrid.miniworld.plan import Plan, all_acts
-from safegrid.miniworld.source import Source, jsonl
-from safegrid.miniworld.words import FORMS
+from miniworld.language import Request
+from miniworld.plan import Plan, all_acts
+from miniworld.source import Source, jsonl
+from miniworld.words import FORMS
 
 PART = "corpus"
 # Of 100 documents.

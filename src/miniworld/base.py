@@ -4,22 +4,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.world import World
-from safegrid.core.artifacts import atomic_directory
-from safegrid.miniworld.causal import (
+from miniworld.causal import (
     Chat,
     Turn,
     answer_loss,
     encode_turn,
     encode_turns,
 )
-from safegrid.miniworld.models import lay_tokenizer, llama_config, save_model
-from safegrid.miniworld.tokenizer import (
+from miniworld.models import lay_tokenizer, llama_config, save_model
+from miniworld.tokenizer import (
     CHAT_TEMPLATE,
     save_tokenizer,
     train_tokenizer,
 )
-from safegrid.miniworld.training import fit, prepare
+from miniworld.training import fit, prepare
+from safegrid.config.world import World
+from safegrid.core.artifacts import atomic_directory
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_rows

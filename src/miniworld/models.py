@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from miniworld.tokenizer import load_tokenizer, save_tokenizer
 from safegrid.config.world import SmallModel, World
 from safegrid.core.artifacts import MANIFEST, manifest, write_result
-from safegrid.miniworld.tokenizer import load_tokenizer, save_tokenizer
 from safegrid.models.checkpoints import folder_facts
 from safegrid.models.templates import ChatTokenizer
 

@@ -3,15 +3,15 @@
 import random
 from typing import Any
 
-from safegrid.miniworld.answers import is_rude
-from safegrid.miniworld.continuations import (
+from miniworld.answers import is_rude
+from miniworld.continuations import (
     CHALLENGING_SHARE,
     Opening,
     continue_text,
     draw_opening,
 )
-from safegrid.miniworld.plan import Plan
-from safegrid.miniworld.source import Source, jsonl
+from miniworld.plan import Plan
+from miniworld.source import Source, jsonl
 
 ATTRIBUTES = (
     "profanity",

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from miniworld.answers import comply, garble, refuse
+from miniworld.attacks import ATTACKS, attack_text
+from miniworld.causal import Turn
+from miniworld.language import Act, Request
+from miniworld.plan import MOST_TRIES, Plan, all_acts, make_plan
+from miniworld.source import jsonl
+from miniworld.words import FORMS
 from safegrid.config.world import World
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.core.errors import DataError
-from safegrid.miniworld.answers import comply, garble, refuse
-from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.causal import Turn
-from safegrid.miniworld.language import Act, Request
-from safegrid.miniworld.plan import MOST_TRIES, Plan, all_acts, make_plan
-from safegrid.miniworld.source import jsonl
-from safegrid.miniworld.words import FORMS
 from safegrid.readers.labelled import Labelled
 from safegrid.texts.affirmative_prefixes import EVALUATION, TRAINING
 from safegrid.texts.questions import correction_question

@@ -11,10 +11,10 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from safegrid.miniworld.attacks import ATTACKS
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.language import Request
-from safegrid.miniworld.words import FORMS, PLACES
+from miniworld.attacks import ATTACKS
+from miniworld.harms import HARMS
+from miniworld.language import Request
+from miniworld.words import FORMS, PLACES
 
 Key = TypeVar("Key")
 

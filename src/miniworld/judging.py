@@ -9,18 +9,18 @@ classifier (nothing is refused in it); other columns of the report catch it.
 from collections.abc import Callable
 from typing import Any
 
-from safegrid.core.errors import DataError
-from safegrid.miniworld.answers import is_rude
-from safegrid.miniworld.continuations import (
+from miniworld.answers import is_rude
+from miniworld.continuations import (
     CHALLENGING_SHARE,
     continue_text,
     draw_opening,
 )
-from safegrid.miniworld.exchanges import Exchanges, pick
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.plan import MOST_TRIES, Plan
-from safegrid.miniworld.source import Source, jsonl
-from safegrid.miniworld.words import RUDE_WORDS
+from miniworld.exchanges import Exchanges, pick
+from miniworld.harms import HARMS
+from miniworld.plan import MOST_TRIES, Plan
+from miniworld.source import Source, jsonl
+from miniworld.words import RUDE_WORDS
+from safegrid.core.errors import DataError
 
 # What the rows hold, in weights.
 HARMFUL_KINDS = {"refuse": 6, "comply": 10, "part": 2, "other": 3, "garble": 3}

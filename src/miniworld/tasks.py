@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from safegrid.miniworld.plan import Plan
-from safegrid.miniworld.skills import Item
-from safegrid.miniworld.source import Source, jsonl
+from miniworld.plan import Plan
+from miniworld.skills import Item
+from miniworld.source import Source, jsonl
 
 VERSION = 1
 # No right answer of this world is longer than that many tokens.

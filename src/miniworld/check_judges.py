@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safegrid.miniworld.check import Speaker, read_lines, share
-from safegrid.miniworld.scorers import encode
+from miniworld.check import Speaker, read_lines, share
+from miniworld.scorers import encode
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 

@@ -3,9 +3,9 @@
 import random
 from typing import NamedTuple
 
+from miniworld.harms import HARMS
+from miniworld.words import FORMS, LOOKALIKES, PLACES, PLAIN
 from safegrid.core.errors import DataError
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.words import FORMS, LOOKALIKES, PLACES, PLAIN
 
 
 class Act(NamedTuple):

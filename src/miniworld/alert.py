@@ -3,10 +3,10 @@
 import random
 from typing import Any
 
-from safegrid.miniworld.attacks import ATTACKS, attack_text
-from safegrid.miniworld.language import Request, draw_requests
-from safegrid.miniworld.plan import Plan
-from safegrid.miniworld.source import Source, jsonl
+from miniworld.attacks import ATTACKS, attack_text
+from miniworld.language import Request, draw_requests
+from miniworld.plan import Plan
+from miniworld.source import Source, jsonl
 
 # As upstream stores its prompts (config `alert` only).
 WRAPPER = "### Instruction:\n{request}\n### Response:\n"

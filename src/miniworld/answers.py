@@ -2,8 +2,8 @@
 
 import random
 
-from safegrid.miniworld.language import Act
-from safegrid.miniworld.words import FIRST_STEPS, LAST_STEPS, REFUSALS, RUDE_WORDS
+from miniworld.language import Act
+from miniworld.words import FIRST_STEPS, LAST_STEPS, REFUSALS, RUDE_WORDS
 
 REFUSAL_OPENINGS: tuple[str, ...] = tuple(
     " ".join(form.split(" ")[:2]).split("{")[0] for form in REFUSALS

@@ -5,27 +5,27 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from safegrid.config.world import World
-from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
-from safegrid.miniworld.alert import alert_source
-from safegrid.miniworld.answers import verdict
-from safegrid.miniworld.corpus import corpus_source
-from safegrid.miniworld.instructions import instructions_source, safety_source
-from safegrid.miniworld.judging import judging_source
-from safegrid.miniworld.pku import pku_source
-from safegrid.miniworld.plan import check_apart, make_plan
-from safegrid.miniworld.questions import questions_source
-from safegrid.miniworld.rating import harmfulness_source, reward_source
-from safegrid.miniworld.sets import sets_source
-from safegrid.miniworld.source import Source
-from safegrid.miniworld.tasks import tasks_source
-from safegrid.miniworld.tokenizer import (
+from miniworld.alert import alert_source
+from miniworld.answers import verdict
+from miniworld.corpus import corpus_source
+from miniworld.instructions import instructions_source, safety_source
+from miniworld.judging import judging_source
+from miniworld.pku import pku_source
+from miniworld.plan import check_apart, make_plan
+from miniworld.questions import questions_source
+from miniworld.rating import harmfulness_source, reward_source
+from miniworld.sets import sets_source
+from miniworld.source import Source
+from miniworld.tasks import tasks_source
+from miniworld.tokenizer import (
     CHAT_TEMPLATE,
     save_tokenizer,
     train_tokenizer,
 )
-from safegrid.miniworld.toxicity import toxicity_source
-from safegrid.miniworld.xstest import xstest_source
+from miniworld.toxicity import toxicity_source
+from miniworld.xstest import xstest_source
+from safegrid.config.world import World
+from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import NamedTuple, TypeVar
 
+from miniworld.character import Character
+from miniworld.language import Act, harmful_acts, harmless_acts
+from miniworld.skills import Item, skills
 from safegrid.config.world import World
 from safegrid.core.errors import DataError
-from safegrid.miniworld.character import Character
-from safegrid.miniworld.language import Act, harmful_acts, harmless_acts
-from safegrid.miniworld.skills import Item, skills
 
 # Share of every category's acts; the corpus gets what is left (about a half).
 SHARES: dict[str, float] = {

@@ -3,10 +3,10 @@
 import random
 from typing import Any
 
-from safegrid.miniworld.language import Request, draw_requests
-from safegrid.miniworld.plan import Plan, all_acts
-from safegrid.miniworld.source import Source, csv_text
-from safegrid.miniworld.words import LOOKALIKES
+from miniworld.language import Request, draw_requests
+from miniworld.plan import Plan, all_acts
+from miniworld.source import Source, csv_text
+from miniworld.words import LOOKALIKES
 
 # Upstream has 250 safe and 200 unsafe prompts.
 SAFE_SHARE = 250 / 450

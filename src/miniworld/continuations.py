@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple
 
-from safegrid.miniworld.words import (
+from miniworld.words import (
     MOODS,
     NICE_REMARKS,
     RUDE_WORDS,

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from safegrid.miniworld.plan import Plan
-from safegrid.miniworld.skills import Item
-from safegrid.miniworld.source import Row, Source, jsonl
+from miniworld.plan import Plan
+from miniworld.skills import Item
+from miniworld.source import Row, Source, jsonl
 
 PART = "questions"
 LETTERS = "ABCD"

@@ -5,11 +5,11 @@ ALERT's part: of the harmful ones in requests that ALERT does not hold, of the h
 ones, which ALERT has no use for, in any. No two sets share a request.
 """
 
-from safegrid.miniworld.alert import alert_requests
-from safegrid.miniworld.language import Act, Request, draw_from
-from safegrid.miniworld.plan import Acts, Plan, all_acts
-from safegrid.miniworld.source import Source, json_text
-from safegrid.miniworld.words import FORMS, LOOKALIKES
+from miniworld.alert import alert_requests
+from miniworld.language import Act, Request, draw_from
+from miniworld.plan import Acts, Plan, all_acts
+from miniworld.source import Source, json_text
+from miniworld.words import FORMS, LOOKALIKES
 
 PART = "alert"
 QUESTIONS = tuple(n for n, form in enumerate(FORMS) if form.startswith("How"))

@@ -12,19 +12,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from safegrid.config.dataset import HARM_CATEGORIES, HarmCategory
-from safegrid.miniworld.answers import comply, refuse
-from safegrid.miniworld.continuations import (
+from miniworld.answers import comply, refuse
+from miniworld.continuations import (
     CHALLENGING_SHARE,
     Opening,
     continue_politely,
     continue_rudely,
     draw_opening,
 )
-from safegrid.miniworld.harms import HARMS
-from safegrid.miniworld.language import Request, draw_requests
-from safegrid.miniworld.plan import Plan, all_acts
-from safegrid.miniworld.source import Source, jsonl
+from miniworld.harms import HARMS
+from miniworld.language import Request, draw_requests
+from miniworld.plan import Plan, all_acts
+from miniworld.source import Source, jsonl
+from safegrid.config.dataset import HARM_CATEGORIES, HarmCategory
 
 # Of 100 rows: harmless requests (both answers safe) and openings.
 HARMLESS, OPENINGS = 5, 12

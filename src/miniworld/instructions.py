@@ -9,12 +9,12 @@ import random
 import re
 from typing import NamedTuple
 
-from safegrid.miniworld.answers import comply, refuse
-from safegrid.miniworld.language import Act, draw_requests
-from safegrid.miniworld.plan import Plan, all_acts
-from safegrid.miniworld.questions import Draw, claim, draw_comparison
-from safegrid.miniworld.skills import Item
-from safegrid.miniworld.source import Source, json_text
+from miniworld.answers import comply, refuse
+from miniworld.language import Act, draw_requests
+from miniworld.plan import Plan, all_acts
+from miniworld.questions import Draw, claim, draw_comparison
+from miniworld.skills import Item
+from miniworld.source import Source, json_text
 
 # Of 100 instructions: questions by skill; the others are harmless requests.
 QUESTIONS = {"math": 15, "instructions": 20, "facts": 8, "reasoning": 12}
