@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.documents import Problems
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
@@ -22,7 +23,7 @@ CONFIG = Path("config")
 
 
 def print_plan(
-    study: str,
+    study: Name,
     gpu: str,
     price: str | None = None,
     mfu: str | None = None,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.options import read_options
 from safegrid.core.errors import SafegridError
 from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
@@ -23,7 +24,7 @@ CHOSEN = "SNAKEMAKE_SLURM_PARTITIONS"
 def doctor(
     *,
     profile: str,
-    study: str | None = None,
+    study: Name | None = None,
     sources_dir: str | None = None,
     patience: int = PATIENCE,
     no_probe: bool = False,

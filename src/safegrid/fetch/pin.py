@@ -12,6 +12,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import logging as hub_logging
 
+from safegrid.config.block import Name
 from safegrid.config.load import load_config
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin
 from safegrid.config.options import own_folder
@@ -45,7 +46,7 @@ HEAD = """\
 
 def pin(
     names: Sequence[str] = (),
-    study: str | None = None,
+    study: Name | None = None,
     sources_dir: str | None = None,
     config: Path = CONFIG,
 ) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.load import load_config
 from safegrid.config.options import own_folder
 from safegrid.core.errors import DataError, SourceError
@@ -30,7 +31,7 @@ AT_ONCE = 8
 
 
 def preflight(
-    study: str,
+    study: Name,
     sources_dir: str | None = None,
     planned: Path | None = None,
     config: Path = CONFIG,

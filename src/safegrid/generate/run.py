@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.config import Decode, EngineSpec
+from safegrid.config import Decode, Decoding, EngineSpec
 from safegrid.core.artifacts import (
     manifest,
     read_manifest,
@@ -39,7 +39,7 @@ class _Item(NamedTuple):
 def generate(
     stack: list[Path],
     ids: Path,
-    decode: Decode,
+    decode: Decoding,
     engine: EngineSpec,
     seed: int,
     benchmark_version: int,

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from safegrid.config.block import Name
 from safegrid.core.artifacts import manifest, read_table, write_table, write_text
 from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER, SCORE
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 def write_partial(
     *,
-    study: str,
+    study: Name,
     scores: list[Path],
     runs: Path,
     lines: list[Path],

@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.core.errors import DataError
 from safegrid.core.files import write_text
 
@@ -21,7 +22,7 @@ TABLE = re.compile(
 FIGURE = re.compile(r"\((?:docs/)?figures/(?P<study>[^/\s]+)/(?P<name>[^/\s]+\.png)\)")
 
 
-def update_readme(study: str, root: Path = Path()) -> None:
+def update_readme(study: Name, root: Path = Path()) -> None:
     """Replace a study's tables and figures on README.md and the pages of docs/.
 
     Args:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.load import load_config
 from safegrid.core.errors import DataError
 from safegrid.report.states import (
@@ -26,7 +27,7 @@ CONFIG = Path("config")
 
 
 def print_status(
-    study: str, sources_dir: str | None = None, html: Path | None = None
+    study: Name, sources_dir: str | None = None, html: Path | None = None
 ) -> None:
     """Print a line a model and a column a benchmark, then why cells are not done.
 
@@ -52,7 +53,7 @@ def print_status(
         write_page(study, states, html)
 
 
-def write_finished(study: str, scores: list[Path], out: Path) -> None:
+def write_finished(study: Name, scores: list[Path], out: Path) -> None:
     """Write the page of a study that is done, for its report.
 
     Args:

@@ -4,6 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.load import load_config
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
 from safegrid.core.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ LIBRARIES = ("torch", "transformers", "peft")
 
 
 def merge_model(
-    study: str, model: str, out: Path, config: Path = Path("config")
+    study: Name, model: str, out: Path, config: Path = Path("config")
 ) -> None:
     """Merge the adapters of a study's model and save it in the engine's dtype.
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safegrid.config.block import Name
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import DataError
 from safegrid.runtime.runs import ENGINE_PEAK
@@ -68,7 +69,7 @@ class Took(NamedTuple):
     megabytes: float | None
 
 
-def print_rates(study: str) -> None:
+def print_rates(study: Name) -> None:
     """Print what each stage of a study took, for as many jobs as have a timing file.
 
     Seconds are those of the jobs' own clocks, start-up included; beside other jobs they

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from safegrid.config.block import Name
 from safegrid.config.load import load_config
 from safegrid.core.errors import SafegridError
 from safegrid.runtime.faults import check_writable
@@ -33,7 +34,7 @@ FETCHING = {
 
 
 def run_study(
-    study: str,
+    study: Name,
     cores: int,
     sources_dir: str | None = None,
     rebuild_damaged: bool = False,

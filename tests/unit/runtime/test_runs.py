@@ -195,7 +195,7 @@ def work():
 
 runs.POLL_SECONDS = 0.05
 cli.work = work
-COMMANDS["collect"] = Command("safegrid.cli:work", "", ())
+COMMANDS["collect"] = Command("safegrid.cli:work", "")
 sys.exit(cli.run(["collect"]))
 """
 
@@ -222,9 +222,9 @@ def test_a_job_whose_run_is_gone_already_does_not_start(monkeypatch, capsys, tmp
     monkeypatch.setenv(runs.OWNER_PID, str(max(psutil.pids()) + 10_000))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     done = tmp_path / "done"
-    monkeypatch.setattr(cli, "work", done.touch, raising=False)
+    monkeypatch.setattr(cli, "work", lambda: done.touch(), raising=False)
     work = {
-        name: dataclasses.replace(COMMANDS[name], call="safegrid.cli:work", options=())
+        name: COMMANDS[name]._replace(call="safegrid.cli:work")
         for name in ("select", "end-run")
     }
     monkeypatch.setitem(COMMANDS, "select", work["select"])

@@ -1,0 +1,139 @@
+"""Options of a subcommand, read off the signature of the function that it calls.
+
+A function's arguments are the options, their annotations say how a text is read, and
+its docstring what they mean. What is no path, text or number is given as JSON.
+"""
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from safegrid.core.errors import ConfigError
+
+_MEANING = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
+_ARGUMENTS = re.compile(r"\nArgs:\n(.*?)(?:\n\n\w|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a subcommand.
+
+    Attributes:
+        kind: the annotation of its argument, without null.
+        many: it takes any number of values.
+        or_none: it may stand without a value, which means none.
+        needed: its argument has no default.
+        help: what the docstring says of it.
+    """
+
+    name: str
+    kind: Any
+    many: bool
+    or_none: bool
+    needed: bool
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return "--" + self.name.replace("_", "-")
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Let a parser take this option; its values stay texts."""
+        more: dict[str, Any] = {"dest": self.name, "help": self.help.replace("%", "%%")}
+        if self.kind is bool:
+            parser.add_argument(self.flag, action="store_true", **more)
+            return
+        parser.add_argument(
+            self.flag,
+            nargs="*" if self.many else "?" if self.or_none else None,
+            required=self.needed,
+            default=argparse.SUPPRESS,
+            metavar=_name(self.kind).upper(),
+            **more,
+        )
+
+    def value(self, given: Any) -> Any:
+        """Return the argument's value.
+
+        Args:
+            given: a text, texts of an option of many, a truth of a flag, or None.
+
+        Raises:
+            ConfigError: a text is not of this kind.
+        """
+        if given is None or self.kind is bool:
+            return given
+        try:
+            if self.many:
+                return [_read(text, self.kind) for text in given]
+            return _read(given, self.kind)
+        except ConfigError as error:
+            raise ConfigError(f"{self.flag}: {error}") from error
+
+
+def options_of(function: Callable[..., Any]) -> list[Option]:
+    """Return the options of a function's subcommand."""
+    hints = get_type_hints(function, include_extras=True)
+    said = _meanings(inspect.getdoc(function) or "")
+    return [
+        _option(name, hints[name], parameter.default is parameter.empty, said)
+        for name, parameter in inspect.signature(function).parameters.items()
+    ]
+
+
+def _option(name: str, annotation: Any, needed: bool, said: dict[str, str]) -> Option:
+    kinds, or_none = [annotation], False
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [one for one in get_args(annotation) if one is not NoneType]
+        or_none = len(kinds) < len(get_args(annotation))
+    kind = Union[tuple(kinds)]  # noqa: UP007
+    many = get_origin(kind) in (list, Sequence, Collection) and _is_one_word(
+        get_args(kind)[0]
+    )
+    kind = get_args(kind)[0] if many else kind
+    return Option(name, kind, many, or_none, needed, said.get(name, ""))
+
+
+def _is_one_word(kind: Any) -> bool:
+    """Say whether a list of a kind is many values, or else one JSON text."""
+    return _is_plain(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+
+
+def _is_plain(kind: Any) -> bool:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return bare in (Path, str, int, float) or get_origin(bare) is Literal
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is Path:
+        return Path(text)
+    try:
+        if _is_plain(kind):
+            adapter = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+            return adapter.validate_strings(text)
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        if _is_plain(kind):
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"got {text!r}: {message}") from error
+        raise ConfigError(f"not a {_name(kind)} block: {error}") from error
+
+
+def _name(kind: Any) -> str:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return "JSON" if get_origin(bare) else getattr(bare, "__name__", "JSON")
+
+
+def _meanings(text: str) -> dict[str, str]:
+    """Return what a docstring says of each argument."""
+    found = _ARGUMENTS.search(text)
+    pairs = _MEANING.findall(found[1]) if found else []
+    return {name: " ".join(said.split()) for name, said in pairs}
