@@ -55,7 +55,7 @@ def write(file: Path, studies: list[str]) -> None:
 
 
 def compare(file: Path) -> None:
-    """Print the files whose rows differ, are gone or new; end with 1 if there is one."""
+    """Print files whose rows differ, are gone or new; end with 1 if there are any."""
     differing = []
     for study, before in read_object(file).items():
         now = hashes(study)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from safegrid.core.intervals import wilson
 from safegrid.core.records import SCORE
-from safegrid.score.intervals import wilson
 
 LIKELY = {
     # safe, word and choice right

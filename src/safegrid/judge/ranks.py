@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from scipy.stats import bootstrap, rankdata
 
+from safegrid.core.intervals import LEVEL
 from safegrid.judge.items import Item, Verdict
-from safegrid.judge.shares import ALPHA, share
+from safegrid.judge.shares import share
 from safegrid.readers.labelled import Preferred, Scored, read_reward_pairs, read_scored
 
 Measures = dict[str, Any]
@@ -138,13 +139,13 @@ def _estimate(known: Any, statistic: Statistic) -> Measures:
         vectorized=True,
         n_resamples=RESAMPLES,
         batch=100,
-        confidence_level=1 - ALPHA,
+        confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(0),
     )
     drawn = found.bootstrap_distribution
     # A draw of equal values alone has no correlation.
-    low, high = np.nanpercentile(drawn, [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)])
+    low, high = np.nanpercentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return {"value": value, "low": float(low), "high": float(high), "n": len(known)}
 
 

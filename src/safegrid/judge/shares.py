@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-from statsmodels.stats.proportion import proportion_confint
-
-# One minus the level of the intervals.
-ALPHA = 0.05
+from safegrid.core.intervals import wilson
 
 
 def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
-    """Return the share of hits with its Wilson interval (Wilson 1927), null of none."""
+    """Return the share of hits with its Wilson interval, null of none."""
     n = len(hits)
     if n == 0:
         return {"value": None, "low": None, "high": None, "n": 0}
-    low, high = proportion_confint(sum(hits), n, alpha=ALPHA, method="wilson")
-    return {"value": sum(hits) / n, "low": float(low), "high": float(high), "n": n}
+    low, high = wilson(sum(hits), n)
+    return {"value": sum(hits) / n, "low": low, "high": high, "n": n}

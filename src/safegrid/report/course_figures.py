@@ -1,6 +1,5 @@
 """Figures of Course-Correction: Corr@k along k, and refusals at once beside later."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from safegrid.report.course_rows import (
     ks_of,
     turn_title,
 )
-from safegrid.report.grid import Entry, Grid, Key, Model
+from safegrid.report.grid import Entry, Grid, Key, Model, percent
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import (
     CM,
@@ -105,15 +104,15 @@ def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
         shade = colours[place % len(colours)]
         axes.fill_between(
             ks,
-            [_percent(entry.low) for entry in entries],
-            [_percent(entry.high) for entry in entries],
+            [percent(entry.low) for entry in entries],
+            [percent(entry.high) for entry in entries],
             color=shade,
             alpha=0.13,
             linewidth=0,
         )
         axes.plot(
             ks,
-            [_percent(entry.value) for entry in entries],
+            [percent(entry.value) for entry in entries],
             color=shade,
             marker=MARKERS[place % len(MARKERS)],
             dashes=DASHES[place // len(colours) % len(DASHES)] or (None, None),
@@ -179,11 +178,11 @@ def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
         shift = step * (place - (len(series) - 1) / 2)
         heights = [line + shift for line in range(len(entries))]
         marker, colour = LOOKS[place % len(LOOKS)]
-        lows = [_percent(entry.low) for entry in entries]
-        highs = [_percent(entry.high) for entry in entries]
+        lows = [percent(entry.low) for entry in entries]
+        highs = [percent(entry.high) for entry in entries]
         axes.hlines(heights, lows, highs, color=colour, linewidth=0.8)
         axes.plot(
-            [_percent(entry.value) for entry in entries],
+            [percent(entry.value) for entry in entries],
             heights,
             color=colour,
             marker=marker,
@@ -195,11 +194,6 @@ def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
     axes.set_xlim(-2, 102)
     axes.grid(axis="x", color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
-
-
-def _percent(share: float | None) -> float:
-    """Return a share in percent; what is blank has no mark, and no line goes by it."""
-    return math.nan if share is None else 100 * share
 
 
 def _say(axes: Axes) -> None:

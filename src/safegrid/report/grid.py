@@ -5,6 +5,7 @@ lower to the highest upper limit, so that an interval spans both the items and t
 seeds without a formula that would claim more.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,6 +56,11 @@ class Entry:
 MISSING = Entry(None, None, None, 0, 0, 0, "Not among the scores.")
 NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
 """Of a benchmark that does not ask for this measure: a blank that needs no reason."""
+
+
+def percent(share: float | None) -> float:
+    """Return a share in percent; a blank is NaN, so it has no mark and no line."""
+    return math.nan if share is None else 100 * share
 
 
 class Key(NamedTuple):

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Grid, Key, ends
+from safegrid.report.grid import Grid, Key, ends, percent
 from safegrid.report.names import METRICS, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 
@@ -95,7 +95,7 @@ def _draw(axes: Axes, grid: Grid, keys: list[Key], labels: list[str]) -> None:
         return
     values = np.array(
         [
-            [_percent(grid.entry(model, key).value) for model in grid.models]
+            [percent(grid.entry(model, key).value) for model in grid.models]
             for key in keys
         ]
     )
@@ -131,7 +131,3 @@ def _head(axes: Axes, grid: Grid, title: str | None) -> None:
     axes.set_xticks(np.arange(len(grid.models)) + 0.5, map(grid.title, grid.models))
     axes.tick_params(axis="x", rotation=90, labeltop=True, labelbottom=False)
     axes.set_title(title)
-
-
-def _percent(value: float | None) -> float:
-    return np.nan if value is None else 100 * value

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.grid import Entry, Grid, Key, Model
+from safegrid.report.grid import Entry, Grid, Key, Model, percent
 from safegrid.report.names import benchmark_title
 from safegrid.report.serve_columns import by_benchmark
 from safegrid.report.serve_published import Published
@@ -132,7 +132,7 @@ def _keys(grid: Grid, panel: Panel) -> list[Key]:
 def _ours(axes: Axes, series: Series) -> None:
     axes.plot(
         series.places,
-        [_percent(entry.value) for entry in series.entries],
+        [percent(entry.value) for entry in series.entries],
         linestyle=series.line,
         color=series.colour,
         marker=series.marker,
@@ -141,13 +141,8 @@ def _ours(axes: Axes, series: Series) -> None:
         zorder=3,
     )
     for x, entry in zip(series.places, series.entries, strict=True):
-        limits = _percent(entry.low), _percent(entry.high)
+        limits = percent(entry.low), percent(entry.high)
         axes.vlines(x, *limits, color=series.colour, linewidth=0.7, zorder=2)
-
-
-def _percent(share: float | None) -> float:
-    """Return a share in percent; what is blank has no mark, and no line goes by it."""
-    return math.nan if share is None else 100 * share
 
 
 def _theirs(axes: Axes, series: Series) -> None:

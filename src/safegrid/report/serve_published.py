@@ -1,8 +1,8 @@
 """Published numbers of Safe to Serve's recipes, each with what is known against it."""
 
 import polars as pl
-from scipy.stats import binomtest
 
+from safegrid.core.intervals import wilson
 from safegrid.report.grid import NOT_ASKED, Entry
 from safegrid.report.names import METRICS
 from safegrid.report.published import EVERY, NOT_GIVEN, why
@@ -72,11 +72,5 @@ def _entry(row: dict[str, object], is_share: bool) -> Entry:
     percent = round(100 * share, 6)
     if "impossible" in defects or not n:
         return Entry(percent, None, None, n, None, 1, None, defects)
-    low, high = wilson(share, n)
+    low, high = (100 * limit for limit in wilson(share * n, n))
     return Entry(percent, low, high, n, None, 1, None, defects)
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Return the 95% Wilson interval of a share of n items, in percent."""
-    limits = binomtest(round(share * n), n).proportion_ci(0.95, method="wilson")
-    return 100 * float(limits.low), 100 * float(limits.high)

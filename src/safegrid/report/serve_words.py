@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from safegrid.core.intervals import wilson
 from safegrid.report.grid import Entry
-from safegrid.report.serve_published import wilson
 from safegrid.report.serve_rows import IT, IT_TITLE
 
 ONE_WAY = (
@@ -121,6 +121,6 @@ def certainty(entries: Iterable[Entry]) -> list[str]:
         {entry.n for entry in entries if entry.value is not None and entry.n}
     )
     ends = dict.fromkeys(sizes[:1] + sizes[-1:])
-    bounds = [f"of n={n} begins at {wilson(1.0, n)[0]:.1f}%" for n in ends]
+    bounds = [f"of n={n} begins at {100 * wilson(n, n).low:.1f}%" for n in ends]
     listed = ", that ".join(bounds)
     return [f"The interval of an observed 100% {listed} (Wilson)."] if listed else []

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from safegrid.config.benchmarks import GLOBAL
 from safegrid.report.cut import cut_notes, limits_of
 from safegrid.report.decontaminated import decontaminated_table
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, ends, pareto
@@ -38,7 +39,6 @@ ANSWERS = (
     "mean_tokens",
 )
 """A guard's and a toxicity judge's scores, then what neither can see."""
-GLOBAL = "global"
 TOXICITY = ("toxicity_mean", "toxicity_share")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",

@@ -21,8 +21,6 @@ from safegrid.score.intervals import MEDIAN
 from safegrid.score.metrics import Measure, Slice
 from safegrid.score.summary import Settings, score_frame, summarise
 
-GLOBAL = "global"
-
 
 def score_global(
     *,

@@ -10,12 +10,11 @@ Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.0174
   bounds of a share that was seen 0 (or all) times in as many clusters stand in.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import bootstrap
 
+from safegrid.core.intervals import LEVEL, Interval, wilson
 from safegrid.score.medians import ClusterMedians
 
 Floats = NDArray[np.float64]
@@ -23,26 +22,12 @@ Ints = NDArray[np.int64]
 
 MEDIAN = "median"
 """Scale of a measure whose score is its answers' median; all others are means."""
-LEVEL = 0.95
 RESAMPLES = 2_000
 BATCH_ELEMENTS = 20_000_000
 """Resampled indices held at once; bounds the bootstrap's memory near 0.5 GB."""
 
 
-class Interval(NamedTuple):
-    """Lower and upper limit; NaN where no interval can be given."""
-
-    low: float
-    high: float
-
-
 NO_INTERVAL = Interval(np.nan, np.nan)
-
-
-def wilson(hits: float, n: int) -> Interval:
-    """Return the Wilson interval of a share of `n` > 0 independent items."""
-    limits = binomtest(round(hits), n).proportion_ci(LEVEL, method="wilson")
-    return Interval(float(limits.low), float(limits.high))
 
 
 def group_mean(values: Floats, groups: Ints) -> float:

@@ -3,12 +3,10 @@
 import json
 from dataclasses import asdict
 
+from safegrid.config.benchmarks import GLOBAL
 from safegrid.config.training import NONE
 from safegrid.study.cells import CellFiles
 from safegrid.study.grid import Cell, Model
-
-# The benchmark that the mean of the safety benchmarks goes by.
-GLOBAL = "global"
 
 
 class ScoreFiles(CellFiles):

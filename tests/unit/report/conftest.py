@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from safegrid.config.methods import METHODS
+from safegrid.core.intervals import wilson
 from safegrid.core.records import RUNS, SCORE
-from safegrid.score.intervals import wilson
 
 CATEGORIES = {
     "crime": ["cyber", "injury", "kidnapp", "other", "privacy", "propaganda", "theft"],

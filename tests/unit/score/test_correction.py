@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from safegrid.score.intervals import wilson
+from safegrid.core.intervals import wilson
 
 JUDGES = {"corrector": "correction", "refusal": "refusal"}
 KS = (10, 20)

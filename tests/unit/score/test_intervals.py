@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from safegrid.score.intervals import group_mean, intervals, wilson
+from safegrid.core.intervals import wilson
+from safegrid.score.intervals import group_mean, intervals
 
 
 def _interval(values, clusters=None, groups=None, scale="share", seed=0):
