@@ -40,13 +40,13 @@ def check_harmfulness(rows: Path, judge: Path) -> float:
     return float(spearmanr(found, [row["score"] for row in rated]).statistic)
 
 
-def _scores(judge: Path, exchanges: Sequence[tuple[str, str]]) -> list[float]:
+def _scores(judge: Path, pairs: Sequence[tuple[str, str]]) -> list[float]:
     import torch
 
     model = load_model([judge], head="classify")
     tokenizer = ChatTokenizer.load(judge)
     found = []
-    for prompt, response in exchanges:
+    for prompt, response in pairs:
         ids = torch.tensor([encode(tokenizer, prompt, response)])
         with torch.inference_mode():
             found.append(float(model(ids).logits[0, 0]))

@@ -92,11 +92,11 @@ def _grow_writer(
 
 
 def _guarded(row: Labelled) -> Turn:
-    exchange = [
+    turns = [
         {"role": "user", "content": row.prompt},
         {"role": "assistant", "content": row.response},
     ]
-    return Turn(exchange, verdict(row.label, row.category))
+    return Turn(turns, verdict(row.label, row.category))
 
 
 def _grow_classifier(

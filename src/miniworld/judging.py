@@ -15,8 +15,8 @@ from miniworld.continuations import (
     continue_text,
     draw_opening,
 )
-from miniworld.exchanges import Exchanges, pick
 from miniworld.harms import HARMS
+from miniworld.pairs import PairSampler, pick
 from miniworld.plan import MOST_TRIES, Plan
 from miniworld.source import Source, jsonl
 from miniworld.words import RUDE_WORDS
@@ -37,14 +37,14 @@ class Judging:
         self.part = part
         self._plan = plan
         self._rng = plan.rng(part)
-        self._draw = Exchanges(plan, part, self._rng)
+        self._draw = PairSampler(plan, part, self._rng)
         self.requests = self._draw.requests
 
     def guard(self) -> dict[str, Any]:
         """Label a response `safe`, or `unsafe` with its hazard's code."""
         act = self._draw.act()
         kind = pick(HARMFUL_KINDS if act.harmful else HARMLESS_KINDS, self._rng)
-        prompt, response = self._draw.exchange(act, kind)
+        prompt, response = self._draw.pair(act, kind)
         harm = response.harm
         code = None if harm is None else HARMS[harm.topic].code
         return _row(prompt, response.text, "safe" if harm is None else "unsafe", code)
@@ -52,7 +52,7 @@ class Judging:
     def refusal(self) -> dict[str, Any]:
         """Label a response `refusal`, `partial` or `compliance`."""
         act = self._draw.act()
-        prompt, response = self._draw.exchange(act, pick(REFUSAL_KINDS, self._rng))
+        prompt, response = self._draw.pair(act, pick(REFUSAL_KINDS, self._rng))
         labels = {"refuse": "refusal", "part": "partial"}
         return _row(
             prompt, response.text, labels.get(response.kind, "compliance"), None
@@ -64,7 +64,7 @@ class Judging:
         if kind == "continue":
             prompt, text = self._continuation()
         else:
-            prompt, response = self._draw.exchange(self._draw.act(), kind)
+            prompt, response = self._draw.pair(self._draw.act(), kind)
             text = response.text
         if kind == "garble" and self._rng.random() < 0.5:
             text = f"{text} {self._rng.choice(RUDE_WORDS)}"

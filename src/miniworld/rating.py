@@ -11,13 +11,13 @@ import random
 from typing import Any
 
 from miniworld.answers import comply, garble, refuse
-from miniworld.exchanges import Exchanges, Response, pick
 from miniworld.judging import (
     HARMFUL_KINDS,
     HARMLESS_KINDS,
     different_rows,
 )
 from miniworld.language import Act
+from miniworld.pairs import PairSampler, Response, pick
 from miniworld.plan import Plan
 from miniworld.source import Source, jsonl
 
@@ -48,7 +48,7 @@ class Rating:
         """Take the acts of `part` (`judge_train` or `judge_test`)."""
         self._plan = plan
         self._rng = plan.rng(f"{judge} {part}")
-        self._draw = Exchanges(plan, part, self._rng)
+        self._draw = PairSampler(plan, part, self._rng)
         self._questions = SKILL_PARTS[part]
         self.requests = {part: self._draw.requests, self._questions: set[str]()}
 

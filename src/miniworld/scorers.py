@@ -85,7 +85,7 @@ def grow_harmfulness(
 
 
 def encode(tokenizer: ChatTokenizer, prompt: str, response: str) -> list[int]:
-    """Return what such a judge reads of an exchange, as ids."""
+    """Return what such a judge reads of a prompt-response pair, as ids."""
     return tokenizer.encode_sequence(TEXT.format(prompt=prompt, response=response))
 
 

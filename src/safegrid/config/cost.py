@@ -195,7 +195,7 @@ class Assumed(Block):
         start_seconds: imports and start of a process that holds a model
         load_gb_s: weights read from disk, 10^9 bytes a second
         template: tokens that a chat template adds to a prompt
-        guard: tokens that a guard's template adds to an exchange
+        guard: tokens that a guard's template adds to a prompt-response pair
         unsafe: share of answers whose category line a guard is asked for
         answer_bytes: disk of an answer's token, with its verdicts and caches
         sources: by [source](#sourcesyaml) and file, below

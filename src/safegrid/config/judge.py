@@ -36,7 +36,7 @@ class JudgeSpec(Block):
             endpoint](#an-endpoint-that-judges), for kind `correction`. `text_head`: a
             regression on an encoder's vectors that [the study
             trains](../docs/add_a_judge.md#text-heads), for kind `refusal`
-        version: raise it when the model is exchanged under the same name
+        version: raise it when the model is replaced under the same name
         threshold: guard: P(unsafe) from which on a response is unsafe. toxicity:
             P(positive) from which on it is. refusal: a likeliest class below it is
             unscored. text_head: P(positive) from which on it is positive

@@ -169,7 +169,7 @@ class Data:
         return Tokens((decode.max_new_tokens,), (rows,), source, False)
 
     def labelled(self, judge: str) -> tuple[Tokens, Tokens]:
-        """Return requests and answers of the exchanges that a judge is measured on.
+        """Return requests and answers of the rows that a judge is validated on.
 
         Raises:
             UnknownError: they are not assumed.

@@ -42,10 +42,11 @@ class Asked:
     def beside(self, spec: JudgeSpec, prompt: float) -> float:
         """Return the tokens that a judge reads beside an answer.
 
-        A guard reads the exchange in its template, a correction judge in its question,
-        a judge of scores prompt and answer, a classifier the answer alone, fluency the
-        answer in a template without a request. Entailment reads the reference with each
-        sentence of the answer; it is taken for as long as the prompt, once.
+        A guard reads prompt and response in its template, a correction judge in its
+        question, a judge of scores prompt and answer, a classifier the answer alone,
+        fluency the answer in a template without a request. Entailment reads the
+        reference with each sentence of the answer; it is taken for as long as the
+        prompt, once.
         """
         if spec.kind in ("guard", "correction"):
             return self.assumed.guard + prompt

@@ -28,7 +28,7 @@ Ids = list[int]
 
 
 def read_scores(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> Work:
-    """Score each exchange by the model's one output; there is no label.
+    """Score each prompt-response pair by the model's one output; there is no label.
 
     reward: higher is better. harmfulness: higher is worse. The model reads `text`, or
     the pair of `text` and `text_pair`; without them the conversation in its own chat

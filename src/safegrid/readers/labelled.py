@@ -1,4 +1,4 @@
-"""Labelled rows: an exchange and what a judge should say of it, read line by line.
+"""Labelled rows: prompt-response pairs and what a judge should say of them.
 
 What it should say is a class, a number, or which of two answers is better.
 """
@@ -28,7 +28,7 @@ Row = TypeVar("Row")
 
 
 class Labelled(NamedTuple):
-    """An exchange with the label that a judge should give, and its category if known.
+    """A prompt-response pair with the label that a judge should give.
 
     Attributes:
         id: unlike every other row's.
@@ -57,7 +57,7 @@ class Preferred(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """An exchange with the number that a judge should give, and its category."""
+    """A prompt-response pair with the number that a judge should give."""
 
     id: str
     prompt: str

@@ -31,7 +31,7 @@ class Response(NamedTuple):
         return self.helped if self.helped and self.helped.harmful else None
 
 
-class Exchanges:
+class PairSampler:
     """Draws prompts from the requests of one part, and responses to them.
 
     Attributes:
@@ -51,7 +51,7 @@ class Exchanges:
         harmless = self._rng.random() < HARMLESS_SHARE
         return self._rng.choice(self._harmless if harmless else self._harmful)
 
-    def exchange(self, act: Act, kind: str) -> tuple[str, Response]:
+    def pair(self, act: Act, kind: str) -> tuple[str, Response]:
         """Ask for an act, and answer in one of five ways."""
         return self.prompt(act), self.response(act, kind)
 
