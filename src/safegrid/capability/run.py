@@ -68,16 +68,7 @@ def capability(
         left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
-    for name, task in found["tasks"].items():
-        if task["n_too_long"]:
-            log.warning(
-                "%s: %d of %d documents of %s do not fit the model's context and"
-                " have no value",
-                suite,
-                task["n_too_long"],
-                task["n"],
-                name,
-            )
+    _tell_too_long(suite, found["tasks"])
     facts = manifest(
         "capability",
         {"task_files": task_files},
@@ -97,6 +88,13 @@ def capability(
     )
     keep(out, _record(client, stack[0], facts["rows"]))
     write_result(out, {"manifest": facts, "suite": suite, "templated": True, **found})
+
+
+def _tell_too_long(suite: str, tasks: dict[str, Any]) -> None:
+    said = "%s: %d of %d documents of %s do not fit the model's context: no value"
+    for name, task in tasks.items():
+        if task["n_too_long"]:
+            log.warning(said, suite, task["n_too_long"], task["n"], name)
 
 
 def _record(client: Engine, model: Path, rows: int) -> Record:

@@ -5,7 +5,9 @@ its docstring what they mean. What is no path, text or number is given as JSON.
 """
 
 import argparse
+import functools
 import inspect
+import operator
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -94,7 +96,7 @@ def _option(name: str, annotation: Any, needed: bool, said: dict[str, str]) -> O
     if get_origin(annotation) in (Union, UnionType):
         kinds = [one for one in get_args(annotation) if one is not NoneType]
         or_none = len(kinds) < len(get_args(annotation))
-    kind = Union[tuple(kinds)]  # noqa: UP007
+    kind: Any = functools.reduce(operator.or_, kinds)
     many = get_origin(kind) in (list, Sequence, Collection) and _is_one_word(
         get_args(kind)[0]
     )

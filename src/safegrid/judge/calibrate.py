@@ -67,35 +67,32 @@ def calibrate(
 ) -> None:
     """Write the threshold of a fluency judge with its error rates, as JSON.
 
-    `threshold` stands halfway between the 1% quantile of the scores of the `n` fluent
-    texts that fix it and the 99% quantile of the same texts with their words shuffled.
-    Each rate is {value, low, high, n} with a 95% Wilson interval, null of none:
-    `called_disfluent_...` of fluent texts that had no part in the threshold (`answers`
-    of the datasets, `refusals`, the `base`'s own greedy answers), and `found_...` of
-    broken ones: the testing texts with their words `shuffled`, and the base's
-    answers `sampled` at temperature 3.
+    `threshold` is halfway between the 1% quantile of the scores of `n` fluent texts
+    and the 99% quantile of the same texts with their words shuffled. Rates are {value,
+    low, high, n}: `called_disfluent_...` of fluent texts that had no part in it
+    (`answers` of datasets, `refusals`, the `base`'s greedy answers), `found_...` of
+    broken ones (texts with words `shuffled`, answers `sampled` at temperature 3).
 
     Args:
         judge: of kind `fluency`.
         stack: folders of the base.
         datasets: rows of PREFERENCE; their chosen answers are fluent.
-        labelled: rows of a refusal judge, of which those labelled `refusal` are fluent;
-            null where the judge names none.
+        labelled: rows of a refusal judge, of which refusals are fluent; null for none.
         labelled_format: their schema, a key of `READERS`; null as `labelled`.
-        engine: which engine answers for the base.
-        seed: of the study; draws the texts, shuffles words and samples answers.
+        engine: answers for the base.
+        seed: draws the texts, shuffles words and samples answers.
         cache: file of the answers.
         out: the threshold and the rates.
 
     Raises:
-        DataError: there is no fluent text that is long enough to judge.
-        EngineError: the engine does not start or does not answer.
+        DataError: no fluent text is long enough to judge.
+        EngineError: the engine does not answer.
     """
-    words = min(MOST_WORDS, judge.opening_words or MOST_WORDS)
-    texts = {"answers": _texts(_chosen(datasets), words, seed)}
+    answers = {"answers": _chosen(datasets)}
     if labelled is not None and labelled_format is not None:
-        refusals = _refusals(labelled, labelled_format)
-        texts["refusals"] = _texts(refusals, words, seed)
+        answers["refusals"] = _refusals(labelled, labelled_format)
+    words = min(MOST_WORDS, judge.opening_words or MOST_WORDS)
+    texts = {name: _texts(found, words, seed) for name, found in answers.items()}
     chat = ChatTokenizer.load(stack[0])
 
     def work(asker: Asker) -> dict[str, Any]:
@@ -103,23 +100,19 @@ def calibrate(
 
     versions = {"stage": VERSIONS["calibrate"], "judge": judge.version}
     found, record = ask_model(engine, stack, "causal", cache, versions, work)
-    inputs: dict[str, Any] = {"datasets": datasets}
     facts = manifest(
         "calibrate",
-        inputs=inputs | ({} if labelled is None else {"labelled": labelled}),
+        inputs={"datasets": datasets, **({"labelled": labelled} if labelled else {})},
         params={"judge": judge.model_dump(), "seed": seed},
-        libraries=("jinja2", "tokenizers", "statsmodels"),
+        libraries=("jinja2", "tokenizers", "scipy"),
         engine=record.engine,
         template=shown_hash(stack),
         verdict_version=verdict_version(judge, stack),
     )
     keep(out, record)
-    write_result(
-        out, {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
-    )
-    logger.info(
-        "%s: threshold %.3f of %d texts", judge.name, found["threshold"], found["n"]
-    )
+    found = {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
+    write_result(out, found)
+    logger.info("threshold %.3f, %d texts", found["threshold"], found["n"])
 
 
 def _calibrated(

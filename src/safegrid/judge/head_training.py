@@ -32,9 +32,8 @@ def text_head(
     """Train a head on all labelled files, and validate it on each left out in turn.
 
     A file is the answers of one model, so what is validated is how the head judges a
-    model that it has not met. Of each file that is left out: the measures of
-    `validate_judge`, of the head that was trained without it (`left_out`), and of
-    the rules (`rules`).
+    model that it has not met. Of each file: the measures of `validate_judge`, of the
+    head that was trained without it (`left_out`), and of the rules (`rules`).
 
     Args:
         judge: classes, features and penalty, and what each file is.
@@ -48,7 +47,7 @@ def text_head(
     Raises:
         DataError: a broken row.
         JudgeError: a class is missing.
-        EngineError: the encoder's engine does not start or does not answer.
+        EngineError: the encoder's engine does not answer.
     """
     parts = zip(judge.trained_on, rows, formats, strict=True)
     files = [read_file(part, path, kind, judge.classes) for part, path, kind in parts]
@@ -62,9 +61,7 @@ def text_head(
     folders = [] if encoder is None else [encoder]
     versions = {"stage": VERSIONS["text_head"]}
     (head, validated), record = with_encoder(work, folders, engine, cache, versions)
-    for name, found in validated.items():
-        kappa, n = found["kappa"]["value"], found["kappa"]["n"]
-        logger.info("%s without %s: kappa %.3f, n %d", judge.name, name, kappa, n)
+    _tell(judge.name, validated)
     facts = manifest(
         "text_head",
         inputs={"rows": rows, **({} if encoder is None else {"encoder": encoder})},
@@ -96,6 +93,13 @@ def _rows(file: File) -> list[Row]:
         Row(Text(row.prompt, row.prefill + row.response), row.label, file.part.name)
         for row in file.rows
     ]
+
+
+def _tell(judge: str, validated: dict[str, Any]) -> None:
+    for file, found in validated.items():
+        kappa = found["kappa"]
+        said = "%s without %s: kappa %.3f, n %d"
+        logger.info(said, judge, file, kappa["value"], kappa["n"])
 
 
 def _without(

@@ -38,8 +38,7 @@ def judge(
 
     Args:
         judge: how the judge's model is read.
-        stack: folders of the judge's model; for `fluency` that is the base, for
-            rules and files there are none.
+        stack: folders of the judge's model; `fluency`: the base; rules, files: none.
         prompts: rows of PROMPT, the benchmark's.
         responses: rows of RESPONSE to them.
         engine: which engine answers for the judge.
@@ -51,10 +50,9 @@ def judge(
         cell: of a judge by file: base, recipe, seed and benchmark of the responses.
 
     Raises:
-        DataError: prompts and responses do not belong together, or a file's verdicts
-            do not belong to them.
+        DataError: prompts, responses and verdicts do not belong together.
         JudgeError: the judge's model cannot be read in the way that `judge` says.
-        EngineError: the engine does not start or does not answer.
+        EngineError: the engine does not answer.
     """
     items = read_items(prompts, responses)
     counts: dict[str, int] = {}
@@ -63,9 +61,8 @@ def judge(
         file, whose = _by_file(judge, verdicts_file, cell)
         verdicts, counts = judge_by_file(judge, file, items, whose)
     else:
-        verdicts, record = judge_items(
-            judge, stack, items, engine, cache, "judge", fresh
-        )
+        asked = judge, stack, items, engine, cache, "judge", fresh
+        verdicts, record = judge_items(*asked)
     if judge.kind == "fluency":
         threshold = _threshold(judge, calibration)
         verdicts = [with_label(verdict, threshold) for verdict in verdicts]

@@ -110,13 +110,8 @@ def judge_items(
         asked = {"judge": judge.version}
         given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
     else:
-        kind = KINDS[judge.kind]
-        if kind.one_output:
-            # The last folder says what the model has become: an adapter has a head.
-            check_one_output(judge, stack[-1])
-        work = kind.read(judge, ChatTokenizer.load(stack[0]), answered)
-        given, record = ask_model(
-            engine, stack, kind.head, cache, versions, work, fresh
+        given, record = _by_model(
+            judge, stack, answered, engine, cache, versions, fresh
         )
     verdicts = iter(given)
     found = [
@@ -124,6 +119,23 @@ def judge_items(
         for item in items
     ]
     return found, record
+
+
+def _by_model(
+    judge: JudgeSpec,
+    stack: list[Path],
+    items: Sequence[Item],
+    engine: EngineSpec,
+    cache: Path,
+    versions: dict[str, int],
+    fresh: bool,
+) -> tuple[list[Verdict], Record]:
+    kind = KINDS[judge.kind]
+    if kind.one_output:
+        # The last folder says what the model has become: an adapter has a head.
+        check_one_output(judge, stack[-1])
+    work = kind.read(judge, ChatTokenizer.load(stack[0]), items)
+    return ask_model(engine, stack, kind.head, cache, versions, work, fresh)
 
 
 def verdict_version(judge: JudgeSpec, stack: list[Path]) -> str:

@@ -9,7 +9,7 @@ from safegrid.core.artifacts import manifest, read_result, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import SCORE
 from safegrid.score.answers import KEY, Answers, engine_of, read_answers
-from safegrid.score.metrics import Measure, decontaminated, measures, slices
+from safegrid.score.metrics import Measure, Slice, decontaminated, measures, slices
 from safegrid.score.summary import Settings, against_base, score_frame, summarise
 
 BASE = "none"
@@ -35,16 +35,13 @@ def score_cell(
     Args:
         cell: study, base, recipe, seed, benchmark.
         metric: "safety", "toxicity", "over_refusal", "helpfulness" or "correction".
-        judges: the benchmark's judges, name to kind; of kind `reference` to what it
-            compares.
+        judges: name to kind; of kind `reference` to what it compares.
         prompts: rows of PROMPT.
         responses: rows of RESPONSE of the cell.
         verdicts: one file of VERDICT a judge.
-        base_responses: the same of the cell of recipe `none`; for that recipe itself
-            the files of the cell again.
-        base_verdicts: see `base_responses`.
-        overlap: JSON of stage `overlap`, by which slice `decontaminated` is made; null
-            in a study without training data, which has no such slice.
+        base_responses: the same of the cell of recipe `none`, which may be this one.
+        base_verdicts: likewise.
+        overlap: JSON of stage `overlap`, for slice `decontaminated`; null for none.
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
@@ -55,12 +52,9 @@ def score_cell(
     own = read_answers(prompts, responses, verdicts, judges)
     base = read_answers(prompts, base_responses, base_verdicts, judges)
     found = cell_measures(metric, own, base, judges, cell["recipe"])
-    settings = Settings(study_seed, most_unscored)
-    clusters = own.rows["cluster"].to_numpy()
-    parts = slices(own.rows)
-    if overlap is not None:
-        parts.append(decontaminated(own.rows, read_result(overlap)["contaminated"]))
-    rows = summarise(found, parts, clusters, settings)
+    settings, clusters = Settings(study_seed, most_unscored), own.rows["cluster"]
+    parts = _parts(own.rows, overlap)
+    rows = summarise(found, parts, clusters.to_numpy(), settings)
     facts = manifest(
         "score",
         {
@@ -81,6 +75,14 @@ def score_cell(
         rows=len(rows),
     )
     write_table(out, score_frame(cell, engine_of(responses), rows), SCORE, facts)
+
+
+def _parts(rows: pl.DataFrame, overlap: Path | None) -> list[Slice]:
+    """Return the slices of a cell; without training data none is decontaminated."""
+    if overlap is None:
+        return slices(rows)
+    shared = read_result(overlap)["contaminated"]
+    return [*slices(rows), decontaminated(rows, shared)]
 
 
 def cell_measures(

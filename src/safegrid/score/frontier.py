@@ -58,9 +58,8 @@ def frontier(
 
     Args:
         line: `base`, `recipe`, and `models`: the fields of `Point`, the base untouched
-            first. They give the order of all lists of files below.
-        benchmarks: of each benchmark of harmful or benign requests its `metric` and
-            its `judges` (name to kind), see `score_cell`.
+            first, in the order of all lists of files below.
+        benchmarks: `metric` and `judges` (name to kind) of each that has requests.
         judges: `refused` and `second`, the judges of these axes; null for none.
         prompts: one file a benchmark.
         responses: model by model, one file a benchmark.
@@ -79,11 +78,8 @@ def frontier(
     )
     rows = line_rows(models, axes, most_unscored, study_seed) if axes else []
     named = {"base": line["base"], "line": line["recipe"]}
-    frame = pl.DataFrame(
-        [{**dict.fromkeys(FRONTIER), **named, **row} for row in rows],
-        schema=FRONTIER,
-        orient="row",
-    )
+    whole = [{**dict.fromkeys(FRONTIER), **named, **row} for row in rows]
+    frame = pl.DataFrame(whole, schema=FRONTIER, orient="row")
     facts = manifest(
         "frontier",
         {

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from safegrid.core.intervals import LEVEL, Interval
 from safegrid.score.intervals import (
     BATCH_ELEMENTS,
-    LEVEL,
     NO_INTERVAL,
     RESAMPLES,
     Floats,
-    Interval,
     Ints,
     times_drawn,
     without_spread,

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from safegrid.core.intervals import Interval
 from safegrid.core.records import SCORE
-from safegrid.score.intervals import MEDIAN, Interval, estimate, intervals
+from safegrid.score.intervals import MEDIAN, estimate, intervals
 from safegrid.score.metrics import Measure, Slice
 
 Row = dict[str, Any]

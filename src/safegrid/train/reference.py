@@ -60,17 +60,7 @@ def compute_reference(
     frame = row_order.select_subsets(read_table(pairs, PAIRS), parts, data_seed, pairs)
     check_tokens(frame, pairs, stack[0])
     check_vocabulary(frame, pairs, stack[0])
-    training = Training.model_validate(
-        {
-            "learning_rate": 1.0,
-            "beta": 1.0,
-            "max_steps": 1,
-            "batch": micro_batch,
-            "per_device_train_batch_size": micro_batch,
-            "precision": precision,
-        }
-    )
-    recipe = Recipe(name="reference", method="dpo", dataset="", training=training)
+    recipe = _recipe(precision, micro_batch)
     # By length, so that a forward holds little padding.
     shaped = by_length(frame).drop("category")
     trainer = _trainer(recipe, stack, shaped, micro_batch)
@@ -91,6 +81,21 @@ def compute_reference(
     }
     if trainer.accelerator.is_main_process:
         _write(out, values, REFERENCE, pairs, params)
+
+
+def _recipe(precision: str, micro_batch: int) -> Recipe:
+    """Return a recipe for a trainer that computes log-probabilities and no step."""
+    training = Training.model_validate(
+        {
+            "learning_rate": 1.0,
+            "beta": 1.0,
+            "max_steps": 1,
+            "batch": micro_batch,
+            "per_device_train_batch_size": micro_batch,
+            "precision": precision,
+        }
+    )
+    return Recipe(name="reference", method="dpo", dataset="", training=training)
 
 
 def compute_kto_reference(

@@ -71,33 +71,25 @@ def train(
         recipe: resolved.
         seed: rules data order, initialisation of adapters and their dropout.
         data_seed: the dataset's seed; rules a fraction, and KTO's micro-batches.
-        out: the model's folder: weights or adapter, tokenizer files,
-            `history.parquet`, `manifest.json`. Then the folders of its doses, such as
-            `.../{recipe}@{step}/seed{seed}`, which hold the same of their step.
-        checkpoints: folder in which this training's own checkpoints lie meanwhile; not
-            inside `out`.
+        out: the model's folder, then those of its doses (`.../{recipe}@{step}/seed0`):
+            weights or adapter, tokenizer files, `history.parquet`, `manifest.json`.
+        checkpoints: folder of this training's own checkpoints; not inside `out`.
 
     Raises:
-        ConfigError: settings under which the method would be another one, or would
-            learn nothing; a dose at or beyond the last step.
+        ConfigError: the settings make another method, or learn nothing; a dose at or
+            beyond the last step.
         DataError: an input is not what it should be.
         TrainingError: another process trains the same, the run is gone, a check before
             the first step failed, or the loss is not finite; nothing is written.
     """
     began = time.perf_counter()
     check_settings(recipe)
-    selected = row_order.select_pairs(
-        read_table(pairs, PAIRS), recipe, data_seed, pairs
-    )
+    read = read_table(pairs, PAIRS)
+    selected = row_order.select_pairs(read, recipe, data_seed, pairs)
     tokens = checks.check_tokens(selected, pairs, stack[0])
     checks.check_vocabulary(selected, pairs, stack[0])
     rows = _rows(selected, stack, reference, kto_reference, recipe, data_seed)
-    params = {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "data_seed": data_seed,
-        "start": weights_hash(stack),
-    }
+    params = _params(recipe, seed, data_seed, stack)
     named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in named.items() if path is not None}
     end, *doses = out
@@ -109,15 +101,23 @@ def train(
         trainer = _build(plan, stack, rows, steps)
         seen = {**tokens, **_seen(trainer, plan, rows)}
         resumed = _run(trainer, folder)
-        facts = {
-            **manifest("train", inputs, params, LIBRARIES),
-            **lineage(stack),
-            **training_facts(plan, selected, rows, stack),
-            "checks": seen,
-            "resumed": resumed,
-        }
+        facts = manifest("train", inputs, params, LIBRARIES) | lineage(stack)
+        facts |= training_facts(plan, selected, rows, stack)
+        facts |= {"checks": seen, "resumed": resumed}
         run = run_facts(time.perf_counter() - began)
         _save(trainer, plan, rows, stack[0], facts, run, end, steps)
+
+
+def _params(
+    recipe: Recipe, seed: int, data_seed: int, stack: list[Path]
+) -> dict[str, Any]:
+    """Return what a training depends on beside the files of its rows."""
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": seed,
+        "data_seed": data_seed,
+        "start": weights_hash(stack),
+    }
 
 
 def _step(folder: Path) -> int:

@@ -148,3 +148,11 @@ def test_a_closure_holds_what_is_imported_inside_functions(tmp_path, monkeypatch
     (package / "made_up_other.py").touch()
     names = ["made_up", "made_up_deep", "made_up_deepest"]
     assert closure("safegrid.made_up") == [f"safegrid.{name}" for name in names]
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_no_function_is_longer_than_60_lines(module):
+    tree = ast.parse(module_file(module).read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in (n for n in ast.walk(tree) if isinstance(n, kinds)):
+        assert node.end_lineno - node.lineno < 60, f"{module}.{node.name}"
