@@ -35,8 +35,8 @@ use rule write_tables as course_correction with:
         values=notebook_values("scores", "published", "tables", "figures"),
         code=notebook_code(
             "8_course_correction.ipynb",
-            "safegrid.report.course_correction",
-            "safegrid.report.course_figures",
+            "safegrid.report.course_correction.tables",
+            "safegrid.report.course_correction.figures",
             "safegrid.report.style",
             "safegrid.report.writing",
             files=[PUBLISHED],

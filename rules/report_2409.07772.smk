@@ -35,8 +35,8 @@ use rule write_tables as figure_1 with:
         values=notebook_values("scores", "published", "tables", "figures"),
         code=notebook_code(
             "5_figure_1.ipynb",
-            "safegrid.report.bars",
-            "safegrid.report.beside",
+            "safegrid.report.alignment.figure_1",
+            "safegrid.report.alignment.published_beside",
             "safegrid.report.style",
             "safegrid.report.writing",
             files=[PUBLISHED],

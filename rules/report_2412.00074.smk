@@ -42,8 +42,8 @@ use rule write_tables as safe_to_serve with:
         values=notebook_values("scores", "published", "tables", "figures"),
         code=notebook_code(
             "7_safe_to_serve.ipynb",
-            "safegrid.report.safe_to_serve",
-            "safegrid.report.serve_figures",
+            "safegrid.report.safe_to_serve.tables",
+            "safegrid.report.safe_to_serve.figures",
             "safegrid.report.style",
             "safegrid.report.writing",
             files=[PUBLISHED],

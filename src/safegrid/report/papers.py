@@ -6,14 +6,9 @@ from typing import NamedTuple
 import polars as pl
 from matplotlib.figure import Figure
 
-from safegrid.report import (
-    course_correction,
-    course_figures,
-    safe_to_serve,
-    serve_figures,
-)
-from safegrid.report.bars import figure_1
-from safegrid.report.beside import beside_table
+from safegrid.report import course_correction, safe_to_serve
+from safegrid.report.alignment.figure_1 import figure_1
+from safegrid.report.alignment.published_beside import beside_table
 from safegrid.report.table import Table
 
 
@@ -29,8 +24,8 @@ class Pages(NamedTuple):
 
 
 PAPERS = {
-    "2407.16637": Pages(course_correction.TABLES, course_figures.FIGURES),
+    "2407.16637": Pages(course_correction.TABLES, course_correction.FIGURES),
     "2409.07772": Pages({"published": beside_table}, {"figure_1": figure_1}),
-    "2412.00074": Pages(safe_to_serve.TABLES, serve_figures.FIGURES),
+    "2412.00074": Pages(safe_to_serve.TABLES, safe_to_serve.FIGURES),
 }
 """The pages of each paper that a study may name as its own, by arXiv number."""

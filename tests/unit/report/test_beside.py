@@ -8,7 +8,7 @@ import yaml
 
 from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS
-from safegrid.report.beside import MEASURES, NO_MODEL, beside_table
+from safegrid.report.alignment.published_beside import MEASURES, NO_MODEL, beside_table
 from safegrid.report.published import published_number, read_published
 from safegrid.report.writing import latex, markdown
 from score_tables import cell

@@ -8,9 +8,14 @@ import polars as pl
 import pytest
 
 from made_up_course import LIKELY, PAPER_KS, course_scores
-from safegrid.report.course_correction import TABLES
-from safegrid.report.course_figures import FIGURES
-from safegrid.report.course_words import Cell, against_zero, certainty, differences
+from safegrid.report.course_correction.figures import FIGURES
+from safegrid.report.course_correction.tables import TABLES
+from safegrid.report.course_correction.words import (
+    Cell,
+    against_zero,
+    certainty,
+    differences,
+)
 from safegrid.report.grid import Entry
 from safegrid.report.published import read_published
 from safegrid.report.style import PAGE, save

@@ -7,7 +7,7 @@ import pytest
 
 from safegrid.config.methods import METHODS
 from safegrid.core.errors import DataError
-from safegrid.report.bars import figure_1, our_bars
+from safegrid.report.alignment.figure_1 import figure_1, our_bars
 from safegrid.report.curves import LIKELIHOODS, LOSS, curves
 from safegrid.report.heat import attack_map, category_map
 from safegrid.report.published import read_published

@@ -13,9 +13,9 @@ from safegrid.config.study import StudyEntry
 from safegrid.report.grid import Entry
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
-from safegrid.report.safe_to_serve import TABLES
-from safegrid.report.serve_figures import FIGURES
-from safegrid.report.serve_words import certainty, verdict
+from safegrid.report.safe_to_serve.figures import FIGURES
+from safegrid.report.safe_to_serve.tables import TABLES
+from safegrid.report.safe_to_serve.words import certainty, verdict
 from safegrid.report.style import PAGE, save
 from safegrid.report.table import LETTERS
 from safegrid.report.writing import latex, markdown, numbers

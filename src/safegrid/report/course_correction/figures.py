@@ -7,8 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.course_correction import at_once_and_later
-from safegrid.report.course_rows import (
+from safegrid.report.course_correction.rows import (
     METRIC,
     Block,
     at_k,
@@ -18,6 +17,7 @@ from safegrid.report.course_rows import (
     ks_of,
     turn_title,
 )
+from safegrid.report.course_correction.tables import at_once_and_later
 from safegrid.report.grid import Entry, Grid, Key, Model, percent
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import (

@@ -6,7 +6,7 @@ from safegrid.core.intervals import wilson
 from safegrid.report.grid import NOT_ASKED, Entry
 from safegrid.report.names import METRICS
 from safegrid.report.published import EVERY, NOT_GIVEN, why
-from safegrid.report.serve_rows import IT
+from safegrid.report.safe_to_serve.rows import IT
 
 PAPERS_NAMES = {
     "safety": ("Llama Guard safe",),

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import polars as pl
 
-from safegrid.report import course_published, course_words
-from safegrid.report.course_columns import (
+import safegrid.report.course_correction.published as of_paper
+import safegrid.report.course_correction.words as words
+from safegrid.report.course_correction.columns import (
     cells_of,
     difference_columns,
     measured_columns,
     refusal_columns,
 )
-from safegrid.report.course_rows import (
+from safegrid.report.course_correction.rows import (
     DIRECT,
     METRIC,
     Block,
@@ -22,7 +23,12 @@ from safegrid.report.course_rows import (
     ks_of,
     mean_key,
 )
-from safegrid.report.course_words import Cell, certainty, differences, now_and_later
+from safegrid.report.course_correction.words import (
+    Cell,
+    certainty,
+    differences,
+    now_and_later,
+)
 from safegrid.report.grid import Entry, Grid, Key, Model
 from safegrid.report.names import BASE, METRICS
 from safegrid.report.table import Column, Table
@@ -40,8 +46,8 @@ def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
     grid = Grid(scores)
     blocks = blocks_of(grid)
     ks = ks_of(grid, blocks)
-    slices = {course_published.metric_at(k): at_k(k) for k in ks}
-    slices |= {course_published.MEAN: "", "whole answers": WHOLE}
+    slices = {of_paper.metric_at(k): at_k(k) for k in ks}
+    slices |= {of_paper.MEAN: "", "whole answers": WHOLE}
     if not any(key.slice == WHOLE for key in grid.find(METRIC)):
         del slices["whole answers"]
     # Bold would compare one turn with the other.
@@ -53,10 +59,10 @@ def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
     heads = [f"{block_title(b, blocks)}: {grid.title(m)}" for b, m in rows]
     entries = [[_corr(grid, b, m, c.key.slice) for c in columns] for b, m in rows]
     notes = certainty(cells_of(heads, columns, entries))
-    theirs = course_published.items_of(published, ks)
+    theirs = of_paper.items_of(published, ks)
     heads += [f"published: {item}" for item in theirs]
     entries += [
-        [course_published.printed_entry(known, c.title) for c in columns]
+        [of_paper.printed_entry(known, c.title) for c in columns]
         for known in theirs.values()
     ]
     return Table(
@@ -77,18 +83,18 @@ def _corr(grid: Grid, block: Block, model: Model, part: str) -> Entry:
 
 def _about(blocks: list[Block], columns: list[Column]) -> list[str]:
     if not blocks:
-        return [course_words.NO_TURN]
-    whole = [course_words.WHOLE] * any(c.key.slice == WHOLE for c in columns)
-    return [course_words.CORR, course_words.TURNS, *whole, course_words.JUDGED]
+        return [words.NO_TURN]
+    whole = [words.WHOLE] * any(c.key.slice == WHOLE for c in columns)
+    return [words.CORR, words.TURNS, *whole, words.JUDGED]
 
 
 def _of_the_paper(
     published: pl.DataFrame, theirs: dict[str, dict[str, Entry]]
 ) -> list[str]:
-    printed = course_published.as_printed(published)
+    printed = of_paper.as_printed(published)
     absent = "No published number is one over the k that this study asks with."
-    about = course_words.THEIRS if theirs else absent
-    return [about, *printed, *course_published.not_found(published)]
+    about = words.THEIRS if theirs else absent
+    return [about, *printed, *of_paper.not_found(published)]
 
 
 def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
@@ -101,9 +107,9 @@ def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         "Before and after training, each recipe beside its base.",
         (grid, models, measured_columns(grid)),
         lambda cells: [
-            course_words.AT_ONCE,
-            course_words.TURNS,
-            course_words.JUDGED,
+            words.AT_ONCE,
+            words.TURNS,
+            words.JUDGED,
             *certainty(cells),
         ],
     )
@@ -137,10 +143,10 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         "Refusals at once, and corrections later.",
         (grid, grid.models, refusal_columns(grid, blocks)),
         lambda cells: [
-            course_words.AT_ONCE,
-            course_words.TURNS,
+            words.AT_ONCE,
+            words.TURNS,
             *certainty(cells),
-            *([course_words.OVERLAP, *compared] if compared else []),
+            *([words.OVERLAP, *compared] if compared else []),
         ],
     )
 

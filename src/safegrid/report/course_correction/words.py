@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from safegrid.report.grid import Entry
-from safegrid.report.serve_words import verdict
+from safegrid.report.safe_to_serve.words import verdict
 
 CORR = (
     "Corr@k: a model is asked a request with the first k words of an unsafe answer as a"

@@ -7,7 +7,7 @@ import polars as pl
 
 from safegrid.report.grid import Grid, Model
 from safegrid.report.names import benchmark_title
-from safegrid.report.serve_columns import (
+from safegrid.report.safe_to_serve.columns import (
     by_benchmark,
     columns_of,
     compared,
@@ -15,9 +15,9 @@ from safegrid.report.serve_columns import (
     is_ours,
     shared_columns,
 )
-from safegrid.report.serve_published import Published
-from safegrid.report.serve_rows import IT, every_model, models_of, title_of
-from safegrid.report.serve_words import (
+from safegrid.report.safe_to_serve.published import Published
+from safegrid.report.safe_to_serve.rows import IT, every_model, models_of, title_of
+from safegrid.report.safe_to_serve.words import (
     HOW,
     NAMES,
     NO_START,

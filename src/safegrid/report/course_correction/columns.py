@@ -1,7 +1,7 @@
 """Columns of Course-Correction's tables: what is measured, and how it is called."""
 
-from safegrid.report.course_published import MEAN as MEAN_TITLE
-from safegrid.report.course_rows import (
+from safegrid.report.course_correction.published import MEAN as MEAN_TITLE
+from safegrid.report.course_correction.rows import (
     DIRECT,
     METRIC,
     Block,
@@ -9,7 +9,7 @@ from safegrid.report.course_rows import (
     mean_key,
     turn_title,
 )
-from safegrid.report.course_words import Cell
+from safegrid.report.course_correction.words import Cell
 from safegrid.report.grid import Entry, Grid, Key
 from safegrid.report.names import METRICS, benchmark_title
 from safegrid.report.table import Column

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
 from safegrid.report.names import BENCHMARKS, METRICS, benchmark_title
-from safegrid.report.serve_published import Published
-from safegrid.report.serve_rows import title_of
-from safegrid.report.serve_words import Compared
+from safegrid.report.safe_to_serve.published import Published
+from safegrid.report.safe_to_serve.rows import title_of
+from safegrid.report.safe_to_serve.words import Compared
 from safegrid.report.table import Column
 
 PRINTED = "published"

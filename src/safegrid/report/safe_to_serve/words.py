@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from safegrid.core.intervals import wilson
 from safegrid.report.grid import Entry
-from safegrid.report.serve_rows import IT, IT_TITLE
+from safegrid.report.safe_to_serve.rows import IT, IT_TITLE
 
 ONE_WAY = (
     "Ours: each column has one judge and one decoding for all its rows. The paper has"

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 
 from safegrid.report.grid import Entry, Grid, Key, Model, percent
 from safegrid.report.names import benchmark_title
-from safegrid.report.serve_columns import by_benchmark
-from safegrid.report.serve_published import Published
-from safegrid.report.serve_rows import IT, IT_TITLE, models_of, place_of
+from safegrid.report.safe_to_serve.columns import by_benchmark
+from safegrid.report.safe_to_serve.published import Published
+from safegrid.report.safe_to_serve.rows import IT, IT_TITLE, models_of, place_of
 from safegrid.report.style import CM, COLOURS, MARKERS, PAGE, new_figure, styled
 
 HEIGHT = 7.4 * CM
