@@ -5,16 +5,21 @@ of the disk only whether a mirror holds a file.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
 from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.core.errors import ConfigError
 from safegrid.study import Study
+from safegrid.study.asked import (
+    asked_bases,
+    asked_encoders,
+    asked_files,
+    asked_judges,
+)
 
 # The folder of each kind's results.
 FOLDERS: dict[Kind, str] = {
@@ -115,10 +120,10 @@ class Upstreams:
     def items(self) -> list[Item]:
         """Everything that the study uses and no world builds."""
         config = self._study.config
-        bases = _gathered(self._asked_bases())
-        judges = _gathered(self._asked_judges())
-        encoders = _gathered(self._asked_encoders())
-        files = self._asked_files()
+        bases = _gathered(asked_bases(self._study))
+        judges = _gathered(asked_judges(self._study))
+        encoders = _gathered(asked_encoders(self._study))
+        files = asked_files(self._study)
         sources = _gathered((source, key) for source, _, key in files)
         paths: dict[str, set[str]] = {}
         for source, file, _ in files:
@@ -250,99 +255,6 @@ class Upstreams:
         pin = pin_of(pins, name, entry, frozenset(wanted))
         return Item(kind, name, entry, wanted, tuple(asked_by), pin)
 
-    def _asked_bases(self) -> Iterator[tuple[str, str]]:
-        """Every base of the study, with the key that asks for it."""
-        entry = self._study.config.study
-        yield from ((base, "bases") for base in entry.bases)
-        yield from ((base, "compared") for base in entry.compared)
-        for recipe, base in self._study.config.own_bases.items():
-            yield base, f"recipes.{recipe}.base"
-
-    def _asked_judges(self) -> Iterator[tuple[str, str]]:
-        """Every judge that has a folder of its own, with the key that asks for it."""
-        for name, spec in self._study.asked.items():
-            for judge in spec.judges:
-                if _has_folder(self._study.config.judges[judge]):
-                    yield judge, f"{self._section(name)}.judges"
-
-    def _asked_encoders(self) -> Iterator[tuple[str, str]]:
-        """Every encoder whose vectors a judge of the study reads, with the key."""
-        for judge in self._study.judges:
-            encoder = self._study.config.judges[judge].encoder
-            if encoder is not None:
-                yield encoder, f"judges.{judge}.encoder"
-
-    def _section(self, asked: str) -> str:
-        """The key of a benchmark, or of the dataset that a prompt pool is for."""
-        if asked in self._study.with_overlap:
-            return f"benchmarks.{asked}"
-        return f"datasets.{asked.partition('/')[0]}"
-
-    def _asked_files(self) -> list[tuple[str, str, str]]:
-        """Source and short name of every raw file of the study, and the key."""
-        return [
-            *self._of_datasets(),
-            *self._of_prompts(),
-            *self._of_suites(),
-            *self._of_judges(),
-        ]
-
-    def _of_datasets(self) -> Iterator[tuple[str, str, str]]:
-        config = self._study.config
-        for base in self._study.all_bases:
-            world = config.worlds.get(name := config.bases[base].world or "")
-            for text in world.text.files if world and world.text else ():
-                yield text.source, text.file, f"worlds.{name}.text"
-        for name, dataset in config.study.datasets.items():
-            for part in dataset.rows_from:
-                yield part.source, part.file, f"datasets.{name}"
-        for name, made in self._study.corrected.items():
-            key = f"datasets.{name}.corrections"
-            yield made.requests.source, made.requests.file, f"{key}.requests"
-            if made.beams is not None:
-                for file in config.sources[made.beams.source].files:
-                    yield made.beams.source, file, f"{key}.beams"
-
-        for name, pairs in self._study.rejected_by_model.items():
-            for part in pairs.chosen:
-                key = f"datasets.{name}.rejected_by_model.chosen"
-                yield part.source, part.file, key
-
-    def _of_prompts(self) -> Iterator[tuple[str, str, str]]:
-        for name in self._study.with_prompts:
-            prompts, key = self._study.prompt_spec(name), self._section(name)
-            yield prompts.source, prompts.file, f"{key}.prompts"
-            if prompts.plain is not None:
-                yield prompts.source, prompts.plain, f"{key}.prompts"
-
-    def _of_suites(self) -> Iterator[tuple[str, str, str]]:
-        config = self._study.config
-        for name, suite in self._study.suites.items():
-            if suite.task_source is not None:
-                for file in config.sources[suite.task_source].files:
-                    yield suite.task_source, file, f"benchmarks.{name}.task_source"
-            for task in (n for n in suite.tasks if n in config.tasks):
-                for file in config.tasks[task].files.values():
-                    yield config.tasks[task].source, file, f"tasks.{task}"
-
-    def _of_judges(self) -> Iterator[tuple[str, str, str]]:
-        for judge in self._study.judges:
-            entry, key = self._study.config.judges[judge], f"judges.{judge}"
-            if entry.labelled_source is not None:
-                yield (
-                    entry.labelled_source,
-                    str(entry.labelled_file),
-                    f"{key}.labelled_source",
-                )
-            for part in entry.trained_on:
-                yield part.source, part.file, f"{key}.trained_on"
-            if entry.method == "file":
-                yield (
-                    str(entry.verdicts_source),
-                    str(entry.verdicts_file),
-                    f"{key}.verdicts_source",
-                )
-
 
 def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return the keys that ask for each name, without repetition."""
@@ -350,13 +262,3 @@ def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for name, key in asked:
         found.setdefault(name, {})[key] = None
     return {name: list(keys) for name, keys in found.items()}
-
-
-def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a folder of its own.
-
-    Fluency is judged by the base, a reward model may be the study's own, rules and
-    files have none.
-    """
-    own = judge.kind != "fluency" and judge.recipe is None
-    return own and judge.method == "model"
