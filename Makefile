@@ -76,7 +76,7 @@ env: $(READY)
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; safegrid needs Python 3.11 (make PYTHON=/path/to/python3.11)"; exit 1; }
 	@case "$$PWD" in *[\"\$$\`\\{}:]*) echo "error: the path of this folder holds one of \" \$$ \` \\ { } : with which the commands of an environment in it do not start; rename it, or work elsewhere"; exit 1;; esac
-	@echo "making the environment in $(VENV): about 2.5 GB of disk and 3 to 10 minutes, once (more where pip offers a CUDA build of torch: see TORCH_BUILD in README.md)"
+	@echo "making the environment in $(VENV): about 2.5 GB of disk and 3 to 10 minutes, once (more where pip offers a CUDA build of torch: see TORCH_BUILD in docs/run_a_study.md)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps $(TORCH_INDEX) "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock

@@ -1,7 +1,7 @@
-"""Responses become verdicts; a judge itself is measured on labelled rows.
+"""Responses become verdicts; a judge itself is validated on labelled rows.
 
 Takes: results/{study}/responses/, a judge's model (rules and files have none).
-Gives: results/{study}/verdicts/, and below results/{study}/ measured/, heads/,
+Gives: results/{study}/verdicts/, and below results/{study}/ validated/, heads/,
 calibrated/, agreement/.
 """
 

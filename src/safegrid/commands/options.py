@@ -1,7 +1,9 @@
 """Options of a subcommand, read off the signature of the function that it calls.
 
 A function's arguments are the options, their annotations say how a text is read, and
-its docstring what they mean. What is no path, text or number is given as JSON.
+its docstring what they mean. What is no path, text or number is given as JSON. argparse
+and no newer library: click takes a list as a repeated option, and Snakemake writes one
+as words behind one option.
 """
 
 import argparse
