@@ -72,7 +72,7 @@ def test_rates_count_what_was_wrongly_found_and_missed(
     )
     found = run(tmp_path, GUARD, guard_folder, rows)
     assert (found["n"], found["n_unscored"], found["positive"]) == (5, 2, "unsafe")
-    low, high = proportion_confint(2, 5, method="wilson")
+    low, high = map(pytest.approx, proportion_confint(2, 5, method="wilson"))
     assert found["accuracy"] == {"value": 0.4, "low": low, "high": high, "n": 5}
     # Two of five agree, by chance (3 * 2 + 2 * 3) / 25 would: (10 - 12) / (25 - 12).
     assert found["kappa"]["value"] == pytest.approx(-2 / 13)
@@ -199,7 +199,7 @@ def test_a_reward_model_is_right_where_the_chosen_answer_scores_higher(
         pair(5, "two" * 30, "one", category="others"),
     ]
     found = run_ranks(tmp_path, "reward", "reward_pairs", scorer, *rows)
-    low, high = proportion_confint(2, 4, method="wilson")
+    low, high = map(pytest.approx, proportion_confint(2, 4, method="wilson"))
     right = {"value": 0.5, "low": low, "high": high, "n": 4}
     # A tie is wrong, and told; a pair with an answer that is too long is left out.
     assert found["pairwise_accuracy"] == right

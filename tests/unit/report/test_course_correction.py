@@ -212,7 +212,7 @@ def test_what_a_study_lacks_is_left_out(full, published):
         assert latex(table)
         assert len(numbers(table)) == len(table.rows)
     assert made["corr"].rows == []
-    assert "This study has no scores of answers that were begun" in markdown(
+    assert "This study has no scores of answers with a prefill" in markdown(
         made["corr"]
     )
     assert [column.title for column in made["before_after"].columns] == [

@@ -396,7 +396,7 @@ def test_task_names_lose_what_they_share():
 
 
 def test_without_a_guard_refusals_of_harmful_requests_stand_for_safety(scores):
-    judged = pl.col("metric").str.contains("safety|attack_success")
+    judged = pl.col("metric").str.contains("safe|attack_success")
     refused = scores.filter(~judged)
     table = main_table(refused)
     assert "true refusals" in " ".join(titles(table))

@@ -54,7 +54,7 @@ def test_a_cause_is_told_where_a_library_wraps_it():
     ],
 )
 def test_other_errors_keep_their_traceback(error, monkeypatch):
-    def fail(study):
+    def fail(study: str) -> None:
         raise error
 
     assert refused(error) is None

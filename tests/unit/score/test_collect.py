@@ -92,7 +92,7 @@ def given(tmp_path):
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
         "manifests": [dataset],
-        "measured": [measured, calibrated],
+        "validated": [measured, calibrated],
         "overlap": [overlap],
         "asked": [responses, suite, likelihoods],
     }
