@@ -171,7 +171,7 @@ class Tree:
         paths = (p for name in names for p in (self.folder / name).rglob("*"))
         return b"".join(path.read_bytes() for path in paths if path.is_file())
 
-    def generated(self) -> list[str]:
+    def made(self) -> list[str]:
         """Return the paths of all results, without the marks that Snakemake sets."""
         paths = (self.folder / "results").rglob("*")
         others = (".snakemake_timestamp", "README.md")
