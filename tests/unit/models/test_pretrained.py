@@ -106,19 +106,20 @@ def test_a_folder_without_code_needs_no_library(folder):
     check_code(folder)
 
 
+READING = "import sys; from safegrid import cli"
+READING += "; cli.run = lambda _: len(sys.stdin.read()); cli.main()"
 LAUNCHED = "[sys.executable, '-c', 'import sys; sys.exit(len(sys.stdin.read()))']"
+LAUNCHING = "import sys; from safegrid.runtime import launch"
+LAUNCHING += f"; launch.command = lambda *_: {LAUNCHED}; launch.main()"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "entry",
-    [
-        "cli; cli.run = lambda _: len(sys.stdin.read()); cli.main()",
-        f"launch; launch.command = lambda *_: {LAUNCHED}; launch.main()",
-    ],
+    "code",
+    [READING, LAUNCHING],
     ids=["a stage", "a training of several processes"],
 )
-def test_no_job_reads_what_is_typed(entry):
-    line = [sys.executable, "-c", f"import sys; from safegrid import {entry}"]
+def test_no_job_reads_what_is_typed(code):
+    line = [sys.executable, "-c", code]
     done = subprocess.run(line, input=b"y\n", capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

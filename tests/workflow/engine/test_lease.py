@@ -149,9 +149,9 @@ def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, stack, spec):
         with lease(spec, stack("c")):
             got.set()
 
-    with ExitStack() as stack:
-        a = stack.enter_context(lease(spec, stack("a")))
-        stack.enter_context(lease(spec, stack("b")))
+    with ExitStack() as leases:
+        a = leases.enter_context(lease(spec, stack("a")))
+        leases.enter_context(lease(spec, stack("b")))
         thread = threading.Thread(target=third)
         thread.start()
         assert not got.wait(0.5)
