@@ -72,7 +72,7 @@ class Demand:
 
     @property
     def name(self) -> str:
-        """Its rules, such as `train` or `6 generate + 1 cell_manifest_answers`."""
+        """Its rules, such as `train` or `1 cell_manifest_answers + 6 generate`."""
         if sum(self.rules.values()) == 1:
             return next(iter(self.rules))
         return " + ".join(f"{count} {rule}" for rule, count in self.rules.items())

@@ -59,7 +59,7 @@ def test_a_healthy_cluster_passes_every_check(login, cluster):
     assert re.search(r"SLURM: [\d.]+, 2 nodes, partitions gpu, urgent", fine)
     assert "status command: squeue, and ended jobs are remembered for 600 s" in fine
     assert "train: partition gpu has gpu:1, 8 CPUs, 64000 MB, 1440 min" in fine
-    assert "1 capability + 4 generate + 1 cell_manifest_answers: partition gpu" in fine
+    assert "1 capability + 1 cell_manifest_answers + 4 generate: partition gpu" in fine
     assert re.search(r"node of partition gpu, gpu:1: ran on node[12]; ", fine)
     assert "results/ is the same folder as here" in fine
     assert "HF_HUB_OFFLINE is 1" in fine
