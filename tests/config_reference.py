@@ -31,12 +31,12 @@ from safegrid.config.registries import UPSTREAM
 from safegrid.config.study import StudyEntry
 from safegrid.config.training import Training
 from safegrid.config.world import World
+from safegrid.core.docstrings import entries
 
 CONFIG = Path(__file__).parents[1] / "config"
 PAGE, SCHEMAS = CONFIG / "README.md", CONFIG / "schema"
 
 TABLE = re.compile(r"<!-- keys of (\w+) -->\n\| (.+?) \|.*\n\|.*\n(?:\|.*\n)*")
-ENTRY = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 KINDS = {str: "text", int: "integer", float: "number", bool: "boolean", Any: "any"}
 # What the loader gives: an entry's name is its key.
 GIVEN = {"name"}
@@ -71,9 +71,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     """Return what the docstrings of a block and of its bases say of each key."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
-        text = inspect.cleandoc(vars(base).get("__doc__") or "")
-        for name, said in ENTRY.findall(text.partition("\nAttributes:\n")[2]):
-            found[name] = " ".join(said.split())
+        found |= entries(vars(base).get("__doc__") or "", "Attributes")
     return {name: said for name, said in found.items() if name in model.model_fields}
 
 

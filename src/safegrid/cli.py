@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 def run(arguments: Sequence[str]) -> int:
     """Run one subcommand and return its exit status."""
     parser, commands = _parser()
-    name = arguments[0] if arguments else ""
-    if name not in COMMANDS:
+    name = next((word for word in arguments if word in COMMANDS), "")
+    if not name:
         parser.parse_args(arguments)
     try:
         if COMMANDS[name].job:

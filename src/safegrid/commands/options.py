@@ -10,7 +10,6 @@ import argparse
 import functools
 import inspect
 import operator
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from safegrid.core.docstrings import entries
 from safegrid.core.errors import ConfigError
 
-_MEANING = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
-_ARGUMENTS = re.compile(r"\nArgs:\n(.*?)(?:\n\n\w|\Z)", re.DOTALL)
+JSON = "JSON"
+# What a text must be that is none of a plain kind, by pydantic's name of the error.
+MUST_BE = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a finite number",
+    "finite_number": "must be a finite number",
+}
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Option:
 def options_of(function: Callable[..., Any]) -> list[Option]:
     """Return the options of a function's subcommand."""
     hints = get_type_hints(function, include_extras=True)
-    said = _meanings(inspect.getdoc(function) or "")
+    said = entries(function.__doc__ or "", "Args")
     return [
         _option(name, hints[name], parameter.default is parameter.empty, said)
         for name, parameter in inspect.signature(function).parameters.items()
@@ -112,8 +117,12 @@ def _is_one_word(kind: Any) -> bool:
 
 
 def _is_plain(kind: Any) -> bool:
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    bare = _bare(kind)
     return bare in (Path, str, int, float) or get_origin(bare) is Literal
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _read(text: str, kind: Any) -> Any:
@@ -126,18 +135,15 @@ def _read(text: str, kind: Any) -> Any:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         if _is_plain(kind):
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"got {text!r}: {message}") from error
-        raise ConfigError(f"not a {_name(kind)} block: {error}") from error
+            first = error.errors()[0]
+            own = first["msg"].removeprefix("Value error, ")
+            told = MUST_BE.get(first["type"], own)
+            raise ConfigError(f"got {text!r}: {told}") from error
+        name = _name(kind)
+        what = name if name == JSON else f"a {name} block"
+        raise ConfigError(f"not {what}: {error}") from error
 
 
 def _name(kind: Any) -> str:
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    return "JSON" if get_origin(bare) else getattr(bare, "__name__", "JSON")
-
-
-def _meanings(text: str) -> dict[str, str]:
-    """Return what a docstring says of each argument."""
-    found = _ARGUMENTS.search(text)
-    pairs = _MEANING.findall(found[1]) if found else []
-    return {name: " ".join(said.split()) for name, said in pairs}
+    bare = _bare(kind)
+    return JSON if get_origin(bare) else getattr(bare, "__name__", JSON)

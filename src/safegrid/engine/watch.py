@@ -26,7 +26,7 @@ class Watch(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         read = LaunchSpec.read(launch_spec)
-        self._slot = EngineEntry(launch_spec.with_suffix(""))
+        self._entry = EngineEntry(launch_spec.with_suffix(""))
         self._registry = Registry(launch_spec.parent)
         self._owner = read.owner
         self._idle_seconds = read.idle_seconds
@@ -39,7 +39,7 @@ class Watch(threading.Thread):
         period = min(1.0, self._idle_seconds / 4)
         while (reason := self._look()) is None:
             time.sleep(period)
-        logger.info("%s ends: %s", self._slot.base.name, reason)
+        logger.info("%s ends: %s", self._entry.base.name, reason)
         self._end()
 
     def _look(self) -> str | None:
@@ -53,14 +53,14 @@ class Watch(threading.Thread):
         if self._owner is not None and not self._owner.is_alive():
             return "its run's owner has ended"
         with self._registry.lock():
-            serving = self._slot.process()
+            serving = self._entry.process()
             if serving is None or serving.pid != os.getpid():
                 return "its entry has another engine, or none"
             return self._idle_reason()
 
     def _idle_reason(self) -> str | None:
         """Say whether it was idle too long; if so, no client finds it any more."""
-        lock = None if self._busy() else self._slot.seize()
+        lock = None if self._busy() else self._entry.seize()
         if lock is None:
             self._last_used = time.monotonic()
             return None
@@ -68,7 +68,7 @@ class Watch(threading.Thread):
         if idle < self._idle_seconds:
             lock.release()
             return None
-        self._slot.clear()
+        self._entry.clear()
         return f"idle for {idle:.0f} s"
 
 

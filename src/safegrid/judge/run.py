@@ -61,11 +61,11 @@ def judge(
         file, whose = _by_file(judge, verdicts_file, cell)
         verdicts, counts = judge_by_file(judge, file, items, whose)
     else:
-        asked = judge, stack, items, engine, cache, "judge", fresh
-        verdicts, record = judge_items(*asked)
+        verdicts, record = judge_items(
+            judge, stack, items, engine, cache, "judge", fresh
+        )
     if judge.kind == "fluency":
-        threshold = _threshold(judge, calibration)
-        verdicts = [with_label(verdict, threshold) for verdict in verdicts]
+        verdicts = _labelled(judge, verdicts, calibration)
     facts = manifest(
         "judge",
         inputs=_inputs(prompts, responses, verdicts_file, calibration),
@@ -94,8 +94,10 @@ def _inputs(
     return {"prompts": prompts, "responses": responses, **given}
 
 
-def _threshold(judge: JudgeSpec, calibration: Path | None) -> float:
-    """Return the score below which an answer is disfluent.
+def _labelled(
+    judge: JudgeSpec, verdicts: Sequence[Verdict], calibration: Path | None
+) -> list[Verdict]:
+    """Label verdicts by the score below which an answer is disfluent.
 
     Raises:
         JudgeError: nobody says it.
@@ -105,7 +107,8 @@ def _threshold(judge: JudgeSpec, calibration: Path | None) -> float:
             f"judge {judge.name}: kind 'fluency' needs the threshold that"
             " `safegrid calibrate` fixes: --calibration"
         )
-    return float(read_result(calibration)["threshold"])
+    threshold = float(read_result(calibration)["threshold"])
+    return [with_label(verdict, threshold) for verdict in verdicts]
 
 
 def _table(

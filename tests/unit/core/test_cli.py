@@ -137,11 +137,11 @@ def test_a_block_that_is_not_one_is_told(tmp_path, capsys):
         (["status", "--study", ""], "--study: got ''"),
         (
             ["study", "--study", "mini", "--cores", "two"],
-            "--cores: got 'two': Input",
+            "--cores: got 'two': must be",
         ),
         (
             ["score-verdicts", "--imported", "a", "--out", "b", "--most-unscored=nan"],
-            "--most-unscored: got 'nan': Input should be a finite number",
+            "--most-unscored: got 'nan': must be a finite number",
         ),
     ],
 )

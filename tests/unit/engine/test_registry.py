@@ -17,12 +17,12 @@ def test_the_file_that_names_an_engines_process(tmp_path, text):
 
 
 @pytest.mark.parametrize("text", [*ODD, '{"kind": "safegrid", "owner": [1]}'])
-def test_the_ticket_of_an_engine(tmp_path, text):
+def test_the_launch_spec_of_an_engine(tmp_path, text):
     (tmp_path / "launch_spec").write_text(text)
     with pytest.raises(DataError, match="launch_spec: holds no LaunchSpec"):
         LaunchSpec.read(tmp_path / "launch_spec")
 
 
-def test_a_ticket_that_is_gone(tmp_path):
+def test_a_launch_spec_that_is_gone(tmp_path):
     with pytest.raises(DataError, match="launch_spec: no such file"):
         LaunchSpec.read(tmp_path / "launch_spec")

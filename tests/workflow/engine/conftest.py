@@ -39,7 +39,7 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def nursery_folder(tmp_path_factory):
+def fork_server_folder(tmp_path_factory):
     """The folder of a run whose engines are forked from one process."""
     folder = tmp_path_factory.mktemp("fork server") / "run"
     yield folder
@@ -47,9 +47,9 @@ def nursery_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def forking(nursery_folder, monkeypatch):
+def forking(fork_server_folder, monkeypatch):
     """A run without engines that forks them from a process which stays."""
-    belong_to_a_run(monkeypatch, nursery_folder)
+    belong_to_a_run(monkeypatch, fork_server_folder)
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     yield
     for entry, process in list(registry().alive()):

@@ -305,7 +305,7 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     try_lock(path, shared=False).release()
 
 
-def test_key_and_ticket_are_private(stand_in, stack, spec):
+def test_key_and_launch_spec_are_private(stand_in, stack, spec):
     with lease(spec, stack("a")) as engine:
         folder = registry().folder
         holding = [p for p in folder.iterdir() if engine.key in p.read_text()]

@@ -76,7 +76,7 @@ def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, mod
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
 
-def test_without_an_owner_an_idle_nursery_ends_and_is_started_again(
+def test_without_an_owner_an_idle_fork_server_ends_and_is_started_again(
     run, models, monkeypatch
 ):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
@@ -101,7 +101,7 @@ def test_a_broken_model_is_an_error_that_shows_why(forking, models, tmp_path):
         assert engine.max_length == 256
 
 
-def test_killing_the_owner_ends_the_nursery_and_an_engine_at_work(
+def test_killing_the_owner_ends_the_fork_server_and_an_engine_at_work(
     run, models, monkeypatch
 ):
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
