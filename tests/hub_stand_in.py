@@ -1,31 +1,55 @@
-"""A stand-in for the Hugging Face hub on loopback, for tests of what fetches.
+"""Stand-in for what files are fetched from, on loopback: a hub, addresses, an index.
 
 It speaks the part of the hub's protocol that the client library uses: what a
 repository holds at a revision, whether a token opens it, and files with their ranges,
-large ones by way of a second host. It can be told to cut connections, to change what
-it serves, and to be slow. It writes down what it was asked.
+large ones by way of a second host. It serves plain files, and wheels as pip asks for
+them. It can be told to cut connections, to change what it serves, and to be slow. It
+writes down what it was asked.
 """
 
 import hashlib
+import io
 import json
 import re
 import threading
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-API = re.compile(r"/api/(datasets|models)/([^/]+/[^/]+?)(?:/revision/(.+))?$")
-AUTH = re.compile(r"/api/(datasets|models)/([^/]+/[^/]+)/auth-check$")
-OFFERS = re.compile(r"/api/models/([^/]+/[^/]+)/discussions$")
-FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
-LARGE = re.compile(r"/large/([0-9a-f]{64})$")
-PLAIN = re.compile(r"/plain/(.+)$")
-
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def metadata(package: str, version: str) -> bytes:
+    return f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n".encode()
+
+
+def wheel_name(package: str, version: str) -> str:
+    return f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
+def make_wheel(package: str, version: str, files: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of a wheel with these files; the same ones give the same."""
+    module = package.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    own = {
+        f"{module}/__init__.py": b"raise SystemExit('run')\n",
+        f"{info}/METADATA": metadata(package, version),
+        f"{info}/WHEEL": (
+            b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+        f"{info}/RECORD": b"",
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**own, **files}.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return stream.getvalue()
 
 
 @dataclass
@@ -47,8 +71,7 @@ class Repository:
         """Return the repository at a branch, a commit or a pull request."""
         if revision in (*self.refs, self.commit):
             return self
-        asked = enumerate(self.offers, start=1)
-        names = {f"refs/pr/{n}": offer for n, offer in asked}
+        names = {f"refs/pr/{n}": offer for n, offer in enumerate(self.offers, start=1)}
         names |= {offer.commit: offer for offer in self.offers}
         return names.get(revision)
 
@@ -73,9 +96,10 @@ class Asked:
 
 @dataclass
 class Hub:
-    """The hub: repositories by type and name, tokens, and what goes wrong.
+    """Repositories by type and name, plain files, wheels, and what goes wrong.
 
     Attributes:
+        wheels: by package and version.
         opening: tokens whose accounts have accepted the terms of gated repositories.
         known: tokens that are valid, but open nothing that is gated.
         cuts: path of a file to the bytes after which its next answers break off.
@@ -84,6 +108,7 @@ class Hub:
 
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
     plain: dict[str, bytes] = field(default_factory=dict)
+    wheels: dict[tuple[str, str], bytes] = field(default_factory=dict)
     opening: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     cuts: dict[str, list[int]] = field(default_factory=dict)
@@ -91,17 +116,14 @@ class Hub:
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> "Hub":
-        hub = self
-
-        class Bound(Handler):
-            pass
-
-        Bound.hub = hub
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        bound = type("Bound", (Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
         self._server.daemon_threads = True
         # It looks so often, in seconds, whether it should end.
         serve = partial(self._server.serve_forever, poll_interval=0.02)
         threading.Thread(target=serve, daemon=True).start()
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -109,12 +131,15 @@ class Hub:
         self._server.server_close()
 
     @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def pip_environment(self) -> dict[str, str]:
+        """The variables by which pip asks here, and no cache and nothing else."""
+        return {
+            "PIP_INDEX_URL": f"{self.url}/simple",
+            "PIP_CONFIG_FILE": "/dev/null",
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_RETRIES": "0",
+            "NO_PROXY": "127.0.0.1",
+        }
 
     def add(self, kind: str, name: str, **fields: Any) -> Repository:
         """Add a data set or a model."""
@@ -122,18 +147,20 @@ class Hub:
         self.repositories[f"{kind}s", name] = repository
         return repository
 
+    def add_wheel(self, package: str, version: str, files: Mapping[str, bytes]) -> str:
+        """Add a wheel; return its sha256."""
+        self.wheels[package, version] = make_wheel(package, version, files)
+        return sha256(self.wheels[package, version])
+
     def downloads(self, file: str) -> list[Asked]:
         """Return the requests for the bytes of a file, not those sent elsewhere."""
-        ends = (f"/{file}", f"/large/{sha256(self._content(file))}")
+        held = (r.files[file] for r in self.repositories.values() if file in r.files)
+        ends = (f"/{file}", f"/large/{sha256(next(held, b''))}")
         return [a for a in self.asked if a.method == "GET" and a.path.endswith(ends)]
-
-    def _content(self, file: str) -> bytes:
-        every = [*self.repositories.values()]
-        return next((r.files[file] for r in every if file in r.files), b"")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Answers one request, by the first of ROUTES that its path fits."""
 
     hub: Hub
     protocol_version = "HTTP/1.1"
@@ -147,170 +174,173 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         authorization = self.headers.get("authorization")
-        token = authorization.removeprefix("Bearer ") if authorization else None
+        self.token = authorization.removeprefix("Bearer ") if authorization else None
         host = (self.headers.get("host") or "").split(":")[0]
-        self.hub.asked.append(
-            Asked(self.command, path, host, token, self.headers.get("range"))
-        )
-        if found := AUTH.match(path):
-            self._gate(found[1], found[2], token) or self._json({})
-        elif found := OFFERS.match(path):
-            self._offers(found[1], token)
-        elif found := API.match(path):
-            self._repository(found[1], found[2], found[3] or "main", token)
-        elif found := FILE.match(path):
-            kind = "datasets" if found[1] else "models"
-            self._file(kind, found[2], found[3], found[4], token)
-        elif found := LARGE.match(path):
-            self._large(found[1])
-        elif (found := PLAIN.match(path)) and found[1] in self.hub.plain:
-            self._bytes(found[1], self.hub.plain[found[1]])
-        else:
-            self._refuse(404)
+        asked = Asked(self.command, path, host, self.token, self.headers.get("range"))
+        self.hub.asked.append(asked)
+        for route, answer in ROUTES.items():
+            if found := re.fullmatch(route, path):
+                answer(self, *found.groups())
+                return
+        self._refuse(404)
 
-    # ------------------------------------------------------------------ answers
+    # ------------------------------------------------------------------ the hub
 
-    def _gate(self, kind: str, name: str, token: str | None) -> bool:
+    def _auth(self, kind: str, name: str) -> None:
+        if not self._gate(kind, name):
+            self._json({})
+
+    def _gate(self, kind: str, name: str) -> bool:
         """Refuse who may not in; say whether that was so."""
+        token, repository = self.token, self.hub.repositories.get((kind, name))
         if token is not None and token not in self.hub.opening | self.hub.known:
-            message = "Invalid credentials in Authorization header"
-            self._refuse(401, message=f"{message}", echo=token)
-        elif (kind, name) not in self.hub.repositories:
-            self._refuse(401 if token is None else 404, code="RepoNotFound")
-        elif not self.hub.repositories[kind, name].gated:
+            self._refuse(401, "", token, "Invalid credentials in Authorization header")
+        elif repository is None:
+            self._refuse(401 if token is None else 404, "RepoNotFound")
+        elif not repository.gated or token in self.hub.opening:
             return False
         elif token is None:
-            self._refuse(401, code="GatedRepo")
-        elif token not in self.hub.opening:
-            self._refuse(403, code="GatedRepo", echo=token)
+            self._refuse(401, "GatedRepo")
         else:
-            return False
+            self._refuse(403, "GatedRepo", token)
         return True
 
-    def _repository(self, kind: str, name: str, ref: str, token: str | None) -> None:
-        repository = self.hub.repositories.get((kind, name))
-        if repository is None:
+    def _repository(self, kind: str, name: str, ref: str | None) -> None:
+        whole = self.hub.repositories.get((kind, name))
+        if whole is None:
             # What is there is told even of a gated repository; its files are not.
-            self._gate(kind, name, token)
-            return
-        repository = repository.at(ref)
-        if repository is None:
-            self._refuse(404, code="RevisionNotFound")
-            return
-        siblings = [
-            self._sibling(repository, file, content)
-            for file, content in repository.files.items()
-        ]
-        self._json(
-            {
-                "id": name,
-                "sha": repository.commit,
-                "private": False,
-                "gated": "auto" if repository.gated else False,
-                "tags": [],
-                "siblings": siblings,
-            }
-        )
+            self._gate(kind, name)
+        elif (repository := whole.at(ref or "main")) is None:
+            self._refuse(404, "RevisionNotFound")
+        else:
+            told = {"id": name, "sha": repository.commit, "private": False, "tags": []}
+            told["gated"] = "auto" if repository.gated else False
+            told["siblings"] = [
+                {"rfilename": file, "size": len(content)}
+                | (self._lfs(content) if file in repository.large else {})
+                for file, content in repository.files.items()
+            ]
+            self._json(told)
 
-    def _offers(self, name: str, token: str | None) -> None:
-        if self._gate("models", name, token):
+    def _lfs(self, content: bytes) -> dict[str, Any]:
+        told = {"sha256": sha256(content), "size": len(content), "pointerSize": 130}
+        return {"lfs": told}
+
+    def _offers(self, name: str) -> None:
+        if self._gate("models", name):
             return
         offers = self.hub.repositories["models", name].offers
-        entries = [
-            {
-                "title": "Adding `safetensors` variant of this model",
-                "num": number,
-                "author": {"name": "SFconvertbot"},
-                "createdAt": "2024-03-27T00:00:00.000Z",
-                "status": "open",
-                "repo": {"name": name, "type": "model"},
-                "isPullRequest": True,
-            }
-            for number, _ in enumerate(offers, start=1)
-        ]
+        entry = {
+            "title": "Adding `safetensors` variant of this model",
+            "author": {"name": "SFconvertbot"},
+            "createdAt": "2024-03-27T00:00:00.000Z",
+            "status": "open",
+            "repo": {"name": name, "type": "model"},
+            "isPullRequest": True,
+        }
+        entries = [entry | {"num": number} for number in range(1, len(offers) + 1)]
         self._json({"discussions": entries, "count": len(entries), "start": 0})
 
-    def _sibling(self, of: Repository, file: str, content: bytes) -> dict[str, Any]:
-        entry: dict[str, Any] = {"rfilename": file, "size": len(content)}
-        if file in of.large:
-            entry["lfs"] = {
-                "sha256": sha256(content),
-                "size": len(content),
-                "pointerSize": 130,
-            }
-        return entry
-
-    def _file(
-        self, kind: str, name: str, revision: str, file: str, token: str | None
-    ) -> None:
-        if self._gate(kind, name, token):
+    def _file(self, prefix: str | None, name: str, revision: str, file: str) -> None:
+        kind = "datasets" if prefix else "models"
+        if self._gate(kind, name):
             return
         repository = self.hub.repositories[kind, name].at(revision)
         if repository is None:
-            self._refuse(404, code="RevisionNotFound")
+            self._refuse(404, "RevisionNotFound")
         elif file not in repository.files:
-            self._refuse(404, code="EntryNotFound")
+            self._refuse(404, "EntryNotFound")
         elif file in repository.large:
             digest = sha256(repository.files[file])
-            self.send_response(302)
             # Another host name, which a token must not follow to.
             where = f"http://localhost:{self.hub.port}/large/{digest}?signature=secret"
-            self.send_header("Location", where)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._send(302, b"", Location=where)
         else:
             self._bytes(file, repository.files[file])
 
     def _large(self, digest: str) -> None:
         held = self.hub.repositories.values()
-        for repository in [r for one in held for r in (one, *one.offers)]:
-            for file, content in repository.files.items():
-                if sha256(content) == digest:
-                    self._bytes(file, content)
-                    return
+        every = [r.files for one in held for r in (one, *one.offers)]
+        items = [item for files in every for item in files.items()]
+        file, content = next(item for item in items if sha256(item[1]) == digest)
+        self._bytes(file, content)
+
+    # ------------------------------------------------------------------ the others
+
+    def _plain(self, file: str) -> None:
+        if file in self.hub.plain:
+            self._bytes(file, self.hub.plain[file])
+        else:
+            self._refuse(404)
+
+    def _wheels(self, package: str) -> None:
+        links = []
+        for (name, version), wheel in self.hub.wheels.items():
+            if name == package:
+                apart = f"sha256={sha256(metadata(name, version))}"
+                file = wheel_name(name, version)
+                links.append(
+                    f'<a href="/files/{file}#sha256={sha256(wheel)}"'
+                    f' data-core-metadata="{apart}" data-dist-info-metadata="{apart}">'
+                    f"{file}</a>"
+                )
+        page = f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>"
+        self._send(200 if links else 404, page.encode(), Content_Type="text/html")
+
+    def _wheel(self, file: str, apart: str | None) -> None:
+        for (name, version), wheel in self.hub.wheels.items():
+            if wheel_name(name, version) == file:
+                self._send(200, metadata(name, version) if apart else wheel)
+                return
         self._refuse(404)
 
     def _bytes(self, file: str, content: bytes) -> None:
-        first = 0
-        if asked := self.headers.get("range"):
+        asked, headers, first = self.headers.get("range"), {}, 0
+        if asked:
             first = int(asked.removeprefix("bytes=").split("-")[0])
+            span = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            headers["Content-Range"] = span
         if first and first >= len(content):
             self._refuse(416)
             return
-        part = content[first:]
-        self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(part)))
-        if asked:
-            span = f"bytes {first}-{len(content) - 1}/{len(content)}"
-            self.send_header("Content-Range", span)
-        self.send_header("ETag", f'"{sha256(content)}"')
-        self.end_headers()
         threading.Event().wait(self.hub.slow)
         cuts = self.hub.cuts.get(file)
-        if cuts:
-            part = part[: cuts.pop(0)]
-            self.close_connection = True
-        if self.command == "GET":
-            self.wfile.write(part)
+        cut = cuts.pop(0) if cuts else None
+        self.close_connection = cut is not None
+        etag = f'"{sha256(content)}"'
+        status = 206 if asked else 200
+        self._send(status, content[first:], cut, ETag=etag, **headers)
 
     def _json(self, value: Any) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self._send(200, json.dumps(value).encode(), Content_Type="application/json")
 
     def _refuse(
-        self, status: int, code: str = "", message: str = "", echo: str = ""
+        self, status: int, code: str = "", echo: str = "", message: str = ""
     ) -> None:
         # A careless server repeats what it was sent; nobody may print it.
-        body = f"refused {echo}".encode()
+        headers = {"X-Error-Message": message or f"refused {echo}"}
+        headers |= {"X-Error-Code": code} if code else {}
+        self._send(status, f"refused {echo}".encode(), **headers)
+
+    def _send(
+        self, status: int, body: bytes, cut: int | None = None, **headers: str
+    ) -> None:
         self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", message or f"refused {echo}")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body)
+            self.wfile.write(body[:cut])
+
+
+ROUTES = {
+    r"/api/(datasets|models)/([^/]+/[^/]+)/auth-check": Handler._auth,
+    r"/api/models/([^/]+/[^/]+)/discussions": Handler._offers,
+    r"/api/(datasets|models)/([^/]+/[^/]+?)(?:/revision/(.+))?": Handler._repository,
+    r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)": Handler._file,
+    r"/large/([0-9a-f]{64})": Handler._large,
+    r"/plain/(.+)": Handler._plain,
+    r"/simple/([^/]+)/": Handler._wheels,
+    r"/files/(.+\.whl)(\.metadata)?": Handler._wheel,
+}

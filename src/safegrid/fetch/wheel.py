@@ -2,23 +2,39 @@
 
 A wheel is received by pip's own client, with the user's own settings of it (index,
 proxy, certificates), held against its hash, and only read: nothing of it is installed
-or run.
+or run. pip's texts are not repeated as they are: an index's address may be signed.
 """
 
 import logging
+import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zipfile
+import zlib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from safegrid.config.lock import FetchSpec, FilePin
 from safegrid.core.errors import SourceError
 from safegrid.core.files import read_object, sha256_file
-from safegrid.fetch.archive import member_of, take
-from safegrid.fetch.pip import pip
+from safegrid.fetch.download import room_in_words
 
 log = logging.getLogger(__name__)
+
+# Building a package from its source would run its code: wheels alone.
+WHEELS = ("--only-binary", ":all:")
+PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
+ADDRESS = re.compile(r"\w+://\S+")
+OTHER_HASH = re.compile(r"Got\s+([0-9a-f]{64})")
+VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
+UNREACHABLE = re.compile(
+    r"Retrying \(|Max retries exceeded|connection broken|Could not fetch URL|timed out"
+    r"|ConnectionError|ProtocolError|IncompleteRead|Errno 111|\b50\d (?:Server|Client)"
+)
+# Files that a message names; the others are counted.
+SHOWN = 5
 
 
 def download_wheel(
@@ -43,86 +59,146 @@ def download_wheel(
     received = folder / "received"
     received.mkdir(parents=True)
     wanted = folder / "requirements.txt"
-    options = ["--no-deps", "--progress-bar", "off", "-r", str(wanted)]
-    if sha256 is not None:
-        options.append("--require-hashes")
     pinned = f" --hash=sha256:{sha256}" if sha256 else ""
     wanted.write_text(f"{requirement}{pinned}\n", encoding="utf-8")
     log.info("%s: pip downloads %s", what, requirement)
-    command = ["download", *options, "--dest", str(received)]
-    pip(command, requirement, folder, what)
+    options = ["--no-deps", "--progress-bar", "off", "-r", str(wanted)]
+    options += ["--require-hashes"] if sha256 else []
+    pip(["download", *options, "--dest", str(received)], requirement, folder, what)
     (wheel,) = received.glob("*.whl")
     return wheel.rename(folder / wheel.name)
 
 
-def offered(requirement: str, what: str) -> str | None:
-    """Return the sha256 of the wheel that an index offers; None where it says none.
+def unpack(
+    wheel: Path, folder: str | None, names: Collection[str] | None, what: str
+) -> Path:
+    """Unpack files of a wheel, beside it.
+
+    Args:
+        wheel: its file.
+        folder: of the wheel, which the files are below; None for its root.
+        names: of the files, below it; None for all that there are.
+        what: begins the sentence of an error.
+
+    Returns:
+        The folder in which they lie.
+
+    Raises:
+        SourceError: a file is not in it, it is no whole zip archive, or the disk is
+            full.
+    """
+    start, out = f"{folder}/" if folder else "", wheel.with_name("unpacked")
+    try:
+        with room_in_words(wheel, None, what), zipfile.ZipFile(wheel) as archive:
+            there = [n for n in archive.namelist() if not n.endswith("/")]
+            wanted = [n for n in there if n.startswith(start)]
+            if names is not None:
+                wanted = [f"{start}{name}" for name in names]
+            if missing := set(wanted) - set(there):
+                more = " and more" if len(there) > SHOWN else ""
+                raise SourceError(
+                    f"{what}: {wheel.name} has no {', '.join(sorted(missing))}; it has"
+                    f" {', '.join(there[:SHOWN])}{more}"
+                )
+            archive.extractall(out, wanted)
+    # Of another compression, with a password, cut off, or with a wrong checksum.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise SourceError(
+            f"{what}: {wheel.name} is no whole zip archive: {error}; nothing of it is"
+            " kept"
+        ) from None
+    return out / start
+
+
+def check_offered(requirement: str, sha256: str, what: str) -> None:
+    """Check that a package index offers the wheel that the lock pins.
 
     Where the index gives metadata apart from wheels, as PyPI does, pip from 23.3 on
     downloads no wheel for this; an older one does, into its cache, and fetching takes
     it from there.
 
     Raises:
-        SourceError: as `pip`.
+        SourceError: it offers another one, or as `pip`.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        report = folder / "report.json"
+        report = Path(name) / "report.json"
         # What stands in the way is told soon; a download is patient.
         hasty = ["--retries", "1", "--timeout", "10"]
         options = ["--dry-run", "--ignore-installed", "--no-deps", "--quiet", *hasty]
         command = ["install", *options, "--report", str(report), requirement]
-        pip(command, requirement, folder, what)
-        (found,) = read_object(report)["install"]
-    hashes = found["download_info"].get("archive_info", {}).get("hashes", {})
-    sha256: str | None = hashes.get("sha256")
-    return sha256
-
-
-def check_offered(requirement: str, sha256: str, what: str) -> None:
-    """Check that a package index offers the wheel that the lock pins.
-
-    Raises:
-        SourceError: it offers another one, or as `pip`.
-    """
-    found = offered(requirement, what)
-    if found not in (None, sha256):
+        pip(command, requirement, Path(name), what)
+        (asked,) = read_object(report)["install"]
+    hashes = asked["download_info"].get("archive_info", {}).get("hashes", {})
+    found = hashes.get("sha256", sha256)
+    if found != sha256:
         raise SourceError(
             f"{what}: the package index offers a wheel of {requirement} with sha256"
             f" {found}, but the lock says {sha256}: find out why before you pin it anew"
         )
 
 
-@contextmanager
-def wheel_of(spec: FetchSpec, beside: Path, what: str) -> Iterator["Members"]:
-    """Give the files of a spec's wheel, which is downloaded when the first is taken.
-
-    It lies beside what it is for until all is taken, so that a run which broke off
-    goes on with it.
+def pip(command: Sequence[str], requirement: str, folder: Path, what: str) -> None:
+    """Run pip for one wheel.
 
     Args:
-        spec: of a wheel.
-        beside: the target.
-        what: begins the sentences of errors.
+        command: its subcommand and options.
+        requirement: what it is run for.
+        folder: where it may put what it receives meanwhile.
+        what: begins the sentence of an error.
+
+    Raises:
+        SourceError: it failed: the index lacks the wheel, has other bytes, or cannot be
+            reached; the disk is full; or this Python has no pip.
     """
-    folder = beside.with_name(f".{beside.name}.wheel")
-    yield Members(spec, folder, what)
-    shutil.rmtree(folder, ignore_errors=True)
+    name, *options = command
+    done = subprocess.run(
+        [sys.executable, *PIP, name, *WHEELS, *options],
+        # Not where a small disk for temporary files may be.
+        env={**os.environ, "TMPDIR": str(folder.absolute())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        raise SourceError(f"{what}: {_reason(done.stdout, requirement)}")
 
 
-class Members:
-    """The files of a wheel that is not yet downloaded."""
-
-    def __init__(self, spec: FetchSpec, folder: Path, what: str) -> None:
-        self._spec, self._folder, self._what = spec, folder, what
-
-    def take(self, file: str, target: Path, pin: FilePin, what: str) -> None:
-        """Copy one file of the wheel to its place, as it was pinned.
-
-        Raises:
-            SourceError: the wheel cannot be had, or its file is not what was pinned.
-        """
-        spec = self._spec
-        assert spec.wheel is not None, "what is taken from a wheel says which"
-        wheel = download_wheel(spec.wheel, spec.revision, self._folder, self._what)
-        take(wheel, member_of(spec.folder, file), target, pin, what)
+def _reason(told: str, requirement: str) -> str:
+    """Say why pip failed, by what it told."""
+    if "No module named pip" in told:
+        return (
+            f"{sys.executable} has no pip, which downloads wheels; add it with"
+            " `python -m ensurepip`"
+        )
+    if "DO NOT MATCH THE HASHES" in told:
+        got = OTHER_HASH.search(told)
+        return (
+            f"the package index has another wheel of {requirement} than the one that"
+            f" is pinned{f', with sha256 {got[1]}' if got else ''}; nothing of it is"
+            " kept. Find out why before you pin it anew"
+        )
+    if "No space left on device" in told or "Disk quota exceeded" in told:
+        return "the disk is full; free some space and start again"
+    if UNREACHABLE.search(told):
+        return (
+            "pip's package index cannot be reached, or broke off; try again where there"
+            " is a network, or tell pip another index (PIP_INDEX_URL), a proxy, or a"
+            " folder of wheels (PIP_FIND_LINKS)"
+        )
+    if "No matching distribution" in told:
+        found = VERSIONS.search(told)
+        return (
+            f"pip's package index has no wheel of {requirement} for this machine"
+            f" (versions there: {found[1] if found else 'none'})"
+        )
+    errors = [line for line in told.splitlines() if line.startswith("ERROR: ")]
+    last = errors[-1].removeprefix("ERROR: ") if errors else "without a word"
+    return f"pip failed on {requirement}: {ADDRESS.sub('(address)', last)}"

