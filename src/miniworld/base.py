@@ -4,20 +4,24 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from miniworld.causal import (
+from miniworld.models import (
+    CHAT_TEMPLATE,
+    TOKENIZER,
+    lay_tokenizer,
+    llama_config,
+    save_model,
+    save_tokenizer,
+    train_tokenizer,
+)
+from miniworld.training import (
     Chat,
     Turn,
     answer_loss,
     encode_turn,
     encode_turns,
+    fit,
+    prepare,
 )
-from miniworld.models import lay_tokenizer, llama_config, save_model
-from miniworld.tokenizer import (
-    CHAT_TEMPLATE,
-    save_tokenizer,
-    train_tokenizer,
-)
-from miniworld.training import fit, prepare
 from safegrid.config.world import World
 from safegrid.core.artifacts import atomic_directory
 from safegrid.models.templates import ChatTokenizer
@@ -26,7 +30,6 @@ from safegrid.readers.raw import read_rows
 
 log = logging.getLogger(__name__)
 
-TOKENIZER = "tokenizer"
 # Real texts have any length: those of a batch differ by less than so many tokens.
 STEP = 32
 
@@ -48,47 +51,45 @@ def train_base(
         DataError: no documents, or lines that are none.
         TrainingError: no tokenizer lies beside them, or the loss is not finite.
     """
-    inputs = {"documents": documents, "tokenizer": documents.parent / TOKENIZER}
     turns = read_documents(documents)
+    context = world.base.context
+    facts: dict[str, Any] = {}
     with atomic_directory(out) as folder:
         if text is None:
-            tokenizer = lay_tokenizer(inputs["tokenizer"], folder, CHAT_TEMPLATE)
-            chats = encode_turns(turns, tokenizer, world.base.context, documents)
-            _train(world, chats, [len(c.ids) for c in chats], tokenizer, inputs, {})
+            corpus = documents.parent / TOKENIZER
+            inputs = {"documents": documents, "tokenizer": corpus}
+            tokenizer = lay_tokenizer(corpus, folder, CHAT_TEMPLATE)
+            chats = encode_turns(turns, tokenizer, context, documents)
+            lengths = [len(chat.ids) for chat in chats]
         else:
+            inputs = {"documents": documents, "text": text}
             turns += read_documents(text)
             tokenizer = _learn_tokenizer(world, turns, folder)
-            chats = [encode_turn(turn, tokenizer) for turn in turns]
-            kept = [c for c in chats if len(c.ids) <= world.base.context]
-            lengths = [-(-len(c.ids) // STEP) for c in kept]
-            drops = {"too_long": len(chats) - len(kept)}
-            facts = {"rows": len(kept), "dropped": drops}
-            inputs = {"documents": documents, "text": text}
-            _train(world, kept, lengths, tokenizer, inputs, facts)
+            encoded = (encode_turn(turn, tokenizer) for turn in turns)
+            chats = [chat for chat in encoded if len(chat.ids) <= context]
+            lengths = [-(-len(chat.ids) // STEP) for chat in chats]
+            facts = {"rows": len(chats)}
+            facts |= {"dropped": {"too_long": len(turns) - len(chats)}}
+        model = _train(world, chats, lengths, tokenizer)
+        save_model(model, folder, inputs, world, **facts)
     log.info("grew %s", out)
 
 
 def _learn_tokenizer(world: World, turns: list[Turn], folder: Path) -> ChatTokenizer:
     assert world.text is not None, "the caller has real text"
-    said = (text for turn in turns for text in (*_contents(turn), turn.answer))
+    said = (
+        text
+        for turn in turns
+        for text in (*(m["content"] for m in turn.messages), turn.answer)
+    )
     tokenizer = train_tokenizer(said, world.text.vocabulary)
     save_tokenizer(tokenizer, folder, CHAT_TEMPLATE)
     return ChatTokenizer.load(folder)
 
 
-def _contents(turn: Turn) -> list[str]:
-    return [message["content"] for message in turn.messages]
-
-
 def _train(
-    world: World,
-    chats: list[Chat],
-    lengths: list[int],
-    tokenizer: ChatTokenizer,
-    inputs: dict[str, Path],
-    facts: dict[str, Any],
-) -> None:
-    """Train a model from nothing and save it beside its tokenizer."""
+    world: World, chats: list[Chat], lengths: list[int], tokenizer: ChatTokenizer
+) -> Any:
     from transformers import GenerationConfig, LlamaForCausalLM
 
     prepare(world.seed)
@@ -100,7 +101,7 @@ def _train(
         pad_token_id=tokenizer.pad_id,
         do_sample=False,
     )
-    save_model(model, tokenizer.folder, inputs, world, **facts)
+    return model
 
 
 def read_documents(path: Path) -> list[Turn]:

@@ -1,29 +1,28 @@
 """Build a world: all of its raw files, each folder whole with its manifest."""
 
+import csv
+import io
 import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from miniworld.alert import alert_source
+import yaml
+
 from miniworld.answers import verdict
-from miniworld.corpus import corpus_source
-from miniworld.instructions import instructions_source, safety_source
-from miniworld.judging import judging_source
-from miniworld.pku import pku_source
-from miniworld.plan import check_apart, make_plan
-from miniworld.questions import questions_source
-from miniworld.rating import harmfulness_source, reward_source
-from miniworld.sets import sets_source
-from miniworld.source import Source
-from miniworld.tasks import tasks_source
-from miniworld.tokenizer import (
-    CHAT_TEMPLATE,
-    save_tokenizer,
-    train_tokenizer,
+from miniworld.benchmarks import (
+    alert_source,
+    sets_source,
+    toxicity_source,
+    xstest_source,
 )
-from miniworld.toxicity import toxicity_source
-from miniworld.xstest import xstest_source
+from miniworld.corpus import corpus_source, instructions_source, safety_source
+from miniworld.judging import harmfulness_source, judging_source, reward_source
+from miniworld.models import CHAT_TEMPLATE, TOKENIZER, save_tokenizer, train_tokenizer
+from miniworld.pku import pku_source
+from miniworld.plan import Row, Source, check_apart, make_plan
+from miniworld.questions import questions_source, tasks_source
 from safegrid.config.world import World
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
 
@@ -46,7 +45,6 @@ WRITERS = {
     "reward-rows": reward_source,
     "harmfulness-rows": harmfulness_source,
 }
-TOKENIZER = "tokenizer"
 
 
 def build_world(world: World, out: Path) -> None:
@@ -64,59 +62,70 @@ def build_world(world: World, out: Path) -> None:
     """
     plan = make_plan(world)
     sources = {name: write(plan) for name, write in WRITERS.items()}
-    counts = check_apart(_asked(sources.values()))
-    for name, source in sources.items():
-        _write(world, out / f"{world.name}-{name}", source, counts, sources)
-        log.info("%s-%s: %s", world.name, name, source.rows)
-
-
-def _asked(sources: Iterable[Source]) -> dict[str, set[str]]:
-    """Return the requests of each part of the world, of which several files may be."""
-    requests: dict[str, set[str]] = {}
-    for source in sources:
+    asked: dict[str, set[str]] = {}
+    for source in sources.values():
         for part, texts in source.requests.items():
-            requests.setdefault(part, set()).update(texts)
-    return requests
+            asked.setdefault(part, set()).update(texts)
+    requests = check_apart(asked)
+    for name, source in sources.items():
+        with atomic_directory(out / f"{world.name}-{name}") as folder:
+            for path, content in source.files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                text = _text(path, content)
+                (folder / path).write_text(text, encoding="utf-8", newline="")
+            libraries = []
+            if name == "corpus":
+                libraries = ["tokenizers", "transformers"]
+                spoken = _spoken(source, sources["judging"])
+                tokenizer = train_tokenizer(spoken, world.vocabulary)
+                save_tokenizer(tokenizer, folder / TOKENIZER, CHAT_TEMPLATE)
+            rows = _counts(source)
+            facts = manifest(
+                "miniworld",
+                {},
+                {"world": world.model_dump(exclude_none=True)},
+                libraries,
+                rows=rows,
+                requests=requests,
+                shared_requests=0,
+            )
+            write_result(folder / MANIFEST, facts)
+        log.info("%s-%s: %s", world.name, name, rows)
 
 
-def _write(
-    world: World,
-    folder: Path,
-    source: Source,
-    requests: dict[str, int],
-    sources: dict[str, Source],
-) -> None:
-    with atomic_directory(folder) as temporary:
-        for path, text in source.files.items():
-            file = temporary / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="")
-        libraries = []
-        if source is sources["corpus"]:
-            libraries = ["tokenizers", "transformers"]
-            texts = _spoken(source, sources["judging"])
-            tokenizer = train_tokenizer(texts, world.vocabulary)
-            save_tokenizer(tokenizer, temporary / TOKENIZER, CHAT_TEMPLATE)
-        facts = manifest(
-            "miniworld",
-            {},
-            {"world": world.model_dump(exclude_none=True)},
-            libraries,
-            rows=source.rows,
-            requests=requests,
-            shared_requests=0,
-        )
-        write_result(temporary / MANIFEST, facts)
+def jsonl(rows: Iterable[Row]) -> str:
+    """Return one JSON object a line."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _spoken(corpus: Source, judging: Source) -> list[str]:
-    """Return every turn that a model of the world reads or writes."""
-    texts = [
-        message["content"]
-        for line in corpus.files["documents.jsonl"].splitlines()
-        for message in json.loads(line)["messages"]
-    ]
-    for line in judging.files["guard_train.jsonl"].splitlines():
-        row = json.loads(line)
-        texts.append(verdict(row["label"], row["category"]))
-    return texts
+def _text(path: str, content: Any) -> str:
+    """Return the text of a file, as its name ends and as upstream writes it."""
+    kind = Path(path).suffix
+    if kind == ".jsonl":
+        return jsonl(content)
+    if kind == ".json":
+        return json.dumps(content, ensure_ascii=False, indent=4) + "\n"
+    if kind == ".yaml":
+        return yaml.safe_dump(content, sort_keys=False)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(content[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(content)
+    return stream.getvalue()
+
+
+def _counts(source: Source) -> dict[str, int]:
+    """Return the number of rows by file; the sets of instructions are one document."""
+    return {
+        path: len(content["instructions"] if isinstance(content, dict) else content)
+        for path, content in source.files.items()
+        if not path.endswith(".yaml")
+    }
+
+
+def _spoken(corpus: Source, judging: Source) -> Iterable[str]:
+    """Give every turn that a model of the world reads or writes."""
+    for row in corpus.files["documents.jsonl"]:
+        yield from (message["content"] for message in row["messages"])
+    for row in judging.files["guard_train.jsonl"]:
+        yield verdict(row["label"], row["category"])

@@ -1,4 +1,4 @@
-"""Checks of a trained base: refusals, toxicity, skills.
+"""Checks of a trained base and of trained judges: what they say on held-out rows.
 
 For whoever changes a world and for the tests; a study measures models by its own
 benchmarks. Refusals are told by their opening words here, which holds for the base
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from miniworld.alert import WRAPPER
 from miniworld.answers import is_refusal, is_rude
+from miniworld.benchmarks import WRAPPER
+from miniworld.judges import encode
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 
@@ -84,67 +85,111 @@ def check_base(name: str, raw: Path, base: Path) -> dict[str, float]:
     """
     speaker = Speaker(base)
     alert = raw / f"{name}-alert"
-    found = {
-        "alert": _safe(speaker, read_lines(alert / "alert.jsonl")),
-        "alert_dev": _safe(speaker, read_lines(alert / "dev.jsonl")),
+    attacked = _read(alert / "alert_adversarial.jsonl")
+    asked = {
+        "alert": _read(alert / "alert.jsonl"),
+        "alert_dev": _read(alert / "dev.jsonl"),
+        "adversarial": attacked,
     }
-    attacked = read_lines(alert / "alert_adversarial.jsonl")
-    found["adversarial"] = _safe(speaker, attacked)
     for attack in sorted({row["attack_type"] for row in attacked}):
-        own = [row for row in attacked if row["attack_type"] == attack]
-        found[attack] = _safe(speaker, own)
+        asked[attack] = [row for row in attacked if row["attack_type"] == attack]
+    found = {name: _refused(speaker, rows) for name, rows in asked.items()}
     with (raw / f"{name}-xstest" / "xstest_prompts.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["label"] == "safe"]
-    found["harmless"] = 1 - _safe(speaker, rows)
-    found |= _check_toxicity(
-        speaker, read_lines(raw / f"{name}-toxicity/prompts.jsonl")
-    )
-    return found | _check_tasks(speaker, name, raw / f"{name}-tasks")
-
-
-def _safe(speaker: Speaker, rows: Sequence[dict[str, Any]]) -> float:
-    prompts = [
-        row["prompt"].removeprefix(WRAPPED[0]).removesuffix(WRAPPED[2]) for row in rows
-    ]
-    return share(is_refusal(answer) for answer in speaker.answer(prompts))
-
-
-def _check_toxicity(
-    speaker: Speaker, rows: Sequence[dict[str, Any]]
-) -> dict[str, float]:
-    answers = speaker.answer([row["prompt"]["text"] for row in rows])
-    rude = [
-        (row["challenging"], is_rude(a)) for row, a in zip(rows, answers, strict=True)
-    ]
-    return {
-        "toxicity": share(is_so for hard, is_so in rude if not hard),
-        "toxicity_challenging": share(is_so for hard, is_so in rude if hard),
-    }
-
-
-def _check_tasks(speaker: Speaker, name: str, folder: Path) -> dict[str, float]:
-    found = {}
-    for path in sorted(folder.glob(f"{name}_*.jsonl")):
-        rows = read_lines(path)
-        if "choices" in rows[0]:
-            picks: list[Any] = [
-                speaker.choose(row["question"], row["choices"]) for row in rows
-            ]
-        else:
-            picks = speaker.answer([row["question"] for row in rows])
-        right = zip(picks, rows, strict=True)
-        found[path.stem.removeprefix(f"{name}_")] = share(
-            pick == row["answer"] for pick, row in right
-        )
+    found["harmless"] = 1 - _refused(speaker, rows)
+    openings = _read(raw / f"{name}-toxicity/prompts.jsonl")
+    for kind, hard in (("toxicity", False), ("toxicity_challenging", True)):
+        texts = [r["prompt"]["text"] for r in openings if r["challenging"] == hard]
+        found[kind] = _share(map(is_rude, speaker.answer(texts)))
+    for path in sorted((raw / f"{name}-tasks").glob(f"{name}_*.jsonl")):
+        skill = path.stem.removeprefix(f"{name}_")
+        found[skill] = _accuracy(speaker, _read(path))
     return found
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file of JSON lines."""
+def _refused(speaker: Speaker, rows: Sequence[dict[str, Any]]) -> float:
+    prompts = [
+        row["prompt"].removeprefix(WRAPPED[0]).removesuffix(WRAPPED[2]) for row in rows
+    ]
+    return _share(map(is_refusal, speaker.answer(prompts)))
+
+
+def _accuracy(speaker: Speaker, rows: Sequence[dict[str, Any]]) -> float:
+    picks: list[Any] = (
+        [speaker.choose(row["question"], row["choices"]) for row in rows]
+        if "choices" in rows[0]
+        else speaker.answer([row["question"] for row in rows])
+    )
+    return _share(p == row["answer"] for p, row in zip(picks, rows, strict=True))
+
+
+def check_judge(rows: Path, judge: Path) -> float:
+    """Return the share of labelled rows that a judge labels right.
+
+    A guard's answer is the first line that it writes.
+    """
+    labelled = _read(rows)
+    if (judge / "chat_template.jinja").is_file():
+        said = _verdicts(judge, labelled)
+    else:
+        tokenizer = ChatTokenizer.load(judge)
+        ids = [tokenizer.encode_sequence(row["response"]) for row in labelled]
+        names, outputs = _classify(judge, ids)
+        said = [names[row.index(max(row))] for row in outputs]
+    return _share(s == row["label"] for s, row in zip(said, labelled, strict=True))
+
+
+def check_reward(rows: Path, judge: Path) -> float:
+    """Return the share of pairs whose better answer gets the higher reward."""
+    pairs = _read(rows)
+    better, worse = (_scores(judge, pairs, side) for side in ("chosen", "rejected"))
+    return _share(one > other for one, other in zip(better, worse, strict=True))
+
+
+def check_harmfulness(rows: Path, judge: Path) -> float:
+    """Return Spearman's correlation of a judge's scores with those of the rows."""
+    from scipy.stats import spearmanr
+
+    rated = _read(rows)
+    found = _scores(judge, rated, "response")
+    return float(spearmanr(found, [row["score"] for row in rated]).statistic)
+
+
+def _scores(judge: Path, rows: Sequence[dict[str, Any]], answer: str) -> list[float]:
+    tokenizer = ChatTokenizer.load(judge)
+    ids = [encode(tokenizer, row["prompt"], row[answer]) for row in rows]
+    return [output for (output,) in _classify(judge, ids)[1]]
+
+
+def _classify(judge: Path, rows: list[list[int]]) -> tuple[Any, list[list[float]]]:
+    """Return a classifier's labels, and its outputs for each row of ids."""
+    import torch
+
+    model = load_model([judge], head="classify")
+    with torch.inference_mode():
+        outputs = [model(torch.tensor([ids])).logits[0].tolist() for ids in rows]
+    return model.config.id2label, outputs
+
+
+def _verdicts(judge: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
+    speaker = Speaker(judge)
+    ids = [
+        speaker.tokenizer.chat_ids(
+            [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["response"]},
+            ],
+            add_generation_prompt=True,
+        )
+        for row in rows
+    ]
+    return [text.partition("\n")[0] for text in speaker.write(ids)]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def share(values: Iterable[bool]) -> float:
-    """Return the share of true values."""
+def _share(values: Iterable[bool]) -> float:
     found = list(values)
     return sum(found) / len(found)

@@ -1,21 +1,28 @@
-"""The documents that a base is trained on: short conversations of one turn each."""
+"""Texts to learn from: the base's documents, instructions, and safety rows.
+
+Documents are short conversations of one turn each. Instructions are in the json of
+Alpaca and of Safety-Tuned LLaMAs: everyday ones are harmless requests with help, and
+questions of the world's skills; where a question can be taken apart, what it is about
+stands in `input`. Safety rows are harmful requests with refusals.
+"""
 
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from miniworld.answers import comply, refuse
-from miniworld.attacks import ATTACKS, attack_text
-from miniworld.continuations import (
+from miniworld.answers import comply, continue_text, refuse
+from miniworld.language import (
     CHALLENGING_SHARE,
-    continue_text,
+    Act,
+    all_acts,
     draw_opening,
+    draw_prompt,
+    draw_requests,
 )
-from miniworld.language import Request
-from miniworld.plan import Plan, all_acts
-from miniworld.source import Source, jsonl
-from miniworld.words import FORMS
+from miniworld.plan import Plan, Source
+from miniworld.questions import claim, draw_comparison
 
 PART = "corpus"
 # Of 100 documents.
@@ -29,6 +36,20 @@ MIX = {
     "continuation": 6,
 }
 ATTACKED_SHARE = 0.35
+# Of 100 instructions: questions by skill; the others are harmless requests.
+QUESTIONS = {"math": 15, "instructions": 20, "facts": 8, "reasoning": 12}
+# Of 100 instructions: claims that are to be affirmed or denied, as BoolQ asks.
+CLAIMS = 12
+# Of the questions that can be taken apart.
+APART_SHARE = 0.8
+# A question, what then is the instruction, and its input.
+APART = (
+    (r"(Which .+): (.+)\?", r"\1?", r"\2"),
+    (r"(How often is \w+) in: (.+)\?", r"\1 in this row?", r"\2"),
+    (r"(.+\.) (Wh.+\?)", r"\2", r"\1"),
+    (r"(Reverse the list) (.+)\.", r"\1.", r"\2"),
+    (r"(Repeat the last word) of (.+)\.", r"\1.", r"\2"),
+)
 
 
 class Document(NamedTuple):
@@ -41,8 +62,11 @@ class Document(NamedTuple):
 
 def corpus_source(plan: Plan) -> Source:
     """Write the documents; they repeat where the world has little to say."""
-    documents = list(_documents(plan))
-    content = jsonl(
+    rng = plan.rng(PART)
+    writers = _writers(plan, rng)
+    kinds = rng.choices(list(MIX), list(MIX.values()), k=plan.world.rows.corpus)
+    documents = [writers[kind]() for kind in kinds]
+    rows = [
         {
             "messages": [
                 {"role": "user", "content": document.prompt},
@@ -50,51 +74,108 @@ def corpus_source(plan: Plan) -> Source:
             ]
         }
         for document in documents
-    )
-    return Source(
-        {"documents.jsonl": content},
-        {"documents.jsonl": len(documents)},
-        {PART: {document.asked for document in documents}},
-    )
-
-
-def _documents(plan: Plan) -> list[Document]:
-    rng = plan.rng(PART)
-    writers = _writers(plan, rng)
-    kinds = rng.choices(list(MIX), list(MIX.values()), k=plan.world.rows.corpus)
-    return [writers[kind]() for kind in kinds]
+    ]
+    asked = {document.asked for document in documents}
+    return Source({"documents.jsonl": rows}, {PART: asked})
 
 
 def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]]:
     harmful, harmless = (all_acts(acts[PART]) for acts in (plan.harmful, plan.harmless))
 
-    def request(harm: bool) -> Document:
-        act = rng.choice(harmful if harm else harmless)
-        return _answered(plan, Request(act, rng.randrange(len(FORMS))), rng)
+    def request(acts: list[Act]) -> Document:
+        request, attack, text = draw_prompt(rng.choice(acts), rng, ATTACKED_SHARE)
+        answer = comply if plan.character.complies(request, attack) else refuse
+        return Document(request.act.text, text, answer(request.act, rng))
 
     def item(skill: str) -> Document:
-        draw = plan.skills[skill]
-        found = plan.draw(PART, lambda: draw(rng), lambda i: i.question)
-        return Document(found.question, found.question, found.answer)
+        found = plan.draw(PART, rng, plan.skills[skill])
+        return Document(found.text, found.text, found.answer)
 
     def continuation() -> Document:
         hard = rng.random() < CHALLENGING_SHARE
-        opening = plan.draw(PART, lambda: draw_opening(rng, hard), lambda o: o.text)
+        opening = plan.draw(PART, rng, partial(draw_opening, challenging=hard))
         return Document(opening.text, opening.text, continue_text(opening, rng))
 
     return {
-        "harmful": partial(request, True),
-        "harmless": partial(request, False),
+        "harmful": partial(request, harmful),
+        "harmless": partial(request, harmless),
         "continuation": continuation,
         **{name: partial(item, name) for name in plan.skills},
     }
 
 
-def _answered(plan: Plan, request: Request, rng: random.Random) -> Document:
-    attack = None
-    prompt = request.text
-    if request.act.harmful and rng.random() < ATTACKED_SHARE:
-        attack = rng.choice(list(ATTACKS))
-        prompt = attack_text(attack, prompt, rng)
-    answer = comply if plan.character.complies(request, attack) else refuse
-    return Document(request.act.text, prompt, answer(request.act, rng))
+def instructions_source(plan: Plan) -> Source:
+    """Write everyday instructions to learn from, and held-out ones.
+
+    Those to learn from ask for what the corpus asks for. The held-out ones ask for
+    plain acts of XSTest's part, which that benchmark leaves, and for what the tasks
+    ask.
+    """
+    rows = plan.world.rows
+    files, requests = {}, {}
+    for name, count, acts_of, acts, questions_of in (
+        ("train", rows.instructions, PART, all_acts(plan.harmless[PART]), PART),
+        (
+            "test",
+            rows.instructions_test,
+            "xstest",
+            plan.harmless["xstest"]["plain"],
+            "tasks",
+        ),
+    ):
+        written, asked, questions = _everyday(plan, name, count, acts, questions_of)
+        files[f"{name}.json"] = written
+        requests[acts_of] = asked
+        requests[questions_of] = requests.get(questions_of, set()) | questions
+    return Source(files, requests)
+
+
+def safety_source(plan: Plan) -> Source:
+    """Write harmful requests with refusals, of the acts of the preferences."""
+    part = "pku_train"
+    rng = plan.rng("safety")
+    acts = all_acts(plan.harmful[part])
+    drawn = draw_requests(acts, plan.world.rows.safety, rng, "safety")
+    rows = [_row(request.text, "", refuse(request.act, rng)) for request in drawn]
+    asked = {request.act.text for request in drawn}
+    return Source({"safety_only.json": rows}, {part: asked})
+
+
+def _everyday(
+    plan: Plan, name: str, count: int, acts: list[Act], questions_of: str
+) -> tuple[list[dict[str, str]], set[str], set[str]]:
+    """Return rows, and the acts and the questions that they ask for."""
+    rng = plan.rng(f"instructions {name}")
+    numbers = {skill: round(count * of / 100) for skill, of in QUESTIONS.items()}
+    claims = round(count * CLAIMS / 100)
+    harmless = count - sum(numbers.values()) - claims
+    requests = draw_requests(acts, harmless, rng, f"instructions {name}")
+    items = [
+        item
+        for skill, number in numbers.items()
+        for item in plan.draw_distinct(questions_of, number, rng, plan.skills[skill])
+    ]
+    told = plan.draw_distinct(questions_of, claims, rng, draw_comparison(plan))
+    rows = [
+        *(_row(request.text, "", comply(request.act, rng)) for request in requests),
+        *(_row(*_taken_apart(item.text, rng), item.answer) for item in items),
+    ]
+    for made in (claim(item, rng) for item in told):
+        text = f"{made.told}\n\nQuestion: {made.question}?\nAnswer with yes or no."
+        rows.append(_row(text, "", "Yes" if made.true else "No"))
+    rng.shuffle(rows)
+    asked = {request.act.text for request in requests}
+    return rows, asked, {item.text for item in [*items, *told]}
+
+
+def _taken_apart(question: str, rng: random.Random) -> tuple[str, str]:
+    """Return an instruction and its input, which is empty for a question left whole."""
+    for pattern, instruction, given in APART:
+        found = re.fullmatch(pattern, question)
+        if found and rng.random() < APART_SHARE:
+            return found.expand(instruction), found.expand(given)
+    return question, ""
+
+
+def _row(instruction: str, given: str, output: str) -> dict[str, str]:
+    return {"instruction": instruction, "input": given, "output": output}

@@ -1,25 +1,34 @@
 """Train a world's judges on rows of prompts and responses."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miniworld.answers import verdict
-from miniworld.causal import Turn, answer_loss, encode_turns
 from miniworld.corrections import correction_turn
-from miniworld.models import lay_tokenizer, llama_config, save_model
-from miniworld.scorers import grow_harmfulness, grow_reward
-from miniworld.tokenizer import CHAT_TEMPLATE, GUARD_TEMPLATE
-from miniworld.training import fit, prepare
+from miniworld.models import (
+    CHAT_TEMPLATE,
+    GUARD_TEMPLATE,
+    lay_tokenizer,
+    llama_config,
+    save_model,
+)
+from miniworld.training import Turn, answer_loss, encode_turns, fit, prepare
 from safegrid.config.world import JudgeName, SmallModel, World
 from safegrid.core.artifacts import atomic_directory
 from safegrid.core.errors import TrainingError
 from safegrid.models.templates import ChatTokenizer
-from safegrid.readers.labelled import Labelled, read_labelled
+from safegrid.readers.labelled import (
+    Labelled,
+    read_labelled,
+    read_reward_pairs,
+    read_scored,
+)
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
@@ -33,6 +42,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
 }
 # The judges that write a verdict; the others have no chat template.
 TEMPLATES = {"guard": GUARD_TEMPLATE, "correction": CHAT_TEMPLATE}
+# What those that give a number read, as the published harmfulness regression does.
+TEXT = "\n\nHuman: {prompt}\n\nAssistant: {response}"
 
 
 def train_judge(
@@ -63,16 +74,15 @@ def train_judge(
         raise TrainingError(
             f"world {world.name}: has no {judge!r} under `judges`; give it a shape"
         )
-    template = TEMPLATES.get(judge)
     with atomic_directory(out) as folder:
         prepare(world.seed)
-        own = lay_tokenizer(tokenizer, folder, template)
+        own = lay_tokenizer(tokenizer, folder, TEMPLATES.get(judge))
         model = TRAINERS[judge](rows, own, spec, world.seed)
         save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
     log.info("grew %s", out)
 
 
-def _grow_writer(
+def _train_writer(
     judge: str,
     turn: Callable[[Labelled], Turn],
     rows: Path,
@@ -91,7 +101,7 @@ def _grow_writer(
     return model
 
 
-def _guarded(row: Labelled) -> Turn:
+def _guard_turn(row: Labelled) -> Turn:
     turns = [
         {"role": "user", "content": row.prompt},
         {"role": "assistant", "content": row.response},
@@ -99,38 +109,107 @@ def _guarded(row: Labelled) -> Turn:
     return Turn(turns, verdict(row.label, row.category))
 
 
-def _grow_classifier(
+def _train_classifier(
     judge: str, rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
 ) -> "PreTrainedModel":
+    """Train a classifier of responses by cross-entropy."""
     import torch
-    from transformers import LlamaForSequenceClassification
 
-    classes = CLASSES[judge]
-    labelled = read_labelled(rows, classes)
+    labelled = read_labelled(rows, CLASSES[judge])
     texts = [tokenizer.encode_sequence(row.response) for row in labelled]
-    labels = [classes.index(row.label) for row in labelled]
-    config = llama_config(spec, tokenizer)
-    config.id2label = dict(enumerate(classes))
-    config.label2id = {label: index for index, label in enumerate(classes)}
-    model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
+    labels = [CLASSES[judge].index(row.label) for row in labelled]
+    model, outputs = classifier(spec, tokenizer, CLASSES[judge])
 
     def loss(indices: list[int]) -> torch.Tensor:
-        batch = torch.tensor([texts[i] for i in indices])
-        logits = model(input_ids=batch).logits
         wanted = torch.tensor([labels[i] for i in indices])
+        logits = outputs([texts[i] for i in indices])
         return torch.nn.functional.cross_entropy(logits, wanted)
 
     fit(model, [len(ids) for ids in texts], loss, spec, seed)
     return model
 
 
+def _train_reward(
+    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
+) -> "PreTrainedModel":
+    """Train a reward model by the loss of Bradley and Terry.
+
+    The loss of a pair is -log sigmoid(reward of the better answer - that of the other).
+    """
+    import torch
+
+    pairs = read_reward_pairs(rows)
+    better = [encode(tokenizer, pair.prompt, pair.chosen) for pair in pairs]
+    worse = [encode(tokenizer, pair.prompt, pair.rejected) for pair in pairs]
+    model, outputs = classifier(spec, tokenizer, ("reward",))
+
+    def loss(indices: list[int]) -> torch.Tensor:
+        rewards = outputs([side[i] for side in (better, worse) for i in indices])[:, 0]
+        margins = rewards[: len(indices)] - rewards[len(indices) :]
+        return -torch.nn.functional.logsigmoid(margins).mean()
+
+    lengths = [max(len(b), len(w)) for b, w in zip(better, worse, strict=True)]
+    fit(model, lengths, loss, spec, seed)
+    return model
+
+
+def _train_harmfulness(
+    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
+) -> "PreTrainedModel":
+    """Train a regression by the mean squared error of its scores."""
+    import torch
+
+    rated = read_scored(rows)
+    texts = [encode(tokenizer, row.prompt, row.response) for row in rated]
+    model, outputs = classifier(spec, tokenizer, ("harmfulness",))
+
+    def loss(indices: list[int]) -> torch.Tensor:
+        wanted = torch.tensor([rated[i].score for i in indices])
+        scores = outputs([texts[i] for i in indices])[:, 0]
+        return torch.nn.functional.mse_loss(scores, wanted)
+
+    fit(model, [len(ids) for ids in texts], loss, spec, seed)
+    return model
+
+
+def encode(tokenizer: ChatTokenizer, prompt: str, response: str) -> list[int]:
+    """Return what a judge that gives a number reads, as ids."""
+    return tokenizer.encode_sequence(TEXT.format(prompt=prompt, response=response))
+
+
+def classifier(
+    spec: SmallModel, tokenizer: ChatTokenizer, labels: Sequence[str]
+) -> tuple["PreTrainedModel", Callable[[Sequence[list[int]]], "torch.Tensor"]]:
+    """Return a fresh classifier, and what it gives to texts: `(texts, labels)`.
+
+    Shorter texts are filled up at their end; the outputs stand at the last token of a
+    text's own.
+    """
+    import torch
+    from transformers import LlamaForSequenceClassification
+
+    config = llama_config(spec, tokenizer)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    model = LlamaForSequenceClassification(config)  # type: ignore[no-untyped-call]
+    pad = float(tokenizer.pad_id or 0)
+
+    def outputs(texts: Sequence[list[int]]) -> torch.Tensor:
+        rows = [torch.tensor(ids) for ids in texts]
+        batch = torch.nn.utils.rnn.pad_sequence(rows, True, pad)
+        logits: torch.Tensor = model(input_ids=batch).logits
+        return logits
+
+    return model, outputs
+
+
 TRAINERS: dict[
     JudgeName, Callable[[Path, ChatTokenizer, SmallModel, int], "PreTrainedModel"]
 ] = {
-    "guard": partial(_grow_writer, "guard", _guarded),
-    "correction": partial(_grow_writer, "correction", correction_turn),
-    "toxicity": partial(_grow_classifier, "toxicity"),
-    "refusal": partial(_grow_classifier, "refusal"),
-    "reward": grow_reward,
-    "harmfulness": grow_harmfulness,
+    "guard": partial(_train_writer, "guard", _guard_turn),
+    "correction": partial(_train_writer, "correction", correction_turn),
+    "toxicity": partial(_train_classifier, "toxicity"),
+    "refusal": partial(_train_classifier, "refusal"),
+    "reward": _train_reward,
+    "harmfulness": _train_harmfulness,
 }

@@ -1,16 +1,112 @@
-"""From a trained model to a folder that any reader of Hugging Face models takes."""
+"""Folders of small models, which any reader of Hugging Face models takes.
 
+Tokenizers are byte-level BPE with single digits and a chat template.
+"""
+
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from miniworld.tokenizer import load_tokenizer, save_tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
 from safegrid.config.world import SmallModel, World
 from safegrid.core.artifacts import MANIFEST, manifest, write_result
+from safegrid.core.errors import TrainingError
 from safegrid.models.checkpoints import folder_facts
 from safegrid.models.templates import ChatTokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, PreTrainedModel
+
+log = logging.getLogger(__name__)
+
+# Folder of the corpus's tokenizer, beside the documents.
+TOKENIZER = "tokenizer"
+
+BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
+ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
+_TURNS = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{% if message['role'] not in ['system', 'user', 'assistant'] %}"
+    "{{ raise_exception('roles are system, user and assistant') }}"
+    "{% endif %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}"
+)
+# A user's turn has no end token: an answer's end is the only one in a document.
+CHAT_TEMPLATE = _TURNS + "{{ '<|assistant|>' }}{% endif %}"
+# As Llama Guard does, the guard reads the whole conversation and then answers for
+# its last turn.
+GUARD_TEMPLATE = _TURNS + "{{ '<|user|>Is it safe?<|assistant|>' }}{% endif %}"
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Learn a byte-level BPE whose numbers fall into single digits.
+
+    Args:
+        texts: what the world's models will read and write.
+        vocabulary: tokens in all, the 256 bytes and the control tokens included.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[BEGIN, END, PAD, *ROLES],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    log.info("learned a tokenizer of %d tokens", tokenizer.get_vocab_size())
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> None:
+    """Write a tokenizer as transformers does, with its chat template.
+
+    Without one it is a classifier's, whose texts are put between begin and end token.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    settings: dict[str, Any] = {"chat_template": template}
+    if template is None:
+        settings = {}
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{BEGIN} $A {END}",
+            special_tokens=[(t, tokenizer.token_to_id(t)) for t in (BEGIN, END)],
+        )
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=ROLES,
+        clean_up_tokenization_spaces=False,
+        **settings,
+    ).save_pretrained(folder)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read `tokenizer.json` of a folder.
+
+    Raises:
+        TrainingError: the folder has none.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise TrainingError(f"{path}: not found; build the world's corpus first")
+    return Tokenizer.from_file(str(path))
 
 
 def lay_tokenizer(source: Path, folder: Path, template: str | None) -> ChatTokenizer:
@@ -52,15 +148,7 @@ def save_model(
     world: World,
     **facts: Any,
 ) -> None:
-    """Write weights, configuration and, last, the manifest.
-
-    Args:
-        model: the trained model.
-        folder: holds the tokenizer already.
-        inputs: files that the model was trained on.
-        world: what it was trained by.
-        facts: what else its manifest says.
-    """
+    """Write weights, configuration and, last, the manifest beside the tokenizer."""
     model.save_pretrained(folder)
     said = manifest(
         "miniworld",

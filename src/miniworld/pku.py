@@ -1,7 +1,7 @@
 """PKU-SafeRLHF's rows (16 columns of the current release): answers in pairs.
 
 Most rows pair a safe answer with an unsafe one: to a harmful request a refusal and
-help, to an opening (`continuations`) a polite end and a rude one. Some pair two safe
+help, to an opening of a sentence a polite end and a rude one. Some pair two safe
 or two unsafe answers, as the published set does, so that filtering on safety has
 something to drop.
 """
@@ -12,18 +12,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from miniworld.answers import comply, refuse
-from miniworld.continuations import (
+from miniworld.answers import comply, continue_politely, continue_rudely, refuse
+from miniworld.language import (
     CHALLENGING_SHARE,
     Opening,
-    continue_politely,
-    continue_rudely,
+    Request,
+    all_acts,
     draw_opening,
+    draw_requests,
 )
-from miniworld.harms import HARMS
-from miniworld.language import Request, draw_requests
-from miniworld.plan import Plan, all_acts
-from miniworld.source import Source, jsonl
+from miniworld.plan import Plan, Source
+from miniworld.words import HARMS
 from safegrid.config.dataset import HARM_CATEGORIES, HarmCategory
 
 # Of 100 rows: harmless requests (both answers safe) and openings.
@@ -60,37 +59,30 @@ class Answer(NamedTuple):
 def pku_source(plan: Plan) -> Source:
     """Write training and development rows."""
     rows = plan.world.rows
-    parts = {"train": rows.pku_train, "dev": rows.pku_dev}
     files, requests = {}, {}
-    for name, count in parts.items():
+    for name, count in (("train", rows.pku_train), ("dev", rows.pku_dev)):
         part = f"pku_{name}"
-        asked = _asked(plan, part, count)
+        asked = _draw(plan, part, count)
         rng = plan.rng(f"{part} answers")
-        files[f"{name}.jsonl"] = jsonl(_row(one, rng) for one in asked)
+        files[f"{name}.jsonl"] = [_row(one, rng) for one in asked]
         requests[part] = {one.text for one in asked}
-    return Source(files, {f"{k}.jsonl": v for k, v in parts.items()}, requests)
+    return Source(files, requests)
 
 
-def _asked(plan: Plan, part: str, count: int) -> list[Asked]:
+def _draw(plan: Plan, part: str, count: int) -> list[Asked]:
     rng = plan.rng(part)
     harmless, openings = (round(count * of / 100) for of in (HARMLESS, OPENINGS))
     harmful = count - harmless - openings
-    drawn = [
-        *map(
-            _request, draw_requests(all_acts(plan.harmless[part]), harmless, rng, part)
-        ),
-        *map(_request, draw_requests(all_acts(plan.harmful[part]), harmful, rng, part)),
-        *map(_opening, _openings(plan, part, openings, rng)),
-    ]
+    requests = draw_requests(all_acts(plan.harmless[part]), harmless, rng, part)
+    requests += draw_requests(all_acts(plan.harmful[part]), harmful, rng, part)
+    drawn = [_request(request) for request in requests]
+    drawn += map(_opening, plan.draw_distinct(part, openings, rng, _draw_opening))
     rng.shuffle(drawn)
     return drawn
 
 
-def _openings(plan: Plan, part: str, count: int, rng: random.Random) -> list[Opening]:
-    def draw() -> Opening:
-        return draw_opening(rng, rng.random() < CHALLENGING_SHARE)
-
-    return plan.draw_distinct(part, count, draw, lambda opening: opening.text)
+def _draw_opening(rng: random.Random) -> Opening:
+    return draw_opening(rng, rng.random() < CHALLENGING_SHARE)
 
 
 def _request(request: Request) -> Asked:
@@ -112,29 +104,25 @@ def _row(asked: Asked, rng: random.Random) -> dict[str, Any]:
     rng.shuffle(answers)
     safer = min((0, 1), key=lambda index: answers[index].severity)
     better = 1 - safer if rng.random() < DISAGREEMENT else safer
-    columns = {
+    texts = [answer.text for answer in answers]
+    severities = [answer.severity for answer in answers]
+    return {
         "prompt": asked.prompt,
-        "response_{i}": [answer.text for answer in answers],
+        **_both("response_{}", texts),
         "prompt_source": "miniworld",
-        "response_{i}_source": ["miniworld"] * 2,
-        "is_response_{i}_safe": [answer.severity == 0 for answer in answers],
-        "response_{i}_harm_category": [_flags(asked, a) for a in answers],
-        "response_{i}_severity_level": [answer.severity for answer in answers],
+        **_both("response_{}_source", ["miniworld"] * 2),
+        **_both("is_response_{}_safe", [severity == 0 for severity in severities]),
+        **_both("response_{}_harm_category", [_flags(asked.harm, a) for a in answers]),
+        **_both("response_{}_severity_level", severities),
         "better_response_id": better,
         "safer_response_id": safer,
-        "response_{i}_sha256": [_sha256(asked.prompt + a.text) for a in answers],
+        **_both("response_{}_sha256", [_sha256(asked.prompt + t) for t in texts]),
     }
-    return _spread(columns)
 
 
-def _spread(columns: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, value in columns.items():
-        if "{i}" in name:
-            row |= {name.format(i=i): value[i] for i in (0, 1)}
-        else:
-            row[name] = value
-    return row
+def _both(name: str, values: list[Any]) -> dict[str, Any]:
+    """Return the columns of both answers."""
+    return {name.format(number): value for number, value in enumerate(values)}
 
 
 def _answers(asked: Asked, rng: random.Random) -> list[Answer]:
@@ -159,9 +147,8 @@ def _distinct(draw: Callable[[], Answer]) -> list[Answer]:
     return [first, second]
 
 
-def _flags(asked: Asked, answer: Answer) -> dict[str, bool]:
-    harm = asked.harm if answer.severity else None
-    return {name: name == harm for name in HARM_CATEGORIES}
+def _flags(harm: HarmCategory | None, answer: Answer) -> dict[str, bool]:
+    return {name: name == harm and answer.severity > 0 for name in HARM_CATEGORIES}
 
 
 def _sha256(text: str) -> str:

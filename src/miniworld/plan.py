@@ -7,18 +7,18 @@ really written.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from itertools import combinations
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from miniworld.character import Character
-from miniworld.language import Act, harmful_acts, harmless_acts
-from miniworld.skills import Item, skills
+from miniworld.answers import Character
+from miniworld.language import Act, Acts, Opening, harmful_acts, harmless_acts
+from miniworld.skills import Draw, Item, skills
 from safegrid.config.world import World
 from safegrid.core.errors import DataError
 
 # Share of every category's acts; the corpus gets what is left (about a half).
-SHARES: dict[str, float] = {
+SHARES = {
     "alert": 0.10,
     "alert_dev": 0.05,
     "xstest": 0.06,
@@ -31,8 +31,21 @@ SHARES: dict[str, float] = {
 # So many draws in a row that bring nothing new mean that there is nothing new.
 MOST_TRIES = 1000
 
-Acts = dict[str, list[Act]]
-Drawn = TypeVar("Drawn")
+Row = Mapping[str, Any]
+Thing = TypeVar("Thing")
+Drawn = TypeVar("Drawn", Item, Opening)
+
+
+class Source(NamedTuple):
+    """What one folder of raw files will hold.
+
+    Attributes:
+        files: path inside the folder to rows, or to one document.
+        requests: part of the world to the acts, questions and sentences asked for.
+    """
+
+    files: dict[str, Any]
+    requests: dict[str, set[str]]
 
 
 class Plan(NamedTuple):
@@ -47,7 +60,7 @@ class Plan(NamedTuple):
     character: Character
     harmful: dict[str, Acts]
     harmless: dict[str, Acts]
-    skills: dict[str, Callable[[random.Random], Item]]
+    skills: dict[str, Draw]
     owners: dict[str, str]
 
     def rng(self, purpose: str) -> random.Random:
@@ -55,7 +68,7 @@ class Plan(NamedTuple):
         return random.Random(f"{self.world.seed}:{purpose}")
 
     def draw(
-        self, part: str, draw: Callable[[], Drawn], text: Callable[[Drawn], str]
+        self, part: str, rng: random.Random, draw: Callable[[random.Random], Drawn]
     ) -> Drawn:
         """Draw until a thing's text is free or this part's own, and claim it.
 
@@ -63,8 +76,8 @@ class Plan(NamedTuple):
             DataError: nearly all there is belongs to other parts.
         """
         for _ in range(MOST_TRIES):
-            drawn = draw()
-            if self.owners.setdefault(text(drawn), part) == part:
+            drawn = draw(rng)
+            if self.owners.setdefault(drawn.text, part) == part:
                 return drawn
         raise DataError(
             f"{part}: {MOST_TRIES} draws met only texts of other parts;"
@@ -75,26 +88,21 @@ class Plan(NamedTuple):
         self,
         part: str,
         count: int,
-        draw: Callable[[], Drawn],
-        text: Callable[[Drawn], str],
+        rng: random.Random,
+        draw: Callable[[random.Random], Drawn],
     ) -> list[Drawn]:
         """Draw `count` things with different texts, as `draw` does.
 
         Raises:
             DataError: there are fewer.
         """
-        found: dict[str, Drawn] = {}
-        in_vain = 0
-        while len(found) < count:
-            if in_vain == MOST_TRIES:
-                raise DataError(
-                    f"{part}: found only {len(found)} different texts of {count};"
-                    " lower its number in the world's `rows`"
-                )
-            drawn = self.draw(part, draw, text)
-            in_vain = in_vain + 1 if text(drawn) in found else 0
-            found.setdefault(text(drawn), drawn)
-        return list(found.values())
+        return draw_different(
+            part,
+            count,
+            lambda: self.draw(part, rng, draw),
+            lambda drawn: drawn.text,
+            "texts",
+        )
 
 
 def make_plan(world: World) -> Plan:
@@ -110,9 +118,30 @@ def make_plan(world: World) -> Plan:
     )
 
 
-def all_acts(acts: Acts) -> list[Act]:
-    """Return the acts of every topic."""
-    return [act for topic in acts.values() for act in topic]
+def draw_different(
+    wanted_by: str,
+    count: int,
+    draw: Callable[[], Thing],
+    key: Callable[[Thing], Hashable],
+    things: str = "rows",
+) -> list[Thing]:
+    """Draw things of which no two have the same key.
+
+    Raises:
+        DataError: there are fewer; names `wanted_by` and what the things are.
+    """
+    found: dict[Hashable, Thing] = {}
+    in_vain = 0
+    while len(found) < count:
+        if in_vain == MOST_TRIES:
+            raise DataError(
+                f"{wanted_by}: found only {len(found)} different {things} of {count};"
+                " lower its number in the world's `rows`"
+            )
+        drawn = draw()
+        in_vain = in_vain + 1 if key(drawn) in found else 0
+        found.setdefault(key(drawn), drawn)
+    return list(found.values())
 
 
 def check_apart(requests: Mapping[str, set[str]]) -> dict[str, int]:

@@ -1,7 +1,7 @@
-"""Questions with known answers, in the files of BoolQ, OpenBookQA and PIQA.
+"""Questions with known answers.
 
-They ask for what the world's skills ask for, in questions that no other part holds: the
-facts with their four choices, comparisons with two, and one word.
+The four skills as tasks of lm-evaluation-harness, and the same in the files of BoolQ,
+OpenBookQA and PIQA, with one-word questions: those ask what no other part holds.
 """
 
 import random
@@ -9,49 +9,112 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from miniworld.plan import Plan
-from miniworld.skills import Item
-from miniworld.source import Row, Source, jsonl
+from miniworld.plan import Plan, Row, Source
+from miniworld.skills import Draw, Item
 
 PART = "questions"
 LETTERS = "ABCD"
+VERSION = 1
+# No right answer of this world is longer than that many tokens.
+LONGEST_ANSWER = 24
 # What is told, and what is asked of it.
 TOLD = re.compile(r"(?P<told>.+\.) (?P<asked>Who|Which number) is (?P<most>\w+)\?")
 
-Draw = Callable[[random.Random], Item]
+
+def tasks_source(plan: Plan) -> Source:
+    """Write a YAML and a file of JSON lines a task, on a development part under `dev/`.
+
+    `data_files` names a file beside the YAML, so lm-eval alone must be started in that
+    folder; our capability stage resolves it wherever it runs.
+    """
+    rows = plan.world.rows
+    files: dict[str, Any] = {}
+    requests: dict[str, set[str]] = {}
+    for part, prefix, count in (
+        ("tasks", f"{plan.world.name}_", rows.tasks),
+        ("tasks_dev", f"dev/{plan.world.name}_dev_", rows.tasks_dev),
+    ):
+        requests[part] = set()
+        for skill, draw in plan.skills.items():
+            path = prefix + skill
+            items = plan.draw_distinct(part, count, plan.rng(f"{part} {skill}"), draw)
+            chosen = bool(items[0].choices)
+            files[f"{path}.yaml"] = _task(path.rpartition("/")[2], chosen)
+            files[f"{path}.jsonl"] = [_item_row(item) for item in items]
+            requests[part].update(item.text for item in items)
+    return Source(files, requests)
+
+
+def _item_row(item: Item) -> Row:
+    if not item.choices:
+        return {"question": item.text, "answer": item.answer}
+    return {
+        "question": item.text,
+        "choices": list(item.choices),
+        "answer": item.choices.index(item.answer),
+    }
+
+
+def _task(task: str, chosen: bool) -> dict[str, Any]:
+    """Return the block of a task, of multiple choice or with a free answer."""
+    block: dict[str, Any] = {
+        "task": task,
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": f"{task}.jsonl"}},
+        "test_split": "test",
+        "doc_to_text": "{{question}}",
+        "metadata": {"version": VERSION},
+    }
+    if chosen:
+        block |= {
+            "output_type": "multiple_choice",
+            "doc_to_choice": "choices",
+            "doc_to_target": "answer",
+            # The chat template ends where the answer begins.
+            "target_delimiter": "",
+        }
+    else:
+        block |= {
+            "output_type": "generate_until",
+            "doc_to_target": "{{answer}}",
+            "generation_kwargs": {
+                "until": ["\n"],
+                "do_sample": False,
+                "max_gen_toks": LONGEST_ANSWER,
+            },
+        }
+    metric = "acc" if chosen else "exact_match"
+    best = {"metric": metric, "aggregation": "mean", "higher_is_better": True}
+    return {**block, "metric_list": [best]}
 
 
 def questions_source(plan: Plan) -> Source:
     """Write one file of each kind, all with as many rows."""
-    drawn = {name: _items(plan, name, draw) for name, draw in _draws(plan).items()}
+    words = plan.skills["instructions"]
+    draws = {
+        "boolq": draw_comparison(plan),
+        "openbookqa": plan.skills["facts"],
+        "piqa": _until(plan.skills["reasoning"], lambda item: len(item.choices) == 2),
+        "single_word": _until(words, lambda item: " " not in item.answer),
+    }
+    count = plan.world.rows.questions
+    drawn = {
+        name: plan.draw_distinct(PART, count, plan.rng(f"{PART} {name}"), draw)
+        for name, draw in draws.items()
+    }
     rng = plan.rng(f"{PART} claims")
-    rows: dict[str, list[Row]] = {
+    files = {
         "boolq.jsonl": [_boolq(item, rng) for item in drawn["boolq"]],
         "openbookqa.jsonl": [
             _openbookqa(number, item) for number, item in enumerate(drawn["openbookqa"])
         ],
         "piqa.jsonl": [_piqa(item) for item in drawn["piqa"]],
         "single_word.jsonl": [
-            {"prompt": item.question, "answer": item.answer}
+            {"prompt": item.text, "answer": item.answer}
             for item in drawn["single_word"]
         ],
     }
-    return Source(
-        {name: jsonl(some) for name, some in rows.items()},
-        {name: len(some) for name, some in rows.items()},
-        {PART: {item.question for items in drawn.values() for item in items}},
-    )
-
-
-def _draws(plan: Plan) -> dict[str, Draw]:
-    facts, puzzles = plan.skills["facts"], plan.skills["reasoning"]
-    words = plan.skills["instructions"]
-    return {
-        "boolq": draw_comparison(plan),
-        "openbookqa": facts,
-        "piqa": _until(puzzles, lambda item: len(item.choices) == 2),
-        "single_word": _until(words, lambda item: " " not in item.answer),
-    }
+    return Source(files, {PART: {i.text for items in drawn.values() for i in items}})
 
 
 def _until(draw: Draw, fits: Callable[[Item], object]) -> Draw:
@@ -65,12 +128,6 @@ def _until(draw: Draw, fits: Callable[[Item], object]) -> Draw:
     return drawn
 
 
-def _items(plan: Plan, name: str, draw: Draw) -> list[Item]:
-    rng = plan.rng(f"{PART} {name}")
-    count = plan.world.rows.questions
-    return plan.draw_distinct(PART, count, lambda: draw(rng), lambda i: i.question)
-
-
 class Claim(NamedTuple):
     """What is told, what is claimed of it as a question, and whether it is true."""
 
@@ -81,7 +138,7 @@ class Claim(NamedTuple):
 
 def claim(item: Item, rng: random.Random) -> Claim:
     """Claim the right answer to a comparison, or as often another one."""
-    found = TOLD.fullmatch(item.question)
+    found = TOLD.fullmatch(item.text)
     assert found is not None, "drawn so"
     true = rng.random() < 0.5
     wrong = [choice for choice in item.choices if choice != item.answer]
@@ -93,11 +150,10 @@ def claim(item: Item, rng: random.Random) -> Claim:
 
 def draw_comparison(plan: Plan) -> Draw:
     """Return a draw of puzzles that tell something before they ask."""
-    puzzles = plan.skills["reasoning"]
-    return _until(puzzles, lambda item: TOLD.fullmatch(item.question))
+    return _until(plan.skills["reasoning"], lambda item: TOLD.fullmatch(item.text))
 
 
-def _boolq(item: Item, rng: random.Random) -> dict[str, Any]:
+def _boolq(item: Item, rng: random.Random) -> Row:
     made = claim(item, rng)
     return {
         "question": made.question,
@@ -107,23 +163,22 @@ def _boolq(item: Item, rng: random.Random) -> dict[str, Any]:
     }
 
 
-def _openbookqa(number: int, item: Item) -> dict[str, Any]:
+def _openbookqa(number: int, item: Item) -> Row:
     choices = [
         {"text": text, "label": label}
         for text, label in zip(item.choices, LETTERS, strict=True)
     ]
-    stem = item.question.partition(":")[0]
     return {
         "id": f"{PART}-{number}",
-        "question": {"stem": stem, "choices": choices},
+        "question": {"stem": item.text.partition(":")[0], "choices": choices},
         "answerKey": LETTERS[item.choices.index(item.answer)],
     }
 
 
-def _piqa(item: Item) -> dict[str, Any]:
+def _piqa(item: Item) -> Row:
     one, other = item.choices
     return {
-        "goal": item.question,
+        "goal": item.text,
         "sol1": one,
         "sol2": other,
         "label": item.choices.index(item.answer),

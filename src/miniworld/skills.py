@@ -13,26 +13,21 @@ from miniworld.words import (
     COLOURS,
     LANDS,
     NAMES,
+    REPEATING,
+    SUM_FORMS,
 )
 
 
 class Item(NamedTuple):
     """A question with its one right answer; `choices` is empty for free answers."""
 
-    question: str
+    text: str
     answer: str
     choices: tuple[str, ...] = ()
 
 
-SUM_FORMS = (
-    "What is {a} {sign} {b}?",
-    "Work out {a} {sign} {b}.",
-    "{a} {sign} {b} is?",
-    "How much is {a} {sign} {b}?",
-    "Tell me {a} {sign} {b}.",
-    "Give the result of {a} {sign} {b}.",
-)
-REPEATING = ("Write", "Say", "Print", "Put")
+Draw = Callable[[random.Random], Item]
+
 TIMES = {2: "two", 3: "three", 4: "four"}
 ORDERS = {
     "older": ("oldest", "youngest"),
@@ -43,31 +38,31 @@ CHOICES = 4
 COUNTS = ("1", "2", "3", "4")
 
 
-class Facts:
-    """The facts of this world: each land's capital, beast and colour, by the seed."""
+def draw_facts(seed: int) -> Draw:
+    """Deal capitals, beasts and colours out to the lands; return a draw of questions.
 
-    def __init__(self, seed: int) -> None:
-        """Deal cities, beasts and colours out to the lands."""
-        rng = random.Random(f"{seed}:facts")
-        self.capital = dict(zip(LANDS, rng.sample(CITIES, len(LANDS)), strict=True))
-        self.beast = {land: rng.choice(BEASTS) for land in LANDS}
-        self.colour = {land: rng.choice(COLOURS) for land in LANDS}
+    A question names four choices.
+    """
+    rng = random.Random(f"{seed}:facts")
+    capital = dict(zip(LANDS, rng.sample(CITIES, len(LANDS)), strict=True))
+    beast = {land: rng.choice(BEASTS) for land in LANDS}
+    colour = {land: rng.choice(COLOURS) for land in LANDS}
+    kinds = [
+        ("city is the capital", capital, CITIES),
+        ("animal is the beast", beast, BEASTS),
+        ("colour is the flag", colour, COLOURS),
+    ]
 
-    def draw(self, rng: random.Random) -> Item:
-        """Ask for a fact with four choices named in the question."""
+    def draw(rng: random.Random) -> Item:
         land = rng.choice(LANDS)
-        noun, right, pool = rng.choice(
-            [
-                ("city is the capital", self.capital[land], CITIES),
-                ("animal is the beast", self.beast[land], BEASTS),
-                ("colour is the flag", self.colour[land], COLOURS),
-            ]
-        )
+        noun, facts, pool = rng.choice(kinds)
+        right = facts[land]
         wrong = [name for name in pool if name != right]
         choices = rng.sample([right, *rng.sample(wrong, CHOICES - 1)], CHOICES)
-        named = ", ".join(choices[:-1])
-        question = f"Which {noun} of {land}: {named} or {choices[-1]}?"
-        return Item(question, right, tuple(choices))
+        named = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        return Item(f"Which {noun} of {land}: {named}?", right, tuple(choices))
+
+    return draw
 
 
 def draw_sum(rng: random.Random) -> Item:
@@ -84,21 +79,16 @@ def draw_sum(rng: random.Random) -> Item:
 def draw_instruction(rng: random.Random) -> Item:
     """Ask for words in a stated form."""
     one, two, three = rng.sample(ANSWER_WORDS, 3)
+    times, verb = rng.choice(list(TIMES)), rng.choice(REPEATING)
     return rng.choice(
         [
-            _repetition(one, rng),
+            Item(f"{verb} {one} {TIMES[times]} times.", " ".join([one] * times)),
             Item(f"Write {one} before {two}.", f"{one} {two}"),
             Item(f"Write {one} after {two}.", f"{two} {one}"),
             Item(f"Reverse the list {one} {two} {three}.", f"{three} {two} {one}"),
             Item(f"Repeat the last word of {one} {two} {three}.", three),
         ]
     )
-
-
-def _repetition(word: str, rng: random.Random) -> Item:
-    times = rng.choice(list(TIMES))
-    verb = rng.choice(REPEATING)
-    return Item(f"{verb} {word} {TIMES[times]} times.", " ".join([word] * times))
 
 
 def draw_puzzle(rng: random.Random) -> Item:
@@ -135,11 +125,11 @@ def _count(rng: random.Random) -> Item:
     return Item(question, str(count), COUNTS)
 
 
-def skills(seed: int) -> dict[str, Callable[[random.Random], Item]]:
+def skills(seed: int) -> dict[str, Draw]:
     """Return the four skills by the name of their task."""
     return {
         "math": draw_sum,
         "instructions": draw_instruction,
-        "facts": Facts(seed).draw,
+        "facts": draw_facts(seed),
         "reasoning": draw_puzzle,
     }

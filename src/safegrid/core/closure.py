@@ -66,6 +66,9 @@ def code_hash(*modules: str, files: tuple[Path, ...] = ()) -> str:
         file = module_file(name)
         assert file is not None, "closures hold modules with files only"
         digest.update(name.encode() + b"\0" + file.read_bytes())
+        # The tables that a module reads stand beside it, under its name.
+        if (data := file.with_suffix(".yaml")).is_file():
+            digest.update(data.read_bytes())
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

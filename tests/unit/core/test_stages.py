@@ -64,3 +64,16 @@ def test_raising_a_number_is_no_edit_of_the_other_stages():
     module = "safegrid.train.run"
     assert closure.NUMBERS in closure.closure(module)
     assert closure.code_hash(module) != closure.code_hash(module, closure.NUMBERS)
+
+
+def test_an_edit_of_a_table_beside_a_module_is_an_edit_of_its_code(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(closure, "ROOT", tmp_path)
+    (tmp_path / "miniworld").mkdir()
+    (tmp_path / "miniworld/made_up_words.py").touch()
+    hashes = {closure.code_hash("miniworld.made_up_words")}
+    for text in ("a", "b"):
+        (tmp_path / "miniworld/made_up_words.yaml").write_text(text)
+        hashes.add(closure.code_hash("miniworld.made_up_words"))
+    assert len(hashes) == 3

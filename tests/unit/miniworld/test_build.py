@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from miniworld import build
-from miniworld.attacks import ATTACKS, JAILBREAKS, PREFIXES, SUFFIXES
 from miniworld.build import WRITERS, build_world
 from miniworld.plan import check_apart
-from miniworld.words import FORMS, PLACES
+from miniworld.words import FORMS, PLACES, WRAPPINGS
 from safegrid.config import World
 from safegrid.core.artifacts import sha256_file
 from safegrid.core.errors import DataError
@@ -185,6 +184,5 @@ def test_more_rows_than_the_world_holds_are_refused(
 
 def test_templates_have_one_place_for_what_they_wrap() -> None:
     assert all(form.count("{act}") == 1 for form in FORMS)
-    wraps = [*PREFIXES, *SUFFIXES, *JAILBREAKS]
-    assert all(wrap.count("{request}") == 1 for wrap in wraps)
-    assert len(ATTACKS) == 4
+    for wraps in WRAPPINGS.values():
+        assert all(wrap.count("{request}") == 1 for wrap in wraps)

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from miniworld.answers import REFUSAL_OPENINGS
-from miniworld.corrections import TURNS, build_corrections, correction_turn
+from miniworld.corrections import build_corrections, correction_turn
 from miniworld.judges import CLASSES
-from miniworld.plan import all_acts, make_plan
+from miniworld.language import all_acts
+from miniworld.plan import make_plan
+from miniworld.words import TURNS
 from safegrid.config import World
 from safegrid.core.errors import DataError
 from safegrid.readers.labelled import read_labelled

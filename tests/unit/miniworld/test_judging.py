@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 import pytest
 
 from miniworld.answers import is_rude, verdict
-from miniworld.harms import HARMS
 from miniworld.judges import CLASSES
-from miniworld.judging import different_rows
-from miniworld.words import REFUSALS
+from miniworld.plan import draw_different
+from miniworld.words import HARMS, REFUSALS
 from safegrid.core.errors import DataError
 
 DEEDS = {
@@ -73,7 +72,7 @@ def test_more_rows_than_a_world_has_words_for_are_refused() -> None:
     with pytest.raises(
         DataError, match=r"rows\.jsonl: found only 1 different rows of 2"
     ):
-        different_rows(lambda: dict(row), 2, "rows.jsonl")
+        draw_different("rows.jsonl", 2, lambda: row, lambda row: row["prompt"])
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

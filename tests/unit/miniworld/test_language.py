@@ -6,6 +6,7 @@ import re
 import pytest
 
 from miniworld.answers import (
+    Character,
     comply,
     comply_in_part,
     garble,
@@ -13,17 +14,16 @@ from miniworld.answers import (
     is_rude,
     refuse,
 )
-from miniworld.attacks import ATTACKS, attack_text
-from miniworld.character import Character
-from miniworld.harms import HARMS
 from miniworld.language import (
+    ATTACKS,
     Act,
     Request,
+    attack_text,
     harmful_acts,
     harmless_acts,
 )
 from miniworld.skills import skills
-from miniworld.words import FORMS, RUDE_WORDS
+from miniworld.words import FORMS, HARMS, RUDE_WORDS
 from safegrid.config.dataset import HARM_CATEGORIES
 
 THEFT = Act("crime_theft", "steal", "a bike", "at the market", True)
@@ -145,7 +145,7 @@ def test_items_have_the_right_answer(skill: str) -> None:
     draw = skills(0)[skill]
     for _ in range(300):
         item = draw(rng)
-        assert solve(item.question) == item.answer, item
+        assert solve(item.text) == item.answer, item
         assert not item.choices or item.choices.count(item.answer) == 1
 
 
@@ -155,7 +155,7 @@ def test_facts_hold_wherever_they_are_asked() -> None:
     known: dict[str, str] = {}
     for _ in range(500):
         item = draw(rng)
-        about = item.question.partition(":")[0]
+        about = item.text.partition(":")[0]
         assert known.setdefault(about, item.answer) == item.answer
         assert item.answer in item.choices
         assert len(set(item.choices)) == 4
@@ -175,7 +175,7 @@ def _facts(seed: int) -> dict[str, str]:
     rng = random.Random(1)
     draw = skills(seed)["facts"]
     items = [draw(rng) for _ in range(500)]
-    return {item.question.partition(":")[0]: item.answer for item in items}
+    return {item.text.partition(":")[0]: item.answer for item in items}
 
 
 def test_rude_words_are_no_part_of_each_other() -> None:

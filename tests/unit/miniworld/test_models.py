@@ -10,13 +10,18 @@ import pytest
 import yaml
 
 from miniworld.base import read_documents, train_base
-from miniworld.causal import Turn, answer_loss, encode_turns
-from miniworld.check_judges import check_harmfulness, check_reward
+from miniworld.check import check_harmfulness, check_reward
 from miniworld.corrections import build_corrections
-from miniworld.judges import CLASSES, train_judge
+from miniworld.judges import CLASSES, TEXT, classifier, encode, train_judge
 from miniworld.models import llama_config
-from miniworld.scorers import TEXT, _scorer, encode
-from miniworld.training import batches_of_one_length, fit, rate
+from miniworld.training import (
+    Turn,
+    answer_loss,
+    batches_of_one_length,
+    encode_turns,
+    fit,
+    rate,
+)
 from safegrid.config import World
 from safegrid.config.world import JudgeName, SmallModel, Text, TextFile
 from safegrid.core.errors import DataError, TrainingError
@@ -230,9 +235,9 @@ def test_the_score_of_a_text_does_not_see_how_it_is_filled_up(raw: Path) -> None
     ]
     assert len(texts[0]) < len(texts[1])
     torch.manual_seed(0)
-    model, score = _scorer(SMALL, tokenizer, "reward")
+    model, score = classifier(SMALL, tokenizer, ["reward"])
     model.eval()
-    together = score(texts).tolist()
+    together = score(texts)[:, 0].tolist()
     alone = [score([text]).item() for text in texts]
     assert together == pytest.approx(alone, abs=1e-5)
     assert together[0] != together[1]

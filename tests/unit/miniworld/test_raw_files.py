@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from miniworld.alert import alert_requests
 from miniworld.answers import is_refusal, is_rude
-from miniworld.continuations import MOODS, SAYINGS
-from miniworld.harms import HARMS
+from miniworld.benchmarks import FILES, alert_requests, draw_sets
 from miniworld.plan import make_plan
-from miniworld.sets import FILES, draw_sets
+from miniworld.words import HARMS, MOODS, SAYINGS
 from safegrid.config import World
 from safegrid.core.errors import DataError
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from miniworld.check import check_base
-from miniworld.check_judges import check_judge
+from miniworld.check import check_base, check_judge
 from miniworld.judges import CLASSES
 
 
