@@ -111,7 +111,7 @@ rule score_likelihood:
         cell=of_cell(STUDY.cell_block),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
-        code=code_hash("safegrid.score.likelihood"),
+        code=code_hash("safegrid.score.capability"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -150,7 +150,7 @@ rule score_global:
         judges=of_study(STUDY.global_judge_kinds_json),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
-        code=code_hash("safegrid.score.combine"),
+        code=code_hash("safegrid.score.cell"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1

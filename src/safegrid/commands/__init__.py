@@ -174,11 +174,11 @@ COMMANDS = {
         "Score a capability suite, task by task and as a mean.",
     ),
     "score-likelihood": Command(
-        "safegrid.score.likelihood:score_likelihood",
+        "safegrid.score.capability:score_likelihood",
         "Score how likely a model finds a benchmark's known answers.",
     ),
     "score-global": Command(
-        "safegrid.score.combine:score_global",
+        "safegrid.score.cell:score_global",
         "Score the mean of a model's safety benchmarks.",
     ),
     "frontier": Command(

@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible chat endpoint: its answer, or what went wrong.
+"""Requests to an OpenAI-compatible chat endpoint: their answers, or what went wrong.
 
 What can pass (no connection, no answer in time, too many requests, a server's own
 error, an answer that is no chat completion) is tried again with back-off, and as late
@@ -8,10 +8,12 @@ settings that no request will get past.
 
 import ipaddress
 import json
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,22 +32,26 @@ from safegrid.config.endpoint import EndpointSpec
 from safegrid.core.errors import JudgeError
 from safegrid.readers.json_text import without_halves
 
+logger = logging.getLogger(__name__)
+
+# How a request ended.
+ANSWER, REFUSED, FAILED = "answer", "refused", "failed"
+# After so many items without an answer, one after another, the others are not asked.
+GIVE_UP = 8
 # Statuses that may be others a little later, beside those of servers' own errors.
 PASSING = frozenset({408, 409, 425, 429})
 # Statuses that say that this request, and no other, is not answered.
 REFUSING = frozenset({400, 413, 422, 451})
-LONGEST_WAIT = 30.0
 # A server that asks for more patience is asked again after so many seconds.
 MOST_PATIENCE = 300.0
 SHOWN = 300
 
+Body = dict[str, Any]
+Tried = dict[str, Any]
+
 
 class PassingError(Exception):
-    """An endpoint gave no answer, and may give one later.
-
-    Attributes:
-        after: seconds that it asks to wait, if it says.
-    """
+    """No answer yet; `after` is how many seconds the endpoint asks to wait, if any."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -66,8 +72,7 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gap = 60 / requests_per_minute if requests_per_minute else 0.0
-        self._sleep = sleep
-        self._clock = clock
+        self._sleep, self._clock = sleep, clock
         self._lock = threading.Lock()
         self._next = clock()
 
@@ -87,12 +92,10 @@ class Pace:
 
 
 class Endpoint:
-    """A chat endpoint, asked from several threads; a context manager.
+    """A chat endpoint, asked from several threads once; `sleep` is how one waits.
 
-    Args:
-        judge: name, for messages.
-        spec: how it is asked.
-        sleep: how a thread waits.
+    Attributes:
+        wrong: what every request would meet; it ended the questions.
 
     Raises:
         JudgeError: its variables hold no address, or a key that cannot be sent.
@@ -104,47 +107,64 @@ class Endpoint:
         spec: EndpointSpec,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._judge = judge
-        self._spec = spec
-        self._sleep = sleep
-        self._address = _address(judge, spec)
-        self._key = _key(judge, spec)
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._judge, self._spec, self._sleep = judge, spec, sleep
+        self._address, self._key = _address(judge, spec), _key(judge, spec)
         self._pace = Pace(spec.requests_per_minute, sleep)
+        self._stop, self._failures = threading.Event(), 0
+        self.wrong: JudgeError | None = None
         self._http = httpx2.Client(
-            headers=headers,
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx2.Timeout(spec.timeout, connect=min(10.0, spec.timeout)),
             limits=httpx2.Limits(max_connections=spec.max_concurrency),
             # A proxy of the environment does not lead to this machine.
             trust_env=not _is_here(self._address),
         )
 
-    def __enter__(self) -> "Endpoint":
-        """Take the connections."""
-        return self
+    def outcomes(self, items: Mapping[str, Body]) -> Iterator[tuple[str, Tried]]:
+        """Yield how each request ended, as it comes; those that began end.
 
-    def __exit__(self, *_: object) -> None:
-        """Close them."""
-        self._http.close()
-
-    def ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the chat completion that answers a request.
-
-        Raises:
-            PassingError: there is none after all tries.
-            RefusedError: this request is not answered.
-            JudgeError: no request would be: a wrong key, address or model.
+        After GIVE_UP failures in a row, and after an error that every request would
+        meet, which is then `wrong`, the others are left out.
         """
-        answer: dict[str, Any] = Retrying(
+        with self._http, ThreadPoolExecutor(self._spec.max_concurrency) as pool:
+            futures = {pool.submit(self._try, body): k for k, body in items.items()}
+            try:
+                for future in as_completed(futures):
+                    if future.result():
+                        yield futures[future], future.result()
+            finally:
+                self._stop.set()
+
+    def _try(self, body: Body) -> Tried:
+        """Return a request's outcome; empty where it was not asked."""
+        if self._stop.is_set():
+            return {}
+        try:
+            found = {ANSWER: self._ask(body)}
+        except RefusedError as error:
+            found = {REFUSED: str(error)}
+        except PassingError as error:
+            found = {FAILED: str(error)}
+        except JudgeError as error:
+            self.wrong = error
+            self._stop.set()
+            return {}
+        self._failures = self._failures + 1 if FAILED in found else 0
+        if self._failures == GIVE_UP:
+            logger.warning("%d items in a row without an answer; stopped", GIVE_UP)
+            self._stop.set()
+        return found
+
+    def _ask(self, body: Body) -> Any:
+        return Retrying(
             retry=retry_if_exception_type(PassingError),
             stop=stop_after_attempt(self._spec.max_attempts),
             wait=_wait,
             sleep=self._sleep,
             reraise=True,
         )(self._once, body)
-        return answer
 
-    def _once(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _once(self, body: Body) -> Any:
         self._pace.wait()
         try:
             reply = self._http.post(f"{self._address}/chat/completions", json=body)
@@ -154,9 +174,15 @@ class Endpoint:
         except httpx2.RequestError as error:
             reason = f"cannot be reached ({type(error).__name__})"
             raise PassingError(reason) from error
-        if reply.status_code == 200:
-            return self._completion(reply)
-        raise self._failure(reply)
+        if reply.status_code != 200:
+            raise self._failure(reply)
+        try:
+            answer = json.loads(self._unmarked(reply.content.decode()))
+        except (ValueError, RecursionError):
+            answer = None
+        if not is_completion(answer):
+            raise PassingError("answers with no chat completion")
+        return without_halves(answer)
 
     def _failure(self, reply: httpx2.Response) -> Exception:
         status = reply.status_code
@@ -165,7 +191,7 @@ class Endpoint:
             if after is not None:
                 self._pace.hold(after)
             return PassingError(f"status {status}", after)
-        said = self._shown(reply)
+        said = " ".join(self._unmarked(reply.text).split())[:SHOWN]
         if status in REFUSING:
             return RefusedError(f"status {status}: {said}")
         return JudgeError(
@@ -173,21 +199,6 @@ class Endpoint:
             f" requests for model {self._spec.model!r} (status {status}: {said});"
             f" look at ${self._spec.address}, ${self._spec.key} and the judge's `model`"
         )
-
-    def _completion(self, reply: httpx2.Response) -> dict[str, Any]:
-        """Return a reply's chat completion; anything else is no answer."""
-        try:
-            answer = json.loads(self._unmarked(reply.content.decode()))
-        except (ValueError, RecursionError):
-            answer = None
-        if not is_completion(answer):
-            raise PassingError("answers with no chat completion")
-        found: dict[str, Any] = without_halves(answer)
-        return found
-
-    def _shown(self, reply: httpx2.Response) -> str:
-        """Return a server's own words for a log."""
-        return " ".join(self._unmarked(reply.text).split())[:SHOWN]
 
     def _unmarked(self, text: str) -> str:
         """Return a server's words without what must stand in no file."""
@@ -209,7 +220,6 @@ def _address(judge: str, spec: EndpointSpec) -> str:
 
 
 def _key(judge: str, spec: EndpointSpec) -> str:
-    """Return the bearer key; empty for none."""
     key = os.environ.get(spec.key, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise JudgeError(
@@ -235,15 +245,14 @@ def is_completion(answer: Any) -> bool:
     return isinstance(message, dict) and isinstance(message.get("content"), str | None)
 
 
-_back_off = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
+_back_off = wait_random_exponential(multiplier=0.5, max=30.0)
 
 
 def _wait(state: RetryCallState) -> float:
     """Return the seconds until the next try; a server's own wish holds all threads."""
     error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, PassingError) and error.after is not None:
-        return 0.0
-    return _back_off(state)
+    told = isinstance(error, PassingError) and error.after is not None
+    return 0.0 if told else _back_off(state)
 
 
 def _patience(header: str | None) -> float | None:

@@ -81,7 +81,13 @@ def read_verdicts(
         table = read_table(path, VERDICT).sort(KEY)
         _once(path, table.select(KEY))
         _same(path, set(rows.select(KEY).rows()), set(table.select(KEY).rows()), source)
-        found[_judge_of(path, table)] = table.select("label", "score")
+        names = table["judge"].unique().to_list()
+        if len(names) != 1:
+            raise DataError(
+                f"{path}: column `judge` holds {sorted(map(str, names))};"
+                " expected the rows of exactly one judge"
+            )
+        found[str(names[0])] = table.select("label", "score")
     missing = sorted(set(judges) - set(found))
     if missing:
         raise DataError(
@@ -101,25 +107,14 @@ def _once(path: Path, keys: pl.DataFrame) -> None:
         )
 
 
-def _judge_of(path: Path, table: pl.DataFrame) -> str:
-    names = table["judge"].unique().to_list()
-    if len(names) != 1:
-        raise DataError(
-            f"{path}: column `judge` holds {sorted(map(str, names))};"
-            " expected the rows of exactly one judge"
-        )
-    return str(names[0])
-
-
 def _same(path: Path, wanted: set[object], got: set[object], other: Path) -> None:
-    if wanted == got:
-        return
-    missing, odd = len(wanted - got), len(got - wanted)
-    example = sorted(wanted ^ got, key=str)[0]
-    raise DataError(
-        f"{path}: does not fit {other}: {missing} items missing, {odd} too many,"
-        f" for example {example}. One of the two is stale: delete it and rebuild it"
-    )
+    if wanted != got:
+        missing, odd = len(wanted - got), len(got - wanted)
+        example = min(wanted ^ got, key=str)
+        raise DataError(
+            f"{path}: does not fit {other}: {missing} items missing, {odd} too many,"
+            f" for example {example}. One of the two is stale: delete it and rebuild it"
+        )
 
 
 def engine_of(responses: Path) -> tuple[str, str]:

@@ -5,24 +5,20 @@ first, to per-item values. What an answer counts is as in `score`: the same meas
 under the same judges. An axis of losses holds paired differences to the base.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from safegrid.core.errors import DataError
 from safegrid.score.answers import Answers, read_answers
-from safegrid.score.capability import JUDGE as HARNESS
-from safegrid.score.capability import METRIC as CAPABILITY
-from safegrid.score.capability import read_items
-from safegrid.score.cell import BASE, cell_measures
-from safegrid.score.intervals import Floats
+from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
+from safegrid.score.cell import cell_measures
 from safegrid.score.lines import Part
 from safegrid.score.metrics import Measure
-from safegrid.score.summary import refusal
+from safegrid.score.summary import BASE, refusal
 
 SAFETY = ("refused", "second")
 LOSSES = ("lost", "capability")
@@ -80,35 +76,36 @@ def read_axes(
 ) -> dict[str, Axis]:
     """Return the axes that these files give; one that has no part is not among them.
 
-    Args:
-        n_models: M, the base untouched first.
-        benchmarks: of harmful or benign requests.
-        judges: `refused` and `second`, the judges of these axes; null for none. The
-            benign requests lost are by the first.
-        prompts: one file a benchmark.
-        responses: model by model, one file a benchmark.
-        verdicts: likewise, one file a benchmark and judge.
-        capability: JSON of stage `capability`: model by model, one a suite.
+    The arguments are those of `frontier`, with M models, the base untouched first.
 
     Raises:
         DataError: the files do not belong together.
     """
-    given = _dealt(n_models, benchmarks, responses, verdicts)
-    prompted = _prompted_axes(n_models, benchmarks, judges, prompts, given)
-    return {**prompted, **_capability_axis(n_models, capability)}
+    axes: dict[str, Axis] = {}
+    read = _read(n_models, benchmarks, prompts, responses, verdicts)
+    for (name, spec), own in zip(benchmarks.items(), read, strict=True):
+        clusters = own[0].rows["cluster"].to_numpy().astype(np.str_)
+        for axis, found in _measured(spec, own, judges):
+            applies = found[0].applies
+            values = np.stack([measure.values[applies] for measure in found], axis=1)
+            if axis in LOSSES:
+                values = values - values[:, :1]
+            first = Axis(found[0].judge, found[0].name, [])
+            part = Part(name, values, clusters[applies])
+            axes.setdefault(axis, first).parts.append(part)
+    if parts := list(_capability_parts(n_models, capability)):
+        axes["capability"] = Axis(HARNESS, CAPABILITY, parts)
+    return {name: axes[name] for name in (*SAFETY, *LOSSES) if name in axes}
 
 
-Given = dict[tuple[int, str], tuple[Path, list[Path]]]
-"""Model and benchmark to the file of responses and those of verdicts."""
-
-
-def _dealt(
+def _read(
     n_models: int,
     benchmarks: Benchmarks,
+    prompts: list[Path],
     responses: list[Path],
     verdicts: list[Path],
-) -> Given:
-    """Deal the flat lists of files out to models and benchmarks."""
+) -> list[list[Answers]]:
+    """Return for each benchmark every model's answers, from flat lists of files."""
     judged = sum(len(spec["judges"]) for spec in benchmarks.values())
     wanted = (n_models * len(benchmarks), n_models * judged)
     if (len(responses), len(verdicts)) != wanted:
@@ -118,39 +115,18 @@ def _dealt(
             f" {n_models} models {', '.join(benchmarks)}, and all their judges"
         )
     answers, labels = iter(responses), iter(verdicts)
-    return {
-        (index, name): (next(answers), [next(labels) for _ in spec["judges"]])
-        for index in range(n_models)
-        for name, spec in benchmarks.items()
-    }
-
-
-def _prompted_axes(
-    n_models: int,
-    benchmarks: Benchmarks,
-    judges: dict[str, str | None],
-    prompts: list[Path],
-    given: Given,
-) -> dict[str, Axis]:
-    """Return the axes that are made of verdicts; only those that have a part."""
-    axes: dict[str, Axis] = {}
-    for (name, spec), asked in zip(benchmarks.items(), prompts, strict=True):
-        read = [
-            read_answers(asked, *given[index, name], spec["judges"])
-            for index in range(n_models)
-        ]
-        clusters = read[0].rows["cluster"].to_numpy().astype(np.str_)
-        for axis, found in _measured(spec, read, judges):
-            part = _part(axis, name, found, clusters)
-            first = Axis(found[0].judge, found[0].name, [])
-            axes.setdefault(axis, first).parts.append(part)
-    return {name: axes[name] for name in (*SAFETY, *LOSSES) if name in axes}
+    found: list[list[Answers]] = [[] for _ in benchmarks]
+    for _ in range(n_models):
+        asked = zip(found, benchmarks.values(), prompts, strict=True)
+        for models, spec, prompt in asked:
+            kinds = spec["judges"]
+            said = [next(labels) for _ in kinds]
+            models.append(read_answers(prompt, next(answers), said, kinds))
+    return found
 
 
 def _measured(
-    spec: dict[str, Any],
-    read: list[Answers],
-    judges: dict[str, str | None],
+    spec: dict[str, Any], read: list[Answers], judges: dict[str, str | None]
 ) -> Iterator[tuple[str, list[Measure]]]:
     """Yield each axis that a benchmark is part of, with its measure of every model."""
     metric, kinds = spec["metric"], spec["judges"]
@@ -169,38 +145,15 @@ def _measured(
             yield axis, found
 
 
-def _part(
-    axis: str, name: str, found: list[Measure], clusters: NDArray[np.str_]
-) -> Part:
-    applies = found[0].applies
-    values = np.stack([measure.values[applies] for measure in found], axis=1)
-    if axis in LOSSES:
-        values = values - values[:, :1]
-    return Part(name, values, clusters[applies])
-
-
-def _capability_axis(n_models: int, capability: list[Path]) -> dict[str, Axis]:
-    """Return the axis of capability lost: one part a task of each suite."""
+def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[Part]:
+    """Yield the capability lost: one part a task of each suite."""
     n_suites = len(capability) // n_models
-    parts: list[Part] = []
     for suite in range(n_suites):
         files = capability[suite::n_suites]
-        read = [read_items(path) for path in files]
-        for path, items in zip(files, read, strict=True):
-            if items.keys != read[0].keys:
-                raise DataError(
-                    f"{path}: {len(items.keys)} items, not those of {files[0]}"
-                    f" ({len(read[0].keys)}); rebuild the older of the two"
-                )
+        read = read_suites(files)
         values = np.stack([items.values for items in read], axis=1)
-        parts += _tasks(files[0].stem, read[0].keys, values[:, :1] - values)
-    return {"capability": Axis(HARNESS, CAPABILITY, parts)} if parts else {}
-
-
-def _tasks(
-    suite: str, keys: Sequence[tuple[str, str]], losses: Floats
-) -> Iterator[Part]:
-    tasks = np.array([task for task, _ in keys])
-    clusters = np.array([f"{task}\0{document}" for task, document in keys])
-    for task in np.unique(tasks):
-        yield Part(suite, losses[tasks == task], clusters[tasks == task])
+        losses = values[:, :1] - values
+        tasks, clusters = read[0].tasks, read[0].clusters
+        for task in np.unique(tasks):
+            own = tasks == task
+            yield Part(files[0].stem, losses[own], clusters[own])

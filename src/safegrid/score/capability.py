@@ -1,4 +1,9 @@
-"""Score a capability suite from lm-evaluation-harness's answers, item by item."""
+"""Score what no judge reads: capability suites, and likelihoods of known answers.
+
+A suite's values are lm-evaluation-harness's, item by item. Of each known answer the
+log-probability is divided by its tokens; the score is the mean of that over prompts, in
+nats a token, so that a long answer counts as much as a short one.
+"""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,16 +12,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.core.artifacts import manifest, read_result, write_table
+from safegrid.core.artifacts import read_result, read_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import SCORE
-from safegrid.score.answers import engine_of
-from safegrid.score.cell import BASE
-from safegrid.score.metrics import Measure, Slice
-from safegrid.score.summary import Settings, against_base, score_frame, summarise
+from safegrid.core.records import LIKELIHOOD, PROMPT
+from safegrid.score.answers import TRAITS, engine_of
+from safegrid.score.metrics import Measure, Slice, slices
+from safegrid.score.summary import BASE, against_base, summarise, write_scores
 
-JUDGE = "lm-eval"
-METRIC = "capability"
+HARNESS, CAPABILITY = "lm-eval", "capability"
+REFERENCES, LIKELIHOODS = "references", "reference_likelihood"
+"""Judge and metric of a suite's rows, and of those of known answers."""
 
 
 class Items(NamedTuple):
@@ -29,6 +34,16 @@ class Items(NamedTuple):
 
     keys: list[tuple[str, str]]
     values: NDArray[np.float64]
+
+    @property
+    def tasks(self) -> NDArray[np.str_]:
+        """(N,) the task of each item."""
+        return np.array([task for task, _ in self.keys])
+
+    @property
+    def clusters(self) -> NDArray[np.str_]:
+        """(N,) the document of each item."""
+        return np.array([f"{task}\0{document}" for task, document in self.keys])
 
 
 def score_capability(
@@ -55,34 +70,39 @@ def score_capability(
     Raises:
         DataError: the base ran other items than the model.
     """
-    own, base = read_items(results), read_items(base_results)
-    if own.keys != base.keys:
-        raise DataError(
-            f"{results}: {len(own.keys)} items, not those of {base_results}"
-            f" ({len(base.keys)}); rebuild the older of the two"
-        )
-    found = [_measure(own)]
+    base, own = read_suites([base_results, results])
+    found = [_of_suite(own)]
     if cell["recipe"] != BASE:
-        found += against_base(found, [_measure(base)])
-    clusters = np.array([f"{task}\0{doc}" for task, doc in own.keys])
-    settings = Settings(study_seed, most_unscored)
-    rows = summarise(found, _slices(own), clusters, settings)
-    facts = manifest(
-        "score",
-        {"results": results, "base_results": base_results},
-        {"most_unscored": most_unscored, "study_seed": study_seed},
-        ("scipy",),
-        rows=len(rows),
-    )
-    write_table(out, score_frame(cell, engine_of(results), rows), SCORE, facts)
+        found += against_base(found, [_of_suite(base)])
+    names, groups = np.unique(own.tasks, return_inverse=True)
+    zeros = np.zeros(len(groups), dtype=np.int64)
+    everything = np.ones(len(groups), dtype=bool)
+    parts = [Slice(f"task={name}", own.tasks == name, zeros) for name in names]
+    parts = [Slice("all", everything, groups.astype(np.int64)), *parts]
+    rows = summarise(found, parts, own.clusters, most_unscored, study_seed)
+    inputs = {"results": results, "base_results": base_results}
+    params = {"most_unscored": most_unscored, "study_seed": study_seed}
+    write_scores(out, cell, engine_of(results), rows, inputs, params)
 
 
-def read_items(path: Path) -> Items:
-    """Read the items of a suite's results, one value an item.
+def read_suites(paths: list[Path]) -> list[Items]:
+    """Read the items of one suite's results of several models.
 
     Raises:
-        DataError: no items, or a task whose items have more than one metric.
+        DataError: no items, a task whose items have more than one metric, or items
+            that are not those of the other files.
     """
+    read = [_read_items(path) for path in paths]
+    for path, items in zip(paths, read, strict=True):
+        if items.keys != read[0].keys:
+            raise DataError(
+                f"{path}: {len(items.keys)} items, not those of {paths[0]}"
+                f" ({len(read[0].keys)}); rebuild the older of the two"
+            )
+    return read
+
+
+def _read_items(path: Path) -> Items:
     tasks = read_result(path).get("items")
     if not isinstance(tasks, dict) or not any(tasks.values()):
         raise DataError(f"{path}: holds no items; rebuild it with rule capability")
@@ -95,24 +115,80 @@ def read_items(path: Path) -> Items:
                 " expected the one metric that the suite names for it"
             )
         rows += [(task, str(item["doc_id"]), item["value"]) for item in items]
-    frame = pl.DataFrame(
-        rows, {"task": pl.String, "doc": pl.String, "value": pl.Float64}, orient="row"
-    ).sort("task", "doc")
+    schema = {"task": pl.String, "doc": pl.String, "value": pl.Float64}
+    frame = pl.DataFrame(rows, schema, orient="row").sort("task", "doc")
     values = frame["value"].fill_null(np.nan).to_numpy()
     return Items(list(frame.select("task", "doc").iter_rows()), values)
 
 
-def _measure(items: Items) -> Measure:
+def _of_suite(items: Items) -> Measure:
     known = items.values[~np.isnan(items.values)]
     scale = "share" if np.isin(known, (0.0, 1.0)).all() else "mean"
     everywhere = np.ones(len(items.values), dtype=bool)
-    return Measure(JUDGE, METRIC, scale, items.values, everywhere)
+    return Measure(HARNESS, CAPABILITY, scale, items.values, everywhere)
 
 
-def _slices(items: Items) -> list[Slice]:
-    tasks = np.array([task for task, _ in items.keys])
-    names, groups = np.unique(tasks, return_inverse=True)
-    everything = np.ones(len(tasks), dtype=bool)
-    plain = np.zeros(len(tasks), dtype=np.int64)
-    parts = [Slice(f"task={name}", tasks == name, plain) for name in names]
-    return [Slice("all", everything, groups.astype(np.int64)), *parts]
+def score_likelihood(
+    *,
+    cell: dict[str, Any],
+    prompts: Path,
+    likelihoods: Path,
+    base_likelihoods: Path,
+    overlap: Path | None,
+    most_unscored: float,
+    study_seed: int,
+    out: Path,
+) -> None:
+    """Write the score rows of one model on one benchmark of known answers.
+
+    Args:
+        cell: study, base, recipe, seed, benchmark.
+        prompts: rows of PROMPT; `cluster` says which of them are not independent.
+        likelihoods: rows of LIKELIHOOD of the model.
+        base_likelihoods: the same of recipe `none`.
+        overlap: JSON of stage `overlap`; null in a study without training data.
+        most_unscored: share of unscored answers above which a score is refused.
+        study_seed: of the bootstraps.
+        out: rows of SCORE.
+
+    Raises:
+        DataError: the files do not belong together.
+    """
+    own = _read_likelihoods(prompts, likelihoods)
+    base = _read_likelihoods(prompts, base_likelihoods)
+    answers = ["prompt_id", "n_tokens"]
+    if not own.select(answers).equals(base.select(answers)):
+        raise DataError(
+            f"{likelihoods}: not the answers and tokens of {base_likelihoods}; rebuild"
+            " the older of the two"
+        )
+    found = [_of_answers(own)]
+    if cell["recipe"] != BASE:
+        found += against_base(found, [_of_answers(base)])
+    clusters, parts = own["cluster"].to_numpy(), slices(own, overlap)
+    rows = summarise(found, parts, clusters, most_unscored, study_seed)
+    inputs = {"likelihoods": likelihoods, "base_likelihoods": base_likelihoods}
+    inputs |= {"overlap": overlap} if overlap else {}
+    params = {"most_unscored": most_unscored, "study_seed": study_seed}
+    engine = engine_of(likelihoods)
+    write_scores(out, cell, engine, rows, {"prompts": prompts, **inputs}, params)
+
+
+def _read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
+    """Return rows of LIKELIHOOD with the traits of their prompts, sorted by prompt."""
+    asked = read_table(prompts, PROMPT).filter(pl.col("reference").is_not_null())
+    found = read_table(likelihoods, LIKELIHOOD).sort("prompt_id")
+    if found["prompt_id"].to_list() != sorted(asked["prompt_id"]):
+        raise DataError(
+            f"{likelihoods}: {len(found)} rows, not one of each of the {len(asked)}"
+            f" known answers of {prompts}. One of the two is stale: delete it and"
+            " rebuild it"
+        )
+    traits = asked.select("prompt_id", *TRAITS)
+    return found.join(traits, on="prompt_id", how="left", maintain_order="left")
+
+
+def _of_answers(rows: pl.DataFrame) -> Measure:
+    each = (rows["logprob"] / rows["n_tokens"]).fill_null(np.nan).to_numpy()
+    everywhere = np.ones(len(rows), dtype=bool)
+    return Measure(REFERENCES, LIKELIHOODS, "mean", each, everywhere)

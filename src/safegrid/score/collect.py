@@ -62,7 +62,7 @@ def collect(
     # where a manifest behind them tells of a resumed training or another path.
     facts_of_table = manifest("collect", {}, {}, rows=len(table))
     write_table(out_scores, table, SCORE, facts_of_table)
-    _write_runs(models, manifests, validated, overlap, asked, out_runs)
+    _write_runs([models, manifests, validated, overlap, asked], out_runs)
 
 
 def collect_finished(
@@ -90,35 +90,17 @@ def collect_finished(
         DataError: the plan cannot be read.
     """
     found = read_plan(plan)
-    _write_runs(
-        current(models, found),
-        current(manifests, found),
-        current(validated, found),
-        current(overlap, found),
-        current(asked, found),
-        out_runs,
-    )
+    groups = (models, manifests, validated, overlap, asked)
+    _write_runs([current(paths, found) for paths in groups], out_runs)
 
 
-def _write_runs(
-    models: list[Path],
-    manifests: list[Path],
-    validated: list[Path],
-    overlap: list[Path],
-    asked: list[Path],
-    out: Path,
-) -> None:
-    facts = [
-        *(fact for folder in models for fact in _training(folder)),
-        *(fact for path in manifests for fact in _table_rows(path)),
-        *(fact for path in validated for fact in _judge(path)),
-        *(fact for path in overlap for fact in _overlap(path)),
-        *(fact for path in asked for fact in _asked(path)),
-        *(fact for path in asked for fact in _limit(path)),
-    ]
-    runs = pl.DataFrame(
-        [{**dict.fromkeys(RUNS), **fact} for fact in facts], schema=RUNS, orient="row"
-    ).sort(list(RUNS))
+def _write_runs(groups: list[list[Path]], out: Path) -> None:
+    """Write the facts of models, tables, measures, overlaps and what was asked."""
+    readers = (_training, _table_rows, _judge, _overlap, _asked)
+    pairs = zip(readers, groups, strict=True)
+    facts = [fact for read, paths in pairs for path in paths for fact in read(path)]
+    whole = [{**dict.fromkeys(RUNS), **fact} for fact in facts]
+    runs = pl.DataFrame(whole, schema=RUNS, orient="row").sort(list(RUNS))
     write_table(out, runs, RUNS, manifest("collect", {}, {}, rows=len(runs)))
 
 
@@ -166,17 +148,16 @@ def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
 
 
 def _asked(path: Path) -> Iterator[Fact]:
-    """Say how many prompts a base was asked, and how many it could not be or hold."""
+    """Say how many prompts a base was asked and could not hold, and how long it may be.
+
+    Its answers have a limit of new tokens.
+    """
     subject = f"ask {path.parts[-4]} {path.stem}"
     total, lost = _counted(path)
     yield _fact("rows", subject, "kept", total - sum(lost.values()))
     for reason, count in lost.items():
         if count:
             yield _fact("rows", subject, reason, count)
-
-
-def _limit(path: Path) -> Iterator[Fact]:
-    """Say how many new tokens an answer to a benchmark may have."""
     facts = {} if path.suffix == ".json" else read_manifest(path)
     if "finish" in facts:
         limit = facts["params"]["decode"]["max_new_tokens"]
@@ -198,48 +179,37 @@ def _counted(path: Path) -> tuple[int, dict[str, int]]:
 
 
 def _judge(path: Path) -> Iterator[Fact]:
-    """Read a judge's measures: every {value, low, high, n} in the file, by its path."""
-    measures = read_result(path)
-    if "left_out" in measures:
-        yield from _left_out(measures)
-    elif "benchmarks" in measures:
-        yield from _agreement(measures)
-    elif measures.get("kind") == "fluency":
-        yield from _fluency(f"{path.parent.name}, {path.stem}", measures)
+    """Read what was measured of judges: every {value, low, high, n}, by its path."""
+    found = read_result(path)
+    if "left_out" in found:
+        # What a text head and the rules make of each file that was left out.
+        for name, judged in (found["judge"], "left_out"), ("rules", "rules"):
+            for file, own in found[judged].items():
+                yield from _measures("left_out", f"{file}: {name}", own)
+    elif "benchmarks" in found:
+        judges = f"{found['first']} / {found['second']}"
+        for benchmark, own in found["benchmarks"].items():
+            yield from _measures("agreement", f"{judges}: {benchmark}", own)
+    elif found.get("kind") == "fluency":
+        subject = f"{path.parent.name}, {path.stem}"
+        threshold = _fact("fluency", subject, "threshold", found["threshold"])
+        yield threshold | {"n": found["n"]}
+        yield from _intervals("fluency", subject, found)
     else:
-        yield from _measures("judge", path.stem, measures)
-
-
-def _left_out(measures: dict[str, Any]) -> Iterator[Fact]:
-    """Give what a text head and the rules make of each file that was left out."""
-    for name, judged in (measures["judge"], "left_out"), ("rules", "rules"):
-        for file, found in measures[judged].items():
-            yield from _measures("left_out", f"{file}: {name}", found)
-
-
-def _agreement(measures: dict[str, Any]) -> Iterator[Fact]:
-    """Give how far two judges agree on each benchmark."""
-    judges = f"{measures['first']} / {measures['second']}"
-    for benchmark, found in measures["benchmarks"].items():
-        yield from _measures("agreement", f"{judges}: {benchmark}", found)
+        yield from _measures("judge", path.stem, found)
 
 
 def _measures(kind: str, subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
-    for name, found in _shares(measures, ()):
-        interval = {key: found.get(key) for key in ("low", "high", "n")}
-        yield _fact(kind, subject, name, found["value"]) | interval
+    yield from _intervals(kind, subject, measures)
     for key in ("n", "n_unscored", "ties"):
         if key in measures:
             yield _fact(kind, subject, key, measures[key])
 
 
-def _fluency(subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
-    """Give how a judge of fluency does under a base: its threshold, and its rates."""
-    threshold = _fact("fluency", subject, "threshold", measures["threshold"])
-    yield threshold | {"n": measures["n"]}
+def _intervals(kind: str, subject: str, measures: dict[str, Any]) -> Iterator[Fact]:
     for name, found in _shares(measures, ()):
         interval = {key: found.get(key) for key in ("low", "high", "n")}
-        yield _fact("fluency", subject, name, found["value"]) | interval
+        yield _fact(kind, subject, name, found["value"]) | interval
 
 
 def _shares(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,6 +7,7 @@ is marked too, but that is no defect of it.
 """
 
 import re
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -42,19 +43,13 @@ def is_repetitive(text: str) -> bool:
     text = plain(text)
     words = text.lower().split()
     triples = list(zip(words, words[1:], words[2:], strict=False))
-    few_distinct = len(words) >= LEAST_WORDS and len(
-        set(triples)
-    ) < LEAST_DISTINCT * len(triples)
-    return (
-        few_distinct
-        or any(
-            len(set(words[i : i + WORD_RUN])) == 1
-            for i in range(len(words) - WORD_RUN + 1)
-        )
-        or any(
-            len(found[0]) >= CHARACTER_RUN for found in _SAME_CHARACTERS.finditer(text)
-        )
-    )
+    distinct = len(set(triples))
+    if len(words) >= LEAST_WORDS and distinct < LEAST_DISTINCT * len(triples):
+        return True
+    if any(len(list(run)) >= WORD_RUN for _, run in groupby(words)):
+        return True
+    runs = _SAME_CHARACTERS.finditer(text)
+    return any(len(found[0]) >= CHARACTER_RUN for found in runs)
 
 
 def text_marks(responses: pl.DataFrame) -> dict[str, Floats]:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, SAFETY, Axis, read_axes
-from safegrid.score.intervals import Floats
+from safegrid.score.intervals import Floats, Ints
 from safegrid.score.lines import interval, most_within, resampled
 
 LIMITS = (0.01, 0.02, 0.05)
@@ -60,7 +59,8 @@ def frontier(
         line: `base`, `recipe`, and `models`: the fields of `Point`, the base untouched
             first, in the order of all lists of files below.
         benchmarks: `metric` and `judges` (name to kind) of each that has requests.
-        judges: `refused` and `second`, the judges of these axes; null for none.
+        judges: `refused` and `second`, the judges of these axes; null for none. The
+            benign requests lost are by the first.
         prompts: one file a benchmark.
         responses: model by model, one file a benchmark.
         verdicts: likewise, one file a benchmark and judge.
@@ -79,25 +79,21 @@ def frontier(
     rows = line_rows(models, axes, most_unscored, study_seed) if axes else []
     named = {"base": line["base"], "line": line["recipe"]}
     whole = [{**dict.fromkeys(FRONTIER), **named, **row} for row in rows]
+    inputs = {
+        "prompts": prompts,
+        "responses": responses,
+        "verdicts": verdicts,
+        "capability": capability,
+    }
+    params = {
+        "line": line,
+        "benchmarks": benchmarks,
+        "judges": judges,
+        "most_unscored": most_unscored,
+        "study_seed": study_seed,
+    }
+    facts = manifest("frontier", inputs, params, ("scipy",), rows=len(rows))
     frame = pl.DataFrame(whole, schema=FRONTIER, orient="row")
-    facts = manifest(
-        "frontier",
-        {
-            "prompts": prompts,
-            "responses": responses,
-            "verdicts": verdicts,
-            "capability": capability,
-        },
-        {
-            "line": line,
-            "benchmarks": benchmarks,
-            "judges": judges,
-            "most_unscored": most_unscored,
-            "study_seed": study_seed,
-        },
-        ("scipy",),
-        rows=len(rows),
-    )
     write_table(out, frame, FRONTIER, facts)
 
 
@@ -116,24 +112,25 @@ def line_rows(
         seed: of the bootstrap.
     """
     estimates = resampled({name: axis.parts for name, axis in axes.items()}, seed)
-    reasons = {
-        name: [axis.refusal(model, most_unscored) for model in range(len(models))]
-        for name, axis in axes.items()
-    }
-    for name, found in reasons.items():
-        estimates[name][:, [reason is not None for reason in found]] = np.nan
     places = np.array([model.place for model in models])
     rows: list[Row] = []
+    means: dict[str, Floats] = {}
     for name, axis in axes.items():
-        rows += _points(models, places, name, axis, estimates[name], reasons[name])
-    means = {name: _of_places(found, places) for name, found in estimates.items()}
+        reasons = [axis.refusal(model, most_unscored) for model in range(len(models))]
+        estimates[name][:, [reason is not None for reason in reasons]] = np.nan
+        means[name] = _of_places(estimates[name], places)
+        shared = {"axis": name, "judge": axis.judge, "metric": axis.metric}
+        for point in _points(
+            models, places, name, axis, estimates[name], means[name], reasons
+        ):
+            rows.append({"kind": "point", **shared, **point})
     for name in SAFETY:
         if name in axes:
-            rows += _gains(name, axes, means)
+            rows += _gains(name, axes[name], means)
     return rows
 
 
-def _of_places(estimates: Floats, places: NDArray[np.int64]) -> Floats:
+def _of_places(estimates: Floats, places: Ints) -> Floats:
     """Return (1 + R, D): the mean of the seeds at each place of a line."""
     columns = []
     for place in np.unique(places):
@@ -145,25 +142,18 @@ def _of_places(estimates: Floats, places: NDArray[np.int64]) -> Floats:
 
 def _points(
     models: Sequence[Point],
-    places: NDArray[np.int64],
+    places: Ints,
     name: str,
     axis: Axis,
     estimates: Floats,
+    means: Floats,
     reasons: list[str | None],
 ) -> Iterator[Row]:
     """Yield the mean point of each place, and those of its seeds where several."""
-    means = _of_places(estimates, places)
     for column, place in enumerate(np.unique(places)):
         members = np.flatnonzero(places == place).tolist()
-        told = " ".join(reasons[i] or "" for i in members).strip() or None
         counts = [axis.counts(model) for model in members]
-        shared = {
-            "kind": "point",
-            "axis": name,
-            "judge": axis.judge,
-            "metric": axis.metric,
-            **models[members[0]]._asdict(),
-        }
+        shared = models[members[0]]._asdict()
         # The base loses nothing by definition: that is no estimate.
         fixed = name in LOSSES and place == 0
         yield {
@@ -172,7 +162,7 @@ def _points(
             **_value(means[:, column], axis, name in LOSSES, fixed),
             "n": sum(n for n, _ in counts),
             "n_unscored": sum(unscored for _, unscored in counts),
-            "reason": told,
+            "reason": " ".join(reasons[i] or "" for i in members).strip() or None,
         }
         if len(members) > 1:
             for model, (n, unscored) in zip(members, counts, strict=True):
@@ -186,7 +176,7 @@ def _points(
                 }
 
 
-def _value(rows: Floats, axis: Axis, difference: bool, fixed: bool) -> Row:
+def _value(rows: Floats, axis: Axis, difference: bool, fixed: bool = False) -> Row:
     value = _known(rows[0])
     if value is None or fixed:
         return {"value": value, "low": None, "high": None}
@@ -196,9 +186,9 @@ def _value(rows: Floats, axis: Axis, difference: bool, fixed: bool) -> Row:
     return {"value": value, "low": _known(limits.low), "high": _known(limits.high)}
 
 
-def _gains(name: str, axes: dict[str, Axis], means: dict[str, Floats]) -> Iterator[Row]:
+def _gains(name: str, axis: Axis, means: dict[str, Floats]) -> Iterator[Row]:
     """Yield the safety that a line gains at its end, and at each loss it reaches."""
-    axis, safety = axes[name], means[name]
+    safety = means[name]
     n, unscored = axis.counts(0)
     shared = {
         "kind": "gain",
@@ -208,37 +198,27 @@ def _gains(name: str, axes: dict[str, Axis], means: dict[str, Floats]) -> Iterat
         "n": n,
         "n_unscored": unscored,
     }
-    yield {**shared, **_gain(safety[:, -1] - safety[:, 0], axis, None)}
-    for loss in LOSSES:
-        if loss not in axes:
-            continue
+    yield {**shared, **_gain(safety[:, -1], safety, axis)}
+    for loss in [name for name in LOSSES if name in means]:
         usable = ~np.isnan(safety[0]) & ~np.isnan(means[loss][0])
+        losses, gained = means[loss][:, usable], safety[:, usable]
         for limit in LIMITS:
-            said = {**shared, "loss": loss, "at": limit}
-            yield {**said, **_read(axis, safety, means[loss], usable, limit)}
+            if not usable[0] or usable.sum() < 2:
+                said = _blank(
+                    "The base or every dose lacks a score that the line is made of."
+                )
+            elif float(losses[0].max()) < limit:
+                said = _blank("The line ends before it loses as much.")
+            else:
+                said = _gain(most_within(losses, gained, limit), safety, axis)
+            yield {**shared, "loss": loss, "at": limit, **said}
 
 
-def _read(
-    axis: Axis,
-    safety: Floats,
-    losses: Floats,
-    usable: NDArray[np.bool_],
-    limit: float,
-) -> Row:
-    """Return the gain at a loss; blank where the line does not reach it."""
-    if not usable[0] or usable.sum() < 2:
-        return _blank("The base or every dose lacks a score that the line is made of.")
-    reached = float(losses[0, usable].max())
-    if reached < limit:
-        return _blank("The line ends before it loses as much.")
-    most = most_within(losses[:, usable], safety[:, usable], limit)
-    return _gain(most - safety[:, 0], axis, None)
-
-
-def _gain(rows: Floats, axis: Axis, reason: str | None) -> Row:
+def _gain(reached: Floats, safety: Floats, axis: Axis) -> Row:
+    rows = reached - safety[:, 0]
     if np.isnan(rows[0]):
         return _blank("The base or the end of the line lacks a score.")
-    return {**_value(rows, axis, True, False), "reason": reason}
+    return {**_value(rows, axis, difference=True), "reason": None}
 
 
 def _blank(reason: str) -> Row:

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import PROMPT, VERDICT
 from safegrid.score.answers import KEY, TRAITS, Answers, read_verdicts
 from safegrid.score.metrics import NO_JUDGE, Measure, measures, slices
-from safegrid.score.summary import Settings, score_frame, summarise
+from safegrid.score.summary import score_frame, summarise
 
 STUDY = "imported"
 ELSEWHERE = ("elsewhere", "unknown")
@@ -47,34 +46,20 @@ def score_imported(
     Raises:
         DataError: the files are not of the same items.
     """
-    cell = {"study": STUDY, "base": STUDY, "recipe": model, "seed": 0}
-    answers = _answers(prompts, verdicts, judges)
-    rows = summarise(
-        _measures(answers, dict(judges)),
-        slices(answers.rows),
-        answers.rows["cluster"].to_numpy(),
-        Settings(seed, most_unscored),
-    )
-    return score_frame({**cell, "benchmark": benchmark}, ELSEWHERE, rows)
-
-
-def _answers(prompts: Path, verdicts: list[Path], judges: Mapping[str, str]) -> Answers:
-    """Return answers of which nothing but the verdicts is known."""
     asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
     keys = read_table(verdicts[0], VERDICT).select(KEY).sort(KEY)
     rows = keys.join(asked, on="prompt_id", how="left", maintain_order="left")
     # An answer that is not here has no text to look at, like one that failed.
     blank = {"text": pl.lit(None, pl.String), "n_tokens": pl.lit(None, pl.Int32)}
     rows = rows.with_columns(**blank, finish=pl.lit("error"))
-    return Answers(rows, read_verdicts(verdicts, rows, prompts, judges))
-
-
-def _measures(answers: Answers, judges: dict[str, str]) -> list[Measure]:
-    """Return the measures that verdicts alone give, each once."""
+    answers = Answers(rows, read_verdicts(verdicts, rows, prompts, judges))
     found: dict[tuple[str, str], Measure] = {}
     for metric in METRICS:
-        for measure in measures(metric, answers, judges):
+        for measure in measures(metric, answers, dict(judges)):
             of_text = measure.judge == NO_JUDGE or measure.name in OF_TEXT
-            if not of_text and np.any(measure.applies):
+            if not of_text and measure.applies.any():
                 found.setdefault((measure.judge, measure.name), measure)
-    return list(found.values())
+    clusters, every = rows["cluster"].to_numpy(), list(found.values())
+    scored = summarise(every, slices(rows), clusters, most_unscored, seed)
+    cell = {"study": STUDY, "base": STUDY, "recipe": model, "seed": 0}
+    return score_frame({**cell, "benchmark": benchmark}, ELSEWHERE, scored)

@@ -10,12 +10,13 @@ Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.0174
   bounds of a share that was seen 0 (or all) times in as many clusters stand in.
 """
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from safegrid.core.intervals import LEVEL, Interval, wilson
-from safegrid.score.medians import ClusterMedians
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,18 +26,11 @@ MEDIAN = "median"
 RESAMPLES = 2_000
 BATCH_ELEMENTS = 20_000_000
 """Resampled indices held at once; bounds the bootstrap's memory near 0.5 GB."""
-
-
 NO_INTERVAL = Interval(np.nan, np.nan)
 
 
 def group_mean(values: Floats, groups: Ints) -> float:
-    """Return the mean of the groups' means; with one group the plain mean.
-
-    Args:
-        values: (N,) finite values.
-        groups: (N,) group of each value, from 0; a macro average has several.
-    """
+    """Return the mean of the groups' means; with one group the plain mean."""
     counts = np.bincount(groups)
     means = np.bincount(groups, weights=values)[counts > 0] / counts[counts > 0]
     return float(means.mean())
@@ -47,7 +41,7 @@ def estimate(values: Floats, groups: Ints, scale: str) -> float:
 
     Args:
         values: (N,) finite values.
-        groups: (N,) group of each value, see `group_mean`.
+        groups: (N,) group of each value, from 0; a macro average has several.
         scale: see `intervals`.
     """
     if scale != MEDIAN:
@@ -63,7 +57,7 @@ def intervals(
     Args:
         values: (N, K) finite values of N items under K measures.
         clusters: (N,) what each item was derived from; clusters are independent.
-        groups: (N,) group of each item, see `group_mean`.
+        groups: (N,) group of each item, see `estimate`.
         scales: K times "share" (values 0 and 1), "difference" (-1 to 1, of two
             shares), "mean" (any value, differences of means included) or "median"
             (likewise, of which the middle one counts).
@@ -72,27 +66,26 @@ def intervals(
     _, codes = np.unique(clusters, return_inverse=True)
     _, levels = np.unique(groups, return_inverse=True)
     independent = codes.max() + 1 == len(values) and levels.max() == 0
-    medians = np.array([scale == MEDIAN for scale in scales])
+    medians = [column for column, scale in enumerate(scales) if scale == MEDIAN]
     boot = _Bootstrap(values, codes, levels, medians, seed)
+    flat = np.ptp(values, axis=0) == 0
     found = []
     for column, scale in enumerate(scales):
         if scale == "share" and independent:
             found.append(wilson(values[:, column].sum(), len(values)))
-        elif boot.n_clusters < 2 or boot.flat[column]:
+        elif boot.n_clusters < 2 or flat[column]:
             found.append(without_spread(values[0, column], boot.n_clusters, scale))
         else:
-            found.append(boot.interval(column))
+            low, high = boot.limits
+            found.append(Interval(float(low[column]), float(high[column])))
     return found
 
 
 def times_drawn(drawn: Ints) -> Ints:
-    """Count how often each of R resamples drew each of C clusters.
+    """Count how often each of R resamples drew each of C clusters, (R, C).
 
     Args:
         drawn: (R, C) clusters, from 0, as they were drawn with replacement.
-
-    Returns:
-        (R, C) counts.
     """
     offsets = np.arange(len(drawn))[:, None] * drawn.shape[1]
     counts = np.bincount((drawn + offsets).ravel(), minlength=drawn.size)
@@ -112,47 +105,36 @@ class _Bootstrap:
     """The clustered bootstrap of several columns, run once and only when asked."""
 
     def __init__(
-        self,
-        values: Floats,
-        codes: Ints,
-        levels: Ints,
-        medians: NDArray[np.bool_],
-        seed: int,
+        self, values: Floats, codes: Ints, levels: Ints, medians: list[int], seed: int
     ) -> None:
-        self.n_clusters = int(codes.max()) + 1
-        self._n_groups = int(levels.max()) + 1
+        self.n_clusters, n_groups = int(codes.max()) + 1, int(levels.max()) + 1
         self._seed = seed
-        cell = codes * self._n_groups + levels
-        size = self.n_clusters * self._n_groups
+        cell, size = codes * n_groups + levels, self.n_clusters * n_groups
         self._counts = np.bincount(cell, minlength=size).reshape(self.n_clusters, -1)
         self._sums = np.stack(
             [np.bincount(cell, weights=column, minlength=size) for column in values.T]
-        ).reshape(values.shape[1], self.n_clusters, self._n_groups)
-        self.flat = np.ptp(values, axis=0) == 0
+        ).reshape(values.shape[1], self.n_clusters, n_groups)
         self._medians = {
-            int(column): ClusterMedians(values[:, column], codes, levels)
-            for column in np.flatnonzero(medians)
+            c: ClusterMedians(values[:, c], codes, levels) for c in medians
         }
-        widest = max(self.n_clusters, len(codes) if self._medians else 0)
+        widest = max(self.n_clusters, len(codes) if medians else 0)
         self._batch = max(1, BATCH_ELEMENTS // widest)
-        self._limits: tuple[Floats, Floats] | None = None
 
-    def interval(self, column: int) -> Interval:
-        if self._limits is None:
-            result = bootstrap(
-                (np.arange(self.n_clusters),),
-                self._statistic,
-                n_resamples=RESAMPLES,
-                batch=self._batch,
-                vectorized=True,
-                axis=-1,
-                confidence_level=LEVEL,
-                method="percentile",
-                rng=np.random.default_rng(self._seed),
-            ).confidence_interval
-            self._limits = (np.atleast_1d(result.low), np.atleast_1d(result.high))
-        low, high = self._limits
-        return Interval(float(low[column]), float(high[column]))
+    @cached_property
+    def limits(self) -> tuple[Floats, Floats]:
+        """The lower limits of the columns, and the upper ones."""
+        result = bootstrap(
+            (np.arange(self.n_clusters),),
+            self._statistic,
+            n_resamples=RESAMPLES,
+            batch=self._batch,
+            vectorized=True,
+            axis=-1,
+            confidence_level=LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(self._seed),
+        ).confidence_interval
+        return np.atleast_1d(result.low), np.atleast_1d(result.high)
 
     def _statistic(self, drawn: Ints, axis: int = -1) -> Floats:
         """Return (K, R) estimates for (R, C) drawn clusters."""
@@ -165,3 +147,43 @@ class _Bootstrap:
         for column, medians in self._medians.items():
             found[column] = medians.of(times)
         return found
+
+
+class ClusterMedians:
+    """The median of one column of values in resamples of its clusters.
+
+    Counted instead of written out: a resample says how often it drew each cluster.
+    """
+
+    def __init__(self, values: Floats, codes: Ints, levels: Ints) -> None:
+        """Sort the (N,) values of each group once, with the clusters they are of."""
+        self._groups = []
+        for level in np.unique(levels):
+            members = np.flatnonzero(levels == level)
+            order = members[np.argsort(values[members], kind="stable")]
+            self._groups.append((values[order], codes[order]))
+
+    def of(self, times: Ints) -> Floats:
+        """Return (R,) means of the groups' medians.
+
+        Args:
+            times: (R, C) how often each resample drew each cluster. A group that it
+                drew nothing of has no median there and is left out of the mean.
+        """
+        medians = [_medians(values, times[:, codes]) for values, codes in self._groups]
+        return np.asarray(np.nanmean(medians, axis=0), dtype=np.float64)
+
+
+def _medians(values: Floats, times: Ints) -> Floats:
+    """Return (R,) medians of (M,) rising values, each held (R, M) times.
+
+    NaN where a resample holds nothing.
+    """
+    reached = np.cumsum(times, axis=1)
+    total = reached[:, -1]
+    last = len(values) - 1
+    lower, upper = (
+        np.minimum((reached < place[:, None]).sum(axis=1), last)
+        for place in ((total + 1) // 2, total // 2 + 1)
+    )
+    return np.where(total > 0, (values[lower] + values[upper]) / 2, np.nan)

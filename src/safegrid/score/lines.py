@@ -54,16 +54,15 @@ class Part:
 
 
 class _Sums:
-    """The values of a part, added up by cluster once for all resamples."""
+    """The values of a part, added up by cluster once for all resamples.
+
+    Args:
+        part: what is to be estimated.
+        every: (C,) the clusters of all parts of all axes, sorted.
+        weight: of its mean in that of the axis.
+    """
 
     def __init__(self, part: Part, every: NDArray[np.str_], weight: float) -> None:
-        """Add the values up.
-
-        Args:
-            part: what is to be estimated.
-            every: (C,) the clusters of all parts of all axes, sorted.
-            weight: of its mean in that of the axis.
-        """
         self._clusters, rows = np.unique(
             np.searchsorted(every, part.clusters), return_inverse=True
         )
@@ -96,17 +95,24 @@ def resampled(axes: Mapping[str, Sequence[Part]], seed: int) -> dict[str, Floats
     """
     parts = [part for members in axes.values() for part in members]
     every = np.unique(np.concatenate([part.clusters for part in parts]))
-    sums = {axis: _weighted(members, every) for axis, members in axes.items()}
-
-    found = {axis: [_means(sums[axis], np.ones((1, len(every)), int))] for axis in axes}
+    sums = {}
+    for axis, members in axes.items():
+        # Benchmarks weigh alike, and so do the parts of a benchmark.
+        sizes = Counter(part.benchmark for part in members)
+        weights = [1 / (len(sizes) * sizes[part.benchmark]) for part in members]
+        pairs = zip(members, weights, strict=True)
+        sums[axis] = [_Sums(part, every, weight) for part, weight in pairs]
+    found: dict[str, list[Floats]] = {axis: [] for axis in axes}
     for times in _draws(len(every), seed):
         for axis, rows in found.items():
-            rows.append(_means(sums[axis], times))
+            shares = [part.share(times) for part in sums[axis]]
+            rows.append(np.asarray(np.sum(shares, axis=0), dtype=np.float64))
     return {axis: np.concatenate(rows) for axis, rows in found.items()}
 
 
 def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
-    """Yield how often each resample draws each cluster, some resamples at a time."""
+    """Yield how often each cluster counts: once, then as in each resample."""
+    yield np.ones((1, n_clusters), int)
     rng = np.random.default_rng(seed)
     batch = max(1, BATCH_ELEMENTS // n_clusters)
     for start in range(0, RESAMPLES if n_clusters > 1 else 0, batch):
@@ -114,21 +120,8 @@ def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
         yield times_drawn(rng.integers(0, n_clusters, size))
 
 
-def _weighted(parts: Sequence[Part], every: NDArray[np.str_]) -> list[_Sums]:
-    """Weigh benchmarks alike, and the parts of a benchmark alike."""
-    sizes = Counter(part.benchmark for part in parts)
-    return [
-        _Sums(part, every, 1 / (len(sizes) * sizes[part.benchmark])) for part in parts
-    ]
-
-
-def _means(sums: Sequence[_Sums], times: Ints) -> Floats:
-    shares = [part.share(times) for part in sums]
-    return np.asarray(np.sum(shares, axis=0), dtype=np.float64)
-
-
 def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
-    """Return the most safety that lines reach at a loss of at most `limit`.
+    """Return the most safety that lines reach at a loss of at most `limit`, (R,).
 
     Neighbouring points are joined by straight pieces. A line that comes back below the
     limit counts there too, so the value never falls as the limit rises.
@@ -137,9 +130,6 @@ def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
         losses: (R, D) loss at the D points of R lines, the base's 0 first.
         safety: (R, D) safety at the same points.
         limit: in units of the losses, not below 0.
-
-    Returns:
-        (R,) values in units of safety.
     """
     at_points = np.where(losses <= limit, safety, -np.inf)
     before, behind = losses[:, :-1], losses[:, 1:]

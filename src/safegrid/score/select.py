@@ -6,7 +6,7 @@ an answer that is "safe" because it is broken text counts as nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,10 @@ class Trial(NamedTuple):
     settings: dict[str, float]
 
 
+Tried = tuple[Trial, dict[str, float | None]]
+"""A trial with its terms and its criterion."""
+
+
 def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) -> None:
     """Write the chosen settings of every method with the curve of all tried ones.
 
@@ -67,16 +71,19 @@ def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) ->
             criterion.
     """
     table = read_table(scores, SCORE)
-    points = [Trial(**trial) for trial in trials]
-    grouped: dict[str, list[tuple[Trial, dict[str, float | None]]]] = defaultdict(list)
-    for trial in points:
+    grouped: dict[str, list[Tried]] = defaultdict(list)
+    for fields in trials:
+        trial = Trial(**fields)
         grouped[trial.method].append((trial, terms(table, trial.recipe)))
     document = {
         "criterion": CRITERION,
         "versions": {stage: VERSIONS[stage] for stage in DECIDING},
         "chosen": {method: best(tried) for method, tried in sorted(grouped.items())},
         "tried": {
-            method: [_line(*point) for point in sorted(tried, key=_order)]
+            method: [
+                {**trial.settings, **found}
+                for trial, found in sorted(tried, key=_order)
+            ]
             for method, tried in sorted(grouped.items())
         },
     }
@@ -105,10 +112,10 @@ def terms(scores: pl.DataFrame, recipe: str) -> dict[str, float | None]:
             )
         known = [value for value in values if value is not None]
         whole = len(known) == len(values)
-        found[term] = _rounded(summand + factor * _mean(known)) if whole else None
+        found[term] = round(summand + factor * _mean(known), DIGITS) if whole else None
     shares = [value for value in found.values() if value is not None]
     whole = len(shares) == len(found)
-    return {**found, "criterion": _rounded(_mean(shares)) if whole else None}
+    return {**found, "criterion": round(_mean(shares), DIGITS) if whole else None}
 
 
 def _values(scores: pl.DataFrame, recipe: str, metric: str) -> list[float | None]:
@@ -121,9 +128,7 @@ def _values(scores: pl.DataFrame, recipe: str, metric: str) -> list[float | None
     return rows["value"].to_list()
 
 
-def best(
-    tried: list[tuple[Trial, dict[str, float | None]]],
-) -> dict[str, float]:
+def best(tried: Sequence[Tried]) -> dict[str, float]:
     """Return the settings of the best trial of one method.
 
     Raises:
@@ -146,14 +151,5 @@ def _order(point: tuple[Trial, Any]) -> tuple[float, float]:
     return settings.get("learning_rate", 0.0), settings.get("beta", 0.0)
 
 
-def _line(trial: Trial, found: dict[str, float | None]) -> dict[str, Any]:
-    return {**trial.settings, **found}
-
-
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
-
-
-def _rounded(value: float) -> float:
-    return round(value, DIGITS)
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

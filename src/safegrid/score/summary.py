@@ -1,44 +1,39 @@
 """From per-answer values to score rows: value, interval, n, n_unscored, reason."""
 
 from collections import defaultdict
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from safegrid.core.artifacts import PathOrPaths, manifest, write_table
 from safegrid.core.intervals import Interval
 from safegrid.core.records import SCORE
-from safegrid.score.intervals import MEDIAN, estimate, intervals
+from safegrid.score.intervals import MEDIAN, NO_INTERVAL, estimate, intervals
 from safegrid.score.metrics import Measure, Slice
 
 Row = dict[str, Any]
+Mask = NDArray[np.bool_]
 
+BASE = "none"
+"""The recipe of the base untouched, which is compared with nothing."""
 DIFFERENCE = {"share": "difference", "mean": "mean", MEDIAN: MEDIAN}
 """Scale of a measure to that of its differences."""
-
-
-class Settings(NamedTuple):
-    """What rules a summary.
-
-    Attributes:
-        seed: the study's; of the bootstraps.
-        most_unscored: share of unscored answers above which a score is refused.
-    """
-
-    seed: int
-    most_unscored: float
+ORDER = ["study", "base", "recipe", "seed", "benchmark", "judge", "metric", "slice"]
 
 
 def against_base(own: list[Measure], base: list[Measure]) -> list[Measure]:
     """Return the paired differences own - base, named `..._vs_base`.
 
+    An answer is scored where both are; the difference is unscored elsewhere. Of a
+    median it is the median of the differences, not the difference of two medians.
+
     Args:
         own: measures of a model over N answers.
         base: the same measures of the base, over the same N prompts and samples.
-
-    An answer is scored where both are; the difference is unscored elsewhere. Of a
-    median it is the median of the differences, not the difference of two medians.
     """
     partner = {(measure.judge, measure.name): measure for measure in base}
     return [
@@ -57,7 +52,8 @@ def summarise(
     measures: list[Measure],
     slices: list[Slice],
     clusters: NDArray[Any],
-    settings: Settings,
+    most_unscored: float,
+    seed: int,
 ) -> list[Row]:
     """Return one row for each measure of each slice that it applies to.
 
@@ -68,44 +64,38 @@ def summarise(
         measures: columns of N values.
         slices: masks of N answers.
         clusters: (N,) the item that each answer's prompt was derived from.
-        settings: see `Settings`.
+        most_unscored: share of unscored answers above which a score is refused.
+        seed: the study's; of the bootstraps.
     """
     _, codes = np.unique(clusters, return_inverse=True)
     rows = []
     for part in slices:
         scored = [part.mask & m.applies & ~np.isnan(m.values) for m in measures]
-        limits = _limits(measures, part, scored, codes, settings.seed)
+        limits = _limits(measures, part, scored, codes, seed)
         for measure, mask, limit in zip(measures, scored, limits, strict=True):
-            total = int((part.mask & measure.applies).sum())
+            total, n = int((part.mask & measure.applies).sum()), int(mask.sum())
             if total == 0 and part.empty is None:
                 continue
-            counted = {"n": int(mask.sum()), "n_unscored": total - int(mask.sum())}
-            reason = refusal(total, counted["n"], settings.most_unscored, part.empty)
+            reason = refusal(total, n, most_unscored, part.empty)
+            value = low = high = None
+            if reason is None:
+                groups = part.groups[mask]
+                value = estimate(measure.values[mask], groups, measure.scale)
+                low, high = (None if np.isnan(bound) else bound for bound in limit)
             rows.append(
                 {
                     "judge": measure.judge,
                     "metric": measure.name,
                     "slice": part.name,
-                    **_value(measure, part, mask, limit, reason),
-                    **counted,
+                    "value": value,
+                    "low": low,
+                    "high": high,
+                    "n": n,
+                    "n_unscored": total - n,
                     "reason": reason,
                 }
             )
     return rows
-
-
-def _value(
-    measure: Measure,
-    part: Slice,
-    mask: NDArray[np.bool_],
-    limit: Interval,
-    reason: str | None,
-) -> Row:
-    if reason is not None:
-        return {"value": None, "low": None, "high": None}
-    value = estimate(measure.values[mask], part.groups[mask], measure.scale)
-    low, high = (None if np.isnan(bound) else bound for bound in limit)
-    return {"value": value, "low": low, "high": high}
 
 
 def refusal(total: int, n: int, most_unscored: float, empty: str | None) -> str | None:
@@ -124,7 +114,7 @@ def refusal(total: int, n: int, most_unscored: float, empty: str | None) -> str 
 def _limits(
     measures: list[Measure],
     part: Slice,
-    scored: list[NDArray[np.bool_]],
+    scored: list[Mask],
     codes: NDArray[np.int64],
     seed: int,
 ) -> list[Interval]:
@@ -132,7 +122,7 @@ def _limits(
     together: dict[bytes, list[int]] = defaultdict(list)
     for index, mask in enumerate(scored):
         together[mask.tobytes()].append(index)
-    found = [Interval(np.nan, np.nan)] * len(measures)
+    found = [NO_INTERVAL] * len(measures)
     for members in together.values():
         mask = scored[members[0]]
         if not mask.any():
@@ -153,11 +143,19 @@ def score_frame(cell: Row, engine: tuple[str, str], rows: list[Row]) -> pl.DataF
         engine: kind and version of the engine that gave the answers.
         rows: of `summarise`.
     """
-    kind, version = engine
-    shared = {**cell, "engine": kind, "version": version}
-    return pl.DataFrame(
-        [{**shared, **row} for row in rows], schema=SCORE, orient="row"
-    ).sort(ORDER)
+    shared = cell | dict(zip(("engine", "version"), engine, strict=True))
+    whole = [{**shared, **row} for row in rows]
+    return pl.DataFrame(whole, schema=SCORE, orient="row").sort(ORDER)
 
 
-ORDER = ["study", "base", "recipe", "seed", "benchmark", "judge", "metric", "slice"]
+def write_scores(
+    out: Path,
+    cell: Row,
+    engine: tuple[str, str],
+    rows: list[Row],
+    inputs: Mapping[str, PathOrPaths],
+    params: Mapping[str, Any],
+) -> None:
+    """Write rows of `summarise` as SCORE, with what they were made from."""
+    facts = manifest("score", inputs, params, ("scipy",), rows=len(rows))
+    write_table(out, score_frame(cell, engine, rows), SCORE, facts)

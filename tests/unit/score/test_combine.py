@@ -6,7 +6,7 @@ import pytest
 from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import RESPONSE
-from safegrid.score.combine import score_global
+from safegrid.score.cell import score_global
 
 KINDS = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 

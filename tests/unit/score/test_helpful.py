@@ -6,7 +6,7 @@ import pytest
 
 from safegrid.score.answers import Answers
 from safegrid.score.metrics import measures, slices
-from safegrid.score.summary import Settings, summarise
+from safegrid.score.summary import summarise
 
 SCORES = [0.5, None, 0.0, 1.0, 2.0]
 JUDGES = {
@@ -84,7 +84,8 @@ def test_scores_count_what_is_unscored_and_medians_are_medians():
         measures("helpfulness", given, JUDGES),
         slices(given.rows),
         given.rows["cluster"].to_numpy(),
-        Settings(seed=0, most_unscored=0.5),
+        most_unscored=0.5,
+        seed=0,
     )
     rows = {(row["metric"], row["slice"]): row for row in found}
     for name, value in [
@@ -106,7 +107,8 @@ def test_too_many_unscored_answers_refuse_a_median_too():
         [m for m in measures("helpfulness", given, JUDGES) if m.scale == "median"],
         slices(given.rows)[:1],
         np.arange(5),
-        Settings(seed=0, most_unscored=0.1),
+        most_unscored=0.1,
+        seed=0,
     )
     assert [row["value"] for row in found] == [None, None]
     assert all("1 of 5 answers are unscored" in row["reason"] for row in found)

@@ -6,7 +6,7 @@ import pytest
 from safegrid.core.artifacts import manifest, write_result, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import LIKELIHOOD, PROMPT
-from safegrid.score.likelihood import score_likelihood
+from safegrid.score.capability import score_likelihood
 
 ENGINE = {"kind": "safegrid", "version": "1"}
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from safegrid.score.combine import joined
-from safegrid.score.intervals import estimate, intervals
-from safegrid.score.medians import ClusterMedians
+from safegrid.score.cell import joined
+from safegrid.score.intervals import ClusterMedians, estimate, intervals
 from safegrid.score.metrics import Measure
 from safegrid.score.summary import against_base
 

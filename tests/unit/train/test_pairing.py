@@ -41,8 +41,7 @@ from safegrid.engine.client import Completion
 from safegrid.generate.render import render_prompts
 from safegrid.generate.run import generate
 from safegrid.judge.run import judge
-from safegrid.score.cell import score_cell
-from safegrid.score.combine import score_global
+from safegrid.score.cell import score_cell, score_global
 from safegrid.synthesize.best_of_k import best_of_k
 from safegrid.train.rows import select_pairs, unpair
 from safegrid.train.shared import join_kto_reference, join_reference, kto_params
