@@ -13,11 +13,12 @@ import signal
 import string
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tokenizers import (
     AddedToken,
     Tokenizer,
@@ -29,6 +30,7 @@ from tokenizers import (
     trainers,
 )
 
+FAMILY_FILE = Path(__file__).with_name("families.yaml")
 TEMPLATES = Path(__file__).parents[1] / "config/templates"
 TEXT = [
     "May I take the lamp and the bread from the window?",
@@ -50,13 +52,11 @@ def pytest_configure() -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """What is particular to a family.
+    """What is particular to a family; families.yaml says more.
 
     Attributes:
         spaces: its words carry their space as `▁` (SentencePiece), else byte-level BPE.
         prefix: it puts such a space before the start of a text.
-        special: control tokens beside the named ones.
-        ends: tokens that its generation settings name; the first closes an answer.
         adds_bos: its tokenizer opens every text with BOS by itself.
         unk: what stands for a letter that it does not know, where it names one.
         system: whether a conversation may open with a system message.
@@ -64,17 +64,17 @@ class Family:
     """
 
     name: str
-    spaces: bool
-    bos: str | None
     eos: str
-    pad: str | None
     ends: tuple[str, ...]
     architecture: tuple[str, dict[str, Any]]
+    bos: str | None = None
+    pad: str | None = None
+    unk: str | None = None
     special: tuple[str, ...] = ()
+    spaces: bool = False
+    prefix: bool = True
     adds_bos: bool = False
     system: bool = True
-    prefix: bool = True
-    unk: str | None = None
 
     @property
     def named(self) -> dict[str, str]:
@@ -83,156 +83,20 @@ class Family:
         return {f"{name}_token": token for name, token in tokens.items() if token}
 
 
-FALCON_11B = {
-    "new_decoder_architecture": True,
-    "num_ln_in_parallel_attn": 1,
-    "parallel_attn": True,
-    "multi_query": True,
-    "num_kv_heads": 2,
-    "bias": False,
-    "alibi": False,
-    "ffn_hidden_size": 48,
-}
-LLAMA_3 = ("<|end_of_text|>", "<|eom_id|>", "<|start_header_id|>", "<|end_header_id|>")
+def read_families() -> dict[str, Family]:
+    """Return all families and guards of families.yaml by name."""
+    found = {}
+    for name, entry in yaml.safe_load(FAMILY_FILE.read_text("utf-8")).items():
+        options = {"ends": [entry["eos"]], "special": [], "config": {}, **entry}
+        kind = options.pop("architecture"), options.pop("config")
+        options |= {key: tuple(options[key]) for key in ("ends", "special")}
+        found[name] = Family(name, **options, architecture=kind)
+    return found
 
-FAMILIES = {
-    family.name: family
-    for family in (
-        Family(
-            "falcon",
-            spaces=False,
-            bos=None,
-            eos="<|endoftext|>",
-            pad=None,
-            ends=("<|endoftext|>",),
-            architecture=("Falcon", FALCON_11B),
-        ),
-        Family(
-            "llama_2",
-            spaces=True,
-            bos="<s>",
-            eos="</s>",
-            pad=None,
-            ends=("</s>",),
-            adds_bos=True,
-            architecture=("Llama", {}),
-        ),
-        Family(
-            "llama_3",
-            spaces=False,
-            bos="<|begin_of_text|>",
-            eos="<|eot_id|>",
-            pad=None,
-            ends=("<|eot_id|>", "<|end_of_text|>", "<|eom_id|>"),
-            special=LLAMA_3,
-            adds_bos=True,
-            architecture=("Llama", {}),
-        ),
-        Family(
-            "mistral",
-            spaces=True,
-            bos="<s>",
-            eos="</s>",
-            pad=None,
-            ends=("</s>",),
-            special=("[INST]", "[/INST]"),
-            adds_bos=True,
-            system=False,
-            architecture=("Mistral", {"sliding_window": None}),
-        ),
-        Family(
-            "mixtral",
-            spaces=True,
-            bos="<s>",
-            eos="</s>",
-            pad=None,
-            ends=("</s>",),
-            adds_bos=True,
-            system=False,
-            architecture=("Mixtral", {"num_local_experts": 4}),
-        ),
-        Family(
-            "qwen2",
-            spaces=False,
-            bos=None,
-            eos="<|im_end|>",
-            pad="<|endoftext|>",
-            ends=("<|im_end|>", "<|endoftext|>"),
-            special=("<|im_start|>",),
-            architecture=("Qwen2", {}),
-        ),
-        Family(
-            "smollm2",
-            spaces=False,
-            # Opens every turn; and what fills a batch up ends every turn.
-            bos="<|im_start|>",
-            eos="<|im_end|>",
-            pad="<|im_end|>",
-            unk="<|endoftext|>",
-            ends=("<|im_end|>",),
-            architecture=("Llama", {}),
-        ),
-        Family(
-            "gemma_2",
-            spaces=True,
-            bos="<bos>",
-            eos="<eos>",
-            pad="<pad>",
-            ends=("<end_of_turn>", "<eos>"),
-            special=("<start_of_turn>",),
-            adds_bos=True,
-            system=False,
-            prefix=False,
-            # Windows that the tests' prompts outgrow.
-            architecture=("Gemma2", {"head_dim": 16, "sliding_window": 16}),
-        ),
-        Family(
-            "olmo",
-            spaces=False,
-            bos=None,
-            eos="<|endoftext|>",
-            pad="<|padding|>",
-            ends=("<|endoftext|>",),
-            architecture=("Olmo", {"clip_qkv": 8.0}),
-        ),
-        Family(
-            "yi",
-            spaces=True,
-            bos="<|startoftext|>",
-            eos="<|im_end|>",
-            pad="<unk>",
-            ends=("<|im_end|>", "<|endoftext|>"),
-            special=("<|im_start|>",),
-            architecture=("Llama", {}),
-        ),
-        Family(
-            "vicuna",
-            spaces=True,
-            bos="<s>",
-            eos="</s>",
-            pad="<unk>",
-            ends=("</s>",),
-            adds_bos=True,
-            architecture=("Llama", {}),
-        ),
-        Family(
-            "alpaca",
-            spaces=True,
-            bos="<s>",
-            eos="</s>",
-            pad=None,
-            ends=("</s>",),
-            adds_bos=True,
-            architecture=("Llama", {}),
-        ),
-    )
-}
 
+FAMILIES = read_families()
 # Guards are models of a family with a template of their own.
-GUARDS = {
-    "llama_guard_3": replace(FAMILIES["llama_3"], name="llama_guard_3"),
-    "wildguard": replace(FAMILIES["mistral"], name="wildguard"),
-}
+GUARDS = {"llama_guard_3", "wildguard"}
 
 
 def backend_of(family: Family) -> Tokenizer:
@@ -290,7 +154,7 @@ def save_family(family: Family, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=sorted(FAMILIES))
+@pytest.fixture(scope="session", params=sorted(FAMILIES.keys() - GUARDS))
 def family(request: pytest.FixtureRequest) -> Family:
     """Every family in turn."""
     return FAMILIES[request.param]
@@ -299,7 +163,7 @@ def family(request: pytest.FixtureRequest) -> Family:
 @pytest.fixture(scope="session")
 def families() -> dict[str, Family]:
     """All families and guards by name."""
-    return FAMILIES | GUARDS
+    return FAMILIES
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ import time
 from getpass import getuser
 from pathlib import Path
 
+from ports import free_port
+
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol", "munged", "mungekey")
 NODES = ("node1", "node2")
 PATIENCE = 30.0
@@ -160,13 +162,13 @@ class Cluster:
 
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
-        nodes = [NODE.format(name=n, host=host, port=_free_port()) for n in NODES]
+        nodes = [NODE.format(name=n, host=host, port=free_port()) for n in NODES]
         self.conf.write_text(
             CONFIG.format(
                 host=host,
                 user=getuser(),
                 root=self.root,
-                port=_free_port(),
+                port=free_port(),
                 nodes="\n".join(nodes),
             )
         )
@@ -192,12 +194,6 @@ class Cluster:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def _end(pid: int) -> None:

@@ -11,24 +11,30 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import PIPE, STDOUT, CompletedProcess, Popen
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
 from kept import alone, fingerprint, keep
 from safegrid.config.load import load_config
+from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.runtime.runs import end_processes, read_owner
 from safegrid.study import Study
+from tiny_models import write_models
 
 ROOT = Path(__file__).parents[2]
 STUDY = "config/studies/tiny.yaml"
 OWNER = ".snakemake/safegrid-owner.json"
 FIRST_RUN = "first_run.txt"
+SCORES = "results/tiny/scores.parquet"
+MANIFESTS = "STUDY.all_cell_manifests"
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
@@ -36,6 +42,8 @@ TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
 WHOLE_TREES = {"finished", "fresh", "make_tree"}
+# An hour for a test, with what it waits for: the first one runs a whole study.
+PATIENCE = pytest.mark.timeout(3600)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -43,6 +51,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker("slow")
     if WHOLE_TREES & set(getattr(item, "fixturenames", ())):
         item.add_marker("grid")
+        item.add_marker(PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -100,33 +109,48 @@ class Tree:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def run(
-        self, *command: str, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, cwd: Path | None = None) -> CompletedProcess[str]:
         """Run a command; what it printed is all in `stdout`."""
-        return subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        cwd = cwd or self.folder
+        options: Any = {"stdout": PIPE, "stderr": STDOUT, "text": True, "check": False}
+        return subprocess.run(command, cwd=cwd, env=self.environment, **options)
+
+    def start(
+        self, *command: str, log: str = "said.txt", cwd: Path | None = None
+    ) -> Popen[bytes]:
+        """Start a command in a session of its own, which prints into a file."""
+        with (self.folder / log).open("w") as shown:
+            options: Any = {"stdout": shown, "stderr": STDOUT}
+            options |= {"cwd": cwd or self.folder, "start_new_session": True}
+            return Popen(command, env=self.environment, **options)
 
     @property
     def study_command(self) -> list[str]:
         """What `make study` calls."""
-        command = f"{sys.executable} -m safegrid study --study tiny --cores 2"
-        return command.split()
+        return self.safegrid("study", "--study", "tiny", "--cores", "2")
+
+    def safegrid(self, *words: str) -> list[str]:
+        """Return a command of ours."""
+        return [sys.executable, "-m", "safegrid", *words]
+
+    def snakemake(
+        self, *targets: str, study: str = "tiny", options: Sequence[str] = ()
+    ) -> list[str]:
+        """Return Snakemake's command; `options` are further ones of `--config`."""
+        config = ["--config", f"study={study}", *options]
+        return ["snakemake", "--cores", "2", *config, "--", *targets]
 
     def plan(
-        self, *targets: str, workdir: Path | None = None, options: tuple[str, ...] = ()
+        self,
+        *targets: str,
+        workdir: Path | None = None,
+        study: str = "tiny",
+        options: Sequence[str] = (),
     ) -> Plan:
         """Plan targets, by default the whole study, in this tree or elsewhere."""
-        command = ["snakemake", "--snakefile", str(self.folder / "Snakefile")]
-        command += ["--dry-run", "--config", "study=tiny", *options, "--", *targets]
-        return Plan(self.call(*command, cwd=workdir))
+        planned = self.snakemake(*targets, study=study, options=options)
+        planned[1:1] = ["--dry-run", "--snakefile", str(self.folder / "Snakefile")]
+        return Plan(self.call(*planned, cwd=workdir))
 
     @property
     def study(self) -> Study:
@@ -148,22 +172,52 @@ class Tree:
 
     def with_study(self, change: Callable[[dict[str, Any]], None]) -> Any:
         """Edit the study's YAML for as long as the block runs."""
+        return self.with_yaml(STUDY, change)
 
-        def edit(text: str) -> str:
-            document = yaml.safe_load(text)
-            change(document)
-            return yaml.safe_dump(document, sort_keys=False)
+    @contextmanager
+    def with_yaml(self, file: str, change: Callable[[Any], object]) -> Iterator[None]:
+        """Edit what a YAML file holds for as long as the block runs."""
+        path = self.folder / file
+        before = path.read_text()
+        self.rewrite(file, change)
+        try:
+            yield
+        finally:
+            path.write_text(before)
 
-        return self.edited(STUDY, edit)
+    def rewrite(self, file: str, change: Callable[[Any], object]) -> None:
+        """Change what a YAML file holds, for good."""
+        path = self.folder / file
+        document = yaml.safe_load(path.read_text())
+        change(document)
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def use_hub(self, url: str) -> None:
+        """Let a server of the tests be the hub."""
+        self.environment |= {"HF_ENDPOINT": url, "HF_HUB_DISABLE_TELEMETRY": "1"}
+        self.environment["HF_HOME"] = str(self.folder / "hf")
+
+    def add(self, registry: str, **entries: Any) -> None:
+        """Add entries to a registry of the configuration."""
+        with (self.folder / f"config/{registry}.yaml").open("a") as stream:
+            stream.write("\n" + yaml.safe_dump(entries))
 
     def shrink(self) -> None:
         """Keep fewer cells of the study: two models and three benchmarks."""
-        path = self.folder / STUDY
-        document = yaml.safe_load(path.read_text())
-        document["recipes"] = {"dpo": document["recipes"]["dpo"]}
-        for name in ("alert_adversarial", "toxicity"):
-            del document["benchmarks"][name]
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+        def change(study: dict[str, Any]) -> None:
+            study["recipes"] = {"dpo": study["recipes"]["dpo"]}
+            for name in ("alert_adversarial", "toxicity"):
+                del study["benchmarks"][name]
+
+        self.rewrite(STUDY, change)
+
+    def stop_at_scores(self) -> None:
+        """Let the whole study end where all scores are gathered, before its pages."""
+        path = self.folder / "Snakefile"
+        head, rule, rest = path.read_text().partition("rule all:\n")
+        ends = f"    input:\n        {SCORES!r},\n        of_study({MANIFESTS}),\n\n\n"
+        path.write_text(head + rule + ends + rest[rest.index("onstart:") :])
 
     def written(self) -> bytes:
         """Return everything that runs wrote, as one text."""
@@ -178,15 +232,24 @@ class Tree:
         files = (p for p in paths if p.is_file() and p.name not in others)
         return [str(path.relative_to(self.folder)) for path in files]
 
+    def read(self, path: str) -> bytes:
+        """Return a file's content."""
+        return (self.folder / path).read_bytes()
+
+    def table(self, path: str, schema: Any) -> pl.DataFrame:
+        """Return the rows of a table of ours."""
+        return read_table(self.folder / path, schema)
+
+    def facts(self, path: str) -> dict[str, Any]:
+        """Return the manifest of a result."""
+        return read_manifest(self.folder / path)
+
     def differing(self, other: "Tree", folder: str) -> list[str]:
         """Return the tables of a folder that are not, byte for byte, another tree's."""
-        names = [p.relative_to(self.folder) for p in self.files(folder, "*.parquet")]
-        assert names, f"no tables in {folder}"
-        return [
-            str(name)
-            for name in names
-            if (self.folder / name).read_bytes() != (other.folder / name).read_bytes()
-        ]
+        paths = self.files(folder, "*.parquet")
+        assert paths, f"no tables in {folder}"
+        names = [str(path.relative_to(self.folder)) for path in paths]
+        return [name for name in names if self.read(name) != other.read(name)]
 
     def files(self, folder: str, pattern: str = "*") -> list[Path]:
         """Return all files of a folder, in order."""
@@ -231,6 +294,24 @@ def fresh(tmp_path: Path) -> Iterator[Tree]:
     tree.end()
 
 
+@pytest.fixture
+def copy(finished: Tree, tmp_path: Path) -> Iterator[Tree]:
+    """A copy of the finished study, to run jobs in."""
+    tree = finished.copy(tmp_path / "repository")
+    yield tree
+    tree.end()
+
+
+@pytest.fixture(scope="module")
+def shared_copy(
+    finished: Tree, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Tree]:
+    """A copy of the finished study in which all tests of a module run jobs."""
+    tree = finished.copy(tmp_path_factory.mktemp("shared") / "repository")
+    yield tree
+    tree.end()
+
+
 def run_once(folder: Path, cache: Path) -> Tree:
     """Run the study `tiny` in a new copy of the repository, or copy such a run."""
     tree = untouched(folder)
@@ -259,3 +340,21 @@ def finished(
     tree = run_once(tmp_path_factory.mktemp("workflow") / "repository", cache)
     yield tree
     tree.end()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of tiny random models."""
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def causal(models: Path) -> Path:
+    """The folder of a language model."""
+    return models / "causal"
+
+
+@pytest.fixture(scope="session")
+def classifier(models: Path) -> Path:
+    """The folder of a classifier with three labels."""
+    return models / "classifier"

@@ -2,17 +2,9 @@
 
 import pytest
 
-pytestmark = pytest.mark.timeout(3600)
-
 CELL = "tiny-base/nca/seed0/alert"
 FORCED = ("recipe=nca", "benchmark=alert", "force=true")
-
-
-@pytest.fixture
-def tree(finished, tmp_path):
-    made = finished.copy(tmp_path / "repository")
-    yield made
-    made.end()
+MASS = "tiny-guard:\n  min_label_mass: 0.02"
 
 
 def judges(finished, benchmark):
@@ -51,37 +43,28 @@ def test_a_forced_slice_is_every_cell_that_fits(finished, option, models):
 
 
 def test_force_is_true_or_false(finished):
-    options = "study=tiny recipe=nca benchmark=alert force=maybe"
-    done = finished.run(*f"snakemake -n --config {options} -- cell".split())
+    options = ("recipe=nca", "benchmark=alert", "force=maybe")
+    done = finished.run(*finished.snakemake("cell", options=options))
     assert done.returncode == 1
     assert "force: got 'maybe'; expected true or false" in done.stdout
 
 
-def test_a_forced_cell_is_told_first_and_gives_the_same(finished, tree):
-    options = ("study=tiny", *FORCED)
-    planned = tree.plan("judge_all").jobs
-    said = tree.call("snakemake", "--config", *options, "--", "cell")
+def test_a_forced_cell_is_told_first_and_gives_the_same(finished, copy):
+    planned = copy.plan("judge_all").jobs
+    said = copy.call(*copy.snakemake("cell", options=FORCED))
     n = judges(finished, "alert")
     assert f"missing: 1 jobs; stale: {2 + n} jobs\n  1 generate: forced\n" in said
     for folder in ("responses", "scores"):
         file = f"results/tiny/{folder}/{CELL}.parquet"
-        new, old = tree.folder / file, finished.folder / file
+        new, old = copy.folder / file, finished.folder / file
         assert new.stat().st_mtime_ns > old.stat().st_mtime_ns
         assert new.read_bytes() == old.read_bytes()
-    assert tree.plan("judge_all").jobs == planned == []
-
-
-def test_a_run_says_what_is_missing_and_what_is_stale_and_why(tree):
+    assert copy.plan("judge_all").jobs == planned == []
+    # What is missing and what is stale, and why, in the same copy.
     verdicts = f"results/tiny/verdicts/tiny-guard/{CELL}.parquet"
     scores = "results/tiny/scores/tiny-base/none/seed0/toxicity.parquet"
-    (tree.folder / scores).unlink()
-    judge = "config/judges.yaml"
-    with tree.edited(judge, lambda t: t.replace("tiny-guard:", f"tiny-guard:\n{MASS}")):
-        said = tree.call(
-            *f"snakemake --config study=tiny -- {verdicts} {scores}".split()
-        )
+    (copy.folder / scores).unlink()
+    with copy.edited("config/judges.yaml", lambda t: t.replace("tiny-guard:", MASS)):
+        said = copy.call(*copy.snakemake(verdicts, scores))
     assert "missing: 1 jobs; stale: 1 jobs\n  1 judge: changed params `judge`\n" in said
     assert said.index("stale: 1 jobs") < said.index("rule judge:")
-
-
-MASS = "  min_label_mass: 0.02"

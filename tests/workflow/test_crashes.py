@@ -25,8 +25,6 @@ from safegrid.core.files import read_json
 from safegrid.engine.registry import Registry
 from safegrid.runtime.runs import processes_of, read_owner
 
-pytestmark = pytest.mark.timeout(4 * 3600)
-
 # All that a folder's name may hold: the first story's folder is called so.
 ODD = '-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`'
 OWNER = ".snakemake/safegrid-owner.json"
@@ -36,7 +34,7 @@ TABLES = "results/tiny/tables"
 
 @dataclass
 class Story:
-    """What was seen on the way."""
+    """What was seen on the way: a list has one entry a run, in their order."""
 
     tree: object
     refusal: subprocess.CompletedProcess = None
@@ -46,29 +44,32 @@ class Story:
     half: list = field(default_factory=list)
     said: list = field(default_factory=list)
 
+    def tell(self, run, status):
+        """Note how a run ended."""
+        self.statuses.append(status)
+        self.half += half_files(self.tree)
+        self.said.append(run.log.read_text())
+
+    def freeze(self, run, moment):
+        """Wait for a process, and stop it, so that it can do nothing about an end."""
+        psutil.Process(run.wait(partial(moment, self.tree))).suspend()
+        self.orphans.append(processes_of(run.owner.run))
+
 
 class Run:
     """`safegrid study` in the background, with the run that it starts."""
 
     def __init__(self, tree, name):
-        before = read_owner(tree.folder / OWNER)
-        self.tree = tree
+        owner_file = tree.folder / OWNER
+        before = read_owner(owner_file)
         self.log = tree.folder / f"{name}.txt"
-        with self.log.open("w") as stream:
-            self.process = subprocess.Popen(
-                tree.study_command,
-                cwd=tree.folder,
-                env=tree.environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        known = None if before is None else before.run
-        self.owner = self.wait(lambda: self._owner(known))
+        self.process = tree.start(*tree.study_command, log=self.log.name)
 
-    def _owner(self, known):
-        owner = read_owner(self.tree.folder / OWNER)
-        return owner if owner is not None and owner.run != known else None
+        def owner():
+            found = read_owner(owner_file)
+            return None if before and found and found.run == before.run else found
+
+        self.owner = self.wait(owner)
 
     def wait(self, look):
         """Look until there is something to see, or the process has ended."""
@@ -76,10 +77,6 @@ class Run:
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.05)
         return found
-
-    def freeze(self, pid):
-        """Stop a process, so that it can do nothing about the end of its run."""
-        psutil.Process(pid).suspend()
 
     def kill_snakemake(self):
         """Kill Snakemake only; return the status of the process above it."""
@@ -110,7 +107,7 @@ def answering(tree):
     return None
 
 
-def at_work(tree, *words):
+def at_work(tree, words):
     """The job of the tree's run whose command has words that end so, or None."""
     for process in processes_of(read_owner(tree.folder / OWNER).run):
         try:
@@ -122,16 +119,6 @@ def at_work(tree, *words):
         ):
             return process.pid
     return None
-
-
-def scoring(tree):
-    """The job that scores a cell, or None."""
-    return at_work(tree, "score")
-
-
-def writing_tables(tree):
-    """The job that writes tables, or None."""
-    return at_work(tree, "notebook", "1_tables.ipynb")
 
 
 def alive(processes):
@@ -188,8 +175,9 @@ READERS = {
 def story(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("crashes") / ODD)
     tree.shrink()
-    shutil.rmtree(tree.folder / "results/tiny")
-    shutil.rmtree(tree.folder / "logs/tiny")
+    tree.stop_at_scores()
+    for folder in ("results/tiny", "logs/tiny"):
+        shutil.rmtree(tree.folder / folder)
     told = Story(tree)
     for moment, end in (
         (training, Run.kill_snakemake),
@@ -198,15 +186,12 @@ def story(finished, tmp_path_factory):
         run = Run(tree, moment.__name__)
         if told.refusal is None:
             told.refusal = tree.run(*tree.study_command)
-        run.freeze(run.wait(partial(moment, tree)))
-        told.orphans.append(processes_of(run.owner.run))
-        told.statuses.append(end(run))
+        told.freeze(run, moment)
+        status = end(run)
         told.left.append(alive(told.orphans[-1]))
-        told.half += half_files(tree)
-        told.said.append(run.log.read_text())
+        told.tell(run, status)
     run = Run(tree, "last")
-    told.statuses.append(run.process.wait())
-    told.said.append(run.log.read_text())
+    told.tell(run, run.process.wait())
     yield told
     tree.end()
 
@@ -229,7 +214,7 @@ def test_a_run_that_is_ended_leaves_no_engine_and_no_job(story):
 
 
 def test_nothing_under_its_own_name_is_half_a_file(story):
-    assert story.half + half_files(story.tree) == []
+    assert story.half == []
 
 
 def test_a_run_that_was_killed_twice_ends_in_any_folder_with_the_same_scores(
@@ -241,33 +226,23 @@ def test_a_run_that_was_killed_twice_ends_in_any_folder_with_the_same_scores(
 
 
 @pytest.fixture(scope="module")
-def late_story(finished, tmp_path_factory):
-    tree = finished.copy(tmp_path_factory.mktemp("late") / "repository")
+def late_story(shared_copy):
+    tree, told = shared_copy, Story(shared_copy)
     # One cell's score is all that lacks, with what gathers it.
     for name in (CELL, "results/tiny/scores.parquet", "results/tiny/runs.parquet"):
         (tree.folder / name).unlink()
     shutil.rmtree(tree.folder / TABLES)
-    told = Story(tree)
-
-    def tell(run, status):
-        told.statuses.append(status)
-        told.half += half_files(tree)
-        told.said.append(run.log.read_text())
-
     run = Run(tree, "scoring")
-    run.freeze(run.wait(partial(scoring, tree)))
-    told.orphans.append(processes_of(run.owner.run))
-    tell(run, run.end(signal.SIGKILL))
+    told.freeze(run, partial(at_work, words=["score"]))
+    told.tell(run, run.end(signal.SIGKILL))
     run = Run(tree, "writing")
     told.left.append(alive(told.orphans[-1]))
-    run.freeze(run.wait(partial(writing_tables, tree)))
-    told.orphans.append(processes_of(run.owner.run))
-    tell(run, run.kill_snakemake())
+    told.freeze(run, partial(at_work, words=["notebook", "1_tables.ipynb"]))
+    told.tell(run, run.kill_snakemake())
     told.left.append(alive(told.orphans[-1]))
     run = Run(tree, "last")
-    tell(run, run.process.wait())
-    yield told
-    tree.end()
+    told.tell(run, run.process.wait())
+    return told
 
 
 def test_orphans_are_gone_before_the_next_run_has_a_job(late_story):
@@ -281,52 +256,40 @@ def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
     _, killed, ended = late_story.statuses
     assert killed == 128 + signal.SIGKILL
     assert ended == 0, late_story.said[-1]
-    models = finished.files("results/tiny/models")
-    kept = late_story.tree.files("results/tiny/models")
-    assert [p.stat().st_mtime_ns for p in kept] == [
-        p.stat().st_mtime_ns for p in models
-    ]
-    tables = [path.relative_to(finished.folder) for path in finished.files(TABLES)]
-    assert tables == [
-        path.relative_to(late_story.tree.folder)
-        for path in late_story.tree.files(TABLES)
-    ]
+    tree = late_story.tree
+
+    def listed(tree, folder):
+        paths = tree.files(folder)
+        return {str(p.relative_to(tree.folder)): p.stat().st_mtime_ns for p in paths}
+
+    models = listed(finished, "results/tiny/models")
+    assert models == listed(tree, "results/tiny/models")
+    tables = listed(finished, TABLES).keys()
+    assert tables == listed(tree, TABLES).keys()
     for path in ("results/tiny/scores.parquet", CELL, *tables):
-        expected = (finished.folder / path).read_bytes()
-        assert (late_story.tree.folder / path).read_bytes() == expected, path
-    assert late_story.tree.plan().jobs == []
+        assert tree.read(path) == finished.read(path), path
+    assert tree.plan().jobs == []
 
 
 def test_nothing_that_is_written_late_is_half_a_file(late_story):
     assert late_story.half == []
 
 
-def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, tmp_path):
-    tree = finished.copy(tmp_path / "repository")
+def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, copy):
     cell = "tiny-base/dpo/seed0/alert"
     answers = f"results/tiny/responses/{cell}.parquet"
-    (tree.folder / answers).unlink()
-    (tree.folder / f"results/tiny/cache/generate/{cell}").unlink()
-    options = ["--config", "study=tiny", "recipe=dpo", "benchmark=alert"]
-    run = subprocess.Popen(
-        ["snakemake", "cell", *options],
-        cwd=tree.folder,
-        env=tree.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    while (engine := starting(tree)) is None:
-        assert run.poll() is None, run.communicate()[0]
+    for file in (answers, f"results/tiny/cache/generate/{cell}"):
+        (copy.folder / file).unlink()
+    options = ("recipe=dpo", "benchmark=alert")
+    run = copy.start(*copy.snakemake("cell", options=options))
+    said = copy.folder / "said.txt"
+    while (engine := starting(copy)) is None:
+        assert run.poll() is None, said.read_text()
         time.sleep(0.01)
     engine.kill()
-    said = run.communicate()[0]
-    assert run.returncode == 0, said
-    assert said.count("Trying to restart job") == 1
-    assert (tree.folder / answers).read_bytes() == (
-        finished.folder / answers
-    ).read_bytes()
-    tree.end()
+    assert run.wait() == 0, said.read_text()
+    assert said.read_text().count("Trying to restart job") == 1
+    assert copy.read(answers) == finished.read(answers)
 
 
 def starting(tree):

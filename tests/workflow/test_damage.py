@@ -11,8 +11,6 @@ import pytest
 
 from safegrid.core.artifacts import METADATA_KEY
 
-pytestmark = pytest.mark.timeout(4 * 3600)
-
 CELLS = "results/tiny/responses/tiny-base"
 EDITED = f"{CELLS}/dpo/seed0/alert.parquet"
 CUT = f"{CELLS}/nca/seed0/xstest.parquet"
@@ -20,18 +18,18 @@ FLIPPED = "results/tiny/scores.parquet"
 
 
 @pytest.fixture(scope="module")
-def damaged(finished, tmp_path_factory):
-    """The copy, and the bytes that its results had."""
-    tree = finished.copy(tmp_path_factory.mktemp("damage") / "repository")
-    tree.whole = {name: (tree.folder / name).read_bytes() for name in tree.made()}
+def damaged(shared_copy):
+    """A copy, the bytes that its results had, and two runs of it."""
+    tree = shared_copy
+    tree.stop_at_scores()
+    tree.whole = {name: tree.read(name) for name in tree.made()}
     edit(tree.folder / EDITED)
     cut = tree.folder / CUT
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     flip(tree.folder / FLIPPED)
     tree.first = tree.run(*tree.study_command)
     tree.second = tree.run(*tree.study_command, "--rebuild-damaged")
-    yield tree
-    tree.end()
+    return tree
 
 
 def edit(path: Path) -> None:
@@ -69,7 +67,6 @@ def test_a_run_takes_nothing_from_damaged_results_and_says_how_to_make_them_agai
 def test_the_command_that_is_named_makes_the_result_again(finished):
     command = f"snakemake --cores 2 --config study=tiny --forcerun {EDITED}"
     plan = finished.call(*command.split(), "--dry-run")
-    assert "rule generate:" in plan
     assert f"output: {EDITED}" in plan
     assert plan.count("rule generate:") == 1
 
@@ -83,12 +80,10 @@ def test_with_the_option_they_are_listed_and_made_again(damaged):
 
 
 def test_results_are_what_they_were(damaged):
-    for file in (EDITED, CUT, FLIPPED):
-        assert (damaged.folder / file).read_bytes() == damaged.whole[file]
     scores = [name for name in damaged.whole if name.startswith("results/tiny/scores")]
     assert len(scores) > 10
-    for name in scores:
-        assert (damaged.folder / name).read_bytes() == damaged.whole[name], name
+    for name in (EDITED, CUT, *scores):
+        assert damaged.read(name) == damaged.whole[name], name
 
 
 def test_nothing_is_left_to_do(damaged):

@@ -6,25 +6,20 @@ import re
 import polars as pl
 import pytest
 
-from safegrid.core.artifacts import read_table
 from safegrid.core.records import SCORE
 
-pytestmark = pytest.mark.timeout(4 * 3600)
-
 BROKEN = "tiny-base/broken/seed0"
+LOG = f"logs/tiny/train/{BROKEN}.log"
 
 
 @pytest.fixture(scope="module")
-def faulty(finished, tmp_path_factory):
+def faulty(shared_copy):
     """A study with a recipe that diverges and a guard whose verdicts are unread."""
-    tree = finished.copy(tmp_path_factory.mktemp("faults") / "repository")
+    tree = shared_copy
+    training = {"learning_rate": 1e9, "warmup_ratio": 0}
+    training["lr_scheduler_type"] = "constant"
 
     def diverge(study):
-        training = {
-            "learning_rate": 1e9,
-            "warmup_ratio": 0,
-            "lr_scheduler_type": "constant",
-        }
         recipe = {"method": "dpo", "dataset": "safety", "training": training}
         study["recipes"]["broken"] = recipe
 
@@ -35,13 +30,12 @@ def faulty(finished, tmp_path_factory):
         tree.status = tree.run(*tree.study_command)
         tree.again = tree.plan("report_partial")
         yield tree
-    tree.end()
 
 
 @pytest.fixture
 def partial(faulty):
     """The scores of the partial report."""
-    return read_table(faulty.folder / "results/tiny/partial/scores.parquet", SCORE)
+    return faulty.table("results/tiny/partial/scores.parquet", SCORE)
 
 
 def test_a_study_with_a_failure_ends_non_zero_and_names_the_partial_report(faulty):
@@ -49,17 +43,15 @@ def test_a_study_with_a_failure_ends_non_zero_and_names_the_partial_report(fault
     assert "what the finished cells allow is in results/tiny/partial/" in (
         faulty.status.stdout
     )
-    log = f"logs/tiny/train/{BROKEN}.log"
     end = faulty.status.stdout.split("study tiny: failed jobs: 1\n")[-1]
-    assert f"train failed; {log} ends:\n    " in end
+    assert f"train failed; {LOG} ends:\n    " in end
     assert "    error: the " in end
 
 
 def test_a_loss_that_is_not_finite_stops_its_recipe_with_step_and_batch(faulty):
-    log = (faulty.folder / f"logs/tiny/train/{BROKEN}.log").read_text()
-    assert "error: the " in log
-    assert "of step " in log
-    assert "has seen the pairs " in log
+    log = faulty.read(LOG).decode()
+    for told in ("error: the ", "of step ", "has seen the pairs "):
+        assert told in log
     assert "Traceback" not in log
     assert not (faulty.folder / f"results/tiny/models/{BROKEN}").exists()
 
@@ -95,7 +87,7 @@ def test_verdicts_that_cannot_be_read_refuse_the_cell(partial):
 
 
 def test_the_rest_of_the_grid_goes_on(partial, finished):
-    whole = read_table(finished.folder / "results/tiny/scores.parquet", SCORE)
+    whole = finished.table("results/tiny/scores.parquet", SCORE)
     untouched = ["toxicity", "xstest", "capability"]
     kept = partial.filter(
         pl.col("benchmark").is_in(untouched) & (pl.col("recipe") != "broken")
@@ -105,25 +97,21 @@ def test_the_rest_of_the_grid_goes_on(partial, finished):
     )
 
 
-def test_a_broken_raw_file_is_named_with_its_line_and_nothing_is_written(
-    finished, tmp_path
-):
-    tree = finished.copy(tmp_path / "repository")
-    pairs = tree.folder / "results/raw/tiny-pku/train.jsonl"
+def test_a_broken_raw_file_is_named_with_its_line_and_nothing_is_written(copy):
+    pairs = copy.folder / "results/raw/tiny-pku/train.jsonl"
     lines = pairs.read_bytes().splitlines(keepends=True)
     lines[4] = lines[4].replace(b'"', b'"\xff', 1)
     pairs.write_bytes(b"".join(lines))
-    alert = tree.folder / "results/raw/tiny-alert/alert.jsonl"
+    alert = copy.folder / "results/raw/tiny-alert/alert.jsonl"
     rows = [json.loads(line) for line in alert.read_text().splitlines()]
     rows[6]["id"] = rows[2]["id"]
     alert.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = "snakemake --cores 1 --config study=tiny -- prepare_data"
-    done = tree.run(*command.split())
+    done = copy.run(*copy.snakemake("prepare_data"))
     assert done.returncode == 1
     for file, line, reason in ((pairs, 5, ".*UTF-8"), (alert, 7, ".*repeats .* 3")):
-        name = re.escape(str(file.relative_to(tree.folder)))
+        name = re.escape(str(file.relative_to(copy.folder)))
         told = f"error: {name}: 1 problem; nothing was written\n  line {line}: {reason}"
         assert re.search(told, done.stdout), done.stdout
     assert "Traceback" not in done.stdout
     for output in ("datasets/safety.parquet", "prompts/alert.parquet"):
-        assert not (tree.folder / "results/tiny" / output).exists()
+        assert not (copy.folder / "results/tiny" / output).exists()

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from safegrid.config.sections import merge
-from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import (
     LIKELIHOOD,
     PREFERENCE,
@@ -21,36 +20,37 @@ from safegrid.core.records import (
     VERDICT,
 )
 
-pytestmark = pytest.mark.timeout(4 * 3600)
-
 PAGE = "docs/add_a_study.md"
 FENCE = re.compile(
     r"^```yaml\n# (?:add to )?config/studies/pilot-raft\.yaml\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 STUDY = "results/pilot-raft"
+OVERLAP = f"{STUDY}/overlap/references.json"
 KEY = ["prompt_id", "sample"]
 
 
 @pytest.fixture(scope="module")
-def pilot(finished, tmp_path_factory):
+def pilot(shared_copy):
     """The page's study, run to its scores."""
-    tree = finished.copy(tmp_path_factory.mktemp("pilot") / "repository")
-    whole, added = map(yaml.safe_load, FENCE.findall((tree.folder / PAGE).read_text()))
+    tree = shared_copy
+    whole, added = map(yaml.safe_load, FENCE.findall(tree.read(PAGE).decode()))
     study = yaml.safe_dump(merge(whole, added), sort_keys=False)
     (tree.folder / "config/studies/pilot-raft.yaml").write_text(study)
-    tree.said = tree.call(*command("judge_all", f"{STUDY}/scores.parquet"))
-    yield tree
-    tree.end()
+    make(tree, "judge_all", f"{STUDY}/scores.parquet")
+    return tree
 
 
-def command(*targets, dry=False, options=()):
-    words = ["snakemake", "--cores", "2", "--config", "study=pilot-raft", *options]
-    return [*words, *(["--dry-run"] if dry else []), "--", *targets]
+def make(tree, *targets, **more):
+    return tree.call(*tree.snakemake(*targets, study="pilot-raft", **more))
+
+
+def planned(tree, *targets, **more):
+    return sorted(tree.plan(*targets, study="pilot-raft", **more).counts)
 
 
 def table(tree, path, schema):
-    return read_table(tree.folder / STUDY / path, schema)
+    return tree.table(f"{STUDY}/{path}", schema)
 
 
 @pytest.mark.parametrize(("rows", "maker"), [("raft_1", "it"), ("raft_2", "raft_1")])
@@ -71,7 +71,7 @@ def test_an_iteration_trains_on_the_best_answers_of_the_model_before(
     made = table(pilot, f"generated/tiny-base/{rows}/seed0.parquet", PREFERENCE)
     assert sorted(made["chosen"]) == sorted(best["text"])
     assert made["rejected"].null_count() == made.height
-    model = read_manifest(pilot.folder / STUDY / f"models/tiny-base/{rows}/seed0")
+    model = pilot.facts(f"{STUDY}/models/tiny-base/{rows}/seed0")
     assert model["rows"] == made.height
 
 
@@ -95,13 +95,12 @@ def test_every_model_that_answers_is_scored_by_guard_and_reward(pilot):
 
 def test_any_iteration_is_made_again_alone(pilot):
     path = f"{STUDY}/generated/tiny-base/raft_2/seed0.parquet"
-    assert "Nothing to be done" in pilot.call(*command(path, dry=True))
-    before = (pilot.folder / path).read_bytes()
+    assert planned(pilot, path) == []
+    before = pilot.read(path)
     (pilot.folder / path).unlink()
-    said = pilot.call(*command(path, dry=True))
-    assert re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE) == ["best_of_k"]
-    pilot.call(*command(path))
-    assert (pilot.folder / path).read_bytes() == before
+    assert planned(pilot, path) == ["best_of_k"]
+    make(pilot, path)
+    assert pilot.read(path) == before
 
 
 def test_pairs_prefer_known_answers_to_the_bases_own(pilot):
@@ -112,20 +111,19 @@ def test_pairs_prefer_known_answers_to_the_bases_own(pilot):
     }
     path = "generated/tiny-base/refusals/seed0.parquet"
     made = table(pilot, path, PREFERENCE)
-    facts = read_manifest(pilot.folder / STUDY / path)
-    assert made.height == 60 - sum(facts["dropped"].values())
-    answers = table(
-        pilot, "responses/tiny-base/none/seed0/refusals.parquet", RESPONSE
-    ).join(asked, on="prompt_id")
+    dropped = pilot.facts(f"{STUDY}/{path}")["dropped"]
+    assert made.height == 60 - sum(dropped.values())
+    answers = "responses/tiny-base/none/seed0/refusals.parquet"
+    answers = table(pilot, answers, RESPONSE).join(asked, on="prompt_id")
     own = dict(answers["prompt_id", "text"].rows())
     known = dict(asked["prompt_id", "reference"].rows())
     for name, chosen, rejected in made["pair_id", "chosen", "rejected"].rows():
         prompt = name.removeprefix("refusals-")
         assert (chosen, rejected) == (known[prompt], own[prompt].strip())
-    model = read_manifest(pilot.folder / STUDY / "models/tiny-base/refuse/seed0")
+    model = pilot.facts(f"{STUDY}/models/tiny-base/refuse/seed0")
     assert model["rows"] == made.height
-    overlap = json.loads((pilot.folder / STUDY / "overlap/references.json").read_text())
-    (shared,) = (pair for pair in overlap["pairs"] if pair["dataset"] == "refusals")
+    pairs = json.loads(pilot.read(OVERLAP))["pairs"]
+    (shared,) = (pair for pair in pairs if pair["dataset"] == "refusals")
     assert shared["n_training_prompts"] == asked["cluster"].n_unique()
 
 
@@ -144,21 +142,15 @@ def test_known_answers_are_scored_in_nats_beside_the_base(pilot):
     against = scores.filter(metric="reference_likelihood_vs_base", slice="all")
     assert set(against["recipe"]) == {"it", "sit", "raft_1", "raft_2", "refuse"}
     # Instructions of this world repeat; what is shared is left out there only.
-    shared = json.loads((pilot.folder / STUDY / "overlap/references.json").read_text())
-    clean = 20 - len(shared["contaminated"])
+    clean = 20 - len(json.loads(pilot.read(OVERLAP))["contaminated"])
     assert set(scores.filter(slice="decontaminated")["n"]) == {clean}
 
 
 def test_a_cell_of_known_answers_is_made_again_alone(pilot):
     cell = f"{STUDY}/likelihoods/tiny-base/refuse/seed0/references.parquet"
-    before = (pilot.folder / cell).read_bytes()
+    before = pilot.read(cell)
     only = ("recipe=refuse", "benchmark=references", "force=true")
-    said = pilot.call(*command("cell", options=only, dry=True))
-    assert sorted(re.findall(r"^(?:local)?rule (\w+):$", said, re.MULTILINE)) == [
-        "cell",
-        "cell_manifest_cell",
-        "reference_likelihood",
-        "score_likelihood",
-    ]
-    pilot.call(*command("cell", options=only))
-    assert (pilot.folder / cell).read_bytes() == before
+    rules = ["cell", "cell_manifest_cell", "reference_likelihood", "score_likelihood"]
+    assert planned(pilot, "cell", options=only) == rules
+    make(pilot, "cell", options=only)
+    assert pilot.read(cell) == before

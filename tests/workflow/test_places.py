@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ ROOT = Path(__file__).parents[2]
 # What a folder's name may not hold; test_crashes.py runs a study where it has the rest.
 REFUSED = ["{x}", "a:b", "two\nlines"]
 
-pytestmark = pytest.mark.timeout(3600)
 
-SNAKEMAKE = ["snakemake", "--cores=1", "--config", "study=tiny", "--", "prepare_data"]
+def started_by(tree, command):
+    """What a user calls: `safegrid study`, or Snakemake for a target."""
+    return tree.study_command if command == "study" else tree.snakemake("prepare_data")
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -25,7 +27,7 @@ def test_a_folder_whose_name_means_something_else_is_refused(
     make_tree, tmp_path, name, command
 ):
     tree = make_tree(tmp_path / name)
-    done = tree.run(*(SNAKEMAKE if command == "snakemake" else tree.study_command))
+    done = tree.run(*started_by(tree, command))
     assert done.returncode == 1
     assert "no study can run in a folder of this name; rename it" in done.stdout
     assert "Traceback" not in done.stdout
@@ -48,9 +50,7 @@ def test_an_environment_is_not_made_where_its_commands_would_not_start(tmp_path,
 @pytest.mark.parametrize("command", ["snakemake", "study"])
 def test_results_that_cannot_be_written_end_a_run_before_its_first_job(fresh, command):
     with mounted(fresh.folder / "results", "ro"):
-        done = fresh.run(
-            *(SNAKEMAKE if command == "snakemake" else fresh.study_command)
-        )
+        done = fresh.run(*started_by(fresh, command))
     assert done.returncode == 1
     told = "results: cannot be written, its file system is mounted read-only"
     assert told in done.stdout
@@ -62,27 +62,20 @@ def test_results_that_cannot_be_written_end_a_run_before_its_first_job(fresh, co
 
 
 def test_a_second_run_in_a_folder_is_refused_and_harms_nothing(fresh):
-    first = subprocess.Popen(
-        SNAKEMAKE,
-        cwd=fresh.folder,
-        env=fresh.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    prepare = fresh.snakemake("prepare_data")
+    first, said = fresh.start(*prepare), fresh.folder / "said.txt"
     owner = fresh.folder / ".snakemake/safegrid-owner.json"
     while not owner.exists():
-        assert first.poll() is None, first.communicate()[0]
+        assert first.poll() is None, said.read_text()
+        time.sleep(0.01)
     os.killpg(first.pid, signal.SIGSTOP)
-    plain, study = fresh.run(*SNAKEMAKE), fresh.run(*fresh.study_command)
+    plain, study = fresh.run(*prepare), fresh.run(*fresh.study_command)
     os.killpg(first.pid, signal.SIGCONT)
-    said = first.communicate()[0]
+    assert first.wait() == 0, said.read_text()
     assert plain.returncode == study.returncode == 1
     assert "Directory cannot be locked" in plain.stdout
     assert f"a run is at work in this folder (process {first.pid})" in study.stdout
     for refused in (plain, study):
         assert "Traceback" not in refused.stdout
         assert "rule build_world:" not in refused.stdout
-    assert first.returncode == 0, said
     assert fresh.plan("prepare_data").jobs == []

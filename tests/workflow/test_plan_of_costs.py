@@ -4,19 +4,15 @@ import json
 
 import pytest
 
-from safegrid.config.load import load_config
 from safegrid.cost.data import Data
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.cost.speeds import training_speeds
-from safegrid.study import Study
-
-pytestmark = pytest.mark.timeout(4 * 3600)
 
 
 def test_trainings_have_the_tokens_that_were_planned(finished):
     config = finished.folder / "config"
-    study = Study(load_config(config, "tiny"))
+    study = finished.study
     assumed, gpu = load_assumptions(config), load_gpus(config)["h200"]
     data = Data(study, assumed, finished.folder)
     jobs = Planner(study, assumed, gpu, data, finished.folder).jobs()
@@ -31,14 +27,14 @@ def test_trainings_have_the_tokens_that_were_planned(finished):
 
 def test_a_finished_study_is_measured(finished, tmp_path):
     out = tmp_path / "plan.json"
-    command = f"python -m safegrid plan --study tiny --gpu h200 --out {out}"
-    text = finished.call(*command.split())
+    asked = ("plan", "--study", "tiny", "--gpu", "h200", "--out", str(out))
+    text = finished.call(*finished.safegrid(*asked))
     assert "lengths measured: results/tiny/pairs/tiny-base/safety.parquet" in text
     assert "shape read in: results/bases/tiny-base" in text
-    rows = json.loads(out.read_text())["rows"]
-    kinds = {row["kind"] for row in rows if row["reads"]["measured"]}
+    found = json.loads(out.read_text())
+    kinds = {row["kind"] for row in found["rows"] if row["reads"]["measured"]}
     assert kinds >= {"reference", "train", "generate"}
-    compared = {row["kind"]: row for row in json.loads(out.read_text())["compared"]}
+    compared = {row["kind"]: row for row in found["compared"]}
     assert set(compared) == {"train", "generate", "judge", "capability"}
     for row in compared.values():
         assert row["tokens_a_second"] > 0
@@ -47,18 +43,14 @@ def test_a_finished_study_is_measured(finished, tmp_path):
 
 
 def test_what_does_not_fit_starts_nothing(fresh):
-    with fresh.edited(
-        "config/studies/falcon-11b.yaml",
-        lambda text: text.replace(
-            "lora: {r: 16, lora_alpha: 16, lora_dropout: 0.05}", "lora: null"
-        ),
-    ):
-        command = "snakemake --config study=falcon-11b"
-        profile = "--set-resources train:gres=gpu:h200:1"
-        done = fresh.run(*command.split(), *profile.split(), "--", "train_all")
+    lora = "lora: {r: 16, lora_alpha: 16, lora_dropout: 0.05}"
+    command = "snakemake --config study=falcon-11b --set-resources"
+    command += " train:gres=gpu:h200:1 -- train_all"
+    study = "config/studies/falcon-11b.yaml"
+    with fresh.edited(study, lambda text: text.replace(lora, "lora: null")):
+        done = fresh.run(*command.split())
     assert done.returncode != 0
     assert "training of dpo" in done.stdout
-    assert (
-        "it fits with `lora: {r: 16, lora_alpha: 16}` under `training`" in done.stdout
-    )
+    fits = "it fits with `lora: {r: 16, lora_alpha: 16}` under `training`"
+    assert fits in done.stdout
     assert fresh.made() == []

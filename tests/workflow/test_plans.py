@@ -7,8 +7,6 @@ from collections import Counter
 
 import pytest
 
-pytestmark = pytest.mark.timeout(4 * 3600)
-
 # What gathers the cells follows whatever changes before it.
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
@@ -112,8 +110,7 @@ def test_a_name_that_means_no_cell_or_several_plans_nothing(finished):
         ("cell", "recipe=nca", "5 cells of 'tiny' have recipe=nca; say which"),
         ("cells", "recipe=ncaa", "no recipe of that name; did you mean 'nca'?"),
     ):
-        command = f"snakemake --dry-run --config study=tiny {option} -- {target}"
-        done = finished.run(*command.split())
+        done = finished.run(*finished.snakemake(target, options=[option]))
         assert done.returncode == 1
         assert sentence in done.stdout
 

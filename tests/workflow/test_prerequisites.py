@@ -1,46 +1,37 @@
 """An offline study ends before its first job, and says all that it lacks at once."""
 
 import pytest
-import yaml
 
 from hub_stand_in import Hub, sha256
-
-pytestmark = pytest.mark.timeout(3600)
 
 CLOSED = "http://127.0.0.1:9"
 LABELS = b"id,label\n"
 TERMS = {"licence": "MIT", "content": "labelled rows of a test"}
 
 
+JUDGE = {
+    "kind": "refusal",
+    "method": "rules",
+    "positive": "refusal",
+    "classes": ["compliance", "refusal", "partial"],
+    "labelled_source": "labels",
+    "labelled_file": "labels",
+}
+
+
 @pytest.fixture
 def tree(fresh):
     """The study `tiny`, one of whose judges is measured on rows of the hub."""
-    files = {"labels": "labels.csv"}
-    rows = {"hub": "o/labels", "format": "xstest_completions", "files": files, **TERMS}
-    add(fresh, "sources", labels=rows)
-    judge = {
-        "kind": "refusal",
-        "method": "rules",
-        "positive": "refusal",
-        "classes": ["compliance", "refusal", "partial"],
-        "labelled_source": "labels",
-        "labelled_file": "labels",
-    }
-    add(fresh, "judges", mine=judge)
-    pin = {"sha256": sha256(LABELS), "bytes": len(LABELS)}
-    pinned = {"upstream": "hub o/labels", "revision": "c" * 40}
-    lock = fresh.folder / "config/sources.lock.yaml"
-    pins = yaml.safe_load(lock.read_text())
-    pins["sources"]["labels"] = {**pinned, "files": {"labels.csv": pin}}
-    lock.write_text(yaml.safe_dump(pins))
-    fresh.environment |= {"HF_ENDPOINT": CLOSED, "HF_HUB_DISABLE_TELEMETRY": "1"}
-    fresh.environment |= {"HF_HOME": str(fresh.folder / "hf")}
+    rows = {"hub": "o/labels", "format": "xstest_completions", **TERMS}
+    fresh.add("sources", labels={**rows, "files": {"labels": "labels.csv"}})
+    fresh.add("judges", mine=JUDGE)
+    pin = {"labels.csv": {"sha256": sha256(LABELS), "bytes": len(LABELS)}}
+    pinned = {"upstream": "hub o/labels", "revision": "c" * 40, "files": pin}
+    fresh.rewrite(
+        "config/sources.lock.yaml", lambda lock: lock["sources"].update(labels=pinned)
+    )
+    fresh.use_hub(CLOSED)
     return fresh
-
-
-def add(tree, registry, **entries):
-    with (tree.folder / f"config/{registry}.yaml").open("a") as stream:
-        stream.write("\n" + yaml.safe_dump(entries))
 
 
 def measured(study):
@@ -58,7 +49,7 @@ def lacking(study):
 
 
 def test_an_offline_study_names_all_that_it_lacks_before_its_first_job(tree):
-    plain = ["snakemake", "--cores", "2", "--config", "study=tiny"]
+    plain = tree.snakemake()
     with tree.with_study(lacking):
         for command in (tree.study_command, plain):
             done = tree.run(*command)

@@ -2,11 +2,8 @@
 
 import json
 import re
-import sys
 
 import pytest
-
-pytestmark = pytest.mark.timeout(4 * 3600)
 
 WHERE = re.compile(
     r"^tables: +(\S+)/\nfigures: +(\S+)/\nreport: +(\S+/report\.html)\n", re.MULTILINE
@@ -44,11 +41,10 @@ def spoil(study):
 
 @pytest.mark.parametrize("command", ["snakemake", "study"])
 def test_a_misspelt_study_is_one_message_before_any_job(finished, command):
-    planned = ["snakemake", "--dry-run", "--config", "study=tiny"]
+    plain = command == "snakemake"
+    command = finished.snakemake() if plain else finished.study_command
     with finished.with_study(spoil):
-        done = finished.run(
-            *(planned if command == "snakemake" else finished.study_command)
-        )
+        done = finished.run(*command)
     assert done.returncode == 1
     for meant in ("dpo", "tiny-guard", "xstest"):
         assert done.stdout.count(f"did you mean '{meant}'?") == 1
@@ -80,7 +76,7 @@ def test_a_lock_of_an_unknown_owner_is_refused_with_the_command(
 
 
 def test_a_finished_study_stands_done_cell_by_cell(finished):
-    said = finished.call(sys.executable, "-m", "safegrid", "status", "--study", "tiny")
+    said = finished.call(*finished.safegrid("status", "--study", "tiny"))
     cells = len(finished.study.scores())
     assert f"study tiny: {cells} done\n" in said
     assert len(said.splitlines()) == 2 + len(finished.study.models)

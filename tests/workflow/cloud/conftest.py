@@ -2,10 +2,8 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -13,6 +11,8 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+
+from ports import free_port, wait_for_server
 
 NAME = "of-tests"
 PREFIX = "studies"
@@ -83,9 +83,7 @@ class Bucket:
 @pytest.fixture
 def bucket(cloud_packages: Path) -> Iterator[Bucket]:
     """An empty bucket of a server of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         env=os.environ | {"PYTHONPATH": str(cloud_packages)},
@@ -93,18 +91,8 @@ def bucket(cloud_packages: Path) -> Iterator[Bucket]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(server, port)
+        wait_for_server(server, port)
         yield Bucket(f"http://127.0.0.1:{port}")
     finally:
         server.kill()
         server.wait()
-
-
-def _wait(server: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(600):
-        assert server.poll() is None, "the S3 server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"no S3 server on port {port} after a minute")

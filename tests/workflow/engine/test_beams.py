@@ -12,18 +12,19 @@ import pytest
 from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
+from engines import go_on, launch_spec
 from safegrid.core.errors import EngineError
 from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.protocol import Beams, RefusedError
-from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.sampling import Sampling
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}
 MOST = 8
+APART = Beams(2, 2, 0.5)
 # A search that only writes down what it is given, and answers with one token.
 TOLD = """\
 import torch
@@ -33,33 +34,17 @@ def generate(model, inputs, **arguments):
     model.told = told
     return torch.cat([inputs, torch.full((len(inputs), 1), ANSWER)], dim=1)
 """
+CUT = "def generate(model, inputs, **others):\n    return inputs[1:]\n"
 
 
-def go_on():
-    pass
-
-
-def launch_spec(folder, code, chunk=64):
-    return LaunchSpec(
-        kind="safegrid",
-        model="m",
-        stack=[str(folder)],
-        head="causal",
-        dtype="float32",
-        batch_size=chunk,
-        max_batch_tokens=4096,
-        idle_seconds=60,
-        start_seconds=60,
-        key="k",
-        owner=None,
-        threads=1,
-        search=None if code is None else str(code),
-    )
+def beamed(model, code=STAND_IN, chunk=64):
+    """Load a model whose answers the code of a folder searches."""
+    return load(launch_spec(model, search=str(code), batch_size=chunk))
 
 
 @pytest.fixture(scope="module")
 def model(causal):
-    return load(launch_spec(causal, STAND_IN))
+    return beamed(causal)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +62,16 @@ def greedy(model, prompts):
     return generate(model, prompts, [0] * len(prompts), sampling, None, go_on)
 
 
-def telling(folder, answer):
+def coded(folder, text):
+    """Write a folder's code that searches."""
     code = folder / "custom_generate/generate.py"
     code.parent.mkdir(parents=True)
-    code.write_text(TOLD.replace("ANSWER", str(answer)))
+    code.write_text(text)
     return folder
+
+
+def telling(folder, answer):
+    return coded(folder, TOLD.replace("ANSWER", str(answer)))
 
 
 def test_groups_that_nothing_keeps_apart_find_the_greedy_answers(
@@ -93,11 +83,11 @@ def test_groups_that_nothing_keeps_apart_find_the_greedy_answers(
 def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
     causal, model, prompts, greedy
 ):
-    found = search(model, prompts, Beams(2, 2, 0.5), MOST, go_on)
+    found = search(model, prompts, APART, MOST, go_on)
     assert found != greedy
-    other = load(launch_spec(causal, STAND_IN, chunk=5))
     order = random.Random(1).sample(range(len(prompts)), len(prompts))
-    again = search(other, [prompts[i] for i in order], Beams(2, 2, 0.5), MOST, go_on)
+    moved = [prompts[i] for i in order]
+    again = search(beamed(causal, chunk=5), moved, APART, MOST, go_on)
     assert again == [found[i] for i in order]
     assert {answer.finish for answer in found} == {"stop", "length"}
     for answer in found:
@@ -110,10 +100,13 @@ def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
 def test_the_code_is_given_padded_chunks_and_what_the_request_says(
     causal, prompts, tmp_path
 ):
-    model = load(launch_spec(causal, telling(tmp_path / "told", 2), chunk=8))
+    model = beamed(causal, telling(tmp_path / "told", 2), chunk=8)
     # What a checkpoint recommends must not reach answers that a study compares.
     model.network.generation_config = GenerationConfig(repetition_penalty=1.05)
     search(model, prompts, Beams(4, 2, 0.7), MOST, go_on)
+    said = {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.7}
+    said |= {"num_return_sequences": 1, "do_sample": False, "max_new_tokens": MOST}
+    said |= {"eos_token_id": [2], "pad_token_id": 0, "generation_config": None}
     given = []
     for ids, arguments in model.network.told:
         assert len(ids) * 4 <= 8
@@ -122,17 +115,6 @@ def test_the_code_is_given_padded_chunks_and_what_the_request_says(
         assert (mask.diff(dim=1) >= 0).all()
         pairs = zip(ids, mask.bool(), strict=True)
         given += [row[keep].tolist() for row, keep in pairs]
-        said = {
-            "num_beams": 4,
-            "num_beam_groups": 2,
-            "diversity_penalty": 0.7,
-            "num_return_sequences": 1,
-            "do_sample": False,
-            "max_new_tokens": MOST,
-            "eos_token_id": [2],
-            "pad_token_id": 0,
-            "generation_config": None,
-        }
         assert {name: arguments[name] for name in said} == said
     assert sorted(given) == sorted(prompts)
     assert model.network.generation_config.repetition_penalty is None
@@ -141,31 +123,27 @@ def test_the_code_is_given_padded_chunks_and_what_the_request_says(
 def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
     for token, finish in ((2, "stop"), (7, "length")):
         folder = telling(tmp_path / "told", token)
-        (answer,) = search(
-            load(launch_spec(causal, folder)), [[1, 5]], Beams(2, 2, 0.5), 1, go_on
-        )
+        (answer,) = search(beamed(causal, folder), [[1, 5]], APART, 1, go_on)
         assert (answer.ids, answer.finish) == ([token], finish)
         shutil.rmtree(folder)
 
 
-def test_what_is_no_answer_to_each_prompt_is_refused(causal, model, tmp_path):
-    beams = Beams(2, 2, 0.5)
+def test_what_is_no_answer_to_each_prompt_is_refused(causal, tmp_path):
+    rows = [[1, 5], [1, 6]]
     with pytest.raises(RefusedError, match="started without code that searches"):
-        search(load(launch_spec(causal, None)), [[1, 5]], beams, MOST, go_on)
-    cut = load(launch_spec(causal, telling(tmp_path / "cut", 7)))
-    with pytest.raises(RefusedError, match="1 tokens without an end token"):
-        search(cut, [[1, 5]], beams, MOST, go_on)
-    code = tmp_path / "bare/custom_generate/generate.py"
-    code.parent.mkdir(parents=True)
-    code.write_text("def generate(model, inputs, **others):\n    return inputs[1:]\n")
-    bare = load(launch_spec(causal, code.parents[1]))
-    with pytest.raises(RefusedError, match="one row for each prompt"):
-        search(bare, [[1, 5], [1, 6]], beams, MOST, go_on)
+        search(load(launch_spec(causal)), rows, APART, MOST, go_on)
+    for name, text, said in (
+        ("cut", TOLD.replace("ANSWER", "7"), "1 tokens without an end token"),
+        ("bare", CUT, "one row for each prompt"),
+    ):
+        model = beamed(causal, coded(tmp_path / name, text))
+        with pytest.raises(RefusedError, match=said):
+            search(model, rows, APART, MOST, go_on)
 
 
 @pytest.mark.parametrize("name", ["causal", "absolute"])
 def test_an_engine_begins_with_code_that_finds_the_likeliest_tokens(models, name):
-    check_search(load(launch_spec(models / name, STAND_IN)))
+    check_search(beamed(models / name))
 
 
 def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path):
@@ -173,22 +151,19 @@ def test_code_that_takes_the_model_for_another_one_is_found_out(causal, tmp_path
 
     The stand-in is made to see each prompt without its first token.
     """
-    folder = tmp_path / "older"
-    shutil.copytree(STAND_IN, folder)
+    folder = shutil.copytree(STAND_IN, tmp_path / "older")
     code = folder / "custom_generate/generate.py"
     text = code.read_text()
     assert text.count("prompt = ids[mask.bool()]") == 1
     code.write_text(text.replace("ids[mask.bool()]", "ids[mask.bool()][1:]"))
     with pytest.raises(EngineError, match=r"older: .* do not find the likeliest"):
-        check_search(load(launch_spec(causal, folder)))
+        check_search(beamed(causal, folder))
 
 
 def test_code_that_cannot_be_loaded_ends_the_start(causal, tmp_path):
-    code = tmp_path / "broken/custom_generate/generate.py"
-    code.parent.mkdir(parents=True)
-    code.write_text("import no_such_package_anywhere\n")
+    code = coded(tmp_path / "broken", "import no_such_package_anywhere\n")
     with pytest.raises(ImportError, match="no_such_package_anywhere"):
-        load(launch_spec(causal, code.parents[1]))
+        beamed(causal, code)
 
 
 def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
@@ -203,23 +178,17 @@ def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
             raise GoneError
 
     with pytest.raises(GoneError):
-        search(model, prompts, Beams(2, 2, 0.5), MOST, leave)
+        search(model, prompts, APART, MOST, leave)
     assert len(steps) == 3
 
 
-def test_a_request_for_beams_is_answered_by_them(causal, model, prompts):
-    web = TestClient(
-        make_app(model, launch_spec(causal, STAND_IN), RequestQueue()), headers=KEY
-    )
+def test_a_request_for_beams_is_answered_by_them(model, prompts):
+    web = TestClient(make_app(model, launch_spec("m"), RequestQueue()), headers=KEY)
     body = {"model": "m", "prompt": prompts, "max_tokens": MOST, "temperature": 0}
     body |= {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
     body |= {"return_token_ids": True}
-
-    def ask(**changes):
-        return web.post("/v1/completions", json=body | changes)
-
-    found = search(model, prompts, Beams(2, 2, 0.5), MOST, go_on)
-    choices = ask().json()["choices"]
+    found = search(model, prompts, APART, MOST, go_on)
+    choices = web.post("/v1/completions", json=body).json()["choices"]
     assert [choice["token_ids"] for choice in choices] == [a.ids for a in found]
     assert [choice["finish_reason"] for choice in choices] == [a.finish for a in found]
     for changes, said in (
@@ -229,6 +198,6 @@ def test_a_request_for_beams_is_answered_by_them(causal, model, prompts):
         ({"num_beams": 3}, "a multiple of num_beam_groups"),
         ({"num_beam_groups": 1}, "needs several num_beam_groups"),
     ):
-        refused = ask(**changes)
+        refused = web.post("/v1/completions", json=body | changes)
         assert refused.status_code == 400
         assert said in refused.json()["error"]["message"]

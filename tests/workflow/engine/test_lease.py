@@ -1,15 +1,19 @@
+"""Leases on engines: who starts one, shares it, ends it and replaces it."""
+
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import urllib3
 
+from engines import alive, wait_until
 from safegrid import cli
 from safegrid.config import Decode
 from safegrid.core.errors import EngineError, SafegridError
@@ -18,16 +22,12 @@ from safegrid.engine.lease import lease, stop_all
 from safegrid.engine.processes import try_lock
 from safegrid.engine.registry import registry, run_folder
 
+# Of the stand-in to any row.
+ANSWER = [[0.25, 0.75]]
+
 
 def pids():
     return {entry.base.name.split("-")[1]: p.pid for entry, p in registry().alive()}
-
-
-def wait_until(happens, patience=10.0):
-    deadline = time.monotonic() + patience
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_vllm_is_started_with_the_flags_that_keep_it_honest(
@@ -88,49 +88,42 @@ def test_vllm_refuses_what_it_cannot_serve(stand_in, stack, spec, monkeypatch):
         pass
 
 
-def test_stopping_engines_by_command_is_a_success(stand_in, stack, spec):
-    with lease(spec, stack("a")):
+def test_stopping_engines_by_command_ends_them_and_their_children(
+    stand_in, stack, spec
+):
+    with lease(spec, stack("a")) as engine:
         folder = registry().folder
     assert cli.run(["stop-engines"]) == 0
+    assert not is_listening(engine.url)
     assert not folder.exists()
+    stop_all(folder)
 
 
-def test_a_second_lease_finds_the_running_engine(stand_in, stack, spec):
+def test_a_lease_finds_the_running_engine_of_its_weights_dtype_and_chunk(
+    stand_in, stack, spec
+):
     with lease(spec, stack("a")) as first:
         before = pids()
     with lease(spec, stack("a")) as second:
         assert pids() == before
         assert (second.url, second.model) == (first.url, first.model)
-
-
-def test_engines_of_other_weights_dtype_or_chunk_are_others(stand_in, stack, spec):
-    names = set()
-    for other, name in (
-        (spec, "a"),
-        (spec, "b"),
-        (spec.model_copy(update={"batch_size": 7}), "a"),
-    ):
+    names = {first.model}
+    for other, name in ((spec, "b"), (spec.model_copy(update={"batch_size": 7}), "a")):
         with lease(other, stack(name)) as engine:
             names.add(engine.model)
     assert len(names) == 3
 
 
 def test_many_clients_at_once_start_one_engine(stand_in, stack, spec):
-    folder, urls = stack("a"), []
+    folder = stack("a")
 
-    def ask():
+    def url(_):
         with lease(spec, folder) as engine:
-            urls.append(engine.url)
+            return engine.url
 
-    threads = [threading.Thread(target=ask) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(urls) == 5
-    assert len(set(urls)) == 1
-    starts = [entry for entry in stand_in() if entry["path"] == "start"]
-    assert len(starts) == 1
+    with ThreadPoolExecutor(5) as clients:
+        assert len(set(clients.map(url, range(5)))) == 1
+    assert [entry["path"] for entry in stand_in()].count("start") == 1
 
 
 def test_room_is_made_by_ending_the_engine_idle_longest(stand_in, stack, spec):
@@ -164,12 +157,12 @@ def test_an_engine_in_use_is_never_ended_to_make_room(stand_in, stack, spec):
 def test_an_idle_engine_ends_and_a_used_one_does_not(stand_in, stack, spec):
     short = spec.model_copy(update={"idle_seconds": 0.4})
     with lease(short, stack("a")):
-        process = next(process for _, process in registry().alive())
+        process = alive()[0]
         time.sleep(1.0)
         assert process.is_alive()
     wait_until(lambda: not process.is_alive())
     with lease(short, stack("a")) as engine:
-        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        assert engine.classify([[1]]) == ANSWER
 
 
 def test_an_engine_that_dies_while_starting_shows_its_log(stand_in, stack, spec):
@@ -190,11 +183,11 @@ def test_a_start_that_takes_too_long_is_ended(stand_in, stack, spec, monkeypatch
 
 def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, stack, spec):
     with lease(spec, stack("a")) as engine:
-        next(process for _, process in registry().alive()).end()
+        alive()[0].end()
         with pytest.raises(EngineError, match="does not answer"):
             engine.classify([[1]])
     with lease(spec, stack("a")) as engine:
-        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        assert engine.classify([[1]]) == ANSWER
 
 
 def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
@@ -206,8 +199,8 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
         pytest.raises(EngineError, match=r"(?s)status 500.*Its log ends") as caught,
         lease(spec, stack("a")) as engine,
     ):
-        process = next(process for _, process in registry().alive())
-        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        (process,) = alive()
+        assert engine.classify([[1]]) == ANSWER
         engine.classify([[2]])
     (log,) = (tmp_path / "logs/engines").glob(f"{engine.model}.*.log")
     # The cause stands far above the end.
@@ -215,7 +208,7 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
     assert str(caught.value).endswith(f"(all of it: {log})")
     wait_until(lambda: not process.is_alive())
     with lease(spec, stack("a")) as engine:
-        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        assert engine.classify([[1]]) == ANSWER
     stop_all()
     assert "RuntimeError" in log.read_text()
     assert len(list(log.parent.iterdir())) == 2
@@ -236,14 +229,14 @@ def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
     monkeypatch.delenv("STAND_IN_LIVES")
     with lease(spec, stack("a")) as engine:
         assert pids() != before
-        assert engine.classify([[1]]) == [[0.25, 0.75]]
+        assert engine.classify([[1]]) == ANSWER
 
 
 def test_killing_the_owner_ends_its_engines(stand_in, stack, spec, monkeypatch):
     owned = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owned.pid))
     with lease(spec, stack("a")) as engine:
-        process = next(process for _, process in registry().alive())
+        process = alive()[0]
         # Not reaped: a zombie owner must count as gone too.
         owned.kill()
         wait_until(lambda: not process.is_alive())
@@ -264,15 +257,6 @@ def is_listening(url):
     except urllib3.exceptions.HTTPError:
         return False
     return True
-
-
-def test_stop_all_ends_engines_and_their_children(stand_in, stack, spec):
-    with lease(spec, stack("a")) as engine:
-        folder = registry().folder
-    stop_all()
-    assert not is_listening(engine.url)
-    assert not folder.exists()
-    stop_all(folder)
 
 
 def test_a_job_of_a_cluster_has_a_registry_of_its_own(run, monkeypatch):

@@ -1,6 +1,5 @@
 """Our own engine as processes: forked, spawned, left alone, abandoned."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import psutil
 import pytest
 import urllib3
 
+from engines import alive, wait_until
 from safegrid.config import Decode, EngineSpec
 from safegrid.core.errors import EngineError
 from safegrid.core.seals import write_result
@@ -23,17 +23,6 @@ pytestmark = pytest.mark.timeout(240)
 SPEC = EngineSpec(batch_size=16, idle_seconds=60)
 PROMPTS = [[1, 7, 8 + i, 9] for i in range(20)]
 SAMPLED = Decode(max_new_tokens=8, temperature=1.0)
-
-
-def engines():
-    return [process for _, process in registry().alive()]
-
-
-def wait_until(happens, patience=20.0):
-    deadline = time.monotonic() + patience
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def answers(models):
@@ -60,12 +49,12 @@ def test_forked_engines_answer_as_spawned_ones(run, models, monkeypatch):
         process.end()
     assert answers(models) == spawned
     fork_server = registry().fork_server.process()
-    assert {psutil.Process(p.pid).ppid() for p in engines()} == {fork_server.pid}
+    assert {psutil.Process(p.pid).ppid() for p in alive()} == {fork_server.pid}
 
 
 def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, models):
     with lease(SPEC, [models / "causal"]) as engine:
-        (process,) = engines()
+        (process,) = alive()
         sockets = psutil.Process(process.pid).net_connections("inet")
         assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
         process.end()
@@ -108,7 +97,7 @@ def test_killing_the_owner_ends_the_fork_server_and_an_engine_at_work(
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owner.pid))
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     with lease(SPEC, [models / "causal"]) as engine:
-        left = [*engines(), registry().fork_server.process()]
+        left = [*alive(), registry().fork_server.process()]
         asking = threading.Thread(target=send, args=(engine, 600))
         asking.start()
         wait_until(lambda: at_work(left[0]))
@@ -138,14 +127,10 @@ def send(engine, patience):
         "temperature": 0,
     }
     headers = {"Authorization": f"Bearer {engine.key}"}
+    url = f"{engine.url}/v1/completions"
     with suppress(urllib3.exceptions.HTTPError):
         urllib3.request(
-            "POST",
-            f"{engine.url}/v1/completions",
-            body=json.dumps(body),
-            headers=headers | {"Content-Type": "application/json"},
-            timeout=patience,
-            retries=False,
+            "POST", url, json=body, headers=headers, timeout=patience, retries=False
         )
 
 

@@ -2,16 +2,15 @@
 
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ports import free_port, wait_for_server
 from safegrid.config import JudgeSpec
 from safegrid.judge.correction import judge_by_endpoint, question
 from safegrid.judge.items import Item
@@ -23,34 +22,21 @@ pytestmark = pytest.mark.skipif(
 )
 
 WORDING = "{prompt} {prefill} [[HERE]]{response}"
-STARTS_IN = 180.0
 ANSWERS = {" no, the lamp stays": "yes", " and the bread": "no", " the stone": "maybe"}
 
 
-def item(number: int, text: str) -> Item:
-    asked = [{"role": "user", "content": "May I take the lamp?"}]
-    return Item(f"p{number}", 0, asked, text, "Yes, take it")
-
-
-ITEMS = [item(number, text) for number, text in enumerate(ANSWERS)]
+ASKED = [{"role": "user", "content": "May I take the lamp?"}]
+ITEMS = [
+    Item(f"p{number}", 0, ASKED, text, "Yes, take it")
+    for number, text in enumerate(ANSWERS)
+]
 
 
 def spec_of(model: str) -> JudgeSpec:
-    endpoint = {
-        "model": model,
-        "max_tokens": 8,
-        "max_concurrency": 2,
-        "max_attempts": 2,
-    }
-    return JudgeSpec.model_validate(
-        {
-            "name": "served",
-            "kind": "correction",
-            "method": "endpoint",
-            "prompt_template": WORDING,
-            "endpoint": endpoint,
-        }
-    )
+    endpoint = {"model": model, "max_tokens": 8, "max_concurrency": 2}
+    judge = {"name": "served", "kind": "correction", "method": "endpoint"}
+    judge |= {"prompt_template": WORDING, "endpoint": endpoint | {"max_attempts": 2}}
+    return JudgeSpec.model_validate(judge)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +51,12 @@ def folder(
 
     folder = save(families["qwen2"], tmp_path_factory.mktemp("served") / "judge")
     chat = ChatTokenizer.load(folder)
-    asked = [question(spec_of("m"), one) for one in ITEMS]
     pairs = [
         (
-            chat.chat_ids(messages, True),
+            chat.chat_ids(question(spec_of("m"), item), True),
             [*chat.encode_text(answer), int(chat.eos_id or 0)],
         )
-        for messages, answer in zip(asked, ANSWERS.values(), strict=True)
+        for item, answer in zip(ITEMS, ANSWERS.values(), strict=True)
     ]
     torch.manual_seed(1)
     config = LlamaConfig(
@@ -110,40 +95,20 @@ def folder(
 @pytest.fixture(scope="module")
 def served(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of `transformers serve` with that model."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    home = tmp_path_factory.mktemp("hub")
+    port, home = free_port(), tmp_path_factory.mktemp("hub")
     (home / "hub").mkdir()
-    log = (home / "log").open("wb")
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve"]
+    command += [str(folder), "--device", "cpu", "--host", "127.0.0.1"]
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "transformers.cli.transformers", "serve"),
-            *(str(folder), "--device", "cpu", "--host", "127.0.0.1"),
-            *("--port", str(port)),
-        ],
+        [*command, "--port", str(port)],
         env={**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"},
-        stdout=log,
-        stderr=log,
     )
     try:
-        _wait(process, port, home / "log")
+        wait_for_server(process, port)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
         process.wait(30)
-        log.close()
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    until = time.monotonic() + STARTS_IN
-    while time.monotonic() < until:
-        assert process.poll() is None, log.read_text()[-2000:]
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"no server after {STARTS_IN} s: {log.read_text()[-2000:]}")
 
 
 def test_a_served_models_own_words_become_verdicts(

@@ -1,12 +1,20 @@
-"""A tiny random model of every family's own architecture, with its tokenizer."""
+"""A tiny random model of every family's own architecture, its pairs and trainings."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from safegrid.config.training import Recipe
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.records import PREFERENCE
+from safegrid.train.run import train
+from safegrid.train.tokenize import tokenize_pairs
+
 COMMON = {"intermediate_size": 48, "num_key_value_heads": 1}
+WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +59,63 @@ def model_folder(
 ) -> Path:
     """The folder of the family in turn."""
     return save_model(family, tmp_path_factory.mktemp(family.name) / "model")
+
+
+def write_pairs(model: Path, folder: Path) -> Path:
+    """Write pairs of several lengths, as ids of a model's tokenizer."""
+    rows = [
+        {
+            "pair_id": f"p{number}",
+            "prompt": f"May I take the {word}" + " and more" * (number % 3) + "?",
+            "chosen": f"No, the {word} stays" + " here" * (number % 4),
+            "rejected": f"Yes: take {word}" + " now" * (number % 5),
+            "category": None,
+            "source": "made-up",
+            "source_row": number,
+        }
+        for number, word in enumerate(WORDS)
+    ]
+    folder.mkdir(exist_ok=True)
+    dataset, out = folder / "dataset.parquet", folder / "pairs.parquet"
+    frame = pl.DataFrame(rows, schema=PREFERENCE)
+    write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
+    tokenize_pairs(dataset, model, 250, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def pairs_of() -> Callable[[Path, Path], Path]:
+    """The writer of pairs."""
+    return write_pairs
+
+
+@pytest.fixture(scope="session")
+def trained() -> Callable[..., Path]:
+    """Return a training: model, pairs, folder, method and settings to a new model."""
+
+    def run(
+        model: Path,
+        pairs: Path,
+        folder: Path,
+        method: str = "dpo",
+        reference: Path | None = None,
+        **settings: Any,
+    ) -> Path:
+        beta = 0.1 if method in ("dpo", "kto", "orpo") else None
+        common = {"beta": beta, "batch": 8, "warmup_ratio": 0.0, "logging_steps": 1}
+        recipe = {"name": method, "method": method, "dataset": "d"}
+        recipe["training"] = {**common, "per_device_train_batch_size": 4, **settings}
+        train(
+            pairs=pairs,
+            stack=[model],
+            reference=reference,
+            kto_reference=None,
+            recipe=Recipe.model_validate(recipe),
+            seed=0,
+            data_seed=0,
+            out=[folder / "model"],
+            checkpoints=folder / "checkpoints",
+        )
+        return folder / "model"
+
+    return run

@@ -1,28 +1,25 @@
 """Every family's architecture through a preference step and through our engine."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from safegrid.config.training import Recipe
-from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
-from safegrid.core.records import HISTORY, PAIRS, PREFERENCE, REFERENCE
+from engines import go_on, launch_spec
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import HISTORY, PAIRS, REFERENCE
 from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
-from safegrid.engine.model import load
-from safegrid.engine.registry import LaunchSpec
+from safegrid.engine.model import LoadedModel, load
 from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
 from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_reference
-from safegrid.train.run import train
-from safegrid.train.tokenize import end_ids, tokenize_pairs
+from safegrid.train.tokenize import end_ids
 
-WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
 LORA = {"r": 4, "lora_alpha": 8}
+ONE_STEP = {"max_steps": 1, "learning_rate": 1e-2}
 # The names of every family's attention; peft takes those that a model has.
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"]
 # One family of each architecture, for what no tokenizer has a part in. Of those that
@@ -33,30 +30,11 @@ each_architecture = pytest.mark.parametrize(
 )
 
 
-def go_on() -> None:
-    pass
-
-
 @pytest.fixture(scope="session")
-def pairs(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pairs")
-    rows = [
-        {
-            "pair_id": f"p{number}",
-            "prompt": f"May I take the {word}" + " and more" * (number % 3) + "?",
-            "chosen": f"No, the {word} stays" + " here" * (number % 4),
-            "rejected": f"Yes: take {word}" + " now" * (number % 2),
-            "category": None,
-            "source": "made-up",
-            "source_row": number,
-        }
-        for number, word in enumerate(WORDS)
-    ]
-    dataset = folder / "dataset.parquet"
-    frame = pl.DataFrame(rows, schema=PREFERENCE)
-    write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
-    tokenize_pairs(dataset, model_folder, 250, folder / "pairs.parquet")
-    return folder / "pairs.parquet"
+def pairs(
+    model_folder: Path, pairs_of: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return pairs_of(model_folder, tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture(scope="session")
@@ -66,54 +44,14 @@ def reference(model_folder: Path, pairs: Path) -> Path:
     return out
 
 
-def launch_spec(*stack: Path, chunk: int = 64) -> LaunchSpec:
-    return LaunchSpec(
-        kind="safegrid",
-        model="m",
-        stack=[str(folder) for folder in stack],
-        head="causal",
-        dtype="float32",
-        batch_size=chunk,
-        max_batch_tokens=16_384,
-        idle_seconds=60,
-        start_seconds=60,
-        key="k",
-        owner=None,
-        threads=1,
-    )
+def answers(model: LoadedModel, pairs: Path, most: int) -> list[Any]:
+    prompts = prompts_of(pairs)
+    return generate(model, prompts, [0] * 8, Sampling(max_tokens=most), 1, go_on)
 
 
-def recipe(**changes: Any) -> Recipe:
-    training = {
-        "learning_rate": 1e-2,
-        "beta": 0.1,
-        "max_steps": 1,
-        "batch": 8,
-        "per_device_train_batch_size": 4,
-        "warmup_ratio": 0.0,
-        "logging_steps": 1,
-        **changes,
-    }
-    return Recipe.model_validate(
-        {"name": "dpo", "method": "dpo", "dataset": "d", "training": training}
-    )
-
-
-def trained(
-    folder: Path, pairs: Path, reference: Path, out: Path, **changes: Any
-) -> Path:
-    train(
-        pairs=pairs,
-        stack=[folder],
-        reference=reference,
-        kto_reference=None,
-        recipe=recipe(**changes),
-        seed=0,
-        data_seed=0,
-        out=[out / "model"],
-        checkpoints=out / "checkpoints",
-    )
-    return out / "model"
+def prompts_of(pairs: Path) -> list[list[int]]:
+    ids: list[list[int]] = read_table(pairs, PAIRS)["prompt_ids"].to_list()
+    return ids
 
 
 def test_no_architecture_is_left_out(families: Any) -> None:
@@ -124,17 +62,15 @@ def test_no_architecture_is_left_out(families: Any) -> None:
 @each_architecture
 @pytest.mark.parametrize("lora", [None, LORA])
 def test_a_reward_model_is_served_as_it_was_trained(
-    model_folder: Path, pairs: Path, tmp_path: Path, lora: Any
+    model_folder: Path, pairs: Path, trained: Any, tmp_path: Path, lora: Any
 ) -> None:
     """Each family's body takes a head, with an adapter too; padding changes nothing."""
     import torch
 
-    settings = {"lora": lora and {**lora, "target_modules": ATTENTION}, "beta": None}
-    out, spec = tmp_path / "reward", recipe(**settings)
-    spec = spec.model_copy(update={"method": "reward"})
-    train(pairs, [model_folder], None, None, spec, 0, 0, [out], tmp_path / "c")
+    lora = lora and {**lora, "target_modules": ATTENTION}
+    out = trained(model_folder, pairs, tmp_path, "reward", **ONE_STEP, lora=lora)
     stack = [model_folder, out] if lora else [out]
-    model = load(replace(launch_spec(*stack), head="classify"))
+    model = load(launch_spec(*stack, head="classify"))
     rows = [ids + ids[1:] * (i % 3) for i, ids in enumerate(prompts_of(pairs))]
     found = classify(model, rows, False, go_on)
     alone = [classify(model, [row], False, go_on)[0] for row in rows]
@@ -143,28 +79,18 @@ def test_a_reward_model_is_served_as_it_was_trained(
     assert len({round(value, 6) for [value] in found}) > 1
 
 
-def prompts_of(pairs: Path) -> list[list[int]]:
-    ids: list[list[int]] = read_table(pairs, PAIRS)["prompt_ids"].to_list()
-    return ids
-
-
 def test_padding_changes_neither_answers_nor_log_probabilities(
     model_folder: Path, pairs: Path
 ) -> None:
     import torch
 
-    together, alone = (
-        load(launch_spec(model_folder)),
-        load(launch_spec(model_folder, chunk=1)),
-    )
-    prompts, greedy = prompts_of(pairs), Sampling(max_tokens=12)
-    zeros = [0] * len(prompts)
-    batched = generate(together, prompts, zeros, greedy, 1, go_on)
-    single = generate(alone, prompts, zeros, greedy, 1, go_on)
+    together = load(launch_spec(model_folder))
+    batched = answers(together, pairs, 12)
+    single = answers(load(launch_spec(model_folder, batch_size=1)), pairs, 12)
     assert [a.ids for a in batched] == [a.ids for a in single]
     for first, second in zip(batched, single, strict=True):
         assert first.logprobs == pytest.approx(second.logprobs, abs=1e-4)
-    for prompt, answer in zip(prompts, batched, strict=True):
+    for prompt, answer in zip(prompts_of(pairs), batched, strict=True):
         ids = torch.tensor([prompt])
         whole = together.network.generate(
             ids,
@@ -209,47 +135,39 @@ def test_a_preference_step_moves_the_model_and_it_answers(
     model_folder: Path,
     pairs: Path,
     reference: Path,
+    trained: Any,
     tmp_path: Path,
-    lora: dict[str, Any] | None,
+    lora: Any,
 ) -> None:
-    out = trained(model_folder, pairs, reference, tmp_path, lora=lora)
-    facts = read_manifest(out)
-    assert facts["checks"]["largest_log_ratio"] < 5e-3
+    settings = {**ONE_STEP, "reference": reference, "lora": lora}
+    out = trained(model_folder, pairs, tmp_path, **settings)
+    assert read_manifest(out)["checks"]["largest_log_ratio"] < 5e-3
     losses = read_table(out / "history.parquet", HISTORY).filter(
         pl.col("metric") == "loss"
     )
     assert losses["value"][0] == pytest.approx(0.6931, abs=1e-3)
     stack = [model_folder, out] if lora else [out]
     before, after = load(launch_spec(model_folder)), load(launch_spec(*stack))
-    prompts = prompts_of(pairs)
-    answers = generate(after, prompts, [0] * 8, Sampling(max_tokens=6), 1, go_on)
-    assert all(answer.ids for answer in answers)
-    question = [Question([*prompts[0], 5, 6], len(prompts[0]), False)]
+    assert all(answer.ids for answer in answers(after, pairs, 6))
+    prompt = prompts_of(pairs)[0]
+    question = [Question([*prompt, 5, 6], len(prompt), False)]
     [old], [new] = (score(m, question, 1, go_on) for m in (before, after))
     assert old.logprobs != pytest.approx(new.logprobs, abs=1e-4)
 
 
 @each_architecture
 def test_lora_bfloat16_checkpointing_and_accumulation_go_together(
-    model_folder: Path, pairs: Path, tmp_path: Path
+    model_folder: Path, pairs: Path, trained: Any, tmp_path: Path
 ) -> None:
     shared = tmp_path / "reference.parquet"
     compute_reference(pairs, [model_folder], "bfloat16", 2, shared)
-    out = trained(
-        model_folder,
-        pairs,
-        shared,
-        tmp_path,
-        lora={**LORA, "lora_dropout": 0.1, "target_modules": ATTENTION},
-        precision="bfloat16",
-        gradient_checkpointing=True,
-        per_device_train_batch_size=2,
-        max_steps=2,
-    )
+    settings = {"precision": "bfloat16", "gradient_checkpointing": True}
+    settings |= {"per_device_train_batch_size": 2, "max_steps": 2}
+    lora = {**LORA, "lora_dropout": 0.1, "target_modules": ATTENTION}
+    common = {**ONE_STEP, "reference": shared, "lora": lora}
+    out = trained(model_folder, pairs, tmp_path, **common | settings)
     assert read_manifest(out)["accumulate"] == 4
-    prompts = prompts_of(pairs)
-    merged = load(launch_spec(model_folder, out))
-    assert generate(merged, prompts[:2], [0] * 2, Sampling(max_tokens=4), None, go_on)
+    assert answers(load(launch_spec(model_folder, out)), pairs, 4)
 
 
 def test_an_adapters_dropout_before_experts_is_refused_in_words(
@@ -291,9 +209,8 @@ def test_merged_and_unmerged_adapters_give_the_same_answers(
     unmerged = PeftModel.from_pretrained(load_model([model_folder]), str(tmp_path))
     engine = load(launch_spec(model_folder, tmp_path))
     assert not any("lora" in name for name, _ in engine.network.named_parameters())
-    prompts = prompts_of(pairs)
-    answers = generate(engine, prompts, [0] * 8, Sampling(max_tokens=8), 1, go_on)
-    for prompt, answer in zip(prompts, answers, strict=True):
+    found = answers(engine, pairs, 8)
+    for prompt, answer in zip(prompts_of(pairs), found, strict=True):
         with torch.inference_mode():
             logits = unmerged(torch.tensor([prompt + answer.ids])).logits[0]
         table = logits[len(prompt) - 1 : -1].log_softmax(-1)

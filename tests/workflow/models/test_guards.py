@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from engines import own_run
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.engine.lease import stop_all
 from safegrid.judge.items import Item
 from safegrid.judge.verdicts import judge_items
 from safegrid.models.templates import ChatTokenizer
@@ -39,15 +38,8 @@ WILDGUARD = JudgeSpec(
 
 @pytest.fixture(scope="module", autouse=True)
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A run of its own, whose engines are ended after the module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAFEGRID_RUN_DIR", str(tmp_path_factory.mktemp("run")))
-        patch.setenv("SAFEGRID_RUN", "guards-test")
-        patch.setenv("SAFEGRID_OWNER_PID", str(os.getpid()))
-        patch.delenv("SAFEGRID_OWNER_HOST", raising=False)
-        patch.delenv("SLURM_JOB_ID", raising=False)
+    with own_run(tmp_path_factory.mktemp("run")):
         yield
-        stop_all()
 
 
 def read(model: Any, chat: ChatTokenizer, opening: str, spec: JudgeSpec) -> list[float]:

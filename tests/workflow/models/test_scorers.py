@@ -15,10 +15,10 @@ from transformers import (
     GPT2Config,
 )
 
+from engines import go_on, launch_spec
 from safegrid.config import JudgeSpec
 from safegrid.engine.classify import classify
 from safegrid.engine.model import load
-from safegrid.engine.registry import LaunchSpec
 from safegrid.judge.items import Item
 from safegrid.judge.scores import read_scores
 from safegrid.models.templates import ChatTokenizer
@@ -76,17 +76,12 @@ def test_a_published_judge_is_read_as_transformers_reads_it(folder: Path) -> Non
         Item(str(number), 0, [{"role": "user", "content": prompt}], answer)
         for number, (prompt, answer) in enumerate(EXCHANGES)
     ]
-    launch_spec = LaunchSpec(
-        kind="safegrid", model="m", stack=[str(folder)], head="classify",
-        dtype="float32", batch_size=8, max_batch_tokens=1024, idle_seconds=9,
-        start_seconds=9, key="k", owner=None, threads=1,
-    )  # fmt: skip
-    served = load(launch_spec)
+    served = load(launch_spec(folder, head="classify"))
     found: list[list[float]] = []
 
     class Asked:
         def logits(self, rows: list[list[int]]) -> list[list[float]]:
-            found.extend(classify(served, rows, False, lambda: None))
+            found.extend(classify(served, rows, False, go_on))
             return found
 
     read_scores(spec, ChatTokenizer.load(folder), items)(Asked())  # type: ignore[arg-type]
@@ -95,12 +90,8 @@ def test_a_published_judge_is_read_as_transformers_reads_it(folder: Path) -> Non
     for (prompt, answer), values in zip(EXCHANGES, found, strict=True):
         # A control token's name inside an answer is what transformers gets wrong.
         plain_answer = answer.replace("[SEP]", "[ SEP ]")
-        if pairs:
-            ids = theirs([(prompt, plain_answer)], return_tensors="pt").input_ids
-        else:
-            ids = theirs(
-                f"I {prompt} yes {plain_answer}", return_tensors="pt"
-            ).input_ids
+        asked = (prompt, plain_answer) if pairs else f"I {prompt} yes {plain_answer}"
+        ids = theirs([asked], return_tensors="pt").input_ids
         with torch.no_grad():
             expected = plain(input_ids=ids).logits[0].tolist()
         assert values == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,61 @@
+"""Engines of ours in tests: what they are started with, and runs they belong to."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safegrid.engine.lease import stop_all
+from safegrid.engine.registry import LaunchSpec, registry
+from safegrid.runtime.processes import Process
+
+
+def launch_spec(*stack: Path | str, **changes: Any) -> LaunchSpec:
+    """Return what an engine in this process is loaded with: one thread, float32."""
+    settings: dict[str, Any] = {
+        **{"kind": "safegrid", "model": "m", "head": "causal", "dtype": "float32"},
+        **{"batch_size": 64, "max_batch_tokens": 4096, "threads": 1},
+        **{"idle_seconds": 60, "start_seconds": 60, "key": "k", "owner": None},
+    }
+    return LaunchSpec(stack=list(map(str, stack)), **settings | changes)
+
+
+def go_on() -> None:
+    """Look whether somebody still waits: somebody does."""
+
+
+def belong_to_a_run(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let this process be a job of a run that has its engines in a folder."""
+    patch.setenv("SAFEGRID_RUN_DIR", str(folder))
+    patch.setenv("SAFEGRID_RUN", "test")
+    patch.setenv("SAFEGRID_OWNER_PID", str(os.getpid()))
+    patch.delenv("SAFEGRID_OWNER_HOST", raising=False)
+    patch.delenv("SLURM_JOB_ID", raising=False)
+
+
+@contextmanager
+def own_run(folder: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Be a job of a run of its own, whose engines are ended after the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        belong_to_a_run(patch, folder)
+        try:
+            yield patch
+        finally:
+            stop_all()
+
+
+def wait_until(happens: Callable[[], bool], patience: float = 20.0) -> None:
+    """Look until it happens, which it must in time."""
+    deadline = time.monotonic() + patience
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def alive() -> list[Process]:
+    """Return the processes of the run's engines."""
+    return [process for _, process in registry().alive()]
