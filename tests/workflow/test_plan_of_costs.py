@@ -5,9 +5,9 @@ import json
 import pytest
 
 from safegrid.cost.data import Data
+from safegrid.cost.measured import training_speeds
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus
-from safegrid.cost.speeds import training_speeds
 
 
 def test_trainings_have_the_tokens_that_were_planned(finished):
@@ -15,7 +15,7 @@ def test_trainings_have_the_tokens_that_were_planned(finished):
     study = finished.study
     assumed, gpu = load_assumptions(config), load_gpus(config)["h200"]
     data = Data(study, assumed, finished.folder)
-    jobs = Planner(study, assumed, gpu, data, finished.folder).jobs()
+    jobs = Planner(data, gpu).jobs()
     planned = {job.name: job.work.tokens_in for job in jobs if job.kind == "train"}
     speeds, left_out = training_speeds(study, finished.folder)
     assert len(speeds) == len(study.trained)

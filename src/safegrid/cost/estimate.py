@@ -1,25 +1,25 @@
 """From jobs to a study's totals: rows by kind, engine starts, hours, money, disk."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
+from safegrid.cost.assumed import UnknownError
 from safegrid.cost.data import Data
-from safegrid.cost.endpoints import Requests, endpoint_requests
 from safegrid.cost.fit import problems_of_fit
-from safegrid.cost.jobs import KINDS, Job
-from safegrid.cost.memory import Memory, usable
-from safegrid.cost.needs import RULES
-from safegrid.cost.planner import Planner
-from safegrid.cost.reality import (
+from safegrid.cost.jobs import KINDS, RULES, Job
+from safegrid.cost.measured import (
     HOUR,
     Compared,
     Share,
     compare,
     measured_shares,
+    measured_speeds,
 )
-from safegrid.cost.speeds import measured_speeds
+from safegrid.cost.memory import Memory, usable
+from safegrid.cost.planner import Planner
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.study import Study
 
@@ -53,6 +53,25 @@ class Row:
     served: bool
     fits: bool | None
     disk: float
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What one judge sends to its endpoint: work that uses no GPU of ours.
+
+    Attributes:
+        number: of requests, one an answer.
+        reads: tokens of the questions; `writes` of the answers, at most.
+        hours: that it takes at least, by the requests that may begin in a minute; None
+            without such a bound.
+        unknown: cells of which too little is known to be counted.
+    """
+
+    number: int
+    reads: float
+    writes: int
+    hours: float | None
+    unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,7 +151,7 @@ def estimate(
     """
     device = gpus[gpu]
     data = Data(study, assumed, root)
-    jobs = Planner(study, assumed, device, data, root).jobs()
+    jobs = Planner(data, device).jobs()
     speeds, left_out = measured_speeds(study, root)
     found = measured_shares(speeds, jobs, gpus, gpu)
     shares = chosen_shares(assumed, found, given, study.root)
@@ -148,10 +167,10 @@ def estimate(
         fetched=_fetched(jobs, study),
         scratch=max((job.scratch for job in jobs), default=0.0),
         price=price,
-        problems=problems_of_fit(study, dict.fromkeys(RULES, (gpu, device)), root),
+        problems=problems_of_fit(data, dict.fromkeys(RULES, (gpu, device))),
         sources=list(dict.fromkeys(s for job in jobs for s in job.sources)),
         per_thousand=_per_thousand(study, jobs, shares["generate"]),
-        endpoints=endpoint_requests(study, assumed, data),
+        endpoints=dict(endpoint_requests(data)),
         compared=compare(speeds, jobs, before, gpus, gpu),
         left_out=left_out,
     )
@@ -215,16 +234,11 @@ def _together(parts: Iterable[Tokens | None]) -> Tokens | None:
     return merge(known) if known else None
 
 
-def _per_thousand(study: Study, jobs: Iterable[Job], share: Share) -> dict[str, float]:
+def _per_thousand(study: Study, jobs: Sequence[Job], share: Share) -> dict[str, float]:
     """Return what 1000 requests cost that a model corrects itself on."""
     found = {}
-    listed = list(jobs)
     for name, spec in study.corrected.items():
-        own = [
-            job
-            for job in listed
-            if job.kind == "generate" and job.what == name and job.reads and job.work
-        ]
+        own = [job for job in jobs if (job.kind, job.what) == ("generate", name)]
         prompts = sum(job.reads.rows for job in own if job.reads)
         if prompts:
             hours = sum(share.hours(job) for job in own)
@@ -253,16 +267,48 @@ def _starts(jobs: Iterable[Job], assumed: Assumed) -> tuple[int, float]:
 def _fetched(jobs: Iterable[Job], study: Study) -> float:
     """Return the bytes on disk of bases and judges, in the dtype of the engines."""
     untrained = {f"{base}/none/seed0" for base in study.bases}
+    judging = ("judge", "validate_judge")
     sizes = {
         job.model: job.memory.weights
         for job in jobs
         if job.memory is not None
         and (
             (job.kind in ("generate", "capability") and job.model in untrained)
-            or (
-                job.kind in ("judge", "validate_judge")
-                and "results/judges/" in job.model
-            )
+            or (job.kind in judging and "results/judges/" in job.model)
         )
     }
     return sum(sizes.values())
+
+
+def endpoint_requests(data: Data) -> Iterator[tuple[str, Requests]]:
+    """Give each judge behind an endpoint with what it is sent.
+
+    An item that is tried again counts once, and what is kept from earlier runs too.
+    """
+    study = data.study
+    for judge in study.judges:
+        endpoint = study.config.judges[judge].endpoint
+        if endpoint is None:
+            continue
+        sets: list[Callable[[], tuple[Tokens, Tokens]]] = [
+            partial(data.asked, cell)
+            for cell in study.prompted_cells()
+            if judge in study.asked[cell.benchmark].judges
+        ]
+        if judge in study.validated():
+            sets.append(partial(data.labelled, judge))
+        number, reads, unknown = 0, 0.0, 0
+        for lengths in sets:
+            try:
+                prompts, answers = lengths()
+            except UnknownError:
+                unknown += 1
+                continue
+            number += answers.rows
+            reads += answers.total + answers.rows * (data.assumed.guard + prompts.mean)
+        rate = endpoint.requests_per_minute
+        hours = None if rate is None else number / rate / 60
+        yield (
+            judge,
+            Requests(number, reads, number * endpoint.max_tokens, hours, unknown),
+        )

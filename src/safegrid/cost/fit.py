@@ -1,13 +1,22 @@
-"""GPU memory of a study's jobs against the GPU, with a change that makes a job fit."""
+"""GPU memory of a study's jobs against the GPUs that they get.
 
-from collections.abc import Mapping
-from itertools import combinations, product
-from pathlib import Path
+A micro-batch is taken to be as long as `max_length` lets it be, and an engine's chunk
+as large as it may become.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain, combinations, product
+from typing import Any
 
 from safegrid.config.cost import GpuSpec
-from safegrid.cost.memory import usable
-from safegrid.cost.need import Need
-from safegrid.cost.needs import needs
+from safegrid.config.engine import EngineSpec
+from safegrid.config.methods import METHODS
+from safegrid.config.training import Lora, Training
+from safegrid.cost.data import Data
+from safegrid.cost.jobs import Job
+from safegrid.cost.memory import Memory, together, usable
+from safegrid.cost.planner import Planner
 from safegrid.study import Study
 
 GB = 1e9
@@ -20,60 +29,99 @@ NAMES = {
     "logits": "logits",
     "cache": "keys and values",
 }
+# Names that a sentence lists.
+SHOWN = 15
+# Rank and alpha of the adapter that is proposed: what NCA's authors trained with.
+PROPOSED = Lora(r=16, lora_alpha=16)
+# How many processes are proposed to share a model.
+PROCESSES = (2, 4, 8)
+# Tokens of a chunk below which a smaller one is no help to anybody.
+LEAST_TOKENS = 1024
+
+Gpus = Mapping[str, tuple[str, GpuSpec]]
+"""The name and the data sheet of a rule's GPU."""
+Change = tuple[str, dict[str, Any]]
+"""A change as it is written, and the settings that it sets."""
 
 
-def problems_of_fit(
-    study: Study, gpus: Mapping[str, tuple[str, GpuSpec]], root: Path = Path()
-) -> list[str]:
+def problems_of_fit(data: Data, gpus: Gpus) -> list[str]:
     """Tell which jobs of a study do not fit on their GPUs.
 
     Args:
-        study: to be planned.
-        gpus: the GPU of each rule by its name; rules without one are not checked.
-        root: the folder with `results/`, where models that are there tell their shape.
+        data: of the study to be planned; models that are there tell their shape.
+        gpus: of each rule; rules without one are not checked.
 
     Returns:
         One sentence a problem: the jobs, what they need and have, and the change that
         makes them fit by the same arithmetic.
     """
-    found = {}
-    for need in needs(study, gpus, root):
-        name, gpu = gpus[need.rule]
-        if need.memory.total > usable(gpu):
-            found[need.subject] = _told(need, name, gpu)
-    return list(found.values())
+    found: list[str] = []
+    for name, gpu in dict(gpus.values()).items():
+        jobs = [
+            job
+            for job in Planner(data, gpu).planned()
+            if gpus.get(job.rule, ("",))[0] == name and not job.served and job.memory
+        ]
+        found += _too_large(jobs, name, gpu)
+        found += _too_large_together(data.study, jobs, name, gpu)
+    return found
 
 
-def changes(need: Need, room: float) -> list[str]:
-    """Return the fewest changes after which a need fits; empty where none do.
-
-    Args:
-        need: what does not fit.
-        room: bytes that there are.
-    """
-    for number in range(1, len(need.axes) + 1):
-        for axes in combinations(need.axes, number):
-            for chosen in product(*axes):
-                settings = {k: v for _, set_ in chosen for k, v in set_.items()}
-                held = need.after(settings)
-                if held is not None and held.total <= room:
-                    return [written for written, _ in chosen]
-    return []
+def _too_large(jobs: Iterable[Job], name: str, gpu: GpuSpec) -> Iterator[str]:
+    """Tell of jobs that do not fit, of those that are alike once."""
+    alike: dict[tuple[str, Memory | None], list[Job]] = {}
+    for job in jobs:
+        alike.setdefault((job.subject, job.memory), []).append(job)
+    for (subject, memory), group in alike.items():
+        if memory is not None and memory.total > usable(gpu):
+            recipes = list(dict.fromkeys(job.recipe for job in group))
+            written = remedy(group, usable(gpu))
+            where = "training" if isinstance(group[0].settings, Training) else "engine"
+            yield _told(
+                subject.format(some(recipes)), memory, written, where, name, gpu
+            )
 
 
-def _told(need: Need, name: str, gpu: GpuSpec) -> str:
+def _too_large_together(
+    study: Study, jobs: Iterable[Job], name: str, gpu: GpuSpec
+) -> Iterator[str]:
+    """Tell of the largest judges of a base's answers, which a job may hold together."""
+    of_base: dict[str, dict[str, Memory]] = {}
+    for job in jobs:
+        if job.rule == "judge" and job.memory is not None:
+            of_base.setdefault(job.base, {})[job.subject] = job.memory
+    for base, judges in of_base.items():
+        largest = sorted(judges, key=lambda subject: -judges[subject].total)
+        largest = largest[: study.engine("").max_engines]
+        sizes = [judges[subject] for subject in largest]
+        held = [together(sizes[:n]) for n in range(1, len(sizes) + 1)]
+        if len(held) > 1 and held[-1].total > usable(gpu):
+            fitting = [n for n, m in enumerate(held, 1) if m.total <= usable(gpu)]
+            written = [f"`max_engines: {fitting[-1]}`"] if fitting else []
+            names = " and ".join(s.removeprefix("judge by ") for s in largest)
+            subject = f"judges of {base}'s answers at once ({names})"
+            yield _told(subject, held[-1], written, "engine", name, gpu)
+
+
+def _told(
+    subject: str,
+    memory: Memory,
+    written: Sequence[str],
+    where: str,
+    name: str,
+    gpu: GpuSpec,
+) -> str:
     room = usable(gpu)
-    parts = need.memory.parts().items()
-    split = ", ".join(f"{NAMES[part]} {_gb(size)}" for part, size in parts)
+    parts = asdict(memory).items()
+    split = ", ".join(f"{NAMES[part]} {_gb(size)}" for part, size in parts if size)
     head = (
-        f"{need.subject} needs {_gb(need.memory.total)} GB ({split}), and of the"
+        f"{subject} needs {_gb(memory.total)} GB ({split}), and of the"
         f" {gpu.memory_gb:g} GB of {name} {_gb(room)} can be used"
     )
-    found = changes(need, room)
-    if found:
-        return f"{head}; it fits with {' and '.join(found)} under `{need.where}`"
-    if need.where == "engine":
-        count = -(-int(need.memory.total) // int(room))
+    if written:
+        return f"{head}; it fits with {' and '.join(written)} under `{where}`"
+    if where == "engine":
+        count = -(-int(memory.total) // int(room))
         return (
             f"{head}; no setting of our engine makes it fit: serve the model on"
             f" {count} GPUs or more, with `kind: address` under `engine`, or under"
@@ -84,3 +132,67 @@ def _told(need: Need, name: str, gpu: GpuSpec) -> str:
 
 def _gb(size: float) -> str:
     return f"{size / GB:.3g}"
+
+
+def remedy(jobs: Sequence[Job], room: float) -> list[str]:
+    """Return the fewest changes of settings after which jobs that are alike fit.
+
+    Empty where none do.
+    """
+    axes = [axis for axis in _axes(jobs) if axis]
+    for number in range(1, len(axes) + 1):
+        for chosen in chain(*(product(*some) for some in combinations(axes, number))):
+            held = jobs[0].after({k: v for _, new in chosen for k, v in new.items()})
+            if held is not None and held.total <= room:
+                return [written for written, _ in chosen]
+    return []
+
+
+def _axes(jobs: Sequence[Job]) -> list[list[Change]]:
+    """Return what may be changed, step by step; what changes results least is first."""
+    settings = jobs[0].settings
+    if isinstance(settings, EngineSpec):
+        ours = settings.kind == "safegrid"
+        return [
+            _halved("max_batch_tokens", settings, LEAST_TOKENS) if ours else [],
+            _halved("batch_size", settings, 1) if ours else [],
+            [("`dtype: bfloat16`", {"dtype": "bfloat16"})],
+        ]
+    methods = [METHODS[job.what] for job in jobs if job.rule == "train"]
+    # Some losses compare within a micro-batch.
+    least = 2 if any(method.across for method in methods) else 1
+    smaller = _halved("per_device_train_batch_size", settings, least)
+    if not methods:
+        return [smaller]
+    again = "`gradient_checkpointing: true`", {"gradient_checkpointing": True}
+    written = f"`lora: {{r: {PROPOSED.r}, lora_alpha: {PROPOSED.lora_alpha}}}`"
+    shared = [
+        (
+            f"`processes: {n}` with `accelerate: fsdp` ({n} GPUs)",
+            {"processes": n, "accelerate": "fsdp"},
+        )
+        for n in PROCESSES
+    ]
+    return [
+        [] if settings.gradient_checkpointing else [again],
+        smaller,
+        [("`precision: bfloat16`", {"precision": "bfloat16"})],
+        [] if settings.lora else [(written, {"lora": PROPOSED})],
+        [] if settings.accelerate else shared,
+    ]
+
+
+def _halved(name: str, settings: Training | EngineSpec, least: int) -> list[Change]:
+    """Return the changes that halve a number again and again, down to a least one."""
+    value, found = getattr(settings, name), []
+    while value // 2 >= least:
+        value //= 2
+        found.append((f"`{name}: {value}`", {name: value}))
+    return found
+
+
+def some(names: Sequence[str]) -> str:
+    """Return names with commas, of many the first ones and how many more."""
+    more = len(names) - SHOWN
+    tail = f" and {more} more" if more > 0 else ""
+    return ", ".join(names[:SHOWN]) + tail

@@ -51,6 +51,11 @@ class Work:
     limit: float
     floor: float = 0.0
 
+    @property
+    def tokens(self) -> float:
+        """Read and written."""
+        return self.tokens_in + self.tokens_out
+
     def seconds(self, share: float) -> float:
         """Return the seconds it takes at a share of the limit."""
         return max(self.limit / share, self.floor)
@@ -59,16 +64,14 @@ class Work:
         """Return the same work on several devices, none of which waits."""
         return replace(self, limit=self.limit / devices, floor=self.floor / devices)
 
+    def times(self, part: float) -> "Work":
+        """Return so much of the work."""
+        return Work(*(part * value for value in vars(self).values()))
+
     def __add__(self, other: "Work") -> "Work":
         """One after the other."""
-        return Work(
-            self.tokens_in + other.tokens_in,
-            self.tokens_out + other.tokens_out,
-            self.model_flops + other.model_flops,
-            self.flops + other.flops,
-            self.limit + other.limit,
-            self.floor + other.floor,
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Work(*(one + two for one, two in pairs))
 
 
 NOTHING = Work(0, 0, 0, 0, 0)
@@ -170,10 +173,9 @@ def decoding(
         steps = math.ceil(answers.rows / batch) * answers.expected_longest(together)
         busy = answers.total / steps
     context = prompt + answers.mean / 2
-    moving, computing = step_seconds(shape, device, busy, context, size)
     flops = forward_flops(shape, answers.total)
+    limit = steps * max(step_seconds(shape, device, busy, context, size))
     floor = 0.0 if refill else steps * shape.layers * step_ms / 1000
-    limit = steps * max(moving, computing)
     return Work(0, answers.total, flops, flops, limit, floor)
 
 

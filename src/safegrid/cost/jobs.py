@@ -1,28 +1,33 @@
-"""A job that a GPU works on, and what its work and its memory are worked out from."""
+"""A job that a GPU works on: what it does, what it holds, where that is known from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-from safegrid.config.cost import Assumed, GpuSpec
-from safegrid.cost.data import Data
-from safegrid.cost.files import UnknownError
+from safegrid.config.cost import ShapeSpec
+from safegrid.config.engine import EngineSpec
+from safegrid.config.training import Training
+from safegrid.cost.assumed import UnknownError
 from safegrid.cost.flops import Work
 from safegrid.cost.memory import Memory
-from safegrid.cost.shapes import Known, base_shape, judge_shape
+from safegrid.cost.shapes import Known
 from safegrid.cost.tokens import Tokens
-from safegrid.study import Study
 
-KINDS = (
-    "reference",
-    "train",
-    "generate",
-    "judge",
-    "capability",
-    "validate_judge",
-    "calibrate",
-)
+# The rules that hold a GPU, each with its kind of job in a plan.
+KIND_OF = {
+    "reference": "reference",
+    "kto_reference": "reference",
+    "train": "train",
+    "generate": "generate",
+    "judge": "judge",
+    "capability": "capability",
+    "reference_likelihood": "capability",
+    "validate_judge": "validate_judge",
+    "calibrate": "calibrate",
+}
+RULES = tuple(KIND_OF)
+KINDS = tuple(dict.fromkeys(KIND_OF.values()))
 Figures = dict[str, Any]
 
 
@@ -31,28 +36,38 @@ class Job:
     """A job and what it takes.
 
     Attributes:
-        kind: its rule, of KINDS.
+        rule: of RULES.
         what: the method, benchmark, judge or suite.
         name: what its result is called below its folder.
         model: the model that it loads.
+        base: of the model that it is for; empty where a judge is validated.
+        subject: the jobs like it, in words, `{}` for their recipes.
+        recipe: that is trained.
+        shape: of its model; None where it is not known.
+        settings: that its memory depends on.
+        held: its memory by shape and settings.
+        figures: by its shape, the fields below.
         gpus: that it holds at a time.
         work: None where it is not known; `unknown` says why.
-        memory: of each GPU, at its peak.
-        served: its model is on a server that runs already, on whatever GPUs.
         disk: bytes that stay.
         scratch: bytes of checkpoints while it runs.
         reads: lengths of what it reads; `writes` of what it writes.
         sources: where its figures are from.
     """
 
-    kind: str
+    rule: str
     what: str
     name: str
     model: str
+    base: str
+    subject: str
+    shape: Known | None
+    settings: Training | EngineSpec
+    held: Callable[..., Memory]
+    figures: Callable[[ShapeSpec], Figures]
+    recipe: str = ""
     gpus: int = 1
     work: Work | None = None
-    memory: Memory | None = None
-    served: bool = False
     disk: float = 0.0
     scratch: float = 0.0
     reads: Tokens | None = None
@@ -60,56 +75,42 @@ class Job:
     sources: tuple[str, ...] = ()
     unknown: str = ""
 
+    @property
+    def kind(self) -> str:
+        """Its kind, of KINDS."""
+        return KIND_OF[self.rule]
 
-@dataclass(frozen=True)
-class Planned:
-    """A study on a GPU, asked for what its jobs' figures depend on.
+    @property
+    def served(self) -> bool:
+        """Whether its model is on a server that runs already, on whatever GPUs."""
+        return isinstance(self.settings, EngineSpec) and self.settings.kind == "address"
 
-    Attributes:
-        device: the GPU that all of them run on.
-        root: the folder with `results/`.
-    """
+    @cached_property
+    def memory(self) -> Memory | None:
+        """What it holds at its peak on each of its GPUs; None of an unknown shape."""
+        return self.after({})
 
-    study: Study
-    assumed: Assumed
-    device: GpuSpec
-    data: Data
-    root: Path = Path()
+    def after(self, changed: dict[str, Any]) -> Memory | None:
+        """Return what it holds after changes of its settings; None of invalid ones."""
+        new = self.settings.model_copy(update=changed)
+        if self.shape is None or (self.rule == "train" and not _whole(new)):
+            return None
+        return self.held(self.shape.shape, new)
 
-    def base(self, name: str) -> Known:
-        """Return a base's shape.
-
-        Raises:
-            UnknownError: nobody says anything of it.
-        """
-        return _known(base_shape(self.study, name, self.root), name, "bases.yaml")
-
-    def judge(self, name: str, base: str) -> Known:
-        """Return the shape of a judge's model.
-
-        Raises:
-            UnknownError: nobody says anything of it.
-        """
-        found = judge_shape(self.study, name, base, self.root)
-        return _known(found, name, "judges.yaml")
-
-    def longest(self, dataset: str) -> int:
-        """Return the tokens of a dataset's longest row."""
-        return self.study.config.study.datasets[dataset].max_length
+    def filled(self) -> "Job":
+        """Return it with its figures, or with the reason that it has none."""
+        if self.shape is None:
+            return self
+        try:
+            found = self.figures(self.shape.shape)
+        except UnknownError as error:
+            return replace(self, unknown=str(error), shape=None)
+        read = (found.get(name) for name in ("reads", "writes"))
+        told = found.pop("sources", [tokens.source for tokens in read if tokens])
+        return replace(self, sources=(self.shape.source, *told), **found)
 
 
-def filled(job: Job, figures: Callable[..., Figures], *of: Any) -> Job:
-    """Return a job with its figures, or with the reason that it has none."""
-    try:
-        return replace(job, **figures(*of))
-    except UnknownError as error:
-        return replace(job, unknown=str(error))
-
-
-def _known(found: Known | None, name: str, file: str) -> Known:
-    if found is None:
-        raise UnknownError(
-            f"the shape of {name} is not known: fetch it, or give its entry of {file}"
-            " a `shape`"
-        )
-    return found
+def _whole(settings: Any) -> bool:
+    """Whether the processes of a training get the same number of micro-batches."""
+    together = settings.per_device_train_batch_size * settings.processes
+    return bool(settings.batch % together == 0)

@@ -8,14 +8,14 @@ token. Activations are what torch keeps for the backward, counted on small model
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.config.engine import EngineSpec
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.methods import Trainer
-from safegrid.config.training import Lora, Training
+from safegrid.config.training import Training
 from safegrid.cost.flops import BYTES
 
 # What an engine does: write answers, score given ones, or classify them.
@@ -76,19 +76,13 @@ class Memory:
     @property
     def total(self) -> float:
         """All of it."""
-        parts: dict[str, float] = asdict(self)
-        return sum(parts.values())
-
-    def parts(self) -> dict[str, float]:
-        """Return what is not nothing, by name."""
-        return {name: size for name, size in asdict(self).items() if size}
+        return float(sum(asdict(self).values()))
 
 
 def together(held: Sequence[Memory]) -> Memory:
     """Return what jobs hold that share a GPU."""
-    return Memory(
-        **{f.name: sum(getattr(m, f.name) for m in held) for f in fields(Memory)}
-    )
+    parts = zip(*(asdict(memory).values() for memory in held), strict=True)
+    return Memory(*map(sum, parts))
 
 
 def usable(gpu: GpuSpec) -> float:
@@ -96,9 +90,25 @@ def usable(gpu: GpuSpec) -> float:
     return USABLE * gpu.memory_gb * 1e9
 
 
-def adapter(shape: ShapeSpec, lora: Lora) -> int:
-    """Return the parameters of an adapter; of named targets at most as many."""
-    return lora.r * shape.layers * sum(a + b for a, b in shape.linears)
+def trained_parameters(shape: ShapeSpec, training: Training) -> int:
+    """Return the parameters of an adapter, of named targets at most, or all of them."""
+    if training.lora is None:
+        return shape.parameters
+    return training.lora.r * shape.layers * sum(a + b for a, b in shape.linears)
+
+
+def model_bytes(shape: ShapeSpec, training: Training) -> float:
+    """Return the disk of a trained model: an adapter in float32, or all weights."""
+    size = 4 if training.lora else BYTES[training.precision]
+    return float(size * trained_parameters(shape, training))
+
+
+def checkpoint_bytes(shape: ShapeSpec, training: Training) -> float:
+    """Return the disk of the two checkpoints that a training holds while it runs.
+
+    What is trained and AdamW's two moments, all in float32.
+    """
+    return 2 * 12.0 * trained_parameters(shape, training)
 
 
 def training_memory(
@@ -114,7 +124,7 @@ def training_memory(
     """
     sequences = training.per_device_train_batch_size * (1 if trainer == "sft" else 2)
     tokens = sequences * longest
-    trained = adapter(shape, training.lora) if training.lora else shape.parameters
+    trained = trained_parameters(shape, training)
     weights = shape.parameters + (trained if training.lora else 0)
     shared = training.processes if training.accelerate else 1
     # A layer is gathered whole, with its gradient, while it is at work.
@@ -130,16 +140,14 @@ def training_memory(
     )
 
 
-def reference_memory(
-    shape: ShapeSpec, precision: str, micro_batch: int, longest: int
-) -> Memory:
+def reference_memory(shape: ShapeSpec, training: Training, longest: int) -> Memory:
     """Return what a forward without gradient holds, by the trainers' own code."""
-    tokens = 2 * micro_batch * longest
-    size = BYTES[precision]
+    tokens = 2 * training.per_device_train_batch_size * longest
+    size = BYTES[training.precision]
     return Memory(
         weights=4.0 * shape.parameters,
         # Autocast keeps its copies to the end of a forward, gradient or not.
-        copies=2.0 * shape.parameters if precision == "bfloat16" else 0.0,
+        copies=2.0 * shape.parameters if size == 2 else 0.0,
         activations=float(tokens) * _at_work(shape, size),
         logits=float(min(tokens, TILE_TOKENS) * TILE_WORDS * size),
     )
@@ -170,26 +178,17 @@ def engine_memory(
         left = engine.memory_share * gpu.memory_gb * 1e9 - weights
         return Memory(weights=weights, cache=max(left, size * shape.cached * 4096.0))
     tokens = engine.max_batch_tokens
+    # In decoding logits are widened whole, in scoring slice by slice.
     places = engine.batch_size if written else tokens
+    widened = places if written else min(places, SLICE)
+    logits = shape.vocabulary * (places * size + 2 * 4 * widened)
+    cached = size * shape.cached * (tokens + ROOM * engine.batch_size)
     return Memory(
         weights=weights,
         activations=float(tokens) * _at_work(shape, size),
-        logits=0.0 if use == "classify" else _scored(shape, places, size, written),
-        cache=(
-            float(size * shape.cached * (tokens + ROOM * engine.batch_size))
-            if written
-            else 0.0
-        ),
+        logits=0.0 if use == "classify" else float(logits),
+        cache=float(cached) if written else 0.0,
     )
-
-
-def _scored(shape: ShapeSpec, places: int, size: int, written: bool) -> float:
-    """Return the bytes of an engine's logits.
-
-    In decoding they are widened whole, in scoring slice by slice.
-    """
-    widened = places if written else min(places, SLICE)
-    return float(shape.vocabulary * (places * size + 2 * 4 * widened))
 
 
 def _layer(shape: ShapeSpec) -> int:

@@ -14,7 +14,7 @@ from safegrid.core.files import write_json
 from safegrid.cost.estimate import estimate
 from safegrid.cost.jobs import KINDS
 from safegrid.cost.printing import facts, text
-from safegrid.cost.registry import load_assumptions, load_gpus, meant
+from safegrid.cost.registry import load_assumptions, load_gpus, pick_gpu
 from safegrid.study import Study
 from safegrid.study.prerequisites import is_file_there, listed, prerequisites
 from safegrid.study.upstreams import Upstreams
@@ -51,13 +51,10 @@ def print_plan(
         raise SafegridError("no config/ here: run this from the repository's root")
     gpus, assumed = load_gpus(CONFIG), load_assumptions(CONFIG)
     problems = Problems()
-    known = meant(gpus, gpu)
-    if known is None:
-        problems.unknown("--gpu", "gpu", gpu, "GPU", gpus)
+    known = pick_gpu(gpus, gpu, "--gpu", problems)
     cost = None if price is None else read_price(price, problems)
     given = {} if mfu is None else read_shares(mfu, problems)
     problems.raise_if_any("plan")
-    assert known is not None, "an unknown GPU was raised"
     folder = own_folder(sources_dir, CONFIG)
     asked = Study(load_config(CONFIG, study), folder)
     plan = estimate(asked, assumed, gpus, known, cost, given)

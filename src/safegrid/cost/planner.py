@@ -1,23 +1,304 @@
 """Planner of a study's GPU jobs, each with its work and its memory."""
 
-from safegrid.cost.engine_jobs import EngineJobs
-from safegrid.cost.jobs import Job
-from safegrid.cost.training_jobs import TrainingJobs
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from itertools import chain
+
+from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.methods import METHODS
+from safegrid.cost.data import Data
+from safegrid.cost.flops import NOTHING, forward, limits
+from safegrid.cost.jobs import Figures, Job
+from safegrid.cost.memory import (
+    Use,
+    checkpoint_bytes,
+    engine_memory,
+    judge_use,
+    model_bytes,
+    reference_memory,
+    training_memory,
+)
+from safegrid.cost.shapes import base_shape, judge_shape
+from safegrid.cost.tokens import Tokens, merge
+from safegrid.cost.work import Engine, train
+from safegrid.study.grid import Cell, Model
 
 
-class Planner(TrainingJobs, EngineJobs):
+class Planner:
     """Makes the jobs of a study for a GPU."""
 
+    def __init__(self, data: Data, device: GpuSpec) -> None:
+        self.data = data
+        self.study = data.study
+        self.device = device
+        # Each reads a file of the model, where that is there.
+        self._base = cache(partial(base_shape, self.study, root=data.root))
+        self._judge = cache(partial(judge_shape, self.study, root=data.root))
+
     def jobs(self) -> list[Job]:
-        """Return all jobs of the study that a model works in."""
-        parts = (
-            self.references(),
-            self.trainings(),
-            self.generations(),
-            self.judgements(),
-            self.capabilities(),
-            self.likelihoods(),
-            self.measures(),
-            self.calibrations(),
+        """Return all jobs of the study that a model works in, with their figures."""
+        return [job.filled() for job in self.planned()]
+
+    def planned(self) -> Iterator[Job]:
+        """Give them with their memory only, for which no lengths are read."""
+        return chain(
+            self._references(),
+            map(self._training_job, self.study.trained),
+            self._generations(),
+            self._judgements(),
+            self._measures(),
+            self._validations(),
+            self._calibrations(),
         )
-        return [job for part in parts for job in part]
+
+    # ---------------------------------------------------------------- trainings
+
+    def _references(self) -> Iterator[Job]:
+        """Give a job for each file of reference values, which models share."""
+        precision, size = self.study.reference_settings
+        shared = {"precision": precision, "per_device_train_batch_size": size}
+        made: set[str] = set()
+        for model in self.study.trained:
+            passes = [
+                ("reference", "shared", shared, self.study.reference(model)),
+                ("kto_reference", "KTO's", {}, self.study.kto_reference(model)),
+            ]
+            for rule, what, changed, files in passes:
+                for file in set(files) - made:
+                    made.add(file)
+                    yield self._reference_job(rule, what, changed, file, model)
+
+    def _reference_job(
+        self, rule: str, what: str, changed: dict[str, object], file: str, model: Model
+    ) -> Job:
+        recipe = self.study.recipe(model.recipe)
+        settings = recipe.training.model_copy(update=changed)
+        folder = f"{self.study.root}/reference/"
+        known = self._base(model.base)
+        return Job(
+            rule=rule,
+            what=what,
+            name=file.removeprefix(folder).removesuffix(".parquet"),
+            model=self.study.parent(model).path,
+            base=model.base,
+            subject=f"{rule} of {recipe.dataset} under {model.base}",
+            shape=known,
+            settings=settings,
+            held=partial(reference_memory, longest=self._longest(recipe.dataset)),
+            figures=partial(self._reference, rule, settings.precision, model),
+            unknown="" if known else _unknown(model.base, "bases.yaml"),
+        )
+
+    def _reference(
+        self, rule: str, precision: str, model: Model, shape: ShapeSpec
+    ) -> Figures:
+        both = self.data.pairs(model).both
+        share = self.study.recipe(model.recipe).fraction
+        if rule == "reference":
+            share = self.study.reference_share(model)
+        # Pairs go through sorted by length, so next to nothing is padded.
+        work = forward(shape, limits(self.device, precision), share * both.total)
+        return {"work": work, "reads": both}
+
+    def _training_job(self, model: Model) -> Job:
+        recipe = self.study.recipe(model.recipe)
+        trainer = METHODS[recipe.method].trainer
+        known = self._base(model.base)
+        return Job(
+            rule="train",
+            what=recipe.method,
+            name=model.path,
+            model=model.path,
+            base=model.base,
+            subject=f"training of {{}} from {model.base}",
+            shape=known,
+            settings=recipe.training,
+            held=partial(
+                training_memory, trainer=trainer, longest=self._longest(recipe.dataset)
+            ),
+            figures=partial(self._training, model),
+            recipe=recipe.name,
+            gpus=recipe.training.processes,
+            unknown="" if known else _unknown(model.base, "bases.yaml"),
+        )
+
+    def _training(self, model: Model, shape: ShapeSpec) -> Figures:
+        recipe = self.study.recipe(model.recipe)
+        settings = recipe.training
+        pairs = self.data.pairs(model)
+        alone = METHODS[recipe.method].trainer == "sft"
+        read = pairs.chosen if alone else pairs.both
+        return {
+            "work": train(shape, self.device, read, recipe),
+            "reads": read,
+            "disk": (1 + len(settings.doses)) * model_bytes(shape, settings),
+            "scratch": checkpoint_bytes(shape, settings),
+        }
+
+    def _longest(self, dataset: str) -> int:
+        return self.study.config.study.datasets[dataset].max_length
+
+    # ---------------------------------------------------------------- models asked
+
+    def _generations(self) -> Iterator[Job]:
+        """Give a job for each cell: its answers."""
+        for cell in self.study.prompted_cells():
+            subject = f"generate by {cell.model.base}"
+            yield self._cell_job("generate", subject, cell, self._generation)
+
+    def _generation(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        prompts, answers = self.data.asked(cell)
+        decode = self.study.asked[cell.benchmark].decode
+        assert decode is not None, "prompted benchmarks are decoded (checked on load)"
+        engine = self._engine(shape, cell.model.base)
+        return {
+            "work": engine.write(prompts, answers, decode),
+            "reads": prompts,
+            "writes": answers,
+            "disk": self.data.assumed.answer_bytes * answers.total,
+        }
+
+    def _measures(self) -> Iterator[Job]:
+        """Give a job for each suite and each benchmark of known answers of a model."""
+        for cell in self.study.cells(self.study.suites):
+            subject = f"capability by {cell.model.base}"
+            yield self._cell_job("capability", subject, cell, self._capability)
+        for cell in self.study.cells(self.study.likelihoods):
+            subject = f"known answers read by {cell.model.base}"
+            rule = "reference_likelihood"
+            yield self._cell_job(rule, subject, cell, self._likelihood, "score")
+
+    def _capability(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        suite = self.study.config.benchmarks[cell.benchmark]
+        tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
+        engine = self._engine(shape, cell.model.base)
+        works = [engine.task(task, lengths) for task, lengths in tasks]
+        return {
+            "work": sum(works, start=NOTHING),
+            "reads": merge([lengths for _, lengths in tasks]),
+            "sources": [lengths.source for _, lengths in tasks],
+        }
+
+    def _likelihood(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        read = self.data.references(cell.model.base, cell.benchmark)
+        engine = self._engine(shape, cell.model.base)
+        return {"work": engine.read(read.total), "reads": read}
+
+    def _cell_job(
+        self,
+        rule: str,
+        subject: str,
+        cell: Cell,
+        figures: Callable[[Cell, ShapeSpec], Figures],
+        use: Use = "write",
+    ) -> Job:
+        base = cell.model.base
+        known = self._base(base)
+        return Job(
+            rule=rule,
+            # The parts of a pool are one row of a plan.
+            what=cell.benchmark.partition("/")[0],
+            name=cell.path,
+            model=cell.model.path,
+            base=base,
+            subject=subject,
+            shape=known,
+            settings=self.study.engine(base),
+            held=partial(engine_memory, gpu=self.device, use=use),
+            figures=partial(figures, cell),
+            unknown="" if known else _unknown(base, "bases.yaml"),
+        )
+
+    def _engine(self, shape: ShapeSpec, base: str) -> Engine:
+        spec = self.study.engine(base)
+        return Engine(shape, limits(self.device, spec.dtype), spec, self.data.assumed)
+
+    # ---------------------------------------------------------------- judges
+
+    def _judgements(self) -> Iterator[Job]:
+        """Give a job for each judge of each cell that has a model."""
+        for cell in self.study.prompted_cells():
+            base, lengths = cell.model.base, partial(self.data.asked, cell)
+            for judge in self.study.asked[cell.benchmark].judges:
+                if self.study.config.judges[judge].method == "model":
+                    figures = partial(self._judgement, judge, base, lengths)
+                    name = f"{judge}/{cell.path}"
+                    yield self._judge_job(
+                        "judge", judge, base, name, "judge by", figures
+                    )
+
+    def _validations(self) -> Iterator[Job]:
+        """Give a job for each judge that is validated and has a model."""
+        for judge in self.study.validated():
+            if self.study.config.judges[judge].method == "model":
+                lengths = partial(self.data.labelled, judge)
+                figures = partial(self._judgement, judge, "", lengths)
+                yield self._judge_job(
+                    "validate_judge", judge, "", judge, "validation of", figures
+                )
+
+    def _judgement(
+        self,
+        judge: str,
+        base: str,
+        lengths: Callable[[], tuple[Tokens, Tokens]],
+        shape: ShapeSpec,
+    ) -> Figures:
+        prompts, answers = lengths()
+        entry = self.study.config.judges[judge]
+        engine = self._engine(shape, self.study.judge_base(judge, base))
+        read = answers.shifted(round(engine.beside(entry, prompts.mean)))
+        return {
+            "work": engine.judge(entry, read),
+            "reads": read,
+            "sources": [prompts.source, answers.source],
+        }
+
+    def _calibrations(self) -> Iterator[Job]:
+        """Give a job for each judge of fluency and each base that it judges by."""
+        for judge, base in self.study.calibrated():
+            figures = partial(self._calibration, judge, base)
+            yield self._judge_job(
+                "calibrate", judge, base, f"{judge}/{base}", "calibrate", figures
+            )
+
+    def _calibration(self, judge: str, base: str, shape: ShapeSpec) -> Figures:
+        texts = self.data.fluent_texts(judge)
+        return {"work": self._engine(shape, base).calibrate(texts), "reads": texts}
+
+    def _judge_job(
+        self,
+        rule: str,
+        judge: str,
+        base: str,
+        name: str,
+        done: str,
+        figures: Callable[[ShapeSpec], Figures],
+    ) -> Job:
+        entry = self.study.config.judges[judge]
+        own = self.study.judge_base(judge, base)
+        known = self._judge(judge, base)
+        return Job(
+            rule=rule,
+            what=judge,
+            name=name,
+            model=self.study.judge_stack(judge, base)[0],
+            base=base,
+            subject=f"{done} {judge}" + (f" of {own}" if own else ""),
+            shape=known,
+            settings=self.study.engine(own),
+            held=partial(
+                engine_memory,
+                gpu=self.device,
+                use="write" if rule == "calibrate" else judge_use(entry),
+            ),
+            figures=figures,
+            unknown="" if known else _unknown(judge, "judges.yaml"),
+        )
+
+
+def _unknown(name: str, file: str) -> str:
+    return (
+        f"the shape of {name} is not known: fetch it, or give its entry of {file} a"
+        " `shape`"
+    )

@@ -5,16 +5,20 @@ from dataclasses import asdict
 from typing import Any
 
 from safegrid.config.cost import Assumed
-from safegrid.cost.endpoints import Requests
-from safegrid.cost.estimate import Estimate, Row
+from safegrid.cost.estimate import Estimate, Requests, Row
+from safegrid.cost.fit import some
 from safegrid.cost.flops import BYTES
+from safegrid.cost.measured import Compared
 from safegrid.cost.memory import USABLE, Memory, usable
-from safegrid.cost.need import some
-from safegrid.cost.reality import Compared, Share
 from safegrid.cost.tokens import Tokens
 
 GB = 1e9
 BLANK = "-"
+MEMORY = ["jobs", "what", *Memory.__annotations__, "total", "fits"]
+SERVED = (
+    "What a server holds that runs already (`kind: address`) is not looked at; its work"
+    " is counted as if it were done here."
+)
 
 
 def text(plan: Estimate, assumed: Assumed, dtype: str) -> str:
@@ -25,12 +29,17 @@ def text(plan: Estimate, assumed: Assumed, dtype: str) -> str:
         assumed: what it takes for granted.
         dtype: of the engines.
     """
+    gpu = plan.device
+    head = ["jobs", "what", "number", "reads", "p95", "max", "writes", "p95", "max"]
+    head += ["PFLOP", "GPU-hours", "disk GB", *([] if plan.price is None else ["cost"])]
     parts = [
-        _head(plan),
-        _table(_cost_head(plan), [_cost_cells(plan, row) for row in plan.rows]),
+        f"study {plan.study} on {plan.gpu} ({gpu.memory_gb:g} GB,"
+        f" {gpu.bf16_tflops:g} TFLOP/s in bfloat16 and {gpu.fp32_tflops:g} in float32,"
+        f" {gpu.bandwidth_tb_s:g} TB/s)",
+        _table(head, [_cost_cells(plan, row) for row in plan.rows]),
         _totals(plan),
         "GB on each GPU of the job of each kind that holds most:",
-        _table(_memory_head(), _memory_cells(plan.rows)),
+        _table(MEMORY, _memory_cells(plan.rows)),
         _fit(plan),
         *([_reality(plan)] if plan.compared or plan.left_out else []),
         _reckoned(plan, assumed, dtype),
@@ -49,30 +58,8 @@ def facts(plan: Estimate) -> dict[str, Any]:
 
 
 def _short(tokens: Tokens | None) -> dict[str, Any] | None:
-    if tokens is None:
-        return None
-    return {
-        "mean": tokens.mean,
-        "p95": tokens.p95,
-        "longest": tokens.longest,
-        "measured": tokens.measured,
-        "source": tokens.source,
-    }
-
-
-def _head(plan: Estimate) -> str:
-    gpu = plan.device
-    return (
-        f"study {plan.study} on {plan.gpu} ({gpu.memory_gb:g} GB,"
-        f" {gpu.bf16_tflops:g} TFLOP/s in bfloat16 and {gpu.fp32_tflops:g} in float32,"
-        f" {gpu.bandwidth_tb_s:g} TB/s)"
-    )
-
-
-def _cost_head(plan: Estimate) -> list[str]:
-    names = ["jobs", "what", "number", "reads", "p95", "max", "writes", "p95", "max"]
-    price = [] if plan.price is None else ["cost"]
-    return [*names, "PFLOP", "GPU-hours", "disk GB", *price]
+    names = ("mean", "p95", "longest", "measured", "source")
+    return None if tokens is None else {n: getattr(tokens, n) for n in names}
 
 
 def _cost_cells(plan: Estimate, row: Row) -> list[str]:
@@ -138,10 +125,6 @@ def _money(plan: Estimate) -> str:
     return f", {_number(plan.cost)} in money at {plan.price:g} a GPU-hour"
 
 
-def _memory_head() -> list[str]:
-    return ["jobs", "what", *(name for name in Memory.__annotations__), "total", "fits"]
-
-
 def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
     """Return a line for each kind of job, once where several are alike."""
     alike: dict[tuple[str, ...], list[str]] = {}
@@ -153,12 +136,6 @@ def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
             key = (row.kind, *sizes, total, "yes" if row.fits else "NO")
             alike.setdefault(key, []).append(row.what)
     return [[key[0], ", ".join(names), *key[1:]] for key, names in alike.items()]
-
-
-SERVED = (
-    "What a server holds that runs already (`kind: address`) is not looked at; its work"
-    " is counted as if it were done here."
-)
 
 
 def _fit(plan: Estimate) -> str:
@@ -191,7 +168,10 @@ def _compared(found: Compared) -> list[str]:
 
 
 def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
-    shares = [_share(kind, share) for kind, share in plan.shares.items()]
+    shares = [
+        f"{kind} reaches {share.value:.3g} of its limit ({share.source})"
+        for kind, share in plan.shares.items()
+    ]
     sentences = [
         *shares,
         "N parameters cost 2N FLOPs a token forward, 4N backward, 2N where they are"
@@ -224,10 +204,6 @@ def _grouped(sources: Iterable[str]) -> list[str]:
     return [
         f"{said}: {some(names)}" if said else names[0] for said, names in groups.items()
     ]
-
-
-def _share(kind: str, share: Share) -> str:
-    return f"{kind} reaches {share.value:.3g} of its limit ({share.source})"
 
 
 def _listed(sentences: Iterable[str]) -> list[str]:

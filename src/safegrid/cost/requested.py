@@ -3,55 +3,20 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from safegrid.config.cost import GpuSpec
+from safegrid.config.documents import Problems
 from safegrid.core.errors import ConfigError
+from safegrid.cost.data import Data
 from safegrid.cost.fit import problems_of_fit
-from safegrid.cost.needs import RULES
-from safegrid.cost.registry import load_gpus, meant, pick_gpu
+from safegrid.cost.jobs import RULES
+from safegrid.cost.registry import load_assumptions, load_gpus, meant, pick_gpu
 from safegrid.study import Study
 
 # SLURM's way to name a GPU: `gpu:h200:1`; a bare `gpu:1` names none.
 GRES = re.compile(r"gpu:([\w.-]*[A-Za-z][\w.-]*)")
 # A resource of the executor plugin for SLURM.
 MODEL = "gpu_model"
-
-
-class Asked(NamedTuple):
-    """What was asked for.
-
-    Attributes:
-        gpus: by rule, name and data sheet.
-        unknown: names that the registry does not have.
-    """
-
-    gpus: dict[str, tuple[str, GpuSpec]]
-    unknown: list[str]
-
-
-def asked_gpus(
-    default: Mapping[str, Any] | None,
-    by_rule: Mapping[str, Mapping[str, Any]],
-    gpus: Mapping[str, GpuSpec],
-) -> Asked:
-    """Read which GPU each rule asks for.
-
-    Args:
-        default: Snakemake's `default-resources`, each as it was written (its `raw`).
-        by_rule: its `set-resources`, which are stronger.
-        gpus: the registry.
-    """
-    found, unknown = {}, []
-    for rule in RULES:
-        resources = {**(default or {}), **by_rule.get(rule, {})}
-        name = _named(resources)
-        known = None if name is None else meant(gpus, name)
-        if known is not None:
-            found[rule] = known, gpus[known]
-        elif name is not None:
-            unknown.append(name)
-    return Asked(found, list(dict.fromkeys(unknown)))
 
 
 def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str:
@@ -71,33 +36,45 @@ def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str
     """
     default = as_written(settings.default_resources)
     by_rule = {r: as_written(s) for r, s in settings.overwrite_resources.items()}
-    if gpu is None and not _any_named([default, *by_rule.values()]):
+    names = asked_gpus(default, by_rule) if gpu is None else dict.fromkeys(RULES, gpu)
+    if not names:
         return ""
     gpus = load_gpus(config)
     if gpu is not None:
-        name = pick_gpu(gpus, gpu, f"{config}/config.yaml or --config")
-        asked = Asked(dict.fromkeys(RULES, (name, gpus[name])), [])
-    else:
-        asked = asked_gpus(default, by_rule, gpus)
-    problems = problems_of_fit(study, asked.gpus)
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        count = len(problems)
+        problems = Problems()
+        pick_gpu(gpus, gpu, f"{config}/config.yaml or --config", problems)
+        problems.raise_if_any("plan")
+    known = {rule: meant(gpus, name) for rule, name in names.items()}
+    found = {rule: (name, gpus[name]) for rule, name in known.items() if name}
+    refused = problems_of_fit(Data(study, load_assumptions(config)), found)
+    if refused:
+        listed = "\n".join(f"  {problem}" for problem in refused)
+        count = len(refused)
         kinds = "1 kind of job does" if count == 1 else f"{count} kinds of job do"
         raise ConfigError(
             f"study {study.name!r}: {kinds} not fit on the GPU that it will get;"
             f" nothing was started\n{listed}"
         )
-    if not asked.unknown:
+    unknown = dict.fromkeys(n for rule, n in names.items() if known[rule] is None)
+    if not unknown:
         return ""
     return (
-        f"whether jobs fit was not checked for GPU {', '.join(asked.unknown)}:"
+        f"whether jobs fit was not checked for GPU {', '.join(unknown)}:"
         f" {config}/gpus.yaml does not have it"
     )
 
 
-def _any_named(resources: list[dict[str, Any]]) -> bool:
-    return any(_named(found) is not None for found in resources)
+def asked_gpus(
+    default: Mapping[str, Any], by_rule: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the GPU that each rule asks for by name.
+
+    Args:
+        default: Snakemake's `default-resources`, each as it was written.
+        by_rule: its `set-resources`, which are stronger.
+    """
+    asked = {rule: _named({**default, **by_rule.get(rule, {})}) for rule in RULES}
+    return {rule: name for rule, name in asked.items() if name}
 
 
 def as_written(resources: Any) -> dict[str, Any]:
@@ -105,9 +82,6 @@ def as_written(resources: Any) -> dict[str, Any]:
     return {name: getattr(r, "raw", r) for name, r in dict(resources or {}).items()}
 
 
-def _named(resources: Mapping[str, Any]) -> str | None:
+def _named(resources: Mapping[str, Any]) -> str:
     gres = GRES.search(str(resources.get("gres") or ""))
-    if gres is not None:
-        return gres[1]
-    model = str(resources.get(MODEL) or "").strip("'\"")
-    return model or None
+    return gres[1] if gres else str(resources.get(MODEL) or "").strip("'\"")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from safegrid.config.cost import ShapeSpec
 from safegrid.config.upstream import ModelUpstream
-from safegrid.config.world import SmallModel, World
+from safegrid.config.world import SmallModel
 from safegrid.core.files import read_object
 from safegrid.study import Study
 
@@ -43,6 +43,7 @@ def read_shape(config: Mapping[str, Any]) -> ShapeSpec | None:
     if not all(isinstance(size, int) for size in sizes.values()):
         return None
     experts = int(config.get("num_local_experts") or 1)
+    positions = config.get("max_position_embeddings") if kind in ENCODERS else 0
     return ShapeSpec.model_validate(
         {
             **sizes,
@@ -55,9 +56,7 @@ def read_shape(config: Mapping[str, Any]) -> ShapeSpec | None:
             "tied": config.get("tie_word_embeddings", kind in TIED),
             "experts": experts,
             "experts_used": config.get("num_experts_per_tok") if experts > 1 else 1,
-            "positions": (
-                config.get("max_position_embeddings") if kind in ENCODERS else 0
-            ),
+            "positions": positions,
         }
     )
 
@@ -88,7 +87,7 @@ def of_billions(billions: float) -> ShapeSpec:
 def base_shape(study: Study, base: str, root: Path = Path()) -> Known | None:
     """Return the shape of a base; None where nobody says anything of it."""
     entry = study.config.bases[base]
-    found = of_folder(root, f"results/bases/{base}") or _of_entry(study, entry, base)
+    found = _of_entry(study, entry, f"results/bases/{base}", root)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
         text = world.text.vocabulary if world.text else world.vocabulary
@@ -109,11 +108,10 @@ def judge_shape(
     if entry.recipe is not None:
         own = study.config.own_bases.get(entry.recipe, base or study.bases[0])
         return base_shape(study, own, root)
-    found = of_folder(root, f"results/judges/{judge}")
-    found = found or _of_entry(study, entry, judge)
+    found = _of_entry(study, entry, f"results/judges/{judge}", root)
     if found is None and entry.world is not None:
         world = study.config.worlds[entry.world]
-        return _of_world(_judge_of(world, entry.kind), world.vocabulary, judge)
+        return _of_world(getattr(world.judges, entry.kind), world.vocabulary, judge)
     return found
 
 
@@ -124,19 +122,16 @@ def of_folder(root: Path, folder: str) -> Known | None:
     return None if shape is None else Known(shape, f"shape read in: {folder}")
 
 
-def _of_entry(study: Study, entry: ModelUpstream, name: str) -> Known | None:
-    """Return the shape of the user's own folder of a model, else the stated one."""
-    if entry.path is not None and study.sources_dir is not None:
-        own = of_folder(Path(study.sources_dir), entry.path)
-        if own is not None:
-            return own
-    if entry.shape is None:
-        return None
-    return Known(entry.shape, f"shape stated in the registry, from memory: {name}")
-
-
-def _judge_of(world: World, kind: str) -> SmallModel:
-    found: SmallModel = getattr(world.judges, kind)
+def _of_entry(
+    study: Study, entry: ModelUpstream, folder: str, root: Path
+) -> Known | None:
+    """Return the shape in a model's folder, or in the user's; else the stated one."""
+    found = of_folder(root, folder)
+    if found is None and entry.path is not None and study.sources_dir is not None:
+        found = of_folder(Path(study.sources_dir), entry.path)
+    if found is None and entry.shape is not None:
+        name = folder.rpartition("/")[2]
+        return Known(entry.shape, f"shape stated in the registry, from memory: {name}")
     return found
 
 

@@ -1,8 +1,8 @@
 """Histograms of lengths in tokens: measured on a study's own files, or assumed."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from math import exp, log, sqrt
@@ -32,6 +32,17 @@ class Tokens:
     source: str
     measured: bool
 
+    @classmethod
+    def of(cls, counts: Mapping[int, int], source: str, measured: bool) -> "Tokens":
+        """Make the histogram of so many sequences by their length."""
+        lengths = tuple(sorted(counts))
+        return cls(lengths, tuple(counts[n] for n in lengths), source, measured)
+
+    @classmethod
+    def alike(cls, length: int, rows: int, source: str) -> "Tokens":
+        """Assume so many sequences of one length."""
+        return cls((length,), (rows,), source, measured=False)
+
     @cached_property
     def rows(self) -> int:
         """How many sequences."""
@@ -57,9 +68,8 @@ class Tokens:
     @property
     def p95(self) -> int:
         """The length that 95 of 100 do not exceed."""
-        below = accumulate(self.counts)
         enough = 0.95 * self.rows
-        pairs = zip(self.lengths, below, strict=True)
+        pairs = zip(self.lengths, accumulate(self.counts), strict=True)
         return next((n for n, count in pairs if count >= enough), 0)
 
     def expected_longest(self, drawn: int) -> float:
@@ -67,31 +77,22 @@ class Tokens:
 
         It is what a batch in random order is padded to.
         """
-        shares = [below / self.rows for below in accumulate(self.counts)]
-        chances = [share**drawn for share in shares]
+        chances = [(below / self.rows) ** drawn for below in accumulate(self.counts)]
         steps = zip(self.lengths, chances, [0.0, *chances[:-1]], strict=True)
         return sum(length * (this - before) for length, this, before in steps)
 
     def shifted(self, tokens: int) -> "Tokens":
         """Return the histogram of sequences that are so many tokens longer."""
-        longer = tuple(length + tokens for length in self.lengths)
-        return Tokens(longer, self.counts, self.source, self.measured)
+        return replace(self, lengths=tuple(length + tokens for length in self.lengths))
 
     def times(self, number: int) -> "Tokens":
         """Return the histogram of so many times the sequences."""
-        more = tuple(count * number for count in self.counts)
-        return Tokens(self.lengths, more, self.source, self.measured)
+        return replace(self, counts=tuple(count * number for count in self.counts))
 
 
 def count(lengths: Iterable[int], source: str) -> Tokens:
     """Return the histogram of measured lengths."""
-    found = sorted(Counter(lengths).items())
-    return Tokens(
-        tuple(length for length, _ in found),
-        tuple(number for _, number in found),
-        source,
-        True,
-    )
+    return Tokens.of(Counter(lengths), source, measured=True)
 
 
 def assume(spec: Lengths, rows: int, source: str, longest: int | None = None) -> Tokens:
@@ -107,12 +108,10 @@ def assume(spec: Lengths, rows: int, source: str, longest: int | None = None) ->
     drawn = [max(1, round(_quantile(spec, place))) for place in places]
     if longest is not None:
         drawn = [min(length, longest) for length in drawn]
-    found = Counter(drawn)
-    lengths = sorted(found)
-    below = accumulate(found[length] for length in lengths)
-    bounds = [round(rows * share / PARTS) for share in below]
+    found = sorted(Counter(drawn).items())
+    bounds = [round(rows * share / PARTS) for share in accumulate(n for _, n in found)]
     counts = [b - a for a, b in zip([0, *bounds], bounds, strict=False)]
-    return Tokens(tuple(lengths), tuple(counts), source, False)
+    return Tokens(tuple(n for n, _ in found), tuple(counts), source, measured=False)
 
 
 def merge(parts: Sequence[Tokens]) -> Tokens:
@@ -120,30 +119,19 @@ def merge(parts: Sequence[Tokens]) -> Tokens:
     found: Counter[int] = Counter()
     for part in parts:
         found.update(dict(zip(part.lengths, part.counts, strict=True)))
-    lengths = sorted(found)
     sources = dict.fromkeys(part.source for part in parts)
-    return Tokens(
-        tuple(lengths),
-        tuple(found[length] for length in lengths),
-        "; ".join(sources),
-        all(part.measured for part in parts),
-    )
+    return Tokens.of(found, "; ".join(sources), all(part.measured for part in parts))
 
 
 def _quantile(spec: Lengths, place: float) -> float:
-    if spec.p95 is None or spec.p95 == spec.mean:
-        return spec.mean
-    normal = _log_normal(spec.mean, spec.p95)
-    return exp(normal.inv_cdf(place))
-
-
-def _log_normal(mean: float, p95: float) -> NormalDist:
-    """Return the normal distribution of the logarithms.
+    """Return the length that a share of the sequences does not exceed.
 
     mean = exp(m + s^2 / 2) and p95 = exp(m + z s), so
     s^2 / 2 - z s + ln(p95 / mean) = 0. Where p95 is too far from the mean for a
     log-normal, the widest one is taken.
     """
-    inside = P95**2 - 2 * log(p95 / mean)
+    if spec.p95 is None or spec.p95 == spec.mean:
+        return spec.mean
+    inside = P95**2 - 2 * log(spec.p95 / spec.mean)
     sigma = P95 - sqrt(max(0.0, inside))
-    return NormalDist(log(mean) - sigma**2 / 2, sigma)
+    return exp(NormalDist(log(spec.mean) - sigma**2 / 2, sigma).inv_cdf(place))

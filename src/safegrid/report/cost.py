@@ -8,10 +8,15 @@ from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.config.load import load_config
 from safegrid.cost.data import Data
 from safegrid.cost.jobs import KINDS, Job
+from safegrid.cost.measured import (
+    Compared,
+    Share,
+    Speed,
+    compare,
+    measured_speeds,
+)
 from safegrid.cost.planner import Planner
-from safegrid.cost.reality import Compared, Share, compare
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
-from safegrid.cost.speeds import Speed, measured_speeds
 from safegrid.report.grid import Entry, Key
 from safegrid.report.table import Column, Table
 from safegrid.study import Study
@@ -83,7 +88,7 @@ def compare_devices(
     for device in sorted({speed.device for speed in speeds}):
         # Of a device that nobody knows the FLOPs are used alone: the same on any.
         gpu = meant(gpus, device) or next(iter(gpus))
-        jobs = Planner(study, assumed, gpus[gpu], data, root).jobs()
+        jobs = Planner(data, gpus[gpu]).jobs()
         own = [speed for speed in speeds if speed.device == device]
         found += compare(own, jobs, shares, gpus, gpu)
         left_out += _unplanned(own, jobs)

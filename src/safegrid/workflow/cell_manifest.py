@@ -9,8 +9,9 @@ from typing import Any
 from safegrid.config.cost import GpuSpec
 from safegrid.core.artifacts import read_manifest, sha256_file, write_result
 from safegrid.core.errors import DataError
-from safegrid.cost.registry import load_gpus
-from safegrid.cost.speeds import asked_mfu
+from safegrid.cost.flops import forward_flops, mfu
+from safegrid.cost.registry import load_gpus, meant
+from safegrid.cost.shapes import of_folder
 from safegrid.runtime.usage import Record, UntimedError, Usage, recorded
 
 # What is said of a speed; `why` is the reason of a blank.
@@ -86,7 +87,10 @@ def _rates(record: Record, usage: Usage, gpus: Mapping[str, GpuSpec]) -> dict[st
     """Return tokens a second and MFU, blank with the reason where it is not known."""
     tokens = usage.tokens_in + usage.tokens_out
     rate = {"tokens_per_second": round(tokens / usage.seconds, 1)}
-    try:
-        return {**rate, "mfu": asked_mfu(record, usage, gpus), "why": None}
-    except UntimedError as error:
-        return {**rate, "mfu": None, "why": str(error)}
+    gpu, known = meant(gpus, usage.device), of_folder(Path(), record.model)
+    if gpu is None:
+        return rate | {"why": f"the peak of {usage.device} is not in config/gpus.yaml"}
+    if known is None:
+        return rate | {"why": f"{record.model}: no config.json that says its shape"}
+    flops = forward_flops(known.shape, tokens)
+    return rate | {"mfu": mfu(flops, usage.seconds, gpus[gpu], record.engine["dtype"])}

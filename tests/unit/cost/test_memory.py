@@ -7,10 +7,10 @@ from safegrid.config.judge import JudgeSpec
 from safegrid.config.training import Lora, Training
 from safegrid.cost import memory
 from safegrid.cost.memory import (
-    adapter,
     engine_memory,
     judge_use,
     reference_memory,
+    trained_parameters,
     training_memory,
     usable,
 )
@@ -39,7 +39,7 @@ def test_an_adapter_trains_beside_float32_weights(falcon):
     lora = Lora(r=16, lora_alpha=16)
     given = settings(lora=lora, precision="bfloat16", gradient_checkpointing=True)
     held = training_memory(falcon, given, "dpo", 1024)
-    trained = adapter(falcon, lora)
+    trained = trained_parameters(falcon, given)
     assert held.weights == 4.0 * (falcon.parameters + trained)
     assert held.gradients + held.optimizer == 12.0 * trained
     # One layer's copies in bfloat16, not those of the whole model.
@@ -83,7 +83,7 @@ def test_processes_share_a_model_only_where_they_are_told_to(falcon):
 
 
 def test_a_reference_holds_its_weights_and_no_optimizer(falcon):
-    held = reference_memory(falcon, "bfloat16", 8, 1024)
+    held = reference_memory(falcon, settings(precision="bfloat16"), 1024)
     assert held.weights == 4.0 * falcon.parameters
     assert held.copies == 2.0 * falcon.parameters
     assert held.gradients == held.optimizer == 0

@@ -6,13 +6,14 @@ from safegrid.core.seals import write_result
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import chosen_shares, estimate
 from safegrid.cost.jobs import Job
-from safegrid.cost.planner import Planner
-from safegrid.cost.reality import (
+from safegrid.cost.measured import (
     Share,
+    Speed,
     compare,
     measured_shares,
+    training_speeds,
 )
-from safegrid.cost.speeds import Speed, training_speeds
+from safegrid.cost.planner import Planner
 
 H200 = "NVIDIA H200"
 
@@ -40,9 +41,7 @@ def study(make_study):
 
 @pytest.fixture
 def jobs(study, assumed, h200, tmp_path):
-    return Planner(
-        study, assumed, h200, Data(study, assumed, tmp_path), tmp_path
-    ).jobs()
+    return Planner(Data(study, assumed, tmp_path), h200).jobs()
 
 
 def job_of(jobs: list[Job], name: str) -> Job:
@@ -153,5 +152,5 @@ def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path):
 
 
 def job_tokens(study, assumed, gpus, root):
-    planner = Planner(study, assumed, gpus["h200"], Data(study, assumed, root), root)
+    planner = Planner(Data(study, assumed, root), gpus["h200"])
     return job_of(planner.jobs(), "mini-base/dpo/seed0").work.tokens_in

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from safegrid.core.errors import ConfigError
-from safegrid.cost.needs import RULES
+from safegrid.cost.jobs import RULES
 from safegrid.cost.registry import meant
 from safegrid.cost.requested import asked_gpus, check_fit
 
@@ -47,27 +47,19 @@ def test_no_name_means_two_gpus(gpus):
     assert names == own
 
 
-def test_a_rule_is_stronger_than_the_default(gpus):
-    found = asked_gpus(
-        {"gres": "'gpu:h200:1'"}, {"train": {"gres": "gpu:a100_80gb:2"}}, gpus
-    )
-    assert {rule: name for rule, (name, _) in found.gpus.items()} == {
-        **dict.fromkeys(RULES, "h200"),
-        "train": "a100-80",
-    }
+def test_a_rule_is_stronger_than_the_default():
+    found = asked_gpus({"gres": "'gpu:h200:1'"}, {"train": {"gres": "gpu:a100_80gb:2"}})
+    assert found == {**dict.fromkeys(RULES, "h200"), "train": "a100_80gb"}
+    model = {"train": {"gpu": 1, "gpu_model": "'l40s'"}}
+    assert asked_gpus({}, model) == {"train": "l40s"}, "as the SLURM plugin has it"
 
 
 @pytest.mark.parametrize(
     "resources",
     [{}, {"gres": "gpu:1"}, {"gpu": 1}, {"gres": None}, {"mem_mb": 1000}],
 )
-def test_an_unnamed_gpu_is_none(gpus, resources):
-    assert asked_gpus(resources, {}, gpus) == ({}, [])
-
-
-def test_a_model_of_the_slurm_plugin_is_a_name(gpus):
-    found = asked_gpus(None, {"train": {"gpu": 1, "gpu_model": "'l40s'"}}, gpus)
-    assert {rule: name for rule, (name, _) in found.gpus.items()} == {"train": "l40s"}
+def test_an_unnamed_gpu_is_none(resources):
+    assert asked_gpus(resources, {}) == {}
 
 
 def test_an_unknown_gpu_is_said_and_refuses_nothing(make_study, tmp_path):

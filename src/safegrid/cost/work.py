@@ -1,26 +1,76 @@
-"""The work of an engine: writing answers, judging them, tasks of the harness."""
+"""Work of each kind of job: trainings and their references, and engines."""
 
 from dataclasses import dataclass, replace
 
 from safegrid.config.calibration import MOST_OWN, NEW_TOKENS
-from safegrid.config.cost import Assumed, ShapeSpec, TaskAssumed
+from safegrid.config.cost import Assumed, GpuSpec, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Decode, EngineSpec
 from safegrid.config.judge import JudgeSpec
-from safegrid.cost.flops import BYTES, NOTHING, Limits, Work, decoding, forward
+from safegrid.config.methods import METHODS
+from safegrid.config.training import Recipe
+from safegrid.cost.flops import (
+    BYTES,
+    Limits,
+    Work,
+    decoding,
+    forward,
+    limits,
+    training,
+)
 from safegrid.cost.tokens import Tokens
 
 # Sequences that vLLM answers at a time, by its default.
 VLLM_SEQUENCES = 256
 
 
+def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:
+    """Return the work of all processes of a training together.
+
+    Args:
+        shape: of the model.
+        gpu: that each process has.
+        sequences: chosen and rejected ones of the whole dataset; of a method that reads
+            chosen answers alone, those.
+        recipe: resolved.
+    """
+    settings = recipe.training
+    trainer = METHODS[recipe.method].trainer
+    a_pair = 1 if trainer == "sft" else 2
+    steps = settings.max_steps
+    if steps is None:
+        # As `safegrid.train.rows.count_steps` does.
+        pairs = round(recipe.fraction * sequences.rows / a_pair)
+        epochs = settings.num_train_epochs or 0
+        steps = max(1, int(epochs * pairs / settings.batch))
+    number = steps * settings.batch * a_pair
+    # Rows come in random order and are padded to the longest of a micro-batch.
+    padded = number * sequences.expected_longest(
+        settings.per_device_train_batch_size * a_pair
+    )
+    work = training(
+        shape,
+        limits(gpu, settings.precision),
+        number * sequences.mean,
+        padded,
+        lora=settings.lora is not None,
+        again=settings.gradient_checkpointing,
+        forward_only=padded if trainer == "kto" else 0.0,
+    )
+    return work.shared_by(settings.processes)
+
+
 @dataclass(frozen=True)
-class Asked:
+class Engine:
     """An engine that holds a model on a device."""
 
     shape: ShapeSpec
     device: Limits
-    engine: EngineSpec
+    spec: EngineSpec
     assumed: Assumed
+
+    def read(self, tokens: float) -> Work:
+        """Return the work of reading tokens."""
+        return forward(self.shape, self.device, tokens)
 
     def write(self, prompts: Tokens, answers: Tokens, decode: Decode) -> Work:
         """Return the work of answering prompts, `decode.samples` times each.
@@ -29,9 +79,9 @@ class Asked:
         thrown away are FLOPs, but no tokens and of no use.
         """
         asked, width = prompts.total * decode.samples, decode.width
-        read = forward(self.shape, self.device, asked * width)
         grown = answers.times(width)
-        done = read + self._decoded(prompts.mean, grown, decode.max_new_tokens)
+        done = self.read(asked * width)
+        done += self._decoded(prompts.mean, grown, decode.max_new_tokens)
         return replace(
             done,
             tokens_in=asked,
@@ -64,12 +114,12 @@ class Asked:
             read: lengths of what it reads of each, `beside` included.
         """
         times = 2 if spec.kind == "fluency" else 1 + len(spec.questions)
-        work = forward(self.shape, self.device, times * read.total)
+        work = self.read(times * read.total)
         unsafe = round(self.assumed.unsafe * read.rows)
         if not spec.category_tokens or not unsafe:
             return work
-        line = Tokens((spec.category_tokens,), (unsafe,), read.source, False)
-        again = forward(self.shape, self.device, unsafe * read.mean)
+        line = Tokens.alike(spec.category_tokens, unsafe, read.source)
+        again = self.read(unsafe * read.mean)
         return work + again + self._decoded(read.mean, line, spec.category_tokens)
 
     def calibrate(self, texts: Tokens) -> Work:
@@ -80,11 +130,12 @@ class Asked:
                 Answers of the base to some of their prompts are written greedily and
                 by chance, and read twice.
         """
-        decode = Decode(max_new_tokens=NEW_TOKENS)
-        answers = Tokens((NEW_TOKENS,), (2 * MOST_OWN,), texts.source, False)
-        prompts = Tokens((round(texts.mean),), (2 * MOST_OWN,), texts.source, False)
-        read = forward(self.shape, self.device, 3 * texts.total + 2 * answers.total)
-        return read + self.write(prompts, answers, decode)
+        answers, prompts = (
+            Tokens.alike(length, 2 * MOST_OWN, texts.source)
+            for length in (NEW_TOKENS, round(texts.mean))
+        )
+        read = self.read(3 * texts.total + 2 * answers.total)
+        return read + self.write(prompts, answers, Decode(max_new_tokens=NEW_TOKENS))
 
     def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
         """Return the work of a task: options scored, or answers written.
@@ -92,36 +143,26 @@ class Asked:
         Options that differ in their last token only share a forward.
         """
         if task.answer:
-            answers = Tokens((task.answer,), (prompts.rows,), task.why, False)
-            read = forward(self.shape, self.device, prompts.total)
+            answers = Tokens.alike(task.answer, prompts.rows, task.why)
+            read = self.read(prompts.total)
             return read + self._decoded(prompts.mean, answers, task.answer)
         if task.option == 1:
-            return forward(self.shape, self.device, prompts.total)
+            return self.read(prompts.total)
         each = prompts.total + prompts.rows * (task.option - 1)
-        return forward(self.shape, self.device, task.options * each)
-
-    def batch(self, prompt: float, most: int) -> int:
-        """Return how many sequences grow at a time.
-
-        Args:
-            prompt: tokens of a prompt.
-            most: tokens of an answer at most; our engine makes room for them.
-        """
-        if self.engine.kind != "safegrid":
-            return VLLM_SEQUENCES
-        fit = int(self.engine.max_batch_tokens / (prompt + most))
-        return max(1, min(self.engine.batch_size, fit))
+        return self.read(task.options * each)
 
     def _decoded(self, prompt: float, answers: Tokens, most: int) -> Work:
-        if not answers.rows:
-            return NOTHING
+        """Return the work of writing; our engine makes room for `most` tokens each."""
+        ours = self.spec.kind == "safegrid"
+        fit = int(self.spec.max_batch_tokens / (prompt + most))
+        batch = max(1, min(self.spec.batch_size, fit)) if ours else VLLM_SEQUENCES
         return decoding(
             self.shape,
             self.device,
             prompt,
             answers,
-            self.batch(prompt, most),
-            BYTES[self.engine.dtype],
-            refill=self.engine.kind != "safegrid",
+            batch,
+            BYTES[self.spec.dtype],
+            refill=not ours,
             step_ms=self.assumed.step_ms,
         )

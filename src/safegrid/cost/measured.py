@@ -1,0 +1,258 @@
+"""Speed of finished jobs, beside what a plan says of them.
+
+Trainings tell it in their manifests, cells in their cell manifests.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safegrid.config.cost import GpuSpec
+from safegrid.core.seals import check_folder, read_result
+from safegrid.cost.flops import Work, mfu
+from safegrid.cost.jobs import KINDS, Job
+from safegrid.cost.registry import meant
+from safegrid.runtime.usage import NO_MODEL
+from safegrid.study import Study
+
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a finished job took.
+
+    Attributes:
+        kind: of `jobs.KINDS`.
+        name: as `jobs.Job.name`.
+        tokens_in: that it read, padding not counted.
+        tokens_out: that it wrote.
+        seconds: that its model was at work, or its whole job where only that is known.
+        device: as torch calls it, or words for a CPU.
+        dtype: of the matrix products: `float32` or `bfloat16`.
+        gpus: that it held.
+    """
+
+    kind: str
+    name: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    device: str
+    dtype: str
+    gpus: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.tokens_in + self.tokens_out
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of its limit that a kind of job is planned with, and who says so."""
+
+    value: float
+    source: str
+    measured: bool = False
+
+    def seconds(self, work: Work) -> float:
+        """Return how long work takes.
+
+        A measured share holds what launching kernels takes already.
+        """
+        return work.limit / self.value if self.measured else work.seconds(self.value)
+
+    def hours(self, job: Job) -> float:
+        """Return the GPU-hours of a job; 0 where its work is not known."""
+        return 0.0 if job.work is None else self.seconds(job.work) * job.gpus / HOUR
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Plan and reality of the finished jobs of a kind.
+
+    Attributes:
+        jobs: how many.
+        planned: seconds of the same jobs by the plan, with the tokens that they had;
+            None where they ran on another device, which `why` names.
+        planned_tokens: that the plan gives these jobs.
+        tokens: that they read and wrote.
+        flops: that the tokens need.
+        seconds: that they took.
+        tokens_a_second: read and written together, by one GPU.
+        mfu: None where the device's peak is not known.
+        why: the reason of a blank.
+    """
+
+    kind: str
+    device: str
+    jobs: int
+    planned: float | None
+    planned_tokens: float
+    tokens: int
+    flops: float
+    seconds: float
+    tokens_a_second: float
+    mfu: float | None
+    why: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Reality over plan."""
+        return None if self.planned is None else self.seconds / self.planned
+
+
+def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
+    """Read the speed of all finished jobs of a study that a model worked in.
+
+    Returns:
+        The speeds, and sentences on the jobs that are left out.
+    """
+    found, left_out = training_speeds(study, root)
+    blanks: Counter[str] = Counter()
+    for kind, name, facts in _asked(study, root):
+        if facts["seconds"]:
+            names = ("tokens_in", "tokens_out", "seconds", "device", "dtype")
+            found.append(Speed(kind, name, *(facts[name] for name in names)))
+        elif facts["why"] != NO_MODEL:
+            blanks[f"{kind}: {facts['why']}"] += 1
+    return found, left_out + [f"{count} of {why}" for why, count in blanks.items()]
+
+
+def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
+    """Read the speed of finished trainings from their manifests.
+
+    A training that went on from a checkpoint is left out: its seconds are those of its
+    last part, its tokens all of them.
+
+    Returns:
+        The speeds, and a sentence for each training that is left out.
+    """
+    found, left_out = [], []
+    for model in study.trained:
+        facts = check_folder(root / study.model_dir(model), names=()) or {}
+        run = facts.get("run")
+        if run is None:
+            continue
+        if facts["resumed"]:
+            left_out.append(f"{model.path} went on from a checkpoint")
+            continue
+        precision = facts["params"]["recipe"]["training"]["precision"]
+        took = run["seconds"], run["device"], precision, run["processes"]
+        found.append(Speed("train", model.path, facts["tokens"], 0, *took))
+    return found, left_out
+
+
+def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give kind, name and speed of every result that a cell manifest lists."""
+    for model in study.models:
+        for manifest in study.cell_manifests(model):
+            path = root / manifest
+            files = read_result(path)["files"] if path.is_file() else {}
+            for file, entry in files.items():
+                name = str(Path(*Path(file).parts[1:]).with_suffix(""))
+                yield entry["stage"], name, entry["speed"]
+
+
+def measured_shares(
+    speeds: Iterable[Speed], jobs: Iterable[Job], gpus: Mapping[str, GpuSpec], gpu: str
+) -> dict[str, tuple[float, int]]:
+    """Return the share of its limit that each kind of job reached, and in how many.
+
+    Args:
+        speeds: of finished jobs.
+        jobs: of the plan for `gpu`.
+        gpus: the registry.
+        gpu: jobs on other devices say nothing of this one.
+    """
+    here = (speed for speed in speeds if meant(gpus, speed.device) == gpu)
+    groups: dict[str, list[tuple[Speed, Work]]] = {}
+    for speed, work in _with_work(here, jobs):
+        groups.setdefault(speed.kind, []).append((speed, work))
+    found = {}
+    for kind in (kind for kind in KINDS if kind in groups):
+        limit = sum(_done(*pair).limit for pair in groups[kind])
+        seconds = sum(speed.seconds for speed, _ in groups[kind])
+        # Above 1 the data sheet or a count is wrong; a plan takes the limit then.
+        found[kind] = min(1.0, limit / seconds), len(groups[kind])
+    return found
+
+
+def compare(
+    speeds: Iterable[Speed],
+    jobs: Iterable[Job],
+    shares: Mapping[str, Share],
+    gpus: Mapping[str, GpuSpec],
+    gpu: str,
+) -> list[Compared]:
+    """Set plan and reality beside each other, for each kind and device.
+
+    Args:
+        speeds: of finished jobs.
+        jobs: of the plan for `gpu`.
+        shares: of the limit, by kind, that the plan went by before they were done.
+        gpus: the registry.
+        gpu: that the plan is for.
+    """
+    groups: dict[tuple[str, str], list[tuple[Speed, Work]]] = {}
+    for speed, work in _with_work(speeds, jobs):
+        groups.setdefault((speed.kind, speed.device), []).append((speed, work))
+    return [
+        _compared(group, shares[kind], gpus, gpu) for (kind, _), group in groups.items()
+    ]
+
+
+def _with_work(
+    speeds: Iterable[Speed], jobs: Iterable[Job]
+) -> Iterator[tuple[Speed, Work]]:
+    """Give finished jobs, each with its planned work, where that is known."""
+    planned = {(job.kind, job.name): job.work for job in jobs}
+    for speed in speeds:
+        work = planned.get((speed.kind, speed.name))
+        if work is not None:
+            yield speed, work
+
+
+def _done(speed: Speed, work: Work) -> Work:
+    """Return the planned work of a job with the tokens that it really had."""
+    # Planned without a token, it was no work, whatever it took.
+    return work.times(speed.tokens / work.tokens if work.tokens else 0.0)
+
+
+def _compared(
+    group: Sequence[tuple[Speed, Work]],
+    share: Share,
+    gpus: Mapping[str, GpuSpec],
+    gpu: str,
+) -> Compared:
+    first, _ = group[0]
+    held = sum(speed.seconds * speed.gpus for speed, _ in group)
+    tokens = sum(speed.tokens for speed, _ in group)
+    done = [(speed.dtype, _done(speed, work)) for speed, work in group]
+    known = meant(gpus, first.device)
+    why = f"ran on {first.device}, planned for {gpu}"
+    planned = reached = None
+    if known is None:
+        why = f"the peak of {first.device} is not in config/gpus.yaml"
+    else:
+        reached = sum(
+            mfu(work.model_flops, held, gpus[known], dtype) for dtype, work in done
+        )
+    if known == gpu:
+        planned, why = sum(share.seconds(work) for _, work in done), ""
+    return Compared(
+        kind=first.kind,
+        device=first.device,
+        jobs=len(group),
+        planned=planned,
+        planned_tokens=sum(work.tokens for _, work in group),
+        tokens=tokens,
+        flops=sum(work.model_flops for _, work in done),
+        seconds=sum(speed.seconds for speed, _ in group),
+        tokens_a_second=tokens / held,
+        mfu=reached,
+        why=why,
+    )
