@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from safegrid.engine.lease import stop_all
-from safegrid.engine.registry import LaunchSpec, registry
+from safegrid.engine.launch import LaunchSpec
+from safegrid.engine.lease import engines, stop_all
 from safegrid.runtime.processes import Process
 
 
@@ -58,4 +58,4 @@ def wait_until(happens: Callable[[], bool], patience: float = 20.0) -> None:
 
 def alive() -> list[Process]:
     """Return the processes of the run's engines."""
-    return [process for _, process in registry().alive()]
+    return [engine.process for engine in engines()]

@@ -26,8 +26,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from safegrid.config import Decode, EngineSpec
-from safegrid.engine.lease import lease, stop_all
-from safegrid.engine.registry import registry
+from safegrid.engine.lease import engines, lease, stop_all
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 
@@ -86,7 +85,7 @@ def measure(stack, model, ends, prompts, count):
     me = psutil.Process()
     decode = Decode(max_new_tokens=count)
     with lease(EngineSpec(), stack) as engine:
-        server = psutil.Process(next(p.pid for _, p in registry().alive()))
+        server = psutil.Process(engines()[0].process.pid)
         engine.complete(prompts[:2], decode, [0, 0])
         start, mine, its = time.monotonic(), cpu(me), cpu(server)
         answers = engine.complete(prompts, decode, [0] * len(prompts))
@@ -113,7 +112,7 @@ def start_cost(stack, mode):
         start = time.monotonic()
         with lease(EngineSpec(batch_size=chunk, max_engines=1), stack):
             wall = time.monotonic() - start
-            server = psutil.Process(next(p.pid for _, p in registry().alive()))
+            server = psutil.Process(engines()[0].process.pid)
             costs.append({"cpu": cpu(server), "wall": wall})
     stop_all()
     return costs[-1]

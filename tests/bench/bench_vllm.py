@@ -24,8 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.client import Engine
-from safegrid.engine.lease import lease, stop_all
-from safegrid.engine.registry import registry
+from safegrid.engine.lease import engines, lease, stop_all
 
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
 KEY = "vllm_against_ours"
@@ -55,7 +54,7 @@ def rows(count: int, length: int, seed: int) -> list[list[int]]:
 def processor_seconds() -> float:
     """Return what the engines that live have taken so far, children included."""
     total = 0.0
-    for _, process in registry().alive():
+    for process in (one.process for one in engines()):
         one = psutil.Process(process.pid)
         for part in [one, *one.children(recursive=True)]:
             spent = part.cpu_times()

@@ -18,8 +18,7 @@ from safegrid.core.seals import read_result
 from safegrid.engine.asking import ask_model
 from safegrid.engine.calls import KeyRefusedError, is_failing, send
 from safegrid.engine.client import TOO_LONG
-from safegrid.engine.lease import lease, stop_all
-from safegrid.engine.registry import registry
+from safegrid.engine.lease import engines, lease, stop_all
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import Item
 from safegrid.models.checkpoints import load_model
@@ -221,16 +220,14 @@ def test_a_key_that_is_wrong_is_told_and_the_right_one_stands_in_no_log(engine, 
 
 
 def test_what_a_server_holds_is_told_with_its_children(engine):
-    process = next(
-        p for entry, p in registry().alive() if entry.base.name == engine.model
-    )
+    process = next(one.process for one in engines() if one.name == engine.model)
     # The wrapper alone has less than 100 MB.
     assert process.peak_megabytes() > 400
 
 
 def test_a_server_killed_in_the_middle_is_told_and_started_again(model, ours):
     with lease(SPEC, [model]) as engine:
-        process = next(p for s, p in registry().alive() if s.base.name == engine.model)
+        process = next(one.process for one in engines() if one.name == engine.model)
         parts = psutil.Process(process.pid).children(recursive=True)
         worker = max(parts, key=lambda part: part.memory_info().rss)
         timer = threading.Timer(0.5, worker.send_signal, [signal.SIGKILL])
@@ -241,7 +238,7 @@ def test_a_server_killed_in_the_middle_is_told_and_started_again(model, ours):
                 engine.complete(rows(24), long, [0] * 24)
     with lease(SPEC, [model]) as engine:
         found = engine.complete(rows(24), GREEDY, [0] * 24)
-        process = next(p for s, p in registry().alive() if s.base.name == engine.model)
+        process = next(one.process for one in engines() if one.name == engine.model)
         parts += psutil.Process(process.pid).children(recursive=True)
         shared = {
             Path(place.path)

@@ -22,7 +22,7 @@ import pytest
 
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.files import read_json
-from safegrid.engine.registry import Registry
+from safegrid.engine.lease import engines
 from safegrid.runtime.runs import processes_of, read_owner
 
 # All that a folder's name may hold: the first story's folder is called so.
@@ -102,8 +102,8 @@ def answering(tree):
     if not any(path.is_file() and path.stat().st_size for path in caches):
         return None
     for folder in (tree.folder / "engines").glob("run-*"):
-        for _, process in Registry(folder).alive():
-            return process.pid
+        for engine in engines(folder):
+            return engine.process.pid
     return None
 
 
@@ -295,7 +295,7 @@ def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, copy):
 def starting(tree):
     """The process of an engine that does not answer yet, or None."""
     for folder in (tree.folder / "engines").glob("run-*"):
-        for entry, process in Registry(folder).alive():
-            if entry.url() is None:
-                return psutil.Process(process.pid)
+        for engine in engines(folder):
+            if engine.url is None:
+                return psutil.Process(engine.process.pid)
     return None

@@ -209,7 +209,7 @@ def test_a_served_model_gives_the_answers_of_an_engine_that_a_run_starts(own, se
         expected = own.table(f"results/mine/{name}", schema)
         assert own.table(f"results/served/{name}", schema).equals(expected)
         assert own.facts(f"results/served/{name}")["engine"]["kind"] == "address"
-    assert not list((own.folder / "engines").glob("run-*/*.launch_spec"))
+    assert not list((own.folder / "engines").glob("run-*/manager.log"))
     assert base.key.encode() not in own.written() + done.stdout.encode()
 
 

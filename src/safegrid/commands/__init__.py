@@ -254,14 +254,9 @@ COMMANDS = {
         "End what is left of a dead run in this folder.",
         job=False,
     ),
-    "engine": Command(
-        "safegrid.engine.main:run_engine",
-        "Serve one model; started by whoever takes the first lease of it.",
-        job=False,
-    ),
-    "fork-server": Command(
-        "safegrid.engine.fork_server:serve_forks",
-        "Import what engines need once and fork them; started like an engine.",
+    "manage-engines": Command(
+        "safegrid.engine.manager:manage_engines",
+        "Start, lend and end a run's engines; started by the first job that asks one.",
         job=False,
     ),
     "stop-engines": Command(

@@ -18,6 +18,7 @@ from safegrid.engine.classify import classify
 from safegrid.engine.decode import generate
 from safegrid.engine.embed import embed
 from safegrid.engine.identity import engine_version
+from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
@@ -27,7 +28,6 @@ from safegrid.engine.protocol import (
     check_ids,
     check_rows,
 )
-from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.responses import (
     classified,
     echoed,
@@ -52,18 +52,10 @@ class AbandonedError(Exception):
 
 
 class RequestQueue:
-    """Works on requests in order of arrival, each in one thread.
-
-    Attributes:
-        waiting: requests that have come and are not answered.
-    """
+    """Works on requests in order of arrival, so many at once, each in one thread."""
 
     def __init__(self, workers: int = 1) -> None:
-        self.waiting = 0
-        self.open(workers)
-
-    def open(self, workers: int) -> None:
-        """Take so many requests at once; torch computes each outside Python's lock."""
+        # torch computes outside of Python's lock.
         self._workers = ThreadPoolExecutor(max_workers=workers)
 
     async def do(self, request: Request, work: Work) -> Response:
@@ -85,16 +77,12 @@ class RequestQueue:
             begun = time.perf_counter()
             return work(check), time.perf_counter() - begun
 
-        self.waiting += 1
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._workers, timed)
-        try:
-            while not (await asyncio.wait([future], timeout=LOOK))[0]:
-                if await request.is_disconnected():
-                    abandoned.set()
-            answer, seconds = future.result()
-        finally:
-            self.waiting -= 1
+        while not (await asyncio.wait([future], timeout=LOOK))[0]:
+            if await request.is_disconnected():
+                abandoned.set()
+        answer, seconds = future.result()
         return JSONResponse(answer, headers={SECONDS_HEADER: f"{seconds:.6f}"})
 
 

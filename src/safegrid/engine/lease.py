@@ -1,43 +1,52 @@
 """Leases of engines: use the one that runs, or start it; at most so many at once.
 
 A client holds a lease while it asks. Engines outlive their leases, so that the next
-cell of the same model finds one, and end when idle, with their run, or to make room
-for another model, never while a lease is held. Hold one lease at a time: a process
-that waits for a second while it keeps the first may wait for itself.
+cell of the same model finds one (`manager` starts and ends them). Hold one lease at a
+time: a process that waits for a second while it keeps the first may wait for itself.
 """
 
 import atexit
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
+import safegrid
 from safegrid.config import EngineSpec
 from safegrid.core.errors import EngineError
-from safegrid.engine.calls import FailedError, is_failing
+from safegrid.engine.calls import FailedError
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import Card, connect, find_engine, named, served_by
 from safegrid.engine.identity import served_name, vllm_options
-from safegrid.engine.processes import Lock
-from safegrid.engine.registry import (
-    EngineEntry,
+from safegrid.engine.launch import (
+    FAILED,
+    LIST,
+    MANAGER_LOG,
+    RUN_DIR,
+    STOP,
     LaunchSpec,
-    Registry,
+    Request,
+    Running,
     is_by_hand,
-    registry,
+    log_tail,
     run_folder,
+    socket_name,
+    start_mode,
 )
-from safegrid.engine.start import start, wait_for_url
 from safegrid.models.checkpoints import Head
 from safegrid.runtime.processes import Process
 from safegrid.runtime.runs import ENGINE_PEAK, owner
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.1
+POLL = 0.02
+PATIENCE = 60.0
 SAY_EVERY = 60.0
 
 
@@ -68,59 +77,54 @@ def lease(
     if spec.address:
         yield find_engine(spec, stack, head)
         return
-    run = registry()
-    if is_by_hand():
-        atexit.register(stop_all, run.folder)
-    entry = run.entry(served_name(spec, stack, head, search))
-    with run.lock():
-        launch_spec = _launch_spec(run, entry, spec, stack, head, search)
+    launch_spec = _launch_spec(spec, stack, head, search)
+    request = Request(launch_spec, spec.max_engines, start_mode(), dict(os.environ))
+    connection, running, card = _reach(request)
+    assert running.url is not None, "engines that are lent answer"
 
     def why_gone() -> str:
-        return f". Its log ends:\n{entry.log_tail()}"
+        return f". Its log ends:\n{log_tail(running.log)}"
 
-    lock, process, url, card = _reach(run, entry, launch_spec, spec)
-    try:
-        with _ended_if_failed(run, entry, process):
-            yield connect(spec, url, launch_spec.key, card, stack, why_gone)
-        peak = process.peak_megabytes()
+    with connection, _ended_if_failed(connection):
+        yield connect(spec, running.url, running.key, card, stack, why_gone)
+        peak = running.process.peak_megabytes()
         if peak is not None:
             logger.info(ENGINE_PEAK, peak)
-    finally:
-        entry.mark_used()
-        lock.release()
 
 
 def stop_all(folder: Path | None = None) -> None:
     """End all engines of a run on this machine and forget them.
 
     Args:
-        folder: the run's registry; default that of this job or run.
+        folder: where they are managed; default that of this job or run.
     """
-    run = Registry(folder or run_folder())
-    if not run.folder.is_dir():
-        return
-    with run.lock():
-        fork_server = run.fork_server.process()
-        if fork_server is not None:
-            fork_server.end()
-        for entry, process in list(run.alive()):
-            entry.clear()
-            process.end()
-            logger.info("%s ended", entry.base.name)
-        shutil.rmtree(run.folder)
+    folder = folder or run_folder()
+    connection = _call(folder)
+    if connection is not None:
+        with connection, suppress(OSError):
+            connection.send(STOP)
+            connection.poll(None)  # until the manager is gone
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def engines(folder: Path | None = None) -> list[Running]:
+    """Return the engines of a run that run on this machine."""
+    connection = _call(folder or run_folder())
+    if connection is None:
+        return []
+    with connection:
+        connection.send(LIST)
+        found: list[Running] = connection.recv()
+        return found
 
 
 def _launch_spec(
-    run: Registry,
-    entry: EngineEntry,
-    spec: EngineSpec,
-    stack: Sequence[Path],
-    head: Head,
-    search: Path | None,
+    spec: EngineSpec, stack: Sequence[Path], head: Head, search: Path | None
 ) -> LaunchSpec:
+    share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
     return LaunchSpec(
         kind=spec.kind,
-        model=entry.base.name,
+        model=served_name(spec, stack, head, search),
         stack=[str(folder) for folder in stack],
         head=head,
         dtype=spec.dtype,
@@ -128,124 +132,113 @@ def _launch_spec(
         max_batch_tokens=spec.max_batch_tokens,
         idle_seconds=spec.idle_seconds,
         start_seconds=spec.start_seconds,
-        key=run.key(),
-        owner=Process.me() if is_by_hand() else owner(),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        owner=Process.me() if is_by_hand() else owner(),
         search=None if search is None else str(search.resolve()),
-        options=_options(spec),
+        options=[*share, *vllm_options(spec)] if spec.kind == "vllm" else [],
     )
 
 
-def _options(spec: EngineSpec) -> list[str]:
-    share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
-    return [*share, *vllm_options(spec)] if spec.kind == "vllm" else []
-
-
-def _reach(
-    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, spec: EngineSpec
-) -> tuple[Lock, Process, str, Card]:
+def _reach(request: Request) -> tuple[Connection, Running, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
     try:
-        return _try_reach(run, entry, launch_spec, spec)
+        return _try_reach(request)
     except FailedError as error:
         logger.warning("%s; it is started again", error)
-        return _try_reach(run, entry, launch_spec, spec)
+        return _try_reach(request)
 
 
-def _try_reach(
-    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, spec: EngineSpec
-) -> tuple[Lock, Process, str, Card]:
-    lock = _take(run, entry, launch_spec, spec.max_engines)
+def _try_reach(request: Request) -> tuple[Connection, Running, Card]:
+    connection = _manager()
     try:
-        process = entry.process()
-        if process is None:
-            raise FailedError(
-                f"{entry.base.name} ended. Its log ends:\n{entry.log_tail()}"
+        running = _borrow(connection, request)
+        url, key, name = str(running.url), running.key, running.name
+        with _ended_if_failed(connection):
+            return connection, running, named(served_by(url, key), name, url)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _borrow(connection: Connection, request: Request) -> Running:
+    try:
+        connection.send(request)
+        while not connection.poll(SAY_EVERY):
+            logger.info(
+                "%s waits: it starts, or %d engines are in use",
+                request.launch_spec.model,
+                request.max_engines,
             )
-        url = wait_for_url(entry, process, spec.start_seconds)
-        with _ended_if_failed(run, entry, process):
-            cards = served_by(url, launch_spec.key)
-        return lock, process, url, named(cards, entry.base.name, url)
-    except BaseException:
-        lock.release()
-        raise
-
-
-def _take(
-    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, most: int
-) -> Lock:
-    """Wait until the engine runs, or there is room to start it, and hold it."""
-    said = time.monotonic()
-    while True:
-        with run.lock():
-            lock = _try_take(run, entry, launch_spec, most)
-        if lock is not None:
-            return lock
-        if time.monotonic() - said > SAY_EVERY:
-            said = time.monotonic()
-            logger.info("%s waits: %d engines are in use", launch_spec.model, most)
-        time.sleep(POLL)
-
-
-def _try_take(
-    run: Registry, entry: EngineEntry, launch_spec: LaunchSpec, most: int
-) -> Lock | None:
-    """Hold the engine, started if needed; None while that cannot be."""
-    lock = entry.hold()
-    if lock is None or _is_well(entry):
-        return lock
-    try:
-        if _make_room(run, most):
-            start(run, entry, launch_spec)
-            return lock
-    except BaseException:
-        lock.release()
-        raise
-    lock.release()
-    return None
-
-
-def _is_well(entry: EngineEntry) -> bool:
-    """Whether an engine runs and can be asked; what is left of a dying one is ended."""
-    process, url = entry.process(), entry.url()
-    if process is None:
-        return False
-    if url is None or not is_failing(url):
-        return True
-    logger.warning("%s fails and is started again", entry.base.name)
-    entry.clear()
-    process.end()
-    return False
+        answer = connection.recv()
+    except (EOFError, OSError) as error:
+        raise FailedError("the manager of the run's engines is gone") from error
+    if isinstance(answer, Exception):
+        raise answer
+    assert isinstance(answer, Running)
+    return answer
 
 
 @contextmanager
-def _ended_if_failed(
-    run: Registry, entry: EngineEntry, process: Process
-) -> Iterator[None]:
+def _ended_if_failed(connection: Connection) -> Iterator[None]:
     """End an engine that failed, so that the next lease does not meet it dying."""
     try:
         yield
     except FailedError:
-        with run.lock():
-            # Another client may have ended it, and started the next one.
-            if entry.process() == process:
-                entry.clear()
-                process.end()
+        with suppress(OSError):
+            connection.send(FAILED)
+            connection.poll(None)  # until it has ended
         raise
 
 
-def _make_room(run: Registry, most: int) -> bool:
-    """End the engines that are idle longest until there is room for one more."""
-    alive = list(run.alive())
-    for entry, process in sorted(alive, key=lambda pair: pair[0].last_used()):
-        if len(alive) < most:
-            break
-        lock = entry.seize()
-        if lock is None:
-            continue
-        logger.info("%s ends to make room", entry.base.name)
-        entry.clear()
-        process.end()
-        lock.release()
-        alive.remove((entry, process))
-    return len(alive) < most
+def _manager() -> Connection:
+    """Connect to the manager of this run's engines, started if needed.
+
+    Raises:
+        EngineError: it does not start, or its folder belongs to another user.
+    """
+    folder = run_folder()
+    for path in [folder] if RUN_DIR in os.environ else [folder.parent, folder]:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.getuid():
+            raise EngineError(
+                f"{path} belongs to another user; set {RUN_DIR} to a folder of yours"
+                " on a local disk"
+            )
+    if is_by_hand():
+        atexit.register(stop_all, folder)
+    child, deadline = None, time.monotonic() + PATIENCE
+    while (connection := _call(folder)) is None:
+        if child is None:
+            child = _start_manager(folder)
+        if child.poll() or time.monotonic() > deadline:
+            raise EngineError(
+                "the manager of the run's engines does not start. Its log ends:\n"
+                + log_tail(folder / MANAGER_LOG)
+            )
+        time.sleep(POLL)
+    return connection
+
+
+def _call(folder: Path) -> Connection | None:
+    """Connect to the manager in a folder; None where there is none."""
+    try:
+        with socket_name(folder) as name:
+            return Client(name, "AF_UNIX")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
+def _start_manager(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start the manager detached, since it outlives its starter."""
+    source = str(Path(safegrid.__file__).parents[1])
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-m", "safegrid", "manage-engines", "--folder"]
+    with (folder / MANAGER_LOG).open("ab") as log:
+        return subprocess.Popen(
+            [*command, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )

@@ -1,21 +1,62 @@
-"""Entry point of an engine's process, by the kind that its launch spec names."""
+"""Entry point of an engine's process, which ends with its manager."""
 
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from safegrid.engine.registry import LaunchSpec
+from safegrid.core.errors import SafegridError
+from safegrid.core.logs import configure
+from safegrid.engine.launch import LaunchSpec
+
+logger = logging.getLogger(__name__)
 
 
-def run_engine(launch_spec: Path) -> None:
-    """Serve one model until nobody needs it; started by a lease.
+def run_engine(
+    launch_spec: LaunchSpec,
+    log: Path,
+    teller: Connection,
+    environment: Mapping[str, str] | None,
+) -> None:
+    """Serve one model until the manager or its end ends this process.
 
     Args:
-        launch_spec: file beside the engine's log in the run's registry.
+        launch_spec: what is served.
+        log: takes all that this process writes.
+        teller: where the engine says its URL once it answers.
+        environment: of the client that asked for it; None in a forked process.
     """
-    if LaunchSpec.read(launch_spec).kind == "vllm":
-        from safegrid.engine.vllm import serve_vllm
+    os.setsid()
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
+    configure()
+    # From the start, so that a slow load does not outlive its run.
+    threading.Thread(target=_end_with_manager, daemon=True).start()
+    try:
+        if launch_spec.kind == "vllm":
+            from safegrid.engine.vllm import serve_vllm
 
-        serve_vllm(launch_spec)
-        return
-    from safegrid.engine.server import serve
+            serve_vllm(launch_spec, teller.send)
+        else:
+            from safegrid.engine.server import serve
 
-    serve(launch_spec)
+            serve(launch_spec, teller.send)
+    except SafegridError as error:
+        logger.error("%s", error)
+
+
+def _end_with_manager() -> None:
+    """Wait for the end of the manager, then ask this process to end too."""
+    manager = multiprocessing.parent_process()
+    assert manager is not None, "engines are started by a manager"
+    manager.join()
+    logger.info("ends: the manager of its run's engines is gone")
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -8,7 +8,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.registry import LaunchSpec
+from safegrid.engine.launch import LaunchSpec
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 

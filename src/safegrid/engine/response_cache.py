@@ -9,6 +9,7 @@ what it answered is asked again. Whoever computes the checksum anew can forge a 
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -22,7 +23,6 @@ from typing import Any, NamedTuple, Self, TypeVar
 from safegrid.core.errors import EngineError
 from safegrid.core.files import as_record, sha256_json
 from safegrid.core.logs import progress
-from safegrid.engine.processes import Lock, try_lock
 from safegrid.runtime.usage import Usage, total
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class ResponseCache:
         self._answers: dict[str, Any] = {}
         self._usage: list[Usage | None] = []
         self._line_of: dict[str, int] = {}
-        self._lock: Lock | None = None
+        self._lock: int | None = None
 
     def __enter__(self) -> Self:
         """Take the file and read what fits the key.
@@ -75,12 +75,16 @@ class ResponseCache:
                 " away and start again"
             )
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = try_lock(self._path, shared=False)
-        if self._lock is None:
+        lock = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
             raise EngineError(
                 f"{self._path}: another process writes to this cache; a cell is made by"
                 " one job at a time. End what is left of an earlier run, then try again"
-            )
+            ) from None
+        self._lock = lock
         self._read()
         return self
 
@@ -91,7 +95,7 @@ class ResponseCache:
         trace: TracebackType | None,
     ) -> None:
         if self._lock is not None:
-            self._lock.release()
+            os.close(self._lock)
             self._lock = None
 
     def __len__(self) -> int:

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 
 import torch
@@ -12,9 +12,8 @@ import uvicorn
 from safegrid.engine.access import HeadFirst
 from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.beams import check_search
+from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.model import load
-from safegrid.engine.registry import EngineEntry, LaunchSpec
-from safegrid.engine.watch import Watch, leave
 
 logger = logging.getLogger(__name__)
 
@@ -24,28 +23,22 @@ CHANGING = ("dynamic", "longrope")
 """Kinds of rotary embeddings that a forward changes."""
 
 
-def serve(launch_spec: Path) -> None:
-    """Load a model and answer requests on this machine until the watch ends it.
+def serve(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
+    """Load a model and answer requests on this machine until this process is ended.
 
     Args:
-        launch_spec: what to serve; the entry's other files stand beside it.
+        launch_spec: what to serve.
+        tell: is called with the URL once it answers.
     """
-    asked, entry, queue = (
-        LaunchSpec.read(launch_spec),
-        EngineEntry(launch_spec.with_suffix("")),
-        RequestQueue(),
-    )
-    # From the start, so that a slow load does not outlive its run.
-    Watch(launch_spec, busy=lambda: queue.waiting > 0, end=leave).start()
-    model = load(asked)
+    model = load(launch_spec)
     if model.search is not None:
         check_search(model)
-    queue.open(workers(asked, model.network))
-    app = make_app(model, asked, queue)
+    queue = RequestQueue(workers(launch_spec, model.network))
+    app = make_app(model, launch_spec, queue)
     # A socket of our own: the port is taken before anyone is told of it.
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    entry.write_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    logger.info("%s answers", asked.model)
+    tell(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    logger.info("%s answers", launch_spec.model)
     config = uvicorn.Config(
         app, http=HeadFirst, ws="none", log_level="warning", lifespan="off"
     )
@@ -69,4 +62,4 @@ class _Server(uvicorn.Server):
     """Ends at once when asked to: there is nothing to save, and someone waits."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        leave()
+        os._exit(0)

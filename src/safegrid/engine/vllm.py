@@ -2,7 +2,7 @@
 
 It lives in an environment of its own, since it cannot share ours; the variable
 SAFEGRID_VLLM names its command. This process starts it, waits until it answers and
-ends it as `watch` says.
+ends it with the manager or when that asks it to.
 """
 
 import logging
@@ -12,16 +12,15 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
 from safegrid.config.engine import VLLM
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import is_healthy
-from safegrid.engine.registry import EngineEntry, LaunchSpec
-from safegrid.engine.watch import Watch
+from safegrid.engine.launch import LaunchSpec
 
 logger = logging.getLogger(__name__)
 
@@ -63,30 +62,27 @@ def vllm_command(launch_spec: LaunchSpec, port: int) -> list[str]:
     return [command, "serve", launch_spec.stack[0], *words, *launch_spec.options]
 
 
-def serve_vllm(launch_spec: Path) -> None:
+def serve_vllm(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
     """Run vLLM until nobody needs it or it ends by itself.
 
     Raises:
         EngineError: it ended by itself.
     """
-    asked, entry = (
-        LaunchSpec.read(launch_spec),
-        EngineEntry(launch_spec.with_suffix("")),
-    )
     url = f"http://127.0.0.1:{(port := _free_port())}"
-    # Said by a signal's handler or by the watch, so no lock may be needed for it.
-    ends: list[str] = []
-    signal.signal(signal.SIGTERM, lambda *_: ends.append("asked to"))
+    # Said by a signal's handler, so no lock may be needed for it.
+    ends: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ends.append(number))
     server = subprocess.Popen(
-        vllm_command(asked, port), stdin=subprocess.DEVNULL, env=_environment(asked)
+        vllm_command(launch_spec, port),
+        stdin=subprocess.DEVNULL,
+        env=_environment(launch_spec),
     )
     # vLLM has children; they are all in the group that this process leads.
-    Watch(launch_spec, busy=lambda: False, end=lambda: ends.append("watched")).start()
     while server.poll() is None and not ends and not is_healthy(url):
         time.sleep(POLL)
     if server.poll() is None and not ends:
-        entry.write_url(url)
-        logger.info("%s answers (vLLM)", asked.model)
+        tell(url)
+        logger.info("%s answers (vLLM)", launch_spec.model)
     while server.poll() is None and not ends:
         time.sleep(POLL)
     if ends:

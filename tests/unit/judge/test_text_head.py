@@ -17,9 +17,9 @@ from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT
 from safegrid.engine.asking import Asker
 from safegrid.engine.embed import embed
+from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
-from safegrid.engine.registry import LaunchSpec
 from safegrid.engine.response_cache import ResponseCache
 from safegrid.judge.beside import agreement
 from safegrid.judge.encode import Encoder

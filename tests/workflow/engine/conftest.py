@@ -11,7 +11,6 @@ from engines import belong_to_a_run
 from safegrid.config import EngineSpec
 from safegrid.core.seals import write_result
 from safegrid.engine import lease as leases
-from safegrid.engine.registry import registry
 
 STAND_IN = Path(__file__).parents[2] / "unit/engine/stand_in_vllm.py"
 
@@ -38,9 +37,8 @@ def forking(fork_server_folder, monkeypatch):
     belong_to_a_run(monkeypatch, fork_server_folder)
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     yield
-    for entry, process in list(registry().alive()):
-        entry.clear()
-        process.end()
+    for engine in leases.engines():
+        engine.process.end()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,16 +19,15 @@ from safegrid import cli
 from safegrid.config import Decode
 from safegrid.core.errors import EngineError, SafegridError
 from safegrid.engine.calls import call
-from safegrid.engine.lease import lease, stop_all
-from safegrid.engine.processes import try_lock
-from safegrid.engine.registry import registry, run_folder
+from safegrid.engine.launch import run_folder
+from safegrid.engine.lease import engines, lease, stop_all
 
 # Of the stand-in to any row.
 ANSWER = [[0.25, 0.75]]
 
 
 def pids():
-    return {entry.base.name.split("-")[1]: p.pid for entry, p in registry().alive()}
+    return {one.name.split("-")[1]: one.process.pid for one in engines()}
 
 
 def test_vllm_is_started_with_the_flags_that_keep_it_honest(
@@ -92,7 +92,7 @@ def test_stopping_engines_by_command_ends_them_and_their_children(
     stand_in, stack, spec
 ):
     with lease(spec, stack("a")) as engine:
-        folder = registry().folder
+        folder = run_folder()
     assert cli.run(["stop-engines"]) == 0
     assert not is_listening(engine.url)
     assert not folder.exists()
@@ -266,32 +266,42 @@ def test_a_job_of_a_cluster_has_a_registry_of_its_own(run, monkeypatch):
     assert "slurm-7@" in run_folder().name
 
 
-def test_a_lock_ends_with_its_holder(tmp_path):
-    path = tmp_path / "lock"
+def test_a_lease_ends_with_its_holder(stand_in, stack, spec):
+    one = spec.model_copy(update={"max_engines": 1})
     code = (
         "import sys, time; from pathlib import Path;"
-        "from safegrid.engine.processes import try_lock;"
-        "lock = try_lock(Path(sys.argv[1]), shared=True); print(1, flush=True);"
-        "time.sleep(60)"
+        "from safegrid.config import EngineSpec;"
+        "from safegrid.engine.lease import lease;"
+        "spec = EngineSpec.model_validate_json(sys.argv[1])\n"
+        "with lease(spec, [Path(sys.argv[2])]):\n"
+        "    print(1, flush=True); time.sleep(60)"
     )
     source = Path(sys.modules["safegrid"].__file__).parents[1]
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)],
+        [sys.executable, "-c", code, one.model_dump_json(), str(stack("a")[0])],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(source)},
     )
     assert holder.stdout.readline()
-    assert try_lock(path, shared=False) is None
-    try_lock(path, shared=True).release()
-    holder.kill()
+    threading.Timer(0.5, holder.kill).start()
+    begun = time.monotonic()
+    with lease(one, stack("b")):
+        assert time.monotonic() - begun > 0.4
+        assert set(pids()) == {"b"}
     holder.wait()
     holder.stdout.close()
-    try_lock(path, shared=False).release()
 
 
-def test_key_and_launch_spec_are_private(stand_in, stack, spec):
+def test_the_key_is_in_no_file_and_the_socket_is_private(stand_in, stack, spec):
     with lease(spec, stack("a")) as engine:
-        folder = registry().folder
-        holding = [p for p in folder.iterdir() if engine.key in p.read_text()]
-        assert {p.suffix for p in holding} == {"", ".launch_spec"}
-        assert all(p.stat().st_mode & 0o077 == 0 for p in [folder, *holding])
+        folder = run_folder()
+        files = [path for path in folder.iterdir() if path.is_file()]
+        assert {path.name for path in files} == {"lock", "manager.log"}
+        assert not [path for path in files if engine.key in path.read_text()]
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_an_engine_and_its_manager_end_when_the_folder_is_gone(stand_in, stack, spec):
+    with lease(spec, stack("a")) as engine:
+        shutil.rmtree(run_folder())
+        wait_until(lambda: not is_listening(engine.url))

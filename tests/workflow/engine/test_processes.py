@@ -15,14 +15,22 @@ from engines import alive, wait_until
 from safegrid.config import Decode, EngineSpec
 from safegrid.core.errors import EngineError
 from safegrid.core.seals import write_result
-from safegrid.engine.lease import lease
-from safegrid.engine.registry import registry
+from safegrid.engine.launch import run_folder
+from safegrid.engine.lease import engines, lease
 from safegrid.runtime.processes import Process
 
 pytestmark = pytest.mark.timeout(240)
 SPEC = EngineSpec(batch_size=16, idle_seconds=60)
 PROMPTS = [[1, 7, 8 + i, 9] for i in range(20)]
 SAMPLED = Decode(max_new_tokens=8, temperature=1.0)
+
+
+def manager():
+    """The process that lends engines: the one whose command names the folder."""
+    for process in psutil.process_iter(["cmdline"]):
+        if str(run_folder()) in (process.info["cmdline"] or []):
+            return Process.of(process.pid)
+    return None
 
 
 def answers(models):
@@ -42,14 +50,14 @@ def answers(models):
 def test_forked_engines_answer_as_spawned_ones(run, models, monkeypatch):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "spawn")
     spawned = answers(models)
-    assert registry().fork_server.process() is None
+    parents = {psutil.Process(process.pid).ppid() for process in alive()}
+    assert parents == {manager().pid}
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
-    for entry, process in list(registry().alive()):
-        entry.clear()
+    for process in alive():
         process.end()
     assert answers(models) == spawned
-    fork_server = registry().fork_server.process()
-    assert {psutil.Process(p.pid).ppid() for p in alive()} == {fork_server.pid}
+    (fork_server,) = {psutil.Process(p.pid).parent() for p in alive()}
+    assert fork_server.ppid() == manager().pid
 
 
 def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, models):
@@ -65,7 +73,7 @@ def test_an_engine_is_on_loopback_and_an_ended_one_leaves_no_zombie(forking, mod
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
 
-def test_without_an_owner_an_idle_fork_server_ends_and_is_started_again(
+def test_without_an_owner_an_idle_manager_ends_and_is_started_again(
     run, models, monkeypatch
 ):
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
@@ -73,7 +81,7 @@ def test_without_an_owner_an_idle_fork_server_ends_and_is_started_again(
     short = SPEC.model_copy(update={"idle_seconds": 1.0})
     with lease(short, [models / "causal"]):
         pass
-    wait_until(lambda: registry().fork_server.process() is None)
+    wait_until(lambda: manager() is None)
     with lease(short, [models / "other"]) as engine:
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
 
@@ -90,14 +98,15 @@ def test_a_broken_model_is_an_error_that_shows_why(forking, models, tmp_path):
         assert engine.max_length == 256
 
 
-def test_killing_the_owner_ends_the_fork_server_and_an_engine_at_work(
+def test_killing_the_owner_ends_the_manager_and_an_engine_at_work(
     run, models, monkeypatch
 ):
     owner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     monkeypatch.setenv("SAFEGRID_OWNER_PID", str(owner.pid))
     monkeypatch.setenv("SAFEGRID_ENGINE_START", "fork")
     with lease(SPEC, [models / "causal"]) as engine:
-        left = [*alive(), registry().fork_server.process()]
+        left = [*alive(), manager()]
+        left.append(Process.of(psutil.Process(left[0].pid).ppid()))
         asking = threading.Thread(target=send, args=(engine, 600))
         asking.start()
         wait_until(lambda: at_work(left[0]))
@@ -112,8 +121,7 @@ def test_a_request_whose_client_has_gone_does_not_hold_up_the_next(forking, mode
         send(engine, patience=1.5)
         # Requests are worked on one after another, and whole this one takes minutes.
         assert len(engine.complete(PROMPTS, SAMPLED, range(20))) == 20
-        (entry, _) = next(registry().alive())
-        assert "dropped half way" in entry.log.read_text()
+        assert "dropped half way" in engines()[0].log.read_text()
 
 
 def send(engine, patience):
@@ -143,10 +151,10 @@ def at_work(process):
 def test_by_hand_nothing_is_left_when_the_command_ends(models, tmp_path):
     code = (
         "import sys; from pathlib import Path; from safegrid.config import EngineSpec;"
-        "from safegrid.engine.lease import lease;"
-        "from safegrid.engine.registry import registry\n"
+        "from safegrid.engine.launch import run_folder;"
+        "from safegrid.engine.lease import engines, lease\n"
         "with lease(EngineSpec(), [Path(sys.argv[1])]):\n"
-        "    print([p.pid for _, p in registry().alive()][0], registry().folder)"
+        "    print(engines()[0].process.pid, run_folder())"
     )
     unset = ("SAFEGRID_RUN", "SAFEGRID_OWNER_PID", "SLURM_JOB_ID")
     env = {name: value for name, value in os.environ.items() if name not in unset}
