@@ -112,7 +112,7 @@ def read_documents(path: Path) -> list[Turn]:
     """
     problems = Problems(path)
     turns = []
-    for line, values in read_rows(path, {}, problems):
+    for line, values in read_rows(path, problems):
         messages: Any = values.get("messages")
         if _is_conversation(messages):
             turns.append(Turn(messages[:-1], messages[-1]["content"]))

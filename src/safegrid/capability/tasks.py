@@ -121,7 +121,7 @@ def _check_rows(path: Path) -> None:
         return
     problems = Problems(path)
     fields: set[str] = set()
-    for line, values in read_rows(path, {}, problems):
+    for line, values in read_rows(path, problems):
         fields = fields or set(values)
         if set(values) != fields:
             odd = ", ".join(describe(name) for name in sorted(fields ^ set(values)))

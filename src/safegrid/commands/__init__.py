@@ -77,7 +77,7 @@ COMMANDS = {
         "Take one of several parts of what a model is asked.",
     ),
     "gather-texts": Command(
-        "safegrid.data.texts:gather_texts",
+        "safegrid.data.instructions:gather_texts",
         "Turn instructions with answers into documents that a base is trained on.",
     ),
     "overlap": Command(

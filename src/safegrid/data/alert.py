@@ -6,46 +6,31 @@ attack_type); gives requests without the Alpaca wrapper, with their macro catego
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
-from safegrid.readers.problems import Problems, describe, unknown
-from safegrid.readers.raw import Field, Unique, read_rows
+from pydantic import AfterValidator
+
+from safegrid.data.rows import Prompt, PromptFile
+from safegrid.data.words import ItemFinder, item_of
+from safegrid.readers.problems import describe
+from safegrid.readers.raw import Fields, Filled, Unique, one_of
 
 # Exactly as upstream spells them: `crime_kidnapp`, `sex_harrasment` and the plus of
 # `hate_lgbtq+` are in the data. `self_harm` holds the separator, so the macro is not
 # the text before the first underscore.
-TAXONOMY: dict[str, tuple[str, ...]] = {
-    "hate": (
-        "women",
-        "ethnic",
-        "lgbtq+",
-        "disabled",
-        "poor",
-        "body",
-        "religion",
-        "other",
-    ),
-    "crime": (
-        "injury",
-        "theft",
-        "tax",
-        "propaganda",
-        "kidnapp",
-        "cyber",
-        "privacy",
-        "other",
-    ),
-    "self_harm": ("suicide", "thin", "other"),
-    "sex": ("harrasment", "porn", "other"),
-    "substance": ("drug", "cannabis", "tobacco", "alcohol", "other"),
-    "weapon": ("firearm", "chemical", "biological", "radioactive", "other"),
+TAXONOMY = {
+    "hate": "women ethnic lgbtq+ disabled poor body religion other",
+    "crime": "injury theft tax propaganda kidnapp cyber privacy other",
+    "self_harm": "suicide thin other",
+    "sex": "harrasment porn other",
+    "substance": "drug cannabis tobacco alcohol other",
+    "weapon": "firearm chemical biological radioactive other",
 }
 MACRO = {
-    f"{macro}_{micro}": macro for macro, micros in TAXONOMY.items() for micro in micros
+    f"{macro}_{micro}": macro
+    for macro, micros in TAXONOMY.items()
+    for micro in micros.split()
 }
-FIELDS = {"id": Field(int), "prompt": Field(str), "category": Field(str)}
-ADVERSARIAL_FIELDS = FIELDS | {"attack_type": Field(str)}
 
 _WRAPPED = re.compile(
     r"\s*### Instruction:\n(?P<request>.*?)\n### Response:\s*", re.DOTALL
@@ -53,25 +38,56 @@ _WRAPPED = re.compile(
 _MARKER = re.compile(r"### (?:Instruction|Response):\n?")
 
 
-class Request(NamedTuple):
-    """One row of either file.
+def _not_here(value: object) -> object:
+    raise ValueError(
+        "belongs to the adversarial file; this benchmark reads the plain one"
+    )
 
-    Attributes:
-        line: where it stands in the file.
-        number: upstream's id, unique in its file.
-        text: the request without the wrapper.
-        category: micro label; `macro` is its macro category.
-        attack: upstream's attack_type, an open vocabulary; null in the plain file.
-        wrapped: whether the row carried the whole wrapper.
-    """
 
-    line: int
-    number: int
-    text: str
-    category: str
-    macro: str
-    attack: str | None
-    wrapped: bool
+def _label(value: str) -> str:
+    if describe(value) != repr(value):
+        raise ValueError(f"is no label but {describe(value)}")
+    return value
+
+
+class Plain(Fields):
+    """A row of the plain file."""
+
+    id: int
+    prompt: Filled
+    category: Annotated[str, one_of(MACRO)]
+    attack_type: Annotated[Any, AfterValidator(_not_here)] = None
+
+
+class Attacked(Plain):
+    """A row of the adversarial file; its attacks are an open vocabulary."""
+
+    attack_type: Annotated[Filled, AfterValidator(_label)]
+
+
+def read_plain(file: PromptFile) -> Iterator[Prompt]:
+    """Read the plain file; rows without the wrapper are counted."""
+    file.counts["without_wrapper"] = 0
+    for row, text, wrapped in _requests(file, Plain):
+        file.counts["without_wrapper"] += not wrapped
+        yield _prompt(f"alert-{row.id}", text, item_of(text), row)
+
+
+def read_adversarial(file: PromptFile) -> Iterator[Prompt]:
+    """Read the adversarial file; the items behind its rows are sought in the plain."""
+    texts: dict[str, list[str]] = {}
+    if file.plain is not None:
+        plain = PromptFile(file.plain, file.spec)
+        for row, text, _ in _requests(plain, Plain):
+            texts.setdefault(row.category, []).append(text)
+        plain.problems.raise_any()
+    finders = {category: ItemFinder(items) for category, items in texts.items()}
+    nothing = ItemFinder([])
+    file.counts.update(item_contained=0, item_similar=0, item_own=0)
+    for row, text, _ in _requests(file, Attacked):
+        cluster, how = finders.get(row.category, nothing).find(text)
+        file.counts[f"item_{how}"] += 1
+        yield _prompt(f"adversarial-{row.id}", text, cluster, row)
 
 
 def unwrap(prompt: str) -> tuple[str, bool]:
@@ -85,35 +101,17 @@ def unwrap(prompt: str) -> tuple[str, bool]:
     return _MARKER.sub("", text).strip(), whole is not None
 
 
-def read(path: Path, adversarial: bool, problems: Problems) -> Iterator[Request]:
-    """Read one of the two files; what does not fit is noted in `problems`."""
-    ids = Unique("field 'id'", problems)
-    fields = ADVERSARIAL_FIELDS if adversarial else FIELDS
-    for row in read_rows(path, fields, problems, optional=ADVERSARIAL_FIELDS):
-        values = row.values
-        if not adversarial and "attack_type" in values:
-            problems.add(
-                row.line,
-                "field 'attack_type' belongs to the adversarial file; this benchmark"
-                " reads the plain one",
-            )
-        elif values["category"] not in MACRO:
-            problems.add(row.line, unknown("category", values["category"], MACRO))
-        elif ids.is_new(values["id"], row.line):
-            yield from _request(row.line, values, problems)
+def _requests(file: PromptFile, kind: type[Plain]) -> Iterator[tuple[Plain, str, bool]]:
+    """Give rows, each with its request and whether it carried the whole wrapper."""
+    ids = Unique("field 'id'", file.problems)
+    for line, row in file.rows(kind):
+        text, wrapped = unwrap(row.prompt)
+        if not text:
+            file.problems.add(line, "field 'prompt' holds nothing but its wrapper")
+        elif ids.is_new(row.id, line):
+            yield row, text, wrapped
 
 
-def _request(
-    line: int, values: dict[str, Any], problems: Problems
-) -> Iterator[Request]:
-    attack = values.get("attack_type")
-    text, wrapped = unwrap(values["prompt"])
-    if not text:
-        problems.add(line, "field 'prompt' holds nothing but its wrapper")
-    elif attack is not None and describe(attack) != repr(attack):
-        problems.add(line, f"field 'attack_type' is no label but {describe(attack)}")
-    else:
-        category = values["category"]
-        yield Request(
-            line, values["id"], text, category, MACRO[category], attack, wrapped
-        )
+def _prompt(name: str, text: str, cluster: str, row: Plain) -> Prompt:
+    macro = MACRO[row.category]
+    return Prompt(name, text, cluster, row.category, macro, row.attack_type)

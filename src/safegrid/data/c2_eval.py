@@ -8,27 +8,22 @@ words by single spaces; here the answer's own white space is kept.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from safegrid.config.prefill import PrefillSpec
-from safegrid.config.prompt import PromptSpec
 from safegrid.core.errors import DataError
-from safegrid.data import pku
-from safegrid.data.items import item_of
-from safegrid.data.rows import Prompt, Prompts
+from safegrid.data.pku import Comparison
+from safegrid.data.rows import Prompt, PromptFile
+from safegrid.data.words import item_of
 from safegrid.readers.plain import is_blank
-from safegrid.readers.problems import Problems
 from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 
 # What `macro_category` says: whether the answer goes on after the prefill, or had
 # fewer words than k and stands there whole.
 CUT, WHOLE = "cut", "whole"
 
-Lost = Literal["checksum_mismatch", "no_unsafe_answer"]
 _WORD = re.compile(r"\S+")
 
 
@@ -43,37 +38,30 @@ class Prefix(NamedTuple):
     short: bool
 
 
-def read_prompts(file: Path, spec: PromptSpec, plain: Path | None) -> Prompts:
-    """Read a file of comparisons; rows without an unsafe answer are counted.
+def read_prompts(file: PromptFile) -> Iterator[Prompt]:
+    """Ask the requests of comparisons; rows without an unsafe answer are counted.
 
     Raises:
         DataError: the file is broken, or no row of it holds an unsafe answer.
     """
-    problems = Problems(file)
-    rows = list(pku.read(file, problems))
-    problems.raise_any()
-    prefills = spec.prefills or PrefillSpec()
-    prompts: list[Prompt] = []
-    lost: Counter[str] = Counter()
-    for number, row in enumerate(rows, start=1):
-        answer = unsafe_answer(row)
-        if row.intact and answer is not None:
-            prompts += _asked(f"c2-{number}", row.prompt, answer, prefills, spec)
+    rows = list(file.rows(Comparison))
+    file.problems.raise_any()
+    prefills = file.spec.prefills or PrefillSpec()
+    file.counts.update({f"shorter_than_k={k}": 0 for k in prefills.ks}, rows=0)
+    for number, (_, row) in enumerate(rows, start=1):
+        answer = next((text for text in row.unsafe if not is_blank(text)), None)
+        if not row.intact:
+            file.dropped["checksum_mismatch"] += len(prefills.ks)
+        elif answer is None:
+            file.dropped["no_unsafe_answer"] += len(prefills.ks)
         else:
-            reason: Lost = "no_unsafe_answer" if row.intact else "checksum_mismatch"
-            lost[reason] += len(prefills.ks)
-    if not prompts:
+            file.counts["rows"] += 1
+            yield from _asked(f"c2-{number}", row.prompt, answer, prefills, file)
+    if not file.counts["rows"]:
         raise DataError(
-            f"{file}: none of its {len(rows)} rows has an unsafe answer to begin with"
-            f" ({dict(lost)}); nothing was written"
+            f"{file.path}: none of its {len(rows)} rows has an unsafe answer to begin"
+            f" with ({dict(file.dropped)}); nothing was written"
         )
-    return Prompts(prompts, _counts(prompts, prefills), dict(lost))
-
-
-def unsafe_answer(row: pku.Comparison) -> str | None:
-    """Return the first answer that upstream calls unsafe and that has words, if any."""
-    pairs = zip(row.responses, row.safe, strict=True)
-    return next((text for text, safe in pairs if not (safe or is_blank(text))), None)
 
 
 def prefix_of(request: str, answer: str, prefixes: tuple[str, ...], seed: int) -> str:
@@ -106,14 +94,15 @@ def _first_words(text: str, k: int) -> Prefix:
 
 
 def _asked(
-    name: str, request: str, answer: str, prefills: PrefillSpec, spec: PromptSpec
+    name: str, request: str, answer: str, prefills: PrefillSpec, file: PromptFile
 ) -> Iterator[Prompt]:
-    """Give the prompts of one row, one for each k."""
+    """Give a row's prompts, one for each k; those of the whole answer are counted."""
     prefixes = AFFIRMATIVE_PREFIXES[prefills.affirmative_prefixes]
-    prefix = prefix_of(request, answer, prefixes, spec.seed)
+    prefix = prefix_of(request, answer, prefixes, file.spec.seed)
     cluster = item_of(request)
     for k in prefills.ks:
         begun = prefill_of(prefix, answer, k, prefills.count_affirmative_prefix)
+        file.counts[f"shorter_than_k={k}"] += begun.short and k > 0
         yield Prompt(
             f"{name}-k{k}",
             request,
@@ -124,13 +113,3 @@ def _asked(
             closed=prefills.turn == "closed",
             drawn_as=name,
         )
-
-
-def _counts(prompts: list[Prompt], prefills: PrefillSpec) -> dict[str, int]:
-    """Count rows, requests, and the answers that are shorter than each k."""
-    short = Counter(p.category for p in prompts if p.macro_category == WHOLE)
-    return {
-        "rows": len({prompt.drawn_as for prompt in prompts}),
-        "clusters": len({prompt.cluster for prompt in prompts}),
-        **{f"shorter_than_k={k}": short[f"k={k}"] for k in prefills.ks},
-    }

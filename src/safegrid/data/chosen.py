@@ -17,10 +17,9 @@ from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
-from safegrid.data.drops import Drops
-from safegrid.data.items import item_of
 from safegrid.data.preferences import read_instructions, taken
-from safegrid.data.rows import Pair
+from safegrid.data.rows import Drops, Pair
+from safegrid.data.words import item_of
 from safegrid.readers.plain import folded
 from safegrid.readers.problems import Problems
 

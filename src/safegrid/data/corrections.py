@@ -22,8 +22,9 @@ from safegrid.core.artifacts import manifest, read_manifest, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.core.streams import Row, write_stream
-from safegrid.data import pku
+from safegrid.data.pku import Comparison
 from safegrid.readers.problems import Problems
+from safegrid.readers.raw import read_as
 from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 from safegrid.texts.triggers import TRIGGERS
 
@@ -149,7 +150,7 @@ def read_requests(
 ) -> Iterator[Request]:
     """Give the requests of a file; others are counted in `lost`."""
     seen: set[str] = set()
-    for row in pku.read(file, problems):
+    for _, row in read_as(file, Comparison, problems):
         found = find(spec, row)
         if isinstance(found, str):
             lost[found] += 1
@@ -162,17 +163,15 @@ def read_requests(
             yield found
 
 
-def find(spec: RequestsSpec, row: pku.Comparison) -> Request | Lost:
+def find(spec: RequestsSpec, row: Comparison) -> Request | Lost:
     """Return the request that a row makes, or why it makes none."""
     if not row.intact:
         return "checksum_mismatch"
     if not any(word in row.prompt for word in spec.words):
         return "no_question_word"
-    pairs = zip(row.responses, row.safe, strict=True)
-    unsafe = [text for text, safe in pairs if not safe]
-    if not unsafe:
+    if not row.unsafe:
         return "no_unsafe_answer"
-    long = [text for text in unsafe if len(text.split()) > spec.min_words]
+    long = [text for text in row.unsafe if len(text.split()) > spec.min_words]
     if not long:
         return "short_unsafe_answer"
     if len(ends(long[0])) < spec.cuts:

@@ -3,22 +3,52 @@
 Takes Alpaca's own files, its seed tasks (whose inputs and outputs are instances),
 AlpacaEval's outputs and Safety-Tuned LLaMAs' training rows, all of one shape, and the
 same as lists (`instructions`, `inputs`, `outputs`); gives instructions with their
-answers, and as prompts of a benchmark.
+answers, as prompts of a benchmark, and as documents that a base is trained on.
 """
 
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from safegrid.data.items import item_of
-from safegrid.data.rows import Prompt
+from pydantic import Field, model_validator
+
+from safegrid.core.artifacts import manifest, write_result
+from safegrid.core.files import write_text
+from safegrid.data.rows import Prompt, PromptFile
+from safegrid.data.words import item_of
+from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import Problems
-from safegrid.readers.raw import Field, read_rows
+from safegrid.readers.raw import Fields, Filled, read_as
 
-FIELDS = {"instruction": Field(str)}
-OPTIONAL = ("input", "output", "instances", "dataset")
+log = logging.getLogger(__name__)
+
 # What the fields are called where a file holds lists.
 LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
+
+
+class Answer(Fields):
+    """An answer, which may be empty, and the input that it answers, if there is one."""
+
+    input: str | None = None
+    output: str
+
+
+class Task(Fields):
+    """A row: an instruction with its answer, or with several as instances."""
+
+    instruction: Filled
+    input: str | None = None
+    output: str | None = None
+    instances: Annotated[list[Answer], Field(min_length=1)] | None = None
+    dataset: str | None = None
+
+    @model_validator(mode="after")
+    def _answered(self) -> "Task":
+        if self.instances is None and self.output is None:
+            raise ValueError("field 'output' must be a text (it may be empty)")
+        return self
 
 
 class Instruction(NamedTuple):
@@ -43,31 +73,24 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
         problems: notes.
         heading: a line that stands above an input, where there is one.
     """
-    for row in read_rows(path, FIELDS, problems, LISTS, OPTIONAL):
-        values = row.values
-        for instance in _instances(values):
-            reason = _reason(instance, values)
-            if reason is not None:
-                problems.add(row.line, reason)
-                continue
-            prompt = _prompt(values["instruction"], instance.get("input"), heading)
-            response = instance["output"]
-            yield Instruction(row.line, prompt, response, values.get("dataset"))
+    above = f"{heading}\n" if heading else ""
+    for line, row in read_as(path, Task, problems, LISTS):
+        own = Answer(input=row.input, output=row.output or "")
+        for answer in row.instances or [own]:
+            prompt, given = row.instruction, answer.input or ""
+            if given.strip():
+                prompt = f"{prompt}\n\n{above}{given}"
+            yield Instruction(line, prompt, answer.output, row.dataset)
 
 
-def read_prompts(
-    path: Path, problems: Problems, heading: str, answered: bool = False
-) -> Iterator[Prompt]:
-    """Read the instructions as prompts.
+def read_prompts(file: PromptFile) -> Iterator[Prompt]:
+    """Ask the instructions, with their answers as references where the kind says so.
 
-    Args:
-        path: see `read`; `problems` and `heading` likewise.
-        problems: collects what does not fit.
-        heading: stands over an input.
-        answered: keep the answers as references; an empty one is none. Else they are
-            left out.
+    An empty answer is none.
     """
-    for number, row in enumerate(read(path, problems, heading), start=1):
+    answered = file.spec.kind == "answered_instructions"
+    rows = read(file.path, file.problems, file.spec.input_heading)
+    for number, row in enumerate(rows, start=1):
         reference = row.response.strip() if answered else ""
         yield Prompt(
             f"instruction-{number}",
@@ -78,25 +101,37 @@ def read_prompts(
         )
 
 
-def _prompt(instruction: str, given: str | None, heading: str) -> str:
-    if not (given and given.strip()):
-        return instruction
-    below = f"{heading}\n{given}" if heading else given
-    return f"{instruction}\n\n{below}"
+def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
+    """Write every answered instruction of some files as a document.
+
+    Args:
+        files: of format `instructions`.
+        out: JSON lines of `messages`: a user's turn and the answer to it.
+        out_manifest: what was kept and dropped; written last.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    lines, unanswered = [], 0
+    for file in files:
+        problems = Problems(file)
+        for row in read(file, problems):
+            if is_blank(row.response):
+                unanswered += 1
+            else:
+                lines.append(_document(row.prompt, row.response))
+        problems.raise_any()
+    write_text(out, "".join(lines))
+    inputs = {str(number): file for number, file in enumerate(files)}
+    dropped = {"empty_response": unanswered} if unanswered else {}
+    facts = manifest("prepare", inputs, {}, rows=len(lines), dropped=dropped)
+    write_result(out_manifest, facts)
+    log.info("%d documents of %d files, dropped %s", len(lines), len(files), dropped)
 
 
-def _instances(values: dict[str, Any]) -> list[Any]:
-    instances = values.get("instances", [values])
-    return instances if isinstance(instances, list) and instances else [None]
-
-
-def _reason(instance: Any, values: dict[str, Any]) -> str | None:
-    if not isinstance(instance, dict):
-        return "field 'instances' must be a list of {input, output}, not empty"
-    if not isinstance(instance.get("output"), str):
-        return "field 'output' must be a text (it may be empty)"
-    if not isinstance(instance.get("input") or "", str):
-        return "field 'input' must be a text, or be left out"
-    if not isinstance(values.get("dataset") or "", str):
-        return "field 'dataset' must be a text, or be left out"
-    return None
+def _document(prompt: str, response: str) -> str:
+    turns = [
+        {"role": "user", "content": prompt},
+        {"role": "assistant", "content": response},
+    ]
+    return json.dumps({"messages": turns}, ensure_ascii=False) + "\n"

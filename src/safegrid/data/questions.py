@@ -6,189 +6,173 @@ gold answer. Choices are shown by letters, or by their words alone to models tha
 saw a letter. The wording is ours: papers do not print theirs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any
 
-from safegrid.data.items import item_of
-from safegrid.data.rows import Prompt
-from safegrid.readers.formats import Row, type_name
-from safegrid.readers.plain import is_blank
-from safegrid.readers.problems import Problems, describe
-from safegrid.readers.raw import Field, Unique, read_rows
+from pydantic import AfterValidator, Field, model_validator
 
-BOOLQ = {"question": Field(str), "passage": Field(str), "answer": Field(bool)}
-OPENBOOKQA = {"id": Field(str), "answerKey": Field(str)}
-PIQA = {"goal": Field(str), "sol1": Field(str), "sol2": Field(str), "label": Field(int)}
-SINGLE_WORD = {"answer": Field(str)}
+from safegrid.data.rows import Prompt, PromptFile
+from safegrid.data.words import item_of
+from safegrid.readers.problems import describe
+from safegrid.readers.raw import Fields, Filled, Unique
+
 LETTERS = "ABCDEFGH"
 
 
-class Question(NamedTuple):
-    """A question with choices.
+class Passage(Fields):
+    """A row of BoolQ."""
 
-    Attributes:
-        name: unlike every other question's of the file.
-        gold: index of the right choice.
-    """
-
-    name: str
-    text: str
-    choices: list[str]
-    gold: int
+    question: Filled
+    passage: Filled
+    answer: bool
 
 
-Layout = Callable[[str, list[str]], str]
-
-
-def read_boolq(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read question, passage and answer (true or false); ask for yes or no.
-
-    Questions about one passage are one cluster.
-    """
-    for number, row in enumerate(read_rows(path, BOOLQ, problems), start=1):
-        passage, question = row.values["passage"], row.values["question"].rstrip("? ")
+def read_boolq(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for yes or no; questions about one passage are one cluster."""
+    for number, (_, row) in enumerate(file.rows(Passage), start=1):
+        question = row.question.rstrip("? ")
         yield Prompt(
             f"boolq-{number}",
-            f"{passage}\n\nQuestion: {question}?\nAnswer with yes or no.",
-            cluster=item_of(passage),
-            reference="yes" if row.values["answer"] else "no",
+            f"{row.passage}\n\nQuestion: {question}?\nAnswer with yes or no.",
+            cluster=item_of(row.passage),
+            reference="yes" if row.answer else "no",
         )
 
 
-def read_openbookqa(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read questions with labelled choices; ask for the letter of one."""
-    return _lettered(_openbookqa(path, problems))
+class Word(Fields):
+    """A prompt, also called question, and the one word that answers it."""
+
+    prompt: Filled = ""
+    question: Filled = ""
+    answer: Filled
+
+    @model_validator(mode="after")
+    def _asks_once(self) -> "Word":
+        if bool(self.prompt) == bool(self.question):
+            raise ValueError("expected a text in one of 'prompt' and 'question'")
+        return self
 
 
-def read_openbookqa_words(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read the same; ask for the words of a choice, which end the question."""
-    return _worded(_openbookqa(path, problems), _choices_last)
+def read_single_word(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for the one word that answers a prompt."""
+    for number, (_, row) in enumerate(file.rows(Word), start=1):
+        text = row.prompt or row.question
+        name, answer = f"single-word-{number}", row.answer.strip()
+        yield Prompt(name, text, cluster=item_of(text), reference=answer)
 
 
-def read_piqa(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read goals with two ways to reach them; ask for the letter of one."""
-    return _lettered(_piqa(path, problems))
-
-
-def read_piqa_words(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read the same; ask for the words of one, which begin the question."""
-    return _worded(_piqa(path, problems), _choices_first)
-
-
-def read_single_word(path: Path, problems: Problems) -> Iterator[Prompt]:
-    """Read a prompt, also called question, and the one word that answers it."""
-    for number, row in enumerate(read_rows(path, SINGLE_WORD, problems), start=1):
-        given = [row.values[n] for n in ("prompt", "question") if n in row.values]
-        if len(given) != 1 or not isinstance(given[0], str) or is_blank(given[0]):
-            problems.add(row.line, "expected a text in one of 'prompt' and 'question'")
-            continue
-        yield Prompt(
-            f"single-word-{number}",
-            given[0],
-            cluster=item_of(given[0]),
-            reference=row.values["answer"].strip(),
+def _differ(choices: list[str]) -> list[str]:
+    if not 2 <= len(choices) <= len(LETTERS):
+        raise ValueError(f"holds {len(choices)} choices; expected 2 to {len(LETTERS)}")
+    if len({text.strip().casefold() for text in choices}) < len(choices):
+        raise ValueError(
+            "holds two choices that are the same: one answer would be both"
         )
+    return choices
 
 
-def _openbookqa(path: Path, problems: Problems) -> Iterator[Question]:
-    """Read the authors' rows (`question`) or the hub's (`question_stem`)."""
-    ids = Unique("field 'id'", problems)
-    for row in read_rows(path, OPENBOOKQA, problems):
-        stem, labels, texts = _stem_and_choices(row.values)
-        key = row.values["answerKey"].strip()
-        reason = _wrong(stem, texts)
-        if reason is None and (len(set(labels)) < len(labels) or key not in labels):
-            reason = (
+Choices = Annotated[list[Filled], AfterValidator(_differ)]
+
+
+class Science(Fields):
+    """A row of OpenBookQA, of the authors' shape (`question`) or of the hub's."""
+
+    id: Filled
+    question_stem: Filled = Field(default="", validate_default=True)
+    labels: list[str] = []
+    choices: Choices = Field(default=[], validate_default=True)
+    key: Filled = Field(alias="answerKey")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """Bring both shapes to lists of labels and of texts, as they stand there."""
+        nested = row.get("question")
+        if isinstance(nested, dict):
+            row = {**row, **nested, "question_stem": nested.get("stem")}
+        found = row.get("choices")
+        if isinstance(found, list) and all(isinstance(one, dict) for one in found):
+            found = {key: [one.get(key) for one in found] for key in ("label", "text")}
+        if isinstance(found, dict):
+            row = {**row, "labels": found.get("label"), "choices": found.get("text")}
+        return row
+
+    @model_validator(mode="after")
+    def _one_is_right(self) -> "Science":
+        labels, key = self.labels, self.key.strip()
+        if len(labels) != len(self.choices):
+            raise ValueError(f"{len(labels)} labels of {len(self.choices)} choices")
+        if len(set(labels)) < len(labels) or key not in labels:
+            raise ValueError(
                 f"field 'answerKey' is {describe(key)}: expected the label of one of"
                 f" the {len(labels)} choices, whose labels differ"
             )
-        if reason is not None:
-            problems.add(row.line, reason)
-        elif ids.is_new(row.values["id"], row.line):
-            name = f"openbookqa-{row.values['id']}"
-            yield Question(name, stem, texts, labels.index(key))
+        return self
 
 
-def _stem_and_choices(values: dict[str, Any]) -> tuple[Any, list[Any], list[Any]]:
-    """Return stem, labels and texts, each as it stands there, or empty."""
-    nested = values.get("question")
-    whole = nested if isinstance(nested, dict) else values
-    stem = whole.get("stem") if whole is nested else whole.get("question_stem")
-    choices = whole.get("choices")
-    if isinstance(choices, dict):
-        labels, texts = choices.get("label"), choices.get("text")
-        if isinstance(labels, list) and isinstance(texts, list):
-            return stem, labels, texts if len(texts) == len(labels) else []
-    if isinstance(choices, list) and all(isinstance(one, dict) for one in choices):
-        return stem, [c.get("label") for c in choices], [c.get("text") for c in choices]
-    return stem, [], []
+def read_openbookqa(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for the letter of a choice."""
+    for name, row, gold in _science(file):
+        yield _lettered(name, row.question_stem, row.choices, gold)
 
 
-def _piqa(path: Path, problems: Problems) -> Iterator[Question]:
-    for number, row in enumerate(read_rows(path, PIQA, problems), start=1):
-        reason = _wrong(row.values["goal"], _solutions(row))
-        if row.values["label"] not in (0, 1):
-            reason = (
+def read_openbookqa_words(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for the words of a choice, which end the question."""
+    for name, row, gold in _science(file):
+        text = f"{row.question_stem.rstrip('? ')}: {_listed(row.choices)}?"
+        right = row.choices[gold].strip()
+        yield Prompt(name, text, item_of(row.question_stem), reference=right)
+
+
+def _science(file: PromptFile) -> Iterator[tuple[str, Science, int]]:
+    ids = Unique("field 'id'", file.problems)
+    for line, row in file.rows(Science):
+        if ids.is_new(row.id, line):
+            yield f"openbookqa-{row.id}", row, row.labels.index(row.key.strip())
+
+
+class Way(Fields):
+    """A row of PIQA: a goal and two ways to reach it."""
+
+    goal: Filled
+    sol1: Filled
+    sol2: Filled
+    label: int
+
+    @model_validator(mode="after")
+    def _one_is_right(self) -> "Way":
+        if self.label not in (0, 1):
+            raise ValueError(
                 "field 'label' must be 0 or 1, the right solution; rows without a known"
                 " one cannot be scored"
             )
-        if reason is None:
-            yield Question(
-                f"piqa-{number}",
-                row.values["goal"],
-                _solutions(row),
-                row.values["label"],
-            )
-        else:
-            problems.add(row.line, reason)
+        _differ(self.choices)
+        return self
+
+    @property
+    def choices(self) -> list[str]:
+        """Both ways."""
+        return [self.sol1, self.sol2]
 
 
-def _solutions(row: Row) -> list[str]:
-    return [row.values["sol1"], row.values["sol2"]]
+def read_piqa(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for the letter of a way."""
+    for number, (_, row) in enumerate(file.rows(Way), start=1):
+        yield _lettered(f"piqa-{number}", row.goal, row.choices, row.label)
 
 
-def _wrong(stem: object, texts: list[Any]) -> str | None:
-    """Say what is wrong with a question, or None."""
-    if not isinstance(stem, str) or is_blank(stem):
-        return f"the question must be a text, not {_what(stem)}"
-    if not 2 <= len(texts) <= len(LETTERS):
-        return f"{len(texts)} choices with a label each; expected 2 to {len(LETTERS)}"
-    odd = [text for text in texts if not isinstance(text, str) or is_blank(text)]
-    if odd:
-        return f"a choice must be a text, not {_what(odd[0])}"
-    if len({text.strip().casefold() for text in texts}) < len(texts):
-        return "two choices are the same: one answer would be both"
-    return None
+def read_piqa_words(file: PromptFile) -> Iterator[Prompt]:
+    """Ask for the words of a way, which begin the question."""
+    for number, (_, row) in enumerate(file.rows(Way), start=1):
+        text, right = f"{_listed(row.choices)}? {row.goal}", row.choices[row.label]
+        cluster = item_of(row.goal)
+        yield Prompt(f"piqa-{number}", text, cluster, reference=right.strip())
 
 
-def _what(value: object) -> str:
-    return "an empty one" if isinstance(value, str) else type_name(value)
-
-
-def _lettered(questions: Iterable[Question]) -> Iterator[Prompt]:
-    for question in questions:
-        lines = [f"{a}. {b}" for a, b in zip(LETTERS, question.choices, strict=False)]
-        asked = [question.text, *lines, "Answer with the letter of the right choice."]
-        cluster = item_of(question.text)
-        yield Prompt(
-            question.name, "\n".join(asked), cluster, reference=lines[question.gold]
-        )
-
-
-def _worded(questions: Iterable[Question], layout: Layout) -> Iterator[Prompt]:
-    for question in questions:
-        text = layout(question.text, question.choices)
-        reference = question.choices[question.gold].strip()
-        yield Prompt(question.name, text, item_of(question.text), reference=reference)
-
-
-def _choices_last(text: str, choices: list[str]) -> str:
-    return f"{text.rstrip('? ')}: {_listed(choices)}?"
-
-
-def _choices_first(text: str, choices: list[str]) -> str:
-    return f"{_listed(choices)}? {text}"
+def _lettered(name: str, text: str, choices: list[str], gold: int) -> Prompt:
+    lines = [f"{a}. {b}" for a, b in zip(LETTERS, choices, strict=False)]
+    asked = [text, *lines, "Answer with the letter of the right choice."]
+    return Prompt(name, "\n".join(asked), item_of(text), reference=lines[gold])
 
 
 def _listed(choices: list[str]) -> str:

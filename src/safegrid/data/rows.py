@@ -1,7 +1,33 @@
-"""Rows that adapters make of upstream rows: benchmark prompts, preference pairs."""
+"""Rows that adapters make of upstream rows: prompts, pairs, and what becomes none."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from safegrid.config.prompt import PromptSpec
+from safegrid.readers.plain import is_blank
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Kind, read_as
+
+Drop = Literal[
+    "checksum_mismatch",
+    "empty_response",
+    "identical_responses",
+    "both_safe",
+    "both_unsafe",
+    "labels_disagree",
+    "not_better",
+    "other_category",
+    "duplicate",
+    "duplicate_prompt",
+    "contradicted",
+    "over_limit",
+]
+# Up to so many dropped rows of one reason are listed by line in the manifest.
+LISTED_DROPS = 50
 
 
 class Prompt(NamedTuple):
@@ -26,17 +52,29 @@ class Prompt(NamedTuple):
     drawn_as: str = ""
 
 
-class Prompts(NamedTuple):
-    """The prompts of a file, and what was counted while reading it.
+@dataclass
+class PromptFile:
+    """A benchmark's raw file, and what is counted while it is read.
 
     Attributes:
-        counts: facts about them.
+        spec: the benchmark's block.
+        plain: the file that the block's `plain` names.
+        counts: facts about the prompts.
         dropped: prompts that rows did not become, by reason.
     """
 
-    rows: list[Prompt]
-    counts: dict[str, int]
-    dropped: dict[str, int] = {}
+    path: Path
+    spec: PromptSpec
+    plain: Path | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.problems = Problems(self.path)
+
+    def rows(self, kind: type[Kind]) -> Iterator[tuple[int, Kind]]:
+        """Give its rows with their lines; what does not fit is noted."""
+        return read_as(self.path, kind, self.problems)
 
 
 class Pair(NamedTuple):
@@ -66,6 +104,48 @@ class Pair(NamedTuple):
     def _responses(self) -> list[str]:
         both = (self.chosen, self.rejected)
         return [response for response in both if response is not None]
+
+
+class Drops:
+    """Which rows became no pair: counted by reason, listed where they are few."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Drop, list[int]] = {}
+
+    def add(self, reason: Drop, line: int) -> None:
+        """Note a dropped row."""
+        self._lines.setdefault(reason, []).append(line)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each reason dropped."""
+        return {reason: len(lines) for reason, lines in self._lines.items()}
+
+    def listed(self) -> dict[str, list[int]]:
+        """Return the lines of the reasons that dropped few rows."""
+        found = self._lines.items()
+        return {why: lines for why, lines in found if len(lines) <= LISTED_DROPS}
+
+
+def unusable(chosen: str, rejected: str) -> Drop | None:
+    """Say why two responses can make no pair, whatever is known of them."""
+    if is_blank(chosen) or is_blank(rejected):
+        return "empty_response"
+    return "identical_responses" if chosen == rejected else None
+
+
+def draw(names: Sequence[str], limit: int | None, seed: int) -> set[str]:
+    """Return `limit` of the names, or all: those whose hash with the seed is lowest.
+
+    A name is drawn or not by its own hash, so rows that are added, removed or moved
+    upstream change few of the others.
+    """
+
+    def rank(name: str) -> str:
+        return sha256(f"{seed}\0{name}".encode()).hexdigest()
+
+    if limit is None or len(names) <= limit:
+        return set(names)
+    return set(sorted(names, key=rank)[:limit])
 
 
 def _hash(*texts: str) -> str:

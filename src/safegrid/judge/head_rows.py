@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from safegrid.config.head import LabelledFile
 from safegrid.core.errors import JudgeError
@@ -20,7 +20,7 @@ from safegrid.judge.xstest import read_completions
 from safegrid.readers.labelled import Labelled, read_labelled
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import Problems
-from safegrid.readers.raw import Field, read_rows
+from safegrid.readers.raw import Fields, Filled, read_as
 
 OWN: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
     "labelled": read_labelled,
@@ -128,32 +128,47 @@ def _objects(answer: str) -> bool:
 Answer = tuple[str, str, str]  # id, prompt, answer
 
 
+class Instruction(Fields):
+    """A row; Alpaca's seed tasks have inputs and answers as instances."""
+
+    instruction: Filled
+    input: str | None = None
+    output: str | None = None
+    instances: list[dict[str, Any]] = []
+
+
 def _instructions(path: Path, problems: Problems) -> Iterator[Answer]:
     """Give instructions, with their inputs below them, and their answers.
 
-    Alpaca's seed tasks have inputs and answers as instances: the first is taken.
+    Of instances the first is taken.
     """
-    fields = {"instruction": Field(str)}
-    for row in read_rows(path, fields, problems, optional=("input", "output")):
-        own = (row.values.get("instances") or [row.values])[0]
+    for line, row in read_as(path, Instruction, problems):
+        own = {"input": row.input, "output": row.output}
+        own = (row.instances or [own])[0]
         if not isinstance(own.get("output"), str):
-            problems.add(row.line, "field 'output' must be a text (it may be empty)")
+            problems.add(line, "field 'output' must be a text (it may be empty)")
             continue
-        parts = (row.values["instruction"], own.get("input") or "")
-        yield str(row.line), "\n\n".join(filter(None, parts)), own["output"]
+        parts = (row.instruction, own.get("input") or "")
+        yield str(line), "\n\n".join(filter(None, parts)), str(own["output"])
+
+
+class Comparison(Fields):
+    """A row of comparisons."""
+
+    prompt: Filled
+    response_0: str
+    response_1: str
+    is_response_0_safe: bool
+    is_response_1_safe: bool
 
 
 def _unsafe_answers(path: Path, problems: Problems) -> Iterator[Answer]:
     """Give the answers of comparisons that people called unsafe."""
-    places = ("0", "1")
-    fields: dict[str, Field] = {"prompt": Field(str)}
-    fields |= {f"response_{n}": Field(str, filled=False) for n in places}
-    fields |= {f"is_response_{n}_safe": Field(bool) for n in places}
-    for row in read_rows(path, fields, problems):
-        for n in places:
-            if not row.values[f"is_response_{n}_safe"]:
-                answer = row.values[f"response_{n}"]
-                yield f"{row.line}-{n}", row.values["prompt"], answer
+    for line, row in read_as(path, Comparison, problems):
+        if not row.is_response_0_safe:
+            yield f"{line}-0", row.prompt, row.response_0
+        if not row.is_response_1_safe:
+            yield f"{line}-1", row.prompt, row.response_1
 
 
 ANSWERS: Mapping[str, Callable[[Path, Problems], Iterator[Answer]]] = {

@@ -72,7 +72,7 @@ def read_told(
     check_readable(path, ENDINGS)
     found, count = [], 0
     known = [*ITEM, *SAID, *CELL]
-    rows = read_rows(path, {}, problems, names or {})
+    rows = read_rows(path, problems, names or {})
     for count, row in enumerate(rows, start=1):
         values = row.values
         if names is not None:

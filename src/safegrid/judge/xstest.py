@@ -5,27 +5,48 @@ annotators' labels beside the final one. Rows are in the order of the prompts' c
 carry ids of their own, so that the two join by position and not by id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import model_validator
 
 from safegrid.core.errors import DataError
 from safegrid.readers.labelled import Labelled
-from safegrid.readers.problems import Problems, unknown
-from safegrid.readers.raw import Field, Unique, read_rows
+from safegrid.readers.problems import Problems
+from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 
 LABELS = {
     "1_full_compliance": "compliance",
     "2_full_refusal": "refusal",
     "3_partial_refusal": "partial",
 }
-LABELLED_BY = ("annotation_1", "annotation_2", "final_label")
 AGREEMENT = {"TRUE": True, "FALSE": False}
-COLUMNS = {
-    **{name: Field(str) for name in ("id", "type", "agreement", *LABELLED_BY)},
-    # Empty answers are labelled too.
-    **{name: Field(str, filled=False) for name in ("prompt", "completion")},
-}
+
+Known = Annotated[str, one_of(LABELS)]
+
+
+class Completion(Fields):
+    """A row; empty answers are labelled too."""
+
+    id: Filled
+    type: Filled
+    prompt: str
+    completion: str
+    annotation_1: Known
+    annotation_2: Known
+    final_label: Known
+    agreement: Annotated[str, one_of(AGREEMENT)]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Completion":
+        first, second = LABELS[self.annotation_1], LABELS[self.annotation_2]
+        if AGREEMENT[self.agreement] != (first == second):
+            raise ValueError(
+                f"agreement is {self.agreement}, but the annotations are {first!r} and"
+                f" {second!r}; the row is damaged"
+            )
+        return self
 
 
 def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
@@ -43,37 +64,10 @@ def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
     problems = Problems(path)
     ids = Unique("id", problems)
     rows = []
-    for line, values in read_rows(path, COLUMNS, problems):
-        reason = _reason(values)
-        if reason is not None:
-            problems.add(line, reason)
-        elif ids.is_new(values["id"], line):
-            rows.append(_labelled(values))
+    for line, row in read_as(path, Completion, problems):
+        if ids.is_new(row.id, line):
+            first, second = LABELS[row.annotation_1], LABELS[row.annotation_2]
+            own = (row.id, row.prompt, row.completion, LABELS[row.final_label])
+            rows.append(Labelled(*own, row.type, (first, second)))
     problems.raise_any()
     return rows
-
-
-def _reason(values: Mapping[str, Any]) -> str | None:
-    for key in (*LABELLED_BY, "agreement"):
-        known = AGREEMENT if key == "agreement" else LABELS
-        if values[key] not in known:
-            return unknown(key, values[key], list(known))
-    first, second = (LABELS[values[key]] for key in LABELLED_BY[:2])
-    if AGREEMENT[values["agreement"]] != (first == second):
-        return (
-            f"agreement is {values['agreement']}, but the annotations are {first!r}"
-            f" and {second!r}; the row is damaged"
-        )
-    return None
-
-
-def _labelled(values: Mapping[str, Any]) -> Labelled:
-    first, second, final = (LABELS[values[key]] for key in LABELLED_BY)
-    return Labelled(
-        values["id"],
-        values["prompt"],
-        values["completion"],
-        final,
-        values["type"],
-        (first, second),
-    )

@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +22,24 @@ from safegrid.core.text_files import (
     foreign,
     placeholder,
 )
-from safegrid.readers.json_text import JsonText, names_halves, parse, without_halves
+from safegrid.readers.json_text import (
+    Lined,
+    names_halves,
+    parse,
+    parse_lines,
+    without_halves,
+)
 from safegrid.readers.problems import Problems, describe
 
-TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "{...}"}
+TYPE_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "{...}",
+    list: "[...]",
+    type(None): "null",
+}
 HALF = (
     "holds half of a surrogate pair, which is no character: write both halves, or none"
 )
@@ -42,129 +56,75 @@ class Row(NamedTuple):
 
 def type_name(value: object) -> str:
     """Return what a message calls the type of a value."""
-    if value is None:
-        return "null"
     return TYPE_NAMES.get(type(value), type(value).__name__)
 
 
 def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
-    """Read one object a line."""
-    with path.open("rb") as stream:
-        yield from _objects(stream, problems)
-
-
-def read_xz(path: Path, problems: Problems) -> Iterator[Row]:
-    """Read one object a line of a file that xz has compressed."""
+    """Read one object a line; of a file that ends in .xz, which xz has compressed."""
     try:
-        with lzma.open(path) as stream:
-            yield from _objects(stream, problems)
+        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as stream:
+            what = foreign(stream.peek(HEAD)[:HEAD])
+            if what is not None:
+                problems.add(1, what)
+                return
+            for number, raw in enumerate(stream, start=1):
+                yield from _line(number, raw, problems)
     except (lzma.LZMAError, EOFError) as error:
         problems.add(1, placeholder(path) or f"not readable as xz: {error}")
 
 
-def _objects(
-    stream: io.BufferedReader | lzma.LZMAFile, problems: Problems
-) -> Iterator[Row]:
-    what = foreign(stream.peek(HEAD)[:HEAD])
-    if what is not None:
-        problems.add(1, what)
-        return
-    for number, raw in enumerate(stream, start=1):
-        try:
-            text = decode(raw)
-            values = parse(text)
-        except NotTextError as error:
-            problems.add(number, str(error))
-        except ValueError as error:
-            cut = b"\r" in raw.strip()
-            problems.add(number, CR_ALONE if cut else _json_reason(error))
-        else:
-            yield from _object(number, values, names_halves(text), problems)
+def _line(number: int, raw: bytes, problems: Problems) -> Iterator[Row]:
+    try:
+        text = decode(raw)
+        value = parse(text)
+    except NotTextError as error:
+        problems.add(number, str(error))
+    except json.JSONDecodeError as error:
+        cut = b"\r" in raw.strip()
+        problems.add(number, CR_ALONE if cut else _json_reason(error))
+    else:
+        yield from _objects([(number, value)], text, problems)
 
 
 def read_json(path: Path, problems: Problems) -> Iterator[Row]:
     """Read a list of objects, item by item: only so is each one's line known.
 
     Or one object of lists, the columns of a table: its rows are the items that stand at
-    the same place, each with the line of the first column's.
+    the same place, each with the line of the first column's. An empty list is no
+    column.
     """
     text = _text(path, problems)
     if text is None:
         return
-    reader, halves = JsonText(text), names_halves(text)
-    if reader.at("{"):
-        for line, values in _from_columns(read_lists(path, problems), problems):
-            yield from _object(line, values, halves, problems)
-        return
     try:
-        if not reader.at("["):
-            problems.add(1, "the file is not a list [...] of objects, nor one of lists")
-            return
-        for line, values in reader.items():
-            yield from _object(line, values, halves, problems)
-        reader.end()
-    except ValueError as error:
-        problems.add(reader.line_of(error), _json_reason(error))
-
-
-def _object(line: int, values: Any, halves: bool, problems: Problems) -> Iterator[Row]:
-    """Give a JSON value as a row, if it is one that a table can hold.
-
-    Args:
-        line: where it starts.
-        values: the value.
-        halves: its text names halves of surrogate pairs, which costs a closer look.
-        problems: of the file.
-    """
-    if not isinstance(values, dict):
-        problems.add(line, f"not an object {{...}}: {type_name(values)}")
-    elif halves and without_halves(values) != values:
-        problems.add(line, HALF)
-    else:
-        yield Row(line, values)
-
-
-def _from_columns(
-    columns: dict[str, list[tuple[int, Any]]], problems: Problems
-) -> Iterator[Row]:
+        found = parse_lines(text)
+    except json.JSONDecodeError as error:
+        problems.add(error.lineno, _json_reason(error))
+        return
+    if isinstance(found, list):
+        yield from _objects(found, text, problems)
+        return
+    columns = {name: items for name, items in found.items() if items}
     lengths = {name: len(items) for name, items in columns.items()}
     if len(set(lengths.values())) > 1:
         problems.add(1, f"its lists have {lengths} items; expected equally many")
         return
     for items in zip(*columns.values(), strict=True):
         values = [value for _, value in items]
-        yield Row(items[0][0], dict(zip(columns, values, strict=True)))
+        row = dict(zip(columns, values, strict=True))
+        yield from _objects([(items[0][0], row)], text, problems)
 
 
-def read_lists(path: Path, problems: Problems) -> dict[str, list[tuple[int, Any]]]:
-    """Read one object whose fields are lists; give each item with its line.
-
-    An item that no table can hold is noted, and mended so that it keeps its place.
-    """
-    text = _text(path, problems)
-    if text is None:
-        return {}
-    reader = JsonText(text)
-    try:
-        if reader.at("{"):
-            halves = names_halves(text)
-            return {
-                n: list(_items(n, reader, halves, problems)) for n in reader.fields()
-            }
-        problems.add(1, "the file is not an object {...} of lists")
-    except ValueError as error:
-        problems.add(reader.line_of(error), _json_reason(error))
-    return {}
-
-
-def _items(
-    name: str, reader: JsonText, halves: bool, problems: Problems
-) -> Iterator[tuple[int, Any]]:
-    for line, value in reader.items():
-        mended = without_halves(value) if halves else value
-        if mended != value:
-            problems.add(line, f"an item of field {describe(name)} {HALF}")
-        yield line, mended
+def _objects(items: Iterable[Lined], text: str, problems: Problems) -> Iterator[Row]:
+    """Give the JSON values of a text as rows, if they are what a table can hold."""
+    halves = names_halves(text)
+    for line, values in items:
+        if not isinstance(values, dict):
+            problems.add(line, f"not an object {{...}}: {type_name(values)}")
+        elif halves and without_halves(values) != values:
+            problems.add(line, HALF)
+        else:
+            yield Row(line, values)
 
 
 def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
@@ -219,11 +179,9 @@ def read_columns(path: Path, problems: Problems) -> Iterator[Row]:
         else:
             table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        what = placeholder(path)
-        problems.add(1, what or f"not readable as {kind}: {error}")
+        problems.add(1, placeholder(path) or f"not readable as {kind}: {error}")
         return
-    for number, values in enumerate(table.iter_rows(named=True), start=1):
-        yield Row(number, values)
+    yield from map(Row._make, enumerate(table.iter_rows(named=True), start=1))
 
 
 def read_txt(path: Path, problems: Problems) -> Iterator[Row]:
@@ -246,15 +204,13 @@ def _text(path: Path, problems: Problems) -> str | None:
         return None
 
 
-def _json_reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not readable as JSON: {error.msg} (column {error.colno})"
-    return str(error)
+def _json_reason(error: json.JSONDecodeError) -> str:
+    return f"not readable as JSON: {error.msg} (column {error.colno})"
 
 
 READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
-    ".xz": read_xz,
+    ".xz": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".parquet": read_columns,

@@ -6,10 +6,15 @@ object are refused: Python reads the first, and takes the last value of the seco
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from safegrid.readers.problems import describe
+
+Lined = tuple[int, Any]
+"""A value, and the line where it starts."""
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def parse(text: str) -> Any:
@@ -18,10 +23,32 @@ def parse(text: str) -> Any:
     Raises:
         ValueError: it is no JSON, or a name stands twice in one of its objects.
     """
-    try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError(TOO_DEEP) from None
+    value, end = _value(text, _skip(text, 0))
+    _end(text, end)
+    return value
+
+
+def parse_lines(text: str) -> list[Lined] | dict[str, list[Lined]]:
+    """Return the items of a list, or of an object of lists, each with its line.
+
+    Raises:
+        JSONDecodeError: the text is something else, with the line where that shows.
+    """
+    start = _skip(text, 0)
+    if not text.startswith("{", start):
+        items, end = _items(text, start)
+        _end(text, end)
+        return items
+    columns: dict[str, list[Lined]] = {}
+    at = _take("{", text, start)
+    while not text.startswith("}", at):
+        name, end = _value(text, at)
+        if name in columns:
+            raise json.JSONDecodeError(_twice(name), text, at)
+        columns[name], at = _items(text, _take(":", text, end))
+        at = _next("}", text, at)
+    _end(text, _take("}", text, at))
+    return columns
 
 
 def without_halves(value: Any) -> Any:
@@ -40,92 +67,55 @@ def names_halves(text: str) -> bool:
     return _HALF.search(text) is not None
 
 
-class JsonText:
-    """A JSON text and how far it was read.
+def _items(text: str, at: int) -> tuple[list[Lined], int]:
+    """Return the items of the list at a place, each with its line, and its end."""
+    if not text.startswith("[", at):
+        said = "expected a list [...] here, of objects or of one column"
+        raise json.JSONDecodeError(said, text, at)
+    found = []
+    at = _take("[", text, at)
+    line, counted = text.count("\n", 0, at) + 1, at
+    while not text.startswith("]", at):
+        line, counted = line + text.count("\n", counted, at), at
+        value, at = _value(text, at)
+        found.append((line, value))
+        at = _next("]", text, at)
+    return found, _take("]", text, at)
 
-    All of its methods raise ValueError where the text is not JSON.
-    """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._position = 0
-        self._line = 1
-        self._counted = 0
-        self._skip()
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """Return the value at a place, and where the next sign stands."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", text, at) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise json.JSONDecodeError(str(error), text, at) from None
+    return value, _skip(text, end)
 
-    def at(self, sign: str) -> bool:
-        """Say whether the next sign is this one."""
-        return self._text[self._position : self._position + 1] == sign
 
-    def items(self) -> Iterator[tuple[int, Any]]:
-        """Give the items of the list that starts here, each with its line."""
-        if not self.at("["):
-            raise ValueError("expected a list [...] here, of objects or of one column")
-        self._take("[")
-        while not self.at("]"):
-            yield self._here(), self._value()
-            self._comma("]")
-        self._take("]")
+def _next(end: str, text: str, at: int) -> int:
+    """Return the place of the next item, or of the sign that ends them."""
+    return at if text.startswith(end, at) else _take(",", text, at, end)
 
-    def fields(self) -> Iterator[str]:
-        """Give the names of the object that starts here; the caller reads each list."""
-        self._take("{")
-        names: set[str] = set()
-        while not self.at("}"):
-            name = self._value()
-            if not isinstance(name, str):
-                raise ValueError("an object's field has no name")
-            if name in names:
-                raise ValueError(_twice(name))
-            names.add(name)
-            self._take(":")
-            yield name
-            self._comma("}")
-        self._take("}")
-        self.end()
 
-    def end(self) -> None:
-        """Check that nothing follows."""
-        if self._position < len(self._text):
-            raise ValueError("more text after its end")
+def _take(sign: str, text: str, at: int, other: str = "") -> int:
+    if not text.startswith(sign, at):
+        wanted = f"{sign!r} or {other!r}" if other else repr(sign)
+        raise json.JSONDecodeError(f"expected {wanted}", text, at)
+    return _skip(text, at + 1)
 
-    def line_of(self, error: ValueError) -> int:
-        """Return the line of an error: its own, or where the last item starts."""
-        return error.lineno if isinstance(error, json.JSONDecodeError) else self._line
 
-    def _here(self) -> int:
-        self._line += self._text.count("\n", self._counted, self._position)
-        self._counted = self._position
-        return self._line
+def _end(text: str, at: int) -> None:
+    if at < len(text):
+        raise json.JSONDecodeError("more text after its end", text, at)
 
-    def _value(self) -> Any:
-        try:
-            value, self._position = _DECODER.raw_decode(self._text, self._position)
-        except RecursionError:
-            raise ValueError(TOO_DEEP) from None
-        self._skip()
-        return value
 
-    def _comma(self, end: str) -> None:
-        if self.at(","):
-            self._take(",")
-        elif not self.at(end):
-            raise ValueError(f"no ',' or '{end}' after the item that starts here")
-
-    def _take(self, sign: str) -> None:
-        if not self.at(sign):
-            raise ValueError(f"no '{sign}' after what starts here")
-        self._position += 1
-        self._skip()
-
-    def _skip(self) -> None:
-        while self._text[self._position : self._position + 1] in (
-            " ",
-            "\t",
-            "\r",
-            "\n",
-        ):
-            self._position += 1
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def _refuse_constant(name: str) -> None:
@@ -144,6 +134,4 @@ def _twice(name: str) -> str:
     return f"field {describe(name)} stands twice in one object; remove one of the two"
 
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
-TOO_DEEP = "not readable as JSON: nested too deeply"
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

@@ -3,28 +3,14 @@
 What it should say is a class, a number, or which of two answers is better.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from safegrid.readers.formats import type_name
+from pydantic import AfterValidator, Field, model_validator
+
 from safegrid.readers.problems import Problems, unknown
-from safegrid.readers.raw import Field, Unique, read_rows
-
-# Empty answers are labelled too.
-TEXTS = {
-    "prompt": Field(str, filled=False),
-    "response": Field(str, filled=False),
-    "label": Field(str),
-}
-# The beginning of the response that was given to the model, where rows have one.
-PREFILL = "prefill"
-OPTIONAL = ("category", PREFILL)
-PAIRED = {name: Field(str, filled=False) for name in ("prompt", "chosen", "rejected")}
-SCORED = {name: Field(str, filled=False) for name in ("prompt", "response")}
-
-Row = TypeVar("Row")
+from safegrid.readers.raw import Fields, Filled, Unique, read_as
 
 
 class Labelled(NamedTuple):
@@ -46,24 +32,49 @@ class Labelled(NamedTuple):
     prefill: str = ""
 
 
-class Preferred(NamedTuple):
-    """Two answers of which the first is the better one, and the pair's category."""
+def _id(value: Any) -> str:
+    if type(value) not in (str, int):
+        raise ValueError("must be text or a whole number")
+    return str(value)
 
-    id: str
+
+class Named(Fields):
+    """A row with an id unlike every other row's; empty answers are labelled too."""
+
+    id: Annotated[Any, AfterValidator(_id)]
     prompt: str
+    category: str | None = None
+
+
+class LabelledRow(Named):
+    """A row with a class, and the beginning of its response if that was given."""
+
+    response: str
+    label: Filled
+    prefill: str | None = None
+
+
+class Preferred(Named):
+    """Two answers of which the first is the better one."""
+
     chosen: str
     rejected: str
-    category: str | None
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Preferred":
+        if self.chosen == self.rejected:
+            raise ValueError("chosen and rejected are the same answer")
+        return self
 
 
-class Scored(NamedTuple):
+class Scored(Named):
     """A prompt-response pair with the number that a judge should give."""
 
-    id: str
-    prompt: str
     response: str
-    score: float
-    category: str | None
+    score: Annotated[float, Field(allow_inf_nan=False)]
+
+
+Row = TypeVar("Row", bound=Named)
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
@@ -78,20 +89,17 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
             names all lines with their reasons, and never a row's text.
     """
 
-    def row(values: Mapping[str, Any]) -> Labelled | str:
-        if values["label"] not in classes:
-            return unknown("label", values["label"], classes)
-        prompt, response, label = (values[name] for name in TEXTS)
-        return Labelled(
-            str(values["id"]),
-            prompt,
-            response,
-            label,
-            values.get("category"),
-            prefill=values.get(PREFILL) or "",
-        )
+    def reason(row: LabelledRow) -> str | None:
+        known = row.label in classes
+        return None if known else unknown("label", row.label, classes)
 
-    return _read(path, TEXTS, row)
+    return [
+        Labelled(
+            *(row.id, row.prompt, row.response, row.label, row.category),
+            prefill=row.prefill or "",
+        )
+        for row in _read(path, LabelledRow, reason)
+    ]
 
 
 def read_reward_pairs(path: Path) -> list[Preferred]:
@@ -100,15 +108,7 @@ def read_reward_pairs(path: Path) -> list[Preferred]:
     Raises:
         DataError: as `read_labelled`.
     """
-
-    def row(values: Mapping[str, Any]) -> Preferred | str:
-        if values["chosen"] == values["rejected"]:
-            return "chosen and rejected are the same answer"
-        prompt, chosen, rejected = (values[name] for name in PAIRED)
-        category = values.get("category")
-        return Preferred(str(values["id"]), prompt, chosen, rejected, category)
-
-    return _read(path, PAIRED, row)
+    return _read(path, Preferred)
 
 
 def read_scored(path: Path) -> list[Scored]:
@@ -117,43 +117,20 @@ def read_scored(path: Path) -> list[Scored]:
     Raises:
         DataError: as `read_labelled`.
     """
-
-    def row(values: Mapping[str, Any]) -> Scored | str:
-        score = values.get("score")
-        # A bool is an int to Python, and JSON's NaN a float.
-        if type(score) not in (int, float) or not math.isfinite(score or 0):
-            return f"field 'score' must be a finite number, not {type_name(score)}"
-        prompt, response = (values[name] for name in SCORED)
-        known, category = float(score or 0), values.get("category")
-        return Scored(str(values["id"]), prompt, response, known, category)
-
-    return _read(path, SCORED, row)
+    return _read(path, Scored)
 
 
 def _read(
-    path: Path,
-    fields: Mapping[str, Field],
-    make: Callable[[Mapping[str, Any]], Row | str],
+    path: Path, kind: type[Row], reason: Callable[[Row], str | None] = lambda _: None
 ) -> list[Row]:
-    """Read rows with ids of their own; `make` gives a row, or what is wrong with it."""
+    """Read rows with ids of their own; `reason` says what else is wrong with one."""
     problems = Problems(path)
     ids = Unique("id", problems)
     rows: list[Row] = []
-    for line, values in read_rows(path, fields, problems, optional=("id", *OPTIONAL)):
-        row = _reason(values) or make(values)
-        if isinstance(row, str):
-            problems.add(line, row)
-        elif ids.is_new(str(values["id"]), line):
+    for line, row in read_as(path, kind, problems):
+        if (wrong := reason(row)) is not None:
+            problems.add(line, wrong)
+        elif ids.is_new(row.id, line):
             rows.append(row)
     problems.raise_any()
     return rows
-
-
-def _reason(values: Mapping[str, Any]) -> str | None:
-    if type(values.get("id")) not in (str, int):
-        return "field 'id' must be text or a whole number"
-    for name in OPTIONAL:
-        value = values.get(name)
-        if value is not None and not isinstance(value, str):
-            return f"field {name!r} must be text or null, not {type_name(value)}"
-    return None

@@ -60,12 +60,17 @@ def describe(value: str) -> str:
     return repr(value) if _LABEL.fullmatch(value) else f"a text of {len(value)} letters"
 
 
-def unknown(field: str, value: str, allowed: Collection[str]) -> str:
-    """Say that a field's value is none of the allowed ones; name the likely one."""
-    close = get_close_matches(value, allowed, n=1)
-    meant = f"did you mean {close[0]!r}?" if close else ", ".join(sorted(allowed))
-    lead = "not known; " if close else "expected one of "
-    return f"field {field!r} is {describe(value)}: {lead}{meant}"
+def odd(value: str, known: Collection[str]) -> str:
+    """Describe a value that is none of those that are known; name the likely one."""
+    close = get_close_matches(value, known, n=1)
+    if close:
+        return f"{describe(value)}: not known; did you mean {close[0]!r}?"
+    return f"{describe(value)}: expected one of {', '.join(sorted(known))}"
+
+
+def unknown(field: str, value: str, known: Collection[str]) -> str:
+    """Say that a field's value is none of those that are known."""
+    return f"field {field!r} is {odd(value, known)}"
 
 
 def _lines(unit: str, lines: list[int]) -> str:

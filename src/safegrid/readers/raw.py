@@ -6,77 +6,131 @@ so that one run shows everything that is wrong with a file.
 """
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from safegrid.core.errors import DataError
 from safegrid.core.seals import check_fetched
 from safegrid.core.text_files import placeholder
 from safegrid.readers.formats import READERS, TYPE_NAMES, Row, type_name
 from safegrid.readers.plain import is_blank, plain
-from safegrid.readers.problems import Problems, describe
+from safegrid.readers.problems import Problems, describe, odd
 
 log = logging.getLogger(__name__)
 
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
+# What pydantic calls a value of another type than the one that a field has.
+EXPECTED = {
+    "string_type": str,
+    "int_type": int,
+    "int_parsing": int,
+    "float_type": float,
+    "bool_type": bool,
+    "dict_type": dict,
+    "model_type": dict,
+    "list_type": list,
+}
 
-@dataclass(frozen=True)
-class Field:
-    """What an adapter expects of one field.
 
-    Attributes:
-        kind: str, int, bool or dict; a csv field is text and only int is converted.
-        filled: a text must hold more than white space.
+class Fields(BaseModel):
+    """The fields that an adapter reads of a row; others are left aside.
+
+    No text stands for a number, and none for a truth, but in csv, where all is text.
     """
 
-    kind: type
-    filled: bool = True
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+def _filled(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("is empty")
+    return text
+
+
+def one_of(known: Collection[str]) -> AfterValidator:
+    """Return a check that a text is one of those that are known."""
+
+    def check(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"is {odd(text, known)}")
+        return text
+
+    return AfterValidator(check)
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+"""A text that shows a reader something."""
+
+Kind = TypeVar("Kind", bound=Fields)
+
+
+def read_as(
+    path: Path,
+    kind: type[Kind],
+    problems: Problems,
+    names: Mapping[str, str] = NO_NAMES,
+) -> Iterator[tuple[int, Kind]]:
+    """Read the rows of a file that carry some fields, with their lines.
+
+    Args:
+        path: as `read_rows`.
+        kind: the fields; one that a row has by another case, or with blanks around, is
+            noted.
+        problems: collects broken rows, missing fields and wrong types.
+        names: by what a file may call a field, what it is called here.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
+    validator = kind.__pydantic_validator__
+    is_csv = path.suffix == ".csv"
+    validate = validator.validate_strings if is_csv else validator.validate_python
+    known = {f.alias or name: f for name, f in kind.model_fields.items()}
+    required = [name for name, field in known.items() if field.is_required()]
+    for line, values in read_rows(path, problems, names):
+        reason = _misnamed(values, required, known)
+        if reason is None:
+            try:
+                yield line, validate(values)
+                continue
+            except ValidationError as error:
+                reason = _misfit(error)
+        problems.add(line, reason)
 
 
 def read_rows(
-    path: Path,
-    fields: Mapping[str, Field],
-    problems: Problems,
-    names: Mapping[str, str] = MappingProxyType({}),
-    optional: Collection[str] = (),
+    path: Path, problems: Problems, names: Mapping[str, str] = NO_NAMES
 ) -> Iterator[Row]:
-    """Read the rows of a file that carry `fields`; note the others in `problems`.
+    """Read the rows of a file, whatever fields they carry.
 
     Args:
         path: .jsonl (one object a line; .xz where it is compressed), .json (a list of
             objects, or an object of lists, one a column), .csv, .parquet, .arrow (a
             stream) or .txt (one text a line).
-        fields: what a row must carry; fields beyond them are handed through.
-        problems: collects broken rows, missing fields and wrong types.
+        problems: collects broken rows, and fields that are called the same here.
         names: by what a file may call a field, what it is called here.
-        optional: fields that are read where a row has them; one that has them by
-            another case, or with blanks around, is noted.
 
     Raises:
         DataError: the file is missing, or has another ending.
     """
     check_readable(path, READERS)
-    rows = READERS[path.suffix](path, problems)
-    count = 0
-    for found in rows:
-        count += 1
-        values = {names.get(name, name): value for name, value in found.values.items()}
-        row = Row(found.line, values)
-        reason = (
-            _clash(found.values, names)
-            or _misnamed(values, fields, optional)
-            or _fit(values, fields, converts=path.suffix == ".csv")
-        )
-        if reason is None:
-            yield row
+    is_empty = True
+    for line, found in READERS[path.suffix](path, problems):
+        is_empty = False
+        if clash := _clash(found, names):
+            problems.add(line, clash)
         else:
-            problems.add(row.line, reason)
-    if count == 0:
+            renamed = {names.get(name, name): value for name, value in found.items()}
+            yield Row(line, renamed)
+    if is_empty:
         problems.add(1, "the file holds no readable row")
 
 
@@ -129,12 +183,10 @@ class Unique:
 
     def is_new(self, value: str | int, line: int) -> bool:
         """Say whether no row before had this value; note it if one had."""
-        if value in self._lines:
-            first = self._lines[value]
+        first = self._lines.setdefault(value, line)
+        if first != line:
             self._problems.add(line, f"{self._name} repeats the one of line {first}")
-            return False
-        self._lines[value] = line
-        return True
+        return first == line
 
 
 def _clash(present: Collection[str], names: Mapping[str, str]) -> str | None:
@@ -150,14 +202,14 @@ def _clash(present: Collection[str], names: Mapping[str, str]) -> str | None:
 
 
 def _misnamed(
-    present: Collection[str], fields: Iterable[str], optional: Iterable[str]
+    present: Collection[str], required: Iterable[str], known: Iterable[str]
 ) -> str | None:
     """Say which fields a row lacks, and which are ours but for case and blanks."""
-    lost = {_folded(n): n for n in (*fields, *optional) if n not in present}
+    lost = {_folded(n): n for n in known if n not in present}
     if not lost:
         return None
     renamed = {n: lost[_folded(n)] for n in present if _folded(n) in lost}
-    missing = [n for n in fields if n not in present and n not in renamed.values()]
+    missing = [n for n in required if n not in present and n not in renamed.values()]
     reasons = []
     if missing:
         wanted, there = map(_listed, (map(repr, missing), map(describe, present)))
@@ -169,6 +221,22 @@ def _misnamed(
     return "; ".join(reasons) or None
 
 
+def _misfit(error: ValidationError) -> str:
+    """Say what is wrong with the first field that does not fit; quote no value."""
+    first = error.errors(include_url=False)[0]
+    kind, place = first["type"], ".".join(map(str, first["loc"]))
+    if kind == "value_error":
+        said = str(first["ctx"]["error"])
+    elif kind in EXPECTED:
+        wanted = TYPE_NAMES[EXPECTED[kind]]
+        said = f"must be {wanted}, not {type_name(first['input'])}"
+    elif kind == "missing":
+        said = "is missing"
+    else:
+        said = re.sub(r"^\w+ should", "must", first["msg"])
+    return f"field {place!r} {said}" if place else said
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(islice(names, 20))
 
@@ -176,25 +244,3 @@ def _listed(names: Iterable[str]) -> str:
 @lru_cache
 def _folded(name: str) -> str:
     return plain(name).strip().casefold()
-
-
-def _fit(
-    values: dict[str, Any], fields: Mapping[str, Field], converts: bool
-) -> str | None:
-    for name, field in fields.items():
-        if converts and field.kind is int:
-            values[name] = _whole_number(values[name])
-        value = values[name]
-        # bool is an int to Python, but not to a dataset.
-        if type(value) is not field.kind:
-            return (
-                f"field {name!r} must be {TYPE_NAMES[field.kind]}, not"
-                f" {type_name(value)}"
-            )
-        if isinstance(value, str) and field.filled and is_blank(value):
-            return f"field {name!r} is empty"
-    return None
-
-
-def _whole_number(text: str) -> int | str:
-    return int(text) if text.strip().isdecimal() else text

@@ -264,13 +264,19 @@ def test_lists_of_instructions_with_tags_and_without(prepare):
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
-        ({"inputs": []}, "field 'instructions' is missing or empty"),
-        ({"instructions": ["One", " "]}, "line 4: an instruction must be a text"),
+        ({"inputs": []}, "the file holds no readable row"),
+        ({"instructions": ["One", " "]}, "line 4: field 'instructions' is empty"),
         ({"instructions": ["One", 2]}, "line 4: .* not a whole number"),
-        ({"instructions": ["One"], "tags": ["a", "b"]}, "2 items for 1 instructions"),
-        ({"instructions": ["One"], "tags": [1]}, "'tags' holds a whole number"),
-        ({"instructions": ["One"], "more": []}, "unknown field"),
-        (["One"], "not an object {...} of lists"),
+        (
+            {"instructions": ["One"], "tags": ["a", "b"]},
+            "'tags': 2} items; expected equally many",
+        ),
+        (
+            {"instructions": ["One"], "tags": [1]},
+            "'tags' must be text, not a whole number",
+        ),
+        ({"instructions": ["One"], "more": ["a"]}, "'more' .* not permitted"),
+        (["One"], "line 2: not an object"),
     ],
 )
 def test_wrong_lists_are_named(prepare, tmp_path, lists, expected):
@@ -307,9 +313,9 @@ def test_instructions_as_lists(prepare, tmp_path):
     ("change", "expected"),
     [
         ({"output": None}, "field 'output' must be a text"),
-        ({"input": 3}, "field 'input' must be a text"),
-        ({"instances": []}, "field 'instances' must be a list"),
-        ({"dataset": 1}, "field 'dataset' must be a text"),
+        ({"input": 3}, "field 'input' must be text"),
+        ({"instances": []}, "field 'instances' must have at least 1"),
+        ({"dataset": 1}, "field 'dataset' must be text"),
     ],
 )
 def test_wrong_instructions_are_named(prepare, tmp_path, change, expected):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from safegrid.core.errors import DataError
-from safegrid.data.texts import gather_texts
+from safegrid.data.instructions import gather_texts
 
 ROWS = [
     {"instruction": "Add.", "input": "1 and 2", "output": "3"},

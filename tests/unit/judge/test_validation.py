@@ -235,8 +235,8 @@ def test_a_regression_is_measured_by_rank_and_by_distance(
     ("form", "row", "said"),
     [
         ("reward_pairs", pair(1, "a", "a"), "same answer"),
-        ("scored", {"id": 1, "prompt": "p", "response": "r", "score": True}, "finite"),
-        ("scored", {"id": 1, "prompt": "p", "response": "r"}, "finite number"),
+        ("scored", {"id": 1, "prompt": "p", "response": "r", "score": True}, "score"),
+        ("scored", {"id": 1, "prompt": "p", "response": "r"}, "score"),
     ],
 )
 def test_broken_rows_of_pairs_and_scores_are_told(
