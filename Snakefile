@@ -30,7 +30,7 @@ include: "rules/hooks.smk"
 rule all:
     """The whole study, to its report."""
     input:
-        of_study(STUDY.all_cell_manifests),
+        lambda w: gathered.all_cell_manifests(STUDY),
         # Asked for by name: what only a finished report needs is not missed when it is gone.
         all_tables,
         all_figures,

@@ -9,25 +9,25 @@ Gives: results/{study}/capability/, results/{study}/likelihoods/.
 rule capability:
     """Run a suite of lm-evaluation-harness tasks on one model."""
     input:
-        stack=of_model(STUDY.stack),
-        task_files=of(STUDY.task_files, "benchmark"),
+        stack=lambda w: STUDY.stack(model_of(w)),
+        task_files=lambda w: tasks.task_files(STUDY, w.benchmark),
     output:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
     log:
         "logs/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: of_model(STUDY.model_priority)
+    priority: lambda w: STUDY.priorities[model_of(w)]
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        tasks=of(STUDY.tasks, "benchmark"),
-        blocks=of(STUDY.task_blocks_json, "benchmark"),
-        limit=of(STUDY.items_limit, "benchmark"),
-        engine=of(STUDY.engine_block, "base"),
-        benchmark_version=of(STUDY.suite_version, "benchmark"),
+        tasks=lambda w: STUDY.suites[w.benchmark].tasks,
+        blocks=lambda w: json.dumps(tasks.task_blocks(STUDY, w.benchmark)),
+        limit=lambda w: STUDY.suites[w.benchmark].limit or "",
+        engine=lambda w: STUDY.engine(w.base).model_dump_json(),
+        benchmark_version=lambda w: STUDY.suites[w.benchmark].version,
         version=VERSIONS["capability"],
     shell:
         r"""
@@ -47,7 +47,7 @@ rule capability:
 rule reference_likelihood:
     """Read how likely a model finds the known answers of a benchmark."""
     input:
-        stack=of_model(STUDY.stack),
+        stack=lambda w: STUDY.stack(model_of(w)),
         prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
         likelihoods="results/{study}/likelihoods/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
@@ -57,14 +57,14 @@ rule reference_likelihood:
         "logs/timing/{study}/reference_likelihood/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     wildcard_constraints:
         benchmark=one_of(STUDY.likelihoods),
-    priority: of_model(STUDY.model_priority)
+    priority: lambda w: STUDY.priorities[model_of(w)]
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        engine=of(STUDY.engine_block, "base"),
-        benchmark_version=of(STUDY.asked_version, "benchmark"),
+        engine=lambda w: STUDY.engine(w.base).model_dump_json(),
+        benchmark_version=lambda w: STUDY.asked[w.benchmark].version,
         version=VERSIONS["capability"],
         cache="results/{study}/cache/likelihood/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:

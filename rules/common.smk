@@ -1,14 +1,13 @@
-"""The study of this run, which the rules ask by their wildcards, and its surroundings.
+"""The study of this run, which the rules look into by their wildcards, and its
+surroundings.
 
-What is asked is `safegrid.study`, by the functions of `safegrid.study.wildcards`: both are
-tested Python.
+`STUDY` and what the modules of `safegrid.study` say of it is tested Python.
 """
 
 import json
 import os
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 
 BASEDIR = Path(workflow.basedir)
@@ -29,10 +28,10 @@ from safegrid.runtime.runs import HOME, RUN, announce
 from safegrid.core.seals import STUDY as NAMED
 from safegrid.study.selection import FORCE, OPTIONS, Selection
 from safegrid.core.stages import VERSIONS
-from safegrid.study.grid import one_of
 from safegrid.study import Study
+from safegrid.study import cells, gathered, judges, lines, sources, tasks, trainings
+from safegrid.study.grid import Cell, cell_of, model_of, one_of
 from safegrid.study.upstreams import Upstreams
-from safegrid.study.wildcards import of, of_cell, of_model, of_study
 
 try:
     check_paths({BASEDIR, Path.cwd()})
@@ -110,17 +109,6 @@ GPUS = BASEDIR / "config/gpus.yaml"
 ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 
-def own_files(kind, *names):
-    """Ask for what of the user's own is fetched: it is here, wherever results go."""
-    return own(partial(UPSTREAMS.local, kind), *names)
-
-
-def own(find, *names):
-    """Ask for files of the user's own by these wildcards."""
-    ask = of(find, *names)
-    return lambda wildcards: local(ask(wildcards))
-
-
 def whole(recipes):
     """Constrain a wildcard to recipes by their whole names.
 
@@ -148,7 +136,7 @@ def train_at(steps, recipes):
             said.setdefault(name, said["train"])
 
     @workflow.userule(rules=["train"], name_modifier=name)
-    @workflow.output(model=[directory(path) for path in STUDY.model_folders(steps)])
+    @workflow.output(model=[directory(path) for path in trainings.model_folders(steps)])
     @workflow.register_wildcard_constraints(recipe=whole(recipes))
     @workflow.run
     def inherit():

@@ -8,7 +8,9 @@ Gives: results/{study}/datasets/, prompts/, pairs/, ids/, overlap/.
 rule prepare_dataset:
     """Keep the rows of sources that make preference pairs, or answered instructions."""
     input:
-        raw=of(STUDY.dataset_files, "dataset"),
+        raw=lambda w: sources.raw_files(
+            STUDY, STUDY.config.study.datasets[w.dataset].rows_from
+        ),
     output:
         dataset="results/{study}/datasets/{dataset}.parquet",
     log:
@@ -19,8 +21,10 @@ rule prepare_dataset:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.dataset_block, "dataset"),
-        sources=of(STUDY.dataset_sources, "dataset"),
+        spec=lambda w: STUDY.config.study.datasets[w.dataset].model_dump_json(),
+        sources=lambda w: sources.blocks(
+            STUDY, STUDY.config.study.datasets[w.dataset].rows_from
+        ),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -36,8 +40,8 @@ rule prepare_dataset:
 rule prepare_prompts:
     """Turn a benchmark's raw rows into prompts."""
     input:
-        raw=of(STUDY.prompt_file, "benchmark"),
-        plain=of(STUDY.plain_prompt_file, "benchmark"),
+        raw=lambda w: sources.raw_files(STUDY, [STUDY.with_prompts[w.benchmark]]),
+        plain=lambda w: sources.plain(STUDY, w.benchmark),
     output:
         prompts="results/{study}/prompts/{benchmark}.parquet",
     log:
@@ -52,8 +56,8 @@ rule prepare_prompts:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.prompt_block, "benchmark"),
-        source=of(STUDY.prompt_source, "benchmark"),
+        spec=lambda w: STUDY.with_prompts[w.benchmark].model_dump_json(),
+        source=lambda w: sources.block(STUDY, STUDY.with_prompts[w.benchmark].source),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -71,8 +75,8 @@ rule prepare_prompts:
 rule overlap:
     """Find the prompts of a benchmark that stand in the datasets."""
     input:
-        datasets=of_study(STUDY.all_datasets),
-        pools=of_study(STUDY.pool_prompts),
+        datasets=lambda w: gathered.all_datasets(STUDY),
+        pools=lambda w: cells.prompts(STUDY, STUDY.generated),
         prompts="results/{study}/prompts/{benchmark}.parquet",
     output:
         overlap="results/{study}/overlap/{benchmark}.json",
@@ -101,7 +105,7 @@ rule overlap:
 rule tokenize:
     """Turn pairs into token ids; over-long ones are dropped and counted."""
     input:
-        dataset=of(STUDY.dataset, "base", "rows"),
+        dataset=lambda w: trainings.dataset_file(STUDY, w.base, w.rows),
         base="results/bases/{base}",
     output:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
@@ -113,7 +117,7 @@ rule tokenize:
     conda:
         "../envs/light.yaml"
     params:
-        max_length=of(STUDY.max_length, "rows"),
+        max_length=lambda w: trainings.dataset_of(STUDY, w.rows).max_length,
         version=VERSIONS["tokenize"],
     shell:
         r"""

@@ -20,7 +20,7 @@ localrules:
 rule fetch_source:
     """Fetch one file of a source; the manifest last."""
     input:
-        local=own_files("source", "source", "file"),
+        local=lambda w: local(UPSTREAMS.item("source", w.source).local(w.file)),
     output:
         file="results/raw/{source}/{file}",
         manifest="results/raw/{source}/{file}.manifest.json",
@@ -37,7 +37,7 @@ rule fetch_source:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(partial(UPSTREAMS.block, "source"), "source", "file"),
+        spec=lambda w: UPSTREAMS.item("source", w.source).block(w.file),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -53,7 +53,7 @@ rule fetch_source:
 rule fetch_base:
     """Fetch the folder of a base: safetensors, settings, tokenizer, template."""
     input:
-        local=own_files("base", "base"),
+        local=lambda w: local(UPSTREAMS.item("base", w.base).local()),
     output:
         model=directory("results/bases/{base}"),
     log:
@@ -67,7 +67,7 @@ rule fetch_base:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(partial(UPSTREAMS.block, "base"), "base"),
+        spec=lambda w: UPSTREAMS.item("base", w.base).block(),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -80,7 +80,7 @@ rule fetch_base:
 
 use rule fetch_base as fetch_judge with:
     input:
-        local=own_files("judge", "judge"),
+        local=lambda w: local(UPSTREAMS.item("judge", w.judge).local()),
     output:
         model=directory("results/judges/{judge}"),
     log:
@@ -90,12 +90,12 @@ use rule fetch_base as fetch_judge with:
     wildcard_constraints:
         judge=one_of(UPSTREAMS.names("judge")),
     params:
-        spec=of(partial(UPSTREAMS.block, "judge"), "judge"),
+        spec=lambda w: UPSTREAMS.item("judge", w.judge).block(),
 
 
 use rule fetch_base as fetch_encoder with:
     input:
-        local=own_files("encoder", "encoder"),
+        local=lambda w: local(UPSTREAMS.item("encoder", w.encoder).local()),
     output:
         model=directory("results/encoders/{encoder}"),
     log:
@@ -105,13 +105,13 @@ use rule fetch_base as fetch_encoder with:
     wildcard_constraints:
         encoder=one_of(UPSTREAMS.names("encoder")),
     params:
-        spec=of(partial(UPSTREAMS.block, "encoder"), "encoder"),
+        spec=lambda w: UPSTREAMS.item("encoder", w.encoder).block(),
 
 
 rule fetch_gguf:
     """Fetch the one file that a model is: quantised weights with their tokenizer."""
     input:
-        local=own(UPSTREAMS.gguf_local, "model"),
+        local=lambda w: local(UPSTREAMS.converted[w.model].local()),
     output:
         folder=directory("results/gguf/{model}"),
     log:
@@ -125,7 +125,7 @@ rule fetch_gguf:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(UPSTREAMS.gguf_block, "model"),
+        spec=lambda w: UPSTREAMS.converted[w.model].block(),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -152,8 +152,8 @@ rule convert_gguf:
     conda:
         "../envs/engine.yaml"
     params:
-        file=of(UPSTREAMS.gguf_file, "model"),
-        template=of(UPSTREAMS.gguf_template, "model"),
+        file=lambda w: UPSTREAMS.converted[w.model].gguf,
+        template=lambda w: UPSTREAMS.converted[w.model].template or "",
         version=VERSIONS["convert"],
     shell:
         r"""

@@ -8,26 +8,26 @@ Gives: results/{study}/responses/.
 rule generate:
     """Ask a model for its responses to one benchmark."""
     input:
-        stack=of_model(STUDY.stack),
+        stack=lambda w: STUDY.stack(model_of(w)),
         ids="results/{study}/ids/{base}/{benchmark}.parquet",
         # Code of others that searches in beams; for most answers there is none.
-        search=of(STUDY.search_files, "benchmark"),
+        search=lambda w: sources.search_files(STUDY, w.benchmark),
     output:
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
         "logs/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: of_model(STUDY.model_priority)
+    priority: lambda w: STUDY.priorities[model_of(w)]
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        decode=of(STUDY.decode_block, "benchmark"),
-        engine=of(STUDY.engine_block, "base"),
+        decode=lambda w: STUDY.asked[w.benchmark].decode.model_dump_json(),
+        engine=lambda w: STUDY.engine(w.base).model_dump_json(),
         seed=STUDY.config.study.seed,
-        benchmark_version=of(STUDY.asked_version, "benchmark"),
+        benchmark_version=lambda w: STUDY.asked[w.benchmark].version,
         version=VERSIONS["generate"],
         cache="results/{study}/cache/generate/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:

@@ -18,8 +18,8 @@ if not GROUPED:
 rule text_head:
     """Train a text head on labelled rows, and validate it on whole files left out."""
     input:
-        encoder=of(STUDY.head_encoder, "judge"),
-        rows=of(STUDY.head_rows, "judge"),
+        encoder=lambda w: judges.encoder(STUDY, w.judge),
+        rows=lambda w: judges.head_rows(STUDY, w.judge),
     output:
         head="results/{study}/heads/{judge}.json",
     log:
@@ -27,16 +27,16 @@ rule text_head:
     benchmark:
         "logs/timing/{study}/text_head/{judge}.tsv"
     wildcard_constraints:
-        judge=one_of(STUDY.heads),
-    priority: of(STUDY.judge_priority, "judge")
+        judge=one_of(judges.heads(STUDY)),
+    priority: lambda w: judges.priority(STUDY, w.judge)
     # An engine can die of what is not the head's fault; vectors that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=of(STUDY.head_block, "judge"),
-        formats=of(STUDY.head_formats, "judge"),
-        engine=of(STUDY.own_engine, "judge"),
+        judge=lambda w: STUDY.config.judges[w.judge].head().model_dump_json(),
+        formats=lambda w: judges.head_formats(STUDY, w.judge),
+        engine=lambda w: judges.engine(STUDY, w.judge),
         version=VERSIONS["text_head"],
         cache="results/{study}/cache/text_head/{judge}",
     shell:
@@ -56,26 +56,26 @@ rule text_head:
 rule judge:
     """Turn the responses of one cell into the verdicts of one judge."""
     input:
-        stack=of(STUDY.judge_stack, "judge", "base"),
+        stack=lambda w: judges.stack(STUDY, w.judge, w.base),
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-        verdicts_file=of(STUDY.verdicts_file, "judge"),
-        calibration=of(STUDY.calibration, "judge", "base"),
+        verdicts_file=lambda w: judges.verdicts_file(STUDY, w.judge),
+        calibration=lambda w: judges.calibration(STUDY, w.judge, w.base),
     output:
         verdicts="results/{study}/verdicts/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
         "logs/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.log",
     benchmark:
         "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
-    priority: of(STUDY.judge_priority, "judge")
+    priority: lambda w: judges.priority(STUDY, w.judge)
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=of(STUDY.judge_block, "judge"),
-        cell=of_cell(STUDY.cell_block),
-        engine=of(STUDY.judge_engine, "judge", "base"),
+        judge=lambda w: STUDY.config.judges[w.judge].spec().model_dump_json(),
+        cell=lambda w: cells.names(STUDY, cell_of(w)),
+        engine=lambda w: judges.engine(STUDY, w.judge, w.base),
         version=VERSIONS["judge"],
         cache="results/{study}/cache/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}",
     shell:
@@ -98,23 +98,23 @@ rule judge:
 rule validate_judge:
     """Measure a judge on labelled rows that it did not train on."""
     input:
-        stack=of(STUDY.validated_stack, "judge"),
-        labelled=of(STUDY.labelled, "judge"),
+        stack=lambda w: judges.stack(STUDY, w.judge),
+        labelled=lambda w: judges.labelled(STUDY, w.judge),
     output:
         validated="results/{study}/validated/{judge}.json",
     log:
         "logs/{study}/validate_judge/{judge}.log",
     benchmark:
         "logs/timing/{study}/validate_judge/{judge}.tsv"
-    priority: of(STUDY.judge_priority, "judge")
+    priority: lambda w: judges.priority(STUDY, w.judge)
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=of(STUDY.judge_block, "judge"),
-        labelled_format=of(STUDY.labelled_format, "judge"),
-        engine=of(STUDY.own_engine, "judge"),
+        judge=lambda w: STUDY.config.judges[w.judge].spec().model_dump_json(),
+        labelled_format=lambda w: judges.labelled_format(STUDY, w.judge),
+        engine=lambda w: judges.engine(STUDY, w.judge),
         version=VERSIONS["validate_judge"],
         cache="results/{study}/cache/validate_judge/{judge}",
     shell:
@@ -134,24 +134,24 @@ rule validate_judge:
 rule calibrate:
     """Fix the threshold of a fluency judge under a base, and test it on other texts."""
     input:
-        stack=of(STUDY.judge_stack, "judge", "base"),
-        datasets=of_study(STUDY.all_datasets),
-        labelled=of(STUDY.refusals, "judge"),
+        stack=lambda w: judges.stack(STUDY, w.judge, w.base),
+        datasets=lambda w: gathered.all_datasets(STUDY),
+        labelled=lambda w: judges.labelled(STUDY, w.judge),
     output:
         calibration="results/{study}/calibrated/{judge}/{base}.json",
     log:
         "logs/{study}/calibrate/{judge}/{base}.log",
     benchmark:
         "logs/timing/{study}/calibrate/{judge}/{base}.tsv"
-    priority: of(STUDY.judge_priority, "judge")
+    priority: lambda w: judges.priority(STUDY, w.judge)
     # An engine can die of what is not the cell's fault; answers that it gave are kept.
     retries: 1
     conda:
         "../envs/engine.yaml"
     params:
-        judge=of(STUDY.judge_block, "judge"),
-        labelled_format=of(STUDY.labelled_format, "judge"),
-        engine=of(STUDY.judge_engine, "judge", "base"),
+        judge=lambda w: STUDY.config.judges[w.judge].spec().model_dump_json(),
+        labelled_format=lambda w: judges.labelled_format(STUDY, w.judge),
+        engine=lambda w: judges.engine(STUDY, w.judge, w.base),
         seed=STUDY.config.study.seed,
         version=VERSIONS["calibrate"],
         cache="results/{study}/cache/calibrate/{judge}/{base}",
@@ -174,8 +174,8 @@ rule calibrate:
 rule agreement:
     """Two judges of refusals on the same answers: how far they agree, and where not."""
     input:
-        first=of(STUDY.compared_verdicts, "judge", "second"),
-        second=of(STUDY.compared_with, "second", "judge"),
+        first=lambda w: judges.verdicts_beside(STUDY, w.judge, w.second),
+        second=lambda w: judges.verdicts_beside(STUDY, w.second, w.judge),
     output:
         agreement="results/{study}/agreement/{judge}/{second}.json",
         disagreeing="results/{study}/agreement/{judge}/{second}.csv",
@@ -190,7 +190,7 @@ rule agreement:
     conda:
         "../envs/light.yaml"
     params:
-        positive=of(STUDY.positive_class, "judge"),
+        positive=lambda w: STUDY.config.judges[w.judge].positive,
         code=code_hash("safegrid.judge.beside"),
     shell:
         r"""
@@ -207,7 +207,7 @@ rule agreement:
 rule cell_manifest_verdicts:
     """What a model was judged to be: the end of its verdicts, in one job on a cluster."""
     input:
-        files=of_model(STUDY.model_verdicts),
+        files=lambda w: cells.model_verdicts(STUDY, model_of(w)),
     output:
         cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/verdicts.json",
     log:
@@ -232,7 +232,7 @@ rule cell_manifest_verdicts:
 use rule cell_manifest_verdicts as cell_manifest_answers with:
     # What a model answered, capability included.
     input:
-        files=of_model(STUDY.model_answers),
+        files=lambda w: cells.model_answers(STUDY, model_of(w)),
     output:
         cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/answers.json",
     log:
@@ -244,7 +244,7 @@ use rule cell_manifest_verdicts as cell_manifest_answers with:
 use rule cell_manifest_verdicts as cell_manifest_cell with:
     # What one cell was answered and judged, for whoever asks for it by name.
     input:
-        files=of_cell(STUDY.made_of),
+        files=lambda w: cells.made_of(STUDY, cell_of(w)),
     output:
         cell_manifest="results/{study}/cell_manifests/{base}/{recipe}/seed{seed}/cells/{benchmark}.json",
     log:

@@ -4,6 +4,14 @@ Takes: a world of config/worlds.yaml.
 Gives: results/raw/{world}-*/, results/bases/{world}-base, results/judges/{world}-*.
 """
 
+# Every file of a world's tokenizer; a job finds no other beside them.
+TOKENIZER = multiext(
+    "results/raw/{world}-corpus/tokenizer/",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+
 
 rule build_world:
     """Write the world's raw files in the formats of the real sets."""
@@ -85,7 +93,7 @@ rule build_world:
     conda:
         "../envs/train.yaml"
     params:
-        world=of(STUDY.world_block, "world"),
+        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
         version=VERSIONS["miniworld"],
     shell:
         r"""
@@ -100,7 +108,9 @@ rule build_world:
 rule gather_texts:
     """Gather the real text that a world's base learns beside the world's own."""
     input:
-        files=of(STUDY.text_files, "world"),
+        files=lambda w: sources.raw_files(
+            STUDY, STUDY.config.worlds[w.world].text.files
+        ),
     output:
         documents="results/raw/{world}-text/documents.jsonl",
         manifest="results/raw/{world}-text/manifest.json",
@@ -127,8 +137,11 @@ rule train_base:
     """Train the base: a small decoder with a chat template, from nothing."""
     input:
         documents="results/raw/{world}-corpus/documents.jsonl",
-        tokenizer=of(STUDY.tokenizer_files, "world"),
-        text=of(STUDY.text_documents, "world"),
+        tokenizer=TOKENIZER,
+        text=branch(
+            lambda w: STUDY.config.worlds[w.world].text,
+            then="results/raw/{world}-text/documents.jsonl",
+        ),
     output:
         base=directory("results/bases/{world}-base"),
     log:
@@ -139,7 +152,7 @@ rule train_base:
     conda:
         "../envs/train.yaml"
     params:
-        world=of(STUDY.world_block, "world"),
+        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
         version=VERSIONS["miniworld"],
     shell:
         r"""
@@ -165,7 +178,7 @@ rule build_corrections:
     conda:
         "../envs/train.yaml"
     params:
-        world=of(STUDY.world_block, "world"),
+        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
         version=VERSIONS["miniworld"],
     shell:
         r"""
@@ -181,8 +194,12 @@ rule train_judge:
     """Train a guard, a classifier, a reward model, a harmfulness regression, or a
     correction judge."""
     input:
-        rows=of(STUDY.judge_rows, "world", "kind"),
-        tokenizer=of(STUDY.tokenizer_files, "world"),
+        rows=branch(
+            lambda w: w.kind in ("reward", "harmfulness", "correction"),
+            then="results/raw/{world}-{kind}-rows/train.jsonl",
+            otherwise="results/raw/{world}-judging/{kind}_train.jsonl",
+        ),
+        tokenizer=TOKENIZER,
     output:
         judge=directory("results/judges/{world}-{kind}"),
     log:
@@ -195,7 +212,7 @@ rule train_judge:
     conda:
         "../envs/train.yaml"
     params:
-        world=of(STUDY.world_block, "world"),
+        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
         version=VERSIONS["miniworld"],
     shell:
         r"""

@@ -111,7 +111,7 @@ use rule write_tables as trade_offs with:
 use rule write_tables as frontier_figures with:
     # Safety against loss along every training, and what it buys at given losses.
     input:
-        lines=of_study(STUDY.all_lines),
+        lines=lambda w: gathered.all_lines(STUDY),
     output:
         **figure_files(*LINES),
         tables=table_files(*BOUGHT),
@@ -162,10 +162,10 @@ use rule write_tables as training_curves with:
 use rule write_tables as compare_costs with:
     # What the jobs took, beside what the plan said.
     input:
-        models=of_study(STUDY.all_trainings),
-        cell_manifests=of_study(STUDY.all_cell_manifests),
+        models=lambda w: gathered.all_trainings(STUDY),
+        cell_manifests=lambda w: gathered.all_cell_manifests(STUDY),
         # Where results lie in a bucket the job has its inputs and nothing else.
-        lengths=of_study(STUDY.all_lengths),
+        lengths=lambda w: gathered.all_lengths(STUDY),
     output:
         tables=expand("results/{{study}}/cost/cost.{kind}", kind=["csv", "md", "tex"]),
         notebook="results/{study}/notebooks/6_cost.ipynb",
@@ -192,7 +192,7 @@ use rule write_tables as compare_costs with:
 rule status_page:
     """How the cells stand that the report shows: done or refused, and what is unscored."""
     input:
-        scores=of_study(STUDY.scores),
+        scores=lambda w: gathered.all_scores(STUDY),
     output:
         page=report(
             "results/{study}/report/status.html",
@@ -262,12 +262,12 @@ rule report_partial:
     params:
         study=STUDY.name,
         scores=partial_scores,
-        lines=of_study(STUDY.all_lines),
-        models=of_study(STUDY.all_trainings),
-        manifests=of_study(STUDY.all_counted),
-        validated=of_study(STUDY.all_validated),
-        overlap=of_study(STUDY.all_overlaps),
-        asked=of_study(STUDY.base_answers),
+        lines=lambda w: gathered.all_lines(STUDY),
+        models=lambda w: gathered.all_trainings(STUDY),
+        manifests=lambda w: gathered.all_counted(STUDY),
+        validated=lambda w: gathered.all_validated(STUDY),
+        overlap=lambda w: cells.overlap(STUDY, STUDY.with_overlap),
+        asked=lambda w: gathered.base_answers(STUDY),
         sources_dir=GIVEN.sources_dir or "",
         gathered=f"results/{STUDY.name}/scores.parquet",
         plan=f"results/{STUDY.name}/partial/plan.txt",

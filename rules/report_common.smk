@@ -116,4 +116,4 @@ def partial_scores(wildcards):
             " copy its results/ here, then ask again without the cloud's profile"
             " (docs/run_in_a_cloud.md)"
         )
-    return STUDY.scores()
+    return gathered.all_scores(STUDY)

@@ -11,10 +11,10 @@ rule score:
     input:
         prompts="results/{study}/prompts/{benchmark}.parquet",
         responses="results/{study}/responses/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-        verdicts=of_cell(STUDY.verdicts),
-        base_responses=of_cell(STUDY.base_responses),
-        base_verdicts=of_cell(STUDY.base_verdicts),
-        overlap=of(STUDY.overlap, "benchmark"),
+        verdicts=lambda w: cells.verdicts(STUDY, cell_of(w)),
+        base_responses=lambda w: cells.answers(STUDY, cell_of(w).untouched),
+        base_verdicts=lambda w: cells.verdicts(STUDY, cell_of(w).untouched),
+        overlap=lambda w: cells.overlap(STUDY, [w.benchmark]),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -28,9 +28,9 @@ rule score:
     conda:
         "../envs/light.yaml"
     params:
-        cell=of_cell(STUDY.cell_block),
-        metric=of(STUDY.metric, "benchmark"),
-        judges=of(STUDY.judge_kinds_json, "benchmark"),
+        cell=lambda w: cells.names(STUDY, cell_of(w)),
+        metric=lambda w: STUDY.prompted[w.benchmark].metric,
+        judges=lambda w: json.dumps(judges.kinds(STUDY, w.benchmark)),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
@@ -57,7 +57,7 @@ rule score_capability:
     """Score a capability suite, task by task and as a mean."""
     input:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
-        base_results=of_cell(STUDY.base_result),
+        base_results=lambda w: cells.answers(STUDY, cell_of(w).untouched),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -71,7 +71,7 @@ rule score_capability:
     conda:
         "../envs/light.yaml"
     params:
-        cell=of_cell(STUDY.cell_block),
+        cell=lambda w: cells.names(STUDY, cell_of(w)),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
@@ -93,8 +93,8 @@ rule score_likelihood:
     input:
         prompts="results/{study}/prompts/{benchmark}.parquet",
         likelihoods="results/{study}/likelihoods/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
-        base_likelihoods=of_cell(STUDY.base_result),
-        overlap=of(STUDY.overlap, "benchmark"),
+        base_likelihoods=lambda w: cells.answers(STUDY, cell_of(w).untouched),
+        overlap=lambda w: cells.overlap(STUDY, [w.benchmark]),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/{benchmark}.parquet",
     log:
@@ -108,7 +108,7 @@ rule score_likelihood:
     conda:
         "../envs/light.yaml"
     params:
-        cell=of_cell(STUDY.cell_block),
+        cell=lambda w: cells.names(STUDY, cell_of(w)),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
@@ -130,11 +130,15 @@ rule score_likelihood:
 rule score_global:
     """The global safety score of a model: the mean of its safety benchmarks."""
     input:
-        prompts=of_study(STUDY.global_prompts),
-        responses=of_model(STUDY.global_responses),
-        verdicts=of_model(STUDY.global_verdicts),
-        base_responses=of_model(STUDY.global_base_responses),
-        base_verdicts=of_model(STUDY.global_base_verdicts),
+        prompts=lambda w: cells.prompts(STUDY, STUDY.safety),
+        responses=lambda w: cells.all_answers(STUDY, model_of(w).on(STUDY.safety)),
+        verdicts=lambda w: cells.verdicts(STUDY, *model_of(w).on(STUDY.safety)),
+        base_responses=lambda w: cells.all_answers(
+            STUDY, model_of(w).untouched.on(STUDY.safety)
+        ),
+        base_verdicts=lambda w: cells.verdicts(
+            STUDY, *model_of(w).untouched.on(STUDY.safety)
+        ),
     output:
         scores="results/{study}/scores/{base}/{recipe}/seed{seed}/global.parquet",
     log:
@@ -146,8 +150,10 @@ rule score_global:
     conda:
         "../envs/light.yaml"
     params:
-        cell=of_model(STUDY.global_block),
-        judges=of_study(STUDY.global_judge_kinds_json),
+        cell=lambda w: cells.names(STUDY, Cell(model_of(w), "global")),
+        judges=lambda w: json.dumps(
+            {name: judges.kinds(STUDY, name) for name in STUDY.safety}
+        ),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
@@ -171,10 +177,16 @@ rule score_global:
 rule frontier:
     """One training as a line of safety against loss, through its doses and seeds."""
     input:
-        prompts=of_study(STUDY.line_prompts),
-        responses=of(STUDY.line_responses, "base", "recipe"),
-        verdicts=of(STUDY.line_verdicts, "base", "recipe"),
-        capability=of(STUDY.line_capability, "base", "recipe"),
+        prompts=lambda w: cells.prompts(STUDY, lines.requests(STUDY)),
+        responses=lambda w: cells.all_answers(
+            STUDY, lines.cells(STUDY, w.base, w.recipe, *lines.requests(STUDY))
+        ),
+        verdicts=lambda w: cells.verdicts(
+            STUDY, *lines.cells(STUDY, w.base, w.recipe, *lines.requests(STUDY))
+        ),
+        capability=lambda w: cells.all_answers(
+            STUDY, lines.cells(STUDY, w.base, w.recipe, *STUDY.suites)
+        ),
     output:
         line="results/{study}/frontier/{base}/{recipe}.parquet",
     log:
@@ -188,9 +200,9 @@ rule frontier:
     conda:
         "../envs/light.yaml"
     params:
-        line=of(STUDY.line_block, "base", "recipe"),
-        benchmarks=of_study(STUDY.line_benchmarks_json),
-        judges=of_study(STUDY.line_judges_json),
+        line=lambda w: lines.line(STUDY, w.base, w.recipe),
+        benchmarks=lambda w: lines.benchmarks(STUDY),
+        judges=lambda w: lines.judges(STUDY),
         most_unscored=STUDY.config.study.most_unscored,
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.frontier"),
@@ -214,12 +226,12 @@ rule frontier:
 rule collect:
     """Gather all scores into one table, and all that was dropped into another."""
     input:
-        scores=of_study(STUDY.scores),
-        models=of_study(STUDY.all_trainings),
-        manifests=of_study(STUDY.all_counted),
-        validated=of_study(STUDY.all_validated),
-        overlap=of_study(STUDY.all_overlaps),
-        asked=of_study(STUDY.base_answers),
+        scores=lambda w: gathered.all_scores(STUDY),
+        models=lambda w: gathered.all_trainings(STUDY),
+        manifests=lambda w: gathered.all_counted(STUDY),
+        validated=lambda w: gathered.all_validated(STUDY),
+        overlap=lambda w: cells.overlap(STUDY, STUDY.with_overlap),
+        asked=lambda w: gathered.base_answers(STUDY),
     output:
         scores="results/{study}/scores.parquet",
         runs="results/{study}/runs.parquet",

@@ -20,7 +20,7 @@ rule select:
     conda:
         "../envs/light.yaml"
     params:
-        trials=json.dumps(STUDY.trials()),
+        trials=json.dumps(trainings.trials(STUDY)),
         code=code_hash("safegrid.score.select"),
     shell:
         r"""

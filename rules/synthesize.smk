@@ -10,8 +10,12 @@ rule best_of_k:
     """Keep the best of a model's answers to each prompt, by a judge's score."""
     input:
         prompts="results/{study}/prompts/{generated}.parquet",
-        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
-        verdicts=of(STUDY.generated_verdicts, "generated", "base", "seed"),
+        responses=lambda w: cells.all_answers(
+            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
+        ),
+        verdicts=lambda w: cells.verdicts(
+            STUDY, *cells.made_from(STUDY, w.generated, w.base, w.seed)
+        ),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
@@ -24,7 +28,7 @@ rule best_of_k:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.generated_block, "generated"),
+        spec=lambda w: STUDY.generated[w.generated].model_dump_json(),
         version=VERSIONS["synthesize"],
     shell:
         r"""
@@ -42,7 +46,7 @@ rule best_of_k:
 rule prepare_corrections:
     """Break unsafe answers off, for a model to correct itself."""
     input:
-        raw=of(STUDY.corrections_file, "generated"),
+        raw=lambda w: sources.raw_files(STUDY, [STUDY.corrected[w.generated].requests]),
     output:
         prompts="results/{study}/prompts/{generated}.parquet",
     log:
@@ -55,9 +59,11 @@ rule prepare_corrections:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.requests_block, "generated"),
-        source=of(STUDY.corrections_source, "generated"),
-        seed=of(STUDY.rows_seed, "generated"),
+        spec=lambda w: STUDY.corrected[w.generated].requests.model_dump_json(),
+        source=lambda w: sources.block(
+            STUDY, STUDY.corrected[w.generated].requests.source
+        ),
+        seed=lambda w: STUDY.config.study.datasets[w.generated].seed,
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -89,7 +95,7 @@ rule cut_prompt_pool:
     conda:
         "../envs/light.yaml"
     params:
-        shards=of(STUDY.shards, "generated"),
+        shards=lambda w: STUDY.corrected[w.generated].shards,
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -105,9 +111,15 @@ rule cut_prompt_pool:
 rule corrections:
     """Rank a model's corrections of itself, as preference pairs."""
     input:
-        prompts=of(STUDY.generated_prompts, "generated"),
-        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
-        verdicts=of(STUDY.generated_verdicts, "generated", "base", "seed"),
+        prompts=lambda w: cells.prompts(
+            STUDY, STUDY.generated[w.generated].pools(w.generated)
+        ),
+        responses=lambda w: cells.all_answers(
+            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
+        ),
+        verdicts=lambda w: cells.verdicts(
+            STUDY, *cells.made_from(STUDY, w.generated, w.base, w.seed)
+        ),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
@@ -120,7 +132,7 @@ rule corrections:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.generated_block, "generated"),
+        spec=lambda w: STUDY.generated[w.generated].model_dump_json(),
         version=VERSIONS["synthesize"],
     shell:
         r"""
@@ -138,7 +150,9 @@ rule corrections:
 rule prepare_chosen:
     """Take prompts with a chosen answer, for a model to give the rejected one."""
     input:
-        raw=of(STUDY.chosen_files, "generated"),
+        raw=lambda w: sources.raw_files(
+            STUDY, STUDY.rejected_by_model[w.generated].chosen
+        ),
     output:
         prompts="results/{study}/prompts/{generated}.parquet",
     log:
@@ -151,8 +165,13 @@ rule prepare_chosen:
     conda:
         "../envs/light.yaml"
     params:
-        parts=of(STUDY.chosen_blocks, "generated"),
-        sources=of(STUDY.chosen_sources, "generated"),
+        parts=lambda w: [
+            part.model_dump_json()
+            for part in STUDY.rejected_by_model[w.generated].chosen
+        ],
+        sources=lambda w: sources.blocks(
+            STUDY, STUDY.rejected_by_model[w.generated].chosen
+        ),
         version=VERSIONS["prepare"],
     shell:
         r"""
@@ -170,7 +189,9 @@ rule rejected_by_model:
     """Prefer known answers to a model's own, as preference pairs."""
     input:
         prompts="results/{study}/prompts/{generated}.parquet",
-        responses=of(STUDY.generated_responses, "generated", "base", "seed"),
+        responses=lambda w: cells.all_answers(
+            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
+        ),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
@@ -183,7 +204,7 @@ rule rejected_by_model:
     conda:
         "../envs/light.yaml"
     params:
-        spec=of(STUDY.generated_block, "generated"),
+        spec=lambda w: STUDY.generated[w.generated].model_dump_json(),
         version=VERSIONS["synthesize"],
     shell:
         r"""

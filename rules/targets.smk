@@ -30,23 +30,21 @@ rule cells:
 rule prepare_data:
     """All datasets, prompts and their overlap."""
     input:
-        of_study(STUDY.all_datasets),
-        of_study(STUDY.all_prompts),
-        of_study(STUDY.all_overlaps),
+        lambda w: gathered.all_datasets(STUDY),
+        lambda w: cells.prompts(STUDY, STUDY.with_overlap),
+        lambda w: cells.overlap(STUDY, STUDY.with_overlap),
 
 
 rule train_all:
     """All models."""
     input:
-        of_study(STUDY.all_models),
+        lambda w: gathered.all_models(STUDY),
 
 
 rule generate_all:
     """All responses, capability results and likelihoods of known answers."""
     input:
-        of_study(STUDY.all_responses),
-        of_study(STUDY.all_capabilities),
-        of_study(STUDY.all_likelihoods),
+        lambda w: cells.all_answers(STUDY, STUDY.cells(STUDY.config.benchmarks)),
 
 
 rule tables:
@@ -76,5 +74,5 @@ rule status:
 rule judge_all:
     """All verdicts, and how good the judges are."""
     input:
-        of_study(STUDY.all_verdicts),
-        of_study(STUDY.all_validated),
+        lambda w: cells.verdicts(STUDY, *STUDY.cells(STUDY.prompted)),
+        lambda w: gathered.all_validated(STUDY),

@@ -9,7 +9,7 @@ rule reference:
     """Log-probabilities under a start model of what is trained on, once for all methods."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        stack=of_model(STUDY.stack),
+        stack=lambda w: STUDY.stack(model_of(w)),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.parquet",
     log:
@@ -20,10 +20,10 @@ rule reference:
     conda:
         "../envs/train.yaml"
     params:
-        precision=STUDY.reference_settings[0],
-        micro_batch=STUDY.reference_settings[1],
-        subsets=of(STUDY.reference_subsets, "base", "recipe", "seed", "rows"),
-        data_seed=of(STUDY.rows_seed, "rows"),
+        precision=trainings.reference_settings(STUDY)[0],
+        micro_batch=trainings.reference_settings(STUDY)[1],
+        subsets=lambda w: json.dumps(trainings.subsets_read(STUDY, model_of(w), w.rows)),
+        data_seed=lambda w: trainings.dataset_of(STUDY, w.rows).seed,
         version=VERSIONS["reference"],
     shell:
         r"""
@@ -43,7 +43,7 @@ rule kto_reference:
     """KTO's mismatched log-probabilities, valid for one order, subset and micro-batch."""
     input:
         pairs="results/{study}/pairs/{base}/{rows}.parquet",
-        stack=of_model(STUDY.stack),
+        stack=lambda w: STUDY.stack(model_of(w)),
     output:
         reference="results/{study}/reference/{base}/{recipe}/seed{seed}/{rows}.kto-{key}.parquet",
     log:
@@ -56,8 +56,8 @@ rule kto_reference:
     conda:
         "../envs/train.yaml"
     params:
-        recipe=of(STUDY.kto_block, "key"),
-        data_seed=of(STUDY.rows_seed, "rows"),
+        recipe=lambda w: trainings.kto_recipes(STUDY)[w.key].model_dump_json(),
+        data_seed=lambda w: trainings.dataset_of(STUDY, w.rows).seed,
         version=VERSIONS["reference"],
     shell:
         r"""
@@ -74,10 +74,10 @@ rule kto_reference:
 rule train:
     """Train one model: a recipe from its start model, with one seed."""
     input:
-        pairs=of_model(STUDY.pairs),
-        stack=of_model(STUDY.start_stack),
-        reference=of_model(STUDY.reference),
-        kto_reference=of_model(STUDY.kto_reference),
+        pairs=lambda w: trainings.pairs(STUDY, model_of(w)),
+        stack=lambda w: STUDY.stack(STUDY.parent(model_of(w))),
+        reference=lambda w: trainings.reference(STUDY, model_of(w)),
+        kto_reference=lambda w: trainings.kto_reference(STUDY, model_of(w)),
     output:
         model=directory("results/{study}/models/{base}/{recipe}/seed{seed}"),
     log:
@@ -85,14 +85,16 @@ rule train:
     benchmark:
         "logs/timing/{study}/train/{base}/{recipe}/seed{seed}.tsv"
     wildcard_constraints:
-        recipe=whole(STUDY.kept_at()[()]),
+        recipe=whole(trainings.kept_at(STUDY)[()]),
     priority: 70
     conda:
         "../envs/train.yaml"
     params:
-        launcher=of(STUDY.recipe_launcher, "recipe"),
-        recipe=of(STUDY.recipe_block, "recipe"),
-        data_seed=of(STUDY.recipe_data_seed, "recipe"),
+        launcher=lambda w: trainings.launcher(STUDY.recipe(w.recipe)),
+        recipe=lambda w: STUDY.recipe(w.recipe).model_dump_json(),
+        data_seed=lambda w: STUDY.config.study.datasets[
+            STUDY.recipe(w.recipe).dataset
+        ].seed,
         version=VERSIONS["train"],
         checkpoints="results/{study}/cache/checkpoints",
     shell:
@@ -111,6 +113,6 @@ rule train:
         """
 
 
-for kept, recipes in STUDY.kept_at().items():
+for kept, recipes in trainings.kept_at(STUDY).items():
     if kept:
         train_at(kept, recipes)

@@ -3,6 +3,7 @@
 import polars as pl
 
 from safegrid.core.artifacts import read_manifest, write_table
+from safegrid.study import cells
 from safegrid.study.grid import Cell
 
 MOVED = ("prompts", "responses", "verdicts")
@@ -20,7 +21,9 @@ def test_scores_of_a_study_do_not_depend_on_the_order_of_rows(copy):
         write_table(path, moved, dict(rows.schema), facts)
     model = copy.study.trained[0]
     files = [f"results/tiny/scores/{model.path}/global.parquet"]
-    files += [copy.study.files(Cell(model, name))[-1] for name in copy.study.prompted]
+    files += [
+        cells.files(copy.study, Cell(model, name))[-1] for name in copy.study.prompted
+    ]
     before = {file: pl.read_parquet(copy.folder / file) for file in files}
     for file in files:
         (copy.folder / file).unlink()

@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from safegrid.study import gathered
+
 # What gathers the cells follows whatever changes before it.
 TABLES = {"write_tables"}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
@@ -189,7 +191,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         # Its metric is safety, so it is one of those that the global score averages.
         {"score_global": models},
         # Its guard is the second judge of every training's line.
-        {"frontier": len(finished.study.all_lines())},
+        {"frontier": len(gathered.all_lines(finished.study))},
         dict.fromkeys(CELL_MANIFESTS, models),
         COST,
     )

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from safegrid.study import gathered
+
 WHERE = re.compile(
     r"^tables: +(\S+)/\nfigures: +(\S+)/\nreport: +(\S+/report\.html)\n", re.MULTILINE
 )
@@ -77,6 +79,6 @@ def test_a_lock_of_an_unknown_owner_is_refused_with_the_command(
 
 def test_a_finished_study_stands_done_cell_by_cell(finished):
     said = finished.call(*finished.safegrid("status", "--study", "tiny"))
-    cells = len(finished.study.scores())
+    cells = len(gathered.all_scores(finished.study))
     assert f"study tiny: {cells} done\n" in said
     assert len(said.splitlines()) == 2 + len(finished.study.models)

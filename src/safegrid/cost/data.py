@@ -15,7 +15,7 @@ from safegrid.config.training import NONE
 from safegrid.core.seals import fault_of
 from safegrid.cost.assumed import AssumedFiles, UnknownError, said
 from safegrid.cost.tokens import Tokens, assume, count, merge
-from safegrid.study import Study
+from safegrid.study import Study, cells, trainings
 from safegrid.study.grid import Cell, Model
 
 # Of English, in the vocabularies of large models.
@@ -50,7 +50,7 @@ class Data:
 
     def _pairs(self, model: Model) -> Pairs:
         """Return the sequences that a model is trained on, in its base's tokens."""
-        path = self.root / self.study.pairs(model)
+        path = self.root / trainings.pairs(self.study, model)
         if fault_of(path) is None:
             prompts = _lengths(path, "prompt_ids")
             sides = [_lengths(path, side) for side in ("chosen_ids", "rejected_ids")]
@@ -100,7 +100,7 @@ class Data:
         if benchmark in self.study.rejected_by_model:
             parts = self.study.rejected_by_model[benchmark].chosen
             return merge([self._files.prompts(part) for part in parts])
-        spec = self.study.prompt_spec(benchmark)
+        spec = self.study.with_prompts[benchmark]
         # C2-Eval asks each row with several prefills, of so many words.
         words = (spec.prefills or PrefillSpec()).ks if spec.kind == "c2_eval" else [0]
         prefill = round(TOKENS_A_WORD * sum(words) / len(words))
@@ -111,13 +111,15 @@ class Data:
 
         Measured on what the base, untouched, read.
         """
-        path = self.root / self.study.answers(Cell(Model(base, NONE, 0), benchmark))
+        path = self.root / cells.answers(
+            self.study, Cell(Model(base, NONE, 0), benchmark)
+        )
         if fault_of(path) is None:
             prompts, answers = (
                 _column(path, name) for name in ("n_prompt_tokens", "n_tokens")
             )
             return self._measured(path, _sums(prompts, answers))
-        return self._files.sequences([_part(self.study.prompt_spec(benchmark))])
+        return self._files.sequences([_part(self.study.with_prompts[benchmark])])
 
     def _answers(self, cell: Cell) -> Tokens:
         """Return the answers of a cell.
@@ -125,8 +127,8 @@ class Data:
         Measured on its own responses, else on those of its base untouched, else as long
         as they may be.
         """
-        for known in dict.fromkeys([cell, self.study.base_cell(cell)]):
-            path = self.root / self.study.responses(known)
+        for known in dict.fromkeys([cell, cell.untouched]):
+            path = self.root / cells.answers(self.study, known)
             if fault_of(path) is None:
                 other = "" if known == cell else " in place of models that have none"
                 return self._measured(path, _column(path, "n_tokens"), other)
@@ -157,7 +159,7 @@ class Data:
         datasets = [self.study.config.study.datasets[n] for n in self.study.prepared]
         parts = [part for dataset in datasets for part in dataset.rows_from]
         kinds = [self._files.sequences(parts)] if parts else []
-        if self.study.refusals(judge):
+        if self.study.config.judges[judge].labelled_source:
             kinds.append(self.labelled(judge)[1])
         # Of many texts so many of their mean length.
         most = [

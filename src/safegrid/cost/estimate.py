@@ -22,6 +22,7 @@ from safegrid.cost.memory import Memory, usable
 from safegrid.cost.planner import Planner
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.study import Study
+from safegrid.study.judges import validated
 
 
 @dataclass(frozen=True)
@@ -292,10 +293,10 @@ def endpoint_requests(data: Data) -> Iterator[tuple[str, Requests]]:
             continue
         sets: list[Callable[[], tuple[Tokens, Tokens]]] = [
             partial(data.asked, cell)
-            for cell in study.prompted_cells()
+            for cell in study.prompted_cells
             if judge in study.asked[cell.benchmark].judges
         ]
-        if judge in study.validated():
+        if judge in validated(study):
             sets.append(partial(data.labelled, judge))
         number, reads, unknown = 0, 0.0, 0
         for lengths in sets:

@@ -16,6 +16,7 @@ from safegrid.cost.jobs import KINDS, Job
 from safegrid.cost.registry import meant
 from safegrid.runtime.usage import NO_MODEL
 from safegrid.study import Study
+from safegrid.study.cells import cell_manifests
 
 HOUR = 3600
 
@@ -149,7 +150,7 @@ def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
 def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give kind, name and speed of every result that a cell manifest lists."""
     for model in study.models:
-        for manifest in study.cell_manifests(model):
+        for manifest in cell_manifests(study, model):
             path = root / manifest
             files = read_result(path)["files"] if path.is_file() else {}
             for file, entry in files.items():

@@ -21,6 +21,7 @@ from safegrid.cost.memory import (
 from safegrid.cost.shapes import base_shape, judge_shape
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.cost.work import Engine, train
+from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model
 
 
@@ -55,13 +56,18 @@ class Planner:
 
     def _references(self) -> Iterator[Job]:
         """Give a job for each file of reference values, which models share."""
-        precision, size = self.study.reference_settings
+        precision, size = trainings.reference_settings(self.study)
         shared = {"precision": precision, "per_device_train_batch_size": size}
         made: set[str] = set()
         for model in self.study.trained:
             passes = [
-                ("reference", "shared", shared, self.study.reference(model)),
-                ("kto_reference", "KTO's", {}, self.study.kto_reference(model)),
+                ("reference", "shared", shared, trainings.reference(self.study, model)),
+                (
+                    "kto_reference",
+                    "KTO's",
+                    {},
+                    trainings.kto_reference(self.study, model),
+                ),
             ]
             for rule, what, changed, files in passes:
                 for file in set(files) - made:
@@ -95,7 +101,7 @@ class Planner:
         both = self.data.pairs(model).both
         share = self.study.recipe(model.recipe).fraction
         if rule == "reference":
-            share = self.study.reference_share(model)
+            share = trainings.reference_share(self.study, model)
         # Pairs go through sorted by length, so next to nothing is padded.
         work = forward(shape, limits(self.device, precision), share * both.total)
         return {"work": work, "reads": both}
@@ -142,7 +148,7 @@ class Planner:
 
     def _generations(self) -> Iterator[Job]:
         """Give a job for each cell: its answers."""
-        for cell in self.study.prompted_cells():
+        for cell in self.study.prompted_cells:
             subject = f"generate by {cell.model.base}"
             yield self._cell_job("generate", subject, cell, self._generation)
 
@@ -217,7 +223,7 @@ class Planner:
 
     def _judgements(self) -> Iterator[Job]:
         """Give a job for each judge of each cell that has a model."""
-        for cell in self.study.prompted_cells():
+        for cell in self.study.prompted_cells:
             base, lengths = cell.model.base, partial(self.data.asked, cell)
             for judge in self.study.asked[cell.benchmark].judges:
                 if self.study.config.judges[judge].method == "model":
@@ -229,7 +235,7 @@ class Planner:
 
     def _validations(self) -> Iterator[Job]:
         """Give a job for each judge that is validated and has a model."""
-        for judge in self.study.validated():
+        for judge in judges.validated(self.study):
             if self.study.config.judges[judge].method == "model":
                 lengths = partial(self.data.labelled, judge)
                 figures = partial(self._judgement, judge, "", lengths)
@@ -246,7 +252,7 @@ class Planner:
     ) -> Figures:
         prompts, answers = lengths()
         entry = self.study.config.judges[judge]
-        engine = self._engine(shape, self.study.judge_base(judge, base))
+        engine = self._engine(shape, judges.base_read(self.study, judge, base))
         read = answers.shifted(round(engine.beside(entry, prompts.mean)))
         return {
             "work": engine.judge(entry, read),
@@ -256,7 +262,7 @@ class Planner:
 
     def _calibrations(self) -> Iterator[Job]:
         """Give a job for each judge of fluency and each base that it judges by."""
-        for judge, base in self.study.calibrated():
+        for judge, base in judges.calibrated(self.study):
             figures = partial(self._calibration, judge, base)
             yield self._judge_job(
                 "calibrate", judge, base, f"{judge}/{base}", "calibrate", figures
@@ -276,13 +282,13 @@ class Planner:
         figures: Callable[[ShapeSpec], Figures],
     ) -> Job:
         entry = self.study.config.judges[judge]
-        own = self.study.judge_base(judge, base)
+        own = judges.base_read(self.study, judge, base)
         known = self._judge(judge, base)
         return Job(
             rule=rule,
             what=judge,
             name=name,
-            model=self.study.judge_stack(judge, base)[0],
+            model=judges.stack(self.study, judge, base)[0],
             base=base,
             subject=f"{done} {judge}" + (f" of {own}" if own else ""),
             shape=known,

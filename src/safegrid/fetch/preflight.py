@@ -95,7 +95,7 @@ def _own_models(
 
 
 def _check_own(item: Item, upstreams: Upstreams) -> None:
-    folder = Path(upstreams.local(item.kind, item.name)[0])
+    folder = Path(item.local()[0])
     if item.gguf is None:
         check_code(folder)
         return

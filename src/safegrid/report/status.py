@@ -22,6 +22,7 @@ from safegrid.report.status_page import write_page
 from safegrid.runtime.plans import Plan, parse_plan
 from safegrid.runtime.runs import SNAKEMAKE
 from safegrid.study import Study
+from safegrid.study.gathered import all_scores
 
 CONFIG = Path("config")
 
@@ -40,7 +41,7 @@ def print_status(
         ConfigError: the study is not valid.
         DataError: Snakemake cannot plan it; with what it says.
     """
-    files = Study(load_config(CONFIG, study)).scores()
+    files = all_scores(Study(load_config(CONFIG, study)))
     plan = _plan(study, sources_dir, f"results/{study}/scores.parquet")
     running = in_progress()
     states = {file: state_of(file, plan, running) for file in files}

@@ -25,10 +25,9 @@ def asked_judges(study: Study) -> Iterator[tuple[str, str]]:
 
 def asked_encoders(study: Study) -> Iterator[tuple[str, str]]:
     """Give every encoder whose vectors a judge of the study reads, with the key."""
-    for judge in study.judges:
-        encoder = study.config.judges[judge].encoder
-        if encoder is not None:
-            yield encoder, f"judges.{judge}.encoder"
+    for name, judge in study.judges.items():
+        if judge.encoder is not None:
+            yield judge.encoder, f"judges.{name}.encoder"
 
 
 def _section(study: Study, asked: str) -> str:
@@ -71,8 +70,8 @@ def _of_datasets(study: Study) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_prompts(study: Study) -> Iterator[tuple[str, str, str]]:
-    for name in study.with_prompts:
-        prompts, key = study.prompt_spec(name), _section(study, name)
+    for name, prompts in study.with_prompts.items():
+        key = _section(study, name)
         yield prompts.source, prompts.file, f"{key}.prompts"
         if prompts.plain is not None:
             yield prompts.source, prompts.plain, f"{key}.prompts"
@@ -90,8 +89,8 @@ def _of_suites(study: Study) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_judges(study: Study) -> Iterator[tuple[str, str, str]]:
-    for judge in study.judges:
-        entry, key = study.config.judges[judge], f"judges.{judge}"
+    for judge, entry in study.judges.items():
+        key = f"judges.{judge}"
         if entry.labelled_source is not None:
             yield (
                 entry.labelled_source,

@@ -1,85 +1,104 @@
-"""Cells: what models are asked, what they answered, and how they were judged."""
+"""Files of cells: what models are asked, what they answered, how they were judged."""
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 
+from safegrid.study import Study
 from safegrid.study.grid import Cell, Model
-from safegrid.study.rows import RowFiles
 
 
-class CellFiles(RowFiles):
-    """A study, asked for the files of its cells."""
+def names(study: Study, cell: Cell) -> str:
+    """Return the names of a cell, as judging and scoring are given them."""
+    own = {**asdict(cell.model), "benchmark": cell.benchmark}
+    return json.dumps({"study": study.name, **own})
 
-    def responses(self, cell: Cell) -> str:
-        """The responses file of a cell."""
-        return f"{self.root}/responses/{cell.path}.parquet"
 
-    def answers(self, cell: Cell) -> str:
-        """What the model of a cell gave: responses, likelihoods, a suite's results."""
-        if cell.benchmark in self.suites:
-            return f"{self.root}/capability/{cell.path}.json"
-        if cell.benchmark in self.likelihoods:
-            return f"{self.root}/likelihoods/{cell.path}.parquet"
-        return self.responses(cell)
+def prompts(study: Study, asked: Iterable[str]) -> list[str]:
+    """Return the prompts of benchmarks, or of prompt pools."""
+    return [f"{study.root}/prompts/{name}.parquet" for name in asked]
 
-    def verdicts(self, cell: Cell) -> list[str]:
-        """Verdict files of a cell, one for each judge of its benchmark or pool."""
-        judges = self.asked[cell.benchmark].judges
-        return [f"{self.root}/verdicts/{judge}/{cell.path}.parquet" for judge in judges]
 
-    def verdicts_of(self, cells: Iterable[Cell]) -> list[str]:
-        """Verdict files of several cells, one after another."""
-        return [file for cell in cells for file in self.verdicts(cell)]
+def overlap(study: Study, benchmarks: Iterable[str]) -> list[str]:
+    """Return what benchmarks share with the datasets; none without any dataset."""
+    held = benchmarks if study.config.study.datasets else ()
+    return [f"{study.root}/overlap/{name}.json" for name in held]
 
-    def made_of(self, cell: Cell) -> list[str]:
-        """What the scores of a cell are computed from: answers and all verdicts."""
-        if cell.benchmark in self.suites:
-            return [self.answers(cell)]
-        return [self.answers(cell), *self.verdicts(cell)]
 
-    def files(self, cell: Cell) -> list[str]:
-        """All that a cell is: its answers, all its verdicts, and its scores."""
-        return [*self.made_of(cell), f"{self.root}/scores/{cell.path}.parquet"]
+def answers(study: Study, cell: Cell) -> str:
+    """Return what a model gave: responses, likelihoods, a suite's results."""
+    if cell.benchmark in study.suites:
+        return f"{study.root}/capability/{cell.path}.json"
+    kind = "likelihoods" if cell.benchmark in study.likelihoods else "responses"
+    return f"{study.root}/{kind}/{cell.path}.parquet"
 
-    # ---------------------------------------------------------------- a model's
 
-    def model_answers(self, model: Model) -> list[str]:
-        """What a model gave to every benchmark and prompt pool that it answers."""
-        cells = [Cell(model, name) for name in self.config.benchmarks]
-        return [self.answers(cell) for cell in [*cells, *self.pools_of(model)]]
+def all_answers(study: Study, cells: Iterable[Cell]) -> list[str]:
+    """Return the same of several cells."""
+    return [answers(study, cell) for cell in cells]
 
-    def model_verdicts(self, model: Model) -> list[str]:
-        """Every verdict on a model."""
-        cells = [Cell(model, name) for name in self.prompted]
-        return self.verdicts_of([*cells, *self.pools_of(model)])
 
-    def cell_manifests(self, model: Model) -> list[str]:
-        """The files in which a model's answers end, and its verdicts if it has any."""
-        ends = ["answers", "verdicts"] if self.prompted else ["answers"]
-        return [f"{self.root}/cell_manifests/{model.path}/{name}.json" for name in ends]
+def verdicts(study: Study, *cells: Cell) -> list[str]:
+    """Return the verdicts on cells, one for each judge of a benchmark or pool."""
+    return [
+        f"{study.root}/verdicts/{judge}/{cell.path}.parquet"
+        for cell in cells
+        for judge in study.asked[cell.benchmark].judges
+    ]
 
-    def cell_manifest(self, cell: Cell) -> str:
-        """The file in which one cell ends that was asked for by name."""
-        model = cell.model.path
-        return f"{self.root}/cell_manifests/{model}/cells/{cell.benchmark}.json"
 
-    # ---------------------------------------------------------------- a prompt pool's
+def made_of(study: Study, cell: Cell) -> list[str]:
+    """Return what the scores of a cell are computed from: answers and all verdicts."""
+    judged = [] if cell.benchmark in study.suites else verdicts(study, cell)
+    return [answers(study, cell), *judged]
 
-    def generated_responses(self, dataset: str, base: str, seed: int) -> list[str]:
-        """The answers that a dataset is made of."""
-        return [self.responses(c) for c in self.made_from(dataset, base, seed)]
 
-    def generated_verdicts(self, dataset: str, base: str, seed: int) -> list[str]:
-        """The verdicts on them."""
-        return self.verdicts_of(self.made_from(dataset, base, seed))
+def scores(study: Study, cell: Cell) -> str:
+    """Return the scores of a cell."""
+    return f"{study.root}/scores/{cell.path}.parquet"
 
-    # ---------------------------------------------------------------- a benchmark's
 
-    def decode_block(self, benchmark: str) -> str:
-        """How answers to a benchmark or a prompt pool are drawn, for an engine."""
-        decode = self.asked[benchmark].decode
-        assert decode is not None, "what is asked is decoded (checked on load)"
-        return decode.model_dump_json()
+def files(study: Study, cell: Cell) -> list[str]:
+    """Return all that a cell is: its answers, all its verdicts, and its scores."""
+    return [*made_of(study, cell), scores(study, cell)]
 
-    def asked_version(self, benchmark: str) -> int:
-        """The number of a benchmark or a prompt pool."""
-        return self.asked[benchmark].version
+
+# ---------------------------------------------------------------- a model's
+
+
+def pools_of(study: Study, model: Model) -> list[Cell]:
+    """Return a model with every prompt pool that it answers."""
+    return [cell for cell in study.pool_cells if cell.model == model]
+
+
+def model_answers(study: Study, model: Model) -> list[str]:
+    """Return what a model gave to every benchmark and prompt pool that it answers."""
+    benchmarks = model.on(study.config.benchmarks)
+    return all_answers(study, [*benchmarks, *pools_of(study, model)])
+
+
+def model_verdicts(study: Study, model: Model) -> list[str]:
+    """Return every verdict on a model."""
+    return verdicts(study, *model.on(study.prompted), *pools_of(study, model))
+
+
+def cell_manifests(study: Study, model: Model) -> list[str]:
+    """Return the files in which a model's answers end, and its verdicts if any."""
+    ends = ["answers", "verdicts"] if study.prompted else ["answers"]
+    return [f"{study.root}/cell_manifests/{model.path}/{name}.json" for name in ends]
+
+
+# ---------------------------------------------------------------- a dataset's
+
+
+def made_from(study: Study, dataset: str, base: str, seed: int) -> list[Cell]:
+    """Return the cells whose answers a dataset is made of.
+
+    Args:
+        study: that has it.
+        dataset: made by a model.
+        base: of that model.
+        seed: of that model.
+    """
+    spec = study.generated[dataset]
+    return Model(base, spec.recipe, int(seed)).on(spec.pools(dataset))

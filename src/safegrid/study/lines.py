@@ -4,114 +4,93 @@ import json
 from typing import Any
 
 from safegrid.config.training import NONE
+from safegrid.study import Study
 from safegrid.study.grid import Cell, Model
-from safegrid.study.judges import JudgeFiles
-from safegrid.study.scores import ScoreFiles
+from safegrid.study.judges import kinds
 
 # Metrics of the benchmarks that ask harmful or benign requests.
 REQUESTS = ("safety", "over_refusal")
-REFUSAL, GUARD = "refusal", "guard"
 
 
-class LineFiles(JudgeFiles, ScoreFiles):
-    """A study, asked for what its lines of safety against loss are drawn from."""
+def requests(study: Study) -> list[str]:
+    """Return the benchmarks that ask harmful or benign requests."""
+    return [name for name, s in study.prompted.items() if s.metric in REQUESTS]
 
-    def all_lines(self) -> list[str]:
-        """The lines of all trainings whose models answer such requests."""
-        if not self._requests:
-            return []
-        ends = {(m.base, m.trained_as): None for m in self.models if m.recipe != NONE}
-        return [f"{self.root}/frontier/{'/'.join(end)}.parquet" for end in ends]
 
-    def line_block(self, base: str, recipe: str) -> str:
-        """The models of a line, as its job is given them."""
-        models: list[dict[str, Any]] = [
-            {
-                "recipe": model.recipe,
-                "seed": model.seed,
-                "place": place,
-                "step": self._step(model),
-            }
-            for model, place in self._line(base, recipe)
-        ]
-        return json.dumps({"base": base, "recipe": recipe, "models": models})
+def trainings(study: Study) -> list[tuple[str, str]]:
+    """Return base and recipe of all trainings whose models answer such requests."""
+    if not requests(study):
+        return []
+    ends = [(m.base, m.trained_as) for m in study.models if m.recipe != NONE]
+    return list(dict.fromkeys(ends))
 
-    def line_benchmarks_json(self) -> str:
-        """The benchmarks of harmful or benign requests, and how they are scored."""
-        return json.dumps(
-            {
-                name: {
-                    "metric": self.metric(name),
-                    "judges": self.judge_kinds(name),
-                }
-                for name in self._requests
-            }
-        )
 
-    def line_judges_json(self) -> str:
-        """The refusal judge of the lines, and the judge that is asked second.
+def models(study: Study, base: str, recipe: str) -> list[tuple[Model, int]]:
+    """Return the models of a line with their places, seed by seed; the base first.
 
-        The first refusal judge that the study names; then its first guard, or without
-        one its second refusal judge.
-        """
-        kinds: dict[str, str] = {}
-        for name in self._requests:
-            kinds.update(self.judge_kinds(name))
-        refusal = [judge for judge, kind in kinds.items() if kind == REFUSAL]
-        guards = [judge for judge, kind in kinds.items() if kind == GUARD]
-        first, second = refusal[:1], [*guards, *refusal[1:]][:1]
-        named = {"refused": first, "second": second}
-        return json.dumps({axis: next(iter(j), None) for axis, j in named.items()})
+    A recipe that starts from another one's model has that model on its line.
+    """
+    found = {(Model(base, NONE, 0), 0): None}
+    for seed in study.seeds(recipe):
+        end = Model(base, recipe, seed)
+        way = [*_starts(study, end), *study.doses(end), end]
+        found |= {(model, place): None for place, model in enumerate(way, 1)}
+    return list(found)
 
-    # ---------------------------------------------------------------- files
 
-    def line_prompts(self) -> list[str]:
-        """The prompts of those benchmarks."""
-        return [self.prompts(name) for name in self._requests]
+def _starts(study: Study, model: Model) -> list[Model]:
+    """Return the trained models that a training starts from, the first one first."""
+    parent = study.parent(model)
+    return [] if parent.recipe == NONE else [*_starts(study, parent), parent]
 
-    def line_responses(self, base: str, recipe: str) -> list[str]:
-        """The responses of a line's models, model by model."""
-        return [self.responses(cell) for cell in self._line_cells(base, recipe)]
 
-    def line_verdicts(self, base: str, recipe: str) -> list[str]:
-        """The verdicts on those."""
-        return self.verdicts_of(self._line_cells(base, recipe))
+def cells(study: Study, base: str, recipe: str, *benchmarks: str) -> list[Cell]:
+    """Return the cells of a line on some benchmarks, model by model."""
+    line = models(study, base, recipe)
+    return [cell for model, _ in line for cell in model.on(benchmarks)]
 
-    def line_capability(self, base: str, recipe: str) -> list[str]:
-        """The capability results of a line's models, model by model."""
-        models = [model for model, _ in self._line(base, recipe)]
-        return [self.answers(Cell(m, suite)) for m in models for suite in self.suites]
 
-    # ---------------------------------------------------------------- models
+def line(study: Study, base: str, recipe: str) -> str:
+    """Return the models of a line, as its job is given them."""
+    found: list[dict[str, Any]] = [
+        {
+            "recipe": model.recipe,
+            "seed": model.seed,
+            "place": place,
+            "step": _step(study, model),
+        }
+        for model, place in models(study, base, recipe)
+    ]
+    return json.dumps({"base": base, "recipe": recipe, "models": found})
 
-    @property
-    def _requests(self) -> list[str]:
-        prompted = self.prompted.items()
-        return [name for name, spec in prompted if spec.metric in REQUESTS]
 
-    def _line_cells(self, base: str, recipe: str) -> list[Cell]:
-        models = [model for model, _ in self._line(base, recipe)]
-        return [Cell(model, name) for model in models for name in self._requests]
+def _step(study: Study, model: Model) -> int | None:
+    """Return the step of a model's own training; None where epochs are counted."""
+    if model.recipe == NONE:
+        return 0
+    return model.dose or study.recipe(model.recipe).training.max_steps
 
-    def _line(self, base: str, recipe: str) -> list[tuple[Model, int]]:
-        """The models of a line with their places, seed by seed; the base first.
 
-        A recipe that starts from another one's model has that model on its line.
-        """
-        ends = [Model(base, recipe, seed) for seed in self.seeds(recipe)]
-        found = {(Model(base, NONE, 0), 0): None}
-        for end in ends:
-            way = [*self._starts(end), *self.doses(end), end]
-            found |= {(model, place): None for place, model in enumerate(way, 1)}
-        return list(found)
+def benchmarks(study: Study) -> str:
+    """Return the benchmarks of such requests, and how they are scored."""
+    return json.dumps(
+        {
+            name: {"metric": study.prompted[name].metric, "judges": kinds(study, name)}
+            for name in requests(study)
+        }
+    )
 
-    def _starts(self, model: Model) -> list[Model]:
-        """The trained models that a training starts from, the first one first."""
-        parent = self.parent(model)
-        return [] if parent.recipe == NONE else [*self._starts(parent), parent]
 
-    def _step(self, model: Model) -> int | None:
-        """The step of a model's own training; None where it is counted in epochs."""
-        if model.recipe == NONE:
-            return 0
-        return model.dose or self.recipe(model.recipe).training.max_steps
+def judges(study: Study) -> str:
+    """Return the refusal judge of the lines, and the judge that is asked second.
+
+    The first refusal judge that the study names; then its first guard, or without
+    one its second refusal judge.
+    """
+    kind: dict[str, str] = {}
+    for name in requests(study):
+        kind.update(kinds(study, name))
+    refusal = [judge for judge in kind if kind[judge] == "refusal"]
+    second = [judge for judge in kind if kind[judge] == "guard"] + refusal[1:]
+    named = {"refused": refusal, "second": second}
+    return json.dumps({axis: next(iter(found), None) for axis, found in named.items()})

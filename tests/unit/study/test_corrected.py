@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 
 from safegrid.config import CorrectionsSpec, Decoding
 from safegrid.core.errors import ConfigError
+from safegrid.study import cells, sources, trainings
 from safegrid.study.grid import Cell, Model
 from safegrid.study.upstreams import Upstreams
 
@@ -36,22 +37,24 @@ def load(load_tiny):
 
 def test_parts_are_asked_of_the_maker_and_the_whole_of_nobody(load):
     study, base = load(), Model("tiny-base", "none", 0)
-    cells = [Cell(base, "c2/part1"), Cell(base, "c2/part2")]
-    assert study.pool_cells() == cells
-    assert study.made_from("c2", "tiny-base", 0) == cells
-    assert [study.responses(cell) for cell in cells] == [
+    parts = [Cell(base, "c2/part1"), Cell(base, "c2/part2")]
+    assert study.pool_cells == parts
+    assert cells.made_from(study, "c2", "tiny-base", 0) == parts
+    assert cells.all_answers(study, parts) == [
         f"results/tiny/responses/tiny-base/none/seed0/c2/part{n}.parquet"
         for n in (1, 2)
     ]
-    assert {study.responses(cell) for cell in cells} <= set(study.model_answers(base))
-    assert study.verdicts(cells[0]) == []
+    assert {cells.answers(study, cell) for cell in parts} <= set(
+        cells.model_answers(study, base)
+    )
+    assert cells.verdicts(study, parts[0]) == []
     assert set(study.pools) == {"c2/part1", "c2/part2"}
     assert not set(study.pools) & set(study.with_prompts)
 
     def whole(entry):
         entry["datasets"]["c2"]["corrections"]["shards"] = 1
 
-    assert load(whole).pool_cells() == [Cell(base, "c2")]
+    assert load(whole).pool_cells == [Cell(base, "c2")]
 
 
 def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
@@ -59,15 +62,15 @@ def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
     for method in ("dpo", "kto", "orpo"):
         for seed in (0, 1):
             model = Model("tiny-base", f"c2_{method}", seed)
-            assert study.rows_name(model) == "c2/seed0"
+            assert trainings.rows_name(study, model) == "c2/seed0"
             pairs = "results/tiny/pairs/tiny-base/c2/seed0.parquet"
-            assert study.pairs(model) == pairs
+            assert trainings.pairs(study, model) == pairs
     folder = "results/tiny/reference/tiny-base/none/seed0/c2"
     dpo, kto = (Model("tiny-base", f"c2_{m}", 1) for m in ("dpo", "kto"))
-    assert study.reference(dpo) == [f"{folder}/seed0.parquet"]
-    (mismatched,) = study.kto_reference(kto)
+    assert trainings.reference(study, dpo) == [f"{folder}/seed0.parquet"]
+    (mismatched,) = trainings.kto_reference(study, kto)
     assert mismatched.startswith(f"{folder}/seed0.kto-")
-    assert not study.reference(Model("tiny-base", "c2_orpo", 1))
+    assert not trainings.reference(study, Model("tiny-base", "c2_orpo", 1))
 
 
 def test_a_recipe_that_starts_elsewhere_has_its_own_reference_of_the_same_rows(load):
@@ -75,7 +78,7 @@ def test_a_recipe_that_starts_elsewhere_has_its_own_reference_of_the_same_rows(l
         entry["recipes"]["c2_dpo"]["init_from"] = "dpo"
 
     study = load(started)
-    (file,) = study.reference(Model("tiny-base", "c2_dpo", 1))
+    (file,) = trainings.reference(study, Model("tiny-base", "c2_dpo", 1))
     # The start model is of seed 1, the maker of seed 0.
     assert file == "results/tiny/reference/tiny-base/dpo/seed1/c2/seed0.parquet"
 
@@ -88,10 +91,12 @@ def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
     study = load(two)
     model = Model("mini-base", "c2_dpo", 0)
     assert study.maker("c2", "mini-base", 0) == Model("tiny-base", "dpo", 1)
-    assert study.pairs(model) == "results/tiny/pairs/mini-base/c2/seed1.parquet"
-    made = study.dataset("mini-base", study.rows_name(model))
+    assert (
+        trainings.pairs(study, model) == "results/tiny/pairs/mini-base/c2/seed1.parquet"
+    )
+    made = trainings.dataset_file(study, "mini-base", trainings.rows_name(study, model))
     assert made == "results/tiny/generated/tiny-base/c2/seed1.parquet"
-    assert study.pool_cells() == [Cell(Model("tiny-base", "dpo", 1), "c2")]
+    assert study.pool_cells == [Cell(Model("tiny-base", "dpo", 1), "c2")]
 
 
 def test_the_file_of_its_requests_is_fetched(load):
@@ -112,16 +117,16 @@ def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(load):
     # A stage is given the block as JSON, with every default written out.
     made = study.corrected["c2"]
     assert CorrectionsSpec.model_validate_json(made.model_dump_json()) == made
-    assert study.search_files("c2/part1") == [
+    assert sources.search_files(study, "c2/part1") == [
         "results/raw/diverse-beams/custom_generate/generate.py",
         "results/raw/diverse-beams/custom_generate/beam_search.py",
     ]
-    assert study.search_files("alert") == []
+    assert sources.search_files(study, "alert") == []
     upstreams = Upstreams(study, None)
     item = next(i for i in upstreams.items if i.name == "diverse-beams")
     assert (len(item.files), item.unpinned) == (2, True)
-    assert upstreams.spec("source", "diverse-beams").remote_code
-    assert not upstreams.spec("source", "c2-eval").remote_code
+    assert upstreams.item("source", "diverse-beams").spec().remote_code
+    assert not upstreams.item("source", "c2-eval").spec().remote_code
 
 
 def put(**changes):
@@ -201,8 +206,8 @@ def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
 
 def test_a_guard_of_corrections_judges_every_part(load):
     study = load(put(judge="tiny-guard", shards=2))
-    assert study.generated_verdicts("c2", "tiny-base", 0) == [
+    assert cells.verdicts(study, *study.pool_cells) == [
         f"results/tiny/verdicts/tiny-guard/tiny-base/none/seed0/c2/part{n}.parquet"
         for n in (1, 2)
     ]
-    assert load().generated_verdicts("c2", "tiny-base", 0) == []
+    assert cells.verdicts(load(), *load().pool_cells) == []

@@ -4,6 +4,7 @@ import pytest
 
 from safegrid.config.doses import split_dose
 from safegrid.core.errors import ConfigError
+from safegrid.study import cells, gathered, trainings
 from safegrid.study.grid import Cell, Model
 from safegrid.study.selection import Selection
 
@@ -72,35 +73,48 @@ def test_doses_are_models_of_the_grid_before_their_end(load_tiny):
     assert names == ["none", "dpo@1", "dpo@3", "dpo", "nca@2", "nca"]
     assert [model.recipe for model in study.trained] == ["dpo", "nca"]
     assert study.recipe_names == names
-    assert study.all_models() == [f"{FOLDER}/{name}/seed0" for name in names[1:]]
-    assert study.all_trainings() == [f"{FOLDER}/{n}/seed0" for n in ("dpo", "nca")]
-    assert "results/tiny/scores/tiny-base/dpo@3/seed0/alert.parquet" in study.scores()
-    assert study.kept_at() == {(): [], (1, 3): ["dpo"], (2,): ["nca"]}
+    assert gathered.all_models(study) == [
+        f"{FOLDER}/{name}/seed0" for name in names[1:]
+    ]
+    assert gathered.all_trainings(study) == [
+        f"{FOLDER}/{n}/seed0" for n in ("dpo", "nca")
+    ]
+    assert (
+        "results/tiny/scores/tiny-base/dpo@3/seed0/alert.parquet"
+        in gathered.all_scores(study)
+    )
+    assert trainings.kept_at(study) == {(): [], (1, 3): ["dpo"], (2,): ["nca"]}
 
 
 def test_a_recipe_may_keep_none_of_the_shared_ones(load_tiny):
     study = load_tiny(keeping(1), keeping(recipe="nca"))
     assert study.recipe_names == ["none", "dpo@1", "dpo", "nca"]
-    assert study.kept_at() == {(): ["nca"], (1,): ["dpo"]}
+    assert trainings.kept_at(study) == {(): ["nca"], (1,): ["dpo"]}
 
 
 def test_checkpoints_change_nothing_that_a_training_is_given(load_tiny):
     """So a training whose list grows shorter is not run again."""
     plain, keeping_two = load_tiny(), load_tiny(keeping(1, 2))
-    assert plain.recipe_block("dpo") == keeping_two.recipe_block("dpo")
+    assert (
+        plain.recipe("dpo").model_dump_json()
+        == keeping_two.recipe("dpo").model_dump_json()
+    )
 
 
 def test_a_dose_is_a_chain_of_its_own_that_others_start_from(load_tiny):
     study = load_tiny(keeping(1, lora=LORA), adding("more", init_from="dpo@1"))
     more = Model("tiny-base", "more", 0)
     assert study.parent(more) == Model("tiny-base", "dpo@1", 0)
-    assert study.start_stack(more) == [
+    assert study.stack(study.parent(more)) == [
         "results/bases/tiny-base",
         f"{FOLDER}/dpo@1/seed0",
     ]
     dose = Model("tiny-base", "more@1", 0)
-    assert study.stack(dose) == [*study.start_stack(more), f"{FOLDER}/more@1/seed0"]
-    (reference,) = study.reference(more)
+    assert study.stack(dose) == [
+        *study.stack(study.parent(more)),
+        f"{FOLDER}/more@1/seed0",
+    ]
+    (reference,) = trainings.reference(study, more)
     assert reference.startswith("results/tiny/reference/tiny-base/dpo@1/seed0/")
 
 
@@ -108,7 +122,7 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
     study = load_tiny(keeping(2, recipe="dpo"), made_by("dpo@2"))
     maker = Model("tiny-base", "dpo@2", 0)
     assert study.maker("best", "tiny-base", 0) == maker
-    assert study.pools_of(maker) == [Cell(maker, "best")]
+    assert cells.pools_of(study, maker) == [Cell(maker, "best")]
 
 
 @pytest.mark.parametrize(

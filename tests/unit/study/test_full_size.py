@@ -1,13 +1,12 @@
 """The studies at full size, which are never run here: what they plan."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from safegrid.config.load import load_config
-from safegrid.study import Study
+from safegrid.study import Study, judges, trainings
 from safegrid.study.grid import Cell, Model
 
 ROOT = Path(__file__).parents[3] / "config"
@@ -66,9 +65,9 @@ def test_the_own_reward_model_judges_and_answers_nothing(serve):
     own = Model("gemma-2b-it", "own_reward", 42)
     assert own in serve.trained
     assert own not in serve.models
-    assert serve.judge_stack("own-reward", "llama-2-7b") == [serve.model_dir(own)]
+    assert judges.stack(serve, "own-reward", "llama-2-7b") == [serve.model_dir(own)]
     pool = Cell(Model("llama-2-7b", "it", 42), "raft_own")
-    assert pool in serve.pool_cells()
+    assert pool in serve.pool_cells
 
 
 def test_one_guard_and_one_decoding_for_every_recipe(serve):
@@ -79,10 +78,13 @@ def test_one_guard_and_one_decoding_for_every_recipe(serve):
 
 
 def test_corrections_are_made_once_by_llama_2_for_both(course):
-    makers = {cell.model for cell in course.pool_cells()}
+    makers = {cell.model for cell in course.pool_cells}
     assert makers == {Model("llama-2-7b-chat", "none", 0)}
-    assert len(course.pool_cells()) == 50
-    rows = {course.dataset(m.base, course.rows_name(m)) for m in course.trained}
+    assert len(course.pool_cells) == 50
+    rows = {
+        trainings.dataset_file(course, m.base, trainings.rows_name(course, m))
+        for m in course.trained
+    }
     assert len(rows) == 1
     assert {model.base for model in course.trained} == {
         "llama-2-7b-chat",
@@ -96,7 +98,7 @@ def test_both_turns_are_asked_with_the_same_beginnings(course):
     ks = list(range(10, 90, 10))
     turns = {}
     for name in ("c2_eval", "c2_eval_closed"):
-        prefills = course.prompt_spec(name).prefills
+        prefills = course.with_prompts[name].prefills
         turns[name] = prefills.turn
         assert prefills.ks == ks
         assert prefills.affirmative_prefixes == "evaluation"
@@ -108,12 +110,13 @@ def test_ten_models_are_asked_and_the_largest_where_it_is_served(course):
     large = "qwen2-72b-instruct"
     served = {base for base in course.bases if course.engine(base).kind == "address"}
     assert served == {large}
-    assert json.loads(course.engine_block(large))["address"] == [
-        "http://127.0.0.1:8000"
-    ]
+    assert course.engine(large).address == ["http://127.0.0.1:8000"]
     # Fluency asks the model itself; other judges have the study's engine.
-    assert course.judge_engine("fluency", large) == course.engine_block(large)
-    others = course.judge_engine("llama-guard-3-8b", large)
+    assert (
+        judges.engine(course, "fluency", large)
+        == course.engine(large).model_dump_json()
+    )
+    others = judges.engine(course, "llama-guard-3-8b", large)
     assert others == course.config.study.engine.model_dump_json()
     cells = course.cells(["c2_eval", "alert_adversarial", "capability"])
     asked = Counter(cell.benchmark for cell in cells)

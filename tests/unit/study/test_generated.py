@@ -3,6 +3,7 @@
 import pytest
 
 from safegrid.core.errors import ConfigError
+from safegrid.study import cells, gathered, trainings
 from safegrid.study.grid import Cell, Model
 from safegrid.study.upstreams import Upstreams
 
@@ -45,38 +46,40 @@ def test_an_iteration_is_made_by_the_one_before_it_at_its_seed(load):
     study, model = load(), Model("tiny-base", "raft_2", 1)
     maker = Model("tiny-base", "raft_1", 1)
     assert study.maker("raft_2", "tiny-base", 1) == maker
-    assert study.rows_name(model) == "raft_2/seed1"
-    assert study.pairs(model).endswith("/pairs/tiny-base/raft_2/seed1.parquet")
-    made = study.dataset("tiny-base", "raft_2/seed1")
+    assert trainings.rows_name(study, model) == "raft_2/seed1"
+    assert trainings.pairs(study, model).endswith(
+        "/pairs/tiny-base/raft_2/seed1.parquet"
+    )
+    made = trainings.dataset_file(study, "tiny-base", "raft_2/seed1")
     assert made == "results/tiny/generated/tiny-base/raft_2/seed1.parquet"
-    (pool,) = study.made_from("raft_2", "tiny-base", 1)
+    (pool,) = cells.made_from(study, "raft_2", "tiny-base", 1)
     assert pool == Cell(maker, "raft_2")
-    assert study.responses(pool).endswith(
+    assert cells.answers(study, pool).endswith(
         "responses/tiny-base/raft_1/seed1/raft_2.parquet"
     )
-    assert study.verdicts(pool) == [
+    assert cells.verdicts(study, pool) == [
         "results/tiny/verdicts/tiny-reward/tiny-base/raft_1/seed1/raft_2.parquet"
     ]
 
 
 def test_a_pool_is_answered_by_its_maker_alone_and_is_no_benchmark(load):
     study = load()
-    assert set(study.pool_cells()) == {
+    assert set(study.pool_cells) == {
         Cell(Model("tiny-base", maker, seed), pool)
         for maker, pool in (("it", "raft_1"), ("raft_1", "raft_2"))
         for seed in (0, 1)
     }
-    assert [c for model in study.trained for c in study.pools_of(model)] == [
+    assert [c for model in study.trained for c in cells.pools_of(study, model)] == [
         Cell(Model("tiny-base", maker, seed), pool)
         for maker, pool in (("it", "raft_1"), ("raft_1", "raft_2"))
         for seed in (0, 1)
     ]
     assert "raft_1" in study.asked
     assert "raft_1" not in study.prompted
-    pooled = study.responses(Cell(Model("tiny-base", "it", 0), "raft_1"))
-    assert pooled in study.model_answers(Model("tiny-base", "it", 0))
-    assert pooled not in study.model_answers(Model("tiny-base", "it", 1))
-    assert not any("raft_1.parquet" in file for file in study.scores())
+    pooled = cells.answers(study, Cell(Model("tiny-base", "it", 0), "raft_1"))
+    assert pooled in cells.model_answers(study, Model("tiny-base", "it", 0))
+    assert pooled not in cells.model_answers(study, Model("tiny-base", "it", 1))
+    assert not any("raft_1.parquet" in file for file in gathered.all_scores(study))
 
 
 def test_a_maker_of_one_seed_makes_the_rows_of_all(load):
@@ -84,14 +87,20 @@ def test_a_maker_of_one_seed_makes_the_rows_of_all(load):
         entry["datasets"]["raft_1"]["best_of_k"]["seed"] = 1
 
     study = load(one_seed)
-    names = {study.rows_name(Model("tiny-base", "raft_1", seed)) for seed in (0, 1)}
+    names = {
+        trainings.rows_name(study, Model("tiny-base", "raft_1", seed))
+        for seed in (0, 1)
+    }
     assert names == {"raft_1/seed1"}
 
     def base(entry):
         entry["datasets"]["raft_1"]["best_of_k"]["recipe"] = "none"
 
     untouched = load(base)
-    assert untouched.rows_name(Model("tiny-base", "raft_1", 1)) == "raft_1/seed0"
+    assert (
+        trainings.rows_name(untouched, Model("tiny-base", "raft_1", 1))
+        == "raft_1/seed0"
+    )
 
 
 def test_what_mixes_and_pools_read_is_fetched(load):

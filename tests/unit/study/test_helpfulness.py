@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from safegrid.core.errors import ConfigError
-from safegrid.study import Study
+from safegrid.study import Study, judges
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def test_a_worlds_questions_need_no_more_than_their_source(
 ) -> None:
     study = load(name, prompts={"source": "tiny-questions", "file": name})
     assert study.config.benchmarks[name].metric == "helpfulness"
-    kinds = study.judge_kinds(name)
+    kinds = judges.kinds(study, name)
     assert set(kinds.values()) <= {"exact_choice", "contains"}
     # Rules need no folder.
-    assert [study.judge_stack(judge, "tiny-base") for judge in kinds] == [[]]
+    assert [judges.stack(study, judge, "tiny-base") for judge in kinds] == [[]]
 
 
 def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
@@ -36,12 +36,12 @@ def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
         prompts={"source": "tiny-questions", "file": "boolq"},
         judges=["bertscore", "rouge-l", "tiny-fluency"],
     )
-    assert study.judge_kinds("boolq") == {
+    assert judges.kinds(study, "boolq") == {
         "bertscore": "bertscore",
         "rouge-l": "rouge_l",
         "tiny-fluency": "fluency",
     }
-    assert study.judge_stack("bertscore", "tiny-base") == ["results/judges/bertscore"]
+    assert judges.stack(study, "bertscore", "tiny-base") == ["results/judges/bertscore"]
 
 
 def test_helpfulness_without_a_judge_that_measures_it_is_refused(load: Any) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from safegrid.core.errors import ConfigError
+from safegrid.study import cells, gathered
 from safegrid.study.grid import Cell, Model
 
 PROMPTS = {"source": "tiny-instructions", "file": "train", "limit": 20}
@@ -24,20 +25,25 @@ def test_a_cell_is_likelihoods_and_scores_and_no_responses_or_verdicts(load):
     study = load()
     file = "results/tiny/likelihoods/tiny-base/dpo/seed0/references.parquet"
     scores = "results/tiny/scores/tiny-base/dpo/seed0/references.parquet"
-    assert study.files(CELL) == [file, scores]
-    assert scores in study.scores()
-    assert file in study.model_answers(CELL.model)
-    assert not any("references" in f for f in study.all_responses())
-    assert not any("references" in f for f in study.model_verdicts(CELL.model))
-    assert study.base_result(CELL) == file.replace("dpo", "none")
-    assert study.base_result(CELL) in study.base_answers()
+    assert cells.files(study, CELL) == [file, scores]
+    assert scores in gathered.all_scores(study)
+    assert file in cells.model_answers(study, CELL.model)
+    assert not any(
+        "references" in f for f in cells.all_answers(study, study.cells(study.prompted))
+    )
+    assert not any("references" in f for f in cells.model_verdicts(study, CELL.model))
+    assert cells.answers(study, CELL.untouched) == file.replace("dpo", "none")
+    assert cells.answers(study, CELL.untouched) in gathered.base_answers(study)
 
 
 def test_its_prompts_are_held_against_the_training_data(load):
     study = load()
-    assert "results/tiny/prompts/references.parquet" in study.all_prompts()
-    assert study.overlap("references") == ["results/tiny/overlap/references.json"]
-    assert study.overlap("references")[0] in study.all_overlaps()
+    assert "results/tiny/prompts/references.parquet" in cells.prompts(
+        study, study.with_overlap
+    )
+    assert cells.overlap(study, ["references"]) == [
+        "results/tiny/overlap/references.json"
+    ]
     assert "references" in study.with_prompts
 
 

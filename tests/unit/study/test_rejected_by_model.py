@@ -1,11 +1,10 @@
 """Datasets that reject a model's own answers, in a study: files, graph, checks."""
 
-import json
-
 import pytest
 
 from safegrid.config import RejectedByModelSpec
 from safegrid.core.errors import ConfigError
+from safegrid.study import cells, sources, trainings
 from safegrid.study.grid import Cell, Model
 from safegrid.study.upstreams import Upstreams
 
@@ -37,31 +36,36 @@ def load(load_tiny):
 
 def test_the_base_answers_once_for_all_seeds_and_nobody_judges(load):
     study, base = load(), Model("tiny-base", "none", 0)
-    assert study.pool_cells() == [Cell(base, "refusals")]
+    assert study.pool_cells == [Cell(base, "refusals")]
     for seed in (0, 1):
         model = Model("tiny-base", "refuse", seed)
-        assert study.pairs(model).endswith("/pairs/tiny-base/refusals/seed0.parquet")
-    assert study.generated_verdicts("refusals", "tiny-base", 0) == []
+        assert trainings.pairs(study, model).endswith(
+            "/pairs/tiny-base/refusals/seed0.parquet"
+        )
+    assert cells.verdicts(study, *study.pool_cells) == []
     assert "refusals" not in study.with_prompts
-    assert study.pool_prompts() == ["results/tiny/prompts/refusals.parquet"]
-    assert study.responses(Cell(base, "refusals")) in study.model_answers(base)
+    assert cells.answers(study, Cell(base, "refusals")) in cells.model_answers(
+        study, base
+    )
 
 
 def test_answers_of_a_recipe_are_rejected_at_the_seed_of_the_training(load):
     study = load(put(recipe="dpo"))
     maker = study.maker("refusals", "tiny-base", 1)
     assert maker == Model("tiny-base", "dpo", 1)
-    assert study.rows_name(Model("tiny-base", "refuse", 1)) == "refusals/seed1"
+    assert (
+        trainings.rows_name(study, Model("tiny-base", "refuse", 1)) == "refusals/seed1"
+    )
 
 
 def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
     study = load()
-    given = [json.loads(block) for block in study.chosen_blocks("refusals")]
-    assert [(part["source"], part["limit"]) for part in given] == [
+    given = study.rejected_by_model["refusals"].chosen
+    assert [(part.source, part.limit) for part in given] == [
         ("safety-tuned-llamas-training", 40),
         ("alpaca-seeds", 20),
     ]
-    assert study.chosen_files("refusals") == [
+    assert sources.raw_files(study, given) == [
         "results/raw/safety-tuned-llamas-training/safety_only_data_Instructions.json",
         "results/raw/alpaca-seeds/seed_tasks.jsonl",
     ]

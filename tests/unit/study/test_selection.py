@@ -6,7 +6,7 @@ import pytest
 
 from safegrid.config.load import load_config
 from safegrid.core.errors import ConfigError
-from safegrid.study import Study
+from safegrid.study import Study, cells
 from safegrid.study.selection import Selection
 
 ROOT = Path(__file__).parents[3] / "config"
@@ -18,14 +18,14 @@ def study():
     return Study(load_config(ROOT, "tiny"))
 
 
-def paths(cells):
-    return [cell.path for cell in cells]
+def paths(found):
+    return [cell.path for cell in found]
 
 
 def test_recipe_and_benchmark_name_a_cell_where_base_and_seed_are_one(study):
     cell = Selection(study, {"recipe": "nca", "benchmark": "alert"}).cell()
     assert cell.path == "tiny-base/nca/seed0/alert"
-    files = study.files(cell)
+    files = cells.files(study, cell)
     assert files[0] == "results/tiny/responses/tiny-base/nca/seed0/alert.parquet"
     assert len(files) == 2 + len(study.config.benchmarks["alert"].judges)
     assert files[-1] == "results/tiny/scores/tiny-base/nca/seed0/alert.parquet"
@@ -33,7 +33,7 @@ def test_recipe_and_benchmark_name_a_cell_where_base_and_seed_are_one(study):
 
 def test_a_suite_is_its_results_and_its_scores(study):
     cell = Selection(study, {"recipe": "nca", "benchmark": "capability"}).cell()
-    assert study.files(cell) == [
+    assert cells.files(study, cell) == [
         "results/tiny/capability/tiny-base/nca/seed0/capability.json",
         "results/tiny/scores/tiny-base/nca/seed0/capability.parquet",
     ]

@@ -6,7 +6,7 @@ import pytest
 from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Lora
-from safegrid.study import Study
+from safegrid.study import Study, cells, gathered, judges, lines, tasks, trainings
 from safegrid.study.grid import Cell, Model, one_of
 from safegrid.study.trainings import kto_key, launcher
 
@@ -31,6 +31,11 @@ def with_recipe(config, name, **changes):
     return Study(type(config)(**{**vars(config), "recipes": recipes}))
 
 
+def line_responses(study):
+    found = lines.cells(study, "mini-base", "dpo", *lines.requests(study))
+    return cells.all_answers(study, found)
+
+
 def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
     assert len(study.models) == 25
     assert study.models[0] == Model("mini-base", "none", 0)
@@ -46,10 +51,13 @@ def test_a_recipe_may_have_seeds_of_its_own(config):
         *(("dpo@3", 3), ("dpo", 3), ("dpo@3", 5), ("dpo", 5)),
         *(("nca@3", 0), ("nca", 0)),
     ]
-    responses = seeded.line_responses("mini-base", "dpo")
+    responses = line_responses(seeded)
     assert {path.split("/")[5] for path in responses} == {"seed0", "seed3", "seed5"}
     # What a training is given says nothing of the others.
-    assert seeded.recipe_block("dpo") == Study(config).recipe_block("dpo")
+    assert (
+        seeded.recipe("dpo").model_dump_json()
+        == Study(config).recipe("dpo").model_dump_json()
+    )
 
 
 def test_a_compared_base_is_measured_and_not_trained(config):
@@ -89,14 +97,16 @@ def test_full_models_stand_alone_and_adapters_follow_their_parent(config):
 def test_a_recipe_on_a_recipe_refers_to_that_model(config):
     study = with_recipe(config, "dpo", init_from="sft")
     model = Model("mini-base", "dpo", 0)
-    assert study.start_stack(model) == ["results/mini/models/mini-base/sft/seed0"]
-    assert study.reference(model) == [
+    assert study.stack(study.parent(model)) == [
+        "results/mini/models/mini-base/sft/seed0"
+    ]
+    assert trainings.reference(study, model) == [
         "results/mini/reference/mini-base/sft/seed0/safety.parquet"
     ]
 
 
 def test_reference_values_are_shared_by_all_methods_that_need_them(study):
-    files = {m.recipe: tuple(study.reference(m)) for m in study.trained}
+    files = {m.recipe: tuple(trainings.reference(study, m)) for m in study.trained}
     assert files.pop("orpo") == files.pop("sft") == ()
     assert len(set(files.values())) == 1
 
@@ -108,8 +118,11 @@ def test_reference_values_are_computed_for_what_recipes_read(config):
             recipe = config.recipes[name].model_copy(update=changed)
             config.recipes[name] = recipe
         asked = Study(config)
-        found = asked.reference_subsets("mini-base", "none", 0, "safety")
-        return json.loads(found), asked.reference_share(Model("mini-base", "dpo", 0))
+        base = Model("mini-base", "none", 0)
+        found = trainings.subsets_read(asked, base, "safety")
+        return json.loads(json.dumps(found)), trainings.reference_share(
+            asked, Model("mini-base", "dpo", 0)
+        )
 
     names = [n for n, r in config.recipes.items() if METHODS[r.method].reference]
     assert needed() == ([[1.0, None]], 1.0)
@@ -125,7 +138,7 @@ def test_reference_values_are_computed_for_what_recipes_read(config):
 
 
 def test_only_kto_reads_mismatched_values(study):
-    wanting = [m.recipe for m in study.trained if study.kto_reference(m)]
+    wanting = [m.recipe for m in study.trained if trainings.kto_reference(study, m)]
     assert wanting == ["kto"]
 
 
@@ -140,46 +153,40 @@ def test_the_kto_key_follows_order_subset_and_micro_batch(config):
 
 
 def test_fluency_is_read_under_the_base_itself(study):
-    assert study.judge_stack("mini-fluency", "b") == ["results/bases/b"]
-    assert study.judge_stack("mini-guard", "b") == ["results/judges/mini-guard"]
-    assert study.judge_stack("refusal-rules", "b") == []
-    assert study.labelled_format("refusal-rules") == "xstest_completions"
+    assert judges.stack(study, "mini-fluency", "b") == ["results/bases/b"]
+    assert judges.stack(study, "mini-guard", "b") == ["results/judges/mini-guard"]
+    assert judges.stack(study, "refusal-rules", "b") == []
+    assert judges.labelled_format(study, "refusal-rules") == "xstest_completions"
 
 
 def test_differences_refer_to_the_same_benchmark_of_the_base(study):
     cell = Cell(Model("mini-base", "nca", 2), "alert")
-    assert study.base_cell(cell).path == "mini-base/none/seed0/alert"
+    assert cell.untouched.path == "mini-base/none/seed0/alert"
 
 
 def test_models_are_asked_one_after_another_and_so_are_judges(study):
-    order = [study.model_priority(model) for model in study.models]
+    order = [study.priorities[model] for model in study.models]
     assert order == list(range(25, 0, -1))
     first, second, *_ = study.config.judges
-    assert 0 > study.judge_priority(first) > study.judge_priority(second)
+    assert 0 > judges.priority(study, first) > judges.priority(study, second)
 
 
-def test_a_global_score_is_made_of_every_safety_benchmark_and_of_the_bases(study):
+def test_a_model_and_its_base_meet_on_the_same_benchmarks(study):
     model, base = Model("mini-base", "nca", 2), Model("mini-base", "none", 0)
     assert study.safety == ["alert", "alert_adversarial"]
-    for of, responses, verdicts in (
-        (model, study.global_responses(model), study.global_verdicts(model)),
-        (base, study.global_base_responses(model), study.global_base_verdicts(model)),
-    ):
-        cells = [Cell(of, name) for name in study.safety]
-        assert responses == [study.responses(cell) for cell in cells]
-        assert verdicts == [file for cell in cells for file in study.verdicts(cell)]
+    assert model.on(study.safety) == [Cell(model, name) for name in study.safety]
+    assert [cell.untouched for cell in model.on(study.safety)] == base.on(study.safety)
 
 
 def test_the_names_of_a_cell_are_a_param_without_a_path(study):
     model = Model("mini-base", "nca", 2)
     names = {"study": "mini", "base": "mini-base", "recipe": "nca", "seed": 2}
-    cell = json.loads(study.cell_block(Cell(model, "alert")))
+    cell = json.loads(cells.names(study, Cell(model, "alert")))
     assert cell == {**names, "benchmark": "alert"}
-    assert json.loads(study.global_block(model)) == {**names, "benchmark": "global"}
 
 
 def test_scores_hold_every_cell_and_the_global_one(study):
-    files = study.scores()
+    files = gathered.all_scores(study)
     assert len(files) == len(set(files)) == 25 * 6
     assert "results/mini/scores/mini-base/none/seed0/global.parquet" in files
 
@@ -190,74 +197,74 @@ def test_a_wildcard_takes_known_names_only():
 
 
 def test_another_beta_of_kto_shares_its_mismatched_values(config):
-    before = Study(config).kto_recipes()
-    after = with_recipe(config, "kto", training={"beta": 0.7}).kto_recipes()
+    before = trainings.kto_recipes(Study(config))
+    after = trainings.kto_recipes(with_recipe(config, "kto", training={"beta": 0.7}))
     assert before == after
-    other = with_recipe(
-        config, "kto", training={"per_device_train_batch_size": 8}
-    ).kto_recipes()
+    other = trainings.kto_recipes(
+        with_recipe(config, "kto", training={"per_device_train_batch_size": 8})
+    )
     assert before.keys() != other.keys()
 
 
 def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(config):
     suite = config.benchmarks["capability"]
-    tasks = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
-    changed = {"capability": suite.model_copy(update={"tasks": tasks})}
+    names = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
+    changed = {"capability": suite.model_copy(update={"tasks": names})}
     study = Study(type(config)(**{**vars(config), "benchmarks": changed}))
-    blocks = study.task_blocks("capability")
+    blocks = tasks.task_blocks(study, "capability")
     assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
     assert blocks["real_gsm8k"]["files"] == {
         "test": "results/raw/gsm8k/test.jsonl",
         "train": "results/raw/gsm8k/train.jsonl",
     }
-    files = study.task_files("capability")
+    files = tasks.task_files(study, "capability")
     assert files[0] == "results/raw/mini-tasks/mini_math.yaml"
     assert files[-1] == "results/raw/bbh/snarks.json"
 
 
 def test_overlap_is_found_where_there_is_training_data(config, study):
-    assert study.overlap("alert") == ["results/mini/overlap/alert.json"]
+    assert cells.overlap(study, ["alert"]) == ["results/mini/overlap/alert.json"]
     entry = config.study.model_copy(update={"datasets": {}})
     bare = Study(type(config)(**{**vars(config), "study": entry}))
-    assert bare.overlap("alert") == []
+    assert cells.overlap(bare, ["alert"]) == []
 
 
 def test_what_the_bases_answered_covers_every_benchmark(study):
-    files = study.base_answers()
+    files = gathered.base_answers(study)
     assert "results/mini/responses/mini-base/none/seed0/alert.parquet" in files
     assert "results/mini/capability/mini-base/none/seed0/capability.json" in files
     assert len(files) == len(study.config.benchmarks)
 
 
 def test_a_judge_behind_an_endpoint_has_no_folder(study):
-    assert study.judge_stack("gpt-4o-correction", "mini-base") == []
+    assert judges.stack(study, "gpt-4o-correction", "mini-base") == []
 
 
 def test_a_line_runs_from_the_base_through_what_a_training_starts_from(config):
     study = with_recipe(config, "dpo", init_from="sft", training={"checkpoints": [20]})
-    models = json.loads(study.line_block("mini-base", "dpo"))["models"]
+    models = json.loads(lines.line(study, "mini-base", "dpo"))["models"]
     assert [(m["recipe"], m["place"], m["step"]) for m in models] == [
         ("none", 0, 0),
         ("sft", 1, 60),
         ("dpo@20", 2, 20),
         ("dpo", 3, 60),
     ]
-    first, *_ = study.line_responses("mini-base", "dpo")
+    first, *_ = line_responses(study)
     assert first == "results/mini/responses/mini-base/none/seed0/alert.parquet"
-    assert len(study.line_responses("mini-base", "dpo")) == 4 * 3
-    assert len(study.line_capability("mini-base", "dpo")) == 4
-    assert "results/mini/frontier/mini-base/dpo.parquet" in study.all_lines()
-    assert len(study.all_lines()) == 12
+    assert len(line_responses(study)) == 4 * 3
+    assert len(lines.cells(study, "mini-base", "dpo", *study.suites)) == 4
+    assert "results/mini/frontier/mini-base/dpo.parquet" in gathered.all_lines(study)
+    assert len(gathered.all_lines(study)) == 12
 
 
 def test_the_judges_of_lines_are_the_first_refusal_judge_and_another(config, study):
     judges = {"refused": "mini-refusal", "second": "mini-guard"}
-    assert json.loads(study.line_judges_json()) == judges
+    assert json.loads(lines.judges(study)) == judges
     asked = {
         name: spec.model_copy(update={"judges": list(own)})
         for name, spec in config.benchmarks.items()
         if (own := [j for j in spec.judges if j != "mini-guard"])
     }
     without = Study(type(config)(**{**vars(config), "benchmarks": asked}))
-    assert json.loads(without.line_judges_json())["second"] is None
-    assert "toxicity" not in json.loads(study.line_benchmarks_json())
+    assert json.loads(lines.judges(without))["second"] is None
+    assert "toxicity" not in json.loads(lines.benchmarks(study))

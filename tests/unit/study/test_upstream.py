@@ -14,7 +14,7 @@ from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry
 from safegrid.core.errors import ConfigError
 from safegrid.core.files import sha256_file
-from safegrid.study import Study
+from safegrid.study import Study, judges, sources
 from safegrid.study.upstreams import Upstreams, check_sources_dir
 
 ROOT = Path(__file__).parents[3] / "config"
@@ -225,9 +225,9 @@ def test_a_model_in_one_file_is_fetched_apart_and_converted(far):
     (item,) = [item for item in found.items if item.kind == "base"]
     assert item.targets == ["results/gguf/bases/far-base"]
     assert found.names("base") == []
-    assert found.converted == ["bases/far-base"]
-    assert found.gguf_file("bases/far-base") == "bases/x.gguf"
-    assert '"gguf":"bases/x.gguf"' in found.gguf_block("bases/far-base")
+    assert list(found.converted) == ["bases/far-base"]
+    assert found.converted["bases/far-base"].gguf == "bases/x.gguf"
+    assert '"gguf":"bases/x.gguf"' in found.converted["bases/far-base"].block()
 
 
 def test_an_encoder_is_asked_for_by_the_judge_that_reads_it(far):
@@ -237,8 +237,7 @@ def test_an_encoder_is_asked_for_by_the_judge_that_reads_it(far):
     assert item.asked_by == ("judges.far-guard.encoder",)
     assert item.targets == ["results/encoders/minilm-l6"]
     study = Study(load_config(far, "tiny"))
-    assert study.encoders == ["minilm-l6"]
-    assert study.encoder_dir("minilm-l6") == item.targets[0]
+    assert judges.encoder(study, "far-guard") == item.targets
 
 
 @pytest.mark.parametrize("given", [2024, {"a": "b"}, "a {x}", "a #3", ["v2"]])
@@ -296,14 +295,14 @@ def test_a_pin_counts_for_its_place_and_its_files(far):
     lock = {"upstream": "hub o/rows", "revision": "a" * 40, "files": files}
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
     found = upstreams(far)
-    spec = found.spec("source", "far", "b.jsonl")
+    spec = found.item("source", "far").spec("b.jsonl")
     assert spec.revision == "a" * 40
     assert set(spec.files) == {"b.jsonl"}
     assert unpinned(found) == ["far-base", "far-guard"]
     del files["p.jsonl"]
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
     assert unpinned(upstreams(far)) == ["far-base", "far-guard", "far"]
-    assert upstreams(far).spec("source", "far", "b.jsonl").files == {}
+    assert upstreams(far).item("source", "far").spec("b.jsonl").files == {}
 
 
 def test_a_mirror_stands_in_for_pinned_bytes_alone(far, tmp_path):
@@ -313,24 +312,24 @@ def test_a_mirror_stands_in_for_pinned_bytes_alone(far, tmp_path):
     copy.parent.mkdir(parents=True)
     copy.touch()
     own = str(tmp_path / "own")
-    assert upstreams(far, own).local("source", "far", "b.jsonl") == []
+    assert upstreams(far, own).item("source", "far").local("b.jsonl") == []
     pins = dict.fromkeys(files.values(), FILE)
     lock = {"upstream": "hub o/rows", "revision": "a" * 40, "files": pins}
     (far / "sources.lock.yaml").write_text(yaml.safe_dump({"sources": {"far": lock}}))
-    assert upstreams(far, own).local("source", "far", "b.jsonl") == [str(copy)]
-    assert upstreams(far, own).local("source", "far", "p.jsonl") == []
-    assert upstreams(far).local("source", "far", "b.jsonl") == []
+    assert upstreams(far, own).item("source", "far").local("b.jsonl") == [str(copy)]
+    assert upstreams(far, own).item("source", "far").local("p.jsonl") == []
+    assert upstreams(far).item("source", "far").local("b.jsonl") == []
 
 
 def test_a_note_on_an_entry_changes_no_param(far):
-    before = upstreams(far).spec("base", "far-base")
+    before = upstreams(far).item("base", "far-base").spec()
     noted = {"hub": "o/base", **TERMS, "content": "x", "gated": True}
     add(far, "bases", **{"far-base": noted})
-    assert upstreams(far).spec("base", "far-base") == before
+    assert upstreams(far).item("base", "far-base").spec() == before
 
 
 def test_what_preparing_is_given_does_not_say_where_from(far):
-    block = Study(load_config(far, "tiny")).source_block("far")
+    block = sources.block(Study(load_config(far, "tiny")), "far")
     assert SourceSpec.model_validate_json(block).place is None
 
 
@@ -356,6 +355,6 @@ def test_a_judge_by_file_asks_for_its_verdicts_and_for_no_model(far):
     assert items["source", "told"].targets == ["results/raw/told/labels.csv"]
     assert ("judge", "people") not in items
     asked = Study(load_config(far, "tiny"))
-    assert asked.verdicts_file("people") == ["results/raw/told/labels.csv"]
-    assert asked.verdicts_file("far-guard") == []
-    assert asked.judge_stack("people", "far-base") == []
+    assert judges.verdicts_file(asked, "people") == ["results/raw/told/labels.csv"]
+    assert judges.verdicts_file(asked, "far-guard") == []
+    assert judges.stack(asked, "people", "far-base") == []

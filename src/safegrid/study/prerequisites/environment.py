@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.block import plain_address
-from safegrid.config.endpoint import EndpointSpec
 from safegrid.config.engine import ENGINE_KEY, VLLM
 from safegrid.core.consent import RUN_CODE, names_of
 from safegrid.study import Study
+from safegrid.study.gathered import judged_by, suite_results
 from safegrid.study.prerequisites.prerequisite import Prerequisite, State
 
 CODING = ("cruxeval", "humaneval", "longproc", "mbpp")
@@ -41,7 +41,7 @@ def _run_code(
         result
         for suite, found in suites.items()
         if not allowed.issuperset(found)
-        for result in study.suite_results(suite)
+        for result in suite_results(study, suite)
     ]
     state: State = "met" if allowed.issuperset(names) else "done"
     remedy = ""
@@ -76,16 +76,15 @@ def _judges(
     """Give the address and the key of every endpoint that a judge asks."""
     asked: dict[str, list[str]] = {}
     keys: dict[str, list[str]] = {}
-    for judge in study.judges:
-        endpoint: EndpointSpec | None = study.config.judges[judge].endpoint
-        if endpoint is not None:
-            asked.setdefault(endpoint.address, []).append(judge)
-            keys.setdefault(endpoint.key, []).append(judge)
+    for name, judge in study.judges.items():
+        if judge.endpoint is not None:
+            asked.setdefault(judge.endpoint.address, []).append(name)
+            keys.setdefault(judge.endpoint.key, []).append(name)
     for variable, judges in asked.items():
-        done = all(is_there(file) for j in judges for file in study.judged_by(j))
+        done = all(is_there(file) for j in judges for file in judged_by(study, j))
         yield _address(variable, judges, environment.get(variable, ""), done)
     for variable, judges in keys.items():
-        done = all(is_there(file) for j in judges for file in study.judged_by(j))
+        done = all(is_there(file) for j in judges for file in judged_by(study, j))
         yield _key(variable, judges, environment.get(variable, ""), done)
 
 
@@ -133,7 +132,7 @@ def _engines(study: Study, environment: Mapping[str, str]) -> Iterator[Prerequis
         f"engines.{base}" if base in entry.engines else "engine": study.engine(base)
         for base in study.bases
     }
-    if any(study.config.judges[judge].method == "model" for judge in study.judges):
+    if any(judge.method == "model" for judge in study.judges.values()):
         engines["engine"] = entry.engine
     vllm = tuple(key for key, spec in engines.items() if spec.kind == "vllm")
     if vllm:

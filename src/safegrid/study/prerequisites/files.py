@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from safegrid.core.consent import REMOTE_CODE, names_of
 from safegrid.study import Study
+from safegrid.study.gathered import searched_by, suite_results
 from safegrid.study.prerequisites.prerequisite import Prerequisite, State, in_units
 from safegrid.study.upstreams import Item, Upstreams
 
@@ -26,8 +27,8 @@ def of_files(
         missing = [target for target in item.targets if not is_there(target)]
         if item.by_hand:
             yield _by_hand(item, missing)
-        elif item.entry.path is not None or _is_mirrored(upstreams, item):
-            yield _own(upstreams, item, bool(missing))
+        elif item.entry.path is not None or _is_mirrored(item):
+            yield _own(item, bool(missing))
         else:
             yield _network(item, bool(missing))
             wanted += [item] * bool(missing)
@@ -54,25 +55,25 @@ def _by_hand(item: Item, missing: list[str]) -> Prerequisite:
     )
 
 
-def _is_mirrored(upstreams: Upstreams, item: Item) -> bool:
+def _is_mirrored(item: Item) -> bool:
     """Say whether a folder of the user's holds copies of all files."""
-    return item.entry.mirror is not None and all(_own_files(upstreams, item))
+    return item.entry.mirror is not None and all(_own_files(item))
 
 
-def _own_files(upstreams: Upstreams, item: Item) -> list[list[str]]:
+def _own_files(item: Item) -> list[list[str]]:
     files = item.files or (None,)
-    return [upstreams.local(item.kind, item.name, file) for file in files]
+    return [item.local(file) for file in files]
 
 
-def _own(upstreams: Upstreams, item: Item, wanted: bool) -> Prerequisite:
+def _own(item: Item, wanted: bool) -> Prerequisite:
     folder = str(item.entry.path or item.entry.mirror)
     says, remedy = f"{folder} in a folder of yours", ""
-    if upstreams.sources_dir:
-        says = str(Path(upstreams.sources_dir, folder))
-    if wanted and not upstreams.sources_dir:
+    if item.sources_dir:
+        says = str(Path(item.sources_dir, folder))
+    if wanted and not item.sources_dir:
         remedy = "Say which, with --config sources_dir=FOLDER (make: SOURCES_DIR)"
     elif wanted:
-        paths = [path for found in _own_files(upstreams, item) for path in found]
+        paths = [path for found in _own_files(item) for path in found]
         if lost := [path for path in paths if not Path(path).exists()]:
             remedy = f"{', '.join(lost)} is not there; see `path` and sources_dir"
     state: State = "missing" if remedy else "met"
@@ -135,7 +136,7 @@ def _code(
         item.name
         for item in items
         if item.name not in allowed
-        and not all(map(is_there, [*item.targets, *study.searched_by(item.name)]))
+        and not all(map(is_there, [*item.targets, *searched_by(study, item.name)]))
     ]
     names = ",".join(dict.fromkeys(item.name for item in items))
     places = (item.entry.address or "files put by hand" for item in items)
@@ -158,7 +159,7 @@ def _shipped_tasks(
     for suite, spec in study.suites.items():
         names = [name for name in spec.tasks if name not in study.config.tasks]
         if spec.task_source is None and names:
-            results = study.suite_results(suite)
+            results = suite_results(study, suite)
             state: State = "done" if all(map(is_there, results)) else "open"
             yield Prerequisite(
                 "files",

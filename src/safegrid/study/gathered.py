@@ -1,0 +1,139 @@
+"""Files that are gathered from every model, dataset or cell of a study."""
+
+from safegrid.config.benchmarks import GLOBAL
+from safegrid.config.training import NONE
+from safegrid.study import Study, judges
+from safegrid.study import lines as training_lines
+from safegrid.study.cells import all_answers, cell_manifests, prompts, scores
+from safegrid.study.grid import Model
+from safegrid.study.trainings import dataset_file, pairs, rows_name
+
+# ---------------------------------------------------------------- rows
+
+
+def all_datasets(study: Study) -> list[str]:
+    """Return every dataset that is prepared from files."""
+    return [f"{study.root}/datasets/{name}.parquet" for name in study.prepared]
+
+
+def all_made(study: Study) -> list[str]:
+    """Return every file of rows that a model makes for another."""
+    rows = (
+        dataset_file(study, model.base, rows_name(study, model))
+        for model in study.trained
+        if study.recipe(model.recipe).dataset in study.generated
+    )
+    return sorted(set(rows))
+
+
+def all_pairs(study: Study) -> list[str]:
+    """Return every file of rows as ids that a model is trained on."""
+    return list(dict.fromkeys(pairs(study, model) for model in study.trained))
+
+
+def all_counted(study: Study) -> list[str]:
+    """Return every table whose manifest counts what its stage dropped and why."""
+    return [
+        *all_datasets(study),
+        *all_made(study),
+        *prompts(study, [*study.with_overlap, *study.generated]),
+        *all_pairs(study),
+    ]
+
+
+def all_lengths(study: Study) -> list[str]:
+    """Return what a plan's lengths are counted on: pairs, prompts, answers."""
+    ids = [
+        f"{study.root}/ids/{base}/{name}.parquet"
+        for base in study.bases
+        for name in study.prompted
+    ]
+    asked = (*study.cells(study.prompted), *study.cells(study.likelihoods))
+    return [*all_pairs(study), *ids, *all_answers(study, asked)]
+
+
+# ---------------------------------------------------------------- models, cells
+
+
+def all_models(study: Study) -> list[str]:
+    """Return the folders of all models that are trained, doses among them."""
+    ends = study.trained
+    return [study.model_dir(m) for end in ends for m in [*study.doses(end), end]]
+
+
+def all_trainings(study: Study) -> list[str]:
+    """Return the folders in which all trainings end."""
+    return [study.model_dir(model) for model in study.trained]
+
+
+def all_cell_manifests(study: Study) -> list[str]:
+    """Return the files in which the answers and the verdicts of all models end."""
+    return [file for model in study.models for file in cell_manifests(study, model)]
+
+
+def base_answers(study: Study) -> list[str]:
+    """Return what every base, untouched, gave to every benchmark."""
+    bases = [Model(base, NONE, 0) for base in study.config.study.bases]
+    cells = [cell for base in bases for cell in base.on(study.config.benchmarks)]
+    return all_answers(study, cells)
+
+
+def all_scores(study: Study) -> list[str]:
+    """Return every score file that the study's tables gather."""
+    cells = list(study.cells(study.config.benchmarks))
+    if len(study.safety) > 1:
+        cells += study.cells([GLOBAL])
+    return [scores(study, cell) for cell in cells]
+
+
+def all_lines(study: Study) -> list[str]:
+    """Return the line of every training."""
+    ends = training_lines.trainings(study)
+    return [f"{study.root}/frontier/{base}/{recipe}.parquet" for base, recipe in ends]
+
+
+# ---------------------------------------------------------------- judges
+
+
+def agreements(study: Study) -> list[str]:
+    """Return how far each two judges of refusals agree."""
+    pairs = judges.refusal_pairs(study)
+    return [f"{study.root}/agreement/{one}/{two}.json" for one, two in pairs]
+
+
+def all_validated(study: Study) -> list[str]:
+    """Return how good the judges are."""
+    return [
+        *(f"{study.root}/validated/{name}.json" for name in judges.validated(study)),
+        *(f"{study.root}/calibrated/{j}/{b}.json" for j, b in judges.calibrated(study)),
+        *(judges.head(study, name) for name in judges.heads(study)),
+        *agreements(study),
+    ]
+
+
+def judged_by(study: Study, judge: str) -> list[str]:
+    """Return all verdicts of one judge, and how good it is where that is measured."""
+    measured = [f"{study.root}/validated/{judge}.json"]
+    return [
+        *judges.verdicts_beside(study, judge, judge),
+        *(measured if judge in judges.validated(study) else ()),
+    ]
+
+
+# ---------------------------------------------------------------- of one name
+
+
+def suite_results(study: Study, suite: str) -> list[str]:
+    """Return all results of one capability suite."""
+    return all_answers(study, study.cells([suite]))
+
+
+def searched_by(study: Study, source: str) -> list[str]:
+    """Return all answers that are searched for by the code of one source."""
+    made = {
+        name
+        for name, spec in study.corrected.items()
+        if spec.beams is not None and spec.beams.source == source
+    }
+    cells = [c for c in study.pool_cells if c.benchmark.partition("/")[0] in made]
+    return all_answers(study, cells)
