@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.config import Decode
 from safegrid.core.seals import write_result
+from safegrid.engine.calls import UsageCounter
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
-from safegrid.engine.usage_counter import UsageCounter
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (

@@ -1,22 +1,29 @@
-"""HTTP API of the engine; requests are never batched together."""
+"""HTTP API of the engine; requests are never batched together.
+
+Any user of the machine can connect to a port of loopback. A request without the run's
+key is refused by its head alone, no body is read, and its connection is closed. A
+connection that sends no whole head is closed after a while; where there are many, the
+oldest is closed at once. So nobody without the key can fill the memory or keep clients
+from being served.
+"""
 
 import asyncio
+import hmac
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from safegrid.engine.access import KeyRequired, error_body
-from safegrid.engine.beams import search
-from safegrid.engine.classify import classify
-from safegrid.engine.decode import generate
-from safegrid.engine.embed import embed
+from safegrid.engine.calls import SECONDS_HEADER
 from safegrid.engine.identity import engine_version
 from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.model import LoadedModel
@@ -28,23 +35,18 @@ from safegrid.engine.protocol import (
     check_ids,
     check_rows,
 )
-from safegrid.engine.responses import (
-    classified,
-    echoed,
-    embedded,
-    generated,
-    next_tokens,
-)
-from safegrid.engine.scoring import Question, score
-from safegrid.engine.usage_counter import SECONDS_HEADER
+from safegrid.engine.responses import complete, label, vectors
 from safegrid.runtime.devices import device_name
 
 logger = logging.getLogger(__name__)
 
-# How often a waiting request looks whether its client is still there, in seconds.
 LOOK = 0.5
-
-Work = Callable[[Callable[[], None]], dict[str, Any]]
+"""How often a waiting request looks whether its client is still there, in seconds."""
+HEAD_SECONDS = 10.0
+"""The time that a connection has to send the head of its first request."""
+MAX_SILENT = 256
+"""Connections without a head at a time; a process may hold 1024 files."""
+CLOSE = {"connection": "close"}
 
 
 class AbandonedError(Exception):
@@ -58,8 +60,10 @@ class RequestQueue:
         # torch computes outside of Python's lock.
         self._workers = ThreadPoolExecutor(max_workers=workers)
 
-    async def do(self, request: Request, work: Work) -> Response:
-        """Run `work` when it is its turn; it is stopped when its client goes.
+    async def do(
+        self, request: Request, work: Callable[[Callable[[], None]], dict[str, Any]]
+    ) -> Response:
+        """Run `work` when it is its turn; what it is given stops it when nobody waits.
 
         Returns:
             The answer, with the seconds that the work took in a header.
@@ -95,112 +99,39 @@ def make_app(
 
     @app.get("/v1/models")
     def models() -> dict[str, Any]:
-        return {"object": "list", "data": [_card(model, launch_spec)]}
+        card = {
+            "id": launch_spec.model,
+            "object": "model",
+            "owned_by": "safegrid",
+            "root": launch_spec.stack[0],
+            "max_model_len": model.context,
+            "version": engine_version(model.device.type),
+            "device": device_name(launch_spec.threads),
+        }
+        return {"object": "list", "data": [card]}
 
     @app.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> Response:
         _check_name(launch_spec, body.model, "causal")
         check_rows(model, body.prompts, body.max_tokens)
-        return await queue.do(request, _completing(model, body))
+        if body.logprob_token_ids is not None:
+            check_ids(model, body.logprob_token_ids)
+        return await queue.do(request, partial(complete, model, body))
 
     @app.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
         _check_name(launch_spec, body.model, "classify")
         check_rows(model, body.rows, 0)
-        return await queue.do(request, _classifying(model, launch_spec, body))
+        return await queue.do(request, partial(label, model, body))
 
     @app.post("/v1/embeddings")
     async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
         _check_name(launch_spec, body.model, "embed")
         check_rows(model, body.rows, 0)
-        return await queue.do(request, _embedding(model, launch_spec, body))
+        return await queue.do(request, partial(vectors, model, body))
 
     app.add_middleware(KeyRequired, key=launch_spec.key)
     return app
-
-
-def _completing(model: LoadedModel, body: CompletionRequest) -> Work:
-    if body.logprob_token_ids is not None:
-        check_ids(model, body.logprob_token_ids)
-        return _reading(model, body, body.logprob_token_ids)
-    return _scoring(model, body) if body.echo else _generating(model, body)
-
-
-def _classifying(
-    model: LoadedModel, launch_spec: LaunchSpec, body: ClassifyRequest
-) -> Work:
-    labels: dict[int, str] = model.network.config.id2label
-
-    def work(check: Callable[[], None]) -> dict[str, Any]:
-        rows = classify(model, body.rows, body.use_activation, check)
-        return classified(launch_spec.model, labels, rows)
-
-    return work
-
-
-def _embedding(
-    model: LoadedModel, launch_spec: LaunchSpec, body: EmbeddingRequest
-) -> Work:
-    def work(check: Callable[[], None]) -> dict[str, Any]:
-        return embedded(launch_spec.model, embed(model, body.rows, check))
-
-    return work
-
-
-def _generating(model: LoadedModel, body: CompletionRequest) -> Work:
-    prompts = [prompt for prompt in body.prompts for _ in range(body.n)]
-
-    def work(check: Callable[[], None]) -> dict[str, Any]:
-        if body.beams is not None:
-            answers = search(model, prompts, body.beams, body.max_tokens, check)
-            return generated(model, body, answers)
-        answers = generate(
-            model, prompts, body.row_seeds, body.sampling, body.logprobs, check
-        )
-        return generated(model, body, answers)
-
-    return work
-
-
-def _scoring(model: LoadedModel, body: CompletionRequest) -> Work:
-    starts = body.logprobs_from or [1] * len(body.prompts)
-    questions = [
-        Question(prompt, start, ahead=body.max_tokens == 1)
-        for prompt, start in zip(body.prompts, starts, strict=True)
-    ]
-
-    def work(check: Callable[[], None]) -> dict[str, Any]:
-        return echoed(model, body, score(model, questions, body.logprobs or 0, check))
-
-    return work
-
-
-def _reading(
-    model: LoadedModel, body: CompletionRequest, token_ids: Sequence[int]
-) -> Work:
-    """Give log-probabilities of tokens after each prompt, from one forward of it."""
-    questions = [
-        Question([*prompt, token], len(prompt), ahead=False)
-        for prompt in body.prompts
-        for token in token_ids
-    ]
-
-    def work(check: Callable[[], None]) -> dict[str, Any]:
-        return next_tokens(model, body, score(model, questions, 1, check))
-
-    return work
-
-
-def _card(model: LoadedModel, launch_spec: LaunchSpec) -> dict[str, Any]:
-    return {
-        "id": launch_spec.model,
-        "object": "model",
-        "owned_by": "safegrid",
-        "root": launch_spec.stack[0],
-        "max_model_len": model.context,
-        "version": engine_version(model.device.type),
-        "device": device_name(launch_spec.threads),
-    }
 
 
 def _check_name(launch_spec: LaunchSpec, name: str, head: str) -> None:
@@ -212,29 +143,84 @@ def _check_name(launch_spec: LaunchSpec, name: str, head: str) -> None:
         raise RefusedError(f"this engine was started with head {launch_spec.head!r}")
 
 
+def _error(status: int, message: object, **headers: str) -> Response:
+    """Return an error as vLLM's API words it."""
+    error = {"message": str(message), "type": "BadRequestError", "code": status}
+    return JSONResponse({"error": error}, status, headers)
+
+
 def _add_errors(app: FastAPI) -> None:
     """Turn exceptions into the API's error bodies."""
 
-    def body(status: int, message: object) -> Response:
-        return JSONResponse(error_body(status, message), status)
+    @app.exception_handler(HTTPException)
+    async def told(_: Request, error: HTTPException) -> Response:
+        return _error(error.status_code, error.detail)
 
-    async def told(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return body(error.status_code, error.detail)
+    @app.exception_handler(RefusedError)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return _error(400, error)
 
-    async def refused(_: Request, error: Exception) -> Response:
-        return body(400, error)
-
-    async def invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return body(400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
+        return _error(400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
-    async def abandoned(_: Request, error: Exception) -> Response:
+    @app.exception_handler(AbandonedError)
+    async def abandoned(_: Request, error: AbandonedError) -> Response:
         logger.info("a request was dropped half way: its client has gone")
-        return body(499, "the client has gone")
+        return _error(499, "the client has gone")
 
-    app.add_exception_handler(HTTPException, told)
-    app.add_exception_handler(RefusedError, refused)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(AbandonedError, abandoned)
+
+class KeyRequired:
+    """Passes on requests with a run's key; answers anyone who asks for its health.
+
+    Not a middleware of Starlette's kind: behind one, a client's leaving is not seen.
+    """
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request from its head, or pass it on."""
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        if scope["path"] == "/health":
+            await Response(headers=CLOSE)(scope, receive, send)
+        elif hmac.compare_digest(given, self._expected):
+            await self._app(scope, receive, send)
+        else:
+            told = "no valid key: this engine is another run's"
+            await _error(401, told, **CLOSE)(scope, receive, send)
+
+
+class HeadFirst(H11Protocol):
+    """Closes connections on which no whole head of a request has come."""
+
+    _silent: ClassVar[dict["HeadFirst", None]] = {}
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let a connection in, and the oldest silent one out where they are many."""
+        super().connection_made(transport)
+        self._silent[self] = None
+        self._late = self.loop.call_later(HEAD_SECONDS, self._turn_away)
+        if len(self._silent) > MAX_SILENT:
+            next(iter(self._silent))._turn_away()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request; h11 bounds how long a head may be."""
+        super().data_received(data)
+        if self.scope is not None:
+            self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection that has ended."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _turn_away(self) -> None:
+        self._forget()
+        self.transport.abort()
+
+    def _forget(self) -> None:
+        self._late.cancel()
+        self._silent.pop(self, None)

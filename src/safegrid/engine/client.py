@@ -1,22 +1,18 @@
 """Client of a completions API (vLLM's HTTP API), without torch."""
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from safegrid.config.beams import BeamDecode
 from safegrid.core.errors import EngineError
-from safegrid.engine.calls import MOST_ROWS, PARALLEL, send
-from safegrid.engine.usage_counter import UsageCounter
+from safegrid.engine.calls import MOST_ROWS, PARALLEL, UsageCounter, send
 from safegrid.runtime.devices import UNKNOWN
 
 if TYPE_CHECKING:
     from safegrid.config import Decode
     from safegrid.engine.identity import Identity
-
-logger = logging.getLogger(__name__)
-
 
 Ids = Sequence[int]
 
@@ -97,8 +93,13 @@ class Engine:
             "frequency_penalty": decode.frequency_penalty,
             "stop": decode.stop,
             "return_token_ids": True,
-            **_beams(decode),
         }
+        if isinstance(decode, BeamDecode):
+            body |= {
+                "num_beams": decode.width,
+                "num_beam_groups": decode.beams.groups,
+                "diversity_penalty": decode.beams.penalty,
+            }
         fit = [i for i, row in enumerate(ids) if self._fits(row, decode.max_new_tokens)]
         prompts, kept = [list(ids[i]) for i in fit], [seeds[i] for i in fit]
         if decode.temperature == 0:
@@ -119,8 +120,7 @@ class Engine:
 
         Labels of one token are read together from the place after the prompt, which
         costs one forward. What is left (labels of several tokens, servers that do not
-        know `logprob_token_ids`) is appended to the prompt and scored. Either way every
-        label has its value, however unlikely it is.
+        know `logprob_token_ids`) is appended to the prompt and scored.
         """
         single = list(dict.fromkeys(label[0] for label in labels if len(label) == 1))
         if self.ours and any(len(label) > 1 for label in labels):
@@ -131,7 +131,12 @@ class Engine:
             [values.get(label[0]) if len(label) == 1 else None for label in labels]
             for values in read
         ]
-        places = [(i, j) for i, row in enumerate(found) for j in _missing(row)]
+        places = [
+            (i, j)
+            for i, row in enumerate(found)
+            for j, value in enumerate(row)
+            if value is None
+        ]
         rows = [[*ids[i], *labels[j]] for i, j in places]
         tails = self.sequence_logprobs(rows, [len(ids[i]) for i, _ in places])
         for (i, j), tail in zip(places, tails, strict=True):
@@ -143,9 +148,7 @@ class Engine:
     ) -> list[list[float]]:
         """Return the log-probability of every token after the context, in nats.
 
-        Args:
-            ids: whole sequences.
-            n_context: tokens at the start of each that are not scored, at least 1.
+        Of each whole sequence so many tokens at its start, at least 1, are context.
         """
         if n_context and min(n_context) < 1:
             raise EngineError("the first token of a sequence has no log-probability")
@@ -170,10 +173,7 @@ class Engine:
     def _next_logprobs(
         self, ids: Sequence[Ids], tokens: Sequence[int]
     ) -> list[dict[int, float]]:
-        """Return log-probabilities of tokens after each prompt, those that are told.
-
-        A prompt that does not fit is told none.
-        """
+        """Return log-probabilities of tokens after each prompt, as far as told."""
         fit = [i for i, row in enumerate(ids) if self._fits(row, 1)]
         body = {
             **{"max_tokens": 1, "temperature": 0.0, "logprobs": 1},
@@ -203,18 +203,11 @@ class Engine:
         return self._sequences(ids, "/classify", {"use_activation": False}, "probs")
 
     def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return an encoder's vector of each row; no values of a row that is too long.
-
-        Our engine alone pools as `engine.embed` says.
-        """
+        """Return an encoder's vector of each row, none of one that is too long."""
         return self._sequences(ids, "/v1/embeddings", {}, "embedding")
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and return its answer.
-
-        Raises:
-            EngineError: the engine is gone, or refuses; with what it says.
-        """
+        """Send a request; an EngineError says why it is refused or not answered."""
         url = self.url + path
         with self.usage.running():
             reply = send("POST", url, self.key, body, self._why_gone)
@@ -229,7 +222,9 @@ class Engine:
         results: list[list[float]] = [[] for _ in ids]
         for part in _parts(fit):
             body = {"model": self.model, "input": [list(ids[i]) for i in part]}
-            data = sorted(self.post(path, body | settings)["data"], key=_index)
+            data = sorted(
+                self.post(path, body | settings)["data"], key=itemgetter("index")
+            )
             for i, item in zip(part, data, strict=True):
                 results[i] = [_number(value) for value in item[field]]
         return results
@@ -246,7 +241,7 @@ class Engine:
             own = {name: [values[i] for i in part] for name, values in each.items()}
             sent = {"model": self.model, "prompt": [prompts[i] for i in part]}
             answer = self.post("/v1/completions", sent | body | own)
-            choices += sorted(answer["choices"], key=_index)
+            choices += sorted(answer["choices"], key=itemgetter("index"))
         return choices
 
     def _one_by_one(
@@ -261,10 +256,6 @@ class Engine:
             return list(pool.map(ask, zip(prompts, seeds, strict=True)))
 
 
-def _missing(row: Sequence[float | None]) -> list[int]:
-    return [place for place, value in enumerate(row) if value is None]
-
-
 def _completion(choice: dict[str, Any]) -> Completion:
     ids, finish = choice["token_ids"], choice["finish_reason"]
     if finish not in ("stop", "length"):
@@ -276,24 +267,8 @@ def _completion(choice: dict[str, Any]) -> Completion:
     return Completion(text_ids, word, len(ids), choice["text"])
 
 
-def _beams(decode: "Decode") -> dict[str, Any]:
-    """Return the fields of a request for several beams; none for one."""
-    if not isinstance(decode, BeamDecode):
-        return {}
-    return {
-        "num_beams": decode.width,
-        "num_beam_groups": decode.beams.groups,
-        "diversity_penalty": decode.beams.penalty,
-    }
-
-
 def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
     return [numbers[i : i + MOST_ROWS] for i in range(0, len(numbers), MOST_ROWS)]
-
-
-def _index(item: dict[str, Any]) -> int:
-    index: int = item["index"]
-    return index
 
 
 def _number(value: float | None) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from safegrid.config import EngineSpec
 from safegrid.config.engine import ENGINE_KEY
 from safegrid.core.errors import EngineError
-from safegrid.engine.calls import KeyRefusedError, call
+from safegrid.engine.calls import KeyRefusedError, send
 from safegrid.engine.client import Engine
 from safegrid.engine.identity import Identity, served_name, vllm_version
 from safegrid.models.checkpoints import Head, weights_hash
@@ -36,6 +36,12 @@ def find_engine(spec: EngineSpec, stack: Sequence[Path], head: Head) -> Engine:
     """
     key = os.environ.get(ENGINE_KEY)
     ours = served_name(spec.model_copy(update={"kind": "safegrid"}), stack, head)
+    how_to_serve = (
+        "serve the folder under its own path"
+        if len(stack) == 1
+        else "an adapter is answered for by an engine of safegrid only; `safegrid"
+        " merge` saves the merged model"
+    )
     told = []
     for url in (address.rstrip("/") for address in spec.address or []):
         try:
@@ -47,8 +53,10 @@ def find_engine(spec: EngineSpec, stack: Sequence[Path], head: Head) -> Engine:
             if is_meant(card, ours, stack):
                 return connect(spec, url, key, card, stack)
         names = ", ".join(repr(card["id"]) for card in cards) or "nothing"
-        told.append(f"{url} serves {names}: {_how_to_serve(stack)}")
-    raise EngineError(f"no engine for {_short(stack[-1])}: " + ". ".join(told))
+        told.append(f"{url} serves {names}: {how_to_serve}")
+    folder, here = stack[-1], Path.cwd()
+    short = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    raise EngineError(f"no engine for {short}: " + ". ".join(told))
 
 
 def is_meant(card: Card, ours: str, stack: Sequence[Path]) -> bool:
@@ -69,21 +77,19 @@ def connect(
     stack: Sequence[Path],
     why_gone: Callable[[], str] = lambda: "",
 ) -> Engine:
-    """Ask an engine for its version, and return its client.
-
-    Args:
-        spec: kind and dtype of the engine.
-        url: its base URL.
-        key: bearer key, if it asks for one.
-        card: what it says of the model.
-        stack: folders of the model.
-        why_gone: what to add to the message when it is gone.
+    """Return an engine's client, by what it says of a model on its card.
 
     Raises:
-        EngineError: it does not answer.
+        EngineError: it does not answer when asked for its version.
     """
     ours = card.get("owned_by") == "safegrid"
-    version = card["version"] if ours else _version(spec, url, key)
+    if ours:
+        version = card["version"]
+    else:
+        version = send("GET", f"{url}/version", key).body["version"]
+        version = vllm_version(version, spec) if spec.kind == "vllm" else version
+    # One that does not say what it runs on runs here, if we started it.
+    here = visible_gpu() if spec.kind == "vllm" else UNKNOWN
     return Engine(
         url=url,
         key=key,
@@ -92,18 +98,8 @@ def connect(
         identity=Identity(spec.kind, version, spec.dtype, weights_hash(stack)),
         ours=ours,
         why_gone=why_gone,
-        device=card.get("device") or _device(spec),
+        device=card.get("device") or here,
     )
-
-
-def _version(spec: EngineSpec, url: str, key: str | None) -> str:
-    version: str = call("GET", f"{url}/version", key)["version"]
-    return vllm_version(version, spec) if spec.kind == "vllm" else version
-
-
-def _device(spec: EngineSpec) -> str:
-    """Return what an engine that does not say it runs on: here, if it runs here."""
-    return visible_gpu() if spec.kind == "vllm" else UNKNOWN
 
 
 def served_by(url: str, key: str | None) -> list[Card]:
@@ -112,20 +108,8 @@ def served_by(url: str, key: str | None) -> list[Card]:
     Raises:
         EngineError: it does not answer, or does not take the key.
     """
-    cards: list[Card] = call("GET", f"{url}/v1/models", key).get("data", [])
+    cards: list[Card] = send("GET", f"{url}/v1/models", key).body.get("data", [])
     return cards
-
-
-def named(cards: Sequence[Card], name: str, url: str) -> Card:
-    """Return the card of a name.
-
-    Raises:
-        EngineError: there is none.
-    """
-    names = [card["id"] for card in cards]
-    if name not in names:
-        raise EngineError(f"{url} serves {names}; expected {name}")
-    return cards[names.index(name)]
 
 
 def _refusal(error: EngineError, url: str, key: str | None) -> str:
@@ -133,25 +117,5 @@ def _refusal(error: EngineError, url: str, key: str | None) -> str:
     if not isinstance(error, KeyRefusedError):
         return f"{error}; start the server, or mend `engine.address`"
     if key is None:
-        return (
-            f"{url} asks for a key: set {ENGINE_KEY} to the one that it was started"
-            " with"
-        )
-    return (
-        f"{url} does not take the key in {ENGINE_KEY}: it was started with another one"
-    )
-
-
-def _how_to_serve(stack: Sequence[Path]) -> str:
-    if len(stack) == 1:
-        return "serve the folder under its own path"
-    return (
-        "an adapter is answered for by an engine of safegrid only; `safegrid merge`"
-        " saves the merged model"
-    )
-
-
-def _short(folder: Path) -> str:
-    """Return a folder as the user calls it: below the folder of the run."""
-    here = Path.cwd()
-    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+        return f"{url} asks for a key: set {ENGINE_KEY} to the one it was started with"
+    return f"{url} does not take the key in {ENGINE_KEY}, but was started with another"

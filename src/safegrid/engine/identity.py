@@ -4,12 +4,15 @@ import platform
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from safegrid.config import EngineSpec
-from safegrid.core.files import sha256_json
-from safegrid.engine.search import search_hash
+from safegrid.config.beams import ENTRY
+from safegrid.core.consent import REMOTE_CODE, allowed
+from safegrid.core.errors import ConfigError
+from safegrid.core.files import sha256_file, sha256_json
+from safegrid.core.seals import check_fetched
 from safegrid.models.checkpoints import Head, weights_hash
 from safegrid.runtime.devices import UNKNOWN, gpu_and_driver
 
@@ -62,9 +65,9 @@ def served_name(
 ) -> str:
     """Return the name under which an engine of this run serves a model.
 
-    It is a hash of all that its answers depend on, code that searches in beams among
-    it; requests carry it, so an engine that took over a dead one's port is never
-    mistaken for it.
+    It is a hash of all that its answers depend on, the bytes of code that searches in
+    beams among it; requests carry it, so an engine that took over a dead one's port is
+    never mistaken for it.
     """
     parts = [
         weights_hash(stack),
@@ -74,8 +77,45 @@ def served_name(
         spec.max_batch_tokens,
         head,
         engine_version(""),
-        *([] if search is None else [search_hash(search)]),
+        *([] if search is None else [_code_hash(search)]),
         *vllm_options(spec),
     ]
     words = re.sub(r"[^\w-]", "-", "-".join(stack[-1].parts[-2:]))
     return f"{words}-{sha256_json(parts)[:16]}"
+
+
+def _code_hash(folder: Path) -> str:
+    """Return the hash of all that can be run from a folder: its Python files."""
+    code = sorted(folder.rglob("*.py"))
+    return sha256_json(
+        {path.relative_to(folder).as_posix(): sha256_file(path) for path in code}
+    )
+
+
+def search_folder(files: Sequence[Path]) -> Path | None:
+    """Return the folder of the code that searches in beams; None where none is to.
+
+    It is not ours: transformers' `generate` takes it from there and runs it.
+
+    Args:
+        files: of a source of format `custom_generate`; the folder has its name.
+
+    Raises:
+        ConfigError: the user has not let it run, or there is nothing to run.
+        DataError: a file is not as it was fetched.
+    """
+    if not files:
+        return None
+    depth = len(PurePosixPath(ENTRY).parts)
+    found = [file.parents[depth - 1] for file in files if file.match(ENTRY)]
+    if not found:
+        names = ", ".join(map(str, files))
+        raise ConfigError(f"{names}: no code of a search; expected {ENTRY} among it")
+    if not allowed(REMOTE_CODE, found[0].name):
+        raise ConfigError(
+            f"{found[0]}: Python files that would run as you; read them, and if you"
+            f" trust them set {REMOTE_CODE}={found[0].name}"
+        )
+    for file in files:
+        check_fetched(file)
+    return found[0]

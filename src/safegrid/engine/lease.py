@@ -22,7 +22,7 @@ from safegrid.config import EngineSpec
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import FailedError
 from safegrid.engine.client import Engine
-from safegrid.engine.connect import Card, connect, find_engine, named, served_by
+from safegrid.engine.connect import Card, connect, find_engine, served_by
 from safegrid.engine.identity import served_name, vllm_options
 from safegrid.engine.launch import (
     FAILED,
@@ -152,9 +152,12 @@ def _try_reach(request: Request) -> tuple[Connection, Running, Card]:
     connection = _manager()
     try:
         running = _borrow(connection, request)
-        url, key, name = str(running.url), running.key, running.name
         with _ended_if_failed(connection):
-            return connection, running, named(served_by(url, key), name, url)
+            cards = served_by(str(running.url), running.key)
+        named = [card for card in cards if card["id"] == running.name]
+        if not named:
+            raise EngineError(f"{running.url} does not serve {running.name}: {cards}")
+        return connection, running, named[0]
     except BaseException:
         connection.close()
         raise

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from safegrid.engine.calls import MOST_ROWS
+from safegrid.engine.decode import Sampling
 from safegrid.engine.model import LoadedModel
-from safegrid.engine.sampling import Sampling
 
 Ids = Annotated[list[int], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -34,6 +34,12 @@ class Beams:
     number: int
     groups: int
     penalty: float
+
+
+def _as_rows(rows: list[int] | list[list[int]]) -> list[list[int]]:
+    if isinstance(rows[0], int):
+        return [rows]
+    return rows
 
 
 class _Request(BaseModel):
@@ -85,10 +91,8 @@ class CompletionRequest(_Request):
 
     @model_validator(mode="after")
     def _can_be_meant(self) -> "CompletionRequest":
-        for name, values in (
-            ("seeds", self.seeds),
-            ("logprobs_from", self.logprobs_from),
-        ):
+        each = {"seeds": self.seeds, "logprobs_from": self.logprobs_from}
+        for name, values in each.items():
             if values is not None and len(values) != len(self.prompts):
                 raise ValueError(
                     f"{name} has {len(values)} values for {len(self.prompts)} prompts"
@@ -135,11 +139,8 @@ class CompletionRequest(_Request):
 
     @property
     def prompts(self) -> list[list[int]]:
-        """The prompts as a list, also where there is one."""
-        first = self.prompt[0]
-        if isinstance(first, int):
-            return [self.prompt]  # type: ignore[list-item]
-        return self.prompt  # type: ignore[return-value]
+        """The prompts, also where there is one."""
+        return _as_rows(self.prompt)
 
     @property
     def row_seeds(self) -> list[int]:
@@ -175,10 +176,7 @@ class _SequenceRequest(_Request):
     @property
     def rows(self) -> list[list[int]]:
         """The sequences as a list, also where there is one."""
-        first = self.input[0]
-        if isinstance(first, int):
-            return [self.input]  # type: ignore[list-item]
-        return self.input  # type: ignore[return-value]
+        return _as_rows(self.input)
 
 
 class ClassifyRequest(_SequenceRequest):

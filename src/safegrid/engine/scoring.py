@@ -5,16 +5,14 @@ from typing import NamedTuple
 
 import torch
 
-from safegrid.engine.batches import cut, pad
+from safegrid.engine.batches import Prefix, cut, families, pad
+from safegrid.engine.decode import Ranked
 from safegrid.engine.model import LoadedModel
-from safegrid.engine.prefixes import Prefix, families
 
 # Positions whose logits are widened to float32 at a time: few, to stay in a cache.
 SLICE = 64
 # How much longer a row may be than the shortest of its chunk: padding is read in vain.
 SPREAD = 0.25
-
-Ranked = list[tuple[int, float]]
 
 
 class Question(NamedTuple):

@@ -9,8 +9,7 @@ from types import FrameType
 import torch
 import uvicorn
 
-from safegrid.engine.access import HeadFirst
-from safegrid.engine.app import RequestQueue, make_app
+from safegrid.engine.app import HeadFirst, RequestQueue, make_app
 from safegrid.engine.beams import check_search
 from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.model import load

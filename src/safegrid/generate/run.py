@@ -22,7 +22,7 @@ from safegrid.core.records import IDS, RESPONSE
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
 from safegrid.engine.client import Completion
-from safegrid.engine.search import search_folder
+from safegrid.engine.identity import search_folder
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import keep

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from safegrid.core.seals import write_result
-from safegrid.engine.calls import call
+from safegrid.engine.calls import send
 
 SCRIPT = Path(__file__).with_name("stand_in_vllm.py")
 FLAGS = ["--dtype", "float32", "--generation-config", "vllm"]
@@ -42,7 +42,7 @@ def served(folder: Path) -> Iterator[Server]:
     with subprocess.Popen([*words, *FLAGS], env=environment) as child:
         url = f"http://127.0.0.1:{port}"
         try:
-            call("GET", f"{url}/health", None)
+            send("GET", f"{url}/health", None)
             yield Server(url, folder, KEY, log)
         finally:
             child.kill()

@@ -4,9 +4,9 @@ import pytest
 
 from safegrid.config import Decode
 from safegrid.engine.asking import Asker
+from safegrid.engine.calls import UsageCounter
 from safegrid.engine.client import Completion
 from safegrid.engine.response_cache import ResponseCache, item_key
-from safegrid.engine.usage_counter import UsageCounter
 
 DECODE = Decode(max_new_tokens=3)
 GOOD = Completion([5, 6], "eos", 3, "text")

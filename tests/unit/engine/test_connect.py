@@ -128,6 +128,7 @@ def test_a_server_of_another_model_is_told(server, serve, key):
 
 
 def test_what_is_no_engine_is_told(key, server, monkeypatch):
-    monkeypatch.setattr(connect, "call", lambda *_: {"message": "hello"})
+    reply = calls.Reply({"message": "hello"}, None)
+    monkeypatch.setattr(connect, "send", lambda *_: reply)
     key(None)
     assert "serves nothing" in refusal(there(server), server.folder)

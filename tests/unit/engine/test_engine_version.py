@@ -13,15 +13,11 @@ from safegrid.engine.identity import ENGINE_VERSION, engine_version, served_name
 ANSWERING = (
     "batches",
     "beams",
-    "classify",
     "decode",
-    "embed",
-    "kv_cache",
+    "encode",
     "model",
-    "prefixes",
     "protocol",
     "responses",
-    "sampling",
     "scoring",
 )
 # Version of the engine, and the first digits of the hash of what answers in it.

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from safegrid.engine.batches import cut, pad
-from safegrid.engine.sampling import Sampling, draw, penalize, uniforms
+from safegrid.engine.decode import Sampling, draw, uniforms
 
 LOGITS = torch.tensor([[0.1, 2.0, 1.0, -1.0, 1.5]]).log_softmax(-1)
 
@@ -80,12 +80,6 @@ def test_a_broken_model_gives_an_id_that_exists():
     logits = torch.full((1, 4), torch.nan)
     sampling = Sampling(max_tokens=1, temperature=1.0)
     assert 0 <= draw(logits, sampling, torch.tensor([0.5]).double()).item() < 4
-
-
-def test_the_penalty_counts_occurrences():
-    counts = torch.tensor([[0.0, 2.0]])
-    logits = penalize(torch.tensor([[1.0, 1.0]]), counts, 0.25)
-    assert logits.tolist() == [[1.0, 0.5]]
 
 
 def test_a_rows_numbers_depend_on_its_seed_alone():

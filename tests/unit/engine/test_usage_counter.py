@@ -6,7 +6,7 @@ import time
 import pytest
 
 from safegrid.core.errors import EngineError
-from safegrid.engine.usage_counter import UsageCounter
+from safegrid.engine.calls import UsageCounter
 
 ANSWERS = {"choices": [{"token_ids": [1, 2, 3]}, {"token_ids": [4, 5, 6, 7]}]}
 

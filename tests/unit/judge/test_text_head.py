@@ -16,7 +16,7 @@ from safegrid.core.artifacts import read_result, write_table
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT
 from safegrid.engine.asking import Asker
-from safegrid.engine.embed import embed
+from safegrid.engine.encode import embed
 from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load

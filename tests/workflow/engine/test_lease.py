@@ -18,7 +18,7 @@ from engines import alive, wait_until
 from safegrid import cli
 from safegrid.config import Decode
 from safegrid.core.errors import EngineError, SafegridError
-from safegrid.engine.calls import call
+from safegrid.engine.calls import send
 from safegrid.engine.launch import run_folder
 from safegrid.engine.lease import engines, lease, stop_all
 
@@ -224,7 +224,7 @@ def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
         before = pids()
     body = {"model": engine.model, "input": [[1]]}
     with pytest.raises(EngineError, match="status 500"):
-        call("POST", f"{engine.url}/classify", engine.key, body)
+        send("POST", f"{engine.url}/classify", engine.key, body)
     assert pids() == before
     monkeypatch.delenv("STAND_IN_LIVES")
     with lease(spec, stack("a")) as engine:

@@ -9,10 +9,9 @@ import pytest
 from engines import go_on, launch_spec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import HISTORY, PAIRS, REFERENCE
-from safegrid.engine.classify import classify
-from safegrid.engine.decode import generate
+from safegrid.engine.decode import Sampling, generate
+from safegrid.engine.encode import classify
 from safegrid.engine.model import LoadedModel, load
-from safegrid.engine.sampling import Sampling
 from safegrid.engine.scoring import Question, score
 from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_reference

@@ -17,7 +17,7 @@ from transformers import (
 
 from engines import go_on, launch_spec
 from safegrid.config import JudgeSpec
-from safegrid.engine.classify import classify
+from safegrid.engine.encode import classify
 from safegrid.engine.model import load
 from safegrid.judge.items import Item
 from safegrid.judge.scores import read_scores
