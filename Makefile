@@ -30,11 +30,10 @@ quoted = '$(subst ','\'',$(1))'
 study: $(READY)
 	safegrid study --study $(call quoted,$(STUDY)) --cores $(call quoted,$(CORES)) $(if $(SOURCES_DIR),--sources-dir $(call quoted,$(SOURCES_DIR))) $(if $(REBUILD_DAMAGED),--rebuild-damaged)
 
-# The second part runs workflows, in copies of one finished study; of the first,
-# `-m "not slow"` is the quick part.
+# `-m "not slow"` is the quick part; those of `-m grid` run workflows, in copies of one
+# finished study.
 test: $(READY)
-	pytest -m "not grid and not remote and not vllm" -n $(CORES) --dist loadfile
-	pytest tests/workflow -m "grid and not remote" -n $(CORES) --dist loadfile
+	pytest -m "not remote and not vllm" -n $(CORES) --dist loadfile
 
 # Jobs on a SLURM of the tests' own; beside them, results in a bucket, and pods.
 test-remote: $(CLOUD)/.ready
@@ -78,9 +77,11 @@ $(READY): requirements.lock pyproject.toml
 	@case "$$PWD" in *[\"\$$\`\\{}:]*) echo "error: the path of this folder holds one of \" \$$ \` \\ { } : with which the commands of an environment in it do not start; rename it, or work elsewhere"; exit 1;; esac
 	@echo "making the environment in $(VENV): about 2.5 GB of disk and 3 to 10 minutes, once (more where pip offers a CUDA build of torch: see TORCH_BUILD in docs/run_a_study.md)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps $(TORCH_INDEX) "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps $(TORCH_INDEX) "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --no-compile --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@# pip would do it on one core. Some packages carry files of another Python.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	touch $@
 
 # Beside the environment, not in it: Snakemake imports every plugin that it finds, at each

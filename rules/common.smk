@@ -109,6 +109,27 @@ GPUS = BASEDIR / "config/gpus.yaml"
 ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 
+def in_world(source, *names):
+    """Name files of a source that the miniature writes, and the manifest beside them."""
+    folder = f"results/raw/{{world}}-{source}"
+    return [f"{folder}/{name}" for name in (*names, "manifest.json")]
+
+
+def in_two_parts(*rows):
+    """Name the rows that judges are trained on and measured on."""
+    return [f"{name}_{part}.jsonl" for name in rows for part in ("train", "test")]
+
+
+def of_tasks(*tasks):
+    """Name the files of a world's tasks, and of those that its sweeps are scored on."""
+    return [
+        f"{place}{name}{end}"
+        for name in tasks
+        for place in ("{world}_", "dev/{world}_dev_")
+        for end in (".yaml", ".jsonl")
+    ]
+
+
 def whole(recipes):
     """Constrain a wildcard to recipes by their whole names.
 

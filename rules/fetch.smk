@@ -108,32 +108,20 @@ use rule fetch_base as fetch_encoder with:
         spec=lambda w: UPSTREAMS.item("encoder", w.encoder).block(),
 
 
-rule fetch_gguf:
-    """Fetch the one file that a model is: quantised weights with their tokenizer."""
+use rule fetch_base as fetch_gguf with:
+    # The one file that a model is: quantised weights with their tokenizer.
     input:
         local=lambda w: local(UPSTREAMS.converted[w.model].local()),
     output:
-        folder=directory("results/gguf/{model}"),
+        model=directory("results/gguf/{model}"),
     log:
         "logs/fetch_gguf/{model}.log",
     benchmark:
         "logs/timing/fetch_gguf/{model}.tsv"
     wildcard_constraints:
         model=one_of(UPSTREAMS.converted),
-    priority: 1000
-    localrule: True
-    conda:
-        "../envs/light.yaml"
     params:
         spec=lambda w: UPSTREAMS.converted[w.model].block(),
-    shell:
-        r"""
-        exec > >(tee {log:q}) 2>&1
-        HF_HUB_OFFLINE=0 python -m safegrid fetch-model \
-            --spec {params.spec:q} \
-            --local {input.local:q} \
-            --out {output.folder:q}
-        """
 
 
 rule convert_gguf:

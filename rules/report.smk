@@ -3,190 +3,53 @@
 Takes: results/{study}/scores.parquet, runs.parquet, frontier/, cell_manifests/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
-What a study's paper has of its own is in `report_{number}.smk`.
-
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
 params hold the hash of its notebook and of the code that the notebook calls: editing
 how figures are drawn reruns figures, and nothing else.
 """
 
+INPUTS = {
+    "scores": "results/{study}/scores.parquet",
+    "runs": "results/{study}/runs.parquet",
+    "lines": lambda w: gathered.all_lines(STUDY),
+    "models": lambda w: gathered.all_trainings(STUDY),
+    "cell_manifests": lambda w: gathered.all_cell_manifests(STUDY),
+    # Where results lie in a bucket the job has its inputs and nothing else.
+    "lengths": lambda w: gathered.all_lengths(STUDY),
+}
 
-# A rule that is made from another one does not take over that it is light.
-localrules:
-    heat_maps,
-    trade_offs,
-    frontier_figures,
-    training_curves,
-    compare_costs,
+# One rule for each page of pages.yaml that the study has.
+for page in PAGES.values():
 
-
-rule write_tables:
-    """All tables, as csv, Markdown and LaTeX."""
-    input:
-        scores="results/{study}/scores.parquet",
-        runs="results/{study}/runs.parquet",
-    output:
-        tables=table_files(*TABLES),
-        notebook="results/{study}/notebooks/1_tables.ipynb",
-        page=report(
-            "results/{study}/notebooks/1_tables.html",
-            category="Tables",
-            caption="../docs/captions/tables.rst",
-        ),
-    log:
-        "logs/{study}/write_tables.log",
-    benchmark:
-        "logs/timing/{study}/write_tables.tsv"
-    localrule: True
-    conda:
-        "../envs/light.yaml"
-    params:
-        template="1_tables.ipynb",
-        values=notebook_values("scores", "runs", "tables"),
-        code=notebook_code(
-            "1_tables.ipynb",
-            "safegrid.report.facts",
-            "safegrid.report.tables",
-            "safegrid.report.writing",
-        ),
-    shell:
-        r"""
-        exec > >(tee {log:q}) 2>&1
-        python -m safegrid notebook \
-            --template "$SAFEGRID_HOME"/notebooks/{params.template:q} \
-            --values {params.values:q} \
-            --out {output.notebook:q}
-        """
-
-
-use rule write_tables as heat_maps with:
-    # Safety by category, attack success by attack.
-    input:
-        scores="results/{study}/scores.parquet",
-    output:
-        **figure_files("categories", "attacks"),
-        notebook="results/{study}/notebooks/2_categories_and_attacks.ipynb",
-        page="results/{study}/notebooks/2_categories_and_attacks.html",
-    log:
-        "logs/{study}/heat_maps.log",
-    benchmark:
-        "logs/timing/{study}/heat_maps.tsv"
-    params:
-        template="2_categories_and_attacks.ipynb",
-        values=notebook_values("scores", "figures"),
-        code=notebook_code(
-            "2_categories_and_attacks.ipynb",
-            "safegrid.report.heat",
-            "safegrid.report.style",
-        ),
-
-
-use rule write_tables as trade_offs with:
-    # What safety costs in capability and in harmless requests, with Pareto fronts.
-    input:
-        scores="results/{study}/scores.parquet",
-    output:
-        **figure_files(
-            "trade_off_capability",
-            "trade_off_over_refusal",
-            "trade_off_coherent_capability",
-            "trade_off_coherent_benign_lost",
-        ),
-        notebook="results/{study}/notebooks/3_trade_off.ipynb",
-        page="results/{study}/notebooks/3_trade_off.html",
-    log:
-        "logs/{study}/trade_offs.log",
-    benchmark:
-        "logs/timing/{study}/trade_offs.tsv"
-    params:
-        template="3_trade_off.ipynb",
-        values=notebook_values("scores", "figures"),
-        code=notebook_code(
-            "3_trade_off.ipynb",
-            "safegrid.report.trade_off",
-            "safegrid.report.style",
-        ),
-
-
-use rule write_tables as frontier_figures with:
-    # Safety against loss along every training, and what it buys at given losses.
-    input:
-        lines=lambda w: gathered.all_lines(STUDY),
-    output:
-        **figure_files(*LINES),
-        tables=table_files(*BOUGHT),
-        notebook="results/{study}/notebooks/9_frontier.ipynb",
-        page=report(
-            "results/{study}/notebooks/9_frontier.html",
-            category="Tables",
-            caption="../docs/captions/safety_bought.rst",
-        ),
-    log:
-        "logs/{study}/frontier_figures.log",
-    benchmark:
-        "logs/timing/{study}/frontier_figures.tsv"
-    params:
-        template="9_frontier.ipynb",
-        values=notebook_values("lines", "tables", "figures"),
-        code=notebook_code(
-            "9_frontier.ipynb",
-            "safegrid.report.bought",
-            "safegrid.report.frontier",
-            "safegrid.report.style",
-            "safegrid.report.writing",
-        ),
-
-
-use rule write_tables as training_curves with:
-    # Loss, log-probabilities and margins of every training.
-    input:
-        runs="results/{study}/runs.parquet",
-    output:
-        **figure_files("curves_loss", "curves_likelihoods", "curves_margins"),
-        notebook="results/{study}/notebooks/4_training_curves.ipynb",
-        page="results/{study}/notebooks/4_training_curves.html",
-    log:
-        "logs/{study}/training_curves.log",
-    benchmark:
-        "logs/timing/{study}/training_curves.tsv"
-    params:
-        template="4_training_curves.ipynb",
-        values=notebook_values("runs", "figures"),
-        code=notebook_code(
-            "4_training_curves.ipynb",
-            "safegrid.report.curves",
-            "safegrid.report.style",
-        ),
-
-
-use rule write_tables as compare_costs with:
-    # What the jobs took, beside what the plan said.
-    input:
-        models=lambda w: gathered.all_trainings(STUDY),
-        cell_manifests=lambda w: gathered.all_cell_manifests(STUDY),
-        # Where results lie in a bucket the job has its inputs and nothing else.
-        lengths=lambda w: gathered.all_lengths(STUDY),
-    output:
-        tables=expand("results/{{study}}/cost/cost.{kind}", kind=["csv", "md", "tex"]),
-        notebook="results/{study}/notebooks/6_cost.ipynb",
-        page=report(
-            "results/{study}/notebooks/6_cost.html",
-            category="Cost",
-            caption="../docs/captions/cost.rst",
-        ),
-    log:
-        "logs/{study}/compare_costs.log",
-    benchmark:
-        "logs/timing/{study}/compare_costs.tsv"
-    params:
-        template="6_cost.ipynb",
-        values=notebook_values("study", "config", "root", "cost"),
-        code=notebook_code(
-            "6_cost.ipynb",
-            "safegrid.report.cost",
-            "safegrid.report.writing",
-            files=[GPUS, ASSUMPTIONS],
-        ),
+    rule:
+        name:
+            page.rule
+        input:
+            **{key: INPUTS[key] for key in page.inputs},
+        output:
+            **figure_files(page.figures),
+            tables=table_files(page),
+            notebook=f"results/{{study}}/notebooks/{page.notebook}.ipynb",
+            page=page_file(page),
+        log:
+            f"logs/{{study}}/{page.rule}.log",
+        benchmark:
+            f"logs/timing/{{study}}/{page.rule}.tsv"
+        localrule: True
+        conda:
+            "../envs/light.yaml"
+        params:
+            template=f"{page.notebook}.ipynb",
+            values=notebook_values(page),
+            code=notebook_code(page),
+        shell:
+            r"""
+            exec > >(tee {log:q}) 2>&1
+            python -m safegrid notebook \
+                --template "$SAFEGRID_HOME"/notebooks/{params.template:q} \
+                --values {params.values:q} \
+                --out {output.notebook:q}
+            """
 
 
 rule status_page:

@@ -1,45 +1,20 @@
-"""What the rules of the report share: names of pages, and what notebooks are handed.
+"""What the rules of the report share: its pages, and what notebooks are handed."""
 
-A study's paper adds to TABLES and FIGURES (`report_{number}.smk`).
-"""
+from types import SimpleNamespace
 
-TABLES = (
-    "main",
-    "summary",
-    "answers",
-    "differences",
-    "categories",
-    "attacks",
-    "judges",
-    "fluency",
-    "left_out",
-    "agreement",
-    "trainings",
-    "rows",
-    "overlap",
-    "decontaminated",
-)
-# Read off the lines of trainings, and their figures.
-BOUGHT = ("safety_bought", "safety_bought_second")
-LINES = (
-    "frontier_refused_lost",
-    "frontier_refused_capability",
-    "frontier_second_lost",
-    "frontier_second_capability",
-)
-FIGURES = (
-    "categories",
-    "attacks",
-    "trade_off_capability",
-    "trade_off_over_refusal",
-    "trade_off_coherent_capability",
-    "trade_off_coherent_benign_lost",
-    "curves_loss",
-    "curves_likelihoods",
-    "curves_margins",
-    *LINES,
-)
-# Every study's; those of its paper are named in rules/report_{number}.smk.
+import yaml
+
+# Of a page what pages.yaml leaves out.
+NOTHING = {"tables": [], "figures": [], "folder": "tables", "files": []}
+NOTHING |= {"paper": None, "caption": None}
+# The pages that this study has, by their rules.
+PAGES = {
+    name: SimpleNamespace(rule=name, **{**NOTHING, **entry})
+    for name, entry in yaml.safe_load(
+        (BASEDIR / "rules/pages.yaml").read_text()
+    ).items()
+    if entry.get("paper", STUDY.config.study.paper) == STUDY.config.study.paper
+}
 PUBLISHED = BASEDIR / f"config/published/{STUDY.config.study.paper}.csv"
 # As a param it must not say where the repository lies: a pod's is elsewhere.
 AT_HOME = {
@@ -49,12 +24,17 @@ AT_HOME = {
 STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
-def notebook_values(*names):
-    """Return a params function: `name=path` for the parameters of a notebook.
+def notebook_values(page):
+    """Return a params function: `name=path` for the parameters of a page's notebook.
 
     Inputs are read where the job finds them, tables and figures are written where it
     puts them: a bucket's files have another place than the repository's.
     """
+    if page.folder == "cost":  # It asks the whole study.
+        names = ["study", "config", "root", "cost"]
+    else:
+        names = [*page.inputs, *(["published"] if page.paper else [])]
+        names += [kind for kind in ("tables", "figures") if getattr(page, kind)]
 
     def values(wildcards, input, output):
         folders = [os.path.dirname(file) for file in output]
@@ -69,20 +49,22 @@ def notebook_values(*names):
     return values
 
 
-def notebook_code(name, *modules, files=()):
-    """Hash what a notebook's outputs depend on beside its inputs."""
-    return code_hash(*modules, files=(BASEDIR / "notebooks" / name, *files))
+def notebook_code(page):
+    """Hash what a page depends on beside its inputs: notebook, code, other files."""
+    files = [f"notebooks/{page.notebook}.ipynb", *page.files]
+    files = [BASEDIR / file for file in files] + ([PUBLISHED] if page.paper else [])
+    modules = [f"safegrid.report.{name}" for name in page.code]
+    return code_hash(*modules, files=tuple(files))
 
 
-def table_files(*names):
-    """Return the outputs of a notebook's tables."""
+def table_files(page):
+    """Return the outputs of a page's tables."""
     kinds = ("csv", "md", "tex")
-    return [
-        f"results/{{study}}/tables/{name}.{kind}" for name in names for kind in kinds
-    ]
+    folder = f"results/{{study}}/{page.folder}"
+    return [f"{folder}/{name}.{kind}" for name in page.tables for kind in kinds]
 
 
-def figure_files(*names):
+def figure_files(names):
     """Return the outputs of a notebook's figures, the svg of each in the report."""
     folder = "results/{study}/figures"
     files = {}
@@ -98,14 +80,29 @@ def figure_files(*names):
     return files
 
 
+def page_file(page):
+    """Return the output of a notebook's page, in the report where it has a caption."""
+    file = f"results/{{study}}/notebooks/{page.notebook}.html"
+    caption = f"../docs/captions/{page.caption}.rst"
+    kind = page.folder.capitalize()
+    return report(file, category=kind, caption=caption) if page.caption else file
+
+
 def all_tables(wildcards):
-    names = (*TABLES, *BOUGHT, *PAPER_TABLES)
-    return [f"results/{STUDY.name}/tables/{name}.csv" for name in names]
+    return [
+        f"results/{STUDY.name}/tables/{name}.csv"
+        for page in PAGES.values()
+        for name in page.tables
+        if page.folder == "tables"
+    ]
 
 
 def all_figures(wildcards):
-    names = (*FIGURES, *PAPER_FIGURES)
-    return [f"results/{STUDY.name}/figures/{name}.svg" for name in names]
+    return [
+        f"results/{STUDY.name}/figures/{name}.svg"
+        for page in PAGES.values()
+        for name in page.figures
+    ]
 
 
 def partial_scores(wildcards):

@@ -34,7 +34,6 @@ STUDY = "config/studies/tiny.yaml"
 OWNER = ".snakemake/safegrid-owner.json"
 FIRST_RUN = "first_run.txt"
 SCORES = "results/tiny/scores.parquet"
-MANIFESTS = "STUDY.all_cell_manifests"
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
@@ -216,7 +215,8 @@ class Tree:
         """Let the whole study end where all scores are gathered, before its pages."""
         path = self.folder / "Snakefile"
         head, rule, rest = path.read_text().partition("rule all:\n")
-        ends = f"    input:\n        {SCORES!r},\n        of_study({MANIFESTS}),\n\n\n"
+        (manifests,) = (t for t in rest.splitlines() if "all_cell_manifests" in t)
+        ends = f"    input:\n        {SCORES!r},\n{manifests}\n\n\n"
         path.write_text(head + rule + ends + rest[rest.index("onstart:") :])
 
     def written(self) -> bytes:

@@ -16,7 +16,7 @@ class Pages(NamedTuple):
     """Tables and figures by the name of their files.
 
     Each is made from our scores and the paper's published numbers. The rules name the
-    same files: `rules/report_{number}.smk`.
+    same files: `rules/pages.yaml`.
     """
 
     tables: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]]

@@ -20,7 +20,9 @@ def lines(word):
 def installs(text):
     """The arguments of each `pip install`, without what only one of the two needs."""
     words = re.findall(r"pip install (.*?)(?:&&|$)", text, re.MULTILINE)
-    own = r"--quiet|--no-cache-dir|\$\(TORCH_INDEX\)|\$\{TORCH_INDEX:\+.*?\}"
+    own = (
+        r"--quiet|--no-cache-dir|--no-compile|\$\(TORCH_INDEX\)|\$\{TORCH_INDEX:\+.*?\}"
+    )
     return [" ".join(re.sub(own, "", found).split()) for found in words]
 
 

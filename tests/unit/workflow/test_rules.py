@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 RULES = sorted([ROOT / "Snakefile", *ROOT.glob("rules/*.smk")])
 # A directive's text, and the calls of hooks: one plain literal, no f-string, no sum.
-BLOCK = re.compile(r'^    shell:\n        r?"""\n(.*?)^        """\n', re.M | re.S)
+BLOCK = re.compile(r'^ +shell:\n +r?"""\n(.*?)^ +"""\n', re.M | re.S)
 CALL = re.compile(r'\bshell\(r?"([^"]*)"\)')
 ANY = re.compile(r"^ +shell:|\bshell\(", re.MULTILINE)
 # Braces that are doubled are the shell's own.
