@@ -1,6 +1,7 @@
 """Findings of a check, one line each, in four states."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 State = Literal["ok", "warn", "fail", "skip"]
@@ -10,7 +11,8 @@ class Finding(NamedTuple):
     """A line of the report.
 
     Attributes:
-        state: `skip` where a check could not run; the text says why.
+        state: `ok`; `warn` of what may go wrong, `fail` of what will; `skip` where a
+            check could not run.
         subject: what was looked at.
         text: what was found; of a failure also what was expected and what to do.
     """
@@ -20,24 +22,10 @@ class Finding(NamedTuple):
     text: str
 
 
-def ok(subject: str, text: str) -> Finding:
-    """Say that something is as it should be."""
-    return Finding("ok", subject, text)
-
-
-def warn(subject: str, text: str) -> Finding:
-    """Say what may go wrong."""
-    return Finding("warn", subject, text)
-
-
-def fail(subject: str, text: str) -> Finding:
-    """Say what will go wrong."""
-    return Finding("fail", subject, text)
-
-
-def skip(subject: str, text: str) -> Finding:
-    """Say what was not looked at."""
-    return Finding("skip", subject, text)
+ok = partial(Finding, "ok")
+warn = partial(Finding, "warn")
+fail = partial(Finding, "fail")
+skip = partial(Finding, "skip")
 
 
 def report(findings: Iterable[Finding]) -> int:

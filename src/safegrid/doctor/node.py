@@ -1,4 +1,4 @@
-"""Probe of folder and environment on a node; runs there, as a small job."""
+"""Checks of folder and environment on a node; run there, as a small job."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ import platform
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,8 +16,10 @@ from safegrid.core.files import read_record, write_json
 
 LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
 DRIVER = Path("/proc/driver/nvidia/version")
-LOCKS_IN = "SAFEGRID_RUN_DIR"
-OFFLINE = "HF_HUB_OFFLINE"
+EDIT = "profiles/slurm/job.sh"
+
+Told = tuple[str, str]
+"""The state of a finding, and its text."""
 
 
 @dataclass(frozen=True)
@@ -24,41 +27,26 @@ class Question:
     """A question to a node.
 
     Attributes:
-        token: that its answer repeats.
         marks: what it should see, a path by its folder's name.
+        environment: of the machine that asks, as `environment` gives it.
+        gpus: that the job asked for.
     """
 
-    token: str
     marks: dict[str, str]
+    environment: dict[str, str]
+    gpus: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A node's answer: what it sees.
+    """A node's answer: its name, and what was found there."""
 
-    Attributes:
-        token: of the question.
-        node: its name.
-        seen: of the question's marks.
-        environment: as `environment` gives it.
-        offline: the variable that keeps libraries from a hub.
-        gpus: CUDA_VISIBLE_DEVICES.
-        cuda: devices that torch sees; None without a driver.
-        locks: what is wrong with them; empty of nothing.
-    """
-
-    token: str
     node: str
-    seen: dict[str, bool]
-    environment: dict[str, str]
-    offline: str
-    gpus: str
-    cuda: int | None
-    locks: str
+    found: list[list[str]]
 
 
 def probe_node(ask: Path, out: Path) -> None:
-    """Write what this machine sees of what the one that asks has put there.
+    """Write how this machine differs from the one that asks.
 
     Args:
         ask: JSON of a Question.
@@ -68,17 +56,37 @@ def probe_node(ask: Path, out: Path) -> None:
         DataError: there is no question.
     """
     question = read_record(ask, Question)
-    answer = Answer(
-        token=question.token,
-        node=os.environ.get("SLURMD_NODENAME", socket.gethostname()),
-        seen={name: Path(mark).exists() for name, mark in question.marks.items()},
-        environment=environment(),
-        offline=os.environ.get(OFFLINE, ""),
-        gpus=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
-        cuda=_cuda_devices(),
-        locks=locks(Path(os.environ.get(LOCKS_IN) or tempfile.gettempdir())),
-    )
-    write_json(out, asdict(answer))
+    node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    found = [list(told) for told in look_around(question, os.environ)]
+    write_json(out, asdict(Answer(node, found)))
+
+
+def look_around(question: Question, variables: Mapping[str, str]) -> Iterator[Told]:
+    """Check environment, folders, locks and GPUs, and that no hub is asked."""
+    yield _environment(question.environment)
+    for name, mark in question.marks.items():
+        yield _folder(name, Path(mark).exists())
+    offline = variables.get("HF_HUB_OFFLINE", "")
+    if offline == "1":
+        yield "ok", "jobs ask no hub: HF_HUB_OFFLINE is 1"
+    else:
+        yield (
+            "fail",
+            f"HF_HUB_OFFLINE is {offline!r} in jobs, expected 1: on a node without a"
+            f" network libraries would wait for a hub; leave it as it is in {EDIT}",
+        )
+    problem = locks(Path(variables.get("SAFEGRID_RUN_DIR") or tempfile.gettempdir()))
+    if problem:
+        yield (
+            "fail",
+            f"locks do not hold where engines are registered: {problem}; set"
+            f" SAFEGRID_RUN_DIR to a folder on the node's own disk in {EDIT}",
+        )
+    else:
+        yield "ok", "locks hold where engines are registered"
+    if question.gpus:
+        given = variables.get("CUDA_VISIBLE_DEVICES", "")
+        yield _gpus(given, question.gpus, cuda_devices())
 
 
 def environment() -> dict[str, str]:
@@ -106,13 +114,68 @@ def locks(folder: Path) -> str:
     return f"{folder}: two processes can hold the same lock"
 
 
-def _cuda_devices() -> int | None:
+def cuda_devices() -> int | None:
     """Return how many devices torch sees; None where there is no NVIDIA driver."""
     if not DRIVER.exists():
         return None
     import torch
 
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
+
+
+def _environment(there: Mapping[str, str]) -> Told:
+    here = environment()
+    differ = [
+        f"{k} {v}, where it was asked {there.get(k)}"
+        for k, v in here.items()
+        if there.get(k) != v
+    ]
+    if differ:
+        return (
+            "fail",
+            f"another environment than here: {'; '.join(differ)}; jobs must run with"
+            f" the same one: see to it in {EDIT}",
+        )
+    return "ok", f"Python {here['python']} and the libraries are those of here"
+
+
+def _folder(name: str, there: bool) -> Told:
+    if there:
+        return "ok", f"{name} is the same folder as here"
+    if name.startswith("HF_"):
+        return (
+            "warn",
+            f"{name} is not the same folder as here; fetched models and data lie in"
+            " results/ and need none of it, only what you put there by hand is missed:"
+            f" set {name} to a folder that nodes see",
+        )
+    return (
+        "fail",
+        f"{name} is not the same folder as here: results and fetched models must lie"
+        " where all nodes see them; a link must lead there too",
+    )
+
+
+def _gpus(given: str, wanted: int, seen: int | None) -> Told:
+    if not given or given == "NoDevFiles":
+        return (
+            "fail",
+            f"{wanted} GPU asked for, but CUDA_VISIBLE_DEVICES is {given!r} in the job:"
+            " SLURM does not hand out GPUs there; ask the administrator",
+        )
+    if seen is None:
+        return (
+            "warn",
+            f"CUDA_VISIBLE_DEVICES is {given}, but there is no NVIDIA driver: is this a"
+            " GPU? jobs would run on the CPU",
+        )
+    if seen < wanted:
+        return (
+            "fail",
+            f"{wanted} GPU asked for, and torch sees {seen}: its build does not fit the"
+            " driver; install another one (TORCH_BUILD of make)",
+        )
+    return "ok", f"CUDA_VISIBLE_DEVICES is {given}, and torch sees {seen}"
 
 
 def _version(name: str) -> str:

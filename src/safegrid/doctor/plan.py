@@ -9,49 +9,22 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from types import SimpleNamespace
 
 from safegrid.core.errors import ConfigError
 from safegrid.doctor.profile import Profile
+from safegrid.runtime.plans import Job, parse_jobs
 from safegrid.runtime.runs import SNAKEMAKE
 
 Resource = int | str
-RULE = re.compile(r"^( *)(?:local)?rule (\w+):$")
-GROUP = re.compile(r"Group job (\S+) \(jobs in lexicogr")
-FIELD = re.compile(r"^ +(input|output|threads|resources): (.*)$")
 PAIR = re.compile(r", (?=\w+=)")
 ERROR = re.compile(r"^\w*(?:Error|Exception)\b.*:", re.MULTILINE)
 LINES = 8
 # Written beside `mem_mb` and `disk_mb` in words.
 IN_WORDS = {"mem", "disk", "mem_mib", "disk_mib", "tmpdir"}
 TO_BE_DETERMINED = "<TBD>"
-
-
-@dataclass
-class Job:
-    """A planned job, as the dry run shows it."""
-
-    rule: str
-    group: str | None
-    fields: dict[str, str] = field(default_factory=dict)
-
-    def names(self, part: str) -> list[str]:
-        """Return its inputs or outputs."""
-        return self.fields[part].split(", ") if part in self.fields else []
-
-    @property
-    def resources(self) -> dict[str, Resource]:
-        """What it asks for; `_cores` are its threads."""
-        pairs = (p.split("=", 1) for p in PAIR.split(self.fields.get("resources", "")))
-        found = {
-            pair[0]: int(pair[1]) if pair[1].isdigit() else pair[1]
-            for pair in pairs
-            if len(pair) == 2 and pair[0] not in IN_WORDS
-        }
-        known = {k: v for k, v in found.items() if v != TO_BE_DETERMINED}
-        return {**known, "_cores": int(self.fields.get("threads", 1))}
 
 
 @dataclass(frozen=True)
@@ -73,7 +46,7 @@ class Demand:
     @property
     def name(self) -> str:
         """Its rules, such as `train` or `1 cell_manifest_answers + 6 generate`."""
-        if sum(self.rules.values()) == 1:
+        if not self.is_group:
             return next(iter(self.rules))
         return " + ".join(f"{count} {rule}" for rule, count in self.rules.items())
 
@@ -83,10 +56,9 @@ class Demand:
         return sum(self.rules.values()) > 1
 
     @property
-    def minutes(self) -> int | None:
-        """The time that it asks for; None where nothing is asked."""
-        runtime = self.resources.get("runtime")
-        return runtime if isinstance(runtime, int) else None
+    def minutes(self) -> int:
+        """The time that it asks for; 0 where nothing is asked."""
+        return int(self.resources.get("runtime", 0))
 
 
 def planned(profile: Profile, study: str, sources_dir: str | None) -> list[Demand]:
@@ -103,7 +75,7 @@ def planned(profile: Profile, study: str, sources_dir: str | None) -> list[Deman
     if done.returncode:
         told = error_of(done.stderr + done.stdout)
         raise ConfigError(f"Snakemake cannot plan study {study!r}: {told}")
-    jobs = parse(done.stdout + done.stderr)
+    jobs = parse_jobs(done.stdout + done.stderr)
     sent = [j for j in jobs if j.group is not None or j.rule in profile.submitted]
     return demands(sent, profile.args.cores)
 
@@ -114,20 +86,6 @@ def error_of(text: str) -> str:
     lines = (text[found[-1].start() :] if found else text).strip().splitlines()
     told = [line.strip() for line in lines if not line.lstrip().startswith("File ")]
     return " ".join(told[:LINES])
-
-
-def parse(text: str) -> list[Job]:
-    """Read the jobs of a dry run; those of a group are indented below its name."""
-    jobs: list[Job] = []
-    group = None
-    for line in text.splitlines():
-        if header := GROUP.search(line):
-            group = header[1]
-        elif rule := RULE.match(line):
-            jobs.append(Job(rule[2], group if rule[1] else None))
-        elif jobs and (found := FIELD.match(line)):
-            jobs[-1].fields[found[1]] = found[2]
-    return jobs
 
 
 def demands(jobs: Iterable[Job], cores: int | None) -> list[Demand]:
@@ -141,32 +99,48 @@ def demands(jobs: Iterable[Job], cores: int | None) -> list[Demand]:
         submissions.setdefault(job.group or id(job), []).append(job)
     alike: dict[object, list[list[Job]]] = {}
     for members in submissions.values():
-        rules = sorted(Counter(job.rule for job in members).items())
-        asked = sorted(str(sorted(job.resources.items())) for job in members)
-        alike.setdefault((*rules, *asked), []).append(members)
-    return [_demand(same, cores) for same in alike.values()]
+        asked = sorted((job.rule, job.resources, job.threads) for job in members)
+        alike.setdefault(tuple(asked), []).append(members)
+    return [_demand(same[0], len(same), cores) for same in alike.values()]
 
 
-def _demand(same: list[list[Job]], cores: int | None) -> Demand:
-    members = same[0]
-    runtimes = (job.resources.get("runtime", 0) for job in members)
-    return Demand(
-        rules=Counter(job.rule for job in members),
-        resources=members[0].resources if len(members) == 1 else _sum(members, cores),
-        submissions=len(same),
-        member_minutes=max(r for r in runtimes if isinstance(r, int)),
-    )
+def _demand(members: list[Job], submissions: int, cores: int | None) -> Demand:
+    asked = [resources_of(job) for job in members]
+    minutes = max(int(resources.get("runtime", 0)) for resources in asked)
+    rules = Counter(job.rule for job in members)
+    total = asked[0] if len(members) == 1 else _sum(members, cores)
+    return Demand(rules, total, submissions, minutes)
+
+
+def resources_of(job: Job) -> dict[str, Resource]:
+    """Return what a job asks for; `_cores` are its threads."""
+    pairs = (pair.partition("=") for pair in PAIR.split(job.resources))
+    found = {
+        name: int(value) if value.isdigit() else value
+        for name, _, value in pairs
+        if name and name not in IN_WORDS and value != TO_BE_DETERMINED
+    }
+    return {**found, "_cores": job.threads}
 
 
 def _sum(members: list[Job], cores: int | None) -> dict[str, Resource]:
-    """Let Snakemake add up what the jobs of a group ask for."""
+    """Let Snakemake add up what the jobs of a group ask for, in their layers."""
     from snakemake.exceptions import WorkflowError
     from snakemake.resources import GroupResources, Resource, Resources
 
-    layers = [
-        [SimpleNamespace(resources=job.resources, pipe_group=None) for job in layer]
-        for layer in _layers(members)
-    ]
+    maker = {name: n for n, job in enumerate(members) for name in job.outputs}
+    order = TopologicalSorter(
+        {
+            n: {maker[name] for name in job.inputs if name in maker}
+            for n, job in enumerate(members)
+        }
+    )
+    order.prepare()
+    layers = []
+    while ready := sorted(order.get_ready()):
+        asked = (resources_of(members[n]) for n in ready)
+        layers.append([SimpleNamespace(resources=r, pipe_group=None) for r in asked])
+        order.done(*ready)
     limits = Resources({"_cores": Resource("_cores", cores)})
     try:
         total = GroupResources.basic_layered(layers, limits, run_local=False)
@@ -174,18 +148,3 @@ def _sum(members: list[Job], cores: int | None) -> dict[str, Resource]:
         names = ", ".join(sorted({job.rule for job in members}))
         raise ConfigError(f"group of {names}: {error}") from error
     return {name: value for name, value in total.items() if name not in IN_WORDS}
-
-
-def _layers(members: list[Job]) -> Iterable[list[Job]]:
-    """Give the jobs of a group in layers, each behind what it reads."""
-    maker = {name: i for i, job in enumerate(members) for name in job.names("output")}
-    graph = {
-        i: {maker[name] for name in job.names("input") if name in maker}
-        for i, job in enumerate(members)
-    }
-    order = TopologicalSorter(graph)
-    order.prepare()
-    while order.is_active():
-        ready = order.get_ready()
-        yield [members[i] for i in sorted(ready)]
-        order.done(*ready)

@@ -5,40 +5,107 @@ asks for partition, account and GPUs as the study's own jobs do, for one CPU and
 minutes. One that does not start in time is cancelled.
 """
 
+import math
+import os
+import re
+import shlex
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
 
-from safegrid.core.errors import DataError, SafegridError
-from safegrid.core.files import read_record
-from safegrid.doctor.answer import look_at_answer
+from safegrid.core.errors import SafegridError
+from safegrid.core.files import read_record, write_json, write_text
+from safegrid.doctor.cluster import Site
 from safegrid.doctor.findings import Finding, fail, ok, warn
-from safegrid.doctor.fit import problems, request
-from safegrid.doctor.job import (
-    AT_WORK,
-    WAITING,
-    Probe,
-    last_words,
-    seconds_until,
-    submit,
-    wait,
-)
-from safegrid.doctor.node import Answer
+from safegrid.doctor.node import Answer, Question, environment
 from safegrid.doctor.plan import Demand, Resource
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.site import Site
 from safegrid.doctor.submit import submit_line
+from safegrid.runtime.runs import announce
 from safegrid.runtime.slurm import ask
 
 FOLDER = Path(".snakemake/safegrid-doctor")
 # What decides where a job may run; the size of a probe is its own.
-PLACE = ("slurm_account", "qos", "constraint", "gres", "gpu", "gpu_model")
+PLACE = ("gres", "gpu", "gpu_model", "slurm_account", "qos", "constraint")
 SIZE: dict[str, Resource] = {"runtime": 5, "mem_mb": 4000, "_cores": 1}
+GPUS = re.compile(r"\bgpu(?::[A-Za-z_][\w.-]*)?(?::(\d+))?")
+WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "SUSPENDED"}
+AT_WORK = {"RUNNING", "COMPLETING"}
+POLL_SECONDS = 0.5
+WORK_SECONDS = 330
+"""In which a probe that runs must end; SLURM ends it after five minutes."""
+
+SCRIPT = """\
+#!/bin/bash
+set -euo pipefail
+# Snakemake itself starts there with the Python that it runs with here.
+[ -x {python} ] || {{ echo "error: no {python} on $(hostname)" >&2; exit 1; }}
+. "$SAFEGRID_HOME/profiles/slurm/job.sh"
+python -m safegrid probe-node --ask {ask} --out {out}
+"""
+
+
+@dataclass
+class Probe:
+    """A job that looks at a node.
+
+    Attributes:
+        subject: what its findings are about: partition and GPUs that it asks for.
+        folder: where question, answer and log lie.
+        line: the call of sbatch, without the script.
+        gpus: that it asks for.
+    """
+
+    subject: str
+    folder: Path
+    line: list[str]
+    gpus: int
+    job: str = ""
+
+    @property
+    def answer(self) -> Path:
+        """What the node writes."""
+        return self.folder / "answer.json"
+
+    @property
+    def log(self) -> Path:
+        """What the job printed."""
+        return self.folder / "log.txt"
+
+    def submit(self, marks: Mapping[str, Path]) -> None:
+        """Put the question into its folder and submit the job.
+
+        Raises:
+            SafegridError: SLURM does not take it.
+        """
+        question, script = self.folder / "ask.json", self.folder / "probe.sh"
+        names = {name: str(mark) for name, mark in marks.items()}
+        write_json(question, asdict(Question(names, environment(), self.gpus)))
+        paths = {"python": sys.executable, "ask": question, "out": self.answer}
+        quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+        write_text(script, SCRIPT.format(**quoted))
+        # Jobs of a run inherit this; a probe sees what they will see.
+        variables = {**os.environ, **announce(Path.cwd())}
+        told = ask(*self.line, str(script), env=variables)
+        self.job = told.split(";")[0].strip()
+
+    def last_words(self) -> str:
+        """Return the last line of its log, or what a missing log means."""
+        if not self.log.exists():
+            return (
+                f"not even its log is here, so {Path.cwd()} is not the same folder on"
+                " that node; work in a folder that all nodes share"
+            )
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        lines = text.strip().splitlines()
+        return lines[-1] if lines else "it printed nothing"
 
 
 def look_at(
@@ -47,7 +114,7 @@ def look_at(
     """Send a probe to each kind of place that demands name, and tell what it saw.
 
     Args:
-        demands: what the study's jobs ask for.
+        demands: what the study's jobs ask for, as far as that can be met.
         site: what the cluster has.
         profile: under which they are submitted.
         patience: seconds in which the probes must start.
@@ -55,49 +122,48 @@ def look_at(
     token = uuid.uuid4().hex
     folder = (FOLDER / token).absolute()
     marks = _marks(token)
-    probes = _probes(demands, site, profile, folder)
+    probes: dict[str, Probe] = {}
     try:
-        for probe in probes:
-            yield from _send(probe, token, marks)
+        for demand in demands:
+            probe = _probe(demand, site, profile, folder / str(len(probes)))
+            if probe.subject not in probes:
+                probes[probe.subject] = probe
+                try:
+                    probe.submit(marks)
+                except SafegridError as error:
+                    yield fail(probe.subject, f"the probe was not accepted: {error}")
         deadline = time.monotonic() + patience
-        for probe in probes:
+        for probe in probes.values():
             if probe.job:
-                yield from _look(probe, token, profile, deadline)
+                yield from _look(probe, profile, deadline)
     finally:
-        _clean_up(probes, folder, marks)
+        for probe in probes.values():
+            if probe.job:
+                with suppress(SafegridError):  # it has ended, and SLURM forgot it
+                    ask("scancel", probe.job)
+        for mark in marks.values():
+            if mark.is_file():
+                mark.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def small(
-    demand: Demand, site: Site, profile: Profile, log: Path | str = "/dev/null"
-) -> list[str]:
-    """Return a call of sbatch for a small job where a demand's jobs run.
-
-    Raises:
-        SafegridError: there is no such place, or the plugin refuses it.
-    """
-    place = {k: v for k, v in demand.resources.items() if k in PLACE}
-    partition = request(demand, site).partition
-    return submit_line({**place, **SIZE}, partition, profile, log)
+def _probe(demand: Demand, site: Site, profile: Profile, folder: Path) -> Probe:
+    """Make a small job where a demand's jobs run."""
+    place = {k: demand.resources[k] for k in PLACE if demand.resources.get(k)}
+    partition = site.partition_of(demand.resources).name
+    words = [str(v) if k == "gres" else f"{k} {v}" for k, v in place.items()]
+    subject = ", ".join([f"node of partition {partition}", *words])
+    line = submit_line({**place, **SIZE}, partition, profile, folder / "log.txt")
+    return Probe(subject, folder, line, gpus_of(demand.resources))
 
 
-def _probes(
-    demands: Iterable[Demand], site: Site, profile: Profile, folder: Path
-) -> list[Probe]:
-    """Make one probe for each place; of a demand that cannot be met, none."""
-    found: dict[str, Probe] = {}
-    for demand in demands:
-        with suppress(SafegridError):  # told by the demand's own check
-            asked = request(demand, site)
-            if any(problems(demand, asked, site)):
-                continue
-            at = folder / str(len(found))
-            words = [f"partition {asked.partition}", *map(str, asked.gres)]
-            named = (f"{k} {demand.resources.get(k, '')}" for k in PLACE[:3])
-            words += [word for word in named if not word.endswith(" ")]
-            where = ", ".join(words)
-            line = small(demand, site, profile, at / "log.txt")
-            found.setdefault(where, Probe(where, at, line, asked.gres))
-    return list(found.values())
+def gpus_of(asked: Mapping[str, Resource]) -> int:
+    """Return how many GPUs of each node resources ask for."""
+    found = GPUS.search(str(asked.get("gres", "")))
+    if found is not None:
+        return int(found[1] or 1)
+    count = int(asked.get("gpu") or bool(asked.get("gpu_model")))
+    return math.ceil(count / int(asked.get("nodes", 1)))
 
 
 def _marks(token: str) -> dict[str, Path]:
@@ -110,68 +176,69 @@ def _marks(token: str) -> dict[str, Path]:
         folders["HF_HUB_CACHE"] = Path(HF_HUB_CACHE)
     found = {}
     for name, folder in folders.items():
-        if not folder.is_dir():
-            continue
-        mark = folder.absolute() / f".safegrid-doctor-{token}"
-        try:
-            mark.touch()
-        except OSError:
-            mark = folder.absolute()
-        found[name] = mark
+        if folder.is_dir():
+            found[name] = folder.absolute() / f".safegrid-doctor-{token}"
+            try:
+                found[name].touch()
+            except OSError:
+                found[name] = folder.absolute()
     return found
 
 
-def _send(probe: Probe, token: str, marks: Mapping[str, Path]) -> Iterator[Finding]:
-    try:
-        submit(probe, token, marks)
-    except SafegridError as error:
-        yield fail(probe.subject, f"the probe was not accepted: {error}")
-
-
-def _look(
-    probe: Probe, token: str, profile: Profile, deadline: float
-) -> Iterator[Finding]:
-    state, reason = wait(probe.job, deadline)
+def _look(probe: Probe, profile: Profile, deadline: float) -> Iterator[Finding]:
+    subject, latency = probe.subject, profile.args.latency_wait
+    state, reason = _wait(probe.job, deadline)
     if state in WAITING:
         yield warn(
-            probe.subject,
+            subject,
             f"not looked at: the probe did not start in time (SLURM says {reason}) and"
             " was cancelled; try again with a larger --patience, in seconds",
         )
         return
     if state in AT_WORK:
-        yield fail(
-            probe.subject, f"the probe hangs, and was cancelled: {last_words(probe)}"
-        )
+        yield fail(subject, f"the probe hangs, and was cancelled: {probe.last_words()}")
         return
-    seconds = seconds_until(probe.answer, profile.args.latency_wait)
+    seconds = seconds_until(probe.answer, latency)
     if seconds is None:
         yield fail(
-            probe.subject,
-            f"the probe ended ({state}) and no answer came in"
-            f" {profile.args.latency_wait} s (latency-wait): {last_words(probe)}",
+            subject,
+            f"the probe ended ({state}) and no answer came in {latency} s"
+            f" (latency-wait): {probe.last_words()}",
         )
         return
-    try:
-        answer = read_record(probe.answer, Answer)
-    except DataError as error:
-        yield fail(probe.subject, f"its answer cannot be read: {error}")
-        return
+    answer = read_record(probe.answer, Answer)
     yield ok(
-        probe.subject,
+        subject,
         f"ran on {answer.node}; {Path.cwd()} is seen there, and what is written"
         f" there is seen here {seconds:.1f} s after the job's end (latency-wait:"
-        f" {profile.args.latency_wait} s)",
+        f" {latency} s)",
     )
-    yield from look_at_answer(probe.subject, answer, token, probe.gres)
+    states = {"ok": ok, "warn": warn, "fail": fail}
+    yield from (states[state](subject, text) for state, text in answer.found)
 
 
-def _clean_up(probes: list[Probe], folder: Path, marks: Mapping[str, Path]) -> None:
-    for probe in probes:
-        if probe.job:
-            with suppress(SafegridError):  # it has ended, and SLURM has forgotten it
-                ask("scancel", probe.job)
-    for mark in marks.values():
-        if mark.is_file():
-            mark.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+def _wait(job: str, deadline: float) -> tuple[str, str]:
+    """Wait until a job has ended, or has not started in time; return how it stands."""
+    while True:
+        try:
+            told = ask("squeue", "-h", "--states=all", "-j", job, "-o", "%T|%r")
+        except SafegridError:
+            told = ""
+        state, _, reason = told.strip().partition("|")
+        limit = deadline + (WORK_SECONDS if state in AT_WORK else 0)
+        if state not in WAITING | AT_WORK:
+            return state or "forgotten by SLURM", reason
+        if time.monotonic() > limit:
+            return state, reason
+        time.sleep(POLL_SECONDS)
+
+
+def seconds_until(file: Path, patience: float) -> float | None:
+    """Wait for a file of another machine; return how long it took, or None."""
+    start = time.monotonic()
+    # Listing a folder makes a network file system look again.
+    while file.name not in os.listdir(file.parent):
+        if time.monotonic() - start > patience:
+            return None
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - start

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,12 +13,11 @@ from typing import Any
 
 import yaml
 
-from safegrid.config.documents import Problems
-from safegrid.config.yaml_files import text_of
 from safegrid.core.errors import ConfigError
 from safegrid.doctor.findings import Finding, ok, warn
 
 DEFAULT = Path("profiles/default/config.yaml")
+EXECUTOR = re.compile(r"argument --executor/-e: invalid choice: '(.*?)'")
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,17 @@ class Profile:
     Attributes:
         name: as it was given.
         file: where it stands.
-        executor: the plugin that it names; `local` without one.
         args: Snakemake's options under it, those of profiles/default included.
     """
 
     name: str
     file: Path
-    executor: str
     args: Namespace
+
+    @property
+    def executor(self) -> str:
+        """The plugin that it names; `local` without one."""
+        return self.args.executor or "local"
 
     @property
     def submitted(self) -> set[str]:
@@ -64,10 +67,18 @@ def read_profile(name: str) -> Profile:
         ConfigError: there is none, its plugin is not installed, or Snakemake refuses
             what stands in it.
     """
-    file = _locate(name)
-    executor = _keys(file).get("executor") or "local"
-    _check_plugin(executor, file)
-    return Profile(name, file, executor, _parsed(name, file))
+    from snakemake.cli import get_profile_dir, parse_args
+
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told), redirect_stdout(told):
+            _, args = parse_args(["--profile", name])
+    except SystemExit as error:
+        said = told.getvalue().strip().rpartition("rror: ")[2]
+        raise ConfigError(f"--profile {name}: {said}{_hint(name, said)}") from error
+    found = get_profile_dir(name)
+    assert found is not None, "a profile that is nowhere was refused"
+    return Profile(name, Path(found[1]), args)
 
 
 def look_at(profile: Profile) -> Iterator[Finding]:
@@ -77,7 +88,7 @@ def look_at(profile: Profile) -> Iterator[Finding]:
     plugin = f"snakemake-executor-plugin-{profile.executor}"
     told = f", {plugin} {version(plugin)}" if profile.executor != "local" else ""
     yield ok("executor", f"{profile.executor}: Snakemake {version('snakemake')}{told}")
-    stronger = sorted(set(_keys(DEFAULT)) & set(_keys(profile.file)))
+    stronger = sorted(_keys(DEFAULT) & _keys(profile.file))
     if DEFAULT.resolve() != profile.file.resolve() and stronger:
         yield warn(
             "profile",
@@ -86,81 +97,18 @@ def look_at(profile: Profile) -> Iterator[Finding]:
         )
 
 
-def _locate(name: str) -> Path:
-    from snakemake.cli import get_profile_dir
-    from snakemake.common import get_appdirs
-
-    found = get_profile_dir(name)
-    if found is not None:
-        return Path(found[1])
-    if Path(name).exists():
-        raise ConfigError(
-            f"{Path(name).resolve()} is in the way: Snakemake takes it for the profile"
-            " and looks nowhere else, but it holds no config.yaml or profile.yaml; put"
-            " one there, or give it another name"
-        )
-    folders = [Path.cwd(), *map(Path, _config_folders(get_appdirs()))]
-    looked = ", ".join(str(folder / name) for folder in folders)
+def _hint(name: str, said: str) -> str:
+    if executor := EXECUTOR.search(said):
+        return f": pip install snakemake-executor-plugin-{executor[1]}"
     there = sorted(path.parent.name for path in Path("profiles").glob("*/config.yaml"))
     if name in there:
-        hint = (
-            f"; profiles/{name} is there, but Snakemake does not look into profiles/:"
+        return (
+            f" profiles/{name} is there, but Snakemake does not look into profiles/:"
             f" say --profile profiles/{name}, or ln -s profiles/{name} {name}"
         )
-    else:
-        hint = f"; profiles/ holds {', '.join(there)}" if there else ""
-    raise ConfigError(
-        f"no profile {name!r}; looked for a file of that name, or for config.yaml or"
-        f" profile.yaml in a folder of that name: {looked}{hint}"
-    )
+    return f" profiles/ holds {', '.join(there)}" if "directory given" in said else ""
 
 
-def _config_folders(folders: Any) -> list[str]:
-    return [folders.user_config_dir, folders.site_config_dir]
-
-
-def _keys(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    problems = Problems()
-    text = text_of(file, problems)
-    problems.raise_if_any("profile")
-    try:
-        # As Snakemake reads it: by YAML 1.1.
-        found = yaml.safe_load(text or "") or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{file}: expected keys with values, such as `jobs: 100`")
-    return found
-
-
-def _check_plugin(executor: object, file: Path) -> None:
-    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
-
-    known = ExecutorPluginRegistry().plugins
-    if not isinstance(executor, str):
-        raise ConfigError(f"{file}: executor: got {executor!r}: must be text")
-    if executor not in known:
-        raise ConfigError(
-            f"{file} names the executor {executor!r}, whose plugin is not installed"
-            f" here ({', '.join(sorted(known))} are): pip install"
-            f" snakemake-executor-plugin-{executor}"
-        )
-
-
-def _parsed(name: str, file: Path) -> Namespace:
-    from snakemake.cli import parse_args
-
-    told = io.StringIO()
-    try:
-        with redirect_stderr(told), redirect_stdout(told):
-            _, args = parse_args(["--profile", name])
-    except SystemExit as error:
-        raise ConfigError(f"{file}: {_last_line(told.getvalue())}") from error
-    return args  # type: ignore[no-any-return]
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "Snakemake refuses it and does not say why"
+def _keys(file: Path) -> set[str]:
+    # As Snakemake reads it: by YAML 1.1.
+    return set(yaml.safe_load(file.read_text("utf-8"))) if file.exists() else set()

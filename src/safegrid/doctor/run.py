@@ -2,17 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from safegrid.config.block import Name
 from safegrid.config.options import read_options
 from safegrid.core.errors import SafegridError
-from safegrid.doctor import fit, hub, preemption, probe, profile, site, status
+from safegrid.doctor import cluster, hub, probe, profile, status
 from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
-from safegrid.doctor.plan import Demand, planned
+from safegrid.doctor.plan import planned
 from safegrid.doctor.profile import Profile, read_profile
-from safegrid.doctor.site import Site
 from safegrid.runtime.runs import SLURM_JOB
 
 CONFIG = Path("config")
@@ -64,20 +62,20 @@ def _checks(
         yield skip("everything else", "needs the profile")
         return
     yield from profile.look_at(found)
-    if found.executor != "slurm":
+    if found.executor == "slurm":
+        yield from _slurm(found, study, sources_dir, patience)
+    else:
         yield skip(
             "jobs and nodes",
             f"executor {found.executor} is not looked into; of clusters the doctor"
             " knows SLURM only",
         )
-        return
-    yield from _slurm(found, study, sources_dir, patience)
 
 
 def _slurm(
     found: Profile, study: str, sources_dir: str | None, patience: int | None
 ) -> Iterator[Finding]:
-    if missing := site.missing_commands():
+    if missing := cluster.missing_commands():
         yield fail(
             "SLURM",
             f"SLURM's commands are not here: {', '.join(missing)}; run this on a login"
@@ -86,35 +84,16 @@ def _slurm(
         yield skip("jobs and nodes", "need SLURM's commands")
         return
     try:
-        there = site.read_site()
+        there = cluster.read_site()
     except SafegridError as error:
         yield fail("SLURM", f"its controller does not answer: {error}")
         yield skip("jobs and nodes", "need the controller")
         return
-    yield from _controller(there)
-    try:
-        demands, trouble = planned(found, study, sources_dir), None
-    except SafegridError as error:
-        demands, trouble = [], str(error)
-    line = _line(demands, there, found) if patience is not None else None
-    yield from _guarded("status", lambda: status.look_at(found, there, line))
-    if trouble is not None:
-        yield fail("plan", trouble)
-        yield skip("jobs and nodes", "need the plan")
-        return
-    yield from _demands(demands, found, there, study)
-    if patience is None:
-        yield skip("nodes", "not looked at, as asked")
-        return
-    yield from _guarded("nodes", lambda: probe.look_at(demands, there, found, patience))
-
-
-def _controller(there: Site) -> Iterator[Finding]:
-    version = there.settings.get("SLURM_VERSION", "of unknown version")
+    nodes = len(set().union(*there.nodes.values()))
     yield ok(
         "SLURM",
-        f"{version}, {len(there.nodes)} nodes, partitions"
-        f" {', '.join(sorted(there.partitions))}",
+        f"{there.settings.get('SLURM_VERSION', 'of unknown version')}, {nodes} nodes,"
+        f" partitions {', '.join(sorted(there.partitions))}",
     )
     if SLURM_JOB in os.environ:
         yield warn(
@@ -122,21 +101,13 @@ def _controller(there: Site) -> Iterator[Finding]:
             f"this runs inside of job {os.environ[SLURM_JOB]}: what is submitted from"
             " there inherits its settings; run Snakemake on a login node",
         )
-
-
-def _line(demands: list[Demand], there: Site, found: Profile) -> list[str] | None:
-    """Return a call of sbatch that this site takes, as far as can be told."""
-    for demand in demands:
-        with suppress(SafegridError):  # told by the demand's own check
-            if not any(fit.problems(demand, fit.request(demand, there), there)):
-                return probe.small(demand, there, found)
-    return None
-
-
-def _demands(
-    demands: list[Demand], found: Profile, there: Site, study: str
-) -> Iterator[Finding]:
-    """Check what each kind of submission of the study asks for."""
+    yield from _guarded("status", lambda: status.look_at(found, there))
+    try:
+        demands = planned(found, study, sources_dir)
+    except SafegridError as error:
+        yield fail("plan", str(error))
+        yield skip("jobs and nodes", "need the plan")
+        return
     count = sum(demand.submissions for demand in demands)
     yield ok("plan", f"study {study}: {count} jobs on the cluster when all is made")
     if chosen := found.settings().partition_config or os.environ.get(CHOSEN):
@@ -145,15 +116,18 @@ def _demands(
             f"{chosen} chooses partitions when jobs are submitted; below, jobs without"
             " slurm_partition are held against the default one",
         )
+    met = []
     for demand in demands:
-        yield from fit.look_at(demand, there, found)
-    partitions = set()
-    for demand in demands:
-        try:
-            partitions.add(fit.request(demand, there).partition)
-        except SafegridError:
-            continue  # told above
-    yield from preemption.look_at(partitions, found, there)
+        told = [*cluster.check_demand(demand, there, found)]
+        yield from told
+        if told[0].state == "ok":
+            met.append(demand)
+    partitions = {there.partition_of(demand.resources).name for demand in met}
+    yield from cluster.check_preemption(partitions, found, there)
+    if patience is None:
+        yield skip("nodes", "not looked at, as asked")
+    else:
+        yield from _guarded("nodes", lambda: probe.look_at(met, there, found, patience))
 
 
 def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ is made here: a file counts when no job is planned that makes it.
 
 import logging
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,13 @@ from safegrid.core.seals import result_fault
 
 log = logging.getLogger(__name__)
 
-JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
-FIELD = re.compile(r"^ {4}(\w+): (.*)$", re.MULTILINE)
+# The jobs of a group are indented below its name.
+JOB = re.compile(
+    r"Group job (\S+) \(jobs in lexicogr"
+    r"|^( *)(?:local)?rule (\w+):\n((?:\2 {4}.*\n)+)",
+    re.MULTILINE,
+)
+FIELD = re.compile(r"^(\w+): (.*)$", re.MULTILINE)
 TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 NOTHING = "Nothing to be done"
 BLOCKS = ": Union of exclusive params"
@@ -35,6 +41,8 @@ class Job:
         outputs: what it makes.
         logs: where its last run told what it did.
         reason: why it is planned, in Snakemake's words.
+        group: the jobs that it is submitted with.
+        resources: what it asks for, as it is printed; `threads` beside it.
     """
 
     rule: str
@@ -42,6 +50,9 @@ class Job:
     outputs: list[str]
     logs: list[str]
     reason: str
+    group: str | None = None
+    resources: str = ""
+    threads: int = 1
 
 
 Plan = dict[str, Job]
@@ -63,7 +74,7 @@ def parse_plan(text: str, name: str) -> Plan:
     Raises:
         DataError: as `read_plan`.
     """
-    jobs = [_job(*found) for found in JOB.findall(text)]
+    jobs = parse_jobs(text)
     totals = {int(total) for total in TOTAL.findall(text)}
     if totals != {len(jobs)} and not (NOTHING in text and not jobs):
         raise DataError(
@@ -73,13 +84,30 @@ def parse_plan(text: str, name: str) -> Plan:
     return {output: job for job in jobs for output in job.outputs}
 
 
-def _job(rule: str, lines: str) -> Job:
-    fields = dict(FIELD.findall(lines))
-    inputs, outputs, logs = (
-        fields[name].split(", ") if name in fields else []
-        for name in ("input", "output", "log")
-    )
-    return Job(rule, inputs, outputs, logs, fields.get("reason", ""))
+def parse_jobs(text: str) -> list[Job]:
+    """Read the jobs of a plan, in its order."""
+    jobs, group = [], None
+    for name, indent, rule, lines in JOB.findall(text):
+        if name:
+            group = name
+            continue
+        fields = dict(FIELD.findall(textwrap.dedent(lines)))
+        inputs, outputs, logs = (
+            fields[part].split(", ") if part in fields else []
+            for part in ("input", "output", "log")
+        )
+        job = Job(
+            rule,
+            inputs,
+            outputs,
+            logs,
+            fields.get("reason", ""),
+            group if indent else None,
+            fields.get("resources", ""),
+            int(fields.get("threads", 1)),
+        )
+        jobs.append(job)
+    return jobs
 
 
 def why(file: str, plan: Plan) -> str | None:
@@ -104,26 +132,30 @@ def why(file: str, plan: Plan) -> str | None:
 
 def current(files: Iterable[Path], plan: Plan) -> list[Path]:
     """Return the results that are there, undamaged, and that no job makes again."""
-    found = [file for file in files if why(str(file), plan) is None]
-    faults = {file: result_fault(file) for file in found}
-    for file, fault in faults.items():
-        if fault is not None:
-            log.warning("%s %s; it is left out", file, fault)
-    return [file for file, fault in faults.items() if fault is None]
+    found = []
+    for file in files:
+        if why(str(file), plan) is None:
+            fault = result_fault(file)
+            if fault is None:
+                found.append(file)
+            else:
+                log.warning("%s %s; it is left out", file, fault)
+    return found
 
 
 def stack_of(file: str, plan: Plan) -> list[Job]:
     """Return the planned jobs on the way to a file, each behind what it needs."""
-    return _stack(file, plan, [])
+    jobs: list[Job] = []
 
+    def add(file: str) -> None:
+        job = plan[file]
+        if job not in jobs:
+            for needed in job.inputs:
+                if needed in plan:
+                    add(needed)
+            jobs.append(job)
 
-def _stack(file: str, plan: Plan, jobs: list[Job]) -> list[Job]:
-    job = plan[file]
-    if job not in jobs:
-        for needed in job.inputs:
-            if needed in plan:
-                _stack(needed, plan, jobs)
-        jobs.append(job)
+    add(file)
     return jobs
 
 

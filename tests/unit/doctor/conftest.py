@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import stat
+from types import SimpleNamespace
 
 import pytest
 
-SCRIPT = "#!/bin/sh\ncat <<'END'\n{}\nEND\n"
+SCRIPT = "#!/bin/sh\ncat <<'END'\n{}\nEND\nexit {}\n"
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ def commands(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
-    def write(name, text):
+    def write(name, text, status=0):
         script = folder / name
-        script.write_text(SCRIPT.format(text))
-        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        script.write_text(SCRIPT.format(text, status))
+        script.chmod(0o755)
 
     return write
 
@@ -31,3 +31,23 @@ def no_slurm(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "which").symlink_to(shutil.which("which"))
     monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.fixture
+def make_profile():
+    """Return a maker of profiles: what is asked of one, with other settings."""
+
+    def make(**changed):
+        settings = {
+            "status_command": "squeue",
+            "init_seconds_before_status_checks": 20,
+            "requeue": True,
+            "no_requeue": False,
+            "qos": None,
+            "reservation": None,
+        }
+        found = SimpleNamespace(**settings | changed)
+        file = "profiles/slurm/config.yaml"
+        return SimpleNamespace(file=file, settings=lambda: found)
+
+    return make

@@ -3,7 +3,8 @@
 import pytest
 
 from safegrid.core.errors import ConfigError
-from safegrid.doctor.plan import demands, error_of, parse
+from safegrid.doctor.plan import demands, error_of, resources_of
+from safegrid.runtime.plans import parse_jobs
 
 TEXT = """\
 [Sun Nov 22 06:25:19 2026]
@@ -42,7 +43,7 @@ rule score:
 
 
 def test_jobs_are_read_with_their_group():
-    jobs = parse(TEXT)
+    jobs = parse_jobs(TEXT)
     group = "generate_b_none_0"
     assert [(j.rule, j.group) for j in jobs] == [
         ("train", None),
@@ -50,8 +51,8 @@ def test_jobs_are_read_with_their_group():
         ("inventory", group),
         ("score", None),
     ]
-    assert jobs[0].names("input") == ["a", "b"]
-    assert jobs[0].resources == {
+    assert jobs[0].inputs == ["a", "b"]
+    assert resources_of(jobs[0]) == {
         "mem_mb": 64000,
         "runtime": 1440,
         "gres": "gpu:1",
@@ -61,7 +62,7 @@ def test_jobs_are_read_with_their_group():
 
 
 def test_a_group_takes_the_time_of_its_layers_and_the_memory_of_the_widest():
-    group = next(d for d in demands(parse(TEXT), cores=2) if d.is_group)
+    group = next(d for d in demands(parse_jobs(TEXT), cores=2) if d.is_group)
     assert group.name == "3 generate + 1 inventory"
     # Two beside each other, then the third, then the inventory.
     assert group.minutes == 100 + 80 + 5
@@ -82,11 +83,11 @@ def test_of_a_failed_plan_only_the_error_is_told():
 
 def test_equal_demands_are_one():
     text = TEXT + TEXT.replace("none_0", "dpo_0")
-    counts = {d.name: d.submissions for d in demands(parse(text), cores=2)}
+    counts = {d.name: d.submissions for d in demands(parse_jobs(text), cores=2)}
     assert counts == {"train": 2, "3 generate + 1 inventory": 2, "score": 2}
 
 
 def test_a_group_whose_gpus_differ_cannot_be_one_job():
     text = TEXT.replace("runtime=80, gres=gpu:1", "runtime=80, gres=gpu:2")
     with pytest.raises(ConfigError, match=r"group of generate, inventory: .*gres"):
-        demands(parse(text), cores=2)
+        demands(parse_jobs(text), cores=2)

@@ -1,21 +1,17 @@
 """The doctor's call of sbatch is the plugin's own, and so is its view of accounts."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from safegrid.core.errors import SafegridError
 from safegrid.doctor.submit import account_of, submit_line
 
-SETTINGS = SimpleNamespace(requeue=True, no_requeue=False, qos=None, reservation=None)
-PROFILE = SimpleNamespace(settings=lambda: SETTINGS)
+
+@pytest.fixture
+def line(make_profile):
+    return lambda **resources: submit_line(resources, "gpu", make_profile())
 
 
-def line(**resources):
-    return submit_line(resources, "gpu", PROFILE)
-
-
-def test_it_asks_for_what_a_job_of_the_study_asks_for():
+def test_it_asks_for_what_a_job_of_the_study_asks_for(line):
     asked = {"mem_mb": 64000, "runtime": 1440, "gres": "gpu:h200:1", "_cores": 2}
     words = line(**asked)
     assert words[:2] == ["sbatch", "--parsable"]
@@ -29,7 +25,7 @@ def test_it_asks_for_what_a_job_of_the_study_asks_for():
     "resources",
     [{"gres": "gpu h200"}, {"slurm_extra": "--mem=1"}, {"nodes": 0}],
 )
-def test_what_the_plugin_refuses_is_told_before_a_job_is_submitted(resources):
+def test_what_the_plugin_refuses_is_told_before_a_job_is_submitted(line, resources):
     with pytest.raises(SafegridError):
         line(**resources)
 
