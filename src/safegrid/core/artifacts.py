@@ -2,67 +2,41 @@
 
 A table carries its manifest inside (parquet key-value metadata), a directory as
 `manifest.json`, written last. Every manifest is sealed, and nothing is read from what
-no longer fits its seal. Writing itself is the business of `files` and `seals`, whose
-functions can be had from here too.
+no longer fits its seal. Tables of any length are written and read part by part, so that
+memory holds one. The functions of `files` and `seals` can be had from here too.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from safegrid.core.errors import DataError
-from safegrid.core.files import (
-    MANIFEST,
-    atomic_directory,
-    atomic_file,
-    read_object,
-    sha256_file,
-    sha256_json,
-    write_json,
-    write_text,
-)
+from safegrid.core.files import MANIFEST as MANIFEST
+from safegrid.core.files import atomic_directory as atomic_directory
+from safegrid.core.files import atomic_file as atomic_file
+from safegrid.core.files import read_object as read_object
+from safegrid.core.files import sha256_file as sha256_file
+from safegrid.core.files import sha256_json as sha256_json
+from safegrid.core.files import write_json as write_json
+from safegrid.core.files import write_text as write_text
 from safegrid.core.records import Schema
-from safegrid.core.seals import (
-    BLANK,
-    OWN,
-    check_folder,
-    check_seal,
-    damaged,
-    read_result,
-    seal,
-    write_result,
-)
+from safegrid.core.seals import BLANK, OWN, check_folder, check_seal, damaged, seal
+from safegrid.core.seals import read_result as read_result
+from safegrid.core.seals import write_result as write_result
 from safegrid.core.stages import VERSIONS
 from safegrid.core.text_files import placeholder
 
-__all__ = [
-    "MANIFEST",
-    "METADATA_KEY",
-    "PathOrPaths",
-    "atomic_directory",
-    "atomic_file",
-    "manifest",
-    "read_columns",
-    "read_manifest",
-    "read_object",
-    "read_result",
-    "read_table",
-    "sha256_file",
-    "sha256_json",
-    "with_blank",
-    "write_json",
-    "write_result",
-    "write_table",
-    "write_text",
-]
-
 METADATA_KEY = "safegrid"
+# Rows of a row group: some megabytes of text, and readers take whole groups.
+ROWS = 2048
 
 PathOrPaths = Path | Sequence[Path]
+Row = dict[str, Any]
 
 
 def manifest(
@@ -84,7 +58,12 @@ def manifest(
     return {
         "stage": stage,
         "version": VERSIONS.get(stage),
-        "inputs": {name: _hash(value) for name, value in inputs.items()},
+        "inputs": {
+            name: sha256_file(value)
+            if isinstance(value, Path)
+            else [sha256_file(path) for path in value]
+            for name, value in inputs.items()
+        },
         "params": dict(params),
         "libraries": {name: version(name) for name in libraries},
         **facts,
@@ -105,13 +84,46 @@ def write_table(
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: rows do not fit their record type: {error}") from None
     with atomic_file(path) as temporary:
-        frame.write_parquet(temporary, metadata={METADATA_KEY: with_blank(facts)})
+        frame.write_parquet(temporary, metadata={METADATA_KEY: _with_blank(facts)})
         seal(temporary)
 
 
-def with_blank(facts: Mapping[str, Any]) -> str:
-    """Return the text of a manifest with room for the seal of its table."""
-    return json.dumps({**facts, OWN: BLANK}, sort_keys=True)
+def write_stream(
+    path: Path,
+    rows: Iterable[Row],
+    schema: Schema,
+    facts: Callable[[int], Mapping[str, Any]],
+) -> int:
+    """Write rows of a record type as parquet, a group at a time.
+
+    Args:
+        path: the file.
+        rows: as dicts; they may count what they leave out on the way.
+        schema: the record type.
+        facts: called with the number of rows after the last one; gives the manifest.
+            What it raises leaves no file.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        DataError: a row does not fit the record type.
+    """
+    from pyarrow.parquet import ParquetWriter
+
+    # The newest level has views of text, which few readers know.
+    level = pl.CompatLevel.oldest()
+    count = 0
+    arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=level).schema
+    with atomic_file(path) as temporary:
+        with ParquetWriter(temporary, arrow, compression="zstd") as writer:
+            for frame in _frames(path, rows, schema):
+                table = frame.to_arrow(compat_level=level)
+                writer.write_table(table, row_group_size=ROWS)
+                count += len(frame)
+            writer.add_key_value_metadata({METADATA_KEY: _with_blank(facts(count))})
+        seal(temporary)
+    return count
 
 
 def read_table(path: Path, schema: Schema) -> pl.DataFrame:
@@ -140,6 +152,22 @@ def read_columns(path: Path, schema: Schema) -> pl.DataFrame:
     return frame.select(list(schema))
 
 
+def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
+    """Give the rows of a record type, in their order; the seal is checked at the call.
+
+    Raises:
+        DataError: as `read_table`.
+    """
+    check_seal(path)
+    return _rows(path, schema)
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a table has that was checked."""
+    rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+    return rows
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read the manifest of a table, a directory or a JSON result, without its seal.
 
@@ -160,12 +188,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return found
 
 
-def _hash(value: PathOrPaths) -> str | list[str]:
-    if isinstance(value, Path):
-        return sha256_file(value)
-    return [sha256_file(item) for item in value]
-
-
 def check_columns(path: Path, columns: Sequence[str], schema: Schema) -> None:
     """Check that a table has the columns of a record type and no other.
 
@@ -179,3 +201,34 @@ def check_columns(path: Path, columns: Sequence[str], schema: Schema) -> None:
             f"{path}: columns missing: {missing or 'none'}; not expected:"
             f" {odd or 'none'}; expected exactly {list(schema)}"
         )
+
+
+def _with_blank(facts: Mapping[str, Any]) -> str:
+    """Return the text of a manifest with room for the seal of its table."""
+    return json.dumps({**facts, OWN: BLANK}, sort_keys=True)
+
+
+def _rows(path: Path, schema: Schema) -> Iterator[Row]:
+    table = pl.scan_parquet(path, glob=False)
+    try:
+        check_columns(path, table.collect_schema().names(), schema)
+        for start in range(0, count_rows(path), ROWS):
+            part = table.select(list(schema)).slice(start, ROWS).collect()
+            yield from part.iter_rows(named=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not readable as parquet: {error}") from error
+
+
+def _frames(path: Path, rows: Iterable[Row], schema: Schema) -> Iterator[pl.DataFrame]:
+    ahead = iter(rows)
+    while part := list(islice(ahead, ROWS)):
+        odd = next((row for row in part if set(row) != set(schema)), None)
+        if odd is not None:
+            raise DataError(f"{path}: a row has {sorted(odd)}; expected {list(schema)}")
+        # Of rows polars makes null what does not fit; of columns it refuses it.
+        columns = {name: [row[name] for row in part] for name in schema}
+        try:
+            yield pl.DataFrame(columns, schema=schema)
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            said = f"{path}: rows do not fit their record type: {error}"
+            raise DataError(said) from None

@@ -17,9 +17,8 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safegrid.core.errors import DataError
 from safegrid.core.text_files import decode
@@ -32,6 +31,7 @@ MANIFEST = "manifest.json"
 RESULTS = "results"
 
 Kind = TypeVar("Kind")
+_ADAPTERS: dict[type[Any], "TypeAdapter[Any]"] = {}
 
 # .{name}.{pid}@{host}.{letters of tempfile}
 _TEMPORARY = re.compile(r"\..+\.(\d+)@(.+)\.\w{8}")
@@ -62,28 +62,30 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` on success."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
     os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes files private; results are as readable as any other file.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    yield from _settled(Path(name), path)
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Give a temporary directory beside `path`; on success it takes `path`'s place."""
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
+    yield from _settled(
+        Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path))), path
+    )
+
+
+def _settled(temporary: Path, path: Path) -> Iterator[Path]:
     try:
         yield temporary
-        _make_readable(temporary)
-        if path.exists():
+        # Temporary files are private, and so are weights as libraries save them;
+        # results are as readable as any other file.
+        os.umask(mask := os.umask(0))
+        for member in (temporary, *temporary.rglob("*")):
+            member.chmod((0o777 if member.is_dir() else 0o666) & ~mask)
+        if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -104,9 +106,8 @@ def read_json(path: Path) -> Any:
         DataError: the file is not there or not JSON; the message names file, line and
             column.
     """
-    raw = _bytes(path)
     try:
-        return json.loads(decode(raw))
+        return json.loads(decode(_bytes(path)))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON: {error}") from error
 
@@ -129,9 +130,8 @@ def read_record(path: Path, kind: type[Kind]) -> Kind:
     Raises:
         DataError: it is not there, not JSON, or misses a field or its type.
     """
-    raw = _bytes(path)
     try:
-        return as_record(raw, kind)
+        return as_record(_bytes(path), kind)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -144,10 +144,13 @@ def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
     Raises:
         ValueError: not JSON, no object, or a field is missing or of another type.
     """
-    from pydantic import ValidationError
+    # Imported late: pydantic costs a tenth of a second.
+    from pydantic import TypeAdapter, ValidationError
 
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
     try:
-        found: Kind = _adapter(cast(Any, kind)).validate_json(text, strict=True)
+        found: Kind = _ADAPTERS[kind].validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
@@ -164,14 +167,6 @@ def _bytes(path: Path) -> bytes:
         raise DataError(f"{path}: a folder; expected a JSON file") from error
 
 
-@cache
-def _adapter(kind: Any) -> "TypeAdapter[Any]":
-    # Imported late: pydantic costs a tenth of a second.
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
-
-
 def below_results(path: Path) -> tuple[str, ...]:
     """Return the parts of a path from its last folder `results` on; none without one.
 
@@ -186,20 +181,19 @@ def below_results(path: Path) -> tuple[str, ...]:
 def remove_leftovers(folder: Path, names: str = "**/.*") -> int:
     """Remove what processes of this machine were writing when they were killed.
 
-    Args:
-        folder: where to look; it may be missing.
-        names: glob of the temporary names.
-
-    Returns:
-        How many files and folders there were.
+    Returns how many files and folders of a folder, which may be missing, there were.
     """
     found = [path for path in folder.glob(names) if _is_left(path)]
     for path in found:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
     return len(found)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _prefix(path: Path) -> str:
@@ -223,17 +217,3 @@ def _is_left(path: Path) -> bool:
         # Another user's process may not be asked: it lives.
         return isinstance(error, ProcessLookupError)
     return False
-
-
-def _make_readable(folder: Path) -> None:
-    """Give a folder and its members usual modes; libraries save weights as private."""
-    mask = _umask()
-    folder.chmod(0o777 & ~mask)
-    for member in folder.rglob("*"):
-        member.chmod((0o777 if member.is_dir() else 0o666) & ~mask)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,7 +13,7 @@ import mmap
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from safegrid.core.errors import DataError
 from safegrid.core.files import (
@@ -41,22 +41,15 @@ _READ = (_WEIGHTS, ".json", ".jinja")
 _EDITED = "is not as it was written: it was edited or damaged"
 
 
-class _Hashes(NamedTuple):
-    """The seal of a file, where it stands, and what it must be."""
-
-    seal: str
-    place: int
-    computed: str
-
-
 def seal(path: Path) -> None:
     """Put a file's hash where its manifest holds BLANK."""
     found = _hashes(path)
-    if found is None or found.seal != BLANK:
+    if found is None or found[0] != BLANK:
         raise ValueError(f"{path}: holds no blank seal")
+    _, computed, place = found
     with path.open("r+b") as stream:
-        stream.seek(found.place)
-        stream.write(found.computed.encode())
+        stream.seek(place)
+        stream.write(computed.encode())
 
 
 def fault_of(path: Path) -> str | None:
@@ -67,7 +60,7 @@ def fault_of(path: Path) -> str | None:
     if found is None:
         cut_off = f"carries no {OWN}: cut off, or written by no rule of this version"
         return placeholder(path) or cut_off
-    return None if found.seal == found.computed else _EDITED
+    return None if found[0] == found[1] else _EDITED
 
 
 def result_fault(path: Path) -> str | None:
@@ -84,8 +77,7 @@ def check_seal(path: Path) -> None:
     Raises:
         DataError: it is not; the message says how to make it again.
     """
-    fault = fault_of(path)
-    if fault is not None:
+    if (fault := fault_of(path)) is not None:
         raise damaged(path, fault)
 
 
@@ -125,17 +117,14 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
 def check_folder(
     folder: Path, names: Collection[str] | None = None
 ) -> dict[str, Any] | None:
-    """Check the files of a folder against its manifest.
+    """Check the files of a model's folder against its manifest, and return that.
 
     Weights are believed as long as they have their size and are no newer than the
-    manifest.
+    manifest. A folder without one, put there by hand, is not checked.
 
     Args:
         folder: of a model.
         names: the files to look at; None for all, and for files that were added.
-
-    Returns:
-        The manifest; None where there is none, as in a folder put there by hand.
 
     Raises:
         DataError: a file is not as it was written.
@@ -143,8 +132,7 @@ def check_folder(
     if not (folder / MANIFEST).exists():
         return None
     facts = read_result(folder / MANIFEST)
-    fault = folder_fault(folder, facts, names)
-    if fault is not None:
+    if (fault := folder_fault(folder, facts, names)) is not None:
         raise damaged(folder, fault)
     return facts
 
@@ -171,12 +159,15 @@ def folder_fault(
         path = folder / name
         if not path.is_file():
             return f"{name} is not there"
-        if path.stat().st_size != pin["bytes"]:
+        is_believed = path.suffix == _WEIGHTS and path.stat().st_mtime_ns <= written
+        if path.stat().st_size != pin["bytes"] or (
+            not is_believed and sha256_file(path) != pin["sha256"]
+        ):
             return f"{name} {_EDITED}"
-        believed = path.suffix == _WEIGHTS and path.stat().st_mtime_ns <= written
-        if not believed and sha256_file(path) != pin["sha256"]:
-            return f"{name} {_EDITED}"
-    added = _added(folder, files) if files and names is None else []
+    if not files or names is not None:
+        return None
+    there = {path.name for path in folder.iterdir() if path.suffix in _READ}
+    added = sorted(n for n in there - set(files) - {MANIFEST} if not n.startswith("."))
     return f"{added[0]} was added to it" if added else None
 
 
@@ -200,40 +191,32 @@ def check_fetched(path: Path) -> None:
     Raises:
         DataError: it is not; the message says how to fetch it again.
     """
-    fault = fetched_fault(path)
-    if fault is not None:
+    if (fault := fetched_fault(path)) is not None:
         raise damaged(path, fault)
 
 
 def damaged(path: Path, fault: str) -> DataError:
     """Return the error that names a damaged result and how to make it again."""
-    below = result_of(path)
-    if below is None:
+    below = below_results(path)
+    if len(below) < 3:
         return DataError(f"{path}: {fault}; nothing was taken from it. Make it again")
-    shared = below.parts[1] in ("raw", "gguf", *_MODELS)
-    study = os.environ.get(STUDY, "STUDY") if shared else below.parts[1]
+    # A rule's output: of models the folder, whichever of its files it is.
+    parts = {"gguf": 4, **dict.fromkeys(_MODELS, 3)}.get(below[1])
+    if parts is None and below[2] == "models":
+        parts = 6
+    shared = below[1] in ("raw", "gguf", *_MODELS)
+    study = os.environ.get(STUDY, "STUDY") if shared else below[1]
     return DataError(
         f"{path}: {fault}; nothing was taken from it\n"
         "  to make it again, and what is behind it:"
         f" make study STUDY={study} REBUILD_DAMAGED=1\n"
-        f"  or: snakemake --cores 2 --config study={study} --forcerun {below}"
+        f"  or: snakemake --cores 2 --config study={study} --forcerun"
+        f" {'/'.join(below[:parts])}"
     )
 
 
-def result_of(path: Path) -> Path | None:
-    """Return the output of a rule that a file belongs to, from `results` on."""
-    below = below_results(path)
-    if len(below) < 3:
-        return None
-    if below[1] in _MODELS:
-        return Path(*below[:3])
-    if below[1] == "gguf":
-        return Path(*below[:4])
-    # {study}/models/{base}/{recipe}/seed{seed} is a folder.
-    return Path(*(below[:6] if below[2] == "models" else below))
-
-
-def _hashes(path: Path) -> _Hashes | None:
+def _hashes(path: Path) -> tuple[str, str, int] | None:
+    """Return the seal of a file, what it must be, and where it stands."""
     if not path.stat().st_size:
         return None
     with (
@@ -242,17 +225,12 @@ def _hashes(path: Path) -> _Hashes | None:
     ):
         # The last one: a table's manifest stands behind its rows.
         place = data.rfind(_MARK) + len(_MARK)
-        found = data[place : place + len(BLANK)].decode("ascii", errors="replace")
+        end = place + len(BLANK)
+        found = data[place:end].decode("ascii", errors="replace")
         if place < len(_MARK) or len(found) < len(BLANK):
             return None
         with memoryview(data) as view:
             digest = hashlib.sha256(view[:place])
             digest.update(BLANK.encode())
-            digest.update(view[place + len(BLANK) :])
-    return _Hashes(found, place, digest.hexdigest())
-
-
-def _added(folder: Path, files: Mapping[str, Any]) -> list[str]:
-    there = (path for path in folder.iterdir() if path.suffix in _READ)
-    names = {path.name for path in there if not path.name.startswith(".")}
-    return sorted(names - set(files) - {MANIFEST})
+            digest.update(view[end:])
+    return found, digest.hexdigest(), place

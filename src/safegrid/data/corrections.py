@@ -18,10 +18,15 @@ import polars as pl
 
 from safegrid.config.generated import RequestsSpec
 from safegrid.config.source import SourceSpec
-from safegrid.core.artifacts import manifest, read_manifest, write_table
+from safegrid.core.artifacts import (
+    Row,
+    manifest,
+    read_manifest,
+    write_stream,
+    write_table,
+)
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
-from safegrid.core.streams import Row, write_stream
 from safegrid.data.pku import Comparison
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_as

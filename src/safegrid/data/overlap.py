@@ -12,9 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.core.artifacts import manifest, read_table, write_result
+from safegrid.core.artifacts import manifest, read_stream, read_table, write_result
 from safegrid.core.records import PREFERENCE, PROMPT
-from safegrid.core.streams import read_stream
 from safegrid.data.words import Containment, Words, ngrams, words
 
 NGRAM = 8

@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from safegrid.config.generated import CorrectionsSpec
-from safegrid.core.artifacts import manifest, read_manifest, read_table
+from safegrid.core.artifacts import (
+    Row,
+    manifest,
+    read_manifest,
+    read_table,
+    write_stream,
+)
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
-from safegrid.core.streams import Row, write_stream
 from safegrid.models.prefills import joined
 from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import (

@@ -14,11 +14,17 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.core.artifacts import manifest, read_object
+from safegrid.core.artifacts import (
+    Row,
+    count_rows,
+    manifest,
+    read_object,
+    read_stream,
+    write_stream,
+)
 from safegrid.core.errors import DataError
 from safegrid.core.logs import progress
 from safegrid.core.records import IDS_TYPE, PAIRS, PREFERENCE
-from safegrid.core.streams import Row, count_rows, read_stream, write_stream
 from safegrid.models.templates import ChatTokenizer
 from safegrid.models.tokenizer_files import tokenizer_files
 

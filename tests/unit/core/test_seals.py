@@ -11,13 +11,14 @@ from safegrid.core.artifacts import (
     METADATA_KEY,
     manifest,
     read_manifest,
+    read_stream,
     read_table,
+    write_stream,
     write_table,
 )
 from safegrid.core.errors import DataError
 from safegrid.core.records import IDS
 from safegrid.core.seals import OWN, STUDY, check_seal, read_result, write_result
-from safegrid.core.streams import read_stream, write_stream
 from safegrid.cost.measured import measured_speeds
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_rows

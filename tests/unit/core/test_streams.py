@@ -3,11 +3,16 @@
 import polars as pl
 import pytest
 
-from safegrid.core import streams
-from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core import artifacts as streams
+from safegrid.core.artifacts import (
+    count_rows,
+    read_manifest,
+    read_stream,
+    read_table,
+    write_stream,
+)
 from safegrid.core.errors import DataError
 from safegrid.core.records import IDS, PROMPT
-from safegrid.core.streams import count_rows, read_stream, write_stream
 
 ROWS = [{"prompt_id": f"p{n}", "ids": [n, n + 1]} for n in range(25)]
 
