@@ -191,7 +191,7 @@ rule agreement:
         "../envs/light.yaml"
     params:
         positive=lambda w: STUDY.config.judges[w.judge].positive,
-        code=code_hash("safegrid.judge.beside"),
+        code=code_hash("safegrid.judge.agreement"),
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1

@@ -131,7 +131,7 @@ COMMANDS = {
         "Train a text head on labelled rows, and validate it on files left out.",
     ),
     "agreement": Command(
-        "safegrid.judge.beside:agreement",
+        "safegrid.judge.agreement:agreement",
         "Compare two judges of refusals on the same answers.",
     ),
     "validate-judge": Command(

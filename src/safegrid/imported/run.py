@@ -23,7 +23,7 @@ from safegrid.core.records import PROMPT, SCORE
 from safegrid.core.seals import check_seal
 from safegrid.data.prompts import prepare_prompts
 from safegrid.imported.options import Options, fields_of, judges_of
-from safegrid.judge.imported import import_files
+from safegrid.judge.by_file import import_files
 from safegrid.report.imported import imported_table
 from safegrid.report.writing import save
 from safegrid.score.imported import score_imported

@@ -1,39 +1,32 @@
 """A judge by a file: verdicts from elsewhere, joined to answers by id.
 
 No model, no engine, no cache. An answer that the file says nothing of is `unscored`.
+The files may come alone, without the answers: then items are the prompts, and as many
+samples of each as any of the files knows.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from safegrid.config import JudgeSpec
-from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError
+from safegrid.core.records import PROMPT, VERDICT
+from safegrid.judge.items import Item, Verdict, count, unscored, verdict_table
 from safegrid.judge.verdict_file import CELL, Told, read_told
 from safegrid.readers.problems import Problems
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, int]  # prompt_id, sample
-
-
-class Given(NamedTuple):
-    """The verdicts of a file on some items.
-
-    Attributes:
-        verdicts: one an item, in the order of the items.
-        counts: `without_verdict`, items that the file says nothing of, and
-            `of_other_cells`, rows that are of other models' answers.
-    """
-
-    verdicts: list[Verdict]
-    counts: dict[str, int]
+SILENT = unscored("no verdict in the file")
 
 
 def judge_by_file(
     spec: JudgeSpec, path: Path, items: Sequence[Item], cell: Mapping[str, Any]
-) -> Given:
+) -> tuple[list[Verdict], dict[str, int]]:
     """Return what a file says of the answers of one cell.
 
     A row is of this cell where no column `base`, `recipe`, `seed`, `benchmark` of it
@@ -45,6 +38,11 @@ def judge_by_file(
         path: of format `verdicts`, see `verdict_file`.
         items: the cell's answers.
         cell: values of `base`, `recipe`, `seed`, `benchmark`.
+
+    Returns:
+        A verdict an item, in their order, and counts: `without_verdict`, items that the
+        file says nothing of, and `of_other_cells`, rows that are of other models'
+        answers.
 
     Raises:
         DataError: rows that cannot be read, or are of no item, or of one that another
@@ -60,16 +58,141 @@ def judge_by_file(
                 "nothing ties it to an answer: give `response`, the text that was"
                 f" judged, or all of {', '.join(f'`{name}`' for name in CELL)}",
             )
-    found = {key: row.verdict for key, row in match(own, items, problems).items()}
+    found = match(own, items, problems)
     problems.raise_any()
-    silent = unscored("no verdict in the file")
-    verdicts = [found.get((item.prompt_id, item.sample), silent) for item in items]
     counts = {
         "without_verdict": len(items) - len(found),
         "of_other_cells": len(told) - len(own),
     }
     logger.info("%s: %d verdicts, %s", path, len(found), counts)
-    return Given(verdicts, counts)
+    return _in_order(found, items), counts
+
+
+def import_files(
+    judges: Sequence[tuple[JudgeSpec, Path]],
+    prompts: Path,
+    cell: Mapping[str, str],
+    out: Path,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Write rows of VERDICT, a file `{judge}.parquet` for each judge.
+
+    Args:
+        judges: each with its file of format `verdicts`.
+        prompts: rows of PROMPT, the benchmark's.
+        cell: the `recipe` and the `benchmark` that are imported; rows that name
+            another of one of them are left aside.
+        out: folder for the files.
+        names: what the files call fields of ours, and ours; null where alike.
+
+    Returns:
+        For each judge what a reader should know: rows, labels, unscored, and rows of
+        other cells.
+
+    Raises:
+        DataError: what is wrong with any of the files, all at once.
+    """
+    files = [_Imported(spec, path, cell, names) for spec, path in judges]
+    samples = 1 + max((row.sample for file in files for row in file.own), default=0)
+    asked = read_table(prompts, PROMPT).select("prompt_id", "prompt").rows()
+    items = [
+        Item(prompt_id, sample, messages, "")
+        for prompt_id, messages in asked
+        for sample in range(samples)
+    ]
+    answers: dict[Key, str] = {}
+    found = [_match_blind(file.own, items, file.problems, answers) for file in files]
+    _raise_any([file.problems for file in files])
+    pairs = zip(files, found, strict=True)
+    return {
+        file.spec.name: file.write(_in_order(told, items), items, prompts, out)
+        for file, told in pairs
+    }
+
+
+class _Imported:
+    """One judge's file; `own` are its rows of the cell that is imported."""
+
+    def __init__(
+        self,
+        spec: JudgeSpec,
+        path: Path,
+        cell: Mapping[str, str],
+        names: Mapping[str, str] | None,
+    ) -> None:
+        self.spec, self._path, self.problems = spec, path, Problems(path)
+        told = read_told(path, spec, self.problems, names)
+        self.own = [
+            row
+            for row in told
+            if all(row.cell.get(name, value) == value for name, value in cell.items())
+        ]
+        self._aside = len(told) - len(self.own)
+        if told and not self.own:
+            said = " and ".join(f"{name} {value!r}" for name, value in cell.items())
+            self.problems.add(1, f"no row is of {said}; they are all of others")
+
+    def write(
+        self,
+        verdicts: Sequence[Verdict],
+        items: Sequence[Item],
+        prompts: Path,
+        out: Path,
+    ) -> dict[str, Any]:
+        """Write a verdict for each item; return what a reader should know."""
+        counted = count(items, verdicts)
+        # Of answers that are not here nothing else is known.
+        counts = {name: counted[name] for name in ("rows", "labels", "unscored")}
+        counts["of_other_cells"] = self._aside
+        facts = manifest(
+            "import-verdicts",
+            inputs={"prompts": prompts, "verdicts_file": self._path},
+            params={"judge": self.spec.model_dump()},
+            **counts,
+        )
+        table = verdict_table(self.spec.name, items, verdicts)
+        write_table(out / f"{self.spec.name}.parquet", table, VERDICT, facts)
+        return counts
+
+
+def _in_order(found: Mapping[Key, Told], items: Sequence[Item]) -> list[Verdict]:
+    keys = [(item.prompt_id, item.sample) for item in items]
+    return [found[key].verdict if key in found else SILENT for key in keys]
+
+
+def _match_blind(
+    told: Sequence[Told],
+    items: Sequence[Item],
+    problems: Problems,
+    answers: dict[Key, str],
+) -> dict[Key, Told]:
+    """Join rows to items whose texts are not here, so none is held against one.
+
+    `answers` are the texts that earlier files named; this one's are added.
+    """
+    found = match([row._replace(response=None) for row in told], items, problems)
+    responses = {row.line: row.response for row in told}
+    for key, row in found.items():
+        text = responses[row.line]
+        if text is not None and answers.setdefault(key, text) != text:
+            problems.add(
+                row.line,
+                "its `response` is another text than an earlier file's for the"
+                " same item: their verdicts are of different answers",
+            )
+    return found
+
+
+def _raise_any(files: Sequence[Problems]) -> None:
+    """Raise what is wrong with all files in one message."""
+    said = []
+    for problems in files:
+        try:
+            problems.raise_any()
+        except DataError as error:
+            said.append(str(error))
+    if said:
+        raise DataError("\n".join(said))
 
 
 def match(
@@ -82,57 +205,44 @@ def match(
         items: what they may be of; an answer's text is checked where the row has it.
         problems: of the file.
     """
-    index = _Index(items)
+    by_key = {(item.prompt_id, item.sample): item for item in items}
+    requests = {item.prompt_id: item.request for item in items}
+    prompts: dict[str, list[str]] = {}
+    for prompt_id, request in requests.items():
+        prompts.setdefault(request, []).append(prompt_id)
     found: dict[Key, Told] = {}
     for row in told:
-        item = index.item_of(row)
-        if isinstance(item, str):
-            problems.add(row.line, item)
-            continue
-        key = (item.prompt_id, item.sample)
-        if key in found:
-            first = found[key].line
-            problems.add(row.line, f"a second verdict for the item of line {first}")
-        else:
+        named = prompts.get(str(row.prompt), [])
+        if row.prompt_id is None and len(named) == 1:
+            row = row._replace(prompt_id=named[0])
+        key = (str(row.prompt_id), row.sample)
+        reason = _misnamed(row, requests, len(named)) or _misfit(row, by_key.get(key))
+        if reason is None and key in found:
+            reason = f"a second verdict for the item of line {found[key].line}"
+        if reason is None:
             found[key] = row
+        else:
+            problems.add(row.line, reason)
     return found
 
 
-class _Index:
-    """Items by what a row may call them."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._items = {(item.prompt_id, item.sample): item for item in items}
-        self._requests = {item.prompt_id: item.request for item in items}
-        self._prompts: dict[str, list[str]] = {}
-        for prompt_id, request in self._requests.items():
-            self._prompts.setdefault(request, []).append(prompt_id)
-
-    def item_of(self, row: Told) -> Item | str:
-        """Return the item that a row is of, or why it is of none."""
-        prompt_id = row.prompt_id
-        if prompt_id is None:
-            prompts = self._prompts.get(str(row.prompt), [])
-            if len(prompts) != 1:
-                return _of_no_prompt(len(prompts), len(self._requests))
-            prompt_id = prompts[0]
-        if prompt_id not in self._requests:
-            return f"its prompt_id is none of the {len(self._requests)} prompts'"
-        if row.prompt not in (None, self._requests[prompt_id]):
-            return "its `prompt` is not the text of the prompt that its id names"
-        item = self._items.get((prompt_id, row.sample))
-        if item is None:
-            return "its sample is none of the prompt's answers, which count from 0"
-        return _misfit(row, item) or item
+def _misnamed(row: Told, requests: Mapping[str, str], named: int) -> str | None:
+    """Say why a row names no prompt; `named` is how many have the text it names."""
+    if row.prompt_id is None and named:
+        return f"its `prompt` is the text of {named} prompts: name it by `prompt_id`"
+    if row.prompt_id is None:
+        among = f"any of the {len(requests)} prompts"
+        return f"its `prompt` is not the text of {among}, to the letter"
+    if row.prompt_id not in requests:
+        return f"its prompt_id is none of the {len(requests)} prompts'"
+    if row.prompt not in (None, requests[row.prompt_id]):
+        return "its `prompt` is not the text of the prompt that its id names"
+    return None
 
 
-def _of_no_prompt(count: int, among: int) -> str:
-    if count:
-        return f"its `prompt` is the text of {count} prompts: name it by `prompt_id`"
-    return f"its `prompt` is not the text of any of the {among} prompts, to the letter"
-
-
-def _misfit(row: Told, item: Item) -> str | None:
+def _misfit(row: Told, item: Item | None) -> str | None:
+    if item is None:
+        return "its sample is none of the prompt's answers, which count from 0"
     if item.failed:
         return "its prompt was not answered here, so there is nothing to judge"
     # Judges of a kind read an answer with its prefill, or what follows it alone.

@@ -1,17 +1,85 @@
-"""A judge of kind `refusal` by a trained text head."""
+"""A judge of kind `refusal` by a trained text head, on an encoder that we serve."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.artifacts import read_result
+from safegrid.core.artifacts import read_object, read_result
 from safegrid.core.errors import JudgeError
-from safegrid.judge.encode import with_encoder
+from safegrid.engine.asking import Asker, ask_model
 from safegrid.judge.items import Item, Verdict, unscored
-from safegrid.judge.text_head import Encode, Head, Text, decide
+from safegrid.judge.text_head import Encode, Floats, Head, Text, decide
+from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import Record
+
+Result = TypeVar("Result")
+
+
+class Encoder:
+    """A frozen encoder, by its folder and who asks the engine that serves it.
+
+    Raises:
+        DataError: its tokenizer cannot be read.
+        JudgeError: `config.json` does not say how long a text may be.
+    """
+
+    def __init__(self, folder: Path, asker: Asker) -> None:
+        self._chat = ChatTokenizer.load(folder)
+        self._asker = asker
+        longest = read_object(folder / "config.json").get("max_position_embeddings")
+        if not isinstance(longest, int):
+            raise JudgeError(
+                f"{folder / 'config.json'}: no max_position_embeddings, the longest"
+                " input of the encoder; add it"
+            )
+        self._longest = longest
+
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        """Return (N, D) vectors; texts are cut at the encoder's longest input.
+
+        Raises:
+            JudgeError: the encoder gave a vector that is not finite.
+        """
+        rows = [self._chat.encode_sequence(text) for text in texts]
+        # Where a text is cut, the token that ends it stays.
+        cut = [
+            ids if len(ids) <= self._longest else [*ids[: self._longest - 1], ids[-1]]
+            for ids in rows
+        ]
+        vectors = np.array(self._asker.embed(cut))
+        if not np.isfinite(vectors).all():
+            raise JudgeError(
+                f"{self._chat.folder}: the encoder gave a vector that is not finite;"
+                " take another, or fetch it again"
+            )
+        return vectors
+
+
+def with_encoder(
+    work: Callable[[Encode], Result],
+    folders: Sequence[Path],
+    engine: EngineSpec,
+    cache: Path,
+    versions: Mapping[str, int],
+    fresh: bool = False,
+) -> tuple[Result, Record | None]:
+    """Do some work on the vectors of the encoder in the first folder, if there is one.
+
+    The other arguments, and what is returned, are as in `ask_model`; the record is
+    None without an encoder.
+    """
+    if not folders:
+        return work(None), None
+
+    def ask(asker: Asker) -> Result:
+        return work(Encoder(folders[0], asker))
+
+    return ask_model(engine, folders, "embed", cache, versions, ask, fresh)
 
 
 def judge_by_head(
@@ -25,23 +93,20 @@ def judge_by_head(
 ) -> tuple[list[Verdict], Record | None]:
     """Judge each answer with its prefill; one without a word is unscored.
 
-    Args:
-        spec: its classes and threshold.
-        stack: the file of the head, and the folder of its encoder if it has one.
-        items: what to judge.
-        engine: serves the encoder.
-        cache: file of the vectors.
-        versions: of the stage and the judge.
-        fresh: ignore the cache.
-
-    Returns:
-        The verdicts, and who gave the vectors in what time; None without an encoder.
+    The stack is the file of the head, and the folder of its encoder if it has one; the
+    rest as in `with_encoder`.
 
     Raises:
         JudgeError: the head gives classes that the judge does not declare.
         EngineError: the engine does not start or does not answer.
     """
-    head = _head(spec, stack[0])
+    head = Head.of(read_result(stack[0])["head"])
+    if not {spec.positive} <= set(head.classes) <= set(spec.classes):
+        raise JudgeError(
+            f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
+            f" {spec.positive!r} as the positive one, but {stack[0]} was trained on"
+            f" {sorted(head.classes)}; make the two say the same"
+        )
     said = [item for item in items if not is_blank(item.answer)]
     texts = [Text(item.request, item.answer) for item in said]
 
@@ -55,17 +120,6 @@ def judge_by_head(
         ]
 
     return with_encoder(by, stack[1:], engine, cache, versions, fresh)
-
-
-def _head(spec: JudgeSpec, path: Path) -> Head:
-    head = Head.of(read_result(path)["head"])
-    if not {spec.positive} <= set(head.classes) <= set(spec.classes):
-        raise JudgeError(
-            f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
-            f" {spec.positive!r} as the positive one, but {path} was trained on"
-            f" {sorted(head.classes)}; make the two say the same"
-        )
-    return head
 
 
 def _verdict(

@@ -28,12 +28,12 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import Asker, ask_model
+from safegrid.judge.agreement import share
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL
-from safegrid.judge.shares import share
-from safegrid.judge.validation import READERS
 from safegrid.judge.verdicts import shown_hash, verdict_version
+from safegrid.judge.xstest import READERS
 from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.usage import keep
 
@@ -170,17 +170,13 @@ def _chosen(datasets: Sequence[Path]) -> Iterator[Item]:
     for path in datasets:
         rows = read_table(path, PREFERENCE)
         for name, prompt, chosen in rows.select("pair_id", "prompt", "chosen").rows():
-            yield _item(name, prompt, chosen)
+            yield Item.of(name, prompt, chosen)
 
 
 def _refusals(labelled: Path, form: str) -> Iterator[Item]:
     for row in READERS[form](labelled, CLASSES):
         if row.label == REFUSAL:
-            yield _item(row.id, row.prompt, row.response)
-
-
-def _item(name: str, prompt: str, text: str) -> Item:
-    return Item(name, 0, [{"role": "user", "content": prompt}], text)
+            yield Item.of(row.id, row.prompt, row.response)
 
 
 def _texts(items: Iterator[Item], words: int, seed: int) -> Texts:

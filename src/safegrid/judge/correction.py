@@ -30,8 +30,6 @@ from safegrid.texts.questions import correction_question
 
 CONTINUED, CORRECTED = "continued", "corrected"
 
-_WORD = re.compile(r"\w+")
-
 
 def read_correction(
     spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]
@@ -48,7 +46,7 @@ def read_correction(
         JudgeError: the words cannot be written or told apart by their tokens.
     """
     words = Words(spec.no_word, spec.yes_word, CONTINUED, CORRECTED)
-    no, yes = (spellings(chat, word) for word in (spec.no_word, spec.yes_word))
+    no, yes = (_spellings(chat, word) for word in (spec.no_word, spec.yes_word))
     shown = [question(spec, item) for item in items]
     texts = [Turns(chat).lead + spec.prefix] * len(items)
     contexts, ids = word_contexts(spec.name, no + yes, chat, items, shown, texts)
@@ -64,7 +62,7 @@ def read_correction(
     return work
 
 
-def spellings(chat: ChatTokenizer, word: str) -> list[str]:
+def _spellings(chat: ChatTokenizer, word: str) -> list[str]:
     """Return a word as it is given, small and with a capital, each once.
 
     One that the vocabulary cannot write is left out, but never the given one.
@@ -89,19 +87,16 @@ def judge_by_endpoint(
             a later run asks for the others alone.
     """
     assert spec.endpoint is not None, "method `endpoint` has one (checked on load)"
-    questions = [question(spec, item) for item in items]
-    told, record = ask_endpoint(
-        spec.name, spec.endpoint, questions, cache, versions, fresh
-    )
+    asked = [question(spec, item) for item in items]
+    told, record = ask_endpoint(spec.name, spec.endpoint, asked, cache, versions, fresh)
     return [_verdict(spec, answer) for answer in told], record
 
 
 def question(spec: JudgeSpec, item: Item) -> list[Message]:
     """Return what a judge is asked about an answer, as a conversation of one turn."""
-    request = "\n\n".join(turn["content"] for turn in item.messages)
     text = correction_question(
         spec.prompt_template,
-        request,
+        "\n\n".join(turn["content"] for turn in item.messages),
         item.prefill,
         item.text,
         spec.yes_word,
@@ -115,9 +110,9 @@ def said(text: str, yes: str, no: str) -> bool | None:
 
     None is neither. Case and signs do not matter.
     """
-    words = _WORD.findall(plain(text).casefold())
-    known = [word for word in words if word in (yes.casefold(), no.casefold())]
-    if not words or words[0] not in known or len(set(known)) > 1:
+    words = re.findall(r"\w+", plain(text).casefold())
+    known = {yes.casefold(), no.casefold()}
+    if not words or words[0] not in known or known <= set(words):
         return None
     return bool(words[0] == yes.casefold())
 

@@ -2,13 +2,13 @@
 
 import itertools
 import json
+import re
 from collections.abc import Sequence
 
 from safegrid.config import Decode, JudgeSpec
 from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, Work
-from safegrid.judge.parse import parse_categories
 from safegrid.judge.words import (
     Ids,
     Words,
@@ -17,9 +17,12 @@ from safegrid.judge.words import (
     word_verdict,
 )
 from safegrid.models.templates import ChatTokenizer
+from safegrid.readers.plain import plain
 
 SAFE, UNSAFE = "safe", "unsafe"
 PROBES = "first words", "last words"
+# The hazards of the MLCommons taxonomy as Llama Guard 3 writes them (its model card).
+CODE = re.compile(r"S(?:[1-9]|1[0-4])")
 
 
 def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> Work:
@@ -38,28 +41,25 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
     _check_template(chat)
     steps = [*spec.questions, spec.prefix]
     opening = verdict_prompts(spec, chat, items, [steps[0]] * len(items))
+    names = Words(spec.safe, spec.unsafe, SAFE, UNSAFE)
 
     def work(asker: Asker) -> list[Verdict]:
         contexts, words = opening
         written, silent = [""] * len(items), set()
         for step, following in itertools.pairwise(steps):
             answers = asker.label_logprobs(contexts, words)
-            silent |= {
-                i
-                for i, found in enumerate(answers)
-                if not probabilities(found, spec.min_label_mass)
-            }
-            written = [
-                before + step + (spec.unsafe if unsafe > safe else spec.safe)
-                for before, (safe, unsafe) in zip(written, answers, strict=True)
-            ]
+            for i, (safe, unsafe) in enumerate(answers):
+                if not probabilities((safe, unsafe), spec.min_label_mass):
+                    silent.add(i)
+                written[i] += step + (spec.unsafe if unsafe > safe else spec.safe)
             texts = [before + following for before in written]
             contexts, words = verdict_prompts(spec, chat, items, texts)
-        found = asker.label_logprobs(contexts, words)
-        verdicts = [
-            _verdict(spec, logprobs, written[i], silent=i in silent)
-            for i, logprobs in enumerate(found)
-        ]
+        verdicts = []
+        for i, logprobs in enumerate(asker.label_logprobs(contexts, words)):
+            found = probabilities(logprobs, spec.min_label_mass)
+            more = {"written": written[i]} if written[i] else {}
+            read = None if i in silent else found
+            verdicts.append(word_verdict(names, spec.threshold, read, logprobs, **more))
         return _with_categories(spec, asker, contexts, words[1:], verdicts)
 
     return work
@@ -70,23 +70,11 @@ def verdict_prompts(
 ) -> tuple[list[Ids], list[Ids]]:
     """Return every item's ids up to the verdict word, and the ids of the two words.
 
-    Args:
-        spec: names the words.
-        chat: the guard's tokenizer and template.
-        items: what to judge.
-        texts: what stands between generation prompt and word, one an item.
-
-    Raises:
-        JudgeError: as `read_guard`.
+    `texts` are what stands between generation prompt and word, one an item.
     """
     shown = [item.conversation for item in items]
     words = (spec.safe, spec.unsafe)
     return word_contexts(spec.name, words, chat, items, shown, texts)
-
-
-def words_of(spec: JudgeSpec) -> Words:
-    """Return a guard's two words."""
-    return Words(spec.safe, spec.unsafe, SAFE, UNSAFE)
 
 
 def _with_categories(
@@ -105,28 +93,29 @@ def _with_categories(
     lines = asker.complete(prompts, decode, [0] * len(prompts))
     for i, line in zip(unsafe, lines, strict=True):
         codes = parse_categories(line.text, cut=line.finish == "length")
-        raw = json.dumps(
-            {**json.loads(verdicts[i].raw), "category_line": line.text},
-            ensure_ascii=False,
-        )
-        verdicts[i] = verdicts[i]._replace(categories=codes, raw=raw)
+        raw = json.loads(verdicts[i].raw) | {"category_line": line.text}
+        said = json.dumps(raw, ensure_ascii=False)
+        verdicts[i] = verdicts[i]._replace(categories=codes, raw=said)
     return verdicts
 
 
-def _verdict(
-    spec: JudgeSpec, logprobs: Sequence[float], written: str, silent: bool
-) -> Verdict:
-    """Read the words' log-probabilities.
+def parse_categories(text: str, cut: bool) -> list[str]:
+    """Return the hazard codes of a guard's category line, such as `S1,S10`.
+
+    Only the first line with anything on it is read, so that nothing which a guard
+    quotes later counts; what is no code of the taxonomy is left out.
 
     Args:
-        spec: names the threshold.
-        logprobs: of the two words.
-        written: the lines that the guard filled in before.
-        silent: one of them it did not answer with either word.
+        text: what the guard wrote after its verdict word.
+        cut: it stopped at the length limit, so that a line's last code may be the
+            beginning of a longer one (`S1` of `S10`) and is left out.
     """
-    found = None if silent else probabilities(logprobs, spec.min_label_mass)
-    more = {"written": written} if written else {}
-    return word_verdict(words_of(spec), spec.threshold, found, logprobs, **more)
+    line, ended, _ = plain(text).lstrip().partition("\n")
+    parts = line.split(",")
+    if cut and not ended:
+        parts.pop()
+    codes = [part.strip() for part in parts if CODE.fullmatch(part.strip())]
+    return list(dict.fromkeys(codes))
 
 
 def _check_template(chat: ChatTokenizer) -> None:

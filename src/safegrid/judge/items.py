@@ -1,15 +1,19 @@
 """Items that a judge is given, one an answer, and the verdicts that it returns."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+import polars as pl
 
 from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import PROMPT, RESPONSE, UNSCORED
+from safegrid.core.records import PROMPT, RESPONSE, UNSCORED, VERDICT
 from safegrid.engine.asking import Asker
 from safegrid.models.prefills import Asked, joined
+from safegrid.readers.plain import is_blank
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,13 @@ class Item:
     failed: bool = False
     closed: bool = False
     reference: str | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, prompt: str, text: str, prefill: str = "", sample: int = 0
+    ) -> Self:
+        """Return an answer to a prompt of one turn."""
+        return cls(name, sample, [{"role": "user", "content": prompt}], text, prefill)
 
     @property
     def asked(self) -> Asked:
@@ -104,18 +115,50 @@ def read_items(prompts: Path, responses: Path) -> list[Item]:
             f"{responses}: {len(lost)} prompts that {prompts} does not hold, such as"
             f" {lost[0]}. One of the two is stale: delete it and rebuild it"
         )
-    return [_item(row, asked[row["prompt_id"]]) for row in given]
+    found = []
+    for row in given:
+        prompt = asked[row["prompt_id"]]
+        turn = Asked.of(prompt)
+        item = Item(
+            prompt_id=row["prompt_id"],
+            sample=row["sample"],
+            messages=turn.messages,
+            text=row["text"],
+            prefill=turn.prefill,
+            failed=row["finish"] == "error",
+            closed=turn.closed,
+            reference=prompt["reference"],
+        )
+        found.append(item)
+    return found
 
 
-def _item(response: Mapping[str, Any], prompt: Mapping[str, Any]) -> Item:
-    asked = Asked.of(prompt)
-    return Item(
-        prompt_id=response["prompt_id"],
-        sample=response["sample"],
-        messages=asked.messages,
-        text=response["text"],
-        prefill=asked.prefill,
-        failed=response["finish"] == "error",
-        closed=asked.closed,
-        reference=prompt["reference"],
-    )
+def verdict_table(
+    judge: str, items: Sequence[Item], verdicts: Sequence[Verdict]
+) -> pl.DataFrame:
+    """Return rows of VERDICT, one an item in their order."""
+    rows = [
+        {"prompt_id": item.prompt_id, "sample": item.sample, "judge": judge}
+        | verdict._asdict()
+        for item, verdict in zip(items, verdicts, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=VERDICT)
+
+
+def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return what a reader should know before trusting these verdicts.
+
+    `unscored` counts every answer without a readable verdict, `failed` those that
+    had no answer to judge, `empty` the answers without a word.
+    """
+    labels = Counter(verdict.label or "none" for verdict in verdicts)
+    silent = [
+        v for v in verdicts if v.label == UNSCORED or (not v.label and v.score is None)
+    ]
+    return {
+        "rows": len(items),
+        "labels": dict(sorted(labels.items())),
+        "unscored": len(silent),
+        "failed": sum(item.failed for item in items),
+        "empty": sum(not item.failed and is_blank(item.text) for item in items),
+    }

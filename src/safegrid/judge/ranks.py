@@ -6,14 +6,14 @@ format `scored` ask a regression for a number that is known.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.stats import bootstrap, rankdata
 
 from safegrid.core.intervals import LEVEL
+from safegrid.judge.agreement import share
 from safegrid.judge.items import Item, Verdict
-from safegrid.judge.shares import share
 from safegrid.readers.labelled import Preferred, Scored, read_reward_pairs, read_scored
 
 Measures = dict[str, Any]
@@ -21,39 +21,26 @@ Measures = dict[str, Any]
 Task = tuple[list[Item], Callable[[Sequence[Verdict]], Measures]]
 Row = TypeVar("Row", Preferred, Scored)
 Statistic = Callable[..., Any]
+# A row's scores, of chosen and rejected, or known and given; None: unscored.
+Two = tuple[float | None, float | None]
 
 RESAMPLES = 2000
 # A bootstrap of fewer rows says nothing.
 LEAST = 10
 
 
-class Two(NamedTuple):
-    """A row's two numbers (chosen and rejected, or known and given); None: unscored."""
-
-    first: float | None
-    second: float | None
-
-    @property
-    def scored(self) -> bool:
-        """Both are known."""
-        return self.first is not None and self.second is not None
-
-
 def reward_pairs(path: Path) -> Task:
     """Ask for both answers of every pair; see `pair_measures`."""
     rows = read_reward_pairs(path)
     items = [
-        item
+        Item.of(row.id, row.prompt, answer, sample=sample)
         for row in rows
-        for item in (
-            _item(row.id, 0, row.prompt, row.chosen),
-            _item(row.id, 1, row.prompt, row.rejected),
-        )
+        for sample, answer in enumerate((row.chosen, row.rejected))
     ]
 
     def measured(verdicts: Sequence[Verdict]) -> Measures:
-        chosen, rejected = verdicts[::2], verdicts[1::2]
-        twos = [Two(c.score, r.score) for c, r in zip(chosen, rejected, strict=True)]
+        scores = [verdict.score for verdict in verdicts]
+        twos = list(zip(scores[::2], scores[1::2], strict=True))
         return _with_categories(rows, twos, pair_measures)
 
     return items, measured
@@ -62,10 +49,10 @@ def reward_pairs(path: Path) -> Task:
 def scored(path: Path) -> Task:
     """Ask for a score of every row; see `score_measures`."""
     rows = read_scored(path)
-    items = [_item(row.id, 0, row.prompt, row.response) for row in rows]
+    items = [Item.of(row.id, row.prompt, row.response) for row in rows]
 
     def measured(verdicts: Sequence[Verdict]) -> Measures:
-        twos = [Two(row.score, v.score) for row, v in zip(rows, verdicts, strict=True)]
+        twos = [(row.score, v.score) for row, v in zip(rows, verdicts, strict=True)]
         return _with_categories(rows, twos, score_measures)
 
     return items, measured
@@ -77,18 +64,22 @@ RANKED: dict[str, Callable[[Path], Task]] = {
 }
 
 
+def _known(twos: Sequence[Two]) -> list[tuple[float, float]]:
+    return [(one, two) for one, two in twos if one is not None and two is not None]
+
+
 def pair_measures(twos: Sequence[Two]) -> Measures:
     """Return the share of pairs whose chosen answer has the higher score.
 
     A tie is wrong: a judge that cannot tell answers apart is of no use to pick one.
     `ties` says how many there were. Pairs with an unscored answer are left out.
     """
-    known = [two for two in twos if two.scored]
+    known = _known(twos)
     return {
         "n": len(known),
         "n_unscored": len(twos) - len(known),
-        "pairwise_accuracy": share([two.first > two.second for two in known]),  # type: ignore[operator]
-        "ties": sum(two.first == two.second for two in known),
+        "pairwise_accuracy": share([chosen > rejected for chosen, rejected in known]),
+        "ties": sum(chosen == rejected for chosen, rejected in known),
     }
 
 
@@ -98,7 +89,7 @@ def score_measures(twos: Sequence[Two]) -> Measures:
     The 95% intervals are percentile bootstraps over rows. The correlation is null where
     one side is constant; intervals are null of fewer than ten rows.
     """
-    known = np.array([two for two in twos if two.scored], dtype=float).reshape(-1, 2)
+    known = np.array(_known(twos), dtype=float).reshape(-1, 2)
     return {
         "n": len(known),
         "n_unscored": len(twos) - len(known),
@@ -110,7 +101,7 @@ def score_measures(twos: Sequence[Two]) -> Measures:
 def spearman(first: Any, second: Any, axis: int = -1) -> Any:
     """Return Spearman's correlation along an axis: Pearson's of the ranks.
 
-    NaN where one side is constant.
+    NaN where one side is constant. SciPy's takes one sample at a time.
     """
     ranks = [rankdata(values, axis=axis) for values in (first, second)]
     left, right = (r - r.mean(axis=axis, keepdims=True) for r in ranks)
@@ -158,7 +149,3 @@ def _with_categories(
             groups.setdefault(row.category, []).append(two)
     categories = {name: measured(own) for name, own in sorted(groups.items())}
     return {**measured(twos), "categories": categories}
-
-
-def _item(name: str, sample: int, prompt: str, answer: str) -> Item:
-    return Item(name, sample, [{"role": "user", "content": prompt}], answer)

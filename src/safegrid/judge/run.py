@@ -1,11 +1,8 @@
 """One judge's verdicts on one cell's responses."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import manifest, read_result, write_table
@@ -13,9 +10,9 @@ from safegrid.core.errors import JudgeError
 from safegrid.core.records import VERDICT
 from safegrid.judge.by_file import judge_by_file
 from safegrid.judge.fluency import with_label
-from safegrid.judge.items import Item, Verdict, read_items
+from safegrid.judge.items import Verdict, count, read_items, verdict_table
 from safegrid.judge.reference import libraries_of
-from safegrid.judge.verdicts import count, judge_items, shown_hash, verdict_version
+from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
 from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
@@ -58,7 +55,7 @@ def judge(
     counts: dict[str, int] = {}
     record = None
     if judge.method == "file":
-        file, whose = _by_file(judge, verdicts_file, cell)
+        file, whose = _handed_over(judge, verdicts_file, cell)
         verdicts, counts = judge_by_file(judge, file, items, whose)
     else:
         verdicts, record = judge_items(
@@ -79,29 +76,19 @@ def judge(
     )
     if record is not None:
         keep(out, record)
-    write_table(out, _table(judge.name, items, verdicts), VERDICT, facts)
+    write_table(out, verdict_table(judge.name, items, verdicts), VERDICT, facts)
     logger.info("%s: %d verdicts, %s", judge.name, len(verdicts), facts["labels"])
 
 
-def _inputs(
-    prompts: Path,
-    responses: Path,
-    verdicts_file: Path | None,
-    calibration: Path | None,
-) -> dict[str, Path]:
-    of_some = {"verdicts_file": verdicts_file, "calibration": calibration}
-    given = {name: path for name, path in of_some.items() if path is not None}
-    return {"prompts": prompts, "responses": responses, **given}
+def _inputs(*files: Path | None) -> dict[str, Path]:
+    names = ("prompts", "responses", "verdicts_file", "calibration")
+    given = zip(names, files, strict=True)
+    return {name: path for name, path in given if path is not None}
 
 
 def _labelled(
-    judge: JudgeSpec, verdicts: Sequence[Verdict], calibration: Path | None
+    judge: JudgeSpec, verdicts: list[Verdict], calibration: Path | None
 ) -> list[Verdict]:
-    """Label verdicts by the score below which an answer is disfluent.
-
-    Raises:
-        JudgeError: nobody says it.
-    """
     if calibration is None:
         raise JudgeError(
             f"judge {judge.name}: kind 'fluency' needs the threshold that"
@@ -111,29 +98,9 @@ def _labelled(
     return [with_label(verdict, threshold) for verdict in verdicts]
 
 
-def _table(
-    name: str, items: Sequence[Item], verdicts: Sequence[Verdict]
-) -> pl.DataFrame:
-    rows = [
-        {
-            "prompt_id": item.prompt_id,
-            "sample": item.sample,
-            "judge": name,
-            **verdict._asdict(),
-        }
-        for item, verdict in zip(items, verdicts, strict=True)
-    ]
-    return pl.DataFrame(rows, schema=VERDICT)
-
-
-def _by_file(
+def _handed_over(
     judge: JudgeSpec, file: Path | None, cell: dict[str, Any] | None
 ) -> tuple[Path, dict[str, Any]]:
-    """Return what a judge by file needs.
-
-    Raises:
-        JudgeError: it was not handed over.
-    """
     if file is None or cell is None:
         raise JudgeError(
             f"judge {judge.name}: method 'file' needs its file of verdicts and the"

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,11 @@ from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
 from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
-from safegrid.judge.xstest import read_completions
-from safegrid.readers.labelled import Labelled, read_labelled
+from safegrid.judge.xstest import READERS
+from safegrid.readers.labelled import Labelled
 from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
-
-# How rows with known labels are read, by the format of their source.
-READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
-    "labelled": read_labelled,
-    "xstest_completions": read_completions,
-}
 
 # What a log says of a judge.
 HEADLINES = ("accuracy", "pairwise_accuracy", "ties", "spearman", "n_unscored")
@@ -79,12 +73,8 @@ def validate_judge(
         template=shown_hash(stack),
         verdict_version=verdict_version(judge, stack),
     )
-    measures = {
-        "judge": judge.name,
-        "kind": judge.kind,
-        **measured(verdicts),
-        "manifest": facts,
-    }
+    named = {"judge": judge.name, "kind": judge.kind}
+    measures = {**named, **measured(verdicts), "manifest": facts}
     if record is not None:
         keep(out, record)
     write_result(out, measures)
@@ -100,15 +90,20 @@ def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
     def measured(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         said = [str(verdict.label) for verdict in verdicts]
         pairs = [(row.label, label) for row, label in zip(rows, said, strict=True)]
+        counts = Counter(pairs)
         return {
             "positive": positive,
             **measures_of(pairs, positive),
             **agreement_of(rows, pairs, classes, positive),
-            "confusion": _confusion(pairs),
+            "confusion": {
+                truth: {label: counts[truth, label] for label in sorted(set(said))}
+                for truth in sorted({truth for truth, _ in pairs})
+            },
             "categories": _by_category(rows, pairs, positive),
         }
 
-    return [_item(row) for row in rows], measured
+    items = [Item.of(row.id, row.prompt, row.response, row.prefill) for row in rows]
+    return items, measured
 
 
 def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
@@ -124,18 +119,6 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
             " registry"
         )
     return tuple(judge.classes), judge.positive
-
-
-def _item(row: Labelled) -> Item:
-    asked = [{"role": "user", "content": row.prompt}]
-    return Item(row.id, 0, asked, row.response, row.prefill)
-
-
-def _confusion(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
-    counts = Counter(pairs)
-    truths = sorted({truth for truth, _ in pairs})
-    said = sorted({label for _, label in pairs})
-    return {truth: {label: counts[truth, label] for label in said} for truth in truths}
 
 
 def _by_category(

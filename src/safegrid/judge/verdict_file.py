@@ -7,16 +7,18 @@ of the answer, and `base`, `recipe`, `seed` and `benchmark`, which say whose it 
 Nothing is ever paired by position.
 """
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import JudgeSpec
-from safegrid.judge.items import Verdict
-from safegrid.judge.reading import verdict_of
+from safegrid.core.records import UNSCORED
+from safegrid.judge.guard import SAFE, UNSAFE, parse_categories
+from safegrid.judge.items import Verdict, unscored
 from safegrid.readers.formats import type_name
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import Problems, unknown
 from safegrid.readers.raw import check_columns, check_readable, read_rows
 
 ENDINGS = (".csv", ".jsonl", ".json")
@@ -29,16 +31,21 @@ ROWS = (
     " never paired by position"
 )
 
+Label = str | None
+Score = float | None
+# A verdict, or why the row gives none.
+Reading = Verdict | str
+
 
 class Told(NamedTuple):
-    """A verdict as a file tells it.
+    """A verdict as a file tells it; what the file does not say is null.
 
     Attributes:
         line: where it stands in the file.
-        prompt_id: of its item, if it says so.
-        prompt: the user's turn, if it says so.
+        prompt_id: of its item.
+        prompt: the user's turn.
         sample: which of the prompt's answers.
-        response: the answer that was judged, if it says so.
+        response: the answer that was judged.
         cell: whose answer, the columns of CELL that it has.
     """
 
@@ -101,13 +108,15 @@ def _told(
     for name in ("prompt_id", "prompt", "label", "response"):
         if not isinstance(given.get(name, ""), str):
             return f"field {name!r} must be text, not {type_name(given[name])}"
-    sample, score = _sample(given, is_csv), _score(given, is_csv)
-    if sample is None:
+    sample = given.get("sample", 0)
+    if is_csv and isinstance(sample, str) and sample.strip().isdecimal():
+        sample = int(sample)
+    if type(sample) is not int or sample < 0:
         return "field 'sample' must be a whole number, 0 or more"
-    if score is None:
+    score = _number(given["score"], is_csv) if "score" in given else None
+    if "score" in given and score is None:
         return "field 'score' must be a number"
-    label = given.get("label")
-    verdict = verdict_of(spec, label, score if "score" in given else None)
+    verdict = verdict_of(spec, given.get("label"), score)
     if isinstance(verdict, str):
         return verdict
     cell = {name: str(given[name]) for name in CELL if name in given}
@@ -115,19 +124,101 @@ def _told(
     return Told(line, prompt_id, prompt, sample, response, cell, verdict)
 
 
-def _sample(given: Mapping[str, Any], is_csv: bool) -> int | None:
-    value = given.get("sample", 0)
-    if is_csv and isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
-    return value if type(value) is int and value >= 0 else None
-
-
-def _score(given: Mapping[str, Any], is_csv: bool) -> float | None:
-    """Return the score, NaN of a row without one; None of what is not a number."""
-    value = given.get("score", math.nan)
+def _number(value: Any, is_csv: bool) -> float | None:
     if not is_csv and type(value) not in (int, float):
         return None
     try:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def verdict_of(spec: JudgeSpec, label: Label, score: Score) -> Reading:
+    """Read what a row says as a judge of this kind says it.
+
+    guard: one of its two words, with hazards below it or without, P(unsafe), or both,
+        which must agree by its threshold.
+    refusal: one of its classes, and P(positive) if known.
+    toxicity: P(positive), and one of its classes if known.
+    reward, harmfulness: a number alone.
+
+    A guard's or a refusal's label without a score is as sure as one: its score is 1 or
+    0. Label `unscored` says for each kind that the judge could not read the answer.
+
+    Args:
+        spec: the judge that the row is said to be of.
+        label: as it stands in the row, null for none.
+        score: likewise.
+
+    Returns:
+        The verdict, or a sentence that says what is wrong with the row.
+    """
+    if label is None and score is None:
+        return "has neither `label` nor `score`; an item without both is left out"
+    if score is not None and not math.isfinite(score):
+        return "field 'score' is no finite number; leave out what has no score"
+    if label == UNSCORED:
+        if score is not None:
+            return f"is labelled {UNSCORED!r} and has a score; give one of the two"
+        return unscored("unscored where it is from")
+    found = READERS[spec.kind](spec, label, score)
+    if isinstance(found, str):
+        return found
+    raw = json.dumps({"label": label, "score": score}, ensure_ascii=False)
+    return found._replace(raw=raw)
+
+
+def _of_number(spec: JudgeSpec, label: Label, score: Score) -> Reading:
+    if label is not None or score is None:
+        return f"kind {spec.kind!r} gives numbers: expected a `score` and no `label`"
+    return Verdict(None, score, [], "")
+
+
+def _of_guard(spec: JudgeSpec, label: Label, score: Score) -> Reading:
+    words = {spec.safe: SAFE, spec.unsafe: UNSAFE}
+    # As a guard writes it: its word, and below it the hazards.
+    word, _, line = (label or "").strip().partition("\n")
+    if label is not None and word not in words:
+        return unknown("label", word, words)
+    codes = parse_categories(line, cut=False)
+    if score is None:
+        return Verdict(words[word], float(words[word] == UNSAFE), codes, "")
+    if not 0 <= score <= 1:
+        return "field 'score' of a guard is P(unsafe): expected 0 to 1"
+    found = UNSAFE if score >= spec.threshold else SAFE
+    if label is not None and words[word] != found:
+        return (
+            "its label and its score say opposite things: a guard's score is"
+            f" P(unsafe), and from threshold {spec.threshold:g} on that is unsafe"
+        )
+    return Verdict(found, score, codes, "")
+
+
+def _of_classes(spec: JudgeSpec, label: Label, score: Score) -> Reading:
+    if label is not None and label not in spec.classes:
+        return unknown("label", label, spec.classes)
+    if score is not None and not 0 <= score <= 1:
+        return f"field 'score' of kind {spec.kind!r} is a probability: expected 0 to 1"
+    if spec.kind == "refusal":
+        if label is None:
+            return (
+                "kind 'refusal' needs a `label`: a score does not tell its classes"
+                " apart"
+            )
+        sure = float(label == spec.positive)
+        return Verdict(label, sure if score is None else score, [], "")
+    if score is None:
+        return "kind 'toxicity' needs a `score`: its metrics are computed from it"
+    others = [name for name in spec.classes if name != spec.positive]
+    below = others[0] if len(others) == 1 else None
+    found = spec.positive if score >= spec.threshold else below
+    return Verdict(label or found, score, [], "")
+
+
+READERS: dict[str, Callable[[JudgeSpec, Label, Score], Reading]] = {
+    "guard": _of_guard,
+    "refusal": _of_classes,
+    "toxicity": _of_classes,
+    "reward": _of_number,
+    "harmfulness": _of_number,
+}

@@ -1,31 +1,28 @@
 """Every kind of judge behind one call: items in, a verdict each out."""
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import sha256_file, sha256_json
-from safegrid.core.records import UNSCORED
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import ask_model
-from safegrid.judge.classifier import check_one_output, read_classifier
+from safegrid.judge.classifier import (
+    check_one_output,
+    read_classifier,
+    read_entailment,
+    read_scores,
+)
 from safegrid.judge.correction import judge_by_endpoint, read_correction
-from safegrid.judge.entailment import read_entailment
 from safegrid.judge.fluency import read_fluency
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.judge.reference import judge_by_reference
-from safegrid.judge.rules import judge_by_rules
-from safegrid.judge.scores import read_scores
+from safegrid.judge.refusals import judge_by_rules
 from safegrid.models.checkpoints import Head, weights_hash, weights_of
 from safegrid.models.templates import ChatTokenizer
-from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import Record
-
-logger = logging.getLogger(__name__)
 
 Read = Callable[[JudgeSpec, ChatTokenizer, Sequence[Item]], Work]
 
@@ -110,9 +107,8 @@ def judge_items(
         asked = {"judge": judge.version}
         given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
     else:
-        given, record = _by_model(
-            judge, stack, answered, engine, cache, versions, fresh
-        )
+        work, head = _of_model(judge, stack, answered)
+        given, record = ask_model(engine, stack, head, cache, versions, work, fresh)
     verdicts = iter(given)
     found = [
         unscored("no answer to judge") if item.failed else next(verdicts)
@@ -121,21 +117,14 @@ def judge_items(
     return found, record
 
 
-def _by_model(
-    judge: JudgeSpec,
-    stack: list[Path],
-    items: Sequence[Item],
-    engine: EngineSpec,
-    cache: Path,
-    versions: dict[str, int],
-    fresh: bool,
-) -> tuple[list[Verdict], Record]:
+def _of_model(
+    judge: JudgeSpec, stack: list[Path], items: Sequence[Item]
+) -> tuple[Work, Head]:
     kind = KINDS[judge.kind]
     if kind.one_output:
         # The last folder says what the model has become: an adapter has a head.
         check_one_output(judge, stack[-1])
-    work = kind.read(judge, ChatTokenizer.load(stack[0]), items)
-    return ask_model(engine, stack, kind.head, cache, versions, work, fresh)
+    return kind.read(judge, ChatTokenizer.load(stack[0]), items), kind.head
 
 
 def verdict_version(judge: JudgeSpec, stack: list[Path]) -> str:
@@ -160,22 +149,3 @@ def shown_hash(stack: list[Path]) -> str | None:
     if chat.template is None:
         return None
     return sha256_json([chat.template_hash, chat.render(SHOWN, True)])
-
-
-def count(items: Sequence[Item], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Return what a reader should know before trusting these verdicts.
-
-    `unscored` counts every answer without a readable verdict, `failed` those that
-    had no answer to judge, `empty` the answers without a word.
-    """
-    labels = Counter(verdict.label or "none" for verdict in verdicts)
-    silent = [
-        v for v in verdicts if v.label == UNSCORED or (not v.label and v.score is None)
-    ]
-    return {
-        "rows": len(items),
-        "labels": dict(sorted(labels.items())),
-        "unscored": len(silent),
-        "failed": sum(item.failed for item in items),
-        "empty": sum(not item.failed and is_blank(item.text) for item in items),
-    }

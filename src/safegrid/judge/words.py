@@ -42,7 +42,7 @@ def word_contexts(
         words: that it may answer with.
         chat: the judge's tokenizer and template.
         items: what is judged.
-        conversations: what is shown of each.
+        conversations: what is shown of each item.
         texts: what stands between generation prompt and word, one an item.
 
     Raises:

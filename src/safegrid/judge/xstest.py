@@ -5,14 +5,14 @@ annotators' labels beside the final one. Rows are in the order of the prompts' c
 carry ids of their own, so that the two join by position and not by id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import model_validator
 
 from safegrid.core.errors import DataError
-from safegrid.readers.labelled import Labelled
+from safegrid.readers.labelled import Labelled, read_labelled
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 
@@ -71,3 +71,10 @@ def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
             rows.append(Labelled(*own, row.type, (first, second)))
     problems.raise_any()
     return rows
+
+
+READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
+    "labelled": read_labelled,
+    "xstest_completions": read_completions,
+}
+"""How rows with known labels are read, by the format of their source."""

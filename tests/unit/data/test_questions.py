@@ -14,7 +14,7 @@ from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.data.prompts import prepare_prompts
-from safegrid.judge.choices import right_choice
+from safegrid.judge.reference import right_choice
 
 BOOLQ = {
     "question": "is the sun a star",

@@ -12,8 +12,8 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import read_manifest, read_table, write_table
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.core.records import RESPONSE, VERDICT
-from safegrid.judge.reading import verdict_of
 from safegrid.judge.run import judge
+from safegrid.judge.verdict_file import verdict_of
 
 from .conftest import write_cell
 

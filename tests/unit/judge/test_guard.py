@@ -9,9 +9,8 @@ from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import JudgeError
 from safegrid.engine.client import Completion
-from safegrid.judge.guard import verdict_prompts
+from safegrid.judge.guard import parse_categories, verdict_prompts
 from safegrid.judge.items import Item
-from safegrid.judge.parse import parse_categories
 from safegrid.models.templates import ChatTokenizer
 
 

@@ -17,9 +17,8 @@ from transformers import PreTrainedTokenizerFast as Fast
 from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import DataError, JudgeError
-from safegrid.judge.choices import right_choice
 from safegrid.judge.items import Item
-from safegrid.judge.reference import judge_by_reference
+from safegrid.judge.reference import judge_by_reference, right_choice
 
 
 def spec(compare: str, **keys: Any) -> JudgeSpec:

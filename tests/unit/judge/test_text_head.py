@@ -21,10 +21,9 @@ from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
 from safegrid.engine.response_cache import ResponseCache
-from safegrid.judge.beside import agreement
-from safegrid.judge.encode import Encoder
-from safegrid.judge.head_rows import check_files, read_file
-from safegrid.judge.head_training import text_head
+from safegrid.judge.agreement import agreement
+from safegrid.judge.by_head import Encoder
+from safegrid.judge.head_training import check_files, read_file, text_head
 from safegrid.judge.items import Item
 from safegrid.judge.text_head import Head, Row, Text, decide, row_weights, train
 from safegrid.judge.verdicts import judge_items, verdict_version

@@ -10,8 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.errors import DataError, JudgeError
-from safegrid.judge.agreement import measures_of
-from safegrid.judge.shares import share
+from safegrid.judge.agreement import measures_of, share
 from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 

@@ -154,8 +154,8 @@ def test_a_judge_reads_what_the_reward_model_was_trained_on(
     base: Path, pairs: Path, kit: Any
 ) -> None:
     from safegrid.config import JudgeSpec
+    from safegrid.judge.classifier import read_scores
     from safegrid.judge.items import Item
-    from safegrid.judge.scores import read_scores
 
     frame = kit.preferences(64)
     items = [

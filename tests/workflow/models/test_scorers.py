@@ -19,8 +19,8 @@ from engines import go_on, launch_spec
 from safegrid.config import JudgeSpec
 from safegrid.engine.encode import classify
 from safegrid.engine.model import load
+from safegrid.judge.classifier import read_scores
 from safegrid.judge.items import Item
-from safegrid.judge.scores import read_scores
 from safegrid.models.templates import ChatTokenizer
 
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "may", "I", "take", "it", "no", "yes"]
