@@ -14,11 +14,14 @@ import time
 from getpass import getuser
 from pathlib import Path
 
+import psutil
+
 from ports import free_port
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol", "munged", "mungekey")
 NODES = ("node1", "node2")
-PATIENCE = 30.0
+# Seconds; what else the machine does may take most of it.
+PATIENCE = 300.0
 
 CONFIG = """\
 ClusterName=tests
@@ -153,6 +156,13 @@ class Cluster:
             time.sleep(0.1)
         return seen
 
+    def wait_for_state(self, number: str, state: str) -> None:
+        """Wait until a job is in a state, such as `PENDING`."""
+        self.wait_for(
+            lambda: [number, state] in [job[:2] for job in self.jobs()],
+            f"{state} of {number}",
+        )
+
     def end(self) -> None:
         """End all jobs, then all daemons."""
         self.call("scancel", "--user", getuser())
@@ -184,8 +194,6 @@ class Cluster:
 
     def _steps(self, name: str) -> list[int]:
         """Return the processes that a node's daemon started, and theirs."""
-        import psutil
-
         found = []
         for process in psutil.process_iter():
             try:

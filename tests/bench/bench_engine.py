@@ -16,14 +16,10 @@ from pathlib import Path
 
 import psutil
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from bench_train import write_base
 
 os.environ.setdefault("SAFEGRID_RUN", f"bench-{os.getpid()}")
 os.environ.setdefault("SAFEGRID_OWNER_PID", str(os.getpid()))
-
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
 
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.lease import engines, lease, stop_all
@@ -31,28 +27,6 @@ from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 
 ROWS = 128
-
-
-def grow(folder: Path) -> None:
-    """Save a random model of the miniature's size: 1.1 million parameters."""
-    vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2}
-    vocabulary |= {f"w{i}": i for i in range(3, 1024)}
-    backend = Tokenizer(WordLevel(vocabulary, unk_token="<pad>"))
-    backend.pre_tokenizer = Whitespace()
-    PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=1024,
-        hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        pad_token_id=0,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def cpu(process: psutil.Process) -> float:
@@ -63,16 +37,13 @@ def cpu(process: psutil.Process) -> float:
 def plain(model, prompts, count, ends):
     """One padded call of `generate`, as a script of its own would make it."""
     longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-    out = model.generate(
-        ids,
-        attention_mask=mask,
-        do_sample=False,
-        max_new_tokens=count,
-        pad_token_id=0,
-        eos_token_id=ends,
-    )
+    pads = [longest - len(prompt) for prompt in prompts]
+    rows = zip(pads, prompts, strict=True)
+    ids = torch.tensor([[0] * pad + prompt for pad, prompt in rows])
+    mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in pads])
+    options = {"do_sample": False, "max_new_tokens": count}
+    options |= {"pad_token_id": 0, "eos_token_id": ends}
+    out = model.generate(ids, attention_mask=mask, **options)
     return [trim(row[longest:].tolist(), ends) for row in out]
 
 
@@ -127,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = given.stack or [Path(folder)]
         if given.stack is None:
-            grow(Path(folder))
+            write_base(Path(folder))
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         model = load_model(stack)
         draw = random.Random(0)
@@ -146,22 +117,18 @@ def main() -> None:
         finally:
             stop_all()
     best = {key: min(r[key] for r in rounds) for key in ("client", "engine", "plain")}
-    print(
-        json.dumps(
-            {
-                "rows": ROWS,
-                "new_tokens": given.new_tokens,
-                "cpu_seconds_best": best,
-                "cpu_ratio_of_best": (best["client"] + best["engine"]) / best["plain"],
-                "cpu_ratio_median": statistics.median(r["ratio"] for r in rounds),
-                "wall_ratio_median": statistics.median(r["wall_ratio"] for r in rounds),
-                "equal_answers": [r["equal"] for r in rounds],
-                "tokens_a_cpu_second": rounds[0]["tokens"] / best["engine"],
-                "start": starts,
-            },
-            indent=2,
-        )
-    )
+    found = {
+        "rows": ROWS,
+        "new_tokens": given.new_tokens,
+        "cpu_seconds_best": best,
+        "cpu_ratio_of_best": (best["client"] + best["engine"]) / best["plain"],
+        "cpu_ratio_median": statistics.median(r["ratio"] for r in rounds),
+        "wall_ratio_median": statistics.median(r["wall_ratio"] for r in rounds),
+        "equal_answers": [r["equal"] for r in rounds],
+        "tokens_a_cpu_second": rounds[0]["tokens"] / best["engine"],
+        "start": starts,
+    }
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(STOCK))
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--stock", type=Path, help="one stock run in this folder")
     options = parser.parse_args()
+    if options.stock:
+        stock(*options.methods, options.stock)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_world(folder)
@@ -55,39 +60,60 @@ def main() -> None:
 
 def compare(folder: Path, method: str, rounds: int) -> dict[str, Any]:
     """Run both in turn; medians of CPU seconds, and their ratio (ours / stock)."""
-    ours, stock = [], []
+    ours, theirs = [], []
     for number in range(rounds):
         ours.append(_measure(_ours(folder, f"{method}{number}", method)))
         if method in STOCK:
-            command = [sys.executable, __file__.replace("bench_", "stock_"), method]
-            stock.append(_measure([*command, str(folder)]))
+            command = [sys.executable, __file__, "--methods", method, "--stock"]
+            theirs.append(_measure([*command, str(folder)]))
     result: dict[str, Any] = {"ours": _median(ours)}
-    if stock:
-        result["stock"] = _median(stock)
+    if theirs:
+        result["stock"] = _median(theirs)
         result["ratio"] = round(result["ours"]["cpu"] / result["stock"]["cpu"], 3)
     return result
 
 
 def make_world(folder: Path) -> None:
     """Write a random base of 1.1 million weights, pairs as texts and as ids."""
-    base = folder / "base"
+    base, dataset = folder / "base", folder / "dataset.parquet"
     texts = [_texts(number) for number in range(PAIRS)]
-    _save_tokenizer(base, [" ".join(row) for row in texts])
-    code = (
-        "import sys, torch; from transformers import LlamaConfig, LlamaForCausalLM;"
-        "torch.manual_seed(0);"
-        "LlamaForCausalLM(LlamaConfig(vocab_size=1024, hidden_size=128,"
-        " intermediate_size=384, num_hidden_layers=4, num_attention_heads=4,"
-        " max_position_embeddings=256, tie_word_embeddings=True, bos_token_id=1,"
-        " eos_token_id=2, pad_token_id=0)).save_pretrained(sys.argv[1])"
-    )
-    subprocess.run([sys.executable, "-c", code, str(base)], check=True)
+    write_base(base, [" ".join(row) for row in texts])
     rows = [(f"p{n:03d}", *row, None, "made-up", n) for n, row in enumerate(texts)]
     frame = pl.DataFrame(rows, schema=PREFERENCE, orient="row")
-    write_table(
-        folder / "dataset.parquet", frame, PREFERENCE, manifest("prepare", {}, {})
+    write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
+    tokenize_pairs(dataset, base, 128, folder / "pairs.parquet")
+
+
+def write_base(folder: Path, lines: Sequence[str] = ()) -> None:
+    """Save a random model of the miniature's size, with a tokenizer of such lines."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1024,
+        special_tokens=["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
-    tokenize_pairs(folder / "dataset.parquet", base, 128, folder / "pairs.parquet")
+    tokenizer.train_from_iterator(lines, trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    write_json(folder / "tokenizer_config.json", settings)
+    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        **{"vocab_size": 1024, "hidden_size": 128, "intermediate_size": 384},
+        **{"num_hidden_layers": 4, "num_attention_heads": 4},
+        **{"max_position_embeddings": 512, "tie_word_embeddings": True},
+        **{"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0},
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def recipe(method: str) -> Recipe:
@@ -153,25 +179,57 @@ def _texts(number: int) -> tuple[str, str, str]:
     return prompt, f"I cannot help with the {first}; ask for a lamp instead.", rejected
 
 
-def _save_tokenizer(folder: Path, lines: list[str]) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+def stock(method: str, folder: Path) -> None:
+    """Train as TRL's documentation shows it, with the settings of our run.
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1024,
-        special_tokens=["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+    What TRL's own defaults would change (bfloat16, activation checkpointing) is set to
+    what our run uses; all else is left as it comes.
+    """
+    import trl
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl.experimental import orpo
+
+    library, name = (orpo if method == "orpo" else trl), method.upper()
+    settings: dict[str, Any] = {
+        "output_dir": str(folder / "stock" / method),
+        "max_steps": STEPS,
+        # KTO's unit is a single answer: a pair gives two.
+        "per_device_train_batch_size": BATCH * (2 if method == "kto" else 1),
+        "learning_rate": 2e-4,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 6,
+        "bf16": False,
+        "activation_checkpointing": False,
+        "use_cpu": True,
+        "report_to": "none",
+        "logging_steps": 5,
+        "seed": 0,
+        "save_strategy": "no",
+    }
+    if method == "kto":
+        settings["train_sampling_strategy"] = "sequential"
+    if method != "sft":
+        settings["beta"] = 0.1
+    answers = {"completion": "chosen"} if method == "sft" else {}
+    answers = answers or {"chosen": "chosen", "rejected": "rejected"}
+
+    def said(role: str, text: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": text}]
+
+    rows = [
+        {"prompt": said("user", row["prompt"])}
+        | {key: said("assistant", row[name]) for key, name in answers.items()}
+        for row in pl.read_parquet(folder / "dataset.parquet").iter_rows(named=True)
+    ]
+    running = getattr(library, f"{name}Trainer")(
+        model=AutoModelForCausalLM.from_pretrained(folder / "base", dtype="float32"),
+        args=getattr(library, f"{name}Config")(**settings),
+        processing_class=AutoTokenizer.from_pretrained(folder / "base"),
+        train_dataset=Dataset.from_list(rows),
     )
-    tokenizer.train_from_iterator(lines, trainer)
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    write_json(folder / "tokenizer_config.json", settings)
-    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    running.train()
+    running.save_model()
 
 
 if __name__ == "__main__":

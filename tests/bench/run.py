@@ -18,8 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stages import stage_shares, throughput, write_costs
-from start_up import start_up
+from stages import PAGES, stage_shares, start_up, throughput, write_costs
 from watch import Watch
 
 from safegrid.runtime.runs import OWNER_FILE
@@ -35,13 +34,10 @@ LIMITS = {
     "planning_seconds.planning": 3,
     "engine_against_generate.cpu_ratio_of_best": 1.3,
 }
-FIGURE_RULES = [
-    "heat_maps",
-    "trade_offs",
-    "frontier_figures",
-    "training_curves",
-    "figure_1",
-]
+# Of the default study.
+FIGURE_RULES = [name for name, page in PAGES.items() if page.get("figures")]
+FIGURE_RULES = [name for name in FIGURE_RULES if "paper" not in PAGES[name]]
+FIGURE_RULES.append("figure_1")
 
 
 def timed(command: list[str], folder: Path) -> float:

@@ -33,7 +33,6 @@ ROOT = Path(__file__).parents[2]
 STUDY = "config/studies/tiny.yaml"
 OWNER = ".snakemake/safegrid-owner.json"
 FIRST_RUN = "first_run.txt"
-SCORES = "results/tiny/scores.parquet"
 
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 WILDCARDS = re.compile(r"^ {4}wildcards: (.*)$", re.MULTILINE)
@@ -211,12 +210,12 @@ class Tree:
 
         self.rewrite(STUDY, change)
 
-    def stop_at_scores(self) -> None:
-        """Let the whole study end where all scores are gathered, before its pages."""
+    def stop_at(self, *files: str) -> None:
+        """Let the whole study be its cells and these files, without all its pages."""
         path = self.folder / "Snakefile"
         head, rule, rest = path.read_text().partition("rule all:\n")
         (manifests,) = (t for t in rest.splitlines() if "all_cell_manifests" in t)
-        ends = f"    input:\n        {SCORES!r},\n{manifests}\n\n\n"
+        ends = f"    input:\n{manifests}\n        {', '.join(map(repr, files))},\n\n\n"
         path.write_text(head + rule + ends + rest[rest.index("onstart:") :])
 
     def written(self) -> bytes:

@@ -28,6 +28,7 @@ from safegrid.runtime.runs import processes_of, read_owner
 # All that a folder's name may hold: the first story's folder is called so.
 ODD = '-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`'
 OWNER = ".snakemake/safegrid-owner.json"
+SCORES = "results/tiny/scores.parquet"
 CELL = "results/tiny/scores/tiny-base/dpo/seed0/alert.parquet"
 TABLES = "results/tiny/tables"
 
@@ -175,7 +176,7 @@ READERS = {
 def story(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("crashes") / ODD)
     tree.shrink()
-    tree.stop_at_scores()
+    tree.stop_at(SCORES)
     for folder in ("results/tiny", "logs/tiny"):
         shutil.rmtree(tree.folder / folder)
     told = Story(tree)
@@ -229,7 +230,7 @@ def test_a_run_that_was_killed_twice_ends_in_any_folder_with_the_same_scores(
 def late_story(shared_copy):
     tree, told = shared_copy, Story(shared_copy)
     # One cell's score is all that lacks, with what gathers it.
-    for name in (CELL, "results/tiny/scores.parquet", "results/tiny/runs.parquet"):
+    for name in (CELL, SCORES, "results/tiny/runs.parquet"):
         (tree.folder / name).unlink()
     shutil.rmtree(tree.folder / TABLES)
     run = Run(tree, "scoring")
@@ -266,7 +267,7 @@ def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
     assert models == listed(tree, "results/tiny/models")
     tables = listed(finished, TABLES).keys()
     assert tables == listed(tree, TABLES).keys()
-    for path in ("results/tiny/scores.parquet", CELL, *tables):
+    for path in (SCORES, CELL, *tables):
         assert tree.read(path) == finished.read(path), path
     assert tree.plan().jobs == []
 

@@ -21,7 +21,7 @@ FLIPPED = "results/tiny/scores.parquet"
 def damaged(shared_copy):
     """A copy, the bytes that its results had, and two runs of it."""
     tree = shared_copy
-    tree.stop_at_scores()
+    tree.stop_at(FLIPPED)
     tree.whole = {name: tree.read(name) for name in tree.made()}
     edit(tree.folder / EDITED)
     cut = tree.folder / CUT

@@ -27,6 +27,8 @@ GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
 JUDGE = {*GENERATE, "train_judge", "judge", "validate_judge", "calibrate"}
 SCORES = {"score", "score_capability", "score_global"}
 UNTIL = {
+    # It waits for no cell.
+    "report_partial": set(),
     "prepare_data": DATA,
     "train_all": TRAIN,
     "generate_all": GENERATE,
@@ -77,12 +79,8 @@ def test_a_cell_by_its_path_plans_its_own_stack(finished, tmp_path):
     plan = finished.plan(cell, workdir=tmp_path)
     stack = {*TRAIN, "prepare_prompts", "render", "generate", "train_judge", "judge"}
     assert plan.counts == dict.fromkeys(stack, 1)
-    own = {
-        "recipe": "nca",
-        "benchmark": "alert",
-        "kind": "guard",
-        "judge": "tiny-guard",
-    }
+    own = {"recipe": "nca", "benchmark": "alert"}
+    own |= {"kind": "guard", "judge": "tiny-guard"}
     for job in plan.jobs:
         if job.rule != "reference":  # its values are the base's
             assert {**job.wildcards, **own}.items() >= job.wildcards.items()
@@ -122,12 +120,6 @@ def test_a_named_target_stops_where_it_says(finished, tmp_path, target):
     plan = finished.plan(target, workdir=tmp_path)
     assert set(plan.counts) == {*UNTIL[target], target}
     assert plan.counts.get("train", 0) in (0, len(finished.study.trained))
-
-
-def test_a_partial_report_waits_for_no_cell(finished, tmp_path):
-    assert finished.plan("report_partial", workdir=tmp_path).counts == {
-        "report_partial": 1
-    }
 
 
 def test_a_recipes_beta_replans_its_own_cells(finished):
@@ -233,30 +225,21 @@ def test_a_comment_in_dear_code_plans_nothing(finished):
         assert finished.plan().jobs == []
 
 
-@pytest.mark.parametrize(
-    ("stage", "rules"),
-    [
-        ("validate_judge", {"validate_judge"}),
-        (
-            "train",
-            {
-                *("train", "generate", "capability", "judge", "frontier"),
-                *(*SCORES, *CELL_MANIFESTS, *COST),
-            },
-        ),
-    ],
-)
-def test_a_raised_number_reruns_its_stage_and_what_follows(finished, stage, rules):
-    def raise_it(text):
-        return text.replace(f'"{stage}": ', f'"{stage}": 1')
+def raised(stage):
+    """Return an edit that raises a stage's number."""
+    return lambda text: text.replace(f'"{stage}": ', f'"{stage}": 1')
 
-    with finished.edited("src/safegrid/core/stages.py", raise_it):
+
+def test_a_raised_number_reruns_its_stage_and_what_follows(finished):
+    stages = "src/safegrid/core/stages.py"
+    with finished.edited(stages, raised("validate_judge")):
         plan = finished.plan()
     # How good a judge is changes no cell, so neither how cells stand nor a line.
-    untouched = (
-        {"status_page", "frontier_figures"} if stage == "validate_judge" else set()
-    )
-    assert set(plan.counts) == {*rules, *GATHERING} - untouched
-    if stage == "train":
-        trained = {model.recipe for model in finished.study.trained}
-        assert {job.wildcards["recipe"] for job in cells(plan)} == trained
+    untouched = {"status_page", "frontier_figures"}
+    assert set(plan.counts) == {"validate_judge", *GATHERING} - untouched
+    with finished.edited(stages, raised("train")):
+        plan = finished.plan()
+    after = {"train", "generate", "capability", "judge", "frontier"}
+    assert set(plan.counts) == {*after, *SCORES, *CELL_MANIFESTS, *COST, *GATHERING}
+    trained = {model.recipe for model in finished.study.trained}
+    assert {job.wildcards["recipe"] for job in cells(plan)} == trained

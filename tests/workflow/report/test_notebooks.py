@@ -3,9 +3,11 @@
 import html
 import json
 import re
+from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from made_up_course import course_scores
 from made_up_serve import serve_scores
@@ -14,29 +16,12 @@ from safegrid.core.errors import ConfigError
 from safegrid.core.records import SCORE
 from safegrid.report.notebook import run_notebook
 
-# What a study of the first paper draws; `finished` has run all of them.
-OF_THE_FIRST = [
-    "1_tables",
-    "2_categories_and_attacks",
-    "3_trade_off",
-    "4_training_curves",
-    "5_figure_1",
-    "6_cost",
-    "9_frontier",
-]
-# Of the other papers: products, numbers, made-up scores.
-OF_ANOTHER = {
-    "7_safe_to_serve": (
-        ["figures/figure_8.png", "tables/sit.md", "tables/dpo.csv"],
-        "2412.00074",
-        serve_scores,
-    ),
-    "8_course_correction": (
-        ["figures/corr_curves.svg", "tables/before_after.tex"],
-        "2407.16637",
-        course_scores,
-    ),
-}
+ROOT = Path(__file__).parents[3]
+PAGES = yaml.safe_load((ROOT / "rules/pages.yaml").read_text())
+# The paper of the study `tiny`, and made-up scores of studies of the others.
+PAPER = "2409.07772"
+SCORES = {"2412.00074": serve_scores, "2407.16637": course_scores}
+OURS = [p["notebook"] for p in PAGES.values() if p.get("paper", PAPER) == PAPER]
 
 
 def check_page(notebook):
@@ -51,33 +36,29 @@ def check_page(notebook):
     assert "<html" in notebook.with_suffix(".html").read_text()[:500]
 
 
-@pytest.mark.parametrize("name", OF_THE_FIRST)
+@pytest.mark.parametrize("name", OURS)
 def test_a_notebook_of_a_study_has_a_page(finished, name):
     check_page(finished.folder / f"results/tiny/notebooks/{name}.ipynb")
 
 
-@pytest.mark.parametrize("name", OF_ANOTHER)
-def test_a_notebook_of_another_paper_writes_its_products(request, tmp_path, name):
-    products, paper, scores = OF_ANOTHER[name]
-    write_table(
-        tmp_path / "scores.parquet", scores(), SCORE, manifest("collect", {}, {})
-    )
-    values = {
-        "scores": tmp_path / "scores.parquet",
-        "tables": tmp_path / "tables",
-        "figures": tmp_path / "figures",
-        "published": request.config.rootpath / f"config/published/{paper}.csv",
-    }
-    template = request.config.rootpath / "notebooks" / f"{name}.ipynb"
-    out = tmp_path / f"{name}.ipynb"
-    run_notebook(template, [f"{key}={path}" for key, path in values.items()], out)
-    for product in products:
+@pytest.mark.parametrize("page", ["safe_to_serve", "course_correction"])
+def test_a_notebook_of_another_paper_writes_its_products(tmp_path, page):
+    page = PAGES[page]
+    scores, out = tmp_path / "scores.parquet", tmp_path / "page.ipynb"
+    made = SCORES[page["paper"]]()
+    write_table(scores, made, SCORE, manifest("collect", {}, {}))
+    published = ROOT / f"config/published/{page['paper']}.csv"
+    values = [f"scores={scores}", f"published={published}"]
+    values += [f"{kind}={tmp_path / kind}" for kind in ("tables", "figures")]
+    run_notebook(ROOT / f"notebooks/{page['notebook']}.ipynb", values, out)
+    products = [f"tables/{n}.{end}" for n in page["tables"] for end in ("csv", "tex")]
+    for product in [*products, *(f"figures/{n}.png" for n in page["figures"])]:
         assert (tmp_path / product).stat().st_size > 0
     check_page(out)
 
 
-def test_an_unknown_parameter_is_refused(request, tmp_path):
-    template = request.config.rootpath / "notebooks/3_trade_off.ipynb"
+def test_an_unknown_parameter_is_refused(tmp_path):
+    template = ROOT / "notebooks/3_trade_off.ipynb"
     with pytest.raises(ConfigError, match="score"):
         run_notebook(template, ["score=x"], tmp_path / "o.ipynb")
 
@@ -101,11 +82,7 @@ def test_no_prompt_and_no_response_stands_in_what_a_study_shows(finished):
     results = finished.folder / "results/tiny"
     texts = asked_and_answered(results)
     assert len(texts) > 100
-    ways = {
-        way
-        for text in texts
-        for way in (text, html.escape(text), json.dumps(text)[1:-1])
-    }
+    ways = {way for t in texts for way in (t, html.escape(t), json.dumps(t)[1:-1])}
     shown = [
         path
         for folder in ("tables", "figures", "notebooks", "report")

@@ -1,7 +1,6 @@
 """A cluster for the tests of this folder, and trees whose jobs go there."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,24 +39,14 @@ class Login:
         config = ["--config", "study=tiny", *options]
         return ["snakemake", "--profile", "slurm", *QUICKLY, *config, "--", *words]
 
-    def start(self, *words: str, log: str, **more) -> subprocess.Popen:
+    def start(self, *words: str, log: str, **more):
         """Start it in the background."""
-        with (self.folder / log).open("w") as stream:
-            return subprocess.Popen(
-                self.command(*words, **more),
-                cwd=self.folder,
-                env=self.tree.environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        return self.tree.start(*self.command(*words, **more), log=log)
 
     def submitted(self) -> dict[str, str]:
         """Return the jobs that SLURM has seen from this folder: number to rule."""
-        jobs = self.cluster.call(
-            *["squeue", "-h", "--states=all", "-o", "%i|%Z|%k"]
-        ).splitlines()
-        found = (job.split("|") for job in jobs)
+        jobs = self.cluster.call("squeue", "-h", "--states=all", "-o", "%i|%Z|%k")
+        found = (job.split("|") for job in jobs.splitlines())
         return {
             number: comment.removeprefix("rule_").partition("_wildcards_")[0]
             for number, folder, comment in found

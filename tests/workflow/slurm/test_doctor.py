@@ -1,10 +1,8 @@
 """The doctor on a real SLURM: all is well, or each thing that is wrong is named."""
 
 import re
-import sys
 
 import pytest
-import yaml
 
 from safegrid.doctor.cluster import read_site
 from safegrid.doctor.plan import Demand
@@ -12,7 +10,7 @@ from safegrid.doctor.probe import look_at
 from safegrid.doctor.profile import read_profile
 
 PROFILE = "profiles/slurm/config.yaml"
-DOCTOR = [sys.executable, "-m", "safegrid", "doctor", "--profile", "slurm"]
+DOCTOR = ("doctor", "--profile", "slurm")
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +35,8 @@ def lines(text, state):
     return [line for line in text.splitlines() if line.startswith(f"{state} ")]
 
 
-def edited(login, change):
-    """Edit the profile's YAML for as long as the block runs."""
-
-    def edit(text):
-        document = yaml.safe_load(text)
-        change(document)
-        return yaml.safe_dump(document)
-
-    return login.edited(PROFILE, edit)
-
-
 def test_a_healthy_cluster_passes_every_check(login, cluster):
-    text = login.call(*DOCTOR, "--study", "tiny")
+    text = login.call(*login.safegrid(*DOCTOR, "--study", "tiny"))
     assert lines(text, "fail") == lines(text, "skip") == []
     # Device files stand in for GPUs, which have no driver.
     (warned,) = lines(text, "warn")
@@ -82,8 +69,9 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
         asked["build_world"] = {**asked["build_world"], "cpus_per_task": 17}
         profile["slurm-init-seconds-before-status-checks"] = 300
 
-    with edited(login, break_it):
-        done = login.run(*DOCTOR, "--study", "tiny", "--no-probe")
+    with login.with_yaml(PROFILE, break_it):
+        doctor = login.safegrid(*DOCTOR, "--study", "tiny", "--no-probe")
+        done = login.run(*doctor)
     assert done.returncode == 1
     failed = "\n".join(lines(done.stdout, "fail"))
     assert "train: there is no partition 'gpus'; this site has gpu, urgent" in failed
@@ -119,7 +107,7 @@ def test_a_job_script_that_fails_is_told_in_its_own_words(here):
     broken = "\necho 'module: no such module' >&2; exit 1\n"
     with (
         here.edited("profiles/slurm/job.sh", lambda text: text + broken),
-        edited(here, lambda profile: profile.update({"latency-wait": 1})),
+        here.with_yaml(PROFILE, lambda profile: profile.update({"latency-wait": 1})),
     ):
         ((state, text),) = probe()
     assert state == "fail"
