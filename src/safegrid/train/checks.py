@@ -8,11 +8,14 @@ import polars as pl
 
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
-from safegrid.core.artifacts import read_manifest, sha256_file
+from safegrid.core.artifacts import read_manifest, read_table, sha256_file
 from safegrid.core.errors import TrainingError
+from safegrid.core.records import PAIRS
 from safegrid.models.templates import ChatTokenizer
 from safegrid.models.tokenizer_files import tokenizer_files
 from safegrid.models.vocabulary import check_ids
+from safegrid.train.plan import Plan
+from safegrid.train.rows import select_pairs
 
 # Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed
 # twice in batches of another shape. A reference of another model, template or padding
@@ -22,16 +25,28 @@ TOLERANCE = {"float32": 5e-3, "bfloat16": 0.5}
 ROWS_AT_ONCE = 1000
 
 
+def checked_pairs(
+    path: Path, recipe: Recipe, data_seed: int, start: Path
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Return the pairs that a recipe selects, and what was checked of them.
+
+    Raises:
+        DataError: as `select_pairs` and `check_vocabulary`.
+        TrainingError: as `check_tokens`.
+    """
+    selected = select_pairs(read_table(path, PAIRS), recipe, data_seed, path)
+    found = check_tokens(selected, path, start)
+    check_vocabulary(selected, path, start)
+    return selected, found
+
+
 def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]:
-    """Assert the token contract on the pairs of a training.
+    """Assert the token contract on the pairs of a training; return what was checked.
 
     Args:
         pairs: selected rows of `records.PAIRS`.
         path: their file; its manifest names the ids of BOS and of a turn's end.
         start: folder of the start model with its tokenizer's files.
-
-    Returns:
-        What was checked, for the manifest.
 
     Raises:
         TrainingError: the ids are those of another tokenizer or template, or a pair
@@ -63,13 +78,8 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
 def check_vocabulary(pairs: pl.DataFrame, path: Path, start: Path) -> None:
     """Refuse pairs, or a padding, with a token that the start model cannot read.
 
-    Args:
-        pairs: rows of `records.PAIRS`.
-        path: their file, for the message.
-        start: folder of the start model with its tokenizer's files.
-
     Raises:
-        DataError: names the token, both sizes and what to do.
+        DataError: names the file, the token, both sizes and what to do.
     """
     chat = ChatTokenizer.load(start)
     largest = pairs.select(pl.col("^.*_ids$").list.max().max()).max_horizontal().item()
@@ -84,16 +94,17 @@ def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
         trainer: built, not yet trained.
         rows: what it was given, in the order of the trainer's row numbers.
 
-    Returns:
-        The measured share of rows that are cut, for the manifest.
-
     Raises:
         TrainingError: some are, or the collator cuts the longest.
     """
     dataset = trainer.train_dataset
     places = {row: place for place, row in enumerate(dataset["row"])}
     held = dataset.select(list(places.values())).with_format("polars")
-    cut = sum(_count_cut(part, rows) for part in held.iter(batch_size=ROWS_AT_ONCE))
+    cut = 0
+    for part in held.iter(batch_size=ROWS_AT_ONCE):
+        given = _lengths(rows[part["row"].to_list()])
+        differs = _lengths(part).select(given.columns) != given
+        cut += differs.filter(pl.any_horizontal(pl.all())).height
     if cut:
         raise TrainingError(
             f"the trainer holds {cut} of its {len(places)} rows with another number of"
@@ -108,42 +119,35 @@ def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
     return {"truncated_share": cut / len(places)}
 
 
-def check_first_step(trainer: Any, recipe: Recipe, n_rows: int) -> dict[str, Any]:
+def check_first_step(trainer: Any, plan: Plan) -> dict[str, Any]:
     """Assert what the trainer is about to see in its first step.
 
     The loss falls on whole answers and on nothing else (a reward model's is of whole
     conversations), nothing is cut off, and where there is a reference the policy still
     equals it.
 
-    Args:
-        trainer: built, not yet trained.
-        recipe: names method and precision.
-        n_rows: rows of the first step, in each process.
-
-    Returns:
-        What was checked, for the manifest; `largest_log_ratio` is in nats an answer.
-
     Raises:
         TrainingError: a mask is off, or policy and reference differ.
     """
+    recipe = plan.recipe
+    method, precision = METHODS[recipe.method], recipe.training.precision
     size = trainer.args.per_device_train_batch_size
     largest = 0.0
-    for start in range(0, n_rows, size):
+    for start in range(0, plan.forward_rows * plan.accumulate, size):
         examples = [trainer.train_dataset[start + place] for place in range(size)]
         batch = trainer.data_collator(examples)
         _check_masks(batch, examples)
-        if METHODS[recipe.method].reference:
+        if method.reference:
             largest = max(largest, _log_ratio(trainer, batch))
-    answers = METHODS[recipe.method].answers
-    found: dict[str, Any] = {"masks": "answers only" if answers else "none"}
-    if METHODS[recipe.method].reference:
-        found["largest_log_ratio"] = largest
-        found["tolerance"] = TOLERANCE[recipe.training.precision]
-        if not largest <= found["tolerance"]:
+    found: dict[str, Any] = {"masks": "answers only" if method.answers else "none"}
+    if method.reference:
+        tolerance = TOLERANCE[precision]
+        found |= {"largest_log_ratio": largest, "tolerance": tolerance}
+        if not largest <= tolerance:
             raise TrainingError(
                 f"before the first step the policy differs from its reference by"
-                f" {largest:.3g} nats an answer (at most {found['tolerance']:g} in"
-                f" {recipe.training.precision}): the reference values belong to another"
+                f" {largest:.3g} nats an answer (at most {tolerance:g} in"
+                f" {precision}): the reference values belong to another"
                 " start model, tokenizer or set of pairs; make them again"
             )
     return found
@@ -157,12 +161,6 @@ def _require(pairs: pl.DataFrame, holds: pl.Expr, path: Path, what: str) -> None
         )
 
 
-def _count_cut(part: pl.DataFrame, rows: pl.DataFrame) -> int:
-    given = _lengths(rows[part["row"].to_list()])
-    differs = _lengths(part).select(given.columns) != given
-    return int(differs.select(pl.any_horizontal(pl.all())).to_series().sum())
-
-
 def _lengths(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the tokens of every column of ids, row by row, the prompt in each."""
     prompt = pl.col("prompt_ids").list.len()
@@ -170,49 +168,41 @@ def _lengths(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:
-    learned, seen = _counts(batch)
-    answers = list(_answers(batch, examples))
-    prompts = [len(example["prompt_ids"]) for example in examples]
-    prompts *= len(answers) // len(prompts)
+    """Compare the tokens that a batch holds and learns with those of its rows."""
+    masks, seen, names = _masks(batch)
+    answers = [len(example[name]) for name in names for example in examples]
+    prompts = [len(example["prompt_ids"]) for example in examples] * len(names)
     whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    if learned not in (None, answers) or seen != whole:
+    learned = _sums(masks) if masks else None
+    if learned not in (None, answers) or _sums(seen) != whole:
         raise TrainingError(
-            f"the trainer would learn {learned or 'all'} tokens of {seen}, but the"
-            f" answers have {answers} of {whole}: its collator no longer does what this"
-            " version of TRL did"
+            f"the trainer would learn {learned or 'all'} tokens of {_sums(seen)}, but"
+            f" the answers have {answers} of {whole}: its collator no longer does what"
+            " this version of TRL did"
         )
 
 
-def _counts(batch: dict[str, Any]) -> tuple[list[int] | None, list[int]]:
-    """Return tokens under the loss and tokens at all, a sequence.
+def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]]:
+    """Return masks of the loss and of all tokens, and the columns of the answers.
 
-    A reward model has no loss on tokens: None.
+    A reward model has no loss on tokens.
     """
-    if "completion_mask" in batch:
-        masks, seen = [batch["completion_mask"]], [batch["attention_mask"]]
-    elif "labels" in batch:
-        masks, seen = [batch["labels"] != -100], [batch["attention_mask"]]
-    elif "input_ids" in batch:
-        return None, _sums([batch["attention_mask"]])
-    else:
-        sides = ("chosen", "rejected")
+    sides = ("chosen", "rejected")
+    both = ("chosen_ids", "rejected_ids")
+    if "chosen_labels" in batch:
         masks = [batch[f"{side}_labels"] != -100 for side in sides]
-        seen = [batch[f"{side}_attention_mask"] for side in sides]
-    return _sums(masks), _sums(seen)
+        return masks, [batch[f"{side}_attention_mask"] for side in sides], both
+    seen = [batch["attention_mask"]]
+    if "labels" in batch:
+        return [batch["labels"] != -100], seen, ("chosen_ids",)
+    if "completion_mask" in batch:
+        single = "KL_input_ids" in batch
+        return [batch["completion_mask"]], seen, ("completion_ids",) if single else both
+    return [], seen, both
 
 
 def _sums(masks: Iterable[Any]) -> list[int]:
     return [int(count) for mask in masks for count in mask.sum(1).tolist()]
-
-
-def _answers(batch: dict[str, Any], examples: list[dict[str, Any]]) -> Iterable[int]:
-    if "completion_ids" in examples[0]:
-        names = ["completion_ids"]
-    elif "labels" in batch:
-        names = ["chosen_ids"]
-    else:
-        names = ["chosen_ids", "rejected_ids"]
-    return (len(example[name]) for name in names for example in examples)
 
 
 def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
@@ -232,13 +222,11 @@ def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:
             use_cache=False,
             fused_lm_head=True,
         ).log_probs.sum(1)
+        names = ["ref_chosen_logps", "ref_rejected_logps"]
         if "KL_input_ids" in batch:
+            names = ["ref_logps", "ref_KL_logps"]
             batch.pop("row")
             mismatched = trainer._compute_kl_logps(trainer.model, batch)
             policy = torch.cat([policy, mismatched])
-            reference = torch.cat([batch["ref_logps"], batch["ref_KL_logps"]])
-        else:
-            reference = torch.cat(
-                [batch["ref_chosen_logps"], batch["ref_rejected_logps"]]
-            )
+    reference = torch.cat([batch[name] for name in names])
     return float((policy - reference).abs().max())

@@ -17,11 +17,8 @@ from safegrid.models.checkpoints import (
 from safegrid.models.pretrained import CONFIG
 from safegrid.models.tokenizer_files import tokenizer_files
 from safegrid.study import Study
-from safegrid.study.grid import Model
 
 logger = logging.getLogger(__name__)
-
-LIBRARIES = ("torch", "transformers", "peft")
 
 
 def merge_model(
@@ -42,7 +39,13 @@ def merge_model(
         DataError: the model has no adapter or is not trained yet, or `out` exists.
     """
     asked = Study(load_config(config, study))
-    meant = _model(asked, model)
+    known = {model.path: model for model in asked.trained}
+    if model not in known:
+        raise ConfigError(
+            f"--model {model}: no trained model of study {study!r}; it has"
+            f" {', '.join(known) or 'none'}"
+        )
+    meant = known[model]
     stack = [Path(folder) for folder in asked.stack(meant)]
     if len(stack) == 1:
         raise DataError(f"{stack[0]}: a full model already; nothing is to be merged")
@@ -60,35 +63,17 @@ def merge_model(
 def save_merged(stack: list[Path], dtype: str, out: Path) -> None:
     """Write the folder of a stack's merged model, whole or not at all.
 
-    Args:
-        stack: folders of the model: a full one, then its adapters.
-        dtype: of the weights: `float32` or `bfloat16`.
-        out: the new folder.
-
     Raises:
         DataError: a folder is not what its place in the stack asks for.
     """
     head = "classify" if (stack[-1] / CONFIG).is_file() else "causal"
     merged = load_model(stack, dtype, head)  # type: ignore[arg-type]
-    facts = {
-        **manifest(
-            "merge", {}, {"dtype": dtype, "start": weights_hash(stack)}, LIBRARIES
-        ),
-        "stack": [weights_of(folder) for folder in stack],
-    }
+    params = {"dtype": dtype, "start": weights_hash(stack)}
+    facts = manifest("merge", {}, params, ("torch", "transformers", "peft"))
+    facts |= {"stack": [weights_of(folder) for folder in stack]}
     with atomic_directory(out) as folder:
         merged.save_pretrained(folder)
         for path in tokenizer_files(stack[0]):
             shutil.copyfile(path, folder / path.name)
         write_result(folder / MANIFEST, {**facts, **folder_facts(folder)})
     logger.info("%s: %d folders merged in %s", out, len(stack), dtype)
-
-
-def _model(study: Study, name: str) -> Model:
-    known = {model.path: model for model in study.trained}
-    if name not in known:
-        raise ConfigError(
-            f"--model {name}: no trained model of study"
-            f" {study.config.study.name!r}; it has {', '.join(known) or 'none'}"
-        )
-    return known[name]

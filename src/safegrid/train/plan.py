@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from safegrid.config.doses import beyond
 from safegrid.config.methods import METHODS, check_method
 from safegrid.config.training import Recipe
 from safegrid.core.errors import ConfigError
+from safegrid.models.checkpoints import weights_of
 from safegrid.train import rows as row_order
 
 
@@ -53,12 +55,8 @@ def make_plan(
 ) -> Plan:
     """Derive steps, micro-batches and the order of rows from a recipe.
 
-    Args:
-        recipe: resolved.
-        seed: the run's seed.
-        rows: the trainer's: pairs, or KTO's single answers.
-        n_pairs: pairs behind them.
-        folder: where checkpoints go.
+    `rows` are the trainer's: pairs, or KTO's single answers; `n_pairs` those behind
+    them.
     """
     training = recipe.training
     steps = row_order.count_steps(training, n_pairs)
@@ -114,38 +112,60 @@ def check_settings(recipe: Recipe) -> None:
         raise ConfigError(f"recipe {recipe.name}: " + "; ".join(problems))
 
 
-def check_warmup(plan: Plan) -> None:
-    """Refuse a training without a step at its learning rate: it would learn nothing.
-
-    Raises:
-        ConfigError: all of its steps are warm-up.
-    """
-    warmup = plan.recipe.training.warmup_ratio
-    if math.ceil(warmup * plan.steps) >= plan.steps:
-        raise ConfigError(
-            f"recipe {plan.recipe.name}: with `warmup_ratio: {warmup:g}` its"
-            f" {plan.steps} steps are all warm-up; give it more steps or epochs, or"
-            " `warmup_ratio: 0`"
-        )
-
-
-def check_doses(plan: Plan, steps: Iterable[int]) -> None:
-    """Refuse doses that a training does not come to.
+def check_steps(plan: Plan, doses: Collection[int]) -> None:
+    """Refuse a training that learns nothing, or doses that it does not come to.
 
     Where a recipe counts epochs, nobody knows its steps before its rows are there.
 
     Raises:
-        ConfigError: a dose is beyond the last step, or is the model at the end itself.
+        ConfigError: all steps are warm-up; a dose is beyond the last step, or is the
+            model at the end itself.
     """
-    wanted = list(steps)
-    problems = beyond(wanted, plan.steps)
-    if plan.steps in wanted:
+    problems = beyond(doses, plan.steps)
+    warmup = plan.recipe.training.warmup_ratio
+    if math.ceil(warmup * plan.steps) >= plan.steps:
+        problems.append(
+            f"with `warmup_ratio: {warmup:g}` its {plan.steps} steps are all warm-up;"
+            " give it more steps or epochs, or `warmup_ratio: 0`"
+        )
+    if plan.steps in doses:
         problems.append(
             f"`checkpoints` names step {plan.steps}, which is the end of the training,"
             f" whose model is {plan.recipe.name!r} itself; remove it"
         )
     if problems:
         raise ConfigError(f"recipe {plan.recipe.name}: " + "; ".join(problems))
+
+
+def training_facts(
+    plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, stack: list[Path]
+) -> dict[str, Any]:
+    """Return what a training went through.
+
+    Args:
+        plan: the training.
+        selected: the pairs that its recipe takes.
+        rows: those that fill micro-batches, as its trainer reads them.
+        stack: folders of the start model.
+    """
+    kept = rows["pair_id"].n_unique()
+    return {
+        "rows": kept,
+        "dropped": {"no_whole_micro_batch": selected.height - kept},
+        "steps": plan.steps,
+        "accumulate": plan.accumulate,
+        "tokens": count_tokens(plan, rows, plan.steps),
+        "stack": [weights_of(folder) for folder in stack],
+    }
+
+
+def count_tokens(plan: Plan, rows: pl.DataFrame, steps: int) -> int:
+    """Return the tokens that so many steps go through, padding not counted."""
+    assert plan.order is not None, "a training has an order"
+    seen = plan.order[: len(plan.order) // plan.steps * steps]
+    sides = [c for c in rows.columns if c.endswith("_ids") and c != "prompt_ids"]
+    lengths = (rows["prompt_ids"].list.len() + rows[side].list.len() for side in sides)
+    return sum(int(length.cast(pl.Int64).gather(seen).sum()) for length in lengths)
 
 
 def world_size() -> int:

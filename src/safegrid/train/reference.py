@@ -16,14 +16,13 @@ import polars as pl
 from safegrid.config.training import Recipe, Training
 from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.logs import progress
-from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE, Schema
 from safegrid.models.checkpoints import load_model, loading, weights_hash
 from safegrid.models.pretrained import load_tokenizer
 from safegrid.study.trainings import WHOLE, Subset
 from safegrid.train import rows as row_order
-from safegrid.train.checks import check_tokens, check_vocabulary
+from safegrid.train.checks import check_tokens, check_vocabulary, checked_pairs
 from safegrid.train.plan import Plan
-from safegrid.train.shared import kto_params
 
 logger = logging.getLogger(__name__)
 
@@ -60,17 +59,15 @@ def compute_reference(
     frame = row_order.select_subsets(read_table(pairs, PAIRS), parts, data_seed, pairs)
     check_tokens(frame, pairs, stack[0])
     check_vocabulary(frame, pairs, stack[0])
+    # By length: a forward holds little padding, and too little memory shows at once.
+    longest = pl.Series(row_order.lengths(frame))
+    shaped = frame.sort(longest, descending=True, maintain_order=True).drop("category")
     recipe = _recipe(precision, micro_batch)
-    # By length, so that a forward holds little padding.
-    shaped = by_length(frame).drop("category")
     trainer = _trainer(recipe, stack, shaped, micro_batch)
-    found = trainer.train_dataset.select_columns(
-        ["ref_chosen_logps", "ref_rejected_logps"]
-    ).to_dict()
+    columns = {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
     values = shaped.select(
         "pair_id",
-        pl.Series("chosen", found["ref_chosen_logps"]),
-        pl.Series("rejected", found["ref_rejected_logps"]),
+        **{k: pl.Series(trainer.train_dataset[c][:]) for k, c in columns.items()},
     )
     values = frame.select("pair_id").join(values, on="pair_id", maintain_order="left")
     params = {
@@ -79,23 +76,7 @@ def compute_reference(
         "subsets": [part._asdict() for part in parts],
         "data_seed": data_seed,
     }
-    if trainer.accelerator.is_main_process:
-        _write(out, values, REFERENCE, pairs, params)
-
-
-def _recipe(precision: str, micro_batch: int) -> Recipe:
-    """Return a recipe for a trainer that computes log-probabilities and no step."""
-    training = Training.model_validate(
-        {
-            "learning_rate": 1.0,
-            "beta": 1.0,
-            "max_steps": 1,
-            "batch": micro_batch,
-            "per_device_train_batch_size": micro_batch,
-            "precision": precision,
-        }
-    )
-    return Recipe(name="reference", method="dpo", dataset="", training=training)
+    _write(trainer, out, values, REFERENCE, pairs, params)
 
 
 def compute_kto_reference(
@@ -117,11 +98,7 @@ def compute_kto_reference(
         DataError: the start model cannot read a token of the pairs.
         TrainingError: a pair breaks the token contract.
     """
-    selected = row_order.select_pairs(
-        read_table(pairs, PAIRS), recipe, data_seed, pairs
-    )
-    check_tokens(selected, pairs, stack[0])
-    check_vocabulary(selected, pairs, stack[0])
+    selected, _ = checked_pairs(pairs, recipe, data_seed, stack[0])
     micro_batch = recipe.training.per_device_train_batch_size
     unpaired = row_order.unpair(selected, micro_batch, data_seed)
     # Values of the matched answers stand in the other file: none are computed here.
@@ -135,21 +112,22 @@ def compute_kto_reference(
     params = {
         "precision": recipe.training.precision,
         "start": weights_hash(stack),
-        **kto_params(recipe, data_seed),
+        **row_order.kto_params(recipe, data_seed),
     }
-    if trainer.accelerator.is_main_process:
-        _write(out, values, KTO_REFERENCE, pairs, params)
+    _write(trainer, out, values, KTO_REFERENCE, pairs, params)
 
 
-def by_length(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return pairs sorted by length, longest first: too little memory shows at once."""
-    length = pl.Series(row_order.lengths(frame))
-    return frame.sort(length, descending=True, maintain_order=True)
+def _recipe(precision: str, micro_batch: int) -> Recipe:
+    """Return a recipe for a trainer that computes log-probabilities and no step."""
+    values = {"learning_rate": 1.0, "beta": 1.0, "max_steps": 1, "precision": precision}
+    sizes = dict.fromkeys(("batch", "per_device_train_batch_size"), micro_batch)
+    training = Training.model_validate(values | sizes)
+    return Recipe(name="reference", method="dpo", dataset="", training=training)
 
 
 def _trainer(recipe: Recipe, stack: list[Path], rows: pl.DataFrame, size: int) -> Any:
     with loading():
-        from safegrid.train.trainers.build import build_trainer
+        from safegrid.train.trainers.families import build_trainer
 
         tokenizer, model = load_tokenizer(stack[0]), load_model(stack)
     with tempfile.TemporaryDirectory() as folder:
@@ -162,9 +140,7 @@ def _mismatched_logps(trainer: Any, size: int) -> list[float]:
     from torch.utils.data import DataLoader
 
     loader = trainer.accelerator.prepare(
-        DataLoader(
-            trainer.train_dataset, batch_size=size, collate_fn=trainer.data_collator
-        )
+        DataLoader(trainer.train_dataset, size, collate_fn=trainer.data_collator)
     )
     found = []
     for batch in progress(len(loader), "batch", "mismatched log-probabilities", loader):
@@ -176,14 +152,15 @@ def _mismatched_logps(trainer: Any, size: int) -> list[float]:
 
 
 def _write(
+    trainer: Any,
     out: Path,
     values: pl.DataFrame,
-    schema: dict[str, pl.DataType],
+    schema: Schema,
     pairs: Path,
     params: dict[str, Any],
 ) -> None:
-    facts = manifest(
-        "reference", {"pairs": pairs}, params, LIBRARIES, rows=values.height
-    )
-    write_table(out, values, schema, facts)
-    logger.info("%s: %d rows", out, values.height)
+    if trainer.accelerator.is_main_process:
+        inputs, rows = {"pairs": pairs}, values.height
+        facts = manifest("reference", inputs, params, LIBRARIES, rows=rows)
+        write_table(out, values, schema, facts)
+        logger.info("%s: %d rows", out, rows)

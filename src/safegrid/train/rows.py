@@ -1,4 +1,4 @@
-"""The pairs that a recipe trains on, and their order.
+"""The rows that a recipe trains on, their order, and their reference values.
 
 The order is made here and read sequentially by the trainers, so that it depends on
 nothing but the seeds: every method sees the same pairs in the same steps at the same
@@ -9,11 +9,15 @@ import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from safegrid.config.training import Recipe, Training
-from safegrid.core.errors import DataError
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError, TrainingError
+from safegrid.core.records import KTO_REFERENCE, REFERENCE
+from safegrid.models.checkpoints import weights_hash
 from safegrid.study.trainings import Subset
 
 
@@ -22,13 +26,8 @@ def select_pairs(
 ) -> pl.DataFrame:
     """Return the pairs of a recipe's categories and fraction, in the file's order.
 
-    Fractions are nested: what a smaller one keeps, a larger one keeps too.
-
-    Args:
-        pairs: rows of `records.PAIRS`.
-        recipe: names categories and fraction.
-        data_seed: the dataset's seed.
-        path: where the rows come from, for messages.
+    Fractions are nested: what a smaller one keeps, a larger one keeps too. The
+    dataset's seed rules them; `path` is for messages.
 
     Raises:
         DataError: a category does not occur, or nothing is left.
@@ -40,13 +39,7 @@ def select_pairs(
 def select_subsets(
     pairs: pl.DataFrame, subsets: Sequence[Subset], data_seed: int, path: Path
 ) -> pl.DataFrame:
-    """Return the pairs that any of several subsets holds, in the file's order.
-
-    Args:
-        pairs: rows of `records.PAIRS`.
-        subsets: of the recipes that read what is computed of them.
-        data_seed: the dataset's seed.
-        path: where the rows come from, for messages.
+    """Return the pairs that any of several recipes selects, in the file's order.
 
     Raises:
         DataError: as `select_pairs`.
@@ -70,9 +63,12 @@ def _select(
             )
         pairs = pairs.filter(pl.col("category").is_in(part.categories))
     if part.fraction < 1:
-        keep = round(part.fraction * pairs.height)
-        drawn = sorted(pairs["pair_id"], key=lambda name: _draw(data_seed, name))[:keep]
-        pairs = pairs.filter(pl.col("pair_id").is_in(drawn))
+        drawn = sorted(
+            pairs["pair_id"],
+            key=lambda name: hashlib.sha256(f"{data_seed}/{name}".encode()).digest(),
+        )
+        kept = drawn[: round(part.fraction * pairs.height)]
+        pairs = pairs.filter(pl.col("pair_id").is_in(kept))
     if pairs.is_empty():
         raise DataError(
             f"{who}: fraction {part.fraction:g} of {path} leaves no pair; raise it"
@@ -91,20 +87,12 @@ def count_steps(training: Training, n_pairs: int) -> int:
 
 
 def stream(n_items: int, length: int, seed: int) -> list[int]:
-    """Return `length` item numbers: one permutation after another, cut at the end.
-
-    Args:
-        n_items: how many there are.
-        length: how many to return; may be more than there are.
-        seed: a different one gives a different order.
-    """
+    """Return `length` item numbers: one permutation after another, cut at the end."""
     found: list[int] = []
-    epoch = 0
-    while len(found) < length:
+    for epoch in range(-(-length // n_items)):
         order = list(range(n_items))
         random.Random(f"{seed}/{epoch}").shuffle(order)
         found += order
-        epoch += 1
     return found[:length]
 
 
@@ -112,12 +100,7 @@ def sort_steps(order: Sequence[int], lengths: Sequence[int], batch: int) -> list
     """Return the order with the rows of each step sorted by length, longest first.
 
     A step's gradient is the mean over its rows, whatever micro-batch they stand in; a
-    micro-batch of like lengths holds less padding.
-
-    Args:
-        order: row numbers, step after step.
-        lengths: tokens of each row, by row number.
-        batch: rows of a step.
+    micro-batch of like lengths holds less padding. `batch` is the rows of a step.
     """
     steps = [order[start : start + batch] for start in range(0, len(order), batch)]
     return [n for step in steps for n in sorted(step, key=lambda n: -lengths[n])]
@@ -130,6 +113,12 @@ def lengths(rows: pl.DataFrame) -> list[int]:
     return sizes.to_series().to_list()
 
 
+def block_stream(n_rows: int, size: int, count: int, seed: int) -> list[int]:
+    """Return row numbers of `count` micro-batches of `size`, each one kept whole."""
+    blocks = stream(n_rows // size, count, seed)
+    return [block * size + place for block in blocks for place in range(size)]
+
+
 def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFrame:
     """Return KTO's rows: every answer alone, cut into whole micro-batches.
 
@@ -137,11 +126,6 @@ def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFram
     rejected answers are those of the next micro-batch's pairs, so that no answer stands
     beside its own pair. A row's KL completion is the answer of the row before it in the
     micro-batch (the last one's for the first), as in TRL: always another pair's.
-
-    Args:
-        pairs: rows of `records.PAIRS`, selected.
-        micro_batch: pairs a forward.
-        data_seed: the dataset's seed; the run's seed permutes micro-batches only.
 
     Returns:
         Columns `pair_id`, `label` (chosen or not), `prompt_ids`, `completion_ids`,
@@ -158,41 +142,113 @@ def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFram
             " per_device_train_batch_size"
         )
     order = stream(pairs.height, pairs.height, data_seed)[:whole]
-    chosen = _side(pairs, order, "chosen", label=True)
-    rejected = _side(
-        pairs, order[micro_batch:] + order[:micro_batch], "rejected", label=False
-    )
-    rows = pl.concat([chosen, rejected]).with_row_index("place")
+    orders = {"chosen": order, "rejected": order[micro_batch:] + order[:micro_batch]}
+    sides = [
+        pairs[rows].select(
+            "pair_id",
+            pl.lit(side == "chosen").alias("label"),
+            "prompt_ids",
+            pl.col(f"{side}_ids").alias("completion_ids"),
+        )
+        for side, rows in orders.items()
+    ]
+    rows = pl.concat(sides).with_row_index("place")
     rows = rows.sort(pl.col("place") % whole, "place").drop("place")
-    return _add_mismatched(rows, 2 * micro_batch)
+    size = 2 * micro_batch
+    before = [n // size * size + (n - 1) % size for n in range(rows.height)]
+    mismatched = rows["completion_ids"].gather(before)
+    return rows.with_columns(mismatched.alias("KL_completion_ids"))
 
 
-def block_stream(n_rows: int, size: int, count: int, seed: int) -> list[int]:
-    """Return row numbers of `count` micro-batches of `size`, each one kept whole."""
-    blocks = stream(n_rows // size, count, seed)
-    return [block * size + place for block in blocks for place in range(size)]
+def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:
+    """Return what KTO's mismatched values depend on beside the start model."""
+    return {
+        "fraction": recipe.fraction,
+        "categories": recipe.categories,
+        "micro_batch": recipe.training.per_device_train_batch_size,
+        "data_seed": data_seed,
+    }
 
 
-def _draw(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
-
-
-def _side(
-    pairs: pl.DataFrame, order: Sequence[int], side: str, label: bool
+def join_reference(
+    selected: pl.DataFrame, path: Path, recipe: Recipe, stack: list[Path]
 ) -> pl.DataFrame:
-    return pairs[list(order)].select(
-        "pair_id",
-        pl.lit(label).alias("label"),
-        "prompt_ids",
-        pl.col(f"{side}_ids").alias("completion_ids"),
+    """Add the shared values to pairs, as `ref_chosen_logps` and `ref_rejected_logps`.
+
+    Raises:
+        TrainingError: the file was made under another model or precision, or lacks a
+            pair.
+    """
+    _check_params(path, stack, recipe, {})
+    values = read_table(path, REFERENCE).rename(
+        {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
     )
+    joined = selected.join(values, on="pair_id", how="left", maintain_order="left")
+    missing = joined.filter(pl.col("ref_chosen_logps").is_null())["pair_id"]
+    if len(missing):
+        raise TrainingError(
+            f"{path}: no value for {len(missing)} pairs, the first is"
+            f" {missing[0]}; it belongs to other pairs, make it again"
+        )
+    return joined
 
 
-def _add_mismatched(rows: pl.DataFrame, size: int) -> pl.DataFrame:
-    block = pl.int_range(pl.len()) // size
-    place = pl.int_range(pl.len()) % size
-    before = block * size + (place - 1) % size
-    indices = rows.select(before.alias("before"))["before"].to_list()
-    return rows.with_columns(
-        rows["completion_ids"].gather(indices).alias("KL_completion_ids")
+def join_kto_reference(
+    unpaired: pl.DataFrame,
+    paired: pl.DataFrame,
+    path: Path,
+    recipe: Recipe,
+    data_seed: int,
+    stack: list[Path],
+) -> pl.DataFrame:
+    """Add `ref_logps` and `ref_KL_logps` to the rows of `unpair`.
+
+    Args:
+        unpaired: the rows.
+        paired: the same pairs with the columns of `join_reference`.
+        path: parquet file of `records.KTO_REFERENCE`.
+        recipe: names method, subset and micro-batch.
+        data_seed: the dataset's seed.
+        stack: folders of the start model.
+
+    Raises:
+        TrainingError: the file was made for another order, subset, micro-batch, model
+            or precision.
+    """
+    _check_params(path, stack, recipe, kto_params(recipe, data_seed))
+    values = read_table(path, KTO_REFERENCE)
+    keys = ["pair_id", "label"]
+    if not values.select(keys).equals(unpaired.select(keys)):
+        raise TrainingError(
+            f"{path}: its rows are not those of this training in this order; make it"
+            " again"
+        )
+    matched = unpaired.join(
+        paired.select("pair_id", "ref_chosen_logps", "ref_rejected_logps"),
+        on="pair_id",
+        maintain_order="left",
     )
+    return matched.with_columns(
+        pl.when("label")
+        .then("ref_chosen_logps")
+        .otherwise("ref_rejected_logps")
+        .alias("ref_logps"),
+        values["kl"].alias("ref_KL_logps"),
+    ).drop("ref_chosen_logps", "ref_rejected_logps")
+
+
+def _check_params(
+    path: Path, stack: list[Path], recipe: Recipe, more: dict[str, Any]
+) -> None:
+    expected = {
+        "precision": recipe.training.precision,
+        "start": weights_hash(stack),
+        **more,
+    }
+    found = read_manifest(path)["params"]
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise TrainingError(
+                f"{path}: made with {name} {found.get(name)!r}, but recipe"
+                f" {recipe.name} has {value!r}; make it again"
+            )

@@ -1,9 +1,11 @@
 """Train one model by one recipe."""
 
 import logging
+import os
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +17,28 @@ from safegrid.config.training import Recipe
 from safegrid.core.artifacts import (
     atomic_directory,
     manifest,
-    read_table,
     sha256_file,
     sha256_json,
 )
-from safegrid.core.records import PAIRS
-from safegrid.models.checkpoints import load_model, loading, weights_hash
+from safegrid.core.closure import ROOT
+from safegrid.core.seals import check_folder
+from safegrid.models.checkpoints import load_model, loading, weights_hash, weights_of
 from safegrid.models.pretrained import load_tokenizer
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.devices import device_name
 from safegrid.train import checks, lease
 from safegrid.train import rows as row_order
+from safegrid.train.checks import checked_pairs
 from safegrid.train.plan import (
     Plan,
-    check_doses,
     check_settings,
-    check_warmup,
+    check_steps,
+    count_tokens,
     is_main_process,
     make_plan,
-)
-from safegrid.train.provenance import (
-    dose_facts,
-    lineage,
-    run_facts,
     training_facts,
+    world_size,
 )
-from safegrid.train.shared import join_kto_reference, join_reference
 from safegrid.train.tokenize import close_conversations
 
 logger = logging.getLogger(__name__)
@@ -84,40 +84,26 @@ def train(
     """
     began = time.perf_counter()
     check_settings(recipe)
-    read = read_table(pairs, PAIRS)
-    selected = row_order.select_pairs(read, recipe, data_seed, pairs)
-    tokens = checks.check_tokens(selected, pairs, stack[0])
-    checks.check_vocabulary(selected, pairs, stack[0])
+    selected, seen = checked_pairs(pairs, recipe, data_seed, stack[0])
     rows = _rows(selected, stack, reference, kto_reference, recipe, data_seed)
-    params = _params(recipe, seed, data_seed, stack)
-    named = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
-    inputs = {name: path for name, path in named.items() if path is not None}
+    seeds = {"seed": seed, "data_seed": data_seed, "start": weights_hash(stack)}
+    params = {"recipe": recipe.model_dump(mode="json"), **seeds}
+    given = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
+    inputs = {name: path for name, path in given.items() if path is not None}
     end, *doses = out
     steps = {_step(path): path for path in doses}
     with _held(checkpoints / _key(params, inputs, list(steps))) as folder:
         plan = make_plan(recipe, seed, rows, selected.height, folder)
-        check_warmup(plan)
-        check_doses(plan, steps)
+        check_steps(plan, steps)
         trainer = _build(plan, stack, rows, steps)
-        seen = {**tokens, **_seen(trainer, plan, rows)}
+        seen |= checks.check_lengths(trainer, rows)
+        seen |= checks.check_first_step(trainer, plan)
         resumed = _run(trainer, folder)
         facts = manifest("train", inputs, params, LIBRARIES) | lineage(stack)
         facts |= training_facts(plan, selected, rows, stack)
         facts |= {"checks": seen, "resumed": resumed}
         run = run_facts(time.perf_counter() - began)
         _save(trainer, plan, rows, stack[0], facts, run, end, steps)
-
-
-def _params(
-    recipe: Recipe, seed: int, data_seed: int, stack: list[Path]
-) -> dict[str, Any]:
-    """Return what a training depends on beside the files of its rows."""
-    return {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "data_seed": data_seed,
-        "start": weights_hash(stack),
-    }
 
 
 def _step(folder: Path) -> int:
@@ -133,22 +119,10 @@ def _key(params: dict[str, Any], inputs: dict[str, Path], doses: list[int]) -> s
     return sha256_json([params, hashes, *([doses] if doses else [])])[:16]
 
 
-def _seen(trainer: Any, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-    """Check the trainer before its first step; return what the checks saw."""
-    first = plan.forward_rows * plan.accumulate
-    return {
-        **checks.check_lengths(trainer, rows),
-        **checks.check_first_step(trainer, plan.recipe, first),
-    }
-
-
 @contextmanager
 def _held(folder: Path) -> Iterator[Path]:
     """Hold the checkpoint folder in the main process; the others use it with it."""
-    if is_main_process():
-        with lease.lease(folder):
-            yield folder
-    else:
+    with lease.lease(folder) if is_main_process() else nullcontext():
         yield folder
 
 
@@ -165,7 +139,7 @@ def _rows(
     if recipe.method == "sft":
         return paired.drop("rejected_ids")
     if METHODS[recipe.method].reference and reference is not None:
-        paired = join_reference(paired, reference, recipe, stack)
+        paired = row_order.join_reference(paired, reference, recipe, stack)
     if METHODS[recipe.method].trainer == "reward":
         return close_conversations(paired, stack[0])
     if recipe.method != "kto":
@@ -175,15 +149,17 @@ def _rows(
     )
     if reference is None or kto_reference is None:
         return unpaired
-    return join_kto_reference(unpaired, paired, kto_reference, recipe, data_seed, stack)
+    return row_order.join_kto_reference(
+        unpaired, paired, kto_reference, recipe, data_seed, stack
+    )
 
 
 def _build(
     plan: Plan, stack: list[Path], rows: pl.DataFrame, doses: Iterable[int]
 ) -> Any:
     with loading():
-        from safegrid.train.doses import Keeper
-        from safegrid.train.trainers.build import build_trainer
+        from safegrid.train.save import Keeper
+        from safegrid.train.trainers.families import build_trainer
 
         tokenizer, model = load_tokenizer(stack[0]), load_model(stack)
     trainer = build_trainer(plan, model, tokenizer, rows)
@@ -221,21 +197,77 @@ def _save(
 
     Every process calls this, because shards are gathered; the main one writes.
     """
-    from safegrid.train.doses import kept, take
-    from safegrid.train.progress import history
-    from safegrid.train.save import complete, gather_weights, write_weights
+    from safegrid.train import save
 
-    weights = gather_weights(trainer)
+    weights = save.gather_weights(trainer)
     if not is_main_process():
         return
     beta = plan.recipe.training.beta if METHODS[plan.recipe.method].reference else None
-    curve = history(trainer.state.log_history, beta)
+    curve = save.history(trainer.state.log_history, beta)
     for step, path in doses.items():
         with atomic_directory(path) as folder:
-            take(kept(plan.folder, step), folder)
+            save.take(save.kept(plan.folder, step), folder)
             own = dose_facts(facts, plan, rows, step)
-            complete(folder, start, curve.filter(pl.col("step") <= step), own, None)
+            save.complete(folder, start, curve.filter(pl.col("step") <= step), own)
     with atomic_directory(end) as folder:
-        write_weights(trainer, weights, plan.recipe.training.precision, folder)
-        complete(folder, start, curve, facts, run)
+        save.write_weights(trainer, weights, plan.recipe.training.precision, folder)
+        save.complete(folder, start, curve, facts, run)
     logger.info("%s: trained %d steps", end, plan.steps)
+
+
+def lineage(stack: list[Path]) -> dict[str, Any]:
+    """Return the base that a start model goes back to, and the template it carries.
+
+    They decide the weights. The base's `revision` is that of its own manifest: the
+    commit that was fetched; None for a miniature base, and for a folder that was put
+    there by hand.
+    """
+    facts = check_folder(stack[0], names=()) or {}
+    own = {"weights": weights_of(stack[0]), "revision": facts.get("revision")}
+    return {
+        "base": facts.get("base", own),
+        "template": ChatTokenizer.load(stack[0]).template_hash,
+    }
+
+
+def dose_facts(
+    facts: dict[str, Any], plan: Plan, rows: pl.DataFrame, step: int
+) -> dict[str, Any]:
+    """Return the facts of the model after a step, by those of the end of its training.
+
+    `training_steps` are all steps of the training, whose learning rates it had.
+    """
+    return {
+        **facts,
+        "params": {**facts["params"], "checkpoint": step},
+        "steps": step,
+        "training_steps": plan.steps,
+        "tokens": count_tokens(plan, rows, step),
+    }
+
+
+def run_facts(seconds: float) -> dict[str, Any]:
+    """Return what differs from one run of a training to the next; no hash holds it."""
+    return {
+        "git": git_state(ROOT),
+        "device": device_name(os.environ.get("OMP_NUM_THREADS", "all")),
+        "processes": world_size(),
+        "seconds": round(seconds, 1),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the code, and whether a tracked file was changed since.
+
+    None where the code is no git checkout, or there is no git.
+    """
+    command = ["git", "--no-optional-locks", "-C", str(folder), "describe"]
+    command += ["--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    if done.returncode != 0:
+        return None
+    commit, _, dirty = done.stdout.strip().partition("-")
+    return {"commit": commit, "dirty": bool(dirty)}

@@ -1,14 +1,25 @@
-"""A trained model's folder: weights or adapter, tokenizer, curve; the manifest last."""
+"""A trained model's folder: weights or adapter, tokenizer, curve; the manifest last.
+
+A training may keep models (doses) on its way to the last step. Their weights are
+written when their step ends, into the folder of the training's own checkpoints, and
+become folders of models when the training is over. So a training that was killed finds
+those that it has passed; a checkpoint of a later step is written after them.
+"""
 
 import copy
+import logging
+import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from transformers import TrainerCallback
 
 from safegrid.core.artifacts import (
     MANIFEST,
+    atomic_directory,
     read_object,
     write_json,
     write_result,
@@ -19,8 +30,102 @@ from safegrid.core.records import HISTORY
 from safegrid.models.checkpoints import Dtype, folder_facts
 from safegrid.models.pretrained import ADAPTER
 from safegrid.models.tokenizer_files import tokenizer_files
+from safegrid.train.lease import WHOLE
+
+logger = logging.getLogger(__name__)
 
 CURVE = "history.parquet"
+# TRL's and transformers' names to ours. Rewards are beta times a log-ratio.
+METRICS = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "rewards/chosen": "chosen_reward",
+    "rewards/rejected": "rejected_reward",
+    "rewards/margins": "margin",
+    "rewards/accuracies": "accuracy",
+    "logps/chosen": "chosen_logp",
+    "logps/rejected": "rejected_logp",
+    "kl": "kl",
+    "entropy": "entropy",
+    "nll_loss": "nll",
+    "mean_token_accuracy": "token_accuracy",
+    # A reward model's: its own outputs, no log-ratios.
+    "accuracy": "accuracy",
+    "margin": "margin",
+    "mean_reward": "mean_reward",
+}
+
+
+class Watch(TrainerCallback):
+    """Logs a line now and then, and marks checkpoints as whole."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Skip the last step's checkpoint: the model itself is about to be saved."""
+        if state.global_step >= state.max_steps:
+            control.should_save = False
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark a checkpoint as whole, once every process has written its part."""
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            (folder / WHOLE).touch()
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write a line to the log."""
+        logs = kwargs["logs"]
+        if "loss" in logs and state.is_world_process_zero:
+            logger.info(
+                "step %d of %d: loss %.4f, gradient norm %.3g",
+                state.global_step,
+                state.max_steps,
+                logs["loss"],
+                logs["grad_norm"],
+            )
+
+
+class Keeper(TrainerCallback):
+    """Writes the weights of each dose when its step ends, unless they are there.
+
+    Attributes:
+        steps: at which weights are still to be written.
+    """
+
+    def __init__(
+        self, trainer: Any, dtype: Dtype, folder: Path, steps: Iterable[int]
+    ) -> None:
+        self.steps = {step for step in steps if not kept(folder, step).is_dir()}
+        self._trainer, self._dtype, self._folder = trainer, dtype, folder
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Write the weights of a dose; every process gathers, the main one writes."""
+        if state.global_step not in self.steps:
+            return
+        weights = gather_weights(self._trainer)
+        if state.is_world_process_zero:
+            with atomic_directory(kept(self._folder, state.global_step)) as folder:
+                write_weights(self._trainer, weights, self._dtype, folder)
+
+
+def kept(folder: Path, step: int) -> Path:
+    """Return where a training keeps the weights of a dose in its own folder."""
+    return folder / f"dose-{step}"
+
+
+def take(source: Path, folder: Path) -> None:
+    """Put kept weights into another folder, and leave them where they are.
+
+    A kill in between costs nothing then. The copy takes no room where both folders lie
+    on one disk.
+    """
+    for path in source.iterdir():
+        try:
+            os.link(path, folder / path.name)
+        except OSError:  # of another disk, or of one that knows no links
+            shutil.copyfile(path, folder / path.name)
 
 
 def gather_weights(trainer: Any) -> dict[str, Any]:
@@ -31,9 +136,16 @@ def gather_weights(trainer: Any) -> dict[str, Any]:
     Raises:
         TrainingError: a weight is not finite.
     """
+    import torch
+
     state: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.accelerator.is_main_process:
-        _require_finite(state, trainer.state.global_step)
+        for name, tensor in state.items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise TrainingError(
+                    f"after step {trainer.state.global_step} weight {name} is not"
+                    " finite. Lower the learning rate; nothing was written"
+                )
     return state
 
 
@@ -42,53 +154,14 @@ def write_weights(
 ) -> None:
     """Write gathered weights: those of an adapter where one is trained, else all.
 
-    The model itself is left as it is, so that it can be trained on.
-
-    Args:
-        trainer: whose model it is.
-        state: of `gather_weights`.
-        dtype: of full weights on disk; an adapter stays in float32.
-        folder: that they are written into.
+    The model itself is left as it is, so that it can be trained on. `dtype` is that of
+    full weights on disk; an adapter stays in float32.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "peft_config"):
         _write_adapter(model, state, folder)
     else:
         _write_whole(model, state, dtype, folder)
-
-
-def complete(
-    folder: Path,
-    start: Path,
-    curve: pl.DataFrame,
-    facts: dict[str, Any],
-    run: dict[str, Any] | None,
-) -> None:
-    """Make a folder of weights the folder of a model.
-
-    Args:
-        folder: holds the weights; nobody knows it by this name yet.
-        start: folder whose tokenizer files the model keeps, byte for byte.
-        curve: rows of `records.HISTORY`.
-        facts: the manifest without the weights' own facts, equal in every run.
-        run: what else the manifest says, of this run alone; None without any.
-    """
-    for path in tokenizer_files(start):
-        shutil.copyfile(path, folder / path.name)
-    write_table(folder / CURVE, curve, HISTORY, facts)
-    own = {} if run is None else {"run": run}
-    write_result(folder / MANIFEST, {**facts, **own, **folder_facts(folder)})
-
-
-def _require_finite(state: dict[str, Any], step: int) -> None:
-    import torch
-
-    for name, tensor in state.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise TrainingError(
-                f"after step {step} weight {name} is not finite. Lower the learning"
-                " rate; nothing was written"
-            )
 
 
 def _write_whole(model: Any, state: dict[str, Any], dtype: Dtype, folder: Path) -> None:
@@ -115,3 +188,48 @@ def _write_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
     if shape["modules_to_save"]:
         # It brings a head: what the start model becomes by it, see `checkpoints`.
         model.config.save_pretrained(folder)
+
+
+def history(log_history: list[dict[str, Any]], beta: float | None) -> pl.DataFrame:
+    """Return the training curve as rows of `records.HISTORY`: step, metric, value.
+
+    Values are means over the steps since the line before, `grad_norm` and
+    `learning_rate` those of the step itself.
+
+    Args:
+        log_history: the trainer's own log; it survives a continued training.
+        beta: to give log-ratios beside rewards; None where rewards are no log-ratios.
+    """
+    rows = []
+    for line in log_history:
+        if "loss" not in line:
+            continue
+        named = {METRICS[key]: line[key] for key in METRICS if key in line}
+        for side in ("chosen", "rejected"):
+            if beta is not None and f"{side}_reward" in named:
+                named[f"{side}_log_ratio"] = named[f"{side}_reward"] / beta
+        rows += [(line["step"], name, value) for name, value in named.items()]
+    return pl.DataFrame(rows, schema=HISTORY, orient="row")
+
+
+def complete(
+    folder: Path,
+    start: Path,
+    curve: pl.DataFrame,
+    facts: dict[str, Any],
+    run: dict[str, Any] | None = None,
+) -> None:
+    """Make a folder of weights the folder of a model.
+
+    Args:
+        folder: holds the weights; nobody knows it by this name yet.
+        start: folder whose tokenizer files the model keeps, byte for byte.
+        curve: rows of `records.HISTORY`.
+        facts: the manifest without the weights' own facts, equal in every run.
+        run: what else the manifest says, of this run alone; None without any.
+    """
+    for path in tokenizer_files(start):
+        shutil.copyfile(path, folder / path.name)
+    write_table(folder / CURVE, curve, HISTORY, facts)
+    own = {} if run is None else {"run": run}
+    write_result(folder / MANIFEST, {**facts, **own, **folder_facts(folder)})

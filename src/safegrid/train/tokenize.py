@@ -60,16 +60,15 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
             {"max_length": max_length, "template": chat.template_hash},
             ["tokenizers"],
             rows=rows,
-            dropped={reason: len(ids) for reason, ids in kept.dropped.items()},
+            dropped=kept.counts(),
             dropped_ids={reason: ids for reason, ids in kept.dropped.items() if ids},
             end_ids=sorted(ends),
             bos_id=chat.bos_id if chat.writes_bos else None,
             tokens=kept.tokens,
         )
 
-    rows = write_stream(out, kept.of(_tokenize(dataset, chat, ends)), PAIRS, facts)
-    counts = {reason: len(ids) for reason, ids in kept.dropped.items()}
-    logger.info("%s: %d pairs, dropped %s", out, rows, counts)
+    rows = write_stream(out, kept.rows(dataset, chat, ends), PAIRS, facts)
+    logger.info("%s: %d pairs, dropped %s", out, rows, kept.counts())
 
 
 def end_ids(folder: Path, chat: ChatTokenizer) -> set[int]:
@@ -151,17 +150,6 @@ def _end_turn(ids: Sequence[int], ends: set[int], name: str) -> list[int]:
     return list(ids[: places[0] + 1])
 
 
-def _tokenize(dataset: Path, chat: ChatTokenizer, ends: set[int]) -> Iterator[Row]:
-    rows = read_stream(dataset, PREFERENCE)
-    for row in progress(count_rows(dataset), "pair", "tokenize", rows):
-        name = f"{dataset}: pair {row['pair_id']}"
-        kept = {**dict.fromkeys(PAIRS), **{k: row[k] for k in ("pair_id", "category")}}
-        try:
-            yield {**kept, **pair_ids(row, chat, ends, name)}
-        except JoinedError as error:
-            yield {**kept, "joined": str(error)}
-
-
 class _Kept:
     """The rows that are kept, what is counted of them, and the ids of the others.
 
@@ -172,20 +160,31 @@ class _Kept:
 
     def __init__(self, max_length: int) -> None:
         self._max_length = max_length
-        self._joined = ""
+        self._joined: JoinedError | None = None
         reasons = ("too_long", "equal_answers", "joined_to_prompt")
         self.dropped: dict[str, list[str]] = {reason: [] for reason in reasons}
         self.tokens = 0
 
-    def of(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def rows(self, dataset: Path, chat: ChatTokenizer, ends: set[int]) -> Iterator[Row]:
         """Give the rows that are kept."""
-        for row in rows:
-            reason = self._reason(row)
-            if reason is None:
-                self.tokens += _length(row)
-                yield row
+        rows = read_stream(dataset, PREFERENCE)
+        for row in progress(count_rows(dataset), "pair", "tokenize", rows):
+            try:
+                ids = pair_ids(row, chat, ends, f"{dataset}: pair {row['pair_id']}")
+            except JoinedError as error:
+                self._joined = self._joined or error
+                self.dropped["joined_to_prompt"].append(row["pair_id"])
+                continue
+            answers = ids["chosen_ids"], ids.get("rejected_ids", [])
+            length = len(ids["prompt_ids"]) + max(map(len, answers))
+            if length > self._max_length:
+                self.dropped["too_long"].append(row["pair_id"])
+            elif answers[0] == answers[1]:
+                self.dropped["equal_answers"].append(row["pair_id"])
             else:
-                self.dropped[reason].append(row["pair_id"])
+                self.tokens += length
+                known = {name: row[name] for name in ("pair_id", "category")}
+                yield {**dict.fromkeys(PAIRS), **known, **ids}
 
     def require(self, rows: int, dataset: Path) -> None:
         """Check that a row was kept.
@@ -194,26 +193,15 @@ class _Kept:
             JoinedError: none was and one is joined: the template is at fault.
             DataError: none was.
         """
-        if rows:
-            return
-        if self._joined:
-            raise JoinedError(self._joined)
-        counts = {reason: len(ids) for reason, ids in self.dropped.items()}
-        raise DataError(
-            f"{dataset}: no pair is left after tokenizing with max_length"
-            f" {self._max_length} (dropped: {counts}); raise max_length or check the"
-            " dataset"
-        )
+        if self._joined and not rows:
+            raise self._joined
+        if not rows:
+            raise DataError(
+                f"{dataset}: no pair is left after tokenizing with max_length"
+                f" {self._max_length} (dropped: {self.counts()}); raise max_length or"
+                " check the dataset"
+            )
 
-    def _reason(self, row: Row) -> str | None:
-        if "joined" in row:
-            self._joined = self._joined or row["joined"]
-            return "joined_to_prompt"
-        if _length(row) > self._max_length:
-            return "too_long"
-        return "equal_answers" if row["chosen_ids"] == row["rejected_ids"] else None
-
-
-def _length(row: Row) -> int:
-    answers = len(row["chosen_ids"]), len(row["rejected_ids"] or ())
-    return len(row["prompt_ids"]) + max(answers)
+    def counts(self) -> dict[str, int]:
+        """Return the number of dropped rows by reason."""
+        return {reason: len(ids) for reason, ids in self.dropped.items()}

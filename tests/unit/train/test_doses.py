@@ -54,7 +54,7 @@ def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
 @contextmanager
 def broken_off(step: int) -> Iterator[None]:
     """Let a training end, as a kill would, when so many of its steps are done."""
-    from safegrid.train.progress import Watch
+    from safegrid.train.save import Watch
 
     def fail(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == step:
@@ -95,7 +95,7 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
     """The weights of a step are those that the optimiser leaves, seen from outside."""
     import torch
 
-    from safegrid.train.progress import Watch
+    from safegrid.train.save import Watch
 
     shared = {"reference": None} if changes.get("precision") else {}
     recipe = make_recipe(method, max_steps=6, logging_steps=2, **changes)

@@ -111,7 +111,7 @@ def compare(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from safegrid.train.trainers.build import build_trainer
+    from safegrid.train.trainers.families import build_trainer
 
     plan = make_plan(recipe, 0, rows, SIZE, folder)
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -201,7 +201,7 @@ def test_a_reward_models_loss_is_bradley_terrys(
 ) -> None:
     from transformers import AutoTokenizer
 
-    from safegrid.train.trainers.build import build_trainer
+    from safegrid.train.trainers.families import build_trainer
 
     recipe = make_recipe(
         "reward", batch=SIZE, per_device_train_batch_size=SIZE, lora=lora

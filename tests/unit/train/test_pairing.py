@@ -43,8 +43,13 @@ from safegrid.generate.run import generate
 from safegrid.judge.run import judge
 from safegrid.score.cell import score_cell, score_global
 from safegrid.synthesize.best_of_k import best_of_k
-from safegrid.train.rows import select_pairs, unpair
-from safegrid.train.shared import join_kto_reference, join_reference, kto_params
+from safegrid.train.rows import (
+    join_kto_reference,
+    join_reference,
+    kto_params,
+    select_pairs,
+    unpair,
+)
 from safegrid.train.tokenize import tokenize_pairs
 
 PROMPTS, SAMPLES = 24, 3

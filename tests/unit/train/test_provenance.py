@@ -6,7 +6,7 @@ import pytest
 
 from safegrid.core.seals import write_result
 from safegrid.models.templates import ChatTokenizer
-from safegrid.train.provenance import git_state, lineage, run_facts
+from safegrid.train.run import git_state, lineage, run_facts
 
 
 def git(folder: Path, *arguments: str) -> str:

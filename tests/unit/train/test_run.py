@@ -348,7 +348,7 @@ def test_a_broken_training_ends_with_the_weights_and_curve_of_an_unbroken_one(
     make_recipe: RecipeMaker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from safegrid.train.progress import Watch
+    from safegrid.train.save import Watch
 
     recipe = make_recipe(method, max_steps=9, save_steps=3, logging_steps=2, **changes)
     unbroken = run(recipe, "unbroken")

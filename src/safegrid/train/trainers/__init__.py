@@ -1,7 +1,6 @@
 """TRL's trainers, fed with ids and an order that were fixed before.
 
-One module a family of trainer, imported only when it is needed: importing all of TRL
-costs seconds. Each has `build(plan, model, tokenizer, rows)`.
+`families` is imported only when a model is trained: TRL takes seconds.
 """
 
 import os

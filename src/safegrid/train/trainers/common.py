@@ -1,29 +1,21 @@
-"""Settings that all trainers share, and the guard at every step."""
+"""Settings that all trainers share, their collator, and the guard at every step."""
 
 import copy
 import math
 import sys
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
-import polars as pl
 import torch
-from datasets import Dataset
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-)
+from transformers import PreTrainedModel
 from trl.trainer import utils as trl_utils
 
 from safegrid.config.training import Lora
 from safegrid.core.errors import TrainingError
 from safegrid.models.adapters import check_targets
 from safegrid.train.plan import Plan, world_size
-from safegrid.train.progress import Watch
 
-# TRL adds a mixture of experts' balancing loss to every method's own by itself; the
-# formula that a method's name stands for has none.
-NO_BALANCING = 0.0
+Example = dict[str, Any]
 
 
 def _yes(device: torch.device) -> bool:
@@ -135,11 +127,6 @@ def lora_config(
     return config
 
 
-def to_dataset(rows: pl.DataFrame) -> Dataset:
-    """Return rows as a dataset with their numbers in column `row`."""
-    return Dataset(rows.with_row_index("row").to_arrow())
-
-
 def prepare(model: PreTrainedModel) -> PreTrainedModel:
     """Switch off a model's own dropout, and let the embedding of every token learn.
 
@@ -157,27 +144,17 @@ def prepare(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return what fills up a batch; masks are made from lengths, never from this id."""
-    found = tokenizer.pad_token_id
-    return int(tokenizer.eos_token_id if found is None else found)
-
-
 class RowCollator:
-    """Collates ids into tensors and keeps the rows' numbers beside them."""
+    """Collates ids into tensors and keeps the rows' numbers, `(rows,)`, beside them."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
+    def __init__(self, inner: Any, convert: Callable[[Example], Example]) -> None:
+        self._inner, self._convert = inner, convert
 
-    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the inner collator's tensors and the rows' numbers, `(rows,)`."""
-        batch: dict[str, Any] = self.inner(self.convert(examples))
+    def __call__(self, examples: list[Example]) -> dict[str, Any]:
+        """Return the inner collator's tensors of converted rows, and `row`."""
+        batch: dict[str, Any] = self._inner([self._convert(e) for e in examples])
         batch["row"] = torch.tensor([example["row"] for example in examples])
         return batch
-
-    def convert(self, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Bring rows into the form that the inner collator reads."""
-        return examples
 
 
 class Guarded:
@@ -190,6 +167,11 @@ class Guarded:
 
     pair_ids: list[str]
     step_rows: list[int]
+
+    @staticmethod
+    def convert(example: Example) -> Example:
+        """Bring a row into the form that the trainer's collator reads."""
+        return example
 
     def compute_loss(
         self,
@@ -236,16 +218,3 @@ class Guarded:
             f" {', '.join(pairs)}. Lower the learning rate, or look at these pairs;"
             " nothing was written"
         )
-
-
-FamilyTrainer = TypeVar("FamilyTrainer", bound=Guarded)
-
-
-def finish(trainer: FamilyTrainer, rows: pl.DataFrame) -> FamilyTrainer:
-    """Give a fresh trainer what TRL's constructors do not take."""
-    trainer.pair_ids = rows["pair_id"].to_list()
-    trainer.step_rows = []
-    handler: Any = trainer
-    handler.remove_callback(PrinterCallback)
-    handler.add_callback(Watch())
-    return trainer
