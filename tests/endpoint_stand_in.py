@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from ports import Loopback, Quiet
 
 MODEL = "judge-2026-01-01"
 
@@ -30,20 +31,12 @@ class Reply:
 
 def completion(text: str | None, **changes: Any) -> dict[str, Any]:
     """Return a chat completion as the protocol has it."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": MODEL,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8},
-    } | changes
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
+    found = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1}
+    found |= {"model": MODEL, "usage": usage}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {**found, "choices": [choice], **changes}
 
 
 class StandIn:
@@ -61,40 +54,15 @@ class StandIn:
         self.most = 0
         self._now = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        serve = partial(self._server.serve_forever, poll_interval=0.02)
-        threading.Thread(target=serve, daemon=True).start()
+        self._server = Loopback(type("Bound", (Handler,), {"stand_in": self}))
+        self.url = f"{self._server.url}/v1"
+        self.close = self._server.close
 
-    @property
-    def url(self) -> str:
-        """Base URL, as a user sets it."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def close(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        stand_in = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                stand_in._serve(self)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
-
-    def _serve(self, request: BaseHTTPRequestHandler) -> None:
-        body = json.loads(request.rfile.read(int(request.headers["content-length"])))
+    def reply(self, body: dict[str, Any], headers: dict[str, str]) -> Reply:
+        """Note a request, and return what is sent."""
         with self._lock:
             self.asked.append(body)
-            self.headers.append({k.title(): v for k, v in request.headers.items()})
+            self.headers.append(headers)
             self._now += 1
             self.most = max(self.most, self._now)
         try:
@@ -103,12 +71,19 @@ class StandIn:
         finally:
             with self._lock:
                 self._now -= 1
+        return reply
+
+
+class Handler(Quiet, BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    stand_in: StandIn
+
+    def do_POST(self) -> None:
+        headers = {name.title(): value for name, value in self.headers.items()}
+        reply = self.stand_in.reply(json.loads(self.body()), headers)
         sent = reply.body
         if sent is None:
             found = completion(reply.text) if reply.status == 200 else {"error": "no"}
             sent = json.dumps(found).encode()
-        request.send_response(reply.status)
-        for name, value in {**reply.headers, "Content-Length": str(len(sent))}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(sent)
+        self.answer(sent, reply.status, **reply.headers)

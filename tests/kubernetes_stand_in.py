@@ -17,11 +17,12 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from ports import Loopback, Quiet
 
 CORE = r"/api/v1/namespaces/(?P<namespace>[\w-]+)"
 BATCH = r"/apis/batch/v1/namespaces/(?P<namespace>[\w-]+)"
@@ -91,25 +92,17 @@ class Cluster:
     pods: dict[str, Pod] = field(default_factory=dict)
 
     def __enter__(self) -> "Cluster":
-        handler = type("Bound", (Handler,), {"cluster": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        serve = partial(self._server.serve_forever, poll_interval=0.02)
-        threading.Thread(target=serve, daemon=True).start()
+        self._server = Loopback(type("Bound", (Handler,), {"cluster": self}))
+        self.url = self._server.url
         self._ended = threading.Event()
         threading.Thread(target=self._take_back, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
         for name in list(self.pods):
             self.pods.pop(name).remove()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def create_job(self, job: dict[str, Any]) -> dict[str, Any]:
         container = job["spec"]["template"]["spec"]["containers"][0]
@@ -142,22 +135,18 @@ def odd_resources(job: dict[str, Any]) -> str:
     return f"Limit must be set for non overcommitable resources: {odd}" if odd else ""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     """Answers one request."""
 
     cluster: Cluster
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = json.loads(self.body())
         if self._is(f"{CORE}/secrets"):
             self.cluster.secrets[body["metadata"]["name"]] = body["data"]
             self._json(body)
-        elif self._is(f"{BATCH}/jobs") and odd_resources(body):
-            self._json({"message": odd_resources(body)}, 422)
+        elif self._is(f"{BATCH}/jobs") and (odd := odd_resources(body)):
+            self._json({"message": odd}, 422)
         elif self._is(f"{BATCH}/jobs"):
             self._json(self.cluster.create_job(body))
         else:
@@ -166,50 +155,40 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         pods = self.cluster.pods
         if found := self._is(rf"{BATCH}/jobs/(?P<name>[\w-]+)/status"):
-            self._json(*self._job(found["name"]))
+            self._job(found["name"])
         elif self._is(f"{CORE}/pods"):
             label = parse_qs(urlsplit(self.path).query)["labelSelector"][0]
             name = label.removeprefix("job-name=")
             self._json({"items": [self._pod(name)] if name in pods else []})
         elif found := self._is(rf"{CORE}/pods/(?P<name>[\w-]+)/log"):
-            self._answer(pods[found["name"]].log.read_bytes(), "text/plain")
+            log = pods[found["name"]].log.read_bytes()
+            self.answer(log, **{"content-type": "text/plain"})
         else:
             self._json({}, 404)
 
     def do_DELETE(self) -> None:
-        self._body()
+        self.body()
         if found := self._is(rf"{CORE}/secrets/(?P<name>[\w-]+)"):
             del self.cluster.secrets[found["name"]]
         elif found := self._is(rf"{CORE}/pods/(?P<name>[\w-]+)"):
             self.cluster.pods.pop(found["name"]).remove()
         self._json({"kind": "Status", "status": "Success"})
 
-    def _job(self, name: str) -> tuple[dict[str, Any], int]:
+    def _job(self, name: str) -> None:
         if name not in self.cluster.pods:
-            return {}, 404
+            self._json({}, 404)
+            return
         code = self.cluster.pods[name].exit_code
         word = "active" if code is None else "failed" if code else "succeeded"
-        return {"metadata": {"name": name}, "status": {word: 1}}, 200
+        self._json({"metadata": {"name": name}, "status": {word: 1}})
 
     def _pod(self, name: str) -> dict[str, Any]:
         statuses = [self.cluster.pods[name].status()]
         return {"metadata": {"name": name}, "status": {"containerStatuses": statuses}}
 
-    # ------------------------------------------------------------------- protocol
-
     def _is(self, pattern: str) -> re.Match[str] | None:
         return re.fullmatch(pattern, urlsplit(self.path).path)
 
-    def _body(self) -> Any:
-        length = int(self.headers.get("content-length") or 0)
-        return json.loads(self.rfile.read(length)) if length else None
-
     def _json(self, value: Any, code: int = 200) -> None:
-        self._answer(json.dumps(value).encode(), "application/json", code)
-
-    def _answer(self, content: bytes, kind: str, code: int = 200) -> None:
-        self.send_response(code)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        sent = json.dumps(value).encode()
+        self.answer(sent, code, **{"content-type": "application/json"})

@@ -1,8 +1,49 @@
-"""Ports of the loopback, and servers of other programs that are waited for there."""
+"""Servers on the loopback: ports, those of other programs, and stand-ins' own."""
 
 import socket
 import subprocess
+import threading
 import time
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Loopback:
+    """A server in a thread of this process, until it is closed."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        # It looks so often, in seconds, whether it should end.
+        serve = partial(self._server.serve_forever, poll_interval=0.02)
+        threading.Thread(target=serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Says nothing of requests, and keeps connections open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def body(self) -> bytes:
+        """Return what was sent."""
+        return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+    def answer(self, content: bytes, code: int = 200, **headers: str) -> None:
+        """Send an answer."""
+        self.send_response(code)
+        for name, value in {**headers, "content-length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
 
 def free_port() -> int:
