@@ -69,7 +69,7 @@ COMMANDS = {
         "Break unsafe answers off, for a model to correct itself.",
     ),
     "prepare-chosen": Command(
-        "safegrid.data.chosen:prepare_chosen",
+        "safegrid.data.preferences:prepare_chosen",
         "Turn instructions with a chosen answer into prompts for a model to answer.",
     ),
     "cut-prompt-pool": Command(

@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from safegrid.config.generated import RequestsSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import (
-    Row,
     manifest,
     read_manifest,
     write_stream,
@@ -28,6 +27,7 @@ from safegrid.core.artifacts import (
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.data.pku import Comparison
+from safegrid.data.rows import Prompt, prompt_row
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_as
 from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
@@ -37,16 +37,6 @@ log = logging.getLogger(__name__)
 
 # What the released code breaks an answer at.
 MARKS = frozenset(',.!:;?-"(){}[]')
-
-Lost = Literal[
-    "checksum_mismatch",
-    "no_question_word",
-    "no_unsafe_answer",
-    "short_unsafe_answer",
-    "few_marks",
-    "duplicate",
-    "over_limit",
-]
 
 
 class Request(NamedTuple):
@@ -85,16 +75,17 @@ def prepare_corrections(
         DataError: the file is broken, or no row of it is such a request.
     """
     problems = Problems(file)
-    lost: Counter[Lost] = Counter()
+    lost: Counter[str] = Counter()
 
     def facts(rows: int) -> dict[str, object]:
         problems.raise_any()
+        kept, dropped = rows // spec.answers, dict(sorted(lost.items()))
         if not rows:
             raise DataError(
                 f"{file}: none of its {lost.total()} rows is a question with an unsafe"
                 f" answer to be broken off: {dict(lost)}; nothing was written"
             )
-        log.info("%s: %d requests, dropped %s", name, rows // spec.answers, dict(lost))
+        log.info("%s: %d requests, dropped %s", name, kept, dropped)
         return manifest(
             "prepare",
             {"file": file},
@@ -105,15 +96,13 @@ def prepare_corrections(
                 "format": source.format,
             },
             rows=rows,
-            dropped={why: n * spec.answers for why, n in sorted(lost.items())},
-            requests={
-                "kept": rows // spec.answers,
-                "dropped": dict(sorted(lost.items())),
-            },
+            dropped={why: n * spec.answers for why, n in dropped.items()},
+            requests={"kept": kept, "dropped": dropped},
         )
 
     requests = read_requests(spec, file, problems, lost)
-    rows = (row for one in requests for row in asked(name, spec, seed, one))
+    prompts = (prompt for one in requests for prompt in asked(spec, seed, one))
+    rows = (prompt_row(name, prompt) for prompt in prompts)
     write_stream(out, rows, PROMPT, facts)
 
 
@@ -138,20 +127,15 @@ def cut_prompt_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
         )
     each = facts["rows"] // requests
     first, last = (requests * place // shards for place in (part - 1, part))
-    frame = pl.scan_parquet(prompts, glob=False).slice(
-        first * each, (last - first) * each
-    )
-    found = manifest(
-        "prepare",
-        {"prompts": prompts},
-        {"shards": shards, "part": part},
-        rows=(last - first) * each,
-    )
-    write_table(out, frame.collect(), PROMPT, found)
+    rows = (last - first) * each
+    frame = pl.scan_parquet(prompts, glob=False).slice(first * each, rows).collect()
+    params = {"shards": shards, "part": part}
+    found = manifest("prepare", {"prompts": prompts}, params, rows=rows)
+    write_table(out, frame, PROMPT, found)
 
 
 def read_requests(
-    spec: RequestsSpec, file: Path, problems: Problems, lost: Counter[Lost]
+    spec: RequestsSpec, file: Path, problems: Problems, lost: Counter[str]
 ) -> Iterator[Request]:
     """Give the requests of a file; others are counted in `lost`."""
     seen: set[str] = set()
@@ -168,7 +152,7 @@ def read_requests(
             yield found
 
 
-def find(spec: RequestsSpec, row: Comparison) -> Request | Lost:
+def find(spec: RequestsSpec, row: Comparison) -> Request | str:
     """Return the request that a row makes, or why it makes none."""
     if not row.intact:
         return "checksum_mismatch"
@@ -200,35 +184,25 @@ def broken(text: str, cuts: int, draw: int) -> list[str]:
     return [text[: places[step * number - 1]].lstrip() for number in range(1, cuts + 1)]
 
 
-def asked(name: str, spec: RequestsSpec, seed: int, request: Request) -> list[Row]:
-    """Return the rows of PROMPT of one request, the direct answer's first."""
+def asked(spec: RequestsSpec, seed: int, request: Request) -> Iterator[Prompt]:
+    """Give the prompts of one request, the direct answer's first."""
+    name = request.name
 
     def draw(what: str) -> int:
-        digest = _digest(str(seed), request.name, what)
-        return int.from_bytes(digest[:8])
+        return int.from_bytes(_digest(str(seed), name, what)[:8])
 
+    bare = Prompt(f"{name}-safe", request.text, cluster=name, category="SR")
+    yield bare._replace(reference=request.harmful)
     prefixes = AFFIRMATIVE_PREFIXES[spec.affirmative_prefixes]
     cuts = broken(request.harmful, spec.cuts, draw("step"))
-    direct = {"category": "SR", "reference": request.harmful}
-    rows = [_row(name, request, "safe", direct)]
     for number, text in enumerate(cuts, start=1):
         prefix = prefixes[draw(f"opener {number}") % len(prefixes)]
         trigger = TRIGGERS[draw(f"trigger {number}") % len(TRIGGERS)]
-        prefill = f"{prefix} {text} {trigger}"
-        cut = {"category": f"SYN{number}", "prefill": prefill}
-        rows.append(_row(name, request, f"syn{number}", cut))
-    return rows
-
-
-def _row(name: str, request: Request, kind: str, fields: Row) -> Row:
-    return {
-        **dict.fromkeys(PROMPT),
-        "prompt_id": f"{request.name}-{kind}",
-        "benchmark": name,
-        "prompt": [{"role": "user", "content": request.text}],
-        "cluster": request.name,
-        **fields,
-    }
+        yield bare._replace(
+            prompt_id=f"{name}-syn{number}",
+            category=f"SYN{number}",
+            prefill=f"{prefix} {text} {trigger}",
+        )
 
 
 def _digest(*parts: str) -> bytes:

@@ -6,11 +6,8 @@ stand in one, or that share a run of eight words with one. Texts are compared by
 normalised words; responses are not compared.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from safegrid.core.artifacts import manifest, read_stream, read_table, write_result
 from safegrid.core.records import PREFERENCE, PROMPT
@@ -45,7 +42,8 @@ def report_overlap(
         # A request can be asked several times, and a pool can be long.
         texts = {_request(row["prompt"]) for row in read_stream(pool, PROMPT)}
         trained[pool.stem] = set(map(words, texts))
-    asked = _asked(read_table(prompts, PROMPT))
+    rows = read_table(prompts, PROMPT).select("prompt_id", "prompt").iter_rows()
+    asked = {name: words(_request(prompt)) for name, prompt in rows}
     pairs = [
         {"dataset": dataset, "benchmark": prompts.stem, **overlap(seen, asked)}
         for dataset, seen in trained.items()
@@ -70,36 +68,22 @@ def overlap(seen: set[Words], asked: dict[str, Words]) -> dict[str, Any]:
     benchmark = Containment(asked)
     within = {name for text in ordered for name in benchmark.inside(text)}
     runs = {run for text in ordered for run in ngrams(text, NGRAM)}
+    shared: dict[str, list[str]] = {"exact": [], "contained": [], "ngram": []}
+    for name, text in asked.items():
+        if text in seen:
+            shared["exact"].append(name)
+        if name in within or any(True for _ in training.inside(text)):
+            shared["contained"].append(name)
+        if any(run in runs for run in ngrams(text, NGRAM)):
+            shared["ngram"].append(name)
     return {
         "n_training_prompts": len(seen),
         "n_prompts": len(asked),
         "n_without_ngram": sum(len(text) < NGRAM for text in asked.values()),
-        "exact": _found(name for name, text in asked.items() if text in seen),
-        "contained": _found(
-            name
-            for name, text in asked.items()
-            if name in within or any(True for _ in training.inside(text))
-        ),
-        "ngram": _found(
-            name
-            for name, text in asked.items()
-            if any(run in runs for run in ngrams(text, NGRAM))
-        ),
-    }
-
-
-def _asked(frame: pl.DataFrame) -> dict[str, Words]:
-    return {
-        name: words(_request(prompt))
-        for name, prompt in frame.select("prompt_id", "prompt").iter_rows()
+        **{kind: {"n": len(ids), "prompt_ids": ids} for kind, ids in shared.items()},
     }
 
 
 def _request(prompt: list[dict[str, str]]) -> str:
     said = (message["content"] for message in prompt if message["role"] == "user")
     return "\n".join(said)
-
-
-def _found(names: Iterable[str]) -> dict[str, Any]:
-    listed = list(names)
-    return {"n": len(listed), "prompt_ids": listed}

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, model_validator
 
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
-from safegrid.data.rows import Drop, Pair, unusable
+from safegrid.data.rows import Pair, unusable
 from safegrid.readers.problems import describe
 from safegrid.readers.raw import Fields, Filled
 
@@ -106,7 +106,7 @@ class Comparison(Fields):
         return not self.has_harms or told == sums
 
 
-def choose(line: int, row: Comparison, spec: DatasetSpec) -> Pair | Drop:
+def choose(line: int, row: Comparison, spec: DatasetSpec) -> Pair | str:
     """Return the pair that a comparison makes by the dataset's rule, or why none.
 
     The pair's category is the first harm category of the rejected response; null where

@@ -1,14 +1,17 @@
 """Training rows from raw files: what is chosen, what is dropped and why.
 
 Takes comparisons (PKU-SafeRLHF), pairs that are ready, or instructions with an answer,
-from one file or mixed from several; gives rows of type PREFERENCE, with every row that
-became none counted by its reason in the manifest.
+from one file or mixed from several; gives rows of type PREFERENCE. Of instructions it
+also gives prompts whose good answer is known, for a model to give the one that is
+rejected. Every row that became none is counted by its reason in the manifest.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,11 +20,12 @@ from safegrid.config.parts import PartSpec
 from safegrid.config.source import DATASET_FORMATS, Format, SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
-from safegrid.core.records import PREFERENCE
+from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data import instructions, pku
 from safegrid.data.alert import unwrap
-from safegrid.data.rows import Drops, Pair, draw, unusable
-from safegrid.readers.plain import is_blank
+from safegrid.data.rows import Drops, Pair, Prompt, draw, prompt_row, unusable
+from safegrid.data.words import item_of
+from safegrid.readers.plain import folded, is_blank
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import Fields, Filled, read_as
 
@@ -60,46 +64,104 @@ def prepare_dataset(
     found: list[Pair] = []
     for part, source, file in zip(spec.rows_from, sources, files, strict=True):
         rows = _read(spec, part, source, file, drops)
-        found += taken(part, _distinct(rows, drops), file, drops)
+        found += _taken(part, _distinct(rows, drops), file, drops)
     # Parts may share a row.
     pairs = _drawn(_distinct(found, drops), spec.limit, spec.seed, drops)
-    names = ", ".join(str(file) for file in files)
+    params = {
+        "spec": spec.model_dump(),
+        "formats": [source.format for source in sources],
+    }
+    without = sum(pair.category is None for pair in pairs)
+    facts = _facts(
+        "a training row", files, params, pairs, drops, without_category=without
+    )
+    names = [name for name in PREFERENCE if name != "source_row"]
+    columns = {name: [getattr(pair, name) for pair in pairs] for name in names}
+    columns["source_row"] = [pair.line for pair in pairs]
+    write_table(out, pl.DataFrame(columns, schema=PREFERENCE), PREFERENCE, facts)
+
+
+def prepare_chosen(
+    name: str,
+    parts: Sequence[PartSpec],
+    sources: Sequence[SourceSpec],
+    files: Sequence[Path],
+    out: Path,
+) -> None:
+    """Write the prompts of a dataset with their chosen answers.
+
+    Of rows with the same prompt, which are told apart by neither capitals nor white
+    space, the first one is kept: within a part before its limit draws, between parts
+    that of the part which is listed first.
+
+    Args:
+        name: the dataset's.
+        parts: which rows of which files.
+        sources: the registry's entry of the source of each part, of format
+            `instructions`.
+        files: the raw file of each part.
+        out: rows of PROMPT, in the order of the parts and of their files; `reference`
+            is the chosen answer, `category` names the source.
+
+    Raises:
+        DataError: a file is broken, a part holds fewer rows than it is to give, or no
+            row is left.
+    """
+    drops = Drops()
+    drawn: list[Pair] = []
+    for part, file in zip(parts, files, strict=True):
+        read = _checked(file, part, partial(_answered, part), drops)
+        drawn += _taken(part, _first_of_each_prompt(read, drops), file, drops)
+    pairs = _first_of_each_prompt(drawn, drops)
+    params = {
+        "name": name,
+        "parts": [part.model_dump() for part in parts],
+        "formats": [source.format for source in sources],
+    }
+    facts = _facts("an instruction with an answer", files, params, pairs, drops)
+    rows = []
+    for pair in pairs:
+        prompt = Prompt(pair.pair_id, pair.prompt, item_of(pair.prompt), pair.source)
+        rows.append(prompt_row(name, prompt._replace(reference=pair.chosen.strip())))
+    write_table(out, pl.DataFrame(rows, schema=PROMPT), PROMPT, facts)
+
+
+def _facts(
+    wanted: str,
+    files: Sequence[Path],
+    params: dict[str, Any],
+    pairs: Sequence[Pair],
+    drops: Drops,
+    **more: Any,
+) -> dict[str, Any]:
+    names = ", ".join(map(str, files))
     if not pairs:
         raise DataError(
-            f"{names}: none of {sum(drops.counts().values())} rows becomes a training"
-            f" row; dropped: {drops.counts()}; nothing was written"
+            f"{names}: none of {sum(drops.counts().values())} rows becomes {wanted};"
+            f" dropped: {drops.counts()}; nothing was written"
         )
     log.info("%s: %d rows, dropped %s", names, len(pairs), drops.counts())
-    facts = manifest(
+    return manifest(
         "prepare",
         {"files": list(files)},
-        {
-            "spec": spec.model_dump(),
-            "formats": [source.format for source in sources],
-        },
+        params,
         rows=len(pairs),
         dropped=drops.counts(),
         dropped_lines=drops.listed(),
-        without_category=sum(pair.category is None for pair in pairs),
         parts=dict(sorted(Counter(pair.source for pair in pairs).items())),
+        **more,
     )
-    write_table(out, training_rows(pairs), PREFERENCE, facts)
 
 
-def training_rows(pairs: Sequence[Pair]) -> pl.DataFrame:
-    """Return pairs as rows of PREFERENCE, in their order."""
-    return pl.DataFrame(
-        {
-            "pair_id": [pair.pair_id for pair in pairs],
-            "prompt": [pair.prompt for pair in pairs],
-            "chosen": [pair.chosen for pair in pairs],
-            "rejected": [pair.rejected for pair in pairs],
-            "category": [pair.category for pair in pairs],
-            "source": [pair.source for pair in pairs],
-            "source_row": [pair.line for pair in pairs],
-        },
-        schema=PREFERENCE,
-    )
+Read = Callable[[Path, Problems, Drops], Iterable[Pair]]
+
+
+def _checked(file: Path, part: PartSpec, read: Read, drops: Drops) -> list[Pair]:
+    """Read a part's file to its end, or say all that is wrong with it."""
+    problems = Problems(file)
+    pairs = list(read(file, problems, drops))
+    problems.raise_any()
+    return [pair._replace(source=part.source) for pair in pairs]
 
 
 def _read(
@@ -110,20 +172,17 @@ def _read(
             f"source {part.source!r} is in format {source.format!r}, which holds no"
             f" training rows; expected one of {', '.join(sorted(DATASET_FORMATS))}"
         )
-    problems = Problems(file)
-    if source.format == "pku":
-        pairs = _read_comparisons(spec, file, problems, drops)
-    elif source.format == "instructions":
-        pairs = read_instructions(part, file, problems, drops)
-    else:
-        pairs = list(_read_ready(file, source.format, problems, drops))
-    problems.raise_any()
-    return [pair._replace(source=part.source) for pair in pairs]
+    own: dict[Format, Read] = {
+        "pku": partial(_compared, spec),
+        "instructions": partial(_answered, part),
+    }
+    read = own.get(source.format, partial(_ready, source.format))
+    return _checked(file, part, read, drops)
 
 
-def _read_comparisons(
+def _compared(
     spec: DatasetSpec, file: Path, problems: Problems, drops: Drops
-) -> list[Pair]:
+) -> Iterator[Pair]:
     rows = list(read_as(file, pku.Comparison, problems))
     problems.raise_any()
     if spec.categories is not None and not all(row.has_harms for _, row in rows):
@@ -131,18 +190,27 @@ def _read_comparisons(
             f"{file}: has no harm categories (the seven-column form); remove"
             " `categories` from the dataset, or take a sixteen-column file"
         )
-    pairs = []
     for line, row in rows:
         chosen = pku.choose(line, row, spec)
         if isinstance(chosen, Pair):
-            pairs.append(chosen)
+            yield chosen
         else:
             drops.add(chosen, line)
-    return pairs
 
 
-def _read_ready(
-    file: Path, form: Format, problems: Problems, drops: Drops
+def _answered(
+    part: PartSpec, file: Path, problems: Problems, drops: Drops
+) -> Iterator[Pair]:
+    """Give instructions with an answer; those without one are dropped."""
+    for row in instructions.read(file, problems, part.input_heading):
+        if is_blank(row.response):
+            drops.add("empty_response", row.line)
+        else:
+            yield Pair(row.line, row.prompt, row.response, None)
+
+
+def _ready(
+    form: Format, file: Path, problems: Problems, drops: Drops
 ) -> Iterator[Pair]:
     """Give pairs that are ready; ALERT_DPO's prompts lose ALERT's wrapper."""
     for line, row in read_as(file, Ready, problems):
@@ -155,25 +223,8 @@ def _read_ready(
             problems.add(line, "field 'prompt' holds nothing but its wrapper")
 
 
-def read_instructions(
-    part: PartSpec, file: Path, problems: Problems, drops: Drops
-) -> list[Pair]:
-    """Read instructions with an answer; those without one are dropped and counted."""
-    pairs = []
-    for row in instructions.read(file, problems, part.input_heading):
-        if is_blank(row.response):
-            drops.add("empty_response", row.line)
-        else:
-            pairs.append(Pair(row.line, row.prompt, row.response, None))
-    return pairs
-
-
-def taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
-    """Return the rows that a part is to give: exactly as many as it says.
-
-    Raises:
-        DataError: the file holds fewer.
-    """
+def _taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
+    """Return the rows that a part is to give: exactly as many as it says."""
     if part.limit is not None and len(pairs) < part.limit:
         raise DataError(
             f"{file}: the dataset takes {part.limit} rows of {part.source}, but only"
@@ -192,10 +243,16 @@ def _distinct(pairs: list[Pair], drops: Drops) -> list[Pair]:
     for pair in pairs:
         if unordered[pair.unordered_id] > 1:
             drops.add("contradicted", pair.line)
-        elif pair.pair_id in kept:
+        elif kept.setdefault(pair.pair_id, pair) is not pair:
             drops.add("duplicate", pair.line)
-        else:
-            kept[pair.pair_id] = pair
+    return list(kept.values())
+
+
+def _first_of_each_prompt(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
+    kept: dict[str, Pair] = {}
+    for pair in pairs:
+        if kept.setdefault(folded(pair.prompt), pair) is not pair:
+            drops.add("duplicate_prompt", pair.line)
     return list(kept.values())
 
 

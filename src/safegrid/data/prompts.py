@@ -8,7 +8,6 @@ prefill of the answer, which in its closed form is a turn of the assistant.
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -18,7 +17,7 @@ from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
 from safegrid.core.records import PROMPT
 from safegrid.data import alert, c2_eval, instructions, public_sets, questions
-from safegrid.data.rows import Prompt, PromptFile, draw
+from safegrid.data.rows import Prompt, PromptFile, draw, prompt_row
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +90,9 @@ def prepare_prompts(
         dropped={reason: count for reason, count in left.items() if count},
         counts=dict(raw.counts),
     )
-    write_table(out, _frame(benchmark, kept, spec.label), PROMPT, facts)
+    labelled = (p._replace(reference=p.reference or spec.label) for p in kept)
+    table = [prompt_row(benchmark, prompt) for prompt in labelled]
+    write_table(out, pl.DataFrame(table, schema=PROMPT), PROMPT, facts)
 
 
 def _check(
@@ -123,28 +124,3 @@ def _of_categories(
             f" {', '.join(sorted(there)) or 'no categories'}"
         )
     return [p for p in prompts if {p.category, p.macro_category} & set(wanted)]
-
-
-def _frame(benchmark: str, prompts: list[Prompt], label: str | None) -> pl.DataFrame:
-    columns: dict[str, list[Any]] = {
-        "prompt_id": [prompt.prompt_id for prompt in prompts],
-        "benchmark": [benchmark] * len(prompts),
-        "prompt": [_messages(prompt) for prompt in prompts],
-        "prefill": [
-            None if prompt.closed else prompt.prefill or None for prompt in prompts
-        ],
-        "category": [prompt.category for prompt in prompts],
-        "macro_category": [prompt.macro_category for prompt in prompts],
-        "attack": [prompt.attack for prompt in prompts],
-        "cluster": [prompt.cluster for prompt in prompts],
-        "reference": [prompt.reference or label for prompt in prompts],
-    }
-    return pl.DataFrame(columns, schema=PROMPT)
-
-
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    """Return the turns before the answer; a closed prefill is one of them."""
-    asked = {"role": "user", "content": prompt.text}
-    if not (prompt.closed and prompt.prefill):
-        return [asked]
-    return [asked, {"role": "assistant", "content": prompt.prefill}]

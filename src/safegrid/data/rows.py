@@ -5,27 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from safegrid.config.prompt import PromptSpec
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import Kind, read_as
 
-Drop = Literal[
-    "checksum_mismatch",
-    "empty_response",
-    "identical_responses",
-    "both_safe",
-    "both_unsafe",
-    "labels_disagree",
-    "not_better",
-    "other_category",
-    "duplicate",
-    "duplicate_prompt",
-    "contradicted",
-    "over_limit",
-]
 # Up to so many dropped rows of one reason are listed by line in the manifest.
 LISTED_DROPS = 50
 
@@ -50,6 +36,24 @@ class Prompt(NamedTuple):
     prefill: str = ""
     closed: bool = False
     drawn_as: str = ""
+
+
+def prompt_row(benchmark: str, prompt: Prompt) -> dict[str, Any]:
+    """Return a prompt as a row of PROMPT; a closed prefill is a turn of its own."""
+    turns = [{"role": "user", "content": prompt.text}]
+    if prompt.closed and prompt.prefill:
+        turns.append({"role": "assistant", "content": prompt.prefill})
+    return {
+        "prompt_id": prompt.prompt_id,
+        "benchmark": benchmark,
+        "prompt": turns,
+        "prefill": None if prompt.closed else prompt.prefill or None,
+        "category": prompt.category,
+        "macro_category": prompt.macro_category,
+        "attack": prompt.attack,
+        "cluster": prompt.cluster,
+        "reference": prompt.reference,
+    }
 
 
 @dataclass
@@ -110,9 +114,9 @@ class Drops:
     """Which rows became no pair: counted by reason, listed where they are few."""
 
     def __init__(self) -> None:
-        self._lines: dict[Drop, list[int]] = {}
+        self._lines: dict[str, list[int]] = {}
 
-    def add(self, reason: Drop, line: int) -> None:
+    def add(self, reason: str, line: int) -> None:
         """Note a dropped row."""
         self._lines.setdefault(reason, []).append(line)
 
@@ -126,7 +130,7 @@ class Drops:
         return {why: lines for why, lines in found if len(lines) <= LISTED_DROPS}
 
 
-def unusable(chosen: str, rejected: str) -> Drop | None:
+def unusable(chosen: str, rejected: str) -> str | None:
     """Say why two responses can make no pair, whatever is known of them."""
     if is_blank(chosen) or is_blank(rejected):
         return "empty_response"

@@ -153,7 +153,7 @@ def test_a_fetched_file_that_was_edited_is_not_read():
         {"files": {"data/rows.jsonl": {"sha256": sha, "bytes": 9}}},
     )
     with pytest.raises(DataError, match=f"--forcerun {file}"):
-        list(read_rows(file, {}, Problems(file)))
+        list(read_rows(file, Problems(file)))
 
 
 def test_a_studys_damaged_results_are_found():

@@ -8,7 +8,7 @@ from safegrid.config import PartSpec, SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
-from safegrid.data.chosen import prepare_chosen
+from safegrid.data.preferences import prepare_chosen
 
 SOURCE = SourceSpec(
     format="instructions", files={"train": "rows.json"}, licence="MIT", content="none"
@@ -70,7 +70,7 @@ def test_a_limit_draws_exactly_so_many_whatever_else_stands_in_the_file(prepare)
 
 
 def test_nothing_left_is_one_sentence_and_no_file(prepare, tmp_path):
-    said = "none of 1 rows is an instruction with an answer"
+    said = "none of 1 rows becomes an instruction with an answer"
     with pytest.raises(DataError, match=said):
         prepare({"good": [("ask", "")]})
     assert not (tmp_path / "out.parquet").exists()

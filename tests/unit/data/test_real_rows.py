@@ -21,8 +21,7 @@ from safegrid.config.source import Format, SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data import instructions
-from safegrid.data.chosen import prepare_chosen
-from safegrid.data.preferences import prepare_dataset
+from safegrid.data.preferences import prepare_chosen, prepare_dataset
 from safegrid.data.prompts import prepare_prompts
 from safegrid.readers.problems import Problems
 
