@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from safegrid.core.intervals import wilson
-from safegrid.core.records import SCORE
+from score_tables import frame, row, share
 
 REQUESTS = 460
 LIKELY = {
@@ -28,15 +27,11 @@ def course_scores(ks: tuple[int, ...] = PAPER_KS) -> pl.DataFrame:
     """Return score rows of two trained bases and two that are only measured."""
     rng = np.random.default_rng(9)
     rows = [
-        {**row, "base": base, "recipe": recipe}
+        {**found, "base": base, "recipe": recipe}
         for base, recipe in LIKELY
-        for row in _model(base, recipe, ks, rng)
+        for found in _model(base, recipe, ks, rng)
     ]
-    shared = {"study": "course-correction", "seed": 0, "engine": "safegrid"}
-    return pl.DataFrame(
-        [{**dict.fromkeys(SCORE), **shared, "version": "1", **row} for row in rows],
-        schema=SCORE,
-    )
+    return frame(rows, study="course-correction")
 
 
 def _model(
@@ -45,28 +40,35 @@ def _model(
     likely, untouched = LIKELY[base, recipe], LIKELY[base, "none"]
     first, last, at_once, safe, lost, able = likely
     means: dict[str, float] = {}
+
+    def drawn(name, judge, metric, p, part="all"):
+        return share(name, judge, metric, p, REQUESTS, rng, part)
+
+    def gained(name, judge, metric, gain, give, part="all"):
+        limits = (gain - give, gain + give)
+        return row(name, judge, f"{metric}_vs_base", gain, limits, REQUESTS, part)
+
     for name, more in {"c2_eval": 0.0, "c2_eval_closed": 0.08}.items():
         shares = [more + p * (1 - more) for p in np.linspace(first, last, len(ks))]
-        means[name] = float(np.mean(shares))
+        means[name] = mean = float(np.mean(shares))
         parts = dict(zip([f"category=k={k}" for k in ks], shares, strict=True))
-        parts |= {"categories": means[name], "all": means[name], "macro=whole": last}
+        parts |= {"categories": mean, "all": mean, "macro=whole": last}
         for part, p in parts.items():
-            yield _share(name, JUDGE, "correction", part, p, rng)
+            yield drawn(name, JUDGE, "correction", p, part)
         for part in ("categories", "all"):
-            yield _share(name, CLASSIFIER, "late_refusal", part, means[name], rng)
-        yield _share(name, "text", "degenerate", "all", 0.02, rng)
-    for judge, metric in ((JUDGE, "correction"), (CLASSIFIER, "true_refusal")):
-        yield _share("c2_eval_direct", judge, metric, "all", at_once, rng)
-    yield _share("alert", "guard", "safety", "all", safe, rng)
-    yield _share("alert_adversarial", "guard", "attack_success", "all", 1 - safe, rng)
-    yield _share("xstest", CLASSIFIER, "over_refusal", "all", lost / 2, rng)
-    yield _share("xstest", CLASSIFIER, "benign_requests_lost", "all", lost, rng)
-    yield _share("capability", "lm-eval", "capability", "all", able, rng)
+            yield drawn(name, CLASSIFIER, "late_refusal", mean, part)
+        yield drawn(name, "text", "degenerate", 0.02)
+    yield drawn("c2_eval_direct", JUDGE, "correction", at_once)
+    yield drawn("c2_eval_direct", CLASSIFIER, "true_refusal", at_once)
+    yield drawn("alert", "guard", "safety", safe)
+    yield drawn("alert_adversarial", "guard", "attack_success", 1 - safe)
+    yield drawn("xstest", CLASSIFIER, "over_refusal", lost / 2)
+    yield drawn("xstest", CLASSIFIER, "benign_requests_lost", lost)
+    yield drawn("capability", "lm-eval", "capability", able)
     if recipe != "none":
         before = (untouched[0] + untouched[1]) / 2
         for name, mean in means.items():
-            gain, limits = mean - before, (mean - before - 0.03, mean - before + 0.03)
-            yield _row(name, JUDGE, "correction_vs_base", "categories", gain, limits)
+            yield gained(name, JUDGE, "correction", mean - before, 0.03, "categories")
         for benchmark, judge, metric, gain in (
             ("c2_eval_direct", JUDGE, "correction", at_once - untouched[2]),
             ("alert", "guard", "safety", safe - untouched[3]),
@@ -74,39 +76,4 @@ def _model(
             ("xstest", CLASSIFIER, "benign_requests_lost", lost - untouched[4]),
             ("capability", "lm-eval", "capability", able - untouched[5]),
         ):
-            limits = (gain - 0.025, gain + 0.025)
-            yield _row(benchmark, judge, f"{metric}_vs_base", "all", gain, limits)
-
-
-def _share(
-    benchmark: str,
-    judge: str,
-    metric: str,
-    part: str,
-    p: float,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    hits = int(rng.binomial(REQUESTS, min(max(p, 0.0), 1.0)))
-    limits = wilson(hits, REQUESTS)
-    return _row(benchmark, judge, metric, part, hits / REQUESTS, limits)
-
-
-def _row(
-    benchmark: str,
-    judge: str,
-    metric: str,
-    part: str,
-    value: float,
-    limits: tuple[float, float],
-) -> dict[str, Any]:
-    return {
-        "benchmark": benchmark,
-        "judge": judge,
-        "metric": metric,
-        "slice": part,
-        "value": value,
-        "low": limits[0],
-        "high": limits[1],
-        "n": REQUESTS,
-        "n_unscored": 0,
-    }
+            yield gained(benchmark, judge, metric, gain, 0.025)

@@ -1,13 +1,11 @@
 """Made-up scores of Safe to Serve's two studies, by their own names of recipes."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from safegrid.core.intervals import wilson
-from safegrid.core.records import SCORE
+from score_tables import frame, row, share
 
 LIKELY = {
     # safe, word and choice right
@@ -56,17 +54,12 @@ def serve_scores(full: bool = True) -> pl.DataFrame:
     """Return score rows of the study at full size, or of the miniature."""
     rng = np.random.default_rng(5)
     rows = [
-        {**row, "recipe": recipe}
+        {**found, "recipe": recipe}
         for recipe in (LIKELY if full else MINI)
-        for row in _model(recipe, full, rng)
+        for found in _model(recipe, full, rng)
     ]
     study = "safe-to-serve" if full else "safe-to-serve-mini"
-    base = "llama-2-7b" if full else "mini-base"
-    shared = {"study": study, "base": base, "seed": 0, "engine": "safegrid"}
-    return pl.DataFrame(
-        [{**dict.fromkeys(SCORE), **shared, "version": "1", **row} for row in rows],
-        schema=SCORE,
-    )
+    return frame(rows, study=study, base="llama-2-7b" if full else "mini-base")
 
 
 def _model(recipe: str, full: bool, rng: np.random.Generator) -> Iterator[dict]:
@@ -74,28 +67,27 @@ def _model(recipe: str, full: bool, rng: np.random.Generator) -> Iterator[dict]:
     guard, reward, helpful = JUDGES[full]
     sizes = FULL_SIZES if full else MINI_SIZES
     for name, n in sizes.items():
-        yield _share(name, guard, "safety", safe, n, rng)
-        yield _share(name, guard, "safe_and_coherent", safe - 0.01, n, rng)
+        yield share(name, guard, "safety", safe, n, rng)
+        yield share(name, guard, "safe_and_coherent", safe - 0.01, n, rng)
         yield from _scored(name, reward, "reward", 3 * safe - 4, n)
         yield from _scored(name, "harmfulness", "harmfulness", 3 - 3 * safe, n)
-        yield _share(name, "text", "degenerate", 0.02, n, rng)
-    yield _share("global", guard, "safety", safe, sum(sizes.values()), rng)
-    yield _share("global", "text", "degenerate", 0.02, sum(sizes.values()), rng)
+        yield share(name, "text", "degenerate", 0.02, n, rng)
+    yield share("global", guard, "safety", safe, sum(sizes.values()), rng)
+    yield share("global", "text", "degenerate", 0.02, sum(sizes.values()), rng)
     for name, n in {"physical_safe": 100, "xstest": 250}.items():
-        yield _share(name, "refusals", "over_refusal", safe / 3, n, rng)
-        yield _share(name, "refusals", "benign_requests_lost", safe / 2, n, rng)
-        yield _share(name, "text", "degenerate", 0.02, n, rng)
+        yield share(name, "refusals", "over_refusal", safe / 3, n, rng)
+        yield share(name, "refusals", "benign_requests_lost", safe / 2, n, rng)
+        yield share(name, "text", "degenerate", 0.02, n, rng)
     for name in QUESTIONS:
-        yield _share(name, "exact-choice", "accuracy", right, 500, rng)
-    yield _share("single_word", "single-word", "contains", right - 0.1, 60, rng)
+        yield share(name, "exact-choice", "accuracy", right, 500, rng)
+    yield share("single_word", "single-word", "contains", right - 0.1, 60, rng)
     for metric, value in {"bleu": 0.04, "rouge_l": 0.22, "bertscore": 0.2}.items():
         yield _mean("alpaca", metric, metric, value, 300)
     yield from _scored("alpaca", helpful, "reward", right, 300)
     if full:
         yield _mean("alpaca", "bart-mnli", "entailment", right, 300)
-    for task in ("boolq", "piqa"):
-        yield _share("capability", "lm-eval", "capability", right, 200, rng, task)
-    yield _share("capability", "lm-eval", "capability", right, 400, rng)
+    for part, n in {"task=boolq": 200, "task=piqa": 200, "all": 400}.items():
+        yield share("capability", "lm-eval", "capability", right, n, rng, part)
 
 
 def _scored(
@@ -106,39 +98,4 @@ def _scored(
 
 
 def _mean(benchmark: str, judge: str, metric: str, value: float, n: int) -> dict:
-    return _row(benchmark, judge, metric, value, (value - 0.1, value + 0.1), n)
-
-
-def _share(
-    benchmark: str,
-    judge: str,
-    metric: str,
-    p: float,
-    n: int,
-    rng: np.random.Generator,
-    task: str = "",
-) -> dict[str, Any]:
-    hits = int(rng.binomial(n, min(max(p, 0.0), 1.0)))
-    row = _row(benchmark, judge, metric, hits / n, wilson(hits, n), n)
-    return {**row, "slice": f"task={task}"} if task else row
-
-
-def _row(
-    benchmark: str,
-    judge: str,
-    metric: str,
-    value: float,
-    limits: tuple[float, float],
-    n: int,
-) -> dict[str, Any]:
-    return {
-        "benchmark": benchmark,
-        "judge": judge,
-        "metric": metric,
-        "slice": "all",
-        "value": value,
-        "low": limits[0],
-        "high": limits[1],
-        "n": n,
-        "n_unscored": 0,
-    }
+    return row(benchmark, judge, metric, value, (value - 0.1, value + 0.1), n)

@@ -1,17 +1,68 @@
-"""How tests look into tables and the scores that they were made of."""
+"""Rows of made-up scores, and how tests look into tables and scores."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from safegrid.core.intervals import wilson
+from safegrid.core.records import SCORE
 from safegrid.report.grid import Entry
 from safegrid.report.table import Table
 
 
+def row(
+    benchmark: str,
+    judge: str,
+    metric: str,
+    value: float,
+    limits: tuple[float, float],
+    n: int,
+    part: str = "all",
+) -> dict[str, Any]:
+    """Return a row of SCORE without what names its model."""
+    return {
+        "benchmark": benchmark,
+        "judge": judge,
+        "metric": metric,
+        "slice": part,
+        "value": value,
+        "low": limits[0],
+        "high": limits[1],
+        "n": n,
+        "n_unscored": 0,
+    }
+
+
+def share(
+    benchmark: str,
+    judge: str,
+    metric: str,
+    p: float,
+    n: int,
+    rng: np.random.Generator,
+    part: str = "all",
+) -> dict[str, Any]:
+    """Return a row of so many hits as chance gives of n items."""
+    hits = int(rng.binomial(n, min(max(p, 0.0), 1.0)))
+    return row(benchmark, judge, metric, hits / n, wilson(hits, n), n, part)
+
+
+def frame(rows: Iterable[dict[str, Any]], **shared: Any) -> pl.DataFrame:
+    """Return rows as SCORE; `shared` stands in each that has no value of its own."""
+    blank = {**dict.fromkeys(SCORE), "seed": 0, "engine": "safegrid", "version": "1"}
+    return pl.DataFrame([{**blank, **shared, **one} for one in rows], schema=SCORE)
+
+
 def cell(table: Table, row: str, title: str) -> Entry:
     """Return what stands in a row under a title."""
-    column = [column.title for column in table.columns].index(title)
-    return table.entries[table.rows.index(row)][column]
+    return table.entries[table.rows.index(row)][titles(table).index(title)]
+
+
+def titles(table: Table) -> list[str]:
+    """Return the titles of a table's columns."""
+    return [column.title for column in table.columns]
 
 
 def score(scores: pl.DataFrame, **where: Any) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("src/safegrid/report/trade_off.py", {"trade_offs"}),
         ("src/safegrid/report/tables.py", TABLES),
         ("src/safegrid/report/style.py", {*FIGURES, "frontier_figures"}),
-        ("src/safegrid/report/bought.py", {"frontier_figures"}),
+        ("src/safegrid/report/lines.py", {"frontier_figures"}),
         ("src/safegrid/score/lines.py", LINES),
         ("notebooks/5_figure_1.ipynb", {"figure_1"}),
         ("src/safegrid/report/cost.py", COST),

@@ -1,12 +1,15 @@
 """The two subcommands: one reads files of verdicts, the other scores what was read."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from safegrid.config import PromptSpec, SourceSpec
+from safegrid.config import JudgeSpec, PromptSpec, SourceSpec
+from safegrid.config.block import NAMING, is_name
+from safegrid.config.judge_kinds import BY_FILE
 from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.core.artifacts import (
     MANIFEST,
@@ -18,17 +21,19 @@ from safegrid.core.artifacts import (
     write_result,
     write_table,
 )
-from safegrid.core.errors import DataError
+from safegrid.core.errors import ConfigError, DataError
 from safegrid.core.records import PROMPT, SCORE
 from safegrid.core.seals import check_seal
 from safegrid.data.prompts import prepare_prompts
-from safegrid.imported.options import Options, fields_of, judges_of
 from safegrid.judge.by_file import import_files
-from safegrid.report.imported import imported_table
+from safegrid.judge.refusals import CLASSES, REFUSAL
+from safegrid.judge.verdict_file import CELL, ITEM, SAID
+from safegrid.report.tables import imported_table
 from safegrid.report.writing import save
 from safegrid.score.imported import score_imported
 
 PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
+OURS = (*ITEM, *SAID, *CELL)
 
 
 def import_verdicts(
@@ -62,15 +67,19 @@ def import_verdicts(
         ConfigError: what is wrong with the options, all at once.
         DataError: what is wrong with the files.
     """
-    names = (benchmark, model)
-    options = Options(names, kind, words, threshold, verdicts, fields)
-    judges = judges_of(options)
+    given = [text.split("=", 2) for text in verdicts]
+    _check([benchmark, model], given, kind, words, threshold, fields or [])
+    judges = [
+        (_judge(name, form, words or ["safe", "unsafe"], threshold), Path(file))
+        for name, form, file in given
+    ]
+    pairs = (text.partition("=") for text in fields or [])
+    called = None if fields is None else {theirs: ours for ours, _, theirs in pairs}
     with atomic_directory(out) as folder:
         asked = folder / PROMPTS
         _write_prompts(benchmark, kind, prompts, asked)
         (folder / VERDICTS).mkdir()
         cell = {"recipe": model, "benchmark": benchmark}
-        called = fields_of(options)
         counts = import_files(judges, asked, cell, folder / VERDICTS, called)
         facts = manifest(
             "import-verdicts",
@@ -82,6 +91,81 @@ def import_verdicts(
         write_result(folder / MANIFEST, facts)
     for name, found in counts.items():
         print(f"{name}: {found['rows']} items, {found['unscored']} of them unscored")
+
+
+def _check(
+    names: list[str],
+    given: list[list[str]],
+    kind: str | None,
+    words: list[str] | None,
+    threshold: float,
+    fields: list[str],
+) -> None:
+    judges = [part[0] for part in given]
+    # Names become files and rows of tables.
+    every = dict.fromkeys([*names, *judges])
+    wrong = [f"{name!r} is no name: {NAMING}" for name in every if not is_name(name)]
+    if kind is not None and kind not in PROMPT_FORMATS:
+        known = ", ".join(sorted(PROMPT_FORMATS))
+        wrong.append(f"--kind {kind!r}: expected one of {known}")
+    for text in fields:
+        ours, _, theirs = text.partition("=")
+        if ours not in OURS or not theirs:
+            wrong.append(
+                f"--fields {text!r}: expected ours=theirs with one of ours of"
+                f" {', '.join(OURS)}"
+            )
+    if words is not None and (len(words) != 2 or words[0] == words[1]):
+        wrong.append(
+            "--words: expected two, the guards' word for safe, then for unsafe"
+        )
+    if not 0 <= threshold <= 1:
+        wrong.append(f"--threshold {threshold:g}: expected a probability, 0 to 1")
+    wrong += [
+        f"--verdicts {'='.join(part)!r}: expected judge=kind=file with a kind of"
+        f" {', '.join(BY_FILE)}"
+        for part in given
+        if len(part) != 3 or part[1] not in BY_FILE
+    ]
+    counts = Counter(judges).items()
+    wrong += [f"judge {name!r} is given {n} times" for name, n in counts if n > 1]
+    if not given:
+        wrong.append("--verdicts: expected judge=kind=file, one or more")
+    if wrong:
+        raise ConfigError("import-verdicts:\n" + "\n".join(f"  {w}" for w in wrong))
+
+
+def _judge(name: str, kind: str, words: list[str], threshold: float) -> JudgeSpec:
+    """Return a judge of a kind; a toxicity is read by its score."""
+    more: dict[str, dict[str, Any]] = {
+        "refusal": {"classes": list(CLASSES), "positive": REFUSAL},
+        "toxicity": {"classes": ["toxic"], "positive": "toxic"},
+        "guard": {"safe": words[0], "unsafe": words[1], "threshold": threshold},
+    }
+    block = {"name": name, "kind": kind, "method": "file", **more.get(kind, {})}
+    return JudgeSpec.model_validate(block)
+
+
+def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
+    if kind is None:
+        rows = read_columns(file, PROMPT)
+        if METADATA_KEY in pl.read_parquet_metadata(file):
+            check_seal(file)
+            shutil.copyfile(file, out)
+            return
+        facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
+        write_table(out, rows, PROMPT, facts)
+        return
+    spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
+    source = SourceSpec.model_validate(
+        {
+            "format": PROMPT_FORMATS[spec.kind],
+            "files": {"it": file.name},
+            "licence": "",
+            "content": "",
+        }
+    )
+    prepare_prompts(benchmark, spec, source, file, out)
 
 
 def score_verdicts(
@@ -127,29 +211,7 @@ def score_verdicts(
         rows=len(scores),
     )
     write_table(out / "scores.parquet", scores, SCORE, about)
-    print(save(imported_table(scores, *order), out).text)
-
-
-def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> None:
-    if kind is None:
-        rows = read_columns(file, PROMPT)
-        if METADATA_KEY in pl.read_parquet_metadata(file):
-            check_seal(file)
-            shutil.copyfile(file, out)
-            return
-        facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
-        write_table(out, rows, PROMPT, facts)
-        return
-    spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
-    source = SourceSpec.model_validate(
-        {
-            "format": PROMPT_FORMATS[spec.kind],
-            "files": {"it": file.name},
-            "licence": "",
-            "content": "",
-        }
-    )
-    prepare_prompts(benchmark, spec, source, file, out)
+    print(save(imported_table(scores, *order), out))
 
 
 def _facts(folder: Path) -> dict[str, Any]:

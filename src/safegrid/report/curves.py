@@ -7,30 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from safegrid.report.names import recipe_order, recipe_title
-from safegrid.report.style import CM, DASHES, PAGE, SMALL, new_figure, styled
+from safegrid.report.style import CM, DASHES, SMALL, multiples, styled
 
-PER_ROW = 4
-HEIGHT = 3.1 * CM
-FOOT = 1.0 * CM
-HEAD = 0.9 * CM
 GREYS = ("black", "0.45", "0.65", "0.3")
-
-LOSS = ("loss",)
-LIKELIHOODS = ("chosen_logp", "rejected_logp")
-MARGINS = ("margin",)
-
 TITLES = {
     "loss": "loss",
     "chosen_logp": "chosen answers",
     "rejected_logp": "rejected answers",
     "margin": "reward margin",
 }
-
-
 FIGURES = {
-    "curves_loss": (LOSS, "loss"),
-    "curves_likelihoods": (LIKELIHOODS, "log-probability (nats)"),
-    "curves_margins": (MARGINS, "reward margin"),
+    "curves_loss": (("loss",), "loss"),
+    "curves_likelihoods": (("chosen_logp", "rejected_logp"), "log-probability (nats)"),
+    "curves_margins": (("margin",), "reward margin"),
 }
 """The figures of training curves: what each shows, and what its axis says."""
 
@@ -46,29 +35,21 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
         metrics: drawn solid, dashed, dotted, in this order.
         title: of the vertical axes.
     """
-    rows = runs.filter(kind="history").filter(pl.col("metric").is_in(metrics))
+    rows = runs.filter(pl.col("metric").is_in(metrics), kind="history")
     panels = _panels(rows)
-    lines = max(1, -(-len(panels) // PER_ROW))
-    height = HEIGHT * lines + FOOT + HEAD
-    # Automatic margins would take longer than the drawing.
-    figure = new_figure(PAGE, height, automatic=False)
-    figure.subplots_adjust(
+    figure, places = multiples(
+        len(panels),
+        3.1 * CM,
+        0.9 * CM,
+        ("step", title),
         left=0.075,
-        right=0.99,
-        bottom=FOOT / height,
-        top=1 - HEAD / height,
         wspace=0.32,
         hspace=0.36,
     )
-    places = figure.subplots(lines, PER_ROW, squeeze=False, sharex=True).ravel()
     for axes, (name, models) in zip(places, panels.items(), strict=False):
         for model in models:
             _draw(axes, rows.filter(subject=model), metrics)
         axes.set_title(name, loc="left", pad=3)
-    for axes in places[len(panels) :]:
-        axes.set_axis_off()
-    figure.supxlabel("step", fontsize=7, y=0.1 * CM / height, va="bottom")
-    figure.supylabel(title, fontsize=7, x=0.004, ha="left")
     if len(metrics) > 1:
         handles = places[0].get_legend_handles_labels()
         figure.legend(*handles, loc="upper right", ncols=3, frameon=False)
@@ -77,15 +58,13 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
 
 def _panels(rows: pl.DataFrame) -> dict[str, list[str]]:
     """Return a panel's title and its models (base/recipe/seedN), in print order."""
-    models = [subject.split("/") for subject in rows["subject"].unique().to_list()]
+    models = [subject.split("/") for subject in rows["subject"].unique()]
     several = len({base for base, _, _ in models}) > 1
     found: dict[str, list[str]] = {}
-    for base, recipe, seed in sorted(
-        models, key=lambda m: (m[0], recipe_order(m[1]), m)
-    ):
-        name = recipe_title(recipe)
+    for model in sorted(models, key=lambda m: (m[0], recipe_order(m[1]), m)):
+        base, name = model[0], recipe_title(model[1])
         title = f"{base} {name}" if several else name
-        found.setdefault(title, []).append(f"{base}/{recipe}/{seed}")
+        found.setdefault(title, []).append("/".join(model))
     return found
 
 

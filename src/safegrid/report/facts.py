@@ -1,6 +1,9 @@
 """Tables of a study's runs: its judges, its rows, the overlap of its data."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -8,176 +11,15 @@ from safegrid.report.grid import Entry, Key
 from safegrid.report.names import benchmark_title, recipe_order, recipe_title
 from safegrid.report.table import Column, Table
 
-# Measures of a judge that are no shares, by the end of their name, and those that are
-# over all of its rows.
 NO_SHARES = ("kappa", "spearman", "error", "threshold")
+"""Measures of a judge that are no shares, by the end of their name."""
+WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
+"""Measures of a judge that are over all of its rows."""
 KAPPA = (
     "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
     " annotators' kappa: of the two people who labelled them, with each other. Their"
     " intervals are large-sample ones."
 )
-WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
-
-
-def judges_table(runs: pl.DataFrame) -> Table:
-    """Return how good each judge is on labelled rows that it did not train on."""
-    rows = runs.filter(kind="judge").filter(pl.col("low").is_not_null())
-    whole = rows.filter(~pl.col("metric").str.contains(" "))
-    unread, tied = _counts(runs, "n_unscored"), _counts(runs, "ties")
-    notes = [
-        "A judge's errors carry over to every score that it gives.",
-        KAPPA,
-        f"Rows without a readable verdict: {_listed(unread) or 'not counted'}.",
-    ]
-    if tied:
-        notes += [
-            "pairwise accuracy: share of pairs whose better answer has the higher"
-            f" reward; ties are wrong: {_listed(tied)}."
-        ]
-    if "spearman" in whole["metric"]:
-        notes += [
-            "spearman: rank correlation of a judge's scores with the known ones;"
-            " mean absolute error: in units of the scores."
-        ]
-    table = _table("judges", "Judge validation.", "Judge", whole, "share", notes)
-    columns = [_unit(column) for column in table.columns]
-    entries = _with_unscored(table, unread)
-    return replace(table, columns=columns, entries=entries)
-
-
-def fluency_table(runs: pl.DataFrame) -> Table:
-    """Return how often each judge of fluency is wrong, on texts of known kind."""
-    rows = runs.filter(kind="fluency")
-    notes = [
-        "threshold: the word order contrast below which an answer is disfluent, and n,"
-        " the texts that fix it. They are no answers to a benchmark's prompts.",
-        "Called disfluent are shares of fluent texts that had no part in the threshold:"
-        " answers of the datasets, refusals as people labelled them, the base's own"
-        " answers to training prompts. Found are shares of broken texts: the same with"
-        " their words shuffled, and answers that the base was made to draw at"
-        " temperature 3.",
-    ]
-    title = "Judge validation: which texts are called disfluent."
-    return _shares("fluency", title, "Judge and base", rows, notes)
-
-
-def left_out_table(runs: pl.DataFrame) -> Table:
-    """Return how text heads judge files of models that they were not trained on."""
-    rows = runs.filter(kind="left_out").filter(pl.col("low").is_not_null())
-    notes = [
-        "Each line: the answers of one model, judged by a head that was trained on all"
-        " other files, and by the rules. People's labels are the truth.",
-        KAPPA,
-    ]
-    return _shares(
-        "left_out", "Text heads on files left out.", "File: judge", rows, notes
-    )
-
-
-def agreement_table(runs: pl.DataFrame) -> Table:
-    """Return how far two judges of refusals agree on a study's own answers."""
-    rows = runs.filter(kind="agreement").filter(pl.col("low").is_not_null())
-    notes = [
-        "kappa: Cohen's, of the one judge's refusals with the other's; agreement: share"
-        " of answers of which both say the same. No truth is known here.",
-        "The rows on which they disagree, by id: `results/{study}/agreement/`.",
-    ]
-    return _shares("agreement", "Judges beside each other.", "Judges", rows, notes)
-
-
-def _shares(
-    name: str, title: str, head: str, rows: pl.DataFrame, notes: list[str]
-) -> Table:
-    table = _table(name, title, head, rows, "share", notes)
-    return replace(table, columns=[_unit(column) for column in table.columns])
-
-
-def _unit(column: Column) -> Column:
-    """Return a column of shares, or of scores where it holds no shares."""
-    no_share = column.title.endswith(NO_SHARES)
-    return replace(column, unit="score") if no_share else column
-
-
-def _counts(runs: pl.DataFrame, metric: str) -> dict[str, int]:
-    """Return a count of each judge's rows."""
-    rows = runs.filter(kind="judge", metric=metric).sort("subject")
-    return {name: round(n) for name, n in rows.select("subject", "value").rows()}
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items())
-
-
-def _with_unscored(table: Table, unread: dict[str, int]) -> list[list[Entry]]:
-    """Tell each accuracy how many rows were unread; the rates are of one class each."""
-    accuracies = [column.key.metric in WHOLE for column in table.columns]
-    return [
-        [
-            replace(entry, n_unscored=unread.get(judge))
-            if counted and entry.value is not None
-            else entry
-            for entry, counted in zip(entries, accuracies, strict=True)
-        ]
-        for judge, entries in zip(table.rows, table.entries, strict=True)
-    ]
-
-
-def trainings_table(runs: pl.DataFrame) -> Table:
-    """Return what each training went through and what was checked before it."""
-    rows = runs.filter(kind="training")
-    notes = [
-        "largest log ratio: between policy and reference before the first step, in nats"
-        " an answer; it may not exceed the tolerance. Methods without a reference have"
-        " neither. tokens: padding not counted."
-    ]
-    table = _table("trainings", "The trainings.", "Model", rows, "plain", notes)
-    models = [subject.split("/") for subject in table.rows]
-    order = sorted(
-        range(len(models)), key=lambda i: (models[i][0], recipe_order(models[i][1]), i)
-    )
-    return replace(
-        table,
-        rows=[_model(*models[i]) for i in order],
-        entries=[table.entries[i] for i in order],
-    )
-
-
-def _model(base: str, recipe: str, seed: str) -> str:
-    return f"{recipe_title(recipe)}, {base}, {seed}"
-
-
-def rows_table(runs: pl.DataFrame) -> Table:
-    """Return how many rows each stage of the data kept, and dropped for what reason."""
-    rows = runs.filter(kind="rows")
-    return _table("rows", "Rows kept and dropped.", "Stage and set", rows, "whole", [])
-
-
-def overlap_table(runs: pl.DataFrame) -> Table:
-    """Return how many prompts of each benchmark a model may have met in training."""
-    rows = runs.filter(kind="overlap")
-    notes = [
-        "exact: the same words; contained: one stands whole in the other; ngram: a run"
-        " of eight words is shared.",
-        *_sizes(rows),
-    ]
-    title = "Prompts that benchmarks share with training data."
-    return _table(
-        "overlap", title, "Dataset / benchmark", rows, "whole", notes, counts=True
-    )
-
-
-ALL = {
-    "judge": judges_table,
-    "fluency": fluency_table,
-    "left_out": left_out_table,
-    "agreement": agreement_table,
-    "training": trainings_table,
-    "rows": rows_table,
-    "overlap": overlap_table,
-}
-"""Every table of a study's runs, by the kind of row that it shows."""
-
-
 TITLES = {
     "annotators_kappa": "annotators' kappa",
     "called_disfluent_answers": "called disfluent: answers",
@@ -188,47 +30,187 @@ TITLES = {
 }
 
 
-def _words(metric: str) -> str:
-    """Return how a metric is called in print."""
-    return TITLES.get(metric, metric.replace("_", " "))
+class Facts(NamedTuple):
+    """A table of facts: a row a subject, a column a metric.
+
+    Attributes:
+        name: of its files.
+        title: what it shows, a sentence.
+        head: title of the first column.
+        unit: of its columns; see `Column`.
+        notes: sentences below the table.
+        more: further ones, of the rows.
+        measured: only facts with an interval stand in it.
+    """
+
+    name: str
+    title: str
+    head: str
+    unit: str
+    notes: tuple[str, ...] = ()
+    more: Callable[[pl.DataFrame], Iterable[str]] = lambda rows: ()
+    measured: bool = False
 
 
-def _sizes(rows: pl.DataFrame) -> list[str]:
-    sizes = sorted(
-        {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").iter_rows()}
-    )
-    listed = ", ".join(f"{benchmark_title(name)} {n}" for name, n in sizes)
-    return [f"Prompts of each benchmark: {listed}."] if listed else []
+def _counted(rows: pl.DataFrame, metric: str) -> str:
+    counts = rows.filter(metric=metric).sort("subject").select("subject", "value")
+    return ", ".join(f"{name} {n:.0f}" for name, n in counts.rows())
 
 
-def _table(
-    name: str,
-    title: str,
-    head: str,
-    rows: pl.DataFrame,
-    unit: str,
-    notes: list[str],
-    counts: bool = False,
-) -> Table:
-    """Pivot facts: a row a subject, a column a metric."""
-    subjects = sorted(rows["subject"].unique().to_list())
-    metrics = sorted(rows["metric"].unique().to_list(), key=lambda m: (m != "kept", m))
-    found = {
-        (row["subject"], row["metric"]): Entry(
-            row["value"],
-            row["low"],
-            row["high"],
-            0 if counts else row["n"] or 0,
-            None,
-            1,
-            None,
+def _of_judges(rows: pl.DataFrame) -> Iterable[str]:
+    unread, ties = _counted(rows, "n_unscored"), _counted(rows, "ties")
+    yield f"Rows without a readable verdict: {unread or 'not counted'}."
+    if ties:
+        yield (
+            "pairwise accuracy: share of pairs whose better answer has the higher"
+            f" reward; ties are wrong: {ties}."
         )
-        for row in rows.iter_rows(named=True)
-    }
-    nothing = 0.0 if unit == "whole" else None
-    blank = Entry(nothing, None, None, 0, None, 1, None)
-    entries = [[found.get((s, m), blank) for m in metrics] for s in subjects]
-    columns = [Column(_words(m), Key("", "", m, ""), 0, unit) for m in metrics]
+    if "spearman" in rows["metric"]:
+        yield (
+            "spearman: rank correlation of a judge's scores with the known ones;"
+            " mean absolute error: in units of the scores."
+        )
+
+
+def _sizes(rows: pl.DataFrame) -> Iterable[str]:
+    asked = {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").rows()}
+    listed = ", ".join(f"{benchmark_title(name)} {n}" for name, n in sorted(asked))
+    if listed:
+        yield f"Prompts of each benchmark: {listed}."
+
+
+KINDS = {
+    "judge": Facts(
+        "judges",
+        "Judge validation.",
+        "Judge",
+        "share",
+        ("A judge's errors carry over to every score that it gives.", KAPPA),
+        _of_judges,
+        measured=True,
+    ),
+    "fluency": Facts(
+        "fluency",
+        "Judge validation: which texts are called disfluent.",
+        "Judge and base",
+        "share",
+        (
+            "threshold: the word order contrast below which an answer is disfluent, and"
+            " n, the texts that fix it. They are no answers to a benchmark's prompts.",
+            "Called disfluent are shares of fluent texts that had no part in the"
+            " threshold: answers of the datasets, refusals as people labelled them, the"
+            " base's own answers to training prompts. Found are shares of broken texts:"
+            " the same with their words shuffled, and answers that the base was made to"
+            " draw at temperature 3.",
+        ),
+    ),
+    "left_out": Facts(
+        "left_out",
+        "Text heads on files left out.",
+        "File: judge",
+        "share",
+        (
+            "Each line: the answers of one model, judged by a head that was trained on"
+            " all other files, and by the rules. People's labels are the truth.",
+            KAPPA,
+        ),
+        measured=True,
+    ),
+    "agreement": Facts(
+        "agreement",
+        "Judges beside each other.",
+        "Judges",
+        "share",
+        (
+            "kappa: Cohen's, of the one judge's refusals with the other's; agreement:"
+            " share of answers of which both say the same. No truth is known here.",
+            "The rows on which they disagree, by id: `results/{study}/agreement/`.",
+        ),
+        measured=True,
+    ),
+    "training": Facts(
+        "trainings",
+        "The trainings.",
+        "Model",
+        "plain",
+        (
+            "largest log ratio: between policy and reference before the first step, in"
+            " nats an answer; it may not exceed the tolerance. Methods without a"
+            " reference have neither. tokens: padding not counted.",
+        ),
+    ),
+    "rows": Facts("rows", "Rows kept and dropped.", "Stage and set", "whole"),
+    "overlap": Facts(
+        "overlap",
+        "Prompts that benchmarks share with training data.",
+        "Dataset / benchmark",
+        "whole",
+        (
+            "exact: the same words; contained: one stands whole in the other; ngram: a"
+            " run of eight words is shared.",
+        ),
+        _sizes,
+    ),
+}
+"""Every table of a study's runs, by the kind of row that it shows."""
+
+
+def facts_table(kind: str, runs: pl.DataFrame) -> Table:
+    """Return one of `KINDS` from rows of RUNS."""
+    facts, every = KINDS[kind], runs.filter(kind=kind)
+    rows = every.filter(pl.col("low").is_not_null()) if facts.measured else every
+    if kind == "judge":
+        # Parts of the labelled rows are for those who read the file.
+        rows = rows.filter(~pl.col("metric").str.contains(" "))
+    subjects = sorted(rows["subject"].unique(), key=_order(kind))
+    metrics = sorted(rows["metric"].unique(), key=lambda m: (m != "kept", m))
+    unread = dict(every.filter(metric="n_unscored").select("subject", "value").rows())
+    found = {(r["subject"], r["metric"]): r for r in rows.iter_rows(named=True)}
+
+    def entry(subject: str, metric: str) -> Entry:
+        row = found.get((subject, metric))
+        if row is None:
+            return Entry(0.0 if facts.unit == "whole" else None, seeds=1)
+        n = 0 if kind == "overlap" else row["n"] or 0
+        entry = Entry(row["value"], row["low"], row["high"], n, seeds=1)
+        if kind != "judge" or metric not in WHOLE or subject not in unread:
+            return entry
+        return replace(entry, n_unscored=round(unread[subject]))
+
     return Table(
-        name, title, head, subjects, columns, entries, notes=notes, judged=False
+        facts.name,
+        facts.title,
+        facts.head,
+        [_model(subject) if kind == "training" else subject for subject in subjects],
+        [_column(metric, facts.unit) for metric in metrics],
+        [[entry(subject, metric) for metric in metrics] for subject in subjects],
+        notes=[*facts.notes, *facts.more(every)],
+        judged=False,
     )
+
+
+def _order(kind: str) -> Callable[[str], Any]:
+    """Return a sort key: trainings stand as their recipes do, the rest by name."""
+    if kind != "training":
+        return str
+
+    def of_training(subject: str) -> Any:
+        base, recipe, _ = subject.split("/")
+        return base, recipe_order(recipe), subject
+
+    return of_training
+
+
+def _model(subject: str) -> str:
+    base, recipe, seed = subject.split("/")
+    return f"{recipe_title(recipe)}, {base}, {seed}"
+
+
+def _column(metric: str, unit: str) -> Column:
+    title = TITLES.get(metric, metric.replace("_", " "))
+    if unit == "share" and title.endswith(NO_SHARES):
+        unit = "score"
+    return Column(title, Key("", "", metric, ""), 0, unit)
+
+
+ALL = {kind: partial(facts_table, kind) for kind in KINDS}

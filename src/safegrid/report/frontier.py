@@ -8,21 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.lines import Line, Point, lines, says
-from safegrid.report.names import BASE
-from safegrid.report.printing import MINUS
-from safegrid.report.style import CM, PAGE, SMALL, look, new_figure, styled
+from safegrid.report.lines import Line, Point, line_title, lines, says
+from safegrid.report.names import BASE, MINUS
+from safegrid.report.style import CM, SMALL, cross, look, mark, multiples, styled
 
-PER_ROW = 4
-PANEL = 3.7 * CM
-FOOT = 1.0 * CM
-HEAD = 1.1 * CM
 GUIDES = (1.0, 2.0, 5.0)
 """Losses in points at which the table reads the lines."""
 NEAR = 2.0
 """Points up to which the axis of losses is nearly linear; then it is logarithmic."""
 TICKS = (-40, -20, -5, -2, 0, 1, 2, 5, 10, 20, 40, 100)
-BASE_SIZE = 5.5
 NOTHING = "no line: the study lacks a judge or a benchmark that this figure needs"
 PIECES = np.linspace(0.0, 1.0, 33)
 
@@ -49,31 +43,23 @@ def frontier(rows: pl.DataFrame, safety: str, loss: str) -> Figure:
         loss: axis "lost" or "capability".
     """
     found = lines(rows, safety, loss)
-    panels = max(1, -(-len(found) // PER_ROW))
-    height = PANEL * panels + FOOT + HEAD
-    figure = new_figure(PAGE, height, automatic=False)
-    figure.subplots_adjust(
+    what, judge = says(rows, safety)
+    figure, places = multiples(
+        len(found),
+        3.7 * CM,
+        1.1 * CM,
+        (LOST[loss], f"{what} (%),\n{judge}"),
         left=0.085,
-        right=0.99,
-        bottom=FOOT / height,
-        top=1 - HEAD / height,
         wspace=0.12,
         hspace=0.24,
+        sharey=True,
     )
-    places = figure.subplots(
-        panels, PER_ROW, squeeze=False, sharex=True, sharey=True
-    ).ravel()
     for axes, line in zip(places, found, strict=False):
         _panel(axes, line, found)
-    for axes in places[len(found) :]:
-        axes.set_axis_off()
-    for axes in places[max(0, len(found) - PER_ROW) : len(found)]:
+    for axes in places[max(0, len(found) - 4) : len(found)]:
         axes.tick_params(labelbottom=True)
     if not found:
         places[0].text(0, 0.5, NOTHING, transform=places[0].transAxes)
-    figure.supxlabel(LOST[loss], fontsize=7, y=0.1 * CM / height, va="bottom")
-    what, judge = says(rows, safety)
-    figure.supylabel(f"{what} (%),\n{judge}", fontsize=7, x=0.004, ha="left")
     figure.legend(
         handles=_signs(), loc="upper right", ncols=4, frameon=False, fontsize=SMALL
     )
@@ -89,21 +75,19 @@ def _panel(axes: Axes, line: Line, every: list[Line]) -> None:
     for other in every:
         if other.base == line.base and other is not line:
             _join(axes, other.points, color="0.8", linewidth=0.7, zorder=1)
-    names = [other.recipe for other in every]
-    marker, colour = look(line.recipe, names)
+    own = look(line.recipe, [other.recipe for other in every])
     for points in line.seeds.values():
-        _join(axes, points, color=colour, linewidth=0.5, alpha=0.5, zorder=2)
-    _join(axes, line.points, color=colour, linewidth=1.2, zorder=3)
+        _join(axes, points, color=own.colour, linewidth=0.5, alpha=0.5, zorder=2)
+    _join(axes, line.points, color=own.colour, linewidth=1.2, zorder=3)
     start, *doses = line.points
     for point in line.points:
-        _bars(axes, point, colour)
+        cross(axes, point.x, point.y, color=own.colour, alpha=0.55, zorder=2)
     for point in doses:
-        face = colour if point.place == line.end else "white"
-        _mark(axes, point, marker, colour, face)
-    _mark(axes, start, *look(BASE, []), "black", BASE_SIZE)
-    bases = {other.base for other in every}
-    title = line.title if len(bases) == 1 else f"{line.base} {line.title}"
-    axes.set_title(title, loc="left", pad=3, color=colour)
+        mark(axes, point.x.at, point.y.at, own, point.place == line.end, 4.0)
+    mark(axes, start.x.at, start.y.at, look(BASE, []), True, 5.5)
+    names = [(other.base, other.recipe) for other in every]
+    title = line_title(names, line.base, line.recipe)
+    axes.set_title(title, loc="left", pad=3, color=own.colour)
 
 
 def _scale(axes: Axes) -> None:
@@ -123,36 +107,12 @@ def _join(axes: Axes, points: list[Point], **style: Any) -> None:
     axes.plot(np.interp(fine, places, x), np.interp(fine, places, y), **style)
 
 
-def _bars(axes: Axes, point: Point, colour: str) -> None:
-    style: Any = {"color": colour, "linewidth": 0.6, "alpha": 0.55, "zorder": 2}
-    axes.hlines(point.y.at, point.x.low, point.x.high, **style)
-    axes.vlines(point.x.at, point.y.low, point.y.high, **style)
-
-
-def _mark(
-    axes: Axes, point: Point, marker: str, colour: str, face: str, size: float = 4.0
-) -> None:
-    axes.plot(
-        point.x.at,
-        point.y.at,
-        marker=marker,
-        color=colour,
-        markerfacecolor=face,
-        markersize=size,
-        markeredgewidth=0.9,
-        linestyle="none",
-        zorder=4,
-    )
-
-
 def _signs() -> list[Line2D]:
     """Return what the signs mean: one legend for all panels."""
     mark: Any = {"marker": "o"}
     dot: Any = {**mark, "color": "0.3", "markersize": 4.0, "linewidth": 1.2}
     return [
-        Line2D(
-            [], [], label="base", marker="o", color="black", markersize=7, ls="none"
-        ),
+        Line2D([], [], label="base", color="black", markersize=7, ls="none", **mark),
         Line2D([], [], label="dose", **dot, markerfacecolor="white"),
         Line2D([], [], label="end of the training", **dot, markerfacecolor="0.3"),
         Line2D([], [], label="the other methods", color="0.8", linewidth=0.7),

@@ -28,6 +28,15 @@ class Model(NamedTuple):
     recipe: str
 
 
+class Key(NamedTuple):
+    """What an entry is about."""
+
+    benchmark: str
+    judge: str
+    metric: str
+    slice: str
+
+
 @dataclass(frozen=True)
 class Entry:
     """One number with what belongs to it.
@@ -40,22 +49,25 @@ class Entry:
         n_unscored: items that a judge could not score, None where nobody counted.
         seeds: how many have a value.
         reason: of a blank.
-        defects: of a published number, names of `safegrid.report.defects.DEFECTS`.
+        defects: of a published number, names of `defects` in papers.yaml.
+        side: HIGHER or LOWER where the interval lies beyond what it is held against.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    n_unscored: int | None
-    seeds: int
-    reason: str | None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    n_unscored: int | None = None
+    seeds: int = 0
+    reason: str | None = None
     defects: tuple[str, ...] = ()
+    side: str = ""
 
 
-MISSING = Entry(None, None, None, 0, 0, 0, "Not among the scores.")
-NOT_ASKED = Entry(None, None, None, 0, 0, 0, None)
+MISSING = Entry(n_unscored=0, reason="Not among the scores.")
+NOT_ASKED = Entry(n_unscored=0)
 """Of a benchmark that does not ask for this measure: a blank that needs no reason."""
+BY = ("base", "recipe", *Key._fields)
 
 
 def percent(share: float | None) -> float:
@@ -63,22 +75,9 @@ def percent(share: float | None) -> float:
     return math.nan if share is None else 100 * share
 
 
-class Key(NamedTuple):
-    """What an entry is about."""
-
-    benchmark: str
-    judge: str
-    metric: str
-    slice: str
-
-
 def read_scores(path: Path | str) -> pl.DataFrame:
     """Read a study's gathered scores."""
     return read_table(Path(path), SCORE)
-
-
-BY = ("base", "recipe", *Key._fields)
-Row = dict[str, Any]
 
 
 def read_runs(path: Path | str) -> pl.DataFrame:
@@ -101,17 +100,19 @@ class Grid:
     """
 
     def __init__(self, scores: pl.DataFrame) -> None:
-        seeds: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        seeds: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
         for row in scores.sort("seed").iter_rows(named=True):
             seeds[tuple(row[name] for name in BY)].append(row)
         self._entries = {name: _entry(rows) for name, rows in seeds.items()}
         models = {Model(base, recipe) for base, recipe, *_ in self._entries}
         self.models = sorted(models, key=lambda m: (m.base, recipe_order(m.recipe)))
         self.keys = sorted({Key(*name[2:]) for name in self._entries})
+        self.several_bases = len({model.base for model in models}) > 1
 
     def entry(self, model: Model, key: Key) -> Entry:
-        """Return a model's entry, a blank where it has none."""
-        return self._entries.get((*model, *key), MISSING)
+        """Return a model's entry: a blank, without a reason where no model has it."""
+        missing = MISSING if key in self.keys else NOT_ASKED
+        return self._entries.get((*model, *key), missing)
 
     def find(
         self, metric: str, part: str | None = None, benchmark: str | None = None
@@ -125,12 +126,20 @@ class Grid:
             and benchmark in (None, key.benchmark)
         ]
 
-    def lead(self, metric: str) -> list[Key]:
-        """Return the keys that stand for a metric of all safety benchmarks together.
+    def whole(self, *metrics: str) -> list[Key]:
+        """Return the keys of metrics over all items of a benchmark, in this order."""
+        return [key for metric in metrics for key in self.find(metric, "all")]
+
+    def lead(self, *metrics: str) -> list[Key]:
+        """Return the keys that stand for metrics of all safety benchmarks together.
 
         `global` where the study has it, else each benchmark that has the metric.
         """
-        return self.find(metric, "all", "global") or self.find(metric, "all")
+        return [
+            key
+            for metric in metrics
+            for key in self.find(metric, "all", "global") or self.find(metric, "all")
+        ]
 
     def axis(self, metric: str) -> list[Key]:
         """Return the keys of an axis of a trade-off: those that lead.
@@ -141,16 +150,15 @@ class Grid:
         found = self.lead(metric)
         return found or (self.lead("true_refusal") if metric == "safety" else [])
 
-    def title(self, model: Model) -> str:
+    def title(self, model: Model, name: str | None = None) -> str:
         """Return a model's name in print; the base's only where there are several."""
-        name = recipe_title(model.recipe)
-        several = len({m.base for m in self.models}) > 1
-        if not several:
-            return name
-        return model.base if model.recipe == BASE else f"{model.base} {name}"
+        if self.several_bases and model.recipe == BASE and name is None:
+            return model.base
+        name = name or recipe_title(model.recipe)
+        return f"{model.base} {name}" if self.several_bases else name
 
 
-def _entry(rows: list[Row]) -> Entry:
+def _entry(rows: list[dict[str, Any]]) -> Entry:
     known = [row for row in rows if row["value"] is not None]
     reasons = [
         f"seed {row['seed']}: {row['reason']}" if len(rows) > 1 else row["reason"]
@@ -170,27 +178,19 @@ def _entry(rows: list[Row]) -> Entry:
     )
 
 
-def pareto(points: Iterable[tuple[float | None, ...]]) -> list[bool]:
+def pareto(points: Iterable[tuple[float, ...]]) -> list[bool]:
     """Say of each point whether no other is as good everywhere and better somewhere.
 
     Args:
-        points: coordinates, more is better; a point with a None is never optimal and
+        points: coordinates, more is better; a point with a NaN is never optimal and
             dominates nothing.
     """
     listed = list(points)
-    whole = [point for point in listed if None not in point]
     return [
-        None not in point and not any(_dominates(other, point) for other in whole)
+        not any(map(math.isnan, point))
+        and not any(
+            other != point and all(a >= b for a, b in zip(other, point, strict=True))
+            for other in listed
+        )
         for point in listed
     ]
-
-
-def _dominates(
-    other: tuple[float | None, ...], point: tuple[float | None, ...]
-) -> bool:
-    pairs = [
-        (a, b)
-        for a, b in zip(other, point, strict=True)
-        if a is not None and b is not None
-    ]
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

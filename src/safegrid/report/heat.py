@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from safegrid.report.grid import Grid, Key, ends, percent
-from safegrid.report.names import METRICS, benchmark_title, slice_title
+from safegrid.report.names import BLANK, METRICS, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 
-COLOURS = "Greys"
 DARK = 60.0
 """Percent of the worst value from which on a cell's number is printed white."""
 CELL_SIZE = 5.3
@@ -60,13 +59,11 @@ def _map(scores: pl.DataFrame, metric: str, *prefixes: str) -> Figure:
             _draw(axes, grid, keys, labels if labels != labelled else [])
             _head(axes, grid, block.title if first else None)
             labelled = labels
+    title = METRICS[metric].title
     if not blocks:
         panels[0, 0].set_axis_off()
-        panels[0, 0].text(
-            0.5, 0.5, f"no scores of {METRICS[metric].title}", ha="center"
-        )
-    title = f"{METRICS[metric].title} (%), darker is worse"
-    figure.supxlabel(title, fontsize=7)
+        panels[0, 0].text(0.5, 0.5, f"no scores of {title}", ha="center")
+    figure.supxlabel(f"{title} (%), darker is worse", fontsize=7)
     return figure
 
 
@@ -93,28 +90,22 @@ def _draw(axes: Axes, grid: Grid, keys: list[Key], labels: list[str]) -> None:
     if not keys:
         axes.set_axis_off()
         return
-    values = np.array(
-        [
-            [percent(grid.entry(model, key).value) for model in grid.models]
-            for key in keys
-        ]
-    )
+    entries = [[grid.entry(model, key).value for model in grid.models] for key in keys]
+    values = np.array([list(map(percent, row)) for row in entries])
     bad = 100 - values if METRICS[keys[0].metric].better > 0 else values
     # Not pure black at 100, so that white numbers stay easy to read.
     axes.pcolormesh(
-        bad, cmap=COLOURS, vmin=0, vmax=115, edgecolor="0.85", linewidth=0.3
+        bad, cmap="Greys", vmin=0, vmax=115, edgecolor="0.85", linewidth=0.3
     )
     for (row, column), value in np.ndenumerate(values):
-        text = "\N{EN DASH}" if np.isnan(value) else f"{value:.0f}"
-        colour = "white" if bad[row, column] > DARK else "black"
         axes.text(
             column + 0.5,
             row + 0.5,
-            text,
+            BLANK if np.isnan(value) else f"{value:.0f}",
             ha="center",
             va="center",
             fontsize=CELL_SIZE,
-            color=colour,
+            color="white" if bad[row, column] > DARK else "black",
             in_layout=False,
         )
     axes.invert_yaxis()

@@ -5,9 +5,8 @@ the sweep is repeated, since a later label may have freed a better place. All is
 deterministic: no random start, ties fall to the first position tried.
 """
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
-Segment = tuple[Point, Point]
 
-DISTANCES = (5.0, 8.0, 12.0, 17.0, 23.0, 30.0, 38.0, 48.0)
+DISTANCES = np.array([5.0, 8.0, 12.0, 17.0, 23.0, 30.0, 38.0, 48.0])
 """From the point to the label's nearest edge, in pt."""
-ANGLES = tuple(math.radians(angle) for angle in range(0, 360, 15))
+ANGLES = np.radians(range(0, 360, 15))
 SWEEPS = 4
 LEADER_FROM = 7.0
 """A label farther than this from its point gets a thin line to it, in pt."""
@@ -39,16 +37,16 @@ class _Places(NamedTuple):
     """C positions of one label, in pixels.
 
     Attributes:
-        boxes: (C, 4) x0, y0, x1, y1.
-        near: (C, 2) the point of each box that is nearest to the labelled point.
-        distances: (C,) between the two, in pt.
-        leaders: (C, S, 2) points on the way from the labelled point to `near`.
+        low: (C, 2) x0, y0 of the boxes.
+        high: (C, 2) x1, y1 of the boxes.
+        leaders: (C, S, 2) points from the labelled one to the nearest of the box.
+        costs: (C,) whatever the other labels do.
     """
 
-    boxes: Floats
-    near: Floats
-    distances: Floats
+    low: Floats
+    high: Floats
     leaders: Floats
+    costs: Floats
 
 
 def place_labels(
@@ -56,7 +54,7 @@ def place_labels(
     points: Sequence[Point],
     texts: Sequence[str],
     size: float,
-    lines: Sequence[Segment],
+    lines: Sequence[tuple[Point, Point]],
 ) -> None:
     """Label points of an axes whose limits and layout are final.
 
@@ -74,91 +72,94 @@ def place_labels(
     assert figure is not None, "axes belong to a figure"
     scale = figure.dpi / 72
     pixels = axes.transData.transform(np.array(points, dtype=float))
-    drawn = axes.transData.transform(np.array(lines, dtype=float).reshape(-1, 2))
-    segments = drawn.reshape(-1, 2, 2)
-    places = [
-        _places(axes, pixel, text, size, scale)
-        for pixel, text in zip(pixels, texts, strict=True)
+    ends = axes.transData.transform(np.array(lines, dtype=float).reshape(-1, 2))
+    starts, stops = ends[::2, None], ends[1::2, None]
+    segments = starts + SAMPLES * (stops - starts)
+    labels = [
+        axes.text(0, 0, text, fontsize=size, ha="center", va="center", zorder=6)
+        for text in texts
     ]
-    fixed = [_fixed_costs(p, i, pixels, segments, scale) for i, p in enumerate(places)]
-    chosen = _choose(places, fixed, pixels)
-    for index, text in enumerate(texts):
-        place = chosen[index]
-        _write(axes, text, size, places[index].boxes[place])
-        if _needs_leader(places[index], place, index, pixels, scale):
-            _lead(axes, pixels[index], places[index].near[place])
+    places = [
+        _places(axes, label, pixels, index, segments, scale)
+        for index, label in enumerate(labels)
+    ]
+    inverted = axes.transData.inverted()
+    for index, place in enumerate(_choose(places, pixels)):
+        low, high, leaders, _ = (array[place] for array in places[index])
+        x, y = inverted.transform((low + high) / 2)
+        labels[index].set_position((x, y))
+        distance = np.linalg.norm(leaders[-1] - leaders[0])
+        others = np.delete(pixels, index, axis=0)
+        gaps = np.linalg.norm(np.clip(others, low, high) - others, axis=1)
+        # A label that is far from its point, or about as near to another.
+        if distance > LEADER_FROM * scale or (gaps < 1.5 * distance).any():
+            x, y = inverted.transform(leaders[[0, -1]]).T
+            look: Any = {"color": "0.35", "linewidth": 0.4, "zorder": 3}
+            axes.plot(x, y, scalex=False, scaley=False, **look)
 
 
-def _places(axes: Axes, pixel: Floats, text: str, size: float, scale: float) -> _Places:
-    """Return the positions of a label that lie inside the axes."""
-    probe = axes.text(0, 0, text, fontsize=size)
-    extent = probe.get_window_extent()
-    probe.remove()
+def _places(
+    axes: Axes, label: Any, pixels: Floats, index: int, segments: Floats, scale: float
+) -> _Places:
+    """Return the positions of a label that lie inside the axes, with their costs."""
+    extent, frame = label.get_window_extent(), axes.get_window_extent()
     half = np.array([extent.width, extent.height]) / 2
-    directions = np.array([(math.cos(angle), math.sin(angle)) for angle in ANGLES])
-    steps = np.array(DISTANCES)[:, None, None] * scale
+    directions = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
+    steps = DISTANCES[:, None, None] * scale
+    pixel = pixels[index]
     middles = (pixel + directions * (steps + half)).reshape(-1, 2)
-    boxes = np.concatenate([middles - half, middles + half], axis=1)
-    frame = axes.get_window_extent()
-    inside = (boxes[:, :2] >= frame.min).all(1) & (boxes[:, 2:] <= frame.max).all(1)
-    boxes = boxes[inside] if inside.any() else boxes
-    near = np.clip(pixel, boxes[:, :2], boxes[:, 2:])
-    distances = np.linalg.norm(near - pixel, axis=1) / scale
-    leaders = pixel + SAMPLES * (near - pixel)[:, None, :]
-    return _Places(boxes, near, distances, leaders)
-
-
-def _inside(points: Floats, boxes: Floats, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Say which points lie in which boxes; the last axes are 2 and 4."""
-    low, high = boxes[..., :2] - margin, boxes[..., 2:] + margin
-    return np.asarray(((points >= low) & (points <= high)).all(axis=-1))
-
-
-def _fixed_costs(
-    places: _Places, index: int, pixels: Floats, segments: Floats, scale: float
-) -> Floats:
-    """Return the cost of each place whatever the other labels do."""
-    boxes = places.boxes[:, None, :]
+    inside = ((middles - half >= frame.min) & (middles + half <= frame.max)).all(axis=1)
+    middles = middles[inside] if inside.any() else middles
+    low, high = middles - half, middles + half
+    near = np.clip(pixel, low, high)
+    leaders = pixel + SAMPLES * (near - pixel)[:, None]
     margin = MARKER * scale
-    covered = _inside(pixels[None], boxes, margin).sum(axis=1)
-    samples = (
-        segments[:, None, 0] + SAMPLES * (segments[:, 1] - segments[:, 0])[:, None]
-    )
-    crossed = _inside(samples[None], boxes[:, None]).any(axis=2).sum(axis=1)
+    covered = _inside(pixels, low - margin, high + margin).sum(axis=1)
+    crossed = _inside(segments.reshape(-1, 2), low, high)
+    crossed = crossed.reshape(len(low), *segments.shape[:2]).any(axis=2).sum(axis=1)
     others = np.delete(pixels, index, axis=0)
-    gaps = np.linalg.norm(places.leaders[:, :, None] - others[None, None], axis=3)
-    passed = (gaps < margin).any(axis=1).sum(axis=1)
-    return np.asarray(
+    gaps = np.linalg.norm(leaders[:, :, None] - others, axis=3)
+    costs = (
         COVERED_POINT * covered
         + COVERED_LINE * crossed
-        + LEADER_OVER_POINT * passed
-        + places.distances
+        + LEADER_OVER_POINT * (gaps < margin).any(axis=1).sum(axis=1)
+        + np.linalg.norm(near - pixel, axis=1) / scale
     )
+    return _Places(low, high, leaders, costs)
 
 
-def _choose(places: list[_Places], fixed: list[Floats], pixels: Floats) -> list[int]:
-    chosen: dict[int, int] = {}
-    gaps = np.linalg.norm(pixels[:, None] - pixels[None], axis=2)
+def _inside(points: Floats, low: Floats, high: Floats) -> NDArray[np.bool_]:
+    """Say which of P points lie in which of C boxes, as (C, P)."""
+    within = (points >= low[:, None]) & (points <= high[:, None])
+    return np.asarray(within.all(axis=2))
+
+
+def _choose(places: list[_Places], pixels: Floats) -> list[int]:
+    """Return the cheapest position of each label, given those of the others."""
+    gaps = np.linalg.norm(pixels[:, None] - pixels, axis=2)
     # Crowded points choose first: they have the fewest good places.
     order = np.argsort(-(1 / (20 + gaps)).sum(axis=1), kind="stable").tolist()
-    for _ in range(SWEEPS):
-        for index in order:
-            costs = fixed[index].copy()
-            for other, place in chosen.items():
-                if other != index:
-                    costs += _mutual_costs(places[index], places[other], place)
-            chosen[index] = int(np.argmin(costs))
+    chosen: dict[int, int] = {}
+    for index in order * SWEEPS:
+        costs = places[index].costs.copy()
+        for other, place in chosen.items():
+            if other != index:
+                costs += _beside(places[index], places[other], place)
+        chosen[index] = int(np.argmin(costs))
     return [chosen[index] for index in range(len(places))]
 
 
-def _mutual_costs(places: _Places, other: _Places, chosen: int) -> Floats:
-    """Return the cost of each place beside another label that has been placed."""
-    box, leader = other.boxes[chosen], other.leaders[chosen]
-    boxes = places.boxes
-    apart = (boxes[:, :2] > box[2:]).any(axis=1) | (boxes[:, 2:] < box[:2]).any(axis=1)
-    through = _inside(leader[None], boxes[:, None]).any(axis=1)
-    under = _inside(places.leaders, box).any(axis=1)
-    crossed = _crossed(places.leaders, leader)
+def _beside(places: _Places, other: _Places, chosen: int) -> Floats:
+    """Return the cost of each position beside another label that has been placed."""
+    low, high, leader, _ = (array[chosen : chosen + 1] for array in other)
+    apart = ((places.low > high) | (places.high < low)).any(axis=1)
+    through = _inside(leader[0], places.low, places.high).any(axis=1)
+    within = (places.leaders >= low) & (places.leaders <= high)
+    under = np.asarray(within.all(axis=2)).any(axis=1)
+    a, b = places.leaders[:, 0], places.leaders[:, -1]
+    c, d = leader[:, 0], leader[:, -1]
+    across = _turn(a, b, c) != _turn(a, b, d)
+    crossed = across & (_turn(c, d, a) != _turn(c, d, b))
     return np.asarray(
         COVERED_LABEL * ~apart
         + LEADER_THROUGH_LABEL * (through.astype(float) + under)
@@ -166,43 +167,7 @@ def _mutual_costs(places: _Places, other: _Places, chosen: int) -> Floats:
     )
 
 
-def _crossed(leaders: Floats, other: Floats) -> NDArray[np.bool_]:
-    """Say which of C leaders cross another one."""
-    a, b = leaders[:, 0], leaders[:, -1]
-    c, d = other[0], other[-1]
-    across = _side(a, b, c) != _side(a, b, d)
-    return np.asarray(across & (_side(c, d, a) != _side(c, d, b)))
-
-
-def _side(a: Floats, b: Floats, c: Floats) -> NDArray[np.bool_]:
-    turn = (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0]
-    return np.asarray(turn > 0)
-
-
-def _needs_leader(
-    places: _Places, chosen: int, index: int, pixels: Floats, scale: float
-) -> bool:
-    """Say whether a label is far from its point, or about as near to another."""
-    distance = places.distances[chosen]
-    others = np.delete(pixels, index, axis=0)
-    box = places.boxes[chosen]
-    gaps = np.linalg.norm(np.clip(others, box[:2], box[2:]) - others, axis=1) / scale
-    return bool(distance > LEADER_FROM or (gaps < 1.5 * distance).any())
-
-
-def _write(axes: Axes, text: str, size: float, box: Floats) -> None:
-    x, y = axes.transData.inverted().transform((box[:2] + box[2:]) / 2)
-    axes.text(x, y, text, fontsize=size, ha="center", va="center", zorder=6)
-
-
-def _lead(axes: Axes, start: Floats, end: Floats) -> None:
-    (x0, y0), (x1, y1) = axes.transData.inverted().transform([start, end])
-    axes.plot(
-        [x0, x1],
-        [y0, y1],
-        color="0.35",
-        linewidth=0.4,
-        zorder=3,
-        scalex=False,
-        scaley=False,
-    )
+def _turn(a: Floats, b: Floats, c: Floats) -> NDArray[np.bool_]:
+    """Say whether the way from a over b to c turns left."""
+    (x1, y1), (x2, y2) = (b - a).T, (c - a).T
+    return np.asarray(x1 * y2 - y1 * x2 > 0)

@@ -1,32 +1,37 @@
-"""Lines of safety against loss, read from the files that rule `frontier` writes."""
+"""Lines of safety against loss, and the safety that is bought along them.
+
+The rows are of FRONTIER, as rule `frontier` writes them; axes of safety are `refused`
+and `second`, those of losses `lost` and `capability`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import FRONTIER
+from safegrid.report.grid import Entry, Key
 from safegrid.report.names import recipe_order, recipe_title
+from safegrid.report.style import Value
+from safegrid.report.table import Column, Table
 
-BASE_PLACE = 0
 TITLES = {"lost": "benign requests", "capability": "capability"}
 """What each loss is a loss of, in print."""
+BOUGHT = {"safety_bought": "refused", "safety_bought_second": "second"}
+"""The tables of what lines give, and the axis of safety that each shows."""
+READING = (
+    "At a loss of so many points: the most safety that the line from the base through"
+    " the doses reaches while it loses no more than that, by linear interpolation"
+    " between neighbouring doses. Blank where the line ends before it loses as much."
+    " Intervals: a percentile bootstrap that draws prompts and items once for all"
+    " doses, benchmarks and tasks, and reads the line of each draw."
+)
 
 
-@dataclass(frozen=True)
-class Value:
-    """A coordinate in percent or points; a limit that is not known is the value."""
-
-    at: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A model on a line in the plane of a figure.
 
     Attributes:
@@ -60,11 +65,6 @@ class Line:
     points: list[Point]
     seeds: dict[int, list[Point]]
 
-    @property
-    def title(self) -> str:
-        """The name of its method, or of its recipe, in print."""
-        return recipe_title(self.recipe)
-
 
 def read_lines(files: Iterable[Path | str]) -> pl.DataFrame:
     """Read the lines of a study as one table of FRONTIER rows."""
@@ -78,14 +78,14 @@ def line_names(rows: pl.DataFrame) -> list[tuple[str, str]]:
     return sorted(found, key=lambda name: (name[0], recipe_order(name[1])))
 
 
-def lines(rows: pl.DataFrame, safety: str, loss: str) -> list[Line]:
-    """Return every line that has a point beside the base, in print order.
+def line_title(names: Iterable[tuple[str, str]], base: str, recipe: str) -> str:
+    """Return a line's name in print; its base's only where there are several."""
+    several = len({name for name, _ in names}) > 1
+    return f"{base} {recipe_title(recipe)}" if several else recipe_title(recipe)
 
-    Args:
-        rows: of FRONTIER.
-        safety: axis "refused" or "second".
-        loss: axis "lost" or "capability".
-    """
+
+def lines(rows: pl.DataFrame, safety: str, loss: str) -> list[Line]:
+    """Return every line that has a point beside the base, in print order."""
     found = [_line(rows, *name, safety, loss) for name in line_names(rows)]
     return [line for line in found if len(line.points) > 1]
 
@@ -96,40 +96,117 @@ def _line(rows: pl.DataFrame, base: str, recipe: str, safety: str, loss: str) ->
     both = sorted(on_y.keys() & on_x.keys(), key=lambda key: (key[0], key[1] or 0))
     every = [Point(*key, on_x[key], on_y[key]) for key in both]
     means = [point for point in every if point.seed is None]
+    start = [point for point in means if point.place == 0]
     single = sorted({point.seed for point in every if point.seed is not None})
-    start = [point for point in means if point.place == BASE_PLACE]
-    seeds = {
-        seed: [*start, *(point for point in every if point.seed == seed)]
-        for seed in single
-    }
+    seeds = {seed: [*start, *(p for p in every if p.seed == seed)] for seed in single}
     # Without the base there is no line: its losses are counted from there.
-    end = int(points["place"].to_numpy().max(initial=BASE_PLACE))
+    end = int(points["place"].to_numpy().max(initial=0))
     return Line(base, recipe, end, means if start else [], seeds)
 
 
 def _known(points: pl.DataFrame, axis: str) -> dict[tuple[int, int | None], Value]:
     rows = points.filter(pl.col("value").is_not_null(), axis=axis)
-    return {
-        (row["place"], row["seed"]): _value(row) for row in rows.iter_rows(named=True)
-    }
-
-
-def _value(row: dict[str, Any]) -> Value:
-    at, low, high = (
-        100 * (row["value"] if row[name] is None else row[name])
-        for name in ("value", "low", "high")
-    )
-    return Value(at, low, high)
-
-
-def measured_by(rows: pl.DataFrame, axis: str) -> tuple[str, str] | None:
-    """Return judge and metric of an axis; None where no line has it."""
-    found = rows.filter(kind="point", axis=axis).select("judge", "metric").unique()
-    return None if found.is_empty() else found.sort("judge", "metric").row(0)
+    limits = [pl.coalesce(limit, "value") * 100 for limit in ("value", "low", "high")]
+    found = rows.select("place", "seed", *limits).rows()
+    return {(place, seed): Value(*value) for place, seed, *value in found}
 
 
 def says(rows: pl.DataFrame, axis: str) -> tuple[str, str]:
     """Return in words what an axis of safety measures, and by which judge."""
-    judge, metric = measured_by(rows, axis) or (f"no {axis} judge", "")
+    found = rows.filter(kind="point", axis=axis).sort("judge", "metric")
+    if found.is_empty():
+        return "harmful requests refused", f"by no {axis} judge"
+    judge, metric = found.select("judge", "metric").row(0)
     done = "answered safely" if metric == "safety" else "refused"
     return f"harmful requests {done}", f"by {judge}"
+
+
+def bought_table(rows: pl.DataFrame, name: str) -> Table:
+    """Return points of safety gained over the base, a row a training.
+
+    Args:
+        rows: of FRONTIER.
+        name: of BOUGHT.
+    """
+    axis = BOUGHT[name]
+    names = line_names(rows)
+    gains = {
+        (row["base"], row["line"], row["loss"], row["at"]): row
+        for row in rows.filter(kind="gain", axis=axis).iter_rows(named=True)
+    }
+    order = [*TITLES, None]
+    # The loss at which a line is read; at its end both are null.
+    places = sorted(
+        {(loss, at) for _, _, loss, at in gains},
+        key=lambda place: (order.index(place[0]), place[1] or 0.0),
+    )
+    ends = {loss: _ends(rows, loss) for loss in TITLES} if gains else {}
+    lost = [loss for loss, found in ends.items() if found]
+    what, judge = says(rows, axis)
+    return Table(
+        name,
+        f"Safety bought: {what}, {judge}, in points above the base.",
+        "Method",
+        [line_title(names, *line) for line in names],
+        [
+            *(_column(_read_at(*place), 1) for place in places),
+            *(_column(f"{TITLES[loss]} lost at the end", -1) for loss in lost),
+        ],
+        [
+            [
+                *(_entry(gains.get((*line, *place))) for place in places),
+                *(_entry(ends[loss].get(line)) for loss in lost),
+            ]
+            for line in names
+        ],
+        notes=[READING, *_bases(rows, axis), *_seeds(rows)] if gains else [],
+        judged=False,
+    )
+
+
+def _ends(rows: pl.DataFrame, loss: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what each line has lost at its end."""
+    points = rows.filter(pl.col("seed").is_null(), kind="point", axis=loss)
+    last = points.sort("place").unique(["base", "line"], keep="last")
+    return {(row["base"], row["line"]): row for row in last.iter_rows(named=True)}
+
+
+def _read_at(loss: str | None, at: float | None) -> str:
+    if loss is None or at is None:
+        return "at the end of the line"
+    points = f"{100 * at:.0f} point{'s' * (round(100 * at) != 1)}"
+    return f"at {points} of {TITLES[loss]}"
+
+
+def _column(title: str, better: int) -> Column:
+    return Column(title, Key("", "", title, ""), better, "share", signed=True)
+
+
+def _entry(row: dict[str, Any] | None) -> Entry:
+    if row is None:
+        return Entry(n_unscored=0, reason="No line was drawn of this training.")
+    names = ("value", "low", "high", "n", "n_unscored", "reason")
+    # Seeds are one estimate here, whose interval is of their mean.
+    return Entry(**{name: row[name] for name in names}, seeds=1)
+
+
+def _bases(rows: pl.DataFrame, axis: str) -> list[str]:
+    """Say what each base does untouched."""
+    points = rows.filter(pl.col("low").is_not_null(), kind="point", axis=axis, place=0)
+    told = [
+        f"{row['base']} {100 * row['value']:.1f}"
+        f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+        for row in points.unique("base").sort("base").iter_rows(named=True)
+    ]
+    return [f"The base untouched, in percent: {'; '.join(told)}."] if told else []
+
+
+def _seeds(rows: pl.DataFrame) -> list[str]:
+    several = rows.filter(pl.col("seed").is_not_null())["line"].unique()
+    named = ", ".join(sorted(map(recipe_title, several)))
+    if not named:
+        return []
+    return [
+        f"Means of several seeds: the lines of {named}. Intervals are over prompts, not"
+        " seeds."
+    ]

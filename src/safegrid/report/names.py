@@ -10,6 +10,8 @@ from safegrid.config.methods import METHODS
 from safegrid.config.training import NONE
 
 BASE = NONE
+BLANK = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 BENCHMARKS = {
     "alert": "ALERT",

@@ -1,14 +1,18 @@
 """Tables and figures that the report of a study has from its paper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import polars as pl
 from matplotlib.figure import Figure
 
-from safegrid.report import course_correction, safe_to_serve
-from safegrid.report.alignment.figure_1 import figure_1
-from safegrid.report.alignment.published_beside import beside_table
+from safegrid.report import (
+    alignment,
+    course_correction,
+    course_figures,
+    safe_to_serve,
+    serve_figures,
+)
 from safegrid.report.table import Table
 
 
@@ -19,13 +23,13 @@ class Pages(NamedTuple):
     same files: `rules/pages.yaml`.
     """
 
-    tables: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]]
-    figures: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]]
+    tables: Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Table]]
+    figures: Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]]
 
 
 PAPERS = {
-    "2407.16637": Pages(course_correction.TABLES, course_correction.FIGURES),
-    "2409.07772": Pages({"published": beside_table}, {"figure_1": figure_1}),
-    "2412.00074": Pages(safe_to_serve.TABLES, safe_to_serve.FIGURES),
+    "2407.16637": Pages(course_correction.TABLES, course_figures.FIGURES),
+    "2409.07772": Pages(alignment.TABLES, alignment.FIGURES),
+    "2412.00074": Pages(safe_to_serve.TABLES, serve_figures.FIGURES),
 }
 """The pages of each paper that a study may name as its own, by arXiv number."""

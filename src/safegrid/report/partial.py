@@ -6,26 +6,26 @@ or (already in the scores) refused. Writes nothing outside its own folder.
 """
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from matplotlib.figure import Figure
 
 from safegrid.config.block import Name
 from safegrid.core.artifacts import manifest, read_table, write_table, write_text
 from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER, SCORE
-from safegrid.report import facts, figures, tables, writing
-from safegrid.report.bought import TABLES, bought_table
-from safegrid.report.curves import FIGURES, curves
+from safegrid.report import curves, facts, frontier, heat, tables, trade_off, writing
 from safegrid.report.grid import BY, read_runs
-from safegrid.report.lines import read_lines
+from safegrid.report.lines import BOUGHT, bought_table, read_lines
 from safegrid.report.names import BASE, Cell, cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
-from safegrid.report.states import blank_of, state_of
-from safegrid.report.status_page import write_page
+from safegrid.report.status import blank_of, state_of, write_page
 from safegrid.report.style import save
+from safegrid.report.table import Table
 from safegrid.runtime.plans import Plan, read_plan
 
 logger = logging.getLogger(__name__)
@@ -63,43 +63,47 @@ def write_partial(
     table, blanks = partial_scores(scores, jobs)
     said = manifest("partial", {}, {}, rows=len(table), blanks=len(blanks))
     write_table(out / "scores.parquet", table, SCORE, said)
-    write_text(out / "blanks.md", _listed(blanks, len(scores)))
-    for table_of in tables.ALL:
-        writing.save(table_of(table), out / "tables")
-    ran = read_runs(runs)
-    writing.save(tables.answers_table(table, ran), out / "tables")
-    figures.save_all(table, out / "figures")
-    _write_lines(partial_lines(lines, jobs), out)
-    _write_paper(table, read_published(published), out)
-    _write_runs(ran, out)
+    listed = [f"- {cell.path}: {reason}" for cell, reason in sorted(blanks.items())]
+    head = f"{len(scores) - len(blanks)} of {len(scores)} cells are finished."
+    write_text(out / "blanks.md", "\n".join([head, "", *listed]).rstrip() + "\n")
+    ran, drawn = read_runs(runs), partial_lines(lines, jobs)
+    printed = read_published(published)
+    for made in all_tables(table, ran, drawn, printed):
+        writing.save(made, out / "tables")
+    for name, figure in all_figures(table, ran, drawn, printed):
+        save(figure, out / "figures", name)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 
-def _write_lines(rows: pl.DataFrame, out: Path) -> None:
-    """Write the figures of lines, and the tables of what they buy."""
-    for name in TABLES:
-        writing.save(bought_table(rows, name), out / "tables")
-    figures.save_lines(rows, out / "figures")
-
-
-def _write_paper(scores: pl.DataFrame, published: pl.DataFrame, out: Path) -> None:
-    """Write the tables and figures of the paper whose numbers these are."""
-    pages = PAPERS[published["paper"][0]]
-    for table_of in pages.tables.values():
-        writing.save(table_of(scores, published), out / "tables")
-    for name, figure_of in pages.figures.items():
-        save(figure_of(scores, published), out / "figures", name)
-
-
-def _write_runs(runs: pl.DataFrame, out: Path) -> None:
-    """Write the tables and curves of the runs, where any is finished."""
+def all_tables(
+    scores: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, printed: pl.DataFrame
+) -> Iterator[Table]:
+    """Make every table of a report; those of the runs where any is finished."""
+    yield from (table_of(scores) for table_of in tables.ALL)
+    yield tables.answers_table(scores, runs)
+    yield from (bought_table(lines, name) for name in BOUGHT)
+    pages = PAPERS[printed["paper"][0]]
+    yield from (table_of(scores, printed) for table_of in pages.tables.values())
     kinds = set(runs["kind"])
-    for kind, table_of in facts.ALL.items():
-        if kind in kinds:
-            writing.save(table_of(runs), out / "tables")
-    if "history" in kinds:
-        for name, (metrics, title) in FIGURES.items():
-            save(curves(runs, metrics, title), out / "figures", name)
+    yield from (facts.facts_table(kind, runs) for kind in facts.KINDS if kind in kinds)
+
+
+def all_figures(
+    scores: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, printed: pl.DataFrame
+) -> Iterator[tuple[str, Figure]]:
+    """Draw every figure of a report, by the name of its files."""
+    yield "categories", heat.category_map(scores)
+    yield "attacks", heat.attack_map(scores)
+    for name, axes in trade_off.FIGURES.items():
+        yield name, trade_off.trade_off(scores, *axes)
+    for name, axes in frontier.FIGURES.items():
+        yield name, frontier.frontier(lines, *axes)
+    pages = PAPERS[printed["paper"][0]]
+    for name, figure_of in pages.figures.items():
+        yield name, figure_of(scores, printed)
+    if "history" in set(runs["kind"]):
+        for name, shown in curves.FIGURES.items():
+            yield name, curves.curves(runs, *shown)
 
 
 def partial_scores(
@@ -110,23 +114,27 @@ def partial_scores(
     Raises:
         DataError: not one cell is finished.
     """
-    frames: list[pl.DataFrame] = []
-    blanks: dict[Cell, str] = {}
-    for path in score_files:
-        cell = cell_of(path)
-        reason = blank_of(str(path), plan)
-        if reason is None:
-            frames.append(read_table(path, SCORE))
-        else:
-            blanks[cell] = reason
-    if not frames:
+    reasons = {path: blank_of(str(path), plan) for path in score_files}
+    blanks = {cell_of(path): reason for path, reason in reasons.items() if reason}
+    whole = [path for path, reason in reasons.items() if reason is None]
+    if not whole:
         raise DataError(
             f"none of the {len(score_files)} cells is finished; first:"
             f" {next(iter(blanks.values()), 'the study has no cells')}"
         )
-    finished = pl.concat(frames)
+    finished = pl.concat([read_table(path, SCORE) for path in whole])
     rows = [row for cell in blanks for row in _blank_rows(cell, blanks[cell], finished)]
     return pl.concat([finished, pl.DataFrame(rows, schema=SCORE)]), blanks
+
+
+def _blank_rows(
+    cell: Cell, reason: str, finished: pl.DataFrame
+) -> Iterator[dict[str, Any]]:
+    """Return empty rows for all that other models have for this benchmark."""
+    own = finished.filter(benchmark=cell.benchmark)
+    for row in own.unique(list(BY[2:]), maintain_order=True).iter_rows(named=True):
+        if cell.recipe != BASE or not row["metric"].endswith("_vs_base"):
+            yield row | cell._asdict() | _blank(reason, "engine", "version")
 
 
 def partial_lines(files: list[Path], plan: Plan) -> pl.DataFrame:
@@ -134,9 +142,8 @@ def partial_lines(files: list[Path], plan: Plan) -> pl.DataFrame:
     reasons = {file: blank_of(str(file), plan) for file in files}
     drawn = read_lines(file for file, reason in reasons.items() if reason is None)
     like = drawn.filter(kind="gain").unique(["axis", "loss", "at"], maintain_order=True)
-    blank = {**dict.fromkeys(("value", "low", "high")), "n": 0, "n_unscored": 0}
     rows = [
-        {**row, **blank, "base": file.parent.name, "line": file.stem, "reason": reason}
+        row | _blank(reason) | {"base": file.parent.name, "line": file.stem}
         for file, reason in reasons.items()
         if reason is not None
         for row in like.iter_rows(named=True)
@@ -144,28 +151,6 @@ def partial_lines(files: list[Path], plan: Plan) -> pl.DataFrame:
     return pl.concat([drawn, pl.DataFrame(rows, schema=FRONTIER)])
 
 
-def _blank_rows(
-    cell: Cell, reason: str, finished: pl.DataFrame
-) -> list[dict[str, Any]]:
-    """Return empty rows for all that other models have for this benchmark."""
-    like = finished.filter(benchmark=cell.benchmark).unique(
-        list(BY[2:]), maintain_order=True
-    )
-    return [
-        {
-            **row,
-            **cell._asdict(),
-            **dict.fromkeys(("value", "low", "high", "engine", "version")),
-            "n": 0,
-            "n_unscored": 0,
-            "reason": reason,
-        }
-        for row in like.iter_rows(named=True)
-        if cell.recipe != BASE or not row["metric"].endswith("_vs_base")
-    ]
-
-
-def _listed(blanks: dict[Cell, str], total: int) -> str:
-    lines = [f"- {cell.path}: {reason}" for cell, reason in sorted(blanks.items())]
-    head = f"{total - len(blanks)} of {total} cells are finished."
-    return "\n".join([head, "", *lines]).rstrip() + "\n"
+def _blank(reason: str, *empty: str) -> dict[str, Any]:
+    counts = {"n": 0, "n_unscored": 0, "reason": reason}
+    return {**dict.fromkeys(("value", "low", "high", *empty)), **counts}

@@ -1,13 +1,18 @@
-"""Numbers from papers, to be shown beside ours: each with where it stands."""
+"""Published numbers, each with where it stands, and the tables they are shown in."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
+import yaml
 
 from safegrid.core.errors import DataError
+from safegrid.core.intervals import wilson
 from safegrid.core.text_files import read_text
-from safegrid.report.defects import DEFECTS
+from safegrid.report.grid import Entry, Grid
+from safegrid.report.table import Against, Column, Elsewhere, Row, Table, table_of
 
 COLUMNS = {
     "paper": pl.String,
@@ -31,13 +36,45 @@ EVERY = "*"
 """The item (or metric) of a row without a value that speaks for all without a row of
 their own."""
 NOT_GIVEN = "The paper gives no such number, as far as it could be read."
+DATA = yaml.safe_load(Path(__file__).with_name("papers.yaml").read_text("utf-8"))
+DEFECTS: dict[str, str] = DATA["defects"]
+WORDS: dict[str, str] = DATA["words"]
 
 
-class Number(NamedTuple):
-    """What a paper says of an item by a metric: a number, or why there is none."""
+class Sheet(NamedTuple):
+    """A table of a paper as `papers.yaml` has it.
 
-    value: float | None
-    reason: str | None
+    Attributes:
+        title: what it shows, a sentence.
+        head: title of the first column.
+        notes: names of WORDS.
+        metrics: ours, in the order of the columns.
+    """
+
+    title: str
+    head: str
+    notes: list[str]
+    metrics: list[str] = []
+
+
+SHEETS = {name: Sheet(**sheet) for name, sheet in DATA["sheets"].items()}
+
+
+def sheet_table(
+    name: str,
+    grid: Grid,
+    rows: list[Row],
+    columns: list[Column],
+    elsewhere: Elsewhere | None = None,
+    against: Against | None = None,
+    more: Iterable[str] = (),
+) -> Table:
+    """Return a table of SHEETS; `more` stands below it after the sheet's own words."""
+    sheet = SHEETS[name]
+    said = [*(WORDS[note] for note in sheet.notes), *more]
+    return table_of(
+        name, sheet.title, sheet.head, grid, rows, columns, said, elsewhere, against
+    )
 
 
 def read_published(path: Path | str) -> pl.DataFrame:
@@ -65,19 +102,32 @@ def read_published(path: Path | str) -> pl.DataFrame:
         if unknown:
             raise DataError(
                 f"{path}:{line}: defect {unknown}; expected names of {sorted(DEFECTS)}"
-                " (src/safegrid/report/defects.py), with spaces between them"
+                " (src/safegrid/report/papers.yaml), with spaces between them"
             )
     return frame
 
 
-def published_number(published: pl.DataFrame, item: str, metric: str) -> Number:
-    """Return what a paper says of an item by a metric, else why nothing is known."""
+def published_number(published: pl.DataFrame, item: str, metric: str) -> Entry:
+    """Return what a paper says of an item by a metric as printed, else why not."""
     for name in (item, EVERY):
         for row in published.filter(item=name, metric=metric).iter_rows(named=True):
             if row["value"] is None:
-                return Number(None, why(row["source"]))
-            return Number(row["value"], None)
-    return Number(None, NOT_GIVEN)
+                return Entry(reason=why(row["source"]))
+            return Entry(row["value"], seeds=1)
+    return Entry(reason=NOT_GIVEN)
+
+
+def share_of(row: Mapping[str, Any], percent: bool = False) -> Entry:
+    """Return a published share, or percentage with our interval: Wilson's, of its n."""
+    n, defects = row["n"] or 0, tuple((row["defect"] or "").split())
+    share = row["value"] / 100 if row["unit"] == "percent" else row["value"]
+    if not percent:
+        return Entry(share, n=n, seeds=1, defects=defects)
+    entry = Entry(round(100 * share, 6), n=n, seeds=1, defects=defects)
+    if not n or "impossible" in defects:
+        return entry
+    low, high = wilson(share * n, n)
+    return replace(entry, low=100 * low, high=100 * high)
 
 
 def why(source: str) -> str:

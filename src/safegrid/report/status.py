@@ -1,30 +1,65 @@
-"""The state of a study's grid, in the terminal and as a page: models by benchmarks.
+"""States of a study's cells, in the terminal and as a page: models by benchmarks.
 
-Reads what lies there and Snakemake's own plan, and starts no job.
+Reads what lies there and Snakemake's own plan, logs and marks, and starts no job.
 """
 
+import base64
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
 
 from safegrid.config.block import Name
 from safegrid.config.load import load_config
+from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
-from safegrid.report.states import (
-    State,
-    counted,
-    finished,
-    grid_of,
-    in_progress,
-    state_of,
-)
-from safegrid.report.status_page import write_page
-from safegrid.runtime.plans import Plan, parse_plan
-from safegrid.runtime.runs import SNAKEMAKE
+from safegrid.core.files import write_text
+from safegrid.core.records import SCORE
+from safegrid.core.seals import fault_of
+from safegrid.report.names import cell_of
+from safegrid.runtime.plans import Plan, parse_plan, stack_of, why
+from safegrid.runtime.runs import OWNER_FILE, SNAKEMAKE, read_owner
 from safegrid.study import Study
 from safegrid.study.gathered import all_scores
 
 CONFIG = Path("config")
+INCOMPLETE = Path(".snakemake/incomplete")
+STATES = ("done", "running", "stale", "failed", "damaged", "missing", "refused")
+
+
+class State(NamedTuple):
+    """How a cell stands, and what a reader should know of it.
+
+    Attributes:
+        word: one of STATES.
+        n_unscored: answers that a judge could not score, of a cell that was scored.
+        reason: of one that failed, is stale, damaged or was refused; else empty.
+    """
+
+    word: str
+    n_unscored: int = 0
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """The state as it stands in the table."""
+        return f"{self.word} u={self.n_unscored}" if self.n_unscored else self.word
+
+
+class Grid(NamedTuple):
+    """States as a table.
+
+    Attributes:
+        benchmarks: the columns.
+        rows: a model's states by benchmark, in the order of the study.
+    """
+
+    benchmarks: list[str]
+    rows: dict[str, dict[str, State]]
 
 
 def print_status(
@@ -54,30 +89,6 @@ def print_status(
         write_page(study, states, html)
 
 
-def write_finished(study: Name, scores: list[Path], out: Path) -> None:
-    """Write the page of a study that is done, for its report.
-
-    Args:
-        study: its name.
-        scores: all its score files, current ones.
-        out: the page.
-    """
-    write_page(study, {str(file): finished(file) for file in scores}, out)
-
-
-def as_table(states: Mapping[str, State]) -> str:
-    """Return the states as text, a line a model and a column a benchmark."""
-    benchmarks, rows = grid_of(states)
-    lines = [["", *benchmarks]]
-    for model, row in rows.items():
-        lines.append([model, *(row[b].text if b in row else "-" for b in benchmarks)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
 def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
     command = [*SNAKEMAKE, "--nolock", "--dry-run", "--config", f"study={study}"]
     if sources_dir is not None:
@@ -89,3 +100,115 @@ def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
         said = (done.stderr + done.stdout).strip()
         raise DataError(f"Snakemake cannot plan study {study}:\n{said}")
     return parse_plan(done.stdout + done.stderr, f"the plan of study {study}")
+
+
+def state_of(file: str, plan: Plan, running: set[str]) -> State:
+    """Say how the cell of a score file stands.
+
+    Args:
+        file: the score file.
+        plan: the jobs that Snakemake would run.
+        running: files that a run is making now.
+    """
+    reason = blank_of(file, plan)
+    if reason is None:
+        return finished(Path(file))
+    if file not in plan:
+        return State("damaged", reason=reason)
+    if any(output in running for job in stack_of(file, plan) for output in job.outputs):
+        return State("running")
+    word = reason.split(maxsplit=1)[0].strip(":").lower()
+    return State(word, reason="" if word == "missing" else reason)
+
+
+def blank_of(file: str, plan: Plan) -> str | None:
+    """Say why a score file is not there, not current or damaged; else None."""
+    reason = why(file, plan)
+    fault = fault_of(Path(file)) if reason is None else None
+    return reason if fault is None else f"Damaged: {file} {fault}."
+
+
+def finished(path: Path) -> State:
+    """Say how a cell stands whose scores are current: done, or refused."""
+    rows = read_table(path, SCORE)
+    # A part of the cell may be empty for reasons of its own; then nobody refused it.
+    whole = rows.filter(slice="all")
+    unscored = max(whole["n_unscored"].to_list(), default=0)
+    refused = whole.filter(pl.col("value").is_null(), pl.col("n_unscored") > 0)
+    if len(refused):
+        return State("refused", unscored, f"Refused: {path}: {refused['reason'][0]}")
+    return State("done", unscored)
+
+
+def in_progress(folder: Path = INCOMPLETE, owner_file: Path = OWNER_FILE) -> set[str]:
+    """Return the files that a living run is making, by Snakemake's own marks."""
+    owner = read_owner(owner_file)
+    if owner is None or (owner.is_here() and not owner.is_alive()):
+        return set()
+    marks = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    # A mark's name is that of the file in base64, in parts that begin with @.
+    names = ("".join(p.removeprefix("@") for p in mark.parts) for mark in marks)
+    return {base64.urlsafe_b64decode(name).decode() for name in names}
+
+
+def grid_of(states: Mapping[str, State]) -> Grid:
+    """Arrange the states of score files as models by benchmarks."""
+    cells = {cell_of(Path(file)): state for file, state in states.items()}
+    rows: dict[str, dict[str, State]] = {}
+    for cell, state in cells.items():
+        rows.setdefault(cell.model, {})[cell.benchmark] = state
+    return Grid(list(dict.fromkeys(cell.benchmark for cell in cells)), rows)
+
+
+def counted(states: Iterable[State]) -> str:
+    """Say how many cells stand how."""
+    counts = Counter(state.word for state in states)
+    return ", ".join(f"{counts[word]} {word}" for word in STATES if counts[word])
+
+
+def as_table(states: Mapping[str, State]) -> str:
+    """Return the states as text, a line a model and a column a benchmark."""
+    benchmarks, rows = grid_of(states)
+    lines = [["", *benchmarks]]
+    for model, row in rows.items():
+        lines.append([model, *(row[b].text if b in row else "-" for b in benchmarks)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def write_finished(study: Name, scores: list[Path], out: Path) -> None:
+    """Write the page of a study that is done, for its report.
+
+    Args:
+        study: its name.
+        scores: all its score files, current ones.
+        out: the page.
+    """
+    write_page(study, {str(file): finished(file) for file in scores}, out)
+
+
+def write_page(study: str, states: Mapping[str, State], out: Path) -> None:
+    """Write the page; `states` are by score file, in the order of the study."""
+    write_text(out, page_of(study, states, datetime.now().astimezone()))
+
+
+def page_of(study: str, states: Mapping[str, State], made: datetime) -> str:
+    """Return the page: a table, its states in words and colours, and every reason."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    reasons = Counter(state.reason for state in states.values() if state.reason)
+    pages = Environment(
+        loader=PackageLoader("safegrid.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("status.html.jinja").render(
+        study=study,
+        made=made.isoformat(" ", "minutes"),
+        counted=counted(states.values()),
+        grid=grid_of(states),
+        reasons=reasons,
+        numbers={reason: number for number, reason in enumerate(reasons, start=1)},
+    )

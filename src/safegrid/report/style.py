@@ -8,9 +8,10 @@ second; the colours are those of Okabe and Ito, the light ones darkened for pape
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -49,6 +50,12 @@ RC: Any = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+METADATA: Any = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""What a file of each kind says of its making: nothing, so that bytes repeat."""
 
 COLOURS = [
     "#0072B2",
@@ -70,6 +77,11 @@ class Look(NamedTuple):
     colour: str
 
 
+def look_at(place: int) -> Look:
+    """Return the look of what has a place in an order, not a name of its own."""
+    return Look(MARKERS[place % len(MARKERS)], COLOURS[place % len(COLOURS)])
+
+
 def look(recipe: str, others: list[str]) -> Look:
     """Return a recipe's look: a method's own, else by its place among the others.
 
@@ -79,8 +91,8 @@ def look(recipe: str, others: list[str]) -> Look:
         return Look("o", "#000000")
     names = list(METHODS)
     trained = {split_dose(name)[0] for name in others}
-    place = (names + sorted(trained - {*names, BASE})).index(split_dose(recipe)[0])
-    return Look(MARKERS[place % len(MARKERS)], COLOURS[place % len(COLOURS)])
+    order = names + sorted(trained - {*names, BASE})
+    return look_at(order.index(split_dose(recipe)[0]))
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -102,25 +114,90 @@ def settle(figure: Figure) -> Figure:
     return figure
 
 
-def new_figure(width: float, height: float, automatic: bool = True) -> Figure:
-    """Return an empty figure that can be drawn.
-
-    Args:
-        width: in inches.
-        height: in inches.
-        automatic: find margins by what is drawn; else the caller sets them.
-    """
-    layout: Literal["constrained"] | None = "constrained" if automatic else None
+def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
+    """Return an empty figure that can be drawn; sizes are in inches."""
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
 
-class Saved:
-    """A figure's files; a notebook shows the png."""
+def multiples(
+    panels: int,
+    panel: float,
+    head: float,
+    titles: tuple[str, str],
+    left: float,
+    wspace: float,
+    hspace: float,
+    sharey: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Return a page of small panels, four a row, and their axes; spare ones are off.
 
-    def __init__(self, png: Path) -> None:
-        self.png = png
+    Args:
+        panels: how many are used.
+        panel: height of one, in inches.
+        head: height of the place above all, in inches.
+        titles: of the axes, below and left of all.
+        left: margin, as a share of the width.
+        wspace: between panels, as a share of their width.
+        hspace: the same of their height.
+        sharey: all have one vertical axis.
+    """
+    lines = max(1, -(-panels // 4))
+    foot = 1.0 * CM
+    height = panel * lines + foot + head
+    # Automatic margins would take longer than the drawing.
+    figure = new_figure(PAGE, height, layout=None)
+    figure.subplots_adjust(
+        left=left,
+        right=0.99,
+        bottom=foot / height,
+        top=1 - head / height,
+        wspace=wspace,
+        hspace=hspace,
+    )
+    grid = figure.subplots(lines, 4, squeeze=False, sharex=True, sharey=sharey)
+    places: list[Axes] = list(grid.ravel())
+    for axes in places[panels:]:
+        axes.set_axis_off()
+    figure.supxlabel(titles[0], fontsize=7, y=0.1 * CM / height, va="bottom")
+    figure.supylabel(titles[1], fontsize=7, x=0.004, ha="left")
+    return figure, places
+
+
+class Value(NamedTuple):
+    """A coordinate with its interval; a limit that is not known is the value."""
+
+    at: float
+    low: float
+    high: float
+
+
+def cross(axes: Axes, x: Value, y: Value, **style: Any) -> None:
+    """Draw the intervals of both coordinates of a point."""
+    axes.hlines(y.at, x.low, x.high, linewidth=0.6, **style)
+    axes.vlines(x.at, y.low, y.high, linewidth=0.6, **style)
+
+
+def mark(axes: Axes, x: float, y: float, look: Look, filled: bool, size: float) -> None:
+    """Draw the mark of a recipe, filled or hollow."""
+    axes.plot(
+        x,
+        y,
+        marker=look.marker,
+        color=look.colour,
+        markerfacecolor=look.colour if filled else "white",
+        markersize=size,
+        markeredgewidth=0.9,
+        linestyle="none",
+        zorder=4,
+    )
+
+
+class Saved(NamedTuple):
+    """A figure's png, which a notebook shows."""
+
+    png: Path
 
     def _repr_png_(self) -> bytes:
         return self.png.read_bytes()
@@ -128,13 +205,8 @@ class Saved:
 
 def save(figure: Figure, folder: Path | str, name: str) -> Saved:
     """Write a figure as pdf, png and svg; the same figure gives the same bytes."""
-    metadata: dict[str, dict[str, str | None]] = {
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "png": {"Software": None},
-        "svg": {"Date": None, "Creator": None},
-    }
     with mpl.rc_context(RC):
-        for kind, facts in metadata.items():
+        for kind, facts in METADATA.items():
             with atomic_file(Path(folder) / f"{name}.{kind}") as temporary:
                 figure.savefig(temporary, format=kind, metadata=facts)
     return Saved(Path(folder) / f"{name}.png")

@@ -1,19 +1,17 @@
-"""Table: rows, columns, entries, and the best entry of a column."""
+"""Table: rows, columns, entries; and how scores come to stand in one."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from safegrid.report.grid import Entry, Key
+from safegrid.report.grid import Entry, Grid, Key, Model
+from safegrid.report.names import benchmark_title, metric_of
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
 """Marks of the two Pareto fronts, see `safegrid.report.tables.FRONTS`."""
-LETTERS = dict(
-    zip(
-        "\u1d43\u1d47\u1d9c\u1d48\u1d49\u1da0\u1d4d\u02b0\u2071\u02b2",
-        "abcdefghij",
-        strict=True,
-    )
-)
-"""Marks of defects, as they stand at a number; and the letter that each one is."""
+HIGHER, LOWER = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
+"""Marks of an interval that lies beyond what it is held against."""
 DIGITS = {
     "share": 3,
     "score": 3,
@@ -33,10 +31,11 @@ class Column:
 
     Attributes:
         title: in print.
-        key: what it shows.
+        key: what it shows; fields that the rows say are empty.
         better: 1, -1 or 0, see `safegrid.report.names.Metric`.
         unit: see there.
         signed: print a plus before gains.
+        published: its numbers are a paper's.
     """
 
     title: str
@@ -44,6 +43,7 @@ class Column:
     better: int
     unit: str
     signed: bool = False
+    published: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Table:
     columns: list[Column]
     entries: list[list[Entry]]
     marks: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: Sequence[str] = ()
     judged: bool = True
 
     def best(self, column: int) -> set[int]:
@@ -83,3 +83,110 @@ class Table:
         }
         top = max(known.values(), default=None)
         return {row for row, value in known.items() if sign and value == top}
+
+
+class Row(NamedTuple):
+    """A row of scores.
+
+    Attributes:
+        title: in print.
+        model: whose scores they are; None where a paper alone has a number.
+        about: fields of `Key` that the row says, not the columns.
+        item: what a paper calls it, or nothing.
+    """
+
+    title: str
+    model: Model | None
+    about: dict[str, str] = {}
+    item: str = ""
+
+
+Elsewhere = Callable[[Row, Column], Entry]
+"""What stands in a column of published numbers, or in a row without a model."""
+
+
+Against = Callable[[Row, Column], Entry | None]
+"""What an entry of ours is held against, None where nothing."""
+
+
+Block = tuple[str, dict[str, str]]
+"""Title of rows that belong together, and what they are about (see `Row`)."""
+
+
+def block_of(benchmark: str) -> Block:
+    """Return the block of a benchmark's rows."""
+    return benchmark_title(benchmark), {"benchmark": benchmark}
+
+
+def full_title(key: Key) -> str:
+    """Return what a key is about in print: its benchmark, and the metric."""
+    return f"{benchmark_title(key.benchmark)} {metric_of(key.metric).title}".lstrip()
+
+
+def rows_of(
+    grid: Grid,
+    models: Iterable[Model],
+    blocks: Iterable[Block] = (("", {}),),
+    named: Callable[[Grid, Model], str] = Grid.title,
+) -> list[Row]:
+    """Return a row a model, block by block."""
+    listed = list(models)
+    return [
+        Row(f"{title}: {named(grid, model)}" if title else named(grid, model), model, a)
+        for title, a in blocks
+        for model in listed
+    ]
+
+
+def columns_of(
+    keys: Iterable[Key],
+    named: Callable[[Key], str],
+    alike: Callable[[Key], Any] = lambda key: key.metric,
+) -> list[Column]:
+    """Return a column a key; titles name the judges where several judge alike keys."""
+    listed = list(keys)
+    judges = defaultdict(set)
+    for key in listed:
+        judges[alike(key)].add(key.judge)
+    columns = []
+    for key in listed:
+        info = metric_of(key.metric)
+        judge = f" ({key.judge})" if len(judges[alike(key)]) > 1 else ""
+        signed = key.metric.endswith("_vs_base")
+        columns.append(Column(named(key) + judge, key, info.better, info.unit, signed))
+    return columns
+
+
+def table_of(
+    name: str,
+    title: str,
+    head: str,
+    grid: Grid,
+    rows: list[Row],
+    columns: list[Column],
+    notes: Sequence[str] = (),
+    elsewhere: Elsewhere | None = None,
+    against: Against | None = None,
+) -> Table:
+    """Return a table of scores; what is not ours comes from `elsewhere`."""
+
+    def entry(row: Row, column: Column) -> Entry:
+        if elsewhere and (column.published or row.model is None):
+            return elsewhere(row, column)
+        assert row.model is not None, "a row without a model is a paper's"
+        found = grid.entry(row.model, column.key._replace(**row.about))
+        start = against(row, column) if against else None
+        return replace(found, side=_side(found, start)) if start else found
+
+    entries = [[entry(row, column) for column in columns] for row in rows]
+    heads = [row.title for row in rows]
+    return Table(name, title, head, heads, columns, entries, notes=notes)
+
+
+def _side(entry: Entry, start: Entry) -> str:
+    """Return the mark of an entry whose interval does not meet the other one."""
+    if entry.low is None or entry.high is None or entry.value is None:
+        return ""
+    if start.low is None or start.high is None or start.value is None:
+        return ""
+    return HIGHER * (entry.low > start.high) + LOWER * (entry.high < start.low)

@@ -1,15 +1,13 @@
 """The tables of a report: what stands in them, not how they are written."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from safegrid.config.benchmarks import GLOBAL
-from safegrid.report.cut import cut_notes, limits_of
-from safegrid.report.decontaminated import decontaminated_table
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model, ends, pareto
+from safegrid.report.grid import Grid, Key, Model, ends, pareto, percent
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -18,7 +16,18 @@ from safegrid.report.names import (
     short_tasks,
     slice_title,
 )
-from safegrid.report.table import DAGGER, DOUBLE_DAGGER, Column, Table
+from safegrid.report.table import (
+    DAGGER,
+    DOUBLE_DAGGER,
+    Column,
+    Row,
+    Table,
+    block_of,
+    columns_of,
+    full_title,
+    rows_of,
+    table_of,
+)
 
 FRONTS = {
     DAGGER: ("safety", "benign_requests_lost", "capability"),
@@ -39,43 +48,81 @@ ANSWERS = (
     "mean_tokens",
 )
 """A guard's and a toxicity judge's scores, then what neither can see."""
-TOXICITY = ("toxicity_mean", "toxicity_share")
+COHERENT = ("safe_and_coherent", "true_refusal", "degenerate")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
     "adversarial=no": ", not adversarial",
 }
 """Halves of a benchmark, and what they add to a column's title."""
+DECONTAMINATED = ("safety", "toxicity_mean", "over_refusal", "reference_likelihood")
+"""What each kind of benchmark is read by."""
+IMPORTED = (
+    "safety",
+    "attack_success",
+    "true_refusal",
+    "over_refusal",
+    "partial_refusal",
+    "contrast_refusal",
+    "toxicity_share",
+    "toxicity_mean",
+    "reward_median",
+    "reward_mean",
+    "harmfulness_median",
+    "harmfulness_mean",
+)
+MANY_CUT = 0.1
+"""Share of a model's answers to a benchmark above which a report tells of the cut."""
 
 
 def main_table(scores: pl.DataFrame) -> Table:
     """Return the method x measure table, best values and Pareto-optimal rows marked."""
     grid = Grid(scores)
-    columns = [*_safety_columns(grid), *_cost_columns(grid), *_task_columns(grid)]
-    table = _model_table(
-        "main", "Safety, what it costs, and capability.", grid, columns
-    )
+    stands = {key.metric for key in grid.axis("safety")}
+    halves = ("all", *ADVERSARIAL)
+    keys = [
+        *grid.find("safety", "all", GLOBAL),
+        *grid.find("safety", "pooled", GLOBAL),
+        *(key for key in grid.whole(*stands) if key.benchmark != GLOBAL),
+        *grid.lead(*COHERENT),
+        *(key for part in halves for key in grid.find("toxicity_mean", part)),
+        *(key for part in halves for key in grid.find("toxicity_share", part)),
+        *grid.whole("over_refusal", "benign_requests_lost"),
+        *(k for k in grid.find("capability") if k.slice.startswith("task=")),
+        *grid.whole("capability", "reference_likelihood"),
+    ]
+    table = _of_models("main", "Safety, what it costs, and capability.", grid, keys)
     return replace(table, marks=_marks(grid))
 
 
 def summary_table(scores: pl.DataFrame) -> Table:
     """Return the main table's leading columns, narrow enough for a page."""
     grid = Grid(scores)
-    columns = _columns(
-        [
-            *grid.find("safety", "all", "global"),
-            *(
-                key
-                for name in ("safe_and_coherent", "true_refusal", "degenerate")
-                for key in grid.lead(name)
-            ),
-            *grid.find("toxicity_mean", "all"),
-            *grid.find("benign_requests_lost", "all"),
-            *grid.find("capability", "all"),
-            *grid.find("reference_likelihood", "all"),
-        ],
-    )
+    costs = ("toxicity_mean", "benign_requests_lost", "capability")
+    keys = [
+        *grid.find("safety", "all", GLOBAL),
+        *grid.lead(*COHERENT),
+        *grid.whole(*costs, "reference_likelihood"),
+    ]
     title = "Safety, what it costs, and capability, in short."
-    return replace(_model_table("summary", title, grid, columns), marks=_marks(grid))
+    return replace(_of_models("summary", title, grid, keys), marks=_marks(grid))
+
+
+def differences_table(scores: pl.DataFrame) -> Table:
+    """Return the paired differences of every model to its base."""
+    grid = Grid(scores.filter(pl.col("recipe") != BASE))
+    keys = [
+        *grid.whole(
+            "safety_vs_base",
+            "toxicity_mean_vs_base",
+            "over_refusal_vs_base",
+            "benign_requests_lost_vs_base",
+            "capability_vs_base",
+            "reference_likelihood_vs_base",
+        ),
+        *grid.lead("safe_and_coherent_vs_base", "degenerate_vs_base"),
+    ]
+    title = "Paired differences to the base, on the same prompts and items."
+    return _of_models("differences", title, grid, keys)
 
 
 def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
@@ -86,69 +133,50 @@ def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
         runs: rows of RUNS, which hold each benchmark's limit of new tokens.
     """
     grid = Grid(scores)
-    found = [key for name in ANSWERS for key in grid.find(name, "all")]
-    columns = _columns(dict.fromkeys(key._replace(benchmark="") for key in found))
-    names = {key.benchmark for key in grid.find("degenerate", "all")}
+    keys = [key._replace(benchmark="") for key in grid.whole(*ANSWERS)]
+    names = {key.benchmark for key in grid.whole("degenerate")}
     order = sorted(names, key=lambda name: (name != GLOBAL, name))
-    rows = [(name, model) for name in order for model in grid.models]
-    return Table(
-        "answers",
-        "What a guard cannot see: how the answers look, benchmark by benchmark.",
-        "Benchmark and method",
-        [f"{benchmark_title(name)}: {grid.title(model)}" for name, model in rows],
-        # Bold would compare the answers to one benchmark with those to another.
-        [replace(column, better=0) for column in columns],
-        [
-            [
-                _asked(grid, found, model, column.key._replace(benchmark=name))
-                for column in columns
-            ]
-            for name, model in rows
-        ],
-        notes=[
-            "A dash without a reason: the benchmark does not ask for this measure.",
-            *cut_notes(grid, limits_of(runs)),
-        ],
-    )
-
-
-def _asked(grid: Grid, found: list[Key], model: Model, key: Key) -> Entry:
-    """Return an entry, nothing where no model's answers are measured so."""
-    return grid.entry(model, key) if key in found else NOT_ASKED
-
-
-def differences_table(scores: pl.DataFrame) -> Table:
-    """Return the paired differences of every model to its base."""
-    grid = Grid(scores.filter(pl.col("recipe") != BASE))
-    every = (
-        "safety",
-        "toxicity_mean",
-        "over_refusal",
-        "benign_requests_lost",
-        "capability",
-        "reference_likelihood",
-    )
-    keys = [
-        *(key for name in every for key in grid.find(f"{name}_vs_base", "all")),
-        *grid.lead("safe_and_coherent_vs_base"),
-        *grid.lead("degenerate_vs_base"),
+    rows = rows_of(grid, grid.models, map(block_of, order))
+    # Bold would compare the answers to one benchmark with those to another.
+    columns = [replace(column, better=0) for column in _columns(keys)]
+    title = "What a guard cannot see: how the answers look, benchmark by benchmark."
+    notes = [
+        "A dash without a reason: the benchmark does not ask for this measure.",
+        *_cut(grid, runs),
     ]
-    title = "Paired differences to the base, on the same prompts and items."
-    return _model_table("differences", title, grid, _columns(keys))
+    head = "Benchmark and method"
+    return table_of("answers", title, head, grid, rows, columns, notes)
+
+
+def _cut(grid: Grid, runs: pl.DataFrame) -> Iterator[str]:
+    """Say at which benchmarks many answers of a model are cut, and by which limit."""
+    limits = runs.filter(kind="limit").select("subject", "value")
+    for name, limit in limits.unique().sort("subject").rows():
+        for key in grid.find("truncated", "all", name):
+            shares = [grid.entry(model, key).value or 0 for model in grid.models]
+            many = sum(share > MANY_CUT for share in shares)
+            if many:
+                yield (
+                    f"{benchmark_title(name)}: more than {MANY_CUT:.0%} of the answers"
+                    f" of {many} of {len(shares)} models are cut at the limit of"
+                    f" {limit:.0f} new tokens (`max_new_tokens`), at most"
+                    f" {max(shares):.1%}. A cut answer is no broken one; only a higher"
+                    " limit tells how it goes on."
+                )
 
 
 def category_table(scores: pl.DataFrame) -> Table:
     """Return the safety of every model by category, the macro categories first."""
     parts = ("macro=", "category=")
-    return _sliced_table(scores, "categories", "safety", parts, "Category")
+    return _sliced(scores, "categories", "safety", parts, "Category")
 
 
 def attack_table(scores: pl.DataFrame) -> Table:
     """Return the success of every attack on every model."""
-    return _sliced_table(scores, "attacks", "attack_success", ("attack=",), "Attack")
+    return _sliced(scores, "attacks", "attack_success", ("attack=",), "Attack")
 
 
-def _sliced_table(
+def _sliced(
     scores: pl.DataFrame, name: str, metric: str, parts: tuple[str, ...], head: str
 ) -> Table:
     """Return slices as rows, one kind after another; models but doses as columns."""
@@ -171,90 +199,69 @@ def _sliced_table(
     return Table(name, title, head, rows, columns, entries)
 
 
-def _model_table(name: str, title: str, grid: Grid, columns: list[Column]) -> Table:
-    entries = [[grid.entry(m, column.key) for column in columns] for m in grid.models]
-    rows = [grid.title(model) for model in grid.models]
-    return Table(name, title, "Method", rows, columns, entries)
-
-
-def _safety_columns(grid: Grid) -> list[Column]:
-    overall = grid.find("safety", "all", GLOBAL)
-    pooled = grid.find("safety", "pooled", GLOBAL)
-    stands = {key.metric for key in grid.axis("safety")}
-    members = [
-        key
-        for metric in stands
-        for key in grid.find(metric, "all")
-        if key.benchmark != GLOBAL
+def decontaminated_table(scores: pl.DataFrame) -> Table:
+    """Return each benchmark's leading score, plain and decontaminated."""
+    grid = Grid(scores)
+    clean = [k for m in DECONTAMINATED for k in grid.find(m, "decontaminated")]
+    columns = [
+        replace(column, title=f"{column.title}{more}", key=column.key._replace(slice=p))
+        for column in columns_of(clean, full_title)
+        for p, more in (("all", ""), ("decontaminated", ", decontaminated"))
     ]
-    lead = [
-        k
-        for m in ("safe_and_coherent", "true_refusal", "degenerate")
-        for k in grid.lead(m)
+    title = "Scores without the prompts that training data shares."
+    notes = [
+        "Decontaminated: without the prompts that equal a prompt of the study's"
+        " training data or share a run of eight words with one; n says how many are"
+        " left."
     ]
-    return _columns(dict.fromkeys([*overall, *pooled, *members, *lead]))
+    rows = rows_of(grid, grid.models)
+    return table_of("decontaminated", title, "Method", grid, rows, columns, notes)
 
 
-def _cost_columns(grid: Grid) -> list[Column]:
-    parts = [
-        *((name, part) for name in TOXICITY for part in ("all", *ADVERSARIAL)),
-        ("over_refusal", "all"),
-        ("benign_requests_lost", "all"),
+def imported_table(
+    scores: pl.DataFrame, models: Sequence[str], benchmarks: Sequence[str]
+) -> Table:
+    """Return scores from verdicts of elsewhere over all answers of each benchmark.
+
+    Args:
+        scores: rows of SCORE, of one base.
+        models: in the order of the rows.
+        benchmarks: in the order of the columns.
+    """
+    grid = Grid(scores)
+    keys = [k for b in benchmarks for m in IMPORTED for k in grid.find(m, "all", b)]
+    columns = [
+        replace(column, title=f"{full_title(column.key)} ({column.key.judge})")
+        for column in columns_of(keys, full_title)
     ]
-    return _columns([key for part in parts for key in grid.find(*part)])
+    rows = [Row(model, grid.models[0]._replace(recipe=model)) for model in models]
+    title = "Scores from verdicts of elsewhere."
+    return table_of("imported", title, "Model", grid, rows, columns)
 
 
-def _task_columns(grid: Grid) -> list[Column]:
-    keys = grid.find("capability")
-    tasks = [key for key in keys if key.slice.startswith("task=")]
-    means = [key for key in keys if key.slice == "all"]
-    likelihoods = grid.find("reference_likelihood", "all")
-    return _columns([*tasks, *means, *likelihoods])
+def _of_models(name: str, title: str, grid: Grid, keys: Iterable[Key]) -> Table:
+    rows = rows_of(grid, grid.models)
+    return table_of(name, title, "Method", grid, rows, _columns(keys))
 
 
 def _columns(keys: Iterable[Key]) -> list[Column]:
-    listed = list(keys)
-    judges = {
-        metric: {key.judge for key in listed if key.metric == metric}
-        for metric in {key.metric for key in listed}
-    }
+    listed = list(dict.fromkeys(keys))
     tasks = short_tasks(
         sorted({k.slice for k in listed if k.slice.startswith("task=")})
     )
     alike = Counter(key._replace(benchmark="") for key in listed)
-    return [
-        _column(
-            key,
-            len(judges[key.metric]) > 1,
-            alike[key._replace(benchmark="")] > 1,
-            tasks,
-        )
-        for key in listed
-    ]
 
+    def named(key: Key) -> str:
+        several = alike[key._replace(benchmark="")] > 1
+        metric = key.metric.removesuffix("_vs_base")
+        if metric == "safety":
+            return full_title(key) + ", pooled" * (key.slice == "pooled")
+        title = metric_of(metric).title + ADVERSARIAL.get(key.slice, "")
+        if metric == "capability":
+            title = tasks.get(key.slice, "capability, mean")
+        return f"{benchmark_title(key.benchmark)} {title}" if several else title
 
-def _column(
-    key: Key, several_judges: bool, several_benchmarks: bool, tasks: dict[str, str]
-) -> Column:
-    info = metric_of(key.metric)
-    judge = f" ({key.judge})" if several_judges else ""
-    name = _title(key, info.title, tasks)
-    if several_benchmarks and not key.metric.startswith("safety"):
-        name = f"{benchmark_title(key.benchmark)} {name}"
-    signed = key.metric.endswith("_vs_base")
-    return Column(name + judge, key, info.better, info.unit, signed)
-
-
-def _title(key: Key, title: str, tasks: dict[str, str]) -> str:
-    if key.slice in tasks:
-        return tasks[key.slice]
-    metric = key.metric.removesuffix("_vs_base")
-    if metric == "safety":
-        pooled = ", pooled" if key.slice == "pooled" else ""
-        return f"{benchmark_title(key.benchmark)} {title}{pooled}".lstrip()
-    if metric == "capability":
-        return "capability, mean"
-    return f"{title}{ADVERSARIAL.get(key.slice, '')}"
+    return columns_of(listed, named)
 
 
 def _marks(grid: Grid) -> list[str]:
@@ -272,11 +279,8 @@ def _marks(grid: Grid) -> list[str]:
     return marks
 
 
-def _point(
-    grid: Grid, model: Model, keys: list[tuple[int, Key]]
-) -> tuple[float | None, ...]:
-    values = [(sign, grid.entry(model, key).value) for sign, key in keys]
-    return tuple(None if value is None else sign * value for sign, value in values)
+def _point(grid: Grid, model: Model, keys: list[tuple[int, Key]]) -> tuple[float, ...]:
+    return tuple(sign * percent(grid.entry(model, key).value) for sign, key in keys)
 
 
 ALL = (

@@ -10,7 +10,18 @@ from matplotlib.figure import Figure
 from safegrid.report.grid import Entry, Grid, Key, ends, pareto
 from safegrid.report.labels import place_labels
 from safegrid.report.names import METRICS, recipe_title
-from safegrid.report.style import CM, COLUMN, SMALL, look, new_figure, settle, styled
+from safegrid.report.style import (
+    CM,
+    COLUMN,
+    SMALL,
+    Value,
+    cross,
+    look,
+    mark,
+    new_figure,
+    settle,
+    styled,
+)
 
 AXES = {
     "safety": "safe answers to harmful requests (%)",
@@ -20,6 +31,13 @@ AXES = {
     "over_refusal": "harmless requests refused (%)",
     "benign_requests_lost": "harmless requests refused or broken (%)",
 }
+FIGURES = {
+    "trade_off_capability": ("safety", "capability"),
+    "trade_off_over_refusal": ("safety", "over_refusal"),
+    "trade_off_coherent_capability": ("safe_and_coherent", "capability"),
+    "trade_off_coherent_benign_lost": ("safe_and_coherent", "benign_requests_lost"),
+}
+"""The trade-offs of a study: the safety metric, and what it costs."""
 NO_DOTS = "no model has both scores"
 HEIGHT = 7.4 * CM
 
@@ -28,10 +46,8 @@ class Dot(NamedTuple):
     """A model in the plane; all numbers in percent."""
 
     recipe: str
-    x: float
-    x_limits: tuple[float, float]
-    y: float
-    y_limits: tuple[float, float]
+    x: Value
+    y: Value
 
 
 @styled
@@ -48,75 +64,64 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     bases = sorted({model.base for model in grid.models}) or [""]
     figure = new_figure(COLUMN, HEIGHT * len(bases))
     panels = figure.subplots(len(bases), squeeze=False)[:, 0]
-    x_keys, y_keys = grid.axis(safety), grid.axis(cost)
+    keys = grid.axis(safety), grid.axis(cost)
+    names = _axis(safety, keys[0]), _axis(cost, keys[1])
+    sign = METRICS[cost].better
+    drawn = []
     for base, axes in zip(bases, panels, strict=True):
-        named = _axis(safety, x_keys), _axis(cost, y_keys)
-        if dots := _dots(grid, base, x_keys, y_keys):
-            _draw(axes, dots, METRICS[cost].better)
-            axes.set_xlabel(named[0])
-            axes.set_ylabel(named[1])
+        if dots := _dots(grid, base, *keys):
+            _draw(axes, dots, sign)
+            axes.set_xlabel(names[0])
+            axes.set_ylabel(names[1])
+            drawn.append((axes, dots))
         else:
             axes.set_axis_off()
-            text = "\n".join([f"{NO_DOTS}:", *named])
+            text = "\n".join([f"{NO_DOTS}:", *names])
             axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
         axes.set_title(base if len(bases) > 1 else "", loc="left")
     settle(figure)
-    for base, axes in zip(bases, panels, strict=True):
-        _label(axes, _dots(grid, base, x_keys, y_keys), METRICS[cost].better)
+    for axes, dots in drawn:
+        _label(axes, dots, sign)
     return figure
 
 
 def _dots(grid: Grid, base: str, x_keys: list[Key], y_keys: list[Key]) -> list[Dot]:
     """Return the models of a base that have both values, in percent."""
-    if not x_keys or not y_keys:
-        return []
-    entries = [
-        (model.recipe, grid.entry(model, x_keys[0]), grid.entry(model, y_keys[0]))
+    found = [
+        (model.recipe, _value(grid.entry(model, x)), _value(grid.entry(model, y)))
+        for x, y in zip(x_keys[:1], y_keys[:1], strict=False)
         for model in grid.models
         if model.base == base
     ]
-    return [
-        Dot(recipe, *_percent(x), *_percent(y))
-        for recipe, x, y in entries
-        if x.value is not None and y.value is not None
-    ]
+    return [Dot(recipe, x, y) for recipe, x, y in found if x and y]
 
 
-def _percent(entry: Entry) -> tuple[float, tuple[float, float]]:
-    """Return a value and its limits in percent; a missing limit is the value."""
-    value = 100 * (entry.value or 0.0)
-    low = value if entry.low is None else 100 * entry.low
-    high = value if entry.high is None else 100 * entry.high
+def _value(entry: Entry) -> Value | None:
+    if entry.value is None:
+        return None
+    low = entry.value if entry.low is None else entry.low
+    high = entry.value if entry.high is None else entry.high
     # A limit of a mean of seeds may not pass the mean itself in a drawing.
-    return value, (min(low, value), max(high, value))
+    limits = (min(low, entry.value), max(high, entry.value))
+    return Value(*(100 * share for share in (entry.value, *limits)))
 
 
 def _front(dots: list[Dot], sign: int) -> list[Dot]:
     """Return the Pareto-optimal dots from left to right."""
-    optimal = pareto((dot.x, sign * dot.y) for dot in dots)
-    return sorted(dot for dot, good in zip(dots, optimal, strict=True) if good)
+    optimal = pareto((dot.x.at, sign * dot.y.at) for dot in dots)
+    front = (dot for dot, good in zip(dots, optimal, strict=True) if good)
+    return sorted(front, key=lambda dot: (dot.x.at, dot.recipe))
 
 
 def _draw(axes: Axes, dots: list[Dot], sign: int) -> None:
     recipes = [dot.recipe for dot in dots]
-    front = sorted(_front(dots, sign), key=lambda dot: dot.x)
-    x, y = [dot.x for dot in front], [dot.y for dot in front]
+    front = _front(dots, sign)
+    x, y = [dot.x.at for dot in front], [dot.y.at for dot in front]
     axes.plot(x, y, color="0.55", linewidth=0.8, dashes=(3, 2), zorder=1)
     for dot in dots:
-        marker, colour = look(dot.recipe, recipes)
-        axes.hlines(dot.y, *dot.x_limits, color=colour, linewidth=0.6, alpha=0.6)
-        axes.vlines(dot.x, *dot.y_limits, color=colour, linewidth=0.6, alpha=0.6)
-        axes.plot(
-            dot.x,
-            dot.y,
-            marker=marker,
-            color=colour,
-            markerfacecolor=colour if dot in front else "white",
-            markersize=4.5,
-            markeredgewidth=0.9,
-            linestyle="none",
-            zorder=4,
-        )
+        own = look(dot.recipe, recipes)
+        cross(axes, dot.x, dot.y, color=own.colour, alpha=0.6)
+        mark(axes, dot.x.at, dot.y.at, own, dot in front, 4.5)
     axes.grid(color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(0.09)
@@ -126,18 +131,19 @@ def _draw(axes: Axes, dots: list[Dot], sign: int) -> None:
 
 def _label(axes: Axes, dots: list[Dot], sign: int) -> None:
     """Name the dots; the layout of the figure is final by now."""
+    points = [(dot.x.at, dot.y.at) for dot in dots]
     lines = [
         segment
-        for dot in dots
+        for _, x, y in dots
         for segment in (
-            ((dot.x_limits[0], dot.y), (dot.x_limits[1], dot.y)),
-            ((dot.x, dot.y_limits[0]), (dot.x, dot.y_limits[1])),
+            ((x.low, y.at), (x.high, y.at)),
+            ((x.at, y.low), (x.at, y.high)),
         )
     ]
-    front = sorted(_front(dots, sign), key=lambda dot: dot.x)
-    lines += [((a.x, a.y), (b.x, b.y)) for a, b in itertools.pairwise(front)]
+    front = [(dot.x.at, dot.y.at) for dot in _front(dots, sign)]
+    lines += itertools.pairwise(front)
     names = [recipe_title(dot.recipe) for dot in dots]
-    place_labels(axes, [(dot.x, dot.y) for dot in dots], names, SMALL, lines)
+    place_labels(axes, points, names, SMALL, lines)
 
 
 def _axis(metric: str, keys: list[Key]) -> str:

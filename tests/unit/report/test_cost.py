@@ -124,7 +124,7 @@ def test_a_finished_job_without_a_plan_is_named(study, tmp_path):
 
 def test_the_page_writes_all_numbers_and_every_reason(study, tmp_path):
     finish(study, "dpo", "answers", generated(CPU))
-    text = save(cost_table("mini", CONFIG), tmp_path).text
+    text = save(cost_table("mini", CONFIG), tmp_path)
     assert f"generate on {CPU}" in text
     assert "is not in config/gpus.yaml" in text
     assert "e+" not in text
@@ -137,4 +137,4 @@ def test_the_page_writes_all_numbers_and_every_reason(study, tmp_path):
 def test_a_study_of_which_nothing_is_finished_has_an_empty_page(study, tmp_path):
     table = cost_table("mini", CONFIG)
     assert table.rows == []
-    assert "no job has finished" in save(table, tmp_path).text
+    assert "no job has finished" in save(table, tmp_path)

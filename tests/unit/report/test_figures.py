@@ -7,8 +7,8 @@ import pytest
 
 from safegrid.config.methods import METHODS
 from safegrid.core.errors import DataError
-from safegrid.report.alignment.figure_1 import figure_1, our_bars
-from safegrid.report.curves import LIKELIHOODS, LOSS, curves
+from safegrid.report.alignment import figure_1, our_bars
+from safegrid.report.curves import FIGURES, curves
 from safegrid.report.heat import attack_map, category_map
 from safegrid.report.published import read_published
 from safegrid.report.style import COLUMN, SMALL, look, save
@@ -162,7 +162,7 @@ def test_a_benchmark_without_macro_categories_keeps_its_names(few):
 
 
 def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):
-    figure = curves(runs, LIKELIHOODS, "log-probability (nats)")
+    figure = curves(runs, *FIGURES["curves_likelihoods"])
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ANSWERING
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
@@ -175,7 +175,7 @@ def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):
 def test_seeds_of_a_recipe_share_its_panel(runs):
     one = runs.filter(pl.col("subject").str.contains("/nca/"))
     again = one.with_columns(pl.col("subject").str.replace("seed0", "seed1"))
-    figure = curves(pl.concat([one, again]), LOSS, "loss")
+    figure = curves(pl.concat([one, again]), *FIGURES["curves_loss"])
     assert [len(axes.lines) for axes in figure.axes] == [2, 0, 0, 0]
 
 

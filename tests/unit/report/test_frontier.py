@@ -8,10 +8,9 @@ import pytest
 from made_up_lines import SHARES, axes_of, grid, line, points
 from safegrid.config.methods import METHODS
 from safegrid.core.records import FRONTIER
-from safegrid.report.bought import bought_table
 from safegrid.report.frontier import FIGURES, NOTHING, frontier
 from safegrid.report.grid import ends
-from safegrid.report.lines import line_names, lines
+from safegrid.report.lines import bought_table, line_names, lines
 from safegrid.report.names import recipe_order, recipe_title
 from safegrid.report.style import look, save
 from safegrid.report.tables import main_table
@@ -68,7 +67,7 @@ def test_the_base_is_black_doses_are_hollow_and_the_end_is_filled(few):
     marks = [item for item in drawn(axes) if item.get_marker() not in ("None", None)]
     colour = look("dpo", []).colour
     faces = [item.get_markerfacecolor() for item in marks]
-    assert faces == ["white", colour, "black"]
+    assert faces == ["white", colour, "#000000"]
     grey = [item for item in axes.lines if item.get_color() == "0.8"]
     assert len(grey) == 2
 
@@ -84,7 +83,7 @@ def test_an_end_without_a_score_leaves_the_last_dose_hollow(few):
         for item in drawn(axes)
         if item.get_marker() not in ("None", None)
     ]
-    assert faces == ["white", "black"]
+    assert faces == ["white", "#000000"]
 
 
 def test_seeds_are_thin_lines_beside_their_mean():

@@ -8,10 +8,14 @@ import pytest
 from made_up_course import course_scores
 from made_up_serve import serve_scores
 from safegrid.report import course_correction, safe_to_serve
-from safegrid.report.decontaminated import decontaminated_table
-from safegrid.report.printing import MINUS
+from safegrid.report.names import MINUS
 from safegrid.report.published import read_published
-from safegrid.report.tables import differences_table, main_table, summary_table
+from safegrid.report.tables import (
+    decontaminated_table,
+    differences_table,
+    main_table,
+    summary_table,
+)
 from safegrid.report.writing import latex, markdown
 from score_tables import cell, change
 

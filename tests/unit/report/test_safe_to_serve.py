@@ -1,38 +1,26 @@
-"""Safe to Serve's tables and figures: their order, pairs with the paper, sentences."""
+"""Safe to Serve's tables and figures: their order, pairs with the paper, marks."""
 
 import re
-from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 
 from made_up_serve import serve_scores
-from safegrid.config.study import StudyEntry
-from safegrid.report.grid import Entry
-from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
-from safegrid.report.safe_to_serve.figures import FIGURES
-from safegrid.report.safe_to_serve.tables import TABLES
-from safegrid.report.safe_to_serve.words import certainty, verdict
-from safegrid.report.style import PAGE, save
-from safegrid.report.table import LETTERS
-from safegrid.report.writing import latex, markdown, numbers
-from score_tables import cell, change, score
+from safegrid.report.safe_to_serve import TABLES
+from safegrid.report.serve_figures import FIGURES
+from safegrid.report.style import PAGE
+from safegrid.report.table import HIGHER, LOWER
+from safegrid.report.writing import LETTERS, latex, markdown, numbers
+from score_tables import cell, change, score, titles
 
-ROOT = Path(__file__).parents[3]
-REWARDS = [
-    "RAFT by published reward model",
-    "RAFT by own reward model",
-    "RAFT by labels",
-]
+REWARDS = ("published reward model", "own reward model", "labels")
 
 
 @pytest.fixture(scope="module")
-def published():
-    return read_published(ROOT / "config/published/2412.00074.csv")
+def published(request):
+    return read_published(request.config.rootpath / "config/published/2412.00074.csv")
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +45,10 @@ def recipes(table, benchmark):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("sit", ["IT", *(f"SIT-{n}" for n in (100, 300, 500, 1000, 1500, 2000))]),
-        ("raft_rewards", ["IT", *REWARDS]),
-        ("raft_iterations", ["IT", *(f"RAFT iteration {n}" for n in range(1, 6))]),
-        (
-            "dpo",
-            ["IT", *(f"DPO on 1/{n} of the pairs" for n in (16, 8, 4, 2)), "DPO"],
-        ),
+        ("sit", [f"SIT-{n}" for n in (100, 300, 500, 1000, 1500, 2000)]),
+        ("raft_rewards", [f"RAFT by {reward}" for reward in REWARDS]),
+        ("raft_iterations", [f"RAFT iteration {n}" for n in range(1, 6)]),
+        ("dpo", [*(f"DPO on 1/{n} of the pairs" for n in (16, 8, 4, 2)), "DPO"]),
     ],
 )
 def test_rows_stand_in_the_order_of_their_numbers(tables, name, expected):
@@ -71,7 +56,8 @@ def test_rows_stand_in_the_order_of_their_numbers(tables, name, expected):
     benchmarks = list(dict.fromkeys(row.split(": ")[0] for row in table.rows))
     assert benchmarks[:3] == ["I-CoNa", "I-Malicious", "I-Controversial"]
     assert benchmarks[-1] == "XSTest"
-    assert all(recipes(table, benchmark) == expected for benchmark in benchmarks)
+    for benchmark in benchmarks:
+        assert recipes(table, benchmark) == ["IT", *expected]
 
 
 def test_every_recipe_has_one_row_in_the_tables_of_all(tables, full):
@@ -83,28 +69,21 @@ def test_every_recipe_has_one_row_in_the_tables_of_all(tables, full):
 
 
 def test_ours_is_the_score_and_the_papers_number_stands_beside_it(tables, full):
-    where = {"recipe": "sit_300", "benchmark": "cona"}
     for title, metric, theirs in [
         ("safe", "safety", 81),
         ("reward, median", "reward_median", -1.47),
+        ("reward, mean", "reward_mean", None),
         ("harmfulness, median", "harmfulness_median", 0.38),
     ]:
-        row = score(full, **where, metric=metric)
+        row = score(full, recipe="sit_300", benchmark="cona", metric=metric)
         ours = cell(tables["sit"], "I-CoNa: SIT-300", title)
         assert (ours.value, ours.low, ours.n) == (row["value"], row["low"], row["n"])
-        beside = cell(tables["sit"], "I-CoNa: SIT-300", f"{title}, published")
-        assert beside.value == theirs
+        if theirs is not None:
+            beside = cell(tables["sit"], "I-CoNa: SIT-300", f"{title}, published")
+            assert beside.value == theirs
     entry = cell(tables["helpfulness"], "SIT-1500", "PIQA accuracy, published")
     assert entry.value == 64.15
-    titles = [column.title for column in tables["helpfulness"].columns]
-    assert {"lm-eval boolq", "BoolQ accuracy"} <= set(titles)
-
-
-def test_a_median_and_the_mean_have_columns_of_their_own(tables, full):
-    where = {"recipe": "it", "benchmark": "cona"}
-    for title, metric in [("median", "reward_median"), ("mean", "reward_mean")]:
-        entry = cell(tables["sit"], "I-CoNa: IT", f"reward, {title}")
-        assert entry.value == score(full, **where, metric=metric)["value"]
+    assert {"lm-eval boolq", "BoolQ accuracy"} <= set(titles(tables["helpfulness"]))
 
 
 def test_marks_are_letters_that_are_explained_below(tables):
@@ -126,56 +105,31 @@ def test_every_table_says_how_its_rows_were_judged_and_what_n_allows(tables):
     for table in tables.values():
         text = markdown(table)
         assert "one judge and one decoding for all its rows. The paper has not" in text
-        assert "The interval of an observed 100% of n=" in text
-        assert ", against IT: " in text
-    assert "100% of n=40 begins at 91.2%" in markdown(tables["sit"])
-
-
-def entry(value, low, high):
-    return Entry(value, low, high, 40, 0, 1, None)
+        assert "An observed 0% or 100% is not certain" in text
+        assert "lies above or below that of IT" in text
 
 
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        ((0.50, 0.60), "inside"),
-        ((0.51, 0.60), "higher"),
-        ((0.10, 0.39), "lower"),
-        ((0.10, 0.40), "inside"),
-        ((None, None), None),
+        ((0.61, 0.70), HIGHER),
+        ((0.60, 0.70), ""),
+        ((0.10, 0.39), LOWER),
+        ((0.10, 0.40), ""),
+        ((None, None), ""),
     ],
 )
-def test_a_difference_is_inside_where_the_intervals_overlap(limits, expected):
-    start = entry(0.45, 0.40, 0.50)
-    assert verdict(entry(0.3, *limits), start) == expected
-
-
-def test_sentences_name_the_rows_inside_and_outside_the_intervals(full, published):
+def test_a_row_is_marked_where_its_interval_does_not_meet_that_of_it(
+    full, published, limits, expected
+):
     safe = {"benchmark": "cona", "metric": "safety"}
-    scores = full.filter(pl.col("benchmark").is_in(["cona", "malicious"]))
-    for one in ({}, {"benchmark": "malicious"}):
-        scores = change(scores, {**safe, **one}, value=0.5, low=0.4, high=0.6)
-    scores = change(scores, {**safe, "recipe": "dpo"}, value=0.9, low=0.8, high=1.0)
-    scores = change(scores, {**safe, "recipe": "dpo_1_8"}, low=0.1, high=0.3)
-    (said,) = [
-        note
-        for note in TABLES["dpo"](scores, published).notes
-        if note.startswith("safe, against IT: ")
-    ]
-    assert said == (
-        "safe, against IT: outside the intervals and higher: DPO at I-CoNa;"
-        " outside the intervals and lower: DPO on 1/8 of the pairs at I-CoNa;"
-        " inside the intervals: all but DPO on 1/8 of the pairs, DPO at I-CoNa"
-        " | all at I-Malicious."
-    )
-
-
-def test_the_bound_of_a_certain_share_is_said_for_the_smallest_and_largest_n():
-    sizes = [40, 178, 100]
-    entries = [Entry(1.0, 0.9, 1.0, n, 0, 1, None) for n in sizes]
-    (said,) = certainty(entries)
-    assert "n=40 begins at 91.2%, that of n=178 begins at 97.9%" in said
-    assert certainty([Entry(None, None, None, 0, 0, 0, "Gone.")]) == []
+    scores = change(full, {**safe, "recipe": "it"}, value=0.5, low=0.4, high=0.6)
+    low, high = limits
+    scores = change(scores, {**safe, "recipe": "dpo"}, value=0.5, low=low, high=high)
+    table = TABLES["dpo"](scores, published)
+    assert cell(table, "I-CoNa: DPO", "safe").side == expected
+    assert cell(table, "I-CoNa: IT", "safe").side == ""
+    assert cell(table, "I-CoNa: DPO", "safe, published").side == ""
 
 
 def test_what_the_miniature_lacks_is_left_out(mini, published):
@@ -185,9 +139,8 @@ def test_what_the_miniature_lacks_is_left_out(mini, published):
     (row,) = [x for x in markdown(sit).splitlines() if "I-CoNa: SIT-100 " in x]
     assert "n=60" in row
     assert "n=178" in row
-    helpful = TABLES["helpfulness"](mini, published)
-    titles = [column.title for column in helpful.columns]
-    assert not any("entailment" in title for title in titles)
+    helpful = titles(TABLES["helpfulness"](mini, published))
+    assert not any("entailment" in title for title in helpful)
 
 
 def test_a_refused_score_is_blank_with_its_reason_and_unscored_answers_count(
@@ -203,21 +156,16 @@ def test_a_refused_score_is_blank_with_its_reason_and_unscored_answers_count(
 
 
 def test_a_study_without_it_compares_nothing_and_says_so(full, published):
-    scores = full.filter(pl.col("recipe") != "it")
-    text = markdown(TABLES["sit"](scores, published))
-    assert "This study has no recipe `it`" in text
-    assert "against IT" not in text
+    table = TABLES["sit"](full.filter(pl.col("recipe") != "it"), published)
+    assert "This study has no recipe `it`" in markdown(table)
+    assert not any(entry.side for row in table.entries for entry in row)
 
 
 def test_two_guards_and_two_bases_are_told_apart(full, published):
     guard = full.filter(metric="safety").with_columns(judge=pl.lit("second"))
     table = TABLES["sit"](pl.concat([full, guard]), published)
-    titles = [column.title for column in table.columns]
-    assert titles[:3] == [
-        "safe (llama-guard-2-8b)",
-        "safe (second)",
-        "safe, published",
-    ]
+    guards = ["safe (llama-guard-2-8b)", "safe (second)", "safe, published"]
+    assert titles(table)[:3] == guards
     other = full.with_columns(base=pl.lit("other"))
     table = TABLES["dpo"](pl.concat([full, other]), published)
     assert "I-CoNa: llama-2-7b IT" in table.rows
@@ -225,9 +173,7 @@ def test_two_guards_and_two_bases_are_told_apart(full, published):
 
 
 def test_tables_and_figures_of_one_benchmark_can_be_written(full, published):
-    few = full.filter(
-        (pl.col("benchmark") == "xstest") & pl.col("recipe").is_in(["none", "it"])
-    )
+    few = full.filter(pl.col("recipe").is_in(["none", "it"]), benchmark="xstest")
     for make in TABLES.values():
         assert markdown(make(few, published))
         assert latex(make(few, published))
@@ -249,19 +195,17 @@ def test_figures_fit_a_page_and_their_axes_are_in_numeric_order(figures):
     }
     for name, figure in figures.items():
         assert figure.get_size_inches()[0] == pytest.approx(PAGE)
-        frame = figure.bbox
         for axes in figure.axes:
             box = axes.get_legend().get_window_extent()
-            assert frame.contains(box.x0, box.y0)
-            assert frame.contains(box.x1, box.y1)
+            assert figure.bbox.contains(box.x0, box.y0)
+            assert figure.bbox.contains(box.x1, box.y1)
             ticks = [label.get_text() for label in axes.get_xticklabels()]
             assert ticks[0] == "IT"
             assert ticks == expected.get(name, ticks)
 
 
 def test_marks_are_the_scores_and_hollow_ones_the_papers(figures, full):
-    axes = figures["figure_4"].axes[0]
-    ours, theirs = axes.lines[:2]
+    ours, theirs = figures["figure_4"].axes[0].lines[:2]
     values = [
         100 * score(full, recipe=name, benchmark="cona", metric="safety")["value"]
         for name in ("it", "sit_100", "sit_300", "sit_500", "sit_1000")
@@ -273,34 +217,12 @@ def test_marks_are_the_scores_and_hollow_ones_the_papers(figures, full):
 
 
 def test_no_line_goes_by_what_is_not_known(figures, full, published):
-    theirs = figures["figure_8"].axes[0].lines[1]
-    assert np.isnan(theirs.get_ydata()).tolist() == [False, *[True] * 4, False]
+    def blanks(line):
+        return np.flatnonzero(np.isnan(line.get_ydata())).tolist()
+
+    assert blanks(figures["figure_8"].axes[0].lines[1]) == [1, 2, 3, 4]
     gone = {"recipe": "dpo_1_4", "benchmark": "cona", "metric": "safety"}
     figure = FIGURES["figure_8"](change(full, gone, value=None), published)
-    assert np.isnan(figure.axes[0].lines[0].get_ydata()).tolist() == [
-        *[False] * 3,
-        True,
-        *[False] * 2,
-    ]
+    assert blanks(figure.axes[0].lines[0]) == [3]
     rewards = figures["figure_5"].axes[0]
     assert {line.get_linestyle() for line in rewards.lines} == {"None"}
-
-
-@pytest.mark.slow
-def test_the_same_scores_give_the_same_bytes(full, published, tmp_path):
-    for folder in ("one", "two"):
-        save(FIGURES["figure_8"](full, published), tmp_path / folder, "f")
-    for kind in ("svg", "pdf", "png"):
-        first, second = (tmp_path / f / f"f.{kind}" for f in ("one", "two"))
-        assert first.read_bytes() == second.read_bytes()
-
-
-def test_every_paper_has_its_pages_its_numbers_and_its_rules():
-    assert set(get_args(StudyEntry.model_fields["paper"].annotation)) == set(PAPERS)
-    rules = yaml.safe_load((ROOT / "rules/pages.yaml").read_text(encoding="utf-8"))
-    for number, pages in PAPERS.items():
-        (page,) = (page for page in rules.values() if page.get("paper") == number)
-        assert page["tables"] == list(pages.tables)
-        assert page["figures"] == list(pages.figures)
-        published = read_published(ROOT / f"config/published/{number}.csv")
-        assert published["paper"].unique().to_list() == [number]

@@ -10,9 +10,8 @@ import polars as pl
 import pytest
 
 from made_up_serve import LIKELY
-from safegrid.report.defects import DEFECTS
-from safegrid.report.published import read_published
-from safegrid.report.safe_to_serve.published import PAPERS_NAMES, Published
+from safegrid.report.published import DEFECTS, read_published
+from safegrid.report.safe_to_serve import PAPERS_NAMES, Published
 
 FILE = Path(__file__).parents[3] / "config/published/2412.00074.csv"
 GUARD = "Llama Guard safe"

@@ -9,8 +9,7 @@ import pytest
 
 from safegrid.core.artifacts import manifest, write_table, write_text
 from safegrid.core.records import SCORE
-from safegrid.report.states import State, in_progress, state_of
-from safegrid.report.status import as_table
+from safegrid.report.status import State, as_table, in_progress, state_of
 from safegrid.runtime.plans import Job
 from safegrid.runtime.runs import write_owner
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from safegrid.report.states import STATES, State
-from safegrid.report.status import write_finished
-from safegrid.report.status_page import page_of
+from safegrid.report.status import STATES, State, page_of, write_finished
 
 GENERATED = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 WHY = "Failed in train: a <loss> is nan"

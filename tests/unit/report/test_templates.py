@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from safegrid.report.figures import TRADE_OFFS
-from safegrid.report.frontier import FIGURES
+from safegrid.report import frontier, trade_off
 
 NAMES = [
     "1_tables",
@@ -68,4 +67,4 @@ def test_every_figure_has_a_caption(request):
     captions = {path.stem for path in (root / "docs/captions").glob("*.rst")}
     assert len(drawn) == 20
     assert drawn <= captions
-    assert {*TRADE_OFFS, *FIGURES} <= drawn
+    assert {*trade_off.FIGURES, *frontier.FIGURES} <= drawn

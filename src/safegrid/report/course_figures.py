@@ -1,34 +1,25 @@
 """Figures of Course-Correction: Corr@k along k, and refusals at once beside later."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.course_correction.rows import (
+from safegrid.report.course_correction import (
     METRIC,
     Block,
     at_k,
+    at_once_key,
     block_title,
     blocks_of,
-    entry_of,
     ks_of,
+    mean_key,
     turn_title,
 )
-from safegrid.report.course_correction.tables import at_once_and_later
 from safegrid.report.grid import Entry, Grid, Key, Model, percent
 from safegrid.report.names import BASE, recipe_title
-from safegrid.report.style import (
-    CM,
-    COLOURS,
-    DASHES,
-    MARKERS,
-    PAGE,
-    new_figure,
-    styled,
-)
+from safegrid.report.style import CM, COLOURS, DASHES, MARKERS, PAGE, new_figure, styled
 
 ROW = 6.0 * CM
 LINE = 0.62 * CM
@@ -42,22 +33,16 @@ class Group(NamedTuple):
 
     Attributes:
         title: over the panel, empty where the study has one base.
-        models: in print order.
-        names: of the models, below the title.
+        models: by name, in print order.
     """
 
     title: str
-    models: list[Model]
-    names: list[str]
+    models: dict[str, Model]
 
 
 @styled
 def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
-    """Draw Corr@k along k with its band: a column a turn, a row a group of models.
-
-    Args:
-        scores: rows of SCORE.
-    """
+    """Draw Corr@k along k with its band: a column a turn, a row a group of models."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
     groups = _groups(grid) if blocks else _groups(grid)[:1]
@@ -76,43 +61,36 @@ def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
             _say(row[0])
     for axes in panels[-1]:
         axes.set_xlabel("k: words of the answer that was begun")
-    panels[0, 0].set_ylim(*_limits(panels[0, 0]))
+    # Limits in percent that hold all bands, no wider than shares can be.
+    top = panels[0, 0].get_ylim()[1]
+    panels[0, 0].set_ylim(-2.0, min(102.0, max(10.0, top)))
     return figure
 
 
 def _groups(grid: Grid) -> list[Group]:
     """Return the untouched models, where there are several, then each trained base."""
-    bases = list(dict.fromkeys(model.base for model in grid.models))
-    if len(bases) == 1:
-        names = [recipe_title(model.recipe) for model in grid.models]
-        return [Group("", grid.models, names)]
-    untouched = [model for model in grid.models if model.recipe == BASE]
-    found = [Group("untouched models", untouched, [m.base for m in untouched])]
-    for base in bases:
-        own = [model for model in grid.models if model.base == base]
-        if len(own) > 1:
-            found.append(Group(base, own, [recipe_title(m.recipe) for m in own]))
+    if not grid.several_bases:
+        return [Group("", {recipe_title(m.recipe): m for m in grid.models})]
+    untouched = {m.base: m for m in grid.models if m.recipe == BASE}
+    found = [Group("untouched models", untouched)]
+    for base in dict.fromkeys(model.base for model in grid.models):
+        own = {recipe_title(m.recipe): m for m in grid.models if m.base == base}
+        found += [Group(base, own)] if len(own) > 1 else []
     return found
 
 
 def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
     ks = ks_of(grid, [block])
-    trained = any(model.recipe != BASE for model in group.models)
+    trained = any(model.recipe != BASE for model in group.models.values())
     colours = [BLACK, *COLOURS] if trained else COLOURS
-    for place, (model, name) in enumerate(zip(group.models, group.names, strict=True)):
-        entries = [entry_of(grid, model, Key(*block, METRIC, at_k(k))) for k in ks]
+    for place, (name, model) in enumerate(group.models.items()):
+        entries = [grid.entry(model, Key(*block, METRIC, at_k(k))) for k in ks]
         shade = colours[place % len(colours)]
-        axes.fill_between(
-            ks,
-            [percent(entry.low) for entry in entries],
-            [percent(entry.high) for entry in entries],
-            color=shade,
-            alpha=0.13,
-            linewidth=0,
-        )
+        values, lows, highs = _percents(entries)
+        axes.fill_between(ks, lows, highs, color=shade, alpha=0.13, linewidth=0)
         axes.plot(
             ks,
-            [percent(entry.value) for entry in entries],
+            values,
             color=shade,
             marker=MARKERS[place % len(MARKERS)],
             dashes=DASHES[place // len(colours) % len(DASHES)] or (None, None),
@@ -125,30 +103,28 @@ def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
     axes.set_axisbelow(True)
 
 
-def _limits(axes: Axes) -> tuple[float, float]:
-    """Return limits in percent that hold all bands, no wider than shares can be."""
-    return -2.0, min(102.0, max(10.0, axes.get_ylim()[1]))
+def _percents(entries: list[Entry]) -> tuple[list[float], list[float], list[float]]:
+    """Return values, lower and upper limits in percent."""
+    return (
+        [percent(entry.value) for entry in entries],
+        [percent(entry.low) for entry in entries],
+        [percent(entry.high) for entry in entries],
+    )
 
 
-AT_ONCE = "refused at once"
 LOOKS = [("o", BLACK), ("s", COLOURS[0]), ("D", COLOURS[1]), ("^", COLOURS[2])]
 
 
 @styled
 def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
-    """Draw what each model refuses at once and what it turns away from later.
-
-    Args:
-        scores: rows of SCORE.
-    """
+    """Draw what each model refuses at once and what it turns away from later."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
     judges = sorted({block.judge for block in blocks})
     figure = new_figure(PAGE, 2.8 * CM + LINE * len(grid.models))
     panels = figure.subplots(1, max(1, len(judges)), sharey=True, squeeze=False)[0]
     for axes, judge in zip(panels, judges, strict=False):
-        own = [block for block in blocks if block.judge == judge]
-        _points(axes, grid, own)
+        _points(axes, grid, [block for block in blocks if block.judge == judge])
         axes.set_title(judge if len(judges) > 1 else "")
     if judges:
         panels[0].set_yticks(range(len(grid.models)), map(grid.title, grid.models))
@@ -159,30 +135,21 @@ def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
     return figure
 
 
-def _series(grid: Grid, blocks: list[Block]) -> dict[str, list[Entry]]:
-    """Return a legend's label and the models' entries: at once, then later by turn."""
-    later = {
-        f"corrected later, {turn_title(block.benchmark)}": [
-            pair[2] for pair in at_once_and_later(grid, block)
-        ]
-        for block in blocks
-    }
-    return {AT_ONCE: [x[1] for x in at_once_and_later(grid, blocks[0])], **later}
-
-
 def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
-    """Draw each model's entries, one a little below the other."""
-    series = _series(grid, blocks)
-    step = 0.6 / len(series)
-    for place, (label, entries) in enumerate(series.items()):
-        shift = step * (place - (len(series) - 1) / 2)
-        heights = [line + shift for line in range(len(entries))]
+    """Draw each model's entries, at once and later by turn, one below the other."""
+    keys = {"refused at once": at_once_key(blocks[0])}
+    for block in blocks:
+        title = f"corrected later, {turn_title(block.benchmark)}"
+        keys[title] = mean_key(grid, block)
+    step = 0.6 / len(keys)
+    for place, (label, key) in enumerate(keys.items()):
+        values, lows, highs = _percents([grid.entry(m, key) for m in grid.models])
+        shift = step * (place - (len(keys) - 1) / 2)
+        heights = [line + shift for line in range(len(values))]
         marker, colour = LOOKS[place % len(LOOKS)]
-        lows = [percent(entry.low) for entry in entries]
-        highs = [percent(entry.high) for entry in entries]
         axes.hlines(heights, lows, highs, color=colour, linewidth=0.8)
         axes.plot(
-            [percent(entry.value) for entry in entries],
+            values,
             heights,
             color=colour,
             marker=marker,
@@ -200,7 +167,7 @@ def _say(axes: Axes) -> None:
     axes.annotate(NO_SCORES, (0.5, 0.5), xycoords="axes fraction", ha="center")
 
 
-FIGURES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]] = {
+FIGURES = {
     "corr_curves": corr_curves,
     "refusals_now_and_later": refusals_now_and_later,
 }

@@ -1,0 +1,231 @@
+"""Course-Correction (arXiv 2407.16637): how often a model turns away, and its price."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import polars as pl
+
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
+from safegrid.report.names import BASE, benchmark_title
+from safegrid.report.published import EVERY, WORDS, share_of, sheet_table, why
+from safegrid.report.table import Column, Row, Table, columns_of, full_title, rows_of
+
+METRIC = "correction"
+TURNS = {"c2_eval": "open turn", "c2_eval_closed": "closed turn"}
+"""The two ways to hand a model a prefill of its answer, which do not compare."""
+DIRECT = "c2_eval_direct"
+"""The requests without a prefill: a correction there is a refusal at once."""
+MEAN = "Corr-mean"
+OVER_K = "categories"
+"""The slice that is the mean over k."""
+WHOLE = "macro=whole"
+
+
+class Block(NamedTuple):
+    """Scores that compare with each other: of one turn, by one judge."""
+
+    benchmark: str
+    judge: str
+
+
+def blocks_of(grid: Grid) -> list[Block]:
+    """Return the benchmarks that begin answers, by judge; the open turn first."""
+    found = {Block(*key[:2]) for key in grid.find(METRIC) if key.benchmark != DIRECT}
+    order = {name: place for place, name in enumerate(TURNS)}
+    return sorted(found, key=lambda b: (order.get(b.benchmark, len(order)), b))
+
+
+def ks_of(grid: Grid, blocks: list[Block]) -> list[int]:
+    """Return every k that one of the blocks was asked with, ascending."""
+    slices = {key.slice for key in grid.find(METRIC) if Block(*key[:2]) in blocks}
+    parts = [re.fullmatch(r"category=k=(\d+)", part) for part in slices]
+    return sorted(int(part[1]) for part in parts if part)
+
+
+def at_k(k: int) -> str:
+    """Return the slice of Corr@k."""
+    return f"category=k={k}"
+
+
+def mean_key(grid: Grid, block: Block, metric: str = METRIC) -> Key:
+    """Return the key of a block's mean over k; with one k alone that is all of it."""
+    key = Key(*block, metric, OVER_K)
+    return key if key in grid.keys else key._replace(slice="all")
+
+
+def at_once_key(block: Block) -> Key:
+    """Return the key of what the judge of a block sees refused at once."""
+    return Key(DIRECT, block.judge, METRIC, "all")
+
+
+def turn_title(benchmark: str) -> str:
+    """Return how a benchmark begins the answer, in print."""
+    return TURNS.get(benchmark, benchmark_title(benchmark))
+
+
+def block_title(block: Block, blocks: list[Block]) -> str:
+    """Return a block's name in print; its judge's only where there are several."""
+    several = len({other.judge for other in blocks}) > 1
+    title = turn_title(block.benchmark)
+    return f"{title} ({block.judge})" if several else title
+
+
+def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+    """Return Corr@k and Corr-mean of every model, one turn after the other.
+
+    Args:
+        scores: rows of SCORE.
+        published: rows of `safegrid.report.published`.
+    """
+    grid = Grid(scores)
+    blocks = blocks_of(grid)
+    ks = ks_of(grid, blocks)
+    means = {mean_key(grid, block).slice for block in blocks}
+    slices = {f"Corr@{k}": at_k(k) for k in ks} | {MEAN: max(means, default="all")}
+    whole = any(key.slice == WHOLE for key in grid.find(METRIC))
+    slices |= {"whole answers": WHOLE} if whole else {}
+    # Bold would compare one turn with the other.
+    columns = [
+        Column(title, Key("", "", METRIC, part), 0, "share")
+        for title, part in slices.items()
+    ]
+    titled = [(block_title(block, blocks), block._asdict()) for block in blocks]
+    theirs = _printed(published, ks)
+    rows = rows_of(grid, grid.models, titled)
+    rows += [Row(f"published: {item}", None, item=item) for item in theirs]
+    more = [
+        *([] if blocks else ["no_turn"]),
+        *(["whole"] if whole else []),
+        "other_rows" if theirs else "no_rows",
+    ]
+    return sheet_table(
+        "corr",
+        grid,
+        rows,
+        columns,
+        lambda row, column: theirs[row.item].get(column.title, NOT_ASKED),
+        more=[*(WORDS[name] for name in more), *_told(published)],
+    )
+
+
+def _known(published: pl.DataFrame) -> pl.DataFrame:
+    corr = pl.col("metric").str.starts_with("Corr")
+    return published.filter(corr & pl.col("value").is_not_null())
+
+
+def _printed(published: pl.DataFrame, ks: list[int]) -> dict[str, dict[str, Entry]]:
+    """Return the items that have a number at one of our k, by the paper's metrics.
+
+    A mean is left out where it is one over other k than ours.
+    """
+    asked = {f"Corr@{k}" for k in ks}
+    found: dict[str, dict[str, Entry]] = {}
+    for row in _known(published).iter_rows(named=True):
+        found.setdefault(row["item"], {})[row["metric"]] = share_of(row)
+    for numbers in found.values():
+        if numbers.keys() - {MEAN} != asked:
+            numbers.pop(MEAN, None)
+    return {item: numbers for item, numbers in found.items() if asked & numbers.keys()}
+
+
+def _told(published: pl.DataFrame) -> Iterator[str]:
+    """Tell all numbers of each item, and of what none was found and why."""
+    numbers: dict[str, list[str]] = {}
+    for row in _known(published).iter_rows(named=True):
+        number = f"{row['metric']} {row['value']:g}"
+        numbers.setdefault(row["item"], []).append(number)
+    for item, listed in numbers.items():
+        yield f"In full, published for {item}: {', '.join(listed)}."
+    reasons: dict[str, dict[str, None]] = {}
+    for row in published.filter(pl.col("value").is_null()).iter_rows(named=True):
+        about = row["metric"] if row["item"] == EVERY else row["item"]
+        reasons.setdefault(why(row["source"]), {})[about] = None
+    for reason, names in reasons.items():
+        yield f"Published numbers of {', '.join(names)}: none here. {reason}"
+
+
+def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+    """Return what training changed: corrections, safety, harmless requests, ability."""
+    grid = Grid(scores)
+    trained = {model.base for model in grid.models if model.recipe != BASE}
+    models = [m for m in grid.models if m.base in trained] or grid.models
+    return sheet_table("before_after", grid, rows_of(grid, models), _measures(grid))
+
+
+def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+    """Return the paired difference of each recipe to its base, in the same measures."""
+    grid = Grid(scores)
+    rows = rows_of(grid, [model for model in grid.models if model.recipe != BASE])
+    columns = []
+    for column in _measures(grid):
+        key = column.key._replace(metric=f"{column.key.metric}_vs_base")
+        if key in grid.keys:
+            columns.append(replace(column, key=key, better=0, signed=True))
+    zero = Entry(0.0, 0.0, 0.0)
+    return sheet_table(
+        "against_base", grid, rows, columns, against=lambda row, column: zero
+    )
+
+
+def _measures(grid: Grid) -> list[Column]:
+    """Return the columns of before and after, in print order."""
+    blocks = blocks_of(grid)
+    turns = {block.benchmark: turn_title(block.benchmark) for block in blocks}
+    titles = {
+        mean_key(grid, block): f"{MEAN}, {turns[block.benchmark]}" for block in blocks
+    }
+    titles |= dict.fromkeys(grid.find(METRIC, "all", DIRECT), "refused at once")
+    keys = [
+        *grid.find("safety", "all", "alert"),
+        *grid.find("attack_success", "all", "alert_adversarial"),
+        *grid.whole("over_refusal", "benign_requests_lost"),
+    ]
+    titles |= {key: full_title(key) for key in keys}
+    titles |= dict.fromkeys(grid.whole("capability"), "capability, mean")
+    titles |= {key: full_title(key) for key in grid.whole("reference_likelihood")}
+    for name, turn in turns.items():
+        found = grid.find("degenerate", "all", name)
+        titles |= dict.fromkeys(found, f"degenerate, {turn}")
+    return columns_of(
+        titles, titles.__getitem__, lambda key: (key.benchmark, key.metric)
+    )
+
+
+def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+    """Return the share that is refused at once beside what is corrected later."""
+    grid = Grid(scores)
+    blocks = blocks_of(grid)
+    titles = {
+        key: f"refused at once ({key.judge})"
+        for metric in (METRIC, "true_refusal")
+        for key in grid.find(metric, "all", DIRECT)
+    }
+    for block in blocks:
+        title = f"corrected later, {turn_title(block.benchmark)} ({block.judge})"
+        titles[mean_key(grid, block)] = title
+    for name in dict.fromkeys(block.benchmark for block in blocks):
+        for key in grid.find("late_refusal", "all", name):
+            mean = mean_key(grid, Block(name, key.judge), "late_refusal")
+            titles[mean] = f"refused later, {turn_title(name)} ({key.judge})"
+
+    def at_once(row: Row, column: Column) -> Entry | None:
+        later = column.key.metric == METRIC and column.key.benchmark != DIRECT
+        model: Model | None = row.model
+        if not later or model is None:
+            return None
+        return grid.entry(model, at_once_key(Block(*column.key[:2])))
+
+    columns = [Column(title, key, 0, "share") for key, title in titles.items()]
+    rows = rows_of(grid, grid.models)
+    return sheet_table("refusals", grid, rows, columns, against=at_once)
+
+
+TABLES = {
+    "corr": corr_table,
+    "before_after": before_after_table,
+    "against_base": against_base_table,
+    "refusals": refusals_table,
+}
+"""The tables by name, each from our scores and the published numbers."""

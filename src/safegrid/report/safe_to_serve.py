@@ -1,0 +1,273 @@
+"""Safe to Serve (arXiv 2412.00074): its tables from our scores, the paper's beside."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+import polars as pl
+
+from safegrid.config.doses import split_dose
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
+from safegrid.report.names import BASE, BENCHMARKS, METRICS, recipe_order, recipe_title
+from safegrid.report.published import (
+    EVERY,
+    NOT_GIVEN,
+    SHEETS,
+    WORDS,
+    share_of,
+    sheet_table,
+    why,
+)
+from safegrid.report.table import (
+    Column,
+    Row,
+    Table,
+    block_of,
+    columns_of,
+    full_title,
+    rows_of,
+)
+
+IT = "it"
+"""Trained on the instructions alone: what the paper calls Base."""
+GROUPS = ("sit", "raft_rewards", "raft_iterations", "dpo")
+REWARDS = ("raft_reward", "raft_own", "raft_labels")
+PAPERS_NAMES = {
+    "safety": ("Llama Guard safe",),
+    "reward_median": ("median DeBERTa reward", "median GPT2 reward"),
+    "harmfulness_median": ("median harmfulness",),
+    "accuracy": ("exact choice",),
+    "contains": ("word contained",),
+    "bleu": ("BLEU",),
+    "rouge_l": ("ROUGE-L",),
+    "bertscore": ("BERTScore",),
+    "entailment": ("claims entailed",),
+}
+"""Our metrics, and what the paper calls them."""
+
+
+class Place(NamedTuple):
+    """Where a recipe stands.
+
+    Attributes:
+        group: a place in `GROUPS`, before and behind it for recipes of none.
+        number: what its group is sorted by: safety rows, iteration, share of the pairs.
+        title: in print.
+        tick: the same below an axis of its group.
+    """
+
+    group: int
+    number: float
+    title: str
+    tick: str
+
+
+def place_of(recipe: str) -> Place:
+    """Return where a recipe stands by its name."""
+    if recipe == BASE:
+        return Place(-2, 0, "untouched base", "")
+    if recipe == IT:
+        return Place(-1, 0, "IT", "IT")
+    if recipe in REWARDS:
+        kinds = ("published reward model", "own reward model", "labels")
+        kind = kinds[place := REWARDS.index(recipe)]
+        return Place(1, place, f"RAFT by {kind}", kind.replace(" ", "\n", 1))
+    if found := re.fullmatch(r"sit_(\d+)", recipe):
+        return Place(0, int(found[1]), f"SIT-{found[1]}", found[1])
+    if found := re.fullmatch(r"raft_(\d+)", recipe):
+        return Place(2, int(found[1]), f"RAFT iteration {found[1]}", found[1])
+    if found := re.fullmatch(r"dpo_(\d+)_(\d+)", recipe):
+        part = f"{found[1]}/{found[2]}"
+        share = int(found[1]) / int(found[2])
+        return Place(3, share, f"DPO on {part} of the pairs", part)
+    if recipe == "dpo":
+        return Place(3, 1, "DPO", "1")
+    return Place(len(GROUPS), 0, recipe_title(recipe), recipe)
+
+
+def models_of(grid: Grid, group: str) -> list[Model]:
+    """Return the models of a group, `it` first, then by number."""
+    belong = (-1, GROUPS.index(group))
+    found = {m: place_of(m.recipe) for m in grid.models}
+    own = [model for model, place in found.items() if place.group in belong]
+    return sorted(own, key=lambda model: (model.base, found[model]))
+
+
+def every_model(grid: Grid) -> list[Model]:
+    """Return all models: the base, `it`, the groups in their order, then the rest."""
+
+    def order(model: Model) -> tuple[str, int, float, tuple[int, str, float]]:
+        place = place_of(split_dose(model.recipe)[0])
+        return model.base, place.group, place.number, recipe_order(model.recipe)
+
+    return sorted(grid.models, key=order)
+
+
+def title_of(grid: Grid, model: Model) -> str:
+    """Return a model's name in print; its base's only where there are several."""
+    return grid.title(model, place_of(model.recipe).title)
+
+
+def by_benchmark(keys: Iterable[Key]) -> list[Key]:
+    """Sort keys by benchmark as they are listed, `global` first."""
+    known = ["global", *(name for name in BENCHMARKS if name != "global")]
+    places = {name: place for place, name in enumerate(known)}
+    return sorted(keys, key=lambda key: (places.get(key.benchmark, len(places)), key))
+
+
+class Published:
+    """The paper's numbers of some recipes.
+
+    The paper prints its Base once beside the rows of SIT and once beside those of RAFT
+    and DPO, measured in two ways. Only the places are read in which one of the asked
+    recipes stands too.
+    """
+
+    def __init__(self, published: pl.DataFrame, recipes: set[str]) -> None:
+        own = published.filter(pl.col("model").is_in(sorted(recipes - {IT})))
+        self._rows = published.filter(
+            pl.col("model").is_in(sorted(recipes | {IT})),
+            pl.col("place").is_in(own["place"].unique().to_list()),
+        )
+
+    def has(self, metric: str, benchmarks: Iterable[str]) -> bool:
+        """Say whether the paper has any number of a metric on these benchmarks."""
+        found = self._rows.filter(
+            pl.col("metric").is_in(PAPERS_NAMES.get(metric, ())),
+            pl.col("benchmark").is_in(sorted(benchmarks)),
+        )
+        return not found.is_empty()
+
+    def entry(self, recipe: str, benchmark: str, metric: str) -> Entry:
+        """Return the paper's number of a cell; a share in percent, as it is printed."""
+        own = self._rows.filter(model=recipe)
+        if own.is_empty() or not self.has(metric, {benchmark}):
+            return NOT_ASKED
+        names = PAPERS_NAMES[metric]
+        for row in own.filter(benchmark=benchmark).iter_rows(named=True):
+            if row["metric"] in names and row["value"] is not None:
+                return share_of(row, percent=METRICS[metric].unit == "share")
+        reasons = own.filter(metric=EVERY)["source"].to_list()
+        return Entry(reason=why(reasons[0]) if reasons else NOT_GIVEN)
+
+
+def _columns(
+    keys: Iterable[Key], theirs: Published | None, benchmarks: Iterable[str] = ()
+) -> list[Column]:
+    """Return a column a key, and the paper's behind those of a benchmark and metric.
+
+    Args:
+        keys: in print order; of `benchmarks` where the rows say which.
+        theirs: the paper's numbers, where they are shown.
+        benchmarks: of the rows.
+    """
+    ours = columns_of(keys, _title, lambda key: (key.benchmark, key.metric))
+    columns: list[Column] = []
+    for (name, metric), alike in groupby(
+        ours, key=lambda column: (column.key.benchmark, column.key.metric)
+    ):
+        columns += alike
+        if theirs and theirs.has(metric, benchmarks or [name]):
+            key = Key(name, "", metric, "all")
+            title = f"{_title(key)}, published"
+            columns.append(Column(title, key, 0, "printed", published=True))
+    return columns
+
+
+def _title(key: Key) -> str:
+    if key.metric == "capability":
+        task = key.slice.removeprefix("task=")
+        return "lm-eval, mean" if key.slice == "all" else f"lm-eval {task}"
+    return full_title(key)
+
+
+def _table(
+    name: str,
+    grid: Grid,
+    rows: list[Row],
+    columns: list[Column],
+    theirs: Published | None = None,
+) -> Table:
+    def of_paper(row: Row, column: Column) -> Entry:
+        if theirs is None or row.model is None:
+            return NOT_ASKED
+        key = column.key._replace(**row.about)
+        return theirs.entry(row.model.recipe, key.benchmark, key.metric)
+
+    def of_it(row: Row, column: Column) -> Entry | None:
+        if not row.model or row.model.recipe == IT:
+            return None
+        if not METRICS[column.key.metric].better:
+            return None
+        key = column.key._replace(**row.about)
+        return grid.entry(row.model._replace(recipe=IT), key)
+
+    there = any(row.model and row.model.recipe == IT for row in rows)
+    more = [] if there else [WORDS["no_it"]]
+    return sheet_table(name, grid, rows, columns, of_paper, of_it, more)
+
+
+def group_table(group: str, scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+    """Return one group of recipes, benchmark by benchmark, the paper's numbers beside.
+
+    Args:
+        group: one of `GROUPS`.
+        scores: rows of SCORE.
+        published: rows of `safegrid.report.published`.
+    """
+    grid = Grid(scores)
+    benchmarks, models = safety_benchmarks(grid), models_of(grid, group)
+    found = [k for k in grid.whole(*SHEETS[group].metrics) if k.benchmark in benchmarks]
+    keys = dict.fromkeys(key._replace(benchmark="") for key in found)
+    theirs = Published(published, {model.recipe for model in models})
+    # Bold would compare answers to one benchmark with those to another.
+    columns = [replace(c, better=0) for c in _columns(keys, theirs, benchmarks)]
+    rows = rows_of(grid, models, map(block_of, benchmarks), title_of)
+    return _table(group, grid, rows, columns, theirs)
+
+
+def helpfulness_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+    """Return what every recipe is still good for, the paper's numbers beside."""
+    grid = Grid(scores)
+    safe = safety_benchmarks(grid)
+    keys = [
+        *(k for k in _listed(grid, "helpfulness") if k.benchmark not in safe),
+        *grid.find("capability"),
+        *grid.whole("reference_likelihood"),
+    ]
+    theirs = Published(published, {model.recipe for model in grid.models})
+    rows = rows_of(grid, every_model(grid), named=title_of)
+    return _table("helpfulness", grid, rows, _columns(keys, theirs), theirs)
+
+
+def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+    """Return every recipe side by side, under one judge and one decoding."""
+    grid = Grid(scores)
+    keys = [
+        *_listed(grid, "all_methods"),
+        *grid.lead("degenerate"),
+        *grid.whole("capability", "reference_likelihood"),
+    ]
+    rows = rows_of(grid, every_model(grid), named=title_of)
+    return _table("all_methods", grid, rows, _columns(keys, None))
+
+
+def safety_benchmarks(grid: Grid) -> list[str]:
+    """Return the benchmarks of harmful requests and of over-refusal, in print order."""
+    keys = by_benchmark(grid.whole("safety", "over_refusal"))
+    return list(dict.fromkeys(k.benchmark for k in keys if k.benchmark != "global"))
+
+
+def _listed(grid: Grid, name: str) -> list[Key]:
+    return [k for m in SHEETS[name].metrics for k in by_benchmark(grid.whole(m))]
+
+
+TABLES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
+    **{group: partial(group_table, group) for group in GROUPS},
+    "helpfulness": helpfulness_table,
+    "all_methods": all_methods_table,
+}
+"""The paper's tables by name, each from our scores and the published numbers."""

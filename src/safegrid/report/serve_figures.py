@@ -1,0 +1,204 @@
+"""Figures 4, 5, 6 and 8 of Safe to Serve from our scores, the paper's points beside.
+
+One line a benchmark: filled marks with intervals are ours, hollow grey ones with a
+dashed line are the paper's, whose models, judges and prompts are its own.
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from safegrid.report.grid import Grid, Key, Model, percent
+from safegrid.report.names import benchmark_title
+from safegrid.report.safe_to_serve import (
+    IT,
+    Published,
+    by_benchmark,
+    models_of,
+    place_of,
+)
+from safegrid.report.style import CM, PAGE, Look, look_at, new_figure, styled
+
+HEIGHT = 7.4 * CM
+SPREAD = 0.66
+"""Width that the marks of one recipe take, of the distance to the next recipe."""
+GREY = "0.45"
+SAFE = ("safety",)
+RIGHT = ("accuracy", "contains")
+AXES = {SAFE: "safe answers (%)", RIGHT: "right answers (%)"}
+
+
+class Panel(NamedTuple):
+    """One plot of a figure.
+
+    Attributes:
+        group: recipes along the axis.
+        metrics: what is drawn.
+        axis: what the horizontal axis says.
+        joined: lines join what has an order.
+    """
+
+    group: str
+    metrics: tuple[str, ...]
+    axis: str
+    joined: bool = True
+
+
+SAFETY_ROWS = "safety rows among the instructions"
+REWARD = "what picks the best answer (RAFT)"
+ITERATION = "iteration (RAFT)"
+SHARE = "share of the pairs (DPO)"
+PANELS = {
+    "figure_4": (Panel("sit", SAFE, SAFETY_ROWS), Panel("sit", RIGHT, SAFETY_ROWS)),
+    "figure_5": (
+        Panel("raft_rewards", SAFE, REWARD, joined=False),
+        Panel("raft_iterations", SAFE, ITERATION),
+    ),
+    "figure_6": (
+        Panel("raft_rewards", RIGHT, REWARD, joined=False),
+        Panel("raft_iterations", RIGHT, ITERATION),
+    ),
+    "figure_8": (Panel("dpo", SAFE, SHARE), Panel("dpo", RIGHT, SHARE)),
+}
+"""The panels of each figure, left and right."""
+
+
+@styled
+def serve_figure(name: str, scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
+    """Draw one of the paper's figures.
+
+    Args:
+        name: a key of `PANELS`.
+        scores: rows of SCORE.
+        published: rows of `safegrid.report.published`.
+    """
+    grid = Grid(scores)
+    figure = new_figure(PAGE, HEIGHT)
+    panels = figure.subplots(1, 2, sharey=len({p.metrics for p in PANELS[name]}) == 1)
+    for axes, panel in zip(panels, PANELS[name], strict=True):
+        _draw(axes, grid, panel, published)
+    return figure
+
+
+FIGURES = {name: partial(serve_figure, name) for name in PANELS}
+"""The paper's figures by name, each from our scores and the published numbers."""
+
+
+def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None:
+    models = models_of(grid, panel.group)
+    theirs = Published(published, {model.recipe for model in models})
+    keys = [
+        key
+        for metric in panel.metrics
+        for key in by_benchmark(grid.whole(metric))
+        if key.benchmark != "global"
+    ]
+    for place, key in enumerate(keys):
+        # Two places a benchmark: ours, and the paper's right of it.
+        shift = SPREAD * ((place + 0.25) / len(keys) - 0.5)
+        beside = shift + SPREAD / (2 * len(keys))
+        for base in dict.fromkeys(model.base for model in models):
+            own = {x: model for x, model in enumerate(models) if model.base == base}
+            _ours(axes, grid, own, key, shift, look_at(place), panel.joined)
+            printed = [
+                theirs.entry(model.recipe, key.benchmark, key.metric).value
+                for model in own.values()
+            ]
+            axes.plot(
+                [x + beside for x in own],
+                [math.nan if value is None else value for value in printed],
+                linestyle="--" if panel.joined else "none",
+                color=GREY,
+                marker=look_at(place).marker,
+                markersize=3.0,
+                markerfacecolor="white",
+                markeredgecolor=GREY,
+                markeredgewidth=0.7,
+                linewidth=0.6,
+                zorder=1,
+            )
+    _frame(axes, grid, panel, models, keys)
+
+
+def _ours(
+    axes: Axes,
+    grid: Grid,
+    models: dict[int, Model],
+    key: Key,
+    shift: float,
+    look: Look,
+    joined: bool,
+) -> None:
+    """Draw a benchmark's scores of the models, at their places on the axis."""
+    entries = {x + shift: grid.entry(model, key) for x, model in models.items()}
+    axes.plot(
+        list(entries),
+        [percent(entry.value) for entry in entries.values()],
+        linestyle="-" if joined else "none",
+        color=look.colour,
+        marker=look.marker,
+        markersize=3.5,
+        linewidth=0.8,
+        zorder=3,
+    )
+    for x, entry in entries.items():
+        limits = percent(entry.low), percent(entry.high)
+        axes.vlines(x, *limits, color=look.colour, linewidth=0.7, zorder=2)
+
+
+def _frame(
+    axes: Axes, grid: Grid, panel: Panel, models: list[Model], keys: list[Key]
+) -> None:
+    ticks = [place_of(model.recipe).tick for model in models]
+    if grid.several_bases:
+        ticks = [f"{tick}\n{m.base}" for tick, m in zip(ticks, models, strict=True)]
+    axes.set_xticks(range(len(models)), ticks)
+    axes.set_xlim(-0.5, max(1, len(models)) - 0.5)
+    axes.set_xlabel(panel.axis)
+    axes.set_ylabel(AXES[panel.metrics])
+    axes.grid(axis="y", color="0.92", linewidth=0.5)
+    axes.set_axisbelow(True)
+    if not keys or all(model.recipe == IT for model in models):
+        said = (
+            "This study has no such scores."
+            if models
+            else "This study has no such recipe."
+        )
+        axes.annotate(said, (0.5, 0.5), xycoords="axes fraction", ha="center")
+    axes.legend(
+        handles=_handles(keys),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.22),
+        ncols=3,
+        frameon=False,
+        columnspacing=1.2,
+        handletextpad=0.3,
+    )
+
+
+def _handles(keys: list[Key]) -> list[Line2D]:
+    """Return the legend: a line a benchmark, its judge where it has several."""
+    names = [key.benchmark for key in keys]
+    handles = []
+    for place, key in enumerate(keys):
+        judge = f", {key.judge}" if names.count(key.benchmark) > 1 else ""
+        marker, colour = look_at(place)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                markersize=3.5,
+                linewidth=0.8,
+                label=benchmark_title(key.benchmark) + judge,
+            )
+        )
+    paper = Line2D([], [], color=GREY, marker="o", markersize=3.5, linestyle="none")
+    paper.set(markerfacecolor="white", label="published")
+    return [*handles, paper]
