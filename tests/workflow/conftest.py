@@ -22,6 +22,7 @@ import polars as pl
 import pytest
 import yaml
 
+import planner
 from kept import alone, fingerprint, keep
 from safegrid.config.load import load_config
 from safegrid.core.artifacts import read_manifest, read_table
@@ -148,7 +149,7 @@ class Tree:
         """Plan targets, by default the whole study, in this tree or elsewhere."""
         planned = self.snakemake(*targets, study=study, options=options)
         planned[1:1] = ["--dry-run", "--snakefile", str(self.folder / "Snakefile")]
-        return Plan(self.call(*planned, cwd=workdir))
+        return Plan(planner.plan(planned, workdir or self.folder, self.environment))
 
     @property
     def study(self) -> Study:

@@ -21,10 +21,11 @@ def started_by(tree, command):
     return tree.study_command if command == "study" else tree.snakemake("prepare_data")
 
 
-@pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.parametrize("command", ["snakemake", "study"])
+@pytest.mark.parametrize(
+    ("command", "name"), [("study", "{x}"), *(("snakemake", name) for name in REFUSED)]
+)
 def test_a_folder_whose_name_means_something_else_is_refused(
-    make_tree, tmp_path, name, command
+    make_tree, tmp_path, command, name
 ):
     tree = make_tree(tmp_path / name)
     done = tree.run(*started_by(tree, command))
