@@ -25,7 +25,7 @@ from safegrid.core.errors import JudgeError
 from safegrid.judge.items import Verdict
 from safegrid.models.checkpoints import loading
 from safegrid.models.pretrained import load_config, load_tokenizer, load_weights
-from safegrid.models.vocabulary import check_ids
+from safegrid.models.tokenizer_files import check_ids
 from safegrid.readers.plain import is_blank
 
 BASELINES = Path(bert_score.__file__).parent / "rescale_baseline" / "en"

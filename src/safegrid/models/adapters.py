@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_targets(model: "PreTrainedModel", config: "LoraConfig") -> None:
-    """Refuse a fresh adapter that would not be trained as its settings say.
-
-    Args:
-        model: what it is for.
-        config: its settings, which name modules one by one.
+    """Refuse a fresh adapter for a model that would not be trained as it says.
 
     Raises:
         TrainingError: no module has such a name, or one that has can get no adapter.

@@ -19,17 +19,18 @@ from safegrid.core.seals import FILES, check_folder, list_files
 from safegrid.models.pretrained import (
     ADAPTER,
     CONFIG,
+    empty_classifier,
     load_config,
     load_weights,
     merge_adapter,
 )
-from safegrid.models.score_head import with_score_head
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 Dtype = Literal["float32", "bfloat16"]
 Head = Literal["causal", "classify", "embed"]
+"""What a model is: a language model, a sequence classifier or an encoder."""
 
 # Pickles can run code when they are read.
 WEIGHTS = ("*.safetensors",)
@@ -55,13 +56,7 @@ def loading() -> Iterator[None]:
 def load_model(
     stack: Sequence[Path], dtype: Dtype = "float32", head: Head = "causal"
 ) -> "PreTrainedModel":
-    """Load a model into memory, adapters merged, in evaluation mode.
-
-    Args:
-        stack: folder of a full model, then folders of adapters.
-        dtype: of the weights; adapters are merged in it.
-        head: `causal` for a language model, `classify` for a sequence classifier,
-            `embed` for an encoder.
+    """Load a stack into memory, adapters merged in `dtype`, in evaluation mode.
 
     Raises:
         DataError: a folder is not what its place in the stack asks for.
@@ -122,10 +117,7 @@ def hash_weights(folder: Path, hashes: Mapping[str, str] | None = None) -> str:
     """Return the sha256 over the names and contents of a folder's weight files.
 
     An adapter's shape counts too: the same matrices merge differently by its alpha.
-
-    Args:
-        folder: of a model or an adapter.
-        hashes: of its files, by name, where they are known.
+    `hashes` are those of the folder's files, by name, where they are known.
 
     Raises:
         DataError: there are no weights.
@@ -169,3 +161,52 @@ def _check_stack(stack: Sequence[Path], head: Head) -> None:
             f"{stack[-1]}: an adapter without {CONFIG}, so it brings no head: it is one"
             " of a language model, which classifies nothing"
         )
+
+
+def score_config(model: "PreTrainedModel", pad_id: int) -> "PreTrainedConfig":
+    """Return the settings of a model with one output over a language model's body.
+
+    The output is read at the last token before those of `pad_id`, which fill up rows.
+    """
+    config = type(model.config).from_dict(model.config.to_dict())
+    config.num_labels = 1
+    config.get_text_config().pad_token_id = pad_id
+    return config
+
+
+def with_score_head(
+    model: "PreTrainedModel", config: "PreTrainedConfig", seed: int = 0
+) -> "PreTrainedModel":
+    """Turn a language model into a classifier of `config`: its body under a new head.
+
+    transformers makes such a model from a folder of full weights only. A start model
+    can also be a stack with adapters, which is in memory already, so its weights are
+    not copied; the head's first values are drawn as transformers draws them.
+
+    Raises:
+        DataError: transformers has no such model of this family.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise DataError(
+            f"transformers has no sequence classifier of family {config.model_type!r},"
+            " so a reward model cannot be made of it; take a base of another family"
+        )
+    classifier = empty_classifier(config)
+    setattr(classifier, classifier.base_model_prefix, model.base_model)
+    body = next(model.base_model.parameters())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name in head_modules(classifier):
+            head = getattr(classifier, name).to_empty(device=body.device)
+            classifier._init_weights(head)
+            head.to(body.dtype)
+    return classifier  # type: ignore[no-any-return]
+
+
+def head_modules(classifier: "PreTrainedModel") -> list[str]:
+    """Return the names of the modules that are no part of a classifier's body."""
+    prefix = classifier.base_model_prefix
+    return [name for name, _ in classifier.named_children() if name != prefix]

@@ -6,6 +6,7 @@ stands a `from_pretrained` or `from_config` (a test reads the code for them).
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +57,7 @@ def check_code(folder: Path) -> None:
 
 
 def load_config(folder: Path) -> "PreTrainedConfig":
-    """Load a model's settings.
-
-    Raises:
-        DataError: as `check_code`.
-    """
+    """Load a model's settings, checked as `check_code` does."""
     from transformers import AutoConfig
 
     check_code(folder)
@@ -68,11 +65,7 @@ def load_config(folder: Path) -> "PreTrainedConfig":
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """Load transformers' tokenizer of a folder.
-
-    Raises:
-        DataError: as `check_code`.
-    """
+    """Load transformers' tokenizer of a folder, checked as `check_code` does."""
     from transformers import AutoTokenizer
 
     check_code(folder)
@@ -80,16 +73,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
-    """Load a model of one of transformers' auto classes, from safetensors alone.
-
-    Args:
-        auto_class: such as `AutoModelForCausalLM`.
-        folder: a full model.
-        options: of `from_pretrained`.
-
-    Raises:
-        DataError: as `check_code`.
-    """
+    """Load a model of one of transformers' auto classes, from safetensors alone."""
     check_code(folder)
     return auto_class.from_pretrained(
         folder, use_safetensors=True, **OPTIONS, **options
@@ -104,15 +88,10 @@ def load_gguf_config(file: Path) -> "PreTrainedConfig":
     """
     from transformers import AutoConfig
 
-    try:
+    with _gguf_errors(file, "a GGUF file of its architecture"):
         return AutoConfig.from_pretrained(  # type: ignore[no-any-return]
             file.parent, gguf_file=file.name, **OPTIONS
         )
-    except (ValueError, KeyError) as error:
-        raise DataError(
-            f"{file}: transformers cannot read a GGUF file of its architecture:"
-            f" {error}. Take the model as safetensors"
-        ) from None
 
 
 def load_gguf_tokenizer(file: Path) -> "PreTrainedTokenizerBase":
@@ -123,14 +102,20 @@ def load_gguf_tokenizer(file: Path) -> "PreTrainedTokenizerBase":
     """
     from transformers import AutoTokenizer
 
-    try:
+    with _gguf_errors(file, "its tokenizer"):
         return AutoTokenizer.from_pretrained(
             file.parent, gguf_file=file.name, **OPTIONS
         )
+
+
+@contextmanager
+def _gguf_errors(file: Path, part: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError) as error:
         raise DataError(
-            f"{file}: transformers cannot read its tokenizer: {error}. Take the model"
-            " as safetensors"
+            f"{file}: transformers cannot read {part}: {error}. Take the model as"
+            " safetensors"
         ) from None
 
 

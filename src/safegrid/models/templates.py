@@ -5,7 +5,7 @@ transformers for it would cost every cell seconds. Rendering follows transformer
 `apply_chat_template` (a test holds the two equal), with two differences on purpose:
 
 - The string of a control token inside a message is encoded as plain text (see
-  `control_tokens`).
+  `tokenizer_files.ControlTokens`).
 - `strftime_now` gives one fixed date, so that a prompt does not change by the day.
 """
 
@@ -20,16 +20,18 @@ from tokenizers import Tokenizer
 from safegrid.core.errors import DataError
 from safegrid.core.files import sha256_json
 from safegrid.core.seals import check_folder
-from safegrid.models.control_tokens import ControlTokens
 from safegrid.models.tokenizer_files import (
     TOKENIZER_FILES,
+    ControlTokens,
+    check_tokenizer,
     environment,
     read_backend,
     read_settings,
     read_special_tokens,
     read_template,
 )
-from safegrid.models.vocabulary import check_tokenizer
+
+ASKED = [{"role": "user", "content": "x"}]
 
 Message = Mapping[str, str]
 
@@ -93,6 +95,14 @@ class ChatTokenizer:
         """The id that fills up a batch."""
         return self._special_id("pad_token")
 
+    def _special_id(self, name: str) -> int | None:
+        token = self.special_tokens.get(name)
+        return None if token is None else self._backend.token_to_id(token)
+
+    def token(self, id_: int) -> str:
+        """Return what the vocabulary calls an id; its number where it has none such."""
+        return self._backend.id_to_token(id_) or str(id_)
+
     @cached_property
     def template_hash(self) -> str:
         """Sha256 of all that rendering depends on: template and special tokens."""
@@ -106,15 +116,13 @@ class ChatTokenizer:
         """
         ids = self.encode("x y")
         ends = (n for n in range(1, len(ids)) if "x" in self.decode(ids[:n]))
-        end = next(ends, 0)
-        return not self.decode(ids[end:]).startswith(" ")
+        return not self.decode(ids[next(ends, 0) :]).startswith(" ")
 
     @cached_property
     def writes_bos(self) -> bool:
         """Whether the template itself opens a conversation with the BOS token."""
         bos = self.special_tokens.get("bos_token")
-        probe = self.render([{"role": "user", "content": "x"}], True)
-        return bos is not None and probe.startswith(bos)
+        return self.render(ASKED, True).startswith(bos) if bos is not None else False
 
     @cached_property
     def bos_count(self) -> int:
@@ -122,8 +130,23 @@ class ChatTokenizer:
 
         One as a rule; one for each turn where the token that opens turns is the BOS.
         """
-        probe = self.chat_ids([{"role": "user", "content": "x"}], True)
-        return sum(id_ == self.bos_id for id_ in probe)
+        return sum(id_ == self.bos_id for id_ in self.chat_ids(ASKED, True))
+
+    def check_bos(self, ids: Sequence[int], name: str) -> None:
+        """Assert that a conversation opens with one BOS, where its template has one.
+
+        Two are what a template gives after a tokenizer that adds its own; published
+        results lost points to it without an error. Later turns may open with it too.
+
+        Raises:
+            DataError: there is none, or there are two; `name` says where.
+        """
+        if self.writes_bos and [id_ == self.bos_id for id_ in ids[:2]] != [True, False]:
+            raise DataError(
+                f"{name}: must open with exactly one"
+                f" {self.special_tokens['bos_token']!r} but its ids start"
+                f" {list(ids[:3])}; look at the chat template in {self.folder}"
+            )
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a rendered text; control tokens in it count as such.
@@ -148,9 +171,6 @@ class ChatTokenizer:
         itself puts around one, or around two (`[CLS]` and `[SEP]`, where it has them).
         An empty text without those is the end token alone: a classifier must read
         something.
-
-        Raises:
-            DataError: as `encode_text`, or the tokenizer puts nothing between two.
         """
         return self._framed([self.encode_text(text) for text in texts])
 
@@ -159,12 +179,8 @@ class ChatTokenizer:
     ) -> list[int]:
         """Return what a sequence classifier reads of texts with places in them.
 
-        Args:
-            texts: one or two of the user's own; control tokens in them count as such.
-            values: from outside; each stands where a text has its name in braces.
-
-        Raises:
-            DataError: as `encode_sequence`.
+        Control tokens count as such in the texts (one or two), which are the user's
+        own, and not in the values, which stand where a text has their names in braces.
         """
         marked = {name: self._control.mark(value) for name, value in values.items()}
         filled = [
@@ -173,6 +189,22 @@ class ChatTokenizer:
             for text in texts
         ]
         return self._framed([self._control.encode(text) for text in filled])
+
+    def _framed(self, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Put the tokenizer's own tokens around one part, or around two."""
+        probe = self._backend.encode("x", "x" if len(parts) > 1 else None)
+        ids, before = [], 0
+        for number, part in enumerate(parts):
+            places = [i for i, of in enumerate(probe.sequence_ids) if of == number]
+            if number and places[0] == before:
+                raise DataError(
+                    f"{self.folder}: its tokenizer puts nothing between two texts, so"
+                    " this model does not read pairs; give it one `text`"
+                )
+            ids += [*probe.ids[before : places[0]], *part]
+            before = places[-1] + 1
+        ids += probe.ids[before:]
+        return ids if ids or self.eos_id is None else [self.eos_id]
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Return the text of ids."""
@@ -205,16 +237,7 @@ class ChatTokenizer:
         add_generation_prompt: bool,
         prefill: str = "",
     ) -> list[int]:
-        """Return the ids of a rendered conversation, and of what follows it.
-
-        Args:
-            messages: `role` and `content` of every turn.
-            add_generation_prompt: end with the opening of the assistant's turn.
-            prefill: text to stand after it, for the model to go on from.
-
-        Raises:
-            DataError: as `render` and `encode_text`.
-        """
+        """Return the ids of a rendered conversation, and of a text that follows it."""
         rendered = self._render_marked(messages, add_generation_prompt)
         return self._control.encode(rendered + self._control.mark(prefill))
 
@@ -231,62 +254,25 @@ class ChatTokenizer:
             messages: the turns before the answer.
             prefill: the start of the answer that is given.
             texts: ways for it to go on.
-
-        Raises:
-            DataError: as `chat_ids`.
         """
         opening = self._render_marked(messages, add_generation_prompt=True)
-        context = self._control.encode(opening + self._control.mark(prefill))
-        whole = [
+        context, *whole = [
             self._control.encode(opening + self._control.mark(prefill + text))
-            for text in texts
+            for text in ("", *texts)
         ]
-        start = 0
-        for column in zip(context, *whole, strict=False):
-            if len(set(column)) > 1:
-                break
-            start += 1
+        columns = enumerate(zip(context, *whole, strict=False))
+        parted = (place for place, column in columns if len(set(column)) > 1)
+        start = next(parted, min(map(len, [context, *whole])))
         return context[:start], [ids[start:] for ids in whole]
 
-    def token(self, id_: int) -> str:
-        """Return what the vocabulary calls an id; its number where it has none such."""
-        return self._backend.id_to_token(id_) or str(id_)
-
-    def check_bos(self, ids: Sequence[int], name: str) -> None:
-        """Assert that a conversation opens with one BOS, where its template has one.
-
-        Two are what a template gives after a tokenizer that adds its own; published
-        results lost points to it without an error. Later turns may open with it too.
-
-        Raises:
-            DataError: there is none, or there are two; `name` says where.
-        """
-        if self.writes_bos and [id_ == self.bos_id for id_ in ids[:2]] != [True, False]:
-            raise DataError(
-                f"{name}: must open with exactly one"
-                f" {self.special_tokens['bos_token']!r} but its ids start"
-                f" {list(ids[:3])}; look at the chat template in {self.folder}"
-            )
-
-    def _framed(self, parts: Sequence[Sequence[int]]) -> list[int]:
-        """Put the tokenizer's own tokens around one part, or around two."""
-        probe = self._backend.encode("x", "x" if len(parts) > 1 else None)
-        ids, before = [], 0
-        for number, part in enumerate(parts):
-            places = [i for i, of in enumerate(probe.sequence_ids) if of == number]
-            if number and places[0] == before:
-                raise DataError(
-                    f"{self.folder}: its tokenizer puts nothing between two texts, so"
-                    " this model does not read pairs; give it one `text`"
-                )
-            ids += [*probe.ids[before : places[0]], *part]
-            before = places[-1] + 1
-        ids += probe.ids[before:]
-        return ids if ids or self.eos_id is None else [self.eos_id]
-
-    def _special_id(self, name: str) -> int | None:
-        token = self.special_tokens.get(name)
-        return None if token is None else self._backend.token_to_id(token)
+    def _render_marked(
+        self, messages: Sequence[Message], add_generation_prompt: bool
+    ) -> str:
+        marked = [
+            {**turn, "content": self._control.mark(turn["content"])}
+            for turn in messages
+        ]
+        return self.render(marked, add_generation_prompt)
 
     def _needed_template(self) -> str:
         if self.template is None:
@@ -298,15 +284,6 @@ class ChatTokenizer:
                 " config/judges.yaml, or put one into the folder"
             )
         return self.template
-
-    def _render_marked(
-        self, messages: Sequence[Message], add_generation_prompt: bool
-    ) -> str:
-        marked = [
-            {**turn, "content": self._control.mark(turn["content"])}
-            for turn in messages
-        ]
-        return self.render(marked, add_generation_prompt)
 
     @cached_property
     def _compiled(self) -> jinja2.Template:

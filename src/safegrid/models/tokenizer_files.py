@@ -1,11 +1,13 @@
-"""The files of a tokenizer, and the sandbox that its chat template runs in.
+"""The files of a tokenizer: its template's sandbox, control tokens, readable tokens.
 
 They are read as transformers reads them; `templates.ChatTokenizer` is what uses them.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,8 @@ from safegrid.core.errors import DataError
 from safegrid.core.files import read_object
 from safegrid.core.text_files import read_text
 
-# The date that Llama 3's templates themselves write where they are given no clock.
-RENDER_DATE = datetime(2024, 7, 26)
-SPECIAL_TOKENS = tuple(
-    f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
-)
 TEMPLATE = "chat_template.jinja"
+CONFIG = "config.json"
 # What a model's folder needs beside its weights to be asked in conversations.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -34,6 +32,13 @@ TOKENIZER_FILES = (
     TEMPLATE,
     "generation_config.json",
 )
+SPECIAL_TOKENS = tuple(
+    f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+)
+# The date that Llama 3's templates themselves write where they are given no clock.
+RENDER_DATE = datetime(2024, 7, 26)
+# Private-use characters around a control token's string that came from outside.
+OPEN, CLOSE = "\U000f0000", "\U000f0001"
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -42,11 +47,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def read_backend(path: Path) -> Tokenizer:
-    """Read `tokenizer.json`.
-
-    Raises:
-        DataError: it is missing or not readable.
-    """
+    """Read `tokenizer.json`; a DataError says why it cannot be."""
     if not path.is_file():
         raise DataError(
             f"{path} is missing. Only fast tokenizers are read: load this one with"
@@ -62,22 +63,8 @@ def read_backend(path: Path) -> Tokenizer:
     return backend
 
 
-def encode_plain(backend: Tokenizer, text: str) -> list[int]:
-    """Run a tokenizer's pipeline without its added tokens, special or not."""
-    if backend.normalizer is not None:
-        text = backend.normalizer.normalize_str(text)
-    parts = [text]
-    if backend.pre_tokenizer is not None:
-        parts = [part for part, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
-    return [token.id for part in parts for token in backend.model.tokenize(part)]
-
-
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Merge the two files of settings in transformers' order of precedence.
-
-    Raises:
-        DataError: one of them is not JSON.
-    """
+    """Merge the two files of settings in transformers' order of precedence."""
     path, old = folder / "tokenizer_config.json", folder / "special_tokens_map.json"
     settings: dict[str, Any] = read_object(path) if path.is_file() else {}
     if "added_tokens_decoder" not in settings and old.is_file():
@@ -134,27 +121,155 @@ def environment() -> jinja2.Environment:
         extensions=[_Generation, jinja2.ext.loopcontrols],
     )
     # Jinja's own tojson escapes HTML characters.
-    env.filters["tojson"] = _to_json
+    env.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
     env.globals["raise_exception"] = _raise_exception
     env.globals["strftime_now"] = RENDER_DATE.strftime
     return env
 
 
-def _to_json(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
+def _raise_exception(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+class ControlTokens:
+    """The control tokens of a tokenizer: special, or added and in its template.
+
+    What a person or a model wrote can never become one of them: transformers does so
+    only with `sanitize_control_tokens=True`. A response must not be able to close its
+    own turn and speak as the judge.
+    """
+
+    def __init__(self, folder: Path, backend: Tokenizer, template: str) -> None:
+        self._folder = folder
+        self._backend = backend
+        found = [
+            token.content
+            for token in backend.get_added_tokens_decoder().values()
+            if token.special
+            or (token.content in template and not token.content.isspace())
+        ]
+        longest_first = sorted(found, key=len, reverse=True)
+        self._pattern = "|".join(map(re.escape, longest_first)) or "(?!)"
+
+    def mark(self, text: str) -> str:
+        """Mark the control tokens in a text from outside."""
+        text = text.replace(OPEN, "").replace(CLOSE, "")
+        return re.sub(self._pattern, f"{OPEN}\\g<0>{CLOSE}", text)
+
+    def encode(self, text: str) -> list[int]:
+        """Return ids: marked control tokens as plain text, all else as usual.
+
+        Raises:
+            DataError: the vocabulary has no other way to write a control token.
+        """
+        if OPEN not in text and CLOSE not in text:
+            return self._usual(text)
+        # A template that cuts strings can part a pair: lone marks fall away too.
+        pieces = re.split(f"{OPEN}({self._pattern}){CLOSE}|[{OPEN}{CLOSE}]", text)
+        ids = self._usual(pieces[0])
+        for number, piece in enumerate(pieces[1:], start=1):
+            if piece:
+                ids += self._inner(piece, plain=number % 2 == 1)
+        return ids
+
+    def _usual(self, text: str) -> list[int]:
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _plain(self, text: str) -> list[int]:
+        """Run the pipeline without the added tokens, special or not."""
+        if self._backend.normalizer is not None:
+            text = self._backend.normalizer.normalize_str(text)
+        parts = [text]
+        if self._backend.pre_tokenizer is not None:
+            found = self._backend.pre_tokenizer.pre_tokenize_str(text)
+            parts = [part for part, _ in found]
+        return [
+            token.id for part in parts for token in self._backend.model.tokenize(part)
+        ]
+
+    def _inner(self, piece: str, plain: bool) -> list[int]:
+        """Encode a piece from the middle of a text.
+
+        It is encoded after a newline that is then cut off, because some tokenizers
+        put a space before what they take for the start of a text.
+        """
+        encode = self._plain if plain else self._usual
+        newline = self._usual("\n")
+        ids = encode("\n" + piece)
+        ids = ids[len(newline) :] if ids[: len(newline)] == newline else encode(piece)
+        if plain and self._backend.token_to_id(piece) in ids:
+            raise DataError(
+                f"{self._folder}: a text holds {piece!r}, and this vocabulary can write"
+                " it only as the control token of that name; take the row out"
+            )
+        return ids
+
+
+def embedding_rows(folder: Path) -> int | None:
+    """Return how many tokens a model reads: the rows of its embedding.
+
+    None for a folder that does not say: an adapter's, a tokenizer's without a model.
+    """
+    settings = _model_settings(folder)
+    text = settings.get("text_config")
+    rows = (text if isinstance(text, dict) else settings).get("vocab_size")
+    return rows if isinstance(rows, int) else None
+
+
+def check_ids(tokens: Mapping[str, int], folder: Path, where: Path) -> None:
+    """Refuse tokens that a model cannot read.
+
+    A token beyond the embedding ends a forward pass in an IndexError, hours later
+    perhaps, so it is looked for where the tokenizer is read.
+
+    Args:
+        tokens: ids by what they are called.
+        folder: the model's.
+        where: what holds the tokens, for the message.
+
+    Raises:
+        DataError: names the first such token, both sizes and what to do.
+    """
+    rows = embedding_rows(folder)
+    beyond = {n: token for token, n in tokens.items() if rows is not None and n >= rows}
+    if not beyond:
+        return
+    first, last = min(beyond), max(beyond)
+    raise DataError(
+        f"{where}: token {beyond[first]!r} has id {first}, but the embedding of the"
+        f" model in {folder} has {rows} rows (vocab_size in {CONFIG}), so that the"
+        f" model cannot read it; of such tokens there are {len(beyond)}, with ids up to"
+        f" {last}. Give the model rows for them (transformers:"
+        f" `model.resize_token_embeddings({last + 1})`, then `save_pretrained`), or"
+        " take them out of the tokenizer's files"
     )
 
 
-def _raise_exception(message: str) -> None:
-    raise jinja2.TemplateError(message)
+def check_tokenizer(
+    folder: Path, backend: Tokenizer, special: Mapping[str, str], template: str
+) -> None:
+    """Refuse a tokenizer with a token that the model of its folder cannot read.
+
+    A special token that neither the settings nor the template name may lie beyond: no
+    text from outside can hold it. Gemma 3 has one for images.
+
+    Raises:
+        DataError: as `check_ids`; or rows are filled up with such a token.
+    """
+    if embedding_rows(folder) is None:
+        return
+    tokens = backend.get_vocab(with_added_tokens=True)
+    for number, token in backend.get_added_tokens_decoder().items():
+        named = token.content in special.values() or token.content in template
+        if token.special and not named and tokens.get(token.content) == number:
+            del tokens[token.content]
+    check_ids(tokens, folder, folder)
+    padding = _model_settings(folder).get("pad_token_id")
+    if isinstance(padding, int):
+        check_ids({"pad_token_id": padding}, folder, folder / CONFIG)
+
+
+def _model_settings(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    return read_object(path) if path.is_file() else {}

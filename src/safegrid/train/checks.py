@@ -12,8 +12,7 @@ from safegrid.core.artifacts import read_manifest, read_table, sha256_file
 from safegrid.core.errors import TrainingError
 from safegrid.core.records import PAIRS
 from safegrid.models.templates import ChatTokenizer
-from safegrid.models.tokenizer_files import tokenizer_files
-from safegrid.models.vocabulary import check_ids
+from safegrid.models.tokenizer_files import check_ids, tokenizer_files
 from safegrid.train.plan import Plan
 from safegrid.train.rows import select_pairs
 

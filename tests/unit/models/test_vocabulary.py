@@ -7,7 +7,7 @@ from tokenizers import AddedToken, Tokenizer, models
 
 from safegrid.core.errors import DataError
 from safegrid.models.templates import ChatTokenizer
-from safegrid.models.vocabulary import embedding_rows
+from safegrid.models.tokenizer_files import embedding_rows
 
 WORDS = {"<s>": 0, "</s>": 1, "<pad>": 2, "a": 3, "b": 4}
 

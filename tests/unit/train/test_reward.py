@@ -124,7 +124,7 @@ def test_the_runs_seed_rules_the_heads_first_values(
 ) -> None:
     import torch
 
-    from safegrid.models.score_head import score_config, with_score_head
+    from safegrid.models.checkpoints import score_config, with_score_head
 
     def head(seed: int) -> Any:
         model = load_model([base])
@@ -144,7 +144,7 @@ def test_the_runs_seed_rules_the_heads_first_values(
 def test_a_family_without_a_classifier_is_told() -> None:
     from transformers import MambaConfig
 
-    from safegrid.models.score_head import with_score_head
+    from safegrid.models.checkpoints import with_score_head
 
     with pytest.raises(DataError, match="no sequence classifier of family 'mamba'"):
         with_score_head(None, MambaConfig())  # type: ignore[arg-type]

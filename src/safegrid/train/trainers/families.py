@@ -19,7 +19,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
 from safegrid.config.methods import METHODS, Trainer
-from safegrid.models.score_head import head_modules, score_config, with_score_head
+from safegrid.models.checkpoints import head_modules, score_config, with_score_head
 from safegrid.train.plan import Plan
 from safegrid.train.rows import lengths
 from safegrid.train.save import Watch
