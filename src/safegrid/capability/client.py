@@ -22,7 +22,6 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.models.openai_completions import LocalCompletionsAPI
 
-from safegrid.capability.results import RequestKey, request_key
 from safegrid.engine.client import Engine
 from safegrid.models.templates import ChatTokenizer
 
@@ -30,7 +29,13 @@ from safegrid.models.templates import ChatTokenizer
 ANSWER_TOKENS = 256
 IMPOSSIBLE = (float("-inf"), False)
 PROMPT = "a prompt of lm-evaluation-harness"
+RequestKey = tuple[str, str]
 ScoreRequest = tuple[tuple[str, str] | None, list[int], list[int]]
+
+
+def request_key(arguments: Sequence[Any]) -> RequestKey:
+    """Name a request by its context and by its continuation or settings."""
+    return str(arguments[0]), str(arguments[1])
 
 
 class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]

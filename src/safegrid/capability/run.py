@@ -1,19 +1,20 @@
 """Run a suite of lm-evaluation-harness tasks on one model, through its engine.
 
 Takes a model and a suite's tasks; gives JSON with the harness's own numbers and every
-item's value. All tasks of a suite run in one process, because starting the harness
-costs more than a small model's answers.
+item's value under its task's `main_metric`, which a score uses. All tasks of a suite
+run in one process: starting the harness costs more than a small model's answers.
 """
 
 import logging
+from collections.abc import Collection, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from lm_eval.evaluator import evaluate
 
-from safegrid.capability.client import EngineModel
+from safegrid.capability.client import EngineModel, RequestKey, request_key
 from safegrid.capability.programs import recorded
-from safegrid.capability.results import suite_results
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.config import EngineSpec
@@ -27,6 +28,11 @@ from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.usage import Record, keep
 
 log = logging.getLogger(__name__)
+
+# Accuracy of the choice or of the answer comes before its variants; a task with
+# neither is scored by the first metric that it lists.
+PREFERRED = ("acc", "exact_match")
+UNFILTERED = "none"
 
 
 def capability(
@@ -130,3 +136,84 @@ def _context(client: Engine, folder: Path) -> int:
             " the model holds"
         )
     return length
+
+
+def suite_results(
+    results: dict[str, Any], too_long: Collection[RequestKey]
+) -> dict[str, dict[str, Any]]:
+    """Return `tasks`, `groups` and `items` of a run.
+
+    Args:
+        results: what lm-evaluation-harness's `evaluate` returns, samples included.
+        too_long: contexts whose requests were not sent; their items have no value.
+
+    Returns:
+        tasks: for each task `version`, `n_shot`, `n`, `n_too_long`, the `metric` of
+            its items, and `values`, the harness's own value of every metric (items
+            that were not sent count as wrong there).
+        groups: the harness's own values of groups of tasks.
+        items: for each task one entry a document with `doc_id`, `metric` and `value`,
+            null where it was not sent.
+    """
+    tasks, items = {}, {}
+    for name, samples in results["samples"].items():
+        metric = main_metric(samples)
+        items[name] = _items(samples, metric, too_long)
+        tasks[name] = {
+            "version": str(results["versions"][name]),
+            "n_shot": results["n-shot"][name],
+            "n": len(items[name]),
+            "n_too_long": sum(item["value"] is None for item in items[name]),
+            "metric": metric,
+            "values": _values(results["results"][name]),
+        }
+    groups = {name: _values(row) for name, row in results.get("groups", {}).items()}
+    return {"tasks": tasks, "groups": groups, "items": items}
+
+
+def main_metric(samples: Sequence[dict[str, Any]]) -> str:
+    """Return the metric that a task is scored by: `acc`, `exact_match`, or its first.
+
+    A metric under a filter is named `metric,filter`; the filter that the task lists
+    first goes before the others.
+    """
+    single = [
+        (metric, sample["filter"])
+        for sample in samples
+        for metric in sample["metrics"]
+        if isinstance(sample[metric], Real)
+    ]
+    if not single:
+        raise ValueError("no metric of the task has a number for each document")
+    for wanted in PREFERRED:
+        for metric, filtered in single:
+            if metric == wanted:
+                return _name(metric, filtered)
+    return _name(*single[0])
+
+
+def _items(
+    samples: Sequence[dict[str, Any]], metric: str, too_long: Collection[RequestKey]
+) -> list[dict[str, Any]]:
+    items = []
+    for sample in samples:
+        for plain in sample["metrics"]:
+            if _name(plain, sample["filter"]) == metric:
+                keys = map(request_key, sample["arguments"])
+                value = None if set(keys) & set(too_long) else float(sample[plain])
+                item = {"doc_id": sample["doc_id"], "metric": metric, "value": value}
+                items.append(item)
+    return items
+
+
+def _values(row: dict[str, Any]) -> dict[str, float]:
+    """Keep the metrics of a row that holds names, counts and standard errors too."""
+    return {
+        _name(*key.split(",", 1)): float(value)
+        for key, value in row.items()
+        if "," in key and "_stderr," not in key and isinstance(value, Real)
+    }
+
+
+def _name(metric: str, filtered: str) -> str:
+    return metric if filtered == UNFILTERED else f"{metric},{filtered}"

@@ -30,7 +30,7 @@ from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.verdict_file import CELL, ITEM, SAID
 from safegrid.report.tables import imported_table
 from safegrid.report.writing import save
-from safegrid.score.imported import score_imported
+from safegrid.score.cell import score_imported
 
 PROMPTS, VERDICTS = "prompts.parquet", "verdicts"
 OURS = (*ITEM, *SAID, *CELL)

@@ -32,7 +32,7 @@ from safegrid.judge.agreement import share
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL
-from safegrid.judge.verdicts import shown_hash, verdict_version
+from safegrid.judge.run import shown_hash, verdict_version
 from safegrid.judge.xstest import READERS
 from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.usage import keep

@@ -14,14 +14,14 @@ from safegrid.config import JudgeSpec
 from safegrid.core.records import UNSCORED
 from safegrid.engine.asking import Asker
 from safegrid.judge.asked_endpoint import Told, ask_endpoint
-from safegrid.judge.items import Item, Verdict, Work, unscored
-from safegrid.judge.words import (
+from safegrid.judge.guard import (
     Words,
     probabilities,
     together,
     word_contexts,
     word_verdict,
 )
+from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.models.prefills import Turns
 from safegrid.models.templates import ChatTokenizer, Message
 from safegrid.readers.plain import plain

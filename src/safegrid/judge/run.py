@@ -1,21 +1,81 @@
-"""One judge's verdicts on one cell's responses."""
+"""One judge's verdicts on one cell's responses; every kind of judge behind one call."""
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.artifacts import manifest, read_result, write_table
+from safegrid.core.artifacts import (
+    manifest,
+    read_result,
+    sha256_file,
+    sha256_json,
+    write_table,
+)
 from safegrid.core.errors import JudgeError
 from safegrid.core.records import VERDICT
+from safegrid.core.stages import VERSIONS
+from safegrid.engine.asking import ask_model
 from safegrid.judge.by_file import judge_by_file
-from safegrid.judge.fluency import with_label
-from safegrid.judge.items import Verdict, count, read_items, verdict_table
-from safegrid.judge.reference import libraries_of
-from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
-from safegrid.runtime.usage import keep
+from safegrid.judge.classifier import (
+    check_one_output,
+    read_classifier,
+    read_entailment,
+    read_scores,
+)
+from safegrid.judge.correction import judge_by_endpoint, read_correction
+from safegrid.judge.fluency import read_fluency, with_label
+from safegrid.judge.guard import read_guard
+from safegrid.judge.items import (
+    Item,
+    Verdict,
+    Work,
+    count,
+    read_items,
+    unscored,
+    verdict_table,
+)
+from safegrid.judge.reference import judge_by_reference, libraries_of
+from safegrid.judge.refusals import judge_by_rules
+from safegrid.models.checkpoints import Head, weights_hash, weights_of
+from safegrid.models.templates import ChatTokenizer
+from safegrid.runtime.usage import Record, keep
 
 logger = logging.getLogger(__name__)
+
+Read = Callable[[JudgeSpec, ChatTokenizer, Sequence[Item]], Work]
+
+
+# The conversation whose rendered text is part of a verdict's version.
+SHOWN = [
+    {"role": "user", "content": "request"},
+    {"role": "assistant", "content": "answer"},
+]
+
+
+class Kind(NamedTuple):
+    """How one kind of judge is read, and which head of a model it needs.
+
+    Attributes:
+        one_output: the head gives one number, not classes.
+    """
+
+    read: Read
+    head: Head
+    one_output: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "guard": Kind(read_guard, "causal"),
+    "toxicity": Kind(read_classifier, "classify"),
+    "refusal": Kind(read_classifier, "classify"),
+    "fluency": Kind(read_fluency, "causal"),
+    "correction": Kind(read_correction, "causal"),
+    "reward": Kind(read_scores, "classify", one_output=True),
+    "harmfulness": Kind(read_scores, "classify", one_output=True),
+    "entailment": Kind(read_entailment, "classify"),
+}
 
 
 def judge(
@@ -107,3 +167,96 @@ def _handed_over(
             " cell's names: --verdicts-file and --cell"
         )
     return file, cell
+
+
+def judge_items(
+    judge: JudgeSpec,
+    stack: list[Path],
+    items: Sequence[Item],
+    engine: EngineSpec,
+    cache: Path,
+    stage: str,
+    fresh: bool = False,
+) -> tuple[list[Verdict], Record | None]:
+    """Judge items in their order; one that has no answer is `unscored` unasked.
+
+    Kind `reference` asks no engine: BERTScore's encoder runs in the job itself.
+
+    Args:
+        judge: how the model is read.
+        stack: folders of the judge's model; the first holds its tokenizer. Of a text
+            head its file and its encoder. Empty for rules and for an endpoint.
+        items: what to judge.
+        engine: which engine answers.
+        cache: file of the answers.
+        stage: the one that asks, `judge` or `validate_judge`.
+        fresh: ignore the cache.
+
+    Returns:
+        The verdicts, and who answered in what time; None where no engine was asked.
+
+    Raises:
+        JudgeError: the model cannot be read in the way that `judge` says.
+        EngineError: the engine does not start or does not answer.
+    """
+    answered = [item for item in items if not item.failed]
+    versions = {"stage": VERSIONS[stage], "judge": judge.version}
+    record = None
+    if judge.kind == "reference":
+        given = judge_by_reference(judge, stack, answered)
+    elif judge.method == "rules":
+        given = judge_by_rules(judge, answered)
+    elif judge.method == "text_head":
+        from safegrid.judge.by_head import judge_by_head
+
+        given, record = judge_by_head(
+            judge, stack, answered, engine, cache, versions, fresh
+        )
+    elif judge.method == "endpoint":
+        # What is kept are its words; how they are read here is no part of them, and
+        # another reading must not pay for them again.
+        asked = {"judge": judge.version}
+        given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
+    else:
+        work, head = _of_model(judge, stack, answered)
+        given, record = ask_model(engine, stack, head, cache, versions, work, fresh)
+    verdicts = iter(given)
+    found = [
+        unscored("no answer to judge") if item.failed else next(verdicts)
+        for item in items
+    ]
+    return found, record
+
+
+def _of_model(
+    judge: JudgeSpec, stack: list[Path], items: Sequence[Item]
+) -> tuple[Work, Head]:
+    kind = KINDS[judge.kind]
+    if kind.one_output:
+        # The last folder says what the model has become: an adapter has a head.
+        check_one_output(judge, stack[-1])
+    return kind.read(judge, ChatTokenizer.load(stack[0]), items), kind.head
+
+
+def verdict_version(judge: JudgeSpec, stack: list[Path]) -> str:
+    """Return a hash of all that a verdict depends on besides the engine."""
+    parts = [judge.model_dump(), VERSIONS["judge"]]
+    if judge.method == "model":
+        parts += [shown_hash(stack), weights_hash(stack)]
+    elif judge.method == "text_head":
+        parts += [sha256_file(stack[0]), *map(weights_of, stack[1:])]
+    return sha256_json(parts)
+
+
+def shown_hash(stack: list[Path]) -> str | None:
+    """Return a hash of a judge's template and of what it makes of a conversation.
+
+    None for a judge that reads the response alone, and for one without a model or with
+    one that is shown no conversation.
+    """
+    if not stack or not (stack[0] / "tokenizer.json").is_file():
+        return None
+    chat = ChatTokenizer.load(stack[0])
+    if chat.template is None:
+        return None
+    return sha256_json([chat.template_hash, chat.render(SHOWN, True)])

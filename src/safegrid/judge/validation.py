@@ -14,7 +14,7 @@ from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
-from safegrid.judge.verdicts import judge_items, shown_hash, verdict_version
+from safegrid.judge.run import judge_items, shown_hash, verdict_version
 from safegrid.judge.xstest import READERS
 from safegrid.readers.labelled import Labelled
 from safegrid.runtime.usage import keep

@@ -14,7 +14,7 @@ from lm_eval.api.model import LM
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from safegrid.capability.results import suite_results
+from safegrid.capability.run import suite_results
 from safegrid.capability.shipped import SHIPPED, located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.config.benchmark import TaskEntry

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from safegrid.capability.results import main_metric, suite_results
+from safegrid.capability.run import main_metric, suite_results
 
 
 def sample(doc: int, filtered: str = "none", **metrics: Any) -> dict[str, Any]:

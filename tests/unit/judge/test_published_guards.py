@@ -15,7 +15,7 @@ from safegrid.core.errors import JudgeError
 from safegrid.core.seals import write_result
 from safegrid.judge.guard import verdict_prompts
 from safegrid.judge.items import Item
-from safegrid.judge.verdicts import verdict_version
+from safegrid.judge.run import verdict_version
 from safegrid.models.templates import ChatTokenizer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -12,8 +12,8 @@ from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import read_manifest, read_result
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import agreement_of
+from safegrid.judge.run import verdict_version
 from safegrid.judge.validation import validate_judge
-from safegrid.judge.verdicts import verdict_version
 from safegrid.judge.xstest import read_completions
 from safegrid.readers.labelled import Labelled
 

@@ -12,8 +12,7 @@ from safegrid.core.records import PROMPT, RESPONSE
 from safegrid.core.seals import write_result
 from safegrid.core.stages import VERSIONS
 from safegrid.judge.items import read_items
-from safegrid.judge.run import judge
-from safegrid.judge.verdicts import verdict_version
+from safegrid.judge.run import judge, verdict_version
 
 SURE = [math.log(0.9), math.log(0.1)]
 

@@ -25,8 +25,8 @@ from safegrid.judge.agreement import agreement
 from safegrid.judge.by_head import Encoder
 from safegrid.judge.head_training import check_files, read_file, text_head
 from safegrid.judge.items import Item
+from safegrid.judge.run import judge_items, verdict_version
 from safegrid.judge.text_head import Head, Row, Text, decide, row_weights, train
-from safegrid.judge.verdicts import judge_items, verdict_version
 from safegrid.score.collect import _judge
 
 CLASSES = ["compliance", "refusal", "partial"]

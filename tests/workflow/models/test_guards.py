@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from engines import own_run
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import Item
-from safegrid.judge.verdicts import judge_items
+from safegrid.judge.run import judge_items
 from safegrid.models.templates import ChatTokenizer
 
 ANSWERS = [
