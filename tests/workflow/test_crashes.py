@@ -1,12 +1,11 @@
 """`kill -9` and SIGTERM at bad moments, and the same results in the end.
 
-Two stories, each told once by a fixture. The first: a run from an empty cache loses
-its Snakemake while it trains, the next one is asked to end while its engines answer,
-and the third one ends. What it leaves must be the scores of the run that nobody
-disturbed: so this is also the test that a fresh cache gives identical bytes, and that a
-folder may have any name. The second
-begins where nearly all is done: `safegrid study` itself is killed while a cell is
-scored, the next run loses its Snakemake while it writes tables, and the third one ends.
+One story, told once by a fixture: a run from an empty cache loses its Snakemake while
+it trains; the next one is asked to end while its engines answer; `safegrid study`
+itself is killed while a cell is scored; the fourth run loses its Snakemake while it
+writes tables; and the fifth one ends. What it leaves must be the scores of the run that
+nobody disturbed: so this is also the test that a fresh cache gives identical bytes, and
+that a folder may have any name.
 """
 
 import csv
@@ -25,12 +24,12 @@ from safegrid.core.files import read_json
 from safegrid.engine.lease import engines
 from safegrid.runtime.runs import processes_of, read_owner
 
-# All that a folder's name may hold: the first story's folder is called so.
+# All that a folder's name may hold: the story's folder is called so.
 ODD = '-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`'
 OWNER = ".snakemake/safegrid-owner.json"
 SCORES = "results/tiny/scores.parquet"
-CELL = "results/tiny/scores/tiny-base/dpo/seed0/alert.parquet"
-TABLES = "results/tiny/tables"
+TABLES = "results/tiny/tables/main.csv"
+MODELS = "results/tiny/models"
 
 
 @dataclass
@@ -40,21 +39,28 @@ class Story:
     tree: object
     refusal: subprocess.CompletedProcess = None
     statuses: list = field(default_factory=list)
+    models: list = field(default_factory=list)
     orphans: list = field(default_factory=list)
     left: list = field(default_factory=list)
     half: list = field(default_factory=list)
     said: list = field(default_factory=list)
 
+    def interrupt(self, run, moment, end):
+        """End a run at a moment, whose process can do nothing about that."""
+        psutil.Process(run.wait(partial(moment, self.tree))).suspend()
+        self.orphans.append(processes_of(run.owner.run))
+        self.tell(run, end(run))
+
     def tell(self, run, status):
         """Note how a run ended."""
         self.statuses.append(status)
         self.half += half_files(self.tree)
+        self.models.append(times_of(self.tree))
         self.said.append(run.log.read_text())
 
-    def freeze(self, run, moment):
-        """Wait for a process, and stop it, so that it can do nothing about an end."""
-        psutil.Process(run.wait(partial(moment, self.tree))).suspend()
-        self.orphans.append(processes_of(run.owner.run))
+    def look(self):
+        """Note which processes of the last run are left."""
+        self.left.append(alive(self.orphans[-1]))
 
 
 class Run:
@@ -176,25 +182,35 @@ READERS = {
 def story(finished, tmp_path_factory):
     tree = finished.copy(tmp_path_factory.mktemp("crashes") / ODD)
     tree.shrink()
-    tree.stop_at(SCORES)
+    tree.stop_at(SCORES, TABLES)
     for folder in ("results/tiny", "logs/tiny"):
         shutil.rmtree(tree.folder / folder)
     told = Story(tree)
-    for moment, end in (
-        (training, Run.kill_snakemake),
-        (answering, partial(Run.end, number=signal.SIGTERM)),
-    ):
-        run = Run(tree, moment.__name__)
-        if told.refusal is None:
-            told.refusal = tree.run(*tree.study_command)
-        told.freeze(run, moment)
-        status = end(run)
-        told.left.append(alive(told.orphans[-1]))
-        told.tell(run, status)
+    run = Run(tree, "training")
+    told.refusal = tree.run(*tree.study_command)
+    told.interrupt(run, training, Run.kill_snakemake)
+    told.look()
+    run = Run(tree, "answering")
+    told.interrupt(run, answering, partial(Run.end, number=signal.SIGTERM))
+    told.look()
+    run = Run(tree, "scoring")
+    scoring = partial(at_work, words=["score"])
+    told.interrupt(run, scoring, partial(Run.end, number=signal.SIGKILL))
+    # What nobody could end is ended by the next run before it has a job.
+    run = Run(tree, "writing")
+    told.look()
+    writing = partial(at_work, words=["notebook", "1_tables.ipynb"])
+    told.interrupt(run, writing, Run.kill_snakemake)
+    told.look()
     run = Run(tree, "last")
     told.tell(run, run.process.wait())
     yield told
     tree.end()
+
+
+def times_of(tree):
+    """When each file of the trained models was written."""
+    return {path: path.stat().st_mtime_ns for path in tree.files(MODELS)}
 
 
 def test_a_run_beside_a_living_one_is_refused(story):
@@ -204,76 +220,30 @@ def test_a_run_beside_a_living_one_is_refused(story):
 
 
 def test_a_run_that_is_ended_says_how_to_go_on(story):
-    assert story.statuses[:2] == [128 + signal.SIGKILL, 128 + signal.SIGTERM]
+    killed, ended = 128 + signal.SIGKILL, 128 + signal.SIGTERM
+    assert story.statuses[:4] == [killed, ended, -signal.SIGKILL, killed]
     assert "Snakemake was ended by SIGKILL; start again" in story.said[0]
     assert "the run was ended by SIGTERM; start again" in story.said[1]
+    assert "processes that run" in story.said[3]
 
 
 def test_a_run_that_is_ended_leaves_no_engine_and_no_job(story):
     assert all(story.orphans), "nothing was at work, so nothing is tested"
-    assert story.left == [[], []]
+    assert story.left == [[], [], [], []]
 
 
 def test_nothing_under_its_own_name_is_half_a_file(story):
     assert story.half == []
 
 
-def test_a_run_that_was_killed_twice_ends_in_any_folder_with_the_same_scores(
+def test_a_run_that_was_killed_goes_on_in_any_folder_to_the_same_scores(
     story, finished
 ):
-    assert story.statuses[2] == 0, story.said[2]
+    assert story.statuses[4] == 0, story.said[4]
     assert story.tree.differing(finished, "results/tiny/scores") == []
     assert story.tree.plan().jobs == []
-
-
-@pytest.fixture(scope="module")
-def late_story(shared_copy):
-    tree, told = shared_copy, Story(shared_copy)
-    # One cell's score is all that lacks, with what gathers it.
-    for name in (CELL, SCORES, "results/tiny/runs.parquet"):
-        (tree.folder / name).unlink()
-    shutil.rmtree(tree.folder / TABLES)
-    run = Run(tree, "scoring")
-    told.freeze(run, partial(at_work, words=["score"]))
-    told.tell(run, run.end(signal.SIGKILL))
-    run = Run(tree, "writing")
-    told.left.append(alive(told.orphans[-1]))
-    told.freeze(run, partial(at_work, words=["notebook", "1_tables.ipynb"]))
-    told.tell(run, run.kill_snakemake())
-    told.left.append(alive(told.orphans[-1]))
-    run = Run(tree, "last")
-    told.tell(run, run.process.wait())
-    return told
-
-
-def test_orphans_are_gone_before_the_next_run_has_a_job(late_story):
-    assert late_story.statuses[0] == -signal.SIGKILL
-    assert all(late_story.orphans), "no job was at work, so nothing is tested"
-    assert late_story.left == [[], []]
-    assert "processes that run" in late_story.said[1]
-
-
-def test_a_run_that_is_killed_late_goes_on_from_there(late_story, finished):
-    _, killed, ended = late_story.statuses
-    assert killed == 128 + signal.SIGKILL
-    assert ended == 0, late_story.said[-1]
-    tree = late_story.tree
-
-    def listed(tree, folder):
-        paths = tree.files(folder)
-        return {str(p.relative_to(tree.folder)): p.stat().st_mtime_ns for p in paths}
-
-    models = listed(finished, "results/tiny/models")
-    assert models == listed(tree, "results/tiny/models")
-    tables = listed(finished, TABLES).keys()
-    assert tables == listed(tree, TABLES).keys()
-    for path in (SCORES, CELL, *tables):
-        assert tree.read(path) == finished.read(path), path
-    assert tree.plan().jobs == []
-
-
-def test_nothing_that_is_written_late_is_half_a_file(late_story):
-    assert late_story.half == []
+    # What was trained is not trained again.
+    assert all(models.items() <= story.models[-1].items() for models in story.models)
 
 
 def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, copy):
