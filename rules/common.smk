@@ -20,7 +20,7 @@ from safegrid.runtime.buckets import look_again_for_folders
 from safegrid.core.closure import code_hash
 from safegrid.config.load import load_config
 from safegrid.config.options import check_file, check_options
-from safegrid.cost.requested import check_fit
+from safegrid.cost.fit import check_fit
 from safegrid.core.errors import ConfigError, SafegridError
 from safegrid.runtime.faults import check_paths
 from safegrid.study.prerequisites import is_file_there, prerequisites, unmet

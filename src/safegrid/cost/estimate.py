@@ -1,7 +1,7 @@
 """From jobs to a study's totals: rows by kind, engine starts, hours, money, disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,18 +27,11 @@ from safegrid.study.judges import validated
 
 @dataclass(frozen=True)
 class Row:
-    """All jobs of a kind that do the same.
+    """So many jobs of a kind that do the same.
 
-    Attributes:
-        jobs: how many.
-        unknown: how many of them have no figures; `why` says why.
-        reads: lengths of what they read; `writes` of what they write.
-        flops: of all jobs with figures, padding and what is computed again included.
-        gpu_hours: that they hold.
-        memory: of the one that holds most, on each of its GPUs.
-        served: whether a server that runs already answers some of them.
-        fits: None where no job has figures.
-        disk: bytes that stay.
+    `unknown` of them have no figures, and `why` says why. FLOPs hold padding and what
+    is computed again; `memory` is that of the job that holds most, on each of its GPUs;
+    `served` says whether a server that runs already answers some; `disk` is what stays.
     """
 
     kind: str
@@ -60,12 +53,9 @@ class Row:
 class Requests:
     """What one judge sends to its endpoint: work that uses no GPU of ours.
 
-    Attributes:
-        number: of requests, one an answer.
-        reads: tokens of the questions; `writes` of the answers, at most.
-        hours: that it takes at least, by the requests that may begin in a minute; None
-            without such a bound.
-        unknown: cells of which too little is known to be counted.
+    One request an answer, with the tokens of the questions and, at most, of what it
+    writes; the hours that it takes at least, by the requests that may begin in a
+    minute; and how many cells are too little known to be counted.
     """
 
     number: int
@@ -103,10 +93,10 @@ class Estimate:
     price: float | None
     problems: list[str]
     sources: list[str]
-    per_thousand: dict[str, float] = field(default_factory=dict)
-    endpoints: Mapping[str, Requests] = field(default_factory=dict)
-    compared: list[Compared] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    per_thousand: dict[str, float]
+    endpoints: dict[str, Requests]
+    compared: list[Compared]
+    left_out: list[str]
 
     @property
     def gpu_hours(self) -> float:
@@ -117,11 +107,6 @@ class Estimate:
     def disk(self) -> float:
         """Bytes that stay."""
         return sum(row.disk for row in self.rows) + self.fetched
-
-    @property
-    def unknown(self) -> int:
-        """Jobs without figures."""
-        return sum(row.unknown for row in self.rows)
 
     @property
     def cost(self) -> float | None:
@@ -138,16 +123,15 @@ def estimate(
     given: Mapping[str, float],
     root: Path = Path(),
 ) -> Estimate:
-    """Plan a study on a GPU.
+    """Plan a study on a GPU of the registry that all jobs get.
 
     Args:
         study: to be planned.
         assumed: what is taken for granted.
         gpus: the registry.
-        gpu: the one that all jobs get.
+        gpu: a name in it.
         price: of a GPU-hour.
-        given: the user's own shares of the limit, by kind; they are stronger than
-            measured ones.
+        given: the user's own shares of the limit; stronger than measured ones.
         root: the folder with `results/`.
     """
     device = gpus[gpu]

@@ -100,7 +100,13 @@ class Job:
     def filled(self) -> "Job":
         """Return it with its figures, or with the reason that it has none."""
         if self.shape is None:
-            return self
+            judging = self.rule in ("judge", "validate_judge")
+            name, file = (self.what, "judges") if judging else (self.base, "bases")
+            unknown = (
+                f"the shape of {name} is not known: fetch it, or give its entry of"
+                f" {file}.yaml a `shape`"
+            )
+            return replace(self, unknown=unknown)
         try:
             found = self.figures(self.shape.shape)
         except UnknownError as error:

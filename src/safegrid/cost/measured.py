@@ -23,17 +23,11 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Speed:
-    """What a finished job took.
+    """What a finished job took; kind and name are those of its `Job`.
 
-    Attributes:
-        kind: of `jobs.KINDS`.
-        name: as `jobs.Job.name`.
-        tokens_in: that it read, padding not counted.
-        tokens_out: that it wrote.
-        seconds: that its model was at work, or its whole job where only that is known.
-        device: as torch calls it, or words for a CPU.
-        dtype: of the matrix products: `float32` or `bfloat16`.
-        gpus: that it held.
+    Padding is not counted. The seconds are those that its model was at work, or its
+    whole job where only that is known; the device is called as torch calls it; the
+    dtype is that of the matrix products.
     """
 
     kind: str
@@ -73,16 +67,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Compared:
-    """Plan and reality of the finished jobs of a kind.
+    """Plan and reality of the finished jobs of a kind on a device.
 
     Attributes:
         jobs: how many.
         planned: seconds of the same jobs by the plan, with the tokens that they had;
-            None where they ran on another device, which `why` names.
-        planned_tokens: that the plan gives these jobs.
-        tokens: that they read and wrote.
+            None where they ran on another device.
         flops: that the tokens need.
-        seconds: that they took.
         tokens_a_second: read and written together, by one GPU.
         mfu: None where the device's peak is not known.
         why: the reason of a blank.
@@ -107,11 +98,7 @@ class Compared:
 
 
 def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
-    """Read the speed of all finished jobs of a study that a model worked in.
-
-    Returns:
-        The speeds, and sentences on the jobs that are left out.
-    """
+    """Read the speed of a study's finished jobs, and say which are left out."""
     found, left_out = training_speeds(study, root)
     blanks: Counter[str] = Counter()
     for kind, name, facts in _asked(study, root):
@@ -126,11 +113,8 @@ def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
 def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], list[str]]:
     """Read the speed of finished trainings from their manifests.
 
-    A training that went on from a checkpoint is left out: its seconds are those of its
-    last part, its tokens all of them.
-
-    Returns:
-        The speeds, and a sentence for each training that is left out.
+    A training that went on from a checkpoint is left out, and said: its seconds are
+    those of its last part, its tokens all of them.
     """
     found, left_out = [], []
     for model in study.trained:
@@ -163,22 +147,20 @@ def measured_shares(
 ) -> dict[str, tuple[float, int]]:
     """Return the share of its limit that each kind of job reached, and in how many.
 
-    Args:
-        speeds: of finished jobs.
-        jobs: of the plan for `gpu`.
-        gpus: the registry.
-        gpu: jobs on other devices say nothing of this one.
+    The plan is for `gpu`; jobs on other devices say nothing of it.
     """
-    here = (speed for speed in speeds if meant(gpus, speed.device) == gpu)
-    groups: dict[str, list[tuple[Speed, Work]]] = {}
-    for speed, work in _with_work(here, jobs):
-        groups.setdefault(speed.kind, []).append((speed, work))
+    pairs = [*_with_work(speeds, jobs)]
     found = {}
-    for kind in (kind for kind in KINDS if kind in groups):
-        limit = sum(_done(*pair).limit for pair in groups[kind])
-        seconds = sum(speed.seconds for speed, _ in groups[kind])
-        # Above 1 the data sheet or a count is wrong; a plan takes the limit then.
-        found[kind] = min(1.0, limit / seconds), len(groups[kind])
+    for kind in KINDS:
+        own = [
+            (speed.seconds, _done(speed, work).limit)
+            for speed, work in pairs
+            if speed.kind == kind and meant(gpus, speed.device) == gpu
+        ]
+        if own:
+            seconds, limit = map(sum, zip(*own, strict=True))
+            # Above 1 the data sheet or a count is wrong; a plan takes the limit then.
+            found[kind] = min(1.0, limit / seconds), len(own)
     return found
 
 
@@ -191,12 +173,7 @@ def compare(
 ) -> list[Compared]:
     """Set plan and reality beside each other, for each kind and device.
 
-    Args:
-        speeds: of finished jobs.
-        jobs: of the plan for `gpu`.
-        shares: of the limit, by kind, that the plan went by before they were done.
-        gpus: the registry.
-        gpu: that the plan is for.
+    The plan is for `gpu`, and went by these shares before the jobs were done.
     """
     groups: dict[tuple[str, str], list[tuple[Speed, Work]]] = {}
     for speed, work in _with_work(speeds, jobs):

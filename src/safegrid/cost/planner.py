@@ -24,6 +24,16 @@ from safegrid.cost.work import Engine, train
 from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model
 
+# What a rule's jobs do, in words before the name of a base or a judge.
+DONE = {
+    "generate": "generate by",
+    "capability": "capability by",
+    "reference_likelihood": "known answers read by",
+    "judge": "judge by",
+    "validate_judge": "validation of",
+    "calibrate": "calibrate",
+}
+
 
 class Planner:
     """Makes the jobs of a study for a GPU."""
@@ -52,24 +62,17 @@ class Planner:
             self._calibrations(),
         )
 
-    # ---------------------------------------------------------------- trainings
-
     def _references(self) -> Iterator[Job]:
         """Give a job for each file of reference values, which models share."""
         precision, size = trainings.reference_settings(self.study)
         shared = {"precision": precision, "per_device_train_batch_size": size}
         made: set[str] = set()
         for model in self.study.trained:
-            passes = [
+            own = trainings.kto_reference(self.study, model)
+            for rule, what, changed, files in (
                 ("reference", "shared", shared, trainings.reference(self.study, model)),
-                (
-                    "kto_reference",
-                    "KTO's",
-                    {},
-                    trainings.kto_reference(self.study, model),
-                ),
-            ]
-            for rule, what, changed, files in passes:
+                ("kto_reference", "KTO's", {}, own),
+            ):
                 for file in set(files) - made:
                     made.add(file)
                     yield self._reference_job(rule, what, changed, file, model)
@@ -80,7 +83,6 @@ class Planner:
         recipe = self.study.recipe(model.recipe)
         settings = recipe.training.model_copy(update=changed)
         folder = f"{self.study.root}/reference/"
-        known = self._base(model.base)
         return Job(
             rule=rule,
             what=what,
@@ -88,11 +90,10 @@ class Planner:
             model=self.study.parent(model).path,
             base=model.base,
             subject=f"{rule} of {recipe.dataset} under {model.base}",
-            shape=known,
+            shape=self._base(model.base),
             settings=settings,
             held=partial(reference_memory, longest=self._longest(recipe.dataset)),
             figures=partial(self._reference, rule, settings.precision, model),
-            unknown="" if known else _unknown(model.base, "bases.yaml"),
         )
 
     def _reference(
@@ -109,7 +110,6 @@ class Planner:
     def _training_job(self, model: Model) -> Job:
         recipe = self.study.recipe(model.recipe)
         trainer = METHODS[recipe.method].trainer
-        known = self._base(model.base)
         return Job(
             rule="train",
             what=recipe.method,
@@ -117,7 +117,7 @@ class Planner:
             model=model.path,
             base=model.base,
             subject=f"training of {{}} from {model.base}",
-            shape=known,
+            shape=self._base(model.base),
             settings=recipe.training,
             held=partial(
                 training_memory, trainer=trainer, longest=self._longest(recipe.dataset)
@@ -125,7 +125,6 @@ class Planner:
             figures=partial(self._training, model),
             recipe=recipe.name,
             gpus=recipe.training.processes,
-            unknown="" if known else _unknown(model.base, "bases.yaml"),
         )
 
     def _training(self, model: Model, shape: ShapeSpec) -> Figures:
@@ -144,13 +143,10 @@ class Planner:
     def _longest(self, dataset: str) -> int:
         return self.study.config.study.datasets[dataset].max_length
 
-    # ---------------------------------------------------------------- models asked
-
     def _generations(self) -> Iterator[Job]:
         """Give a job for each cell: its answers."""
         for cell in self.study.prompted_cells:
-            subject = f"generate by {cell.model.base}"
-            yield self._cell_job("generate", subject, cell, self._generation)
+            yield self._cell_job("generate", cell, self._generation)
 
     def _generation(self, cell: Cell, shape: ShapeSpec) -> Figures:
         prompts, answers = self.data.asked(cell)
@@ -167,12 +163,9 @@ class Planner:
     def _measures(self) -> Iterator[Job]:
         """Give a job for each suite and each benchmark of known answers of a model."""
         for cell in self.study.cells(self.study.suites):
-            subject = f"capability by {cell.model.base}"
-            yield self._cell_job("capability", subject, cell, self._capability)
+            yield self._cell_job("capability", cell, self._capability)
         for cell in self.study.cells(self.study.likelihoods):
-            subject = f"known answers read by {cell.model.base}"
-            rule = "reference_likelihood"
-            yield self._cell_job(rule, subject, cell, self._likelihood, "score")
+            yield self._cell_job("reference_likelihood", cell, self._likelihood)
 
     def _capability(self, cell: Cell, shape: ShapeSpec) -> Figures:
         suite = self.study.config.benchmarks[cell.benchmark]
@@ -193,13 +186,11 @@ class Planner:
     def _cell_job(
         self,
         rule: str,
-        subject: str,
         cell: Cell,
         figures: Callable[[Cell, ShapeSpec], Figures],
-        use: Use = "write",
     ) -> Job:
         base = cell.model.base
-        known = self._base(base)
+        use: Use = "score" if rule == "reference_likelihood" else "write"
         return Job(
             rule=rule,
             # The parts of a pool are one row of a plan.
@@ -207,19 +198,16 @@ class Planner:
             name=cell.path,
             model=cell.model.path,
             base=base,
-            subject=subject,
-            shape=known,
+            subject=f"{DONE[rule]} {base}",
+            shape=self._base(base),
             settings=self.study.engine(base),
             held=partial(engine_memory, gpu=self.device, use=use),
             figures=partial(figures, cell),
-            unknown="" if known else _unknown(base, "bases.yaml"),
         )
 
     def _engine(self, shape: ShapeSpec, base: str) -> Engine:
         spec = self.study.engine(base)
         return Engine(shape, limits(self.device, spec.dtype), spec, self.data.assumed)
-
-    # ---------------------------------------------------------------- judges
 
     def _judgements(self) -> Iterator[Job]:
         """Give a job for each judge of each cell that has a model."""
@@ -229,9 +217,7 @@ class Planner:
                 if self.study.config.judges[judge].method == "model":
                     figures = partial(self._judgement, judge, base, lengths)
                     name = f"{judge}/{cell.path}"
-                    yield self._judge_job(
-                        "judge", judge, base, name, "judge by", figures
-                    )
+                    yield self._judge_job("judge", judge, base, name, figures)
 
     def _validations(self) -> Iterator[Job]:
         """Give a job for each judge that is validated and has a model."""
@@ -239,9 +225,7 @@ class Planner:
             if self.study.config.judges[judge].method == "model":
                 lengths = partial(self.data.labelled, judge)
                 figures = partial(self._judgement, judge, "", lengths)
-                yield self._judge_job(
-                    "validate_judge", judge, "", judge, "validation of", figures
-                )
+                yield self._judge_job("validate_judge", judge, "", judge, figures)
 
     def _judgement(
         self,
@@ -264,9 +248,8 @@ class Planner:
         """Give a job for each judge of fluency and each base that it judges by."""
         for judge, base in judges.calibrated(self.study):
             figures = partial(self._calibration, judge, base)
-            yield self._judge_job(
-                "calibrate", judge, base, f"{judge}/{base}", "calibrate", figures
-            )
+            name = f"{judge}/{base}"
+            yield self._judge_job("calibrate", judge, base, name, figures)
 
     def _calibration(self, judge: str, base: str, shape: ShapeSpec) -> Figures:
         texts = self.data.fluent_texts(judge)
@@ -278,33 +261,20 @@ class Planner:
         judge: str,
         base: str,
         name: str,
-        done: str,
         figures: Callable[[ShapeSpec], Figures],
     ) -> Job:
         entry = self.study.config.judges[judge]
         own = judges.base_read(self.study, judge, base)
-        known = self._judge(judge, base)
+        use = "write" if rule == "calibrate" else judge_use(entry)
         return Job(
             rule=rule,
             what=judge,
             name=name,
             model=judges.stack(self.study, judge, base)[0],
             base=base,
-            subject=f"{done} {judge}" + (f" of {own}" if own else ""),
-            shape=known,
+            subject=f"{DONE[rule]} {judge}" + (f" of {own}" if own else ""),
+            shape=self._judge(judge, base),
             settings=self.study.engine(own),
-            held=partial(
-                engine_memory,
-                gpu=self.device,
-                use="write" if rule == "calibrate" else judge_use(entry),
-            ),
+            held=partial(engine_memory, gpu=self.device, use=use),
             figures=figures,
-            unknown="" if known else _unknown(judge, "judges.yaml"),
         )
-
-
-def _unknown(name: str, file: str) -> str:
-    return (
-        f"the shape of {name} is not known: fetch it, or give its entry of {file} a"
-        " `shape`"
-    )

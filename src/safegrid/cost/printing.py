@@ -91,6 +91,9 @@ def _totals(plan: Estimate) -> str:
         f"1000 requests of {name} take {_number(hours)} GPU-hours of its maker."
         for name, hours in plan.per_thousand.items()
     ]
+    money = ""
+    if plan.cost is not None:
+        money = f", {_number(plan.cost)} in money at {plan.price:g} a GPU-hour"
     lines = [
         "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
         *each,
@@ -99,10 +102,10 @@ def _totals(plan: Estimate) -> str:
         f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk;"
         f" checkpoints while a training runs: {_number(plan.scratch / GB)} GB at most.",
         f"In all: {_number(plan.gpu_hours)} GPU-hours, {_number(plan.disk / GB)} GB of"
-        " disk" + _money(plan),
+        f" disk{money}",
     ]
-    if plan.unknown:
-        lines[-1] += f", without {plan.unknown} jobs of which too little is known:"
+    if unknown := sum(row.unknown for row in plan.rows):
+        lines[-1] += f", without {unknown} jobs of which too little is known:"
         lines += [f"  {row.kind} {row.what}: {row.why}" for row in plan.rows if row.why]
     else:
         lines[-1] += "."
@@ -117,12 +120,6 @@ def _sent(judge: str, sent: Requests) -> str:
         f" {_number(sent.reads / 1e6)} million tokens, and at most"
         f" {_number(sent.writes / 1e6)} million in answers{bound}."
     )
-
-
-def _money(plan: Estimate) -> str:
-    if plan.cost is None:
-        return ""
-    return f", {_number(plan.cost)} in money at {plan.price:g} a GPU-hour"
 
 
 def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
@@ -168,12 +165,11 @@ def _compared(found: Compared) -> list[str]:
 
 
 def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
-    shares = [
-        f"{kind} reaches {share.value:.3g} of its limit ({share.source})"
-        for kind, share in plan.shares.items()
-    ]
     sentences = [
-        *shares,
+        *(
+            f"{kind} reaches {share.value:.3g} of its limit ({share.source})"
+            for kind, share in plan.shares.items()
+        ),
         "N parameters cost 2N FLOPs a token forward, 4N backward, 2N where they are"
         " frozen under an adapter, 2N again with gradient_checkpointing; attention's"
         " own products are left out",

@@ -122,7 +122,7 @@ def imported_by(statement):
 def test_planning_imports_nothing_heavy():
     planning = (
         "import safegrid.study, safegrid.study.prerequisites, safegrid.config.load,"
-        " safegrid.runtime.runs, safegrid.core.closure, safegrid.cost.requested"
+        " safegrid.runtime.runs, safegrid.core.closure, safegrid.cost.fit"
     )
     heavy = {"torch", "transformers", "trl", "datasets", "scipy", "matplotlib"}
     assert not imported_by(planning) & heavy

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from safegrid.core.errors import ConfigError
+from safegrid.cost.fit import asked_gpus, check_fit
 from safegrid.cost.jobs import RULES
 from safegrid.cost.registry import meant
-from safegrid.cost.requested import asked_gpus, check_fit
 
 FULL = {"lora": None, "gradient_checkpointing": False}
 
