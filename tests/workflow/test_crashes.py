@@ -209,8 +209,12 @@ def story(finished, tmp_path_factory):
 
 
 def times_of(tree):
-    """When each file of the trained models was written."""
-    return {path: path.stat().st_mtime_ns for path in tree.files(MODELS)}
+    """When the weights of each trained model were written."""
+    found = (
+        path.relative_to(tree.folder) for path in tree.files(MODELS, "*.safetensors")
+    )
+    whole = (path for path in found if not any(p.startswith(".") for p in path.parts))
+    return {path: (tree.folder / path).stat().st_mtime_ns for path in whole}
 
 
 def test_a_run_beside_a_living_one_is_refused(story):
