@@ -23,45 +23,7 @@ NODES = ("node1", "node2")
 # Seconds; what else the machine does may take most of it.
 PATIENCE = 300.0
 
-CONFIG = """\
-ClusterName=tests
-SlurmctldHost={host}(127.0.0.1)
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/munge
-AuthInfo=socket={root}/munge.socket
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
-SlurmctldPort={port}
-StateSaveLocation={root}/state
-SlurmdSpoolDir={root}/spool-%n
-SlurmctldPidFile={root}/slurmctld.pid
-SlurmdPidFile={root}/slurmd-%n.pid
-SlurmctldLogFile={root}/slurmctld.log
-SlurmdLogFile={root}/slurmd-%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-MpiDefault=none
-SwitchType=switch/none
-ReturnToService=2
-SlurmdTimeout=10
-InactiveLimit=0
-MinJobAge=600
-KillWait=2
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-JobRequeue=1
-AccountingStorageType=accounting_storage/none
-GresTypes=gpu
-SlurmdParameters=config_overrides
-{nodes}
-PartitionName=gpu Nodes=ALL Default=YES MaxTime=2880 State=UP PriorityTier=1
-PartitionName=urgent Nodes=ALL MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
-"""
+CONFIG = Path(__file__).with_name("fixtures") / "slurm.conf"
 NODE = (
     "NodeName={name} NodeAddr=127.0.0.1 NodeHostname={host} Port={port} CPUs=16"
     " Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=500000"
@@ -113,14 +75,13 @@ class Cluster:
             folder.mkdir(mode=0o755)
         self._configure()
         munge = {
-            name: str(self.root / f"munge.{name}")
-            for name in ("socket", "key", "pid", "log", "seed")
+            n: str(self.root / f"munge.{n}") for n in ("key", "pid", "log", "seed")
         }
         self.call("mungekey", "--create", "--keyfile", munge["key"])
         self.call(
-            *["munged", "--socket", munge["socket"], "--key-file", munge["key"]],
-            *["--pid-file", munge["pid"], "--log-file", munge["log"]],
-            *["--seed-file", munge["seed"]],
+            *["munged", "--socket", str(self.root / "munge.socket")],
+            *["--key-file", munge["key"], "--pid-file", munge["pid"]],
+            *["--log-file", munge["log"], "--seed-file", munge["seed"]],
         )
         self.call("slurmctld", "-c")
         for name in NODES:
@@ -173,15 +134,9 @@ class Cluster:
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
         nodes = [NODE.format(name=n, host=host, port=free_port()) for n in NODES]
-        self.conf.write_text(
-            CONFIG.format(
-                host=host,
-                user=getuser(),
-                root=self.root,
-                port=free_port(),
-                nodes="\n".join(nodes),
-            )
-        )
+        names = {"host": host, "user": getuser(), "root": self.root}
+        names |= {"port": free_port(), "nodes": "\n".join(nodes)}
+        self.conf.write_text(CONFIG.read_text().format(**names))
         gpus = [GPU.format(name=name) for name in NODES]
         (self.root / "gres.conf").write_text("\n".join(["AutoDetect=off", *gpus, ""]))
         # Without this file SLURM looks for cgroups.

@@ -1,9 +1,15 @@
-"""Cells made again, forced or not, and what a run says of it at its start."""
+"""Cells made again, forced or not, and from rows in another order."""
 
+import polars as pl
 import pytest
+
+from safegrid.core.artifacts import read_manifest, write_table
+from safegrid.study import cells
+from safegrid.study.grid import Cell
 
 CELL = "tiny-base/nca/seed0/alert"
 FORCED = ("recipe=nca", "benchmark=alert", "force=true")
+MOVED = ("prompts", "responses", "verdicts")
 MASS = "tiny-guard:\n  min_label_mass: 0.02"
 
 
@@ -65,3 +71,26 @@ def test_a_forced_cell_is_told_first_and_gives_the_same(finished, copy):
         said = copy.call(*copy.snakemake(verdicts, scores))
     assert "missing: 1 jobs; stale: 1 jobs\n  1 judge: changed params `judge`\n" in said
     assert said.index("stale: 1 jobs") < said.index("rule judge:")
+
+
+def test_scores_of_a_study_do_not_depend_on_the_order_of_rows(copy):
+    results = copy.folder / "results/tiny"
+    for path in sorted(
+        f for name in MOVED for f in results.glob(f"{name}/**/*.parquet")
+    ):
+        rows, facts = pl.read_parquet(path), read_manifest(path)
+        moved = rows.sample(fraction=1, shuffle=True, seed=7)
+        assert not moved.equals(rows)
+        write_table(path, moved, dict(rows.schema), facts)
+    model = copy.study.trained[0]
+    files = [f"results/tiny/scores/{model.path}/global.parquet"]
+    files += [
+        cells.files(copy.study, Cell(model, name))[-1] for name in copy.study.prompted
+    ]
+    before = {file: pl.read_parquet(copy.folder / file) for file in files}
+    for file in files:
+        (copy.folder / file).unlink()
+    snakemake, *rest = copy.snakemake(*files)
+    copy.call(snakemake, "--allowed-rules", "score", "score_global", *rest)
+    for file, rows in before.items():
+        assert pl.read_parquet(copy.folder / file).equals(rows, null_equal=True), file
