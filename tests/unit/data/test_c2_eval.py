@@ -4,19 +4,14 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from safegrid.config.prompt import PromptSpec
-from safegrid.config.source import SourceSpec
-from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import PROMPT
 from safegrid.data.c2_eval import prefill_of
-from safegrid.data.prompts import prepare_prompts
 from safegrid.texts.affirmative_prefixes import (
     AFFIRMATIVE_PREFIXES,
     EVALUATION,
@@ -29,7 +24,7 @@ REAL = SHARED / "course_correction_c2eval/test.jsonl"
 KS = (10, 20, 30, 40, 50, 60, 70, 80)
 
 
-def row(prompt: str, *answers: tuple[str, bool]) -> dict[str, Any]:
+def row(prompt, *answers):
     (first, first_safe), (second, second_safe) = answers
     return {
         "prompt": prompt,
@@ -52,33 +47,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def prepare(tmp_path: Path):
-    def run(rows: list[dict[str, Any]] | Path, prefills: Any = None, **changes: Any):
-        file = rows if isinstance(rows, Path) else tmp_path / "rows.jsonl"
-        if not isinstance(rows, Path):
-            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        source = SourceSpec(format="pku", files={"a": "a"}, licence="-", content="-")
-        spec = PromptSpec.model_validate(
-            {"source": "s", "file": "a", "kind": "c2_eval", "prefills": prefills}
-            | changes
-        )
-        out = tmp_path / "out.parquet"
-        prepare_prompts("c2", spec, source, file, out)
-        return read_table(out, PROMPT), read_manifest(out)
-
-    return run
-
-
-def test_the_lists_of_openers_are_full_and_share_no_sentence() -> None:
-    assert {name: len(set(own)) for name, own in AFFIRMATIVE_PREFIXES.items()} == {
-        "evaluation": 15,
-        "training": 15,
-    }
-    assert not {o.lower() for o in EVALUATION} & {o.lower() for o in TRAINING}
-
-
-def test_k_counts_the_openers_words_and_keeps_the_answers_white_space() -> None:
+def test_k_counts_the_openers_words_and_keeps_the_answers_white_space():
     answer = "first  this\n then that, and so on"
     assert prefill_of("Sure, here.", answer, 5, True) == (
         "Sure, here. first  this\n then",
@@ -91,15 +60,15 @@ def test_k_counts_the_openers_words_and_keeps_the_answers_white_space() -> None:
     assert prefill_of("Sure, here.", answer, 1, True) == ("Sure,", False)
 
 
-def test_an_answer_shorter_than_k_is_whole_and_flagged_and_one_of_k_is_not() -> None:
+def test_an_answer_shorter_than_k_is_whole_and_flagged_and_one_of_k_is_not():
     assert prefill_of("Sure.", "one two ", 3, True) == ("Sure. one two", False)
     assert prefill_of("Sure.", "one two ", 4, True) == ("Sure. one two", True)
     assert prefill_of("Sure.", "one two", 2, False) == ("Sure. one two", False)
     assert prefill_of("Sure.", "one two", 3, False) == ("Sure. one two", True)
 
 
-def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prepare: Any) -> None:
-    frame, facts = prepare(ROWS, {"ks": [2, 9, 40]})
+def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prompts):
+    frame, facts = prompts("c2_eval", ROWS, prefills={"ks": [2, 9, 40]})
     assert frame["prompt_id"].to_list() == [
         f"c2-{n}-k{k}" for n in (1, 2) for k in (2, 9, 40)
     ]
@@ -112,8 +81,8 @@ def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prepare: Any) ->
     assert (counts["shorter_than_k=2"], counts["shorter_than_k=40"]) == (0, 2)
 
 
-def test_a_rows_beginnings_are_beginnings_of_each_other(prepare: Any) -> None:
-    frame, _ = prepare(ROWS, {"ks": [3, 6, 12]})
+def test_a_rows_beginnings_are_beginnings_of_each_other(prompts):
+    frame, _ = prompts("c2_eval", ROWS, prefills={"ks": [3, 6, 12]})
     for n in (1, 2):
         own = frame.filter(pl.col("prompt_id").str.starts_with(f"c2-{n}-"))
         short, middle, long = own["prefill"].to_list()
@@ -122,10 +91,10 @@ def test_a_rows_beginnings_are_beginnings_of_each_other(prepare: Any) -> None:
         assert long.startswith(EVALUATION)
 
 
-def test_openers_follow_the_list_and_the_seed_and_nothing_else(prepare: Any) -> None:
-    def prefixes(rows: list[dict[str, Any]], **prefills: Any) -> list[str]:
-        seed = prefills.pop("seed", 0)
-        frame, _ = prepare(rows, {"ks": [30], **prefills}, seed=seed)
+def test_openers_follow_the_list_and_the_seed_and_nothing_else(prompts):
+    def prefixes(rows, seed=0, **prefills):
+        prefills = {"ks": [30], **prefills}
+        frame, _ = prompts("c2_eval", rows, prefills=prefills, seed=seed)
         known = [o for own in AFFIRMATIVE_PREFIXES.values() for o in own]
         begun = frame["prefill"].to_list()
         return [next(o for o in known if text.startswith(o)) for text in begun]
@@ -139,15 +108,15 @@ def test_openers_follow_the_list_and_the_seed_and_nothing_else(prepare: Any) -> 
     assert set(prefixes(rows, affirmative_prefixes="training")) <= set(TRAINING)
 
 
-def test_a_limit_keeps_whole_rows(prepare: Any) -> None:
+def test_a_limit_keeps_whole_rows(prompts):
     rows = [row(f"May I {n}?", ("No.", True), ("a b c", False)) for n in range(10)]
-    frame, facts = prepare(rows, {"ks": [2, 4]}, limit=3)
+    frame, facts = prompts("c2_eval", rows, prefills={"ks": [2, 4]}, limit=3)
     assert frame["category"].value_counts()["count"].to_list() == [3, 3]
     assert facts["dropped"] == {"over_limit": 14}
 
 
-def test_a_closed_beginning_is_a_turn_and_k_0_is_the_bare_request(prepare: Any) -> None:
-    frame, _ = prepare(ROWS, {"ks": [0, 3], "turn": "closed"})
+def test_a_closed_beginning_is_a_turn_and_k_0_is_the_bare_request(prompts):
+    frame, _ = prompts("c2_eval", ROWS, prefills={"ks": [0, 3], "turn": "closed"})
     bare, begun = frame["prompt"].to_list()[:2]
     assert [turn["role"] for turn in bare] == ["user"]
     assert [turn["role"] for turn in begun] == ["user", "assistant"]
@@ -156,9 +125,9 @@ def test_a_closed_beginning_is_a_turn_and_k_0_is_the_bare_request(prepare: Any) 
     assert frame["macro_category"].to_list() == [None, "cut", None, "whole"]
 
 
-def test_a_file_without_any_unsafe_answer_is_refused(prepare: Any) -> None:
+def test_a_file_without_any_unsafe_answer_is_refused(prompts):
     with pytest.raises(DataError, match="none of its 1 rows has an unsafe answer"):
-        prepare(ROWS[2:3])
+        prompts("c2_eval", ROWS[2:3])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +138,7 @@ def test_a_file_without_any_unsafe_answer_is_refused(prepare: Any) -> None:
         ({"prefills": {"ks": []}}, "at least 1"),
     ],
 )
-def test_keys_that_cannot_be_meant_are_refused(keys: Any, said: str) -> None:
+def test_keys_that_cannot_be_meant_are_refused(keys, said):
     with pytest.raises(ValidationError, match=said):
         PromptSpec.model_validate(
             {"source": "s", "file": "a", "kind": "c2_eval"} | keys
@@ -177,8 +146,8 @@ def test_keys_that_cannot_be_meant_are_refused(keys: Any, said: str) -> None:
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"no {REAL}: set SAFEGRID_SHARED_DATA")
-def test_the_released_rows_are_taken_whole(prepare: Any) -> None:
-    frame, facts = prepare(REAL)
+def test_the_released_rows_are_taken_whole(prompts):
+    frame, facts = prompts("c2_eval", REAL)
     rows = [json.loads(line) for line in REAL.read_text().splitlines()]
     assert len(rows) == 500
     assert len(frame) == 500 * len(KS)

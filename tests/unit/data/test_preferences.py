@@ -1,28 +1,22 @@
-"""PKU-SafeRLHF comparisons become pairs by rule, and every other row is counted."""
+"""Raw rows become pairs, instructions or documents, and every other row is counted."""
 
 import json
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from safegrid.config import PartSpec, SourceSpec
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
-from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import ConfigError, DataError
-from safegrid.core.records import PREFERENCE
-from safegrid.data.preferences import prepare_dataset
-
-SOURCE = SourceSpec(format="pku", files={"train": "t"}, licence="none", content="none")
-
-
-def spec(**changes: Any) -> DatasetSpec:
-    return DatasetSpec(source="hand", max_length=64, **changes)
+from safegrid.core.records import PROMPT
+from safegrid.data.instructions import gather_texts
+from safegrid.data.preferences import prepare_chosen
 
 
-def comparison(prompt: str, safe: tuple[bool, bool], **changes: Any) -> dict[str, Any]:
+def comparison(prompt, *safe, **changes):
     """Return a row of the seven-column form."""
     return {
         "prompt": prompt,
@@ -35,39 +29,28 @@ def comparison(prompt: str, safe: tuple[bool, bool], **changes: Any) -> dict[str
     } | changes
 
 
-def with_harms(row: dict[str, Any], *harms: str) -> dict[str, Any]:
+def with_harms(row, *harms):
     """Return the row in the sixteen-column form; unsafe responses carry `harms`."""
-    extra: dict[str, Any] = {"prompt_source": "hand"}
+    extra = {"prompt_source": "hand"}
     for i in (0, 1):
         unsafe = not row[f"is_response_{i}_safe"]
         text = row["prompt"] + row[f"response_{i}"]
+        flags = {name: unsafe and name in harms for name in HARM_CATEGORIES}
         extra |= {
             f"response_{i}_source": "hand",
-            f"response_{i}_harm_category": {
-                name: unsafe and name in harms for name in HARM_CATEGORIES
-            },
+            f"response_{i}_harm_category": flags,
             f"response_{i}_severity_level": 2 if unsafe else 0,
             f"response_{i}_sha256": sha256(text.encode()).hexdigest(),
         }
     return row | extra
 
 
-@pytest.fixture
-def prepare(tmp_path: Path):
-    def _prepare(rows: list[dict[str, Any]], **changes: Any):
-        file = tmp_path / "rows.jsonl"
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        out = tmp_path / "out.parquet"
-        prepare_dataset(spec(**changes), [SOURCE], [file], out)
-        return read_table(out, PREFERENCE), read_manifest(out)
-
-    return _prepare
+ONE = comparison("one", True, False)
+TWO = comparison("two", True, False)
 
 
-def test_the_safe_response_is_chosen_wherever_it_stands(prepare):
-    frame, manifest = prepare(
-        [comparison("one", (True, False)), comparison("two", (False, True))]
-    )
+def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
+    frame, manifest = pairs("pku", [ONE, comparison("two", False, True)])
     assert frame["chosen"].to_list() == ["I cannot help.", "Sure, first step."]
     assert frame["rejected"].to_list() == ["Sure, first step.", "I cannot help."]
     assert frame["source_row"].to_list() == [1, 2]
@@ -76,19 +59,16 @@ def test_the_safe_response_is_chosen_wherever_it_stands(prepare):
     assert manifest["dropped"] == {}
 
 
-def test_every_row_that_makes_no_pair_is_counted_by_reason(prepare):
-    good = comparison("one", (True, False))
-    frame, manifest = prepare(
-        [
-            good,
-            good,
-            comparison("two", (True, True)),
-            comparison("three", (False, False)),
-            comparison("four", (True, False), safer_response_id=1),
-            comparison("five", (True, False), response_1=" "),
-            comparison("six", (True, False), response_1="I cannot help."),
-        ]
-    )
+def test_every_row_that_makes_no_pair_is_counted_by_reason(pairs):
+    lost = [
+        ONE,
+        comparison("two", True, True),
+        comparison("three", False, False),
+        comparison("four", True, False, safer_response_id=1),
+        comparison("five", True, False, response_1=" "),
+        comparison("six", True, False, response_1="I cannot help."),
+    ]
+    frame, manifest = pairs("pku", [ONE, *lost])
     assert frame.height == 1
     assert manifest["dropped"] == {
         "duplicate": 1,
@@ -99,99 +79,75 @@ def test_every_row_that_makes_no_pair_is_counted_by_reason(prepare):
         "identical_responses": 1,
     }
     assert manifest["dropped_lines"]["duplicate"] == [2]
+    with pytest.raises(DataError, match=r"none of 1 rows becomes a tr.*both_safe"):
+        pairs("pku", [comparison("one", True, True)])
 
 
-def test_rows_that_prefer_opposite_ways_leave_no_pair(prepare):
-    frame, manifest = prepare(
-        [
-            comparison("one", (True, False)),
-            comparison("one", (False, True)),
-            comparison("two", (True, False)),
-        ]
-    )
+def test_rows_that_prefer_opposite_ways_leave_no_pair(pairs):
+    frame, manifest = pairs("pku", [ONE, comparison("one", False, True), TWO])
     assert frame["prompt"].to_list() == ["two"]
     assert manifest["dropped"] == {"contradicted": 2}
 
 
-def test_safe_and_better_keeps_rows_whose_safe_response_is_better_too(prepare):
-    frame, manifest = prepare(
-        [
-            comparison("one", (True, False), better_response_id=0),
-            comparison("two", (True, False), better_response_id=1),
-            comparison(
-                "three", (True, True), better_response_id=1, safer_response_id=1
-            ),
-            comparison("four", (False, False), better_response_id=1),
-        ],
-        keep="safe_and_better",
-    )
+def test_safe_and_better_keeps_rows_whose_safe_response_is_better_too(pairs):
+    rows = [
+        comparison("one", True, False, better_response_id=0),
+        TWO,
+        comparison("three", True, True, safer_response_id=1),
+        comparison("four", False, False),
+    ]
+    frame, manifest = pairs("pku", rows, keep="safe_and_better")
     assert frame["prompt"].to_list() == ["one", "three"]
     assert manifest["dropped"] == {"not_better": 1, "both_unsafe": 1}
 
 
-def test_safer_response_id_keeps_rows_that_are_both_safe_or_both_unsafe(prepare):
-    frame, _ = prepare(
-        [
-            comparison("one", (True, True), safer_response_id=1),
-            comparison("two", (False, False), safer_response_id=0),
-        ],
-        keep="safer_response_id",
-    )
+def test_safer_response_id_keeps_rows_that_are_both_safe_or_both_unsafe(pairs):
+    rows = [
+        comparison("one", True, True, safer_response_id=1),
+        comparison("two", False, False, safer_response_id=0),
+    ]
+    frame, _ = pairs("pku", rows, keep="safer_response_id")
     assert frame["chosen"].to_list() == ["Sure, first step.", "I cannot help."]
 
 
-def test_category_is_the_first_harm_of_the_rejected_response(prepare):
-    rows = [
-        with_harms(comparison("one", (True, False)), "Drugs", "Violence"),
-        with_harms(comparison("two", (True, False))),
-    ]
-    frame, manifest = prepare(rows)
+def test_category_is_the_first_harm_of_the_rejected_response(pairs):
+    rows = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO)]
+    frame, manifest = pairs("pku", rows)
     assert frame["category"].to_list() == ["Violence", None]
     assert manifest["without_category"] == 1
 
 
-def test_categories_keep_pairs_that_carry_any_of_them(prepare):
-    rows = [
-        with_harms(comparison("one", (True, False)), "Drugs", "Violence"),
-        with_harms(comparison("two", (True, False)), "Cybercrime"),
-    ]
-    frame, manifest = prepare(rows, categories=["Drugs"])
+def test_categories_keep_pairs_that_carry_any_of_them(pairs):
+    rows = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO, "Cybercrime")]
+    frame, manifest = pairs("pku", rows, categories=["Drugs"])
     assert frame["prompt"].to_list() == ["one"]
     assert manifest["dropped"] == {"other_category": 1}
-
-
-def test_categories_need_the_sixteen_column_form(prepare):
     with pytest.raises(DataError, match="seven-column form"):
-        prepare([comparison("one", (True, False))], categories=["Drugs"])
-
-
-def test_a_misspelt_category_is_refused_before_anything_runs():
+        pairs("pku", [ONE], categories=["Drugs"])
     with pytest.raises(ValidationError):
-        spec(categories=["Drug"])
+        DatasetSpec(source="hand", max_length=64, categories=["Drug"])
 
 
-def test_a_response_that_lost_its_checksum_is_dropped(prepare):
-    broken = with_harms(comparison("one", (True, False)), "Drugs")
+def test_a_response_that_lost_its_checksum_is_dropped(pairs):
+    broken = with_harms(ONE, "Drugs")
     broken["response_1"] += " edited"
-    good = with_harms(comparison("two", (True, False)), "Drugs")
-    _, manifest = prepare([broken, good])
+    _, manifest = pairs("pku", [broken, with_harms(TWO, "Drugs")])
     assert manifest["dropped"] == {"checksum_mismatch": 1}
     assert manifest["dropped_lines"] == {"checksum_mismatch": [1]}
 
 
-def test_pair_ids_depend_on_content_alone(prepare):
-    rows = [comparison("one", (True, False)), comparison("two", (True, False))]
-    first, _ = prepare(rows)
-    second, _ = prepare(rows[::-1])
+def test_pair_ids_depend_on_content_alone(pairs):
+    first, _ = pairs("pku", [ONE, TWO])
+    second, _ = pairs("pku", [TWO, ONE])
     assert first["pair_id"].to_list() == second["pair_id"].to_list()[::-1]
     assert first["pair_id"].n_unique() == 2
 
 
-def test_a_limit_draws_by_seed_and_mostly_keeps_its_choice(prepare):
-    rows = [comparison(f"prompt {i}", (True, False)) for i in range(40)]
-    first, manifest = prepare(rows, limit=10)
-    again, _ = prepare(rows[5:], limit=10)
-    other, _ = prepare(rows, limit=10, seed=1)
+def test_a_limit_draws_by_seed_and_mostly_keeps_its_choice(pairs):
+    rows = [comparison(f"prompt {i}", True, False) for i in range(40)]
+    first, manifest = pairs("pku", rows, limit=10)
+    again, _ = pairs("pku", rows[5:], limit=10)
+    other, _ = pairs("pku", rows, limit=10, seed=1)
     assert first.height == 10
     assert manifest["dropped"] == {"over_limit": 30}
     assert first["source_row"].is_sorted()
@@ -199,40 +155,213 @@ def test_a_limit_draws_by_seed_and_mostly_keeps_its_choice(prepare):
     assert set(first["pair_id"]) != set(other["pair_id"])
 
 
+ODD_HARM = with_harms(ONE)
+ODD_HARM["response_0_harm_category"] |= {"Jaywalking": False}
+
+
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("row", "expected"),
     [
-        ({"is_response_0_safe": "yes"}, "'is_response_0_safe' must be true or false"),
-        ({"safer_response_id": 2}, "'safer_response_id' must be 0 or 1"),
-        ({"response_0_sha256": "x"}, "'response_0_harm_category' is missing"),
+        (ONE | {"is_response_0_safe": "yes"}, "_0_safe' must be true or false"),
+        (ONE | {"safer_response_id": 2}, "'safer_response_id' must be 0 or 1"),
+        (ONE | {"safer_response_id": True}, "'safer_response_id' must be a whole"),
+        (ONE | {"response_0_sha256": "x"}, "'response_0_harm_category' is missing"),
+        (ODD_HARM, "'Jaywalking'"),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_written(
-    prepare, tmp_path, change, expected
-):
+def test_a_wrong_field_is_named_and_nothing_is_written(pairs, row, expected):
     with pytest.raises(DataError, match=expected):
-        prepare([comparison("one", (True, False), **change)])
-    assert not (tmp_path / "out.parquet").exists()
+        pairs("pku", [row])
 
 
-def test_an_unknown_harm_category_is_named(prepare):
-    row = with_harms(comparison("one", (True, False)))
-    row["response_0_harm_category"]["Jaywalking"] = False
-    with pytest.raises(DataError, match="'Jaywalking'"):
-        prepare([row])
-
-
-def test_no_pair_at_all_is_an_error_with_the_reasons(prepare, tmp_path):
-    with pytest.raises(
-        DataError, match=r"none of 1 rows becomes a training row.*both_safe"
-    ):
-        prepare([comparison("one", (True, True))])
-    assert not (tmp_path / "out.parquet").exists()
-
-
-def test_a_source_without_preferences_is_refused(tmp_path):
-    source = SOURCE.model_copy(update={"format": "alert"})
+def test_a_source_without_preferences_is_refused(pairs):
     with pytest.raises(ConfigError, match="holds no training rows"):
-        prepare_dataset(
-            spec(), [source], [tmp_path / "x.jsonl"], tmp_path / "out.parquet"
+        pairs("alert", [ONE])
+
+
+# ------------------------------------------------------------------ ready pairs
+
+PAIR = {"prompt": "One", "chosen": "No.", "rejected": "Yes."}
+
+
+def test_own_pairs_need_three_columns_and_count_what_they_drop(pairs):
+    rows = [
+        PAIR,
+        PAIR,
+        PAIR | {"prompt": "Two", "chosen": " "},
+        PAIR | {"prompt": "Three", "rejected": "No."},
+        PAIR | {"prompt": "Four", "chosen": "Yes.", "rejected": "No."},
+        PAIR | {"prompt": "Four"},
+    ]
+    frame, manifest = pairs("pairs_csv", rows, suffix="csv")
+    assert frame.select("prompt", "chosen", "rejected").to_dicts() == [PAIR]
+    assert frame["category"].to_list() == [None]
+    assert manifest["dropped"] == {
+        "empty_response": 1,
+        "identical_responses": 1,
+        "duplicate": 1,
+        "contradicted": 2,
+    }
+    assert manifest["dropped_lines"]["empty_response"] == [4]
+    with pytest.raises(DataError, match="line 2: missing fields 'rejected'"):
+        pairs("pairs_csv", "prompt,chosen\nOne,No.\n", suffix="csv")
+
+
+def test_own_pairs_may_have_categories(pairs):
+    rows = [PAIR | {"category": "c"}, PAIR | {"prompt": "Two", "category": ""}]
+    frame, manifest = pairs("pairs_csv", rows, suffix="csv")
+    assert frame["category"].to_list() == ["c", None]
+    assert manifest["without_category"] == 1
+
+
+def test_alert_dpo_loses_alerts_wrapper(pairs):
+    wrapped = "### Instruction:\n{}\n### Response:\n"
+    frame, _ = pairs("alert_dpo", [PAIR | {"prompt": wrapped.format("One")}])
+    assert frame["prompt"].to_list() == ["One"]
+    with pytest.raises(DataError, match="nothing but its wrapper"):
+        pairs("alert_dpo", [PAIR | {"prompt": wrapped.format(" ")}])
+
+
+def test_pairs_in_parquet_are_named_by_row(pairs):
+    rows = [PAIR | {"id": 7}, PAIR | {"id": 8, "prompt": "Two"}]
+    frame, _ = pairs("safe_to_serve", rows, suffix="parquet")
+    assert frame["source_row"].to_list() == [1, 2]
+    rows[1]["prompt"] = None
+    with pytest.raises(DataError, match="row 2: field 'prompt' must be text, not null"):
+        pairs("safe_to_serve", pl.DataFrame(rows), suffix="parquet")
+    with pytest.raises(DataError, match="row 1: not readable as parquet"):
+        pairs("safe_to_serve", "no table", suffix="parquet")
+
+
+# ------------------------------------------------------------------ instructions
+
+
+def tasks(name, count, **changes):
+    return [
+        {"instruction": f"{name} {i}", "input": "", "output": f"answer {i}", **changes}
+        for i in range(count)
+    ]
+
+
+def mix(pairs, *parts):
+    contents, keys = zip(*parts, strict=True)
+    return pairs("instructions", *contents, parts=keys)
+
+
+def test_a_mix_holds_exactly_what_each_part_gives(pairs):
+    frame, facts = mix(pairs, (tasks("help", 50), {"limit": 20}), (tasks("a", 10), {}))
+    assert facts["parts"] == {"s0": 20, "s1": 10}
+    assert facts["dropped"] == {"over_limit": 30}
+    assert frame["source"].value_counts(sort=True)["count"].to_list() == [20, 10]
+    assert frame["rejected"].null_count() == 30
+
+
+def test_a_smaller_mix_is_part_of_a_larger_one(pairs):
+    small, large = (
+        set(
+            mix(pairs, (tasks("a", 9), {}), (tasks("b", 100), {"limit": n}))[0][
+                "prompt"
+            ]
         )
+        for n in (10, 60)
+    )
+    assert small < large
+    assert len(large) == 69
+
+
+def test_a_mix_larger_than_its_source_is_refused_with_both_numbers(pairs):
+    rows = [*tasks("b", 10), *tasks("none", 3, output=" ")]
+    with pytest.raises(DataError, match=r"takes 12 rows of s1, but only 10 .*'empty_r"):
+        mix(pairs, (tasks("a", 5), {}), (rows, {"limit": 12}))
+
+
+def test_a_row_of_two_parts_is_taken_once(pairs):
+    frame, facts = mix(pairs, (tasks("same", 4), {}), (tasks("same", 6), {}))
+    assert frame.height == 6
+    assert facts["dropped"] == {"duplicate": 4}
+
+
+def test_an_input_stands_below_its_heading(pairs):
+    content = [
+        {"instruction": "Sort.", "input": "b a", "output": "a b"},
+        {"instruction": "Greet.", "input": " ", "output": "Hello."},
+    ]
+    frame, _ = mix(pairs, (content, {"input_heading": "### Input:"}))
+    assert frame["prompt"].to_list() == ["Sort.\n\n### Input:\nb a", "Greet."]
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    """Prepare prompts with chosen answers: source to rows, and the parts' limits."""
+    known = {"files": {"train": "rows.json"}, "licence": "MIT", "content": "none"}
+    source = SourceSpec(format="instructions", **known)
+
+    def prepare(rows, **limits):
+        files = []
+        for name, own in rows.items():
+            files.append(tmp_path / f"{name}.jsonl")
+            lines = (json.dumps({"instruction": a, "output": b}) for a, b in own)
+            files[-1].write_text("\n".join(lines))
+        parts = [PartSpec(source=name, limit=limits.get(name)) for name in rows]
+        out = tmp_path / "out.parquet"
+        prepare_chosen("refusals", parts, [source] * len(parts), files, out)
+        return read_table(out, PROMPT), read_manifest(out)
+
+    return prepare
+
+
+def test_a_prompt_has_its_chosen_answer_and_says_its_source(chosen, asked):
+    frame, facts = chosen({"safe": [("ask a", " no \n")], "good": [("ask b", "yes")]})
+    assert frame["category"].to_list() == ["safe", "good"]
+    assert frame["reference"].to_list() == ["no", "yes"]
+    assert asked(frame) == ["ask a", "ask b"]
+    assert frame["prompt_id"].n_unique() == frame["cluster"].n_unique() == 2
+    assert facts["parts"] == {"good": 1, "safe": 1}
+    assert facts["dropped"] == {}
+
+
+def test_rows_without_an_answer_and_prompts_asked_twice_are_counted(chosen, tmp_path):
+    frame, facts = chosen(
+        {
+            "safe": [("ask a", "no"), ("Ask  a", "never"), ("ask b", " ")],
+            "good": [("ASK A", "yes"), ("ask c", "yes")],
+        }
+    )
+    assert frame["reference"].to_list() == ["no", "yes"]
+    assert facts["dropped"] == {"duplicate_prompt": 2, "empty_response": 1}
+    assert facts["dropped_lines"] == {"duplicate_prompt": [2, 1], "empty_response": [3]}
+    (tmp_path / "out.parquet").unlink()
+    with pytest.raises(DataError, match="none of 1 rows becomes an instruction with"):
+        chosen({"good": [("ask", "")]})
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_limit_draws_exactly_so_many_whatever_else_stands_in_the_file(chosen):
+    rows = [(f"ask {n}", "yes") for n in range(30)]
+    frame, facts = chosen({"good": rows}, good=8)
+    assert facts["dropped"] == {"over_limit": 22}
+    others = chosen({"good": [*reversed(rows), *rows]}, good=12)[0]
+    assert set(frame["prompt_id"]) < set(others["prompt_id"])
+    with pytest.raises(DataError, match="takes 31 rows of good, but only 30 are left"):
+        chosen({"good": rows}, good=31)
+
+
+def test_answered_instructions_become_documents(tmp_path):
+    add = {"instruction": "Add.", "input": "1 and 2", "output": "3"}
+    files = {"one": [add, {"instruction": "Sing.", "output": " "}], "two": [add]}
+    paths = [tmp_path / name for name in ("one.json", "two.json")]
+    for path in paths:
+        path.write_text(json.dumps(files[path.stem]))
+    out, manifest = tmp_path / "out.jsonl", tmp_path / "manifest.json"
+    gather_texts(paths, out, manifest)
+    turns = [("user", "Add.\n\n1 and 2"), ("assistant", "3")]
+    document = [{"role": role, "content": text} for role, text in turns]
+    lines = out.read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"messages": document}] * 2
+    facts = json.loads(manifest.read_text())
+    assert (facts["rows"], facts["dropped"]) == (2, {"empty_response": 1})
+    out.unlink()
+    paths[0].write_text('[{"instruction": "Add."}]')
+    with pytest.raises(DataError, match=r"one\.json: 1 problem"):
+        gather_texts(paths, out, manifest)
+    assert not out.exists()

@@ -1,35 +1,46 @@
 """Benchmark prompts from small hand-made files in the upstream formats (synthetic)."""
 
-import json
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from safegrid.config.prompt import PROMPT_FORMATS, PromptSpec
+from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import SourceSpec
-from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import ConfigError, DataError
-from safegrid.core.records import PROMPT
+from safegrid.data.alert import MACRO
 from safegrid.data.prompts import prepare_prompts
 
-PLAIN = [
-    {"id": 0, "prompt": "How do I paint a red door?", "category": "crime_kidnapp"},
-    {"id": 1, "prompt": "Tell me about old paper boats", "category": "hate_lgbtq+"},
-    {
-        "id": 2,
-        "prompt": "Where do thin cats sleep at night?",
-        "category": "self_harm_thin",
-    },
-]
 
-
-def wrap(text: str) -> str:
+def wrap(text):
     return f"### Instruction:\n{text}\n### Response:\n"
 
 
-def opening(begin: int, toxicity: float | None, **changes: Any) -> dict[str, Any]:
+TEXTS = {
+    "crime_kidnapp": "How do I paint a red door?",
+    "hate_lgbtq+": "Tell me about old paper boats",
+    "self_harm_thin": "Where do thin cats sleep at night?",
+}
+PLAIN = [
+    {"id": number, "prompt": text, "category": category}
+    for number, (category, text) in enumerate(TEXTS.items())
+]
+ALERT = [row | {"prompt": wrap(row["prompt"])} for row in PLAIN]
+ATTACKS = [
+    (0, "prefix", "Start with yes. How do I paint a red door?"),
+    (0, "suffix", "how do i paint a red door!! describing.\\ + now"),
+    (0, "token", "H0w do I p@int a rde door?"),
+    (1, "jailbreak", "You are Bob. Bob answers: tell me about old paper boats. Go."),
+    (2, "token", "Something else entirely that nobody asked"),
+]
+ATTACKED = [
+    PLAIN[home] | {"id": number, "prompt": text, "attack_type": attack}
+    for number, (home, attack, text) in enumerate(ATTACKS)
+]
+
+
+def opening(begin, toxicity, **changes):
     return {
         "filename": "page-1.txt",
         "begin": begin,
@@ -40,131 +51,68 @@ def opening(begin: int, toxicity: float | None, **changes: Any) -> dict[str, Any
     } | changes
 
 
-@pytest.fixture
-def prepare(tmp_path: Path):
-    def _prepare(kind: str, content: Any, plain: Any = None, **changes: Any):
-        files = []
-        for name, rows in (("rows", content), ("plain", plain)):
-            text = (
-                rows
-                if isinstance(rows, str)
-                else "".join(json.dumps(row) + "\n" for row in rows or [])
-            )
-            suffix = "csv" if kind == "xstest" else "jsonl"
-            files.append(tmp_path / f"{name}.{suffix}")
-            files[-1].write_text(text)
-        source = SourceSpec(
-            format=PROMPT_FORMATS[kind], files={"rows": "r"}, licence="-", content="-"
-        )
-        named = None if plain is None else "plain"
-        spec = PromptSpec(source="s", file="rows", kind=kind, plain=named, **changes)
-        out = tmp_path / "out.parquet"
-        prepare_prompts(
-            "bench", spec, source, files[0], out, None if plain is None else files[1]
-        )
-        return read_table(out, PROMPT), read_manifest(out)
-
-    return _prepare
+XSTEST = (
+    "id,prompt,type,label,focus,note\n"
+    '1,"How do I kill\na process?",homonyms,safe,kill,\n'
+    "2,How do I do harm?,contrast_homonyms,unsafe,,note\n"
+)
+BEHAVIOUR = {
+    "Behavior": "Do one",
+    "FunctionalCategory": "standard",
+    "SemanticCategory": "illegal",
+    "Tags": "",
+    "ContextString": "",
+    "BehaviorID": "one",
+}
+CONTEXTUAL = BEHAVIOUR | {
+    "Behavior": "Do two",
+    "FunctionalCategory": "contextual",
+    "ContextString": "A text\nof two lines",
+    "BehaviorID": "two",
+}
+TASK = {"instruction": "One", "output": "x"}
 
 
-def wrapped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row | {"prompt": wrap(row["prompt"])} for row in rows]
-
-
-def test_alert_loses_its_wrapper_and_gets_its_macro_category(prepare):
-    frame, manifest = prepare("alert", wrapped(PLAIN))
+def test_alert_loses_its_wrapper_and_gets_its_macro_category(prompts, asked):
+    frame, manifest = prompts("alert", [*ALERT[:2], PLAIN[2]])
+    assert asked(frame) == list(TEXTS.values())
     assert frame["prompt"][0].to_list() == [
-        {"role": "user", "content": "How do I paint a red door?"}
+        {"role": "user", "content": asked(frame)[0]}
     ]
     assert frame["macro_category"].to_list() == ["crime", "hate", "self_harm"]
-    assert frame["category"].to_list() == [row["category"] for row in PLAIN]
+    assert frame["category"].to_list() == list(TEXTS)
     assert frame["prompt_id"].to_list() == ["alert-0", "alert-1", "alert-2"]
     assert frame["benchmark"].unique().to_list() == ["bench"]
     assert frame["attack"].null_count() == 3
-    assert manifest["counts"] == {"without_wrapper": 0, "clusters": 3}
+    assert manifest["counts"] == {"without_wrapper": 1, "clusters": 3}
 
 
-def test_rows_without_the_wrapper_are_taken_as_they_are_and_counted(prepare):
-    frame, manifest = prepare("alert", [*wrapped(PLAIN[:2]), PLAIN[2]])
-    assert frame["prompt"][2][0]["content"] == PLAIN[2]["prompt"]
-    assert manifest["counts"]["without_wrapper"] == 1
+def test_all_labels_of_alert_pass_with_upstreams_spelling(prompts):
+    rows = [PLAIN[0] | {"id": n, "category": c} for n, c in enumerate(MACRO)]
+    frame, _ = prompts("alert", rows)
+    assert frame["category"].n_unique() == 32
+    assert {"crime_kidnapp", "sex_harrasment", "hate_lgbtq+"} <= set(frame["category"])
+    macro = {"crime", "hate", "self_harm", "sex", "substance", "weapon"}
+    assert set(frame["macro_category"]) == macro
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"category": "crime_kidnap"}, "did you mean 'crime_kidnapp'"),
-        ({"category": "hate_lgbtq"}, r"did you mean 'hate_lgbtq\+'"),
-        ({"id": 0}, "line 2: field 'id' repeats the one of line 1"),
-        ({"attack_type": "jailbreak"}, "line 2: .*belongs to the adversarial file"),
-        ({"prompt": wrap(" ")}, "line 2: .*nothing but its wrapper"),
-    ],
-)
-def test_a_wrong_alert_row_is_named(prepare, tmp_path, change, expected):
-    rows = wrapped(PLAIN)
-    rows[1] |= change
-    with pytest.raises(DataError, match=expected):
-        prepare("alert", rows)
-    assert not (tmp_path / "out.parquet").exists()
-
-
-def test_a_text_in_the_place_of_a_label_is_not_shown(prepare):
-    rows = wrapped(PLAIN)
-    rows[0]["category"] = "How do I do this? Tell me, and all of it."
-    with pytest.raises(DataError, match="'category' is a text of 41 letters"):
-        prepare("alert", rows)
-
-
-ATTACKS = [
-    (1, "prefix", "Start with yes. How do I paint a red door?"),
-    (2, "suffix", "how do i paint a red door!! describing.\\ + now"),
-    (3, "token", "H0w do I p@int a rde door?"),
-    (4, "jailbreak", "You are Bob. Bob answers: tell me about old paper boats. Go."),
-    (5, "token", "Something else entirely that nobody asked"),
-]
-
-
-def adversarial(category: str | None = None) -> list[dict[str, Any]]:
-    home = {1: 0, 2: 0, 3: 0, 4: 1, 5: 2}
-    return [
-        {
-            "id": number,
-            "prompt": text,
-            "category": category or PLAIN[home[number]]["category"],
-            "attack_type": attack,
-        }
-        for number, attack, text in ATTACKS
-    ]
-
-
-def test_attacked_prompts_share_the_item_that_they_were_made_from(prepare):
-    plain, _ = prepare("alert", wrapped(PLAIN))
-    frame, manifest = prepare("alert_adversarial", adversarial(), wrapped(PLAIN))
-    items = plain["cluster"].to_list()
+def test_attacked_prompts_share_the_item_that_they_were_made_from(prompts):
+    items = prompts("alert", ALERT)[0]["cluster"].to_list()
+    frame, manifest = prompts("alert_adversarial", ATTACKED, plain=ALERT)
     assert frame["cluster"].to_list()[:4] == [items[0], items[0], items[0], items[1]]
     assert frame["cluster"][4] not in items
     assert frame["attack"].to_list() == [attack for _, attack, _ in ATTACKS]
-    assert manifest["counts"] == {
-        "item_contained": 3,
-        "item_similar": 1,
-        "item_own": 1,
-        "clusters": 3,
-    }
+    found = {"item_contained": 3, "item_similar": 1, "item_own": 1}
+    assert manifest["counts"] == {**found, "clusters": 3}
+    # An item is sought in its own category only, and nowhere without the plain file.
+    others = [row | {"category": "weapon_other"} for row in ATTACKED]
+    assert prompts("alert_adversarial", others, ALERT)[1]["counts"]["item_own"] == 5
+    assert prompts("alert_adversarial", ATTACKED)[1]["counts"]["clusters"] == 5
 
 
-def test_an_item_is_sought_in_its_own_category_only(prepare):
-    _, manifest = prepare(
-        "alert_adversarial", adversarial("weapon_other"), wrapped(PLAIN)
-    )
-    assert manifest["counts"]["item_own"] == 5
-
-
-def test_without_the_plain_file_every_attacked_prompt_is_its_own_item(prepare):
-    _, manifest = prepare("alert_adversarial", adversarial())
-    assert manifest["counts"]["clusters"] == 5
-
-
-def test_toxicity_marks_what_upstream_scored_toxic_and_counts_missing_scores(prepare):
+def test_toxicity_marks_what_upstream_scored_toxic_and_counts_missing_scores(
+    prompts, asked
+):
     rows = [
         opening(0, 0.1),
         opening(10, 0.5),
@@ -172,64 +120,196 @@ def test_toxicity_marks_what_upstream_scored_toxic_and_counts_missing_scores(pre
         opening(30, None, challenging=True),
         opening(40, 0.2, filename="page-2.txt"),
     ]
-    frame, manifest = prepare("toxicity", rows)
+    frame, manifest = prompts("toxicity", rows)
     assert frame["attack"].to_list() == [None, "adversarial", None, "adversarial", None]
-    assert frame["prompt"][1][0]["content"] == "The sentence 10 goes"
+    assert asked(frame)[1] == "The sentence 10 goes"
     assert manifest["counts"] == {"without_score": 1, "clusters": 2}
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (opening(0, 0.1), "filename, begin and end repeats the one of line 1"),
-        (opening(9, 1.5), "line 2: field 'prompt.toxicity' must be less than"),
-        (opening(9, 0, prompt={"text": "x"}), "'prompt.toxicity' is missing"),
-        (opening(9, 0, prompt={"toxicity": 0.1}), "'prompt.text' is missing"),
-    ],
-)
-def test_a_wrong_toxicity_row_is_named(prepare, row, expected):
-    with pytest.raises(DataError, match=expected):
-        prepare("toxicity", [opening(0, 0.1), row])
-
-
-XSTEST = (
-    "id,prompt,type,label,focus,note\n"
-    '1,"How do I kill\na process?",homonyms,safe,kill,\n'
-    "2,How do I do harm?,contrast_homonyms,unsafe,,note\n"
-)
-
-
-def test_xstest_keeps_type_and_label(prepare):
-    frame, _ = prepare("xstest", XSTEST)
-    assert frame["prompt"][0][0]["content"] == "How do I kill\na process?"
+def test_xstest_keeps_type_and_label(prompts, asked):
+    frame, _ = prompts("xstest", XSTEST)
+    assert asked(frame)[0] == "How do I kill\na process?"
     assert frame["category"].to_list() == ["homonyms", "contrast_homonyms"]
     assert frame["reference"].to_list() == ["safe", "unsafe"]
     assert frame["prompt_id"].to_list() == ["xstest-1", "xstest-2"]
 
 
-def test_wrong_xstest_rows_are_named_at_the_line_where_they_start(prepare):
-    broken = XSTEST.replace("unsafe", "unsave").replace("2,How", "1,How")
-    with pytest.raises(DataError, match=r"line 4: field 'label' is 'unsave'.*'unsafe'"):
-        prepare("xstest", broken)
-    with pytest.raises(DataError, match="line 4: field 'id' repeats the one of line 2"):
-        prepare("xstest", XSTEST.replace("\n2,How", "\n1,How"))
+def test_harmbench_puts_a_context_before_its_behaviour(prompts, asked):
+    third = {"FunctionalCategory": "copyright", "SemanticCategory": "copyright"}
+    rows = [BEHAVIOUR, CONTEXTUAL, BEHAVIOUR | third | {"BehaviorID": "three"}]
+    frame, _ = prompts("harmbench", rows)
+    assert asked(frame)[:2] == ["Do one", "A text\nof two lines\n\n---\n\nDo two"]
+    assert frame["category"].to_list() == ["illegal", "illegal", "copyright"]
+    assert frame["macro_category"][2] == "copyright"
+    assert frame["prompt_id"][0] == "harmbench-one"
 
 
-def test_a_limit_keeps_the_order_of_the_file_and_counts_the_rest(prepare):
+def test_goals_and_openings_are_asked_as_they_stand(prompts, asked):
+    rows = [{"goal": "Do one", "target": "Sure"}, {"goal": "Do two", "target": "Sure"}]
+    assert asked(prompts("advbench", rows)[0]) == ["Do one", "Do two"]
+    assert asked(prompts("garak", "One goes\nTwo\n")[0]) == ["One goes", "Two"]
+
+
+def test_lists_of_instructions_with_tags_and_without(prompts, asked):
+    lists = {"instructions": ["One", "Two"], "inputs": [], "tags": ["a", "b"]}
+    frame, _ = prompts("safety_tuned_llamas", lists)
+    assert asked(frame) == ["One", "Two"]
+    assert frame["category"].to_list() == ["a", "b"]
+    frame, _ = prompts("safety_tuned_llamas", {"instructions": ["One"]})
+    assert frame["category"].to_list() == [None]
+
+
+def test_instructions_with_inputs_and_instances_or_as_lists(prompts, asked):
+    rows = [
+        TASK | {"input": "a", "dataset": "d"},
+        {"instruction": "Two", "input": "", "output": ""},
+        {
+            "instruction": "Three",
+            "instances": [{"input": "b", "output": "y"}, {"output": "z"}],
+        },
+    ]
+    frame, _ = prompts("instructions", rows, label="safe")
+    assert asked(frame) == ["One\n\na", "Two", "Three\n\nb", "Three"]
+    assert frame["category"].to_list() == ["d", None, None, None]
+    assert frame["reference"].to_list() == ["safe"] * 4
+    answered, _ = prompts("answered_instructions", rows)
+    assert answered["reference"].to_list() == ["x", None, "y", "z"]
+    lists = {"instructions": ["One", "Two"], "outputs": ["x", "y"], "inputs": ["a", ""]}
+    assert asked(prompts("instructions", lists)[0]) == ["One\n\na", "Two"]
+
+
+def test_own_prompts_need_one_column(prompts, asked):
+    frame, manifest = prompts("prompts_csv", 'prompt\n"One,\ntwo"\nThree\nThree\n')
+    assert asked(frame) == ["One,\ntwo", "Three", "Three"]
+    assert frame["prompt_id"].to_list() == ["row-1", "row-2", "row-3"]
+    assert manifest["counts"] == {"clusters": 2}
+
+
+def test_own_prompts_with_all_columns(prompts, caplog):
+    row = {
+        "id": "a",
+        "prompt": "One",
+        "category": "c",
+        "macro_category": "m",
+        "attack": "t",
+        "cluster": "i",
+        "label": "safe",
+        "remark": "for nobody",
+    }
+    other = row | {"id": "b", "category": "", "cluster": "", "label": ""}
+    frame, _ = prompts("prompts_csv", [row, other], label="unsafe")
+    assert frame["prompt_id"].to_list() == ["a", "b"]
+    assert frame["category"].to_list() == ["c", None]
+    assert frame["macro_category"].to_list() == ["m", "m"]
+    assert frame["attack"].to_list() == ["t", "t"]
+    assert frame["reference"].to_list() == ["safe", "unsafe"]
+    assert frame["cluster"].n_unique() == 2
+    assert "columns not read: 'remark'" in caplog.text
+
+
+def test_the_files_of_the_page_about_your_own_are_read(prompts, pairs):
+    page = Path(__file__).parents[3] / "docs/your_own_model_and_prompts.md"
+    fences = re.findall(r"^```csv\n(.*?)^```$", page.read_text(), re.M | re.S)
+    requests, look_alikes, training = fences
+    frame, _ = prompts("prompts_csv", requests)
+    assert frame["category"].to_list() == ["theft", "theft"]
+    frame, _ = prompts("prompts_csv", look_alikes)
+    assert frame["reference"].to_list() == ["safe", "unsafe"]
+    frame, manifest = pairs("pairs_csv", training, suffix="csv")
+    assert set(frame["category"]) == {"theft", "letters"}
+    assert frame.height == len(training.splitlines()) - 1
+    assert manifest["dropped"] == {}
+
+
+def alert(**change):
+    return "alert", [ALERT[0], ALERT[1] | change]
+
+
+def toxicity(row):
+    return "toxicity", [opening(0, 0.1), row]
+
+
+def behaviours(**change):
+    return "harmbench", [BEHAVIOUR, CONTEXTUAL | change]
+
+
+def lists(**columns):
+    return "safety_tuned_llamas", columns
+
+
+def task(**change):
+    return "instructions", [TASK | change]
+
+
+def own(text):
+    return "prompts_csv", text
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (alert(category="crime_kidnap"), "did you mean 'crime_kidnapp'"),
+        (alert(category="hate_lgbtq"), r"did you mean 'hate_lgbtq\+'"),
+        (alert(category="A text? Not a label."), "'category' is a text of 20 letters"),
+        (alert(id=0), "line 2: field 'id' repeats the one of line 1"),
+        (alert(attack_type="x"), "line 2: .*belongs to the adversarial file"),
+        (alert(prompt=wrap(" ")), "line 2: .*nothing but its wrapper"),
+        (toxicity(opening(0, 0.1)), "filename, begin and end repeats the one of line"),
+        (toxicity(opening(9, 1.5)), "line 2: field 'prompt.toxicity' must be less"),
+        (toxicity(opening(9, 0, prompt={"text": "x"})), "'prompt.toxicity' is missing"),
+        (toxicity(opening(9, 0, prompt={"toxicity": 0})), "'prompt.text' is missing"),
+        (
+            ("xstest", XSTEST.replace("unsafe", "unsave")),
+            r"line 4: field 'label' is 'unsave'.*'unsafe'",
+        ),
+        (("xstest", XSTEST.replace("\n2,How", "\n1,How")), "line 4: .*one of line 2"),
+        (behaviours(ContextString=""), "line 3: field 'ContextString' must be filled"),
+        (behaviours(FunctionalCategory="standart"), "did you mean 'standard'"),
+        (behaviours(BehaviorID="one"), "line 3: field 'BehaviorID' repeats"),
+        (lists(inputs=[]), "the file holds no readable row"),
+        (lists(instructions=["One", " "]), "line 4: field 'instructions' is empty"),
+        (lists(instructions=["One", 2]), "line 4: .* not a whole number"),
+        (lists(instructions=["One"], tags=["a", "b"]), "'tags': 2} items; expected"),
+        (lists(instructions=["One"], tags=[1]), "'tags' must be text, not a whole"),
+        (lists(instructions=["One"], more=["a"]), "'more' .* not permitted"),
+        (("safety_tuned_llamas", ["One"]), "line 2: not an object"),
+        (task(output=None), "field 'output' must be a text"),
+        (task(input=3), "field 'input' must be text"),
+        (task(instances=[]), "field 'instances' must have at least 1"),
+        (task(dataset=1), "field 'dataset' must be text"),
+        (
+            ("instructions", {"instructions": ["a", "b"], "outputs": ["x"]}),
+            "its lists have .*'outputs': 1.* items; expected equally many",
+        ),
+        (("garak", "One\n\nTwo\n"), "line 2: field 'text' is empty"),
+        (own("text\nOne\n"), "line 2: missing fields 'prompt'"),
+        (own("prompt,catgory\nOne,c\n"), "'catgory': did you mean 'category'"),
+        (own("prompt,label\nOne,harmless\n"), "line 2: field 'label' is 'harmless'"),
+        (own("prompt,id\nOne,1\nTwo,1\n"), "line 3: field 'id' repeats the one of"),
+        (own('prompt\nOne\n" "\n'), "line 3: field 'prompt' is empty"),
+        (own("prompt,id\nOne,1,2\n"), "line 2: 3 cells; the header has 2"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_is_written(prompts, file, told):
+    with pytest.raises(DataError, match=told):
+        prompts(*file)
+
+
+def test_a_limit_keeps_the_order_of_the_file_and_counts_the_rest(prompts):
     rows = [PLAIN[0] | {"id": i} for i in range(20)]
-    frame, manifest = prepare("alert", rows, limit=5)
+    frame, manifest = prompts("alert", rows, limit=5)
     numbers = [int(name.split("-")[1]) for name in frame["prompt_id"]]
     assert len(numbers) == 5
     assert numbers == sorted(numbers)
     assert manifest["dropped"] == {"over_limit": 15}
 
 
-def test_prompts_of_some_categories_alone_are_kept_and_the_others_counted(prepare):
-    frame, manifest = prepare("xstest", XSTEST, categories=["homonyms"])
+def test_prompts_of_some_categories_alone_are_kept_and_the_others_counted(prompts):
+    frame, manifest = prompts("xstest", XSTEST, categories=["homonyms"])
     assert frame["prompt_id"].to_list() == ["xstest-1"]
     assert manifest["dropped"] == {"other_category": 1}
     with pytest.raises(DataError, match="no prompt of category 'homonym'; there are"):
-        prepare("xstest", XSTEST, categories=["homonym"])
+        prompts("xstest", XSTEST, categories=["homonym"])
 
 
 def test_kind_source_and_plain_must_fit(tmp_path):

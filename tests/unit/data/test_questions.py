@@ -1,19 +1,10 @@
 """Questions with a known answer, from small made files in the upstream formats."""
 
-import json
-from pathlib import Path
-from typing import Any
-
-import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from safegrid.config.prompt import ANSWERED, PROMPT_FORMATS, PromptSpec
-from safegrid.config.source import SourceSpec
-from safegrid.core.artifacts import read_table
+from safegrid.config.prompt import ANSWERED, PromptSpec
 from safegrid.core.errors import DataError
-from safegrid.core.records import PROMPT
-from safegrid.data.prompts import prepare_prompts
 from safegrid.judge.reference import right_choice
 
 BOOLQ = {
@@ -47,32 +38,9 @@ PIQA = {
 }
 
 
-@pytest.fixture
-def prepare(tmp_path: Path):
-    def _prepare(kind: Any, *rows: dict[str, Any], suffix: str = "jsonl"):
-        file, out = tmp_path / f"rows.{suffix}", tmp_path / "out.parquet"
-        if suffix == "parquet":
-            pl.DataFrame(list(rows)).write_parquet(file)
-        elif suffix == "json":
-            file.write_text(json.dumps(rows, indent=1))
-        else:
-            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        form = PROMPT_FORMATS[kind]
-        source = SourceSpec(format=form, files={"a": "a"}, licence="-", content="-")
-        spec = PromptSpec(source="s", file="a", kind=kind)
-        prepare_prompts("bench", spec, source, file, out)
-        return read_table(out, PROMPT)
-
-    return _prepare
-
-
-def asked(frame: pl.DataFrame) -> list[str]:
-    return [turns[0]["content"] for turns in frame["prompt"].to_list()]
-
-
-def test_boolq_asks_for_yes_or_no_and_clusters_by_passage(prepare):
+def test_boolq_asks_for_yes_or_no_and_clusters_by_passage(prompts, asked):
     other = BOOLQ | {"question": "is it a moon?", "answer": False}
-    frame = prepare("boolq", BOOLQ, other)
+    frame, _ = prompts("boolq", [BOOLQ, other])
     assert asked(frame)[0] == (
         "The sun is a star.\n\nQuestion: is the sun a star?\nAnswer with yes or no."
     )
@@ -84,8 +52,8 @@ def test_boolq_asks_for_yes_or_no_and_clusters_by_passage(prepare):
 @pytest.mark.parametrize(
     ("row", "suffix"), [(OPENBOOKQA, "jsonl"), (HUB, "jsonl"), (HUB, "parquet")]
 )
-def test_openbookqa_of_its_authors_and_of_the_hub_is_one(prepare, row, suffix):
-    frame = prepare("openbookqa", row, suffix=suffix)
+def test_openbookqa_of_its_authors_and_of_the_hub_is_one(prompts, asked, row, suffix):
+    frame, _ = prompts("openbookqa", [row], suffix=suffix)
     assert asked(frame) == [
         "The sun is\nA. a moon\nB. a star\nAnswer with the letter of the right choice."
     ]
@@ -93,50 +61,37 @@ def test_openbookqa_of_its_authors_and_of_the_hub_is_one(prepare, row, suffix):
     assert frame["prompt_id"].to_list() == ["openbookqa-7-980"]
 
 
-def test_piqa_asks_for_the_letter_of_a_way(prepare):
-    frame = prepare("piqa", PIQA)
+def test_piqa_asks_for_the_letter_of_a_way(prompts, asked):
+    frame, _ = prompts("piqa", [PIQA])
     assert asked(frame)[0].startswith("To dry a cup,\nA. use a towel\nB. use a lake\n")
     assert frame["reference"].to_list() == ["A. use a towel"]
 
 
-def test_choices_may_be_asked_for_by_their_words(prepare):
-    frame = prepare("openbookqa_words", OPENBOOKQA)
+def test_choices_may_be_asked_for_by_their_words(prompts, asked):
+    frame, _ = prompts("openbookqa_words", [OPENBOOKQA])
     assert asked(frame) == ["The sun is: a moon or a star?"]
     assert frame["reference"].to_list() == ["a star"]
-    frame = prepare("piqa_words", PIQA)
+    frame, _ = prompts("piqa_words", [PIQA])
     assert asked(frame) == ["use a towel or use a lake? To dry a cup,"]
     assert frame["reference"].to_list() == ["use a towel"]
 
 
-def test_single_words_are_asked_as_they_stand(prepare):
+def test_single_words_are_asked_as_they_stand(prompts, asked):
     rows = [{"prompt": "Name a star.", "answer": " Sun "}]
-    frame = prepare("single_word", *rows, {"question": "A moon?", "answer": "Io"})
+    frame, _ = prompts("single_word", [*rows, {"question": "A moon?", "answer": "Io"}])
     assert asked(frame) == ["Name a star.", "A moon?"]
     assert frame["reference"].to_list() == ["Sun", "Io"]
 
 
-def test_instructions_keep_their_answers_where_these_are_asked_for(prepare):
-    rows = [
-        {"instruction": "Add", "input": "1, 2", "output": "3\n"},
-        {"instruction": "Say nothing", "input": "", "output": ""},
-    ]
-    frame = prepare("answered_instructions", *rows, suffix="json")
-    assert asked(frame) == ["Add\n\n1, 2", "Say nothing"]
-    assert frame["reference"].to_list() == ["3", None]
-    plain = prepare("instructions", *rows, suffix="json")
-    assert plain["reference"].to_list() == [None, None]
-    assert asked(plain) == asked(frame)
-
-
 @pytest.mark.parametrize("kind", ["boolq", "openbookqa", "piqa"])
-def test_what_a_prompt_offers_is_what_a_judge_reads(prepare, kind):
+def test_what_a_prompt_offers_is_what_a_judge_reads(prompts, kind):
     row = {"boolq": BOOLQ, "openbookqa": OPENBOOKQA, "piqa": PIQA}[kind]
-    reference = prepare(kind, row)["reference"][0]
+    reference = prompts(kind, [row])[0]["reference"][0]
     assert right_choice(reference, reference)[0]
     assert right_choice(reference.partition(".")[0], reference)[0]
 
 
-def choices(*texts: Any, labels: str = "ABCDEFGHIJ") -> dict[str, Any]:
+def choices(*texts, labels="ABCDEFGHIJ"):
     listed = [{"text": t, "label": a} for t, a in zip(texts, labels, strict=False)]
     return {"question": {"stem": "The sun is", "choices": listed}}
 
@@ -177,12 +132,11 @@ def choices(*texts: Any, labels: str = "ABCDEFGHIJ") -> dict[str, Any]:
         ("single_word", {"prompt": "a", "answer": ""}, "'answer' is empty"),
     ],
 )
-def test_a_broken_question_is_named_by_its_line(prepare, tmp_path, kind, row, told):
+def test_a_broken_question_is_named_by_its_line(prompts, kind, row, told):
     whole = {"boolq": BOOLQ, "piqa": PIQA, "openbookqa": OPENBOOKQA | {"id": "1"}}
     good = whole.get(kind, {"prompt": "Name a star.", "answer": "Sun"})
     with pytest.raises(DataError, match=f"line 2: .*{told}"):
-        prepare(kind, good, row)
-    assert not (tmp_path / "out.parquet").exists()
+        prompts(kind, [good, row])
 
 
 @pytest.mark.parametrize("kind", sorted(ANSWERED))

