@@ -53,14 +53,9 @@ def timed(command: list[str], folder: Path) -> float:
 
 def copy_sources(folder: Path) -> None:
     """Copy what git tracks, or would, so that nothing is there already."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    for name in listed.splitlines():
         source, target = ROOT / name, folder / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +72,8 @@ def planning(folder: Path, study: str) -> dict[str, float]:
 
 def study(folder: Path, name: str, cores: int) -> dict[str, Any]:
     """Run a study cold, again, and its figures alone; in seconds and megabytes."""
-    command = [
-        *(sys.executable, "-m", "safegrid", "study"),
-        *("--study", name, "--cores", str(cores)),
-    ]
+    command = [sys.executable, "-m", "safegrid", "study", "--study", name]
+    command += ["--cores", str(cores)]
     with Watch(folder / OWNER_FILE) as watch:
         cold = timed(command, folder)
     again = timed(command, folder)
@@ -113,11 +106,8 @@ def same_scores(folder: Path, name: str) -> bool | None:
 
 def script(name: str) -> Any:
     """Run one of the comparisons beside this file and return what it printed."""
-    run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name(name))],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, str(Path(__file__).with_name(name))]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{name} failed:\n{run.stderr[-2000:]}")
     return json.loads(run.stdout)
@@ -156,12 +146,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_sources(folder)
+        measured = study(folder, options.study, options.cores)
         record: dict[str, Any] = {
             "machine": f"{platform.machine()}, {options.cores} cores",
-            "study": {
-                "name": options.study,
-                **study(folder, options.study, options.cores),
-            },
+            "study": {"name": options.study, **measured},
             "planning_seconds": planning(folder, options.study),
             "same_scores_as_the_last_run": same_scores(folder, options.study),
             "stages": stage_shares(folder, options.study),

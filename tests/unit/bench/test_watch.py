@@ -1,6 +1,5 @@
 """Memory is counted for whatever carries a run's id, a process's child included."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,23 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.watch import Watch
 from safegrid.runtime.runs import RUN, write_owner
-
-BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture
-def watch(tmp_path: Path):  # type: ignore[no-untyped-def]
+def watch(tmp_path: Path) -> Watch:
     """A watch of the run `test-watch`, not yet sampling by itself."""
-    spec = importlib.util.spec_from_file_location("watch", BENCH / "watch.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Watch(tmp_path / "owner.json")
+    return Watch(tmp_path / "owner.json")
 
 
-def test_a_grandchild_counts(watch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_grandchild_counts(watch: Watch, tmp_path: Path) -> None:
     held = "data = b'1' * 50_000_000; print(1, flush=True); input()"
     child = (
         "import subprocess, sys;"
@@ -45,6 +38,6 @@ def test_a_grandchild_counts(watch, tmp_path: Path) -> None:  # type: ignore[no-
     assert 50 < watch.peak < 500
 
 
-def test_before_a_run_says_who_it_is_nothing_counts(watch) -> None:  # type: ignore[no-untyped-def]
+def test_before_a_run_says_who_it_is_nothing_counts(watch: Watch) -> None:
     watch.sample()
     assert watch.peak == 0
