@@ -143,7 +143,7 @@ COMMANDS = {
         "Fix the threshold of a fluency judge under a base, and test it.",
     ),
     "best-of-k": Command(
-        "safegrid.synthesize.best_of_k:best_of_k",
+        "safegrid.synthesize.model_answers:best_of_k",
         "Keep the best of a model's answers to each prompt as training rows.",
     ),
     "corrections": Command(
@@ -151,7 +151,7 @@ COMMANDS = {
         "Rank a model's corrections of itself, as preference pairs.",
     ),
     "rejected-by-model": Command(
-        "safegrid.synthesize.rejected_by_model:rejected_by_model",
+        "safegrid.synthesize.model_answers:rejected_by_model",
         "Prefer known answers to a model's own, as preference pairs.",
     ),
     # Verdicts become scores, and scores a report.

@@ -9,10 +9,10 @@ their place.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from safegrid.config.generated import CorrectionsSpec
 from safegrid.core.artifacts import (
@@ -39,8 +39,6 @@ log = logging.getLogger(__name__)
 DIRECT, HARMFUL = "SR", "FHR"
 
 Lost = Literal["no_answer", "empty_answer", "unsafe_answer", "unscored_answer"]
-# An answer by its rank's name, best first.
-Ladder = dict[str, str]
 
 
 class Asked(NamedTuple):
@@ -56,27 +54,6 @@ class Asked(NamedTuple):
     prefills: dict[str, str]
     answers: dict[str, Row]
     verdict: str | None
-
-
-class Counts:
-    """What is counted while rows are written."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.lost: Counter[Lost] = Counter()
-        self.cut = 0
-        self.tokens = Counter[str]()
-
-    def add(self, asked: Asked, ladder: Ladder | Lost) -> None:
-        """Count a request, kept or lost, and the tokens of its answers."""
-        for answer in asked.answers.values():
-            self.tokens["read"] += answer["n_prompt_tokens"]
-            self.tokens["written"] += answer["n_tokens"]
-        if isinstance(ladder, str):
-            self.lost[ladder] += 1
-            return
-        self.requests += 1
-        self.cut += sum(a["finish"] == "length" for a in asked.answers.values())
 
 
 def corrections(
@@ -111,23 +88,21 @@ def corrections(
     engine = _engine(responses)
     asked = spec.requests
     ranks = [DIRECT, *(f"SYN{number}" for number in range(1, asked.answers))]
-    counts = Counts()
+    counts: Counter[str] = Counter()
 
     def facts(rows: int) -> dict[str, Any]:
+        lost = {why: counts[why] for why in sorted(get_args(Lost)) if counts[why]}
         if not rows:
-            raise DataError(
-                f"{responses[0]}: no request has all its answers: {dict(counts.lost)}"
-            )
-        lost = dict(sorted(counts.lost.items()))
+            raise DataError(f"{responses[0]}: no request has all its answers: {lost}")
         return manifest(
             "synthesize",
             {"prompts": prompts, "responses": responses, "verdicts": verdicts},
             {"name": name, "spec": spec.model_dump(mode="json")},
             rows=rows,
             dropped={why: n * asked.pairs for why, n in lost.items()},
-            requests={"kept": counts.requests, "dropped": lost},
-            cut=counts.cut,
-            tokens=dict(counts.tokens),
+            requests={"kept": counts["kept"], "dropped": lost},
+            cut=counts["cut"],
+            tokens={"read": counts["read"], "written": counts["written"]},
             answered_by=engine,
         )
 
@@ -135,12 +110,37 @@ def corrections(
     parts = zip(prompts, responses, judged, strict=True)
     requests = (one for part in parts for one in _requests(ranks, *part))
     write_stream(out, _rows(name, requests, counts), PREFERENCE, facts)
-    log.info("%s: %d requests, dropped %s", name, counts.requests, dict(counts.lost))
-    _tell_cost(responses, engine, counts.requests + counts.lost.total(), out)
+    lost = {why: counts[why] for why in get_args(Lost) if counts[why]}
+    log.info("%s: %d requests, dropped %s", name, counts["kept"], lost)
+    _tell_cost(responses, engine, counts["kept"] + sum(lost.values()), out)
 
 
-def climb(asked: Asked) -> Ladder | Lost:
-    """Return a request's answers from best to worst, or why it has none."""
+def _rows(name: str, requests: Iterator[Asked], counts: Counter[str]) -> Iterator[Row]:
+    """Give a row for every two ranks of each request; count what is kept and lost."""
+    for number, asked in enumerate(requests, start=1):
+        for answer in asked.answers.values():
+            counts["read"] += answer["n_prompt_tokens"]
+            counts["written"] += answer["n_tokens"]
+        ladder = _climb(asked)
+        if isinstance(ladder, str):
+            counts[ladder] += 1
+            continue
+        counts["kept"] += 1
+        counts["cut"] += sum(a["finish"] == "length" for a in asked.answers.values())
+        for better, worse in combinations(ladder, 2):
+            yield {
+                "pair_id": f"{name}-{asked.row}-{better}-{worse}",
+                "prompt": asked.text,
+                "chosen": ladder[better],
+                "rejected": ladder[worse],
+                "category": f"{better}>{worse}",
+                "source": name,
+                "source_row": number,
+            }
+
+
+def _climb(asked: Asked) -> dict[str, str] | Lost:
+    """Return a request's answers by rank, best first, or why it has none."""
     if any(answer["finish"] == "error" for answer in asked.answers.values()):
         return "no_answer"
     if any(is_blank(answer["text"]) for answer in asked.answers.values()):
@@ -154,43 +154,20 @@ def climb(asked: Asked) -> Ladder | Lost:
     return {**ladder, HARMFUL: asked.harmful}
 
 
-def pairs(ladder: Ladder) -> Iterator[tuple[str, str]]:
-    """Give the names of every two ranks, the better one first."""
-    return combinations(ladder, 2)
-
-
-def _rows(name: str, requests: Iterator[Asked], counts: Counts) -> Iterator[Row]:
-    for asked in requests:
-        ladder = climb(asked)
-        counts.add(asked, ladder)
-        if isinstance(ladder, str):
-            continue
-        number = counts.requests + counts.lost.total()
-        for better, worse in pairs(ladder):
-            yield {
-                "pair_id": f"{name}-{asked.row}-{better}-{worse}",
-                "prompt": asked.text,
-                "chosen": ladder[better],
-                "rejected": ladder[worse],
-                "category": f"{better}>{worse}",
-                "source": name,
-                "source_row": number,
-            }
-
-
 def _requests(
     ranks: Sequence[str], prompts: Path, responses: Path, verdicts: Path | None
 ) -> Iterator[Asked]:
     """Give the requests of one part; memory holds its answers and no other's."""
     asked = read_table(prompts, PROMPT)
-    answers = {row["prompt_id"]: row for row in _named(responses, RESPONSE)}
-    labels = _labels(verdicts, answers) if verdicts is not None else {}
-    if set(asked["prompt_id"]) != set(answers):
-        odd = min(set(asked["prompt_id"]) ^ set(answers))
-        raise DataError(
-            f"{responses}: not one answer to each prompt of {prompts}, see {odd}. One"
-            " of the two files is stale: delete it and rebuild it"
-        )
+    answers = _by_prompt(responses, RESPONSE)
+    judged = {} if verdicts is None else _by_prompt(verdicts, VERDICT)
+    _check_same(
+        asked["prompt_id"],
+        answers,
+        f"{responses}: not one answer to each prompt of {prompts}",
+    )
+    if verdicts is not None:
+        _check_same(answers, judged, f"{verdicts}: not one verdict on each answer")
     rows = asked.iter_rows(named=True)
     for row, group in groupby(rows, key=lambda one: one["cluster"]):
         own = {one["category"]: one for one in group}
@@ -205,31 +182,23 @@ def _requests(
             own[DIRECT]["reference"],
             {rank: own[rank]["prefill"] or "" for rank in ranks},
             {rank: answers[own[rank]["prompt_id"]] for rank in ranks},
-            labels.get(own[DIRECT]["prompt_id"]),
+            judged[own[DIRECT]["prompt_id"]]["label"] if judged else None,
         )
 
 
-def _named(file: Path, schema: Schema) -> Iterator[Row]:
+def _by_prompt(file: Path, schema: Schema) -> dict[str, Row]:
     frame = read_table(file, schema)
     if frame["prompt_id"].is_duplicated().any():
         raise DataError(f"{file}: a prompt has two rows; rebuild the file")
-    return frame.iter_rows(named=True)
+    return {row["prompt_id"]: row for row in frame.iter_rows(named=True)}
 
 
-def _labels(verdicts: Path, answers: Mapping[str, Row]) -> dict[str, str]:
-    """Return a guard's label of each answer.
-
-    Raises:
-        DataError: the verdicts are of other answers.
-    """
-    labels = {row["prompt_id"]: row["label"] for row in _named(verdicts, VERDICT)}
-    if set(labels) != set(answers):
-        odd = min(set(labels) ^ set(answers))
+def _check_same(one: Iterable[str], other: Iterable[str], problem: str) -> None:
+    if odd := set(one) ^ set(other):
         raise DataError(
-            f"{verdicts}: not one verdict on each answer, see {odd}. It is of other"
-            " answers: delete it and rebuild it"
+            f"{problem}, see {min(odd)}. One of the two files is stale: delete it and"
+            " rebuild it"
         )
-    return labels
 
 
 def _engine(responses: Sequence[Path]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from safegrid.config.generated import BestOfKSpec
 from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
-from safegrid.synthesize.best_of_k import best_of_k
+from safegrid.synthesize.model_answers import best_of_k
 
 K = 3
 SPEC = BestOfKSpec(

@@ -7,7 +7,7 @@ from safegrid.config.generated import RejectedByModelSpec
 from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE
-from safegrid.synthesize.rejected_by_model import rejected_by_model
+from safegrid.synthesize.model_answers import rejected_by_model
 
 SPEC = RejectedByModelSpec(
     recipe="none", chosen=[{"source": "safe"}], decode={"max_new_tokens": 8}

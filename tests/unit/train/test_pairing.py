@@ -42,7 +42,7 @@ from safegrid.generate.render import render_prompts
 from safegrid.generate.run import generate
 from safegrid.judge.run import judge
 from safegrid.score.cell import score_cell, score_global
-from safegrid.synthesize.best_of_k import best_of_k
+from safegrid.synthesize.model_answers import best_of_k
 from safegrid.train.rows import (
     join_kto_reference,
     join_reference,
