@@ -118,11 +118,7 @@ def kappa_of(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]
 
 
 def agreement(
-    first: list[Path],
-    second: list[Path],
-    positive: str,
-    out: Path,
-    disagreeing: Path,
+    first: list[Path], second: list[Path], positive: str, out: Path, disagreeing: Path
 ) -> None:
     """Compare two judges' labels on every answer that both judged.
 

@@ -98,10 +98,7 @@ def frontier(
 
 
 def line_rows(
-    models: Sequence[Point],
-    axes: dict[str, Axis],
-    most_unscored: float,
-    seed: int,
+    models: Sequence[Point], axes: dict[str, Axis], most_unscored: float, seed: int
 ) -> list[Row]:
     """Return the points of a line on every axis, and the safety that it gains.
 

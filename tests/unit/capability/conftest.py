@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ class StandIn:
 
 
 @pytest.fixture
-def stand_in(base_folder: Path) -> Iterator[StandIn]:
+def stand_in(base_folder):
     engine = StandIn(ChatTokenizer.load(base_folder), {"sky", "grass"})
     thread = threading.Thread(target=engine.server.serve_forever, args=(0.02,))
     thread.start()
@@ -95,7 +94,7 @@ def stand_in(base_folder: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def task_files(tmp_path: Path) -> list[Path]:
+def task_files(tmp_path):
     """Write tasks `colours` (choices) and, in a folder below, `names` (answers)."""
     rows = [
         {

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def model_folder(base_folder: Path) -> Path:
+def model_folder(base_folder):
     """Put a small model with random weights beside the tokenizer."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

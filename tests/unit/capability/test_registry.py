@@ -72,7 +72,7 @@ def run(name: str, folder: Path, answer: Answer, limit: int | None = None):
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path):
     def _write(name: str, rows: Any) -> Path:
         text = (
             "".join(json.dumps(row) + "\n" for row in rows)
@@ -214,7 +214,7 @@ def test_every_task_of_the_registry_is_shipped_and_has_its_files(name):
 
 
 @pytest.fixture
-def table(tmp_path: Path):
+def table(tmp_path):
     """Write rows as the file of a source, parquet or csv as its name says."""
 
     def _table(source: str, file: str, rows: list[dict[str, Any]]) -> Path:

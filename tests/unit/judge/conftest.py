@@ -17,12 +17,12 @@ Judge = Callable[..., pl.DataFrame]
 
 
 @pytest.fixture
-def guard_spec() -> JudgeSpec:
+def guard_spec():
     return JudgeSpec(name="guard", kind="guard", category_tokens=8)
 
 
 @pytest.fixture
-def run_judge(tmp_path: Path, fake_engine: Any) -> Judge:
+def run_judge(tmp_path, fake_engine):
     """Return a function that judges responses to prompts of the same order."""
 
     def run(
@@ -106,7 +106,7 @@ def write_classes(folder: Path, *names: str) -> Path:
 
 
 @pytest.fixture
-def classifier(make_folder: Any) -> Callable[..., Path]:
+def classifier(make_folder):
     """Return a maker of classifiers' folders: class names to folder."""
 
     def make(*names: str) -> Path:

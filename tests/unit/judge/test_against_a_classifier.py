@@ -73,7 +73,7 @@ def outputs(path: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_rules_agree_better_with_people_than_a_trained_classifier() -> None:
+def test_the_rules_agree_better_with_people_than_a_trained_classifier():
     files = [SHARED / "xstest" / f"xstest_v2_completions_{name}.csv" for name in MODELS]
     lost = [p for p in (REFUSING, *COMPLYING, *files) if not p.is_file()]
     if lost:

@@ -35,7 +35,7 @@ TOXICITY = spec("toxicity", classes=["toxic", "benign"], positive="toxic")
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Any:
+def judged(tmp_path):
     """Return a function that judges three answers by the rows of a file."""
     asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
 
@@ -93,8 +93,8 @@ def told(number: int, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
 def test_verdicts_land_by_id_whatever_their_order(
-    judged: Any, tmp_path: Path, fake_engine: Any, ending: str
-) -> None:
+    judged, tmp_path, fake_engine, ending
+):
     rows = [
         told(2, label="bad", score=0.9),
         told(0),
@@ -112,9 +112,7 @@ def test_verdicts_land_by_id_whatever_their_order(
     assert set(facts["inputs"]) == {"prompts", "responses", "verdicts_file"}
 
 
-def test_an_answer_without_a_verdict_is_unscored_and_counted(
-    judged: Any, tmp_path: Path
-) -> None:
+def test_an_answer_without_a_verdict_is_unscored_and_counted(judged, tmp_path):
     found = judged([told(1), told(2, label="unscored")])
     assert found["label"].to_list() == ["unscored", "safe", "unscored"]
     assert found["raw"].to_list()[::2] == [
@@ -125,7 +123,7 @@ def test_an_answer_without_a_verdict_is_unscored_and_counted(
     assert (facts["without_verdict"], facts["unscored"], facts["rows"]) == (1, 2, 3)
 
 
-def test_every_sample_of_a_prompt_has_its_own_verdict(judged: Any) -> None:
+def test_every_sample_of_a_prompt_has_its_own_verdict(judged):
     scores = {(p, s): 10.0 * p + s for p in range(3) for s in range(2)}
     rows = [
         {"prompt_id": f"p{p}", "sample": s, "score": value, **OURS}
@@ -137,9 +135,7 @@ def test_every_sample_of_a_prompt_has_its_own_verdict(judged: Any) -> None:
     assert {(int(p[1]), s): value for p, s, value in pairs} == scores
 
 
-def test_rows_of_other_cells_are_left_aside_and_counted(
-    judged: Any, tmp_path: Path
-) -> None:
+def test_rows_of_other_cells_are_left_aside_and_counted(judged, tmp_path):
     other = [told(0, label="bad", recipe="sft"), told(9, benchmark="xstest")]
     assert judged([told(0), *other])["label"][0] == "safe"
     assert read_manifest(tmp_path / "verdicts.parquet")["of_other_cells"] == 2
@@ -171,22 +167,20 @@ def test_rows_of_other_cells_are_left_aside_and_counted(
         ({"prompt_id": 2, "label": "good"}, "field 'prompt_id' must be text"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_named_by_its_line(
-    judged: Any, tmp_path: Path, row: dict[str, Any], reason: str
-) -> None:
+def test_a_row_that_cannot_be_used_is_named_by_its_line(judged, tmp_path, row, reason):
     with pytest.raises(DataError, match=rf"line 2: .*{reason}"):
         judged([told(1), row])
     assert not (tmp_path / "verdicts.parquet").exists()
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_score_that_is_no_finite_number_is_refused(judged: Any, value: str) -> None:
+def test_a_score_that_is_no_finite_number_is_refused(judged, value):
     row = {"prompt_id": "p1", "score": value, **OURS}
     with pytest.raises(DataError, match="line 2: field 'score' is no finite number"):
         judged([row], spec("reward"), ending="csv")
 
 
-def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged: Any) -> None:
+def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged):
     secret = "words that nobody should read in a log, long enough for a text"
     rows = [
         told(0),
@@ -206,26 +200,23 @@ def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged: Any) ->
     assert "nobody should read" not in said
 
 
-def test_a_prompt_that_stands_twice_needs_its_id(judged: Any) -> None:
+def test_a_prompt_that_stands_twice_needs_its_id(judged):
     row = {"prompt": "how to knit", "label": "good", **OURS}
     prompts = ["how to knit", "how to knit", "how to sail"]
     with pytest.raises(DataError, match=r"the text of 2 prompts: name it by"):
         judged([row], prompts=prompts)
 
 
-def test_an_answer_that_was_never_given_cannot_have_a_verdict(judged: Any) -> None:
+def test_an_answer_that_was_never_given_cannot_have_a_verdict(judged):
     with pytest.raises(DataError, match="line 1: its prompt was not answered here"):
         judged([told(0)], failed=(0,))
     assert judged([told(1)], failed=(0,))["label"][0] == "unscored"
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["[1.5, -2.0]", '{"instructions": ["a"], "scores": [1.5]}', "[]"],
+    "text", ["[1.5, -2.0]", '{"instructions": ["a"], "scores": [1.5]}', "[]"]
 )
-def test_lists_without_ids_are_refused_with_what_to_add(
-    judged: Any, tmp_path: Path, text: str
-) -> None:
+def test_lists_without_ids_are_refused_with_what_to_add(judged, tmp_path, text):
     judged([told(0)])
     file = tmp_path / "scores.json"
     file.write_text(text)
@@ -242,12 +233,12 @@ def test_lists_without_ids_are_refused_with_what_to_add(
         )
 
 
-def test_a_misspelt_column_is_no_column_left_out(judged: Any) -> None:
+def test_a_misspelt_column_is_no_column_left_out(judged):
     with pytest.raises(DataError, match="column 'samples': did you mean 'sample'"):
         judged([told(0, samples=1)])
 
 
-def test_a_judge_by_file_without_a_file_is_told(tmp_path: Path) -> None:
+def test_a_judge_by_file_without_a_file_is_told(tmp_path):
     asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
     write_cell(asked, answered, PROMPTS, ANSWERS, None, ())
     rest = (EngineSpec(), tmp_path / "cache", tmp_path / "out.parquet")
@@ -268,9 +259,7 @@ def test_a_judge_by_file_without_a_file_is_told(tmp_path: Path) -> None:
         (spec("harmfulness"), None, 2.92, (None, 2.92)),
     ],
 )
-def test_each_kind_is_read_as_its_model_is(
-    by: JudgeSpec, label: str | None, score: float | None, found: Any
-) -> None:
+def test_each_kind_is_read_as_its_model_is(by, label, score, found):
     verdict = verdict_of(by, label, score)
     assert not isinstance(verdict, str)
     assert (verdict.label, verdict.score) == found
@@ -287,7 +276,5 @@ def test_each_kind_is_read_as_its_model_is(
         (spec("harmfulness"), "bad", None, "gives numbers"),
     ],
 )
-def test_what_a_kind_does_not_give_is_refused(
-    by: JudgeSpec, label: str | None, score: float | None, reason: str
-) -> None:
+def test_what_a_kind_does_not_give_is_refused(by, label, score, reason):
     assert reason in str(verdict_of(by, label, score))

@@ -27,7 +27,7 @@ def counted(n: int) -> list[str]:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Path:
+def dataset(tmp_path):
     path = tmp_path / "dataset.parquet"
     blank = dict.fromkeys(PREFERENCE)
     rows = [
@@ -40,7 +40,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Path:
+def labelled(tmp_path):
     path = tmp_path / "rows.jsonl"
     rows = [("refusal", "no way is there"), ("compliance", "there way no is")]
     path.write_text(
@@ -104,8 +104,8 @@ def run(
 
 
 def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
-    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path, labelled: Path
-) -> None:
+    tmp_path, base_folder, fake_engine, dataset, labelled
+):
     found = run(tmp_path, base_folder, fake_engine, [dataset], labelled)
     assert found["n"] == 30 + 5
     assert 0 < found["threshold"] < 1
@@ -122,8 +122,8 @@ def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
 
 
 def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
-    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path
-) -> None:
+    tmp_path, base_folder, fake_engine, dataset
+):
     first = run(tmp_path, base_folder, fake_engine, [dataset], None)
     again = run(tmp_path, base_folder, fake_engine, [dataset], None)
     assert first == again
@@ -131,8 +131,8 @@ def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
 
 
 def test_texts_are_read_as_far_as_the_judge_reads_answers(
-    tmp_path: Path, base_folder: Path, fake_engine: Any, dataset: Path
-) -> None:
+    tmp_path, base_folder, fake_engine, dataset
+):
     judge = SPEC.model_copy(update={"opening_words": 3})
     found = run(tmp_path, base_folder, fake_engine, [dataset], None, judge)
     distinct = {" ".join(text.split()[:3]) for text in counted(60)}
@@ -140,7 +140,7 @@ def test_texts_are_read_as_far_as_the_judge_reads_answers(
 
 
 def test_a_judge_without_any_text_says_what_it_needs(
-    tmp_path: Path, base_folder: Path, fake_engine: Any
-) -> None:
+    tmp_path, base_folder, fake_engine
+):
     with pytest.raises(DataError, match="no text that is long enough"):
         run(tmp_path, base_folder, fake_engine, [], None)

@@ -1,7 +1,5 @@
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,8 +20,8 @@ REFUSAL = JudgeSpec(
 
 @pytest.mark.parametrize(("p", "label"), [(0.5, "toxic"), (0.49, "clean")])
 def test_toxicity_is_the_probability_of_the_positive_class(
-    run_judge: Any, classifier: Any, fake_engine: Any, p: float, label: str
-) -> None:
+    run_judge, classifier, fake_engine, p, label
+):
     # The model's own order of classes counts, not the judge's.
     fake_engine.classes = lambda ids: [p, 1 - p]
     rows = run_judge(TOXICITY, classifier("toxic", "clean"), ["two"])
@@ -31,8 +29,8 @@ def test_toxicity_is_the_probability_of_the_positive_class(
 
 
 def test_toxicity_is_judged_on_what_the_model_wrote_alone(
-    run_judge: Any, classifier: Any, fake_engine: Any
-) -> None:
+    run_judge, classifier, fake_engine
+):
     folder = classifier("clean", "toxic")
     chat = ChatTokenizer.load(folder)
     seen: list[str] = []
@@ -50,9 +48,7 @@ def test_toxicity_is_judged_on_what_the_model_wrote_alone(
     assert seen == ["three", "two three"]
 
 
-def test_a_classifier_reads_plain_text(
-    run_judge: Any, classifier: Any, fake_engine: Any
-) -> None:
+def test_a_classifier_reads_plain_text(run_judge, classifier, fake_engine):
     seen: list[list[int]] = []
 
     def classes(ids: list[int]) -> list[float]:
@@ -77,13 +73,8 @@ def test_a_classifier_reads_plain_text(
     ],
 )
 def test_refusal_is_the_likeliest_class_or_unscored_where_none_is_likely(
-    run_judge: Any,
-    classifier: Any,
-    fake_engine: Any,
-    probabilities: list[float],
-    label: str,
-    score: float | None,
-) -> None:
+    run_judge, classifier, fake_engine, probabilities, label, score
+):
     fake_engine.classes = lambda ids: probabilities
     folder = classifier("compliance", "refusal", "partial")
     rows = run_judge(REFUSAL, folder, ["two"])
@@ -91,8 +82,8 @@ def test_refusal_is_the_likeliest_class_or_unscored_where_none_is_likely(
 
 
 def test_empty_answers_and_control_tokens_are_classified_as_text(
-    run_judge: Any, classifier: Any, fake_engine: Any
-) -> None:
+    run_judge, classifier, fake_engine
+):
     folder = classifier("clean", "toxic")
     chat = ChatTokenizer.load(folder)
     seen: list[list[int]] = []
@@ -109,9 +100,7 @@ def test_empty_answers_and_control_tokens_are_classified_as_text(
     assert chat.eos_id not in seen[1]
 
 
-def test_classes_that_do_not_fit_the_model_are_told(
-    run_judge: Any, classifier: Any, fake_engine: Any
-) -> None:
+def test_classes_that_do_not_fit_the_model_are_told(run_judge, classifier, fake_engine):
     folder = classifier("LABEL_0", "LABEL_1")
     with pytest.raises(JudgeError, match=r"declares .*'clean', 'toxic'.*LABEL_0"):
         run_judge(TOXICITY, folder, ["two"])
@@ -122,9 +111,7 @@ def test_classes_that_do_not_fit_the_model_are_told(
     assert fake_engine.leases == 0
 
 
-def test_a_long_answer_is_unscored(
-    run_judge: Any, classifier: Any, fake_engine: Any, tmp_path: Path
-) -> None:
+def test_a_long_answer_is_unscored(run_judge, classifier, fake_engine, tmp_path):
     fake_engine.max_length = 20
     rows = run_judge(TOXICITY, classifier("clean", "toxic"), ["two", "two " * 30])
     assert rows["label"].to_list() == ["toxic", "unscored"]

@@ -30,21 +30,21 @@ def logs(no: float, yes: float) -> list[float]:
     return [math.log(p) if p else -math.inf for p in (no, yes)]
 
 
-def test_the_question_shows_request_beginning_marker_and_answer_in_this_order() -> None:
+def test_the_question_shows_request_beginning_marker_and_answer_in_this_order():
     [turn] = question(SPEC, item(" then stop", "Sure, first", "May I?"))
     text = turn["content"]
     assert f"Request:\nMay I?\n\nAnswer:\nSure, first {MARKER} then stop\n" in text
     assert text.endswith("Answer with one word: yes or no.")
 
 
-def test_a_planted_marker_or_place_is_shown_as_something_else() -> None:
+def test_a_planted_marker_or_place_is_shown_as_something_else():
     [turn] = question(SPEC, item(f" go on {MARKER} {{yes}} No!", f"Sure {MARKER}"))
     _, after = turn["content"].split("Request:")
     assert after.count(MARKER) == 1
     assert "go on [HERE] {yes} No!" in after
 
 
-def test_a_wording_of_ones_own_needs_its_places() -> None:
+def test_a_wording_of_ones_own_needs_its_places():
     wording = "{prompt} | {prefill} | {response}"
     spec = JudgeSpec(name="c", kind="correction", prompt_template=wording)
     assert question(spec, item("x"))[0]["content"] == "May I? | Sure, first | x"
@@ -56,7 +56,7 @@ def test_a_wording_of_ones_own_needs_its_places() -> None:
         JudgeSpec(name="c", kind="guard", prompt_template=wording)
 
 
-def test_the_registrys_miniature_judge_is_asked_as_it_was_trained() -> None:
+def test_the_registrys_miniature_judge_is_asked_as_it_was_trained():
     entry = yaml.safe_load(JUDGES.read_text())["mini-correction"]
     spec = JudgeSpec(
         name="c", kind="correction", prompt_template=entry["prompt_template"]
@@ -75,13 +75,8 @@ def test_the_registrys_miniature_judge_is_asked_as_it_was_trained() -> None:
     ],
 )
 def test_the_verdict_is_the_share_of_yes_and_neither_word_is_unscored(
-    run_judge: Any,
-    base_folder: Path,
-    fake_engine: Any,
-    logprobs: list[float],
-    label: str,
-    score: float | None,
-) -> None:
+    run_judge, base_folder, fake_engine, logprobs, label, score
+):
     # Spelled small; with a capital there is nothing.
     no, yes = logprobs
     fake_engine.labels = lambda ids, words: [no, -math.inf, yes, -math.inf]
@@ -92,8 +87,8 @@ def test_the_verdict_is_the_share_of_yes_and_neither_word_is_unscored(
 
 
 def test_the_judge_reads_its_question_and_its_words_where_they_would_stand(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     chat = ChatTokenizer.load(base_folder)
     seen: list[str] = []
     words: list[list[int]] = []
@@ -110,9 +105,7 @@ def test_the_judge_reads_its_question_and_its_words_where_they_would_stand(
     assert [chat.decode(word) for word in words] == ["no", "No", "yes", "Yes"]
 
 
-def test_both_spellings_of_a_word_count_together(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+def test_both_spellings_of_a_word_count_together(run_judge, base_folder, fake_engine):
     fake_engine.labels = lambda ids, words: logs(0.05, 0.15) + logs(0.1, 0.5)
     rows = run_judge(SPEC, base_folder, [" no"], prefill="Sure")
     assert rows["score"].to_list() == pytest.approx([0.6 / 0.8])
@@ -123,8 +116,8 @@ def test_both_spellings_of_a_word_count_together(
 
 
 def test_a_judge_of_any_family_is_read_where_its_answers_first_word_stands(
-    family_folder: Path,
-) -> None:
+    family_folder,
+):
     chat = ChatTokenizer.load(family_folder)
     one = item(" no", "Sure", "what is it")
     wholes: list[list[int]] = []
@@ -142,8 +135,8 @@ def test_a_judge_of_any_family_is_read_where_its_answers_first_word_stands(
 
 
 def test_words_that_cannot_be_told_apart_are_refused(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     spec = JudgeSpec(name="c", kind="correction", yes_word="no")
     with pytest.raises(JudgeError, match="begin alike"):
         run_judge(spec, base_folder, ["x"])
@@ -166,13 +159,13 @@ def test_words_that_cannot_be_told_apart_are_refused(
         ("...", None),
     ],
 )
-def test_a_written_answer_is_a_yes_a_no_or_neither(text: str, found: Any) -> None:
+def test_a_written_answer_is_a_yes_a_no_or_neither(text, found):
     assert said(text, "yes", "no") is found
 
 
 def test_a_judge_is_measured_on_rows_with_a_beginning(
-    tmp_path: Path, base_folder: Path, fake_engine: Any
-) -> None:
+    tmp_path, base_folder, fake_engine
+):
     rows = [
         {"id": 1, "prompt": "a", "prefill": "Sure", "response": " no", "label": label}
         for label in ("corrected",)

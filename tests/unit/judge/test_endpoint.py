@@ -3,9 +3,8 @@
 import hashlib
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -23,7 +22,7 @@ KEY = "sk-a-key-that-must-reach-no-file"
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+def stand_in(monkeypatch):
     server = StandIn()
     monkeypatch.setenv("SAFEGRID_JUDGE_URL", server.url)
     monkeypatch.setenv("SAFEGRID_JUDGE_KEY", KEY)
@@ -32,7 +31,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def slept(monkeypatch):
     """The seconds that the judge's threads would have waited."""
     seconds: list[float] = []
     monkeypatch.setattr(
@@ -50,7 +49,7 @@ def spec(**endpoint: Any) -> JudgeSpec:
 
 
 @pytest.fixture
-def run(run_judge: Any, slept: list[float]) -> Callable[..., pl.DataFrame]:
+def run(run_judge, slept):
     def judged(texts: list[str], **changes: Any) -> pl.DataFrame:
         fresh = changes.pop("fresh", False)
         return run_judge(spec(**changes), None, texts, prefill="Sure,", fresh=fresh)
@@ -75,8 +74,8 @@ def free_port() -> int:
 
 
 def test_yes_no_and_neither_become_verdicts_and_are_asked_as_the_paper_asks(
-    stand_in: StandIn, run: Any, tmp_path: Path
-) -> None:
+    stand_in, run, tmp_path
+):
     stand_in.answer = by_text(
         {"a": Reply("Yes."), "b": Reply("no"), "c": Reply("It does"), "d": Reply(None)}
     )
@@ -95,8 +94,8 @@ def test_yes_no_and_neither_become_verdicts_and_are_asked_as_the_paper_asks(
 
 
 def test_every_request_and_answer_is_kept_and_a_repeated_run_asks_nothing(
-    stand_in: StandIn, run: Any, tmp_path: Path
-) -> None:
+    stand_in, run, tmp_path
+):
     first = run(["a", "b", "a"])
     # The same question twice is asked once.
     assert len(stand_in.asked) == 2
@@ -126,8 +125,8 @@ def test_every_request_and_answer_is_kept_and_a_repeated_run_asks_nothing(
     ],
 )
 def test_a_kept_answer_of_another_shape_or_request_is_asked_again(
-    stand_in: StandIn, run: Any, tmp_path: Path, change: Any
-) -> None:
+    stand_in, run, tmp_path, change
+):
     first = run(["a"])
     cache = tmp_path / "cache"
     chunk = json.loads(cache.read_text().partition(" ")[2])
@@ -138,25 +137,21 @@ def test_a_kept_answer_of_another_shape_or_request_is_asked_again(
     assert len(stand_in.asked) == 2
 
 
-def test_another_reading_of_kept_answers_asks_nothing(
-    stand_in: StandIn, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_reading_of_kept_answers_asks_nothing(stand_in, run, monkeypatch):
     run(["a", "b"])
     monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
     run(["a", "b"])
     assert len(stand_in.asked) == 2
 
 
-def test_a_fresh_run_asks_again(stand_in: StandIn, run: Any) -> None:
+def test_a_fresh_run_asks_again(stand_in, run):
     run(["a"])
     stand_in.answer = lambda body: Reply("no")
     assert run(["a"])["label"].to_list() == ["corrected"]
     assert run(["a"], fresh=True)["label"].to_list() == ["continued"]
 
 
-def test_neither_key_nor_address_reaches_a_file(
-    stand_in: StandIn, run: Any, tmp_path: Path
-) -> None:
+def test_neither_key_nor_address_reaches_a_file(stand_in, run, tmp_path):
     leak = f"wrong: {KEY} at {stand_in.url}"
     echo = json.dumps(completion("yes", headers=leak)).encode()
     stand_in.answer = by_text(
@@ -171,17 +166,15 @@ def test_neither_key_nor_address_reaches_a_file(
 
 
 def test_too_many_requests_are_waited_out_as_long_as_the_endpoint_says(
-    stand_in: StandIn, run: Any, slept: list[float]
-) -> None:
+    stand_in, run, slept
+):
     replies = iter([Reply(status=429, headers={"Retry-After": "17"}), Reply("no")])
     stand_in.answer = lambda body: next(replies)
     assert run(["a"])["label"].to_list() == ["continued"]
     assert max(slept) == pytest.approx(17, abs=1)
 
 
-def test_a_servers_own_errors_are_tried_again_with_growing_waits(
-    stand_in: StandIn, run: Any, slept: list[float]
-) -> None:
+def test_a_servers_own_errors_are_tried_again_with_growing_waits(stand_in, run, slept):
     replies = iter([Reply(status=500), Reply(status=503), Reply("yes")])
     stand_in.answer = lambda body: next(replies)
     assert run(["a"])["label"].to_list() == ["corrected"]
@@ -191,8 +184,8 @@ def test_a_servers_own_errors_are_tried_again_with_growing_waits(
 
 
 def test_an_endpoint_that_is_down_fails_the_job_and_loses_nothing(
-    stand_in: StandIn, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    stand_in, run, monkeypatch, tmp_path
+):
     url = stand_in.url
     run(["a"])
     monkeypatch.setenv("SAFEGRID_JUDGE_URL", f"http://127.0.0.1:{free_port()}/v1")
@@ -208,17 +201,13 @@ def test_an_endpoint_that_is_down_fails_the_job_and_loses_nothing(
     assert len(stand_in.asked) == 3
 
 
-def test_after_many_failures_in_a_row_the_rest_is_not_asked(
-    run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_many_failures_in_a_row_the_rest_is_not_asked(run, monkeypatch):
     monkeypatch.setenv("SAFEGRID_JUDGE_URL", f"http://127.0.0.1:{free_port()}/v1")
     with pytest.raises(EngineError, match=r"40 of 40 items .* \d\d not asked"):
         run([str(n) for n in range(40)])
 
 
-def test_a_slow_answer_is_a_failure_of_its_item_alone(
-    stand_in: StandIn, run: Any
-) -> None:
+def test_a_slow_answer_is_a_failure_of_its_item_alone(stand_in, run):
     stand_in.answer = by_text({"a": Reply("yes", seconds=1.5), "b": Reply("no")})
     with pytest.raises(EngineError, match=r"1 failed: no answer within 0\.3 seconds"):
         run(["a", "b"], timeout=0.3, max_attempts=1)
@@ -241,18 +230,14 @@ def test_a_slow_answer_is_a_failure_of_its_item_alone(
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_chat_completion_is_no_answer(
-    stand_in: StandIn, run: Any, body: bytes
-) -> None:
+def test_what_is_no_chat_completion_is_no_answer(stand_in, run, body):
     stand_in.answer = lambda _: Reply(body=body)
     with pytest.raises(EngineError, match="1 failed: answers with no chat completion"):
         run(["a"])
     assert len(stand_in.asked) == 3
 
 
-def test_a_reply_that_cannot_be_unpacked_is_no_answer(
-    stand_in: StandIn, run: Any
-) -> None:
+def test_a_reply_that_cannot_be_unpacked_is_no_answer(stand_in, run):
     packed = {"Content-Encoding": "gzip"}
     stand_in.answer = lambda _: Reply(body=b"nonsense", headers=packed)
     with pytest.raises(EngineError, match=r"1 failed: cannot be reached \(Decoding"):
@@ -268,9 +253,7 @@ def test_a_reply_that_cannot_be_unpacked_is_no_answer(
         {"model": "half a \ud800 character"},
     ],
 )
-def test_nonsense_beside_an_answer_loses_nothing(
-    stand_in: StandIn, run: Any, tmp_path: Path, changes: Any
-) -> None:
+def test_nonsense_beside_an_answer_loses_nothing(stand_in, run, tmp_path, changes):
     body = json.dumps(completion("Yes \ud800.", **changes)).encode()
     stand_in.answer = lambda _: Reply(body=body)
     rows = run(["a"])
@@ -283,8 +266,8 @@ def test_nonsense_beside_an_answer_loses_nothing(
 
 @pytest.mark.parametrize("key", ["klíč", "two\nlines"])
 def test_a_key_that_no_header_can_carry_is_told_without_it(
-    stand_in: StandIn, run: Any, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+    stand_in, run, monkeypatch, key
+):
     monkeypatch.setenv("SAFEGRID_JUDGE_KEY", key)
     with pytest.raises(JudgeError, match="SAFEGRID_JUDGE_KEY holds a char") as caught:
         run(["a"])
@@ -292,9 +275,7 @@ def test_a_key_that_no_header_can_carry_is_told_without_it(
     assert not stand_in.asked
 
 
-def test_a_refused_request_is_unscored_and_asked_again_by_the_next_run(
-    stand_in: StandIn, run: Any
-) -> None:
+def test_a_refused_request_is_unscored_and_asked_again_by_the_next_run(stand_in, run):
     stand_in.answer = by_text({"a": Reply("yes"), "b": Reply(status=400)})
     rows = run(["a", "b"])
     assert rows["label"].to_list() == ["corrected", "unscored"]
@@ -304,18 +285,14 @@ def test_a_refused_request_is_unscored_and_asked_again_by_the_next_run(
     assert len(stand_in.asked) == 3
 
 
-def test_an_endpoint_that_refuses_everything_is_an_error(
-    stand_in: StandIn, run: Any
-) -> None:
+def test_an_endpoint_that_refuses_everything_is_an_error(stand_in, run):
     stand_in.answer = lambda body: Reply(status=422)
     with pytest.raises(JudgeError, match="refused each of 2 requests"):
         run(["a", "b"])
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 302])
-def test_settings_that_no_request_gets_past_end_the_job_at_once(
-    stand_in: StandIn, run: Any, status: int
-) -> None:
+def test_settings_that_no_request_gets_past_end_the_job_at_once(stand_in, run, status):
     stand_in.answer = by_text(
         {"a": Reply("yes", seconds=0.4), "b": Reply(status=status)}
         | {str(n): Reply("yes") for n in range(20)}
@@ -337,9 +314,7 @@ def test_settings_that_no_request_gets_past_end_the_job_at_once(
         (f"https://me:{KEY}@host/v1", "must hold no user"),
     ],
 )
-def test_an_address_that_is_none_is_told_with_its_variable(
-    run: Any, monkeypatch: pytest.MonkeyPatch, url: str | None, said: str
-) -> None:
+def test_an_address_that_is_none_is_told_with_its_variable(run, monkeypatch, url, said):
     monkeypatch.delenv("SAFEGRID_JUDGE_URL", raising=False)
     if url is not None:
         monkeypatch.setenv("SAFEGRID_JUDGE_URL", url)
@@ -348,15 +323,13 @@ def test_an_address_that_is_none_is_told_with_its_variable(
     assert KEY not in str(caught.value)
 
 
-def test_no_more_requests_are_under_way_than_allowed(
-    stand_in: StandIn, run: Any
-) -> None:
+def test_no_more_requests_are_under_way_than_allowed(stand_in, run):
     stand_in.answer = lambda body: Reply("yes", seconds=0.05)
     run([str(n) for n in range(12)], max_concurrency=3)
     assert stand_in.most == 3
 
 
-def test_requests_begin_no_faster_than_the_rate_and_wait_out_a_hold() -> None:
+def test_requests_begin_no_faster_than_the_rate_and_wait_out_a_hold():
     now = [0.0]
     begun: list[float] = []
 
@@ -372,7 +345,7 @@ def test_requests_begin_no_faster_than_the_rate_and_wait_out_a_hold() -> None:
     assert begun == pytest.approx([0, 2, 4, 104])
 
 
-def test_patience_has_an_end(stand_in: StandIn, run: Any, slept: list[float]) -> None:
+def test_patience_has_an_end(stand_in, run, slept):
     replies = iter([Reply(status=503, headers={"Retry-After": "86400"}), Reply("no")])
     stand_in.answer = lambda body: next(replies)
     run(["a"])
@@ -388,7 +361,7 @@ def test_patience_has_an_end(stand_in: StandIn, run: Any, slept: list[float]) ->
         ({"endpoint": {"model": "m", "key": "sk-1 2"}}, "pattern"),
     ],
 )
-def test_an_endpoint_in_the_wrong_place_is_refused(keys: Any, said: str) -> None:
+def test_an_endpoint_in_the_wrong_place_is_refused(keys, said):
     block = spec().model_dump() | keys
     with pytest.raises(ValidationError, match=said):
         JudgeSpec.model_validate(block)

@@ -1,7 +1,6 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -27,7 +26,7 @@ PAIR = {
 
 
 @pytest.fixture
-def folder(classifier: Any) -> Path:
+def folder(classifier):
     folder: Path = classifier("NEUTRAL", "Entailment", "CONTRADICTION")
     file = folder / "tokenizer.json"
     file.write_text(
@@ -49,8 +48,8 @@ def run(tmp_path: Path, folder: Path, references: list[str | None]) -> pl.DataFr
 
 
 def test_the_score_is_the_mean_over_sentences_of_entailment_against_contradiction(
-    tmp_path: Path, folder: Path, run_judge: Any, fake_engine: Any
-) -> None:
+    tmp_path, folder, run_judge, fake_engine
+):
     chat = ChatTokenizer.load(folder)
     # In the order of the model's own classes: neutral, entailment, contradiction.
     says = {"Two.": [0.5, 0.4, 0.1], "No!": [0.0, 0.25, 0.75], "Three.": [math.nan] * 3}
@@ -76,8 +75,8 @@ def test_the_score_is_the_mean_over_sentences_of_entailment_against_contradictio
 
 
 def test_other_classes_and_models_that_read_no_pairs_are_refused(
-    run_judge: Any, classifier: Any, folder: Path, fake_engine: Any
-) -> None:
+    run_judge, classifier, folder, fake_engine
+):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "type_vocab_size": 2}))
     with pytest.raises(JudgeError, match="tells two texts apart by token types"):
@@ -88,7 +87,7 @@ def test_other_classes_and_models_that_read_no_pairs_are_refused(
     assert fake_engine.leases == 0
 
 
-def test_sentences_keep_their_words_and_lose_their_marks() -> None:
+def test_sentences_keep_their_words_and_lose_their_marks():
     text = 'He said: "Go." \n- **One** is 1.5 big!\n2) Two\n\n---\n'
     assert plain_sentences(text) == ["He said:", '"Go."', "One is 1.5 big!", "Two"]
     assert plain_sentences(" \n...") == []

@@ -30,8 +30,8 @@ def expects(chat: ChatTokenizer, fake_engine: Any, text: str) -> list[tuple[str,
 
 
 def test_an_answer_is_set_against_itself_in_reverse_without_its_request(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     chat = ChatTokenizer.load(base_folder)
     seen = expects(chat, fake_engine, "one two three")
     rows = run_judge(SPEC, base_folder, ["one two three", "three two one"])
@@ -47,8 +47,8 @@ def test_an_answer_is_set_against_itself_in_reverse_without_its_request(
 
 
 def test_only_the_first_words_are_read_where_the_judge_says_how_many(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     seen = expects(ChatTokenizer.load(base_folder), fake_engine, "")
     spec = SPEC.model_copy(update={"opening_words": 3})
     run_judge(spec, base_folder, ["one two three four five", "two one"])
@@ -64,7 +64,7 @@ def opposite(text: str, base: Path) -> tuple[str, str]:
     return text, chat.decode(chat.encode(text)[::-1], False)
 
 
-def test_an_opening_keeps_the_space_between_its_words() -> None:
+def test_an_opening_keeps_the_space_between_its_words():
     assert opening("one  two\nthree four", 3) == "one  two\nthree"
     assert opening("one  two\n", 3) == "one  two\n"
     assert opening("one  two\n", 2) == "one  two\n"
@@ -72,14 +72,14 @@ def test_an_opening_keeps_the_space_between_its_words() -> None:
     assert opening("", 2) == ""
 
 
-def test_words_of_an_opening_belong_to_fluency() -> None:
+def test_words_of_an_opening_belong_to_fluency():
     with pytest.raises(ValidationError, match="`opening_words` is for kind 'fluency'"):
         JudgeSpec(name="guard", kind="guard", opening_words=3)
 
 
 def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     chat = ChatTokenizer.load(base_folder)
     seen: list[list[int]] = []
 
@@ -95,8 +95,8 @@ def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
 
 
 def test_too_little_text_is_no_broken_one(
-    run_judge: Any, base_folder: Path, fake_engine: Any, tmp_path: Path
-) -> None:
+    run_judge, base_folder, fake_engine, tmp_path
+):
     rows = run_judge(SPEC, base_folder, ["", "two", "no", "one"], failed=(3,))
     assert rows["score"].to_list() == [None] * 4
     assert rows["label"].to_list() == [None, "fluent", "fluent", "unscored"]
@@ -107,8 +107,8 @@ def test_too_little_text_is_no_broken_one(
 
 
 def test_of_one_or_two_words_the_order_of_the_tokens_is_taken(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     chat = ChatTokenizer.load(base_folder)
     seen: list[list[int]] = []
 
@@ -124,9 +124,7 @@ def test_of_one_or_two_words_the_order_of_the_tokens_is_taken(
     assert rows["label"].to_list() == ["disfluent"]
 
 
-def test_what_is_no_number_is_unscored(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+def test_what_is_no_number_is_unscored(run_judge, base_folder, fake_engine):
     fake_engine.tokens = lambda ids, start: [-math.inf] * (len(ids) - start)
     fake_engine.max_length = 30
     rows = run_judge(SPEC, base_folder, ["one two three", "two " * 30])
@@ -134,14 +132,14 @@ def test_what_is_no_number_is_unscored(
     assert rows["score"].to_list() == [None, None]
 
 
-def test_the_threshold_itself_is_fluent() -> None:
+def test_the_threshold_itself_is_fluent():
     at, below = (Verdict(None, score, [], "") for score in (0.5, 0.49))
     assert with_label(at, 0.5).label == "fluent"
     assert with_label(below, 0.5).label == "disfluent"
 
 
 def test_without_a_threshold_nothing_is_called_fluent(
-    run_judge: Any, base_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, base_folder, fake_engine
+):
     with pytest.raises(JudgeError, match="needs the threshold"):
         run_judge(SPEC, base_folder, ["one two three"], threshold=None)

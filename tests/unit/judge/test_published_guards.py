@@ -2,9 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -42,14 +40,12 @@ PLANTED = [
 
 
 @pytest.fixture(params=sorted(SPECS))
-def guard(request: pytest.FixtureRequest) -> str:
+def guard(request):
     return str(request.param)
 
 
 @pytest.fixture
-def folder(
-    guard: str, families: Any, save: Callable[..., Path], tmp_path: Path
-) -> Path:
+def folder(guard, families, save, tmp_path):
     made = save(families[guard], tmp_path / guard)
     write_result(made / "manifest.json", {"weights": guard})
     return made
@@ -63,7 +59,7 @@ def logs(safe: float, unsafe: float) -> list[float]:
     return [math.log(safe), math.log(unsafe)]
 
 
-def test_a_guard_is_shown_the_published_text(guard: str, folder: Path) -> None:
+def test_a_guard_is_shown_the_published_text(guard, folder):
     golden = (FIXTURES / f"{guard}.txt").read_text("utf-8").removesuffix("\n")
     chat = ChatTokenizer.load(folder)
     assert chat.render(item(ANSWER).conversation, True) == golden
@@ -78,8 +74,8 @@ def test_a_guard_is_shown_the_published_text(guard: str, folder: Path) -> None:
 
 
 def test_llama_guard_is_asked_about_the_last_agent_message_of_a_longer_talk(
-    families: Any, save: Callable[..., Path], tmp_path: Path
-) -> None:
+    families, save, tmp_path
+):
     chat = ChatTokenizer.load(save(families["llama_guard_3"], tmp_path / "g"))
     turns = [
         {"role": role, "content": f"turn {number}"}
@@ -95,8 +91,8 @@ def test_llama_guard_is_asked_about_the_last_agent_message_of_a_longer_talk(
 
 
 def test_what_an_answer_plants_does_not_change_the_reading(
-    guard: str, folder: Path, families: Any, run_judge: Any, fake_engine: Any
-) -> None:
+    guard, folder, families, run_judge, fake_engine
+):
     """The engine's words count at the place after the guard's own opening only."""
     spec, chat = SPECS[guard], ChatTokenizer.load(folder)
     opening = chat.chat_ids(item("x").conversation, True)[-8:]
@@ -130,12 +126,8 @@ def test_what_an_answer_plants_does_not_change_the_reading(
 
 
 def test_wildguard_is_read_after_its_own_answers_to_the_first_two_questions(
-    families: Any,
-    save: Callable[..., Path],
-    tmp_path: Path,
-    run_judge: Any,
-    fake_engine: Any,
-) -> None:
+    families, save, tmp_path, run_judge, fake_engine
+):
     folder = save(families["wildguard"], tmp_path / "wildguard")
     write_result(folder / "manifest.json", {"weights": "w"})
     chat = ChatTokenizer.load(folder)
@@ -161,12 +153,8 @@ def test_wildguard_is_read_after_its_own_answers_to_the_first_two_questions(
 
 
 def test_a_guard_that_leaves_a_question_open_is_unscored(
-    families: Any,
-    save: Callable[..., Path],
-    tmp_path: Path,
-    run_judge: Any,
-    fake_engine: Any,
-) -> None:
+    families, save, tmp_path, run_judge, fake_engine
+):
     folder = save(families["wildguard"], tmp_path / "wildguard")
     write_result(folder / "manifest.json", {"weights": "w"})
     chat = ChatTokenizer.load(folder)
@@ -178,9 +166,7 @@ def test_a_guard_that_leaves_a_question_open_is_unscored(
     assert rows["score"].to_list() == [None]
 
 
-def test_wildguard_refuses_a_talk_of_several_turns(
-    families: Any, save: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_wildguard_refuses_a_talk_of_several_turns(families, save, tmp_path):
     chat = ChatTokenizer.load(save(families["wildguard"], tmp_path / "w"))
     turns = [{"role": r, "content": "x"} for r in ("user", "assistant") * 2]
     with pytest.raises(Exception, match="one request and one answer"):
@@ -188,8 +174,8 @@ def test_wildguard_refuses_a_talk_of_several_turns(
 
 
 def test_a_vocabulary_that_lacks_a_verdict_word_is_refused_before_an_engine_starts(
-    tmp_path: Path, run_judge: Any, fake_engine: Any
-) -> None:
+    tmp_path, run_judge, fake_engine
+):
     folder = tmp_path / "words"
     folder.mkdir()
     words = ["<unk>", "<s>", "</s>", "safe", "first", "words", "last", "no", "what"]
@@ -211,8 +197,8 @@ def test_a_vocabulary_that_lacks_a_verdict_word_is_refused_before_an_engine_star
 
 
 def test_another_rendered_text_is_another_version_of_the_verdicts(
-    guard: str, folder: Path, run_judge: Any, fake_engine: Any, tmp_path: Path
-) -> None:
+    guard, folder, run_judge, fake_engine, tmp_path
+):
     fake_engine.labels = lambda ids, words: logs(0.9, 0.1)
     first = verdict_version(SPECS[guard], [folder])
     run_judge(SPECS[guard], folder, [ANSWER])

@@ -60,7 +60,7 @@ def scores(judge: JudgeSpec, *pairs: tuple[str, str | None]) -> list[float | Non
         "A good question: B",
     ],
 )
-def test_an_answer_that_is_the_gold_choice_is_right(answer: str) -> None:
+def test_an_answer_that_is_the_gold_choice_is_right(answer):
     assert right_choice(answer, "B. the sun")[0]
 
 
@@ -77,7 +77,7 @@ UNREAD = [
 
 
 @pytest.mark.parametrize("answer", [*WRONG, *UNREAD])
-def test_any_other_answer_or_one_that_names_two_is_wrong(answer: str) -> None:
+def test_any_other_answer_or_one_that_names_two_is_wrong(answer):
     assert not right_choice(answer, "B. the sun")[0]
 
 
@@ -101,11 +101,11 @@ def test_any_other_answer_or_one_that_names_two_is_wrong(answer: str) -> None:
         ("\ufeffB\u200b", "B. the sun", True),
     ],
 )
-def test_references_of_other_forms(answer: str, reference: str, right: bool) -> None:
+def test_references_of_other_forms(answer, reference, right):
     assert right_choice(answer, reference)[0] is right
 
 
-def test_contains_looks_for_the_reference_anywhere_in_any_case() -> None:
+def test_contains_looks_for_the_reference_anywhere_in_any_case():
     pairs = [
         ("It is PARIS.", "Paris"),
         ("Pari\u00adsian", " paris "),
@@ -114,7 +114,7 @@ def test_contains_looks_for_the_reference_anywhere_in_any_case() -> None:
     assert scores(spec("contains"), *pairs) == [1.0, 1.0, 0.0]
 
 
-def test_bleu_is_sacrebleus_and_says_its_signature() -> None:
+def test_bleu_is_sacrebleus_and_says_its_signature():
     pairs = [
         ("the cat sat on a mat", "the cat sat on the mat"),
         ("", "a b"),
@@ -127,22 +127,22 @@ def test_bleu_is_sacrebleus_and_says_its_signature() -> None:
     assert {"smooth:exp", "eff:yes"} <= set(found[0].raw.split("|"))
 
 
-def test_rouge_l_is_the_f_of_stemmed_words() -> None:
+def test_rouge_l_is_the_f_of_stemmed_words():
     pair = ("the cats were running home", "a cat runs home")
     stemmed = RougeScorer(["rougeL"], use_stemmer=True).score(pair[1], pair[0])
     assert scores(spec("rouge_l"), pair, ("", "a")) == [stemmed["rougeL"].fmeasure, 0.0]
 
 
 @pytest.mark.parametrize("compare", ["exact_choice", "contains", "bleu", "rouge_l"])
-def test_a_prompt_without_a_reference_is_unscored_with_its_reason(compare: str) -> None:
+def test_a_prompt_without_a_reference_is_unscored_with_its_reason(compare):
     found = judge_by_reference(spec(compare), [], items(("a", None), ("yes", "yes")))
     assert found[0] == ("unscored", None, [], "the prompt has no reference")
     assert (found[1].label, found[1].score) == (None, pytest.approx(1.0))
 
 
 def test_it_judges_a_cell_by_the_prompts_own_reference(
-    run_judge: Any, fake_engine: Any, tmp_path: Path
-) -> None:
+    run_judge, fake_engine, tmp_path
+):
     texts = ["The answer is A", "B", "A", "-"]
     rows = run_judge(
         spec("exact_choice"), None, texts, failed=(3,), references=["A", "A", None, "A"]
@@ -153,9 +153,7 @@ def test_it_judges_a_cell_by_the_prompts_own_reference(
     assert fake_engine.leases == 0
 
 
-def test_the_manifest_holds_the_librarys_version(
-    run_judge: Any, tmp_path: Path
-) -> None:
+def test_the_manifest_holds_the_librarys_version(run_judge, tmp_path):
     run_judge(spec("bleu"), None, ["a"], references=["a"])
     libraries = read_manifest(tmp_path / "verdicts.parquet")["libraries"]
     assert libraries["sacrebleu"] == sacrebleu.__version__
@@ -171,7 +169,7 @@ def test_the_manifest_holds_the_librarys_version(
         {"compare": "bleu", "method": "rules", "baseline": "roberta-large"},
     ],
 )
-def test_keys_that_do_not_fit_the_comparison_are_refused(keys: dict[str, Any]) -> None:
+def test_keys_that_do_not_fit_the_comparison_are_refused(keys):
     with pytest.raises(ValueError, match="compare"):
         JudgeSpec(name="j", kind="reference", **keys)
 
@@ -211,9 +209,7 @@ BERTSCORE = spec("bertscore", layers=2)
 
 
 @pytest.mark.parametrize("deberta", [False, True])
-def test_bertscore_of_a_folder_is_the_packages_own(
-    tmp_path: Path, deberta: bool
-) -> None:
+def test_bertscore_of_a_folder_is_the_packages_own(tmp_path, deberta):
     folder = write_encoder(tmp_path / "m", deberta, 48)
     answers, references = zip(*PAIRS, strict=True)
     *_, wanted = bert_score.score(
@@ -229,7 +225,7 @@ def test_bertscore_of_a_folder_is_the_packages_own(
     assert set(json.loads(found[1].raw)) == {"precision", "recall", "f1"}
 
 
-def test_a_tokenizer_without_a_limit_gets_its_models(tmp_path: Path) -> None:
+def test_a_tokenizer_without_a_limit_gets_its_models(tmp_path):
     limited = write_encoder(tmp_path / "limited", True, 48)
     unlimited = write_encoder(tmp_path / "unlimited", True, None)
     one, other = (
@@ -239,7 +235,7 @@ def test_a_tokenizer_without_a_limit_gets_its_models(tmp_path: Path) -> None:
     assert one == other
 
 
-def test_a_baseline_rescales_by_the_packages_table(tmp_path: Path) -> None:
+def test_a_baseline_rescales_by_the_packages_table(tmp_path):
     folder = write_encoder(tmp_path / "m", False, 48)
     rescaled = spec("bertscore", layers=2, baseline="roberta-large")
     table = Path(bert_score.__file__).parent / "rescale_baseline/en/roberta-large.tsv"
@@ -259,22 +255,20 @@ def test_a_baseline_rescales_by_the_packages_table(tmp_path: Path) -> None:
         ({"layers": 2, "baseline": "none-such"}, "no baseline 'none-such'.*roberta"),
     ],
 )
-def test_a_model_or_baseline_that_is_not_there_is_told(
-    tmp_path: Path, keys: dict[str, Any], told: str
-) -> None:
+def test_a_model_or_baseline_that_is_not_there_is_told(tmp_path, keys, told):
     folder = write_encoder(tmp_path / "m", False, 48)
     with pytest.raises(JudgeError, match=told):
         judge_by_reference(spec("bertscore", **keys), [folder], items(("a", "b")))
 
 
-def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_told(tmp_path):
     folder = write_encoder(tmp_path / "m", False, 48)
     (folder / "model.safetensors").unlink()
     with pytest.raises(JudgeError, match=r"holds no model.*safetensors"):
         judge_by_reference(BERTSCORE, [folder], items(("a", "b")))
 
 
-def test_a_token_that_the_encoder_cannot_read_is_told(tmp_path: Path) -> None:
+def test_a_token_that_the_encoder_cannot_read_is_told(tmp_path):
     folder = write_encoder(tmp_path / "m", False, 48)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 200}))

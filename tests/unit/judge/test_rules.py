@@ -4,7 +4,6 @@ import csv
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,9 +29,7 @@ SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "d
 HEADER = "id,type,prompt,completion,annotation_1,annotation_2,agreement,final_label"
 
 
-def test_rules_judge_without_a_model_or_an_engine(
-    run_judge: Any, tmp_path: Path, fake_engine: Any
-) -> None:
+def test_rules_judge_without_a_model_or_an_engine(run_judge, tmp_path, fake_engine):
     texts = ["I can't help with that.", "Yes.", "", "-"]
     rows = run_judge(RULES, None, texts, failed=(3,))
     assert rows["label"].to_list() == [
@@ -51,19 +48,19 @@ def test_rules_judge_without_a_model_or_an_engine(
     assert manifest["empty"] == 1
 
 
-def test_an_answer_is_read_with_its_prefill(run_judge: Any) -> None:
+def test_an_answer_is_read_with_its_prefill(run_judge):
     rows = run_judge(RULES, None, ["help with that."], prefill="I can't ")
     assert rows["label"].to_list() == ["refusal"]
 
 
-def test_other_classes_than_the_rules_give_are_refused(run_judge: Any) -> None:
+def test_other_classes_than_the_rules_give_are_refused(run_judge):
     for change in ({"classes": ["yes", "no"]}, {"positive": "partial"}):
         spec = RULES.model_copy(update=change)
         with pytest.raises(JudgeError, match="the rules give"):
             run_judge(spec, None, ["Yes."])
 
 
-def test_the_version_of_a_rule_judge_follows_its_block() -> None:
+def test_the_version_of_a_rule_judge_follows_its_block():
     newer = RULES.model_copy(update={"version": 2})
     assert verdict_version(RULES, []) != verdict_version(newer, [])
 
@@ -75,7 +72,7 @@ def labelled(*labels: str) -> list[Labelled]:
     ]
 
 
-def test_kappa_is_over_two_classes_and_sets_the_third_apart() -> None:
+def test_kappa_is_over_two_classes_and_sets_the_third_apart():
     pairs = [("refusal", "refusal")] * 20 + [("refusal", "partial")] * 5
     pairs += [("compliance", "refusal")] * 10 + [("compliance", "compliance")] * 15
     pairs += [("partial", "refusal")] * 7 + [("refusal", "unscored")] * 3
@@ -87,7 +84,7 @@ def test_kappa_is_over_two_classes_and_sets_the_third_apart() -> None:
     assert found["apart"] == {"partial": 7}
 
 
-def test_kappa_of_one_class_alone_is_no_number() -> None:
+def test_kappa_of_one_class_alone_is_no_number():
     pairs = [("refusal", "refusal")] * 3
     kappa = agreement_of(labelled(*["refusal"] * 3), pairs, CLASSES, "refusal")["kappa"]
     assert (kappa["value"], kappa["low"], kappa["n"]) == (None, None, 3)
@@ -115,7 +112,7 @@ def write_csv(path: Path, *rows: dict[str, str]) -> Path:
     return path
 
 
-def test_completions_are_read_with_what_both_annotators_said(tmp_path: Path) -> None:
+def test_completions_are_read_with_what_both_annotators_said(tmp_path):
     change = {"annotation_2": "3_partial_refusal", "agreement": "FALSE"}
     path = write_csv(tmp_path / "a.csv", row(1), row(2, **change))
     first, second = read_completions(path, CLASSES)
@@ -138,8 +135,8 @@ def test_completions_are_read_with_what_both_annotators_said(tmp_path: Path) -> 
     ],
 )
 def test_a_broken_completion_is_named_by_the_line_where_it_starts(
-    tmp_path: Path, change: dict[str, str], reason: str
-) -> None:
+    tmp_path, change, reason
+):
     path = write_csv(tmp_path / "a.csv", row(1), row(2, **change))
     with pytest.raises(DataError, match=reason):
         read_completions(path, CLASSES)
@@ -149,22 +146,19 @@ def test_a_broken_completion_is_named_by_the_line_where_it_starts(
     ("text", "reason"),
     [
         (HEADER, "the file holds no readable row"),
-        (
-            "id,type\nv2-1,homonyms\n",
-            "line 2: missing fields .*'agreement'",
-        ),
+        ("id,type\nv2-1,homonyms\n", "line 2: missing fields .*'agreement'"),
         (f"{HEADER}\nv2-1,homonyms\n", "line 2: "),
         (f'{HEADER}\nv2-1,"a"b\n', "line 2: "),
     ],
 )
-def test_a_broken_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_broken_file_is_told(tmp_path, text, reason):
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=reason):
         read_completions(path, CLASSES)
 
 
-def test_completions_measure_a_judge_of_refusals_only(tmp_path: Path) -> None:
+def test_completions_measure_a_judge_of_refusals_only(tmp_path):
     path = write_csv(tmp_path / "a.csv", row(1))
     with pytest.raises(DataError, match="does not give compliance, partial, refusal"):
         read_completions(path, ("safe", "unsafe"))
@@ -187,11 +181,8 @@ def xstest(model: str) -> Path:
     ],
 )
 def test_the_rules_agree_with_people_on_answers_to_xstest(
-    tmp_path: Path,
-    model: str,
-    labels: tuple[int, int, int],
-    kappa: tuple[float, float, float],
-) -> None:
+    tmp_path, model, labels, kappa
+):
     """The aim is 0.8; the numbers themselves stand in docs/add_a_judge.md."""
     out = tmp_path / "measured.json"
     path, cache = xstest(model), tmp_path / "cache"

@@ -1,6 +1,4 @@
 import math
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -18,13 +16,13 @@ SURE = [math.log(0.9), math.log(0.1)]
 
 
 @pytest.fixture(autouse=True)
-def _sure(fake_engine: Any) -> None:
+def _sure(fake_engine):
     fake_engine.labels = lambda ids, words: SURE
 
 
 def test_verdicts_stand_in_the_order_of_the_responses_under_the_judges_name(
-    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, tmp_path: Path
-) -> None:
+    run_judge, guard_spec, guard_folder, tmp_path
+):
     rows = run_judge(guard_spec, guard_folder, ["a", "b", "c"])
     assert rows["prompt_id"].to_list() == ["p0", "p1", "p2"]
     assert rows["judge"].unique().to_list() == ["guard"]
@@ -34,12 +32,8 @@ def test_verdicts_stand_in_the_order_of_the_responses_under_the_judges_name(
 
 
 def test_a_repeated_cell_starts_no_engine_and_gives_the_same_bytes(
-    run_judge: Any,
-    guard_spec: JudgeSpec,
-    guard_folder: Path,
-    fake_engine: Any,
-    tmp_path: Path,
-) -> None:
+    run_judge, guard_spec, guard_folder, fake_engine, tmp_path
+):
     out = tmp_path / "verdicts.parquet"
     run_judge(guard_spec, guard_folder, ["a", "b"])
     first = out.read_bytes()
@@ -51,9 +45,7 @@ def test_a_repeated_cell_starts_no_engine_and_gives_the_same_bytes(
     assert (fake_engine.leases, fake_engine.asked) == (2, 4)
 
 
-def test_a_new_threshold_asks_nothing_again(
-    run_judge: Any, guard_folder: Path, fake_engine: Any
-) -> None:
+def test_a_new_threshold_asks_nothing_again(run_judge, guard_folder, fake_engine):
     for threshold, label in ((0.5, "safe"), (0.05, "unsafe")):
         spec = JudgeSpec(name="guard", kind="guard", threshold=threshold)
         rows = run_judge(spec, guard_folder, ["a"])
@@ -62,12 +54,8 @@ def test_a_new_threshold_asks_nothing_again(
 
 
 def test_a_raised_number_of_stage_or_judge_asks_everything_again(
-    run_judge: Any,
-    guard_spec: JudgeSpec,
-    guard_folder: Path,
-    fake_engine: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    run_judge, guard_spec, guard_folder, fake_engine, monkeypatch
+):
     run_judge(guard_spec, guard_folder, ["a"])
     fake_engine.labels = lambda ids, words: SURE[::-1]
     newer = guard_spec.model_copy(update={"version": 2})
@@ -79,16 +67,16 @@ def test_a_raised_number_of_stage_or_judge_asks_everything_again(
 
 
 def test_equal_answers_to_equal_prompts_are_asked_once(
-    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, fake_engine: Any
-) -> None:
+    run_judge, guard_spec, guard_folder, fake_engine
+):
     rows = run_judge(guard_spec, guard_folder, ["a", "a", "b"])
     assert rows["label"].to_list() == ["safe"] * 3
     assert fake_engine.asked == 2
 
 
 def test_the_verdict_version_follows_spec_template_and_weights(
-    guard_spec: JudgeSpec, guard_folder: Path
-) -> None:
+    guard_spec, guard_folder
+):
     seen = {verdict_version(guard_spec, [guard_folder])}
     assert verdict_version(guard_spec, [guard_folder]) in seen
     newer = guard_spec.model_copy(update={"version": 2})
@@ -101,11 +89,8 @@ def test_the_verdict_version_follows_spec_template_and_weights(
 
 
 def test_every_sample_of_a_prompt_gets_its_verdict(
-    run_judge: Any,
-    guard_spec: JudgeSpec,
-    guard_folder: Path,
-    tmp_path: Path,
-) -> None:
+    run_judge, guard_spec, guard_folder, tmp_path
+):
     run_judge(guard_spec, guard_folder, ["a", "b"])
     prompts, responses = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
     rows = read_table(responses, RESPONSE)
@@ -121,8 +106,8 @@ def test_every_sample_of_a_prompt_gets_its_verdict(
 
 
 def test_responses_without_their_prompts_are_refused(
-    run_judge: Any, guard_spec: JudgeSpec, guard_folder: Path, tmp_path: Path
-) -> None:
+    run_judge, guard_spec, guard_folder, tmp_path
+):
     run_judge(guard_spec, guard_folder, ["a", "b"])
     prompts, responses = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
     out = tmp_path / "other.parquet"

@@ -1,7 +1,6 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ OWN = JudgeSpec(name="own", kind="reward")
 
 
 @pytest.fixture
-def scorer(make_folder: Any) -> Path:
+def scorer(make_folder):
     """A model's folder with one output."""
     folder: Path = make_folder("scorer", BASE_TEMPLATE)
     (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
@@ -27,8 +26,8 @@ def scorer(make_folder: Any) -> Path:
 
 
 def test_the_score_is_the_output_itself_and_there_is_no_label(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     chat = ChatTokenizer.load(scorer)
     seen = {}
 
@@ -47,8 +46,8 @@ def test_the_score_is_the_output_itself_and_there_is_no_label(
 
 
 def test_without_a_text_the_models_own_template_shows_the_whole_conversation(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     chat = ChatTokenizer.load(scorer)
     seen = []
     fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
@@ -60,8 +59,8 @@ def test_without_a_text_the_models_own_template_shows_the_whole_conversation(
 
 
 def test_a_pair_stands_between_the_tokenizers_own_tokens(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     file = scorer / "tokenizer.json"
     tokenizer = json.loads(file.read_text())
     tokenizer["post_processor"] = {
@@ -82,8 +81,8 @@ def test_a_pair_stands_between_the_tokenizers_own_tokens(
 
 
 def test_long_texts_and_scores_that_are_no_numbers_are_unscored_and_counted(
-    run_judge: Any, scorer: Path, fake_engine: Any, tmp_path: Path, caplog: Any
-) -> None:
+    run_judge, scorer, fake_engine, tmp_path, caplog
+):
     fake_engine.max_length = 60
     fake_engine.outputs = lambda ids: [math.nan if len(ids) % 2 else 1.0]
     chat = ChatTokenizer.load(scorer)
@@ -103,24 +102,24 @@ def test_long_texts_and_scores_that_are_no_numbers_are_unscored_and_counted(
 
 
 def test_a_cell_of_long_texts_alone_is_no_fault_of_the_model(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     fake_engine.max_length = 5
     assert run_judge(HARM, scorer, ["two"])["label"].to_list() == ["unscored"]
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_model_without_a_finite_score_ends_the_job(
-    run_judge: Any, scorer: Path, fake_engine: Any, broken: float
-) -> None:
+    run_judge, scorer, fake_engine, broken
+):
     fake_engine.outputs = lambda ids: [broken]
     with pytest.raises(JudgeError, match="none of its 2 scores is a finite number"):
         run_judge(HARM, scorer, ["yes", "no"])
 
 
 def test_one_score_for_all_texts_ends_the_job_unless_the_texts_are_alike(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     fake_engine.outputs = lambda ids: [0.5]
     texts = [f"two {number}" for number in range(20)]
     with pytest.raises(JudgeError, match=r"all of 20 different texts have .* 0\.5"):
@@ -133,8 +132,8 @@ def test_one_score_for_all_texts_ends_the_job_unless_the_texts_are_alike(
     "config", [{}, {"num_labels": 3}, {"id2label": {"0": 1, "1": 2}}]
 )
 def test_a_model_with_classes_is_refused_before_an_engine_starts(
-    run_judge: Any, scorer: Path, fake_engine: Any, config: dict[str, Any]
-) -> None:
+    run_judge, scorer, fake_engine, config
+):
     (scorer / "config.json").write_text(json.dumps(config))
     with pytest.raises(JudgeError, match=r"one output, but .*config\.json has [23]"):
         run_judge(HARM, scorer, ["yes"])
@@ -142,8 +141,8 @@ def test_a_model_with_classes_is_refused_before_an_engine_starts(
 
 
 def test_outputs_and_probabilities_of_one_text_are_different_answers(
-    run_judge: Any, scorer: Path, fake_engine: Any
-) -> None:
+    run_judge, scorer, fake_engine
+):
     """A cache that mixed them would give a probability for a score."""
     fake_engine.outputs, fake_engine.classes = (lambda _: [-7.0]), (lambda _: [0.2])
     own = JudgeSpec(name="own", kind="reward", text="{response}")
@@ -169,8 +168,6 @@ def test_outputs_and_probabilities_of_one_text_are_different_answers(
         ),
     ],
 )
-def test_texts_and_classes_that_cannot_be_meant_are_refused(
-    keys: dict[str, Any], said: str
-) -> None:
+def test_texts_and_classes_that_cannot_be_meant_are_refused(keys, said):
     with pytest.raises(ValidationError, match=said):
         JudgeSpec.model_validate({"name": "r", "kind": "reward", **keys})

@@ -272,9 +272,7 @@ def test_rows_have_labels_of_their_own_or_are_given_one(label, file_format, expe
 # ------------------------------------------------------------------ judging
 
 
-def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(
-    tmp_path: Path,
-) -> None:
+def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_path):
     file = write_labelled(tmp_path / "a.jsonl")
     other = write_labelled(tmp_path / "b.jsonl")
     parts = [LabelledFile(source="s", file=name) for name in "ab"]
@@ -306,7 +304,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "yes", "no", "why"]
 
 
 @pytest.fixture(scope="module")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder_folder(tmp_path_factory):
     """An encoder of random weights, whose texts are words it knows."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -353,9 +351,7 @@ class Served:
 
 
 @pytest.mark.slow
-def test_vectors_are_means_of_length_one_that_see_no_padding(
-    encoder_folder: Path,
-) -> None:
+def test_vectors_are_means_of_length_one_that_see_no_padding(encoder_folder):
     import torch
     from transformers import BertModel
 
@@ -372,9 +368,7 @@ def test_vectors_are_means_of_length_one_that_see_no_padding(
 
 
 @pytest.mark.slow
-def test_a_head_is_trained_and_asked_through_an_engine(
-    tmp_path: Path, encoder_folder: Path
-) -> None:
+def test_a_head_is_trained_and_asked_through_an_engine(tmp_path, encoder_folder):
     files = [write_labelled(tmp_path / f"{name}.jsonl") for name in "ab"]
     parts = [LabelledFile(source="s", file=name) for name in "ab"]
     head = spec(*parts, features=["answer", "words"])
@@ -396,8 +390,8 @@ def test_a_head_is_trained_and_asked_through_an_engine(
 
 
 def test_an_encoder_that_does_not_say_how_long_a_text_may_be_is_told(
-    tmp_path: Path, encoder_folder: Path
-) -> None:
+    tmp_path, encoder_folder
+):
     for file in encoder_folder.glob("*.json"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())

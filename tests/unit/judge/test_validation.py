@@ -49,8 +49,8 @@ def run(tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path) -> dict[str, 
 
 
 def test_rates_count_what_was_wrongly_found_and_missed(
-    tmp_path: Path, guard_folder: Path, fake_engine: Any
-) -> None:
+    tmp_path, guard_folder, fake_engine
+):
     chat = ChatTokenizer.load(guard_folder)
     says = {"yes": (0.1, 0.8), "no": (0.8, 0.1), "two": (0.1, 0.1)}
 
@@ -92,7 +92,7 @@ def test_rates_count_what_was_wrongly_found_and_missed(
     assert found["manifest"]["stage"] == "validate_judge"
 
 
-def test_a_class_that_is_not_the_positive_one_can_be_wrong_too() -> None:
+def test_a_class_that_is_not_the_positive_one_can_be_wrong_too():
     pairs = [("partial", "compliance"), ("refusal", "refusal"), ("partial", "refusal")]
     found = measures_of(pairs, "refusal")
     assert found["accuracy"]["value"] == pytest.approx(1 / 3)
@@ -100,14 +100,12 @@ def test_a_class_that_is_not_the_positive_one_can_be_wrong_too() -> None:
     assert found["false_negative_rate"]["value"] == 0.0
 
 
-def test_a_perfect_share_has_an_interval_and_an_empty_one_no_value() -> None:
+def test_a_perfect_share_has_an_interval_and_an_empty_one_no_value():
     assert share([True] * 40)["low"] == pytest.approx(0.9124, abs=1e-4)
     assert share([]) == {"value": None, "low": None, "high": None, "n": 0}
 
 
-def test_a_judge_without_labels_cannot_be_measured(
-    tmp_path: Path, base_folder: Path
-) -> None:
+def test_a_judge_without_labels_cannot_be_measured(tmp_path, base_folder):
     rows = write_rows(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
     with pytest.raises(
         JudgeError, match="no labels, so there is nothing to validate it on"
@@ -117,8 +115,8 @@ def test_a_judge_without_labels_cannot_be_measured(
 
 
 def test_human_labels_of_xstest_answers_can_be_measured_on(
-    tmp_path: Path, classifier: Any, fake_engine: Any
-) -> None:
+    tmp_path, classifier, fake_engine
+):
     """Structure only: every answer with its line breaks arrives, no row is lost."""
     path = SHARED / "xstest" / "xstest_v2_completions_gpt4.csv"
     if not path.is_file():
@@ -162,7 +160,7 @@ def score_by_length(folder: Path, fake_engine: Any) -> None:
 
 
 @pytest.fixture
-def scorer(make_folder: Any, fake_engine: Any) -> Path:
+def scorer(make_folder, fake_engine):
     """A model whose score is the number of an answer's letters."""
     folder: Path = make_folder("scorer", None)
     (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
@@ -187,8 +185,8 @@ def pair(number: int, chosen: str, rejected: str, **more: str) -> dict[str, Any]
 
 
 def test_a_reward_model_is_right_where_the_chosen_answer_scores_higher(
-    tmp_path: Path, scorer: Path, fake_engine: Any
-) -> None:
+    tmp_path, scorer, fake_engine
+):
     fake_engine.max_length = 20
     rows = [
         pair(1, "three", "two", category="refusals"),
@@ -208,9 +206,7 @@ def test_a_reward_model_is_right_where_the_chosen_answer_scores_higher(
     assert (others["n"], others["n_unscored"], others["ties"]) == (1, 1, 1)
 
 
-def test_a_regression_is_measured_by_rank_and_by_distance(
-    tmp_path: Path, scorer: Path
-) -> None:
+def test_a_regression_is_measured_by_rank_and_by_distance(tmp_path, scorer):
     from scipy.stats import spearmanr
 
     known = [3.5, 0.0, 7.25, 2.0, 5.0, 4.0, 11.0, 6.5, 9.0, 1.0, 8.0, 12.0]
@@ -238,8 +234,6 @@ def test_a_regression_is_measured_by_rank_and_by_distance(
         ("scored", {"id": 1, "prompt": "p", "response": "r"}, "score"),
     ],
 )
-def test_broken_rows_of_pairs_and_scores_are_told(
-    tmp_path: Path, scorer: Path, form: str, row: dict[str, Any], said: str
-) -> None:
+def test_broken_rows_of_pairs_and_scores_are_told(tmp_path, scorer, form, row, said):
     with pytest.raises(DataError, match=said):
         run_ranks(tmp_path, "reward", form, scorer, row)

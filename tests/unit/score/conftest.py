@@ -1,6 +1,5 @@
 """Cells written as files, from a list of answers."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def make_cell(tmp_path: Path) -> Callable[..., Cell]:
+def make_cell(tmp_path):
     """Return a function that writes the files of a named cell."""
 
     def make(name: str, answers: list[dict[str, Any]]) -> Cell:
@@ -89,7 +88,7 @@ def make_cell(tmp_path: Path) -> Callable[..., Cell]:
 
 
 @pytest.fixture
-def score(tmp_path: Path) -> Callable[..., pl.DataFrame]:
+def score(tmp_path):
     """Return a function that scores a cell against a base's and reads the rows."""
     from safegrid.score.cell import score_cell
 

@@ -45,11 +45,9 @@ def corrected(make_cell, score):
 
 def test_corr_at_k_is_the_share_of_corrected_paths_and_its_mean_weighs_ks_alike(
     corrected,
-) -> None:
+):
     # k=10: 3 of 4 paths; k=20: 1 of 4; one of them is unscored below.
-    rows = corrected(
-        paths({10: [[YES, YES], [YES, NO]], 20: [[NO, NO], [YES, NO]]}),
-    )
+    rows = corrected(paths({10: [[YES, YES], [YES, NO]], 20: [[NO, NO], [YES, NO]]}))
     assert pick(rows, "category=k=10")["value"] == pytest.approx(3 / 4)
     assert pick(rows, "category=k=20")["value"] == pytest.approx(1 / 4)
     assert pick(rows, "categories")["value"] == pytest.approx((3 / 4 + 1 / 4) / 2)
@@ -63,7 +61,7 @@ def test_corr_at_k_is_the_share_of_corrected_paths_and_its_mean_weighs_ks_alike(
     assert pick(rows, "all")["value"] == pytest.approx(5 / 6)
 
 
-def test_an_unscored_path_is_neither_and_too_many_refuse_the_score(corrected) -> None:
+def test_an_unscored_path_is_neither_and_too_many_refuse_the_score(corrected):
     rows = corrected(paths({10: [[YES], [NO]], 20: [[MUTE], [NO]]}))
     found = pick(rows, "category=k=20")
     assert found["value"] is None
@@ -71,7 +69,7 @@ def test_an_unscored_path_is_neither_and_too_many_refuse_the_score(corrected) ->
     assert pick(rows, "category=k=10")["value"] == pytest.approx(1 / 2)
 
 
-def test_intervals_draw_requests_and_not_paths(corrected) -> None:
+def test_intervals_draw_requests_and_not_paths(corrected):
     # Twelve requests whose eight paths agree: as good as twelve draws.
     requests = [[YES] * 8, [NO] * 8] * 6
     rows = corrected(paths({10: requests}))
@@ -84,7 +82,7 @@ def test_intervals_draw_requests_and_not_paths(corrected) -> None:
     assert width == pytest.approx(twelve.high - twelve.low, abs=0.08)
 
 
-def test_equal_requests_of_two_rows_are_one_draw(corrected) -> None:
+def test_equal_requests_of_two_rows_are_one_draw(corrected):
     requests = [[YES], [YES], [NO], [NO]] * 5
     apart = pick(corrected(paths({10: requests})), "all")
     pairs = [f"item-{n // 2}" for n in range(20)]
@@ -96,7 +94,7 @@ def test_equal_requests_of_two_rows_are_one_draw(corrected) -> None:
 @pytest.mark.parametrize(("begun", "later"), [(None, 1 / 3), ("cut", 2 / 3)])
 def test_a_refusal_after_a_beginning_is_a_later_one_however_a_judge_calls_it(
     corrected, begun, later
-) -> None:
+):
     answers = paths({10: [[YES], [YES], [NO], [NO]]})
     labels = ["refusal", "partial", "compliance", MUTE]
     for answer, label in zip(answers, labels, strict=True):

@@ -4,11 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from safegrid.score.degenerate import (
-    any_of,
-    is_repetitive,
-    text_marks,
-)
+from safegrid.score.degenerate import any_of, is_repetitive, text_marks
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,7 @@ from safegrid.score.frontier import frontier
 KINDS = {"guard": "guard", "refusal": "refusal"}
 BENCHMARKS = {
     "alert": {"metric": "safety", "judges": KINDS},
-    "xstest": {
-        "metric": "over_refusal",
-        "judges": {"refusal": "refusal"},
-    },
+    "xstest": {"metric": "over_refusal", "judges": {"refusal": "refusal"}},
 }
 MODELS = [("none", 0, 0, 0), ("nca@5", 0, 1, 5), ("nca", 0, 2, 20)]
 N = 40
