@@ -41,15 +41,9 @@ def request_key(arguments: Sequence[Any]) -> RequestKey:
 class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     """The model behind an engine, as lm-evaluation-harness sees it.
 
-    Args:
-        engine: a leased engine.
-        tokenizer: of the model.
-        context: tokens that the model holds.
-        batch: prompts a request.
-
     Attributes:
-        too_long: keys of the requests that do not fit the model and were not sent;
-            scored as impossible, answered by an empty text.
+        too_long: keys of the requests that do not fit the model's `context` and were
+            not sent; scored as impossible, answered by an empty text.
     """
 
     def __init__(

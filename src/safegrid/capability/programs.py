@@ -72,9 +72,7 @@ def coding(tasks: Mapping[str, Any]) -> list[str]:
 def check_consent(asked: Mapping[str, list[str]]) -> None:
     """Refuse tasks that would run a model's code, but for those that the user names.
 
-    Args:
-        asked: for each task, group or tag of the suite, its tasks that run code; to
-            name either is consent.
+    `asked` are the tasks that run code of each name in the suite; either may be named.
 
     Raises:
         ConfigError: a task runs code, and the user has not allowed it.
@@ -142,12 +140,9 @@ def _closes_in(sandbox: Sandbox) -> bool:
 
 
 def passes(program: str, sandbox: Sandbox, seconds: float = SECONDS) -> bool:
-    """Whether a program runs to its end: no error, no early exit, in time.
+    """Say whether a program runs to its end: no error, no early exit, in time.
 
-    Args:
-        program: an answer and the tests that call it.
-        sandbox: what closes it in.
-        seconds: what it may take, once Python has started.
+    Its `seconds` begin once Python has started.
 
     Raises:
         NotStartedError: it could not begin.

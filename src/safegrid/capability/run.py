@@ -141,19 +141,14 @@ def _context(client: Engine, folder: Path) -> int:
 def suite_results(
     results: dict[str, Any], too_long: Collection[RequestKey]
 ) -> dict[str, dict[str, Any]]:
-    """Return `tasks`, `groups` and `items` of a run.
+    """Return `tasks`, `groups` and `items` of what the harness's `evaluate` returns.
 
-    Args:
-        results: what lm-evaluation-harness's `evaluate` returns, samples included.
-        too_long: contexts whose requests were not sent; their items have no value.
-
-    Returns:
-        tasks: for each task `version`, `n_shot`, `n`, `n_too_long`, the `metric` of
-            its items, and `values`, the harness's own value of every metric (items
-            that were not sent count as wrong there).
-        groups: the harness's own values of groups of tasks.
-        items: for each task one entry a document with `doc_id`, `metric` and `value`,
-            null where it was not sent.
+    tasks: for each task `version`, `n_shot`, `n`, `n_too_long`, the `metric` of its
+        items, and `values`, the harness's own value of every metric (items that were
+        not sent count as wrong there).
+    groups: the harness's own values of groups of tasks.
+    items: for each task one entry a document with `doc_id`, `metric` and `value`, null
+        where its request is among the `too_long`.
     """
     tasks, items = {}, {}
     for name, samples in results["samples"].items():

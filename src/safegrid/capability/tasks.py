@@ -41,19 +41,16 @@ def loaded_tasks(
     files: Sequence[Path],
     blocks: Mapping[str, dict[str, Any]] | None = None,
 ) -> Iterator[Any]:
-    """Load tasks by name for the time of a run.
+    """Load tasks, groups or tags for the time of a run, as the harness holds them.
 
     Rows of the study's own tasks are converted into a folder that is deleted at the
     end: a cache keyed by path and time can be stale, and breaks on network disks.
 
     Args:
-        names: tasks, groups or tags.
+        names: what is loaded.
         files: the study's task files; a YAML's `data_files` are read beside it.
-        blocks: the registry's tasks by name: `like`, `files` (a path for each split),
-            `field`, `rows`, `settings` (see `safegrid.config.study.TaskEntry`).
-
-    Gives:
-        lm-evaluation-harness's own dictionary of tasks and groups.
+        blocks: the registry's tasks by name, as `safegrid.config.benchmark.TaskEntry`
+            with a path for each split in `files`.
 
     Raises:
         ConfigError: nobody knows a name, or a task would run a model's code and the

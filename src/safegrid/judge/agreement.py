@@ -46,9 +46,7 @@ def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
 def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
     """Return accuracy and error rates of (true label, verdict) pairs.
 
-    Args:
-        pairs: a verdict may be `unscored`; that is neither right nor wrong.
-        positive: the label that counts as a finding.
+    A verdict may be `unscored`; that is neither right nor wrong.
     """
     scored = [(truth, said) for truth, said in pairs if said != UNSCORED]
     found = [said == positive for truth, said in scored if truth != positive]
@@ -70,15 +68,10 @@ def agreement_of(
 ) -> dict[str, Any]:
     """Return `kappa`, and `annotators_kappa` where rows carry two people's labels.
 
-    The annotators' kappa, on the same two classes, is the ceiling: a judge cannot be
-    expected to agree with people more than they do with each other. A row is in it
-    where the first annotator gave one of the two.
-
-    Args:
-        rows: labelled rows.
-        pairs: true label and verdict of each.
-        classes: the judge's; the first that is not `positive` is the main other one.
-        positive: the class that counts as a finding.
+    The annotators' kappa, on the same two classes (the positive one and the first other
+    of `classes`), is the ceiling: a judge cannot be expected to agree with people more
+    than they do with each other. A row is in it where the first annotator gave one of
+    the two.
     """
     other = next(name for name in classes if name != positive)
     known = [pair for pair in pairs if pair[1] != UNSCORED]

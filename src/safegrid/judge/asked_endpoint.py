@@ -50,15 +50,10 @@ def ask_endpoint(
     versions: Mapping[str, int],
     fresh: bool = False,
 ) -> tuple[list[Told], Record]:
-    """Return what an endpoint told, in the order of the questions.
+    """Return what an endpoint told, in the order of the questions (conversations).
 
-    Args:
-        judge: name, for messages.
-        spec: the endpoint.
-        questions: a conversation an item.
-        cache: file of the answers; an answer is kept as it comes.
-        versions: numbers of all that makes an answer besides the request.
-        fresh: ask everything again.
+    `versions` number all that makes an answer besides the request; answers of others,
+    and with `fresh` all, are asked again. Each is kept in `cache` as it comes.
 
     Raises:
         JudgeError: wrong settings, or every single request was refused.

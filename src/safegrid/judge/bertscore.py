@@ -41,11 +41,6 @@ def bertscores(
     Texts are encoded one by one: the package sorts a batch by way of a set, so that its
     padding, and with it the last digits, would change from run to run.
 
-    Args:
-        spec: its `layers` and `baseline`.
-        stack: one folder with a model and its tokenizer.
-        pairs: N answers, each with its reference.
-
     Raises:
         JudgeError: the folder holds no such model or fewer layers, or the package
             knows no such baseline.

@@ -27,22 +27,13 @@ SILENT = unscored("no verdict in the file")
 def judge_by_file(
     spec: JudgeSpec, path: Path, items: Sequence[Item], cell: Mapping[str, Any]
 ) -> tuple[list[Verdict], dict[str, int]]:
-    """Return what a file says of the answers of one cell.
+    """Return what a file says of a cell's answers, one verdict an item, and counts.
 
     A row is of this cell where no column `base`, `recipe`, `seed`, `benchmark` of it
-    says otherwise. One that does not name all four must name the answer's text, so that
-    no verdict lands on the answer of another model.
-
-    Args:
-        spec: the judge that the verdicts are of.
-        path: of format `verdicts`, see `verdict_file`.
-        items: the cell's answers.
-        cell: values of `base`, `recipe`, `seed`, `benchmark`.
-
-    Returns:
-        A verdict an item, in their order, and counts: `without_verdict`, items that the
-        file says nothing of, and `of_other_cells`, rows that are of other models'
-        answers.
+    says otherwise than `cell`. One that does not name all four must name the answer's
+    text, so that no verdict lands on the answer of another model. Counted are
+    `without_verdict`, items that the file says nothing of, and `of_other_cells`, rows
+    of other models' answers.
 
     Raises:
         DataError: rows that cannot be read, or are of no item, or of one that another
@@ -75,19 +66,15 @@ def import_files(
     out: Path,
     names: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Write rows of VERDICT, a file `{judge}.parquet` for each judge.
+    """Write rows of VERDICT, a file `{judge}.parquet` for each judge and its file.
 
     Args:
         judges: each with its file of format `verdicts`.
         prompts: rows of PROMPT, the benchmark's.
         cell: the `recipe` and the `benchmark` that are imported; rows that name
-            another of one of them are left aside.
+            another of one of them are left aside, and counted.
         out: folder for the files.
         names: what the files call fields of ours, and ours; null where alike.
-
-    Returns:
-        For each judge what a reader should know: rows, labels, unscored, and rows of
-        other cells.
 
     Raises:
         DataError: what is wrong with any of the files, all at once.
@@ -200,10 +187,7 @@ def match(
 ) -> dict[Key, Told]:
     """Join rows to items by id; a row of no item, or not alone of one, is noted.
 
-    Args:
-        told: rows of one file.
-        items: what they may be of; an answer's text is checked where the row has it.
-        problems: of the file.
+    An answer's text is checked where the row has it.
     """
     by_key = {(item.prompt_id, item.sample): item for item in items}
     requests = {item.prompt_id: item.request for item in items}

@@ -98,7 +98,6 @@ def judge_by_head(
 
     Raises:
         JudgeError: the head gives classes that the judge does not declare.
-        EngineError: the engine does not start or does not answer.
     """
     head = Head.of(read_result(stack[0])["head"])
     if not {spec.positive} <= set(head.classes) <= set(spec.classes):

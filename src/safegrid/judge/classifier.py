@@ -37,11 +37,9 @@ def read_classifier(
     """Judge responses by a classifier's probabilities; the score is P(positive).
 
     Texts are read as `plain`: no classifier is to miss a word for its apostrophe.
-
-    toxicity: the text is what the model wrote; `positive` from the threshold on, else
-        the likeliest of the other classes.
-    refusal: the text is the answer with its prefill; the likeliest class, `unscored`
-        where even that is less likely than the threshold.
+    Toxicity reads what the model wrote: `positive` from the threshold on, else the
+    likeliest of the other classes. Refusal reads the answer with its prefill: the
+    likeliest class, `unscored` where even that is less likely than the threshold.
 
     Raises:
         JudgeError: the model's own classes are not those that the judge declares.

@@ -106,12 +106,8 @@ def parse_categories(text: str, cut: bool) -> list[str]:
     """Return the hazard codes of a guard's category line, such as `S1,S10`.
 
     Only the first line with anything on it is read, so that nothing which a guard
-    quotes later counts; what is no code of the taxonomy is left out.
-
-    Args:
-        text: what the guard wrote after its verdict word.
-        cut: it stopped at the length limit, so that a line's last code may be the
-            beginning of a longer one (`S1` of `S10`) and is left out.
+    quotes later counts; what is no code of the taxonomy is left out. Where the text was
+    `cut` at the length limit, so is a last code: `S1` may begin an `S10`.
     """
     line, ended, _ = plain(text).lstrip().partition("\n")
     parts = line.split(",")
@@ -156,13 +152,8 @@ def word_contexts(
 ) -> tuple[list[Ids], list[Ids]]:
     """Return every item's ids up to the word, and the ids of each word.
 
-    Args:
-        name: of the judge.
-        words: that it may answer with.
-        chat: the judge's tokenizer and template.
-        items: what is judged.
-        conversations: what is shown of each item.
-        texts: what stands between generation prompt and word, one an item.
+    `conversations` are what is shown of each item, `texts` what stands between
+    generation prompt and word.
 
     Raises:
         JudgeError: the words cannot be written or told apart by their tokens, or those
@@ -198,9 +189,8 @@ def probabilities(
 ) -> tuple[float, float] | None:
     """Return the probabilities of the two words; None of a model that says neither.
 
-    Args:
-        logprobs: of the two words in nats; NaN says that the row was too long.
-        min_label_mass: probability of both together below which it has not answered.
+    NaN among the log-probabilities says that the row was too long; below
+    `min_label_mass` of both together it has not answered.
     """
     if not all(map(math.isfinite, logprobs)):
         return None
@@ -215,14 +205,10 @@ def word_verdict(
     logprobs: Sequence[float],
     **more: str,
 ) -> Verdict:
-    """Return the verdict of two words' probabilities: `hit_label` from a threshold on.
+    """Return the verdict on two words: `hit_label` where P(hit) reaches the threshold.
 
-    Args:
-        words: the two.
-        threshold: of P(hit) / (P(miss) + P(hit)).
-        found: what `probabilities` returned; None is unscored.
-        logprobs: what it was read from; kept in `raw`.
-        more: what else `raw` says.
+    `found` is what `probabilities` made of `logprobs`; `raw` keeps these, and what else
+    there is to say.
     """
     labels = (words.miss_label, words.hit_label)
     shown = (round(x, 6) if math.isfinite(x) else None for x in logprobs)

@@ -176,11 +176,7 @@ def read_file(
 ) -> File:
     """Read the rows of one file; answers without a word are left out.
 
-    Args:
-        part: what the file is, and the label of its rows where it gives one.
-        path: the file.
-        file_format: of its source.
-        classes: the labels that the head may give.
+    They have labels among `classes`, or get that of `part`.
 
     Raises:
         DataError: broken rows; the message names lines and reasons, and no text.

@@ -52,12 +52,8 @@ def judge_by_reference(
     """Hold each answer against its prompt's reference, in the order of the items.
 
     A prompt without a reference has nothing to be held against: unscored. An answer
-    without a word is an answer, and scores 0 where nothing of it agrees.
-
-    Args:
-        spec: what is compared, and how.
-        stack: the folder of BERTScore's model; empty for all else.
-        items: what to judge.
+    without a word is an answer, and scores 0 where nothing of it agrees. The stack is
+    the folder of BERTScore's model; empty for all else.
 
     Raises:
         JudgeError: BERTScore's model cannot be read in the way that `spec` says.
@@ -144,10 +140,8 @@ LETTER = re.compile(
 def right_choice(answer: str, reference: str) -> tuple[bool, str]:
     """Say whether an answer is the gold choice, and which choices it names.
 
-    Args:
-        answer: what a model wrote.
-        reference: the gold choice: a letter, with or without its words ("B. the sun"),
-            "yes" or "no", or other words.
+    The reference is a letter, with or without its words ("B. the sun"), "yes" or "no",
+    or other words.
     """
     answer, reference = plain(answer), plain(reference).strip()
     line = next((line for line in answer.splitlines() if line.strip()), "")

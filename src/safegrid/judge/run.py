@@ -180,20 +180,10 @@ def judge_items(
 ) -> tuple[list[Verdict], Record | None]:
     """Judge items in their order; one that has no answer is `unscored` unasked.
 
-    Kind `reference` asks no engine: BERTScore's encoder runs in the job itself.
-
-    Args:
-        judge: how the model is read.
-        stack: folders of the judge's model; the first holds its tokenizer. Of a text
-            head its file and its encoder. Empty for rules and for an endpoint.
-        items: what to judge.
-        engine: which engine answers.
-        cache: file of the answers.
-        stage: the one that asks, `judge` or `validate_judge`.
-        fresh: ignore the cache.
-
-    Returns:
-        The verdicts, and who answered in what time; None where no engine was asked.
+    The first folder of the stack holds the tokenizer; of a text head it is its file,
+    before its encoder. Rules and endpoints have none. `stage` is the one that asks. Who
+    answered in what time is None where no engine was asked: BERTScore's encoder runs in
+    the job.
 
     Raises:
         JudgeError: the model cannot be read in the way that `judge` says.

@@ -122,13 +122,7 @@ def decide(
 
 
 def train(rows: Sequence[Row], spec: HeadSpec, encode: Encode) -> Head:
-    """Fit a head on labelled rows of two classes or more; deterministic.
-
-    Args:
-        rows: of all files together.
-        spec: its features and the strength of its penalty.
-        encode: gives the encoder's vectors.
-    """
+    """Fit a head on the rows of all files, of two classes or more; deterministic."""
     texts = [row.text for row in rows]
     table = describe(texts, spec.features, spec.max_words, encode)
     model = LogisticRegression(C=1 / spec.regularisation, max_iter=5000)

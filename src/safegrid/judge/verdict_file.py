@@ -38,15 +38,9 @@ Reading = Verdict | str
 
 
 class Told(NamedTuple):
-    """A verdict as a file tells it; what the file does not say is null.
+    """A verdict as a line of a file tells it; what the file does not say is null.
 
-    Attributes:
-        line: where it stands in the file.
-        prompt_id: of its item.
-        prompt: the user's turn.
-        sample: which of the prompt's answers.
-        response: the answer that was judged.
-        cell: whose answer, the columns of CELL that it has.
+    `cell` is whose answer: the columns of CELL that it has.
     """
 
     line: int
@@ -64,14 +58,10 @@ def read_told(
     problems: Problems,
     names: Mapping[str, str] | None = None,
 ) -> list[Told]:
-    """Read the rows of a file; what does not fit is noted in `problems`.
+    """Read the rows of a file; what does not fit is noted in `problems`, without texts.
 
-    Args:
-        path: the file.
-        spec: the judge whose verdicts it holds.
-        problems: of the file; no reason quotes a row.
-        names: what the file calls a field of ours, and ours; then fields that are none
-            of ours are left aside. Null where it calls them as we do.
+    Where a file calls fields otherwise, `names` are its and ours, and fields that are
+    none of ours are left aside.
 
     Raises:
         DataError: there is no such file, or it has another ending.
@@ -134,7 +124,7 @@ def _number(value: Any, is_csv: bool) -> float | None:
 
 
 def verdict_of(spec: JudgeSpec, label: Label, score: Score) -> Reading:
-    """Read what a row says as a judge of this kind says it.
+    """Return a row's verdict as a judge of this kind says it, or what is wrong with it.
 
     guard: one of its two words, with hazards below it or without, P(unsafe), or both,
         which must agree by its threshold.
@@ -144,14 +134,6 @@ def verdict_of(spec: JudgeSpec, label: Label, score: Score) -> Reading:
 
     A guard's or a refusal's label without a score is as sure as one: its score is 1 or
     0. Label `unscored` says for each kind that the judge could not read the answer.
-
-    Args:
-        spec: the judge that the row is said to be of.
-        label: as it stands in the row, null for none.
-        score: likewise.
-
-    Returns:
-        The verdict, or a sentence that says what is wrong with the row.
     """
     if label is None and score is None:
         return "has neither `label` nor `score`; an item without both is left out"

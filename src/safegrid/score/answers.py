@@ -40,13 +40,7 @@ class Answers:
 def read_answers(
     prompts: Path, responses: Path, verdicts: list[Path], judges: dict[str, str]
 ) -> Answers:
-    """Read and join the files of one cell.
-
-    Args:
-        prompts: rows of PROMPT.
-        responses: rows of RESPONSE.
-        verdicts: one file of VERDICT a judge, in any order.
-        judges: the judges that the benchmark asks for, name to kind.
+    """Read and join the files of one cell; `judges` are name to kind.
 
     Raises:
         DataError: the files are not of the same prompts and answers, or a judge is
@@ -65,13 +59,9 @@ def read_answers(
 def read_verdicts(
     files: list[Path], rows: pl.DataFrame, source: Path, judges: Mapping[str, str]
 ) -> dict[str, pl.DataFrame]:
-    """Return `label` and `score` of every judge in the order of the rows.
+    """Return `label` and `score` of every judge for rows that are sorted by KEY.
 
-    Args:
-        files: one file of VERDICT a judge, in any order.
-        rows: items with KEY, sorted by it.
-        source: where the items are from, for messages.
-        judges: the judges that are wanted, name to kind.
+    The items are from `source`; it and the files are named where they do not fit.
 
     Raises:
         DataError: as `read_answers`.

@@ -239,16 +239,8 @@ def score_imported(
 ) -> pl.DataFrame:
     """Return SCORE rows of one model's verdicts, by the measures of `score`.
 
-    What is read off an answer's text has no row, nor has a difference to a base.
-
-    Args:
-        model: name of the model, in place of a recipe's.
-        benchmark: name of the benchmark.
-        judges: name to kind.
-        prompts: rows of PROMPT.
-        verdicts: one file of VERDICT a judge.
-        most_unscored: share of unscored answers above which a score is refused.
-        seed: of the bootstraps.
+    What is read off an answer's text has no row, nor has a difference to a base. The
+    model's name stands in place of a recipe's; `judges` are name to kind.
 
     Raises:
         DataError: the files are not of the same items.

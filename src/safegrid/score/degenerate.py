@@ -53,14 +53,10 @@ def is_repetitive(text: str) -> bool:
 
 
 def text_marks(responses: pl.DataFrame) -> dict[str, Floats]:
-    """Mark each response as empty, truncated, repetitive: 1, 0, NaN where it failed.
+    """Mark each of N responses as empty, truncated, repetitive: 1, or 0.
 
-    Args:
-        responses: rows of RESPONSE; `finish` "error" is a failure of the engine, which
-            says nothing about the model and stays unscored.
-
-    Returns:
-        (N,) arrays by metric name, in the order of the rows.
+    NaN where `finish` is "error", a failure of the engine, which says nothing about the
+    model and stays unscored.
     """
     texts = responses["text"].fill_null("").to_list()
     failed = (responses["finish"] == "error").to_numpy()

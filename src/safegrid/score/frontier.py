@@ -102,11 +102,7 @@ def line_rows(
 ) -> list[Row]:
     """Return the points of a line on every axis, and the safety that it gains.
 
-    Args:
-        models: M of them, the base untouched first.
-        axes: see SAFETY and LOSSES; any may be missing.
-        most_unscored: see `frontier`.
-        seed: of the bootstrap.
+    The first model is the base untouched; any axis of SAFETY and LOSSES may be missing.
     """
     estimates = resampled({name: axis.parts for name, axis in axes.items()}, seed)
     places = np.array([model.place for model in models])

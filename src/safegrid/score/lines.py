@@ -144,10 +144,8 @@ def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
 def interval(rows: Floats, n_clusters: int, scale: str) -> Interval:
     """Return the percentile interval of an estimate from its resamples.
 
-    Args:
-        rows: (1 + R,) the estimate and its resamples, as `resampled` orders them.
-        n_clusters: behind the estimate; they bound one without spread.
-        scale: "share", "difference" or "mean", which rules that bound.
+    Its rows are ordered as `resampled` orders them; the number of clusters behind it
+    and the scale bound one without spread.
     """
     draws = rows[1:]
     if not np.isfinite(draws).any():

@@ -167,11 +167,7 @@ PARTS: dict[str, Callable[[pl.DataFrame], pl.Series]] = {
 def measures(metric: str, answers: Answers, judges: dict[str, str]) -> list[Measure]:
     """Return the measures of a benchmark whose metric is a key of METRICS.
 
-    Args:
-        metric: of the benchmark.
-        answers: N answers with their verdicts.
-        judges: name to kind of the judges that the benchmark asks for; of kind
-            `reference` to what it compares.
+    `judges` are name to kind; of kind `reference` to what it compares.
     """
     marks = _degenerate(answers, judges)
     broken = next(mark.values for mark in marks if mark.name == "degenerate")
@@ -243,11 +239,7 @@ def slices(rows: pl.DataFrame, overlap: Path | None = None) -> list[Slice]:
     `all`; `categories`, the mean of the categories' means (the paper leaves open which
     of the two its overall score is); `category=`, `macro=`, `attack=`;
     `adversarial=yes|no` where a benchmark has both; and `decontaminated`, the answers
-    to prompts that share nothing with the training data.
-
-    Args:
-        rows: the answers with their prompts' traits.
-        overlap: JSON of stage `overlap`; null without training data.
+    to prompts that share nothing with the training data, as stage `overlap` wrote them.
     """
     everything = np.ones(len(rows), dtype=bool)
     plain = np.zeros(len(rows), dtype=np.int64)

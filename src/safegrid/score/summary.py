@@ -26,14 +26,10 @@ ORDER = ["study", "base", "recipe", "seed", "benchmark", "judge", "metric", "sli
 
 
 def against_base(own: list[Measure], base: list[Measure]) -> list[Measure]:
-    """Return the paired differences own - base, named `..._vs_base`.
+    """Return the paired differences own - base over the same answers, `..._vs_base`.
 
     An answer is scored where both are; the difference is unscored elsewhere. Of a
     median it is the median of the differences, not the difference of two medians.
-
-    Args:
-        own: measures of a model over N answers.
-        base: the same measures of the base, over the same N prompts and samples.
     """
     partner = {(measure.judge, measure.name): measure for measure in base}
     return [
@@ -58,14 +54,8 @@ def summarise(
     """Return one row for each measure of each slice that it applies to.
 
     A measure that applies to no answer of a slice which says why gets its row, blank
-    and with that reason, so that no table lacks it silently.
-
-    Args:
-        measures: columns of N values.
-        slices: masks of N answers.
-        clusters: (N,) the item that each answer's prompt was derived from.
-        most_unscored: share of unscored answers above which a score is refused.
-        seed: the study's; of the bootstraps.
+    and with that reason, so that no table lacks it silently. `clusters` (N,) are the
+    items that the answers' prompts were derived from; the seed is of the bootstraps.
     """
     _, codes = np.unique(clusters, return_inverse=True)
     rows = []
@@ -136,13 +126,7 @@ def _limits(
 
 
 def score_frame(cell: Row, engine: tuple[str, str], rows: list[Row]) -> pl.DataFrame:
-    """Return SCORE rows in canonical order.
-
-    Args:
-        cell: study, base, recipe, seed, benchmark.
-        engine: kind and version of the engine that gave the answers.
-        rows: of `summarise`.
-    """
+    """Return SCORE rows of a cell and its engine (kind, version), in their order."""
     shared = cell | dict(zip(("engine", "version"), engine, strict=True))
     whole = [{**shared, **row} for row in rows]
     return pl.DataFrame(whole, schema=SCORE, orient="row").sort(ORDER)
