@@ -21,7 +21,7 @@ from safegrid.score import degenerate, intervals
 from safegrid.study.selection import FORCE, OPTIONS
 
 ROOT = Path(__file__).parents[3]
-README = ROOT / "README.md"
+README, STATISTICS = ROOT / "README.md", ROOT / "docs/statistics.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
 TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs"}
 # What a run makes and a person commits, with the make target that makes it.
@@ -35,16 +35,20 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 
 
+TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+ALL = "".join(TEXT.values())
+
+
 def ids(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
 def prose(page: Path) -> str:
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
+    return FENCE.sub("", TEXT[page])
 
 
 def fences(page: Path, *languages: str) -> list[str]:
-    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    found = FENCE.findall(TEXT[page])
     return [text for language, text in found if language in languages]
 
 
@@ -61,10 +65,8 @@ def make_targets() -> set[str]:
 
 
 def rules() -> set[str]:
-    text = "".join(
-        path.read_text(encoding="utf-8")
-        for path in [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
-    )
+    files = [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
     plain = re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)
     return {*plain, *re.findall(r"^use rule \w+ as (\w+) with:", text, re.MULTILINE)}
 
@@ -103,8 +105,7 @@ def test_named_paths_exist(page: Path) -> None:
 
 
 def test_the_tree_names_every_folder_and_what_is_there() -> None:
-    text = README.read_text(encoding="utf-8")
-    block = text.split("<!-- tree:begin -->")[1].split("<!-- tree:end -->")[0]
+    block = TEXT[README].split("<!-- tree:begin -->")[1].split("<!-- tree:end -->")[0]
     named = re.findall(r"^(\S+)  +\S", block, re.MULTILINE)
     assert [path for path in named if not exists(path)] == []
     listed = subprocess.run(
@@ -115,14 +116,12 @@ def test_the_tree_names_every_folder_and_what_is_there() -> None:
 
 
 def test_the_readme_stays_short() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 220
-    assert len(text.split()) <= 2000
+    assert len(TEXT[README].splitlines()) <= 220
+    assert len(TEXT[README].split()) <= 2000
 
 
 def test_named_make_targets_exist() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    named = set(re.findall(r"`make ([a-z-]+)", text))
+    named = set(re.findall(r"`make ([a-z-]+)", ALL))
     named |= {line[1] for _, line in command_lines() if line[:1] == ["make"]}
     assert named >= {"study", "test", "check", "bench", "readme"}
     assert named <= make_targets()
@@ -147,8 +146,7 @@ def test_named_targets_of_snakemake_exist() -> None:
                 assert word.startswith("results/"), f"{page}: {word}"
             else:
                 seen.add(word)
-    page = (ROOT / "docs/run_a_study.md").read_text(encoding="utf-8")
-    words = " ".join(page.split())
+    words = " ".join(TEXT[ROOT / "docs/run_a_study.md"].split())
     named = re.search(r"Named targets stop earlier: (.*?)\.", words)
     assert named is not None
     listed = set(CODE.findall(named[1]))
@@ -158,15 +156,14 @@ def test_named_targets_of_snakemake_exist() -> None:
 
 
 def test_named_subcommands_exist() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     lines = (line for _, line in command_lines() if line[:1] == ["safegrid"])
-    named = {*re.findall(r"`safegrid ([\w-]+)", text), *(line[1] for line in lines)}
+    named = {*re.findall(r"`safegrid ([\w-]+)", ALL), *(line[1] for line in lines)}
     assert named
     assert named <= set(COMMANDS)
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if "# add to config" in p.read_text("utf-8")], ids=ids
+    "page", [p for p in PAGES if "# add to config" in TEXT[p]], ids=ids
 )
 def test_examples_are_valid(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,14 +192,13 @@ def put(path: Path, block: str) -> None:
 
 
 def test_every_metric_and_column_is_explained() -> None:
-    text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
-    explained = set(CODE.findall(text))
+    explained = set(CODE.findall(TEXT[STATISTICS]))
     assert set(METRICS) <= explained
     assert set(SCORE) <= explained
 
 
 def test_constants_in_the_page_are_those_of_the_code() -> None:
-    text = " ".join((ROOT / "docs/statistics.md").read_text("utf-8").split())
+    text = " ".join(TEXT[STATISTICS].split())
     sentences = [
         f"{intervals.RESAMPLES:,} resamples",
         f"All intervals are {intervals.LEVEL:.0%}",
@@ -215,9 +211,8 @@ def test_constants_in_the_page_are_those_of_the_code() -> None:
 
 
 def test_pages_show_tables_that_were_filled_and_figures_that_are_there() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    tables, figures = [*TABLE.finditer(text)], [*FIGURE.finditer(text)]
-    assert len(tables) == text.count("<!-- table:begin")
+    tables, figures = [*TABLE.finditer(ALL)], [*FIGURE.finditer(ALL)]
+    assert len(tables) == ALL.count("<!-- table:begin")
     assert {mark["study"] for mark in tables} == {mark["study"] for mark in figures}
     assert [mark["name"] for mark in tables if "| --- |" not in mark[0]] == []
     shown = {f"docs/figures/{mark['study']}/{mark['name']}" for mark in figures}
@@ -227,5 +222,4 @@ def test_pages_show_tables_that_were_filled_and_figures_that_are_there() -> None
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_nothing_of_a_machine_is_named(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert not re.search(r"(?<![\w.])/(work|home|root|tmp|Users)/", text)
+    assert not re.search(r"(?<![\w.])/(work|home|root|tmp|Users)/", TEXT[page])
