@@ -41,8 +41,8 @@ TOTAL = re.compile(r"^total +(\d+)$", re.MULTILINE)
 
 
 WHOLE_TREES = {"finished", "fresh", "make_tree"}
-# An hour for a test, with what it waits for: the first one runs a whole study.
-PATIENCE = pytest.mark.timeout(3600)
+# A test may wait for the first one, which runs a whole study.
+PATIENCE = pytest.mark.timeout(4 * 3600)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
