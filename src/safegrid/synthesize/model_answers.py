@@ -6,7 +6,7 @@ Both take prompts, and what a model answered to them.
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
@@ -64,36 +64,20 @@ def best_of_k(
     """
     asked = read_table(prompts, PROMPT)
     answers = _scored(read_table(responses, RESPONSE), verdicts)
-    k = spec.decode.samples
-    odd = sorted(set(asked["prompt_id"]) ^ set(answers))
-    short = odd or sorted(name for name, own in answers.items() if len(own) != k)
-    if short:
-        raise DataError(
-            f"{responses}: not {k} answers to each prompt of {prompts}, see"
-            f" {short[0]}. {STALE}"
-        )
+    _check_numbers(asked, answers, spec.decode.samples, prompts, responses)
     best: list[Best] = []
 
     def make(prompt: Row, number: int) -> Row | Lost:
         chosen = _choose(answers[prompt["prompt_id"]])
         if isinstance(chosen, str):
             return chosen
-        turns = prompt["prompt"]
-        if [turn["role"] for turn in turns] != ["user"] or prompt["prefill"]:
-            raise DataError(
-                f"prompt {prompt['prompt_id']} of {name} is no single turn of a user"
-            )
         best.append(chosen)
         # An answer belongs to its prompt's id, whatever else was chosen.
         pair_id = f"{name}-{prompt['prompt_id']}-{chosen.answer['sample']}"
         return _row(pair_id, prompt, chosen.answer["text"], None, name, number)
 
-    found, dropped = _rows(asked, make)
-    if not found:
-        raise DataError(
-            f"{responses}: no answer of {len(asked)} prompts can be chosen:"
-            f" {dropped}; look at the verdicts of {spec.judge} in {verdicts}"
-        )
+    none = f"{responses}: no answer of {len(asked)} prompts can be chosen by {verdicts}"
+    found, dropped = _rows(asked, make, none)
     facts = manifest(
         "synthesize",
         {"prompts": prompts, "responses": responses, "verdicts": verdicts},
@@ -106,12 +90,7 @@ def best_of_k(
     )
     write_table(out, pl.DataFrame(found, schema=PREFERENCE), PREFERENCE, facts)
     told = (facts["mean_score"], facts["mean_best"], dropped)
-    log.info(
-        "%s: %d rows; mean score %.3f, of the chosen %.3f; dropped %s",
-        name,
-        len(found),
-        *told,
-    )
+    log.info("%s: mean score %.3f, of the chosen %.3f; dropped %s", name, *told)
 
 
 def rejected_by_model(
@@ -157,12 +136,8 @@ def rejected_by_model(
         pair_id = f"{name}-{prompt['prompt_id']}"
         return _row(pair_id, prompt, chosen, text.strip(), name, number)
 
-    pairs, dropped = _rows(asked, make)
-    if not pairs:
-        raise DataError(
-            f"{responses}: no answer to {len(asked)} prompts can be rejected:"
-            f" {dropped}; nothing was written"
-        )
+    none = f"{responses}: no answer to {len(asked)} prompts can be rejected"
+    pairs, dropped = _rows(asked, make, none)
     prompt_ids = asked["prompt_id"].to_list()
     kept = [answers[prompt_ids[pair["source_row"] - 1]] for pair in pairs]
     facts = manifest(
@@ -180,9 +155,13 @@ def rejected_by_model(
 
 
 def _rows(
-    asked: pl.DataFrame, make: Callable[[Row, int], Row | Lost]
+    asked: pl.DataFrame, make: Callable[[Row, int], Row | Lost], none: str
 ) -> tuple[list[Row], dict[Lost, int]]:
-    """Make a training row of each prompt, or count why there is none."""
+    """Make a training row of each prompt, or count why there is none.
+
+    Raises:
+        DataError: there is no row at all, as `none` says.
+    """
     found: list[Row] = []
     dropped: Counter[Lost] = Counter()
     for number, prompt in enumerate(asked.iter_rows(named=True), start=1):
@@ -191,6 +170,8 @@ def _rows(
             dropped[made] += 1
         else:
             found.append(made)
+    if not found:
+        raise DataError(f"{none}: {dict(dropped)}; nothing was written")
     return found, dict(sorted(dropped.items()))
 
 
@@ -211,6 +192,28 @@ def _row(
         "source": name,
         "source_row": number,
     }
+
+
+def _check_numbers(
+    asked: pl.DataFrame,
+    answers: Mapping[str, list[Row]],
+    number: int,
+    prompts: Path,
+    responses: Path,
+) -> None:
+    odd = set(asked["prompt_id"]) ^ set(answers)
+    odd |= {name for name, own in answers.items() if len(own) != number}
+    if odd:
+        raise DataError(
+            f"{responses}: not {number} answers to each prompt of {prompts}, see"
+            f" {min(odd)}. {STALE}"
+        )
+    for prompt_id, turns, prefill in asked["prompt_id", "prompt", "prefill"].rows():
+        if [turn["role"] for turn in turns] != ["user"] or prefill:
+            raise DataError(
+                f"{prompts}: prompt {prompt_id} is no single turn of a user; training"
+                " rows have one"
+            )
 
 
 def _choose(answers: list[Row]) -> Best | Lost:
