@@ -2,7 +2,7 @@
 
 Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/,
 likelihoods/.
-Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/.
+Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/; selected.yaml.
 """
 
 
@@ -256,4 +256,31 @@ rule collect:
             --asked {input.asked:q} \
             --out-scores {output.scores:q} \
             --out-runs {output.runs:q}
+        """
+
+
+# No study makes it by itself: copied to config/tuned/ and committed, others read it.
+rule select:
+    """Choose each method's settings, by the criterion that a sweep study's file states."""
+    input:
+        scores=f"results/{STUDY.name}/scores.parquet",
+    output:
+        selected=f"results/{STUDY.name}/selected.yaml",
+    log:
+        f"logs/{STUDY.name}/select.log",
+    benchmark:
+        f"logs/timing/{STUDY.name}/select.tsv"
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        trials=json.dumps(trainings.trials(STUDY)),
+        code=code_hash("safegrid.score.select"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid select \
+            --scores {input.scores:q} \
+            --trials {params.trials:q} \
+            --out {output.selected:q}
         """
