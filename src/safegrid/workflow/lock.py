@@ -8,7 +8,7 @@ import psutil
 from safegrid.core.errors import SafegridError
 from safegrid.core.files import remove_leftovers
 from safegrid.runtime.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
-from safegrid.workflow.cluster import cancel_jobs
+from safegrid.runtime.slurm import cancel_jobs
 
 log = logging.getLogger(__name__)
 

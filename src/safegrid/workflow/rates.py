@@ -37,14 +37,6 @@ RESULTS = {
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
 
-class Busy(NamedTuple):
-    """What a model did: tokens read and written, its seconds at work, its device."""
-
-    tokens: int
-    seconds: float
-    device: str
-
-
 class Job(NamedTuple):
     """A finished job.
 
@@ -52,21 +44,17 @@ class Job(NamedTuple):
         rows: that it went through.
         seconds: by its own clock, start-up included.
         megabytes: at its peak.
-        busy: what its model did; None where it has none, or nobody knows.
+        tokens: that its model read and wrote, 0 where it has none or nobody knows;
+            `worked` are the model's seconds, on `device`.
     """
 
     what: str
     rows: int
     seconds: float
     megabytes: float | None
-    busy: Busy | None
-
-
-class Took(NamedTuple):
-    """Snakemake's measures of a job; the peak of a short one is not known."""
-
-    seconds: float
-    megabytes: float | None
+    tokens: int = 0
+    worked: float = 0.0
+    device: str = ""
 
 
 def print_rates(study: Name) -> None:
@@ -115,21 +103,15 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             facts = _facts(result) if result.exists() else None
             if facts is None:
                 continue
-            what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
-            took = _took(path)
-            if took is None:
+            try:
+                seconds, peaks = _timing(path)
+            except (KeyError, TypeError, ValueError):
                 log.warning("%s: no timing of Snakemake's; its job is left out", path)
                 continue
-            peaks = _engine_peaks(root / "logs" / study / rule / f"{name}.log")
-            if took.megabytes is not None:
-                peaks.append(took.megabytes)
-            yield Job(
-                what,
-                _rows(facts),
-                took.seconds,
-                max(peaks, default=None),
-                _busy(result, facts),
-            )
+            peaks += _engine_peaks(root / "logs" / study / rule / f"{name}.log")
+            what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
+            peak = max(peaks, default=None)
+            yield Job(what, _rows(facts), seconds, peak, *_busy(result, facts))
 
 
 def _facts(result: Path) -> dict[str, Any] | None:
@@ -142,16 +124,12 @@ def _facts(result: Path) -> dict[str, Any] | None:
         return None
 
 
-def _took(timing: Path) -> Took | None:
-    """Read a timing file; None where it is not as Snakemake writes it."""
-    with timing.open(encoding="utf-8", errors="replace") as stream:
+def _timing(path: Path) -> tuple[float, list[float]]:
+    """Read seconds and, of jobs that did not end before Snakemake looked, the peak."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
         row = next(csv.DictReader(stream, delimiter="\t"), {})
-    try:
-        # `NA` stands for jobs that ended before it looked.
-        peak = row["max_rss"]
-        return Took(float(row["s"]), None if peak in ("NA", "-") else float(peak))
-    except (KeyError, TypeError, ValueError):
-        return None
+    peak = row["max_rss"]
+    return float(row["s"]), [] if peak in ("NA", "-") else [float(peak)]
 
 
 def _line(what: str, group: list[Job]) -> str:
@@ -160,11 +138,10 @@ def _line(what: str, group: list[Job]) -> str:
     rate = f"{1000 * seconds / rows:.2f}" if rows else "-"
     peaks = [job.megabytes for job in group if job.megabytes is not None]
     peak = f"{max(peaks):.0f}" if peaks else "-"
+    worked = sum(job.worked for job in group)
+    speed = f"{sum(job.tokens for job in group) / worked:.0f}" if worked else "-"
+    devices = " and ".join(sorted({job.device for job in group} - {""})) or "-"
     line = f"{what:32}{len(group):>6}{rows:>9}{rate:>15}{peak:>9}"
-    busy = [job.busy for job in group if job.busy is not None]
-    worked = sum(one.seconds for one in busy)
-    speed = f"{sum(one.tokens for one in busy) / worked:.0f}" if worked else "-"
-    devices = " and ".join(sorted({one.device for one in busy})) or "-"
     return f"{line}{speed:>10}  {devices}"
 
 
@@ -177,19 +154,20 @@ def _rows(facts: dict[str, Any]) -> int:
     return int(facts["rows"]) + sum(dropped.values())
 
 
-def _busy(result: Path, facts: dict[str, Any]) -> Busy | None:
-    """Return what the model of a job did; a resumed training's seconds are a part."""
+def _busy(result: Path, facts: dict[str, Any]) -> tuple[int, float, str]:
+    """Return a model's tokens, its seconds at work and its device; else nothing."""
     if "run" in facts:
+        # A resumed training's seconds are those of a part.
         run = facts["run"]
-        busy = Busy(int(facts["tokens"]), float(run["seconds"]), str(run["device"]))
-        return None if facts["resumed"] else busy
+        took = int(facts["tokens"]), float(run["seconds"]), str(run["device"])
+        return (0, 0.0, "") if facts["resumed"] else took
     try:
         usage = recorded(result, facts.get("engine")).usage
     except UntimedError:
-        return None
+        usage = None
     if usage is None:
-        return None
-    return Busy(usage.tokens_in + usage.tokens_out, usage.seconds, usage.device)
+        return 0, 0.0, ""
+    return usage.tokens_in + usage.tokens_out, usage.seconds, usage.device
 
 
 def _engine_peaks(path: Path) -> list[float]:

@@ -14,12 +14,11 @@ from safegrid.core.errors import SafegridError
 from safegrid.runtime.faults import check_writable
 from safegrid.runtime.plans import Job, parse_plan
 from safegrid.runtime.runs import SNAKEMAKE, write_owner
+from safegrid.runtime.slurm import cancel_jobs
 from safegrid.study.prerequisites.preflight import preflight_command
 from safegrid.study.upstreams import check_sources_dir
-from safegrid.workflow.cluster import cancel_jobs
-from safegrid.workflow.damage import damaged_of, outputs
 from safegrid.workflow.estimate import describe, planned_jobs
-from safegrid.workflow.failures import described, failures, newest_log
+from safegrid.workflow.failures import damaged, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run
 from safegrid.workflow.supervisor import RunEndedError, Supervisor
 
@@ -144,7 +143,7 @@ class _Run:
         if summary.returncode:
             told = f"study {self.study}: cannot be planned:\n{summary.stderr}"
             raise SafegridError(told)
-        found = dict(damaged_of(outputs(summary.stdout)))
+        found = dict(damaged(summary.stdout))
         print(f"study {self.study}: damaged results: {len(found)}")
         for path, fault in found.items():
             print(f"  {path}: {fault}")
@@ -152,7 +151,7 @@ class _Run:
 
     def _tell_of_failure(self, log: Path | None) -> None:
         found = [] if log is None else failures(log)
-        print(f"study {self.study}: failed jobs: {len(found)}\n{described(found)}")
+        print("\n".join([f"study {self.study}: failed jobs: {len(found)}", *found]))
 
     def _snakemake(
         self, *options: str, targets: Sequence[str] = (), capture: bool = False

@@ -23,7 +23,7 @@ from safegrid.cost.measured import measured_speeds
 from safegrid.readers.problems import Problems
 from safegrid.readers.raw import read_rows
 from safegrid.study import Study, cells
-from safegrid.workflow.damage import damaged_of, outputs
+from safegrid.workflow.failures import damaged
 
 CONFIG = Path(__file__).parents[3] / "config"
 RESPONSES = Path("results/s/responses/base/dpo/seed0/alert.parquet")
@@ -168,7 +168,7 @@ def test_a_studys_damaged_results_are_found():
     Path("results/s/report.html").write_text("")
     listed = [whole, cut, MODEL, "results/raw/w/rows.json", "results/s/report.html"]
     rows = "".join(f"{path}\t-\trule\t-\tok\tno update\n" for path in [*listed, "gone"])
-    found = dict(damaged_of(outputs(f"output_file\tdate\trule\n{rows}")))
+    found = dict(damaged(f"output_file\tdate\trule\n{rows}"))
     assert list(found) == [cut, MODEL]
     assert "manifest.json: carries no own_sha256" in found[MODEL]
 

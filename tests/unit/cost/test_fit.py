@@ -1,12 +1,16 @@
 """What does not fit is refused, and the change that is named makes it fit."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from safegrid.core.errors import ConfigError
 from safegrid.cost.data import Data
-from safegrid.cost.fit import problems_of_fit
+from safegrid.cost.fit import asked_gpus, check_fit, problems_of_fit
 from safegrid.cost.jobs import RULES
+from safegrid.cost.registry import meant
 from safegrid.study import Study
 
 FULL = {"lora": None, "gradient_checkpointing": False}
@@ -100,3 +104,72 @@ def test_an_unknown_shape_is_not_judged(told, make_study):
     )
     bases = {**config.bases, "falcon-11b": bare}
     assert told("h200", "train", study=Study(replace(config, bases=bases))) == []
+
+
+def settings(default: Any = None, **by_rule: Any) -> Any:
+    """Return resources as Snakemake has them: each with what was written."""
+
+    def raw(found: dict[str, Any]) -> dict[str, Any]:
+        return {name: SimpleNamespace(raw=value) for name, value in found.items()}
+
+    return SimpleNamespace(
+        default_resources=None if default is None else raw(default),
+        overwrite_resources={rule: raw(found) for rule, found in by_rule.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("called", "known"),
+    [
+        ("h200", "h200"),
+        ("NVIDIA H200", "h200"),
+        ("nvidia_h200", "h200"),
+        ("NVIDIA A100-SXM4-80GB", "a100-80"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA A10G", None),
+        ("cpu x86_64, 2 threads", None),
+    ],
+)
+def test_a_gpu_is_known_by_what_it_is_called(gpus, called, known):
+    assert meant(gpus, called) == known
+
+
+def test_no_name_means_two_gpus(gpus):
+    names = [meant(gpus, n) for name, g in gpus.items() for n in (name, *g.aliases)]
+    own = [name for name, g in gpus.items() for _ in (name, *g.aliases)]
+    assert names == own
+
+
+def test_a_rule_is_stronger_than_the_default():
+    found = asked_gpus({"gres": "'gpu:h200:1'"}, {"train": {"gres": "gpu:a100_80gb:2"}})
+    assert found == {**dict.fromkeys(RULES, "h200"), "train": "a100_80gb"}
+    model = {"train": {"gpu": 1, "gpu_model": "'l40s'"}}
+    assert asked_gpus({}, model) == {"train": "l40s"}, "as the SLURM plugin has it"
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [{}, {"gres": "gpu:1"}, {"gpu": 1}, {"gres": None}, {"mem_mb": 1000}],
+)
+def test_an_unnamed_gpu_is_none(resources):
+    assert asked_gpus(resources, {}) == {}
+
+
+def test_a_study_that_does_not_fit_is_refused(make_study, tmp_path):
+    study, config = make_study("falcon-11b", {"training": FULL}), tmp_path / "config"
+    with pytest.raises(ConfigError, match="2 kinds of job do not fit"):
+        check_fit(study, config, None, settings(train={"gres": "gpu:h200:1"}))
+    with pytest.raises(ConfigError, match="it fits with `gradient_checkpointing"):
+        check_fit(study, config, "h200", settings())
+    # Of an unknown GPU that is said; without one nothing is read.
+    said = check_fit(study, config, None, settings({"gres": "gpu:b900:1"}))
+    assert "not checked for GPU b900" in said
+    assert check_fit(study, tmp_path / "nowhere", None, settings()) == ""
+
+
+def test_the_option_is_stronger_than_the_profile(make_study, tmp_path):
+    study = make_study("falcon-11b")
+    asked = settings({"gres": "gpu:a10:1"})
+    assert check_fit(study, tmp_path / "config", "h200", asked) == ""
+    with pytest.raises(ConfigError, match="did you mean 'h200'"):
+        check_fit(study, tmp_path / "config", "h20", asked)

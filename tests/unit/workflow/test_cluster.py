@@ -3,7 +3,7 @@
 import pytest
 
 from safegrid.core.errors import SafegridError
-from safegrid.workflow.cluster import cancel_jobs
+from safegrid.runtime.slurm import cancel_jobs
 
 
 def test_a_folder_that_never_used_slurm_needs_none(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ import pytest
 from safegrid.core.seals import write_result
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import chosen_shares, estimate
-from safegrid.cost.jobs import Job
 from safegrid.cost.measured import (
     Share,
     Speed,
@@ -16,18 +15,26 @@ from safegrid.cost.measured import (
 from safegrid.cost.planner import Planner
 
 H200 = "NVIDIA H200"
+SPEED = {
+    "kind": "train",
+    "name": "mini-base/dpo/seed0",
+    "tokens_in": 60_000,
+    "tokens_out": 0,
+    "seconds": 10.0,
+    "device": H200,
+    "dtype": "float32",
+}
 
 
 def finish(study, root, recipe, **changed):
-    """Write the manifest of a finished training."""
+    """Write the manifest of a finished training of 50,000 tokens in 30 seconds."""
     model = next(m for m in study.trained if m.recipe == recipe)
-    run = {"device": H200, "seconds": 30.0, "processes": 1} | changed.pop("run", {})
     training = study.recipe(recipe).training.model_dump(mode="json")
     facts = {
         "tokens": 50_000,
         "resumed": False,
         "params": {"recipe": {"training": training}},
-        "run": run,
+        "run": {"device": H200, "seconds": 30.0, "processes": 1},
     }
     folder = root / study.model_dir(model)
     folder.mkdir(parents=True)
@@ -44,57 +51,37 @@ def jobs(study, assumed, h200, tmp_path):
     return Planner(Data(study, assumed, tmp_path), h200).jobs()
 
 
-def job_of(jobs: list[Job], name: str) -> Job:
-    return next(job for job in jobs if job.kind == "train" and job.name == name)
+@pytest.fixture
+def work(jobs):
+    """The planned work of the job that SPEED is of."""
+    return next(
+        j.work for j in jobs if (j.kind, j.name) == (SPEED["kind"], SPEED["name"])
+    )
 
 
 def speed(**changed):
-    given = {
-        "kind": "train",
-        "name": "mini-base/dpo/seed0",
-        "tokens_in": 60_000,
-        "tokens_out": 0,
-        "seconds": 10.0,
-        "device": H200,
-        "dtype": "float32",
-    }
-    return Speed(**given | changed)
+    return Speed(**SPEED | changed)
 
 
-def test_a_finished_training_is_read(study, tmp_path):
+def test_finished_trainings_are_read_and_resumed_ones_left_out(study, tmp_path):
     finish(study, tmp_path, "dpo")
-    found, left_out = training_speeds(study, tmp_path)
-    assert left_out == []
-    assert found == [speed(tokens_in=50_000, seconds=30.0)]
-
-
-def test_a_resumed_training_is_left_out_and_said(study, tmp_path):
     finish(study, tmp_path, "nca", resumed=True)
     assert training_speeds(study, tmp_path) == (
-        [],
+        [speed(tokens_in=50_000, seconds=30.0)],
         ["mini-base/nca/seed0 went on from a checkpoint"],
     )
 
 
-def test_the_share_is_the_limit_over_the_seconds(jobs, gpus):
-    work = job_of(jobs, "mini-base/dpo/seed0").work
-    part = 60_000 / work.tokens_in
-    found = measured_shares([speed()], jobs, gpus, "h200")
-    assert found == {"train": (pytest.approx(part * work.limit / 10), 1)}
-
-
-def test_two_jobs_share_by_their_seconds(jobs, gpus):
-    one, two = speed(), speed(name="mini-base/nca/seed0", seconds=30.0)
-    (alone, _), (both, count) = (
-        measured_shares(found, jobs, gpus, "h200")["train"]
-        for found in ([one], [one, two])
-    )
-    assert (both, count) == (pytest.approx(2 * alone * 10 / 40), 2)
-
-
-def test_another_device_says_nothing_of_this_one(jobs, gpus):
-    assert measured_shares([speed(device="NVIDIA L40S")], jobs, gpus, "h200") == {}
-    assert measured_shares([speed(device="cpu x86_64")], jobs, gpus, "h200") == {}
+def test_the_share_is_the_limit_over_the_seconds_on_this_device(jobs, gpus, work):
+    here, later = speed(), speed(name="mini-base/nca/seed0", seconds=30.0)
+    limit = 60_000 / work.tokens_in * work.limit
+    elsewhere = [speed(device="NVIDIA L40S"), speed(device="cpu x86_64")]
+    for speeds, share in (
+        (elsewhere, {}),
+        ([here, *elsewhere], {"train": (pytest.approx(limit / 10), 1)}),
+        ([here, later], {"train": (pytest.approx(2 * limit / 40), 2)}),
+    ):
+        assert measured_shares(speeds, jobs, gpus, "h200") == share
 
 
 def test_what_was_measured_is_stronger_than_assumed_and_weaker_than_given(assumed):
@@ -106,10 +93,9 @@ def test_what_was_measured_is_stronger_than_assumed_and_weaker_than_given(assume
     assert shares["generate"] == Share(assumed.shares["generate"], "assumed")
 
 
-def test_plan_and_reality_stand_beside_each_other(jobs, gpus, h200):
+def test_plan_and_reality_stand_beside_each_other(jobs, gpus, h200, work):
     shares = {"train": Share(0.5, "assumed")}
     (found,) = compare([speed()], jobs, shares, gpus, "h200")
-    work = job_of(jobs, "mini-base/dpo/seed0").work
     part = 60_000 / work.tokens_in
     assert found.planned == pytest.approx(part * work.limit / 0.5)
     assert found.ratio == pytest.approx(10 / found.planned)
@@ -119,24 +105,24 @@ def test_plan_and_reality_stand_beside_each_other(jobs, gpus, h200):
     assert found.why == ""
 
 
-def test_a_cpu_has_no_peak_and_the_blank_says_so(jobs, gpus):
+@pytest.mark.parametrize(
+    ("device", "known", "why"),
+    [
+        ("cpu x86_64", False, "the peak of cpu x86_64 is not in config/gpus.yaml"),
+        ("NVIDIA L40S", True, "ran on NVIDIA L40S, planned for h200"),
+    ],
+)
+def test_another_device_has_no_plan_and_the_blank_says_so(
+    jobs, gpus, device, known, why
+):
     shares = {"train": Share(0.5, "assumed")}
-    given = speed(device="cpu x86_64, 1 threads")
-    (found,) = compare([given], jobs, shares, gpus, "h200")
-    assert (found.planned, found.ratio, found.mfu) == (None, None, None)
-    why = "the peak of cpu x86_64, 1 threads is not in config/gpus.yaml"
-    assert found.why == why
+    (found,) = compare([speed(device=device)], jobs, shares, gpus, "h200")
+    assert (found.planned, found.ratio, found.why) == (None, None, why)
+    assert (found.mfu is not None) == known
     assert found.tokens_a_second == 6_000
 
 
-def test_another_gpu_has_an_mfu_but_no_plan(jobs, gpus):
-    shares = {"train": Share(0.5, "assumed")}
-    (found,) = compare([speed(device="NVIDIA L40S")], jobs, shares, gpus, "h200")
-    assert found.planned is None
-    assert found.mfu > 0
-
-
-def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path):
+def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path, work):
     before = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
     finish(study, tmp_path, "dpo")
     after = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
@@ -144,13 +130,8 @@ def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path):
     assert after.shares["train"].measured
     rows = {row.what: row for row in after.rows if row.kind == "train"}
     # The same tokens at the same share: what it took is what the next one will take.
-    part = 50_000 / job_tokens(study, assumed, gpus, tmp_path)
+    part = 50_000 / work.tokens_in
     assert rows["dpo"].gpu_hours * 3600 * part == pytest.approx(30.0)
     # What was measured is compared with the plan that was made before.
     (found,) = after.compared
     assert found.ratio != pytest.approx(1.0)
-
-
-def job_tokens(study, assumed, gpus, root):
-    planner = Planner(Data(study, assumed, root), gpus["h200"])
-    return job_of(planner.jobs(), "mini-base/dpo/seed0").work.tokens_in
