@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 from safegrid.core.errors import SourceError
+from safegrid.core.files import read_object
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
@@ -31,14 +31,15 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.n
 
 
 def model_files(
-    names: Collection[str], index: dict[str, Any] | None, remote_code: bool
+    names: Collection[str], folder: Path, remote_code: bool, what: str
 ) -> list[str]:
     """Return the files of a model among those of its repository or folder.
 
     Args:
         names: all that is there.
-        index: content of the file INDEX, where it is there.
+        folder: where the index of the weights lies, if there is one.
         remote_code: Python files are wanted too.
+        what: begins the sentences of errors.
 
     Raises:
         SourceError: there are no weights as safetensors, or the index names some that
@@ -47,24 +48,26 @@ def model_files(
     settings = [name for name in SETTINGS if name in names]
     if remote_code:
         settings += [n for n in names if "/" not in n and _matches(n, [CODE])]
-    if index is None:
+    if INDEX not in names:
         if WEIGHTS in names:
             return sorted([WEIGHTS, *settings])
         pickles = sorted(n for n in names if _matches(n, PICKLES))[:3]
         found = f" ({', '.join(pickles)} would)" if pickles else ""
         raise SourceError(
-            f"it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched, which"
+            f"{what}: it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched, which"
             f" run no code when they are read{found}; convert it with transformers'"
             " `save_pretrained` and give the folder by `path`"
         )
-    weights = set(index.get("weight_map", {}).values())
+    weights = set(read_object(folder / INDEX).get("weight_map", {}).values())
     missing = sorted(weights - set(names))
     if missing or not weights:
-        raise SourceError(f"its {INDEX} names {missing or 'nothing'}, not in it")
+        raise SourceError(
+            f"{what}: its {INDEX} names {missing or 'nothing'}, not in it"
+        )
     return sorted([INDEX, *weights, *settings])
 
 
-def check_formats(names: Iterable[str], remote_code: bool) -> None:
+def check_formats(names: Iterable[str], remote_code: bool, what: str) -> None:
     """Refuse files that can run code: pickles always, Python unless it was allowed.
 
     Raises:
@@ -74,9 +77,9 @@ def check_formats(names: Iterable[str], remote_code: bool) -> None:
     found = [name for name in names if _matches(name, refused)]
     if found:
         raise SourceError(
-            f"{', '.join(found)} can run code when it is read, and is not fetched:"
-            " weights come as safetensors, Python files only where the registry says"
-            " `remote_code: true`"
+            f"{what}: {', '.join(found)} can run code when it is read, and is not"
+            " fetched: weights come as safetensors, Python files only where the"
+            " registry says `remote_code: true`"
         )
 
 

@@ -13,10 +13,7 @@ from safegrid.core.files import MANIFEST, atomic_directory, read_object, write_j
 from safegrid.core.seals import check_folder, write_result
 from safegrid.models.checkpoints import folder_facts
 from safegrid.models.gguf_files import BYTE_LEVEL, SINGLE_DIGITS, GgufFacts, check_gguf
-from safegrid.models.pretrained import (
-    load_gguf_model,
-    load_gguf_tokenizer,
-)
+from safegrid.models.pretrained import load_gguf_model, load_gguf_tokenizer
 from safegrid.models.templates import ChatTokenizer
 
 if TYPE_CHECKING:
@@ -48,7 +45,10 @@ def convert_gguf(gguf: Path, template: str | None, out: Path) -> None:
     check_folder(gguf.parent)
     facts = check_gguf(gguf)
     tokenizer = load_gguf_tokenizer(gguf)
-    whose = _set_template(tokenizer, template)
+    whose = "the checkpoint's"
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = template
+        whose = "none" if template is None else "the configuration's"
     model = load_gguf_model(gguf)
     with atomic_directory(out) as folder:
         _save_tokenizer(tokenizer, facts, folder)
@@ -68,16 +68,6 @@ def convert_gguf(gguf: Path, template: str | None, out: Path) -> None:
         )
         write_result(folder / MANIFEST, {**said, **folder_facts(folder)})
     log.info("%s: %s, %s, converted", out, facts.architecture, facts.quantisation)
-
-
-def _set_template(tokenizer: "PreTrainedTokenizerBase", template: str | None) -> str:
-    """Give a tokenizer a chat template where it has none; say whose it has."""
-    if tokenizer.chat_template:
-        return "the checkpoint's"
-    if template is None:
-        return "none"
-    tokenizer.chat_template = template
-    return "the configuration's"
 
 
 def _save_tokenizer(

@@ -48,9 +48,6 @@ def download(spec: FetchSpec, file: str, target: Path, pin: FilePin, what: str) 
     """Download a file from the hub or an address to its place, as it was pinned.
 
     What a broken connection or a full disk leaves is gone on with the next time.
-
-    Raises:
-        SourceError: it cannot be had, does not fit on the disk, or is another.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(target, pin)
@@ -62,14 +59,7 @@ def download(spec: FetchSpec, file: str, target: Path, pin: FilePin, what: str) 
 def receive(
     spec: FetchSpec, file: str, partial: Path, what: str, size: int | None = None
 ) -> None:
-    """Receive what is missing of a file.
-
-    Args:
-        spec: where from.
-        file: its path upstream.
-        partial: what was received before, if anything was.
-        what: begins the sentences of errors.
-        size: of the whole file, where it is known.
+    """Receive what is missing of a file; its `size` is None where nobody knows it.
 
     Raises:
         SourceError: it cannot be had, or the disk is full.
@@ -100,11 +90,7 @@ def receive(
 
 
 def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:
-    """Copy a file that is at hand to its place, as it was pinned where it was.
-
-    Raises:
-        SourceError: it is not there, does not fit, or is not what was pinned.
-    """
+    """Copy a file that is at hand to its place, as it was pinned where it was."""
     if stands := placeholder(source):
         raise SourceError(f"{what}: {source} is {stands}")
     if not source.is_file():
@@ -119,11 +105,7 @@ def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:
 
 
 def settle(partial: Path, target: Path, pin: FilePin, what: str) -> None:
-    """Give a received file its name if it is what was pinned.
-
-    Raises:
-        SourceError: it is not; it was removed.
-    """
+    """Give a received file its name if it is what was pinned, or remove it."""
     found = pin_of_file(partial)
     if found != pin:
         stands = placeholder(partial)
@@ -138,11 +120,7 @@ def settle(partial: Path, target: Path, pin: FilePin, what: str) -> None:
 
 
 def check_room(folder: Path, needed: int, what: str) -> None:
-    """Refuse to begin what does not fit on the disk.
-
-    Raises:
-        SourceError: less than `needed` bytes are free below `folder`.
-    """
+    """Refuse to begin what does not fit on the disk of a folder."""
     free = shutil.disk_usage(folder).free - SPARE_BYTES
     if needed > free:
         raise SourceError(
@@ -153,11 +131,7 @@ def check_room(folder: Path, needed: int, what: str) -> None:
 
 @contextmanager
 def room_in_words(partial: Path, size: int | None, what: str) -> Iterator[None]:
-    """Say how far a file came where the disk is full.
-
-    Raises:
-        SourceError: it is.
-    """
+    """Say how far a file came where the disk is full."""
     try:
         yield
     except OSError as error:

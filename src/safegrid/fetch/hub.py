@@ -84,14 +84,8 @@ def repository(repo: RepoType, hub: str, ref: str | None) -> Info:
 def safe_weights(what: str, hub: str, info: Info) -> Info:
     """Return a model's repository at the commit that holds safetensors.
 
-    Args:
-        what: begins the warning that weights are not as their authors left them.
-        hub: `owner/name`.
-        info: the repository as its author left it, with the hashes of its files.
-
-    Returns:
-        `info` itself where it holds safetensors or nothing better is offered; else the
-        bot's commit, if it was made from the very pickles that `info` holds.
+    That is the hub's own bot's where `info`, as its authors left it, holds pickles
+    alone, and the bot made its commit from these very pickles.
     """
     pickled = _pickles(info)
     if not pickled or _has_safetensors(info):
@@ -112,12 +106,9 @@ def safe_weights(what: str, hub: str, info: Info) -> Info:
 
 
 def check_file(url: str, file: str) -> None:
-    """Ask an address whether it can be reached and has a file; its bytes stay there.
+    """Ask an address whether it has a file, or raise that it has not.
 
     A server that answers such questions with other refusals may still give the file.
-
-    Raises:
-        SourceError: the file is not there.
     """
     where = f"{url.rstrip('/')}/{quote(file)}"
     answer = httpx2.head(where, follow_redirects=True, timeout=SECONDS)
@@ -130,10 +121,7 @@ def check_file(url: str, file: str) -> None:
 def in_words(what: str, name: str, page: str | None) -> Iterator[None]:
     """Turn what the client library raises into one sentence that says what to do.
 
-    Args:
-        what: begins the sentence.
-        name: the entry of the registry.
-        page: of its repository; None of an address.
+    It begins with `what`; `name` is the entry of the registry, `page` its repository's.
 
     Raises:
         ClosedError: the repository is gated, private or not there.

@@ -17,7 +17,7 @@ from safegrid.config.options import own_folder
 from safegrid.config.registries import LOCK, Registries, load_registries
 from safegrid.config.source import SourceSpec
 from safegrid.core.errors import ClosedError, ConfigError, SourceError
-from safegrid.core.files import read_object, sha256_file, write_text
+from safegrid.core.files import sha256_file, write_text
 from safegrid.core.text_files import placeholder
 from safegrid.fetch.choose import INDEX, model_files
 from safegrid.fetch.download import pin_of_file, receive
@@ -195,18 +195,11 @@ def _chosen(
 ) -> Sequence[str]:
     """Choose the files to pin, or say which are not there and what is.
 
-    Args:
-        item: the entry.
-        there: the files of its place.
-        folder: where the index of its weights lies, where it has one.
-        place: what a message calls the place.
+    The index of a model's weights lies in `folder`, where it has one.
     """
     if not item.files:
-        index = read_object(folder / INDEX) if INDEX in there else None
-        try:
-            return model_files(there, index, item.entry.remote_code)
-        except SourceError as error:
-            raise SourceError(f"{_what(item)}: {place}: {error}") from None
+        what = f"{_what(item)}: {place}"
+        return model_files(there, folder, item.entry.remote_code, what)
     if missing := [name for name in item.files if name not in there]:
         shown = sorted(there)[:SHOWN]
         raise SourceError(

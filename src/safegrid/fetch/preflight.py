@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from safegrid.config.block import Name
@@ -52,7 +53,9 @@ def preflight(
     folder = own_folder(sources_dir, config)
     asked = Study(load_config(config, study), folder)
     upstreams = Upstreams(asked, folder)
-    is_there = _is_there(planned)
+    text = "" if planned is None else planned.read_text(encoding="utf-8")
+    made = frozenset(text.splitlines())
+    is_there = is_file_there if planned is None else partial(_is_not_in, made)
     found = prerequisites(asked, upstreams, os.environ, is_there)
     if not found:
         print(f"study {study}: needs nothing from outside")
@@ -66,11 +69,8 @@ def preflight(
         raise SourceError(problem)
 
 
-def _is_there(planned: Path | None) -> Callable[[str], bool]:
-    if planned is None:
-        return is_file_there
-    made = frozenset(planned.read_text(encoding="utf-8").splitlines())
-    return lambda file: file not in made
+def _is_not_in(made: frozenset[str], file: str) -> bool:
+    return file not in made
 
 
 def _own_models(
@@ -114,7 +114,8 @@ def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]
 def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
     """Ask the network for what is to be fetched; the others as they are."""
     items = {name_of(item): item for item in to_be_fetched(found, upstreams)}
-    told = _obstacles(items)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = dict(zip(items, pool.map(obstacle, items.values()), strict=True))
     for one in found:
         if told.get(one.name) is not None:
             yield replace(one, state="missing", remedy=str(told[one.name]))
@@ -122,12 +123,6 @@ def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequi
             yield replace(one, says=f"{one.says}, and open to you")
         else:
             yield one
-
-
-def _obstacles(items: dict[str, Item]) -> dict[str, str | None]:
-    """Say what is in the way of each item, asked of their hosts side by side."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(items, pool.map(obstacle, items.values()), strict=True))
 
 
 def obstacle(item: Item) -> str | None:
@@ -162,7 +157,6 @@ def _disk(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequis
 
     free = shutil.disk_usage(RESULTS if RESULTS.exists() else Path()).free
     says = f"{in_units(needed)} to be fetched, {in_units(free)} free"
-    if needed <= free - SPARE_BYTES:
-        yield Prerequisite("disk", "results/", says, (), "met")
-    else:
-        yield Prerequisite("disk", "results/", says, (), "missing", "Free some")
+    met = Prerequisite("disk", "results/", says, (), "met")
+    fits = needed <= free - SPARE_BYTES
+    yield met if fits else replace(met, state="missing", remedy="Free some")

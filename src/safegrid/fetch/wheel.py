@@ -40,16 +40,9 @@ SHOWN = 5
 def download_wheel(
     requirement: str, sha256: str | None, folder: Path, what: str
 ) -> Path:
-    """Have pip download a wheel into a folder, unless it is there.
+    """Have pip download a wheel into a folder of its own, unless it is there.
 
-    Args:
-        requirement: `package==version`.
-        sha256: of the wheel; pip refuses another one. None to take what there is.
-        folder: where the wheel will lie, alone.
-        what: begins the sentence of an error.
-
-    Raises:
-        SourceError: as `pip`.
+    pip refuses one of another hash than `sha256`; None takes what there is.
     """
     for wheel in folder.glob("*.whl"):
         if sha256_file(wheel) == sha256:
@@ -72,20 +65,13 @@ def download_wheel(
 def unpack(
     wheel: Path, folder: str | None, names: Collection[str] | None, what: str
 ) -> Path:
-    """Unpack files of a wheel, beside it.
+    """Unpack a wheel's files beside it; return the folder in which they lie.
 
     Args:
         wheel: its file.
         folder: of the wheel, which the files are below; None for its root.
         names: of the files, below it; None for all that there are.
         what: begins the sentence of an error.
-
-    Returns:
-        The folder in which they lie.
-
-    Raises:
-        SourceError: a file is not in it, it is no whole zip archive, or the disk is
-            full.
     """
     start, out = f"{folder}/" if folder else "", wheel.with_name("unpacked")
     try:
@@ -122,9 +108,6 @@ def check_offered(requirement: str, sha256: str, what: str) -> None:
     Where the index gives metadata apart from wheels, as PyPI does, pip from 23.3 on
     downloads no wheel for this; an older one does, into its cache, and fetching takes
     it from there.
-
-    Raises:
-        SourceError: it offers another one, or as `pip`.
     """
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.json"
@@ -144,13 +127,7 @@ def check_offered(requirement: str, sha256: str, what: str) -> None:
 
 
 def pip(command: Sequence[str], requirement: str, folder: Path, what: str) -> None:
-    """Run pip for one wheel.
-
-    Args:
-        command: its subcommand and options.
-        requirement: what it is run for.
-        folder: where it may put what it receives meanwhile.
-        what: begins the sentence of an error.
+    """Run pip for one wheel, with its temporary files below a folder.
 
     Raises:
         SourceError: it failed: the index lacks the wheel, has other bytes, or cannot be

@@ -52,6 +52,20 @@ def test_a_model_arrives_with_its_manifest(out, repository, spec):
     assert weights_of(out) == manifest["weights"]
 
 
+def test_a_model_that_is_there_is_not_asked_for_again(out, repository, spec, hub):
+    # Nor by another process at the same time.
+    hub.slow = 0.3
+    wanted = spec("base", repository)
+    both = [threading.Thread(target=fetch_model, args=(wanted, out)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    fetch_model(wanted, out)
+    assert len(hub.downloads("config.json")) == 1
+    assert (out / "manifest.json").is_file()
+
+
 def test_a_template_is_stored_where_the_checkpoint_has_none(out, repository, spec):
     fetch_model(spec("base", repository, template="{{ ours }}"), out)
     assert (out / "chat_template.jinja").read_text() == "{{ ours }}"
@@ -102,25 +116,6 @@ def test_another_revision_takes_the_old_ones_place(out, repository, spec, hub):
     fetch_model(spec("base", repository), out)
     assert (out / "config.json").read_bytes() == b'{"new": 1}'
     assert not (out / "tokenizer_config.json").exists()
-
-
-def test_a_model_that_is_there_is_not_asked_for_again(out, repository, spec, hub):
-    fetch_model(spec("base", repository), out)
-    hub.asked.clear()
-    fetch_model(spec("base", repository), out)
-    assert hub.asked == []
-
-
-def test_two_fetches_at_once_do_the_work_once(out, repository, spec, hub):
-    hub.slow = 0.3
-    wanted = spec("base", repository)
-    both = [threading.Thread(target=fetch_model, args=(wanted, out)) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert {len(hub.downloads(file)) for file in ("config.json",)} == {1}
-    assert (out / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "scaler.pkl", "run.py"])
@@ -178,12 +173,6 @@ def test_the_code_in_a_folder_of_the_users_is_left_there(out, tmp_path, settings
     assert not (out / "it.py").exists()
 
 
-def test_an_unpinned_model_is_refused_with_the_command(out, repository, spec):
-    # Not even the names of its files are known.
-    message = refusal(spec("base", repository, files={}), out)
-    assert "safegrid pin --names it" in message
-
-
 def own_folder(tmp_path, **files):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -215,15 +204,15 @@ def test_pickles_that_were_put_there_by_hand_are_not_read(tmp_path):
         weights_of(tmp_path)
 
 
-def test_weights_are_those_that_the_index_names():
+def test_weights_are_those_that_the_index_names(tmp_path):
     shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
     index = {"weight_map": {"a": shards[1], "b": shards[0], "c": shards[0]}}
     names = [*shards, INDEX, "consolidated.safetensors", "config.json", "README.md"]
-    assert model_files(names, index, remote_code=False) == sorted(
-        [*shards, INDEX, "config.json"]
-    )
+    (tmp_path / INDEX).write_text(json.dumps(index))
+    found = model_files(names, tmp_path, False, "base it")
+    assert found == sorted([*shards, INDEX, "config.json"])
     with pytest.raises(SourceError, match=shards[0]):
-        model_files([shards[1], INDEX], index, remote_code=False)
+        model_files([shards[1], INDEX], tmp_path, False, "base it")
 
 
 def test_the_weights_here_are_what_safetensors_writes():

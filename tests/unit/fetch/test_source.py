@@ -62,12 +62,6 @@ def test_a_file_arrives_as_pinned_and_its_manifest_says_so(fetch, repository, sp
     assert left(fetch) == ["rows.jsonl", "rows.jsonl.manifest.json"]
 
 
-def test_what_is_there_is_not_asked_for_again(fetch, repository, spec, hub):
-    fetch(spec("source", repository))
-    fetch(spec("source", repository))
-    assert len(hub.downloads("data/rows.jsonl")) == 1
-
-
 def test_a_large_file_comes_from_another_host_which_gets_no_token(
     fetch, repository, spec, hub, monkeypatch
 ):
@@ -132,18 +126,6 @@ def test_other_bytes_than_the_pinned_are_refused_and_removed(
     assert left(fetch) == []
 
 
-def test_an_unpinned_file_is_refused_with_the_command(fetch, repository, spec):
-    message = refusal(fetch, spec("source", repository, files={}))
-    assert "safegrid pin --names it" in message
-
-
-def test_a_gate_names_its_page_and_the_variable(fetch, repository, spec, hub):
-    repository.gated = True
-    message = refusal(fetch, spec("source", repository))
-    assert f"{hub.url}/datasets/owner/it is gated" in message
-    assert "set HF_TOKEN" in message
-
-
 @pytest.mark.parametrize(
     ("known", "sentence"), [(True, "accept its terms"), (False, "it has expired")]
 )
@@ -173,21 +155,23 @@ def test_a_token_that_opens_the_gate_leaves_no_trace(
     assert "secret" not in told
 
 
-def test_a_revision_that_is_gone_is_told(fetch, repository, spec):
-    message = refusal(fetch, spec("source", repository, revision="d" * 40))
-    assert "has no such revision" in message
-    assert "safegrid pin --names it" in message
-
-
-def test_a_file_that_is_gone_is_told(fetch, repository, spec):
-    wanted = spec("source", repository)
-    del repository.files["data/rows.jsonl"]
-    assert "has no such file" in refusal(fetch, wanted)
-
-
-def test_a_repository_that_is_none_is_told(fetch, repository, spec):
-    message = refusal(fetch, spec("source", repository, hub="owner/other"))
-    assert "owner/other is gated or private, or is not there" in message
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({"files": {}}, ["safegrid pin --names it"]),
+        ({"revision": "d" * 40}, ["has no such revision", "safegrid pin --names it"]),
+        ({"hub": "owner/other"}, ["owner/other is gated or private, or is not there"]),
+        ({"hub": "owner/gated"}, ["/datasets/owner/gated is gated", "set HF_TOKEN"]),
+        ({"hub": "owner/empty"}, ["has no such file"]),
+    ],
+)
+def test_what_cannot_be_had_is_told_with_what_to_do(
+    fetch, repository, spec, hub, changes, sentences
+):
+    hub.add("dataset", "owner/gated", files=repository.files, gated=True)
+    hub.add("dataset", "owner/empty", files={})
+    message = refusal(fetch, spec("source", repository, **changes))
+    assert all(sentence in message for sentence in sentences)
 
 
 def test_a_full_disk_keeps_what_fitted_and_says_so(fetch, repository, spec):
@@ -207,7 +191,9 @@ def test_what_does_not_fit_is_not_begun(fetch, repository, spec, hub, monkeypatc
     assert hub.asked == []
 
 
-def test_two_fetches_at_once_do_the_work_once(fetch, repository, spec, hub):
+def test_two_fetches_at_once_and_one_later_do_the_work_once(
+    fetch, repository, spec, hub
+):
     hub.slow = 0.5
     wanted = spec("source", repository)
     both = [threading.Thread(target=fetch, args=(wanted,)) for _ in range(2)]
@@ -215,7 +201,7 @@ def test_two_fetches_at_once_do_the_work_once(fetch, repository, spec, hub):
         thread.start()
     for thread in both:
         thread.join()
-    assert fetch.out.read_bytes() == ROWS
+    assert fetch(wanted).read_bytes() == ROWS
     assert len(hub.downloads("data/rows.jsonl")) == 1
 
 
