@@ -54,9 +54,9 @@ def model_files(
         pickles = sorted(n for n in names if _matches(n, PICKLES))[:3]
         found = f" ({', '.join(pickles)} would)" if pickles else ""
         raise SourceError(
-            f"{what}: it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched, which"
-            f" run no code when they are read{found}; convert it with transformers'"
-            " `save_pretrained` and give the folder by `path`"
+            f"{what}: it has no {WEIGHTS} and no {INDEX}: only safetensors are fetched,"
+            f" which run no code when they are read{found}; convert it with"
+            " transformers' `save_pretrained` and give the folder by `path`"
         )
     weights = set(read_object(folder / INDEX).get("weight_map", {}).values())
     missing = sorted(weights - set(names))
