@@ -4,11 +4,10 @@
 that a stage's client imports no more than it needs.
 """
 
-from safegrid.config.beams import BeamDecode, Decoding
 from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.block import Block
 from safegrid.config.dataset import DatasetSpec
-from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.engine import BeamDecode, Decode, Decoding, EngineSpec
 from safegrid.config.generated import (
     BestOfKSpec,
     CorrectionsSpec,
@@ -19,9 +18,8 @@ from safegrid.config.head import HeadSpec
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import FetchSpec
-from safegrid.config.parts import PartSpec
 from safegrid.config.prompt import PromptSpec
-from safegrid.config.source import SourceSpec
+from safegrid.config.source import PartSpec, SourceSpec
 from safegrid.config.study import BaseEntry, RecipeEntry, StudyEntry
 from safegrid.config.training import Lora, Recipe, Training
 from safegrid.config.world import World

@@ -1,11 +1,12 @@
 """Benchmarks: what a model is asked, who judges the answers, and tasks."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Positive
 from safegrid.config.engine import Decode
+from safegrid.config.names import FileOf, Named
 from safegrid.config.prompt import PromptSpec
 
 RowFunction = Literal["musr_questions", "with_sentences", "without_sentences"]
@@ -35,7 +36,7 @@ class AskedSpec(Block):
     version: Positive = 1
     prompts: PromptSpec | None = None
     decode: Decode | None = None
-    judges: list[str] = []
+    judges: list[Annotated[str, Named("judge")]] = []
 
 
 class BenchmarkSpec(AskedSpec):
@@ -53,7 +54,7 @@ class BenchmarkSpec(AskedSpec):
 
     metric: Metric
     tasks: list[str] = []
-    task_source: str | None = None
+    task_source: Annotated[str | None, Named("source")] = None
     limit: Positive | None = None
 
     @model_validator(mode="before")
@@ -96,8 +97,8 @@ class TaskEntry(Block):
     """
 
     like: str
-    source: str
-    files: dict[str, str] = Field(min_length=1)
+    source: Annotated[str, Named("source")]
+    files: dict[str, Annotated[str, FileOf()]] = Field(min_length=1)
     field: str | None = None
     rows: RowFunction | None = None
     settings: dict[str, Any] = {}

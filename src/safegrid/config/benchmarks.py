@@ -5,6 +5,7 @@ from typing import Any
 
 from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.documents import validate
+from safegrid.config.names import Known, check_names
 from safegrid.config.prompt import ANSWERED
 from safegrid.config.sections import StudyDocuments, merge
 
@@ -21,7 +22,7 @@ NEEDED = {
 
 
 def resolve_benchmarks(
-    documents: StudyDocuments, judges: Mapping[str, Any]
+    documents: StudyDocuments, known: Known
 ) -> dict[str, BenchmarkSpec]:
     """Merge each benchmark of the study over the registry's of that name or `like`.
 
@@ -29,85 +30,86 @@ def resolve_benchmarks(
     """
     found = {}
     for name, block in documents.section("benchmarks").items():
-        spec = _resolve(documents, name, dict(block))
+        spec = _resolve(documents, name, dict(block), known)
         if spec is None:
             continue
-        where = documents.study.where(("benchmarks", name))
-        for key, message in _misfits(name, spec, judges):
-            documents.problems.add(where, f"benchmarks.{name}{key}", message)
+        for key, message in _misfits(name, spec, known["judge"]):
+            documents.note(("benchmarks", name, *key), message)
         found[name] = spec
     return found
 
 
 def _resolve(
-    documents: StudyDocuments, name: str, block: dict[str, Any]
+    documents: StudyDocuments, name: str, block: dict[str, Any], known: Known
 ) -> BenchmarkSpec | None:
     registry, path = documents.benchmarks.data, ("benchmarks", name)
     like = block.pop("like", None) or name
     if like not in registry:
-        where, key = documents.study.where(path), f"benchmarks.{name}"
-        documents.problems.unknown(where, key, like, "benchmark", registry)
+        documents.unknown(path, like, "benchmark", registry)
         return None
-    merged = merge(registry[like], block)
+    merged, place = merge(registry[like], block), (documents.study, path)
+    check_names(BenchmarkSpec, merged, *place, known, documents.problems)
     spec: BenchmarkSpec | None = validate(
-        BenchmarkSpec, merged, documents.study, path, documents.problems
+        BenchmarkSpec, merged, *place, documents.problems
     )
     return spec
 
 
 def _misfits(
     name: str, spec: BenchmarkSpec, judges: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield what a benchmark is wrong about: the key below it, and a sentence."""
     if name == GLOBAL:
-        yield "", "the name is taken by the mean of the safety benchmarks"
+        yield (), "the name is taken by the mean of the safety benchmarks"
     kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
     yield from _of_kinds(spec, kinds)
     yield from _of_parts(spec)
 
 
-def _of_kinds(spec: BenchmarkSpec, kinds: set[str]) -> Iterator[tuple[str, str]]:
+def _of_kinds(
+    spec: BenchmarkSpec, kinds: set[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     needed = NEEDED.get(spec.metric, ())
     if kinds and needed and not kinds.intersection(needed):
         yield (
-            ".judges",
+            ("judges",),
             f"metric {spec.metric!r} needs a judge of kind"
             f" {' or '.join(map(repr, needed))}, got kinds {', '.join(sorted(kinds))}",
         )
     if spec.prompts and "reference" in kinds and spec.prompts.kind not in ANSWERED:
         yield (
-            ".judges",
+            ("judges",),
             f"a judge of kind 'reference' needs prompts with a known answer, and kind"
             f" {spec.prompts.kind!r} has none; expected one of"
             f" {', '.join(sorted(ANSWERED))}",
         )
 
 
-def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
+def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[tuple[str, ...], str]]:
     if spec.metric == "capability":
         if not spec.tasks:
-            yield "", "a capability suite needs `tasks`"
+            yield (), "a capability suite needs `tasks`"
     elif spec.metric == "reference_likelihood":
         yield from _of_references(spec)
     elif spec.prompts is None or spec.decode is None or not spec.judges:
         yield (
-            "",
+            (),
             f"metric {spec.metric!r} needs `prompts`, `decode` and `judges`; only"
             " 'capability' and 'reference_likelihood' go without",
         )
 
 
-def _of_references(spec: BenchmarkSpec) -> Iterator[tuple[str, str]]:
+def _of_references(spec: BenchmarkSpec) -> Iterator[tuple[tuple[str, ...], str]]:
     if spec.prompts is None or spec.prompts.kind not in ANSWERED:
         yield (
-            ".prompts",
+            ("prompts",),
             "metric 'reference_likelihood' needs prompts with a known answer, of kind"
             f" {', '.join(sorted(ANSWERED))}",
         )
     for key in ("decode", "judges", "tasks", "task_source", "limit"):
         if getattr(spec, key):
             yield (
-                f".{key}",
+                (key,),
                 "metric 'reference_likelihood' reads known answers: nothing is"
                 " generated, judged or run as a task; remove it (a limit stands"
                 " under `prompts`)",

@@ -1,6 +1,6 @@
 """The training rows of a study: from a file, mixed from several, or made by a model."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,8 @@ from safegrid.config.generated import (
     GeneratedSpec,
     RejectedByModelSpec,
 )
-from safegrid.config.parts import PartSpec
+from safegrid.config.names import FileOf, source_of
+from safegrid.config.source import DATASET_FORMATS, PartSpec
 
 # PKU-SafeRLHF's nineteen, in upstream's order.
 HarmCategory = Literal[
@@ -67,8 +68,10 @@ class DatasetSpec(Block):
             dropped whole and counted
     """
 
-    source: str | None = None
-    file: str = "train"
+    source: Annotated[
+        str | None, source_of(*DATASET_FORMATS, holds="training rows")
+    ] = None
+    file: Annotated[str, FileOf()] = "train"
     parts: list[PartSpec] = []
     best_of_k: BestOfKSpec | None = None
     corrections: CorrectionsSpec | None = None

@@ -74,6 +74,34 @@ class Decode(Block):
         return 1
 
 
+class Beams(Block):
+    """Diverse beam search (Vijayakumar et al. 2018, arXiv 1610.02424).
+
+    Attributes:
+        groups: beams, each a group of its own; at least 2
+        penalty: taken off a token's score for each other group that took it at the same
+            place; above 0
+    """
+
+    groups: Annotated[Positive, Field(ge=2)] = 2
+    penalty: Above0 = 0.5
+
+
+class BeamDecode(Decode):
+    """Answers that are searched for: of several beams the best one."""
+
+    beams: Beams
+
+    @property
+    def width(self) -> int:
+        """Sequences that grow for one answer."""
+        return self.beams.groups
+
+
+Decoding = Decode | BeamDecode
+"""What a stage is given: only one of the two knows `beams`, so JSON says which."""
+
+
 class EngineSpec(Block):
     """Which engine answers. Kind, dtype and version are part of every score row.
 

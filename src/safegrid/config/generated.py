@@ -1,14 +1,15 @@
 """Datasets that a model makes: which model, and how it answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.beams import BeamDecode, BeamsSpec
 from safegrid.config.block import Block, Count, Positive, Seed
-from safegrid.config.engine import Decode
-from safegrid.config.parts import PartSpec
+from safegrid.config.engine import BeamDecode, Beams, Decode
+from safegrid.config.judge_kinds import HIGHER_IS_BETTER
+from safegrid.config.names import FileOf, Named, source_of
 from safegrid.config.prompt import PromptSpec
+from safegrid.config.source import CODE_FORMAT, PartSpec
 
 # Parts of a prompt pool, and places where an answer is broken off: each is a job, or a
 # prompt.
@@ -50,6 +51,26 @@ class GeneratedSpec(Block):
         return [name]
 
 
+def _judge_of(*kinds: str, why: str) -> Named:
+    """Return the mark of a judge that says which answers are kept."""
+
+    def fault(judge: Any, name: str, _: Any) -> str | None:
+        if judge.kind in kinds:
+            return None
+        return (
+            f"{name!r} is of kind {judge.kind!r}, {why}; expected one of"
+            f" {', '.join(kinds)}"
+        )
+
+    return Named("judge", fault)
+
+
+# Of k answers the one with the highest score is kept, and a guard's is P(unsafe).
+BEST = _judge_of(*HIGHER_IS_BETTER, why="whose highest score is not the best answer's")
+# Of corrections those are kept whose direct answer is labelled safe.
+GUARD = _judge_of("guard", why="which calls no answer safe or unsafe")
+
+
 class BestOfKSpec(GeneratedSpec):
     """The best of k answers of a model to each prompt, by a judge's score (RAFT).
 
@@ -61,7 +82,7 @@ class BestOfKSpec(GeneratedSpec):
     """
 
     prompts: PromptSpec
-    judge: str
+    judge: Annotated[str, BEST]
 
     @property
     def judges(self) -> list[str]:
@@ -84,8 +105,8 @@ class RequestsSpec(Block):
             with too
     """
 
-    source: str
-    file: str = "train"
+    source: Annotated[str, source_of("pku", holds="answers labelled unsafe")]
+    file: Annotated[str, FileOf()] = "train"
     limit: Positive | None = None
     words: list[str] = Field(default=["how", "what", "How", "What"], min_length=1)
     min_words: Count = 80
@@ -101,6 +122,23 @@ class RequestsSpec(Block):
     def pairs(self) -> int:
         """The pairs of a request: of its answers and the unsafe one, any two."""
         return (self.answers + 1) * self.answers // 2
+
+
+class BeamsSpec(Beams):
+    """The beams of a dataset; transformers has them in code of their own only.
+
+    Attributes:
+        source: name of a [source](#sourcesyaml) of format `custom_generate`: the code
+            that searches
+    """
+
+    source: Annotated[str, source_of(CODE_FORMAT, holds="code that searches")] = (
+        "diverse-beams"
+    )
+
+    def beams(self) -> Beams:
+        """Return how is searched, without whose code it is: its bytes count."""
+        return Beams(groups=self.groups, penalty=self.penalty)
 
 
 class CorrectionsSpec(GeneratedSpec):
@@ -124,7 +162,7 @@ class CorrectionsSpec(GeneratedSpec):
     """
 
     requests: RequestsSpec
-    judge: str | None = None
+    judge: Annotated[str | None, GUARD] = None
     beams: BeamsSpec | None = None
     shards: Annotated[Positive, Field(le=MOST_PARTS)] = 1
 

@@ -63,17 +63,15 @@ def _check_start(
 ) -> None:
     start, key = recipes[name].get("init_from"), ("recipes", name, "init_from")
     if start is not None and _trained_as(start) not in recipes:
-        where = documents.study.where(key)
-        documents.problems.unknown(where, ".".join(key), start, "recipe", recipes)
+        documents.unknown(key, start, "recipe", recipes)
     elif start is not None and not _answers(recipes[_trained_as(start)]):
-        _note(
-            documents,
+        documents.note(
             key,
             f"got {start!r}: its model gives scores, and nothing to start from",
         )
     if name in _behind(name, recipes, datasets):
         own = f"got {start!r}: it" if start is not None else "it"
-        _note(documents, key, f"{own} starts from itself, or its rows are made by it")
+        documents.note(key, f"{own} starts from itself, or its rows are made by it")
 
 
 def _behind(name: str, recipes: Blocks, datasets: Blocks) -> set[str]:
@@ -107,7 +105,7 @@ def _check_dose(
     """Check that a model which is named is kept, where it is a dose."""
     why = why_no_dose(str(documents.study.at(key)), resolved)
     if why is not None:
-        _note(documents, key, why)
+        documents.note(key, why)
 
 
 def _check_seeds(
@@ -124,7 +122,7 @@ def _check_seeds(
     if lacking := set(recipe.seeds or of_study) - set(there):
         seeds = ", ".join(map(str, sorted(lacking)))
         told = f"{start.name!r} is not trained with seed {seeds}; add it to its `seeds`"
-        _note(documents, ("recipes", name, "init_from"), told)
+        documents.note(("recipes", name, "init_from"), told)
 
 
 def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
@@ -132,13 +130,12 @@ def _check_base(documents: StudyDocuments, name: str, recipes: Blocks) -> None:
     base, key = recipes[name].get("base"), ("recipes", name, "base")
     start = recipes.get(_trained_as(recipes[name].get("init_from")), {})
     if start.get("base") not in (None, base):
-        _note(documents, key, f"it starts from a recipe of base {start['base']!r} only")
+        documents.note(key, f"it starts from a recipe of base {start['base']!r} only")
     if base is None:
         return
     known = base in documents.names("bases")
     if not known and (_answers(recipes[name]) or start):
-        _note(
-            documents,
+        documents.note(
             key,
             f"got {base!r}, which is none of the study's bases; only a"
             " recipe of method 'reward' that starts from it may have another",
@@ -156,8 +153,7 @@ def _check_rows(
     dataset, method = str(block.get("dataset")), block.get("method")
     if method == "sft" or not _is_instructions(datasets.get(dataset, {}), sources):
         return
-    _note(
-        documents,
+    documents.note(
         ("recipes", name, "dataset"),
         f"{dataset!r} holds instructions with one answer each, and method {method!r}"
         " compares two; take a dataset of preference pairs, or method 'sft'",
@@ -179,21 +175,16 @@ def _check_made(
 ) -> None:
     maker = _trained_as(block.get("recipe"))
     if key[1] in documents.section("benchmarks"):
-        _note(
-            documents,
+        documents.note(
             key,
             "a benchmark has this name; a dataset that a model makes"
             " is asked like one, and needs a name of its own",
         )
-    where = documents.study.where((*key, "recipe"))
+    named = block.get("recipe")
     if maker != NONE and maker not in recipes:
-        dotted = ".".join((*key, "recipe"))
-        allowed = [NONE, *recipes]
-        named = block.get("recipe")
-        documents.problems.unknown(where, dotted, named, "recipe", allowed)
+        documents.unknown((*key, "recipe"), named, "recipe", [NONE, *recipes])
     elif maker != NONE and not _answers(recipes[maker]):
-        named = str(block.get("recipe"))
-        _note(documents, (*key, "recipe"), f"got {named!r}: its model gives no answers")
+        documents.note((*key, "recipe"), f"got {named!r}: its model gives no answers")
 
 
 def _check_maker_base(
@@ -205,16 +196,9 @@ def _check_maker_base(
     for section in ("bases", "compared") if maker == NONE else ("bases",):
         known += documents.names(section)
     if base is not None and base not in known:
-        where = documents.study.where((*key, "base"))
-        dotted = ".".join((*key, "base"))
-        documents.problems.unknown(where, dotted, base, "base of the study", known)
+        documents.unknown((*key, "base"), base, "base of the study", known)
 
 
 def _answers(recipe: dict[str, Any]) -> bool:
     method = METHODS.get(str(recipe.get("method")))
     return method is None or method.answers
-
-
-def _note(documents: StudyDocuments, path: KeyPath, message: str) -> None:
-    dotted = ".".join(map(str, path))
-    documents.problems.add(documents.study.where(path), dotted, message)

@@ -1,10 +1,11 @@
 """Text heads: the labelled rows that one is trained on, and how."""
 
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from safegrid.config.block import Above0, Block, Positive, Share
+from safegrid.config.names import FileOf, Named
 from safegrid.config.source import Format
 
 Feature = Literal["answer", "prompt", "product", "words", "forms"]
@@ -19,6 +20,12 @@ GIVEN_LABEL: tuple[Format, ...] = ("instructions", "pku")
 KEYS = ("trained_on", "features", "max_words", "regularisation")
 
 
+def _unlabelled(source: Any, name: str, block: Any) -> str | None:
+    file, label = block.get("file"), block.get("label")
+    part = LabelledFile.model_construct(source=name, file=str(file), label=label)
+    return check_labels(part, source.format)
+
+
 class LabelledFile(Block):
     """A file of rows that a head is trained on.
 
@@ -30,8 +37,8 @@ class LabelledFile(Block):
             rows with labels of their own
     """
 
-    source: str
-    file: str
+    source: Annotated[str, Named("source", _unlabelled)]
+    file: Annotated[str, FileOf()]
     label: str | None = None
 
     @property

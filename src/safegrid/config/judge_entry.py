@@ -1,6 +1,7 @@
 """A judge of the registry: how it is read, and where it comes from."""
 
 from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import model_validator
 
@@ -14,7 +15,26 @@ from safegrid.config.head import (
     LabelledFile,
 )
 from safegrid.config.judge import JudgeSpec
+from safegrid.config.names import FileOf, Named, source_of
+from safegrid.config.source import LABELLED_FORMATS
 from safegrid.config.upstream import ModelUpstream
+
+NO_FORMAT = "no format: it gives no measure"
+
+
+VERDICTS = source_of("verdicts", holds="verdicts from elsewhere")
+
+
+def _unmeasurable(source: Any, name: str, judge: Any) -> str | None:
+    """Say why rows are none that a judge is measured on; None where they are."""
+    kind = judge.get("kind")
+    fitting = [form for form, kinds in LABELLED_FORMATS.items() if kind in kinds]
+    if source.format in fitting:
+        return None
+    return (
+        f"source {name!r} is of format {source.format!r}; a judge of kind {kind!r} has"
+        f" labelled rows of {' or '.join(sorted(fitting)) or NO_FORMAT}"
+    )
 
 
 class JudgeEntry(JudgeSpec, ModelUpstream):
@@ -40,11 +60,11 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     """
 
     recipe: str | None = None
-    encoder: str | None = None
-    verdicts_source: str | None = None
-    verdicts_file: str | None = None
-    labelled_source: str | None = None
-    labelled_file: str | None = None
+    encoder: Annotated[str | None, Named("encoder")] = None
+    verdicts_source: Annotated[str | None, VERDICTS] = None
+    verdicts_file: Annotated[str | None, FileOf("verdicts_source")] = None
+    labelled_source: Annotated[str | None, Named("source", _unmeasurable)] = None
+    labelled_file: Annotated[str | None, FileOf("labelled_source")] = None
     trained_on: list[LabelledFile] = []
     features: list[Feature] = list(DEFAULT)
     max_words: Positive = 60

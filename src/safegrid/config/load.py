@@ -12,35 +12,21 @@ from typing import Any
 from safegrid.config.benchmark import BenchmarkSpec, TaskEntry
 from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
-from safegrid.config.checks import (
-    check_fluency,
-    check_makers,
-    check_registries,
-    check_study,
-    check_texts,
-    check_world_parts,
-)
-from safegrid.config.documents import Problems, validate
-from safegrid.config.formats import check_formats
+from safegrid.config.checks import check_fluency, check_study
+from safegrid.config.documents import Document, Problems, validate
 from safegrid.config.graph import check_graph, check_judging_recipes
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import Lock
-from safegrid.config.names import check_encoders, check_heads, check_names
+from safegrid.config.methods import METHODS
+from safegrid.config.names import Known, check_names
 from safegrid.config.recipes import (
     add_defaults_of_size,
     check_adapters,
     check_served,
     resolve_recipes,
 )
-from safegrid.config.registries import (
-    UPSTREAM,
-    entries_of,
-    read_lock,
-    read_registry,
-    read_templates,
-)
-from safegrid.config.sections import StudyDocuments
-from safegrid.config.shapes import check_shapes
+from safegrid.config.registries import ALL, entries_of, read_lock, read_templates
+from safegrid.config.sections import StudyDocuments, check_shapes
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, StudyEntry
 from safegrid.config.training import Recipe
@@ -82,20 +68,28 @@ def load_config(root: Path, name: str) -> Config:
     documents = StudyDocuments.read(root, name)
     check_shapes(documents)
     problems = documents.problems
-    grown = read_document(root / "worlds.yaml", problems)
-    worlds = entries_of(grown, World, problems)
-    read = {stem: read_document(root / f"{stem}.yaml", problems) for stem in UPSTREAM}
-    entries = {s: entries_of(read[s], model, problems) for s, model in UPSTREAM.items()}
-    sources, bases, judges, encoders = entries.values()
+    read = {stem: read_document(root / f"{stem}.yaml", problems) for stem in ALL}
+    entries = {
+        stem: entries_of(read[stem], kind, problems) for stem, kind in ALL.items()
+    }
+    sources, bases, judges, encoders, worlds, tasks = entries.values()
     add_defaults_of_size(documents, bases)
     study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
     lock = read_lock(root, problems)
-    check_texts(grown, worlds, sources, problems)
-    tasks = read_registry(root, "tasks", TaskEntry, problems)
-    _check(documents, entries, tasks)
-    for stem, document in read.items():
-        check_world_parts(document, entries[stem], worlds, problems)
-    benchmarks = resolve_benchmarks(documents, judges)
+    known: Known = {
+        **{stem.removesuffix("s"): found for stem, found in entries.items()},
+        "dataset": documents.section("datasets"),
+        "method": METHODS,
+    }
+    blocks: list[tuple[Any, Document]] = [
+        *((dict[str, kind], read[stem]) for stem, kind in ALL.items()),  # type: ignore[valid-type]
+        (dict[str, BenchmarkSpec], documents.benchmarks),
+        (StudyEntry, documents.study),
+    ]
+    for kind, document in blocks:
+        check_names(kind, document.data, document, (), known, problems)
+    check_study(documents, sources)
+    benchmarks = resolve_benchmarks(documents, known)
     if study is not None:
         check_fluency(documents, study, benchmarks, judges)
     recipes, own_bases = resolve_recipes(documents)
@@ -134,22 +128,6 @@ def _check_known(root: Path, name: str) -> None:
         file = root / "studies" / f"{name}.yaml"
         problems.add(str(file), "file", f"is named {name!r}: {NAMING}; rename it")
     problems.raise_if_any("configuration")
-
-
-def _check(
-    documents: StudyDocuments,
-    entries: Mapping[str, Mapping[str, Any]],
-    tasks: Mapping[str, TaskEntry],
-) -> None:
-    """Hold what the study's documents say against the entries of the registries."""
-    sources, bases, judges, encoders = entries.values()
-    check_names(documents, sources, bases, judges, tasks)
-    check_encoders(documents, judges, encoders)
-    check_heads(documents, sources, judges)
-    check_formats(documents, sources)
-    check_study(documents)
-    check_registries(documents, judges)
-    check_makers(documents, judges)
 
 
 def _models(

@@ -1,211 +1,140 @@
-"""Check every name that a study takes from a registry, with the likely meant one."""
+"""Names of other entries in a block: each is declared, and checked, where its key is.
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+`judge: Annotated[str, Named("judge")]` is a name of the registry of judges. One walk
+through a block's annotations finds all of them, whatever the block is part of.
+"""
 
-from safegrid.config.head import check_labels
-from safegrid.config.judge_kinds import JudgeKind
-from safegrid.config.sections import StudyDocuments
-from safegrid.config.source import LABELLED_FORMATS, VERDICT_FORMATS
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-# Folders of results/ and logs/ that belong to all studies.
-RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
+from pydantic import BaseModel
+
+from safegrid.config.documents import Document, KeyPath, Problems
+
+Known = Mapping[str, Mapping[str, Any]]
+"""Entries by kind and name: `known["judge"]["tiny-guard"]`."""
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Named:
+    """The value of a key is a name.
+
+    Attributes:
+        kind: of what.
+        fault: why an entry of that name cannot stand here, or None; it is given the
+            entry, its name, and the block as it is written.
+    """
+
+    kind: str
+    fault: Callable[[Any, str, Data], str | None] | None = None
+
+
+@dataclass(frozen=True)
+class FileOf:
+    """The value is the short name of a file of the source that another key names."""
+
+    source: str = "source"
+
+
+Mark = Named | FileOf
+
+
+def source_of(*formats: str, holds: str) -> Named:
+    """Return the mark of a source whose files must have one of these formats."""
+
+    def fault(source: Any, name: str, block: Data) -> str | None:
+        if source.format in formats:
+            return None
+        return (
+            f"{name!r} is of format {source.format!r}, which holds no {holds}; expected"
+            f" {' or '.join(map(repr, sorted(formats)))}"
+        )
+
+    return Named("source", fault)
 
 
 def check_names(
-    documents: StudyDocuments,
-    sources: Mapping[str, Any],
-    bases: Mapping[str, Any],
-    judges: Mapping[str, Any],
-    tasks: Mapping[str, Any],
+    kind: Any,
+    data: Any,
+    document: Document,
+    key: KeyPath,
+    known: Known,
+    problems: Problems,
 ) -> None:
-    """Note every name of the study that stands in no registry."""
-    checker = _Names(documents, sources)
-    for section in ("bases", "compared"):
-        checker.known(section, documents.names(section), "base", bases)
-    asked = [*documents.names("bases"), *documents.names("compared")]
-    checker.known("engines", documents.section("engines"), "base", asked)
-    for name, block in documents.section("datasets").items():
-        _check_dataset(checker, f"datasets.{name}", block, judges)
-    for name, block in documents.section("recipes").items():
-        _check_recipe(checker, f"recipes.{name}", block, bases)
-    for name, block in documents.section("benchmarks").items():
-        _check_benchmark(checker, f"benchmarks.{name}", block, judges)
-        for task in block.get("tasks", ()):
-            if task in tasks:
-                checker.task(task, tasks[task])
-    _check_own_name(documents)
-    _check_rows(documents, sources, judges, "labelled", _labelled_formats)
-    _check_rows(documents, sources, judges, "verdicts", lambda _: VERDICT_FORMATS)
-
-
-def check_encoders(
-    documents: StudyDocuments, judges: Mapping[str, Any], encoders: Mapping[str, Any]
-) -> None:
-    """Note encoders that judges of the registry name and nobody knows."""
-    where = str(documents.root / "judges.yaml")
-    for name, judge in judges.items():
-        if judge.encoder is not None and judge.encoder not in encoders:
-            documents.problems.unknown(
-                where, f"{name}.encoder", judge.encoder, "encoder", encoders
-            )
-
-
-def check_heads(
-    documents: StudyDocuments, sources: Mapping[str, Any], judges: Mapping[str, Any]
-) -> None:
-    """Note labelled rows of the registry's text heads that cannot be read."""
-    where = str(documents.root / "judges.yaml")
-    for name, judge in judges.items():
-        for n, part in enumerate(judge.trained_on):
-            key = f"{name}.trained_on[{n}]"
-            known = sources.get(part.source)
-            if known is None:
-                documents.problems.unknown(
-                    where, f"{key}.source", part.source, "source", sources
-                )
-            elif part.file not in known.files:
-                kind = f"file of source {part.source!r}"
-                documents.problems.unknown(
-                    where, f"{key}.file", part.file, kind, known.files
-                )
-            elif fault := check_labels(part, known.format):
-                documents.problems.add(where, key, fault)
-
-
-class _Names:
-    """Notes unknown names at the line on which they stand."""
-
-    def __init__(self, documents: StudyDocuments, sources: Mapping[str, Any]) -> None:
-        self.documents = documents
-        self.sources = sources
-
-    def known(
-        self, key: str, values: Iterable[str], kind: str, allowed: Collection[str]
-    ) -> None:
-        """Note each of the values that is not among the allowed names."""
-        where = self.documents.study.where(tuple(key.split(".")))
-        for value in values:
-            if value not in allowed:
-                self.documents.problems.unknown(where, key, value, kind, allowed)
-
-    def source(self, key: str, block: Mapping[str, Any]) -> None:
-        """Note a block's unknown source, or files that a known one does not have."""
-        name = block.get("source")
-        if name is None:
-            return
-        self.known(f"{key}.source", [name], "source", self.sources)
-        if name not in self.sources:
-            return
-        files = self.sources[name].files
-        for field in ("file", "plain"):
-            if block.get(field) is not None:
-                wanted = [block[field]]
-                kind = f"file of source {name!r}"
-                self.known(f"{key}.{field}", wanted, kind, files)
-
-    def task(self, name: str, entry: Any) -> None:
-        """Note a source, or files, that a task of the registry has and nobody knows."""
-        where = str(self.documents.root / "tasks.yaml")
-        if entry.source not in self.sources:
-            self.documents.problems.unknown(
-                where, f"{name}.source", entry.source, "source", self.sources
-            )
-            return
-        files = self.sources[entry.source].files
-        for file in entry.files.values():
-            if file not in files:
-                kind = f"file of source {entry.source!r}"
-                self.documents.problems.unknown(
-                    where, f"{name}.files", file, kind, files
-                )
-
-
-def _check_dataset(
-    checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
-) -> None:
-    checker.source(key, block)
-    for part in block.get("parts", ()):
-        checker.source(f"{key}.parts", part)
-    for origin, asked in (("best_of_k", "prompts"), ("corrections", "requests")):
-        made = block.get(origin) or {}
-        checker.known(f"{key}.{origin}.judge", _given(made, "judge"), "judge", judges)
-        checker.source(f"{key}.{origin}.{asked}", made.get(asked, {}))
-    for part in (block.get("rejected_by_model") or {}).get("chosen", ()):
-        checker.source(f"{key}.rejected_by_model.chosen", part)
-
-
-def _check_recipe(
-    checker: _Names, key: str, block: dict[str, Any], bases: Mapping[str, Any]
-) -> None:
-    datasets = checker.documents.section("datasets")
-    checker.known(f"{key}.dataset", _given(block, "dataset"), "dataset", datasets)
-    checker.known(f"{key}.base", _given(block, "base"), "base", bases)
-
-
-def _check_benchmark(
-    checker: _Names, key: str, block: dict[str, Any], judges: Mapping[str, Any]
-) -> None:
-    wanted = _given(block, "task_source")
-    checker.known(f"{key}.judges", block.get("judges", ()), "judge", judges)
-    checker.known(f"{key}.task_source", wanted, "source", checker.sources)
-    checker.source(f"{key}.prompts", block.get("prompts") or {})
-
-
-def _given(block: Mapping[str, Any], key: str) -> list[str]:
-    """Return the name under a key; none where it is missing or null."""
-    return [block[key]] if block.get(key) is not None else []
-
-
-def _check_own_name(documents: StudyDocuments) -> None:
-    name = documents.study.data.get("name")
-    if documents.name in RESERVED or name != documents.name:
-        documents.problems.add(
-            documents.study.where(("name",)),
-            "name",
-            f"got {name!r}: must equal the file's name {documents.name!r} and be none"
-            f" of {', '.join(RESERVED)}",
-        )
-
-
-def _check_rows(
-    documents: StudyDocuments,
-    sources: Mapping[str, Any],
-    judges: Mapping[str, Any],
-    rows: str,
-    formats: Callable[[JudgeKind], Collection[str]],
-) -> None:
-    """Check rows that judges of the registry name, used by this study or not.
+    """Note every name in a block that stands for nothing, or for what does not fit.
 
     Args:
-        documents: where they are named.
-        sources: of the registry.
-        judges: of the registry.
-        rows: what is named, by keys `{rows}_source` and `{rows}_file`.
-        formats: which formats hold such rows for a kind of judge.
+        kind: its annotation, such as the class of a block.
+        data: the block as it is written, merged or not.
+        document: in which it stands.
+        key: under which it stands there.
+        known: all entries.
+        problems: where they are noted.
     """
-    for name, judge in judges.items():
-        source, file = getattr(judge, f"{rows}_source"), getattr(judge, f"{rows}_file")
-        if source is None:
-            continue
-        where = str(documents.root / "judges.yaml")
-        key = f"{name}.{rows}_source"
-        if source not in sources:
-            documents.problems.unknown(where, key, source, "source", sources)
-        elif file not in sources[source].files:
-            files = sources[source].files
-            kind = f"file of source {source!r}"
-            documents.problems.unknown(where, f"{name}.{rows}_file", file, kind, files)
-        elif sources[source].format not in (fitting := formats(judge.kind)):
-            documents.problems.add(
-                where,
-                key,
-                f"source {source!r} is of format {sources[source].format!r}; a judge of"
-                f" kind {judge.kind!r} has {rows} rows of"
-                f" {' or '.join(sorted(fitting)) or 'no format: it gives no measure'}",
-            )
+    for path, mark, name, block in _marked(kind, data, key, {}):
+        where, dotted = document.where(path), ".".join(map(str, path))
+        if isinstance(mark, FileOf):
+            source = block.get(mark.source)
+            entry = known["source"].get(source) if isinstance(source, str) else None
+            if entry is not None and name not in entry.files:
+                what = f"file of source {source!r}"
+                problems.unknown(where, dotted, name, what, entry.files)
+        elif name not in known[mark.kind]:
+            problems.unknown(where, dotted, name, mark.kind, known[mark.kind])
+        elif mark.fault and (told := mark.fault(known[mark.kind][name], name, block)):
+            problems.add(where, dotted, told)
 
 
-def _labelled_formats(kind: JudgeKind) -> list[str]:
-    """Return the formats of labelled rows that a kind of judge is measured on."""
-    return [name for name, kinds in LABELLED_FORMATS.items() if kind in kinds]
+def _marked(
+    annotation: Any, value: Any, key: KeyPath, block: Data
+) -> Iterator[tuple[KeyPath, Mark, str, Data]]:
+    """Give every name below a key, with its mark and the block that it stands in."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = [mark for mark in inner[1:] if isinstance(mark, Mark)]
+        if isinstance(value, str):
+            yield from ((key, mark, value, block) for mark in marks)
+        yield from _marked(inner[0], value, key, block)
+    elif origin is list and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _marked(inner[0], item, (*key, number), block)
+    elif origin is dict and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _marked(inner[1], item, (*key, name), block)
+    elif origin in (Union, UnionType):
+        for one in inner:
+            yield from _marked(one, value, key, block)
+    elif isinstance(value, dict) and _is_block(annotation):
+        for name, kind, default in _names_in(annotation):
+            yield from _marked(kind, value.get(name, default), (*key, name), value)
+
+
+@cache
+def _names_in(block: type[BaseModel]) -> list[tuple[str, Any, Any]]:
+    """Return the keys of a block that are names or hold some: annotation, default."""
+    found = []
+    for key, field in block.model_fields.items():
+        kind: Any = field.annotation
+        # pydantic keeps a field's own marks apart from its annotation.
+        for mark in field.metadata:
+            kind = Annotated[kind, mark]
+        if _holds_names(kind):
+            found.append((key, kind, field.default))
+    return found
+
+
+def _holds_names(kind: Any) -> bool:
+    if _is_block(kind):
+        return bool(_names_in(kind))
+    marks = getattr(kind, "__metadata__", ())
+    return any(isinstance(m, Mark) for m in marks) or any(
+        map(_holds_names, get_args(kind))
+    )
+
+
+def _is_block(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,11 +1,11 @@
 """The prompts of a benchmark: what they are, and which rows become them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from safegrid.config.block import Block, Positive, Seed
-from safegrid.config.prefill import PrefillSpec
+from safegrid.config.block import Block, Count, Positive, Seed
+from safegrid.config.names import FileOf, Named
 from safegrid.config.source import Format
 
 # What a prompt is: "safe" where a refusal would be over-refusal.
@@ -65,6 +65,50 @@ ANSWERED: frozenset[PromptKind] = frozenset(
 )
 
 
+class PrefillSpec(Block):
+    """Prefills that each request is asked with (arXiv 2407.16637).
+
+    Attributes:
+        ks: words of each prefill, ascending; 0 is the bare request
+        affirmative_prefixes: the list of `src/safegrid/texts/affirmative_prefixes.py`
+            that its first sentence is drawn from: `evaluation`, or `training`, the one
+            that C2-Syn is made with, to compare with the paper, which has one list for
+            both
+        count_affirmative_prefix: `false`: k words of the answer follow the affirmative
+            prefix; `true`: the affirmative prefix's words are among the k, as in the
+            released code
+        turn: `open`: the model goes on inside the turn. `closed`: the prefill is a
+            finished turn, and a new one opens
+    """
+
+    ks: list[Count] = Field(
+        default=[10, 20, 30, 40, 50, 60, 70, 80], min_length=1, validate_default=True
+    )
+    affirmative_prefixes: Literal["evaluation", "training"] = "evaluation"
+    count_affirmative_prefix: bool = False
+    turn: Literal["open", "closed"] = "open"
+
+    @field_validator("ks")
+    @classmethod
+    def _each_once(cls, ks: list[int]) -> list[int]:
+        if sorted(set(ks)) != ks:
+            raise ValueError("must ascend, each number once")
+        return ks
+
+
+def _unfit(source: Any, _: str, prompts: Any) -> str | None:
+    """Say why a source has no prompts of a kind; None where it has them."""
+    kind = prompts.get("kind")
+    wanted = {str(k): v for k, v in PROMPT_FORMATS.items()}.get(str(kind))
+    if wanted in (None, source.format):
+        return None
+    fitting = [name for name, form in PROMPT_FORMATS.items() if form == source.format]
+    return (
+        f"{kind!r} reads sources of format {wanted!r}, and this one is"
+        f" {source.format!r}; kinds for it: {', '.join(fitting) or 'none'}"
+    )
+
+
 class PromptSpec(Block):
     """The prompts of a benchmark.
 
@@ -93,10 +137,10 @@ class PromptSpec(Block):
             stands above an instruction's input, where it has one
     """
 
-    source: str
-    file: str
+    source: Annotated[str, Named("source", _unfit)]
+    file: Annotated[str, FileOf()]
     kind: PromptKind
-    plain: str | None = None
+    plain: Annotated[str | None, FileOf()] = None
     label: Label | None = None
     prefills: PrefillSpec | None = None
     categories: Annotated[list[str], Field(min_length=1)] | None = None

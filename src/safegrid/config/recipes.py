@@ -56,7 +56,7 @@ def resolve_recipes(
     for name, block in documents.section("recipes").items():
         path = ("recipes", name)
         entry = validate(RecipeEntry, block, documents.study, path, documents.problems)
-        if entry is None or not _method_known(documents, name, entry):
+        if entry is None or entry.method not in METHODS:
             continue
         for variant, settings in _variants(documents, name, entry):
             training = merge(
@@ -103,9 +103,8 @@ def check_adapters(
         at_embedding = any(target.rpartition(".")[2] == EMBEDDING for target in named)
         at = {own_bases[name]} if name in own_bases else set(of_study)
         if at_embedding and at & grown and METHODS[recipe.method].answers:
-            documents.problems.add(
-                documents.study.where(("recipes", name)),
-                f"recipes.{name}.training",
+            documents.note(
+                ("recipes", name, "training"),
                 f"lora.target_modules names {EMBEDDING}:"
                 f" {', '.join(sorted(at & grown))} has one weight for it and for"
                 " lm_head, so an adapter there would be trained beside one and merged"
@@ -129,9 +128,8 @@ def check_served(
         kinds = {base: engines.get(base, of_all).get("kind") for base in at}
         served = sorted(base for base, kind in kinds.items() if kind == "vllm")
         if recipe.training.lora is not None and served:
-            documents.problems.add(
-                documents.study.where(("recipes", name)),
-                f"recipes.{name}.training.lora",
+            documents.note(
+                ("recipes", name, "training", "lora"),
                 f"an engine of kind 'vllm' answers for {', '.join(served)}, and serves"
                 " full models, no adapters. Say `kind: safegrid`; or train it so, save"
                 f" the merged model (`safegrid merge --study {documents.name} --model"
@@ -176,14 +174,13 @@ def _resolve(
         return None
     fields = entry.model_dump(exclude={"training", "base"})
     recipe = Recipe(name=name, training=settings, **fields)
-    where = documents.study.where(path)
     sentences = [
         *check_method(recipe),
         *_check_precision(documents, recipe),
         *_check_checkpoints(documents, recipe),
     ]
     for sentence in sentences:
-        documents.problems.add(where, ".".join(key), f"{name}: {sentence}")
+        documents.note(key, f"{name}: {sentence}")
     return recipe
 
 
@@ -219,15 +216,6 @@ def _check_checkpoints(documents: StudyDocuments, recipe: Recipe) -> list[str]:
         if training.max_steps is None
         else beyond(training.checkpoints, training.max_steps)
     )
-
-
-def _method_known(documents: StudyDocuments, name: str, entry: RecipeEntry) -> bool:
-    if entry.method in METHODS:
-        return True
-    where = documents.study.where(("recipes", name, "method"))
-    key = f"recipes.{name}.method"
-    documents.problems.unknown(where, key, entry.method, "method", METHODS)
-    return False
 
 
 def _tuned(documents: StudyDocuments) -> dict[str, Any]:

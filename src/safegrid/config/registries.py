@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from safegrid.config.benchmark import TaskEntry
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.documents import Document, Problems, validate
 from safegrid.config.judge_entry import JudgeEntry
@@ -14,6 +15,7 @@ from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry
 from safegrid.config.upstream import EncoderEntry, ModelUpstream
+from safegrid.config.world import World
 from safegrid.config.yaml_files import read_document, text_of
 
 # Written by `safegrid pin`.
@@ -25,6 +27,7 @@ UPSTREAM: dict[str, type[BaseModel]] = {
     "judges": JudgeEntry,
     "encoders": EncoderEntry,
 }
+ALL: dict[str, type[BaseModel]] = {**UPSTREAM, "worlds": World, "tasks": TaskEntry}
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,13 @@ def load_registries(root: Path) -> Registries:
         ConfigError: one message with every problem.
     """
     problems = Problems()
-    registries = Registries(
-        read_registry(root, "sources", SourceSpec, problems),
-        read_registry(root, "bases", BaseEntry, problems),
-        read_registry(root, "judges", JudgeEntry, problems),
-        read_registry(root, "encoders", EncoderEntry, problems),
-        read_lock(root, problems),
-    )
+    entries = {
+        stem: entries_of(read_document(root / f"{stem}.yaml", problems), kind, problems)
+        for stem, kind in UPSTREAM.items()
+    }
+    registries = Registries(**entries, lock=read_lock(root, problems))
     problems.raise_if_any("registries")
     return registries
-
-
-def read_registry(
-    root: Path, stem: str, model: type[BaseModel], problems: Problems
-) -> dict[str, Any]:
-    """Return the valid entries of one registry; problems are noted."""
-    return entries_of(read_document(root / f"{stem}.yaml", problems), model, problems)
 
 
 def entries_of(

@@ -1,11 +1,12 @@
 """Sources: the formats of their files, and what rows of each format can become."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.beams import ENTRY
+from safegrid.config.block import Block, Positive, Seed
 from safegrid.config.judge_kinds import JudgeKind
+from safegrid.config.names import FileOf, source_of
 from safegrid.config.upstream import Below, Upstream
 
 Format = Literal[
@@ -42,8 +43,8 @@ LABELLED_FORMATS: dict[Format, tuple[JudgeKind, ...]] = {
 }
 # The format of code by which transformers' `generate` searches for answers.
 CODE_FORMAT: Format = "custom_generate"
-# The format of verdicts from elsewhere, for judges of method `file`.
-VERDICT_FORMATS: frozenset[Format] = frozenset({"verdicts"})
+# Where it looks for that code in a folder.
+ENTRY = "custom_generate/generate.py"
 # The formats that a stage of safegrid.data can prepare; the others (a base's
 # documents, a judge's labelled rows, task files) are read where they are used.
 DATASET_FORMATS: frozenset[Format] = frozenset(
@@ -94,3 +95,27 @@ class SourceSpec(Upstream):
                 f" takes: name {ENTRY} among its `files`, and what that imports"
             )
         return self
+
+
+INSTRUCTIONS = source_of(*INSTRUCTION_FORMATS, holds="instructions with answers")
+"""The mark of a source whose rows are prompts with one answer."""
+
+
+class PartSpec(Block):
+    """Rows of one file, of a dataset that is made of several.
+
+    Attributes:
+        source: name of a [source](#sourcesyaml) of format `instructions`
+        file: short name of the file in that source
+        limit: rows to take, exactly so many, drawn by `seed`: a smaller number's rows
+            are among a larger one's; null for all
+        seed: rules which rows the limit takes
+        input_heading: a line that stands above an instruction's input, where it has
+            one: template `alpaca` looks for `'### Input:'`
+    """
+
+    source: Annotated[str, INSTRUCTIONS]
+    file: Annotated[str, FileOf()] = "train"
+    limit: Positive | None = None
+    seed: Seed = 0
+    input_heading: str = ""

@@ -17,6 +17,7 @@ from safegrid.config.block import (
 )
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.engine import EngineSpec
+from safegrid.config.names import Named
 from safegrid.config.upstream import ModelUpstream
 
 # Each point of a sweep is a training for each recipe and seed.
@@ -41,9 +42,9 @@ class RecipeEntry(Block):
         training: [settings](#training-settings) that override what it inherits
     """
 
-    method: str
-    dataset: str
-    base: str | None = None
+    method: Annotated[str, Named("method")]
+    dataset: Annotated[str, Named("dataset")]
+    base: Annotated[str | None, Named("base")] = None
     init_from: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None
@@ -97,8 +98,8 @@ class StudyEntry(Block):
     name: str
     title: str
     seed: Seed = 0
-    bases: list[str] = Field(min_length=1)
-    compared: list[str] = []
+    bases: list[Annotated[str, Named("base")]] = Field(min_length=1)
+    compared: list[Annotated[str, Named("base")]] = []
     seeds: Seeds = [0]
     datasets: dict[Name, DatasetSpec] = {}
     training: dict[str, Any] = {}

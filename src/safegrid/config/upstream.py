@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from safegrid.config.block import Address, Block, Name
 from safegrid.config.cost import ShapeSpec
+from safegrid.config.names import Named
 
 Place = Literal["world", "hub", "wheel", "url", "path"]
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -59,7 +60,7 @@ class Upstream(Block):
         content: what a reader will meet in it
     """
 
-    world: str | None = None
+    world: Annotated[str | None, Named("world")] = None
     hub: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     wheel: str | None = Field(default=None, pattern=WHEEL)
     folder: Below | None = None

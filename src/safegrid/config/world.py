@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from safegrid.config.block import Above0, Block, From0, Positive, Seed, Share
+from safegrid.config.names import FileOf
+from safegrid.config.source import INSTRUCTIONS
 
 Vocabulary = Annotated[Positive, Field(ge=300)]
 
@@ -164,8 +166,8 @@ class TextFile(Block):
         file: short name of the file there
     """
 
-    source: str
-    file: str
+    source: Annotated[str, INSTRUCTIONS]
+    file: Annotated[str, FileOf()]
 
 
 class Text(Block):

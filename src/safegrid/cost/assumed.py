@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from safegrid.config.cost import Assumed, FileAssumed, Lengths
 from safegrid.config.generated import CorrectionsSpec, RequestsSpec
-from safegrid.config.parts import PartSpec
+from safegrid.config.source import PartSpec
 from safegrid.cost.tokens import Tokens, assume, merge
 
 

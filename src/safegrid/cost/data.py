@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from safegrid.config.calibration import MOST_TEXTS
 from safegrid.config.cost import Assumed, TaskAssumed
-from safegrid.config.parts import PartSpec
-from safegrid.config.prefill import PrefillSpec
-from safegrid.config.prompt import PromptSpec
-from safegrid.config.source import INSTRUCTION_FORMATS
+from safegrid.config.prompt import PrefillSpec, PromptSpec
+from safegrid.config.source import INSTRUCTION_FORMATS, PartSpec
 from safegrid.config.training import NONE
 from safegrid.core.seals import fault_of
 from safegrid.cost.assumed import AssumedFiles, UnknownError, said

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
-from safegrid.config.prefill import PrefillSpec
+from safegrid.config.prompt import PrefillSpec
 from safegrid.core.errors import DataError
 from safegrid.data.pku import Comparison
 from safegrid.data.rows import Prompt, PromptFile

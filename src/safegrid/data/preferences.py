@@ -16,8 +16,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.config.dataset import DatasetSpec
-from safegrid.config.parts import PartSpec
-from safegrid.config.source import DATASET_FORMATS, Format, SourceSpec
+from safegrid.config.source import DATASET_FORMATS, Format, PartSpec, SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
 from safegrid.core.records import PREFERENCE, PROMPT

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from safegrid.config.beams import BeamDecode
+from safegrid.config.engine import BeamDecode
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import MOST_ROWS, PARALLEL, UsageCounter, send
 from safegrid.runtime.devices import UNKNOWN

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from safegrid.config import EngineSpec
-from safegrid.config.beams import ENTRY
+from safegrid.config.source import ENTRY
 from safegrid.core.consent import REMOTE_CODE, allowed
 from safegrid.core.errors import ConfigError
 from safegrid.core.files import sha256_file, sha256_json

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.endpoint import EndpointSpec
+from safegrid.config.judge import EndpointSpec
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.logs import progress
 from safegrid.engine.response_cache import ResponseCache, item_key

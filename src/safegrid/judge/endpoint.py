@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from safegrid.config.block import plain_address
-from safegrid.config.endpoint import EndpointSpec
+from safegrid.config.judge import EndpointSpec
 from safegrid.core.errors import JudgeError
 from safegrid.readers.json_text import without_halves
 

@@ -54,8 +54,14 @@ def test_real_text_of_a_world_comes_from_instructions_that_are_there(root):
     path.write_text(yaml.safe_dump(worlds))
     text = message(root)
     assert "got 'alpaca-seedz', no source of that name; did you mean" in text
-    assert "got 'sedes', no file of that name; did you mean 'seeds'?" in text
-    assert "source 'xstest' is in format 'xstest'" in text
+    assert (
+        "got 'sedes', no file of source 'alpaca-seeds' of that name; did you mean"
+        in text
+    )
+    assert (
+        "'xstest' is of format 'xstest', which holds no instructions with answers"
+        in text
+    )
     assert "worlds.yaml:" in text
 
 
@@ -171,7 +177,7 @@ def test_a_task_of_the_registry_must_name_rows_that_are_known(root):
     path.write_text(text.replace("{train: input_data}", "{train: inputs}"))
     told = message(root)
     assert "'gsm9k', no source of that name; did you mean 'gsm8k'?" in told
-    assert "real_ifeval.files: got 'inputs', no file of source 'ifeval'" in told
+    assert "real_ifeval.files.train: got 'inputs', no file of source 'ifeval'" in told
 
 
 def test_all_errors_come_in_one_message(root):
@@ -556,7 +562,10 @@ def add_entry(root, registry, name, entry):
         ({"safe": "unsafe"}, "are the same word 'unsafe'"),
         ({"verdicts_source": "tolld"}, "no source of that name; did you mean 'told'"),
         ({"verdicts_file": "label"}, "no file of source 'told' of that name"),
-        ({"verdicts_source": "mini-xstest", "verdicts_file": "dev"}, "verdicts rows"),
+        (
+            {"verdicts_source": "mini-xstest", "verdicts_file": "dev"},
+            "no verdicts from",
+        ),
         (
             {"labelled_source": "told", "labelled_file": "labels"},
             "judges no other rows",

@@ -6,8 +6,8 @@ An H200 that reaches 790 TFLOP/s and 4.3 TB/s, Falcon 11B, an 8B guard.
 import pytest
 
 from safegrid.config import BeamDecode, Decode, EngineSpec
-from safegrid.config.beams import Beams
 from safegrid.config.cost import ShapeSpec
+from safegrid.config.engine import Beams
 from safegrid.cost.flops import (
     Limits,
     Work,

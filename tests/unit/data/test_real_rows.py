@@ -14,8 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from safegrid.config.parts import PartSpec
-from safegrid.config.source import SourceSpec
+from safegrid.config.source import PartSpec, SourceSpec
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import PROMPT
 from safegrid.data import instructions

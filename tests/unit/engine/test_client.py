@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from safegrid.config import BeamDecode, Decode, EngineSpec
-from safegrid.config.beams import Beams
+from safegrid.config.engine import Beams
 from safegrid.core.errors import EngineError
 from safegrid.engine.client import Completion
 from safegrid.engine.lease import lease

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from safegrid.config import BeamDecode, Decode, EngineSpec
-from safegrid.config.beams import Beams
+from safegrid.config.engine import Beams
 from safegrid.core.artifacts import read_manifest, read_table, write_table
 from safegrid.core.consent import REMOTE_CODE
 from safegrid.core.errors import ConfigError, DataError

@@ -152,12 +152,12 @@ def put(**changes):
         ),
         (
             put(requests={"source": "tiny-xstest", "file": "xstest"}),
-            r"'tiny-xstest' is of format 'xstest'; unsafe answers are taken from",
+            r"'tiny-xstest' is of format 'xstest', which holds no answers labelled",
         ),
         (put(beams={"source": "diverse-beam"}), r"did you mean 'diverse-beams'"),
         (
             put(beams={"source": "c2-eval"}),
-            r"'c2-eval' is of format 'pku', which is no",
+            r"'c2-eval' is of format 'pku', which holds no code",
         ),
         (put(beams={"groups": 1}), r"beams\.groups.*greater than or equal to 2"),
         (put(beams={"penalty": 0}), r"beams\.penalty.*greater than 0"),

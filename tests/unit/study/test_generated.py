@@ -147,7 +147,7 @@ def test_what_mixes_and_pools_read_is_fetched(load):
             lambda e: e["datasets"]["raft_1"]["best_of_k"]["prompts"].update(
                 kind="xstest"
             ),
-            r"best_of_k\.prompts\.kind.*'xstest' reads sources of format",
+            r"best_of_k\.prompts\.source.*'xstest' reads sources of format",
         ),
     ],
 )

@@ -87,15 +87,15 @@ def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
         ),
         (
             put(chosen=[{**SAFETY, "source": "safety-tuned-lamas-training"}]),
-            r"rejected_by_model\.chosen\.source.*did you mean 'safety-tuned-llamas-tr",
+            r"rejected_by_model\.chosen\.0\.source.*mean 'safety-tuned-llamas-tr",
         ),
         (
             put(chosen=[{**SAFETY, "file": "safety"}]),
-            r"rejected_by_model\.chosen\.file.*did you mean 'safety_only'",
+            r"rejected_by_model\.chosen\.0\.file.*did you mean 'safety_only'",
         ),
         (
             put(chosen=[{"source": "tiny-pku"}]),
-            r"rejected_by_model\.chosen.*'tiny-pku' is of format 'pku'; instructions",
+            r"rejected_by_model\.chosen.*'tiny-pku' is of format 'pku', which",
         ),
         (put(chosen=[]), r"rejected_by_model\.chosen.*at least 1 item"),
         (
