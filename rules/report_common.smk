@@ -21,8 +21,8 @@ AT_HOME = {
     "published": f"${HOME}/{PUBLISHED.relative_to(BASEDIR)}",
     "config": f"${HOME}/config",
 }
-# The words of tables, and what is known against published numbers.
-SHEETS = "src/safegrid/report/papers.yaml"
+# What every notebook's code reads: names, titles and notes, and the look of figures.
+DATA = ["src/safegrid/report/words.yaml", "src/safegrid/report/style.mplstyle"]
 STATUS_PAGE = BASEDIR / "src/safegrid/report/status.html.jinja"
 
 
@@ -53,7 +53,7 @@ def notebook_values(page):
 
 def notebook_code(page):
     """Hash what a page depends on beside its inputs: notebook, code, other files."""
-    files = [f"notebooks/{page.notebook}.ipynb", SHEETS, *page.files]
+    files = [f"notebooks/{page.notebook}.ipynb", *DATA, *page.files]
     files = [BASEDIR / file for file in files] + ([PUBLISHED] if page.paper else [])
     modules = [f"safegrid.report.{name}" for name in page.code]
     return code_hash(*modules, files=tuple(files))

@@ -156,12 +156,12 @@ COMMANDS = {
     ),
     # Verdicts become scores, and scores a report.
     "import-verdicts": Command(
-        "safegrid.imported.run:import_verdicts",
+        "safegrid.imported:import_verdicts",
         "Read verdicts of elsewhere on one model's answers to one benchmark.",
         job=False,
     ),
     "score-verdicts": Command(
-        "safegrid.imported.run:score_verdicts",
+        "safegrid.imported:score_verdicts",
         "Score what import-verdicts read, as one table.",
         job=False,
     ),

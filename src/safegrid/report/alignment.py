@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from safegrid.report.grid import Entry, Grid, Key, ends, percent
 from safegrid.report.names import BASE, METRICS
-from safegrid.report.published import EVERY, published_number, sheet_table
+from safegrid.report.published import EVERY, published_number
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
-from safegrid.report.table import Column, Row, Table
+from safegrid.report.table import Column, Row, Table, sheet_table
 
 MEASURES = {
     "global safety score": Key("global", ".*", "safety", "all"),

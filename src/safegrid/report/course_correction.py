@@ -8,9 +8,17 @@ from typing import NamedTuple
 import polars as pl
 
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
-from safegrid.report.names import BASE, benchmark_title
-from safegrid.report.published import EVERY, WORDS, share_of, sheet_table, why
-from safegrid.report.table import Column, Row, Table, columns_of, full_title, rows_of
+from safegrid.report.names import BASE, WORDS, benchmark_title
+from safegrid.report.published import EVERY, share_of, why
+from safegrid.report.table import (
+    Column,
+    Row,
+    Table,
+    columns_of,
+    full_title,
+    rows_of,
+    sheet_table,
+)
 
 METRIC = "correction"
 TURNS = {"c2_eval": "open turn", "c2_eval_closed": "closed turn"}

@@ -1,25 +1,29 @@
 """Tables of a study's runs: its judges, its rows, the overlap of its data."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from safegrid.report.grid import Entry, Key
 from safegrid.report.names import benchmark_title, recipe_order, recipe_title
-from safegrid.report.table import Column, Table
+from safegrid.report.table import SHEETS, Column, Table
 
+KINDS = {
+    "judge": "judges",
+    "fluency": "fluency",
+    "left_out": "left_out",
+    "agreement": "agreement",
+    "training": "trainings",
+    "rows": "rows",
+    "overlap": "overlap",
+}
+"""The sheet of every table of a study's runs, by the kind of row that it shows."""
 NO_SHARES = ("kappa", "spearman", "error", "threshold")
 """Measures of a judge that are no shares, by the end of their name."""
 WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
 """Measures of a judge that are over all of its rows."""
-KAPPA = (
-    "kappa: Cohen's, of the judge with the labels, on rows of the two main classes;"
-    " annotators' kappa: of the two people who labelled them, with each other. Their"
-    " intervals are large-sample ones."
-)
 TITLES = {
     "annotators_kappa": "annotators' kappa",
     "called_disfluent_answers": "called disfluent: answers",
@@ -30,137 +34,17 @@ TITLES = {
 }
 
 
-class Facts(NamedTuple):
-    """A table of facts: a row a subject, a column a metric.
-
-    Attributes:
-        name: of its files.
-        title: what it shows, a sentence.
-        head: title of the first column.
-        unit: of its columns; see `Column`.
-        notes: sentences below the table.
-        more: further ones, of the rows.
-        measured: only facts with an interval stand in it.
-    """
-
-    name: str
-    title: str
-    head: str
-    unit: str
-    notes: tuple[str, ...] = ()
-    more: Callable[[pl.DataFrame], Iterable[str]] = lambda rows: ()
-    measured: bool = False
-
-
-def _counted(rows: pl.DataFrame, metric: str) -> str:
-    counts = rows.filter(metric=metric).sort("subject").select("subject", "value")
-    return ", ".join(f"{name} {n:.0f}" for name, n in counts.rows())
-
-
-def _of_judges(rows: pl.DataFrame) -> Iterable[str]:
-    unread, ties = _counted(rows, "n_unscored"), _counted(rows, "ties")
-    yield f"Rows without a readable verdict: {unread or 'not counted'}."
-    if ties:
-        yield (
-            "pairwise accuracy: share of pairs whose better answer has the higher"
-            f" reward; ties are wrong: {ties}."
-        )
-    if "spearman" in rows["metric"]:
-        yield (
-            "spearman: rank correlation of a judge's scores with the known ones;"
-            " mean absolute error: in units of the scores."
-        )
-
-
-def _sizes(rows: pl.DataFrame) -> Iterable[str]:
-    asked = {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").rows()}
-    listed = ", ".join(f"{benchmark_title(name)} {n}" for name, n in sorted(asked))
-    if listed:
-        yield f"Prompts of each benchmark: {listed}."
-
-
-KINDS = {
-    "judge": Facts(
-        "judges",
-        "Judge validation.",
-        "Judge",
-        "share",
-        ("A judge's errors carry over to every score that it gives.", KAPPA),
-        _of_judges,
-        measured=True,
-    ),
-    "fluency": Facts(
-        "fluency",
-        "Judge validation: which texts are called disfluent.",
-        "Judge and base",
-        "share",
-        (
-            "threshold: the word order contrast below which an answer is disfluent, and"
-            " n, the texts that fix it. They are no answers to a benchmark's prompts.",
-            "Called disfluent are shares of fluent texts that had no part in the"
-            " threshold: answers of the datasets, refusals as people labelled them, the"
-            " base's own answers to training prompts. Found are shares of broken texts:"
-            " the same with their words shuffled, and answers that the base was made to"
-            " draw at temperature 3.",
-        ),
-    ),
-    "left_out": Facts(
-        "left_out",
-        "Text heads on files left out.",
-        "File: judge",
-        "share",
-        (
-            "Each line: the answers of one model, judged by a head that was trained on"
-            " all other files, and by the rules. People's labels are the truth.",
-            KAPPA,
-        ),
-        measured=True,
-    ),
-    "agreement": Facts(
-        "agreement",
-        "Judges beside each other.",
-        "Judges",
-        "share",
-        (
-            "kappa: Cohen's, of the one judge's refusals with the other's; agreement:"
-            " share of answers of which both say the same. No truth is known here.",
-            "The rows on which they disagree, by id: `results/{study}/agreement/`.",
-        ),
-        measured=True,
-    ),
-    "training": Facts(
-        "trainings",
-        "The trainings.",
-        "Model",
-        "plain",
-        (
-            "largest log ratio: between policy and reference before the first step, in"
-            " nats an answer; it may not exceed the tolerance. Methods without a"
-            " reference have neither. tokens: padding not counted.",
-        ),
-    ),
-    "rows": Facts("rows", "Rows kept and dropped.", "Stage and set", "whole"),
-    "overlap": Facts(
-        "overlap",
-        "Prompts that benchmarks share with training data.",
-        "Dataset / benchmark",
-        "whole",
-        (
-            "exact: the same words; contained: one stands whole in the other; ngram: a"
-            " run of eight words is shared.",
-        ),
-        _sizes,
-    ),
-}
-"""Every table of a study's runs, by the kind of row that it shows."""
-
-
 def facts_table(kind: str, runs: pl.DataFrame) -> Table:
-    """Return one of `KINDS` from rows of RUNS."""
-    facts, every = KINDS[kind], runs.filter(kind=kind)
-    rows = every.filter(pl.col("low").is_not_null()) if facts.measured else every
+    """Return a table of one of `KINDS`: a row a subject, a column a metric.
+
+    Args:
+        kind: of the rows.
+        runs: rows of RUNS.
+    """
+    sheet, every = SHEETS[KINDS[kind]], runs.filter(kind=kind)
+    rows = every.filter(pl.col("low").is_not_null()) if sheet.measured else every
     if kind == "judge":
-        # Parts of the labelled rows are for those who read the file.
+        # Measures of a part of the labelled rows have a space in their name.
         rows = rows.filter(~pl.col("metric").str.contains(" "))
     subjects = sorted(rows["subject"].unique(), key=_order(kind))
     metrics = sorted(rows["metric"].unique(), key=lambda m: (m != "kept", m))
@@ -170,7 +54,7 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
     def entry(subject: str, metric: str) -> Entry:
         row = found.get((subject, metric))
         if row is None:
-            return Entry(0.0 if facts.unit == "whole" else None, seeds=1)
+            return Entry(0.0 if sheet.unit == "whole" else None, seeds=1)
         n = 0 if kind == "overlap" else row["n"] or 0
         entry = Entry(row["value"], row["low"], row["high"], n, seeds=1)
         if kind != "judge" or metric not in WHOLE or subject not in unread:
@@ -178,13 +62,13 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
         return replace(entry, n_unscored=round(unread[subject]))
 
     return Table(
-        facts.name,
-        facts.title,
-        facts.head,
+        KINDS[kind],
+        sheet.title,
+        sheet.head,
         [_model(subject) if kind == "training" else subject for subject in subjects],
-        [_column(metric, facts.unit) for metric in metrics],
+        [_column(metric, sheet.unit) for metric in metrics],
         [[entry(subject, metric) for metric in metrics] for subject in subjects],
-        notes=[*facts.notes, *facts.more(every)],
+        notes=[*sheet.notes, *_notes(kind, every)],
         judged=False,
     )
 
@@ -213,4 +97,27 @@ def _column(metric: str, unit: str) -> Column:
     return Column(title, Key("", "", metric, ""), 0, unit)
 
 
-ALL = {kind: partial(facts_table, kind) for kind in KINDS}
+def _notes(kind: str, rows: pl.DataFrame) -> Iterator[str]:
+    """Return what the facts themselves say below their table."""
+    if kind == "judge":
+        unread, ties = _counted(rows, "n_unscored"), _counted(rows, "ties")
+        yield f"Rows without a readable verdict: {unread or 'not counted'}."
+        if ties:
+            yield (
+                "pairwise accuracy: share of pairs whose better answer has the higher"
+                f" reward; ties are wrong: {ties}."
+            )
+        if "spearman" in rows["metric"]:
+            yield (
+                "spearman: rank correlation of a judge's scores with the known ones;"
+                " mean absolute error: in units of the scores."
+            )
+    if kind == "overlap" and len(rows):
+        asked = {(s.split(" / ")[-1], n) for s, n in rows.select("subject", "n").rows()}
+        listed = ", ".join(f"{benchmark_title(name)} {n}" for name, n in sorted(asked))
+        yield f"Prompts of each benchmark: {listed}."
+
+
+def _counted(rows: pl.DataFrame, metric: str) -> str:
+    counts = rows.filter(metric=metric).sort("subject").select("subject", "value")
+    return ", ".join(f"{name} {n:.0f}" for name, n in counts.rows())

@@ -49,7 +49,7 @@ class Entry:
         n_unscored: items that a judge could not score, None where nobody counted.
         seeds: how many have a value.
         reason: of a blank.
-        defects: of a published number, names of `defects` in papers.yaml.
+        defects: of a published number, names of `defects` in words.yaml.
         side: HIGHER or LOWER where the interval lies beyond what it is held against.
     """
 

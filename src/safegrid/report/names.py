@@ -1,9 +1,11 @@
-"""Display names of cells, models, benchmarks and metrics, and their order."""
+"""Names in print of models, benchmarks and metrics, and their order."""
 
 import math
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+import yaml
 
 from safegrid.config.doses import split_dose
 from safegrid.config.methods import METHODS
@@ -12,30 +14,20 @@ from safegrid.config.training import NONE
 BASE = NONE
 BLANK = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+DATA = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
+BENCHMARKS: dict[str, str] = DATA["benchmarks"]
+WORDS: dict[str, str] = DATA["words"]
 
-BENCHMARKS = {
-    "alert": "ALERT",
-    "alert_adversarial": "Adversarial ALERT",
-    "advbench": "AdvBench",
-    "harmbench": "HarmBench",
-    "global": "Global",
-    # The sets of Safety-Tuned LLaMAs (Bianchi et al. 2024), by the names of its paper.
-    "cona": "I-CoNa",
-    "malicious": "I-Malicious",
-    "controversial": "I-Controversial",
-    "physical_unsafe": "I-PhysicalSafety (unsafe)",
-    "harm_questions": "Q-Harm",
-    "physical_safe": "I-PhysicalSafety (safe)",
-    "xstest": "XSTest",
-    "boolq": "BoolQ",
-    "openbookqa": "OpenBookQA",
-    "piqa": "PIQA",
-    "single_word": "Single word",
-    "alpaca": "Alpaca",
-    "c2_eval": "C2-Eval",
-    "c2_eval_closed": "C2-Eval, closed turn",
-    "c2_eval_direct": "C2-Eval, bare requests",
-}
+
+class Metric(NamedTuple):
+    """What a metric is in print: its title, and as `words.yaml` explains."""
+
+    title: str
+    better: int
+    unit: str = "share"
+
+
+METRICS = {name: Metric(**metric) for name, metric in DATA["metrics"].items()}
 
 
 class Cell(NamedTuple):
@@ -61,57 +53,6 @@ def cell_of(score_file: Path) -> Cell:
     """Read a cell's names from the path of its score file."""
     base, recipe, seed = score_file.parts[-4:-1]
     return Cell(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
-
-
-class Metric(NamedTuple):
-    """What a metric is.
-
-    Attributes:
-        title: in print.
-        better: 1 where more is better, -1 where less is, 0 where neither.
-        unit: "share" is printed in percent, "score" with three digits, "count" with
-            one.
-    """
-
-    title: str
-    better: int
-    unit: str = "share"
-
-
-METRICS = {
-    "safety": Metric("safe", 1),
-    "safe_and_coherent": Metric("safe and coherent", 1),
-    "attack_success": Metric("attack success", -1),
-    "true_refusal": Metric("true refusals", 0),
-    "correction": Metric("corrected", 1),
-    "late_refusal": Metric("refused later", 0),
-    "toxicity_mean": Metric("toxicity", -1, "score"),
-    "toxicity_share": Metric("toxic", -1),
-    "over_refusal": Metric("over-refusal", -1),
-    "partial_refusal": Metric("partial refusals", -1),
-    "benign_requests_lost": Metric("benign requests lost", -1),
-    "contrast_refusal": Metric("contrast refused", 0),
-    "empty": Metric("empty", -1),
-    "truncated": Metric("cut at limit", 0),
-    "repetitive": Metric("repetitive", -1),
-    "disfluent": Metric("disfluent", -1),
-    "degenerate": Metric("degenerate", -1),
-    "mean_tokens": Metric("tokens", 0, "count"),
-    "reward_mean": Metric("reward, mean", 1, "score"),
-    "reward_median": Metric("reward, median", 1, "score"),
-    "harmfulness_mean": Metric("harmfulness, mean", -1, "score"),
-    "harmfulness_median": Metric("harmfulness, median", -1, "score"),
-    "accuracy": Metric("accuracy", 1),
-    "contains": Metric("contains the answer", 1),
-    "bleu": Metric("BLEU", 1, "score"),
-    "rouge_l": Metric("ROUGE-L", 1, "score"),
-    "bertscore": Metric("BERTScore", 1, "score"),
-    "entailment": Metric("entailment", 1, "score"),
-    "capability": Metric("capability", 1),
-    "reference_likelihood": Metric(
-        "log-probability of known answers (nats a token)", 1, "score"
-    ),
-}
 
 
 def metric_of(name: str) -> Metric:

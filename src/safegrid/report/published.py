@@ -1,18 +1,17 @@
-"""Published numbers, each with where it stands, and the tables they are shown in."""
+"""Numbers from papers, to be shown beside ours: each with where it stands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
-import yaml
 
 from safegrid.core.errors import DataError
 from safegrid.core.intervals import wilson
 from safegrid.core.text_files import read_text
-from safegrid.report.grid import Entry, Grid
-from safegrid.report.table import Against, Column, Elsewhere, Row, Table, table_of
+from safegrid.report.grid import Entry
+from safegrid.report.names import DATA
 
 COLUMNS = {
     "paper": pl.String,
@@ -36,45 +35,8 @@ EVERY = "*"
 """The item (or metric) of a row without a value that speaks for all without a row of
 their own."""
 NOT_GIVEN = "The paper gives no such number, as far as it could be read."
-DATA = yaml.safe_load(Path(__file__).with_name("papers.yaml").read_text("utf-8"))
 DEFECTS: dict[str, str] = DATA["defects"]
-WORDS: dict[str, str] = DATA["words"]
-
-
-class Sheet(NamedTuple):
-    """A table of a paper as `papers.yaml` has it.
-
-    Attributes:
-        title: what it shows, a sentence.
-        head: title of the first column.
-        notes: names of WORDS.
-        metrics: ours, in the order of the columns.
-    """
-
-    title: str
-    head: str
-    notes: list[str]
-    metrics: list[str] = []
-
-
-SHEETS = {name: Sheet(**sheet) for name, sheet in DATA["sheets"].items()}
-
-
-def sheet_table(
-    name: str,
-    grid: Grid,
-    rows: list[Row],
-    columns: list[Column],
-    elsewhere: Elsewhere | None = None,
-    against: Against | None = None,
-    more: Iterable[str] = (),
-) -> Table:
-    """Return a table of SHEETS; `more` stands below it after the sheet's own words."""
-    sheet = SHEETS[name]
-    said = [*(WORDS[note] for note in sheet.notes), *more]
-    return table_of(
-        name, sheet.title, sheet.head, grid, rows, columns, said, elsewhere, against
-    )
+"""Known defects of published numbers by name; tables put a letter for each."""
 
 
 def read_published(path: Path | str) -> pl.DataFrame:
@@ -102,7 +64,7 @@ def read_published(path: Path | str) -> pl.DataFrame:
         if unknown:
             raise DataError(
                 f"{path}:{line}: defect {unknown}; expected names of {sorted(DEFECTS)}"
-                " (src/safegrid/report/papers.yaml), with spaces between them"
+                " (src/safegrid/report/words.yaml), with spaces between them"
             )
     return frame
 

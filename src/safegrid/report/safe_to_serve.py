@@ -11,17 +11,17 @@ import polars as pl
 
 from safegrid.config.doses import split_dose
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
-from safegrid.report.names import BASE, BENCHMARKS, METRICS, recipe_order, recipe_title
-from safegrid.report.published import (
-    EVERY,
-    NOT_GIVEN,
-    SHEETS,
+from safegrid.report.names import (
+    BASE,
+    BENCHMARKS,
+    METRICS,
     WORDS,
-    share_of,
-    sheet_table,
-    why,
+    recipe_order,
+    recipe_title,
 )
+from safegrid.report.published import EVERY, NOT_GIVEN, share_of, why
 from safegrid.report.table import (
+    SHEETS,
     Column,
     Row,
     Table,
@@ -29,6 +29,7 @@ from safegrid.report.table import (
     columns_of,
     full_title,
     rows_of,
+    sheet_table,
 )
 
 IT = "it"

@@ -27,29 +27,7 @@ COLUMN = 8.4 * CM
 PAGE = 17.0 * CM
 SMALL = 6.0
 
-RC: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 7.0,
-    "axes.titlesize": 7.0,
-    "axes.labelsize": 7.0,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.0,
-    "hatch.linewidth": 0.5,
-    "figure.dpi": 150,
-    "savefig.dpi": 300,
-    "svg.hashsalt": "safegrid",
-    "svg.fonttype": "path",
-    "pdf.fonttype": 42,
-}
+RC = mpl.rc_params_from_file(Path(__file__).with_name("style.mplstyle"), False, False)
 METADATA: Any = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -57,15 +35,7 @@ METADATA: Any = {
 }
 """What a file of each kind says of its making: nothing, so that bytes repeat."""
 
-COLOURS = [
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#3A97D0",
-    "#C98500",
-    "#555555",
-]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#3A97D0", "#C98500", "#555555"]
 MARKERS = "osD^vP<>hpX*8"
 DASHES: list[tuple[float, ...]] = [(), (4, 1.5), (1, 1), (4, 1.5, 1, 1.5)]
 

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from safegrid.report.grid import Entry, Grid, Key, Model
-from safegrid.report.names import benchmark_title, metric_of
+from safegrid.report.names import DATA, benchmark_title, metric_of
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
 """Marks of the two Pareto fronts, see `safegrid.report.tables.FRONTS`."""
@@ -68,7 +68,7 @@ class Table:
     rows: list[str]
     columns: list[Column]
     entries: list[list[Entry]]
-    marks: list[str] = field(default_factory=list)
+    marks: Sequence[str] = ()
     notes: Sequence[str] = ()
     judged: bool = True
 
@@ -157,18 +157,42 @@ def columns_of(
     return columns
 
 
-def table_of(
+class Sheet(NamedTuple):
+    """What `words.yaml` says of a table."""
+
+    title: str
+    head: str
+    notes: list[str] = []
+    metrics: list[str] = []
+    unit: str = ""
+    measured: bool = False
+
+
+SHEETS = {name: Sheet(**sheet) for name, sheet in DATA["sheets"].items()}
+
+
+def sheet_table(
     name: str,
-    title: str,
-    head: str,
     grid: Grid,
     rows: list[Row],
     columns: list[Column],
-    notes: Sequence[str] = (),
     elsewhere: Elsewhere | None = None,
     against: Against | None = None,
+    more: Iterable[str] = (),
+    marks: Sequence[str] = (),
 ) -> Table:
-    """Return a table of scores; what is not ours comes from `elsewhere`."""
+    """Return a table of scores.
+
+    Args:
+        name: of its sheet and files.
+        grid: our scores.
+        rows: in order.
+        columns: in order.
+        elsewhere: what is not ours.
+        against: what ours is held against.
+        more: notes below those of the sheet.
+        marks: of the rows.
+    """
 
     def entry(row: Row, column: Column) -> Entry:
         if elsewhere and (column.published or row.model is None):
@@ -178,9 +202,17 @@ def table_of(
         start = against(row, column) if against else None
         return replace(found, side=_side(found, start)) if start else found
 
-    entries = [[entry(row, column) for column in columns] for row in rows]
-    heads = [row.title for row in rows]
-    return Table(name, title, head, heads, columns, entries, notes=notes)
+    sheet = SHEETS[name]
+    return Table(
+        name,
+        sheet.title,
+        sheet.head,
+        [row.title for row in rows],
+        columns,
+        [[entry(row, column) for column in columns] for row in rows],
+        marks,
+        [*sheet.notes, *more],
+    )
 
 
 def _side(entry: Entry, start: Entry) -> str:

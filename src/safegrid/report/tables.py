@@ -19,6 +19,7 @@ from safegrid.report.names import (
 from safegrid.report.table import (
     DAGGER,
     DOUBLE_DAGGER,
+    SHEETS,
     Column,
     Row,
     Table,
@@ -26,7 +27,7 @@ from safegrid.report.table import (
     columns_of,
     full_title,
     rows_of,
-    table_of,
+    sheet_table,
 )
 
 FRONTS = {
@@ -35,41 +36,12 @@ FRONTS = {
 }
 """Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
 is degenerate; harmless requests neither refused nor answered degenerately; capable."""
-ANSWERS = (
-    "safety",
-    "safe_and_coherent",
-    "toxicity_mean",
-    "true_refusal",
-    "empty",
-    "truncated",
-    "repetitive",
-    "disfluent",
-    "degenerate",
-    "mean_tokens",
-)
-"""A guard's and a toxicity judge's scores, then what neither can see."""
 COHERENT = ("safe_and_coherent", "true_refusal", "degenerate")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
     "adversarial=no": ", not adversarial",
 }
 """Halves of a benchmark, and what they add to a column's title."""
-DECONTAMINATED = ("safety", "toxicity_mean", "over_refusal", "reference_likelihood")
-"""What each kind of benchmark is read by."""
-IMPORTED = (
-    "safety",
-    "attack_success",
-    "true_refusal",
-    "over_refusal",
-    "partial_refusal",
-    "contrast_refusal",
-    "toxicity_share",
-    "toxicity_mean",
-    "reward_median",
-    "reward_mean",
-    "harmfulness_median",
-    "harmfulness_mean",
-)
 MANY_CUT = 0.1
 """Share of a model's answers to a benchmark above which a report tells of the cut."""
 
@@ -90,8 +62,7 @@ def main_table(scores: pl.DataFrame) -> Table:
         *(k for k in grid.find("capability") if k.slice.startswith("task=")),
         *grid.whole("capability", "reference_likelihood"),
     ]
-    table = _of_models("main", "Safety, what it costs, and capability.", grid, keys)
-    return replace(table, marks=_marks(grid))
+    return _of_models("main", grid, keys, _marks(grid))
 
 
 def summary_table(scores: pl.DataFrame) -> Table:
@@ -103,26 +74,17 @@ def summary_table(scores: pl.DataFrame) -> Table:
         *grid.lead(*COHERENT),
         *grid.whole(*costs, "reference_likelihood"),
     ]
-    title = "Safety, what it costs, and capability, in short."
-    return replace(_of_models("summary", title, grid, keys), marks=_marks(grid))
+    return _of_models("summary", grid, keys, _marks(grid))
 
 
 def differences_table(scores: pl.DataFrame) -> Table:
     """Return the paired differences of every model to its base."""
     grid = Grid(scores.filter(pl.col("recipe") != BASE))
     keys = [
-        *grid.whole(
-            "safety_vs_base",
-            "toxicity_mean_vs_base",
-            "over_refusal_vs_base",
-            "benign_requests_lost_vs_base",
-            "capability_vs_base",
-            "reference_likelihood_vs_base",
-        ),
+        *grid.whole(*SHEETS["differences"].metrics),
         *grid.lead("safe_and_coherent_vs_base", "degenerate_vs_base"),
     ]
-    title = "Paired differences to the base, on the same prompts and items."
-    return _of_models("differences", title, grid, keys)
+    return _of_models("differences", grid, keys)
 
 
 def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
@@ -133,19 +95,15 @@ def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
         runs: rows of RUNS, which hold each benchmark's limit of new tokens.
     """
     grid = Grid(scores)
-    keys = [key._replace(benchmark="") for key in grid.whole(*ANSWERS)]
+    keys = [
+        key._replace(benchmark="") for key in grid.whole(*SHEETS["answers"].metrics)
+    ]
     names = {key.benchmark for key in grid.whole("degenerate")}
     order = sorted(names, key=lambda name: (name != GLOBAL, name))
     rows = rows_of(grid, grid.models, map(block_of, order))
     # Bold would compare the answers to one benchmark with those to another.
     columns = [replace(column, better=0) for column in _columns(keys)]
-    title = "What a guard cannot see: how the answers look, benchmark by benchmark."
-    notes = [
-        "A dash without a reason: the benchmark does not ask for this measure.",
-        *_cut(grid, runs),
-    ]
-    head = "Benchmark and method"
-    return table_of("answers", title, head, grid, rows, columns, notes)
+    return sheet_table("answers", grid, rows, columns, more=_cut(grid, runs))
 
 
 def _cut(grid: Grid, runs: pl.DataFrame) -> Iterator[str]:
@@ -202,20 +160,17 @@ def _sliced(
 def decontaminated_table(scores: pl.DataFrame) -> Table:
     """Return each benchmark's leading score, plain and decontaminated."""
     grid = Grid(scores)
-    clean = [k for m in DECONTAMINATED for k in grid.find(m, "decontaminated")]
+    clean = [
+        k
+        for m in SHEETS["decontaminated"].metrics
+        for k in grid.find(m, "decontaminated")
+    ]
     columns = [
         replace(column, title=f"{column.title}{more}", key=column.key._replace(slice=p))
         for column in columns_of(clean, full_title)
         for p, more in (("all", ""), ("decontaminated", ", decontaminated"))
     ]
-    title = "Scores without the prompts that training data shares."
-    notes = [
-        "Decontaminated: without the prompts that equal a prompt of the study's"
-        " training data or share a run of eight words with one; n says how many are"
-        " left."
-    ]
-    rows = rows_of(grid, grid.models)
-    return table_of("decontaminated", title, "Method", grid, rows, columns, notes)
+    return sheet_table("decontaminated", grid, rows_of(grid, grid.models), columns)
 
 
 def imported_table(
@@ -229,19 +184,21 @@ def imported_table(
         benchmarks: in the order of the columns.
     """
     grid = Grid(scores)
-    keys = [k for b in benchmarks for m in IMPORTED for k in grid.find(m, "all", b)]
+    metrics = SHEETS["imported"].metrics
+    keys = [k for b in benchmarks for m in metrics for k in grid.find(m, "all", b)]
     columns = [
         replace(column, title=f"{full_title(column.key)} ({column.key.judge})")
         for column in columns_of(keys, full_title)
     ]
     rows = [Row(model, grid.models[0]._replace(recipe=model)) for model in models]
-    title = "Scores from verdicts of elsewhere."
-    return table_of("imported", title, "Model", grid, rows, columns)
+    return sheet_table("imported", grid, rows, columns)
 
 
-def _of_models(name: str, title: str, grid: Grid, keys: Iterable[Key]) -> Table:
+def _of_models(
+    name: str, grid: Grid, keys: Iterable[Key], marks: Sequence[str] = ()
+) -> Table:
     rows = rows_of(grid, grid.models)
-    return table_of(name, title, "Method", grid, rows, _columns(keys))
+    return sheet_table(name, grid, rows, _columns(keys), marks=marks)
 
 
 def _columns(keys: Iterable[Key]) -> list[Column]:
