@@ -1,6 +1,7 @@
 """Raw files: every way to be broken is named with its line, and no text is quoted."""
 
 import lzma
+import re
 from pathlib import Path
 
 import polars as pl
@@ -99,76 +100,11 @@ def test_tables_give_rows_by_number(tmp_path):
         assert [(line, row.text) for line, row in rows] == expected
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("content", [b"", b"12345"])
-def test_what_is_no_table_is_told(write, name, content):
-    assert f"not readable as {name[2:]}" in message(write(name, content))
-
-
 def test_csv_fields_may_span_lines_and_ids_become_numbers(write):
     path = write("a.csv", 'id,text\n1,"two\nlines, one field"\n2,x\n')
     rows = read(path)
     assert [(line, row.id) for line, row in rows] == [(2, 1), (4, 2)]
     assert rows[0][1].text == "two\nlines, one field"
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (f'{{"id": 1, "txt": "{SECRET}"}}\n', "line 1: missing fields 'text'"),
-        (f'{{"id": "1", "text": "{SECRET}"}}\n', "field 'id' must be a whole number"),
-        (f'{{"id": true, "text": "{SECRET}"}}\n', "not true or false"),
-        ('{"id": 1, "text": null}\n', "field 'text' must be text, not null"),
-        ('{"id": 1, "text": " \\n"}\n', "field 'text' is empty"),
-        ('{"id": 1, "text": "\\ud83d"}\n', "half of a surrogate pair"),
-        (f'{{"id": 1, "text": "x"}}\n{{"id": 2, "text": "{SECRET}\n', "line 2: not re"),
-        (f'["{SECRET}"]\n', "line 1: not an object"),
-        ('{"id": NaN, "text": "x"}\n', "NaN is not JSON"),
-        ('{"id": 1, "text": "x"}\n\n{"id": 2, "text": "y"}\n', "line 2: not readable"),
-        ("", "the file holds no readable row"),
-    ],
-)
-def test_broken_jsonl_is_named(write, content, expected):
-    assert expected in message(write("a.jsonl", content))
-
-
-def test_bytes_that_are_not_utf8_are_named_with_their_line(write):
-    good = b'{"id": 1, "text": "x"}\n'
-    assert "line 2: not UTF-8: byte 0xff" in message(
-        write("a.jsonl", good + b'{"id": 2, "text": "\xff"}\n')
-    )
-    assert "line 3: not UTF-8" in message(write("a.json", b'[\n{"id": 1},\n"\xe9"]'))
-    assert "line 2: not UTF-8" in message(write("a.csv", b"id,text\n1,caf\xe9\n"))
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('{"id": 1, "text": "x"}', "expected a list"),
-        (
-            '[{"id": 1, "text": "x"}\n {"id": 2}]',
-            "line 2: not readable as JSON: expected ',' or ']'",
-        ),
-        ('[{"id": 1, "text": "x"}]\n[]', "more text after its end"),
-        ('[{"id": 1, "text": "x"},\n\n {"id": 2', "line 3: not readable as JSON"),
-        ("[]", "the file holds no readable row"),
-    ],
-)
-def test_broken_json_lists_are_named(write, content, expected):
-    assert expected in message(write("a.json", content))
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (f"id,text\n1,x\n2,x,{SECRET}\n", "line 3: 3 cells; the header has 2"),
-        (f'id,text\n1,"{SECRET}\n', "line 2: not readable as csv"),
-        (f"id,text\none,{SECRET}\n", "line 2: field 'id' must be a whole number"),
-        ("id,text\n", "the file holds no readable row"),
-    ],
-)
-def test_broken_csv_is_named(write, content, expected):
-    assert expected in message(write("a.csv", content))
 
 
 BOM = b"\xef\xbb\xbf"
@@ -237,34 +173,66 @@ def test_halves_in_columns_are_told_and_whole_characters_are_read(write):
     assert "line 1: holds half of a surrogate pair" in half
 
 
+def jsonl(text):
+    return "a.jsonl", text
+
+
+def listed(text):
+    return "a.json", text
+
+
+def table(text):
+    return "a.csv", text
+
+
+GOOD = b'{"id": 1, "text": "x"}\n'
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("file", "reason"),
     [
-        ("a.csv", "id,text,text\n1,x,y\n", "line 1: the header names 'text' twice"),
-        (
-            "a.jsonl",
-            '{"id": 1, "text": "x", "text": "y"}',
-            "'text' stands twice in one",
-        ),
-        ("a.jsonl", '{"id": 1, "text": "x", "m": [{"a": 1, "a": 2}]}', "'a' stands tw"),
-        ("a.json", '[{"id": 1, "id": 2, "text": "x"}]', "field 'id' stands twice"),
-        ("a.json", '{"id": [1], "text": ["x"], "id": [2]}', "'id' stands twice in one"),
-        ("a.csv", "id;text\n1;x\n", "line 1: the header is one cell with semicolons"),
-        ("a.csv", "id\ttext\n1\tx\n", "line 1: the header is one cell with tabs"),
-        ("a.csv", "ID,text\n1,x\n", "field 'ID': did you mean 'id'? Rename it"),
-        ("a.csv", "id, text \n1,x\n", "field ' text ': did you mean 'text'? Rename"),
-        ("a.csv", "id,te\u200bxt\n1,x\n", r"field 'te\u200bxt': did you mean 'text'?"),
-        (
-            "a.csv",
-            "Id\n1\n",
-            "missing fields 'text'; the row has 'Id'; field 'Id': did",
-        ),
-        ("a.jsonl", "[" * 100_000, "line 1: not readable as JSON: nested too deeply"),
-        ("a.json", "[" * 100_000, "line 1: not readable as JSON: nested too deeply"),
+        (jsonl(f'{{"id": 1, "txt": "{SECRET}"}}\n'), "line 1: missing fields 'text'"),
+        (jsonl(f'{{"id": "1", "text": "{SECRET}"}}\n'), "'id' must be a whole number"),
+        (jsonl(f'{{"id": true, "text": "{SECRET}"}}\n'), "not true or false"),
+        (jsonl('{"id": 1, "text": null}\n'), "field 'text' must be text, not null"),
+        (jsonl('{"id": 1, "text": " \\n"}\n'), "field 'text' is empty"),
+        (jsonl('{"id": 1, "text": "\\ud83d"}\n'), "half of a surrogate pair"),
+        (jsonl(GOOD + b'{"id": 2, "text": "x\n'), "line 2: not readable as JSON"),
+        (jsonl(f'["{SECRET}"]\n'), "line 1: not an object"),
+        (jsonl('{"id": NaN, "text": "x"}\n'), "NaN is not JSON"),
+        (jsonl(GOOD + b"\n" + GOOD), "line 2: not readable"),
+        (jsonl(""), "the file holds no readable row"),
+        (jsonl(GOOD + b'{"id": 2, "text": "\xff"}\n'), "line 2: not UTF-8: byte 0xff"),
+        (jsonl('{"id": 1, "text": "x", "text": "y"}'), "'text' stands twice in one"),
+        (jsonl('{"id": 1, "text": "x", "m": [{"a": 1, "a": 2}]}'), "'a' stands twice"),
+        (jsonl("[" * 100_000), "line 1: not readable as JSON: nested too deeply"),
+        (listed('{"id": 1, "text": "x"}'), "expected a list"),
+        (listed('[{"id": 1}\n {"id": 2}]'), "line 2: .* expected ',' or ']'"),
+        (listed('[{"id": 1, "text": "x"}]\n[]'), "line 2: .*more text after its end"),
+        (listed('[{"id": 1},\n\n {"id": 2'), "line 3: not readable as JSON"),
+        (listed("[]"), "the file holds no readable row"),
+        (listed(b'[\n{"id": 1},\n"\xe9"]'), "line 3: not UTF-8"),
+        (listed('[{"id": 1, "id": 2, "text": "x"}]'), "field 'id' stands twice"),
+        (listed('{"id": [1], "text": ["x"], "id": [2]}'), "'id' stands twice in one"),
+        (listed("[" * 100_000), "line 1: not readable as JSON: nested too deeply"),
+        (table(f"id,text\n1,x\n2,x,{SECRET}\n"), "line 3: 3 cells; the header has 2"),
+        (table(f'id,text\n1,"{SECRET}\n'), "line 2: not readable as csv"),
+        (table(f"id,text\none,{SECRET}\n"), "line 2: field 'id' must be a whole"),
+        (table("id,text\n"), "the file holds no readable row"),
+        (table(b"id,text\n1,caf\xe9\n"), "line 2: not UTF-8"),
+        (table("id,text,text\n1,x,y\n"), "line 1: the header names 'text' twice"),
+        (table("id;text\n1;x\n"), "line 1: the header is one cell with semicolons"),
+        (table("id\ttext\n1\tx\n"), "line 1: the header is one cell with tabs"),
+        (table("ID,text\n1,x\n"), r"field 'ID': did you mean 'id'\? Rename it"),
+        (table("id, text \n1,x\n"), r"field ' text ': did you mean 'text'\? Rename"),
+        (table("id,te\u200bxt\n1,x\n"), r"field 'te\\u200bxt': did you mean 'text'"),
+        (table("Id\n1\n"), "missing fields 'text'; the row has 'Id'; field 'Id': did"),
+        *((("a.parquet", text), "not readable as parquet") for text in ("", "12345")),
+        *((("a.arrow", text), "not readable as arrow") for text in ("", "12345")),
     ],
 )
-def test_a_column_that_would_be_lost_is_told(write, name, content, reason):
-    assert reason in message(write(name, content))
+def test_what_is_wrong_is_named_with_its_line(write, file, reason):
+    assert re.search(reason, message(write(*file)))
 
 
 def test_columns_without_a_name_are_nobodys(write):
