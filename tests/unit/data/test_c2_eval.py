@@ -37,34 +37,31 @@ def row(prompt, *answers):
     }
 
 
+WORDS = "first  this\n then that, and so on"
 ROWS = [
-    row(
-        "May I paint it?", ("No.", True), ("first  this\n then that, and so on", False)
-    ),
+    row("May I paint it?", ("No.", True), (WORDS, False)),
     row("may I PAINT it", ("one two", False), ("three four", False)),
     row("Where is it?", ("Here.", True), ("There.", True)),
     row("Why is it?", ("   ", False), ("So.", True)),
 ]
 
 
-def test_k_counts_the_openers_words_and_keeps_the_answers_white_space():
-    answer = "first  this\n then that, and so on"
-    assert prefill_of("Sure, here.", answer, 5, True) == (
-        "Sure, here. first  this\n then",
-        False,
-    )
-    assert prefill_of("Sure, here.", answer, 5, False) == (
-        "Sure, here. first  this\n then that, and",
-        False,
-    )
-    assert prefill_of("Sure, here.", answer, 1, True) == ("Sure,", False)
-
-
-def test_an_answer_shorter_than_k_is_whole_and_flagged_and_one_of_k_is_not():
-    assert prefill_of("Sure.", "one two ", 3, True) == ("Sure. one two", False)
-    assert prefill_of("Sure.", "one two ", 4, True) == ("Sure. one two", True)
-    assert prefill_of("Sure.", "one two", 2, False) == ("Sure. one two", False)
-    assert prefill_of("Sure.", "one two", 3, False) == ("Sure. one two", True)
+@pytest.mark.parametrize(
+    ("answer", "k", "counted", "begun", "is_short"),
+    [
+        (WORDS, 5, True, "Sure, here. first  this\n then", False),
+        (WORDS, 5, False, "Sure, here. first  this\n then that, and", False),
+        (WORDS, 1, True, "Sure,", False),
+        ("one two ", 4, True, "Sure, here. one two", False),
+        ("one two ", 5, True, "Sure, here. one two", True),
+        ("one two", 2, False, "Sure, here. one two", False),
+        ("one two", 3, False, "Sure, here. one two", True),
+    ],
+)
+def test_k_words_keep_their_white_space_and_a_short_answer_is_whole(
+    answer, k, counted, begun, is_short
+):
+    assert prefill_of("Sure, here.", answer, k, counted) == (begun, is_short)
 
 
 def test_every_row_with_an_unsafe_answer_stands_once_for_each_k(prompts):

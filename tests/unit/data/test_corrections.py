@@ -47,10 +47,10 @@ def row(prompt="How is it done?", unsafe=LONG, **changes):
 def prepare(tmp_path):
     """Prepare rows of a file; gives the prompts and the manifest."""
 
-    def _prepare(rows, spec=SPEC, seed=0, out="out.parquet"):
+    def _prepare(rows, spec=SPEC, seed=0):
         file = tmp_path / "rows.jsonl"
         file.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
-        path = tmp_path / out
+        path = tmp_path / "out.parquet"
         prepare_corrections("c2", spec, SOURCE, seed, file, path)
         return read_table(path, PROMPT), read_manifest(path)
 
@@ -142,23 +142,17 @@ def test_the_first_unsafe_answer_that_is_long_enough_is_broken_off(prepare):
         prepare([row()], nine)
 
 
-def test_a_row_is_asked_the_same_wherever_it_stands(prepare):
+def test_a_row_is_asked_the_same_wherever_it_stands(prepare, tmp_path):
     rows = [row(f"How is it done in {n} ways?") for n in range(9)]
-    there = prepare(rows, out="there.parquet")[0]
-    turned = prepare(rows[::-1], out="turned.parquet")[0]
+    there = prepare(rows)[0]
+    written = (tmp_path / "out.parquet").read_bytes()
+    turned = prepare(rows[::-1])[0]
     assert there.sort("prompt_id").equals(turned.sort("prompt_id"))
     assert prepare(rows)[0].equals(there)
+    assert (tmp_path / "out.parquet").read_bytes() == written
     other = prepare(rows, seed=1)[0]
     assert other["prompt_id"].equals(there["prompt_id"])
     assert not other["prefill"].equals(there["prefill"])
-
-
-def test_equal_rows_give_equal_files(prepare, tmp_path):
-    rows = [row(f"How is it done in {n} ways?") for n in range(9)]
-    prepare(rows, out="a.parquet")
-    prepare(rows, out="b.parquet")
-    a, b = (tmp_path / name for name in ("a.parquet", "b.parquet"))
-    assert a.read_bytes() == b.read_bytes()
 
 
 def test_nothing_is_written_of_a_broken_file(prepare, tmp_path):

@@ -54,13 +54,6 @@ def test_the_seven_column_sample_with_all_safety_combinations(pairs):
     assert frame.height == 32
 
 
-def test_the_seven_column_rows_of_c2_eval(pairs):
-    frame, manifest = pairs("pku", SHARED / "course_correction_c2eval/test.jsonl")
-    assert frame.height == 65
-    assert manifest["dropped"] == {"both_unsafe": 435}
-    assert frame["pair_id"].n_unique() == 65
-
-
 def test_the_sixteen_column_rows_carry_their_checksums(pairs):
     frame, manifest = pairs("pku", SHARED / SIXTEEN, keep="safer_response_id")
     assert frame.height == 3
