@@ -5,9 +5,7 @@ Its kernels know head sizes from 32 on. `make test-vllm` names the command.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,7 @@ from safegrid.config.engine import VLLM
 from safegrid.engine.lease import stop_all
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Mark the tests of this folder, and skip them where there is no vLLM."""
     here = Path(__file__).parent
     absent = pytest.mark.skip(f"{VLLM} names no vLLM: `make test-vllm` installs one")
@@ -27,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run(tmp_path_factory):
     """The folder of a run of its own, whose engines end after the last test."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("run")
@@ -45,16 +43,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def make(
-    run: Path, families: Any, save: Callable[..., Path]
-) -> Callable[[str, str, int], Path]:
+def make(run, families, save):
     """Return a maker of random models: class, family of its tokenizer, seed."""
     import torch
     import transformers
     from tokenizers import Tokenizer
     from transformers import LlamaConfig
 
-    def make(kind: str, family: str, seed: int) -> Path:
+    def make(kind, family, seed):
         folder = save(families[family], run / f"{family}-{kind}")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         ends = [tokenizer.token_to_id(token) for token in families[family].ends]
@@ -81,6 +77,6 @@ def make(
 
 
 @pytest.fixture(scope="session")
-def model(make: Callable[[str, str, int], Path]) -> Path:
+def model(make):
     """A language model with WildGuard's tokenizer and template."""
     return make("LlamaForCausalLM", "wildguard", 0)

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Server]:
+def served(folder):
     """Serve the folder of a model, as far as a client looks at it."""
     folder.mkdir(parents=True)
     write_result(folder / "manifest.json", {"weights": "a"})
@@ -49,14 +48,14 @@ def served(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     """One server for all tests of a module."""
     with served(tmp_path_factory.mktemp("served") / "results/bases/mine") as server:
         yield server
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+def serve(tmp_path):
     """Return a starter of servers, each of a folder below the test's own."""
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(served(tmp_path / name))

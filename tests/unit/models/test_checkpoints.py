@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +15,12 @@ OLD, NEW = 1_000_000_000, 1_000_000_060
 WEIGHTS = "model.safetensors"
 
 
-def age(path: Path, seconds: int) -> None:
+def age(path, seconds):
     os.utime(path, (seconds, seconds))
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     """A model whose manifest names another hash, so that it shows who is believed."""
     made = tmp_path / "model"
     made.mkdir()

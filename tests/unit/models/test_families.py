@@ -1,14 +1,15 @@
 """Every family's conversations as text and as ids, in training and in generation."""
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
+from answered import prompt, write
 from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
 from safegrid.core.errors import DataError, TrainingError
-from safegrid.core.records import IDS, PAIRS, PREFERENCE, PROMPT
+from safegrid.core.records import IDS, PAIRS, PREFERENCE
 from safegrid.generate.render import render_prompts
 from safegrid.models.templates import ChatTokenizer
 from safegrid.train.checks import check_tokens
@@ -21,61 +22,11 @@ CHAT = [
 ]
 SYSTEM = {"role": "system", "content": "Be kind."}
 
-DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-VICUNA = (
-    "A chat between a curious user and an artificial intelligence assistant. The"
-    " assistant gives helpful, detailed, and polite answers to the user's questions."
-)
-ALPACA = (
-    "Below is an instruction that describes a task. Write a response that appropriately"
-    " completes the request.\n\n"
-)
-# A conversation of three turns with the opening of the fourth, as published.
-WRITTEN = {
-    "alpaca": f"<s>{ALPACA}### Instruction:\nMay I?\n\n### Response:\nNo.</s>\n\n"
-    "### Instruction:\nAnd now?\n\n### Response:\n",
-    "falcon": "User: May I?\n\nAssistant: No.<|endoftext|>\n\nUser: And now?\n\n"
-    "Assistant:",
-    "gemma_2": "<bos><start_of_turn>user\nMay I?<end_of_turn>\n<start_of_turn>model\n"
-    "No.<end_of_turn>\n<start_of_turn>user\nAnd now?<end_of_turn>\n"
-    "<start_of_turn>model\n",
-    "llama_2": "<s>[INST] May I? [/INST] No. </s><s>[INST] And now? [/INST]",
-    "llama_3": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
-    f"{DATES}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nMay I?<|eot_id|>"
-    "<|start_header_id|>assistant<|end_header_id|>\n\nNo.<|eot_id|>"
-    "<|start_header_id|>user<|end_header_id|>\n\nAnd now?<|eot_id|>"
-    "<|start_header_id|>assistant<|end_header_id|>\n\n",
-    "mistral": "<s>[INST] May I?[/INST] No.</s>[INST] And now?[/INST]",
-    "mixtral": "<s> [INST] May I? [/INST] No.</s> [INST] And now? [/INST]",
-    "olmo": "<|endoftext|><|user|>\nMay I?\n<|assistant|>\nNo.<|endoftext|>\n<|user|>\n"
-    "And now?\n<|assistant|>\n",
-    "qwen2": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
-    "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
-    "smollm2": "<|im_start|>system\nYou are a helpful AI assistant named SmolLM,"
-    " trained by Hugging Face<|im_end|>\n"
-    "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
-    "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
-    "vicuna": f"<s>{VICUNA} USER: May I? ASSISTANT: No.</s> USER: And now? ASSISTANT:",
-    "yi": "<|im_start|>user\nMay I?<|im_end|>\n<|im_start|>assistant\nNo.<|im_end|>\n"
-    "<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n",
-}
-# How a conversation opens that has a system message; families without one are not here.
-WITH_SYSTEM = {
-    "alpaca": "<s>Be kind.\n\n### Instruction:\nMay I?",
-    "falcon": "Be kind.\n\nUser: May I?",
-    "llama_2": "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nMay I? [/INST]",
-    "llama_3": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
-    f"{DATES}Be kind.<|eot_id|><|start_header_id|>user<|end_header_id|>",
-    "olmo": "<|endoftext|><|system|>\nBe kind.\n<|user|>\nMay I?",
-    "qwen2": "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nMay I?",
-    "smollm2": "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nMay I?",
-    "vicuna": "<s>Be kind. USER: May I?",
-    "yi": "Be kind.<|im_start|>user\nMay I?",
-}
+FAMILIES = yaml.safe_load(Path(__file__).with_name("families.yaml").read_text())
+WRITTEN, WITH_SYSTEM = FAMILIES["written"], FAMILIES["with_system"]
 
 
-def preferences(*answers: tuple[str, str]) -> pl.DataFrame:
+def preferences(*answers):
     rows = [
         {
             "pair_id": f"p{number}",
@@ -91,40 +42,27 @@ def preferences(*answers: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PREFERENCE)
 
 
-def tokenized(folder: Path, out: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def tokenized(folder, out, frame):
     dataset = out / "dataset.parquet"
     write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
     tokenize_pairs(dataset, folder, 400, out / "pairs.parquet")
     return read_table(out / "pairs.parquet", PAIRS)
 
 
-def rendered(folder: Path, out: Path, prompts: list[str]) -> list[list[int]]:
-    empty: dict[str, Any] = dict.fromkeys(PROMPT)
-    rows = [
-        {
-            **empty,
-            "prompt_id": f"p{number}",
-            "benchmark": "b",
-            "prompt": [{"role": "user", "content": text}],
-        }
-        for number, text in enumerate(prompts)
-    ]
-    asked = out / "prompts.parquet"
-    write_table(asked, pl.DataFrame(rows, schema=PROMPT), PROMPT, {})
-    render_prompts(asked, folder, out / "ids.parquet")
+def rendered(folder, out, texts):
+    rows = [prompt(f"p{number}", text) for number, text in enumerate(texts)]
+    render_prompts(write(out, prompts=rows)["prompts"], folder, out / "ids.parquet")
     return read_table(out / "ids.parquet", IDS)["ids"].to_list()
 
 
-def test_a_conversation_is_written_as_the_family_publishes_it(
-    family: Any, family_folder: Path
-) -> None:
+def test_a_conversation_is_written_as_the_family_publishes_it(family, family_folder):
     chat = ChatTokenizer.load(family_folder)
     assert chat.render(CHAT, True) == WRITTEN[family.name]
 
 
 def test_a_system_message_stands_where_the_family_has_it_or_is_refused(
-    family: Any, family_folder: Path
-) -> None:
+    family, family_folder
+):
     chat = ChatTokenizer.load(family_folder)
     assert family.system == (family.name in WITH_SYSTEM)
     if family.system:
@@ -135,9 +73,7 @@ def test_a_system_message_stands_where_the_family_has_it_or_is_refused(
             chat.render([SYSTEM, *CHAT], True)
 
 
-def test_alpaca_has_another_opening_where_an_input_is_given(
-    family: Any, family_folder: Path
-) -> None:
+def test_alpaca_has_another_opening_where_an_input_is_given(family, family_folder):
     if family.name != "alpaca":
         pytest.skip("about Alpaca's format")
     turn = {"role": "user", "content": "Sort.\n\n### Input:\nb a"}
@@ -148,9 +84,7 @@ def test_alpaca_has_another_opening_where_an_input_is_given(
     )
 
 
-def test_training_and_generation_see_the_same_ids(
-    family: Any, family_folder: Path, tmp_path: Path
-) -> None:
+def test_training_and_generation_see_the_same_ids(family, family_folder, tmp_path):
     answers = [("No, it stays.", "Yes."), ('"Take" it', "42!"), ("", "so")]
     frame = preferences(*answers)
     pairs = tokenized(family_folder, tmp_path, frame)
@@ -168,14 +102,12 @@ def test_training_and_generation_see_the_same_ids(
 
 
 @pytest.mark.parametrize("name", ["llama_3", "smollm2", "vicuna"])
-def test_a_second_bos_at_the_start_is_refused(
-    name: str, families: Any, save: Any, tmp_path: Path
-) -> None:
+def test_a_second_bos_at_the_start_is_refused(name, families, save, tmp_path):
     """Whether the tokenizer adds one by itself or the token opens every turn."""
     folder, frame = save(families[name], tmp_path / "model"), preferences(("No", "Yes"))
-    [prompt] = tokenized(folder, tmp_path, frame)["prompt_ids"].to_list()
+    [ids] = tokenized(folder, tmp_path, frame)["prompt_ids"].to_list()
     path = tmp_path / "pairs.parquet"
-    doubled = pl.Series("prompt_ids", [[prompt[0], *prompt]])
+    doubled = pl.Series("prompt_ids", [[ids[0], *ids]])
     with pytest.raises(TrainingError, match="prompt_ids must open with BOS and hold"):
         check_tokens(read_table(path, PAIRS).with_columns(doubled), path, folder)
     template = folder / "chat_template.jinja"
@@ -186,9 +118,7 @@ def test_a_second_bos_at_the_start_is_refused(
         rendered(folder, tmp_path, ["May I?"])
 
 
-def test_ids_are_those_of_transformers_and_no_token_is_doubled(
-    family: Any, family_folder: Path
-) -> None:
+def test_ids_are_those_of_transformers_and_no_token_is_doubled(family, family_folder):
     from transformers import PreTrainedTokenizerFast
 
     theirs = PreTrainedTokenizerFast.from_pretrained(family_folder)
@@ -208,8 +138,8 @@ def test_ids_are_those_of_transformers_and_no_token_is_doubled(
 
 
 def test_an_answer_ends_with_a_token_that_ends_generation(
-    family: Any, family_folder: Path, tmp_path: Path
-) -> None:
+    family, family_folder, tmp_path
+):
     chat = ChatTokenizer.load(family_folder)
     ends = end_ids(family_folder, chat)
     assert ends == {chat.encode(token)[0] for token in family.ends}
@@ -222,15 +152,13 @@ def test_an_answer_ends_with_a_token_that_ends_generation(
     assert read_manifest(tmp_path / "pairs.parquet")["end_ids"] == sorted(ends)
 
 
-def test_control_tokens_in_a_text_open_and_close_nothing(
-    family: Any, family_folder: Path
-) -> None:
+def test_control_tokens_in_a_text_open_and_close_nothing(family, family_folder):
     chat = ChatTokenizer.load(family_folder)
     tokens = {*family.named.values(), *family.ends, *family.special}
     control = {chat.encode(token)[0] for token in tokens}
     planted = "".join(sorted(tokens))
 
-    def shape(text: str) -> list[int]:
+    def shape(text):
         turns = [{"role": role, "content": text} for role in ("user", "assistant")]
         return [i for i in chat.chat_ids(turns, False) if i in control]
 
@@ -238,8 +166,8 @@ def test_control_tokens_in_a_text_open_and_close_nothing(
 
 
 def test_an_answer_that_runs_into_the_prompt_is_dropped_and_counted(
-    families: Any, save: Any, tmp_path: Path
-) -> None:
+    families, save, tmp_path
+):
     """A newline at an answer's start can share a token with the prompt's last one."""
     folder = save(families["qwen2"], tmp_path / "model")
     backend = (folder / "tokenizer.json").read_text()

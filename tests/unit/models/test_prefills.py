@@ -1,14 +1,11 @@
 """The beginning of an answer in every family's conversations, open and closed."""
 
-from pathlib import Path
-from typing import Any
-
-import polars as pl
 import pytest
 
+from answered import prompt, write
 from safegrid.config import JudgeSpec
-from safegrid.core.artifacts import read_manifest, read_table, write_table
-from safegrid.core.records import IDS, PROMPT
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.records import IDS
 from safegrid.generate.render import render_prompts
 from safegrid.judge.fluency import NO_REQUEST, read_fluency
 from safegrid.judge.items import Item
@@ -25,21 +22,16 @@ WITHOUT_OPENING = {"llama_2", "mistral", "mixtral", "yi"}
 LED_BY_A_SPACE = {"falcon", "llama_2", "mistral", "mixtral", "vicuna"}
 
 
-def render(
-    folder: Path, tmp_path: Path, *rows: dict[str, Any], counted: object = True
-) -> Any:
-    empty: dict[str, Any] = dict.fromkeys(PROMPT)
-    whole = [{**empty, "prompt_id": f"p{n}", **row} for n, row in enumerate(rows)]
-    prompts, out = tmp_path / "prompts.parquet", tmp_path / "ids.parquet"
-    write_table(prompts, pl.DataFrame(whole, schema=PROMPT), PROMPT, {})
-    render_prompts(prompts, folder, out)
-    facts = read_manifest(out)
-    return read_table(out, IDS)["ids"].to_list(), facts["prefilled"] if counted else {}
+def render(folder, tmp_path, *rows):
+    whole = [{**prompt(f"p{n}", ""), **row} for n, row in enumerate(rows)]
+    out = tmp_path / "ids.parquet"
+    render_prompts(write(tmp_path, prompts=whole)["prompts"], folder, out)
+    return read_table(out, IDS)["ids"].to_list(), read_manifest(out).get("prefilled")
 
 
 def test_an_open_turn_holds_the_beginning_and_nothing_after_it(
-    family_folder: Path, family: Any, tmp_path: Path
-) -> None:
+    family_folder, family, tmp_path
+):
     chat = ChatTokenizer.load(family_folder)
     [ids], counted = render(
         family_folder, tmp_path, {"prompt": ASKED, "prefill": BEGUN}
@@ -58,9 +50,7 @@ def test_an_open_turn_holds_the_beginning_and_nothing_after_it(
     assert counted == {"open": 1, "closed": 0}
 
 
-def test_an_open_beginning_has_the_tokens_of_a_finished_answer(
-    family_folder: Path, tmp_path: Path
-) -> None:
+def test_an_open_beginning_has_the_tokens_of_a_finished_answer(family_folder, tmp_path):
     chat = ChatTokenizer.load(family_folder)
     [ids], _ = render(family_folder, tmp_path, {"prompt": ASKED, "prefill": BEGUN})
     finished = chat.chat_ids(CLOSED, False)
@@ -68,8 +58,8 @@ def test_an_open_beginning_has_the_tokens_of_a_finished_answer(
 
 
 def test_a_closed_beginning_ends_its_turn_and_opens_another(
-    family_folder: Path, family: Any, tmp_path: Path
-) -> None:
+    family_folder, family, tmp_path
+):
     chat = ChatTokenizer.load(family_folder)
     ids, counted = render(
         family_folder, tmp_path, {"prompt": CLOSED}, {"prompt": ASKED, "prefill": BEGUN}
@@ -89,9 +79,7 @@ def test_a_closed_beginning_ends_its_turn_and_opens_another(
     assert set(ids[0][len(ids[1]) - 1 :]) & ends
 
 
-def test_a_request_without_a_beginning_is_asked_as_ever(
-    family_folder: Path, tmp_path: Path
-) -> None:
+def test_a_request_without_a_beginning_is_asked_as_ever(family_folder, tmp_path):
     chat = ChatTokenizer.load(family_folder)
     turns = Turns(chat)
     assert turns.spoken(Asked(ASKED)) == (ASKED, "")
@@ -99,12 +87,12 @@ def test_a_request_without_a_beginning_is_asked_as_ever(
     assert chat.chat_ids(messages, True, text) == chat.chat_ids(ASKED, True)
 
 
-def read_by_fluency(chat: ChatTokenizer, item: Item) -> list[tuple[list[int], int]]:
+def read_by_fluency(chat, item):
     """Return what a judge of fluency asks: sequences and where the answer begins."""
     seen: list[tuple[list[int], int]] = []
 
     class Asker:
-        def sequence_logprobs(self, wholes: Any, starts: Any) -> Any:
+        def sequence_logprobs(self, wholes, starts):
             seen.extend(zip(wholes, starts, strict=True))
             return [[-1.0] for _ in wholes]
 
@@ -115,8 +103,8 @@ def read_by_fluency(chat: ChatTokenizer, item: Item) -> list[tuple[list[int], in
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_fluency_is_read_behind_the_beginning_but_without_the_request(
-    family_folder: Path, tmp_path: Path, closed: bool
-) -> None:
+    family_folder, tmp_path, closed
+):
     chat = ChatTokenizer.load(family_folder)
     begun = {"role": "assistant", "content": BEGUN}
     row = {"prompt": [*NO_REQUEST, begun]} if closed else {"prompt": NO_REQUEST}
@@ -131,11 +119,11 @@ def test_fluency_is_read_behind_the_beginning_but_without_the_request(
 
 @pytest.mark.parametrize("begun", ["", BEGUN])
 def test_fluency_reads_the_tokens_that_were_written(
-    family_folder: Path, family: Any, tmp_path: Path, begun: str
-) -> None:
+    family_folder, family, tmp_path, begun
+):
     chat = ChatTokenizer.load(family_folder)
     asked = {"prompt": NO_REQUEST, "prefill": begun}
-    [ids], _ = render(family_folder, tmp_path, asked, counted=begun)
+    [ids], _ = render(family_folder, tmp_path, asked)
     words = f"{begun} but the bread" if begun else "But the bread"
     finished = chat.chat_ids(
         [*NO_REQUEST, {"role": "assistant", "content": words}], False
@@ -152,7 +140,7 @@ def test_fluency_reads_the_tokens_that_were_written(
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_judge_reads_beginning_and_answer_as_words_apart(closed: bool) -> None:
+def test_a_judge_reads_beginning_and_answer_as_words_apart(closed):
     item = Item("p0", 0, ASKED, "I cannot help with that.", BEGUN, closed=closed)
     assert item.answer.split() == f"{BEGUN} I cannot help with that.".split()
     assert find_refusal(item.answer).label != "compliance"
@@ -171,7 +159,5 @@ def test_a_judge_reads_beginning_and_answer_as_words_apart(closed: bool) -> None
         ("", " No.", " No."),
     ],
 )
-def test_a_word_that_follows_a_beginning_is_one_of_its_own(
-    beginning: str, text: str, whole: str
-) -> None:
+def test_a_word_that_follows_a_beginning_is_one_of_its_own(beginning, text, whole):
     assert joined(beginning, text) == whole

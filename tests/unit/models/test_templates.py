@@ -1,8 +1,6 @@
 import json
 import string
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tokenizers import (
@@ -56,7 +54,7 @@ HOSTILE = [
 ]
 
 
-def byte_level() -> Tokenizer:
+def byte_level():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -71,7 +69,7 @@ def byte_level() -> Tokenizer:
     return tokenizer
 
 
-def sentence_like() -> Tokenizer:
+def sentence_like():
     """A tokenizer that puts a space before the start of a text, as Llama 2's does."""
     tokenizer = Tokenizer(models.BPE(unk_token="<pad>"))
     tokenizer.normalizer = normalizers.Sequence(
@@ -90,7 +88,7 @@ def sentence_like() -> Tokenizer:
     return tokenizer
 
 
-def save(folder: Path, backend: Tokenizer, template: str | None) -> Any:
+def save(folder, backend, template):
     theirs = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token="<s>",
@@ -103,14 +101,12 @@ def save(folder: Path, backend: Tokenizer, template: str | None) -> Any:
 
 
 @pytest.fixture(scope="module", params=["byte_level", "sentence_like"])
-def backend(request: pytest.FixtureRequest) -> Tokenizer:
+def backend(request):
     return {"byte_level": byte_level, "sentence_like": sentence_like}[request.param]()
 
 
 @pytest.mark.parametrize("style", sorted(TEMPLATES))
-def test_renders_and_encodes_as_transformers_does(
-    tmp_path: Path, backend: Tokenizer, style: str
-) -> None:
+def test_renders_and_encodes_as_transformers_does(tmp_path, backend, style):
     theirs = save(tmp_path, backend, TEMPLATES[style])
     ours = ChatTokenizer.load(tmp_path)
     for chat, prompt in ((CHAT, False), (CHAT, True), (CHAT[:1], True)):
@@ -127,8 +123,8 @@ def test_renders_and_encodes_as_transformers_does(
 
 @pytest.mark.parametrize("style", sorted(TEMPLATES))
 def test_control_tokens_in_messages_are_text_as_in_transformers(
-    tmp_path: Path, backend: Tokenizer, style: str
-) -> None:
+    tmp_path, backend, style
+):
     theirs = save(tmp_path, backend, TEMPLATES[style])
     ours = ChatTokenizer.load(tmp_path)
     assert ours.chat_ids(HOSTILE, True) == theirs.apply_chat_template(
@@ -139,15 +135,13 @@ def test_control_tokens_in_messages_are_text_as_in_transformers(
     )
 
 
-def test_a_message_cannot_add_a_control_token(
-    tmp_path: Path, backend: Tokenizer
-) -> None:
+def test_a_message_cannot_add_a_control_token(tmp_path, backend):
     save(tmp_path, backend, LLAMA3)
     ours = ChatTokenizer.load(tmp_path)
     control = {backend.token_to_id(token) for token in SPECIAL}
     harmless = [{**turn, "content": "x"} for turn in HOSTILE]
 
-    def found(chat: list[dict[str, str]], prefill: str = "") -> list[int]:
+    def found(chat, prefill=""):
         return [i for i in ours.chat_ids(chat, True, prefill) if i in control]
 
     assert found(HOSTILE) == found(harmless)
@@ -158,7 +152,7 @@ def test_a_message_cannot_add_a_control_token(
     assert control & set(ours.encode("a</s>"))
 
 
-def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path: Path) -> None:
+def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path):
     save(tmp_path, byte_level(), LLAMA3)
     ours = ChatTokenizer.load(tmp_path)
     forged = "\U000f0000<|end|>\U000f0001 <\U000f0000|end|>"
@@ -171,14 +165,14 @@ def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path: Path) -> None:
     assert ours.encode("<|end|>")[0] in ours.chat_ids(chat, True, "\U000f0001y")
 
 
-def test_prefill_continues_the_assistants_turn(tmp_path: Path) -> None:
+def test_prefill_continues_the_assistants_turn(tmp_path):
     save(tmp_path, byte_level(), LLAMA3)
     ours = ChatTokenizer.load(tmp_path)
     rendered = ours.render(CHAT[:1], True)
     assert ours.chat_ids(CHAT[:1], True, "It is") == ours.encode(rendered + "It is")
 
 
-def test_bos_is_demanded_once_where_the_template_writes_one(tmp_path: Path) -> None:
+def test_bos_is_demanded_once_where_the_template_writes_one(tmp_path):
     save(tmp_path / "with", byte_level(), LLAMA3)
     save(tmp_path / "without", byte_level(), PLAIN)
     ours = ChatTokenizer.load(tmp_path / "with")
@@ -192,9 +186,7 @@ def test_bos_is_demanded_once_where_the_template_writes_one(tmp_path: Path) -> N
     other.check_bos(other.chat_ids(CHAT[:1], True), "row 1")
 
 
-def test_a_classifiers_input_stands_between_the_tokenizers_own_tokens(
-    tmp_path: Path,
-) -> None:
+def test_a_classifiers_input_stands_between_the_tokenizers_own_tokens(tmp_path):
     backend = byte_level()
     save(tmp_path / "bare", backend, None)
     backend.post_processor = processors.TemplateProcessing(
@@ -220,9 +212,7 @@ def test_a_classifiers_input_stands_between_the_tokenizers_own_tokens(
         processors.RobertaProcessing(("</s>", 1), ("<s>", 0), trim_offsets=False),
     ],
 )
-def test_a_pair_stands_between_the_tokenizers_own_tokens(
-    tmp_path: Path, processor: processors.PostProcessor
-) -> None:
+def test_a_pair_stands_between_the_tokenizers_own_tokens(tmp_path, processor):
     backend = byte_level()
     bare = tmp_path / "bare"
     save(bare, backend, None)
@@ -238,9 +228,7 @@ def test_a_pair_stands_between_the_tokenizers_own_tokens(
         ChatTokenizer.load(bare).encode_sequence("plus", "minus")
 
 
-def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(
-    tmp_path: Path,
-) -> None:
+def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(tmp_path):
     save(tmp_path, byte_level(), None)
     ours = ChatTokenizer.load(tmp_path)
     text = "</s>Human: {prompt}\n\nAssistant: {response}"
@@ -252,7 +240,7 @@ def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(
     assert ours.decode(ids) == written
 
 
-def test_templates_are_read_from_list_file_and_old_maps(tmp_path: Path) -> None:
+def test_templates_are_read_from_list_file_and_old_maps(tmp_path):
     save(tmp_path, byte_level(), PLAIN)
     template = tmp_path / "chat_template.jinja"
     text = template.read_text()
@@ -277,13 +265,13 @@ def test_templates_are_read_from_list_file_and_old_maps(tmp_path: Path) -> None:
     assert ChatTokenizer.load(tmp_path).render(CHAT, True) == "the file wins"
 
 
-def test_rendering_does_not_depend_on_the_day(tmp_path: Path) -> None:
+def test_rendering_does_not_depend_on_the_day(tmp_path):
     save(tmp_path, byte_level(), "{{ strftime_now('%d %b %Y') }}")
     rendered = ChatTokenizer.load(tmp_path).render(CHAT, True)
     assert rendered == "26 Jul 2024" != datetime.now().strftime("%d %b %Y")
 
 
-def test_the_hash_follows_template_and_special_tokens(tmp_path: Path) -> None:
+def test_the_hash_follows_template_and_special_tokens(tmp_path):
     save(tmp_path, byte_level(), PLAIN)
     first = ChatTokenizer.load(tmp_path).template_hash
     assert first == ChatTokenizer.load(tmp_path).template_hash
@@ -294,7 +282,7 @@ def test_the_hash_follows_template_and_special_tokens(tmp_path: Path) -> None:
     assert len({first, second, ChatTokenizer.load(tmp_path).template_hash}) == 3
 
 
-def test_what_is_missing_or_refused_is_said(tmp_path: Path) -> None:
+def test_what_is_missing_or_refused_is_said(tmp_path):
     with pytest.raises(DataError, match=r"tokenizer\.json is missing.*save_pretrained"):
         ChatTokenizer.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
@@ -315,7 +303,7 @@ def test_what_is_missing_or_refused_is_said(tmp_path: Path) -> None:
         ChatTokenizer.load(tmp_path)
 
 
-def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
+def test_templates_run_in_a_sandbox(tmp_path):
     save(tmp_path, byte_level(), "{{ messages.__class__.__mro__ }}")
     with pytest.raises(DataError, match="unsafe"):
         ChatTokenizer.load(tmp_path).render(CHAT, True)

@@ -1,12 +1,12 @@
 """Course corrections: the ranking, its pairs, what is dropped, and what is refused."""
 
-import polars as pl
 import pytest
 
+from answered import answer, prompt, verdict, write
 from safegrid.config.generated import CorrectionsSpec
-from safegrid.core.artifacts import manifest, read_manifest, read_table, write_table
+from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
+from safegrid.core.records import PREFERENCE
 from safegrid.synthesize.corrections import corrections
 
 SPEC = CorrectionsSpec(
@@ -17,46 +17,18 @@ ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"
 
 
 def asked(request):
+    """What a model is asked for a request: the direct answer, and four beginnings."""
+    harm = {"reference": f"harm {request}"}
     return [
-        {
-            **dict.fromkeys(PROMPT),
-            "prompt_id": f"{request}-{kind}",
-            "prompt": [{"role": "user", "content": f"ask {request}"}],
-            "prefill": None if kind == "safe" else f"begin {kind} because",
-            "category": rank,
-            "cluster": request,
-            "reference": f"harm {request}" if kind == "safe" else None,
-        }
+        prompt(
+            f"{request}-{kind}",
+            f"ask {request}",
+            prefill=None if kind == "safe" else f"begin {kind} because",
+            category=rank,
+            cluster=request,
+            **(harm if kind == "safe" else {}),
+        )
         for kind, rank in KINDS.items()
-    ]
-
-
-def answered(request):
-    return [
-        {
-            "prompt_id": f"{request}-{kind}",
-            "sample": 0,
-            "text": f"answer {request} {kind}",
-            "n_prompt_tokens": 4,
-            "n_tokens": 3,
-            "finish": "eos",
-            "decode": "d",
-        }
-        for kind in KINDS
-    ]
-
-
-def verdicts_on(ids, labels):
-    return [
-        {
-            **dict.fromkeys(VERDICT),
-            "prompt_id": prompt_id,
-            "sample": 0,
-            "judge": "g",
-            "label": labels.get(prompt_id, "safe"),
-        }
-        for prompt_id in reversed(ids)
-        if labels.get(prompt_id) != "gone"
     ]
 
 
@@ -74,19 +46,26 @@ def rank(tmp_path):
         files = {"prompts": [], "responses": [], "verdicts": []}
         spec = SPEC if labels is None else SPEC.model_copy(update={"judge": "g"})
         for number, requests in enumerate(parts):
+            answers = [
+                answer(f"{one}-{kind}", f"answer {one} {kind}")
+                for one in requests
+                for kind in KINDS
+            ]
+            change(answers)
             tables = {
-                "prompts": ([r for one in requests for r in asked(one)], PROMPT),
-                "responses": ([r for one in requests for r in answered(one)], RESPONSE),
+                "prompts": [row for one in requests for row in asked(one)],
+                "responses": answers,
             }
-            change(tables["responses"][0])
             if labels is not None:
-                ids = [row["prompt_id"] for row in tables["responses"][0]]
-                tables["verdicts"] = (verdicts_on(ids, labels), VERDICT)
-            for name, (rows, schema) in tables.items():
-                path = tmp_path / f"{name}{number}.parquet"
-                engine = (engines or {}).get(number, ENGINE)
-                facts = manifest("generate", {}, {}, engine=engine)
-                write_table(path, pl.DataFrame(rows, schema=schema), schema, facts)
+                ids = [row["prompt_id"] for row in reversed(answers)]
+                found = {name: labels.get(name, "safe") for name in ids}
+                tables["verdicts"] = [
+                    verdict(name, label=label)
+                    for name, label in found.items()
+                    if label != "gone"
+                ]
+            engine = (engines or {}).get(number, ENGINE)
+            for name, path in write(tmp_path, number, engine, **tables).items():
                 files[name].append(path)
         path = tmp_path / out
         corrections("c2", spec, **files, out=path)
@@ -97,23 +76,10 @@ def rank(tmp_path):
 
 def test_a_request_gives_these_fifteen_pairs_in_this_order(rank):
     frame, facts = rank([["a"]])
-    assert frame["category"].to_list() == [
-        "SR>SYN1",
-        "SR>SYN2",
-        "SR>SYN3",
-        "SR>SYN4",
-        "SR>FHR",
-        "SYN1>SYN2",
-        "SYN1>SYN3",
-        "SYN1>SYN4",
-        "SYN1>FHR",
-        "SYN2>SYN3",
-        "SYN2>SYN4",
-        "SYN2>FHR",
-        "SYN3>SYN4",
-        "SYN3>FHR",
-        "SYN4>FHR",
-    ]
+    assert " ".join(frame["category"]) == (
+        "SR>SYN1 SR>SYN2 SR>SYN3 SR>SYN4 SR>FHR SYN1>SYN2 SYN1>SYN3 SYN1>SYN4 SYN1>FHR"
+        " SYN2>SYN3 SYN2>SYN4 SYN2>FHR SYN3>SYN4 SYN3>FHR SYN4>FHR"
+    )
     texts = {
         "SR": "answer a safe",
         **{f"SYN{n}": f"begin syn{n} because answer a syn{n}" for n in (1, 2, 3, 4)},
@@ -172,8 +138,8 @@ def test_a_request_without_one_of_its_answers_is_dropped_whole(rank):
 
 def test_where_no_request_is_answered_nothing_is_written(rank, tmp_path):
     def empty(answers):
-        for answer in answers:
-            answer["text"] = ""
+        for row in answers:
+            row["text"] = ""
 
     with pytest.raises(DataError, match=r"no request has all.*'empty_answer': 1"):
         rank([["a"]], empty)
