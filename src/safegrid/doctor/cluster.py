@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from safegrid.core.errors import SafegridError
 from safegrid.doctor.findings import Finding, fail, ok
-from safegrid.doctor.plan import Demand, Resource
+from safegrid.doctor.plan import Demand, Resource, submit_line
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.submit import submit_line
 from safegrid.runtime.slurm import ask
 
 NEEDED = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")

@@ -1,22 +1,27 @@
-"""Submissions of a study under a profile, from a dry run of Snakemake.
+"""Submissions of a study under a profile, and the plugin's own call of sbatch for them.
 
 Snakemake plans, so functions in rules, defaults and overrides are what they will be.
 Jobs of a group are one submission; what it asks for is added up by Snakemake's own
 function (of jobs side by side the sum, of layers behind each other the time).
 """
 
+import logging
 import re
+import shlex
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 from types import SimpleNamespace
 
-from safegrid.core.errors import ConfigError
+from safegrid.core.errors import ConfigError, SafegridError
 from safegrid.doctor.profile import Profile
 from safegrid.runtime.plans import Job, parse_jobs
 from safegrid.runtime.runs import SNAKEMAKE
+
+log = logging.getLogger(__name__)
 
 Resource = int | str
 PAIR = re.compile(r", (?=\w+=)")
@@ -25,6 +30,7 @@ LINES = 8
 # Written beside `mem_mb` and `disk_mb` in words.
 IN_WORDS = {"mem", "disk", "mem_mib", "disk_mib", "tmpdir"}
 TO_BE_DETERMINED = "<TBD>"
+JOB_NAME = "safegrid-doctor"
 
 
 @dataclass(frozen=True)
@@ -148,3 +154,65 @@ def _sum(members: list[Job], cores: int | None) -> dict[str, Resource]:
         names = ", ".join(sorted({job.rule for job in members}))
         raise ConfigError(f"group of {names}: {error}") from error
     return {name: value for name, value in total.items() if name not in IN_WORDS}
+
+
+def submit_line(
+    resources: Mapping[str, Resource],
+    partition: str,
+    profile: Profile,
+    output: Path | str = "/dev/null",
+) -> list[str]:
+    """Return the words of the plugin's own sbatch call for such resources.
+
+    Raises:
+        SafegridError: the plugin refuses them, or the account.
+    """
+    from snakemake.iocontainers import ResourceList
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+    from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    account = account_of(resources)
+    job = SimpleNamespace(
+        resources=ResourceList(fromdict=dict(resources)),
+        threads=resources.get("_cores", 1),
+        name=JOB_NAME,
+    )
+    params = {
+        "run_uuid": JOB_NAME,
+        "slurm_logfile": str(output),
+        "comment_str": JOB_NAME,
+        "account": f"-A {shlex.quote(account)}" if account else "",
+        "partition": f"-p {shlex.quote(partition)}",
+        "workdir": str(Path.cwd()),
+    }
+    try:
+        validate_slurm_extra(job)
+        line = get_submit_command(job, params, profile.settings())
+        line += set_gres_string(job)
+    except WorkflowError as error:
+        raise SafegridError(str(error)) from error
+    return shlex.split(line)
+
+
+def account_of(resources: Mapping[str, Resource]) -> str:
+    """Return the account that is asked for, after the plugin has accepted it.
+
+    Raises:
+        SafegridError: it does not, so that every submission would fail.
+    """
+    from snakemake_executor_plugin_slurm.accounts import validate_account
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    names = re.split(r"[,\s]+", str(resources.get("slurm_account", "")))
+    for name in filter(None, names):
+        try:
+            validate_account(name, log)
+        except (WorkflowError, FileNotFoundError) as error:
+            told = " ".join(str(error).split())
+            raise SafegridError(
+                f"slurm_account {name!r} is refused: {told} Correct it, or leave it"
+                " out where the site keeps no accounts"
+            ) from error
+    return names[0]

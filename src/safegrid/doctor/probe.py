@@ -25,9 +25,8 @@ from safegrid.core.files import read_record, write_json, write_text
 from safegrid.doctor.cluster import Site
 from safegrid.doctor.findings import Finding, fail, ok, warn
 from safegrid.doctor.node import Answer, Question, environment
-from safegrid.doctor.plan import Demand, Resource
+from safegrid.doctor.plan import Demand, Resource, submit_line
 from safegrid.doctor.profile import Profile
-from safegrid.doctor.submit import submit_line
 from safegrid.runtime.runs import announce
 from safegrid.runtime.slurm import ask
 

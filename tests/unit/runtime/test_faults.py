@@ -19,14 +19,8 @@ from safegrid.runtime.faults import check_paths, check_writable, refused
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (
-            OSError(errno.ENOSPC, "no", "a/b"),
-            "a/b: cannot be written, the disk is full",
-        ),
-        (
-            OSError(errno.EDQUOT, "no", "a/b"),
-            "a/b: cannot be written, the disk is full",
-        ),
+        (OSError(errno.ENOSPC, "no", "a/b"), "a/b: cannot .* the disk is full"),
+        (OSError(errno.EDQUOT, "no", "a/b"), "the disk is full"),
         (OSError(errno.EROFS, "no", "a/b"), "a/b: .* mounted read-only"),
         (PermissionError(errno.EACCES, "no", "a/b"), "a/b: permission denied"),
         (Exception("No space left on device (os error 28)"), "the disk is full"),

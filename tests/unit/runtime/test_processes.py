@@ -60,36 +60,30 @@ def test_ending_one_that_ignores_the_request_kills_it() -> None:
     assert child.wait() == -9
 
 
-def test_a_job_belongs_to_the_owner_that_its_environment_names(
-    owned: pytest.MonkeyPatch,
-) -> None:
+def test_a_job_belongs_to_the_owner_that_its_environment_names(owned) -> None:
     assert owner() == Process.me()
-
-
-def test_by_hand_nobody_owns_the_job(owned: pytest.MonkeyPatch) -> None:
+    # One on another machine is not looked for, and by hand there is none.
+    owned.setenv(OWNER_HOST, "elsewhere")
+    assert owner() is None
+    owned.delenv(OWNER_HOST)
     owned.delenv(OWNER_PID)
     assert owner() is None
 
 
-def test_what_a_cluster_job_starts_ends_with_the_job_not_with_the_run() -> None:
-    # The shell stands for the job's first process; its parent is not of the job.
-    ask = "from safegrid.runtime.runs import owner; print(owner().pid)"
-    shell = f"echo $$; {sys.executable} -c '{ask}'; true"
-    job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src"}
-    said = subprocess.run(
-        ["bash", "-c", shell], env=job, capture_output=True, text=True, check=True
-    )
-    first, found = said.stdout.split()
-    assert found == first
+# The shell stands for the job's first process, whose parent is not of the job; or a run
+# is below it, as in an allocation that a user works in.
+INSIDE = 'bash -c "$RUN"; true'
 
 
-def test_a_run_inside_of_a_cluster_job_takes_its_own_jobs_with_it() -> None:
-    # As in an allocation that a user works in: the run is below the job's shell.
+@pytest.mark.parametrize("below", [False, True])
+def test_what_a_cluster_job_starts_ends_with_the_job_or_a_run_in_it(below) -> None:
     ask = "from safegrid.runtime.runs import owner; print(owner().pid)"
-    run = f"export {OWNER_PID}=$$; echo $$; {sys.executable} -c '{ask}'; true"
+    run = f"echo $$; {sys.executable} -c '{ask}'; true"
+    if below:
+        run = f"export {OWNER_PID}=$$; {run}"
     job = {**os.environ, "SLURM_JOB_ID": "7", "PYTHONPATH": "src", "RUN": run}
     said = subprocess.run(
-        ["bash", "-c", 'bash -c "$RUN"; true'],
+        ["bash", "-c", INSIDE if below else run],
         env=job,
         capture_output=True,
         text=True,
@@ -97,13 +91,6 @@ def test_a_run_inside_of_a_cluster_job_takes_its_own_jobs_with_it() -> None:
     )
     first, found = said.stdout.split()
     assert found == first
-
-
-def test_an_owner_on_another_machine_is_not_looked_for(
-    owned: pytest.MonkeyPatch,
-) -> None:
-    owned.setenv(OWNER_HOST, "elsewhere")
-    assert owner() is None
 
 
 @pytest.mark.parametrize("text", [str(max(psutil.pids()) + 10_000), "nobody"])

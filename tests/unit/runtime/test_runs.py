@@ -1,3 +1,5 @@
+"""Runs: who owns them, what a dead one leaves, how their jobs end."""
+
 import dataclasses
 import os
 import socket
@@ -56,6 +58,10 @@ def test_what_a_dead_owner_was_writing_is_removed(tmp_path, caplog):
     assert "removed 1 hidden files" in caplog.text
 
 
+def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
+    assert clear_crashed_run(*folder(tmp_path, pid=os.getpid(), started=1.0))
+
+
 def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
     child = subprocess.Popen([sys.executable, "-c", ""])
     started = Process.of(child.pid).started
@@ -64,11 +70,6 @@ def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
     locks, file = folder(tmp_path, pid=child.pid, started=started)
     assert clear_crashed_run(locks, file)
     child.wait()
-
-
-def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
-    locks, file = folder(tmp_path, pid=os.getpid(), started=1.0)
-    assert clear_crashed_run(locks, file)
 
 
 def test_a_living_owner_is_refused(tmp_path):
@@ -81,39 +82,26 @@ def test_a_living_owner_is_refused(tmp_path):
         clear_crashed_run(locks, file)
 
 
-def test_another_host_is_refused_with_the_command(tmp_path):
-    locks, file = folder(tmp_path, pid=1, started=0.0, host="elsewhere")
-    with pytest.raises(SafegridError, match=r"elsewhere.*snakemake --unlock"):
-        clear_crashed_run(locks, file)
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        ({"pid": 1, "started": 0.0, "host": "elsewhere"}, r"elsewhere.*--unlock"),
+        ({}, "no run recorded itself as the owner.*snakemake --unlock"),
+    ],
+)
+def test_an_owner_that_cannot_be_seen_is_refused_with_the_command(
+    tmp_path, owner, words
+):
+    with pytest.raises(SafegridError, match=words):
+        clear_crashed_run(*folder(tmp_path, **owner))
 
 
-def test_an_unknown_owner_is_refused_with_the_command(tmp_path):
-    locks, file = folder(tmp_path)
-    with pytest.raises(SafegridError, match="snakemake --unlock"):
-        clear_crashed_run(locks, file)
-
-
-ODD_OWNERS = [
-    "[1]",
-    "7",
-    "null",
-    "",
-    '{"pid": 1',
-    '{"pid": 1, "run": "r"}',
-    '{"pid": "1", "started": 0.0, "host": "h", "run": "r"}',
-    '{"pid": 1, "started": 0.0, "host": "h", "run": ["r"]}',
-]
-
-
-@pytest.mark.parametrize("text", ODD_OWNERS)
+@pytest.mark.parametrize("text", ["[1]", "", '{"pid": 1', '{"pid": 1, "run": "r"}'])
 def test_an_owner_file_of_another_shape_is_told_with_the_command(tmp_path, text):
     locks, file = folder(tmp_path)
     file.write_text(text)
     with pytest.raises(SafegridError, match=r"holds no Owner.*`rm -r .*owner\.json`"):
         clear_crashed_run(locks, file)
-
-
-def test_an_owner_file_that_is_a_folder_is_told(tmp_path):
     with pytest.raises(SafegridError, match="a folder; expected a JSON file"):
         runs.read_owner(tmp_path)
 
@@ -142,15 +130,6 @@ def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, comma
 
 def test_an_unlocked_folder_is_left_alone(tmp_path):
     assert not clear_crashed_run(tmp_path / "none", tmp_path / "none.json")
-
-
-def test_processes_of_a_run_are_found_by_their_environment(sleeper):
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        found = [p.pid for p in runs.processes_of("test-run")]
-        if found:
-            break
-    assert found == [sleeper.pid]
 
 
 def test_jobs_inherit_the_identity_of_their_run(monkeypatch, tmp_path):

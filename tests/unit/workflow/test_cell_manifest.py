@@ -1,6 +1,7 @@
 """A cell manifest says what a model's cells are made of and how fast they were."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -74,22 +75,21 @@ def test_a_speed_has_its_tokens_device_and_mfu():
     assert speed["mfu"] == pytest.approx(flops / (0.5 * peak))
 
 
-def test_a_device_without_a_known_peak_has_a_speed_and_no_mfu():
-    cpu = Usage(2, 40, 3000, 1000, 0.5, "engine", "cpu x86_64, 2 threads")
-    keep(RESPONSES, Record(40, 10, 0, ENGINE, BASE, cpu))
+@pytest.mark.parametrize(
+    ("device", "gone", "why"),
+    [
+        ("cpu x86_64", False, "the peak of cpu x86_64 is not in config/gpus.yaml"),
+        ("NVIDIA H200", True, f"{BASE}: no config.json that says its shape"),
+    ],
+)
+def test_without_a_peak_or_a_model_there_is_a_speed_and_no_mfu(device, gone, why):
+    usage = replace(H200, device=device)
+    keep(RESPONSES, Record(40, 10, 0, ENGINE, BASE, usage))
+    if gone:
+        shutil.rmtree(BASE)
     speed = take()
     assert (speed["tokens_per_second"], speed["mfu"]) == (8000, None)
-    assert speed["why"] == (
-        "the peak of cpu x86_64, 2 threads is not in config/gpus.yaml"
-    )
-
-
-def test_a_model_that_is_gone_leaves_its_speed():
-    keep(RESPONSES, Record(40, 10, 0, ENGINE, BASE, H200))
-    shutil.rmtree(BASE)
-    speed = take()
-    assert (speed["tokens_per_second"], speed["mfu"]) == (8000, None)
-    assert speed["why"] == f"{BASE}: no config.json that says its shape"
+    assert speed["why"] == why
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,7 @@ def test_a_model_that_is_gone_leaves_its_speed():
     [
         (None, "there is no record logs/speed/s/responses/base/dpo/seed0/alert.json"),
         (Record(40, 40, 40, ENGINE, BASE, None), "of a cache without seconds"),
-        (
-            Record(2, 0, 0, ENGINE, BASE, Usage(0, 0, 0, 0, 0.0, "", "NVIDIA H200")),
-            "nothing could be asked",
-        ),
+        (Record(2, 0, 0, ENGINE, BASE, replace(H200, requests=0)), "nothing could be"),
         (Record(2, 0, 0, ENGINE | {"weights": "v"}, BASE, H200), "of another result"),
     ],
 )

@@ -1,8 +1,8 @@
 """Jobs of a plan, counted from what a dry run prints."""
 
 from safegrid.runtime.plans import parse_plan
-from safegrid.workflow import estimate
-from safegrid.workflow.estimate import describe, planned_jobs
+from safegrid.workflow import study
+from safegrid.workflow.study import describe, planned_jobs
 
 PLAN = """\
 rule train:
@@ -42,7 +42,7 @@ def test_a_study_is_estimated_from_its_own_base_and_from_each_training(monkeypat
         train = {"seconds": 120.0, "megabytes": 4.0}
         return {"mini-base": {}, "real": {"train": train}}
 
-    monkeypatch.setattr(estimate, "costs", measured)
+    monkeypatch.setattr(study, "costs", measured)
     jobs = {"train": 1, "train_at_5_10": 2, "score": 1}
     told = describe("mine", jobs, 2, ["another", "real"])
     assert "4 jobs, about 3 min on 2 cores and 12 MB" in told
