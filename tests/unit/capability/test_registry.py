@@ -139,25 +139,24 @@ def ifeval(key: int, *instructions: tuple[str, dict[str, Any]]) -> dict[str, Any
     }
 
 
-def test_instructions_are_checked_with_missing_arguments_dropped(write):
-    comma = ("punctuation:no_comma", {})
-    longer = (
-        "length_constraints:number_words",
-        {"relation": "at least", "num_words": 3},
-    )
-    sentences = (
-        "length_constraints:number_sentences",
-        {"relation": "at least", "num_sentences": 2},
-    )
+@pytest.mark.parametrize("name", ["real_ifeval", "hub_ifeval"])
+def test_instructions_are_checked_with_missing_arguments_dropped(write, name):
     # Read together, every row has every argument, most of them null.
-    rows = [ifeval(1, comma), ifeval(2, comma, longer), ifeval(3, sentences)]
+    comma = ("punctuation:no_comma", {"num_words": None})
+    longer = {"relation": "at least", "num_words": 3}
+    rows = [
+        ifeval(1, comma),
+        ifeval(2, comma, ("length_constraints:number_words", longer)),
+    ]
+    sentences = {"relation": "at least", "num_sentences": 2}
+    if name == "real_ifeval":
+        rows.append(ifeval(3, ("length_constraints:number_sentences", sentences)))
     folder = write("input_data.jsonl", rows)
-    values, facts, _, left_out = run("real_ifeval", folder, lambda _: "No comma")
+    values, facts, _, left_out = run(name, folder, lambda _: "No comma")
     assert values == [1.0, 0.0]
     assert facts["metric"] == "prompt_level_strict_acc"
-    assert left_out == {"real_ifeval": 1}
-    values, _, _, _ = run("real_ifeval", folder, lambda _: "one, two, three")
-    assert values == [0.0, 0.0]
+    assert left_out == ({name: 1} if name == "real_ifeval" else {})
+    assert run(name, folder, lambda _: "one, two, three")[0] == [0.0, 0.0]
 
 
 def test_sentences_need_their_splitter(write, monkeypatch):
@@ -177,17 +176,26 @@ def test_stories_become_questions_with_choices(write):
         "question": "Where is it?",
         "answer": 1,
         "choices": ["the box", "the bag"],
-        "intermediate_trees": [],
-        "intermediate_data": [],
     }
+    question |= {"intermediate_trees": [], "intermediate_data": []}
     stories = [{"context": "A made story.", "questions": [question, question]}]
     folder = write("small_object_placements.json", stories)
-    name = "real_musr_object_placements"
+    check_story("real_musr_object_placements", folder, 2)
+
+
+def test_rows_of_musr_on_the_hub_are_questions_already(table):
+    row = {"narrative": "A made story.", "question": "Where is it?", "answer_index": 1}
+    row |= {"choices": "['the box', 'the bag']", "answer_choice": "the bag"}
+    folder = table("leaderboard-musr", "object_placements", [row])
+    check_story("hub_musr_object_placements", folder, 1)
+
+
+def check_story(name: str, folder: Path, n: int) -> None:
     values, facts, asked, _ = run(name, folder, lambda _: "the bag")
-    assert values == [1.0, 1.0]
+    assert values == [1.0] * n
     assert facts["metric"] == "acc_norm"
     assert "A made story.\n\nWhere is it?\n\n1 - the box\n2 - the bag" in asked[0]
-    assert run(name, folder, lambda _: "the box")[0] == [0.0, 0.0]
+    assert run(name, folder, lambda _: "the box")[0] == [0.0] * n
 
 
 def test_a_task_that_is_not_shipped_is_named(tmp_path):
@@ -228,22 +236,6 @@ def table(tmp_path):
         return tmp_path
 
     return _table
-
-
-def school(question: str, answer: str) -> dict[str, Any]:
-    choices = {"text": ["moss", "iron", "glass"], "label": ["A", "B", "C"]}
-    row = {"id": question, "question": question, "choices": choices}
-    return row | {"answerKey": answer}
-
-
-def test_the_likeliest_of_arcs_choices_is_the_answer(table):
-    rows = [school("Which is a plant?", "A"), school("Which is a metal?", "B")]
-    table("arc", "train", rows)
-    folder = table("arc", "test", rows)
-    values, facts, asked, _ = run("real_arc_challenge", folder, lambda _: "moss")
-    assert values == [1.0, 0.0]
-    assert facts["metric"] == "acc"
-    assert asked[0] == "Question: Which is a plant?\nAnswer:"
 
 
 def test_five_examples_stand_before_a_question_of_mmlu_pro(table):
@@ -297,43 +289,6 @@ def test_of_math_the_hardest_sums_are_asked_and_read_as_sums(table):
     assert facts["metric"] == "exact_match"
     assert left_out == {"real_math_hard": 1}
     assert asked[0].count("Problem:") == 5
-
-
-def test_rows_of_ifeval_on_the_hub_are_the_same(write):
-    comma = ifeval(1, ("punctuation:no_comma", {"num_words": None}))
-    words = {"relation": "at least", "num_words": 3}
-    longer = ifeval(2, ("length_constraints:number_words", words))
-    folder = write("input_data.jsonl", [comma, longer])
-    values, facts, _, _ = run("hub_ifeval", folder, lambda _: "No comma")
-    assert values == [1.0, 0.0]
-    assert facts["metric"] == "prompt_level_strict_acc"
-
-
-def test_rows_of_musr_on_the_hub_are_questions_already(table):
-    row = {
-        "narrative": "A made story.",
-        "question": "Where is it?",
-        "choices": "['the box', 'the bag']",
-        "answer_index": 1,
-        "answer_choice": "the bag",
-    }
-    folder = table("leaderboard-musr", "object_placements", [row])
-    name = "hub_musr_object_placements"
-    values, facts, asked, _ = run(name, folder, lambda _: "the bag")
-    assert values == [1.0]
-    assert facts["metric"] == "acc_norm"
-    assert "A made story.\n\nWhere is it?\n\n1 - the box\n2 - the bag" in asked[0]
-    assert run(name, folder, lambda _: "the box")[0] == [0.0]
-
-
-def test_bbh_on_the_hub_is_a_choice_after_three_examples(table):
-    rows = [{"input": "Made: back?", "target": answer} for answer in ("Yes", "No")]
-    folder = table("leaderboard-bbh", "navigate", rows)
-    values, facts, asked, _ = run("hub_bbh_navigate", folder, lambda _: "Yes")
-    assert values == [1.0, 0.0]
-    assert facts["metric"] == "acc_norm"
-    assert asked[0].count("Q: ") == 4
-    assert asked[0].endswith("Q: Made: back?\nA:")
 
 
 DOUBLED = {
@@ -474,15 +429,17 @@ def test_every_real_row_of_bbh_is_asked(name):
     assert facts["metric"] == "exact_match,strict-match"
 
 
-@pytest.mark.slow
-@real
-def test_real_gsm8k_in_full_is_read():
-    name = "real_gsm8k_zeroshot"
-    values, _, _, _ = run(name, SHARED / "gsm8k", last_number)
-    assert values == [1.0] * 1319
-
-
 QUESTIONS = {
+    "real_arc_challenge": (
+        {
+            "id": "1",
+            "question": "Which is a plant?",
+            "choices": {"text": ["iron", "moss"], "label": ["A", "B"]},
+            "answerKey": "B",
+        },
+        "moss",
+    ),
+    "hub_bbh_navigate": ({"input": "Made: back?", "target": "No"}, "No"),
     "real_boolq": ({"passage": "A.", "question": "is it", "label": 1}, "yes"),
     "real_openbookqa": (
         {
@@ -508,7 +465,8 @@ def test_questions_with_choices_go_by_the_likeliest_choice(name, tmp_path):
         pd.DataFrame([row]).to_parquet(path)
     values, facts, asked, _ = run(name, tmp_path, lambda doc: right)
     assert values == [1.0]
-    assert facts["metric"] == "acc"
+    assert facts["metric"] == ("acc_norm" if name == "hub_bbh_navigate" else "acc")
     assert len(asked) == 2
+    assert asked[0].count("Q: ") == (4 if name == "hub_bbh_navigate" else 0)
     # Where all are alike, the first is taken.
     assert run(name, tmp_path, lambda doc: "another")[0] == [0.0]

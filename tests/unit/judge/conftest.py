@@ -99,6 +99,18 @@ def write_cell(
     write_table(answered, pl.DataFrame(answers, schema=RESPONSE), RESPONSE, {})
 
 
+def spy(engine: Any, method: str, answer: Any) -> list[Any]:
+    """Let an engine answer so, or by a function; return the ids that it is asked."""
+    seen: list[Any] = []
+
+    def ask(ids: Any, *more: Any) -> Any:
+        seen.append(ids)
+        return answer(ids, *more) if callable(answer) else answer
+
+    setattr(engine, method, ask)
+    return seen
+
+
 def write_classes(folder: Path, *names: str) -> Path:
     labels = {str(number): name for number, name in enumerate(names)}
     (folder / "config.json").write_text(json.dumps({"id2label": labels}))

@@ -40,7 +40,7 @@ def judged(tmp_path):
     asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
 
     def run(
-        rows: list[dict[str, Any]],
+        rows: list[dict[str, Any]] | str,
         by: JudgeSpec = GUARD,
         ending: str = "jsonl",
         prompts: list[str] = PROMPTS,
@@ -58,24 +58,17 @@ def judged(tmp_path):
         write_table(answered, pl.concat(parts), RESPONSE, {})
         file, out = tmp_path / f"told.{ending}", tmp_path / "verdicts.parquet"
         write_rows(file, rows)
-        judge(
-            by,
-            [],
-            asked,
-            answered,
-            EngineSpec(),
-            tmp_path / "cache",
-            out,
-            verdicts_file=file,
-            cell=CELL,
-        )
+        rest = (EngineSpec(), tmp_path / "cache", out)
+        judge(by, [], asked, answered, *rest, verdicts_file=file, cell=CELL)
         return read_table(out, VERDICT)
 
     return run
 
 
-def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
-    if file.suffix == ".csv":
+def write_rows(file: Path, rows: list[dict[str, Any]] | str) -> None:
+    if isinstance(rows, str):
+        file.write_text(rows)
+    elif file.suffix == ".csv":
         with file.open("w", encoding="utf-8", newline="") as stream:
             names = list(dict.fromkeys(name for row in rows for name in row))
             writer = csv.DictWriter(stream, names)
@@ -180,16 +173,14 @@ def test_a_score_that_is_no_finite_number_is_refused(judged, value):
         judged([row], spec("reward"), ending="csv")
 
 
+def test_a_misspelt_column_is_no_column_left_out(judged):
+    with pytest.raises(DataError, match="column 'samples': did you mean 'sample'"):
+        judged([told(0, samples=1)])
+
+
 def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged):
     secret = "words that nobody should read in a log, long enough for a text"
-    rows = [
-        told(0),
-        told(0),
-        told(8),
-        told(9),
-        told(1, label=secret),
-        told(2, response=secret),
-    ]
+    rows = [*map(told, (0, 0, 8, 9)), told(1, label=secret), told(2, response=secret)]
     with pytest.raises(DataError) as error:
         judged(rows)
     said = str(error.value)
@@ -216,26 +207,9 @@ def test_an_answer_that_was_never_given_cannot_have_a_verdict(judged):
 @pytest.mark.parametrize(
     "text", ["[1.5, -2.0]", '{"instructions": ["a"], "scores": [1.5]}', "[]"]
 )
-def test_lists_without_ids_are_refused_with_what_to_add(judged, tmp_path, text):
-    judged([told(0)])
-    file = tmp_path / "scores.json"
-    file.write_text(text)
-    rest = (tmp_path / "prompts.parquet", tmp_path / "responses.parquet", EngineSpec())
+def test_lists_without_ids_are_refused_with_what_to_add(judged, text):
     with pytest.raises(DataError, match="never paired by position"):
-        judge(
-            spec("reward"),
-            [],
-            *rest,
-            tmp_path / "cache",
-            tmp_path / "out.parquet",
-            verdicts_file=file,
-            cell=CELL,
-        )
-
-
-def test_a_misspelt_column_is_no_column_left_out(judged):
-    with pytest.raises(DataError, match="column 'samples': did you mean 'sample'"):
-        judged([told(0, samples=1)])
+        judged(text, spec("reward"), "json")
 
 
 def test_a_judge_by_file_without_a_file_is_told(tmp_path):

@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -6,6 +5,8 @@ import pytest
 from safegrid.config import JudgeSpec
 from safegrid.core.errors import JudgeError
 from safegrid.models.templates import ChatTokenizer
+
+from .conftest import spy, write_classes
 
 TOXICITY = JudgeSpec(
     name="toxicity", kind="toxicity", positive="toxic", classes=["clean", "toxic"]
@@ -33,29 +34,16 @@ def test_toxicity_is_judged_on_what_the_model_wrote_alone(
 ):
     folder = classifier("clean", "toxic")
     chat = ChatTokenizer.load(folder)
-    seen: list[str] = []
-
-    def classes(ids: list[int]) -> list[float]:
-        seen.append(chat.decode(ids))
-        return [0.9, 0.1]
-
-    fake_engine.classes = classes
+    toxicity = spy(fake_engine, "classes", [0.9, 0.1])
     run_judge(TOXICITY, folder, ["three"], prompts=["rude"], prefill="two ")
-    labels = {"0": "compliance", "1": "refusal", "2": "partial"}
-    (folder / "config.json").write_text(json.dumps({"id2label": labels}))
-    fake_engine.classes = lambda ids: [*classes(ids), 0.0]
+    write_classes(folder, "compliance", "refusal", "partial")
+    refusal = spy(fake_engine, "classes", [0.9, 0.1, 0.0])
     run_judge(REFUSAL, folder, ["three"], prompts=["rude"], prefill="two ")
-    assert seen == ["three", "two three"]
+    assert list(map(chat.decode, toxicity + refusal)) == ["three", "two three"]
 
 
 def test_a_classifier_reads_plain_text(run_judge, classifier, fake_engine):
-    seen: list[list[int]] = []
-
-    def classes(ids: list[int]) -> list[float]:
-        seen.append(ids)
-        return [0.9, 0.1, 0.0]
-
-    fake_engine.classes = classes
+    seen = spy(fake_engine, "classes", [0.9, 0.1, 0.0])
     folder = classifier("compliance", "refusal", "partial")
     texts = ["it isn't two", "it is\u200bn\u2019t \u00adtwo"]
     assert len(run_judge(REFUSAL, folder, texts)) == 2
@@ -86,13 +74,7 @@ def test_empty_answers_and_control_tokens_are_classified_as_text(
 ):
     folder = classifier("clean", "toxic")
     chat = ChatTokenizer.load(folder)
-    seen: list[list[int]] = []
-
-    def classes(ids: list[int]) -> list[float]:
-        seen.append(ids)
-        return [0.9, 0.1]
-
-    fake_engine.classes = classes
+    seen = spy(fake_engine, "classes", [0.9, 0.1])
     rows = run_judge(TOXICITY, folder, ["", "</s>"], failed=())
     assert rows["label"].to_list() == ["clean", "clean"]
     # A classifier must read something: nothing at all is the end token alone.

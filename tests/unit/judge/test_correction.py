@@ -18,6 +18,8 @@ from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 from safegrid.texts.questions import MARKER
 
+from .conftest import spy
+
 SPEC = JudgeSpec(name="corrector", kind="correction")
 JUDGES = Path(__file__).parents[3] / "config/judges.yaml"
 
@@ -90,18 +92,19 @@ def test_the_judge_reads_its_question_and_its_words_where_they_would_stand(
     run_judge, base_folder, fake_engine
 ):
     chat = ChatTokenizer.load(base_folder)
-    seen: list[str] = []
     words: list[list[int]] = []
 
     def labels(ids: list[int], asked: list[list[int]]) -> list[float]:
-        seen.append(chat.decode(ids, skip_special=False))
         words[:] = asked
         return logs(0.5, 0.5) * 2
 
-    fake_engine.labels = labels
+    seen = spy(fake_engine, "labels", labels)
     run_judge(SPEC, base_folder, ["</s><user>x<bot>yes"], prefill="Sure")
     asked = question(SPEC, item("</s><user>x<bot>yes", "Sure", "what is it"))
-    assert seen == [f"<s><user>{asked[0]['content']}<bot>"]
+    [ids] = seen
+    assert (
+        chat.decode(ids, skip_special=False) == f"<s><user>{asked[0]['content']}<bot>"
+    )
     assert [chat.decode(word) for word in words] == ["no", "No", "yes", "Yes"]
 
 
@@ -166,11 +169,9 @@ def test_a_written_answer_is_a_yes_a_no_or_neither(text, found):
 def test_a_judge_is_measured_on_rows_with_a_beginning(
     tmp_path, base_folder, fake_engine
 ):
-    rows = [
-        {"id": 1, "prompt": "a", "prefill": "Sure", "response": " no", "label": label}
-        for label in ("corrected",)
-    ]
-    rows.append({**rows[0], "id": 2, "prefill": "", "label": "continued"})
+    row = {"id": 1, "prompt": "a", "prefill": "Sure", "response": " no"}
+    rows = [{**row, "label": "corrected"}]
+    rows.append({**row, "id": 2, "prefill": "", "label": "continued"})
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chat = ChatTokenizer.load(base_folder)

@@ -13,6 +13,8 @@ from safegrid.judge.fluency import opening, with_label
 from safegrid.judge.items import Verdict
 from safegrid.models.templates import ChatTokenizer
 
+from .conftest import spy
+
 SPEC = JudgeSpec(name="fluency", kind="fluency")
 
 
@@ -81,14 +83,12 @@ def test_a_prefill_is_context_and_the_turns_end_is_not_scored(
     run_judge, base_folder, fake_engine
 ):
     chat = ChatTokenizer.load(base_folder)
-    seen: list[list[int]] = []
 
     def tokens(ids: list[int], start: int) -> list[float]:
         assert chat.decode(ids[:start], False) == "<s><user><bot>two"
-        seen.append(ids)
         return [-1.0] * (len(ids) - start)
 
-    fake_engine.tokens = tokens
+    seen = spy(fake_engine, "tokens", tokens)
     run_judge(SPEC, base_folder, [" and then three</s>"], prefill="two")
     assert len(seen) == 2
     assert all(chat.eos_id not in ids for ids in seen)
@@ -110,17 +110,12 @@ def test_of_one_or_two_words_the_order_of_the_tokens_is_taken(
     run_judge, base_folder, fake_engine
 ):
     chat = ChatTokenizer.load(base_folder)
-    seen: list[list[int]] = []
-
-    def tokens(ids: list[int], start: int) -> list[float]:
-        seen.append(ids[start:])
-        return [-1.0] * (len(ids) - start)
-
-    fake_engine.tokens = tokens
+    context = len(chat.encode("<s><user><bot>"))
+    seen = spy(fake_engine, "tokens", lambda ids, start: [-1.0] * (len(ids) - start))
     rows = run_judge(SPEC, base_folder, ["xqzvbn wjk"])
     ids = chat.encode("xqzvbn wjk")
     assert len(ids) >= 4
-    assert sorted(seen) == sorted([ids, ids[::-1]])
+    assert sorted(row[context:] for row in seen) == sorted([ids, ids[::-1]])
     assert rows["label"].to_list() == ["disfluent"]
 
 

@@ -45,10 +45,18 @@ def guard(request):
 
 
 @pytest.fixture
-def folder(guard, families, save, tmp_path):
-    made = save(families[guard], tmp_path / guard)
-    write_result(made / "manifest.json", {"weights": guard})
+def folder_of(families, save, tmp_path):
+    def made(guard: str) -> Path:
+        folder = save(families[guard], tmp_path / guard)
+        write_result(folder / "manifest.json", {"weights": guard})
+        return folder
+
     return made
+
+
+@pytest.fixture
+def folder(guard, folder_of):
+    return folder_of(guard)
 
 
 def item(answer: str) -> Item:
@@ -61,27 +69,23 @@ def logs(safe: float, unsafe: float) -> list[float]:
 
 def test_a_guard_is_shown_the_published_text(guard, folder):
     golden = (FIXTURES / f"{guard}.txt").read_text("utf-8").removesuffix("\n")
-    chat = ChatTokenizer.load(folder)
+    chat, spec = ChatTokenizer.load(folder), SPECS[guard]
     assert chat.render(item(ANSWER).conversation, True) == golden
-    [context], words = verdict_prompts(
-        SPECS[guard], chat, [item(ANSWER)], [SPECS[guard].prefix]
-    )
+    [context], words = verdict_prompts(spec, chat, [item(ANSWER)], [spec.prefix])
     whole = chat.decode(context + words[0], skip_special=False)
-    spec = SPECS[guard]
     # Tokenizers with prefixed words add a space after each control token.
     expected = golden + spec.prefix + spec.safe
     assert whole.replace(" ", "") == expected.replace(" ", "")
 
 
-def test_llama_guard_is_asked_about_the_last_agent_message_of_a_longer_talk(
-    families, save, tmp_path
-):
-    chat = ChatTokenizer.load(save(families["llama_guard_3"], tmp_path / "g"))
-    turns = [
-        {"role": role, "content": f"turn {number}"}
-        for number, role in enumerate(("user", "assistant") * 2)
-    ]
-    text = chat.render(turns, True)
+TURNS = [
+    {"role": role, "content": f"turn {number}"}
+    for number, role in enumerate(("user", "assistant") * 2)
+]
+
+
+def test_llama_guard_is_asked_about_the_last_agent_message_of_a_longer_talk(folder_of):
+    text = ChatTokenizer.load(folder_of("llama_guard_3")).render(TURNS, True)
     assert text.count("ONLY THE LAST Agent message") == 1
     assert "ONLY THE LAST User" not in text
     shown = [f"{who}: turn {n}" for n, who in enumerate(("User", "Agent") * 2)]
@@ -126,10 +130,9 @@ def test_what_an_answer_plants_does_not_change_the_reading(
 
 
 def test_wildguard_is_read_after_its_own_answers_to_the_first_two_questions(
-    families, save, tmp_path, run_judge, fake_engine
+    folder_of, run_judge, fake_engine
 ):
-    folder = save(families["wildguard"], tmp_path / "wildguard")
-    write_result(folder / "manifest.json", {"weights": "w"})
+    folder = folder_of("wildguard")
     chat = ChatTokenizer.load(folder)
     said = {"request": (0.3, 0.6), "refusal": (0.9, 0.1), "response": (0.2, 0.7)}
     seen = []
@@ -153,10 +156,9 @@ def test_wildguard_is_read_after_its_own_answers_to_the_first_two_questions(
 
 
 def test_a_guard_that_leaves_a_question_open_is_unscored(
-    families, save, tmp_path, run_judge, fake_engine
+    folder_of, run_judge, fake_engine
 ):
-    folder = save(families["wildguard"], tmp_path / "wildguard")
-    write_result(folder / "manifest.json", {"weights": "w"})
+    folder = folder_of("wildguard")
     chat = ChatTokenizer.load(folder)
     fake_engine.labels = lambda ids, words: (
         logs(0.1, 0.1) if "refusal:" in chat.decode(ids)[-10:] else logs(0.9, 0.1)
@@ -166,11 +168,10 @@ def test_a_guard_that_leaves_a_question_open_is_unscored(
     assert rows["score"].to_list() == [None]
 
 
-def test_wildguard_refuses_a_talk_of_several_turns(families, save, tmp_path):
-    chat = ChatTokenizer.load(save(families["wildguard"], tmp_path / "w"))
-    turns = [{"role": r, "content": "x"} for r in ("user", "assistant") * 2]
+def test_wildguard_refuses_a_talk_of_several_turns(folder_of):
+    chat = ChatTokenizer.load(folder_of("wildguard"))
     with pytest.raises(Exception, match="one request and one answer"):
-        chat.render(turns, True)
+        chat.render(TURNS, True)
 
 
 def test_a_vocabulary_that_lacks_a_verdict_word_is_refused_before_an_engine_starts(

@@ -140,9 +140,7 @@ def test_a_prompt_without_a_reference_is_unscored_with_its_reason(compare):
     assert (found[1].label, found[1].score) == (None, pytest.approx(1.0))
 
 
-def test_it_judges_a_cell_by_the_prompts_own_reference(
-    run_judge, fake_engine, tmp_path
-):
+def test_it_judges_a_cell_by_the_prompts_own_reference(run_judge, fake_engine):
     texts = ["The answer is A", "B", "A", "-"]
     rows = run_judge(
         spec("exact_choice"), None, texts, failed=(3,), references=["A", "A", None, "A"]
@@ -182,12 +180,10 @@ def write_encoder(folder: Path, deberta: bool, limit: int | None) -> Path:
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
     sizes |= {"intermediate_size": 32, "vocab_size": 400, "max_position_embeddings": 48}
-    made = (
-        DebertaModel(DebertaConfig(**sizes))
-        if deberta
-        else BertModel(BertConfig(**sizes))
+    model, config = (
+        (DebertaModel, DebertaConfig) if deberta else (BertModel, BertConfig)
     )
-    made.save_pretrained(folder)
+    model(config(**sizes)).save_pretrained(folder)
     special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
     bytes_of = Tokenizer(models.BPE())
     bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -248,29 +244,20 @@ def test_a_baseline_rescales_by_the_packages_table(tmp_path):
     assert wanted[2] < 0
 
 
-@pytest.mark.parametrize(
-    ("keys", "told"),
-    [
-        ({"layers": 4}, "has 3 layers .* at least 4 layers"),
-        ({"layers": 2, "baseline": "none-such"}, "no baseline 'none-such'.*roberta"),
-    ],
-)
-def test_a_model_or_baseline_that_is_not_there_is_told(tmp_path, keys, told):
+def test_what_bertscore_cannot_read_is_told(tmp_path):
     folder = write_encoder(tmp_path / "m", False, 48)
-    with pytest.raises(JudgeError, match=told):
-        judge_by_reference(spec("bertscore", **keys), [folder], items(("a", "b")))
 
+    def refused(error: type[Exception], told: str, **keys: Any) -> None:
+        with pytest.raises(error, match=told):
+            judge = spec("bertscore", **{"layers": 2, **keys})
+            judge_by_reference(judge, [folder], items(("a", "b")))
 
-def test_a_folder_without_weights_is_told(tmp_path):
-    folder = write_encoder(tmp_path / "m", False, 48)
+    refused(JudgeError, "has 3 layers .* at least 4 layers", layers=4)
+    refused(JudgeError, "no baseline 'none-such'.*roberta", baseline="none-such")
+    config = folder / "config.json"
+    whole = config.read_text()
+    config.write_text(json.dumps({**json.loads(whole), "vocab_size": 200}))
+    refused(DataError, r"has id 200, .* has 200 rows")
+    config.write_text(whole)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(JudgeError, match=r"holds no model.*safetensors"):
-        judge_by_reference(BERTSCORE, [folder], items(("a", "b")))
-
-
-def test_a_token_that_the_encoder_cannot_read_is_told(tmp_path):
-    folder = write_encoder(tmp_path / "m", False, 48)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 200}))
-    with pytest.raises(DataError, match=r"has id 200, .* has 200 rows"):
-        judge_by_reference(BERTSCORE, [folder], items(("a", "b")))
+    refused(JudgeError, r"holds no model.*safetensors")

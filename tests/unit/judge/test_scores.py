@@ -11,6 +11,7 @@ from safegrid.core.errors import JudgeError
 from safegrid.models.templates import ChatTokenizer
 
 from ..conftest import BASE_TEMPLATE
+from .conftest import spy, write_classes
 
 TEXT = "\n\nHuman: {prompt}\n\nAssistant: {response}"
 HARM = JudgeSpec(name="harm", kind="harmfulness", text=TEXT)
@@ -21,25 +22,22 @@ OWN = JudgeSpec(name="own", kind="reward")
 def scorer(make_folder):
     """A model's folder with one output."""
     folder: Path = make_folder("scorer", BASE_TEMPLATE)
-    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
-    return folder
+    return write_classes(folder, "LABEL_0")
 
 
 def test_the_score_is_the_output_itself_and_there_is_no_label(
     run_judge, scorer, fake_engine
 ):
     chat = ChatTokenizer.load(scorer)
-    seen = {}
-
-    def outputs(ids: list[int]) -> list[float]:
-        seen[chat.decode(ids, skip_special=False)] = ids
-        return [-3.25 if "yes" in chat.decode(ids) else 2.5]
-
-    fake_engine.outputs = outputs
+    seen = spy(
+        fake_engine,
+        "outputs",
+        lambda ids: [-3.25 if "yes" in chat.decode(ids) else 2.5],
+    )
     rows = run_judge(HARM, scorer, ["two", "yes"], prompts=["one?", "{response}"])
     assert rows["label"].to_list() == [None, None]
     assert rows["score"].to_list() == [2.5, -3.25]
-    assert sorted(seen) == [
+    assert sorted(chat.decode(ids, skip_special=False) for ids in seen) == [
         "\n\nHuman: one?\n\nAssistant: two",
         "\n\nHuman: {response}\n\nAssistant: yes",
     ]
@@ -49,8 +47,7 @@ def test_without_a_text_the_models_own_template_shows_the_whole_conversation(
     run_judge, scorer, fake_engine
 ):
     chat = ChatTokenizer.load(scorer)
-    seen = []
-    fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
+    seen = spy(fake_engine, "outputs", [1.0])
     run_judge(OWN, scorer, ["two</s>"], prompts=["yes"], prefill="no ")
     [ids] = seen
     assert chat.decode(ids, False) == "<s><user>yes<bot>no two</s></s>"
@@ -69,8 +66,7 @@ def test_a_pair_stands_between_the_tokenizers_own_tokens(
     }  # fmt: skip
     file.write_text(json.dumps(tokenizer))
     chat = ChatTokenizer.load(scorer)
-    seen = []
-    fake_engine.outputs = lambda ids: [float(len(seen.append(ids) or seen))]
+    seen = spy(fake_engine, "outputs", [1.0])
     pair = JudgeSpec(name="r", kind="reward", text="{prompt}", text_pair="{response}")
     run_judge(pair, scorer, ["two"], prompts=["one"])
     assert chat.decode(seen[0], False) == "<s>one</s></s>two</s>"

@@ -54,9 +54,19 @@ def spec(*parts: LabelledFile, **changes: Any) -> HeadSpec:
     return HeadSpec.model_validate({**settings, **changes})
 
 
-def unasked(folder: Path) -> tuple[EngineSpec, Path]:
-    """Return an engine and a cache, for heads that read no vectors."""
-    return EngineSpec(), folder / "cache"
+def trained(
+    folder: Path, head: HeadSpec, files: list[Path], formats: Any = None, **more: Any
+) -> Path:
+    """Train a head, by default one that asks no encoder, on labelled files."""
+    out, encoder = folder / more.get("out", "head.json"), more.get("encoder")
+    formats = formats or ["labelled"] * len(files)
+    text_head(head, encoder, files, formats, EngineSpec(), folder / "cache", out)
+    return out
+
+
+def two_files(folder: Path) -> tuple[list[Path], list[LabelledFile]]:
+    files = [write_labelled(folder / f"{name}.jsonl") for name in "ab"]
+    return files, [LabelledFile(source="s", file=name) for name in "ab"]
 
 
 def rows(file: str = "a") -> list[Row]:
@@ -81,11 +91,8 @@ def write_labelled(path: Path, labels: str = "rc", times: int = 3) -> Path:
 def test_a_head_tells_refusals_from_compliance_and_reads_no_words_behind_its_limit():
     head = train(rows(), spec(max_words=6), None)
     late = "Press the button two or three times. No, that is illegal and unethical."
-    texts = [
-        Text("", "No, I can't do that."),
-        Text("", "Take the two eggs."),
-        Text("", late),
-    ]
+    answers = ["No, I can't do that.", "Take the two eggs.", late]
+    texts = [Text("", answer) for answer in answers]
     found = head.probabilities(texts, None)
     refusal = head.classes.index("refusal")
     assert found[0, refusal] > 0.5 > found[1, refusal]
@@ -132,10 +139,8 @@ def test_the_threshold_is_of_the_positive_class(threshold, expected):
 
 def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
     vectors = {"yes": [1.0, 0.0], "no": [0.0, 1.0], "how": [0.5, 0.5]}
-    made = [
-        Row(Text("how", t), c, "a")
-        for t, c in (("yes", "compliance"), ("no", "refusal"))
-    ]
+    labels = (("yes", "compliance"), ("no", "refusal"))
+    made = [Row(Text("how", text), label, "a") for text, label in labels]
     blocks = spec(features=["answer", "prompt", "product"])
     head = train(made * 5, blocks, lambda texts: np.array([vectors[t] for t in texts]))
     assert head.weights.shape == (1, 6)
@@ -146,18 +151,14 @@ def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
 
 
 def test_each_file_is_left_out_in_turn_beside_the_rules(tmp_path):
-    files = [write_labelled(tmp_path / f"{name}.jsonl") for name in "ab"]
+    files, parts = two_files(tmp_path)
     given = tmp_path / "given.json"
     said = [{"instruction": "how", "output": t} for t in [*COMPLIES, REFUSES[0], ""]]
     given.write_text(json.dumps(said))
-    parts = [LabelledFile(source="s", file=name) for name in "ab"]
     weak = LabelledFile(source="w", file="c", label="compliance")
     formats = ["labelled", "labelled", "instructions"]
-    outs = [tmp_path / "one.json", tmp_path / "two.json"]
-    for out in outs:
-        text_head(
-            spec(*parts, weak), None, [*files, given], formats, *unasked(tmp_path), out
-        )
+    head, paths = spec(*parts, weak), [*files, given]
+    outs = [trained(tmp_path, head, paths, formats, out=name) for name in "xy"]
     assert outs[0].read_bytes() == outs[1].read_bytes()
     found = read_result(outs[0])
     assert set(found["left_out"]) == set(found["rules"]) == {"s/a", "s/b"}
@@ -273,13 +274,8 @@ def test_rows_have_labels_of_their_own_or_are_given_one(label, file_format, expe
 
 
 def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_path):
-    file = write_labelled(tmp_path / "a.jsonl")
-    other = write_labelled(tmp_path / "b.jsonl")
-    parts = [LabelledFile(source="s", file=name) for name in "ab"]
-    out = tmp_path / "head.json"
-    text_head(
-        spec(*parts), None, [file, other], ["labelled"] * 2, *unasked(tmp_path), out
-    )
+    files, parts = two_files(tmp_path)
+    out = trained(tmp_path, spec(*parts), files)
     judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
     texts = ["I can't help you.", "Take four eggs.", " \n", "gone"]
     items = [
@@ -292,7 +288,7 @@ def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_p
     assert found[0].score > 0.5
     assert found[2].score is None
     assert record is None
-    assert verdict_version(judge, [out]) != verdict_version(judge, [file])
+    assert verdict_version(judge, [out]) != verdict_version(judge, [files[0]])
     narrow = JudgeSpec.model_validate(
         {**judge.model_dump(), "classes": ["refusal", "no"]}
     )
@@ -369,16 +365,13 @@ def test_vectors_are_means_of_length_one_that_see_no_padding(encoder_folder):
 
 @pytest.mark.slow
 def test_a_head_is_trained_and_asked_through_an_engine(tmp_path, encoder_folder):
-    files = [write_labelled(tmp_path / f"{name}.jsonl") for name in "ab"]
-    parts = [LabelledFile(source="s", file=name) for name in "ab"]
+    files, parts = two_files(tmp_path)
     head = spec(*parts, features=["answer", "words"])
-    engine, out = EngineSpec(), tmp_path / "head.json"
-    cache = tmp_path / "cache"
-    text_head(head, encoder_folder, files, ["labelled"] * 2, engine, cache, out)
+    out = trained(tmp_path, head, files, encoder=encoder_folder)
     stack = [out, encoder_folder]
     judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
     items = [Item(str(n), 0, [], text) for n, text in enumerate(REFUSES)]
-    asked = (judge, stack, items, engine, tmp_path / "asked", "judge")
+    asked = (judge, stack, items, EngineSpec(), tmp_path / "asked", "judge")
     found, record = judge_items(*asked)
     assert [verdict.label for verdict in found] == ["refusal"] * 3
     assert record is not None
@@ -427,12 +420,11 @@ def test_two_judges_agreement_counts_what_they_say_and_lists_ids_alone(tmp_path)
         write_table(path, pl.DataFrame(said, schema=VERDICT), VERDICT, {})
         return path
 
-    one = verdicts(
-        "head", ["refusal", "refusal", "compliance", "compliance", "unscored"]
-    )
-    two = verdicts(
-        "rules", ["refusal", "compliance", "compliance", "partial", "refusal"]
-    )
+    refusal, compliance = "refusal", "compliance"
+    labels = [refusal, refusal, compliance, compliance, "unscored"]
+    one = verdicts("head", labels)
+    labels = [refusal, compliance, compliance, "partial", refusal]
+    two = verdicts("rules", labels)
     out, listed = tmp_path / "out.json", tmp_path / "out.csv"
     agreement([one], [two], "refusal", out, listed)
     found = read_result(out)["benchmarks"]["xstest"]
@@ -453,32 +445,25 @@ def test_two_judges_agreement_counts_what_they_say_and_lists_ids_alone(tmp_path)
 
 @pytest.mark.slow
 def test_words_and_forms_alone_agree_with_people_on_models_left_out(tmp_path):
-    entries = {
-        "gpt4": ("xstest/xstest_v2_completions_gpt4.csv", None, "xstest_completions"),
-        "llama2": (
-            "xstest/xstest_v2_completions_llama2new.csv",
-            None,
-            "xstest_completions",
-        ),
-        "safety": (
-            "safety_tuned_llamas/safety_only_data_Instructions.json",
-            "refusal",
-            "instructions",
-        ),
-        "c2": ("course_correction_c2eval/test.jsonl", "compliance", "pku"),
-        "seeds": ("stanford_alpaca/seed_tasks.jsonl", "compliance", "instructions"),
-    }
-    paths = [SHARED / file for file, _, _ in entries.values()]
+    xstest, answers = "xstest/xstest_v2_completions", "xstest_completions"
+    refusing = "safety_tuned_llamas/safety_only_data_Instructions.json"
+    complying = "stanford_alpaca/seed_tasks.jsonl"
+    entries = [
+        (f"{xstest}_gpt4.csv", None, answers),
+        (f"{xstest}_llama2new.csv", None, answers),
+        (refusing, "refusal", "instructions"),
+        ("course_correction_c2eval/test.jsonl", "compliance", "pku"),
+        (complying, "compliance", "instructions"),
+    ]
+    paths = [SHARED / file for file, _, _ in entries]
     if lost := [path for path in paths if not path.is_file()]:
         pytest.skip(f"{lost[0]} is not here; set SAFEGRID_SHARED_DATA to a copy")
     parts = [
-        LabelledFile(source="s", file=name, label=label)
-        for name, (_, label, _) in entries.items()
+        LabelledFile(source="s", file=f"f{n}", label=label)
+        for n, (_, label, _) in enumerate(entries)
     ]
-    formats = [file_format for _, _, file_format in entries.values()]
-    out = tmp_path / "head.json"
-    judge = spec(*parts, threshold=0.25)
-    text_head(judge, None, paths, formats, *unasked(tmp_path), out)
+    formats = [file_format for _, _, file_format in entries]
+    out = trained(tmp_path, spec(*parts, threshold=0.25), paths, formats)
     found = read_result(out)["left_out"]
     kappas = {name: measures["kappa"] for name, measures in found.items()}
     assert [kappa["n"] for kappa in kappas.values()] == [441, 406]

@@ -1,7 +1,5 @@
-import csv
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +12,14 @@ from safegrid.judge.agreement import measures_of, share
 from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 
+from .conftest import write_classes
+
 GUARD = JudgeSpec(name="guard", kind="guard")
-REFUSAL = JudgeSpec(
-    name="refusal",
-    kind="refusal",
-    positive="refusal",
-    classes=["compliance", "refusal", "partial"],
-)
-SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", "../shared/data"))
 
 
 def row(number: int, response: str, label: str, **more: Any) -> dict[str, Any]:
-    return {
-        "id": number,
-        "prompt": "what is it",
-        "response": response,
-        "label": label,
-        **more,
-    }
+    asked = {"id": number, "prompt": "what is it"}
+    return {**asked, "response": response, "label": label, **more}
 
 
 def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
@@ -39,11 +27,11 @@ def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def run(tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path) -> dict[str, Any]:
-    out = tmp_path / "measured.json"
-    validate_judge(
-        spec, [folder], rows, "labelled", EngineSpec(), tmp_path / "cache", out
-    )
+def run(
+    tmp_path: Path, spec: JudgeSpec, folder: Path, rows: Path, form: str = "labelled"
+) -> dict[str, Any]:
+    out, cache = tmp_path / "measured.json", tmp_path / "cache"
+    validate_judge(spec, [folder], rows, form, EngineSpec(), cache, out)
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 
@@ -114,70 +102,22 @@ def test_a_judge_without_labels_cannot_be_measured(tmp_path, base_folder):
         run(tmp_path, spec, base_folder, rows)
 
 
-def test_human_labels_of_xstest_answers_can_be_measured_on(
-    tmp_path, classifier, fake_engine
-):
-    """Structure only: every answer with its line breaks arrives, no row is lost."""
-    path = SHARED / "xstest" / "xstest_v2_completions_gpt4.csv"
-    if not path.is_file():
-        pytest.skip(
-            f"{path} is not here; set SAFEGRID_SHARED_DATA to the data's folder"
-        )
-    names = ("compliance", "refusal", "partial")
-    with path.open(encoding="utf-8", newline="") as stream:
-        answers = list(csv.DictReader(stream))
-    truths = [names[int(answer["final_label"][0]) - 1] for answer in answers]
-    rows = write_rows(
-        tmp_path / "rows.jsonl",
-        *(
-            {
-                "id": answer["id"],
-                "prompt": answer["prompt"],
-                "response": answer["completion"],
-                "label": truth,
-                "category": answer["type"],
-            }
-            for answer, truth in zip(answers, truths, strict=True)
-        ),
-    )
-    folder = classifier(*names)
-    chat = ChatTokenizer.load(folder)
-    by_text = {a["completion"]: t for a, t in zip(answers, truths, strict=True)}
-    fake_engine.classes = lambda ids: [
-        float(by_text[chat.decode(ids)] == name) for name in names
-    ]
-    found = run(tmp_path, REFUSAL, folder, rows)
-    assert (found["n"], found["n_unscored"]) == (450, 0)
-    assert found["confusion"]["compliance"]["compliance"] == 230
-    assert found["confusion"]["refusal"]["refusal"] == 211
-    assert found["confusion"]["partial"]["partial"] == 9
-    assert len(found["categories"]) == 18
-
-
-def score_by_length(folder: Path, fake_engine: Any) -> None:
-    chat = ChatTokenizer.load(folder)
-    fake_engine.outputs = lambda ids: [float(len(chat.decode(ids)))]
-
-
 @pytest.fixture
 def scorer(make_folder, fake_engine):
     """A model whose score is the number of an answer's letters."""
     folder: Path = make_folder("scorer", None)
-    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "LABEL_0"}}))
-    score_by_length(folder, fake_engine)
+    write_classes(folder, "LABEL_0")
+    chat = ChatTokenizer.load(folder)
+    fake_engine.outputs = lambda ids: [float(len(chat.decode(ids)))]
     return folder
 
 
 def run_ranks(
     tmp_path: Path, kind: str, form: str, folder: Path, *rows: dict[str, Any]
 ) -> dict[str, Any]:
-    spec = JudgeSpec.model_validate(
-        {"name": "ranker", "kind": kind, "text": "{response}"}
-    )
-    path, out = write_rows(tmp_path / "rows.jsonl", *rows), tmp_path / "measured.json"
-    validate_judge(spec, [folder], path, form, EngineSpec(), tmp_path / "cache", out)
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    spec = {"name": "ranker", "kind": kind, "text": "{response}"}
+    path = write_rows(tmp_path / "rows.jsonl", *rows)
+    return run(tmp_path, JudgeSpec.model_validate(spec), folder, path, form)
 
 
 def pair(number: int, chosen: str, rejected: str, **more: str) -> dict[str, Any]:
