@@ -153,11 +153,7 @@ def read_columns(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
-    """Give the rows of a record type, in their order; the seal is checked at the call.
-
-    Raises:
-        DataError: as `read_table`.
-    """
+    """Give the rows of a record type, in their order; the seal is checked at the call."""
     check_seal(path)
     return _rows(path, schema)
 

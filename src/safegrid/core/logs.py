@@ -36,7 +36,7 @@ def progress(
 ) -> "tqdm[Any]":
     """Return a bar with counts and a rate; silent where stderr is not a terminal.
 
-    It goes over `items`, a unit each, or else the caller calls `update`. Of the `total`,
+    It goes over `items`, a unit each, or the caller calls `update`. Of the `total`,
     the units that were `done` before count for no rate.
     """
     from tqdm import tqdm

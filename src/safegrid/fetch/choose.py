@@ -11,10 +11,20 @@ INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 # What a folder needs beside its weights, as transformers names it.
 SETTINGS = (
-    "config.json generation_config.json tokenizer.json tokenizer_config.json"
-    " tokenizer.model spm.model special_tokens_map.json added_tokens.json vocab.json"
-    " vocab.txt merges.txt chat_template.jinja chat_template.json"
-).split()
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "spm.model",  # of DeBERTa
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
 CODE = "*.py"
 # Formats that can run code when they are read.
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.npy")

@@ -103,20 +103,12 @@ def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
 
 
 def read_reward_pairs(path: Path) -> list[Preferred]:
-    """Read rows of id, prompt, chosen, rejected and, if known, category.
-
-    Raises:
-        DataError: as `read_labelled`.
-    """
+    """Read rows of id, prompt, chosen, rejected and, if known, category."""
     return _read(path, Preferred)
 
 
 def read_scored(path: Path) -> list[Scored]:
-    """Read rows of id, prompt, response, score and, if known, category.
-
-    Raises:
-        DataError: as `read_labelled`.
-    """
+    """Read rows of id, prompt, response, score and, if known, category."""
     return _read(path, Scored)
 
 
