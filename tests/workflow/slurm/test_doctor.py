@@ -44,7 +44,7 @@ def test_a_healthy_cluster_passes_every_check(login, cluster):
     fine = "\n".join(lines(text, "ok"))
     assert "profile: --profile slurm is profiles/slurm/config.yaml" in fine
     assert re.search(r"SLURM: [\d.]+, 2 nodes, partitions gpu, urgent", fine)
-    assert "status command: squeue, and ended jobs are remembered for 600 s" in fine
+    assert "status command: squeue, and ended jobs are remembered for 3600 s" in fine
     takes = "takes gres gpu:1, cpus_per_task 8, mem_mb 64000, runtime 1440"
     assert f"train: partition gpu {takes}" in fine
     assert "1 capability + 1 cell_manifest_answers + 4 generate: partition gpu" in fine
@@ -67,7 +67,7 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
         asked["validate_judge"] = {**asked["validate_judge"], "mem_mb": 600_000}
         asked["generate"] = {**asked["generate"], "runtime": 2000}
         asked["build_world"] = {**asked["build_world"], "cpus_per_task": 17}
-        profile["slurm-init-seconds-before-status-checks"] = 300
+        profile["slurm-init-seconds-before-status-checks"] = 1500
 
     with login.with_yaml(PROFILE, break_it):
         doctor = login.safegrid(*DOCTOR, "--study", "tiny", "--no-probe")
@@ -84,7 +84,7 @@ def test_whatever_a_profile_asks_in_vain_is_named_at_once(login):
         (line,) = [line for line in failed.splitlines() if asked in line]
         assert cannot in line
     assert "asks for 4125 min, and partition gpu allows 2880" in failed
-    assert "status command: the profile says squeue, but MinJobAge is 600 s" in failed
+    assert "status command: the profile says squeue, but MinJobAge is 3600 s" in failed
     assert "keeps no accounts" in failed
     assert lines(done.stdout, "skip") == ["skip nodes: not looked at, as asked"]
 
