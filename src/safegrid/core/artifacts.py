@@ -153,7 +153,7 @@ def read_columns(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
-    """Give the rows of a record type, in their order; the seal is checked at the call."""
+    """Give the rows of a record type, in their order; the seal is checked at once."""
     check_seal(path)
     return _rows(path, schema)
 

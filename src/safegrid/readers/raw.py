@@ -85,7 +85,8 @@ def read_as(
         kind: the fields; one that a row has by another case, or with blanks around, is
             noted.
         problems: collects broken rows, missing fields and wrong types.
-        names: by what a file may call a field, what it is called here."""
+        names: by what a file may call a field, what it is called here.
+    """
     validator = kind.__pydantic_validator__
     is_csv = path.suffix == ".csv"
     validate = validator.validate_strings if is_csv else validator.validate_python
