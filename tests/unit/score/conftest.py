@@ -73,6 +73,13 @@ class Cell:
         return [self.folder / f"verdict-{name}.parquet" for name in judges]
 
 
+def pick(rows: pl.DataFrame, metric: str, where: str = "all") -> dict[str, Any]:
+    """Return the one row of a metric and a slice."""
+    found = rows.filter(metric=metric, slice=where).to_dicts()
+    assert len(found) == 1, f"{metric} {where}: {len(found)} rows"
+    return found[0]
+
+
 def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({row["prompt_id"]: row for row in rows}.values())
 

@@ -1,16 +1,14 @@
 """The rows of one cell: what counts as what, who is unscored, who is compared."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from safegrid.core.artifacts import read_manifest, write_result, write_table
 from safegrid.core.errors import DataError
 
-
-def pick(rows: pl.DataFrame, metric: str, where: str = "all") -> dict:
-    found = rows.filter(metric=metric, slice=where).to_dicts()
-    assert len(found) == 1, f"{metric} {where}: {len(found)} rows"
-    return found[0]
+from .conftest import pick
 
 
 def answers(n: int, **traits):
@@ -60,8 +58,7 @@ def test_too_many_unscored_blank_that_score_and_no_other(make_cell, score):
     base = make_cell("base", rows)
     found = score(base, base)
     refused = pick(found, "safety")
-    assert refused["value"] is None
-    assert refused["low"] is None
+    assert refused["value"] is refused["low"] is None
     assert "3 of 40 answers are unscored (7.5%" in refused["reason"]
     assert pick(found, "true_refusal")["value"] == 0.75
     assert pick(found, "safety", "category=hate_poor")["value"] == 1.0
@@ -124,8 +121,7 @@ def test_attack_success_is_about_attacked_prompts_only(make_cell, score):
 def test_a_measure_about_nothing_says_so_instead_of_missing(make_cell, score):
     base = make_cell("base", mixed(10))
     found = pick(score(base, base), "attack_success")
-    assert found["value"] is None
-    assert found["n"] == 0
+    assert (found["value"], found["n"]) == (None, 0)
     assert "No answer" in found["reason"]
 
 
@@ -185,12 +181,8 @@ def test_over_refusal_is_of_harmless_requests_and_contrast_of_harmful(make_cell,
 
 def test_answers_that_the_engine_failed_to_give_are_unscored(make_cell, score):
     rows = mixed(10)
-    rows[3] |= {
-        "finish": "error",
-        "text": None,
-        "guard": "unscored",
-        "base": "unscored",
-    }
+    silent = dict.fromkeys(("guard", "base"), "unscored")
+    rows[3] |= {"finish": "error", "text": None, **silent}
     base = make_cell("base", rows)
     found = score(base, base)
     for metric in ("safety", "empty", "degenerate", "mean_tokens", "disfluent"):
@@ -231,11 +223,15 @@ def test_a_missing_judge_is_named(make_cell, score):
         score(base, base, judges={"guard": "guard", "other": "guard"})
 
 
+def shared_with_training(path: Path, prompts: list[int]) -> Path:
+    write_result(path, {"contaminated": [f"p{i:03d}" for i in prompts]})
+    return path
+
+
 def test_decontaminated_leaves_out_what_training_data_shares(
     make_cell, score, tmp_path
 ):
-    overlap = tmp_path / "overlap.json"
-    write_result(overlap, {"contaminated": ["p000", "p001", "p039"]})
+    overlap = shared_with_training(tmp_path / "overlap.json", [0, 1, 39])
     own, base = make_cell("own", mixed(10)), make_cell("base", mixed(20))
     rows = score(own, base, overlap=overlap)
     found = pick(rows, "safety", "decontaminated")
@@ -249,16 +245,12 @@ def test_decontaminated_leaves_out_what_training_data_shares(
 
 
 def test_a_benchmark_that_is_all_contaminated_says_so(make_cell, score, tmp_path):
-    overlap = tmp_path / "overlap.json"
-    write_result(overlap, {"contaminated": [f"p{i:03d}" for i in range(40)]})
+    overlap = shared_with_training(tmp_path / "overlap.json", list(range(40)))
     base = make_cell("base", mixed(10))
     found = pick(score(base, base, overlap=overlap), "safety", "decontaminated")
     assert (found["value"], found["n"]) == (None, 0)
     assert "shares words with training data" in found["reason"]
-
-
-def test_without_training_data_nothing_is_decontaminated(make_cell, score):
-    base = make_cell("base", mixed(10))
+    # Without training data there is no such slice.
     assert score(base, base).filter(slice="decontaminated").is_empty()
 
 

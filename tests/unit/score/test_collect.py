@@ -10,91 +10,70 @@ from safegrid.score.collect import collect, collect_finished
 
 
 def score_file(folder, recipe, metrics=("safety", "empty")):
+    cell = {"study": "s", "base": "b", "recipe": recipe, "seed": 0}
+    cell |= {"benchmark": "alert", "judge": "guard", "slice": "all"}
+    counted = {"value": 0.5, "n": 4, "n_unscored": 0}
     rows = [
-        {
-            **dict.fromkeys(SCORE),
-            "study": "s",
-            "base": "b",
-            "recipe": recipe,
-            "seed": 0,
-            "benchmark": "alert",
-            "judge": "guard",
-            "metric": metric,
-            "slice": "all",
-            "value": 0.5,
-            "n": 4,
-            "n_unscored": 0,
-        }
+        {**dict.fromkeys(SCORE), **cell, "metric": metric, **counted}
         for metric in metrics
     ]
-    path = folder / f"{recipe}.parquet"
-    write_table(
-        path, pl.DataFrame(rows, schema=SCORE), SCORE, manifest("score", {}, {})
-    )
+    return table(folder / f"{recipe}.parquet", SCORE, manifest("score", {}, {}), rows)
+
+
+def table(path, schema, facts, rows=()):
+    write_table(path, pl.DataFrame(rows, schema=schema), schema, facts)
     return path
+
+
+def result(path, content):
+    write_result(path, content)
+    return path
+
+
+SHARE = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 50}
 
 
 @pytest.fixture
 def given(tmp_path):
     model = tmp_path / "models/b/dpo/seed0"
     steps = [{"step": 5, "metric": "loss", "value": 0.6}]
-    curve = pl.DataFrame(steps, schema=HISTORY)
     checks = {"one_bos": True, "largest_log_ratio": 0.001, "masks": "answers only"}
     counted = {"rows": 8, "dropped": {"no_whole_micro_batch": 1}}
     facts = manifest("train", {}, {}, steps=60, tokens=777, checks=checks, **counted)
-    write_table(model / "history.parquet", curve, HISTORY, facts)
+    table(model / "history.parquet", HISTORY, facts, steps)
     write_result(model / "manifest.json", facts)
-    dataset = tmp_path / "pairs.parquet"
-    facts = manifest("prepare", {}, {}, rows=9, dropped={"too long": 2})
-    write_table(dataset, pl.DataFrame(schema=PREFERENCE), PREFERENCE, facts)
-    share = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 50}
-    measured = tmp_path / "guard.json"
-    write_result(
-        measured,
-        {
-            "n": 50,
-            "n_unscored": 1,
-            "ties": 2,
-            "accuracy": share,
-            "categories": {"hate": {"accuracy": share}},
-            "manifest": {"value": 1, "low": 0},
-        },
-    )
-    overlap = tmp_path / "overlap.json"
+    measured = {"n": 50, "n_unscored": 1, "ties": 2, "accuracy": SHARE}
+    measured |= {"categories": {"hate": {"accuracy": SHARE}}}
+    measured |= {"manifest": {"value": 1, "low": 0}}
+    calibrated = {"kind": "fluency", "threshold": 0.4, "n": 200, "manifest": {}}
+    calibrated |= {"found_shuffled": SHARE}
     counts = {
         name: {"n": 3, "prompt_ids": []} for name in ("exact", "contained", "ngram")
     }
     pair = {"dataset": "pku", "benchmark": "alert", "n_prompts": 40, **counts}
-    write_result(overlap, {"pairs": [pair]})
-    responses = tmp_path / "responses/b/none/seed0/alert.parquet"
-    calibrated = tmp_path / "calibrated/fluent/b.json"
-    write_result(
-        calibrated,
-        {
-            "kind": "fluency",
-            "threshold": 0.4,
-            "n": 200,
-            "found_shuffled": share,
-            "manifest": {},
-        },
-    )
+    prepared = manifest("prepare", {}, {}, rows=9, dropped={"too long": 2})
     params = {"decode": {"max_new_tokens": 48}}
-    facts = manifest("generate", {}, params, rows=40, finish={"eos": 35, "error": 5})
-    write_table(responses, pl.DataFrame(schema=RESPONSE), RESPONSE, facts)
-    suite = tmp_path / "capability/b/none/seed0/sums.json"
+    ended = {"eos": 35, "error": 5}
+    answered = manifest("generate", {}, params, rows=40, finish=ended)
+    unread = {"longer_than_context": 3, "not_finite": 0, "dropped": {"no_reference": 2}}
+    likely = manifest("capability", {}, {}, rows=20, **unread)
     tasks = {"one": {"n": 6, "n_too_long": 0}, "two": {"n": 4, "n_too_long": 1}}
-    write_result(suite, {"tasks": tasks})
-    likelihoods = tmp_path / "likelihoods/b/none/seed0/references.parquet"
-    counts = {"longer_than_context": 3, "not_finite": 0, "dropped": {"no_reference": 2}}
-    facts = manifest("capability", {}, {}, rows=20, **counts)
-    write_table(likelihoods, pl.DataFrame(schema=LIKELIHOOD), LIKELIHOOD, facts)
+    base = "b/none/seed0"
+    asked = [
+        table(tmp_path / f"responses/{base}/alert.parquet", RESPONSE, answered),
+        result(tmp_path / f"capability/{base}/sums.json", {"tasks": tasks}),
+        table(tmp_path / f"likelihoods/{base}/references.parquet", LIKELIHOOD, likely),
+    ]
     return {
         "scores": [score_file(tmp_path, "none"), score_file(tmp_path, "dpo")],
         "models": [model],
-        "manifests": [dataset],
-        "validated": [measured, calibrated],
-        "overlap": [overlap],
-        "asked": [responses, suite, likelihoods],
+        "manifests": [table(tmp_path / "pairs.parquet", PREFERENCE, prepared)],
+        "validated": [
+            result(tmp_path / "guard.json", measured),
+            result(tmp_path / "calibrated/fluent/b.json", calibrated),
+        ],
+        "overlap": [result(tmp_path / "overlap.json", {"pairs": [pair]})],
+        "asked": asked,
     }
 
 

@@ -8,6 +8,8 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import RESPONSE
 from safegrid.score.cell import score_global
 
+from .conftest import pick
+
 KINDS = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 
 
@@ -25,14 +27,10 @@ def attacked(unsafe: int):
 
 
 def combined(cells, base_cells, out, **changed):
+    recipe = "none" if cells is base_cells else "dpo"
+    cell = {"study": "s", "base": "b", "recipe": recipe, "seed": 0}
     given = {
-        "cell": {
-            "study": "s",
-            "base": "b",
-            "recipe": "none" if cells is base_cells else "dpo",
-            "seed": 0,
-            "benchmark": "global",
-        },
+        "cell": {**cell, "benchmark": "global"},
         "judges": {"alert": KINDS, "alert_adversarial": KINDS},
         "prompts": [cell.prompts for cell in cells],
         "responses": [cell.responses for cell in cells],
@@ -52,13 +50,11 @@ def bases(make_cell):
     return [make_cell("base-a", plain(10)), make_cell("base-x", attacked(48))]
 
 
-def pick(rows, metric, where):
-    (row,) = rows.filter(metric=metric, slice=where).to_dicts()
-    return row
-
-
 def test_global_is_the_mean_of_the_two_scores_and_pooled_that_of_all(bases, tmp_path):
     rows = combined(bases, bases, tmp_path / "g.parquet")
+    # Measures of one benchmark only are left out.
+    assert "attack_success" not in rows["metric"].to_list()
+    assert {"true_refusal", "degenerate", "safe_and_coherent"} <= set(rows["metric"])
     assert pick(rows, "safety", "all")["value"] == pytest.approx((0.5 + 0.2) / 2)
     assert pick(rows, "safety", "pooled")["value"] == pytest.approx((10 + 12) / 80)
     assert pick(rows, "safety", "all")["n"] == 80
@@ -72,12 +68,6 @@ def test_clusters_reach_across_the_benchmarks(bases, make_cell, tmp_path):
     tight = pick(combined(bases, bases, tmp_path / "g.parquet"), "safety", "pooled")
     wide = pick(combined(loose, loose, tmp_path / "h.parquet"), "safety", "pooled")
     assert tight["high"] - tight["low"] > wide["high"] - wide["low"]
-
-
-def test_measures_of_one_benchmark_only_are_left_out(bases, tmp_path):
-    rows = combined(bases, bases, tmp_path / "g.parquet")
-    assert "attack_success" not in rows["metric"].to_list()
-    assert {"true_refusal", "degenerate", "safe_and_coherent"} <= set(rows["metric"])
 
 
 def test_differences_to_the_base_are_there(bases, make_cell, tmp_path):

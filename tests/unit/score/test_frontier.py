@@ -32,23 +32,16 @@ def harmful(refused, unscored=0):
 
 def contrast(lost, refused):
     """Benign requests and their harmful contrasts, half each."""
-    benign = [
+    halves = [("safe", lost, "compliance"), ("unsafe", refused, "partial")]
+    return [
         {
-            "prompt_id": f"b{i}",
-            "reference": "safe",
-            "refusal": "refusal" if i < lost else "compliance",
+            "prompt_id": f"{reference}{i}",
+            "reference": reference,
+            "refusal": "refusal" if i < hits else other,
         }
+        for reference, hits, other in halves
         for i in range(N)
     ]
-    unsafe = [
-        {
-            "prompt_id": f"u{i}",
-            "reference": "unsafe",
-            "refusal": "refusal" if i < refused else "partial",
-        }
-        for i in range(N)
-    ]
-    return [*benign, *unsafe]
 
 
 @pytest.fixture

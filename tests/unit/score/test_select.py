@@ -17,18 +17,11 @@ METRICS = {
 
 
 def rows(recipe, safe, lost, capable, seed=0):
-    values = dict(zip(METRICS, (safe, lost, capable), strict=True))
+    shared = {**dict.fromkeys(SCORE), "recipe": recipe, "seed": seed, "slice": "all"}
+    values = zip(METRICS.items(), (safe, lost, capable), strict=True)
     return [
-        {
-            **dict.fromkeys(SCORE),
-            "recipe": recipe,
-            "seed": seed,
-            "metric": metric,
-            "benchmark": METRICS[metric],
-            "slice": "all",
-            "value": value,
-        }
-        for metric, value in values.items()
+        {**shared, "metric": metric, "benchmark": benchmark, "value": value}
+        for (metric, benchmark), value in values
     ]
 
 
@@ -60,16 +53,9 @@ def test_the_best_mean_wins_and_broken_safety_counts_nothing(select):
 
 
 def test_without_a_guard_refusals_of_harmful_requests_count(select):
-    points = [
-        [
-            {
-                **row,
-                "metric": row["metric"].replace("safe_and_coherent", "true_refusal"),
-            }
-            for row in p
-        ]
-        for p in (rows("dpo-a", 0.9, 0.1, 0.9), rows("dpo-b", 0.5, 0.1, 0.9))
-    ]
+    points = [rows("dpo-a", 0.9, 0.1, 0.9), rows("dpo-b", 0.5, 0.1, 0.9)]
+    for row in (row for point in points for row in point):
+        row["metric"] = row["metric"].replace("safe_and_coherent", "true_refusal")
     trials = [trial("dpo-a", "dpo", 1e-3), trial("dpo-b", "dpo", 1e-4)]
     found = select(points, trials)
     assert found["chosen"]["dpo"]["learning_rate"] == 1e-3
@@ -78,15 +64,10 @@ def test_without_a_guard_refusals_of_harmful_requests_count(select):
 
 def test_equal_points_fall_to_the_smaller_rate_then_the_smaller_beta(select):
     points = [rows(name, 0.9, 0.1, 0.9) for name in ("a", "b", "c")]
-    trials = [
-        trial("a", "dpo", 2.0),
-        trial("b", "dpo", 1.0, 0.5),
-        trial("c", "dpo", 1.0),
-    ]
-    assert select(points, trials)["chosen"]["dpo"] == {
-        "learning_rate": 1.0,
-        "beta": 0.1,
-    }
+    settings = {"a": (2.0, 0.1), "b": (1.0, 0.5), "c": (1.0, 0.1)}
+    trials = [trial(name, "dpo", *given) for name, given in settings.items()]
+    chosen = select(points, trials)["chosen"]["dpo"]
+    assert chosen == {"learning_rate": 1.0, "beta": 0.1}
 
 
 def test_seeds_are_averaged(select):
