@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 Ids = Sequence[int]
 Result = TypeVar("Result")
+Ask = Callable[[Engine, Any], Sequence[Any]]
 IDENTITY = "identity"
 
 
@@ -74,17 +75,15 @@ class Asker:
         self, ids: Sequence[Ids], labels: Sequence[Ids]
     ) -> list[list[float]]:
         """Return log P(label | prompt) in nats, a row a prompt, a column a label."""
-
-        def ask(engine: Engine, part: Sequence[Ids]) -> Sequence[Any]:
-            return engine.label_logprobs(part, labels)
-
         words = [list(label) for label in labels]
         keys = [item_key("labels", words, list(row)) for row in ids]
-
-        def fits(answer: Any) -> bool:
-            return _are_numbers(answer) and len(answer) == len(labels)
-
-        return self._answers(keys, ids, ask, "verdicts", fits)
+        return self._answers(
+            keys,
+            ids,
+            lambda engine, part: engine.label_logprobs(part, labels),
+            "verdicts",
+            lambda answer: _are_numbers(answer) and len(answer) == len(labels),
+        )
 
     def sequence_logprobs(
         self, ids: Sequence[Ids], n_context: Sequence[int]
@@ -111,11 +110,7 @@ class Asker:
         return self._values("embed", ids, lambda e, p: e.embed(p), "vectors")
 
     def _values(
-        self,
-        name: str,
-        ids: Sequence[Ids],
-        ask: Callable[[Engine, Any], Sequence[Any]],
-        unit: str,
+        self, name: str, ids: Sequence[Ids], ask: Ask, unit: str
     ) -> list[list[float]]:
         """Ask for numbers of whole rows; the name tells them apart in the cache."""
         keys = [item_key(name, list(row)) for row in ids]
@@ -125,7 +120,7 @@ class Asker:
         self,
         keys: Sequence[str],
         questions: Sequence[Any],
-        ask: Callable[[Engine, Any], Sequence[Any]],
+        ask: Ask,
         unit: str,
         fits: Callable[[Any], bool],
     ) -> list[Any]:
@@ -164,7 +159,7 @@ def ask_model(
     Args:
         spec: which engine answers what is missing.
         stack: folders of the model.
-        head: `causal`, `classify` or `embed`.
+        head: what the model is.
         cache: the cell's file of answers.
         versions: numbers of all that makes an answer besides the engine: the stage
             (what clients do with an answer before it is kept), and what the user
@@ -195,16 +190,12 @@ def ask_model(
         except MissingError:
             logger.info("%s lacks answers; its engine is asked", cache)
     with lease(spec, stack, head, search) as engine:
-        _remember(cache, served, engine.identity)
+        with ResponseCache(cache, served) as index:
+            if index.get(IDENTITY) != list(engine.identity):
+                index.put_chunk({IDENTITY: list(engine.identity)})
         with ResponseCache(cache, served | engine.identity._asdict(), fresh) as answers:
             asker = Asker(answers, spec.batch_size, engine)
             return work(asker), asker.record(engine.identity, stack[0])
-
-
-def _remember(cache: Path, served: Mapping[str, Any], identity: Identity) -> None:
-    with ResponseCache(cache, served) as index:
-        if index.get(IDENTITY) != list(identity):
-            index.put_chunk({IDENTITY: list(identity)})
 
 
 def _identity(kept: Any) -> Identity | None:

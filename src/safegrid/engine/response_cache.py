@@ -17,8 +17,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from safegrid.core.errors import EngineError
 from safegrid.core.files import as_record, sha256_json
@@ -30,27 +29,12 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-class Chunk(NamedTuple):
-    """The contents of a line.
-
-    Attributes:
-        key: of the cache that wrote it.
-        answers: by item.
-        usage: what they took, where it is known.
-    """
-
-    key: str
-    answers: dict[str, Any]
-    usage: Usage | None
-
-
 class ResponseCache:
     """The answers of one cell; a context manager, and its file's only writer.
 
     Args:
         path: the cell's file, made if needed.
-        key: all that an answer depends on besides its item: weights, engine, template,
-            decode settings.
+        key: all that an answer depends on besides its item.
         fresh: do not look at what was answered before; new answers are kept.
     """
 
@@ -88,12 +72,7 @@ class ResponseCache:
         self._read()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -119,22 +98,14 @@ class ResponseCache:
         )
 
     def usage_of(self, item_keys: Collection[str]) -> tuple[Usage | None, int]:
-        """Return what the lines that hold answers to items took.
-
-        Also how many of the items stand in lines that do not say it.
-        """
+        """Return what items' lines took, and of how many items it is not known."""
         lines = {self._line_of[key] for key in item_keys}
         untimed = [k for k in item_keys if self._usage[self._line_of[k]] is None]
         parts = (self._usage[number] for number in sorted(lines))
         return total(part for part in parts if part is not None), len(untimed)
 
     def put_chunk(self, answers: Mapping[str, Any], usage: Usage | None = None) -> None:
-        """Keep the answers (values that JSON can hold) to a chunk of items.
-
-        Args:
-            answers: by item.
-            usage: what they took, where it is known.
-        """
+        """Keep a chunk's answers by item, which JSON can hold, and what they took."""
         chunk: dict[str, Any] = {"key": self._key, "answers": dict(answers)}
         if usage is not None:
             chunk["usage"] = asdict(usage)
@@ -159,20 +130,16 @@ class ResponseCache:
         good = left_out = 0
         with self._path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
+                where = f"{self._path}: line {number}"
                 if not line.endswith(b"\n"):
-                    logger.warning(
-                        "%s: line %d was torn by a killed job and is left out",
-                        self._path,
-                        number,
-                    )
+                    logger.warning("%s was torn by a killed job and is left out", where)
                     break
                 good += len(line)
-                fault = self._take(line)
-                if fault is not None:
+                try:
+                    self._take(line)
+                except ValueError as error:
                     left_out += 1
-                    logger.warning(
-                        "%s: line %d %s and is left out", self._path, number, fault
-                    )
+                    logger.warning("%s %s and is left out", where, error)
         if left_out:
             logger.warning(
                 "%s: left out %d lines; what they answered is asked again",
@@ -182,39 +149,26 @@ class ResponseCache:
         # Else the next chunk would be appended to the torn one.
         os.truncate(self._path, good)
 
-    def _take(self, line: bytes) -> str | None:
-        """Take the answers of a line; say what is wrong with it, if anything is."""
+    def _take(self, line: bytes) -> None:
+        """Take the answers of a line; a ValueError says what is wrong with it."""
         checksum, _, body = line.rstrip(b"\n").partition(b" ")
         if checksum != _checksum(body):
-            return "does not fit its checksum"
+            raise ValueError("does not fit its checksum")
         try:
-            chunk = _chunk(body)
-        except ValueError as error:
-            return f"holds no chunk of answers ({error})"
-        if chunk.key == self._key and not self._fresh:
-            self._know(chunk.answers, chunk.usage)
-        return None
+            found = json.loads(body)
+            key, answers, usage = found["key"], found["answers"], found.get("usage")
+            if not isinstance(key, str) or not isinstance(answers, dict):
+                raise ValueError("no key, or no answers by item")
+            took = None if usage is None else as_record(json.dumps(usage), Usage)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"holds no chunk of answers ({error})") from error
+        if key == self._key and not self._fresh:
+            self._know(answers, took)
 
     def _know(self, answers: Mapping[str, Any], usage: Usage | None) -> None:
         self._answers.update(answers)
         self._line_of.update(dict.fromkeys(answers, len(self._usage)))
         self._usage.append(usage)
-
-
-def _chunk(body: bytes) -> Chunk:
-    """Read a line without its checksum.
-
-    Raises:
-        ValueError: it says something else than a chunk.
-    """
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError("no JSON object")
-    key, answers, usage = (found.get(name) for name in Chunk._fields)
-    if not isinstance(key, str) or not isinstance(answers, dict):
-        raise ValueError("no key, or no answers by item")
-    took = None if usage is None else as_record(json.dumps(usage), Usage)
-    return Chunk(key, answers, took)
 
 
 def _checksum(body: bytes) -> bytes:
@@ -242,7 +196,7 @@ def answer_missing(
 
     Args:
         cache: where answers are looked up and kept.
-        items: key to item.
+        items: by key.
         ask: gives one answer (a value that JSON can hold) an item, in order.
         chunk: items of a chunk; the engine's `batch_size` is a fit choice.
         description: of the progress bar.

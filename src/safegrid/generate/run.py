@@ -98,18 +98,28 @@ def generate(
     _tell(facts["finish"], len(answers), decode)
 
 
-def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str | None]:
+def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str]:
     """Read what is asked, each prompt once for each sample, and the template's hash."""
     asked = read_table(ids, IDS)
-    _check(asked, ids)
-    template = read_manifest(ids).get("template")
-    _check_template(template, folder, ids)
+    if asked.is_empty():
+        raise DataError(f"{ids}: no prompts; rebuild it with rule render")
+    twice = asked.filter(asked["prompt_id"].is_duplicated())["prompt_id"].to_list()
+    if twice:
+        raise DataError(f"{ids}: prompt {twice[0]} stands twice; ids must be unique")
+    # A model is asked in the words that it was trained to answer.
+    template, own = read_manifest(ids).get("template"), ChatTokenizer.load(folder)
+    if template != own.template_hash:
+        raise DataError(
+            f"{ids}: rendered through the chat template {template}, but the model in"
+            f" {folder} has {own.template_hash}; render the prompts through this"
+            " model's own base"
+        )
     items = [
         _Item(prompt_id, sample, prompt)
         for prompt_id, prompt in asked.rows()
         for sample in range(samples)
     ]
-    return items, template
+    return items, own.template_hash
 
 
 def _seeds(items: Sequence[_Item], decode: Decode, seed: int) -> list[int]:
@@ -124,9 +134,7 @@ def _tell(finish: Mapping[str, int], number: int, decode: Decode) -> None:
         logger.warning(
             "%d of %d prompts are too long for the model's context with %d tokens of"
             " answer; they were not asked, and are unscored",
-            finish["error"],
-            number,
-            decode.max_new_tokens,
+            *(finish["error"], number, decode.max_new_tokens),
         )
     logger.info("%d responses: %s", number, finish)
 
@@ -158,24 +166,6 @@ def _table(
         for item, answer in zip(items, answers, strict=True)
     ]
     return pl.DataFrame(rows, schema=RESPONSE)
-
-
-def _check(asked: pl.DataFrame, path: Path) -> None:
-    if asked.is_empty():
-        raise DataError(f"{path}: no prompts; rebuild it with rule render")
-    twice = asked.filter(asked["prompt_id"].is_duplicated())["prompt_id"].to_list()
-    if twice:
-        raise DataError(f"{path}: prompt {twice[0]} stands twice; ids must be unique")
-
-
-def _check_template(template: str | None, folder: Path, path: Path) -> None:
-    """Assert that a model is asked in the words that it was trained to answer."""
-    own = ChatTokenizer.load(folder).template_hash
-    if template != own:
-        raise DataError(
-            f"{path}: rendered through the chat template {template}, but the model in"
-            f" {folder} has {own}; render the prompts through this model's own base"
-        )
 
 
 def _counts(answers: Sequence[Completion]) -> dict[str, Any]:
