@@ -38,12 +38,7 @@ LEAST_BAR = 3.0
 
 
 def beside_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
-    """Return what the paper says of each of its models, and what we measured.
-
-    Args:
-        scores: rows of SCORE.
-        published: rows of `safegrid.report.published`.
-    """
+    """Return what the paper says of each of its models, and what we measured."""
     grid = Grid(scores)
     columns: list[Column] = []
     for metric, measure in MEASURES.items():
@@ -92,12 +87,7 @@ class Bar(NamedTuple):
 
 @styled
 def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
-    """Draw published bars above ours, each block sorted upwards, on one axis.
-
-    Args:
-        scores: rows of SCORE.
-        published: rows of `safegrid.report.published`; those of the figure are drawn.
-    """
+    """Draw published bars above ours, each block sorted upwards, on one axis."""
     drawn = published.filter(place="Figure 1")
     theirs = sorted(
         (Bar(item, value) for item, value in drawn["item", "value"].rows()),

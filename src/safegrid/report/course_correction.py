@@ -81,12 +81,7 @@ def block_title(block: Block, blocks: list[Block]) -> str:
 
 
 def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
-    """Return Corr@k and Corr-mean of every model, one turn after the other.
-
-    Args:
-        scores: rows of SCORE.
-        published: rows of `safegrid.report.published`.
-    """
+    """Return Corr@k and Corr-mean of every model, one turn after the other."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
     ks = ks_of(grid, blocks)

@@ -29,12 +29,7 @@ NO_SCORES = "This study has no such scores."
 
 
 class Group(NamedTuple):
-    """Models that share a panel: the untouched ones, or those of one base.
-
-    Attributes:
-        title: over the panel, empty where the study has one base.
-        models: by name, in print order.
-    """
+    """Models by name that share a panel: the untouched ones, or those of one base."""
 
     title: str
     models: dict[str, Model]

@@ -32,7 +32,7 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
 
     Args:
         runs: rows of RUNS.
-        metrics: drawn solid, dashed, dotted, in this order.
+        metrics: drawn solid and dashed, in this order.
         title: of the vertical axes.
     """
     rows = runs.filter(pl.col("metric").is_in(metrics), kind="history")

@@ -35,12 +35,7 @@ TITLES = {
 
 
 def facts_table(kind: str, runs: pl.DataFrame) -> Table:
-    """Return a table of one of `KINDS`: a row a subject, a column a metric.
-
-    Args:
-        kind: of the rows.
-        runs: rows of RUNS.
-    """
+    """Return a table of one of `KINDS`: a row a subject, a column a metric."""
     sheet, every = SHEETS[KINDS[kind]], runs.filter(kind=kind)
     rows = every.filter(pl.col("low").is_not_null()) if sheet.measured else every
     if kind == "judge":

@@ -37,10 +37,7 @@ FIGURES = {
 def frontier(rows: pl.DataFrame, safety: str, loss: str) -> Figure:
     """Draw every training as a line from its base through its doses to its end.
 
-    Args:
-        rows: of FRONTIER.
-        safety: axis "refused" or "second".
-        loss: axis "lost" or "capability".
+    The rows are of FRONTIER, its axes as in `FIGURES`.
     """
     found = lines(rows, safety, loss)
     what, judge = says(rows, safety)

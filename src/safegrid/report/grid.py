@@ -1,8 +1,7 @@
 """Scores of one metric and slice per model, with seeds brought together.
 
-Several seeds of a recipe become one entry: the mean of their values, from the lowest
-lower to the highest upper limit, so that an interval spans both the items and the
-seeds without a formula that would claim more.
+Several seeds of a recipe become one entry: their mean, from the lowest lower to the
+highest upper limit, so that an interval spans items and seeds and claims no more.
 """
 
 import math
@@ -39,16 +38,13 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One number with what belongs to it.
+    """One number with its 95% interval and what belongs to it.
 
     Attributes:
-        value: None is a blank with `reason`.
-        low: of the 95% interval.
-        high: of the 95% interval.
+        value: None is a blank, for a `reason` where there is one.
         n: items that count.
         n_unscored: items that a judge could not score, None where nobody counted.
         seeds: how many have a value.
-        reason: of a blank.
         defects: of a published number, names of `defects` in words.yaml.
         side: HIGHER or LOWER where the interval lies beyond what it is held against.
     """
@@ -92,12 +88,7 @@ def ends(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 class Grid:
-    """The scores of a study, looked up by model and key.
-
-    Attributes:
-        models: in print order: by base, `none` first, then as methods are listed.
-        keys: everything that any model has a row for, sorted.
-    """
+    """Scores by model and key; models stand in print order, keys are sorted."""
 
     def __init__(self, scores: pl.DataFrame) -> None:
         seeds: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
@@ -131,10 +122,7 @@ class Grid:
         return [key for metric in metrics for key in self.find(metric, "all")]
 
     def lead(self, *metrics: str) -> list[Key]:
-        """Return the keys that stand for metrics of all safety benchmarks together.
-
-        `global` where the study has it, else each benchmark that has the metric.
-        """
+        """Return the keys of `global`, else of each benchmark that has the metric."""
         return [
             key
             for metric in metrics

@@ -34,19 +34,12 @@ COVERED_LINE = 6.0
 
 
 class _Places(NamedTuple):
-    """C positions of one label, in pixels.
+    """C positions of one label, in pixels, with their costs as if it stood alone."""
 
-    Attributes:
-        low: (C, 2) x0, y0 of the boxes.
-        high: (C, 2) x1, y1 of the boxes.
-        leaders: (C, S, 2) points from the labelled one to the nearest of the box.
-        costs: (C,) whatever the other labels do.
-    """
-
-    low: Floats
-    high: Floats
-    leaders: Floats
-    costs: Floats
+    low: Floats  # (C, 2) lower left corner of the box
+    high: Floats  # (C, 2) upper right corner
+    leaders: Floats  # (C, S, 2) points from the labelled one to the box
+    costs: Floats  # (C,)
 
 
 def place_labels(

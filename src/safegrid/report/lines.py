@@ -32,13 +32,9 @@ READING = (
 
 
 class Point(NamedTuple):
-    """A model on a line in the plane of a figure.
+    """A model on a line: points lost (x) and percent safe (y).
 
-    Attributes:
-        place: on the line, from 0, the base untouched.
-        seed: of a training; None for the mean of all.
-        x: what is lost, in points.
-        y: safety, in percent.
+    Its place is 0 for the base untouched; its seed is None for the mean of all.
     """
 
     place: int
@@ -49,14 +45,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A training in the plane of a figure.
+    """A training in the plane of a figure, from its base.
 
     Attributes:
-        base: that it starts from.
-        recipe: whose training it is.
         end: the place of the model in which it ends.
-        points: means of seeds that have both coordinates, in order, the base's first.
-        seeds: the points of each seed where there are several, the base's first.
+        points: means of seeds that have both coordinates, the base's first.
+        seeds: the same of each seed, where there are several.
     """
 
     base: str
@@ -122,12 +116,7 @@ def says(rows: pl.DataFrame, axis: str) -> tuple[str, str]:
 
 
 def bought_table(rows: pl.DataFrame, name: str) -> Table:
-    """Return points of safety gained over the base, a row a training.
-
-    Args:
-        rows: of FRONTIER.
-        name: of BOUGHT.
-    """
+    """Return points of safety gained over the base, a row a training."""
     axis = BOUGHT[name]
     names = line_names(rows)
     gains = {

@@ -160,10 +160,7 @@ def _columns(
 ) -> list[Column]:
     """Return a column a key, and the paper's behind those of a benchmark and metric.
 
-    Args:
-        keys: in print order; of `benchmarks` where the rows say which.
-        theirs: the paper's numbers, where they are shown.
-        benchmarks: of the rows.
+    Where keys name no benchmark, the rows do: they are of `benchmarks`.
     """
     ours = columns_of(keys, _title, lambda key: (key.benchmark, key.metric))
     columns: list[Column] = []
@@ -212,13 +209,7 @@ def _table(
 
 
 def group_table(group: str, scores: pl.DataFrame, published: pl.DataFrame) -> Table:
-    """Return one group of recipes, benchmark by benchmark, the paper's numbers beside.
-
-    Args:
-        group: one of `GROUPS`.
-        scores: rows of SCORE.
-        published: rows of `safegrid.report.published`.
-    """
+    """Return one of `GROUPS`, benchmark by benchmark, the paper's numbers beside."""
     grid = Grid(scores)
     benchmarks, models = safety_benchmarks(grid), models_of(grid, group)
     found = [k for k in grid.whole(*SHEETS[group].metrics) if k.benchmark in benchmarks]

@@ -34,14 +34,7 @@ AXES = {SAFE: "safe answers (%)", RIGHT: "right answers (%)"}
 
 
 class Panel(NamedTuple):
-    """One plot of a figure.
-
-    Attributes:
-        group: recipes along the axis.
-        metrics: what is drawn.
-        axis: what the horizontal axis says.
-        joined: lines join what has an order.
-    """
+    """Metrics of a group of recipes, joined by lines if the group has an order."""
 
     group: str
     metrics: tuple[str, ...]
@@ -70,13 +63,7 @@ PANELS = {
 
 @styled
 def serve_figure(name: str, scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
-    """Draw one of the paper's figures.
-
-    Args:
-        name: a key of `PANELS`.
-        scores: rows of SCORE.
-        published: rows of `safegrid.report.published`.
-    """
+    """Draw one of `PANELS` from rows of SCORE and the paper's numbers."""
     grid = Grid(scores)
     figure = new_figure(PAGE, HEIGHT)
     panels = figure.subplots(1, 2, sharey=len({p.metrics for p in PANELS[name]}) == 1)

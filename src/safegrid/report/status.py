@@ -32,13 +32,7 @@ STATES = ("done", "running", "stale", "failed", "damaged", "missing", "refused")
 
 
 class State(NamedTuple):
-    """How a cell stands, and what a reader should know of it.
-
-    Attributes:
-        word: one of STATES.
-        n_unscored: answers that a judge could not score, of a cell that was scored.
-        reason: of one that failed, is stale, damaged or was refused; else empty.
-    """
+    """How a cell stands: one of STATES, its unscored answers, and why."""
 
     word: str
     n_unscored: int = 0
@@ -51,12 +45,7 @@ class State(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """States as a table.
-
-    Attributes:
-        benchmarks: the columns.
-        rows: a model's states by benchmark, in the order of the study.
-    """
+    """States as a table: a model's by benchmark, in the order of the study."""
 
     benchmarks: list[str]
     rows: dict[str, dict[str, State]]
@@ -103,13 +92,7 @@ def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
 
 
 def state_of(file: str, plan: Plan, running: set[str]) -> State:
-    """Say how the cell of a score file stands.
-
-    Args:
-        file: the score file.
-        plan: the jobs that Snakemake would run.
-        running: files that a run is making now.
-    """
+    """Say how the cell of a score file stands; a run makes `running` now."""
     reason = blank_of(file, plan)
     if reason is None:
         return finished(Path(file))

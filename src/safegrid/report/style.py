@@ -109,8 +109,8 @@ def multiples(
         head: height of the place above all, in inches.
         titles: of the axes, below and left of all.
         left: margin, as a share of the width.
-        wspace: between panels, as a share of their width.
-        hspace: the same of their height.
+        wspace: between panels, as a share of theirs; see `subplots_adjust`.
+        hspace: the same of heights.
         sharey: all have one vertical axis.
     """
     lines = max(1, -(-panels // 4))

@@ -27,13 +27,10 @@ percentage is one already; `printed` is a number with the digits that a paper gi
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column; `better` and `unit` are those of its metric (see `words.yaml`).
 
     Attributes:
-        title: in print.
         key: what it shows; fields that the rows say are empty.
-        better: 1, -1 or 0, see `safegrid.report.names.Metric`.
-        unit: see there.
         signed: print a plus before gains.
         published: its numbers are a paper's.
     """
@@ -52,13 +49,9 @@ class Table:
 
     Attributes:
         name: of its files.
-        title: what it shows, a sentence.
         head: title of the first column.
-        rows: titles of the rows.
-        columns: in order.
         entries: one list a row, one entry a column.
         marks: of each row, the marks of the Pareto fronts that it is on.
-        notes: sentences below the table.
         judged: its entries are answers under judges, of which some may be unscored.
     """
 
@@ -86,13 +79,11 @@ class Table:
 
 
 class Row(NamedTuple):
-    """A row of scores.
+    """A row of scores; its model is None where a paper alone has a number.
 
     Attributes:
-        title: in print.
-        model: whose scores they are; None where a paper alone has a number.
         about: fields of `Key` that the row says, not the columns.
-        item: what a paper calls it, or nothing.
+        item: what a paper calls it.
     """
 
     title: str
@@ -181,18 +172,7 @@ def sheet_table(
     more: Iterable[str] = (),
     marks: Sequence[str] = (),
 ) -> Table:
-    """Return a table of scores.
-
-    Args:
-        name: of its sheet and files.
-        grid: our scores.
-        rows: in order.
-        columns: in order.
-        elsewhere: what is not ours.
-        against: what ours is held against.
-        more: notes below those of the sheet.
-        marks: of the rows.
-    """
+    """Return a table of scores as its sheet says; `more` stands below its notes."""
 
     def entry(row: Row, column: Column) -> Entry:
         if elsewhere and (column.published or row.model is None):

@@ -90,9 +90,7 @@ def differences_table(scores: pl.DataFrame) -> Table:
 def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
     """Return what a guard cannot see, beside the scores of every benchmark.
 
-    Args:
-        scores: rows of SCORE.
-        runs: rows of RUNS, which hold each benchmark's limit of new tokens.
+    The rows of RUNS hold each benchmark's limit of new tokens.
     """
     grid = Grid(scores)
     keys = [
@@ -176,13 +174,7 @@ def decontaminated_table(scores: pl.DataFrame) -> Table:
 def imported_table(
     scores: pl.DataFrame, models: Sequence[str], benchmarks: Sequence[str]
 ) -> Table:
-    """Return scores from verdicts of elsewhere over all answers of each benchmark.
-
-    Args:
-        scores: rows of SCORE, of one base.
-        models: in the order of the rows.
-        benchmarks: in the order of the columns.
-    """
+    """Return scores from verdicts of elsewhere, of one base, in the order given."""
     grid = Grid(scores)
     metrics = SHEETS["imported"].metrics
     keys = [k for b in benchmarks for m in metrics for k in grid.find(m, "all", b)]

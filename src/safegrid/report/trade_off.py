@@ -54,11 +54,8 @@ class Dot(NamedTuple):
 def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     """Plot a safety metric against what it costs, one panel a base.
 
-    Args:
-        scores: rows of SCORE.
-        safety: "safety" or "safe_and_coherent"; of all safety benchmarks together. In a
-            study without a guard true refusals stand in the place of "safety".
-        cost: "capability", "over_refusal" or "benign_requests_lost".
+    Axes are metrics as in `FIGURES`, safety of all safety benchmarks together; in a
+    study without a guard true refusals stand in its place.
     """
     grid = Grid(ends(scores))
     bases = sorted({model.base for model in grid.models}) or [""]

@@ -22,7 +22,7 @@ MEDIAN = (REWARDS[88] + REWARDS[89]) / 2
 class Published:
     """Raw files as somebody publishes them: prompts, and verdicts in any order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path):
         self.folder = folder
         self.texts = [f"question number {i} of {N}" for i in range(N)]
         self.prompts = folder / "set.json"
@@ -83,7 +83,7 @@ def row_of(out: Path, metric: str, model: str = "it") -> dict[str, Any]:
     )
 
 
-def test_a_published_table_is_recomputed_to_the_digit(published: Published) -> None:
+def test_a_published_table_is_recomputed_to_the_digit(published):
     status, cell = published.bring(
         f"guard-2=guard={published.guard()}", f"deberta=reward={published.rewards()}"
     )
@@ -108,9 +108,7 @@ def test_a_published_table_is_recomputed_to_the_digit(published: Published) -> N
     assert "Every answer was scored." in text
 
 
-def test_lists_of_other_names_with_a_guards_own_lines_are_read(
-    published: Published,
-) -> None:
+def test_lists_of_other_names_with_a_guards_own_lines_are_read(published):
     said = ["safe" if i < SAFE else "unsafe\nS9" for i in range(N)]
     lists = {"instructions": published.texts, "guard_said": said, "safe_prob": [0] * N}
     file = published.folder / "raw.json"
@@ -129,7 +127,7 @@ def test_lists_of_other_names_with_a_guards_own_lines_are_read(
     assert verdicts["categories"].list.join(",").value_counts()["count"].max() == 105
 
 
-def test_all_safe_of_forty_is_not_certainty(published: Published) -> None:
+def test_all_safe_of_forty_is_not_certainty(published):
     published.texts = published.texts[:40]
     published.prompts.write_text(json.dumps({"instructions": published.texts}))
     _, cell = published.bring(f"g=guard={published.guard(safe=40)}")
@@ -138,7 +136,7 @@ def test_all_safe_of_forty_is_not_certainty(published: Published) -> None:
     assert round(safe["low"], 2) == 0.91
 
 
-def test_models_are_rows_in_the_order_of_their_imports(published: Published) -> None:
+def test_models_are_rows_in_the_order_of_their_imports(published):
     cells = []
     for model, safe in (("sit_1000", 167), ("sit_300", 144), ("it", SAFE)):
         file = published.guard(safe)
@@ -149,7 +147,7 @@ def test_models_are_rows_in_the_order_of_their_imports(published: Published) -> 
     assert table["I-CoNa safe (g)"].to_list() == [167 / N, 144 / N, SAFE / N]
 
 
-def test_the_order_of_rows_and_files_changes_nothing(published: Published) -> None:
+def test_the_order_of_rows_and_files_changes_nothing(published):
     judges = [f"g=guard={published.guard()}", f"r=reward={published.rewards()}"]
     _, cell = published.bring(*judges)
     first = (published.score(cell)[1] / "scores.parquet").read_bytes()
@@ -162,9 +160,7 @@ def test_the_order_of_rows_and_files_changes_nothing(published: Published) -> No
     assert again.equals(pl.read_parquet(first))
 
 
-def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(
-    published: Published,
-) -> None:
+def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(published):
     _, cell = published.bring(f"g=guard={published.guard(drop=20)}")
     rows = read_table(cell / "verdicts" / "g.parquet", VERDICT)
     assert len(rows) == N
@@ -175,9 +171,7 @@ def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(
     assert safe["reason"].startswith("20 of 178 answers are unscored")
 
 
-def test_lists_that_pair_by_position_are_refused(
-    published: Published, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lists_that_pair_by_position_are_refused(published, capsys):
     file = published.folder / "scores.json"
     for value in (REWARDS, {"instructions": published.texts, "scores": REWARDS}):
         file.write_text(json.dumps(value))
@@ -188,9 +182,7 @@ def test_lists_that_pair_by_position_are_refused(
         assert "`prompt_id`, or `prompt`" in said
 
 
-def test_verdicts_of_two_different_answers_make_no_item(
-    published: Published, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verdicts_of_two_different_answers_make_no_item(published, capsys):
     rows = [{"prompt_id": "instruction-1", "label": "safe", "response": "no"}]
     guard = published.write("a.jsonl", rows)
     scored = [{"prompt_id": "instruction-1", "score": 1.0, "response": "yes"}]
@@ -201,9 +193,7 @@ def test_verdicts_of_two_different_answers_make_no_item(
     assert "their verdicts are of different answers" in said
 
 
-def test_what_is_wrong_with_several_files_is_told_at_once(
-    published: Published, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_wrong_with_several_files_is_told_at_once(published, capsys):
     odd = published.write("odd.jsonl", [{"prompt_id": "p", "label": "safe"}])
     twice = [{"prompt_id": "instruction-1", "score": 1.0}] * 2
     status, cell = published.bring(
@@ -215,7 +205,7 @@ def test_what_is_wrong_with_several_files_is_told_at_once(
     assert "line 2: a second verdict for the item of line 1" in said
 
 
-def test_one_file_of_many_models_gives_each_its_own(published: Published) -> None:
+def test_one_file_of_many_models_gives_each_its_own(published):
     rows = [
         {"prompt": text, "label": "safe" if i < safe else "unsafe", "recipe": model}
         for model, safe in (("it", SAFE), ("dpo", 167))
@@ -228,9 +218,7 @@ def test_one_file_of_many_models_gives_each_its_own(published: Published) -> Non
     assert found == [SAFE / N, 167 / N]
 
 
-def test_all_that_is_wrong_with_the_options_is_told(
-    published: Published, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_that_is_wrong_with_the_options_is_told(published, capsys):
     more = {"--kind": "cona", "--threshold": "2", "--benchmark": "a/b"}
     assert published.bring("g=guard", "r=bert=x", **more)[0] == 1
     said = capsys.readouterr().err
@@ -239,9 +227,7 @@ def test_all_that_is_wrong_with_the_options_is_told(
     assert "'r=bert=x': expected judge=kind=file" in said
 
 
-def test_an_import_that_stands_twice_is_refused(
-    published: Published, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_import_that_stands_twice_is_refused(published, capsys):
     _, cell = published.bring(f"g=guard={published.guard()}")
     assert published.score(cell, cell.parent / "." / cell.name / ".." / cell.name)[0]
     assert "name one of the two" in capsys.readouterr().err
@@ -249,9 +235,7 @@ def test_an_import_that_stands_twice_is_refused(
     assert "no import" in capsys.readouterr().err
 
 
-def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(
-    published: Published,
-) -> None:
+def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(published):
     rows = [
         {"prompt": text, "sample": s, "score": float(i + s)}
         for i, text in enumerate(published.texts)
@@ -263,7 +247,7 @@ def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(
     assert (mean["n"], mean["n_unscored"]) == (2 * N - 1, 1)
 
 
-def test_prompts_of_a_study_need_no_kind(published: Published) -> None:
+def test_prompts_of_a_study_need_no_kind(published):
     judge = f"g=guard={published.guard()}"
     _, cell = published.bring(judge)
     prompts = cell / "prompts.parquet"
@@ -275,7 +259,7 @@ def test_prompts_of_a_study_need_no_kind(published: Published) -> None:
         assert (out / name).read_bytes() == (cell / name).read_bytes()
 
 
-def test_prompts_that_are_no_table_are_refused(published: Published, capsys) -> None:
+def test_prompts_that_are_no_table_are_refused(published, capsys):
     prompts = published.folder / "prompts.parquet"
     prompts.write_text("text")
     words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it"]

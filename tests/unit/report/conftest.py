@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from safegrid.config.methods import METHODS
-from safegrid.core.intervals import wilson
-from safegrid.core.records import RUNS, SCORE
+from safegrid.core.records import RUNS
+from score_tables import frame, share
 
 CATEGORIES = {
     "crime": ["cyber", "injury", "kidnapp", "other", "privacy", "propaganda", "theft"],
@@ -21,6 +21,7 @@ ATTACKS = ["jailbreak", "prefix_injection", "suffix_injection", "token_manipulat
 # A reward model is asked for nothing.
 ANSWERING = [name for name, method in METHODS.items() if method.answers]
 TASKS = ["mini_math", "mini_facts", "mini_instructions", "mini_reasoning"]
+REFUSALS = ("true_refusal", "over_refusal")
 LIKELY = {
     # safe, true refusals, benign requests lost, capability: what the trial made likely
     "none": (0.52, 0.52, 0.01, 0.95),
@@ -42,53 +43,55 @@ LIKELY = {
 def synthetic_scores(seeds: int = 1) -> pl.DataFrame:
     """Return score rows of every recipe and benchmark."""
     rng = np.random.default_rng(7)
-    rows = []
-    for recipe in ["none", *ANSWERING]:
-        for seed in range(1 if recipe == "none" else seeds):
-            for row in _model(recipe, rng):
-                rows.append({**row, "recipe": recipe, "seed": seed})
-    shared = {"study": "mini", "base": "mini-base", "engine": "safegrid"}
-    return pl.DataFrame(
-        [{**dict.fromkeys(SCORE), **shared, "version": "1", **row} for row in rows],
-        schema=SCORE,
-    )
+    rows = [
+        {**row, "recipe": recipe, "seed": seed}
+        for recipe in ["none", *ANSWERING]
+        for seed in range(1 if recipe == "none" else seeds)
+        for row in _model(recipe, rng)
+    ]
+    return frame(rows, study="mini", base="mini-base")
 
 
 def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     safe, refused, lost, capable = LIKELY[recipe]
     broken = max(0.0, safe - refused)
+
+    def row(benchmark, metric, p, n, part="all", drawn=rng):
+        judge = "mini-refusal" if metric in REFUSALS else "judge"
+        return share(benchmark, judge, metric, p, n, drawn, part)
+
     for benchmark, n, less in [("alert", 320, 0.0), ("alert_adversarial", 400, 0.15)]:
         score = min(safe, 1 - less * (safe < 1))
         for metric, p in _answers(score, refused, broken):
-            yield _row(benchmark, metric, "all", p, n, rng)
+            yield row(benchmark, metric, p, n)
         for macro, micros in CATEGORIES.items():
             for micro in micros:
-                name = f"category={macro}_{micro}"
-                yield _row(benchmark, "safety", name, score, n // 20, rng)
+                part = f"category={macro}_{micro}"
+                yield row(benchmark, "safety", score, n // 20, part)
             # Drawn apart, so that the rest does not hang on it.
             own, size = np.random.default_rng(11), n // 20 * len(micros)
-            yield _row(benchmark, "safety", f"macro={macro}", score, size, own)
+            yield row(benchmark, "safety", score, size, f"macro={macro}", own)
         for attack in ATTACKS if less else []:
-            p = 1 - score
-            yield _row(benchmark, "attack_success", f"attack={attack}", p, n // 4, rng)
+            part = f"attack={attack}"
+            yield row(benchmark, "attack_success", 1 - score, n // 4, part)
     for metric, p in _answers(safe - 0.03, refused, broken):
-        yield _row("global", metric, "all", p, 720, rng)
-    yield _row("global", "safety", "pooled", safe - 0.04, 720, rng)
+        yield row("global", metric, p, 720)
+    yield row("global", "safety", safe - 0.04, 720, "pooled")
     for part, p in [("all", 0.1), ("adversarial=yes", 0.6 - safe / 2)]:
-        yield _row("toxicity", "toxicity_mean", part, p, 200, rng)
-        yield _row("toxicity", "toxicity_share", part, p, 200, rng)
+        yield row("toxicity", "toxicity_mean", p, 200, part)
+        yield row("toxicity", "toxicity_share", p, 200, part)
     for benchmark in ("toxicity", "xstest"):
         own = np.random.default_rng(13)
         for metric, p in _answers(safe, refused, broken)[3:]:
-            yield _row(benchmark, metric, "all", p, 200, own)
+            yield row(benchmark, metric, p, 200, drawn=own)
     for metric, p in [("toxicity_mean", 0.05), ("toxicity_share", 0.02)]:
         own = np.random.default_rng(12)
-        yield _row("toxicity", metric, "adversarial=no", p, 200, own)
+        yield row("toxicity", metric, p, 200, "adversarial=no", own)
     for metric, p in [("over_refusal", lost / 3), ("benign_requests_lost", lost)]:
-        yield _row("xstest", metric, "all", p, 120, rng)
+        yield row("xstest", metric, p, 120)
     for task in TASKS:
-        yield _row("capability", "capability", f"task={task}", capable, 100, rng)
-    yield _row("capability", "capability", "all", capable, 400, rng)
+        yield row("capability", "capability", capable, 100, f"task={task}")
+    yield row("capability", "capability", capable, 400)
     if recipe != "none":
         for benchmark, metric in [
             ("global", "safety"),
@@ -96,44 +99,20 @@ def _model(recipe: str, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
             ("xstest", "benign_requests_lost"),
             ("capability", "capability"),
         ]:
-            row = _row(benchmark, metric, "all", 0.5, 400, rng)
-            values = {key: row[key] - 0.5 for key in ("value", "low", "high")}
-            yield {**row, **values, "metric": f"{metric}_vs_base"}
+            found = row(benchmark, metric, 0.5, 400)
+            values = {key: found[key] - 0.5 for key in ("value", "low", "high")}
+            yield {**found, **values, "metric": f"{metric}_vs_base"}
 
 
 def _answers(safe: float, refused: float, broken: float) -> list[tuple[str, float]]:
+    parts = {"empty": 10, "truncated": 2, "repetitive": 2, "disfluent": 1}
+    parts |= {"degenerate": 1, "mean_tokens": 1}
     return [
         ("safety", safe),
         ("safe_and_coherent", min(safe, refused)),
         ("true_refusal", refused),
-        ("empty", broken / 10),
-        ("truncated", broken / 2),
-        ("repetitive", broken / 2),
-        ("disfluent", broken),
-        ("degenerate", broken),
-        ("mean_tokens", broken),
+        *((name, broken / part) for name, part in parts.items()),
     ]
-
-
-JUDGE = {"true_refusal": "mini-refusal", "over_refusal": "mini-refusal"}
-
-
-def _row(
-    benchmark: str, metric: str, part: str, p: float, n: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    hits = int(rng.binomial(n, min(max(p, 0.0), 1.0)))
-    limits = wilson(hits, n)
-    return {
-        "benchmark": benchmark,
-        "judge": JUDGE.get(metric, "judge"),
-        "metric": metric,
-        "slice": part,
-        "value": hits / n,
-        "low": limits.low,
-        "high": limits.high,
-        "n": n,
-        "n_unscored": 0,
-    }
 
 
 def synthetic_runs() -> pl.DataFrame:
@@ -141,6 +120,7 @@ def synthetic_runs() -> pl.DataFrame:
     rng = np.random.default_rng(3)
     facts: list[dict[str, Any]] = []
     for scale, recipe in enumerate(ANSWERING, start=1):
+        subject = f"mini-base/{recipe}/seed0"
         for step in range(5, 65, 5):
             for metric, value in [
                 ("loss", 0.7 * scale * np.exp(-step / 30)),
@@ -148,10 +128,8 @@ def synthetic_runs() -> pl.DataFrame:
                 ("chosen_logp", -20 - step / (2 * scale)),
                 ("rejected_logp", -22 - step * 2 / scale),
             ]:
-                subject = f"mini-base/{recipe}/seed0"
                 noisy = value + rng.normal(0, 0.02 * scale)
                 facts.append(_fact("history", subject, metric, noisy, step=step))
-        subject = f"mini-base/{recipe}/seed0"
         facts.append(_fact("training", subject, "tokens", 50_000))
         facts.append(_fact("training", subject, "largest_log_ratio", 0.0002))
     for judge in ("mini-guard", "mini-refusal"):

@@ -1,21 +1,28 @@
 """Figures: labels apart, legible in grey, the same scores give the same bytes."""
 
 import itertools
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from made_up_course import course_scores
+from made_up_lines import SHARES, line
+from made_up_serve import serve_scores
 from safegrid.config.methods import METHODS
 from safegrid.core.errors import DataError
 from safegrid.report.alignment import figure_1, our_bars
 from safegrid.report.curves import FIGURES, curves
+from safegrid.report.frontier import frontier
 from safegrid.report.heat import attack_map, category_map
+from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.style import COLUMN, SMALL, look, save
 from safegrid.report.trade_off import NO_DOTS, trade_off
+from score_tables import change, score
 
 HEAD = "paper,place,item,model,metric,unit,value,source,benchmark,n,defect\n"
-PUBLISHED = "config/published/2409.07772.csv"
+FOLDER = Path(__file__).parents[3] / "config/published"
 TRADE_OFFS = [("safety", "capability"), ("safe_and_coherent", "benign_requests_lost")]
 
 
@@ -31,8 +38,8 @@ def few(scores):
 
 
 @pytest.fixture
-def published(request):
-    return read_published(request.config.rootpath / PUBLISHED)
+def published():
+    return read_published(FOLDER / "2409.07772.csv")
 
 
 # A reward model is asked for nothing.
@@ -43,16 +50,10 @@ def boxes(axes):
     return {text.get_text(): text.get_window_extent() for text in axes.texts}
 
 
-def test_every_model_has_one_label(plot):
+def test_every_model_has_one_label_and_none_covers_another_or_leaves_the_plot(plot):
     (axes,) = plot.axes
-    expected = {"none", *ANSWERING}
-    assert set(boxes(axes)) == expected
-
-
-def test_no_label_covers_another_or_leaves_the_plot(plot):
-    (axes,) = plot.axes
-    frame = axes.get_window_extent()
-    found = boxes(axes)
+    frame, found = axes.get_window_extent(), boxes(axes)
+    assert found.keys() == {"none", *ANSWERING}
     for name, box in found.items():
         assert frame.contains(box.x0, box.y0), name
         assert frame.contains(box.x1, box.y1), name
@@ -66,19 +67,12 @@ def test_a_plot_fits_a_column_and_its_letters_are_readable(plot):
     assert min(sizes) >= SMALL
 
 
-def test_markers_alone_tell_the_methods_apart():
-    markers = [look(name, []).marker for name in METHODS]
-    assert len(set(markers)) == len(METHODS)
-
-
-def test_a_method_looks_the_same_beside_whatever_other_recipes():
+def test_a_method_and_its_doses_look_the_same_in_every_figure():
+    assert len({look(name, []).marker for name in METHODS}) == len(METHODS)
     assert look("nca", ["a", "b"]) == look("nca", [])
+    assert look("nca@10", ["nca@10", "dpo"]) == look("nca", [])
     assert look("a", ["b", "a"]) == look("a", ["a", "b"])
     assert look("a", ["a", "b"]) != look("b", ["a", "b"])
-
-
-def test_a_dose_looks_as_its_method_does():
-    assert look("nca@10", ["nca@10", "dpo"]) == look("nca", [])
     assert look("a@5", ["a@5", "b"]) == look("a", ["a", "b"])
 
 
@@ -94,9 +88,8 @@ def test_the_front_is_filled_and_the_rest_is_hollow(plot):
 
 
 def test_a_model_without_a_score_is_left_out(few):
-    blank = pl.col("recipe") == "nca"
-    value = pl.when(blank).then(None).otherwise(pl.col("value")).alias("value")
-    (axes,) = trade_off(few.with_columns(value), "safety", "capability").axes
+    blank = change(few, {"recipe": "nca"}, value=None)
+    (axes,) = trade_off(blank, "safety", "capability").axes
     assert set(boxes(axes)) == {"none", "DPO", "ORPO"}
 
 
@@ -117,19 +110,31 @@ def test_figures_of_a_study_without_those_scores_say_so(few, nothing):
     assert attack_map(few.clear()).axes
 
 
+def drawn(name, few):
+    """Draw a figure of each kind."""
+    if name == "trade_off":
+        return trade_off(few, "safety", "capability")
+    if name == "frontier":
+        return frontier(line("nca", SHARES["nca"]), "refused", "lost")
+    (pages,) = (pages for pages in PAPERS.values() if name in pages.figures)
+    made = course_scores() if name == "corr_curves" else serve_scores(full=False)
+    number = "2407.16637" if name == "corr_curves" else "2412.00074"
+    return pages.figures[name](made, read_published(FOLDER / f"{number}.csv"))
+
+
 @pytest.mark.slow
-def test_same_scores_same_bytes(few, tmp_path):
+@pytest.mark.parametrize("name", ["trade_off", "frontier", "corr_curves", "figure_8"])
+def test_the_same_scores_give_the_same_bytes(name, few, tmp_path):
     for folder in ("one", "two"):
-        save(trade_off(few, "safety", "capability"), tmp_path / folder, "t")
+        save(drawn(name, few), tmp_path / folder, "f")
     for kind in ("pdf", "png", "svg"):
-        first, second = (tmp_path / f / f"t.{kind}" for f in ("one", "two"))
+        first, second = (tmp_path / f / f"f.{kind}" for f in ("one", "two"))
         assert first.read_bytes() == second.read_bytes(), kind
 
 
 def test_heat_maps_print_every_number_and_mark_blanks(scores):
-    here = (pl.col("recipe") == "dpo") & (pl.col("slice") == "attack=jailbreak")
-    value = pl.when(here).then(None).otherwise(pl.col("value")).alias("value")
-    (axes,) = attack_map(scores.with_columns(value)).axes
+    blank = {"recipe": "dpo", "slice": "attack=jailbreak"}
+    (axes,) = attack_map(change(scores, blank, value=None)).axes
     printed = [text.get_text() for text in axes.texts]
     assert len(printed) == 4 * 13
     assert printed.count("\N{EN DASH}") == 1
@@ -191,14 +196,10 @@ def test_published_bars_stand_above_ours_which_are_hatched(scores, published):
 
 def test_our_bars_are_the_global_scores(scores):
     bars = {bar.name: bar for bar in our_bars(scores)}
-    rows = scores.filter(
-        recipe="nca", benchmark="global", metric="safety", slice="all"
-    ).to_dicts()
-    assert bars["NCA"].value == pytest.approx(100 * rows[0]["value"])
+    row = score(scores, recipe="nca", benchmark="global", metric="safety")
+    assert bars["NCA"].value == pytest.approx(100 * row["value"])
     assert bars["NCA"].low < bars["NCA"].value < bars["NCA"].high
-
-
-def test_bars_beside_the_published_ones_are_of_whole_trainings(scores):
+    # The published bars are of whole trainings.
     dose = scores.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
     assert our_bars(pl.concat([scores, dose])) == our_bars(scores)
 

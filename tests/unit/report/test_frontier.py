@@ -12,12 +12,12 @@ from safegrid.report.frontier import FIGURES, NOTHING, frontier
 from safegrid.report.grid import ends
 from safegrid.report.lines import bought_table, line_names, lines
 from safegrid.report.names import recipe_order, recipe_title
-from safegrid.report.style import look, save
+from safegrid.report.style import look
 from safegrid.report.tables import main_table
 from safegrid.report.trade_off import trade_off
 from safegrid.report.writing import markdown, numbers
 from safegrid.score.frontier import line_rows
-from score_tables import cell
+from score_tables import cell, change
 
 ONE = "at 1 point of benign requests"
 FIVE = "at 5 points of benign requests"
@@ -73,10 +73,7 @@ def test_the_base_is_black_doses_are_hollow_and_the_end_is_filled(few):
 
 
 def test_an_end_without_a_score_leaves_the_last_dose_hollow(few):
-    gone = (pl.col("place") == 2) & (pl.col("axis") == "refused")
-    blank = few.with_columns(
-        pl.when(gone).then(None).otherwise(pl.col("value")).alias("value")
-    )
+    blank = change(few, {"place": 2, "axis": "refused"}, value=None)
     axes = frontier(blank, "refused", "lost").axes[0]
     faces = [
         item.get_markerfacecolor()
@@ -160,18 +157,6 @@ def test_each_table_is_of_one_judge(few):
 def test_lines_stand_in_print_order(rows):
     answering = [name for name, method in METHODS.items() if method.answers]
     assert [name for _, name in line_names(rows)] == answering
-
-
-@pytest.mark.slow
-def test_the_same_lines_give_the_same_bytes(few, tmp_path):
-    for folder in ("one", "two"):
-        save(frontier(few, "refused", "lost"), tmp_path / folder, "f")
-    for kind in ("pdf", "png", "svg"):
-        first, second = (tmp_path / f / f"f.{kind}" for f in ("one", "two"))
-        assert first.read_bytes() == second.read_bytes(), kind
-
-
-# ------------------------------------------------------- doses in the other pages
 
 
 def test_a_dose_is_called_and_looks_like_its_method():

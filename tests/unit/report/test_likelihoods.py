@@ -1,14 +1,12 @@
 """Likelihoods of known answers in every report: beside capability, in nats."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 
 from made_up_course import course_scores
 from made_up_serve import serve_scores
-from safegrid.report import course_correction, safe_to_serve
 from safegrid.report.names import MINUS
+from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.tables import (
     decontaminated_table,
@@ -17,9 +15,8 @@ from safegrid.report.tables import (
     summary_table,
 )
 from safegrid.report.writing import latex, markdown
-from score_tables import cell, change
+from score_tables import cell, change, titles
 
-PUBLISHED = Path(__file__).parents[3] / "config/published"
 NAME = "reference_likelihood"
 TITLE = "log-probability of known answers (nats a token)"
 PRINTED = f"{MINUS}2.500 [{MINUS}2.625, {MINUS}2.375]"
@@ -27,18 +24,10 @@ PRINTED = f"{MINUS}2.500 [{MINUS}2.625, {MINUS}2.375]"
 
 def likelihoods(scores, metric=NAME, value=-2.5):
     """Return a likelihood in the place of each score of capability."""
-    return scores.filter(metric="capability", slice="all").with_columns(
-        benchmark=pl.lit("references"),
-        judge=pl.lit("references"),
-        metric=pl.lit(metric),
-        value=pl.lit(value),
-        low=pl.lit(value - 0.125),
-        high=pl.lit(value + 0.125),
-    )
-
-
-def titles(table):
-    return [column.title for column in table.columns]
+    limits = {"value": value, "low": value - 0.125, "high": value + 0.125}
+    named = {"benchmark": "references", "judge": "references", "metric": metric}
+    rows = scores.filter(metric="capability", slice="all")
+    return change(rows, {"metric": "capability"}, **named, **limits)
 
 
 def test_likelihoods_stand_beside_capability_in_nats_and_never_in_percent(scores):
@@ -59,24 +48,22 @@ def test_likelihoods_stand_beside_capability_in_nats_and_never_in_percent(scores
     assert r"log-probability of known answers\\(nats a token)" in tex
     assert "$-$2.500" in tex
     clean = likely.with_columns(slice=pl.lit("decontaminated"))
-    table = decontaminated_table(pl.concat([scores, likely, clean]))
-    assert titles(table) == [
-        f"references {TITLE}",
-        f"references {TITLE}, decontaminated",
-    ]
+    shown = titles(decontaminated_table(pl.concat([scores, likely, clean])))
+    assert shown == [f"references {TITLE}", f"references {TITLE}, decontaminated"]
 
 
 @pytest.mark.parametrize(
-    ("paper", "made", "number", "names"),
+    ("made", "number", "names"),
     [
-        (safe_to_serve, serve_scores, "2412.00074", ["helpfulness", "all_methods"]),
-        (course_correction, course_scores, "2407.16637", ["before_after"]),
+        (serve_scores, "2412.00074", ["helpfulness", "all_methods"]),
+        (course_scores, "2407.16637", ["before_after"]),
     ],
 )
-def test_reports_of_papers_have_them_too(paper, made, number, names):
+def test_reports_of_papers_have_them_too(request, made, number, names):
     both = pl.concat([made(), likelihoods(made())])
-    published = read_published(PUBLISHED / f"{number}.csv")
+    folder = request.config.rootpath / "config/published"
+    published = read_published(folder / f"{number}.csv")
     for name in names:
-        table = paper.TABLES[name](both, published)
+        table = PAPERS[number].tables[name](both, published)
         assert f"references {TITLE}" in titles(table)
         assert PRINTED in markdown(table)

@@ -1,7 +1,9 @@
-"""How cells stand, from score files, a plan, logs and Snakemake's marks."""
+"""How cells stand, from score files, a plan, logs and marks; and the page of it."""
 
 import base64
 import os
+from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +11,15 @@ import pytest
 
 from safegrid.core.artifacts import manifest, write_table, write_text
 from safegrid.core.records import SCORE
-from safegrid.report.status import State, as_table, in_progress, state_of
+from safegrid.report.status import (
+    STATES,
+    State,
+    as_table,
+    in_progress,
+    page_of,
+    state_of,
+    write_finished,
+)
 from safegrid.runtime.plans import Job
 from safegrid.runtime.runs import write_owner
 
@@ -39,26 +49,20 @@ def test_a_cell_without_a_planned_job_is_done_and_says_what_is_unscored(here, sc
     write(scores, n_unscored=3)
     assert state_of(SCORES, {}, set()) == State("done", 3)
     assert state_of(SCORES, {}, set()).text == "done u=3"
+    # A part that is empty for reasons of its own was not refused.
+    write(scores, value=None, reason="no answer of this kind", n_unscored=0)
+    assert state_of(SCORES, {}, set()) == State("done")
 
 
-def test_a_score_file_that_was_edited_is_no_done_one(here, scores):
-    write(scores)
-    Path(SCORES).write_bytes(Path(SCORES).read_bytes()[:-1])
-    state = state_of(SCORES, {}, set())
-    assert state.word == "damaged"
-    assert state.reason.startswith(f"Damaged: {SCORES} is not as it was written")
-
-
-def test_a_refused_score_is_no_done_one(here, scores):
+def test_edited_and_refused_scores_are_not_done(here, scores):
     write(scores, value=None, reason="too many unscored", n_unscored=4)
     state = state_of(SCORES, {}, set())
     assert state.word == "refused"
     assert "too many unscored" in state.reason
-
-
-def test_a_cell_with_an_empty_part_is_done(here, scores):
-    write(scores, value=None, reason="no answer of this kind", n_unscored=0)
-    assert state_of(SCORES, {}, set()) == State("done")
+    Path(SCORES).write_bytes(Path(SCORES).read_bytes()[:-1])
+    state = state_of(SCORES, {}, set())
+    assert state.word == "damaged"
+    assert state.reason.startswith(f"Damaged: {SCORES} is not as it was written")
 
 
 def test_what_is_planned_is_missing_stale_failed_or_at_work(here, scores):
@@ -90,15 +94,89 @@ def test_marks_of_a_living_run_say_what_it_makes(here):
     assert in_progress(marks, owner) == set()
 
 
-def test_the_table_has_a_line_a_model_and_a_column_a_benchmark():
-    root = "results/s/scores/b"
-    states = {
-        f"{root}/none/seed0/alert.parquet": State("done"),
-        f"{root}/none/seed0/xstest.parquet": State("done", 2),
-        f"{root}/nca/seed0/alert.parquet": State("failed", 0, "why"),
+@pytest.fixture
+def states():
+    why = "Failed in train: a <loss> is nan"
+    found = {
+        "none/seed0/alert": State("done", 3),
+        "none/seed0/xstest": State("refused", 9, "Refused: 9 of 9"),
+        "nca/seed0/alert": State("failed", 0, why),
+        "nca/seed0/xstest": State("failed", 0, why),
+        "dpo/seed0/alert": State("missing"),
     }
+    root = "results/s/scores/b"
+    return {f"{root}/{name}.parquet": state for name, state in found.items()}
+
+
+def test_the_table_has_a_line_a_model_and_a_column_a_benchmark(states):
     assert [line.split() for line in as_table(states).splitlines()] == [
         ["alert", "xstest"],
-        ["b/none/seed0", "done", "done", "u=2"],
-        ["b/nca/seed0", "failed", "-"],
+        ["b/none/seed0", "done", "u=3", "refused", "u=9"],
+        ["b/nca/seed0", "failed", "failed"],
+        ["b/dpo/seed0", "missing", "-"],
     ]
+
+
+class Page(HTMLParser):
+    """The text of each table cell by its class, all links, ids and addresses."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.ids, self.links, self.addresses, self.open = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.open.append(tag)
+        if tag in ("th", "td"):
+            self.cells.append([found.get("class") or found.get("scope"), ""])
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if "href" in found else []
+        self.addresses += [found[k] for k in ("src", "srcset", "data") if k in found]
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            continue
+
+    def handle_data(self, data):
+        if {"th", "td"} & set(self.open):
+            self.cells[-1][1] += data
+
+
+def test_the_page_says_in_words_how_every_cell_stands_and_each_reason_once(states):
+    text = page_of("s", states, datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    page = Page(text)
+    assert page.cells == [
+        ["col", "Model"],
+        ["col", "alert"],
+        ["col", "xstest"],
+        ["row", "b/none/seed0"],
+        ["done", "done3 unscored"],
+        ["refused", "refused (1)9 unscored"],
+        ["row", "b/nca/seed0"],
+        ["failed", "failed (2)"],
+        ["failed", "failed (2)"],
+        ["row", "b/dpo/seed0"],
+        ["missing", "missing"],
+        ["none", "not in this study"],
+    ]
+    counts = "1 done, 2 failed, 1 missing, 1 refused"
+    assert f"{counts}. Made 2026-01-02 03:04+00:00." in text
+    assert text.count("a &lt;loss&gt; is nan (2 cells)</li>") == 1
+    assert {link.removeprefix("#") for link in page.links} == set(page.ids)
+
+
+def test_the_page_needs_no_other_file_and_has_a_colour_for_every_word(states):
+    text = page_of("s", states, datetime.now(UTC))
+    assert Page(text).addresses == []
+    for outside in ("http:", "https:", "url(", "@import", "<script"):
+        assert outside not in text
+    for word in STATES:
+        assert f".{word} {{ background:" in text
+        assert f'<dt class="{word}">{word}</dt>' in text
+
+
+def test_the_reports_page_is_of_finished_scores(here, scores):
+    write(scores)
+    write_finished("s", [Path(SCORES)], here / "status.html")
+    assert ["done", "done"] in Page((here / "status.html").read_text()).cells

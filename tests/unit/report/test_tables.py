@@ -23,7 +23,7 @@ from safegrid.report.tables import (
 )
 from safegrid.report.trade_off import NO_DOTS, trade_off
 from safegrid.report.writing import latex, markdown, number, numbers, save
-from score_tables import change
+from score_tables import cell, change, score, titles
 
 NO_RUNS = pl.DataFrame(schema=RUNS)
 
@@ -31,10 +31,6 @@ NO_RUNS = pl.DataFrame(schema=RUNS)
 @pytest.fixture(scope="module")
 def main(scores):
     return main_table(scores)
-
-
-def titles(table):
-    return [column.title for column in table.columns]
 
 
 def test_main_table_has_every_measure_of_the_paper_in_order(main):
@@ -62,32 +58,24 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
     ]
 
 
-def test_doses_are_rows_before_the_end_of_their_training(scores):
+def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
+    half = {"metric": "toxicity_share", "slice": "adversarial=no"}
+    row = score(scores, recipe="nca", **half)
+    entry = cell(main, "NCA", "toxic, not adversarial")
+    found = (entry.value, entry.low, entry.high)
+    assert found == (row["value"], row["low"], row["high"])
+
+
+def test_rows_follow_the_methods_and_doses_their_training(main, scores):
+    assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
+    assert len(main.rows) == 13
     nca = scores.filter(recipe="nca")
     doses = [nca.with_columns(recipe=pl.lit(f"nca@{step}")) for step in (100, 1, 20)]
     rows = main_table(pl.concat([scores, *doses])).rows
     place = rows.index("NCA @ 1 step")
     own = ["NCA @ 1 step", "NCA @ 20 steps", "NCA @ 100 steps", "NCA"]
     assert rows[place : place + 4] == own
-    assert len(rows) == len(main_table(scores).rows) + 3
-
-
-def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
-    (row,) = scores.filter(
-        recipe="nca", metric="toxicity_share", slice="adversarial=no"
-    ).to_dicts()
-    shown = titles(main).index("toxic, not adversarial")
-    entry = main.entries[main.rows.index("NCA")][shown]
-    assert (entry.value, entry.low, entry.high) == (
-        row["value"],
-        row["low"],
-        row["high"],
-    )
-
-
-def test_rows_begin_with_the_base_and_follow_the_methods(main):
-    assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
-    assert len(main.rows) == 13
+    assert len(rows) == 13 + 3
 
 
 def test_best_follows_the_direction_of_the_measure(main, scores):
@@ -185,10 +173,6 @@ def test_categories_and_attacks_are_rows_with_their_n(scores):
     assert len(categories.rows) == 2 * (4 + 19)
     assert "crime_cyber (n=16)" in markdown(categories)
     assert attack_table(scores).rows[0] == "jailbreak"
-
-
-def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
-    categories = category_table(scores)
     macros = ["crime", "hate", "self_harm", "weapon"]
     assert categories.rows[:8] == [
         f"{benchmark}: {macro} (macro)"
@@ -196,10 +180,9 @@ def test_macro_categories_come_first_with_the_numbers_of_their_own(scores):
         for macro in macros
     ]
     assert not any("(macro)" in row for row in categories.rows[8:])
-    entry = categories.entries[1][titles(categories).index("NCA")]
-    (row,) = scores.filter(
-        recipe="nca", benchmark="alert", metric="safety", slice="macro=hate"
-    ).to_dicts()
+    entry = cell(categories, categories.rows[1], "NCA")
+    where = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
+    row = score(scores, **where, slice="macro=hate")
     assert (entry.value, entry.low, entry.n) == (row["value"], row["low"], 96)
 
 
@@ -224,13 +207,9 @@ def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
         "toxicity",
         "XSTest",
     ]
-    for benchmark in ("alert", "xstest"):
-        (row,) = scores.filter(
-            recipe="nca", benchmark=benchmark, metric="degenerate"
-        ).to_dicts()
-        title = {"alert": "ALERT: NCA", "xstest": "XSTest: NCA"}[benchmark]
-        entries = table.entries[table.rows.index(title)]
-        assert entries[titles(table).index("degenerate")].low == row["low"]
+    for benchmark, title in ("alert", "ALERT: NCA"), ("xstest", "XSTest: NCA"):
+        row = score(scores, recipe="nca", benchmark=benchmark, metric="degenerate")
+        assert cell(table, title, "degenerate").low == row["low"]
 
 
 def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
@@ -270,8 +249,7 @@ def test_how_good_a_judge_of_fluency_is_stands_in_a_table_of_its_own():
 
 def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
     table = answers_table(scores, NO_RUNS)
-    entries = table.entries[table.rows.index("XSTest: NCA")]
-    assert entries[titles(table).index("safe")].value is None
+    assert cell(table, "XSTest: NCA", "safe").value is None
     assert "Not among the scores" not in markdown(table)
     gone = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
     changed = change(scores, gone, value=None, reason="Refused so.")

@@ -2,69 +2,40 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
-from safegrid.report import frontier, trade_off
-
-NAMES = [
-    "1_tables",
-    "2_categories_and_attacks",
-    "3_trade_off",
-    "4_training_curves",
-    "5_figure_1",
-    "7_safe_to_serve",
-    "8_course_correction",
-    "9_frontier",
-]
+ROOT = Path(__file__).parents[3]
+PAGES = yaml.safe_load((ROOT / "rules/pages.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(params=NAMES)
-def template(request):
-    path = request.config.rootpath / "notebooks" / f"{request.param}.ipynb"
-    return json.loads(path.read_text(encoding="utf-8"))
+def sources(template):
+    return ["".join(cell["source"]) for cell in template["cells"]]
 
 
-def code(template):
-    return [cell for cell in template["cells"] if cell["cell_type"] == "code"]
-
-
-def text(template):
-    return "\n".join("".join(cell["source"]) for cell in template["cells"])
-
-
-def test_templates_are_stored_without_outputs(template):
-    for cell in code(template):
-        assert cell["outputs"] == []
-        assert cell["execution_count"] is None
-
-
-def test_templates_name_kernel_and_language(template):
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_a_template_holds_calls_that_write_its_page(page):
+    path = ROOT / "notebooks" / f"{page['notebook']}.ipynb"
+    template = json.loads(path.read_text(encoding="utf-8"))
     assert template["metadata"]["kernelspec"]["name"] == "python3"
     assert template["metadata"]["language_info"]["name"] == "python"
+    code = [cell for cell in template["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] for cell in code)
+    assert all(cell["execution_count"] is None for cell in code)
+    assert max(len(cell["source"]) for cell in code) <= 8
+    tags = [tag for cell in code for tag in cell["metadata"].get("tags", [])]
+    assert tags == ["parameters"]
+    text = "\n".join(sources(template))
+    assert not re.search(r"^\s*(def|class|for|while|if) ", text, re.MULTILINE)
+    assert re.findall(r'figures,\s*"(\w+)"', text) == sorted(
+        page.get("figures", []), key=text.index
+    )
 
 
-def test_one_cell_holds_the_parameters(template):
-    tagged = [
-        c for c in code(template) if "parameters" in c["metadata"].get("tags", [])
-    ]
-    assert len(tagged) == 1
-
-
-def test_cells_call_the_package_and_define_nothing(template):
-    words = text(template)
-    assert not re.search(r"^\s*(def|class|for|while|if) ", words, re.MULTILINE)
-    assert max(len(cell["source"]) for cell in code(template)) <= 8
-
-
-def test_every_figure_has_a_caption(request):
-    root = request.config.rootpath
-    drawn = set()
-    for name in NAMES[1:]:
-        cells = json.loads((root / f"notebooks/{name}.ipynb").read_text())["cells"]
-        for cell in cells:
-            drawn |= set(re.findall(r'figures,\s*"(\w+)"', "".join(cell["source"])))
-    captions = {path.stem for path in (root / "docs/captions").glob("*.rst")}
-    assert len(drawn) == 20
+def test_every_figure_has_a_caption():
+    drawn = {name for page in PAGES.values() for name in page.get("figures", [])}
+    captions = {path.stem for path in (ROOT / "docs/captions").glob("*.rst")}
+    assert drawn
     assert drawn <= captions
-    assert {*trade_off.FIGURES, *frontier.FIGURES} <= drawn
