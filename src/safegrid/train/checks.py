@@ -89,9 +89,7 @@ def check_vocabulary(pairs: pl.DataFrame, path: Path, start: Path) -> None:
 def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
     """Assert that no row is cut, neither where the trainer holds it nor on its way.
 
-    Args:
-        trainer: built, not yet trained.
-        rows: what it was given, in the order of the trainer's row numbers.
+    `rows` are what it was given, in the order of its row numbers.
 
     Raises:
         TrainingError: some are, or the collator cuts the longest.

@@ -60,7 +60,10 @@ def lease(folder: Path) -> Iterator[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     _take(folder)
-    _remove_cut_off(folder)
+    for path in folder.glob("checkpoint-*"):
+        if not (path / WHOLE).is_file():
+            logger.info("removing %s, which was cut off while it was written", path)
+            shutil.rmtree(path)
     stop = threading.Event()
     beat = threading.Thread(target=_beat, args=(folder / LEASE, stop), daemon=True)
     beat.start()
@@ -77,15 +80,12 @@ def lease(folder: Path) -> Iterator[Path]:
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint of a training's own folder."""
     found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(found, key=_step, default=None)
+    return max(found, key=step_of, default=None)
 
 
-def _remove_cut_off(folder: Path) -> None:
-    """Remove checkpoints whose writing a kill cut off."""
-    for path in folder.glob("checkpoint-*"):
-        if not (path / WHOLE).is_file():
-            logger.info("removing %s, which was cut off while it was written", path)
-            shutil.rmtree(path)
+def step_of(checkpoint: Path) -> int:
+    """Return the step after which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _take(folder: Path) -> None:
@@ -114,10 +114,15 @@ def _remove_dead(path: Path) -> None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        holder = _holder(text, path)
+        holder = as_record(text, Holder)
         lives = _lives(holder, path)
     except FileNotFoundError:
         return
+    except ValueError as error:
+        raise TrainingError(
+            f"{path}: {error}; it says which training holds the folder. If you know"
+            f" that none is at work there: `rm {path}`, then start again"
+        ) from None
     grave = path.with_name(f".{path.name}.dead.{os.getpid()}")
     if not lives:
         path.rename(grave)
@@ -132,16 +137,6 @@ def _remove_dead(path: Path) -> None:
         f" {holder.host}); wait for it or end it. An owner on another machine counts as"
         f" dead after {SILENT_SECONDS:.0f} seconds without a sign"
     )
-
-
-def _holder(text: str, path: Path) -> Holder:
-    try:
-        return as_record(text, Holder)
-    except ValueError as error:
-        raise TrainingError(
-            f"{path}: {error}; it says which training holds the folder. If you know"
-            f" that none is at work there: `rm {path}`, then start again"
-        ) from None
 
 
 def _lives(holder: Holder, path: Path) -> bool:
@@ -169,7 +164,3 @@ def _beat(path: Path, stop: threading.Event) -> None:
         except FileNotFoundError:
             logger.error("%s is gone: someone took this training's folder", path)
             os._exit(EXIT_ORPHANED)
-
-
-def _step(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])

@@ -45,8 +45,7 @@ def merge_model(
             f"--model {model}: no trained model of study {study!r}; it has"
             f" {', '.join(known) or 'none'}"
         )
-    meant = known[model]
-    stack = [Path(folder) for folder in asked.stack(meant)]
+    stack = [Path(folder) for folder in asked.stack(known[model])]
     if len(stack) == 1:
         raise DataError(f"{stack[0]}: a full model already; nothing is to be merged")
     missing = [folder for folder in stack if not folder.is_dir()]
@@ -57,7 +56,7 @@ def merge_model(
         )
     if out.exists():
         raise DataError(f"{out}: exists already; name a new folder")
-    save_merged(stack, asked.engine(meant.base).dtype, out)
+    save_merged(stack, asked.engine(known[model].base).dtype, out)
 
 
 def save_merged(stack: list[Path], dtype: str, out: Path) -> None:

@@ -60,33 +60,22 @@ def make_plan(
     """
     training = recipe.training
     steps = row_order.count_steps(training, n_pairs)
-    micro_batches = steps * (training.batch // training.per_device_train_batch_size)
-    accumulate = training.batch // (
-        training.per_device_train_batch_size * training.processes
-    )
+    size = training.per_device_train_batch_size
+    micro_batches = steps * (training.batch // size)
+    accumulate = training.batch // (size * training.processes)
     if recipe.method == "kto":
-        size = 2 * training.per_device_train_batch_size
+        size *= 2
         order = row_order.block_stream(rows.height, size, micro_batches, seed)
     else:
-        size = training.per_device_train_batch_size
         order = row_order.stream(rows.height, micro_batches * size, seed)
     if accumulate > 1 and not METHODS[recipe.method].across:
         order = row_order.sort_steps(order, row_order.lengths(rows), training.batch)
     # The curve's means are taken from one line of the log to the next, so a
     # checkpoint stands on a logged step: else the curve would differ after it.
-    save_steps = (
-        -(-training.save_steps // training.logging_steps) * training.logging_steps
-    )
-    return Plan(
-        recipe=recipe,
-        seed=seed,
-        steps=steps,
-        forward_rows=size,
-        accumulate=accumulate,
-        order=order,
-        folder=folder,
-        save_steps=save_steps if save_steps < steps else 0,
-    )
+    logged = training.logging_steps
+    save_steps = -(-training.save_steps // logged) * logged
+    save_steps = save_steps if save_steps < steps else 0
+    return Plan(recipe, seed, steps, size, accumulate, order, folder, save_steps)
 
 
 def check_settings(recipe: Recipe) -> None:
@@ -142,11 +131,8 @@ def training_facts(
 ) -> dict[str, Any]:
     """Return what a training went through.
 
-    Args:
-        plan: the training.
-        selected: the pairs that its recipe takes.
-        rows: those that fill micro-batches, as its trainer reads them.
-        stack: folders of the start model.
+    `selected` are the pairs that its recipe takes, `rows` those that fill
+    micro-batches, as its trainer reads them; `stack` is the start model.
     """
     kept = rows["pair_id"].n_unique()
     return {

@@ -203,13 +203,7 @@ def join_kto_reference(
 ) -> pl.DataFrame:
     """Add `ref_logps` and `ref_KL_logps` to the rows of `unpair`.
 
-    Args:
-        unpaired: the rows.
-        paired: the same pairs with the columns of `join_reference`.
-        path: parquet file of `records.KTO_REFERENCE`.
-        recipe: names method, subset and micro-batch.
-        data_seed: the dataset's seed.
-        stack: folders of the start model.
+    `paired` are the same pairs with the columns of `join_reference`.
 
     Raises:
         TrainingError: the file was made for another order, subset, micro-batch, model
@@ -223,18 +217,13 @@ def join_kto_reference(
             f"{path}: its rows are not those of this training in this order; make it"
             " again"
         )
-    matched = unpaired.join(
-        paired.select("pair_id", "ref_chosen_logps", "ref_rejected_logps"),
-        on="pair_id",
-        maintain_order="left",
-    )
+    sides = ("ref_chosen_logps", "ref_rejected_logps")
+    both = paired.select("pair_id", *sides)
+    matched = unpaired.join(both, on="pair_id", maintain_order="left")
+    own = pl.when("label").then(sides[0]).otherwise(sides[1])
     return matched.with_columns(
-        pl.when("label")
-        .then("ref_chosen_logps")
-        .otherwise("ref_rejected_logps")
-        .alias("ref_logps"),
-        values["kl"].alias("ref_KL_logps"),
-    ).drop("ref_chosen_logps", "ref_rejected_logps")
+        own.alias("ref_logps"), values["kl"].alias("ref_KL_logps")
+    ).drop(sides)
 
 
 def _check_params(

@@ -175,7 +175,7 @@ def _run(trainer: Any, folder: Path) -> bool:
     if last is not None:
         logger.info("going on from %s", last)
     began = time.perf_counter()
-    before = int(last.name.rpartition("-")[2]) if last else 0
+    before = lease.step_of(last) if last else 0
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.perf_counter() - began
     steps = trainer.state.global_step - before

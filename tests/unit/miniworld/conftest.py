@@ -2,40 +2,41 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from miniworld.build import build_world
+from miniworld.corrections import build_corrections
 from safegrid.config import World
 
-WORLDS = Path(__file__).parents[3] / "config" / "worlds.yaml"
-
-Rows = list[dict[str, Any]]
-ReadRows = Callable[[str], Rows]
+CONFIG = Path(__file__).parents[3] / "config"
 
 
 @pytest.fixture(scope="session")
-def tiny() -> World:
-    blocks = yaml.safe_load(WORLDS.read_text())
+def blocks():
+    return yaml.safe_load((CONFIG / "worlds.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def tiny(blocks):
     return World(name="tiny", **blocks["tiny"])
 
 
 @pytest.fixture(scope="session")
-def raw(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def raw(tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw")
     build_world(tiny, folder)
+    build_corrections(tiny, folder / "tiny-correction-rows")
     return folder
 
 
 @pytest.fixture(scope="session")
-def rows(raw: Path) -> ReadRows:
+def rows(raw):
     """Return a reader of a raw file's rows: JSON lines, csv, or lists in json."""
 
-    def read(path: str) -> Rows:
+    def read(path):
         text = (raw / path).read_text("utf-8")
         if path.endswith(".csv"):
             return list(csv.DictReader(text.splitlines()))

@@ -1,115 +1,29 @@
-"""A base of a few thousand weights with its own tokenizer, made here, and pairs."""
+"""A base of a few thousand weights with its own tokenizer, pairs, and trainings."""
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import polars as pl
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from made_up_training import preferences, save_preferences, save_tokenizer
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe
-from safegrid.core.artifacts import manifest, write_json, write_table
-from safegrid.core.records import PREFERENCE
+from safegrid.train.run import train
 from safegrid.train.tokenize import tokenize_pairs
 
-SPECIAL = ["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"]
-TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}"
-    "{{ '<|' + m['role'] + '|>' + m['content'] }}"
-    "{{ eos_token if m['role'] == 'assistant' else '' }}{{ '\n' }}"
-    "{% endfor %}{{ '<|assistant|>' if add_generation_prompt else '' }}"
-)
-WORDS = ["river", "stone", "cloud", "lamp", "garden", "window", "bread", "silver"]
-
-RecipeMaker = Callable[..., Recipe]
-
-
-def texts(number: int) -> tuple[str, str, str]:
-    """A prompt, a chosen and a rejected answer of differing lengths."""
-    first, second = WORDS[number % 8], WORDS[(number // 8 + 3) % 8]
-    chosen = f"No, the {first} stays" + " here" * (number % 3)
-    rejected = f"Yes: {second} {first}" + " and more" * (number % 4)
-    return f"May I take the {first} and the {second} {number}?", chosen, rejected
-
-
-def preferences(count: int) -> pl.DataFrame:
-    rows = [
-        {
-            "pair_id": f"p{number:03d}",
-            "prompt": prompt,
-            "chosen": chosen,
-            "rejected": rejected,
-            "category": "even" if number % 2 == 0 else "odd",
-            "source": "made-up",
-            "source_row": number,
-        }
-        for number, (prompt, chosen, rejected) in enumerate(map(texts, range(count)))
-    ]
-    return pl.DataFrame(rows, schema=PREFERENCE)
-
-
-def save_tokenizer(folder: Path, template: str = TEMPLATE) -> None:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((" ".join(texts(n)) for n in range(64)), trainer)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<s>",
-        "eos_token": "</s>",
-        "pad_token": "<pad>",
-        "model_max_length": 512,
-    }
-    write_json(folder / "tokenizer_config.json", settings)
-    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-
-
-def save_preferences(path: Path, frame: pl.DataFrame) -> Path:
-    write_table(path, frame, PREFERENCE, manifest("prepare", {}, {}))
-    return path
-
 
 @pytest.fixture(scope="session")
-def kit() -> SimpleNamespace:
-    """The makers of this file, for tests that want their own."""
-    return SimpleNamespace(
-        template=TEMPLATE,
-        preferences=preferences,
-        save_preferences=save_preferences,
-        save_tokenizer=save_tokenizer,
-    )
-
-
-@pytest.fixture(scope="session")
-def tokenizer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tokenizer_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
     save_tokenizer(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(tmp_path_factory):
     """A random Llama of two layers with its tokenizer."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder = tmp_path_factory.mktemp("base")
-    save_tokenizer(folder)
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
     config = LlamaConfig(
-        vocab_size=len(tokenizer["model"]["vocab"]),
+        vocab_size=save_tokenizer(folder),
         hidden_size=32,
         intermediate_size=48,
         num_hidden_layers=2,
@@ -129,7 +43,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pairs(tmp_path_factory: pytest.TempPathFactory, tokenizer_dir: Path) -> Path:
+def pairs(tmp_path_factory, tokenizer_dir):
     """Sixty-four pairs as ids of the tokenizer that the base has too."""
     folder = tmp_path_factory.mktemp("pairs")
     dataset = save_preferences(folder / "dataset.parquet", preferences(64))
@@ -138,9 +52,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, tokenizer_dir: Path) -> Path
 
 
 @pytest.fixture(scope="session")
-def reference(
-    base: Path, pairs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def reference(base, pairs, tmp_path_factory):
     from safegrid.train.reference import compute_reference
 
     out = tmp_path_factory.mktemp("reference") / "reference.parquet"
@@ -149,28 +61,43 @@ def reference(
 
 
 @pytest.fixture
-def make_recipe() -> RecipeMaker:
-    """Return a maker of recipes with settings that suit the made-up base."""
-    smoothing = {"rdpo": 0.1, "exo": 0.001}
+def run(base, pairs, reference, tmp_path):
+    """Train with the shared reference values; return the folder of the model.
 
-    def make(method: str = "dpo", **changes: Any) -> Recipe:
-        fields = {key: changes.pop(key) for key in list(changes) if key in _OUTER}
-        training = {
-            "learning_rate": 1e-3,
-            "beta": 0.1 if METHODS[method].beta else None,
-            "label_smoothing": smoothing.get(method, 0.0),
-            "max_steps": 4,
-            "batch": 8,
-            "per_device_train_batch_size": 8,
-            "logging_steps": 1,
-            **changes,
+    With doses, return the folders by their steps, that of the end under None.
+    """
+
+    def start(recipe, name="model", doses=None, **changes):
+        names = {None: recipe.name, **{n: f"{recipe.name}@{n}" for n in doses or ()}}
+        folders = {step: tmp_path / name / n / "seed0" for step, n in names.items()}
+        for folder in folders.values():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        arguments = {
+            "pairs": pairs,
+            "stack": [base],
+            "reference": reference if METHODS[recipe.method].reference else None,
+            "kto_reference": None,
+            "seed": 0,
+            "data_seed": 0,
+            "checkpoints": tmp_path / "checkpoints",
         }
-        return Recipe.model_validate(
-            {"name": method, "method": method, "dataset": "d", **fields}
-            | {"training": training}
-        )
+        train(recipe=recipe, out=list(folders.values()), **{**arguments, **changes})
+        assert list((tmp_path / "checkpoints").iterdir()) == []
+        return folders[None] if doses is None else folders
+
+    return start
+
+
+@pytest.fixture
+def command(base, pairs, reference, tmp_path):
+    """Return a maker of `safegrid train`'s words; trainings read one reference."""
+
+    def make(recipe, *out, checkpoints=tmp_path / "checkpoints"):
+        return [
+            *("train", "--pairs", str(pairs), "--stack", str(base)),
+            *("--reference", str(reference), "--kto-reference"),
+            *("--recipe", recipe.model_dump_json(), "--seed", "0", "--data-seed", "0"),
+            *("--checkpoints", str(checkpoints), "--out", *map(str, out)),
+        ]
 
     return make
-
-
-_OUTER = ("name", "fraction", "categories", "init_from")

@@ -1,33 +1,26 @@
 """Adapters are the same model trained, apart and merged, or they are refused."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import shutil
 
 import pytest
 
-from safegrid.config.training import Recipe
+from made_up_training import LORA, make_recipe
 from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.core.records import PAIRS
 from safegrid.models.checkpoints import load_model
-from safegrid.train import run
+from safegrid.train import run as train_run
 
 pytestmark = pytest.mark.slow
 
-RecipeMaker = Callable[..., Recipe]
 NAMED = ["q_proj", "down_proj"]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
-def start(
-    request: pytest.FixtureRequest, base: Path, tmp_path_factory: Any
-) -> tuple[bool, Path]:
+def start(request, base, tmp_path_factory):
     """The made-up base, and one whose head has weights of its own."""
     if request.param:
         return True, base
-    import shutil
-
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -41,32 +34,26 @@ def start(
 
 
 @pytest.fixture
-def trained(
-    pairs: Path, tmp_path: Path, make_recipe: RecipeMaker, monkeypatch: Any
-) -> Callable[..., tuple[Path, Any]]:
+def trained(run, monkeypatch):
     """Return a maker of an adapter's folder and of the model that was trained."""
 
-    def make(base: Path, targets: Any, method: str = "dpo") -> tuple[Path, Any]:
-        seen: list[Any] = []
-        save = run._save
+    def make(base, targets, method="dpo"):
+        seen = []
+        save = train_run._save
 
-        def watched(trainer: Any, *rest: Any) -> None:
+        def watched(trainer, *rest):
             seen.append(trainer.model)
             save(trainer, *rest)
 
-        monkeypatch.setattr(run, "_save", watched)
-        lora = {"r": 4, "lora_alpha": 8, "target_modules": targets}
+        monkeypatch.setattr(train_run, "_save", watched)
+        lora = {**LORA, "target_modules": targets}
         recipe = make_recipe(method, learning_rate=3e-2, lora=lora)
-        out = tmp_path / "out"
-        run.train(
-            pairs, [base], None, None, recipe, 0, 0, [out], tmp_path / "checkpoints"
-        )
-        return out, seen[0]
+        return run(recipe, stack=[base], reference=None), seen[0]
 
     return make
 
 
-def outputs(model: Any, pairs: Path) -> Any:
+def outputs(model, pairs):
     """Log-probabilities of every token of a row, or a classifier's outputs."""
     import torch
 
@@ -82,9 +69,7 @@ def outputs(model: Any, pairs: Path) -> Any:
     ["all-linear", NAMED, ["embed_tokens"], [*NAMED, "embed_tokens"]],
     ids=["all-linear", "linear", "embedding", "both"],
 )
-def test_a_merged_adapter_is_the_model_that_was_trained(
-    start: tuple[bool, Path], targets: Any, trained: Any, pairs: Path
-) -> None:
+def test_a_merged_adapter_is_the_model_that_was_trained(start, targets, trained, pairs):
     import torch
     from peft import PeftModel
 
@@ -104,8 +89,8 @@ def test_a_merged_adapter_is_the_model_that_was_trained(
 
 @pytest.mark.parametrize("targets", ["all-linear", ["embed_tokens"]])
 def test_a_merged_reward_model_is_the_one_that_was_trained(
-    start: tuple[bool, Path], targets: Any, trained: Any, pairs: Path
-) -> None:
+    start, targets, trained, pairs
+):
     """Its embedding is no head, whatever the start model's was."""
     import torch
 
@@ -124,14 +109,12 @@ def test_a_merged_reward_model_is_the_one_that_was_trained(
         (["self_attn"], "is a LlamaAttention, and adapters"),
     ],
 )
-def test_modules_without_an_adapter_are_told(
-    base: Path, targets: Any, why: str, method: str, trained: Any
-) -> None:
+def test_modules_without_an_adapter_are_told(base, targets, why, method, trained):
     with pytest.raises(TrainingError, match=why):
         trained(base, targets, method)
 
 
-def test_a_head_gets_no_adapter_by_any_name(start: tuple[bool, Path]) -> None:
+def test_a_head_gets_no_adapter_by_any_name(start):
     from peft import LoraConfig
 
     from safegrid.models.adapters import check_targets
@@ -141,9 +124,7 @@ def test_a_head_gets_no_adapter_by_any_name(start: tuple[bool, Path]) -> None:
         check_targets(load_model([base]), LoraConfig(target_modules=["lm_head"]))
 
 
-def test_an_adapter_that_would_merge_into_another_model_is_not_loaded(
-    base: Path, tmp_path: Path
-) -> None:
+def test_an_adapter_that_would_merge_into_another_model_is_not_loaded(base, tmp_path):
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(init_lora_weights=False, target_modules=["embed_tokens"])
@@ -167,9 +148,7 @@ def test_an_adapter_that_would_merge_into_another_model_is_not_loaded(
     ],
     ids=str,
 )
-def test_a_strangers_adapter_is_the_same_merged(
-    start: tuple[bool, Path], change: dict[str, Any], pairs: Path, tmp_path: Path
-) -> None:
+def test_a_strangers_adapter_is_the_same_merged(start, change, pairs, tmp_path):
     """None of these can be asked for here; a folder can hold one all the same."""
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model

@@ -1,15 +1,21 @@
-"""No row of a training is cut: measured on all of them, and on the longest's way."""
+"""Checks before the first step: no row is cut, and every token can be read."""
 
+import json
+import shutil
 from types import SimpleNamespace
-from typing import Any
 
 import polars as pl
 import pytest
 import torch
 from datasets import Dataset
 
-from safegrid.core.errors import TrainingError
-from safegrid.train.checks import check_lengths
+from made_up_training import make_recipe
+from safegrid.core.artifacts import read_manifest, read_table
+from safegrid.core.errors import DataError, TrainingError
+from safegrid.core.records import PAIRS, REFERENCE
+from safegrid.train.checks import check_lengths, check_vocabulary
+from safegrid.train.reference import compute_kto_reference, compute_reference
+from safegrid.train.run import train
 
 ROWS = pl.DataFrame(
     {
@@ -21,25 +27,20 @@ ROWS = pl.DataFrame(
 )
 
 
-def collate(examples: list[dict[str, Any]], longest: int = 99) -> dict[str, Any]:
+def collate(examples, longest=99):
     """Return masks as preference collators make them: chosen rows, then rejected."""
     sizes = [
         (len(row["prompt_ids"]), min(longest, len(row["prompt_ids"] + row[side])))
         for side in ("chosen_ids", "rejected_ids")
         for row in examples
     ]
-    width = max(whole for _, whole in sizes)
-    masks = [
-        [[begin <= i < whole for i in range(width)] for begin, whole in starts]
-        for starts in (sizes, [(0, whole) for _, whole in sizes])
-    ]
-    return {
-        "completion_mask": torch.tensor(masks[0]),
-        "attention_mask": torch.tensor(masks[1]),
-    }
+    places = torch.arange(max(whole for _, whole in sizes))
+    begins, wholes = torch.tensor(sizes).T[:, :, None]
+    seen = places < wholes
+    return {"completion_mask": seen & (places >= begins), "attention_mask": seen}
 
 
-def trainer(rows: pl.DataFrame, order: list[int], collator: Any = collate) -> Any:
+def trainer(rows, order, collator=collate):
     dataset = Dataset(rows.drop("pair_id").with_row_index("row").to_arrow())
     return SimpleNamespace(
         train_dataset=dataset.select(order),
@@ -48,29 +49,99 @@ def trainer(rows: pl.DataFrame, order: list[int], collator: Any = collate) -> An
     )
 
 
-def test_whole_rows_have_a_measured_share_of_nothing_cut() -> None:
+def test_whole_rows_have_a_measured_share_of_nothing_cut():
     # Rows come in the order of the steps, and may come again.
     found = check_lengths(trainer(ROWS, [3, 0, 1, 3, 0]), ROWS)
     assert found == {"truncated_share": 0}
 
 
 @pytest.mark.parametrize("column", ["prompt_ids", "chosen_ids", "rejected_ids"])
-def test_a_row_that_the_trainer_holds_cut_is_told(column: str) -> None:
-    shorter = ROWS.with_columns(
-        pl.when(pl.col("pair_id") == "d")
-        .then(pl.col(column).list.head(pl.col(column).list.len() - 1))
-        .otherwise(pl.col(column))
-    )
+def test_a_row_that_the_trainer_holds_cut_is_told(column):
+    ids = pl.col(column).list
+    cut = pl.when(pair_id="d").then(ids.head(ids.len() - 1)).otherwise(pl.col(column))
+    shorter = ROWS.with_columns(cut)
     with pytest.raises(TrainingError, match="1 of its 4 rows with another number"):
         check_lengths(trainer(shorter, [0, 1, 2, 3]), ROWS)
     # A row that no step takes cuts nothing.
     assert check_lengths(trainer(shorter, [2, 1, 0]), ROWS)["truncated_share"] == 0
 
 
-def test_a_collator_that_cuts_long_rows_only_is_found_by_the_longest() -> None:
-    def cutting(examples: list[dict[str, Any]]) -> dict[str, Any]:
+def test_a_collator_that_cuts_long_rows_only_is_found_by_the_longest():
+    def cutting(examples):
         return collate(examples, longest=5)
 
     assert check_lengths(trainer(ROWS, [0, 1, 2], cutting), ROWS)
     with pytest.raises(TrainingError, match="the trainer would learn"):
         check_lengths(trainer(ROWS, [3, 0, 1, 2], cutting), ROWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ["reference", "kto_reference", "train", "engine"])
+def test_a_token_without_a_row_in_the_embedding_is_told_before_weights_are_read(
+    room, base, pairs, tmp_path
+):
+    from safegrid.engine.model import load
+
+    # The base without weights, and without rows for its tokenizer's last tokens.
+    small, out = tmp_path / "small", tmp_path / "out"
+    shutil.copytree(base, small, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((base / "config.json").read_text())
+    config["vocab_size"] = rows = config["vocab_size"] - 3
+    (small / "config.json").write_text(json.dumps(config))
+    kto, dpo, stack = make_recipe("kto"), make_recipe("dpo"), [small]
+    spec = SimpleNamespace(threads=1, stack=[str(small)], search=None)
+    starts = {
+        "reference": lambda: compute_reference(pairs, stack, "float32", 8, out),
+        "kto_reference": lambda: compute_kto_reference(pairs, stack, kto, 0, out),
+        "train": lambda: train(
+            pairs, stack, None, None, dpo, 0, 0, [out], tmp_path / "checkpoints"
+        ),
+        "engine": lambda: load(spec),
+    }
+    told = rf"embedding of the model in {small} has {rows} rows.*ids up to {rows + 2}"
+    with pytest.raises(DataError, match=rf"(?s){told}"):
+        starts[room]()
+    assert not out.exists()
+
+
+def test_pairs_of_a_larger_tokenizer_are_told(base, pairs):
+    rows = json.loads((base / "config.json").read_text())["vocab_size"]
+    frame = read_table(pairs, PAIRS)
+    check_vocabulary(frame, pairs, base)
+    largest = pl.Series([[rows]], dtype=frame.schema["rejected_ids"])
+    longer = frame.with_columns(pl.concat_list("rejected_ids", pl.lit(largest)))
+    with pytest.raises(DataError, match=rf"pairs\.parquet: token '{rows}' has id"):
+        check_vocabulary(longer, pairs, base)
+
+
+def test_reference_values_are_computed_for_the_subsets_alone(
+    base, pairs, reference, tmp_path
+):
+    out = tmp_path / "part.parquet"
+    parts = [[0.125, None], [0.25, ["odd"]]]
+    compute_reference(pairs, [base], "float32", 8, out, parts, 5)
+    part, whole = read_table(out, REFERENCE), read_table(reference, REFERENCE)
+    assert 8 <= part.height <= 16 < whole.height
+    same = part.select("pair_id").join(whole, on="pair_id", maintain_order="left")
+    for side in ("chosen", "rejected"):
+        assert part[side].to_list() == pytest.approx(same[side].to_list(), abs=1e-4)
+    assert read_manifest(out)["params"]["subsets"] == [
+        {"fraction": 0.125, "categories": None},
+        {"fraction": 0.25, "categories": ["odd"]},
+    ]
+    order = read_table(pairs, PAIRS)["pair_id"].to_list()
+    assert sorted(part["pair_id"], key=order.index) == part["pair_id"].to_list()
+
+
+def test_a_broken_contract_is_told_before_the_model_is_loaded(
+    base, pairs, tmp_path, monkeypatch
+):
+    folder = tmp_path / "other"
+    shutil.copytree(base, folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "x": 1}))
+    monkeypatch.setattr("safegrid.train.reference.load_model", pytest.fail)
+    out = tmp_path / "reference.parquet"
+    with pytest.raises(TrainingError, match="tokenize the pairs again"):
+        compute_reference(pairs, [folder], "float32", 8, out)
+    assert not out.exists()

@@ -1,79 +1,23 @@
 """Models that are kept along a training, of a base of a few thousand weights."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 
-from safegrid.config.training import Recipe
-from safegrid.core.artifacts import read_manifest, read_table, sha256_file
+from made_up_training import DROPPING, LORA, broken_off, curve, make_recipe, stored
+from safegrid.core.artifacts import read_manifest, sha256_file
 from safegrid.core.errors import ConfigError
-from safegrid.core.records import HISTORY
 from safegrid.core.seals import FILES, check_folder
 from safegrid.models.checkpoints import load_model, weights_hash
-from safegrid.train.run import train
 
 pytestmark = pytest.mark.slow
 
-RecipeMaker = Callable[..., Recipe]
-Runner = Callable[..., dict[int | None, Path]]
-LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.2}
 
-
-@pytest.fixture
-def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
-    """Train; return the model's folders by their step, the end under None."""
-
-    def start(
-        recipe: Recipe, doses: list[int], name: str = "models", **changes: Any
-    ) -> dict[int | None, Path]:
-        names = {None: recipe.name, **{step: f"{recipe.name}@{step}" for step in doses}}
-        folders = {step: tmp_path / name / n / "seed0" for step, n in names.items()}
-        for folder in folders.values():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        arguments = {
-            "pairs": pairs,
-            "stack": [base],
-            "reference": reference if recipe.method in ("dpo", "nca") else None,
-            "kto_reference": None,
-            "seed": 0,
-            "data_seed": 0,
-            "checkpoints": tmp_path / "checkpoints",
-        }
-        train(recipe=recipe, out=list(folders.values()), **{**arguments, **changes})
-        assert list((tmp_path / "checkpoints").iterdir()) == []
-        return folders
-
-    return start
-
-
-@contextmanager
-def broken_off(step: int) -> Iterator[None]:
-    """Let a training end, as a kill would, when so many of its steps are done."""
-    from safegrid.train.save import Watch
-
-    def fail(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == step:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Watch, "on_step_begin", fail)
-        yield
-
-
-def contents(folder: Path) -> dict[str, str]:
+def contents(folder):
     """Hash every file but those that tell whether the training was one run."""
     telling = ("manifest.json", "history.parquet")
     files = (path for path in folder.iterdir() if path.name not in telling)
     return {path.name: sha256_file(path) for path in files}
-
-
-def curve(folder: Path) -> pl.DataFrame:
-    return read_table(folder / "history.parquet", HISTORY)
 
 
 @pytest.mark.parametrize(
@@ -82,16 +26,12 @@ def curve(folder: Path) -> pl.DataFrame:
         ("dpo", {}),
         ("nca", {"precision": "bfloat16", "gradient_checkpointing": True}),
         ("sft", {"per_device_train_batch_size": 2}),
-        ("orpo", {"lora": LORA}),
+        ("orpo", {"lora": DROPPING}),
     ],
 )
 def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
-    method: str,
-    changes: dict[str, Any],
-    run: Runner,
-    make_recipe: RecipeMaker,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    method, changes, run, monkeypatch
+):
     """The weights of a step are those that the optimiser leaves, seen from outside."""
     import torch
 
@@ -99,29 +39,28 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
 
     shared = {"reference": None} if changes.get("precision") else {}
     recipe = make_recipe(method, max_steps=6, logging_steps=2, **changes)
-    plain = run(recipe, [], "plain", **shared)
-    seen: dict[int, Any] = {}
+    plain = run(recipe, "plain", **shared)
+    seen = {}
 
-    def look(self: Watch, args: Any, state: Any, control: Any, **more: Any) -> None:
+    def look(self, args, state, control, **more):
         trained = dict(more["model"].named_parameters())
         chosen = next(n for n, p in trained.items() if p.requires_grad)
         seen[state.global_step] = trained[chosen].detach().clone()
 
     monkeypatch.setattr(Watch, "on_step_begin", look)
-    models = run(recipe, [2, 5], **shared)
-    assert contents(models[None]) == contents(plain[None])
-    assert curve(models[None]).equals(curve(plain[None]))
+    models = run(recipe, doses=[2, 5], **shared)
+    assert contents(models[None]) == contents(plain)
+    assert curve(models[None]).equals(curve(plain))
     assert not torch.equal(seen[2], seen[5])
     for step in (2, 5):
         facts = read_manifest(models[step])
         assert (facts["steps"], facts["training_steps"]) == (step, 6)
         assert facts["params"]["checkpoint"] == step
         assert "run" not in facts
-        stored = _stored(models[step])
         assert any(
             tensor.shape == seen[step].shape
             and torch.equal(tensor, seen[step].to(tensor.dtype))
-            for tensor in stored.values()
+            for tensor in stored(models[step]).values()
         )
         own, whole = curve(models[step]), curve(models[None])
         assert own.equals(whole.filter(whole["step"] <= step))
@@ -130,12 +69,10 @@ def test_a_dose_is_the_model_of_its_step_and_changes_no_other(
     assert 0 < ends[0] < ends[1] < ends[2]
 
 
-def test_a_dose_is_a_whole_folder_of_a_model(
-    run: Runner, make_recipe: RecipeMaker, base: Path
-) -> None:
+def test_a_dose_is_a_whole_folder_of_a_model(run, base):
     """Sealed, with the files of the end, merged as it, and a start of its own."""
-    recipe = make_recipe("sft", max_steps=4, lora={**LORA, "lora_dropout": 0.0})
-    models = run(recipe, [2])
+    recipe = make_recipe("sft", max_steps=4, lora=LORA)
+    models = run(recipe, doses=[2])
     dose, end = models[2], models[None]
     assert {p.name for p in dose.iterdir()} == {p.name for p in end.iterdir()}
     facts = check_folder(dose)
@@ -144,30 +81,25 @@ def test_a_dose_is_a_whole_folder_of_a_model(
     hashes = {weights_hash([base, *rest]) for rest in ([], [dose], [end])}
     assert len(hashes) == 3
     load_model([base, dose])
-    own = make_recipe("sft", name="more", init_from="sft@2", lora=LORA)
-    further = run(own, [], "further", stack=[base, dose])[None]
+    own = make_recipe("sft", name="more", init_from="sft@2", lora=DROPPING)
+    further = run(own, "further", stack=[base, dose])
     assert len(read_manifest(further)["stack"]) == 2
     load_model([base, dose, further])
 
 
-@pytest.mark.parametrize("changes", [{}, {"lora": LORA}])
-def test_a_training_that_was_broken_off_keeps_its_doses(
-    changes: dict[str, Any],
-    run: Runner,
-    make_recipe: RecipeMaker,
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("changes", [{}, {"lora": DROPPING}])
+def test_a_training_that_was_broken_off_keeps_its_doses(changes, run, tmp_path):
     """Those that it had passed are used as they are; the others are made."""
     recipe = make_recipe("dpo", max_steps=9, save_steps=4, logging_steps=2, **changes)
     doses = [3, 5, 8]
-    unbroken = run(recipe, doses, "unbroken")
+    unbroken = run(recipe, "unbroken", doses)
     with pytest.raises(KeyboardInterrupt), broken_off(7):
-        run(recipe, doses, "broken")
+        run(recipe, "broken", doses)
     assert not any((tmp_path / "broken").rglob("manifest.json"))
     (held,) = (tmp_path / "checkpoints").iterdir()
     made = {p.name: p.stat().st_ino for p in held.glob("dose-*/*.safetensors")}
     assert len(list(held.glob("dose-*"))) == 2
-    broken = run(recipe, doses, "broken")
+    broken = run(recipe, "broken", doses)
     assert read_manifest(broken[3])["resumed"] is True
     for step, folder in broken.items():
         assert contents(folder) == contents(unbroken[step])
@@ -184,21 +116,10 @@ def test_a_training_that_was_broken_off_keeps_its_doses(
     ],
 )
 def test_a_dose_that_epochs_do_not_come_to_is_refused_before_any_step(
-    doses: list[int],
-    words: str,
-    run: Runner,
-    make_recipe: RecipeMaker,
-    tmp_path: Path,
-) -> None:
+    doses, words, run, tmp_path
+):
     recipe = make_recipe("sft", max_steps=None, num_train_epochs=1.0)
     with pytest.raises(ConfigError, match=words), broken_off(0):
-        run(recipe, doses)
+        run(recipe, doses=doses)
     assert not any(tmp_path.rglob("manifest.json"))
     assert math.ceil(64 / recipe.training.batch) == 8
-
-
-def _stored(folder: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    (file,) = folder.glob("*.safetensors")
-    return load_file(file)

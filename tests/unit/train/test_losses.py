@@ -7,49 +7,46 @@ answers differ in length, and gradients are compared as well as losses.
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
+from made_up_training import make_recipe
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import PAIRS
 from safegrid.models.checkpoints import load_model
 from safegrid.train.plan import make_plan
 from safegrid.train.rows import unpair
 
-RecipeMaker = Callable[..., Recipe]
 SIZE = 5
 RANDOM = torch.Generator().manual_seed(3)
 
 
-def s(x: Tensor) -> Tensor:
+def s(x):
     """Logarithm of the sigmoid."""
     return -torch.log1p(torch.exp(-x))
 
 
-def smoothed(b: float, e: float, d: Tensor) -> Tensor:
+def smoothed(b, e, d):
     return -(1 - e) * s(b * d) - e * s(-b * d)
 
 
-def exo(v: SimpleNamespace) -> Tensor:
+def exo(v):
     p = torch.sigmoid(v.b * (v.rw - v.rl))
     first = p * (torch.log(p) - math.log(1 - v.e))
     return first + (1 - p) * (torch.log(1 - p) - math.log(v.e))
 
 
-def aot(v: SimpleNamespace) -> Tensor:
+def aot(v):
     policy = torch.sort(v.pw - v.pl).values
     return smoothed(v.b, v.e, policy - torch.sort(v.qw - v.ql).values)
 
 
-def orpo(v: SimpleNamespace) -> Tensor:
+def orpo(v):
     w, l_ = v.pw / v.nw, v.pl / v.nl
     odds = w - l_ - (torch.log(1 - torch.exp(w)) - torch.log(1 - torch.exp(l_)))
     return -w - v.b * s(odds)
@@ -80,9 +77,7 @@ SMOOTHINGS = {"none": [0.0], "optional": [0.0, 0.2], "needed": [0.2]}
 CASES = [(name, e) for name in FORMULAS for e in SMOOTHINGS[METHODS[name].smoothing]]
 
 
-def answer_logps(
-    model: Any, prompts: list[list[int]], answers: list[list[int]]
-) -> tuple[Tensor, Tensor]:
+def answer_logps(model, prompts, answers):
     """Summed log-probabilities and lengths of answers, one unpadded forward each."""
     sums = []
     for prompt, answer in zip(prompts, answers, strict=True):
@@ -95,20 +90,14 @@ def answer_logps(
     return torch.stack(sums), lengths
 
 
-def away(values: Tensor, shift: float = 0.0) -> Tensor:
+def away(values, shift=0.0):
     """Reference values some nats away, as float32 holds them."""
     noise = 4 * torch.randn(values.shape, generator=RANDOM, dtype=torch.float64)
     return (values.detach() + shift + noise).float()
 
 
-def compare(
-    recipe: Recipe,
-    base: Path,
-    folder: Path,
-    rows: pl.DataFrame,
-    copy: Any,
-    expected: Tensor,
-) -> None:
+def first_batch(recipe, base, folder, rows):
+    """Return the trainer, and the loss of its first batch, differentiated."""
     from transformers import AutoTokenizer
 
     from safegrid.train.trainers.families import build_trainer
@@ -120,34 +109,34 @@ def compare(
     # All rows in one micro-batch: their order within it does not matter to the mean.
     assert sorted(e["row"] for e in examples) == list(range(rows.height))
     loss = trainer.compute_loss(trainer.model, trainer.data_collator(examples))
-    torch.testing.assert_close(loss.double(), expected.detach(), rtol=2e-5, atol=1e-6)
     loss.backward()
-    expected.backward()
-    largest = max(float(p.grad.abs().max()) for p in copy.parameters())
+    return trainer, loss
+
+
+def compare_gradients(theirs, ours):
+    largest = max(float(p.grad.abs().max()) for p in ours.values())
     assert largest > 1e-4
-    theirs = dict(trainer.model.named_parameters())
-    for name, parameter in copy.named_parameters():
+    for name, parameter in ours.items():
         difference = (theirs[name].grad.double() - parameter.grad).abs().max()
         assert float(difference) < 1e-4 * largest, name
 
 
+def compare(recipe, base, folder, rows, copy, expected):
+    trainer, loss = first_batch(recipe, base, folder, rows)
+    torch.testing.assert_close(loss.double(), expected.detach(), rtol=2e-5, atol=1e-6)
+    expected.backward()
+    theirs = dict(trainer.model.named_parameters())
+    compare_gradients(theirs, dict(copy.named_parameters()))
+
+
+def sized(method, **changes):
+    return make_recipe(method, batch=SIZE, per_device_train_batch_size=SIZE, **changes)
+
+
 @pytest.mark.parametrize(("method", "smoothing"), CASES)
-def test_pair_losses_equal_their_formulas(
-    method: str,
-    smoothing: float,
-    base: Path,
-    pairs: Path,
-    tmp_path: Path,
-    make_recipe: RecipeMaker,
-) -> None:
+def test_pair_losses_equal_their_formulas(method, smoothing, base, pairs, tmp_path):
     beta = {"ipo": 0.5, "sppo": 0.05}.get(method, 0.3)
-    recipe = make_recipe(
-        method,
-        beta=beta,
-        label_smoothing=smoothing,
-        batch=SIZE,
-        per_device_train_batch_size=SIZE,
-    )
+    recipe = sized(method, beta=beta, label_smoothing=smoothing)
     frame = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
     copy = load_model([base]).double()
     prompts = frame["prompt_ids"].to_list()
@@ -168,9 +157,9 @@ def test_pair_losses_equal_their_formulas(
 
 @pytest.mark.parametrize("shift", [-8.0, 8.0])
 def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
-    shift: float, base: Path, pairs: Path, tmp_path: Path, make_recipe: RecipeMaker
-) -> None:
-    recipe = make_recipe("kto", beta=0.3, batch=SIZE, per_device_train_batch_size=SIZE)
+    shift, base, pairs, tmp_path
+):
+    recipe = sized("kto", beta=0.3)
     rows = unpair(read_table(pairs, PAIRS), SIZE, data_seed=0)[: 2 * SIZE]
     copy = load_model([base]).double()
     prompts = rows["prompt_ids"].to_list()
@@ -192,39 +181,18 @@ def test_kto_equals_its_formula_with_positive_and_with_clamped_kl(
 
 
 @pytest.mark.parametrize("lora", [None, {"r": 4, "lora_alpha": 8}])
-def test_a_reward_models_loss_is_bradley_terrys(
-    lora: dict[str, int] | None,
-    base: Path,
-    pairs: Path,
-    tmp_path: Path,
-    make_recipe: RecipeMaker,
-) -> None:
-    from transformers import AutoTokenizer
-
-    from safegrid.train.trainers.families import build_trainer
-
-    recipe = make_recipe(
-        "reward", batch=SIZE, per_device_train_batch_size=SIZE, lora=lora
-    )
+def test_a_reward_models_loss_is_bradley_terrys(lora, base, pairs, tmp_path):
     rows = read_table(pairs, PAIRS)[3 : 3 + SIZE].drop("category")
-    plan = make_plan(recipe, 0, rows, SIZE, tmp_path)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    trainer = build_trainer(plan, load_model([base]), tokenizer, rows)
-    examples = [trainer.train_dataset[n] for n in range(plan.forward_rows)]
-    loss = trainer.compute_loss(trainer.model, trainer.data_collator(examples))
-    loss.backward()
+    trainer, loss = first_batch(sized("reward", lora=lora), base, tmp_path, rows)
     # The body of a copy, and the head as one vector of weights.
     copy = load_model([base]).double().base_model
-    (head,) = [
-        (name, p)
-        for name, p in trainer.model.named_parameters()
-        if "score" in name and p.requires_grad
-    ]
-    vector = head[1].detach().double()[0].requires_grad_()
+    trained = trainer.model.named_parameters()
+    (head,) = [p for name, p in trained if "score" in name and p.requires_grad]
+    vector = head.detach().double().requires_grad_()
 
-    def reward(prompt: list[int], answer: list[int]) -> Tensor:
+    def reward(prompt, answer):
         states = copy(input_ids=torch.tensor([prompt + answer])).last_hidden_state
-        return states[0, -1] @ vector
+        return states[0, -1] @ vector[0]
 
     prompts = rows["prompt_ids"].to_list()
     chosen, rejected = (
@@ -234,20 +202,13 @@ def test_a_reward_models_loss_is_bradley_terrys(
     expected = -s(chosen - rejected).mean()
     torch.testing.assert_close(loss.double(), expected.detach(), rtol=2e-5, atol=1e-6)
     expected.backward()
-    assert head[1].grad is not None
-    assert vector.grad is not None
-    largest = float(vector.grad.abs().max())
-    assert largest > 1e-4
-    assert float((head[1].grad[0].double() - vector.grad).abs().max()) < 1e-4 * largest
+    compare_gradients({"head": head}, {"head": vector})
     if lora is None:
         theirs = dict(trainer.model.base_model.named_parameters())
-        largest = max(float(p.grad.abs().max()) for p in copy.parameters())
-        for name, parameter in copy.named_parameters():
-            difference = (theirs[name].grad.double() - parameter.grad).abs().max()
-            assert float(difference) < 1e-4 * largest, name
+        compare_gradients(theirs, dict(copy.named_parameters()))
 
 
-def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else() -> None:
+def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else():
     import inspect
 
     from trl.trainer import utils
@@ -258,14 +219,12 @@ def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else() -> Non
     assert inspect.getsource(utils).count("_use_triton(") == 1
 
 
-def test_every_method_has_a_golden_value() -> None:
+def test_every_method_has_a_golden_value():
     assert set(FORMULAS) | {"kto", "sft", "reward"} == set(METHODS)
 
 
-def test_sft_is_the_mean_over_the_chosen_answers_tokens(
-    base: Path, pairs: Path, tmp_path: Path, make_recipe: RecipeMaker
-) -> None:
-    recipe = make_recipe("sft", batch=SIZE, per_device_train_batch_size=SIZE)
+def test_sft_is_the_mean_over_the_chosen_answers_tokens(base, pairs, tmp_path):
+    recipe = sized("sft")
     frame = read_table(pairs, PAIRS)[:SIZE].drop("category", "rejected_ids")
     copy = load_model([base]).double()
     policy, lengths = answer_logps(

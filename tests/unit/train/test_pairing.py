@@ -4,16 +4,13 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
+from made_up_training import make_recipe
 from safegrid.config import Decode, EngineSpec, JudgeSpec
 from safegrid.config.generated import BestOfKSpec
-from safegrid.config.training import Recipe
 from safegrid.core.artifacts import (
     manifest,
     read_manifest,
@@ -34,7 +31,6 @@ from safegrid.core.records import (
     RESPONSE,
     SCORE,
     VERDICT,
-    Schema,
 )
 from safegrid.data.overlap import report_overlap
 from safegrid.engine.client import Completion
@@ -53,15 +49,15 @@ from safegrid.train.rows import (
 from safegrid.train.tokenize import tokenize_pairs
 
 PROMPTS, SAMPLES = 24, 3
+DECODE = Decode(max_new_tokens=4, temperature=1.0, samples=SAMPLES)
+ENGINE = EngineSpec(batch_size=5)
 CELL = {"study": "s", "base": "b", "seed": 0}
 GUARD = JudgeSpec(name="guard", kind="guard")
 PEOPLE = JudgeSpec(name="people", kind="reward", method="file")
 KINDS = {"guard": "guard", "people": "reward"}
 
-Move = Callable[[Path, Schema], None]
 
-
-def shuffle(path: Path, schema: Schema) -> None:
+def shuffle(path, schema):
     """Put the rows of a table into another order; its manifest stays."""
     frame, facts = read_table(path, schema), read_manifest(path)
     moved = frame.sample(fraction=1, shuffle=True, seed=len(path.name))
@@ -69,22 +65,30 @@ def shuffle(path: Path, schema: Schema) -> None:
     write_table(path, moved, schema, facts)
 
 
-def leave(path: Path, schema: Schema) -> None:
+def leave(path, schema):
     """Leave the rows of a table as they are."""
 
 
-def number_of(*parts: object) -> int:
+def number_of(*parts):
     """Return a number that depends on all of a question."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4])
 
 
+def write(path, schema, rows, move):
+    blank = dict.fromkeys(schema)
+    frame = pl.DataFrame([{**blank, **row} for row in rows], schema=schema)
+    write_table(path, frame, schema, {})
+    move(path, schema)
+    return path
+
+
 @pytest.fixture(autouse=True)
-def _answers(fake_engine: Any) -> None:
-    def answer(ids: list[int], seed: int) -> Completion:
+def _answers(fake_engine):
+    def answer(ids, seed):
         number = number_of(list(ids), seed) % 1000
         return Completion([number], "eos", number % 9 + 1, f"answer {number}")
 
-    def labels(ids: list[int], words: list[list[int]]) -> list[float]:
+    def labels(ids, words):
         safe = 0.05 + 0.9 * (number_of(list(ids)) % 1000) / 1000
         return [math.log(safe), math.log(1 - safe)]
 
@@ -94,13 +98,12 @@ def _answers(fake_engine: Any) -> None:
 class Grid:
     """Two cells of a benchmark, made stage by stage; each file is moved when made."""
 
-    def __init__(self, folder: Path, base: Path, guard: Path, move: Move) -> None:
+    def __init__(self, folder, base, guard, move):
         self.folder, self.base, self.guard, self.move = folder, base, guard, move
         folder.mkdir()
-        self.prompts = folder / "prompts.parquet"
-        rows = [
+        self.overlap, self.ids = folder / "overlap.json", folder / "ids.parquet"
+        prompts = [
             {
-                **dict.fromkeys(PROMPT),
                 "prompt_id": f"p{n}",
                 "benchmark": "alert",
                 "prompt": [{"role": "user", "content": f"is {n} more than {n % 7}"}],
@@ -110,84 +113,56 @@ class Grid:
             }
             for n in range(PROMPTS)
         ]
-        self._table("prompts", PROMPT, rows)
-        self.overlap = folder / "overlap.json"
-        self._overlap()
-        self.ids = folder / "ids.parquet"
+        self.prompts = write(folder / "prompts.parquet", PROMPT, prompts, move)
+        pairs = [{"pair_id": f"t{n}", "prompt": f"is {n} more"} for n in range(5)]
+        dataset = write(folder / "dataset.parquet", PREFERENCE, pairs, move)
+        report_overlap([dataset], [], self.prompts, self.overlap)
+        shared = ["p3", "p14", "p8"][:: -1 if move is shuffle else 1]
+        found = {**read_result(self.overlap), "contaminated": shared}
+        write_result(self.overlap, found)
         render_prompts(self.prompts, base, self.ids)
         move(self.ids, IDS)
 
-    def _table(self, name: str, schema: Schema, rows: list[dict[str, Any]]) -> Path:
-        path = self.folder / f"{name}.parquet"
-        write_table(path, pl.DataFrame(rows, schema=schema), schema, {})
-        self.move(path, schema)
-        return path
-
-    def _overlap(self) -> None:
-        pairs = [
-            {**dict.fromkeys(PREFERENCE), "pair_id": f"t{n}", "prompt": f"is {n} more"}
-            for n in range(5)
-        ]
-        dataset = self._table("dataset", PREFERENCE, pairs)
-        report_overlap([dataset], [], self.prompts, self.overlap)
-        found = read_result(self.overlap)
-        found["contaminated"] = ["p3", "p14", "p8"]
-        if self.move is shuffle:
-            found["contaminated"].reverse()
-        write_result(self.overlap, found)
-
-    def cell(self, recipe: str, seed: int) -> dict[str, Any]:
+    def cell(self, recipe, seed):
         """Answer, judge and move; return the paths that a score reads."""
         responses = self.folder / f"{recipe}.parquet"
-        generate(
-            [self.base],
-            self.ids,
-            Decode(max_new_tokens=4, temperature=1.0, samples=SAMPLES),
-            EngineSpec(batch_size=5),
-            seed,
-            1,
-            self.folder / f"{recipe}.cache",
-            responses,
-        )
+        cache = self.folder / f"{recipe}.cache"
+        generate([self.base], self.ids, DECODE, ENGINE, seed, 1, cache, responses)
         self.move(responses, RESPONSE)
-        verdicts = [self._judge(GUARD, recipe), self._judge(PEOPLE, recipe)]
+        verdicts = [self._judge(spec, recipe, responses) for spec in (GUARD, PEOPLE)]
         return {"responses": responses, "verdicts": verdicts}
 
-    def _judge(self, spec: JudgeSpec, recipe: str) -> Path:
+    def _judge(self, spec, recipe, responses):
         by_file = spec.method == "file"
         out = self.folder / f"{recipe}-{spec.name}.parquet"
         judge(
             spec,
             [] if by_file else [self.guard],
             self.prompts,
-            self.folder / f"{recipe}.parquet",
-            EngineSpec(batch_size=5),
-            self.folder / f"{recipe}-{spec.name}.cache",
+            responses,
+            ENGINE,
+            out.with_suffix(".cache"),
             out,
-            verdicts_file=self._told(recipe) if by_file else None,
+            verdicts_file=self._told(responses) if by_file else None,
             cell={**CELL, "recipe": recipe, "benchmark": "alert"},
         )
         self.move(out, VERDICT)
         return out
 
-    def _told(self, recipe: str) -> Path:
+    def _told(self, responses):
         """What people said of each answer, by prompt, sample and text."""
-        rows = read_table(self.folder / f"{recipe}.parquet", RESPONSE)
+        rows = read_table(responses, RESPONSE).select("prompt_id", "sample", "text")
         lines = [
-            json.dumps(
-                {"prompt_id": p, "sample": s, "response": text, "score": len(p) + s / 7}
-            )
-            for p, s, text in rows.select("prompt_id", "sample", "text")
-            .sort(pl.all())
-            .rows()
+            json.dumps({**row, "score": len(row["prompt_id"]) + row["sample"] / 7})
+            for row in rows.rename({"text": "response"}).sort(pl.all()).rows(named=True)
         ]
         if self.move is shuffle:
             random.Random(1).shuffle(lines)
-        file = self.folder / f"{recipe}.jsonl"
+        file = responses.with_suffix(".jsonl")
         file.write_text("\n".join(lines))
         return file
 
-    def scores(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def scores(self):
         """Return the scores of the cell, and the global ones of it taken twice."""
         own, base = self.cell("dpo", seed=1), self.cell("none", seed=2)
         shared = {"most_unscored": 0.05, "study_seed": 0}
@@ -214,40 +189,35 @@ class Grid:
             **shared,
             out=self.folder / "global.parquet",
         )
-        names = ("score", "global")
-        one, other = (read_table(self.folder / f"{n}.parquet", SCORE) for n in names)
-        return one, other
+        files = (self.folder / f"{name}.parquet" for name in ("score", "global"))
+        return [read_table(file, SCORE) for file in files]
 
 
-def test_scores_do_not_depend_on_the_order_of_rows_in_any_file(
-    tmp_path: Path, base_folder: Path, guard_folder: Path
-) -> None:
-    grids = [
-        Grid(tmp_path / name, base_folder, guard_folder, move)
-        for name, move in (("plain", leave), ("moved", shuffle))
+@pytest.fixture
+def grids(tmp_path, base_folder, guard_folder):
+    return [
+        Grid(tmp_path / move.__name__, base_folder, guard_folder, move)
+        for move in (leave, shuffle)
     ]
+
+
+def test_scores_do_not_depend_on_the_order_of_rows_in_any_file(grids):
     plain, moved = (grid.scores() for grid in grids)
     # The pairing is at stake only where answers differ from prompt to prompt.
     assert plain[0].filter(metric="safety", slice="all")["value"][0] not in (0, 1)
     assert not plain[0].filter(slice="decontaminated").is_empty()
-    assert moved[0].equals(plain[0], null_equal=True)
-    assert moved[1].equals(plain[1], null_equal=True)
-    folders = [grid.folder for grid in grids]
-    hashes = [sha256_file(folder / "dpo.parquet") for folder in folders]
-    assert hashes[0] != hashes[1], "the files were in another order"
+    for one, other in zip(plain, moved, strict=True):
+        assert one.equals(other, null_equal=True)
+    hashes = {sha256_file(grid.folder / "dpo.parquet") for grid in grids}
+    assert len(hashes) == 2, "the files were in another order"
 
 
-def test_the_best_of_k_answers_are_the_same_rows_in_any_order(
-    tmp_path: Path, base_folder: Path, guard_folder: Path
-) -> None:
+def test_the_best_of_k_answers_are_the_same_rows_in_any_order(grids):
     found = []
-    for name, move in (("plain", leave), ("moved", shuffle)):
-        grid = Grid(tmp_path / name, base_folder, guard_folder, move)
-        own = grid.cell("it", seed=1)
-        out = grid.folder / "best.parquet"
-        prompts = {"source": "s", "file": "f", "kind": "instructions"}
-        decode = Decode(max_new_tokens=4, temperature=1.0, samples=SAMPLES)
-        spec = BestOfKSpec(recipe="it", prompts=prompts, decode=decode, judge="people")
+    prompts = {"source": "s", "file": "f", "kind": "instructions"}
+    spec = BestOfKSpec(recipe="it", prompts=prompts, decode=DECODE, judge="people")
+    for grid in grids:
+        own, out = grid.cell("it", seed=1), grid.folder / "best.parquet"
         verdicts = own["verdicts"][1]
         best_of_k("raft", spec, grid.prompts, own["responses"], verdicts, out)
         # Which prompt came first is all that the order of prompts may say.
@@ -256,77 +226,51 @@ def test_the_best_of_k_answers_are_the_same_rows_in_any_order(
     assert found[0].equals(found[1], null_equal=True)
 
 
-@pytest.fixture
-def recipe() -> Recipe:
-    training = {"learning_rate": 1e-4, "beta": 0.1, "max_steps": 2, "batch": 4}
-    training |= {"per_device_train_batch_size": 2}
-    return Recipe.model_validate(
-        {
-            "name": "dpo",
-            "method": "dpo",
-            "dataset": "pairs",
-            "fraction": 0.5,
-            "training": training,
-        }
-    )
+RECIPE = make_recipe(fraction=0.5)
 
 
-def trained_on(
-    folder: Path, base: Path, recipe: Recipe, move: Move
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def trained_on(folder, base, move):
     """Return what a training reads: the selected pairs with their references."""
     folder.mkdir()
-    dataset, pairs = folder / "dataset.parquet", folder / "pairs.parquet"
-    rows = [
-        {
-            **dict.fromkeys(PREFERENCE),
-            "pair_id": f"t{n}",
-            "prompt": f"what is {n}",
-            "chosen": f"no {n}",
-            "rejected": f"yes {n}",
-            "source_row": n,
-        }
-        for n in range(PROMPTS)
-    ]
-    write_table(dataset, pl.DataFrame(rows, schema=PREFERENCE), PREFERENCE, {})
-    move(dataset, PREFERENCE)
+    pairs, path = folder / "pairs.parquet", folder / "reference.parquet"
+    rows, values = [], []
+    for n in range(PROMPTS):
+        pair = {"pair_id": f"t{n}", "prompt": f"what is {n}", "source_row": n}
+        rows.append({**pair, "chosen": f"no {n}", "rejected": f"yes {n}"})
+        values.append({"pair_id": f"t{n}", "chosen": -float(n), "rejected": n / 2})
+    dataset = write(folder / "dataset.parquet", PREFERENCE, rows, move)
     tokenize_pairs(dataset, base, 64, pairs)
     move(pairs, PAIRS)
-    values = [
-        {"pair_id": f"t{n}", "chosen": -float(n), "rejected": n / 2}
-        for n in range(PROMPTS)
-    ]
-    reference = folder / "reference.parquet"
     params = {"precision": "float32", "start": "base-w"}
     facts = manifest("reference", {}, params)
-    write_table(reference, pl.DataFrame(values, schema=REFERENCE), REFERENCE, facts)
-    move(reference, REFERENCE)
-    selected = select_pairs(read_table(pairs, PAIRS), recipe, 0, pairs)
-    return selected, join_reference(selected, reference, recipe, [base])
+    write_table(path, pl.DataFrame(values, schema=REFERENCE), REFERENCE, facts)
+    move(path, REFERENCE)
+    selected = select_pairs(read_table(pairs, PAIRS), RECIPE, 0, pairs)
+    return selected, join_reference(selected, path, RECIPE, [base])
 
 
 def test_a_training_reads_the_same_rows_with_their_own_references(
-    tmp_path: Path, base_folder: Path, recipe: Recipe
-) -> None:
-    plain = trained_on(tmp_path / "plain", base_folder, recipe, leave)[1]
-    moved = trained_on(tmp_path / "moved", base_folder, recipe, shuffle)[1]
+    tmp_path, base_folder
+):
+    plain, moved = (
+        trained_on(tmp_path / move.__name__, base_folder, move)[1].sort("pair_id")
+        for move in (leave, shuffle)
+    )
     assert len(plain) == PROMPTS // 2
-    assert plain.sort("pair_id").equals(moved.sort("pair_id"), null_equal=True)
+    assert plain.equals(moved, null_equal=True)
     numbers = plain["pair_id"].str.slice(1).cast(pl.Float32)
     assert (plain["ref_chosen_logps"] == -numbers).all()
 
 
-def test_references_that_hang_on_an_order_are_refused_in_another(
-    tmp_path: Path, base_folder: Path, recipe: Recipe
-) -> None:
+def test_references_that_hang_on_an_order_are_refused_in_another(tmp_path, base_folder):
     """KTO's mismatched values depend on a row's neighbours, not on its id alone."""
-    selected, paired = trained_on(tmp_path / "plain", base_folder, recipe, leave)
+    selected, paired = trained_on(tmp_path / "plain", base_folder, leave)
     unpaired = unpair(selected, 2, 0)
     path = tmp_path / "kto.parquet"
     values = unpaired.select("pair_id", "label", kl=pl.lit(0.5, pl.Float32))
-    params = {"precision": "float32", "start": "base-w", **kto_params(recipe, 0)}
+    params = {"precision": "float32", "start": "base-w", **kto_params(RECIPE, 0)}
     write_table(path, values, KTO_REFERENCE, manifest("reference", {}, params))
-    rest = (path, recipe, 0, [base_folder])
+    rest = (path, RECIPE, 0, [base_folder])
     assert len(join_kto_reference(unpaired, paired, *rest)) == len(unpaired)
     shuffle(path, KTO_REFERENCE)
     with pytest.raises(TrainingError, match="in this order; make it again"):

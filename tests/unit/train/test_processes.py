@@ -1,77 +1,56 @@
-"""Trainings in processes of their own: killed, orphaned, several at once."""
+"""Trainings in processes of their own: killed, orphaned, several, a full disk."""
 
-import multiprocessing
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 import forked
-from safegrid.config.training import Recipe
-from safegrid.core.artifacts import read_manifest, read_table
-from safegrid.core.records import HISTORY
+from disks import mounted, remount
+from made_up_training import curve, make_recipe, stored
+from safegrid.core.artifacts import read_manifest
 from safegrid.models.checkpoints import hash_weights
 from safegrid.runtime.runs import HOME
 from safegrid.study.trainings import launcher
 from safegrid.train.lease import EXIT_ORPHANED, LEASE, WHOLE
+from terminal import in_terminal
 
 pytestmark = pytest.mark.slow
 
-RecipeMaker = Callable[..., Recipe]
-Command = Callable[..., list[str]]
-Process = multiprocessing.process.BaseProcess
+SMALL = {"r": 2, "lora_alpha": 4}
 
 
-@pytest.fixture
-def command(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Command:
-    """Return a maker of `safegrid train`'s words; trainings read one reference."""
-
-    def make(recipe: Recipe, name: str, *doses: int) -> list[str]:
-        kept = [dose(tmp_path / name, step) for step in doses]
-        for folder in kept:
-            folder.parent.mkdir(exist_ok=True)
-        return [
-            *["train", "--pairs", str(pairs), "--stack", str(base)],
-            *["--reference", str(reference), "--kto-reference"],
-            *["--recipe", recipe.model_dump_json(), "--seed", "0", "--data-seed", "0"],
-            *["--checkpoints", str(tmp_path / "checkpoints")],
-            *["--out", str(tmp_path / name), *map(str, kept)],
-        ]
-
-    return make
-
-
-def dose(end: Path, step: int) -> Path:
+def dose(end, step):
     """Return the folder of a model that is kept beside the one at the end."""
-    return end.with_name(f"{end.name}@{step}") / "seed0"
+    folder = end.with_name(f"{end.name}@{step}") / "seed0"
+    folder.parent.mkdir(exist_ok=True)
+    return folder
 
 
-def environment(**more: str) -> dict[str, str]:
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(("SAFEGRID", "SLURM"))
-    }
+def environment(**more):
+    foreign = ("SAFEGRID", "SLURM")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     home = str(Path(__file__).parents[3])
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     own = {HOME: home, "PATH": path, "PYTHONPATH": "src", "OMP_NUM_THREADS": "1"}
     return {**kept, **own, **more}
 
 
-def start(arguments: list[str], folder: Path, **more: str) -> Process:
+def start(arguments, folder, **more):
     return forked.start(arguments, environment(**more), folder / "shown.txt")
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments):
     done = forked.run(arguments, environment())
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def launch(recipe: Recipe, arguments: list[str]) -> None:
+def launch(recipe, arguments):
     """Run a training of several processes as its rule does."""
     _, *options = shlex.split(launcher(recipe))
     command = [sys.executable, *options, "safegrid", *arguments]
@@ -81,7 +60,7 @@ def launch(recipe: Recipe, arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def wait_for(what: Callable[[], bool], process: Process) -> None:
+def wait_for(what, process):
     end = time.monotonic() + 240
     while not what():
         assert process.is_alive(), "it ended before it was killed"
@@ -89,25 +68,25 @@ def wait_for(what: Callable[[], bool], process: Process) -> None:
         time.sleep(0.02)
 
 
-def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
-    command: Command, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
-    recipe = make_recipe(
-        "dpo", max_steps=40, save_steps=4, lora={"r": 2, "lora_alpha": 4}
-    )
+def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(command, tmp_path):
+    recipe = make_recipe(max_steps=40, save_steps=4, lora=SMALL)
     doses = (3, 6, 30)
-    run(command(recipe, "unbroken", *doses))
-    process = start(command(recipe, "broken", *doses), tmp_path)
+    broken, unbroken = tmp_path / "broken", tmp_path / "unbroken"
+    broken_words, unbroken_words = (
+        command(recipe, end, *(dose(end, step) for step in doses))
+        for end in (broken, unbroken)
+    )
+    run(unbroken_words)
+    process = start(broken_words, tmp_path)
     checkpoints = tmp_path / "checkpoints"
     wait_for(lambda: bool(list(checkpoints.glob(f"*/checkpoint-8/{WHOLE}"))), process)
     process.kill()
     process.join()
-    broken, unbroken = tmp_path / "broken", tmp_path / "unbroken"
     assert not broken.exists()
     assert not any(dose(broken, step).exists() for step in doses)
     assert len(list(checkpoints.glob(f"*/{LEASE}"))) == 1
     assert len(list(checkpoints.glob("*/dose-[36]"))) == 2
-    run(command(recipe, "broken", *doses))
+    run(broken_words)
     assert read_manifest(broken)["resumed"] is True
     assert hash_weights(broken) == hash_weights(unbroken)
     for step in doses:
@@ -116,79 +95,83 @@ def test_a_training_killed_at_a_checkpoint_ends_like_an_unbroken_one(
 
 
 def test_a_training_ends_with_the_run_that_owns_it_and_writes_nothing(
-    command: Command, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
-    recipe = make_recipe("nca", max_steps=2_000, save_steps=5)
+    command, tmp_path
+):
+    words = command(make_recipe("nca", max_steps=2_000, save_steps=5), tmp_path / "out")
     owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    process = start(
-        command(recipe, "model"), tmp_path, SAFEGRID_OWNER_PID=str(owner.pid)
-    )
+    process = start(words, tmp_path, SAFEGRID_OWNER_PID=str(owner.pid))
     checkpoints = tmp_path / "checkpoints"
     wait_for(lambda: bool(list(checkpoints.glob(f"*/*/{WHOLE}"))), process)
     owner.kill()
     owner.wait()
     process.join(timeout=60)
     assert process.exitcode == EXIT_ORPHANED
-    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "shared",
+    # Without a GPU, accelerate keeps a copy in each process: FSDP itself needs one.
+    [{}, {"lora": SMALL, "accelerate": "fsdp"}],
+    ids=["copies", "fsdp"],
+)
 def test_two_processes_train_as_one_does_and_one_of_them_writes(
-    command: Command, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
+    shared, command, tmp_path
+):
     one, two = tmp_path / "one", tmp_path / "two"
-    recipe = make_recipe("dpo", max_steps=3, per_device_train_batch_size=4)
-    run(command(recipe, one.name))
-    recipe = make_recipe("dpo", max_steps=3, per_device_train_batch_size=4, processes=2)
-    launch(recipe, command(recipe, two.name))
+    settings = {"max_steps": 3, "per_device_train_batch_size": 4}
+    alone = {**settings, "lora": shared.get("lora")}
+    run(command(make_recipe(**alone), one, dose(one, 2)))
+    recipe = make_recipe(**settings, **shared, processes=2)
+    launch(recipe, command(recipe, two, dose(two, 2)))
     assert read_manifest(one)["accumulate"] == 2
     assert read_manifest(two)["accumulate"] == 1
     for metric in ("loss", "grad_norm"):
-        first, second = (
-            read_table(folder / "history.parquet", HISTORY)
-            .filter(pl.col("metric") == metric)["value"]
-            .to_list()
-            for folder in (one, two)
-        )
-        assert first == pytest.approx(second, rel=1e-3)
-
-
-def test_processes_that_share_a_model_train_as_one_does(
-    command: Command, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
-    """Without a GPU, accelerate keeps a copy in each process: FSDP itself needs one."""
-    from safetensors.torch import load_file
-
-    settings = {
-        "max_steps": 3,
-        "per_device_train_batch_size": 4,
-        "lora": {"r": 2, "lora_alpha": 4},
-    }
-    one = make_recipe("dpo", **settings)
-    two = make_recipe("dpo", **settings, processes=2, accelerate="fsdp")
-    names = ("one", "two")
-    run(command(one, "one", 2))
-    launch(two, command(two, "two", 2))
-    first, second = (
-        read_table(tmp_path / name / "history.parquet", HISTORY)
-        .filter(pl.col("metric") == "loss")["value"]
-        .to_list()
-        for name in names
-    )
-    assert first == pytest.approx(second, rel=1e-3)
-    kept = [load_file(next(dose(tmp_path / n, 2).glob("*.safetensors"))) for n in names]
-    assert kept[0].keys() == kept[1].keys()
-    for name, tensor in kept[0].items():
-        assert tensor.flatten().tolist() == pytest.approx(
-            kept[1][name].flatten().tolist(), abs=1e-4
-        )
+        assert curve(one, metric) == pytest.approx(curve(two, metric), rel=1e-3)
+    first, second = (stored(dose(end, 2)) for end in (one, two))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        other = second[name].flatten().tolist()
+        assert tensor.flatten().tolist() == pytest.approx(other, abs=1e-4)
 
 
 def test_a_failing_training_tells_one_sentence_and_exits_with_an_error(
-    command: Command, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
-    recipe = make_recipe("dpo", learning_rate=1e9, warmup_ratio=0.0)
-    done = forked.run(command(recipe, "model"), environment())
+    command, tmp_path
+):
+    recipe = make_recipe(learning_rate=1e9, warmup_ratio=0.0)
+    done = forked.run(command(recipe, tmp_path / "model"), environment())
     assert done.returncode == 1
     assert "error: the loss of step 2 is nan" in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("where", ["checkpoints", "out"])
+def test_a_full_disk_ends_a_training_in_words_and_leaves_nothing_half(
+    where, command, tmp_path
+):
+    with mounted(tmp_path / "small", "size=64k") as small:
+        places = {name: tmp_path / name for name in ("checkpoints", "out")}
+        places[where] = small / where
+        out, checkpoints = places["out"], places["checkpoints"]
+        words = command(make_recipe(save_steps=2), out, checkpoints=checkpoints)
+        failed = forked.run(words, os.environ)
+        assert failed.returncode == 1
+        assert "the disk is full. Free some space" in failed.stdout
+        assert "Traceback" not in failed.stdout
+        assert not out.exists()
+        remount(small, "size=20m")
+        done = forked.run(words, os.environ)
+        assert done.returncode == 0, done.stdout
+        assert read_manifest(out)["steps"] == 4
+        assert [p.name for p in out.parent.glob(".*")] == []
+
+
+def test_a_bar_counts_steps_in_a_terminal_and_nowhere_else(command, tmp_path):
+    words = command(make_recipe(), tmp_path / "shown")
+    shown = in_terminal([sys.executable, "-m", "safegrid", *words])
+    assert re.search(r"100%.* 4/4 \[.*(it/s|s/it)", shown), shown
+    done = forked.run(command(make_recipe(), tmp_path / "quiet"), os.environ)
+    assert "step 4 of 4" in done.stdout
+    assert "%" not in done.stdout
+    assert "\r" not in done.stdout

@@ -1,39 +1,21 @@
 """Reward models of our own: trained, loaded, served, and read by a judge."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 
-from safegrid.config.training import Recipe
+from made_up_training import LORA, curve, make_recipe, preferences
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import HISTORY, PAIRS
+from safegrid.core.records import PAIRS
 from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
-from safegrid.train.run import train
 from safegrid.train.tokenize import close_conversations
 
 pytestmark = pytest.mark.slow
 
-RecipeMaker = Callable[..., Recipe]
-LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 
-
-@pytest.fixture
-def run(pairs: Path, tmp_path: Path) -> Callable[..., Path]:
-    def start(recipe: Recipe, stack: list[Path], name: str, seed: int = 0) -> Path:
-        out, checkpoints = tmp_path / name, tmp_path / "checkpoints"
-        train(pairs, stack, None, None, recipe, seed, 0, [out], checkpoints)
-        return out
-
-    return start
-
-
-def scores(stack: list[Path], rows: list[list[int]]) -> list[float]:
+def scores(stack, rows):
     """What a loaded reward model gives each row, one forward a row."""
     import torch
 
@@ -44,7 +26,7 @@ def scores(stack: list[Path], rows: list[list[int]]) -> list[float]:
     return [float(output) for output in outputs]
 
 
-def conversations(pairs: Path, base: Path) -> list[list[int]]:
+def conversations(pairs, base):
     """Both conversations of every pair, the chosen ones first."""
     frame = close_conversations(read_table(pairs, PAIRS), base)
     prompts = frame["prompt_ids"].to_list()
@@ -55,25 +37,18 @@ def conversations(pairs: Path, base: Path) -> list[list[int]]:
     ]
 
 
-def accuracy(given: list[float]) -> float:
+def accuracy(given):
     half = len(given) // 2
     right = [a > b for a, b in zip(given[:half], given[half:], strict=True)]
     return sum(right) / half
 
 
-def curve(folder: Path, metric: str) -> list[float]:
-    rows = read_table(folder / "history.parquet", HISTORY)
-    return rows.filter(pl.col("metric") == metric)["value"].to_list()
-
-
 @pytest.mark.parametrize("lora", [None, LORA])
-def test_a_reward_model_learns_which_answer_is_better(
-    lora: Any, run: Any, make_recipe: RecipeMaker, base: Path, pairs: Path
-) -> None:
+def test_a_reward_model_learns_which_answer_is_better(lora, run, base, pairs):
     recipe = make_recipe(
         "reward", max_steps=24, learning_rate=1e-2 if lora else 3e-3, lora=lora
     )
-    out = run(recipe, [base], "reward")
+    out = run(recipe)
     assert curve(out, "loss")[-1] < 0.1 < 0.3 < curve(out, "loss")[0]
     assert curve(out, "accuracy")[-1] == 1.0
     assert curve(out, "margin")[-1] > 1
@@ -87,22 +62,18 @@ def test_a_reward_model_learns_which_answer_is_better(
 
 
 def test_an_adapter_with_a_head_stands_on_a_merged_chain_as_it_was_trained(
-    run: Any,
-    make_recipe: RecipeMaker,
-    base: Path,
-    pairs: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    run, base, pairs, monkeypatch
+):
     import torch
 
     from safegrid.train import save
 
-    first = run(make_recipe("sft", lora=LORA), [base], "first")
+    first = run(make_recipe("sft", lora=LORA), "first")
     rows = conversations(pairs, base)[:8]
     given: list[float] = []
     whole = save.gather_weights
 
-    def look(trainer: Any) -> Any:
+    def look(trainer):
         trainer.model.eval()
         with torch.no_grad():
             for row in rows:
@@ -112,21 +83,19 @@ def test_an_adapter_with_a_head_stands_on_a_merged_chain_as_it_was_trained(
 
     monkeypatch.setattr(save, "gather_weights", look)
     recipe = make_recipe("reward", lora=LORA)
-    second = run(recipe, [base, first], "second")
+    second = run(recipe, "second", stack=[base, first])
     assert scores([base, first, second], rows) == pytest.approx(given, abs=1e-5)
     assert scores([base, second], rows) != pytest.approx(given, abs=1e-3)
     with pytest.raises(DataError, match="brings no head"):
         load_model([base, first], head="classify")
 
 
-def test_the_runs_seed_rules_the_heads_first_values(
-    make_recipe: RecipeMaker, base: Path
-) -> None:
+def test_the_runs_seed_rules_the_heads_first_values(base):
     import torch
 
     from safegrid.models.checkpoints import score_config, with_score_head
 
-    def head(seed: int) -> Any:
+    def head(seed):
         model = load_model([base])
         scorer = with_score_head(model, score_config(model, 0), seed)
         assert scorer.base_model is model.base_model
@@ -141,23 +110,21 @@ def test_the_runs_seed_rules_the_heads_first_values(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_family_without_a_classifier_is_told() -> None:
+def test_a_family_without_a_classifier_is_told():
     from transformers import MambaConfig
 
     from safegrid.models.checkpoints import with_score_head
 
     with pytest.raises(DataError, match="no sequence classifier of family 'mamba'"):
-        with_score_head(None, MambaConfig())  # type: ignore[arg-type]
+        with_score_head(None, MambaConfig())
 
 
-def test_a_judge_reads_what_the_reward_model_was_trained_on(
-    base: Path, pairs: Path, kit: Any
-) -> None:
+def test_a_judge_reads_what_the_reward_model_was_trained_on(base, pairs):
     from safegrid.config import JudgeSpec
     from safegrid.judge.classifier import read_scores
     from safegrid.judge.items import Item
 
-    frame = kit.preferences(64)
+    frame = preferences(64)
     items = [
         Item(row["pair_id"], 0, [{"role": "user", "content": row["prompt"]}], row[side])
         for side in ("chosen", "rejected")
@@ -166,12 +133,12 @@ def test_a_judge_reads_what_the_reward_model_was_trained_on(
     seen: list[list[int]] = []
 
     class Asked:
-        def logits(self, rows: list[list[int]]) -> list[list[float]]:
+        def logits(self, rows):
             seen.extend(rows)
             return [[float(number)] for number, _ in enumerate(rows)]
 
     spec = JudgeSpec(name="own", kind="reward")
-    read_scores(spec, ChatTokenizer.load(base), items)(Asked())  # type: ignore[arg-type]
+    read_scores(spec, ChatTokenizer.load(base), items)(Asked())
     assert seen == conversations(pairs, base)
     # The template's newline after the turn's end is among it.
     assert ChatTokenizer.load(base).decode(seen[0], False).endswith("</s>\n")

@@ -1,15 +1,12 @@
 """Whole trainings on a base of a few thousand weights."""
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
+from made_up_training import DROPPING, LORA, broken_off, curve, make_recipe, stored
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe
 from safegrid.core.artifacts import (
     manifest,
     read_manifest,
@@ -18,59 +15,31 @@ from safegrid.core.artifacts import (
     write_table,
 )
 from safegrid.core.errors import ConfigError, TrainingError
-from safegrid.core.records import HISTORY, KTO_REFERENCE, PAIRS, REFERENCE
+from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.models.checkpoints import hash_weights, load_model, weights_hash
 from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_kto_reference, compute_reference
-from safegrid.train.run import train
 
 pytestmark = pytest.mark.slow
 
-RecipeMaker = Callable[..., Recipe]
-Runner = Callable[..., Path]
-LORA = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0}
 
-
-@pytest.fixture
-def run(base: Path, pairs: Path, reference: Path, tmp_path: Path) -> Runner:
-    """Train in a folder of its own with the shared reference values."""
-
-    def start(recipe: Recipe, name: str = "model", **changes: Any) -> Path:
-        wants = METHODS[recipe.method].reference
-        arguments = {
-            "pairs": pairs,
-            "stack": [base],
-            "reference": reference if wants else None,
-            "kto_reference": None,
-            "seed": 0,
-            "data_seed": 0,
-            "checkpoints": tmp_path / "checkpoints",
-        }
-        out = tmp_path / name
-        train(recipe=recipe, out=[out], **{**arguments, **changes})
-        return out
-
-    return start
-
-
-def weights(stack: list[Path]) -> dict[str, Any]:
-    return {name: t.double() for name, t in load_model(stack).state_dict().items()}
-
-
-def largest_difference(first: list[Path], second: list[Path]) -> float:
-    left, right = weights(first), weights(second)
+def largest_difference(first, second):
+    left, right = (load_model(stack).state_dict() for stack in (first, second))
     assert set(left) == set(right)
-    return max(float((left[name] - right[name]).abs().max()) for name in left)
+    return max(float((left[n].double() - right[n]).abs().max()) for n in left)
 
 
-def curve(folder: Path, metric: str) -> list[float]:
-    rows = read_table(folder / "history.parquet", HISTORY)
-    return rows.filter(pl.col("metric") == metric)["value"].to_list()
+def shifted(path, column, out, schema):
+    """Write reference values of which one column is off by a hundredth."""
+    values = read_table(path, schema).with_columns(pl.col(column) + 0.01)
+    params = read_manifest(path)["params"]
+    write_table(out, values, schema, manifest("reference", {}, params))
+    return out
 
 
 def test_reference_values_are_the_log_probabilities_of_every_answer(
-    base: Path, pairs: Path, reference: Path
-) -> None:
+    base, pairs, reference
+):
     import torch
 
     model = load_model([base]).double()
@@ -87,16 +56,12 @@ def test_reference_values_are_the_log_probabilities_of_every_answer(
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].answers])
-def test_every_method_trains_and_tells_what_it_did(
-    method: str, run: Runner, make_recipe: RecipeMaker, base: Path
-) -> None:
+def test_every_method_trains_and_tells_what_it_did(method, run, base):
     out = run(make_recipe(method))
     assert largest_difference([base], [out]) > 1e-4
     facts = read_manifest(out)
     assert facts["weights"] == hash_weights(out) == weights_hash([out])
-    assert facts["steps"] == 4
-    assert facts["rows"] == 64
-    assert facts["resumed"] is False
+    assert (facts["steps"], facts["rows"], facts["resumed"]) == (4, 64, False)
     assert facts["checks"]["truncated_share"] == 0
     assert facts["checks"]["one_bos"]
     if METHODS[method].reference:
@@ -113,12 +78,7 @@ def test_every_method_trains_and_tells_what_it_did(
 @pytest.mark.parametrize(
     ("method", "changes"), [("dpo", {}), ("dpo", {"lora": LORA}), ("ipo", {})]
 )
-def test_shared_reference_values_give_the_losses_of_own_ones(
-    method: str,
-    changes: dict[str, Any],
-    run: Runner,
-    make_recipe: RecipeMaker,
-) -> None:
+def test_shared_reference_values_give_the_losses_of_own_ones(method, changes, run):
     recipe = make_recipe(method, **changes)
     shared, own = run(recipe, "shared"), run(recipe, "own", reference=None)
     assert curve(shared, "loss") == pytest.approx(
@@ -128,12 +88,8 @@ def test_shared_reference_values_give_the_losses_of_own_ones(
 
 
 def test_kto_with_shared_values_gives_the_losses_of_own_ones(
-    run: Runner,
-    make_recipe: RecipeMaker,
-    base: Path,
-    pairs: Path,
-    tmp_path: Path,
-) -> None:
+    run, base, pairs, tmp_path
+):
     recipe = make_recipe("kto", per_device_train_batch_size=4, fraction=0.5)
     shared_kl = tmp_path / "kl.parquet"
     compute_kto_reference(pairs, [base], recipe, 0, shared_kl)
@@ -142,21 +98,18 @@ def test_kto_with_shared_values_gives_the_losses_of_own_ones(
     own = run(recipe, "own", reference=None)
     assert curve(shared, "loss") == pytest.approx(curve(own, "loss"), rel=1e-4)
     assert read_manifest(shared)["checks"]["largest_log_ratio"] < 1e-4
-    off = tmp_path / "off.parquet"
-    values = read_table(shared_kl, KTO_REFERENCE).with_columns(pl.col("kl") + 0.01)
-    facts = manifest("reference", {}, read_manifest(shared_kl)["params"])
-    write_table(off, values, KTO_REFERENCE, facts)
-    with pytest.raises(TrainingError, match=r"differs from its reference by 0\.01"):
-        run(recipe, "off", kto_reference=off)
-    with pytest.raises(TrainingError, match=r"made with micro_batch 4, but .* has 8"):
-        run(make_recipe("kto", fraction=0.5), "other", kto_reference=shared_kl)
-    with pytest.raises(TrainingError, match="made with data_seed 0"):
-        run(recipe, "other", kto_reference=shared_kl, data_seed=1)
+    off = shifted(shared_kl, "kl", tmp_path / "off.parquet", KTO_REFERENCE)
+    whole = make_recipe("kto", fraction=0.5)
+    for kl, other, changes, told in (
+        (off, recipe, {}, r"differs from its reference by 0\.01"),
+        (shared_kl, whole, {}, r"made with micro_batch 4, but .* has 8"),
+        (shared_kl, recipe, {"data_seed": 1}, "made with data_seed 0"),
+    ):
+        with pytest.raises(TrainingError, match=told):
+            run(other, "other", kto_reference=kl, **changes)
 
 
-def test_a_model_says_what_it_was_made_of(
-    run: Runner, make_recipe: RecipeMaker, base: Path, pairs: Path
-) -> None:
+def test_a_model_says_what_it_was_made_of(run, base, pairs):
     recipe = make_recipe("nca")
     facts = read_manifest(run(recipe, seed=3, data_seed=5))
     assert facts["base"] == {"weights": hash_weights(base), "revision": None}
@@ -170,56 +123,39 @@ def test_a_model_says_what_it_was_made_of(
     assert set(facts["run"]) == {"git", "device", "processes", "seconds"}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order(
-    run: Runner, make_recipe: RecipeMaker
-) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order(run):
     recipe = make_recipe("nca", lora={**LORA, "lora_dropout": 0.3})
     first, again, other = run(recipe, "a"), run(recipe, "b"), run(recipe, "c", seed=1)
-    names = sorted(path.name for path in first.iterdir())
-    names.remove("manifest.json")
-    assert [sha256_file(first / n) for n in names] == [
-        sha256_file(again / n) for n in names
-    ]
+    for path in first.iterdir():
+        if path.name != "manifest.json":
+            assert sha256_file(path) == sha256_file(again / path.name), path.name
     facts, repeated = read_manifest(first), read_manifest(again)
     assert set(facts.pop("run")) == set(repeated.pop("run"))
     assert facts == repeated
     assert hash_weights(first) != hash_weights(other)
     full = make_recipe("nca")
-    losses = curve(run(full, "d"), "loss"), curve(run(full, "e", seed=1), "loss")
-    assert losses[0] != losses[1]
+    assert curve(run(full, "d"), "loss") != curve(run(full, "e", seed=1), "loss")
 
 
 @pytest.mark.parametrize(
     "method", [name for name in METHODS if not METHODS[name].across]
 )
-def test_eight_forwards_of_one_pair_are_one_forward_of_eight(
-    method: str, run: Runner, make_recipe: RecipeMaker
-) -> None:
+def test_eight_forwards_of_one_pair_are_one_forward_of_eight(method, run):
     # Plain steps in proportion to the gradient: Adam's first step is its sign only.
-    settings = {
-        "max_steps": 2,
-        "max_grad_norm": 1e9,
-        "lr_scheduler_type": "constant",
-        "warmup_ratio": 0.0,
-    }
-    whole = run(make_recipe(method, **settings), "whole")
-    pieces = run(
-        make_recipe(method, per_device_train_batch_size=1, **settings), "pieces"
+    settings = {"max_steps": 2, "max_grad_norm": 1e9, "warmup_ratio": 0.0}
+    settings |= {"lr_scheduler_type": "constant"}
+    whole, pieces = (
+        run(
+            make_recipe(method, per_device_train_batch_size=size, **settings), str(size)
+        )
+        for size in (8, 1)
     )
     assert read_manifest(pieces)["accumulate"] == 8
-    assert curve(whole, "loss") == pytest.approx(curve(pieces, "loss"), rel=1e-4)
-    assert curve(whole, "grad_norm") == pytest.approx(
-        curve(pieces, "grad_norm"), rel=1e-3
-    )
+    for metric, close in (("loss", 1e-4), ("grad_norm", 1e-3)):
+        assert curve(whole, metric) == pytest.approx(curve(pieces, metric), rel=close)
 
 
-def test_an_adapter_may_start_from_an_adapter(
-    run: Runner,
-    make_recipe: RecipeMaker,
-    base: Path,
-    pairs: Path,
-    tmp_path: Path,
-) -> None:
+def test_an_adapter_may_start_from_an_adapter(run, base, pairs, tmp_path):
     first = run(make_recipe("sft", lora=LORA), "first")
     assert (first / "adapter_config.json").is_file()
     assert not list(first.glob("model*"))
@@ -237,45 +173,34 @@ def test_an_adapter_may_start_from_an_adapter(
         run(recipe, "third", stack=stack)
 
 
-def test_instructions_train_as_the_chosen_answers_of_pairs_do(
-    run: Runner, make_recipe: RecipeMaker, pairs: Path, tmp_path: Path
-) -> None:
+def test_instructions_train_as_the_chosen_answers_of_pairs_do(run, pairs, tmp_path):
     alone = tmp_path / "alone.parquet"
     none = pl.lit(None, PAIRS["rejected_ids"])
     rows = read_table(pairs, PAIRS).with_columns(rejected_ids=none)
     write_table(alone, rows, PAIRS, read_manifest(pairs))
-    first = run(make_recipe("sft"), "pairs")
-    second = run(make_recipe("sft"), "alone", pairs=alone)
+    first, second = run(make_recipe("sft")), run(make_recipe("sft"), "b", pairs=alone)
     assert hash_weights(first) == hash_weights(second)
 
 
 def test_a_reference_of_other_values_is_refused_before_the_first_step(
-    run: Runner,
-    make_recipe: RecipeMaker,
-    reference: Path,
-    tmp_path: Path,
-) -> None:
-    values = read_table(reference, REFERENCE).with_columns(pl.col("chosen") + 0.01)
-    off, short = tmp_path / "off.parquet", tmp_path / "short.parquet"
+    run, reference, tmp_path
+):
+    off = shifted(reference, "chosen", tmp_path / "off.parquet", REFERENCE)
+    short = tmp_path / "short.parquet"
     facts = manifest("reference", {}, read_manifest(reference)["params"])
-    write_table(off, values, REFERENCE, facts)
-    write_table(short, values[1:], REFERENCE, facts)
+    write_table(short, read_table(reference, REFERENCE)[1:], REFERENCE, facts)
     with pytest.raises(TrainingError, match=r"differs from its reference by 0\.01"):
         run(make_recipe("dpo"), reference=off)
     with pytest.raises(TrainingError, match="no value for 1 pairs, the first is p000"):
         run(make_recipe("dpo"), reference=short)
-    assert not (tmp_path / "model").exists()
+    assert not any(tmp_path.rglob("manifest.json"))
 
 
-def test_pairs_of_another_tokenizer_are_refused(
-    run: Runner, make_recipe: RecipeMaker, base: Path, tmp_path: Path
-) -> None:
+def test_pairs_of_another_tokenizer_are_refused(run, base, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(base, other)
-    template = (other / "chat_template.jinja").read_text()
-    (other / "chat_template.jinja").write_text(
-        template.replace("<|assistant|>", "<|user|>")
-    )
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<|assistant|>", "<|user|>"))
     with pytest.raises(TrainingError, match="another tokenizer or chat template"):
         run(make_recipe("sft"), stack=[other])
 
@@ -291,45 +216,36 @@ def test_pairs_of_another_tokenizer_are_refused(
     ],
 )
 def test_pairs_that_break_the_token_contract_are_refused(
-    column: str,
-    ids: list[int],
-    words: str,
-    run: Runner,
-    make_recipe: RecipeMaker,
-    pairs: Path,
-    tmp_path: Path,
-) -> None:
+    column, ids, words, run, pairs, tmp_path
+):
     frame = read_table(pairs, PAIRS)
     values = frame[column].to_list()
     values[5] = ids
     broken = tmp_path / "broken.parquet"
-    facts = read_manifest(pairs)
-    write_table(broken, frame.with_columns(pl.Series(column, values)), PAIRS, facts)
+    frame = frame.with_columns(pl.Series(column, values))
+    write_table(broken, frame, PAIRS, read_manifest(pairs))
     with pytest.raises(TrainingError, match=f"{words}.*the first is p005"):
         run(make_recipe("sft"), pairs=broken)
 
 
 @pytest.mark.parametrize("method", ["dpo", "kto", "orpo", "sft"])
 def test_a_loss_that_is_no_number_ends_the_training_and_writes_nothing(
-    method: str, run: Runner, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
+    method, run, tmp_path
+):
     recipe = make_recipe(method, learning_rate=1e9, warmup_ratio=0.0, logging_steps=4)
     with pytest.raises(TrainingError, match=r"step 2 is nan.*pairs p0\d\d, p0\d\d"):
         run(recipe)
-    assert not (tmp_path / "model").exists()
+    assert not any(tmp_path.rglob("manifest.json"))
 
 
-def test_weights_that_broke_in_the_last_step_are_not_written(
-    run: Runner, make_recipe: RecipeMaker, tmp_path: Path
-) -> None:
+def test_weights_that_broke_in_the_last_step_are_not_written(run, tmp_path):
     recipe = make_recipe("dpo", max_steps=1, warmup_ratio=0.0)
     # No configuration may ask for this.
     broken = {"learning_rate": 1e38, "weight_decay": 1e38}
     training = recipe.training.model_copy(update=broken)
-    recipe = recipe.model_copy(update={"training": training})
     with pytest.raises(TrainingError, match="is not finite"):
-        run(recipe)
-    assert not (tmp_path / "model").exists()
+        run(recipe.model_copy(update={"training": training}))
+    assert not any(tmp_path.rglob("manifest.json"))
 
 
 @pytest.mark.parametrize(
@@ -337,79 +253,51 @@ def test_weights_that_broke_in_the_last_step_are_not_written(
     [
         ("dpo", {}),
         ("kto", {"per_device_train_batch_size": 4}),
-        ("orpo", {"lora": {**LORA, "lora_dropout": 0.2}}),
-        ("reward", {"lora": {**LORA, "lora_dropout": 0.2}}),
+        ("orpo", {"lora": DROPPING}),
+        ("reward", {"lora": DROPPING}),
     ],
 )
 def test_a_broken_training_ends_with_the_weights_and_curve_of_an_unbroken_one(
-    method: str,
-    changes: dict[str, Any],
-    run: Runner,
-    make_recipe: RecipeMaker,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from safegrid.train.save import Watch
-
+    method, changes, run
+):
     recipe = make_recipe(method, max_steps=9, save_steps=3, logging_steps=2, **changes)
     unbroken = run(recipe, "unbroken")
-
-    def fail(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == 7:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_step_begin", fail)
-        with pytest.raises(KeyboardInterrupt):
-            run(recipe, "broken")
+    with broken_off(7), pytest.raises(KeyboardInterrupt):
+        run(recipe, "broken")
     broken = run(recipe, "broken")
     assert read_manifest(broken)["resumed"] is True
     assert hash_weights(broken) == hash_weights(unbroken)
-    first, second = (
-        read_table(folder / "history.parquet", HISTORY) for folder in (unbroken, broken)
-    )
-    assert first.equals(second)
+    assert curve(broken).equals(curve(unbroken))
 
 
-def test_bfloat16_with_checkpointed_activations_trains(
-    run: Runner,
-    make_recipe: RecipeMaker,
-    base: Path,
-    pairs: Path,
-    tmp_path: Path,
-) -> None:
+def test_bfloat16_with_checkpointed_activations_trains(run, base, pairs, tmp_path):
     shared = tmp_path / "bf16.parquet"
     compute_reference(pairs, [base], "bfloat16", 8, shared)
     recipe = make_recipe("dpo", precision="bfloat16", gradient_checkpointing=True)
     out = run(recipe, reference=shared)
     assert curve(out, "loss")[0] == pytest.approx(0.6931, abs=0.02)
-    assert {str(t.dtype) for t in _stored(out).values()} == {"torch.bfloat16"}
+    assert {str(t.dtype) for t in stored(out).values()} == {"torch.bfloat16"}
     with pytest.raises(TrainingError, match="made with precision 'float32'"):
         run(recipe, "other")
 
 
-def test_checkpointed_activations_change_no_weight(
-    run: Runner, make_recipe: RecipeMaker
-) -> None:
-    plain = run(make_recipe("dpo"), "plain")
-    saving = run(make_recipe("dpo", gradient_checkpointing=True), "saving")
+def test_checkpointed_activations_change_no_weight(run):
+    plain, saving = (
+        run(make_recipe("dpo", gradient_checkpointing=on), str(on))
+        for on in (False, True)
+    )
     assert largest_difference([plain], [saving]) < 1e-6
 
 
-def test_settings_that_make_a_method_another_are_refused_at_once(
-    run: Runner, make_recipe: RecipeMaker
-) -> None:
-    with pytest.raises(ConfigError, match="with one pair it is DPO"):
-        run(make_recipe("aot", per_device_train_batch_size=1))
-
-
-def test_a_training_of_nothing_but_warm_up_is_refused(
-    run: Runner, make_recipe: RecipeMaker
-) -> None:
-    with pytest.raises(ConfigError, match="its 1 steps are all warm-up"):
-        run(make_recipe("dpo", max_steps=1, warmup_ratio=0.1))
-
-
-def _stored(folder: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "model.safetensors")
+@pytest.mark.parametrize(
+    ("method", "changes", "told"),
+    [
+        ("aot", {"per_device_train_batch_size": 1}, "with one pair it is DPO"),
+        ("dpo", {"max_steps": 1, "warmup_ratio": 0.1}, "its 1 steps are all warm-up"),
+    ],
+)
+def test_settings_that_learn_nothing_or_something_else_are_refused(
+    method, changes, told, run
+):
+    with pytest.raises(ConfigError, match=told):
+        run(make_recipe(method, **changes))

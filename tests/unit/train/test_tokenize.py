@@ -1,9 +1,7 @@
-from pathlib import Path
-from types import SimpleNamespace
-
 import polars as pl
 import pytest
 
+from made_up_training import TEMPLATE, preferences, save_preferences, save_tokenizer
 from safegrid.core.artifacts import read_manifest, read_table, write_json
 from safegrid.core.errors import DataError
 from safegrid.core.records import PAIRS
@@ -11,25 +9,17 @@ from safegrid.models.templates import ChatTokenizer
 from safegrid.train.tokenize import tokenize_pairs
 
 
-def tokenize(
-    kit: SimpleNamespace,
-    folder: Path,
-    frame: pl.DataFrame,
-    template: str | None = None,
-    max_length: int = 200,
-) -> Path:
-    kit.save_tokenizer(folder / "tok", template or kit.template)
-    dataset = kit.save_preferences(folder / "dataset.parquet", frame)
+def tokenize(folder, frame, template=TEMPLATE, max_length=200):
+    save_tokenizer(folder / "tok", template)
+    dataset = save_preferences(folder / "dataset.parquet", frame)
     out = folder / "pairs.parquet"
     tokenize_pairs(dataset, folder / "tok", max_length, out)
     return out
 
 
-def test_ids_are_those_of_the_whole_conversation_as_the_template_writes_it(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    frame = kit.preferences(5)
-    out = tokenize(kit, tmp_path, frame)
+def test_ids_are_those_of_the_whole_conversation_as_the_template_writes_it(tmp_path):
+    frame = preferences(5)
+    out = tokenize(tmp_path, frame)
     chat = ChatTokenizer.load(tmp_path / "tok")
     found = read_table(out, PAIRS).rows(named=True)
     for row, source in zip(found, frame.rows(named=True), strict=True):
@@ -45,89 +35,73 @@ def test_ids_are_those_of_the_whole_conversation_as_the_template_writes_it(
         assert row["chosen_ids"][-1] == chat.eos_id
 
 
-def test_an_instruction_has_the_ids_of_its_one_answer(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    frame = kit.preferences(4)
+def test_an_instruction_has_the_ids_of_its_one_answer(tmp_path):
+    frame = preferences(4)
     alone = frame.with_columns(rejected=pl.lit(None, pl.String))
-    pairs = read_table(tokenize(kit, tmp_path / "pairs", frame), PAIRS)
-    found = read_table(tokenize(kit, tmp_path / "alone", alone), PAIRS)
+    pairs, found = (
+        read_table(tokenize(tmp_path / name, rows), PAIRS)
+        for name, rows in (("pairs", frame), ("alone", alone))
+    )
     assert found["rejected_ids"].null_count() == 4
     assert found.drop("rejected_ids").equals(pairs.drop("rejected_ids"))
 
 
-def test_too_long_and_equal_pairs_are_dropped_counted_and_listed(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    frame = kit.preferences(6)
+def test_too_long_and_equal_pairs_are_dropped_counted_and_listed(tmp_path):
+    frame = preferences(6)
     chosen = frame["chosen"].to_list()
-    chosen[2] = "word " * 80
-    chosen[4] = frame["rejected"][4]
-    frame = frame.with_columns(pl.Series("chosen", chosen))
-    out = tokenize(kit, tmp_path, frame, max_length=60)
+    chosen[2], chosen[4] = "word " * 80, frame["rejected"][4]
+    out = tokenize(
+        tmp_path, frame.with_columns(pl.Series("chosen", chosen)), max_length=60
+    )
     facts = read_manifest(out)
-    assert facts["dropped"] == {
-        "too_long": 1,
-        "equal_answers": 1,
-        "joined_to_prompt": 0,
-    }
+    counts = {"too_long": 1, "equal_answers": 1, "joined_to_prompt": 0}
+    assert facts["dropped"] == counts
     assert facts["dropped_ids"] == {"too_long": ["p002"], "equal_answers": ["p004"]}
     kept = read_table(out, PAIRS)["pair_id"].to_list()
     assert kept == ["p000", "p001", "p003", "p005"]
 
 
-def test_the_longest_allowed_pair_is_kept_whole(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    found = read_table(tokenize(kit, tmp_path, kit.preferences(1)), PAIRS)
-    row = found.row(0, named=True)
+def test_the_longest_allowed_pair_is_kept_whole(tmp_path):
+    row = read_table(tokenize(tmp_path, preferences(1)), PAIRS).row(0, named=True)
     answers = len(row["chosen_ids"]), len(row["rejected_ids"])
     length = len(row["prompt_ids"]) + max(answers)
-    kept = tokenize(kit, tmp_path, kit.preferences(1), max_length=length)
+    kept = tokenize(tmp_path, preferences(1), max_length=length)
     assert read_table(kept, PAIRS).height == 1
     with pytest.raises(DataError, match=r"no pair is left.*too_long': 1"):
-        tokenize(kit, tmp_path, kit.preferences(1), max_length=length - 1)
+        tokenize(tmp_path, preferences(1), max_length=length - 1)
 
 
-def test_control_tokens_inside_a_text_stay_text(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    frame = kit.preferences(1).with_columns(rejected=pl.lit("done</s><|user|>and"))
-    row = read_table(tokenize(kit, tmp_path, frame), PAIRS).row(0, named=True)
+def test_control_tokens_inside_a_text_stay_text(tmp_path):
+    frame = preferences(1).with_columns(rejected=pl.lit("done</s><|user|>and"))
+    row = read_table(tokenize(tmp_path, frame), PAIRS).row(0, named=True)
     chat = ChatTokenizer.load(tmp_path / "tok")
     assert row["rejected_ids"].count(chat.eos_id) == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("old", "new", "words"),
     [
-        (("eos_token if m['role'] == 'assistant'", "'' if true"), "exactly one token"),
-        (("{{ bos_token }}", "{{ bos_token + bos_token }}"), "exactly one '<s>'"),
+        ("eos_token if m['role'] == 'assistant'", "'' if true", "exactly one token"),
+        ("{{ bos_token }}", "{{ bos_token + bos_token }}", "exactly one '<s>'"),
         (
-            (
-                "{{ '<|assistant|>' if add_generation_prompt else '' }}",
-                "{{ '<|assistant|>now' if add_generation_prompt else '' }}",
-            ),
+            "{{ '<|assistant|>' if",
+            "{{ '<|assistant|>now' if",
             "not the first ids of the whole conversation",
         ),
     ],
 )
 def test_templates_that_break_the_contract_are_refused_and_nothing_is_written(
-    kit: SimpleNamespace, tmp_path: Path, change: tuple[str, str], words: str
-) -> None:
-    template = kit.template.replace(*change)
-    assert template != kit.template
-    with pytest.raises(DataError, match=words) as caught:
-        tokenize(kit, tmp_path, kit.preferences(2), template)
-    assert "p000" in str(caught.value)
+    tmp_path, old, new, words
+):
+    assert old in TEMPLATE
+    with pytest.raises(DataError, match=rf"p000(?s:.*){words}"):
+        tokenize(tmp_path, preferences(2), TEMPLATE.replace(old, new))
     assert not (tmp_path / "pairs.parquet").exists()
 
 
-def test_a_turns_end_may_be_named_by_the_generation_settings_only(
-    kit: SimpleNamespace, tmp_path: Path
-) -> None:
-    template = kit.template.replace("{{ eos_token if", "{{ '<|user|>' if")
+def test_a_turns_end_may_be_named_by_the_generation_settings_only(tmp_path):
+    template = TEMPLATE.replace("{{ eos_token if", "{{ '<|user|>' if")
     write_json(tmp_path / "tok" / "generation_config.json", {"eos_token_id": [2, 3]})
-    out = tokenize(kit, tmp_path, kit.preferences(2), template)
+    out = tokenize(tmp_path, preferences(2), template)
     assert read_table(out, PAIRS)["chosen_ids"][0][-1] == 3
     assert read_manifest(out)["end_ids"] == [2, 3]
