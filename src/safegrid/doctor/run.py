@@ -1,13 +1,15 @@
 """`safegrid doctor`: all checks of a profile, one line each, as they are made."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from safegrid.config.block import Name
 from safegrid.config.options import read_options
 from safegrid.core.errors import SafegridError
-from safegrid.doctor import cluster, hub, probe, profile, status
+from safegrid.doctor import cluster, probe, profile, status
 from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
 from safegrid.doctor.plan import planned
 from safegrid.doctor.profile import Profile, read_profile
@@ -54,7 +56,7 @@ def _checks(
     name: str, study: str, sources_dir: str | None, patience: int | None
 ) -> Iterator[Finding]:
     """Make the checks in order; what hangs on a failed one is skipped."""
-    yield from _guarded("study", lambda: hub.look_at(study, sources_dir, CONFIG))
+    yield from _outside(study, sources_dir)
     try:
         found = read_profile(name)
     except SafegridError as error:
@@ -70,6 +72,22 @@ def _checks(
             f"executor {found.executor} is not looked into; of clusters the doctor"
             " knows SLURM only",
         )
+
+
+def _outside(study: str, sources_dir: str | None) -> Iterator[Finding]:
+    """Let the preflight look at what the study needs from outside, hubs included."""
+    command = [sys.executable, "-m", "safegrid", "preflight", "--study", study]
+    command += ["--sources-dir", sources_dir] if sources_dir else []
+    online = {**os.environ, "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        command, env=online, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        yield ok("study", done.stdout)
+        return
+    lines = done.stderr.strip().removeprefix("error: ").splitlines()
+    for line in lines[1:] or lines:
+        yield fail("study", line)
 
 
 def _slurm(
