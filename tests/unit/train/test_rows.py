@@ -1,16 +1,21 @@
+"""The rows of a training: which, in what order, and with whose reference values."""
+
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from made_up_training import make_recipe
-from safegrid.core.artifacts import read_table
-from safegrid.core.errors import DataError
-from safegrid.core.records import PAIRS
+from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.errors import DataError, TrainingError
+from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.study.trainings import Subset, subsets
 from safegrid.train.rows import (
     block_stream,
     count_steps,
+    join_kto_reference,
+    join_reference,
+    kto_params,
     lengths,
     select_pairs,
     select_subsets,
@@ -138,3 +143,55 @@ def test_epochs_are_whole_batches():
     training = make_recipe(max_steps=None, num_train_epochs=2.0).training
     assert count_steps(training, 20) == 5
     assert count_steps(training, 3) == 1
+
+
+@pytest.fixture
+def values(tmp_path, base_folder):
+    """Return a writer of reference values, made under the made-up base."""
+
+    def write(rows, schema, **params):
+        path = tmp_path / "reference.parquet"
+        params |= {"precision": "float32", "start": "base-w"}
+        write_table(path, rows, schema, manifest("reference", {}, params))
+        return path
+
+    return write
+
+
+def numbered(frame):
+    """Reference values that tell which pair is theirs."""
+    numbers = pl.col("pair_id").str.slice(1).cast(pl.Float32)
+    return frame.select("pair_id", chosen=-numbers, rejected=numbers / 2)
+
+
+def test_pairs_get_their_own_references_whatever_the_order(frame, values, base_folder):
+    recipe = make_recipe(fraction=0.5)
+    path = values(numbered(frame).reverse(), REFERENCE)
+    found = []
+    for rows in (frame, frame.sample(fraction=1, shuffle=True, seed=3)):
+        selected = select_pairs(rows, recipe, 0, PATH)
+        joined = join_reference(selected, path, recipe, [base_folder])
+        assert joined["pair_id"].to_list() == selected["pair_id"].to_list()
+        found.append(joined.sort("pair_id"))
+    assert len(found[0]) == 32
+    assert found[0].equals(found[1])
+    own = numbered(found[0])
+    for side in ("chosen", "rejected"):
+        assert found[0][f"ref_{side}_logps"].to_list() == own[side].to_list()
+
+
+def test_references_that_hang_on_an_order_are_refused_in_another(
+    frame, values, base_folder
+):
+    """KTO's mismatched values depend on a row's neighbours, not on its id alone."""
+    recipe, stack = make_recipe("kto"), [base_folder]
+    path = values(numbered(frame), REFERENCE)
+    paired = join_reference(frame, path, recipe, stack)
+    unpaired = unpair(frame, 8, 0)
+    kl = unpaired.select("pair_id", "label", kl=pl.lit(0.5, pl.Float32))
+    rest = (path, recipe, 0, stack)
+    values(kl, KTO_REFERENCE, **kto_params(recipe, 0))
+    assert len(join_kto_reference(unpaired, paired, *rest)) == len(unpaired)
+    values(kl.reverse(), KTO_REFERENCE, **kto_params(recipe, 0))
+    with pytest.raises(TrainingError, match="in this order; make it again"):
+        join_kto_reference(unpaired, paired, *rest)
