@@ -68,14 +68,10 @@ def search(
         )
     answers = [Answer() for _ in prompts]
     lengths = [len(prompt) + max_tokens for prompt in prompts]
-    rows, tokens = (
-        model.batch_size // beams.number,
-        model.max_batch_tokens // beams.number,
-    )
-    for chunk in cut(lengths, max(1, rows), tokens):
-        ids, mask = pad(
-            [prompts[index] for index in chunk], True, model.device, model.pad_id
-        )
+    rows = max(1, model.batch_size // beams.number)
+    for chunk in cut(lengths, rows, model.max_batch_tokens // beams.number):
+        begun = [prompts[index] for index in chunk]
+        ids, mask = pad(begun, True, model.device, model.pad_id)
         found = _generate(model, ids, mask, beams, max_tokens, check)
         for index, row in zip(chunk, _written(ids, found), strict=True):
             answers[index] = _answer(model, row, max_tokens)

@@ -52,9 +52,10 @@ def load(launch_spec: LaunchSpec) -> LoadedModel:
     torch.set_num_threads(launch_spec.threads)
     stack = [Path(folder) for folder in launch_spec.stack]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = ChatTokenizer.load(tokenizer_folder(stack))
+    tokenizer = _load_tokenizer(stack)
     network = load_model(stack, launch_spec.dtype, launch_spec.head).to(device)  # type: ignore
     config = network.config.get_text_config()
+    _check_config(config, launch_spec.head, stack)
     search = None if launch_spec.search is None else Path(launch_spec.search)
     if search is not None:
         # Loaded for every chunk anew; what is wrong with it shows here.
@@ -64,35 +65,35 @@ def load(launch_spec: LaunchSpec) -> LoadedModel:
         tokenizer=tokenizer,
         device=device,
         vocabulary=network.get_input_embeddings().num_embeddings,
-        context=_context(config, stack),
+        context=config.max_position_embeddings,
         ends=_ends(network, tokenizer),
-        pad_id=_pad_id(config, launch_spec.head, stack),
+        pad_id=config.pad_token_id if isinstance(config.pad_token_id, int) else 0,
         batch_size=launch_spec.batch_size,
         max_batch_tokens=launch_spec.max_batch_tokens,
         search=search,
     )
 
 
-def tokenizer_folder(stack: list[Path]) -> Path:
-    """Return the last folder of a stack that holds a tokenizer.
-
-    Raises:
-        EngineError: none does.
-    """
+def _load_tokenizer(stack: list[Path]) -> ChatTokenizer:
+    """Load the tokenizer of the last folder that holds one."""
     for folder in reversed(stack):
         if (folder / "tokenizer.json").is_file():
-            return folder
+            return ChatTokenizer.load(folder)
     raise EngineError(f"{stack[0]}: no tokenizer.json in the model's folders")
 
 
-def _context(config: Any, stack: list[Path]) -> int:
-    context = getattr(config, "max_position_embeddings", None)
-    if not isinstance(context, int):
+def _check_config(config: Any, head: str, stack: list[Path]) -> None:
+    path = stack[0] / "config.json"
+    if not isinstance(getattr(config, "max_position_embeddings", None), int):
         raise EngineError(
-            f"{stack[0] / 'config.json'}: no max_position_embeddings, so the engine"
-            " cannot know which requests are too long; add it"
+            f"{path}: no max_position_embeddings, so the engine cannot know which"
+            " requests are too long; add it"
         )
-    return context
+    if head == "classify" and not isinstance(config.pad_token_id, int):
+        raise EngineError(
+            f"{path}: no pad_token_id, by which a classifier finds where each row of a"
+            " batch ends; add it"
+        )
 
 
 def _ends(network: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
@@ -101,14 +102,3 @@ def _ends(network: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
     own = getattr(settings, "eos_token_id", None)
     ids = {tokenizer.eos_id, *(own if isinstance(own, list) else [own])}
     return frozenset(id_ for id_ in ids if id_ is not None)
-
-
-def _pad_id(config: Any, head: str, stack: list[Path]) -> int:
-    if isinstance(config.pad_token_id, int):
-        return config.pad_token_id
-    if head == "classify":
-        raise EngineError(
-            f"{stack[0] / 'config.json'}: no pad_token_id, by which a classifier finds"
-            " where each row of a batch ends; add it"
-        )
-    return 0

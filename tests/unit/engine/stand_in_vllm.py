@@ -18,44 +18,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # Fields of vLLM's CompletionRequest that a client of ours may send.
 KNOWN = {
-    "model",
-    "prompt",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "stop",
-    "seed",
-    "echo",
-    "logprobs",
-    "logprob_token_ids",
-    "return_token_ids",
-    "return_tokens_as_token_ids",
+    *("model", "prompt", "max_tokens", "temperature", "top_p", "top_k", "stop"),
+    *("frequency_penalty", "seed", "echo", "logprobs", "logprob_token_ids"),
+    *("return_token_ids", "return_tokens_as_token_ids"),
 }
 EOS = 2
 
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["serve"])
-    parser.add_argument("model")
-    parser.add_argument("--served-model-name")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--dtype", required=True)
-    parser.add_argument("--generation-config", required=True)
-    parser.add_argument("--gpu-memory-utilization", type=float)
-    parser.add_argument("--max-model-len", type=int, default=64)
-    parser.add_argument("--tensor-parallel-size", type=int)
-    parser.add_argument("--enforce-eager", action="store_true")
-    found = parser.parse_args()
-    # As vLLM does: the name is what it was given to serve.
-    found.served_model_name = found.served_model_name or found.model
-    return found
-
-
-ARGS = arguments()
+PARSER = argparse.ArgumentParser()
+PARSER.add_argument("command", choices=["serve"])
+PARSER.add_argument("model")
+for option in ("port", "dtype", "generation-config"):
+    PARSER.add_argument(f"--{option}", required=True)
+for option in ("served-model-name", "gpu-memory-utilization", "tensor-parallel-size"):
+    PARSER.add_argument(f"--{option}")
+PARSER.add_argument("--host", default="127.0.0.1")
+PARSER.add_argument("--max-model-len", type=int, default=64)
+PARSER.add_argument("--enforce-eager", action="store_true")
+ARGS = PARSER.parse_args()
+# As vLLM does: the name is what it was given to serve.
+NAME = ARGS.served_model_name or ARGS.model
 KEY = os.environ.get("VLLM_API_KEY")
 PACE = float(os.environ.get("STAND_IN_PACE", "0"))
 LIVES = itertools.count(int(os.environ.get("STAND_IN_LIVES", "-1")), -1)
@@ -71,33 +53,27 @@ def record(entry):
 
 
 def choice(index, prompt, body):
+    found = {"index": index, "text": "", "finish_reason": "length", "stop_reason": None}
     if body.get("echo"):
-        ids = [*prompt, EOS]
-        values = [None, *(-0.5 * i for i in ids[1:])]
-        return {
-            "index": index,
-            "text": "",
-            "finish_reason": "length",
-            "stop_reason": None,
-            "logprobs": {"token_logprobs": values},
-        }
+        values = [None, *(-0.5 * i for i in [*prompt, EOS][1:])]
+        return {**found, "logprobs": {"token_logprobs": values}}
     if body.get("logprob_token_ids"):
         ids = [EOS] if "STAND_IN_OLD" in os.environ else body["logprob_token_ids"]
-        return {
-            "index": index,
-            "text": "",
-            "finish_reason": "length",
-            "stop_reason": None,
-            "logprobs": {"top_logprobs": [{f"token_id:{i}": -0.5 * i for i in ids}]},
-        }
+        top = {f"token_id:{i}": -0.5 * i for i in ids}
+        return {**found, "logprobs": {"top_logprobs": [top]}}
     ids = [prompt[-1], (body.get("seed") or 0) % 1000, EOS][: body["max_tokens"]]
-    return {
-        "index": index,
-        "text": " ".join(map(str, ids)),
-        "finish_reason": "stop" if ids[-1] == EOS else "length",
-        "stop_reason": None,
-        "token_ids": ids,
-    }
+    finish = "stop" if ids[-1] == EOS else "length"
+    text = " ".join(map(str, ids))
+    return {**found, "text": text, "finish_reason": finish, "token_ids": ids}
+
+
+def refusal(body):
+    """Why vLLM would refuse a request for completions, if it would."""
+    if set(body) - KNOWN:
+        return f"unknown {sorted(set(body) - KNOWN)}"
+    if not isinstance(body.get("seed", 0), int) or len(body["prompt"]) > 1024:
+        return "one seed, at most 1024 prompts"
+    return "max_tokens must be at least 1" if body["max_tokens"] < 1 else None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -116,11 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def do_GET(self):
-        card = {
-            "id": ARGS.served_model_name,
-            "max_model_len": ARGS.max_model_len,
-            "owned_by": "vllm",
-        }
+        card = {"id": NAME, "max_model_len": ARGS.max_model_len, "owned_by": "vllm"}
         pages = {
             "/health": {},
             "/version": {"version": "0.0.stand-in"},
@@ -149,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         if not self.allowed():
             given = self.headers.get("Authorization")
             return self.answer(401, {"error": f"Unauthorized: {given}"})
-        if body["model"] != ARGS.served_model_name:
+        if body["model"] != NAME:
             return self.answer(404, {"error": "no such model"})
         if self.path == "/classify":
             data = [
@@ -157,18 +129,12 @@ class Handler(BaseHTTPRequestHandler):
                 for i, _ in enumerate(body["input"])
             ]
             return self.answer(200, {"data": data})
-        if set(body) - KNOWN:
-            return self.answer(400, {"error": f"unknown {sorted(set(body) - KNOWN)}"})
-        if not isinstance(body.get("seed", 0), int) or len(body["prompt"]) > 1024:
-            return self.answer(400, {"error": "one seed, at most 1024 prompts"})
-        if body["max_tokens"] < 1:
-            return self.answer(400, {"error": "max_tokens must be at least 1"})
+        if told := refusal(body):
+            return self.answer(400, {"error": told})
         choices = [choice(i, prompt, body) for i, prompt in enumerate(body["prompt"])]
         written = sum(len(choice.get("token_ids", [0])) for choice in choices)
-        usage = {
-            "prompt_tokens": sum(map(len, body["prompt"])),
-            "completion_tokens": written,
-        }
+        usage = {"prompt_tokens": sum(map(len, body["prompt"]))}
+        usage["completion_tokens"] = written
         return self.answer(200, {"choices": choices[::-1], "usage": usage})
 
     def log_message(self, form, *values):
@@ -180,4 +146,4 @@ if ARGS.dtype == "bfloat16":
 time.sleep(float(os.environ.get("STAND_IN_SLOW", "0")))
 VARIABLES = {name: os.environ[name] for name in os.environ if name[:5] == "VLLM_"}
 record({"path": "start", "arguments": sys.argv[1:], "variables": VARIABLES})
-ThreadingHTTPServer((ARGS.host, ARGS.port), Handler).serve_forever()
+ThreadingHTTPServer((ARGS.host, int(ARGS.port)), Handler).serve_forever()

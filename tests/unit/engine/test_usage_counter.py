@@ -7,6 +7,7 @@ import pytest
 
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import UsageCounter
+from safegrid.runtime.usage import Usage
 
 ANSWERS = {"choices": [{"token_ids": [1, 2, 3]}, {"token_ids": [4, 5, 6, 7]}]}
 
@@ -20,14 +21,7 @@ def test_answers_are_counted_by_their_engines_clock(counter):
     counter.count({"prompt": [[1, 2], [3]]}, ANSWERS, "1.5")
     counter.count({"prompt": [4, 5]}, ANSWERS, "0.25")
     usage = counter.take()
-    assert (usage.requests, usage.rows, usage.tokens_in, usage.tokens_out) == (
-        2,
-        3,
-        5,
-        14,
-    )
-    assert (usage.seconds, usage.measured) == (1.75, "engine")
-    assert usage.device == "NVIDIA H200"
+    assert usage == Usage(2, 3, 5, 14, 1.75, "engine", "NVIDIA H200")
 
 
 def test_rows_that_a_model_reads_alike_count_once(counter):
