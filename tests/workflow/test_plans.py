@@ -105,16 +105,6 @@ def test_a_slice_is_every_cell_that_fits(finished, tmp_path):
     assert "capability" not in counts
 
 
-def test_a_name_that_means_no_cell_or_several_plans_nothing(finished):
-    for target, option, sentence in (
-        ("cell", "recipe=nca", "5 cells of 'tiny' have recipe=nca; say which"),
-        ("cells", "recipe=ncaa", "no recipe of that name; did you mean 'nca'?"),
-    ):
-        done = finished.run(*finished.snakemake(target, options=[option]))
-        assert done.returncode == 1
-        assert sentence in done.stdout
-
-
 @pytest.mark.parametrize("target", UNTIL)
 def test_a_named_target_stops_where_it_says(finished, tmp_path, target):
     plan = finished.plan(target, workdir=tmp_path)

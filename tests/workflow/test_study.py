@@ -1,6 +1,5 @@
 """What `safegrid study` (behind `make study`) tells its user."""
 
-import json
 import re
 
 import pytest
@@ -52,29 +51,6 @@ def test_a_misspelt_study_is_one_message_before_any_job(finished, command):
         assert done.stdout.count(f"did you mean '{meant}'?") == 1
     assert "Traceback" not in done.stdout
     assert "rule " not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("owner", "sentence"),
-    [
-        (None, "no run recorded itself as the owner"),
-        ("elsewhere", r"by run r on host elsewhere \(process 1\)"),
-    ],
-)
-def test_a_lock_of_an_unknown_owner_is_refused_with_the_command(
-    finished, tmp_path, owner, sentence
-):
-    (tmp_path / "Snakefile").touch()
-    locks = tmp_path / ".snakemake/locks"
-    locks.mkdir(parents=True)
-    (locks / "0.input.lock").touch()
-    if owner:
-        record = {"run": "r", "pid": 1, "started": 0.0, "host": owner}
-        (tmp_path / ".snakemake/safegrid-owner.json").write_text(json.dumps(record))
-    done = finished.run(*finished.study_command, cwd=tmp_path)
-    assert done.returncode == 1
-    assert re.search(f"error: .*{sentence}.*snakemake --unlock", done.stdout)
-    assert list(locks.iterdir())
 
 
 def test_a_finished_study_stands_done_cell_by_cell(finished):
