@@ -10,7 +10,7 @@ from safegrid.core.errors import SafegridError
 from safegrid.runtime.faults import check_writable
 from safegrid.core.files import below_results
 from safegrid.study.prerequisites import refusal
-from safegrid.study.prerequisites.preflight import preflight_command
+from safegrid.study.prerequisites import preflight_command
 from safegrid.runtime.runs import OWNER_PID, end_with_owner, record_owner
 
 

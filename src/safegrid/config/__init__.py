@@ -14,9 +14,8 @@ from safegrid.config.generated import (
     RejectedByModelSpec,
     RequestsSpec,
 )
-from safegrid.config.head import HeadSpec
 from safegrid.config.judge import JudgeSpec
-from safegrid.config.judge_entry import JudgeEntry
+from safegrid.config.judge_entry import HeadSpec, JudgeEntry
 from safegrid.config.lock import FetchSpec
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import PartSpec, SourceSpec

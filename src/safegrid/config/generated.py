@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Count, Positive, Seed
 from safegrid.config.engine import BeamDecode, Beams, Decode
-from safegrid.config.judge_kinds import HIGHER_IS_BETTER
+from safegrid.config.judge import HIGHER_IS_BETTER
 from safegrid.config.names import FileOf, Named, source_of
 from safegrid.config.prompt import PromptSpec
 from safegrid.config.source import CODE_FORMAT, PartSpec

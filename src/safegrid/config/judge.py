@@ -1,7 +1,7 @@
 """Judge settings, and which keys each kind of judge has."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,17 +15,44 @@ from safegrid.config.block import (
     Share,
     Variable,
 )
-from safegrid.config.judge_kinds import (
-    ASKED,
-    BY_FILE,
-    BY_RULES,
-    CONTRADICTION,
-    OF_CLASSES,
-    PLACES,
-    SCORERS,
-    Compare,
-    JudgeKind,
-)
+
+JudgeKind = Literal[
+    "guard",
+    "toxicity",
+    "refusal",
+    "fluency",
+    "reward",
+    "harmfulness",
+    "entailment",
+    "reference",
+    "correction",
+]
+# Kinds whose model gives one number.
+SCORERS = ("reward", "harmfulness")
+# What a question of kind `correction` has places for.
+ASKED = ("{prompt}", "{prefill}", "{response}")
+# The kinds whose score says how good an answer is.
+HIGHER_IS_BETTER = ("reward", "entailment", "reference")
+# The class against which entailment is weighed.
+CONTRADICTION = "contradiction"
+# The kinds whose verdicts may come from elsewhere.
+BY_FILE = ("guard", "reward", "harmfulness", "toxicity", "refusal")
+# Those of them that say one of several classes.
+OF_CLASSES = ("toxicity", "refusal")
+Compare = Literal["exact_choice", "contains", "bleu", "rouge_l", "bertscore"]
+# The kinds that a method serves, where it does not serve all, and that read a key.
+OF_METHOD: dict[str, Sequence[str]] = {
+    "rules": ("refusal", "reference"),
+    "file": BY_FILE,
+    "endpoint": ("correction",),
+    "text_head": ("refusal",),
+}
+OF_KEY: dict[str, Sequence[str]] = {
+    "prompt_template": ("correction",),
+    "opening_words": ("fluency",),
+    "text": SCORERS,
+    "text_pair": SCORERS,
+}
 
 
 class EndpointSpec(Block):
@@ -150,101 +177,57 @@ class JudgeSpec(Block):
         return self
 
 
+def _for(kinds: Sequence[str]) -> str:
+    """Return kinds as a sentence names them."""
+    *others, last = map(repr, kinds)
+    return f"kinds {', '.join(others)} and {last}" if others else f"kind {last}"
+
+
 def _faults(judge: JudgeSpec) -> Iterator[str]:
     """Yield what does not fit together in a judge's block, one sentence each."""
-    yield from _of_endpoint(judge)
-    yield from _of_wording(judge)
-    yield from _of_fluency(judge)
-    yield from _of_method(judge)
-    yield from _of_text_head(judge)
-    yield from _of_labels(judge)
-    yield from _of_compare(judge)
-    yield from _of_texts(judge)
-    yield from _of_places(judge)
-    yield from _of_entailment(judge)
-    yield from _of_bertscore(judge)
-
-
-def _of_endpoint(judge: JudgeSpec) -> Iterator[str]:
     if (judge.endpoint is None) != (judge.method != "endpoint"):
         yield "`endpoint` belongs to `method: endpoint`, and it needs one"
-    if judge.method == "endpoint" and judge.kind != "correction":
-        yield f"method 'endpoint' is for kind 'correction', not {judge.kind!r}"
-
-
-def _of_wording(judge: JudgeSpec) -> Iterator[str]:
-    if judge.prompt_template is None:
-        return
-    if judge.kind != "correction":
-        yield f"`prompt_template` is for kind 'correction', not {judge.kind!r}"
-    if missing := [place for place in ASKED if place not in judge.prompt_template]:
+    if (kinds := OF_METHOD.get(judge.method)) and judge.kind not in kinds:
+        yield f"method {judge.method!r} is for {_for(kinds)}, not {judge.kind!r}"
+    for key, kinds in OF_KEY.items():
+        if getattr(judge, key) is not None and judge.kind not in kinds:
+            yield f"`{key}` is for {_for(kinds)}, not {judge.kind!r}: remove it"
+    template = judge.prompt_template
+    if template and (missing := [place for place in ASKED if place not in template]):
         yield f"`prompt_template` lacks {', '.join(missing)}"
-
-
-def _of_fluency(judge: JudgeSpec) -> Iterator[str]:
-    if judge.opening_words is not None and judge.kind != "fluency":
-        yield f"`opening_words` is for kind 'fluency', not {judge.kind!r}: remove it"
-
-
-def _of_method(judge: JudgeSpec) -> Iterator[str]:
-    if judge.method == "rules" and judge.kind not in BY_RULES:
-        yield (
-            f"method 'rules' is for kinds {' and '.join(map(repr, BY_RULES))}, not"
-            f" {judge.kind!r}: remove it"
-        )
-    if judge.method == "file" and judge.kind not in BY_FILE:
-        yield (
-            f"method 'file' is for kinds {', '.join(map(repr, BY_FILE))}, not"
-            f" {judge.kind!r}: remove it"
-        )
-
-
-def _of_text_head(judge: JudgeSpec) -> Iterator[str]:
-    if judge.method != "text_head":
-        return
-    if judge.kind != "refusal":
-        yield f"method 'text_head' is for kind 'refusal', not {judge.kind!r}"
-    if judge.positive not in judge.classes or len(judge.classes) < 2:
-        yield (
-            "method 'text_head' needs `classes`, at least two labels of the rows that"
-            " it is trained on, and `positive`, one of them"
-        )
+    yield from _of_labels(judge)
+    yield from _of_texts(judge)
+    yield from _of_compare(judge)
 
 
 def _of_labels(judge: JudgeSpec) -> Iterator[str]:
     if judge.kind == "guard" and judge.safe == judge.unsafe:
         yield f"`safe` and `unsafe` are the same word {judge.safe!r}"
-    named = judge.positive in judge.classes or judge.kind not in OF_CLASSES
-    if judge.method == "file" and not named:
+    named = judge.positive in judge.classes
+    if judge.method == "text_head" and not (named and len(judge.classes) > 1):
+        yield (
+            "method 'text_head' needs `classes`, at least two labels of the rows that"
+            " it is trained on, and `positive`, one of them"
+        )
+    if judge.method == "file" and judge.kind in OF_CLASSES and not named:
         yield (
             f"kind {judge.kind!r} needs `classes`, the labels that its file may"
             " hold, and `positive`, one of them"
         )
-
-
-def _of_compare(judge: JudgeSpec) -> Iterator[str]:
-    if (judge.compare is None) != (judge.kind != "reference"):
-        yield "`compare` belongs to kind 'reference', and it needs one"
-
-
-def _texts(judge: JudgeSpec) -> list[str]:
-    return [text for text in (judge.text, judge.text_pair) if text is not None]
+    told = named and judge.positive not in ("", CONTRADICTION)
+    if judge.kind == "entailment" and not (told and CONTRADICTION in judge.classes):
+        yield (
+            "kind 'entailment' needs its model's `classes`, one of them"
+            f" {CONTRADICTION!r}, and `positive`, the class that says entailment"
+        )
 
 
 def _of_texts(judge: JudgeSpec) -> Iterator[str]:
-    if _texts(judge) and judge.kind not in SCORERS:
-        yield (
-            f"`text` and `text_pair` are for kinds {' and '.join(map(repr, SCORERS))},"
-            f" not {judge.kind!r}: remove them"
-        )
     if judge.text_pair is not None and judge.text is None:
         yield "`text_pair` needs `text`, the first of the two texts"
-
-
-def _of_places(judge: JudgeSpec) -> Iterator[str]:
-    texts = _texts(judge)
+    texts = [text for text in (judge.text, judge.text_pair) if text is not None]
     places = re.findall(r"\{(\w+)\}", " ".join(texts))
-    if odd := sorted(set(places) - set(PLACES)):
+    if odd := sorted(set(places) - {"prompt", "response"}):
         yield (
             f"a text has the places {{prompt}} and {{response}}, not"
             f" {', '.join(f'{{{name}}}' for name in odd)}"
@@ -256,18 +239,9 @@ def _of_places(judge: JudgeSpec) -> Iterator[str]:
         )
 
 
-def _of_entailment(judge: JudgeSpec) -> Iterator[str]:
-    if judge.kind == "entailment" and not (
-        {judge.positive, CONTRADICTION} <= set(judge.classes)
-        and judge.positive not in ("", CONTRADICTION)
-    ):
-        yield (
-            "kind 'entailment' needs its model's `classes`, one of them"
-            f" {CONTRADICTION!r}, and `positive`, the class that says entailment"
-        )
-
-
-def _of_bertscore(judge: JudgeSpec) -> Iterator[str]:
+def _of_compare(judge: JudgeSpec) -> Iterator[str]:
+    if (judge.compare is None) != (judge.kind != "reference"):
+        yield "`compare` belongs to kind 'reference', and it needs one"
     bertscore = judge.compare == "bertscore"
     right, wrong = ("model", "rules") if bertscore else ("rules", "model")
     if judge.compare is not None and judge.method == wrong:

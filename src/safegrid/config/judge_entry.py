@@ -1,25 +1,87 @@
-"""A judge of the registry: how it is read, and where it comes from."""
+"""Judges of the registry: how each is read or trained, and where it comes from."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from safegrid.config.block import Above0, Positive
-from safegrid.config.head import (
-    DEFAULT,
-    ENCODED,
-    KEYS,
-    Feature,
-    HeadSpec,
-    LabelledFile,
-)
+from safegrid.config.block import Above0, Block, Positive, Share
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.names import FileOf, Named, source_of
-from safegrid.config.source import LABELLED_FORMATS
+from safegrid.config.source import LABELLED_FORMATS, Format
 from safegrid.config.upstream import ModelUpstream
 
-NO_FORMAT = "no format: it gives no measure"
+Feature = Literal["answer", "prompt", "product", "words", "forms"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
+# Chosen by files left out (docs/refusal_judge.md): the prompt misleads.
+DEFAULT: tuple[Feature, ...] = ("answer", "words", "forms")
+# Those of them that an encoder gives.
+ENCODED = ("answer", "prompt", "product")
+# The formats whose rows carry labels of their own, and those whose rows are given one.
+OWN_LABELS: tuple[Format, ...] = ("xstest_completions", "labelled")
+GIVEN_LABEL: tuple[Format, ...] = ("instructions", "pku")
+KEYS = ("trained_on", "features", "max_words", "regularisation")
+
+
+def _unlabelled(source: Any, name: str, block: Any) -> str | None:
+    file, label = block.get("file"), block.get("label")
+    part = LabelledFile.model_construct(source=name, file=str(file), label=label)
+    return check_labels(part, source.format)
+
+
+class LabelledFile(Block):
+    """A file of rows that a head is trained on.
+
+    Attributes:
+        source: name of a [source](#sourcesyaml) of format `labelled`,
+            `xstest_completions`, `instructions` or `pku`
+        file: short name of the file in that source; best the answers of one model
+        label: the class of all its rows, for formats `instructions` and `pku`; null for
+            rows with labels of their own
+    """
+
+    source: Annotated[str, Named("source", _unlabelled)]
+    file: Annotated[str, FileOf()]
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in tables and messages."""
+        return f"{self.source}/{self.file}"
+
+
+class HeadSpec(Block):
+    """What the training of a text head needs.
+
+    Attributes:
+        positive: the class whose probability is the score.
+        threshold: P(positive) from which on a row is positive.
+        regularisation: strength of the L2 penalty, scikit-learn's 1/C.
+    """
+
+    name: str
+    classes: list[str] = Field(min_length=2)
+    positive: str
+    threshold: Share
+    trained_on: list[LabelledFile] = Field(min_length=1)
+    features: list[Feature] = Field(min_length=1)
+    max_words: Positive
+    regularisation: Above0
+
+
+def check_labels(part: LabelledFile, file_format: Format) -> str | None:
+    """Say why rows of a format cannot be labelled as asked; None where they can."""
+    if part.label is None and file_format not in OWN_LABELS:
+        return (
+            f"{part.name} is of format {file_format!r}, whose rows carry no labels:"
+            f" give it a `label`, or take one of {' or '.join(OWN_LABELS)}"
+        )
+    if part.label is not None and file_format not in GIVEN_LABEL:
+        return (
+            f"{part.name} is of format {file_format!r}: `label` is for rows of"
+            f" {' or '.join(GIVEN_LABEL)}, remove it or take another file"
+        )
+    return None
 
 
 VERDICTS = source_of("verdicts", holds="verdicts from elsewhere")
@@ -31,9 +93,10 @@ def _unmeasurable(source: Any, name: str, judge: Any) -> str | None:
     fitting = [form for form, kinds in LABELLED_FORMATS.items() if kind in kinds]
     if source.format in fitting:
         return None
+    forms = " or ".join(sorted(fitting)) or "no format: it gives no measure"
     return (
         f"source {name!r} is of format {source.format!r}; a judge of kind {kind!r} has"
-        f" labelled rows of {' or '.join(sorted(fitting)) or NO_FORMAT}"
+        f" labelled rows of {forms}"
     )
 
 
@@ -71,45 +134,10 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     regularisation: Above0 = 0.1
 
     @model_validator(mode="after")
-    def _is_trained(self) -> "JudgeEntry":
-        if fault := next(_head_faults(self), None):
-            raise ValueError(fault)
-        return self
-
-    @model_validator(mode="after")
-    def _has_its_own_verdicts(self) -> "JudgeEntry":
-        named = [n for n in ("verdicts_source", "verdicts_file") if getattr(self, n)]
-        if self.method == "file" and len(named) < 2:
-            raise ValueError(
-                "method 'file' needs `verdicts_source` and `verdicts_file`: where its"
-                " verdicts are"
-            )
-        if self.method == "file" and self.labelled_source is not None:
-            raise ValueError(
-                "method 'file' judges no other rows than its file's: remove"
-                " `labelled_source`"
-            )
-        if self.method != "file" and named:
-            raise ValueError(f"`{named[0]}` is for method 'file': remove it, or say so")
-        return self
-
-    @model_validator(mode="after")
-    def _recipe_gives_rewards(self) -> "JudgeEntry":
-        if self.recipe and (self.kind, self.method) != ("reward", "model"):
-            raise ValueError(
-                "`recipe` names a reward model of the study: it needs kind 'reward' and"
-                f" method 'model', got {self.kind!r} and {self.method!r}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _gguf_is_a_language_model(self) -> "JudgeEntry":
-        if self.gguf and self.kind not in ("guard", "correction"):
-            raise ValueError(
-                f"kind {self.kind!r} reads the head of a classifier, which a `gguf`"
-                " file has none of: give safetensors, or take kind 'guard' or"
-                " 'correction'"
-            )
+    def _whole(self) -> "JudgeEntry":
+        for faults in (_head_faults(self), _place_faults(self)):
+            if fault := next(faults, None):
+                raise ValueError(fault)
         return self
 
     def head(self) -> HeadSpec:
@@ -121,6 +149,34 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
         """Return what the judging stage needs, without provenance."""
         fields = set(JudgeSpec.model_fields)
         return JudgeSpec.model_validate(self.model_dump(include=fields))
+
+
+def _place_faults(judge: JudgeEntry) -> Iterator[str]:
+    """Yield what does not fit together in where a judge, or its verdicts, are."""
+    named = [n for n in ("verdicts_source", "verdicts_file") if getattr(judge, n)]
+    by_file = judge.method == "file"
+    if by_file and len(named) < 2:
+        yield (
+            "method 'file' needs `verdicts_source` and `verdicts_file`: where its"
+            " verdicts are"
+        )
+    if by_file and judge.labelled_source is not None:
+        yield (
+            "method 'file' judges no other rows than its file's: remove"
+            " `labelled_source`"
+        )
+    if named and not by_file:
+        yield f"`{named[0]}` is for method 'file': remove it, or say so"
+    if judge.recipe and (judge.kind, judge.method) != ("reward", "model"):
+        yield (
+            "`recipe` names a reward model of the study: it needs kind 'reward' and"
+            f" method 'model', got {judge.kind!r} and {judge.method!r}"
+        )
+    if judge.gguf and judge.kind not in ("guard", "correction"):
+        yield (
+            f"kind {judge.kind!r} reads the head of a classifier, which a `gguf` file"
+            " has none of: give safetensors, or take kind 'guard' or 'correction'"
+        )
 
 
 def _head_faults(judge: JudgeEntry) -> Iterator[str]:

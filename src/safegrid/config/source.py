@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from safegrid.config.block import Block, Positive, Seed
-from safegrid.config.judge_kinds import JudgeKind
+from safegrid.config.judge import JudgeKind
 from safegrid.config.names import FileOf, source_of
 from safegrid.config.upstream import Below, Upstream
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from safegrid.config import JudgeSpec, PromptSpec, SourceSpec
 from safegrid.config.block import NAMING, is_name
-from safegrid.config.judge_kinds import BY_FILE
+from safegrid.config.judge import BY_FILE
 from safegrid.config.prompt import PROMPT_FORMATS
 from safegrid.core.artifacts import (
     MANIFEST,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safegrid.config import JudgeSpec
-from safegrid.config.judge_kinds import CONTRADICTION
+from safegrid.config.judge import CONTRADICTION
 from safegrid.core.artifacts import read_object
 from safegrid.core.errors import JudgeError
 from safegrid.core.records import UNSCORED

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import EngineSpec, HeadSpec
-from safegrid.config.head import LabelledFile
+from safegrid.config.judge_entry import LabelledFile
 from safegrid.core.artifacts import manifest, write_result
 from safegrid.core.errors import JudgeError
 from safegrid.core.stages import VERSIONS

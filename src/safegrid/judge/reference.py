@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from safegrid.config import JudgeSpec
-from safegrid.config.judge_kinds import Compare
+from safegrid.config.judge import Compare
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.readers.plain import plain
 

@@ -19,7 +19,7 @@ from safegrid.runtime.faults import check_writable
 from safegrid.runtime.plans import Plan, parse_plan
 from safegrid.runtime.runs import SNAKEMAKE, write_owner
 from safegrid.runtime.slurm import cancel_jobs
-from safegrid.study.prerequisites.preflight import preflight_command
+from safegrid.study.prerequisites import preflight_command
 from safegrid.study.upstreams import check_sources_dir
 from safegrid.workflow.failures import damaged, failures, newest_log
 from safegrid.workflow.lock import clear_crashed_run

@@ -154,7 +154,7 @@ def test_outputs_and_probabilities_of_one_text_are_different_answers(
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"kind": "guard", "text": "{response}"}, "are for kinds 'reward'"),
+        ({"kind": "guard", "text": "{response}"}, "is for kinds 'reward'"),
         ({"text_pair": "{response}"}, "`text_pair` needs `text`"),
         ({"text": "{prompt}"}, "lack {response}"),
         ({"text": "{response} {answer}"}, "not {answer}"),

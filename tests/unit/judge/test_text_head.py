@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from safegrid.config import EngineSpec, HeadSpec, JudgeEntry, JudgeSpec
-from safegrid.config.head import LabelledFile, check_labels
+from safegrid.config.judge_entry import LabelledFile, check_labels
 from safegrid.core.artifacts import read_result, write_table
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT

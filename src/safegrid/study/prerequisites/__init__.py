@@ -4,7 +4,10 @@ Files from the network and from folders of the user's, consents, variables, prog
 Asked while planning: nothing here touches the network or imports anything heavy.
 """
 
-from collections.abc import Callable, Mapping
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safegrid.study import Study
@@ -18,10 +21,14 @@ from safegrid.study.prerequisites.prerequisite import (
 )
 from safegrid.study.upstreams import Upstreams
 
+# As the jobs that fetch do it.
+ONLINE = ("env", "HF_HUB_OFFLINE=0")
+
 __all__ = [
     "Prerequisite",
     "is_file_there",
     "listed",
+    "preflight_command",
     "prerequisites",
     "refusal",
     "unmet",
@@ -52,3 +59,32 @@ def prerequisites(
 def is_file_there(path: str) -> bool:
     """Say whether a result lies on this disk: the answer where no plan was made."""
     return Path(path).exists()
+
+
+@contextmanager
+def preflight_command(
+    study: str,
+    sources_dir: str | None,
+    planned: Iterable[str],
+    config: Path = Path("config"),
+) -> Iterator[list[str]]:
+    """Give the command that lists what planned jobs need from outside.
+
+    It is a process of its own: it asks the network by the hub's client, which takes
+    its time to load and obeys a switch that this process may have set for its jobs. It
+    fails where something is missing, and can be run as long as the block runs.
+
+    Args:
+        study: a file of config/studies.
+        sources_dir: the folder that `path` of a source, a base or a judge is below.
+        planned: the files that the run is about to make.
+        config: folder of the studies and registries.
+    """
+    command = [*ONLINE, sys.executable, "-m", "safegrid", "preflight"]
+    command += ["--study", study, "--config", str(config)]
+    if sources_dir:
+        command += ["--sources-dir", sources_dir]
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as stream:
+        stream.write("\n".join(planned))
+        stream.flush()
+        yield [*command, "--planned", stream.name]
