@@ -33,14 +33,8 @@ WRAPPER = "### Instruction:\n{request}\n### Response:\n"
 SAFE_SHARE = 250 / 450
 
 ATTRIBUTES = (
-    "profanity",
-    "sexually_explicit",
-    "identity_attack",
-    "flirtation",
-    "threat",
-    "insult",
-    "severe_toxicity",
-    "toxicity",
+    *("profanity", "sexually_explicit", "identity_attack", "flirtation"),
+    *("threat", "insult", "severe_toxicity", "toxicity"),
 )
 # Those that a rude word raises; nothing in this world raises the others.
 RAISED = ("profanity", "insult", "toxicity")

@@ -112,22 +112,15 @@ def instructions_source(plan: Plan) -> Source:
     ask.
     """
     rows = plan.world.rows
-    files, requests = {}, {}
-    for name, count, acts_of, acts, questions_of in (
-        ("train", rows.instructions, PART, all_acts(plan.harmless[PART]), PART),
-        (
-            "test",
-            rows.instructions_test,
-            "xstest",
-            plan.harmless["xstest"]["plain"],
-            "tasks",
-        ),
-    ):
-        written, asked, questions = _everyday(plan, name, count, acts, questions_of)
-        files[f"{name}.json"] = written
-        requests[acts_of] = asked
-        requests[questions_of] = requests.get(questions_of, set()) | questions
-    return Source(files, requests)
+    train, acts, questions = _everyday(
+        plan, "train", rows.instructions, all_acts(plan.harmless[PART]), PART
+    )
+    plain = plan.harmless["xstest"]["plain"]
+    test, others, held_out = _everyday(
+        plan, "test", rows.instructions_test, plain, "tasks"
+    )
+    asked = {PART: acts | questions, "xstest": others, "tasks": held_out}
+    return Source({"train.json": train, "test.json": test}, asked)
 
 
 def safety_source(plan: Plan) -> Source:

@@ -47,9 +47,7 @@ GUARD_TEMPLATE = _TURNS + "{{ '<|user|>Is it safe?<|assistant|>' }}{% endif %}"
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Learn a byte-level BPE whose numbers fall into single digits.
 
-    Args:
-        texts: what the world's models will read and write.
-        vocabulary: tokens in all, the 256 bytes and the control tokens included.
+    The vocabulary counts the 256 bytes and the control tokens too.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -53,7 +53,7 @@ class Plan(NamedTuple):
 
     Attributes:
         harmful: acts by part and micro category; `harmless` by part and kind.
-        owners: which part a drawn text belongs to.
+        owners: part by drawn text.
     """
 
     world: World
@@ -96,13 +96,11 @@ class Plan(NamedTuple):
         Raises:
             DataError: there are fewer.
         """
-        return draw_different(
-            part,
-            count,
-            lambda: self.draw(part, rng, draw),
-            lambda drawn: drawn.text,
-            "texts",
-        )
+
+        def one() -> Drawn:
+            return self.draw(part, rng, draw)
+
+        return draw_different(part, count, one, lambda drawn: drawn.text, "texts")
 
 
 def make_plan(world: World) -> Plan:
@@ -145,10 +143,7 @@ def draw_different(
 
 
 def check_apart(requests: Mapping[str, set[str]]) -> dict[str, int]:
-    """Return how many requests each part holds.
-
-    Args:
-        requests: by part, the acts, questions and sentences that its rows ask for.
+    """Return how many requests (acts, questions, sentences) each part holds.
 
     Raises:
         DataError: two parts share one.

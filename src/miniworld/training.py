@@ -140,18 +140,15 @@ def fit(
     loss_of: Callable[[list[int]], "torch.Tensor"],
     spec: SmallModel,
     seed: int,
-) -> float:
-    """Train a model in place.
+) -> None:
+    """Train a model in place; it is left in evaluation mode.
 
     Args:
-        model: with fresh weights; it is left in evaluation mode.
+        model: with fresh weights.
         lengths: tokens of each document.
         loss_of: the mean loss of a batch, given as indices of documents.
         spec: steps, batch and learning rate.
         seed: rules the order of the documents.
-
-    Returns:
-        The mean loss of the last `LOG_STEPS` steps, in nats a target.
 
     Raises:
         TrainingError: no documents, or the loss is not a finite number; the message
@@ -161,7 +158,6 @@ def fit(
 
     if not lengths:
         raise TrainingError("training: there are no documents to learn from")
-
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=spec.learning_rate,
@@ -190,4 +186,3 @@ def fit(
         if (step + 1) % LOG_STEPS == 0:
             log.info("step %d: loss %.4f", step + 1, sum(recent) / len(recent))
     model.eval()  # type: ignore[no-untyped-call]
-    return sum(recent) / len(recent)

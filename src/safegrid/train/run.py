@@ -144,9 +144,8 @@ def _rows(
         return close_conversations(paired, stack[0])
     if recipe.method != "kto":
         return paired
-    unpaired = row_order.unpair(
-        selected, recipe.training.per_device_train_batch_size, data_seed
-    )
+    micro_batch = recipe.training.per_device_train_batch_size
+    unpaired = row_order.unpair(selected, micro_batch, data_seed)
     if reference is None or kto_reference is None:
         return unpaired
     return row_order.join_kto_reference(

@@ -88,21 +88,17 @@ class Watch(TrainerCallback):
 
 
 class Keeper(TrainerCallback):
-    """Writes the weights of each dose when its step ends, unless they are there.
-
-    Attributes:
-        steps: at which weights are still to be written.
-    """
+    """Writes the weights of each dose when its step ends, unless they are there."""
 
     def __init__(
         self, trainer: Any, dtype: Dtype, folder: Path, steps: Iterable[int]
     ) -> None:
-        self.steps = {step for step in steps if not kept(folder, step).is_dir()}
+        self._steps = {step for step in steps if not kept(folder, step).is_dir()}
         self._trainer, self._dtype, self._folder = trainer, dtype, folder
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the weights of a dose; every process gathers, the main one writes."""
-        if state.global_step not in self.steps:
+        if state.global_step not in self._steps:
             return
         weights = gather_weights(self._trainer)
         if state.is_world_process_zero:
@@ -193,12 +189,9 @@ def _write_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
 def history(log_history: list[dict[str, Any]], beta: float | None) -> pl.DataFrame:
     """Return the training curve as rows of `records.HISTORY`: step, metric, value.
 
-    Values are means over the steps since the line before, `grad_norm` and
-    `learning_rate` those of the step itself.
-
-    Args:
-        log_history: the trainer's own log; it survives a continued training.
-        beta: to give log-ratios beside rewards; None where rewards are no log-ratios.
+    The trainer's own log survives a continued training. Values are means over the steps
+    since the line before, `grad_norm` and `learning_rate` those of the step itself.
+    Without a `beta`, rewards are no log-ratios.
     """
     rows = []
     for line in log_history:
@@ -221,12 +214,8 @@ def complete(
 ) -> None:
     """Make a folder of weights the folder of a model.
 
-    Args:
-        folder: holds the weights; nobody knows it by this name yet.
-        start: folder whose tokenizer files the model keeps, byte for byte.
-        curve: rows of `records.HISTORY`.
-        facts: the manifest without the weights' own facts, equal in every run.
-        run: what else the manifest says, of this run alone; None without any.
+    It keeps the tokenizer files of `start`, byte for byte. The manifest holds `facts`,
+    equal in every run, and what is of this `run` alone.
     """
     for path in tokenizer_files(start):
         shutil.copyfile(path, folder / path.name)

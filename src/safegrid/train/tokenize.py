@@ -88,10 +88,6 @@ def close_conversations(pairs: pl.DataFrame, tokenizer: Path) -> pl.DataFrame:
 
     A reward model reads a conversation as its template writes it, to the last newline;
     a model that answers never writes that one.
-
-    Args:
-        pairs: rows with `chosen_ids` and `rejected_ids`.
-        tokenizer: folder that they were made with.
     """
     chat = ChatTokenizer.load(tokenizer)
     turns = [{"role": role, "content": role} for role in ("user", "assistant")]
@@ -108,11 +104,7 @@ def pair_ids(
 ) -> dict[str, list[int]]:
     """Return the ids of one pair: prompt, and completions with their turn's end.
 
-    Args:
-        row: `prompt`, `chosen`, `rejected` texts; `rejected` may be null.
-        chat: tokenizer and template.
-        ends: ids that end a turn.
-        name: where the row stands, for messages.
+    `name` tells messages where the row stands; `ends` are the ids that end a turn.
 
     Raises:
         JoinedError: the prompt's ids are no prefix of a conversation's.

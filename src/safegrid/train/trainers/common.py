@@ -82,10 +82,7 @@ def lora_config(
 ) -> Any:
     """Return peft's settings of a fresh adapter, or None for full fine-tuning.
 
-    Args:
-        lora: the adapter's shape.
-        model: what it is for; a sequence classifier where it has a head.
-        head: modules of a sequence classifier that are trained whole beside it.
+    `head` names modules of a sequence classifier that are trained whole beside it.
 
     Raises:
         TrainingError: the adapter's dropout is one that peft cannot do in this model,

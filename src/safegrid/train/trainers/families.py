@@ -207,11 +207,9 @@ def build_trainer(
 ) -> Any:
     """Return the trainer of a recipe's method, ready to `train()`.
 
-    Args:
-        plan: the recipe and everything that was derived from it.
-        model: the start model, trained in place; a reward model takes its body.
-        tokenizer: only its padding token is used; nothing is tokenized again.
-        rows: `pair_id`, ids, and reference columns where they were computed before.
+    The start model is trained in place; a reward model takes its body. Of the tokenizer
+    the padding token is used. Rows hold `pair_id`, ids, and reference columns where
+    they were computed before.
     """
     method = METHODS[plan.recipe.method]
     family = FAMILIES[method.trainer]
