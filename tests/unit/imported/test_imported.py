@@ -49,18 +49,22 @@ class Published:
         ]
         return self.write("rewards.jsonl", rows)
 
-    def bring(self, *verdicts: str, model: str = "it", **more: str) -> tuple[int, Path]:
-        out = self.folder / "imports" / model
+    def bring(self, *verdicts: str, model: str = "it", **more: Any) -> tuple[int, Path]:
+        """Import; an option of None is left out."""
         given = {
-            "--prompts": str(self.prompts),
-            "--kind": "safety_tuned_llamas",
-            "--benchmark": "cona",
-            "--model": model,
-            "--out": str(out),
+            "prompts": self.prompts,
+            "kind": "safety_tuned_llamas",
+            "benchmark": "cona",
+            "model": model,
+            "out": self.folder / "imports" / model,
+            "verdicts": verdicts,
             **more,
         }
-        words = [word for pair in given.items() for word in pair]
-        return cli.run(["import-verdicts", *words, "--verdicts", *verdicts]), out
+        words = []
+        for name, value in given.items():
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [f"--{name}", *map(str, values)] if value is not None else []
+        return cli.run(["import-verdicts", *words]), Path(given["out"])
 
     def score(self, *imports: Path) -> tuple[int, Path]:
         out = self.folder / "table"
@@ -113,17 +117,15 @@ def test_lists_of_other_names_with_a_guards_own_lines_are_read(published):
     lists = {"instructions": published.texts, "guard_said": said, "safe_prob": [0] * N}
     file = published.folder / "raw.json"
     file.write_text(json.dumps(lists))
-    named = {"--fields": "prompt=instructions"}
-    status, _ = published.bring(f"g=guard={file}", **named)
+    judge = f"g=guard={file}"
+    status, _ = published.bring(judge, fields="prompt=instructions")
     assert status != 0, "the label is not named"
-    words = ["import-verdicts", "--prompts", str(published.prompts)]
-    words += ["--kind", "safety_tuned_llamas", "--benchmark", "cona", "--model", "it"]
-    words += ["--out", str(published.folder / "raw"), "--verdicts", f"g=guard={file}"]
-    fields = ["--fields", "prompt=instructions", "label=guard_said"]
-    assert cli.run([*words, *fields]) == 0
-    safe = row_of(published.score(published.folder / "raw")[1], "safety")
+    fields = ["prompt=instructions", "label=guard_said"]
+    status, cell = published.bring(judge, fields=fields)
+    assert status == 0
+    safe = row_of(published.score(cell)[1], "safety")
     assert safe["value"] == SAFE / N
-    verdicts = read_table(published.folder / "raw/verdicts/g.parquet", VERDICT)
+    verdicts = read_table(cell / "verdicts/g.parquet", VERDICT)
     assert verdicts["categories"].list.join(",").value_counts()["count"].max() == 105
 
 
@@ -219,7 +221,7 @@ def test_one_file_of_many_models_gives_each_its_own(published):
 
 
 def test_all_that_is_wrong_with_the_options_is_told(published, capsys):
-    more = {"--kind": "cona", "--threshold": "2", "--benchmark": "a/b"}
+    more = {"kind": "cona", "threshold": 2, "benchmark": "a/b"}
     assert published.bring("g=guard", "r=bert=x", **more)[0] == 1
     said = capsys.readouterr().err
     for part in ("'a/b' is no name", "--kind 'cona'", "--threshold 2", "'g=guard'"):
@@ -250,20 +252,15 @@ def test_samples_of_a_prompt_are_items_and_their_prompt_a_cluster(published):
 def test_prompts_of_a_study_need_no_kind(published):
     judge = f"g=guard={published.guard()}"
     _, cell = published.bring(judge)
-    prompts = cell / "prompts.parquet"
-    out = published.folder / "again"
-    words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it", "--out", out]
-    assert cli.run(["import-verdicts", *map(str, words), "--verdicts", judge]) == 0
-    names = ("prompts.parquet", "verdicts/g.parquet")
-    for name in names:
+    prompts, out = cell / "prompts.parquet", published.folder / "again"
+    assert published.bring(judge, kind=None, prompts=prompts, out=out)[0] == 0
+    for name in ("prompts.parquet", "verdicts/g.parquet"):
         assert (out / name).read_bytes() == (cell / name).read_bytes()
 
 
 def test_prompts_that_are_no_table_are_refused(published, capsys):
     prompts = published.folder / "prompts.parquet"
     prompts.write_text("text")
-    words = ["--prompts", prompts, "--benchmark", "cona", "--model", "it"]
-    words += ["--out", published.folder / "out", "--verdicts"]
-    words += [f"g=guard={published.guard()}"]
-    assert cli.run(["import-verdicts", *map(str, words)]) == 1
+    judge = f"g=guard={published.guard()}"
+    assert published.bring(judge, kind=None, prompts=prompts)[0] == 1
     assert f"{prompts}: not readable as parquet" in capsys.readouterr().err

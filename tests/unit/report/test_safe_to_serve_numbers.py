@@ -1,7 +1,6 @@
 """What Safe to Serve prints: every number marked with what is known against it."""
 
 import csv
-import itertools
 from collections import defaultdict
 from math import floor
 from pathlib import Path
@@ -15,7 +14,7 @@ from safegrid.report.safe_to_serve import PAPERS_NAMES, Published
 
 FILE = Path(__file__).parents[3] / "config/published/2412.00074.csv"
 GUARD = "Llama Guard safe"
-QUESTIONS = ("boolq", "openbookqa", "piqa")
+HELPFUL = ("median GPT2 reward", "BLEU", "ROUGE-L", "BERTScore")
 # As the report prints them: Base, then 100, 300, 500, 1000, 1500, 2000 rows.
 SIT_CONTROVERSIAL = [0.45, 0.70, 0.85, 0.92, 0.97, 0.97, 1.0]
 
@@ -36,44 +35,36 @@ def defects(row):
     return set((row["defect"] or "").split())
 
 
-def counts(row):
+def counts(row, digits, scale):
     """The numbers of items whose share is the printed one, rounded or cut."""
-    n, unit = int(row["n"]), row["unit"]
-    digits = len(row["value"].partition(".")[2])
-    scale = 100 if unit == "percent" else 1
-    value = float(row["value"])
+    n, value = int(row["n"]), float(row["value"])
+    cut = 10**digits
     return [
         k
         for k in range(n + 1)
         if round(scale * k / n, digits) == value
-        or floor(scale * k / n * 10**digits + 1e-9) / 10**digits == value
+        or floor(scale * k / n * cut + 1e-9) / cut == value
     ]
 
 
-def test_the_impossible_percentages_are_marked_and_no_other(printed):
-    shares = [
-        row
-        for row in printed
-        if row["n"] and row["metric"] in (GUARD, "exact choice", "word contained")
-    ]
-    assert len(shares) > 90
-    impossible = [row for row in shares if not counts(row)]
-    assert {(r["benchmark"], r["n"], r["value"]) for r in impossible} == {
+def test_shares_that_are_impossible_or_cut_are_marked_and_no_other(printed):
+    impossible, shares = set(), (GUARD, "exact choice", "word contained")
+    for row in (row for row in printed if row["n"] and row["metric"] in shares):
+        digits = len(row["value"].partition(".")[2])
+        scale = 100 if row["unit"] == "percent" else 1
+        found = counts(row, digits, scale)
+        assert ("impossible" in defects(row)) == (not found)
+        if not found:
+            impossible.add((row["benchmark"], row["n"], row["value"]))
+        elif row["metric"] == GUARD:
+            rounded = [round(scale * k / int(row["n"]), digits) for k in found]
+            known = float(row["value"]) in rounded or "truncated" in defects(row)
+            assert known, row
+    assert impossible == {
         ("malicious", "100", "52.5"),
         ("controversial", "40", "44.5"),
         ("cona", "178", "40.01"),
     }
-    assert [row for row in printed if "impossible" in defects(row)] == impossible
-
-
-def test_shares_that_only_cutting_explains_are_marked_as_cut(printed):
-    for row in printed:
-        if row["metric"] == GUARD and (found := counts(row)):
-            scale = 100 if row["unit"] == "percent" else 1
-            digits = len(row["value"].partition(".")[2])
-            rounded = [round(scale * k / int(row["n"]), digits) for k in found]
-            if float(row["value"]) not in rounded:
-                assert "truncated" in defects(row), row
 
 
 def table_rows(printed, places, metrics):
@@ -85,55 +76,32 @@ def table_rows(printed, places, metrics):
     return rows
 
 
-def test_numbers_on_thousands_of_questions_that_equal_another_models_are_marked(
-    printed,
-):
-    rows = table_rows(printed, ("Table 17", "Tables 20/21/24"), ("exact choice",))
-    assert len(rows) == 15
-    for (one, first), (two, second) in itertools.combinations(rows.items(), 2):
-        for cell, number in first.items():
-            if number["value"] == second[cell]["value"]:
-                # SIT's numbers are those of the repository's notebooks.
-                copies = [r for m, r in ((one, number), (two, second[cell]))]
-                later = [r for r in copies if not r["model"].startswith("sit_")]
-                assert later, (one, two)
-                assert all("copied" in defects(r) for r in later), (one, two, cell)
-
-
-def test_no_number_is_called_a_copy_that_equals_none(printed):
-    helpful = ("median GPT2 reward", "BLEU", "ROUGE-L", "BERTScore")
+def test_numbers_that_equal_another_models_are_marked_as_copies_and_no_other(printed):
+    # On thousands of questions one equal number is enough; SIT's are the notebooks'.
     questions = table_rows(printed, ("Table 17", "Tables 20/21/24"), ("exact choice",))
-    answers = table_rows(printed, ("Table 5", "Table 9", "Table 10"), helpful)
-    marked = [row for row in printed if "copied" in defects(row)]
-    assert len(marked) == 39
-    for row in marked:
-        rows = questions if row["metric"] == "exact choice" else answers
-        cell = row["benchmark"], row["metric"]
-        own = rows[row["model"]]
-        others = [other for model, other in rows.items() if model != row["model"]]
-        if rows is questions:
-            assert row["value"] in [other[cell]["value"] for other in others]
-        else:
-            values = [r["value"] for r in own.values()]
-            assert values in [[r["value"] for r in o.values()] for o in others]
-
-
-def test_whole_rows_of_answers_that_equal_another_models_are_marked(printed):
-    helpful = ("median GPT2 reward", "BLEU", "ROUGE-L", "BERTScore")
-    rows = table_rows(printed, ("Table 9", "Table 10"), helpful)
-    whole = {
-        model: tuple(row["value"] for row in cells.values())
-        for model, cells in rows.items()
-    }
-    equal = {
-        model
-        for model, values in whole.items()
-        if list(whole.values()).count(values) > 1
-    }
+    assert len(questions) == 15
+    marked = 0
+    for model, cells in questions.items():
+        others = [own for name, own in questions.items() if name != model]
+        for place, row in cells.items():
+            alike = row["value"] in [other[place]["value"] for other in others]
+            copy = "copied" in defects(row)
+            marked += copy
+            assert copy <= alike
+            earlier = [n for n, o in questions.items() if o[place] is not row]
+            same = [n for n in earlier if questions[n][place]["value"] == row["value"]]
+            if same and not model.startswith("sit_"):
+                assert copy, (model, place)
+    # Of answers only a whole row that equals another one.
+    answers = table_rows(printed, ("Table 9", "Table 10"), HELPFUL)
+    whole = {m: [row["value"] for row in own.values()] for m, own in answers.items()}
+    equal = {m for m, own in whole.items() if list(whole.values()).count(own) > 1}
     assert equal == {"raft_reward", "raft_own", "raft_2", "raft_4"}
-    for model, cells in rows.items():
-        marked = {"copied" in defects(row) for row in cells.values()}
-        assert marked == {model in equal}
+    for model, cells in answers.items():
+        found = {"copied" in defects(row) for row in cells.values()}
+        assert found == {model in equal}
+        marked += len(cells) * (model in equal)
+    assert marked == len([row for row in printed if "copied" in defects(row)]) == 39
 
 
 def test_rows_of_raft_and_dpo_on_i_cona_have_the_pairing_error(printed):
@@ -148,14 +116,11 @@ def test_rows_of_raft_and_dpo_on_i_cona_have_the_pairing_error(printed):
 def test_rewards_that_the_notebooks_print_otherwise_are_marked(printed):
     five = [r for r in printed if r["place"] == "Table 5" and "GPT2" in r["metric"]]
     assert len(five) == 7
-    assert all("notebook" in defects(row) for row in five)
+    books = [row for row in printed if row["place"] == "repository, notebook"]
     for row in five:
-        (other,) = [
-            r
-            for r in printed
-            if r["place"] == "repository, notebook"
-            and (r["model"], r["metric"]) == (row["model"], row["metric"])
-        ]
+        what = (row["model"], row["metric"])
+        (other,) = [r for r in books if (r["model"], r["metric"]) == what]
+        assert "notebook" in defects(row)
         assert other["value"] != row["value"]
         assert row["source"].endswith(f"notebook prints {other['value']}")
 
@@ -164,11 +129,8 @@ def test_every_table_of_the_paper_is_there(published):
     numbers = published.filter(pl.col("value").is_not_null())
     sizes = dict(numbers["place"].value_counts().iter_rows())
     assert sizes == {
-        "Table 3": 21,
-        "Table 4": 21,
-        "Table 16": 21,
+        **dict.fromkeys(("Table 3", "Table 4", "Table 16", "Table 17"), 21),
         "Table 5": 28,
-        "Table 17": 21,
         "Table 6": 10,
         "Table 7": 4,
         "Table 8": 4,
@@ -186,14 +148,11 @@ def test_every_table_of_the_paper_is_there(published):
     assert found["value"].to_list() == SIT_CONTROVERSIAL
 
 
-def test_models_and_metrics_are_those_of_the_study(published):
+def test_models_metrics_and_defects_are_those_that_are_known(published):
     named = set(published["model"].drop_nulls())
     assert named - {"own_reward"} <= set(LIKELY)
     metrics = {name for names in PAPERS_NAMES.values() for name in names}
     assert metrics <= set(published["metric"])
-
-
-def test_every_defect_is_one_of_some_paper_and_every_one_is_explained():
     papers = [read_published(path) for path in FILE.parent.glob("*.csv")]
     told = [text for paper in papers for text in paper["defect"].drop_nulls()]
     assert {name for text in told for name in text.split()} == set(DEFECTS)
