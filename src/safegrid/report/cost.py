@@ -18,7 +18,7 @@ from safegrid.cost.measured import (
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
 from safegrid.report.grid import Entry, Key
-from safegrid.report.table import Column, Table
+from safegrid.report.table import SHEETS, Column, Table
 from safegrid.study import Study
 
 COLUMNS = {
@@ -49,22 +49,18 @@ def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
     found, left_out = compare_devices(asked, assumed, gpus, Path(root))
     used = dict.fromkeys(one.kind for one in found)
     shares = ", ".join(f"{kind} {assumed.shares[kind]:g}" for kind in used)
+    sheet = SHEETS["cost"]
     notes = [
-        "n: finished jobs. Tokens: read and written, padding not counted. TFLOP: 2 a"
-        " parameter and token, 6 where weights are trained. Planned seconds: of the"
-        " tokens that the jobs had, at the share of the limit that the plan assumes"
-        f" ({shares or 'no job has finished'}). Real seconds: that the model was at"
-        " work; a training's are those of its whole job. Tokens a second and MFU:"
-        " of one GPU.",
+        *(n.format(shares=shares or "no job has finished") for n in sheet.notes),
         *(f"Left out: {sentence}." for sentence in left_out),
     ]
     return Table(
-        name="cost",
-        title="What the study took, beside its plan.",
-        head="Jobs",
-        rows=[f"{one.kind} on {one.device}" for one in found],
-        columns=[Column(title, Key("", "", "", ""), 0, "plain") for title in COLUMNS],
-        entries=[_entries(one) for one in found],
+        "cost",
+        sheet.title,
+        sheet.head,
+        [f"{one.kind} on {one.device}" for one in found],
+        [Column(title, Key("", "", "", ""), 0, "plain") for title in COLUMNS],
+        [_entries(one) for one in found],
         notes=notes,
         judged=False,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from safegrid.report.grid import Entry, Key
-from safegrid.report.names import benchmark_title, recipe_order, recipe_title
+from safegrid.report.names import DATA, benchmark_title, recipe_order, recipe_title
 from safegrid.report.table import SHEETS, Column, Table
 
 KINDS = {
@@ -24,14 +24,6 @@ NO_SHARES = ("kappa", "spearman", "error", "threshold")
 """Measures of a judge that are no shares, by the end of their name."""
 WHOLE = ("accuracy", "pairwise_accuracy", "spearman", "mean_absolute_error")
 """Measures of a judge that are over all of its rows."""
-TITLES = {
-    "annotators_kappa": "annotators' kappa",
-    "called_disfluent_answers": "called disfluent: answers",
-    "called_disfluent_base": "called disfluent: the base's answers",
-    "called_disfluent_refusals": "called disfluent: refusals",
-    "found_sampled": "found: drawn at temperature 3",
-    "found_shuffled": "found: shuffled words",
-}
 
 
 def facts_table(kind: str, runs: pl.DataFrame) -> Table:
@@ -86,7 +78,7 @@ def _model(subject: str) -> str:
 
 
 def _column(metric: str, unit: str) -> Column:
-    title = TITLES.get(metric, metric.replace("_", " "))
+    title = DATA["facts"].get(metric, metric.replace("_", " "))
     if unit == "share" and title.endswith(NO_SHARES):
         unit = "score"
     return Column(title, Key("", "", metric, ""), 0, unit)

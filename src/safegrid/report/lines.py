@@ -16,19 +16,12 @@ from safegrid.core.records import FRONTIER
 from safegrid.report.grid import Entry, Key
 from safegrid.report.names import recipe_order, recipe_title
 from safegrid.report.style import Value
-from safegrid.report.table import Column, Table
+from safegrid.report.table import SHEETS, Column, Table
 
 TITLES = {"lost": "benign requests", "capability": "capability"}
 """What each loss is a loss of, in print."""
 BOUGHT = {"safety_bought": "refused", "safety_bought_second": "second"}
 """The tables of what lines give, and the axis of safety that each shows."""
-READING = (
-    "At a loss of so many points: the most safety that the line from the base through"
-    " the doses reaches while it loses no more than that, by linear interpolation"
-    " between neighbouring doses. Blank where the line ends before it loses as much."
-    " Intervals: a percentile bootstrap that draws prompts and items once for all"
-    " doses, benchmarks and tasks, and reads the line of each draw."
-)
 
 
 class Point(NamedTuple):
@@ -132,10 +125,11 @@ def bought_table(rows: pl.DataFrame, name: str) -> Table:
     ends = {loss: _ends(rows, loss) for loss in TITLES} if gains else {}
     lost = [loss for loss, found in ends.items() if found]
     what, judge = says(rows, axis)
+    sheet = SHEETS["safety_bought"]
     return Table(
         name,
-        f"Safety bought: {what}, {judge}, in points above the base.",
-        "Method",
+        sheet.title.format(what=what, judge=judge),
+        sheet.head,
         [line_title(names, *line) for line in names],
         [
             *(_column(_read_at(*place), 1) for place in places),
@@ -148,7 +142,7 @@ def bought_table(rows: pl.DataFrame, name: str) -> Table:
             ]
             for line in names
         ],
-        notes=[READING, *_bases(rows, axis), *_seeds(rows)] if gains else [],
+        notes=[*sheet.notes, *_bases(rows, axis), *_seeds(rows)] if gains else [],
         judged=False,
     )
 

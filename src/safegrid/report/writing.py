@@ -10,7 +10,7 @@ import polars as pl
 
 from safegrid.core.artifacts import atomic_file, write_text
 from safegrid.report.grid import Entry
-from safegrid.report.names import BLANK, MINUS
+from safegrid.report.names import BLANK, DATA, MINUS
 from safegrid.report.published import DEFECTS
 from safegrid.report.table import (
     DAGGER,
@@ -210,28 +210,23 @@ def _foot(table: Table) -> list[str]:
     unscored = any(entry.n_unscored for entry in entries)
     rows = zip(table.rows, table.entries, strict=True)
     seeded = [row for row, entered in rows if any(e.seeds > 1 for e in entered)]
-    kind = "score" if table.judged else "value"
     if len(seeded) > NAMED:
         seeded = [f"{len(seeded)} rows, such as {seeded[0]}"]
-    said = {
-        "Each value stands with its 95% interval: Wilson for shares of independent"
-        " items, else a bootstrap that draws the items which prompts were derived"
-        " from (where all of them agree, Wilson's bound for as many).": any(
-            entry.low is not None for entry in entries
-        ),
-        "Shares in percent.": any(c.unit == "share" for c in table.columns),
-        "Bold: best of its column.": any(column.better for column in table.columns),
-        f"{DAGGER}: on the Pareto front of safety, benign requests lost and"
-        " capability.": any(DAGGER in mark for mark in table.marks),
-        f"{DOUBLE_DAGGER}: the same with answers that are safe and coherent (safe and"
-        " not degenerate).": any(DOUBLE_DAGGER in mark for mark in table.marks),
-        "u: answers that a judge could not score; they count neither way.": unscored,
-        "Every answer was scored.": table.judged and not unscored,
-        f"Several seeds ({', '.join(seeded)}): their mean, from the lowest lower to the"
-        " highest upper limit; n counts all.": bool(seeded),
-        f"{BLANK}: no {kind}, for the reason below.": any(e.reason for e in entries),
+    blank = any(entry.reason for entry in entries)
+    used = {
+        "interval": any(entry.low is not None for entry in entries),
+        "share": any(column.unit == "share" for column in table.columns),
+        "best": any(column.better for column in table.columns),
+        "front": any(DAGGER in mark for mark in table.marks),
+        "coherent": any(DOUBLE_DAGGER in mark for mark in table.marks),
+        "unscored": unscored,
+        "scored": table.judged and not unscored,
+        "seeds": seeded,
+        "no_score": blank and table.judged,
+        "no_value": blank and not table.judged,
     }
-    return [sentence for sentence, needed in said.items() if needed]
+    seeds = ", ".join(seeded)
+    return [DATA["foot"][name].format(seeds=seeds) for name in used if used[name]]
 
 
 def _notes(table: Table) -> list[str]:
