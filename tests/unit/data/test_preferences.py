@@ -59,81 +59,73 @@ def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
     assert manifest["dropped"] == {}
 
 
-def test_every_row_that_makes_no_pair_is_counted_by_reason(pairs):
-    lost = [
-        ONE,
-        comparison("two", True, True),
-        comparison("three", False, False),
-        comparison("four", True, False, safer_response_id=1),
-        comparison("five", True, False, response_1=" "),
-        comparison("six", True, False, response_1="I cannot help."),
-    ]
-    frame, manifest = pairs("pku", [ONE, *lost])
-    assert frame.height == 1
-    assert manifest["dropped"] == {
-        "duplicate": 1,
-        "both_safe": 1,
-        "both_unsafe": 1,
-        "labels_disagree": 1,
-        "empty_response": 1,
-        "identical_responses": 1,
-    }
-    assert manifest["dropped_lines"]["duplicate"] == [2]
+BROKEN = with_harms(ONE, "Drugs") | {"response_1": "edited"}
+EITHER = [
+    comparison("one", True, False, better_response_id=0),
+    TWO,
+    comparison("three", True, True, safer_response_id=1),
+    comparison("four", False, False),
+]
+HARMS = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO, "Cybercrime")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "kept", "dropped"),
+    [
+        ([ONE, ONE], {}, ["one"], {"duplicate": [2]}),
+        (EITHER, {}, ["one", "two"], {"both_safe": [3], "both_unsafe": [4]}),
+        (
+            EITHER,
+            {"keep": "safe_and_better"},
+            ["one", "three"],
+            {"not_better": [2], "both_unsafe": [4]},
+        ),
+        (EITHER, {"keep": "safer_response_id"}, ["one", "two", "three", "four"], {}),
+        (
+            [TWO, comparison("one", True, False, safer_response_id=1)],
+            {},
+            ["two"],
+            {"labels_disagree": [2]},
+        ),
+        ([TWO, ONE | {"response_1": " "}], {}, ["two"], {"empty_response": [2]}),
+        (
+            [TWO, ONE | {"response_1": "I cannot help."}],
+            {},
+            ["two"],
+            {"identical_responses": [2]},
+        ),
+        (
+            [ONE, comparison("one", False, True), TWO],
+            {},
+            ["two"],
+            {"contradicted": [1, 2]},
+        ),
+        ([BROKEN, with_harms(TWO)], {}, ["two"], {"checksum_mismatch": [1]}),
+        (HARMS, {"categories": ["Drugs"]}, ["one"], {"other_category": [2]}),
+    ],
+)
+def test_every_row_that_makes_no_pair_is_counted_by_reason(
+    pairs, rows, rule, kept, dropped
+):
+    frame, manifest = pairs("pku", rows, **rule)
+    assert frame["prompt"].to_list() == kept
+    assert manifest["dropped_lines"] == dropped
+    assert manifest["dropped"] == {why: len(lines) for why, lines in dropped.items()}
+
+
+def test_without_any_pair_nothing_is_written(pairs):
     with pytest.raises(DataError, match=r"none of 1 rows becomes a tr.*both_safe"):
         pairs("pku", [comparison("one", True, True)])
 
 
-def test_rows_that_prefer_opposite_ways_leave_no_pair(pairs):
-    frame, manifest = pairs("pku", [ONE, comparison("one", False, True), TWO])
-    assert frame["prompt"].to_list() == ["two"]
-    assert manifest["dropped"] == {"contradicted": 2}
-
-
-def test_safe_and_better_keeps_rows_whose_safe_response_is_better_too(pairs):
-    rows = [
-        comparison("one", True, False, better_response_id=0),
-        TWO,
-        comparison("three", True, True, safer_response_id=1),
-        comparison("four", False, False),
-    ]
-    frame, manifest = pairs("pku", rows, keep="safe_and_better")
-    assert frame["prompt"].to_list() == ["one", "three"]
-    assert manifest["dropped"] == {"not_better": 1, "both_unsafe": 1}
-
-
-def test_safer_response_id_keeps_rows_that_are_both_safe_or_both_unsafe(pairs):
-    rows = [
-        comparison("one", True, True, safer_response_id=1),
-        comparison("two", False, False, safer_response_id=0),
-    ]
-    frame, _ = pairs("pku", rows, keep="safer_response_id")
-    assert frame["chosen"].to_list() == ["Sure, first step.", "I cannot help."]
-
-
 def test_category_is_the_first_harm_of_the_rejected_response(pairs):
-    rows = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO)]
-    frame, manifest = pairs("pku", rows)
+    frame, manifest = pairs("pku", [HARMS[0], with_harms(TWO)])
     assert frame["category"].to_list() == ["Violence", None]
     assert manifest["without_category"] == 1
-
-
-def test_categories_keep_pairs_that_carry_any_of_them(pairs):
-    rows = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO, "Cybercrime")]
-    frame, manifest = pairs("pku", rows, categories=["Drugs"])
-    assert frame["prompt"].to_list() == ["one"]
-    assert manifest["dropped"] == {"other_category": 1}
     with pytest.raises(DataError, match="seven-column form"):
         pairs("pku", [ONE], categories=["Drugs"])
     with pytest.raises(ValidationError):
         DatasetSpec(source="hand", max_length=64, categories=["Drug"])
-
-
-def test_a_response_that_lost_its_checksum_is_dropped(pairs):
-    broken = with_harms(ONE, "Drugs")
-    broken["response_1"] += " edited"
-    _, manifest = pairs("pku", [broken, with_harms(TWO, "Drugs")])
-    assert manifest["dropped"] == {"checksum_mismatch": 1}
-    assert manifest["dropped_lines"] == {"checksum_mismatch": [1]}
 
 
 def test_pair_ids_depend_on_content_alone(pairs):
@@ -184,34 +176,18 @@ def test_a_source_without_preferences_is_refused(pairs):
 PAIR = {"prompt": "One", "chosen": "No.", "rejected": "Yes."}
 
 
-def test_own_pairs_need_three_columns_and_count_what_they_drop(pairs):
-    rows = [
-        PAIR,
-        PAIR,
-        PAIR | {"prompt": "Two", "chosen": " "},
-        PAIR | {"prompt": "Three", "rejected": "No."},
-        PAIR | {"prompt": "Four", "chosen": "Yes.", "rejected": "No."},
-        PAIR | {"prompt": "Four"},
-    ]
-    frame, manifest = pairs("pairs_csv", rows, suffix="csv")
-    assert frame.select("prompt", "chosen", "rejected").to_dicts() == [PAIR]
-    assert frame["category"].to_list() == [None]
-    assert manifest["dropped"] == {
-        "empty_response": 1,
-        "identical_responses": 1,
-        "duplicate": 1,
-        "contradicted": 2,
-    }
-    assert manifest["dropped_lines"]["empty_response"] == [4]
-    with pytest.raises(DataError, match="line 2: missing fields 'rejected'"):
-        pairs("pairs_csv", "prompt,chosen\nOne,No.\n", suffix="csv")
-
-
-def test_own_pairs_may_have_categories(pairs):
+def test_own_pairs_need_three_columns_and_may_have_categories(pairs):
     rows = [PAIR | {"category": "c"}, PAIR | {"prompt": "Two", "category": ""}]
     frame, manifest = pairs("pairs_csv", rows, suffix="csv")
+    assert frame.select("prompt", "chosen", "rejected").row(0, named=True) == PAIR
     assert frame["category"].to_list() == ["c", None]
     assert manifest["without_category"] == 1
+    rows = [PAIR, PAIR, PAIR | {"prompt": "Two", "chosen": " "}]
+    frame, manifest = pairs("pairs_csv", rows, suffix="csv")
+    assert frame["category"].to_list() == [None]
+    assert manifest["dropped_lines"] == {"duplicate": [3], "empty_response": [4]}
+    with pytest.raises(DataError, match="line 2: missing fields 'rejected'"):
+        pairs("pairs_csv", "prompt,chosen\nOne,No.\n", suffix="csv")
 
 
 def test_alert_dpo_loses_alerts_wrapper(pairs):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import close_session
 
 from hub_stand_in import Hub, Repository
@@ -48,6 +49,22 @@ def spec() -> MakeSpec:
             "files": repository.pins(),
         }
         return FetchSpec.model_validate({**fields, **changes})
+
+    return make
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of a configuration that is registries alone, all unpinned."""
+
+    def make(**entries: dict[str, Any]) -> Path:
+        folder = tmp_path / "config"
+        folder.mkdir()
+        for name in ("sources", "bases", "judges", "encoders"):
+            text = yaml.safe_dump(entries.get(name, {}))
+            (folder / f"{name}.yaml").write_text(text)
+        (folder / "config.yaml").write_text("study: mini\n")
+        return folder
 
     return make
 

@@ -18,7 +18,7 @@ TERMS = {"licence": "MIT", "content": "rows of a test"}
 
 
 @pytest.fixture
-def config(tmp_path, hub):
+def config(registries, hub):
     """A configuration with a data set, a model and an address, all unpinned."""
     hub.add("dataset", "owner/rows", files={"a.jsonl": ROWS, "b.jsonl": b"b"}).large = (
         "a.jsonl",
@@ -28,22 +28,14 @@ def config(tmp_path, hub):
     hub.add("model", "owner/base", files=files, large=(SHARD, "old.bin"))
     hub.plain["at/c.csv"] = b"c"
     source = {"format": "alert", **TERMS}
-    folder = tmp_path / "config"
-    folder.mkdir()
-    registries = {
-        "sources": {
+    return registries(
+        sources={
             "rows": {**source, "hub": "owner/rows", "files": {"a": "a.jsonl"}},
             "at": {**source, "url": f"{hub.url}/plain/at", "files": {"c": "c.csv"}},
             "grown": {**source, "world": "mini", "files": {"a": "a"}},
         },
-        "bases": {"base": {**TERMS, "hub": "owner/base"}},
-        "judges": {},
-        "encoders": {},
-    }
-    for name, entries in registries.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(entries))
-    (folder / "config.yaml").write_text("study: mini\n")
-    return folder
+        bases={"base": {**TERMS, "hub": "owner/base"}},
+    )
 
 
 def lock(config):
