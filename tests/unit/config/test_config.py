@@ -27,10 +27,112 @@ def edit(root, change):
     path.write_text(yaml.safe_dump(study, sort_keys=False))
 
 
+def add_entry(root, registry, name, entry):
+    path = root / f"{registry}.yaml"
+    known = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**known, name: entry}))
+
+
 def message(root, name="tiny"):
     with pytest.raises(ConfigError) as caught:
         load_config(root, name)
     return str(caught.value)
+
+
+GONE = object()
+GLOBAL = {"like": "alert", "prompts": {"source": "tiny-alert", "file": "alert"}}
+RECIPE = {"method": "dpo", "dataset": "safety"}
+UNSMOOTHED = {"label_smoothing": 0}
+ONE_PAIR = {"per_device_train_batch_size": 1}
+
+
+def put(changes):
+    """Return a change that puts values at dotted keys, or takes them away."""
+
+    def change(study):
+        for dotted, value in changes.items():
+            *parents, key = dotted.split(".")
+            block = study
+            for parent in parents:
+                block = block.setdefault(parent, {})
+            block[key] = value
+            if value is GONE:
+                del block[key]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"title": GONE}, "tiny.yaml:1: title: missing"),
+        ({"seeds": [0, 0]}, "stands twice"),
+        ({"seeds": [-1]}, "seeds.0: got -1"),
+        ({"recipes.dpo.seeds": [1, 1]}, "recipes.dpo.seeds: got [1, 1]: a seed stands"),
+        # Starts.
+        ({"recipes.dpo.init_from": "ncaa"}, "did you mean 'nca'?"),
+        (
+            {"recipes.dpo.init_from": "nca", "recipes.nca.init_from": "dpo"},
+            "starts from itself",
+        ),
+        (
+            {"recipes.dpo.seeds": [0, 1, 2], "recipes.nca.init_from": "dpo"}
+            | {"recipes.nca.seeds": [1, 2, 3, 4]},
+            "recipes.nca.init_from: 'dpo' is not trained with seed 3, 4; add it to its",
+        ),
+        # Names that are taken, or cannot be folders.
+        ({"recipes.a/b": RECIPE}, "recipes.a/b: got 'a/b': a name may hold letters"),
+        ({"recipes.none": RECIPE}, "recipes.none: the name is taken by the base unt"),
+        ({"benchmarks.global": GLOBAL}, "benchmarks.global: the name is taken"),
+        # Benchmarks.
+        ({"benchmarks.alert.judges": GONE}, "needs `prompts`, `decode` and `judges`"),
+        (
+            {"benchmarks.alert.judges": ["tiny-fluency"]},
+            "metric 'safety' needs a judge of kind 'guard' or 'refusal'",
+        ),
+        (
+            {"benchmarks.alert.prompts.file": "alerts"},
+            "no file of source 'tiny-alert' of that name; did you mean",
+        ),
+        # Settings that make another method, or other reference values.
+        *(
+            (
+                {"recipes.r": {**RECIPE, "method": method, "training": UNSMOOTHED}},
+                named,
+            )
+            for method, named in (("rdpo", "rDPO"), ("exo", "EXO"))
+        ),
+        ({"recipes.dpo.training": {"label_smoothing": 0.1}}, "smoothing"),
+        *(
+            (
+                {"recipes.r": {**RECIPE, "method": method, "training": ONE_PAIR}},
+                "per_device_train_batch_size",
+            )
+            for method in ("aot", "aotp", "kto")
+        ),
+        (
+            {"recipes.nca.training": {"precision": "bfloat16"}},
+            "precision 'bfloat16' is not the study's 'float32'",
+        ),
+        # Engines.
+        ({"engine": {"max_model_len": 64}}, "max_model_len: for kind 'vllm' only"),
+        (
+            {"engine": {"kind": "vllm", "gpu_memory_utilization": 1.5}},
+            "gpu_memory_utilization",
+        ),
+        (
+            {"engine": {"kind": "vllm", "extra_args": ["--tensor_parallel-size=2"]}},
+            "--tensor-parallel-size has key `tensor_parallel_size`: remove it",
+        ),
+        (
+            {"engine": {"kind": "vllm", "extra_args": ["--api-key", "secret"]}},
+            "--api-key would show the key in the list of processes",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_told(root, changes, told):
+    edit(root, put(changes))
+    assert told in message(root)
 
 
 @pytest.mark.parametrize("study", [p.stem for p in (ROOT / "studies").glob("*.yaml")])
@@ -66,8 +168,7 @@ def test_real_text_of_a_world_comes_from_instructions_that_are_there(root):
 
 
 def test_a_large_base_is_trained_with_an_adapter_unless_the_study_says_otherwise(root):
-    path = root / "bases.yaml"
-    path.write_text(path.read_text() + "\nlarge: {n_params_b: 7}\n")
+    add_entry(root, "bases", "large", {"n_params_b": 7})
     edit(root, lambda study: study.update(bases=["large"]))
     for recipe in load_config(root, "tiny").recipes.values():
         assert recipe.training.lora.r == 16
@@ -118,44 +219,18 @@ def test_an_adapter_behind_vllm_is_refused_with_what_to_do(root):
     assert load_config(root, "tiny").recipes["a"].training.lora.r == 2
 
 
-@pytest.mark.parametrize(
-    ("engine", "said"),
-    [
-        ({"max_model_len": 64}, "max_model_len: for kind 'vllm' only"),
-        ({"kind": "vllm", "gpu_memory_utilization": 1.5}, "gpu_memory_utilization"),
-        (
-            {"kind": "vllm", "extra_args": ["--tensor_parallel-size=2"]},
-            "--tensor-parallel-size has key `tensor_parallel_size`: remove it",
-        ),
-        (
-            {"kind": "vllm", "extra_args": ["--api-key", "secret"]},
-            "--api-key would show the key in the list of processes",
-        ),
-    ],
-)
-def test_options_of_vllm_are_checked(root, engine, said):
-    edit(root, lambda study: study.update(engine=engine))
-    assert said in message(root)
-
-
 def test_a_source_must_hold_what_is_taken_from_it(root):
-    def spoil(study):
-        study["datasets"]["safety"]["source"] = "tiny-alert"
-        study["datasets"]["safety"]["file"] = "alert"
-        study["datasets"]["mine"] = {
-            "source": "my-pairs",
-            "keep": "exactly_one_safe",
-            "max_length": 9,
-        }
-        study["benchmarks"]["xstest"]["prompts"]["source"] = "tiny-alert"
-        study["benchmarks"]["xstest"]["prompts"]["file"] = "alert"
-
-    edit(root, spoil)
-    with (root / "sources.yaml").open("a") as stream:
-        stream.write(
-            "my-pairs: {format: pairs_csv, files: {train: a.csv}, licence: a,"
-            " content: b}\n"
-        )
+    mine = {"source": "my-pairs", "keep": "exactly_one_safe", "max_length": 9}
+    wrong = {
+        "datasets.safety.source": "tiny-alert",
+        "datasets.safety.file": "alert",
+        "datasets.mine": mine,
+        "benchmarks.xstest.prompts.source": "tiny-alert",
+        "benchmarks.xstest.prompts.file": "alert",
+    }
+    edit(root, put(wrong))
+    files = {"format": "pairs_csv", "files": {"train": "a.csv"}}
+    add_entry(root, "sources", "my-pairs", {**files, "licence": "a", "content": "b"})
     text = message(root)
     for expected in (
         "'tiny-alert' is of format 'alert', which holds no training rows",
@@ -168,10 +243,7 @@ def test_a_source_must_hold_what_is_taken_from_it(root):
 
 
 def test_a_task_of_the_registry_must_name_rows_that_are_known(root):
-    def add(study):
-        study["benchmarks"]["capability"]["tasks"] += ["real_gsm8k", "real_ifeval"]
-
-    edit(root, add)
+    edit(root, put({"benchmarks.capability.tasks": ["real_gsm8k", "real_ifeval"]}))
     path = root / "tasks.yaml"
     text = path.read_text().replace("source: gsm8k", "source: gsm9k")
     path.write_text(text.replace("{train: input_data}", "{train: inputs}"))
@@ -181,16 +253,16 @@ def test_a_task_of_the_registry_must_name_rows_that_are_known(root):
 
 
 def test_all_errors_come_in_one_message(root):
-    def spoil(study):
-        study["recipes"]["dpo"]["method"] = "dbo"
-        study["recipes"]["nca"]["dataset"] = "safty"
-        study["benchmarks"]["alert"]["judges"] = ["tiny-gard"]
-        study["benchmarks"]["xstets"] = study["benchmarks"].pop("xstest")
-        study["training"]["learning_rat"] = 1
-        study["bases"] = ["tiny-bass"]
-        study["most_unscored"] = 2
-
-    edit(root, spoil)
+    wrong = {
+        "recipes.dpo.method": "dbo",
+        "recipes.nca.dataset": "safty",
+        "benchmarks.alert.judges": ["tiny-gard"],
+        "benchmarks.xstets": {},
+        "training.learning_rat": 1,
+        "bases": ["tiny-bass"],
+        "most_unscored": 2,
+    }
+    edit(root, put(wrong))
     text = message(root)
     for expected in (
         "'dbo', no method of that name; did you mean 'dpo'?",
@@ -206,13 +278,13 @@ def test_all_errors_come_in_one_message(root):
 
 
 def test_an_old_key_is_told_its_new_name_where_it_was_allowed(root):
-    def age(study):
-        study["training"]["warmup"] = study["training"].pop("warmup_ratio")
-        study["training"]["lora"] = {"r": 2, "alpha": 4}
-        study["recipes"]["dpo"]["start"] = "nca"
-        study["engine"] = {"most": 1, "start": "now"}
-
-    edit(root, age)
+    old = {
+        "training.warmup": 0.1,
+        "training.lora": {"r": 2, "alpha": 4},
+        "recipes.dpo.start": "nca",
+        "engine": {"most": 1, "start": "now"},
+    }
+    edit(root, put(old))
     text = message(root)
     assert "training.warmup: renamed to `warmup_ratio`" in text
     assert "lora.alpha: renamed to `lora_alpha`" in text
@@ -223,11 +295,6 @@ def test_an_old_key_is_told_its_new_name_where_it_was_allowed(root):
 
 def test_an_unknown_study_names_the_known_ones(root):
     assert "did you mean 'mini'?" in message(root, "minni")
-
-
-def test_a_missing_key_is_told_with_its_file(root):
-    edit(root, lambda study: study.pop("title"))
-    assert "tiny.yaml:1: title: missing" in message(root)
 
 
 def test_the_line_of_a_wrong_value_is_told(root):
@@ -258,93 +325,16 @@ def test_bytes_that_are_no_text_are_refused(root):
     assert "sources.yaml:1: file: not UTF-8" in message(root)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "sentence"),
-    [
-        ({"method": "rdpo", "training": {"label_smoothing": 0}}, "rDPO"),
-        ({"method": "exo", "training": {"label_smoothing": 0}}, "EXO"),
-        ({"method": "dpo", "training": {"label_smoothing": 0.1}}, "smoothing"),
-        (
-            {"method": "aot", "training": {"per_device_train_batch_size": 1}},
-            "per_device_train_batch_size",
-        ),
-        (
-            {"method": "aotp", "training": {"per_device_train_batch_size": 1}},
-            "per_device_train_batch_size",
-        ),
-        (
-            {"method": "kto", "training": {"per_device_train_batch_size": 1}},
-            "per_device_train_batch_size",
-        ),
-    ],
-)
-def test_settings_that_make_another_method_are_refused(root, recipe, sentence):
-    def add(study):
-        study["recipes"]["odd"] = {"dataset": "safety", **recipe}
-
-    edit(root, add)
-    text = message(root)
-    assert "odd" in text
-    assert sentence in text
-
-
-def test_recipes_that_start_in_a_circle_are_refused(root):
-    def circle(study):
-        study["recipes"]["dpo"]["init_from"] = "nca"
-        study["recipes"]["nca"]["init_from"] = "dpo"
-
-    edit(root, circle)
-    assert "starts from itself" in message(root)
-
-
-def test_a_recipe_starts_from_one_that_has_its_seeds(root):
-    def seeded(study):
-        study["recipes"]["dpo"]["seeds"] = [0, 1, 2]
-        study["recipes"]["nca"] |= {"init_from": "dpo", "seeds": [1, 2, 3, 4]}
-
-    edit(root, seeded)
-    told = "'dpo' is not trained with seed 3, 4; add it to its `seeds`"
-    assert f"recipes.nca.init_from: {told}" in message(root)
-
-
-def test_a_misspelt_start_names_the_likely_one(root):
-    def start(study):
-        study["recipes"]["dpo"]["init_from"] = "ncaa"
-
-    edit(root, start)
-    assert "did you mean 'nca'?" in message(root)
-
-
-def test_a_prompted_benchmark_needs_judges(root):
-    edit(root, lambda study: study["benchmarks"]["alert"].pop("judges"))
-    assert "needs `prompts`, `decode` and `judges`" in message(root)
-
-
-def test_a_file_that_a_source_does_not_have_is_refused(root):
-    def misspell(study):
-        study["benchmarks"]["alert"]["prompts"]["file"] = "alerts"
-
-    edit(root, misspell)
-    assert "no file of source 'tiny-alert' of that name; did you mean" in message(root)
-
-
 def test_the_more_special_setting_wins(root):
-    def settings(study):
-        study["training"]["beta"] = 0.3
-        study["recipes"]["nca"]["training"] = {"beta": 0.7}
-
-    edit(root, settings)
+    edit(root, put({"training.beta": 0.3, "recipes.nca.training.beta": 0.7}))
     recipes = load_config(root, "tiny").recipes
     assert recipes["dpo"].training.beta == 0.3
     assert recipes["nca"].training.beta == 0.7
 
 
 def test_a_sweep_makes_one_recipe_for_each_point(root):
-    def sweep(study):
-        study["sweep"] = {"learning_rate": [1e-4, 1e-3], "beta": [0.1, 0.5]}
-        study["recipes"]["sft"] = {"method": "sft", "dataset": "safety"}
-
-    edit(root, sweep)
+    sweep = {"learning_rate": [1e-4, 1e-3], "beta": [0.1, 0.5]}
+    edit(root, put({"sweep": sweep, "recipes.sft": {**RECIPE, "method": "sft"}}))
     recipes = load_config(root, "tiny").recipes
     assert [name for name in recipes if name.startswith("dpo")] == [
         "dpo-lr0.0001-beta0.1",
@@ -355,96 +345,27 @@ def test_a_sweep_makes_one_recipe_for_each_point(root):
     assert len([name for name in recipes if name.startswith("sft")]) == 2
 
 
-def test_a_metric_without_its_kind_of_judge_is_refused(root):
-    def judge(study):
-        study["benchmarks"]["alert"]["judges"] = ["tiny-fluency"]
-
-    edit(root, judge)
-    assert "metric 'safety' needs a judge of kind 'guard' or 'refusal'" in message(root)
-
-
-def test_the_name_of_the_global_score_is_taken(root):
-    def add(study):
-        study["benchmarks"]["global"] = {
-            "like": "alert",
-            **study["benchmarks"]["alert"],
-        }
-
-    edit(root, add)
-    assert "benchmarks.global: the name is taken" in message(root)
-
-
 def test_labelled_rows_of_an_unknown_source_are_refused(root):
     path = root / "judges.yaml"
     path.write_text(path.read_text().replace("mini-judging", "mini-judgin"))
     assert "'mini-judgin', no source of that name; did you mean" in message(root)
 
 
-def test_names_that_cannot_be_folders_are_refused(root):
-    def add(study):
-        study["recipes"]["a/b"] = {"method": "dpo", "dataset": "safety"}
-
-    edit(root, add)
-    assert "recipes.a/b: got 'a/b': a name may hold letters, digits" in message(root)
-
-
-def test_the_name_of_the_base_untouched_is_taken(root):
-    def add(study):
-        study["recipes"]["none"] = {"method": "dpo", "dataset": "safety"}
-
-    edit(root, add)
-    assert "recipes.none: the name is taken by the base untouched" in message(root)
-
-
-@pytest.mark.parametrize(
-    ("seeds", "told"), [([0, 0], "stands twice"), ([-1], "seeds.0: got -1")]
-)
-def test_seeds_that_repeat_or_are_negative_are_refused(root, seeds, told):
-    edit(root, lambda study: study.update(seeds=seeds))
-    assert told in message(root)
-
-
-def test_seeds_of_a_recipe_are_held_as_those_of_the_study_are(root):
-    edit(root, lambda study: study["recipes"]["dpo"].update(seeds=[1, 1]))
-    assert "recipes.dpo.seeds: got [1, 1]: a seed stands twice" in message(root)
-
-
 def test_what_fluency_has_replaced_is_named(root):
     edit(root, lambda study: study["benchmarks"]["alert"].update(off_language=0.01))
     assert "`off_language` is no key any more: remove it" in message(root)
-    path = root / "judges.yaml"
-    path.write_text(path.read_text() + "odd:\n  kind: likelihood\n")
+    add_entry(root, "judges", "odd", {"kind": "likelihood"})
     assert "kind 'likelihood' is no kind any more: say 'fluency'" in message(root)
 
 
 def test_fluency_needs_fluent_texts_to_fix_its_threshold_on(root):
-    path = root / "judges.yaml"
-    path.write_text(path.read_text() + "bare:\n  kind: fluency\n")
-
-    def measure_only(study):
-        for key in ("datasets", "training", "recipes"):
-            study.pop(key)
-        study["benchmarks"]["alert"]["judges"].append("bare")
-
+    add_entry(root, "judges", "bare", {"kind": "fluency"})
     edit(root, lambda study: study["benchmarks"]["alert"]["judges"].append("bare"))
     load_config(root, "tiny")
-    edit(root, measure_only)
+    edit(root, put(dict.fromkeys(("datasets", "training", "recipes"), GONE)))
     found = message(root)
     assert "benchmarks.alert.judges: 'bare' has no fluent texts to fix its" in found
     assert "tiny-fluency" not in found
-
-
-def test_a_source_in_another_format_is_refused(root):
-    def mix_up(study):
-        study["datasets"]["safety"].update(source="tiny-alert", file="alert")
-        study["benchmarks"]["xstest"]["prompts"].update(
-            source="tiny-toxicity", file="prompts"
-        )
-
-    edit(root, mix_up)
-    text = message(root)
-    assert "'tiny-alert' is of format 'alert', which holds no training rows" in text
-    assert "reads sources of format 'xstest', and this one is" in text
 
 
 @pytest.mark.parametrize(
@@ -477,14 +398,6 @@ def test_a_wrong_key_of_tuned_settings_is_told_in_its_own_file(root):
     assert "did you mean 'beta'?" in message(root, "mini")
 
 
-def test_a_precision_of_its_own_is_refused_where_reference_values_are_shared(root):
-    def special(study):
-        study["recipes"]["nca"]["training"] = {"precision": "bfloat16"}
-
-    edit(root, special)
-    assert "precision 'bfloat16' is not the study's 'float32'" in message(root)
-
-
 def test_an_option_that_nothing_reads_is_refused():
     assert check_options({"study": "tiny"}, [], ROOT).study == "tiny"
     with pytest.raises(ConfigError, match="'stud', no key of that name; did you mean"):
@@ -501,25 +414,18 @@ def test_rows_without_labels_are_refused_as_labelled(root):
 @pytest.mark.parametrize(
     ("kind", "more", "expected"),
     [
-        ("reward", "", "reward_pairs"),
-        (
-            "reference",
-            "  method: rules\n  compare: bleu\n",
-            "no format: it gives no measure",
-        ),
-        ("fluency", "", "labelled or xstest_completions"),
+        ("reward", {}, "reward_pairs"),
+        ("reference", {"method": "rules", "compare": "bleu"}, "no format: it gives no"),
+        ("fluency", {}, "labelled or xstest_completions"),
     ],
 )
 def test_a_judge_is_measured_on_rows_that_fit_its_kind(root, kind, more, expected):
-    path = root / "judges.yaml"
-    with path.open("a") as stream:
-        stream.write(
-            f"odd:\n  kind: {kind}\n{more}"
-            f"  labelled_source: tiny-{'xstest' if kind == 'fluency' else 'judging'}\n"
-            f"  labelled_file: {'dev' if kind == 'fluency' else 'guard_test'}\n"
-        )
-    found = message(root)
-    assert f"kind '{kind}' has labelled rows of {expected}" in found
+    source, file = "tiny-judging", "guard_test"
+    if kind == "fluency":
+        source, file = "tiny-xstest", "dev"
+    rows = {"labelled_source": source, "labelled_file": file}
+    add_entry(root, "judges", "odd", {"kind": kind, **more, **rows})
+    assert f"kind '{kind}' has labelled rows of {expected}" in message(root)
 
 
 def test_rules_judge_refusals_only(root):
@@ -544,12 +450,6 @@ TOLD = {
     "licence": "MIT",
     "content": "what people said",
 }
-
-
-def add_entry(root, registry, name, entry):
-    path = root / f"{registry}.yaml"
-    known = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**known, name: entry}))
 
 
 @pytest.mark.parametrize(
@@ -586,15 +486,12 @@ def test_a_judge_by_file_has_verdicts_and_nothing_of_a_model(root, change, told)
     [("people", True), ("mini-guard", False), ("mini-toxicity", False)],
 )
 def test_the_best_of_k_are_picked_by_a_score_of_how_good_they_are(root, judge, right):
-    def add(study):
-        prompts = {"source": "mini-alert", "file": "alert", "kind": "alert"}
-        made = {"recipe": "none", "prompts": prompts, "judge": judge}
-        made["decode"] = {"max_new_tokens": 8, "temperature": 1.0, "samples": 4}
-        study["datasets"]["raft"] = {"best_of_k": made, "max_length": 160}
-
+    prompts = {"source": "mini-alert", "file": "alert", "kind": "alert"}
+    decode = {"max_new_tokens": 8, "temperature": 1.0, "samples": 4}
+    made = {"recipe": "none", "prompts": prompts, "judge": judge, "decode": decode}
     add_entry(root, "sources", "told", TOLD)
     add_entry(root, "judges", "people", BY_FILE | {"kind": "reward"})
-    edit(root, add)
+    edit(root, put({"datasets.raft": {"best_of_k": made, "max_length": 160}}))
     if right:
         load_config(root, "tiny")
     else:

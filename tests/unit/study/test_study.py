@@ -78,10 +78,6 @@ def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
     assert launcher(four) == "python -m safegrid.runtime.launch 4 copies"
 
 
-def test_the_base_untouched_is_its_own_folder(study):
-    assert study.stack(Model("mini-base", "none", 0)) == ["results/bases/mini-base"]
-
-
 def test_full_models_stand_alone_and_adapters_follow_their_parent(config):
     adapter = {"training": {"lora": Lora(r=4, lora_alpha=8)}}
     study = with_recipe(config, "nca", init_from="sft", **adapter)
@@ -156,12 +152,8 @@ def test_fluency_is_read_under_the_base_itself(study):
     assert judges.stack(study, "mini-fluency", "b") == ["results/bases/b"]
     assert judges.stack(study, "mini-guard", "b") == ["results/judges/mini-guard"]
     assert judges.stack(study, "refusal-rules", "b") == []
+    assert judges.stack(study, "gpt-4o-correction", "b") == []
     assert judges.labelled_format(study, "refusal-rules") == "xstest_completions"
-
-
-def test_differences_refer_to_the_same_benchmark_of_the_base(study):
-    cell = Cell(Model("mini-base", "nca", 2), "alert")
-    assert cell.untouched.path == "mini-base/none/seed0/alert"
 
 
 def test_models_are_asked_one_after_another_and_so_are_judges(study):
@@ -234,10 +226,6 @@ def test_what_the_bases_answered_covers_every_benchmark(study):
     assert "results/mini/responses/mini-base/none/seed0/alert.parquet" in files
     assert "results/mini/capability/mini-base/none/seed0/capability.json" in files
     assert len(files) == len(study.config.benchmarks)
-
-
-def test_a_judge_behind_an_endpoint_has_no_folder(study):
-    assert judges.stack(study, "gpt-4o-correction", "mini-base") == []
 
 
 def test_a_line_runs_from_the_base_through_what_a_training_starts_from(config):
