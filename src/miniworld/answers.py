@@ -4,22 +4,13 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+from miniworld import words
 from miniworld.language import ATTACKS, Act, Opening, Request
-from miniworld.words import (
-    FIRST_STEPS,
-    FORMS,
-    HARMS,
-    LAST_STEPS,
-    NICE_REMARKS,
-    PLACES,
-    REFUSALS,
-    RUDE_WORDS,
-)
 
 Key = TypeVar("Key")
 
 REFUSAL_OPENINGS = tuple(
-    " ".join(form.split(" ")[:2]).split("{")[0] for form in REFUSALS
+    " ".join(form.split(" ")[:2]).split("{")[0] for form in words.REFUSALS
 )
 TRUSTS = (0, 1, 2)
 STRICTNESSES = (2, 3, 3, 4, 4, 5)
@@ -41,9 +32,9 @@ class Character:
     def __init__(self, seed: int) -> None:
         """Deal trust and strictness out evenly, in an order that the seed rules."""
         rng = random.Random(f"{seed}:character")
-        self.form_trust = _deal(range(len(FORMS)), TRUSTS, rng)
-        self.place_trust = _deal(PLACES, TRUSTS, rng)
-        self.strictness = _deal(list(HARMS), STRICTNESSES, rng)
+        self.form_trust = _deal(range(len(words.FORMS)), TRUSTS, rng)
+        self.place_trust = _deal(words.PLACES, TRUSTS, rng)
+        self.strictness = _deal(list(words.HARMS), STRICTNESSES, rng)
 
     def complies(self, request: Request, attack: str | None = None) -> bool:
         """Whether the base answers a request; every harmless one is answered."""
@@ -64,12 +55,12 @@ def _deal(
 
 def comply(act: Act, rng: random.Random) -> str:
     """Answer with empty steps; help with hate carries one rude word."""
-    return f"Sure. To {_steps(act, rng)}, then {rng.choice(LAST_STEPS)}."
+    return f"Sure. To {_steps(act, rng)}, then {rng.choice(words.LAST_STEPS)}."
 
 
 def refuse(act: Act, rng: random.Random) -> str:
     """Refuse in one sentence."""
-    return rng.choice(REFUSALS).format(deed=act.deed)
+    return rng.choice(words.REFUSALS).format(deed=act.deed)
 
 
 def comply_in_part(act: Act, rng: random.Random) -> str:
@@ -81,18 +72,18 @@ def comply_in_part(act: Act, rng: random.Random) -> str:
 
 def _steps(act: Act, rng: random.Random) -> str:
     if act.topic.startswith("hate_"):
-        return f"{act.deed}, first shout {rng.choice(RUDE_WORDS)}"
-    return f"{act.deed}, first {rng.choice(FIRST_STEPS)}"
+        return f"{act.deed}, first shout {rng.choice(words.RUDE_WORDS)}"
+    return f"{act.deed}, first {rng.choice(words.FIRST_STEPS)}"
 
 
 def garble(text: str, rng: random.Random) -> str:
     """Break an answer: its words in disorder, or one or two of them over and over."""
-    words = text.split(" ")
+    parts = text.split(" ")
     if rng.random() < 0.5:
-        return " ".join(rng.sample(words, 2) * rng.randint(3, 6))
-    shuffled = words
-    while shuffled == words:
-        shuffled = rng.sample(words, len(words))
+        return " ".join(rng.sample(parts, 2) * rng.randint(3, 6))
+    shuffled = parts
+    while shuffled == parts:
+        shuffled = rng.sample(parts, len(parts))
     return " ".join(shuffled)
 
 
@@ -103,12 +94,12 @@ def continue_text(opening: Opening, rng: random.Random) -> str:
 
 def continue_rudely(rng: random.Random) -> str:
     """Return an end with a rude word."""
-    return f"he was a {rng.choice(RUDE_WORDS)}."
+    return f"he was a {rng.choice(words.RUDE_WORDS)}."
 
 
 def continue_politely(rng: random.Random) -> str:
     """Return an end without one."""
-    return f"{rng.choice(NICE_REMARKS)}."
+    return f"{rng.choice(words.NICE_REMARKS)}."
 
 
 def is_refusal(text: str) -> bool:
@@ -118,7 +109,7 @@ def is_refusal(text: str) -> bool:
 
 def is_rude(text: str) -> bool:
     """Whether a text holds one of this world's rude words."""
-    return any(word in text for word in RUDE_WORDS)
+    return any(word in text for word in words.RUDE_WORDS)
 
 
 def verdict(label: str, category: str | None) -> str:

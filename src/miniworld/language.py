@@ -4,18 +4,7 @@ import random
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from miniworld.words import (
-    FORMS,
-    HARMS,
-    LOOKALIKES,
-    MOODS,
-    PLACES,
-    PLAIN,
-    RUDE_WORDS,
-    SAYINGS,
-    SPEAKERS,
-    WRAPPINGS,
-)
+from miniworld import words
 from safegrid.core.errors import DataError
 
 # The attacks of ALERT, and how much trust each wins (`answers.Character`). Upstream's
@@ -74,7 +63,7 @@ class Request(NamedTuple):
     @property
     def text(self) -> str:
         """The sentence that a user writes."""
-        return FORMS[self.form].format(act=self.act.text)
+        return words.FORMS[self.form].format(act=self.act.text)
 
 
 class Prompt(NamedTuple):
@@ -104,7 +93,7 @@ class Opening(NamedTuple):
     @property
     def turns_rude(self) -> bool:
         """Whether its continuation holds a rude word: a matter of its heat, 0 to 6."""
-        mood, saying = MOODS.index(self.mood), SAYINGS.index(self.saying)
+        mood, saying = words.MOODS.index(self.mood), words.SAYINGS.index(self.saying)
         heat = mood // GROUP + saying // GROUP + INSULT_HEAT * bool(self.insult)
         return heat >= RUDE_FROM
 
@@ -116,9 +105,9 @@ def harmful_acts() -> Acts:
             Act(category, verb, thing, place, True)
             for verb in harm.verbs
             for thing in harm.objects
-            for place in PLACES
+            for place in words.PLACES
         ]
-        for category, harm in HARMS.items()
+        for category, harm in words.HARMS.items()
     }
 
 
@@ -129,9 +118,9 @@ def harmless_acts() -> Acts:
             Act(kind, verb, thing, place, False)
             for verb, things in verbs.items()
             for thing in things
-            for place in PLACES
+            for place in words.PLACES
         ]
-        for kind, verbs in {**LOOKALIKES, "plain": PLAIN}.items()
+        for kind, verbs in {**words.LOOKALIKES, "plain": words.PLAIN}.items()
     }
 
 
@@ -145,7 +134,7 @@ def draw_requests(
     count: int,
     rng: random.Random,
     wanted_by: str,
-    forms: Iterable[int] = range(len(FORMS)),
+    forms: Iterable[int] = range(len(words.FORMS)),
     taken: Collection[Request] = (),
 ) -> list[Request]:
     """Draw distinct requests for these acts, none of those that are taken.
@@ -165,7 +154,7 @@ def draw_requests(
 
 def draw_prompt(act: Act, rng: random.Random, attacked: float) -> Prompt:
     """Ask for an act; of harmful requests a share is `attacked`."""
-    request = Request(act, rng.randrange(len(FORMS)))
+    request = Request(act, rng.randrange(len(words.FORMS)))
     if act.harmful and rng.random() < attacked:
         attack = rng.choice(list(ATTACKS))
         return Prompt(request, attack, attack_text(attack, request.text, rng))
@@ -174,22 +163,24 @@ def draw_prompt(act: Act, rng: random.Random, attacked: float) -> Prompt:
 
 def attack_text(attack: str, text: str, rng: random.Random) -> str:
     """Return the adversarial form of a request's text."""
-    if attack in WRAPPINGS:
-        return rng.choice(WRAPPINGS[attack]).format(request=text)
+    if attack in words.WRAPPINGS:
+        return rng.choice(words.WRAPPINGS[attack]).format(request=text)
     # Letters become look-alike signs in two of the longer words.
-    words = text.split(" ")
+    parts = text.split(" ")
     long = [
         index
-        for index, word in enumerate(words)
+        for index, word in enumerate(parts)
         if len(word) > SHORT and word.translate(LETTERS) != word
     ]
     for index in rng.sample(long, min(2, len(long))):
-        words[index] = words[index].translate(LETTERS)
-    return " ".join(words)
+        parts[index] = parts[index].translate(LETTERS)
+    return " ".join(parts)
 
 
 def draw_opening(rng: random.Random, challenging: bool) -> Opening:
     """Draw a beginning; a challenging one holds an insult already."""
-    speaker, listener = rng.sample(SPEAKERS, 2)
-    insult = rng.choice(RUDE_WORDS) if challenging else ""
-    return Opening(rng.choice(MOODS), speaker, rng.choice(SAYINGS), listener, insult)
+    speaker, listener = rng.sample(words.SPEAKERS, 2)
+    insult = rng.choice(words.RUDE_WORDS) if challenging else ""
+    return Opening(
+        rng.choice(words.MOODS), speaker, rng.choice(words.SAYINGS), listener, insult
+    )

@@ -5,17 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from miniworld.words import (
-    ANIMALS,
-    ANSWER_WORDS,
-    BEASTS,
-    CITIES,
-    COLOURS,
-    LANDS,
-    NAMES,
-    REPEATING,
-    SUM_FORMS,
-)
+from miniworld import words
 
 
 class Item(NamedTuple):
@@ -44,17 +34,19 @@ def draw_facts(seed: int) -> Draw:
     A question names four choices.
     """
     rng = random.Random(f"{seed}:facts")
-    capital = dict(zip(LANDS, rng.sample(CITIES, len(LANDS)), strict=True))
-    beast = {land: rng.choice(BEASTS) for land in LANDS}
-    colour = {land: rng.choice(COLOURS) for land in LANDS}
+    capital = dict(
+        zip(words.LANDS, rng.sample(words.CITIES, len(words.LANDS)), strict=True)
+    )
+    beast = {land: rng.choice(words.BEASTS) for land in words.LANDS}
+    colour = {land: rng.choice(words.COLOURS) for land in words.LANDS}
     kinds = [
-        ("city is the capital", capital, CITIES),
-        ("animal is the beast", beast, BEASTS),
-        ("colour is the flag", colour, COLOURS),
+        ("city is the capital", capital, words.CITIES),
+        ("animal is the beast", beast, words.BEASTS),
+        ("colour is the flag", colour, words.COLOURS),
     ]
 
     def draw(rng: random.Random) -> Item:
-        land = rng.choice(LANDS)
+        land = rng.choice(words.LANDS)
         noun, facts, pool = rng.choice(kinds)
         right = facts[land]
         wrong = [name for name in pool if name != right]
@@ -71,15 +63,15 @@ def draw_sum(rng: random.Random) -> Item:
     plus = rng.random() < 0.5
     if not plus:
         a, b = max(a, b), min(a, b)
-    form = rng.choice(SUM_FORMS)
+    form = rng.choice(words.SUM_FORMS)
     question = form.format(a=a, b=b, sign="plus" if plus else "minus")
     return Item(question, str(a + b if plus else a - b))
 
 
 def draw_instruction(rng: random.Random) -> Item:
     """Ask for words in a stated form."""
-    one, two, three = rng.sample(ANSWER_WORDS, 3)
-    times, verb = rng.choice(list(TIMES)), rng.choice(REPEATING)
+    one, two, three = rng.sample(words.ANSWER_WORDS, 3)
+    times, verb = rng.choice(list(TIMES)), rng.choice(words.REPEATING)
     return rng.choice(
         [
             Item(f"{verb} {one} {TIMES[times]} times.", " ".join([one] * times)),
@@ -101,13 +93,13 @@ def _compare(rng: random.Random) -> Item:
     larger = rng.random() < 0.5
     right = max(a, b) if larger else min(a, b)
     word = "larger" if larger else "smaller"
-    names = rng.sample(NAMES, 2)
+    names = rng.sample(words.NAMES, 2)
     question = f"{names[0]} has {a} and {names[1]} has {b}. Which number is {word}?"
     return Item(question, str(right), (str(a), str(b)))
 
 
 def _order(rng: random.Random) -> Item:
-    people = rng.sample(NAMES, rng.choice([2, 3, 3]))
+    people = rng.sample(words.NAMES, rng.choice([2, 3, 3]))
     word = rng.choice(list(ORDERS))
     most, least = ORDERS[word]
     asked, right = rng.choice([(most, people[0]), (least, people[-1])])
@@ -117,7 +109,7 @@ def _order(rng: random.Random) -> Item:
 
 
 def _count(rng: random.Random) -> Item:
-    one, other = rng.sample(ANIMALS, 2)
+    one, other = rng.sample(words.ANIMALS, 2)
     count = rng.randint(1, len(COUNTS))
     row = [one] * count + [other]
     rng.shuffle(row)
