@@ -120,18 +120,15 @@ def test_a_program_is_found_and_ended_with_its_run(monkeypatch, closed):
 
 def test_a_mistake_sees_no_variables_and_deletes_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "made")
-    kept = tmp_path / "kept"
+    kept, here = tmp_path / "kept", set(os.listdir())
     kept.write_text("kept")
+    # It runs in a folder of its own.
+    assert passes("open('made', 'w').write('x')", NONE)
+    assert set(os.listdir()) == here
     assert passes("import os\nassert 'HF_TOKEN' not in os.environ", NONE)
     assert not passes(f"import os\nos.remove({str(kept)!r})", NONE)
     assert not passes(f"import shutil\nshutil.rmtree({str(tmp_path)!r})", NONE)
     assert kept.read_text() == "kept"
-
-
-def test_a_program_runs_in_a_folder_of_its_own():
-    here = set(os.listdir())
-    assert passes("open('made', 'w').write('x')", NONE)
-    assert set(os.listdir()) == here
 
 
 # ------------------------------------------------------- harm, held in a sandbox

@@ -91,6 +91,14 @@ SUMS = [
 ]
 
 
+def refused(told: str, name: str, task: dict[str, Any]) -> None:
+    with (
+        pytest.raises(ConfigError, match=told),
+        loaded_tasks([name], [], {name: task}),
+    ):
+        pass
+
+
 def test_the_number_behind_the_marks_is_the_answer(write):
     folder = write("test.jsonl", SUMS)
 
@@ -200,11 +208,7 @@ def check_story(name: str, folder: Path, n: int) -> None:
 
 def test_a_task_that_is_not_shipped_is_named(tmp_path):
     odd = block("real_gsm8k", tmp_path) | {"like": "gsm8k/gsm9k.yaml"}
-    with (
-        pytest.raises(ConfigError, match=r"'odd'.* ships no 'gsm8k/gsm9k.yaml'"),
-        loaded_tasks(["odd"], [], {"odd": odd}),
-    ):
-        pass
+    refused(r"'odd'.* ships no 'gsm8k/gsm9k.yaml'", "odd", odd)
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -314,40 +318,20 @@ def test_code_is_right_when_it_passes_its_tests(table, monkeypatch):
     assert asked[0].startswith("Write a solution to the following problem")
 
 
-def test_no_code_is_run_without_consent_and_nothing_is_asked(table, monkeypatch):
-    folder = table("humaneval", "test", [DOUBLED])
+def test_no_code_is_run_without_consent_whatever_the_folder_is_called(
+    table, monkeypatch
+):
     monkeypatch.setenv("SAFEGRID_RUN_CODE", "real_human")
-    model = Answers(lambda _: "    return n + n\n")
-    blocks = {"real_humaneval": block("real_humaneval", folder)}
-    with (
-        pytest.raises(ConfigError, match=r"set SAFEGRID_RUN_CODE=real_humaneval"),
-        loaded_tasks(["real_humaneval"], [], blocks) as loaded,
-    ):
-        evaluate(model, loaded, confirm_run_unsafe_code=True)
-    assert model.asked == []
-
-
-def test_the_path_of_a_sources_file_is_no_pattern(table):
     folder = table("humaneval", "test", [DOUBLED])
     odd = folder.rename(folder.with_name("my [v2] *?' ~ $HOME run"))
-    blocks = {"real_humaneval": block("real_humaneval", odd)}
-    with (
-        pytest.raises(ConfigError, match="set SAFEGRID_RUN_CODE=real_humaneval"),
-        loaded_tasks(["real_humaneval"], [], blocks),
-    ):
-        pass
+    name = "real_humaneval"
+    refused("set SAFEGRID_RUN_CODE=real_humaneval", name, block(name, odd))
 
 
 def test_rows_of_two_kinds_are_refused(tmp_path):
     odd = block("real_arc_challenge", tmp_path)
     odd["files"]["train"] = "train.csv"
-    with (
-        pytest.raises(
-            ConfigError, match=r"end in .csv, .parquet; expected files of one"
-        ),
-        loaded_tasks(["odd"], [], {"odd": odd}),
-    ):
-        pass
+    refused(r"end in .csv, .parquet; expected files of one", "odd", odd)
 
 
 # ------------------------------------------------------------------ real rows

@@ -39,14 +39,9 @@ def test_items_hold_one_metric_and_tasks_hold_them_all():
         {"doc_id": 0, "metric": "acc", "value": 1.0},
         {"doc_id": 1, "metric": "acc", "value": 0.0},
     ]
-    assert found["tasks"]["task"] == {
-        "version": "1.0",
-        "n_shot": 0,
-        "n": 2,
-        "n_too_long": 0,
-        "metric": "acc",
-        "values": {"acc": 0.5, "acc_norm": 0.5},
-    }
+    counts = {"version": "1.0", "n_shot": 0, "n": 2, "n_too_long": 0}
+    values = {"acc": 0.5, "acc_norm": 0.5}
+    assert found["tasks"]["task"] == {**counts, "metric": "acc", "values": values}
     assert found["groups"] == {"all": {"acc": 0.5}}
 
 

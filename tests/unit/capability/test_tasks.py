@@ -12,6 +12,18 @@ from safegrid.core.files import sha256_file
 from safegrid.core.seals import FILES, write_result
 
 
+def refused(error, told, *asked):
+    with pytest.raises(error, match=told), loaded_tasks(*asked):
+        pass
+
+
+@pytest.fixture
+def none_shipped(monkeypatch):
+    """Indexing all shipped tasks takes many seconds; here none is shipped."""
+    manager = functools.partial(TaskManager, include_defaults=False)
+    monkeypatch.setattr(tasks, "TaskManager", manager)
+
+
 def test_rows_lie_beside_the_yaml_wherever_the_job_runs(
     task_files, tmp_path, monkeypatch
 ):
@@ -54,37 +66,20 @@ def test_rows_that_change_are_read_again(task_files):
 def test_broken_rows_are_named_before_the_harness_reads_them(task_files, spoil, told):
     rows = task_files[1]
     rows.write_bytes(spoil(rows.read_bytes()))
-    with (
-        pytest.raises(DataError, match=rf"(?s)colours\.jsonl: .*{told}"),
-        loaded_tasks(["colours"], task_files),
-    ):
-        pass
+    refused(DataError, rf"(?s)colours\.jsonl: .*{told}", ["colours"], task_files)
 
 
-def test_a_name_that_nobody_knows_is_named_with_the_likely_one(task_files, monkeypatch):
+def test_names_that_nobody_knows_are_named_with_the_likely_one(
+    task_files, none_shipped
+):
     declared = [path for path in task_files if path.stem == "colours"]
-    # Indexing all shipped tasks takes many seconds; here none is shipped.
-    monkeypatch.setattr(
-        tasks, "TaskManager", functools.partial(TaskManager, include_defaults=False)
-    )
-    with (
-        pytest.raises(
-            ConfigError, match=r"(?s)'colors'; did you mean 'colours'.*'names'"
-        ),
-        loaded_tasks(["colors", "names"], declared),
-    ):
-        pass
-
-
-def test_a_task_whose_file_the_job_was_not_given_is_not_found(task_files, monkeypatch):
-    monkeypatch.setattr(
-        tasks, "TaskManager", functools.partial(TaskManager, include_defaults=False)
-    )
+    said = r"(?s)'colors'; did you mean 'colours'.*'names'"
+    refused(ConfigError, said, ["colors", "names"], declared)
+    # A task whose file the job was not given is not found.
     (task_files[0].parent / "more.yaml").write_text(
         task_files[0].read_text().replace("task: colours", "task: more")
     )
-    with pytest.raises(ConfigError, match="'more'"), loaded_tasks(["more"], task_files):
-        pass
+    refused(ConfigError, "'more'", ["more"], task_files)
 
 
 @pytest.mark.slow
@@ -108,9 +103,6 @@ def test_rows_that_were_edited_since_they_were_fetched_are_refused(tmp_path):
     pin = {"sha256": sha256_file(rows), "bytes": rows.stat().st_size}
     write_result(tmp_path / "rows.jsonl.manifest.json", {FILES: {rows.name: pin}})
     rows.write_text('{"a": 2}\n')
-    block = {"files": {"test": str(rows)}}
-    with (
-        pytest.raises(DataError, match=r"rows\.jsonl: .* edited or damaged"),
-        loaded_tasks(["mine"], [rows], {"mine": block}),
-    ):
-        pass
+    blocks = {"mine": {"files": {"test": str(rows)}}}
+    said = r"rows\.jsonl: .* edited or damaged"
+    refused(DataError, said, ["mine"], [rows], blocks)

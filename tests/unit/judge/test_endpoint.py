@@ -137,16 +137,12 @@ def test_a_kept_answer_of_another_shape_or_request_is_asked_again(
     assert len(stand_in.asked) == 2
 
 
-def test_another_reading_of_kept_answers_asks_nothing(stand_in, run, monkeypatch):
-    run(["a", "b"])
-    monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
-    run(["a", "b"])
-    assert len(stand_in.asked) == 2
-
-
-def test_a_fresh_run_asks_again(stand_in, run):
+def test_a_fresh_run_asks_again_and_another_reading_does_not(
+    stand_in, run, monkeypatch
+):
     run(["a"])
     stand_in.answer = lambda body: Reply("no")
+    monkeypatch.setitem(VERSIONS, "judge", VERSIONS["judge"] + 1)
     assert run(["a"])["label"].to_list() == ["corrected"]
     assert run(["a"], fresh=True)["label"].to_list() == ["continued"]
 
