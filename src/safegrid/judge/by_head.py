@@ -1,16 +1,16 @@
 """A judge of kind `refusal` by a trained text head, on an encoder that we serve."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_object, read_result
 from safegrid.core.errors import JudgeError
-from safegrid.engine.asking import Asker, ask_model
+from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, unscored
 from safegrid.judge.text_head import Encode, Floats, Head, Text, decide
 from safegrid.models.templates import ChatTokenizer
@@ -60,41 +60,31 @@ class Encoder:
         return vectors
 
 
+Ask = Callable[..., Any]
+"""`ask_model` of an engine, its cache and versions: takes stack, head and `work`."""
+
+
 def with_encoder(
-    work: Callable[[Encode], Result],
-    folders: Sequence[Path],
-    engine: EngineSpec,
-    cache: Path,
-    versions: Mapping[str, int],
-    fresh: bool = False,
+    work: Callable[[Encode], Result], folders: Sequence[Path], ask: Ask
 ) -> tuple[Result, Record | None]:
     """Do some work on the vectors of the encoder in the first folder, if there is one.
 
-    The other arguments, and what is returned, are as in `ask_model`; the record is
-    None without an encoder.
+    Returns what `ask` does; without an encoder nobody was asked, and it is None.
     """
     if not folders:
         return work(None), None
-
-    def ask(asker: Asker) -> Result:
-        return work(Encoder(folders[0], asker))
-
-    return ask_model(engine, folders, "embed", cache, versions, ask, fresh)
+    found: tuple[Result, Record] = ask(
+        folders, "embed", work=lambda asker: work(Encoder(folders[0], asker))
+    )
+    return found
 
 
 def judge_by_head(
-    spec: JudgeSpec,
-    stack: Sequence[Path],
-    items: Sequence[Item],
-    engine: EngineSpec,
-    cache: Path,
-    versions: Mapping[str, int],
-    fresh: bool,
+    spec: JudgeSpec, stack: Sequence[Path], items: Sequence[Item], ask: Ask
 ) -> tuple[list[Verdict], Record | None]:
     """Judge each answer with its prefill; one without a word is unscored.
 
-    The stack is the file of the head, and the folder of its encoder if it has one; the
-    rest as in `with_encoder`.
+    The stack is the file of the head, and the folder of its encoder if it has one.
 
     Raises:
         JudgeError: the head gives classes that the judge does not declare.
@@ -118,7 +108,7 @@ def judge_by_head(
             for item in items
         ]
 
-    return with_encoder(by, stack[1:], engine, cache, versions, fresh)
+    return with_encoder(by, stack[1:], ask)
 
 
 def _verdict(

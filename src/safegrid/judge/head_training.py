@@ -11,6 +11,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from safegrid.config.judge_entry import LabelledFile
 from safegrid.core.artifacts import manifest, write_result
 from safegrid.core.errors import JudgeError
 from safegrid.core.stages import VERSIONS
+from safegrid.engine.asking import ask_model
 from safegrid.judge.agreement import agreement_of, measures_of
 from safegrid.judge.by_head import with_encoder
 from safegrid.judge.reference import HEAD
@@ -101,9 +103,9 @@ def text_head(
         every = [row for file in files for row in file.described]
         return train(every, judge, encode), validated
 
-    folders = [] if encoder is None else [encoder]
     versions = {"stage": VERSIONS["text_head"]}
-    (head, validated), record = with_encoder(work, folders, engine, cache, versions)
+    ask = partial(ask_model, engine, cache=cache, versions=versions)
+    (head, validated), record = with_encoder(work, [encoder] if encoder else [], ask)
     _tell(judge.name, validated)
     facts = manifest(
         "text_head",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -191,6 +192,7 @@ def judge_items(
     """
     answered = [item for item in items if not item.failed]
     versions = {"stage": VERSIONS[stage], "judge": judge.version}
+    ask = partial(ask_model, engine, cache=cache, versions=versions, fresh=fresh)
     record = None
     if judge.kind == "reference":
         given = judge_by_reference(judge, stack, answered)
@@ -199,33 +201,25 @@ def judge_items(
     elif judge.method == "text_head":
         from safegrid.judge.by_head import judge_by_head
 
-        given, record = judge_by_head(
-            judge, stack, answered, engine, cache, versions, fresh
-        )
+        given, record = judge_by_head(judge, stack, answered, ask)
     elif judge.method == "endpoint":
         # What is kept are its words; how they are read here is no part of them, and
         # another reading must not pay for them again.
         asked = {"judge": judge.version}
         given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
     else:
-        work, head = _of_model(judge, stack, answered)
-        given, record = ask_model(engine, stack, head, cache, versions, work, fresh)
+        kind = KINDS[judge.kind]
+        if kind.one_output:
+            # The last folder says what the model has become: an adapter has a head.
+            check_one_output(judge, stack[-1])
+        work = kind.read(judge, ChatTokenizer.load(stack[0]), answered)
+        given, record = ask(stack, kind.head, work=work)
     verdicts = iter(given)
     found = [
         unscored("no answer to judge") if item.failed else next(verdicts)
         for item in items
     ]
     return found, record
-
-
-def _of_model(
-    judge: JudgeSpec, stack: list[Path], items: Sequence[Item]
-) -> tuple[Work, Head]:
-    kind = KINDS[judge.kind]
-    if kind.one_output:
-        # The last folder says what the model has become: an adapter has a head.
-        check_one_output(judge, stack[-1])
-    return kind.read(judge, ChatTokenizer.load(stack[0]), items), kind.head
 
 
 def verdict_version(judge: JudgeSpec, stack: list[Path]) -> str:
