@@ -39,12 +39,7 @@ class AssumedFiles:
         return found, found.answer, why
 
     def prompts(self, part: PartSpec, asked: int = 1) -> Tokens:
-        """Return the prompts of a part of a file, template included.
-
-        Args:
-            part: of the file.
-            asked: how many times each is asked.
-        """
+        """Return a part's prompts, each asked so often, template included."""
         found, why = self.file(part.source, part.file)
         rows = min(found.rows, part.limit or found.rows)
         return assume(found.prompt, rows * asked, why).shifted(self._assumed.template)
@@ -57,10 +52,8 @@ class AssumedFiles:
     ) -> Tokens:
         """Return prompts and answers of parts of files, template included.
 
-        Args:
-            parts: of the files.
-            most: rows of each at most, beside its own limit.
-            longest: tokens beyond which a row is cut or dropped.
+        Of each at most `most` rows, beside its own limit; a row of more than `longest`
+        tokens is cut or dropped.
         """
         found = []
         for part in parts:

@@ -125,14 +125,7 @@ def estimate(
 ) -> Estimate:
     """Plan a study on a GPU of the registry that all jobs get.
 
-    Args:
-        study: to be planned.
-        assumed: what is taken for granted.
-        gpus: the registry.
-        gpu: a name in it.
-        price: of a GPU-hour.
-        given: the user's own shares of the limit; stronger than measured ones.
-        root: the folder with `results/`.
+    The user's own shares of the limit are `given`, and stronger than measured ones.
     """
     device = gpus[gpu]
     data = Data(study, assumed, root)

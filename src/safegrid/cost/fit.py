@@ -56,14 +56,8 @@ Change = tuple[str, dict[str, Any]]
 def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str:
     """Refuse a study of which a job does not fit on the GPU that it will get.
 
-    Args:
-        study: to be planned.
-        config: folder of the registries.
-        gpu: the option `gpu`, for all rules; null for what a profile asks for.
-        settings: Snakemake's resource settings.
-
-    Returns:
-        A sentence on GPUs that the registry does not have, or nothing.
+    That is `gpu`, the option, for all rules, or else what Snakemake's resource settings
+    ask for. Returns a sentence on GPUs that the registry does not have, or nothing.
 
     Raises:
         ConfigError: a job does not fit, or the option names no GPU.
@@ -122,15 +116,10 @@ def _named(resources: Mapping[str, Any]) -> str:
 
 
 def problems_of_fit(data: Data, gpus: Gpus) -> list[str]:
-    """Tell which jobs of a study do not fit on their GPUs.
+    """Tell which jobs of a study do not fit on the GPUs of their rules.
 
-    Args:
-        data: of the study to be planned; models that are there tell their shape.
-        gpus: of each rule; rules without one are not checked.
-
-    Returns:
-        One sentence a problem: the jobs, what they need and have, and the change that
-        makes them fit by the same arithmetic.
+    One sentence a problem: the jobs, what they need and have, and the change that makes
+    them fit by the same arithmetic. Rules without a GPU are not checked.
     """
     found: list[str] = []
     for name, gpu in dict(gpus.values()).items():

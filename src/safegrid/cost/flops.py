@@ -92,16 +92,10 @@ def training(
     again: bool,
     forward_only: float = 0.0,
 ) -> Work:
-    """Return the work of a training.
+    """Return the work of a training over so many tokens, with padding and without.
 
-    Args:
-        shape: of the model.
-        device: what it runs on.
-        tokens: that its steps go through, padding not counted.
-        padded: the same with padding.
-        lora: an adapter is trained, the weights are frozen.
-        again: activations are computed again in the backward.
-        forward_only: padded tokens that a forward without gradient sees (KTO's).
+    `again`: activations are computed again in the backward. `forward_only`: padded
+    tokens that a forward without gradient sees (KTO's).
     """
     needed = 4 if lora else 6
     done = needed + (2 if again else 0)
@@ -128,14 +122,8 @@ def step_seconds(
 ) -> tuple[float, float]:
     """Return how long a step of decoding moves bytes, and how long it computes.
 
-    It takes the longer of both.
-
-    Args:
-        shape: of the model.
-        device: what it runs on.
-        batch: sequences that grow by a token.
-        context: tokens that the cache holds of each.
-        size: bytes of a number.
+    It takes the longer of both. `batch` sequences grow by a token each, the cache holds
+    `context` tokens of each, and a number has `size` bytes.
     """
     moved = size * (shape.parameters + shape.cached * context * batch)
     return moved / device.bandwidth, 2.0 * shape.active * batch / device.flops
@@ -151,18 +139,12 @@ def decoding(
     refill: bool,
     step_ms: float,
 ) -> Work:
-    """Return the work of writing answers after their prompts are read.
+    """Return the work of writing answers, `batch` at a time, after prompts are read.
 
-    Args:
-        shape: of the model.
-        device: what it runs on.
-        prompt: tokens of a prompt in the mean.
-        answers: lengths of the answers.
-        batch: sequences at a time.
-        size: bytes of a number.
-        refill: a finished sequence's place is taken by the next one (vLLM); else the
-            batch ends with its longest answer, and thins out before.
-        step_ms: milliseconds that a layer takes at least.
+    A prompt has `prompt` tokens in the mean, a number `size` bytes, and a layer takes
+    `step_ms` milliseconds at least. `refill`: a finished sequence's place is taken by
+    the next one (vLLM); else a batch ends with its longest answer, and thins out
+    before.
     """
     if not answers.rows:
         return NOTHING

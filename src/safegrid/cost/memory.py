@@ -116,11 +116,7 @@ def training_memory(
 ) -> Memory:
     """Return what one process of a training holds at its peak.
 
-    Args:
-        shape: of the model.
-        training: its settings.
-        trainer: the method's family.
-        longest: tokens of the longest sequence; a micro-batch is padded to it.
+    A micro-batch is padded to the longest sequence, of so many tokens.
     """
     sequences = training.per_device_train_batch_size * (1 if trainer == "sft" else 2)
     tokens = sequences * longest
@@ -163,13 +159,9 @@ def judge_use(spec: JudgeSpec) -> Use:
 def engine_memory(
     shape: ShapeSpec, engine: EngineSpec, gpu: GpuSpec, use: Use
 ) -> Memory:
-    """Return what an engine holds at its peak.
+    """Return what an engine holds at its peak, of a model with adapters merged.
 
-    Args:
-        shape: of its model, adapters merged.
-        engine: the study's.
-        gpu: where it runs; vLLM fills a share of it with its cache.
-        use: what it does.
+    vLLM fills a share of its GPU with its cache.
     """
     written = use == "write"
     size = BYTES[engine.dtype]

@@ -22,13 +22,7 @@ SERVED = (
 
 
 def text(plan: Estimate, assumed: Assumed, dtype: str) -> str:
-    """Return a plan in words and tables.
-
-    Args:
-        plan: to be shown.
-        assumed: what it takes for granted.
-        dtype: of the engines.
-    """
+    """Return a plan in words and tables; `dtype` is that of the engines."""
     gpu = plan.device
     head = ["jobs", "what", "number", "reads", "p95", "max", "writes", "p95", "max"]
     head += ["PFLOP", "GPU-hours", "disk GB", *([] if plan.price is None else ["cost"])]

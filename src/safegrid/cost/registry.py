@@ -55,13 +55,9 @@ def meant(gpus: Mapping[str, GpuSpec], name: str) -> str | None:
 def pick_gpu(
     gpus: Mapping[str, GpuSpec], name: str, where: str, problems: Problems
 ) -> str:
-    """Return the GPU that a user asks for by `name`; an unknown one is noted.
+    """Return the GPU that a user asks for; an unknown one is noted with the likely one.
 
-    Args:
-        gpus: the registry.
-        name: its own name or another that it is called.
-        where: who asks: an option or a file.
-        problems: takes what is wrong, with the likely name.
+    `where` is the option or the file that asks.
     """
     found = meant(gpus, name)
     if found is None:

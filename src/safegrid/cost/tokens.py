@@ -98,11 +98,7 @@ def count(lengths: Iterable[int], source: str) -> Tokens:
 def assume(spec: Lengths, rows: int, source: str, longest: int | None = None) -> Tokens:
     """Return a histogram of assumed lengths: log-normal by its mean and its p95.
 
-    Args:
-        spec: mean and p95.
-        rows: how many sequences.
-        source: who says so.
-        longest: nothing is longer: longer ones are dropped or cut.
+    Nothing is longer than `longest`: longer ones are dropped or cut.
     """
     places = [(number + 0.5) / PARTS for number in range(PARTS)]
     drawn = [max(1, round(_quantile(spec, place))) for place in places]

@@ -26,12 +26,8 @@ VLLM_SEQUENCES = 256
 def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:
     """Return the work of all processes of a training together.
 
-    Args:
-        shape: of the model.
-        gpu: that each process has.
-        sequences: chosen and rejected ones of the whole dataset; of a method that reads
-            chosen answers alone, those.
-        recipe: resolved.
+    Sequences are the chosen and rejected ones of the whole dataset; of a method that
+    reads chosen answers alone, those.
     """
     settings = recipe.training
     trainer = METHODS[recipe.method].trainer
@@ -105,13 +101,10 @@ class Engine:
         return 0.0 if spec.kind in ("toxicity", "refusal") else prompt
 
     def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
-        """Return the work of judging answers.
+        """Return the work of judging answers; `read` holds what stands `beside` too.
 
-        Args:
-            spec: of the judge. A guard reads once more for each of its questions, and
-                writes a category line for unsafe answers; fluency reads each answer
-                twice.
-            read: lengths of what it reads of each, `beside` included.
+        A guard reads once more for each of its questions, and writes a category line
+        for unsafe answers; fluency reads each answer twice.
         """
         times = 2 if spec.kind == "fluency" else 1 + len(spec.questions)
         work = self.read(times * read.total)
@@ -125,10 +118,9 @@ class Engine:
     def calibrate(self, texts: Tokens) -> Work:
         """Return the work of calibrating a judge of fluency.
 
-        Args:
-            texts: that are read twice, half of them also with their words shuffled.
-                Answers of the base to some of their prompts are written greedily and
-                by chance, and read twice.
+        Texts are read twice, half of them also with their words shuffled. Answers of
+        the base to some of their prompts are written greedily and by chance, and read
+        twice.
         """
         answers, prompts = (
             Tokens.alike(length, 2 * MOST_OWN, texts.source)

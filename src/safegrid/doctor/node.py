@@ -18,6 +18,16 @@ LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
 DRIVER = Path("/proc/driver/nvidia/version")
 EDIT = "profiles/slurm/job.sh"
 
+# What a folder that is another one there means: of a user's own cache, and else.
+OWN = (
+    "; fetched models and data lie in results/ and need none of it, only what you put"
+    " there by hand is missed: set it to a folder that nodes see"
+)
+SHARED = (
+    ": results and fetched models must lie where all nodes see them; a link must lead"
+    " there too"
+)
+
 Told = tuple[str, str]
 """The state of a finding, and its text."""
 
@@ -63,27 +73,40 @@ def probe_node(ask: Path, out: Path) -> None:
 
 def look_around(question: Question, variables: Mapping[str, str]) -> Iterator[Told]:
     """Check environment, folders, locks and GPUs, and that no hub is asked."""
-    yield _environment(question.environment)
+    here, there = environment(), question.environment
+    differ = [
+        f"{name} {value}, where it was asked {there.get(name)}"
+        for name, value in here.items()
+        if there.get(name) != value
+    ]
+    yield _told(
+        not differ,
+        f"Python {here['python']} and the libraries are those of here",
+        f"another environment than here: {'; '.join(differ)}; jobs must run with the"
+        f" same one: see to it in {EDIT}",
+    )
     for name, mark in question.marks.items():
-        yield _folder(name, Path(mark).exists())
+        own = name.startswith("HF_")
+        yield _told(
+            Path(mark).exists(),
+            f"{name} is the same folder as here",
+            f"{name} is not the same folder as here{OWN if own else SHARED}",
+            "warn" if own else "fail",
+        )
     offline = variables.get("HF_HUB_OFFLINE", "")
-    if offline == "1":
-        yield "ok", "jobs ask no hub: HF_HUB_OFFLINE is 1"
-    else:
-        yield (
-            "fail",
-            f"HF_HUB_OFFLINE is {offline!r} in jobs, expected 1: on a node without a"
-            f" network libraries would wait for a hub; leave it as it is in {EDIT}",
-        )
+    yield _told(
+        offline == "1",
+        "jobs ask no hub: HF_HUB_OFFLINE is 1",
+        f"HF_HUB_OFFLINE is {offline!r} in jobs, expected 1: on a node without a"
+        f" network libraries would wait for a hub; leave it as it is in {EDIT}",
+    )
     problem = locks(Path(variables.get("SAFEGRID_RUN_DIR") or tempfile.gettempdir()))
-    if problem:
-        yield (
-            "fail",
-            f"locks do not hold where engines are registered: {problem}; set"
-            f" SAFEGRID_RUN_DIR to a folder on the node's own disk in {EDIT}",
-        )
-    else:
-        yield "ok", "locks hold where engines are registered"
+    yield _told(
+        not problem,
+        "locks hold where engines are registered",
+        f"locks do not hold where engines are registered: {problem}; set"
+        f" SAFEGRID_RUN_DIR to a folder on the node's own disk in {EDIT}",
+    )
     if question.gpus:
         given = variables.get("CUDA_VISIBLE_DEVICES", "")
         yield _gpus(given, question.gpus, cuda_devices())
@@ -123,37 +146,8 @@ def cuda_devices() -> int | None:
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
-def _environment(there: Mapping[str, str]) -> Told:
-    here = environment()
-    differ = [
-        f"{k} {v}, where it was asked {there.get(k)}"
-        for k, v in here.items()
-        if there.get(k) != v
-    ]
-    if differ:
-        return (
-            "fail",
-            f"another environment than here: {'; '.join(differ)}; jobs must run with"
-            f" the same one: see to it in {EDIT}",
-        )
-    return "ok", f"Python {here['python']} and the libraries are those of here"
-
-
-def _folder(name: str, there: bool) -> Told:
-    if there:
-        return "ok", f"{name} is the same folder as here"
-    if name.startswith("HF_"):
-        return (
-            "warn",
-            f"{name} is not the same folder as here; fetched models and data lie in"
-            " results/ and need none of it, only what you put there by hand is missed:"
-            f" set {name} to a folder that nodes see",
-        )
-    return (
-        "fail",
-        f"{name} is not the same folder as here: results and fetched models must lie"
-        " where all nodes see them; a link must lead there too",
-    )
+def _told(fine: bool, good: str, bad: str, state: str = "fail") -> Told:
+    return ("ok", good) if fine else (state, bad)
 
 
 def _gpus(given: str, wanted: int, seen: int | None) -> Told:

@@ -112,11 +112,7 @@ def look_at(
 ) -> Iterator[Finding]:
     """Send a probe to each kind of place that demands name, and tell what it saw.
 
-    Args:
-        demands: what the study's jobs ask for, as far as that can be met.
-        site: what the cluster has.
-        profile: under which they are submitted.
-        patience: seconds in which the probes must start.
+    The demands are those that can be met; probes must start within `patience` seconds.
     """
     token = uuid.uuid4().hex
     folder = (FOLDER / token).absolute()

@@ -58,11 +58,9 @@ def look_at(profile: Profile, site: Site) -> Iterator[Finding]:
 def command_used(asked: str, age: int | None, first: int, sacct: bool) -> str:
     """Return the command that the plugin really uses.
 
-    Args:
-        asked: `slurm-status-command`, or what the plugin chose without it.
-        age: MinJobAge in seconds.
-        first: `slurm-init-seconds-before-status-checks`.
-        sacct: whether a program of that name is there.
+    `asked` is `slurm-status-command`, or what the plugin chose without it; `age` is
+    MinJobAge and `first` `slurm-init-seconds-before-status-checks`, in seconds; `sacct`
+    says whether there is such a program.
     """
     if asked == "squeue" and sacct and (age is None or age < 3 * first):
         return "sacct"

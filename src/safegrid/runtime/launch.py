@@ -28,12 +28,10 @@ Environment = Mapping[str, str]
 
 
 def command(words: Sequence[str], nodes: int, environment: Environment) -> list[str]:
-    """Return what a call becomes.
+    """Return what a call becomes, on so many nodes of a SLURM job (1 outside of one).
 
-    Args:
-        words: number of processes, how they share a model, module and its options.
-        nodes: of the SLURM job, 1 outside of one.
-        environment: of this process.
+    Its words are the number of processes, how they share a model, module and its
+    options.
 
     Raises:
         SafegridError: the processes are not the same number on every node.

@@ -24,13 +24,8 @@ def ask(
 ) -> str:
     """Run a command of SLURM and return what it printed.
 
-    Args:
-        command: the command with its options.
-        env: its environment; that of this process without one.
-        seconds: how long it may take.
-
     Raises:
-        SafegridError: it is not installed, fails, or gives no answer.
+        SafegridError: it is not installed, fails, or gives no answer in time.
     """
     try:
         done = subprocess.run(

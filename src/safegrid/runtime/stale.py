@@ -27,12 +27,7 @@ class Planned(NamedTuple):
 
 
 def planned(dag: Any, exists: Callable[[Any], bool]) -> list[Planned]:
-    """Return the jobs with outputs that Snakemake's graph of jobs is about to run.
-
-    Args:
-        dag: the graph.
-        exists: whether an output is there, wherever the run keeps it.
-    """
+    """Return the jobs with outputs that Snakemake's graph of jobs is about to run."""
     return [
         planned_job(job.rule.name, dag.reason(job), dict(job.params.items()))
         if all(map(exists, job.output))
@@ -45,11 +40,8 @@ def planned(dag: Any, exists: Callable[[Any], bool]) -> list[Planned]:
 def planned_job(rule: str, reason: Any, params: Mapping[str, Any]) -> Planned:
     """Say in a few words why a job makes again what is there.
 
-    Args:
-        rule: the job's.
-        reason: Snakemake's, with what it found for each kind of cause. Where inputs
-            are made again it has looked for no other.
-        params: the job's, by name.
+    The reason is Snakemake's, with what it found for each kind of cause. Where inputs
+    are made again it has looked for no other.
     """
     if reason.forced:
         return Planned(rule, "forced")

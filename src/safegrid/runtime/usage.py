@@ -129,11 +129,7 @@ def keep(result: Path, record: Record) -> None:
 
 
 def recorded(result: Path, engine: Mapping[str, str] | None) -> Record:
-    """Read what a result took.
-
-    Args:
-        result: a file below `results/`.
-        engine: who answered, as its manifest says; None where no model did.
+    """Read what a result took, of which a manifest says who answered, if a model did.
 
     Raises:
         UntimedError: no model was asked, there is no record, or it cannot be read or

@@ -210,12 +210,8 @@ def costs() -> dict[str, dict[str, dict[str, float]]]:
 def describe(study: str, jobs: dict[str, int], cores: int, bases: Sequence[str]) -> str:
     """Say what is planned and what it will take, in two lines.
 
-    Args:
-        study: its name.
-        jobs: planned, by rule.
-        cores: jobs at a time.
-        bases: of the study; the first that was measured stands for all, or else the
-            miniature's.
+    Jobs are counted by rule, and `cores` run at a time. The first base that was
+    measured stands for all, or else the miniature's.
     """
     measured = costs()
     base = next((base for base in bases if base in measured), MINIATURE)

@@ -40,25 +40,3 @@ def test_what_is_exempt_is_in_use() -> None:
     text = "".join(file.read_text() for file in RULES)
     fields = {field for line in commands(text) for field in FIELD.findall(line)}
     assert fields >= SAFE
-
-
-@pytest.mark.parametrize(
-    ("text", "found", "read"),
-    [
-        ('    shell("run {STUDY.name}")', ["STUDY.name"], True),
-        ('    shell("run {STUDY.name:q} ${{x%/*}}")', [], True),
-        ('    shell(f"run {STUDY.name}")', [], False),
-        ('    shell("run " + name)', [], False),
-        ('    shell:\n        f"run {name}"\n', [], False),
-        (
-            '    shell:\n        r"""\n        run {input} >{log:q}\n        """\n',
-            ["input"],
-            True,
-        ),
-    ],
-)
-def test_a_field_without_quotes_is_found(
-    text: str, found: list[str], read: bool
-) -> None:
-    assert unquoted(text) == found
-    assert (len(commands(text)) == len(ANY.findall(text))) is read
