@@ -28,6 +28,23 @@ def go_on() -> None:
     """Look whether somebody still waits: somebody does."""
 
 
+def plain_generate(model: Any, prompt: list[int], count: int) -> list[int]:
+    """Return the answer of transformers' own `generate` to one prompt."""
+    import torch
+
+    ids = torch.tensor([prompt])
+    out = model.network.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=count,
+        pad_token_id=0,
+        eos_token_id=sorted(model.ends),
+    )
+    answer: list[int] = out[0, len(prompt) :].tolist()
+    return answer
+
+
 def belong_to_a_run(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let this process be a job of a run that has its engines in a folder."""
     patch.setenv("SAFEGRID_RUN_DIR", str(folder))

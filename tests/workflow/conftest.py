@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT, CompletedProcess, Popen
 from typing import Any
@@ -23,6 +24,7 @@ import pytest
 import yaml
 
 import planner
+from engines import own_run
 from kept import alone, fingerprint, keep
 from safegrid.config.load import load_config
 from safegrid.core.artifacts import read_manifest, read_table
@@ -80,6 +82,13 @@ def _job(rule: str, lines: str) -> Job:
     found = WILDCARDS.search(lines)
     pairs = found.group(1).split(", ") if found else []
     return Job(rule, dict(pair.split("=", 1) for pair in pairs))
+
+
+def changed(change: Callable[[Any], object], text: str) -> str:
+    """Return YAML after a change of what it holds."""
+    document = yaml.safe_load(text)
+    change(document)
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 class Tree:
@@ -173,23 +182,14 @@ class Tree:
         """Edit the study's YAML for as long as the block runs."""
         return self.with_yaml(STUDY, change)
 
-    @contextmanager
-    def with_yaml(self, file: str, change: Callable[[Any], object]) -> Iterator[None]:
+    def with_yaml(self, file: str, change: Callable[[Any], object]) -> Any:
         """Edit what a YAML file holds for as long as the block runs."""
-        path = self.folder / file
-        before = path.read_text()
-        self.rewrite(file, change)
-        try:
-            yield
-        finally:
-            path.write_text(before)
+        return self.edited(file, partial(changed, change))
 
     def rewrite(self, file: str, change: Callable[[Any], object]) -> None:
         """Change what a YAML file holds, for good."""
         path = self.folder / file
-        document = yaml.safe_load(path.read_text())
-        change(document)
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        path.write_text(changed(change, path.read_text()))
 
     def use_hub(self, url: str) -> None:
         """Let a server of the tests be the hub."""
@@ -358,3 +358,10 @@ def causal(models: Path) -> Path:
 def classifier(models: Path) -> Path:
     """The folder of a classifier with three labels."""
     return models / "classifier"
+
+
+@pytest.fixture(scope="module")
+def module_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A run of its own, whose engines are ended after the module."""
+    with own_run(tmp_path_factory.mktemp("run")):
+        yield

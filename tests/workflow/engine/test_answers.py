@@ -13,7 +13,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from engines import go_on, launch_spec
+from engines import go_on, launch_spec, plain_generate
 from safegrid.core.errors import EngineError
 from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.batches import LEAST, Prefix
@@ -51,20 +51,6 @@ def ids_of(*given, **named):
     return [answer.ids for answer in answers_of(*given, **named)]
 
 
-def plain_generate(model, prompt, count=16):
-    """The answer of transformers' own `generate` to one prompt."""
-    ids = torch.tensor([prompt])
-    out = model.network.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        do_sample=False,
-        max_new_tokens=count,
-        pad_token_id=0,
-        eos_token_id=sorted(model.ends),
-    )
-    return out[0, len(prompt) :].tolist()
-
-
 def full_logprobs(model, ids):
     with torch.inference_mode():
         return model.network(torch.tensor([ids])).logits[0].float().log_softmax(-1)
@@ -96,7 +82,7 @@ def shapes(monkeypatch):
 
 def test_positions_do_not_shift_with_padding(models, prompts):
     model = load(launch_spec(models / "absolute", batch_size=20))
-    expected = [plain_generate(model, prompt) for prompt in prompts[:20]]
+    expected = [plain_generate(model, prompt, 16) for prompt in prompts[:20]]
     assert ids_of(model, prompts[:20]) == expected
     (found,) = score(model, [Question(prompts[0], 2, True)], 1, go_on)
     assert found.logprobs == plain_logprobs(model, prompts[0], 2)
@@ -104,7 +90,7 @@ def test_positions_do_not_shift_with_padding(models, prompts):
 
 def test_greedy_answers_are_those_of_generate(model, prompts):
     answers = answers_of(model, prompts)
-    assert [a.ids for a in answers] == [plain_generate(model, p) for p in prompts]
+    assert [a.ids for a in answers] == [plain_generate(model, p, 16) for p in prompts]
     assert {a.finish for a in answers} == {"stop", "length"}
     for answer in answers:
         assert (answer.ids[-1] in model.ends) == (answer.finish == "stop")
@@ -128,7 +114,7 @@ def test_what_rows_begin_with_is_read_once_and_changes_nothing(
 ):
     model = load(launch_spec(models / name))
     alike = [prompts[0][:1] + [7] * 20 + prompt[1:] for prompt in prompts[:20]]
-    expected = [plain_generate(model, prompt) for prompt in alike]
+    expected = [plain_generate(model, prompt, 16) for prompt in alike]
     read = shapes(model)
     assert ids_of(model, alike) == expected
     assert read[:2] == [(1, 21), (20, max(map(len, alike)) - 21)]

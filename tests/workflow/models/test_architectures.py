@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engines import go_on, launch_spec
+from engines import go_on, launch_spec, plain_generate
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import HISTORY, PAIRS, REFERENCE
 from safegrid.engine.decode import Sampling, generate
@@ -81,8 +81,6 @@ def test_a_reward_model_is_served_as_it_was_trained(
 def test_padding_changes_neither_answers_nor_log_probabilities(
     model_folder: Path, pairs: Path
 ) -> None:
-    import torch
-
     together = load(launch_spec(model_folder))
     batched = answers(together, pairs, 12)
     single = answers(load(launch_spec(model_folder, batch_size=1)), pairs, 12)
@@ -90,16 +88,7 @@ def test_padding_changes_neither_answers_nor_log_probabilities(
     for first, second in zip(batched, single, strict=True):
         assert first.logprobs == pytest.approx(second.logprobs, abs=1e-4)
     for prompt, answer in zip(prompts_of(pairs), batched, strict=True):
-        ids = torch.tensor([prompt])
-        whole = together.network.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=12,
-            pad_token_id=0,
-            eos_token_id=sorted(together.ends),
-        )
-        assert answer.ids == whole[0, len(prompt) :].tolist()
+        assert answer.ids == plain_generate(together, prompt, 12)
 
 
 def test_reference_and_engine_agree_on_every_answer(

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from engines import own_run
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.judge.items import Item
 from safegrid.judge.run import judge_items
 from safegrid.models.templates import ChatTokenizer
+
+pytestmark = pytest.mark.usefixtures("module_run")
 
 ANSWERS = [
     "No, the lamp stays here.",
@@ -34,12 +35,6 @@ WILDGUARD = JudgeSpec(
     prefix="\nHarmful response: ",
     min_label_mass=0,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with own_run(tmp_path_factory.mktemp("run")):
-        yield
 
 
 def read(model: Any, chat: ChatTokenizer, opening: str, spec: JudgeSpec) -> list[float]:
