@@ -8,9 +8,9 @@ on others, on the base's own answers to training prompts, and on broken texts.
 import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from safegrid.config.calibration import (
     NEW_TOKENS,
     QUANTILE,
 )
-from safegrid.core.artifacts import manifest, read_table, write_result
+from safegrid.core.artifacts import PathOrPaths, read_table, write_result
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE
 from safegrid.core.stages import VERSIONS
@@ -32,7 +32,7 @@ from safegrid.judge.agreement import share
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL
-from safegrid.judge.run import shown_hash, verdict_version
+from safegrid.judge.run import described
 from safegrid.judge.xstest import READERS
 from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.usage import keep
@@ -40,14 +40,8 @@ from safegrid.runtime.usage import keep
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Fluent texts of one kind, half of which fix the threshold.
-
-    Attributes:
-        fixing: fix the threshold.
-        testing: have no part in it.
-    """
+class Texts(NamedTuple):
+    """Fluent texts of one kind: some fix the threshold, the others test it."""
 
     fixing: list[Item]
     testing: list[Item]
@@ -100,14 +94,10 @@ def calibrate(
 
     versions = {"stage": VERSIONS["calibrate"], "judge": judge.version}
     found, record = ask_model(engine, stack, "causal", cache, versions, work)
-    facts = manifest(
-        "calibrate",
-        inputs={"datasets": datasets, **({"labelled": labelled} if labelled else {})},
-        params={"judge": judge.model_dump(), "seed": seed},
-        libraries=("jinja2", "tokenizers", "scipy"),
-        engine=record.engine,
-        template=shown_hash(stack),
-        verdict_version=verdict_version(judge, stack),
+    inputs: dict[str, PathOrPaths] = {"datasets": datasets}
+    inputs |= {"labelled": labelled} if labelled else {}
+    facts = described(
+        "calibrate", judge, stack, record, inputs, ("scipy",), {"seed": seed}
     )
     keep(out, record)
     found = {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
@@ -123,8 +113,8 @@ def _calibrated(
     asker: Asker,
 ) -> dict[str, Any]:
     """Ask the base for all texts at once, and make of their scores what is written."""
-    own = [item for kind in texts.values() for item in kind.testing][:MOST_OWN]
     testing = [item for kind in texts.values() for item in kind.testing]
+    own = testing[:MOST_OWN]
     fixing = [item for kind in texts.values() for item in kind.fixing]
     groups = {
         "fluent": fixing,
@@ -137,14 +127,13 @@ def _calibrated(
     items = [item for group in groups.values() for item in group]
     verdicts = iter(read_fluency(judge, chat, items)(asker))
     said = {name: [next(verdicts) for _ in group] for name, group in groups.items()}
-    fluent, broken = (_scores(said.pop(name)) for name in ("fluent", "broken"))
+    fluent, broken = (
+        [v.score for v in said.pop(name) if v.score is not None]
+        for name in ("fluent", "broken")
+    )
     threshold = _threshold(fluent, broken)
     rates = {name: _rate(given, threshold) for name, given in said.items()}
     return {"threshold": threshold, "quantile": QUANTILE, "n": len(fluent), **rates}
-
-
-def _scores(verdicts: Sequence[Verdict]) -> list[float]:
-    return [verdict.score for verdict in verdicts if verdict.score is not None]
 
 
 def _threshold(fluent: Sequence[float], broken: Sequence[float]) -> float:

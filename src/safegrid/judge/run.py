@@ -1,13 +1,14 @@
 """One judge's verdicts on one cell's responses; every kind of judge behind one call."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import (
+    PathOrPaths,
     manifest,
     read_result,
     sha256_file,
@@ -113,7 +114,7 @@ def judge(
         EngineError: the engine does not answer.
     """
     items = read_items(prompts, responses)
-    counts: dict[str, int] = {}
+    counts: dict[str, Any] = {}
     record = None
     if judge.method == "file":
         file, whose = _handed_over(judge, verdicts_file, cell)
@@ -124,21 +125,37 @@ def judge(
         )
     if judge.kind == "fluency":
         verdicts = _labelled(judge, verdicts, calibration)
-    facts = manifest(
-        "judge",
-        inputs=_inputs(prompts, responses, verdicts_file, calibration),
-        params={"judge": judge.model_dump()},
-        libraries=("jinja2", "tokenizers", *libraries_of(judge)),
-        engine=record and record.engine,
-        template=shown_hash(stack),
-        verdict_version=verdict_version(judge, stack),
-        **count(items, verdicts),
-        **counts,
-    )
+    inputs = _inputs(prompts, responses, verdicts_file, calibration)
+    counts = {**count(items, verdicts), **counts}
+    libraries = libraries_of(judge)
+    facts = described("judge", judge, stack, record, inputs, libraries, **counts)
     if record is not None:
         keep(out, record)
     write_table(out, verdict_table(judge.name, items, verdicts), VERDICT, facts)
     logger.info("%s: %d verdicts, %s", judge.name, len(verdicts), facts["labels"])
+
+
+def described(
+    stage: str,
+    judge: JudgeSpec,
+    stack: list[Path],
+    record: Record | None,
+    inputs: Mapping[str, PathOrPaths],
+    libraries: Sequence[str],
+    params: Mapping[str, Any] | None = None,
+    **counts: Any,
+) -> dict[str, Any]:
+    """Return the manifest of what a judge said; `record` says who answered."""
+    return manifest(
+        stage,
+        inputs=inputs,
+        params={"judge": judge.model_dump(), **(params or {})},
+        libraries=("jinja2", "tokenizers", *libraries),
+        engine=record and record.engine,
+        template=shown_hash(stack),
+        verdict_version=verdict_version(judge, stack),
+        **counts,
+    )
 
 
 def _inputs(*files: Path | None) -> dict[str, Path]:

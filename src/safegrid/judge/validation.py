@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.artifacts import manifest, write_result
+from safegrid.core.artifacts import write_result
 from safegrid.core.errors import JudgeError
 from safegrid.judge.agreement import Pair, agreement_of, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
-from safegrid.judge.run import judge_items, shown_hash, verdict_version
+from safegrid.judge.run import described, judge_items
 from safegrid.judge.xstest import READERS
 from safegrid.readers.labelled import Labelled
 from safegrid.runtime.usage import keep
@@ -64,15 +64,9 @@ def validate_judge(
     else:
         items, measured = _labels(judge, labelled, labelled_format)
     verdicts, record = judge_items(judge, stack, items, engine, cache, "validate_judge")
-    facts = manifest(
-        "validate_judge",
-        inputs={"labelled": labelled},
-        params={"judge": judge.model_dump(), "labelled_format": labelled_format},
-        libraries=("jinja2", "tokenizers", "statsmodels"),
-        engine=record and record.engine,
-        template=shown_hash(stack),
-        verdict_version=verdict_version(judge, stack),
-    )
+    inputs, params = {"labelled": labelled}, {"labelled_format": labelled_format}
+    libraries = ("statsmodels",)
+    facts = described("validate_judge", judge, stack, record, inputs, libraries, params)
     named = {"judge": judge.name, "kind": judge.kind}
     measures = {**named, **measured(verdicts), "manifest": facts}
     if record is not None:
