@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from safegrid.config import EngineSpec
 from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import engines, stop_all
 from safegrid.runtime.processes import Process
@@ -16,12 +17,11 @@ from safegrid.runtime.processes import Process
 
 def launch_spec(*stack: Path | str, **changes: Any) -> LaunchSpec:
     """Return what an engine in this process is loaded with: one thread, float32."""
-    settings: dict[str, Any] = {
-        **{"kind": "safegrid", "model": "m", "head": "causal", "dtype": "float32"},
-        **{"batch_size": 64, "max_batch_tokens": 4096, "threads": 1},
-        **{"idle_seconds": 60, "start_seconds": 60, "key": "k", "owner": None},
-    }
-    return LaunchSpec(stack=list(map(str, stack)), **settings | changes)
+    known = changes.keys() & EngineSpec.model_fields.keys()
+    settings = {name: changes.pop(name) for name in known}
+    spec = EngineSpec(**{"batch_size": 64, "max_batch_tokens": 4096} | settings)
+    given: dict[str, Any] = {"model": "m", "head": "causal", "threads": 1, "key": "k"}
+    return LaunchSpec(engine=spec, stack=list(map(str, stack)), **given | changes)
 
 
 def go_on() -> None:

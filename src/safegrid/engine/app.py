@@ -65,11 +65,8 @@ class RequestQueue:
     ) -> Response:
         """Run `work` when it is its turn; what it is given stops it when nobody waits.
 
-        Returns:
-            The answer, with the seconds that the work took in a header.
-
-        Raises:
-            AbandonedError: the client has gone.
+        The answer says in a header how many seconds the work took. AbandonedError says
+        that the client has gone.
         """
         abandoned = threading.Event()
 

@@ -154,7 +154,7 @@ def ask_model(
     fresh: bool = False,
     search: Path | None = None,
 ) -> tuple[Result, Record]:
-    """Do a cell's work on the answers of one model.
+    """Do a cell's work on the answers of one model, and say who answered in what time.
 
     Args:
         spec: which engine answers what is missing.
@@ -168,12 +168,6 @@ def ask_model(
             start where the cache turns out to lack one, so it must only compute.
         fresh: ask everything again.
         search: folder of the code that searches in beams, if it is to.
-
-    Returns:
-        What `work` returned, and who answered in what time.
-
-    Raises:
-        EngineError: the engine does not start, answer, or keep its promises.
     """
     name = served_name(spec, stack, head, search)
     served = {"served": name, "versions": dict(versions)}

@@ -51,15 +51,11 @@ def search(
 ) -> list[Answer]:
     """Answer prompts in fixed chunks; all beams of a chunk stay in its bounds.
 
-    Args:
-        model: a causal model that was loaded with code that searches.
-        prompts: token ids.
-        beams: how many grow for each prompt, and how they are kept apart.
-        max_tokens: most tokens of an answer, its end token included.
-        check: called before every step; raises to stop.
+    `check` is called before every step and raises to stop.
 
     Raises:
-        RefusedError: there is no such code, or what it gives is no answer.
+        RefusedError: the model was loaded without code that searches, or what it gives
+            is no answer.
     """
     if model.search is None:
         raise RefusedError(

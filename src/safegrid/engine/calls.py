@@ -60,12 +60,7 @@ def send(
 ) -> Reply:
     """Send a request, again if the connection fails, and return its JSON.
 
-    Args:
-        method: of HTTP.
-        url: of the engine and what is asked of it.
-        key: bearer key, if it asks for one.
-        body: what is sent as JSON.
-        why_gone: what to add to the message when it is gone or at fault.
+    `why_gone` gives what to add to the message when the engine is gone or at fault.
 
     Raises:
         KeyRefusedError: the key is not the engine's.

@@ -77,13 +77,10 @@ class Engine:
     def complete(
         self, ids: Sequence[Ids], decode: "Decode", seeds: Sequence[int]
     ) -> list[Completion]:
-        """Ask for one answer to each prompt.
+        """Ask for one answer to each prompt, drawn from its seed.
 
-        Args:
-            ids: prompts; for several samples give a prompt again with another seed.
-            decode: how to draw; `samples` is the caller's.
-            seeds: one a prompt; a draw depends on its prompt and seed alone (our
-                engine, float32).
+        For several samples a prompt is given again with another seed. A draw of our
+        engine in float32 depends on its prompt and seed alone.
         """
         body = {
             "max_tokens": decode.max_new_tokens,

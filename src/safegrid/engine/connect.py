@@ -25,11 +25,7 @@ Card = dict[str, Any]
 def find_engine(spec: EngineSpec, stack: Sequence[Path], head: Head) -> Engine:
     """Return the engine that serves a model at one of the study's addresses.
 
-    Args:
-        spec: its `address` is asked in order; the key for all is in the variable
-            SAFEGRID_ENGINE_KEY, where they ask for one.
-        stack: folders of the model, absolute.
-        head: `causal` or `classify`.
+    They are asked in order; the key for all is in the variable SAFEGRID_ENGINE_KEY.
 
     Raises:
         EngineError: none serves it; with what each address says.

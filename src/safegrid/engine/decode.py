@@ -74,8 +74,7 @@ def generate(
         prompts: token ids.
         seeds: one a prompt; a row's draw depends on it and nothing else.
         sampling: how to draw.
-        top: how many of the likeliest tokens to give for every place; None gives no
-            log-probabilities at all.
+        top: so many of the likeliest tokens for every place; None for no numbers.
         check: called before every step; raises to stop.
     """
     answers = [Answer() for _ in prompts]
@@ -119,12 +118,8 @@ def draw(
 
     The order is that of the vocabulary, not of the probabilities: there a tiny
     numerical difference moves a boundary by as little, where it could swap two tokens
-    in a sorted list.
-
-    Args:
-        logits: float32 of (rows, vocabulary), penalties applied.
-        sampling: how to draw.
-        uniform: float64 of (rows), in [0, 1).
+    in a sorted list. `logits` are float32 of (rows, vocabulary), `uniform` float64 of
+    (rows), in [0, 1).
     """
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)

@@ -20,12 +20,9 @@ def classify(
 ) -> list[list[float]]:
     """Return a value a label for every row of ids, in the order of `id2label`.
 
-    Args:
-        model: a sequence classifier.
-        rows: token ids.
-        activate: give probabilities (the sigmoid where labels do not exclude each
-            other or there is one only, else the softmax), not logits.
-        check: called before every chunk; raises to stop.
+    `activate` gives probabilities (the sigmoid where labels do not exclude each other
+    or there is one only, else the softmax), not logits. `check` is called before every
+    chunk and raises to stop.
     """
     config = model.network.config
     several = config.problem_type == "multi_label_classification"

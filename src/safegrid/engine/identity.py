@@ -95,10 +95,8 @@ def _code_hash(folder: Path) -> str:
 def search_folder(files: Sequence[Path]) -> Path | None:
     """Return the folder of the code that searches in beams; None where none is to.
 
-    It is not ours: transformers' `generate` takes it from there and runs it.
-
-    Args:
-        files: of a source of format `custom_generate`; the folder has its name.
+    It is not ours: transformers' `generate` takes it from there and runs it. Files are
+    those of a source of format `custom_generate`; the folder has its name.
 
     Raises:
         ConfigError: the user has not let it run, or there is nothing to run.

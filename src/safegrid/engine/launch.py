@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from safegrid.config import EngineSpec
 from safegrid.core.errors import EngineError
 from safegrid.runtime.processes import Process
 from safegrid.runtime.runs import RUN, SLURM_JOB
@@ -43,30 +44,22 @@ class LaunchSpec:
         key: bearer key of the run, which the manager makes.
         owner: the process with which the engine ends, if there is one to see.
         search: folder of the code that searches in beams, if it is to.
-        options: of vLLM's command line, beside what every server of ours is given.
     """
 
-    kind: str
+    engine: EngineSpec
     model: str
     stack: list[str]
     head: str
-    dtype: str
-    batch_size: int
-    max_batch_tokens: int
-    idle_seconds: float
-    start_seconds: float
     threads: int
     key: str = ""
     owner: Process | None = None
     search: str | None = None
-    options: list[str] = field(default_factory=list)
 
 
 class Request(NamedTuple):
     """A wish for a lease; an engine that is spawned has the client's `environment`."""
 
     launch_spec: LaunchSpec
-    max_engines: int
     start: StartMode
     environment: dict[str, str]
 

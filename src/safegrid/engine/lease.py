@@ -23,7 +23,7 @@ from safegrid.core.errors import EngineError
 from safegrid.engine.calls import FailedError
 from safegrid.engine.client import Engine
 from safegrid.engine.connect import Card, connect, find_engine, served_by
-from safegrid.engine.identity import served_name, vllm_options
+from safegrid.engine.identity import served_name
 from safegrid.engine.launch import (
     FAILED,
     LIST,
@@ -59,11 +59,8 @@ def lease(
 ) -> Iterator[Engine]:
     """Give the engine of a model, for as long as the block runs.
 
-    Args:
-        spec: which engine; with an `address` nothing is started.
-        stack: folders of the model.
-        head: `causal`, `classify` or `embed`.
-        search: folder of the code that searches in beams, if it is to.
+    With an `address` in `spec` nothing is started; `search` is the folder of the code
+    that searches in beams, if it is to.
 
     Raises:
         EngineError: it does not start or does not answer, with its log's end; or it
@@ -77,8 +74,16 @@ def lease(
     if spec.address:
         yield find_engine(spec, stack, head)
         return
-    launch_spec = _launch_spec(spec, stack, head, search)
-    request = Request(launch_spec, spec.max_engines, start_mode(), dict(os.environ))
+    launch_spec = LaunchSpec(
+        engine=spec,
+        model=served_name(spec, stack, head, search),
+        stack=[str(folder) for folder in stack],
+        head=head,
+        threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        owner=Process.me() if is_by_hand() else owner(),
+        search=None if search is None else str(search.resolve()),
+    )
+    request = Request(launch_spec, start_mode(), dict(os.environ))
     connection, running, card = _reach(request)
     assert running.url is not None, "engines that are lent answer"
 
@@ -118,27 +123,6 @@ def engines(folder: Path | None = None) -> list[Running]:
         return found
 
 
-def _launch_spec(
-    spec: EngineSpec, stack: Sequence[Path], head: Head, search: Path | None
-) -> LaunchSpec:
-    share = ["--gpu-memory-utilization", f"{spec.memory_share:.4g}"]
-    return LaunchSpec(
-        kind=spec.kind,
-        model=served_name(spec, stack, head, search),
-        stack=[str(folder) for folder in stack],
-        head=head,
-        dtype=spec.dtype,
-        batch_size=spec.batch_size,
-        max_batch_tokens=spec.max_batch_tokens,
-        idle_seconds=spec.idle_seconds,
-        start_seconds=spec.start_seconds,
-        threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
-        owner=Process.me() if is_by_hand() else owner(),
-        search=None if search is None else str(search.resolve()),
-        options=[*share, *vllm_options(spec)] if spec.kind == "vllm" else [],
-    )
-
-
 def _reach(request: Request) -> tuple[Connection, Running, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
     try:
@@ -170,7 +154,7 @@ def _borrow(connection: Connection, request: Request) -> Running:
             logger.info(
                 "%s waits: it starts, or %d engines are in use",
                 request.launch_spec.model,
-                request.max_engines,
+                request.launch_spec.engine.max_engines,
             )
         answer = connection.recv()
     except (EOFError, OSError) as error:

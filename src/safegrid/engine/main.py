@@ -24,11 +24,8 @@ def run_engine(
 ) -> None:
     """Serve one model until the manager or its end ends this process.
 
-    Args:
-        launch_spec: what is served.
-        log: takes all that this process writes.
-        teller: where the engine says its URL once it answers.
-        environment: of the client that asked for it; None in a forked process.
+    `log` takes all that it writes; by `teller` it says its URL once it answers. The
+    environment of the client that asked for it is None in a forked process.
     """
     os.setsid()
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -41,7 +38,7 @@ def run_engine(
     # From the start, so that a slow load does not outlive its run.
     threading.Thread(target=_end_with_manager, daemon=True).start()
     try:
-        if launch_spec.kind == "vllm":
+        if launch_spec.engine.kind == "vllm":
             from safegrid.engine.vllm import serve_vllm
 
             serve_vllm(launch_spec, teller.send)

@@ -87,7 +87,7 @@ class _Engine:
         Raises:
             EngineError: it ended before, or was not ready in time; with its log's end.
         """
-        name, patience = self.launch_spec.model, self.launch_spec.start_seconds
+        name, patience = self.launch_spec.model, self.launch_spec.engine.start_seconds
         with self.starting:
             if self.url is not None:
                 return
@@ -143,7 +143,7 @@ class Manager:
             now = time.monotonic()
             for engine in list(self._engines.values()):
                 idle = 0.0 if engine.leases else now - engine.last_used
-                if idle > engine.launch_spec.idle_seconds:
+                if idle > engine.launch_spec.engine.idle_seconds:
                     self._end(engine, f"idle for {idle:.0f} s")
             if not (self._folder / "socket").exists():
                 return False
@@ -203,14 +203,14 @@ class Manager:
         spec = request.launch_spec
         with self._changed:
             self._owner = self._owner or spec.owner
-            self._idle_seconds = spec.idle_seconds
+            self._idle_seconds = spec.engine.idle_seconds
             while True:
                 self._last_asked = time.monotonic()
                 engine = self._engines.get(spec.model)
                 if engine is not None and not engine.is_well():
                     self._end(engine, "it is dead or fails")
                     engine = None
-                if engine is None and self._make_room(request.max_engines):
+                if engine is None and self._make_room(spec.engine.max_engines):
                     engine = self._start(request)
                 if engine is not None:
                     engine.leases += 1
@@ -245,7 +245,7 @@ class Manager:
             EngineError: there is nothing to fork it from.
         """
         spec = replace(request.launch_spec, key=self._key)
-        forks = request.start == "fork" and spec.kind == "safegrid"
+        forks = request.start == "fork" and spec.engine.kind == "safegrid"
         if forks:
             os.environ.update(NO_THREADS)
             multiprocessing.set_forkserver_preload(["safegrid.engine.preloaded"])
@@ -270,7 +270,7 @@ class Manager:
 
     def _log(self, spec: LaunchSpec) -> Path:
         """Make the log of one more start of an engine."""
-        folder = LOGS.absolute() if spec.kind == "vllm" else self._folder
+        folder = LOGS.absolute() if spec.engine.kind == "vllm" else self._folder
         folder.mkdir(parents=True, exist_ok=True)
         names = (folder / f"{spec.model}.{number}.log" for number in itertools.count(1))
         path = next(path for path in names if not path.exists())

@@ -19,13 +19,12 @@ class LoadedModel:
 
     Attributes:
         network: a causal model, a sequence classifier or an encoder of transformers.
-        tokenizer: for stop strings and the text of answers.
         vocabulary: ids lie below this.
         context: most tokens of a sequence.
         ends: ids that end an answer.
         pad_id: fills up rows; a classifier reads where a row ends by it.
         batch_size: most rows of a forward.
-        max_tokens: most padded tokens of a forward.
+        max_batch_tokens: most padded tokens of a forward.
         search: folder of the code that searches in beams, if there is one.
     """
 
@@ -53,7 +52,7 @@ def load(launch_spec: LaunchSpec) -> LoadedModel:
     stack = [Path(folder) for folder in launch_spec.stack]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = _load_tokenizer(stack)
-    network = load_model(stack, launch_spec.dtype, launch_spec.head).to(device)  # type: ignore
+    network = load_model(stack, launch_spec.engine.dtype, launch_spec.head).to(device)  # type: ignore
     config = network.config.get_text_config()
     _check_config(config, launch_spec.head, stack)
     search = None if launch_spec.search is None else Path(launch_spec.search)
@@ -68,8 +67,8 @@ def load(launch_spec: LaunchSpec) -> LoadedModel:
         context=config.max_position_embeddings,
         ends=_ends(network, tokenizer),
         pad_id=config.pad_token_id if isinstance(config.pad_token_id, int) else 0,
-        batch_size=launch_spec.batch_size,
-        max_batch_tokens=launch_spec.max_batch_tokens,
+        batch_size=launch_spec.engine.batch_size,
+        max_batch_tokens=launch_spec.engine.max_batch_tokens,
         search=search,
     )
 

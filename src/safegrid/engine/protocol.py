@@ -194,10 +194,7 @@ class EmbeddingRequest(_SequenceRequest):
 def check_rows(model: LoadedModel, rows: Sequence[Sequence[int]], room: int) -> None:
     """Refuse what the model cannot read, before one bad row spoils its chunk.
 
-    Args:
-        model: what is asked.
-        rows: token ids.
-        room: tokens that are to be added to each.
+    To each row `room` tokens are to be added.
 
     Raises:
         RefusedError: there are too many rows, or one is too long or holds an id

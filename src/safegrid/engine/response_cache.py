@@ -189,10 +189,11 @@ def answer_missing(
     usage: Callable[[], Usage | None] = lambda: None,
     fits: Callable[[Any], bool] = lambda answer: True,
 ) -> dict[str, Any]:
-    """Answer items chunk by chunk, each kept before the next is asked.
+    """Answer items by key, chunk by chunk, each kept before the next is asked.
 
     Chunks are cut from all items in their order, whatever is answered already: after
-    a kill the chunks are the ones of an unbroken run, so their answers are too.
+    a kill the chunks are the ones of an unbroken run, so their answers are too. Answers
+    are returned as JSON gives them back (lists for tuples), stored and new ones alike.
 
     Args:
         cache: where answers are looked up and kept.
@@ -202,10 +203,6 @@ def answer_missing(
         description: of the progress bar.
         usage: gives what the last call of `ask` took, where that is known.
         fits: whether a kept answer has the shape of one; others are asked again.
-
-    Returns:
-        Key to answer, in the order of `items`, as JSON gives them back (lists for
-        tuples), so that stored and new answers look alike.
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]

@@ -61,13 +61,8 @@ def score(
     """Score questions; those that read the same tokens share one forward.
 
     So the labels of one prompt cost no more than one label: they differ in their last
-    token only, which need not be read.
-
-    Args:
-        model: a causal model.
-        questions: what to score.
-        top: how many of the likeliest tokens to give for every place.
-        check: called before every chunk; raises to stop.
+    token only, which need not be read. `top` of the likeliest tokens are given for
+    every place; `check` is called before every chunk and raises to stop.
     """
     groups: dict[tuple[int, ...], Asked] = {}
     results = [Scored([], [], []) for _ in questions]
@@ -132,11 +127,9 @@ def _logits(
 ) -> torch.Tensor:
     """Return the logits of every row's places from `first` on, rows one after another.
 
-    Padding stands on the right, where a causal model does not see it, so there is no
-    mask; the head sees only the places that are asked for.
-
-    Returns:
-        (places, vocabulary), in the model's dtype.
+    They are (places, vocabulary) in the model's dtype. Padding stands on the right,
+    where a causal model does not see it, so there is no mask; the head sees only the
+    places that are asked for.
     """
     prefix = Prefix(model, rows, min(first))
     rest = [row[prefix.length :] for row in rows]

@@ -20,6 +20,7 @@ import psutil
 from safegrid.config.engine import VLLM
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import is_healthy
+from safegrid.engine.identity import vllm_options
 from safegrid.engine.launch import LaunchSpec
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def vllm_command(launch_spec: LaunchSpec, port: int) -> list[str]:
     Raises:
         EngineError: the command is not installed, or the model has adapters.
     """
-    name = os.environ.get(VLLM, "vllm")
+    spec, name = launch_spec.engine, os.environ.get(VLLM, "vllm")
     command = shutil.which(name)
     if command is None:
         raise EngineError(
@@ -55,11 +56,12 @@ def vllm_command(launch_spec: LaunchSpec, port: int) -> list[str]:
         "--served-model-name": launch_spec.model,
         "--host": "127.0.0.1",
         "--port": str(port),
-        "--dtype": launch_spec.dtype,
+        "--dtype": spec.dtype,
         "--generation-config": "vllm",
+        "--gpu-memory-utilization": f"{spec.memory_share:.4g}",
     }
     words = [word for option in options.items() for word in option]
-    return [command, "serve", launch_spec.stack[0], *words, *launch_spec.options]
+    return [command, "serve", launch_spec.stack[0], *words, *vllm_options(spec)]
 
 
 def serve_vllm(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:

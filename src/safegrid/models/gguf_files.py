@@ -38,8 +38,7 @@ class GgufFacts:
         architecture: its family, as llama.cpp names it.
         quantisation: the type of its file, such as `Q4_1`; most weights have it.
         tensor_types: numbers of each type of tensor.
-        tokenizer: the kind of its tokenizer.
-        split: how that splits a text into words, by llama.cpp's name of it.
+        split: how its tokenizer splits a text into words, by llama.cpp's name of it.
     """
 
     architecture: str

@@ -244,16 +244,11 @@ class ChatTokenizer:
     def continuations(
         self, messages: Sequence[Message], prefill: str, texts: Sequence[str]
     ) -> tuple[list[int], list[list[int]]]:
-        """Return a conversation's ids up to the answer, and each answer's ids there.
+        """Return a conversation's ids up to the answer, and those of ways to go on.
 
         An answer's ids are those that it has in the whole text: tokenizers write a
         word otherwise after a newline or at a text's start. Where an answer's first
         letters join the tokens before it, the context ends before those.
-
-        Args:
-            messages: the turns before the answer.
-            prefill: the start of the answer that is given.
-            texts: ways for it to go on.
         """
         opening = self._render_marked(messages, add_generation_prompt=True)
         context, *whole = [

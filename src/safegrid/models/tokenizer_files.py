@@ -218,18 +218,13 @@ def embedding_rows(folder: Path) -> int | None:
 
 
 def check_ids(tokens: Mapping[str, int], folder: Path, where: Path) -> None:
-    """Refuse tokens that a model cannot read.
+    """Refuse tokens (ids by what they are called) that a folder's model cannot read.
 
     A token beyond the embedding ends a forward pass in an IndexError, hours later
     perhaps, so it is looked for where the tokenizer is read.
 
-    Args:
-        tokens: ids by what they are called.
-        folder: the model's.
-        where: what holds the tokens, for the message.
-
     Raises:
-        DataError: names the first such token, both sizes and what to do.
+        DataError: names the first such token, what holds it, both sizes and what to do.
     """
     rows = embedding_rows(folder)
     beyond = {n: token for token, n in tokens.items() if rows is not None and n >= rows}

@@ -36,9 +36,20 @@ def bodies(server):
     return read
 
 
-def test_answers_keep_the_order_of_their_prompts(engine):
-    answers = engine.complete([[7], [8], [9]], GREEDY, [1, 2, 3])
-    assert [answer.text_ids[0] for answer in answers] == [7, 8, 9]
+@pytest.fixture
+def sent(engine, monkeypatch):
+    """Bodies as they are sent; vLLM's stand-in is asked what it knows."""
+    bodies, post = [], engine.post
+
+    def noted(path, body):
+        bodies.append(body)
+        known = {k: body[k] for k in body if "beam" not in k}
+        if known.pop("logprobs_from", None):
+            known["max_tokens"] = 1
+        return post(path, known)
+
+    monkeypatch.setattr(engine, "post", noted)
+    return bodies
 
 
 def test_the_end_token_is_counted_but_is_no_text(engine):
@@ -49,8 +60,9 @@ def test_the_end_token_is_counted_but_is_no_text(engine):
     assert cut == Completion([7, 0], "length", 2, "7 0")
 
 
-def test_greedy_prompts_travel_in_one_request(engine, bodies):
-    engine.complete([[7], [8]], GREEDY, [5, 6])
+def test_greedy_prompts_travel_in_one_request_and_keep_their_order(engine, bodies):
+    answers = engine.complete([[7], [8]], GREEDY, [5, 6])
+    assert [answer.text_ids[0] for answer in answers] == [7, 8]
     (body,) = bodies()
     assert body["prompt"] == [[7], [8]]
     assert body["temperature"] == 0
@@ -59,25 +71,12 @@ def test_greedy_prompts_travel_in_one_request(engine, bodies):
 def test_every_setting_is_sent_so_that_no_default_of_the_engine_counts(engine, bodies):
     engine.complete([[7]], SAMPLED, [5])
     (body,) = bodies()
-    sent = {k: body[k] for k in ("max_tokens", "temperature", "top_p", "top_k", "stop")}
-    assert sent == {
-        "max_tokens": 3,
-        "temperature": 0.7,
-        "top_p": 0.9,
-        "top_k": -1,
-        "stop": ["x"],
-    }
+    expected = {"max_tokens": 3, "temperature": 0.7, "top_p": 0.9, "top_k": -1}
+    expected |= {"stop": ["x"]}
+    assert {k: body[k] for k in expected} == expected
 
 
-def test_beams_are_asked_for_in_the_words_of_transformers(engine, monkeypatch):
-    sent, post = [], engine.post
-
-    def noted(path, body):
-        sent.append(body)
-        # The server is vLLM's stand-in, which knows no beams.
-        return post(path, {name: body[name] for name in body if "beam" not in name})
-
-    monkeypatch.setattr(engine, "post", noted)
+def test_beams_are_asked_for_in_the_words_of_transformers(engine, sent):
     engine.complete([[7]], GREEDY, [5])
     with pytest.raises(EngineError, match="diversity_penalty"):
         engine.complete([[7]], BeamDecode(max_new_tokens=3, beams=Beams()), [5])
@@ -94,9 +93,7 @@ def test_sampling_asks_vllm_once_a_seed(engine, bodies):
 
 def test_lists_longer_than_vllm_takes_are_split(engine, bodies):
     answers = engine.complete([[i % 50 + 3] for i in range(1030)], GREEDY, [0] * 1030)
-    assert [answer.text_ids[0] for answer in answers] == [
-        i % 50 + 3 for i in range(1030)
-    ]
+    assert all(a.text_ids[0] == i % 50 + 3 for i, a in enumerate(answers))
     assert [len(body["prompt"]) for body in bodies()] == [1000, 30]
 
 
@@ -120,19 +117,10 @@ def test_labels_of_several_tokens_are_summed_by_echo(engine, bodies):
     assert echoed["max_tokens"] == 1
 
 
-def test_our_engine_is_asked_once_since_rows_share_its_forward(engine, monkeypatch):
-    sent, post = [], engine.post
-
-    def noted(path, body):
-        sent.append(body)
-        # The server is vLLM's stand-in, which asks for a token more.
-        own = {"logprobs_from", "max_tokens"}
-        return post(
-            path, {k: body[k] for k in body if k not in own} | {"max_tokens": 1}
-        )
-
+def test_our_engine_is_asked_once_since_rows_share_its_forward(
+    engine, sent, monkeypatch
+):
     monkeypatch.setattr(engine, "ours", True)
-    monkeypatch.setattr(engine, "post", noted)
     assert engine.label_logprobs([[5, 6]], [[10], [11, 12]]) == [[-5.0, -11.5]]
     assert [body["prompt"] for body in sent] == [[[5, 6, 10], [5, 6, 11, 12]]]
     assert engine.label_logprobs([[5, 6]], [[10], [11]]) == [[-5.0, -5.5]]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engines import launch_spec
 from safegrid.config import EngineSpec, HeadSpec, JudgeEntry, JudgeSpec
 from safegrid.config.judge_entry import LabelledFile, check_labels
 from safegrid.core.artifacts import read_result, write_table
@@ -17,7 +18,6 @@ from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT
 from safegrid.engine.asking import Asker
 from safegrid.engine.encode import embed
-from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
 from safegrid.engine.response_cache import ResponseCache
@@ -332,13 +332,9 @@ class Served:
     """The part of an asker that encoders use, without a server."""
 
     def __init__(self, folder: Path) -> None:
-        stack = [str(folder)]
-        launch_spec = LaunchSpec(
-            **{"kind": "safegrid", "model": "m", "stack": stack, "head": "embed"},
-            **{"dtype": "float32", "batch_size": 4, "max_batch_tokens": 64, "key": "k"},
-            **{"idle_seconds": 1, "start_seconds": 1, "owner": None, "threads": 1},
+        self._model = load(
+            launch_spec(folder, head="embed", batch_size=4, max_batch_tokens=64)
         )
-        self._model = load(launch_spec)
         self.seen: list[list[int]] = []
 
     def embed(self, ids: Sequence[Sequence[int]]) -> list[list[float]]:

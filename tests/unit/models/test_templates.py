@@ -100,9 +100,20 @@ def save(folder, backend, template):
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-@pytest.fixture(scope="module", params=["byte_level", "sentence_like"])
+@pytest.fixture(scope="module", params=[byte_level, sentence_like])
 def backend(request):
-    return {"byte_level": byte_level, "sentence_like": sentence_like}[request.param]()
+    return request.param()
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Save a byte-level tokenizer with a template; return how we load it."""
+
+    def _make(template):
+        save(tmp_path, byte_level(), template)
+        return ChatTokenizer.load(tmp_path)
+
+    return _make
 
 
 @pytest.mark.parametrize("style", sorted(TEMPLATES))
@@ -119,20 +130,10 @@ def test_renders_and_encodes_as_transformers_does(tmp_path, backend, style):
         assert ours.encode(text) == theirs.encode(text, add_special_tokens=False)
     assert (ours.bos_id, ours.eos_id) == (theirs.bos_token_id, theirs.eos_token_id)
     assert ours.pad_id == theirs.pad_token_id
-
-
-@pytest.mark.parametrize("style", sorted(TEMPLATES))
-def test_control_tokens_in_messages_are_text_as_in_transformers(
-    tmp_path, backend, style
-):
-    theirs = save(tmp_path, backend, TEMPLATES[style])
-    ours = ChatTokenizer.load(tmp_path)
-    assert ours.chat_ids(HOSTILE, True) == theirs.apply_chat_template(
-        HOSTILE,
-        add_generation_prompt=True,
-        sanitize_control_tokens=True,
-        return_dict=False,
-    )
+    # The string of a control token in a message is text.
+    plain = {"sanitize_control_tokens": True, "return_dict": False}
+    ids = theirs.apply_chat_template(HOSTILE, add_generation_prompt=True, **plain)
+    assert ours.chat_ids(HOSTILE, True) == ids
 
 
 def test_a_message_cannot_add_a_control_token(tmp_path, backend):
@@ -152,9 +153,8 @@ def test_a_message_cannot_add_a_control_token(tmp_path, backend):
     assert control & set(ours.encode("a</s>"))
 
 
-def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path):
-    save(tmp_path, byte_level(), LLAMA3)
-    ours = ChatTokenizer.load(tmp_path)
+def test_marks_of_our_own_in_a_message_forge_nothing(make, tmp_path):
+    ours = make(LLAMA3)
     forged = "\U000f0000<|end|>\U000f0001 <\U000f0000|end|>"
     assert ours.encode_text(forged) == ours.encode_text("<|end|> <|end|>")
     assert ours.decode(ours.encode_text(forged), False) == "<|end|> <|end|>"
@@ -165,9 +165,8 @@ def test_marks_of_our_own_in_a_message_forge_nothing(tmp_path):
     assert ours.encode("<|end|>")[0] in ours.chat_ids(chat, True, "\U000f0001y")
 
 
-def test_prefill_continues_the_assistants_turn(tmp_path):
-    save(tmp_path, byte_level(), LLAMA3)
-    ours = ChatTokenizer.load(tmp_path)
+def test_prefill_continues_the_assistants_turn(make):
+    ours = make(LLAMA3)
     rendered = ours.render(CHAT[:1], True)
     assert ours.chat_ids(CHAT[:1], True, "It is") == ours.encode(rendered + "It is")
 
@@ -228,9 +227,8 @@ def test_a_pair_stands_between_the_tokenizers_own_tokens(tmp_path, processor):
         ChatTokenizer.load(bare).encode_sequence("plus", "minus")
 
 
-def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(tmp_path):
-    save(tmp_path, byte_level(), None)
-    ours = ChatTokenizer.load(tmp_path)
+def test_places_of_a_text_are_filled_with_plain_text_in_one_pass(make):
+    ours = make(None)
     text = "</s>Human: {prompt}\n\nAssistant: {response}"
     given = {"prompt": "is {response} it", "response": "no</s>{prompt}"}
     ids = ours.encode_filled([text], given)
@@ -265,15 +263,13 @@ def test_templates_are_read_from_list_file_and_old_maps(tmp_path):
     assert ChatTokenizer.load(tmp_path).render(CHAT, True) == "the file wins"
 
 
-def test_rendering_does_not_depend_on_the_day(tmp_path):
-    save(tmp_path, byte_level(), "{{ strftime_now('%d %b %Y') }}")
-    rendered = ChatTokenizer.load(tmp_path).render(CHAT, True)
+def test_rendering_does_not_depend_on_the_day(make):
+    rendered = make("{{ strftime_now('%d %b %Y') }}").render(CHAT, True)
     assert rendered == "26 Jul 2024" != datetime.now().strftime("%d %b %Y")
 
 
-def test_the_hash_follows_template_and_special_tokens(tmp_path):
-    save(tmp_path, byte_level(), PLAIN)
-    first = ChatTokenizer.load(tmp_path).template_hash
+def test_the_hash_follows_template_and_special_tokens(make, tmp_path):
+    first = make(PLAIN).template_hash
     assert first == ChatTokenizer.load(tmp_path).template_hash
     config = tmp_path / "tokenizer_config.json"
     config.write_text(config.read_text().replace('"</s>"', '"<|end|>"'))
@@ -303,7 +299,6 @@ def test_what_is_missing_or_refused_is_said(tmp_path):
         ChatTokenizer.load(tmp_path)
 
 
-def test_templates_run_in_a_sandbox(tmp_path):
-    save(tmp_path, byte_level(), "{{ messages.__class__.__mro__ }}")
+def test_templates_run_in_a_sandbox(make):
     with pytest.raises(DataError, match="unsafe"):
-        ChatTokenizer.load(tmp_path).render(CHAT, True)
+        make("{{ messages.__class__.__mro__ }}").render(CHAT, True)
