@@ -1,6 +1,6 @@
 """Engines: processes that hold one model each and answer the requests of many cells.
 
-`lease` gives a client of a running engine, `cache` keeps what was answered. The rest
-is the engine itself (`server` and what it imports) and what starts, watches and ends
-it. Only the engine's side imports torch.
+`asking` answers a cell's questions from its cache, else by an engine that `lease` gives
+it. `manager` starts and ends engines; `server` and what it imports is the engine
+itself. Only that side imports torch.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +37,7 @@ class Completion(NamedTuple):
 TOO_LONG = Completion([], "error", 0)
 
 
+@dataclass
 class Engine:
     """A running engine, as a lease gives it.
 
@@ -51,28 +53,21 @@ class Engine:
         max_length: the model's context in tokens, or None if the engine does not say.
         ours: whether it is our engine, which understands more than vLLM does.
         identity: who answers, for score rows and the cache's key.
+        why_gone: what to add to a message when the engine is gone.
         usage: what was asked of it, and in how many seconds.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: str | None,
-        model: str,
-        max_length: int | None,
-        identity: "Identity",
-        ours: bool,
-        why_gone: Callable[[], str] = lambda: "",
-        device: str = UNKNOWN,
-    ) -> None:
-        self.url = url
-        self.key = key
-        self.model = model
-        self.max_length = max_length
-        self.identity = identity
-        self.usage = UsageCounter(device)
-        self.ours = ours
-        self._why_gone = why_gone
+    url: str
+    key: str | None
+    model: str
+    max_length: int | None
+    identity: "Identity"
+    ours: bool
+    why_gone: Callable[[], str] = lambda: ""
+    device: str = UNKNOWN
+
+    def __post_init__(self) -> None:
+        self.usage = UsageCounter(self.device)
 
     def complete(
         self, ids: Sequence[Ids], decode: "Decode", seeds: Sequence[int]
@@ -207,7 +202,7 @@ class Engine:
         """Send a request; an EngineError says why it is refused or not answered."""
         url = self.url + path
         with self.usage.running():
-            reply = send("POST", url, self.key, body, self._why_gone)
+            reply = send("POST", url, self.key, body, self.why_gone)
         self.usage.count(body, reply.body, reply.worked)
         return reply.body
 

@@ -83,31 +83,25 @@ def check_gguf(path: Path) -> GgufFacts:
 
     Raises:
         DataError: as `read_gguf`; or its architecture, or how its tokenizer splits
-            texts, is none that transformers knows.
+            texts, is none that transformers knows: it would be taken for GPT-2's way.
     """
-    facts = read_gguf(path)
-    _check_split(path, facts)
-    from safegrid.models.pretrained import load_gguf_config
-
-    load_gguf_config(path)
-    return facts
-
-
-def _check_split(path: Path, facts: GgufFacts) -> None:
-    """Refuse a way to split that would be taken for GPT-2's: other tokens, unsaid."""
-    if facts.tokenizer != BYTE_LEVEL:
-        return
     from transformers.integrations.gguf.gguf_tokenizer_mapping import (
         GGUF_PRE_TOKENIZER_SPLITS,
     )
 
-    if facts.split not in {*AS_GPT2, *SINGLE_DIGITS, *GGUF_PRE_TOKENIZER_SPLITS}:
+    from safegrid.models.pretrained import load_gguf_config
+
+    facts = read_gguf(path)
+    known = {*AS_GPT2, *SINGLE_DIGITS, *GGUF_PRE_TOKENIZER_SPLITS}
+    if facts.tokenizer == BYTE_LEVEL and facts.split not in known:
         named = f"as {facts.split!r} does" if facts.split else "in a way not told"
         raise DataError(
             f"{path}: its tokenizer splits texts {named} ({SPLIT}), which cannot be"
             " rebuilt here: texts would become other tokens than those it was trained"
             " on. Take the model as safetensors"
         )
+    load_gguf_config(path)
+    return facts
 
 
 def _reader(path: Path) -> "GGUFReader":
