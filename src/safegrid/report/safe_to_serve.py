@@ -12,7 +12,6 @@ import polars as pl
 from safegrid.config.doses import split_dose
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
 from safegrid.report.names import (
-    BASE,
     BENCHMARKS,
     METRICS,
     WORDS,
@@ -35,7 +34,18 @@ from safegrid.report.table import (
 IT = "it"
 """Trained on the instructions alone: what the paper calls Base."""
 GROUPS = ("sit", "raft_rewards", "raft_iterations", "dpo")
-REWARDS = ("raft_reward", "raft_own", "raft_labels")
+RECIPES = {
+    "none": (-2, "untouched base", ""),
+    IT: (-1, "IT", "IT"),
+    r"sit_(\d+)": (0, "SIT-{0}", "{0}"),
+    "raft_reward": (1, "RAFT by published reward model", "published\nreward model"),
+    "raft_own": (1, "RAFT by own reward model", "own\nreward model"),
+    "raft_labels": (1, "RAFT by labels", "labels"),
+    r"raft_(\d+)": (2, "RAFT iteration {0}", "{0}"),
+    r"dpo_(\d+)_(\d+)": (3, "DPO on {0}/{1} of the pairs", "{0}/{1}"),
+    "dpo": (3, "DPO", "1"),
+}
+"""The paper's recipes in their order: place in GROUPS, title, and tick of an axis."""
 PAPERS_NAMES = {
     "safety": ("Llama Guard safe",),
     "reward_median": ("median DeBERTa reward", "median GPT2 reward"),
@@ -51,14 +61,7 @@ PAPERS_NAMES = {
 
 
 class Place(NamedTuple):
-    """Where a recipe stands.
-
-    Attributes:
-        group: a place in `GROUPS`, before and behind it for recipes of none.
-        number: what its group is sorted by: safety rows, iteration, share of the pairs.
-        title: in print.
-        tick: the same below an axis of its group.
-    """
+    """Where a recipe stands: its group, its number there, its title and tick."""
 
     group: int
     number: float
@@ -67,25 +70,13 @@ class Place(NamedTuple):
 
 
 def place_of(recipe: str) -> Place:
-    """Return where a recipe stands by its name."""
-    if recipe == BASE:
-        return Place(-2, 0, "untouched base", "")
-    if recipe == IT:
-        return Place(-1, 0, "IT", "IT")
-    if recipe in REWARDS:
-        kinds = ("published reward model", "own reward model", "labels")
-        kind = kinds[place := REWARDS.index(recipe)]
-        return Place(1, place, f"RAFT by {kind}", kind.replace(" ", "\n", 1))
-    if found := re.fullmatch(r"sit_(\d+)", recipe):
-        return Place(0, int(found[1]), f"SIT-{found[1]}", found[1])
-    if found := re.fullmatch(r"raft_(\d+)", recipe):
-        return Place(2, int(found[1]), f"RAFT iteration {found[1]}", found[1])
-    if found := re.fullmatch(r"dpo_(\d+)_(\d+)", recipe):
-        part = f"{found[1]}/{found[2]}"
-        share = int(found[1]) / int(found[2])
-        return Place(3, share, f"DPO on {part} of the pairs", part)
-    if recipe == "dpo":
-        return Place(3, 1, "DPO", "1")
+    """Return where a recipe stands by its name: by its numbers, or as it is listed."""
+    for place, (pattern, (group, title, tick)) in enumerate(RECIPES.items()):
+        if found := re.fullmatch(pattern, recipe):
+            numbers = [int(number) for number in found.groups()]
+            first, second = [*numbers, 1, 1][:2] if numbers else (place, 1)
+            titles = (text.format(*numbers) for text in (title, tick))
+            return Place(group, first / second, *titles)
     return Place(len(GROUPS), 0, recipe_title(recipe), recipe)
 
 

@@ -14,6 +14,7 @@ from safegrid.report.cost import cost_table
 from safegrid.report.writing import save
 from safegrid.runtime.usage import NO_MODEL
 from safegrid.study import Study
+from score_tables import cell, titles
 
 CONFIG = Path(__file__).parents[3] / "config"
 CPU = "cpu x86_64, 2 threads"
@@ -54,11 +55,7 @@ def generated(device, **changed):
 
 def cells(table):
     """Return row title to column title to entry."""
-    titles = [column.title for column in table.columns]
-    return {
-        row: dict(zip(titles, entries, strict=True))
-        for row, entries in zip(table.rows, table.entries, strict=True)
-    }
+    return {row: {t: cell(table, row, t) for t in titles(table)} for row in table.rows}
 
 
 def test_a_cpu_has_seconds_and_tokens_and_a_reason_for_its_blanks(study):
