@@ -205,13 +205,14 @@ def test_everything_is_written_under_the_folder(grid, runs, tmp_path):
 
 
 @pytest.fixture
-def without_figures(monkeypatch):
-    """Leave out the figures, which the test above has drawn."""
-    monkeypatch.setattr(partial, "all_figures", lambda *rows: ())
+def few_figures(monkeypatch):
+    """Leave out most figures of every paper, which the test above has drawn."""
+    for module in (partial.trade_off, partial.frontier):
+        monkeypatch.setattr(module, "FIGURES", {})
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without_figures")
+@pytest.mark.usefixtures("few_figures")
 def test_a_line_that_is_not_drawn_yet_is_blank_with_its_reason(grid, runs, tmp_path):
     folder = Path("results/mini/frontier/mini-base")
     lines = [folder / f"{name}.parquet" for name in ("dpo", "nca")]
@@ -227,6 +228,7 @@ def test_a_line_that_is_not_drawn_yet_is_blank_with_its_reason(grid, runs, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_figures")
 def test_what_no_run_has_told_yet_has_no_table_and_no_curve(grid, runs, tmp_path):
     planned()
     out = tmp_path / "partial"
@@ -236,6 +238,7 @@ def test_what_no_run_has_told_yet_has_no_table_and_no_curve(grid, runs, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_figures")
 @pytest.mark.parametrize("paper", ["2407.16637", "2412.00074"])
 def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(
     grid, runs, tmp_path, paper
