@@ -10,7 +10,7 @@ rule capability:
     """Run a suite of lm-evaluation-harness tasks on one model."""
     input:
         stack=lambda w: STUDY.stack(model_of(w)),
-        task_files=lambda w: tasks.task_files(STUDY, w.benchmark),
+        task_files=lambda w: sources.task_files(STUDY, w.benchmark),
     output:
         results="results/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.json",
     log:
@@ -24,7 +24,7 @@ rule capability:
         "../envs/engine.yaml"
     params:
         tasks=lambda w: STUDY.suites[w.benchmark].tasks,
-        blocks=lambda w: json.dumps(tasks.task_blocks(STUDY, w.benchmark)),
+        blocks=lambda w: json.dumps(sources.task_blocks(STUDY, w.benchmark)),
         limit=lambda w: STUDY.suites[w.benchmark].limit or "",
         engine=lambda w: STUDY.engine(w.base).model_dump_json(),
         benchmark_version=lambda w: STUDY.suites[w.benchmark].version,

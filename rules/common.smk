@@ -29,7 +29,7 @@ from safegrid.core.seals import STUDY as NAMED
 from safegrid.study.selection import FORCE, OPTIONS, Selection
 from safegrid.core.stages import VERSIONS
 from safegrid.study import Study
-from safegrid.study import cells, gathered, judges, lines, sources, tasks, trainings
+from safegrid.study import cells, gathered, judges, lines, sources, trainings
 from safegrid.study.grid import Cell, cell_of, model_of, one_of
 from safegrid.study.upstreams import Upstreams
 

@@ -19,7 +19,7 @@ from safegrid.capability.tasks import loaded_tasks
 from safegrid.config.load import load_config
 from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.fetch.choose import WEIGHTS
-from safegrid.study import Study, tasks
+from safegrid.study import Study, sources
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FOUND = yaml.safe_load((FIXTURES / "login_node.yaml").read_text())
@@ -132,7 +132,7 @@ def test_two_commands_pin_and_plan_it_and_its_rows_are_what_the_tasks_read(
     assert "fetch_source" in planned
 
     study = Study(load_config(tree.folder / "config", STUDY))
-    rows = tasks.task_files(study, "capability")
+    rows = sources.task_files(study, "capability")
     made = ["datasets/safety", *(f"prompts/{n}" for n in study.with_prompts)]
     made = [f"results/{STUDY}/{name}.parquet" for name in made]
     models = ["results/bases/vicuna-7b-v1.5", "results/judges/toxigen-roberta"]
@@ -146,7 +146,7 @@ def test_two_commands_pin_and_plan_it_and_its_rows_are_what_the_tasks_read(
     monkeypatch.chdir(tree.folder)
     monkeypatch.setenv("SAFEGRID_RUN_CODE", "real_humaneval")
     files = [Path(file) for file in rows]
-    blocks = located(tasks.task_blocks(study, "capability"), files)
+    blocks = located(sources.task_blocks(study, "capability"), files)
     with loaded_tasks(study.tasks("capability"), files, blocks) as loaded:
         assert set(loaded["tasks"]) == set(FOUND["questions"])
         for name, words in FOUND["questions"].items():

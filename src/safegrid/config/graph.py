@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from safegrid.config.documents import KeyPath
-from safegrid.config.doses import split_dose, why_no_dose
 from safegrid.config.generated import GENERATED
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.methods import METHODS
 from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import INSTRUCTION_FORMATS, SourceSpec
-from safegrid.config.training import NONE, Recipe
+from safegrid.config.training import NONE, Recipe, split_dose, why_no_dose
 
 Blocks = dict[str, dict[str, Any]]
 

@@ -134,7 +134,7 @@ class JudgeEntry(JudgeSpec, ModelUpstream):
     regularisation: Above0 = 0.1
 
     @model_validator(mode="after")
-    def _whole(self) -> "JudgeEntry":
+    def _fits_together(self) -> "JudgeEntry":
         for faults in (_head_faults(self), _place_faults(self)):
             if fault := next(faults, None):
                 raise ValueError(fault)

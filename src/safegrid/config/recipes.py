@@ -6,11 +6,10 @@ from typing import Any
 
 from safegrid.config.checks import check_tuned
 from safegrid.config.documents import validate
-from safegrid.config.doses import beyond
 from safegrid.config.methods import METHODS, check_method
 from safegrid.config.sections import StudyDocuments, merge
 from safegrid.config.study import BaseEntry, RecipeEntry
-from safegrid.config.training import Recipe, Training
+from safegrid.config.training import Recipe, Training, beyond
 from safegrid.config.yaml_files import read_document
 
 # A base of so many billions of parameters is large, and trained by default like this.

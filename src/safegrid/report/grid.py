@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from safegrid.config.doses import split_dose
+from safegrid.config.training import split_dose
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import RUNS, SCORE
 from safegrid.report.names import BASE, recipe_order, recipe_title

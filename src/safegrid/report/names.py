@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import yaml
 
-from safegrid.config.doses import split_dose
 from safegrid.config.methods import METHODS
-from safegrid.config.training import NONE
+from safegrid.config.training import NONE, split_dose
 
 BASE = NONE
 BLANK = "\N{EN DASH}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from safegrid.config.doses import split_dose
+from safegrid.config.training import split_dose
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
 from safegrid.report.names import (
     BENCHMARKS,

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from safegrid.config.doses import split_dose
 from safegrid.config.methods import METHODS
+from safegrid.config.training import split_dose
 from safegrid.core.artifacts import atomic_file
 from safegrid.report.names import BASE
 

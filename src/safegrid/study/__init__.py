@@ -1,8 +1,8 @@
 """Study, resolved: which models and cells it has, and where the files of each lie.
 
 Rules look into it by their wildcards: `lambda w: STUDY.stack(model_of(w))`. Its modules
-hold the files of `sources`, `trainings`, `cells`, `judges`, `tasks` and `lines`, and
-the lists that are `gathered` from all of them.
+hold the files of `sources`, `trainings`, `cells`, `judges` and `lines`, and the lists
+that are `gathered` from all of them.
 
 Nothing here touches the disk or imports anything heavy: paths are text, relative to the
 working directory, as the rules write them.
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from safegrid.config.benchmark import AskedSpec, BenchmarkSpec
-from safegrid.config.doses import dose_name, model_names, split_dose
 from safegrid.config.engine import EngineSpec
 from safegrid.config.generated import (
     BestOfKSpec,
@@ -25,7 +24,7 @@ from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.load import Config
 from safegrid.config.methods import METHODS
 from safegrid.config.prompt import PromptSpec
-from safegrid.config.training import NONE, Recipe
+from safegrid.config.training import NONE, Recipe, dose_name, model_names, split_dose
 from safegrid.study.grid import Cell, Model
 
 # The metrics of benchmarks that no model answers prompt by prompt.

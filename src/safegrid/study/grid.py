@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from safegrid.config.doses import split_dose
-from safegrid.config.training import NONE
+from safegrid.config.training import NONE, split_dose
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from safegrid.config.documents import Problems
-from safegrid.config.doses import why_no_dose
+from safegrid.config.training import why_no_dose
 from safegrid.core.errors import ConfigError
 from safegrid.study import Study
 from safegrid.study.cells import cell_manifests, files

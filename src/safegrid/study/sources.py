@@ -1,7 +1,7 @@
-"""Raw files of sources, by the short names that blocks of the configuration give."""
+"""Raw files of sources: of datasets and prompts, and of capability suites' tasks."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from safegrid.study import Study
 
@@ -55,3 +55,25 @@ def search_files(study: Study, pool: str) -> list[str]:
     """Return the code that searches for a pool's answers; none where none does."""
     made = study.corrected.get(pool.partition("/")[0])
     return whole(study, made.beams.source if made and made.beams else None)
+
+
+# ---------------------------------------------------------------- capability suites
+
+
+def task_blocks(study: Study, suite: str) -> dict[str, dict[str, Any]]:
+    """Return the registry's tasks of a suite, with paths in place of file names."""
+    known = study.config.tasks
+    found = {name: known[name] for name in study.suites[suite].tasks if name in known}
+    return {
+        name: task.model_dump(exclude={"source", "runs_code"})
+        | {"files": {k: raw(study, task.source, f) for k, f in task.files.items()}}
+        for name, task in found.items()
+    }
+
+
+def task_files(study: Study, suite: str) -> list[str]:
+    """Return the raw files of a suite; none for shipped tasks."""
+    blocks = task_blocks(study, suite).values()
+    rows = [path for block in blocks for path in block["files"].values()]
+    files = whole(study, study.suites[suite].task_source)
+    return list(dict.fromkeys([*files, *rows]))

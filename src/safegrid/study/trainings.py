@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from safegrid.config.dataset import DatasetSpec
-from safegrid.config.doses import dose_name
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe, Training
+from safegrid.config.training import Recipe, Training, dose_name
 from safegrid.core.files import sha256_json
 from safegrid.runtime.launch import COPIES
 from safegrid.study import Study

@@ -10,9 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.config.doses import beyond
 from safegrid.config.methods import METHODS, check_method
-from safegrid.config.training import Recipe
+from safegrid.config.training import Recipe, beyond
 from safegrid.core.errors import ConfigError
 from safegrid.models.checkpoints import weights_of
 from safegrid.train import rows as row_order

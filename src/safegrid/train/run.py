@@ -11,9 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.config.doses import split_dose
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe
+from safegrid.config.training import Recipe, split_dose
 from safegrid.core.artifacts import (
     atomic_directory,
     manifest,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from safegrid.config.doses import split_dose
+from safegrid.config.training import split_dose
 from safegrid.core.errors import ConfigError
 from safegrid.study import cells, gathered, trainings
 from safegrid.study.grid import Cell, Model

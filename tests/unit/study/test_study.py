@@ -6,7 +6,7 @@ import pytest
 from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Lora
-from safegrid.study import Study, cells, gathered, judges, lines, tasks, trainings
+from safegrid.study import Study, cells, gathered, judges, lines, sources, trainings
 from safegrid.study.grid import Cell, Model, one_of
 from safegrid.study.trainings import kto_key, launcher
 
@@ -203,13 +203,13 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
     names = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
     changed = {"capability": suite.model_copy(update={"tasks": names})}
     study = Study(type(config)(**{**vars(config), "benchmarks": changed}))
-    blocks = tasks.task_blocks(study, "capability")
+    blocks = sources.task_blocks(study, "capability")
     assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
     assert blocks["real_gsm8k"]["files"] == {
         "test": "results/raw/gsm8k/test.jsonl",
         "train": "results/raw/gsm8k/train.jsonl",
     }
-    files = tasks.task_files(study, "capability")
+    files = sources.task_files(study, "capability")
     assert files[0] == "results/raw/mini-tasks/mini_math.yaml"
     assert files[-1] == "results/raw/bbh/snarks.json"
 
