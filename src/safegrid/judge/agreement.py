@@ -10,9 +10,9 @@ study's refusal rates hangs on which judge was asked.
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,8 @@ from safegrid.readers.labelled import Labelled
 logger = logging.getLogger(__name__)
 
 Pair = tuple[str, str]  # the true label, the verdict's label
+Measures = dict[str, Any]
+Value = TypeVar("Value")
 
 # What names an answer, and what stands beside it in the list; never a text.
 CELL = ("base", "recipe", "seed", "benchmark")
@@ -58,6 +60,17 @@ def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
         "false_positive_rate": share(found),
         "false_negative_rate": share(missed),
     }
+
+
+def by_category(
+    rows: Sequence[Any], values: Sequence[Value], measured: Callable[..., Measures]
+) -> dict[str, Measures]:
+    """Measure the values of each category of rows; rows without one are left out."""
+    groups: dict[str, list[Value]] = {}
+    for row, value in zip(rows, values, strict=True):
+        if row.category is not None:
+            groups.setdefault(row.category, []).append(value)
+    return {name: measured(own) for name, own in sorted(groups.items())}
 
 
 def agreement_of(

@@ -55,9 +55,8 @@ def read_fluency(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) ->
 
     def work(asker: Asker) -> list[Verdict]:
         verdicts = [_unread(item.text) for item in items]
-        found = asker.sequence_logprobs(
-            [read.ids for read in reads], [read.start for read in reads]
-        )
+        ids, starts = [read.ids for read in reads], [read.start for read in reads]
+        found = asker.sequence_logprobs(ids, starts)
         both = zip(found[::2], found[1::2], strict=True)
         for i, (written, turned) in zip(pairs, both, strict=True):
             verdicts[i] = _verdict(written, turned)

@@ -6,20 +6,18 @@ format `scored` ask a regression for a number that is known.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from scipy.stats import bootstrap, rankdata
 
 from safegrid.core.intervals import LEVEL
-from safegrid.judge.agreement import share
+from safegrid.judge.agreement import Measures, by_category, share
 from safegrid.judge.items import Item, Verdict
-from safegrid.readers.labelled import Preferred, Scored, read_reward_pairs, read_scored
+from safegrid.readers.labelled import read_reward_pairs, read_scored
 
-Measures = dict[str, Any]
 # The answers to judge, and what to make of their verdicts.
 Task = tuple[list[Item], Callable[[Sequence[Verdict]], Measures]]
-Row = TypeVar("Row", Preferred, Scored)
 Statistic = Callable[..., Any]
 # A row's scores, of chosen and rejected, or known and given; None: unscored.
 Two = tuple[float | None, float | None]
@@ -41,7 +39,8 @@ def reward_pairs(path: Path) -> Task:
     def measured(verdicts: Sequence[Verdict]) -> Measures:
         scores = [verdict.score for verdict in verdicts]
         twos = list(zip(scores[::2], scores[1::2], strict=True))
-        return _with_categories(rows, twos, pair_measures)
+        categories = by_category(rows, twos, pair_measures)
+        return {**pair_measures(twos), "categories": categories}
 
     return items, measured
 
@@ -53,7 +52,8 @@ def scored(path: Path) -> Task:
 
     def measured(verdicts: Sequence[Verdict]) -> Measures:
         twos = [(row.score, v.score) for row, v in zip(rows, verdicts, strict=True)]
-        return _with_categories(rows, twos, score_measures)
+        categories = by_category(rows, twos, score_measures)
+        return {**score_measures(twos), "categories": categories}
 
     return items, measured
 
@@ -138,14 +138,3 @@ def _estimate(known: Any, statistic: Statistic) -> Measures:
     # A draw of equal values alone has no correlation.
     low, high = np.nanpercentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return {"value": value, "low": float(low), "high": float(high), "n": len(known)}
-
-
-def _with_categories(
-    rows: Sequence[Row], twos: Sequence[Two], measured: Callable[..., Measures]
-) -> Measures:
-    groups: dict[str, list[Two]] = {}
-    for row, two in zip(rows, twos, strict=True):
-        if row.category is not None:
-            groups.setdefault(row.category, []).append(two)
-    categories = {name: measured(own) for name, own in sorted(groups.items())}
-    return {**measured(twos), "categories": categories}

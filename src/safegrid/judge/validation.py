@@ -3,20 +3,20 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import write_result
 from safegrid.core.errors import JudgeError
-from safegrid.judge.agreement import Pair, agreement_of, measures_of
+from safegrid.judge.agreement import agreement_of, by_category, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
 from safegrid.judge.run import described, judge_items
 from safegrid.judge.xstest import READERS
-from safegrid.readers.labelled import Labelled
 from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
@@ -85,15 +85,16 @@ def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
         said = [str(verdict.label) for verdict in verdicts]
         pairs = [(row.label, label) for row, label in zip(rows, said, strict=True)]
         counts = Counter(pairs)
+        rates = partial(measures_of, positive=positive)
         return {
             "positive": positive,
-            **measures_of(pairs, positive),
+            **rates(pairs),
             **agreement_of(rows, pairs, classes, positive),
             "confusion": {
                 truth: {label: counts[truth, label] for label in sorted(set(said))}
                 for truth in sorted({truth for truth, _ in pairs})
             },
-            "categories": _by_category(rows, pairs, positive),
+            "categories": by_category(rows, pairs, rates),
         }
 
     items = [Item.of(row.id, row.prompt, row.response, row.prefill) for row in rows]
@@ -113,15 +114,3 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
             " registry"
         )
     return tuple(judge.classes), judge.positive
-
-
-def _by_category(
-    rows: Sequence[Labelled], pairs: Sequence[Pair], positive: str
-) -> dict[str, dict[str, Any]]:
-    groups: dict[str, list[Pair]] = {}
-    for row, pair in zip(rows, pairs, strict=True):
-        if row.category is not None:
-            groups.setdefault(row.category, []).append(pair)
-    return {
-        name: measures_of(members, positive) for name, members in sorted(groups.items())
-    }
