@@ -6,14 +6,13 @@ from typing import Any
 
 from safegrid.engine.beams import search
 from safegrid.engine.decode import Answer, Ranked, generate
-from safegrid.engine.encode import classify, embed
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
     CompletionRequest,
     EmbeddingRequest,
 )
-from safegrid.engine.scoring import Question, Scored, score
+from safegrid.engine.scoring import Question, Scored, classify, embed, score
 
 # What vLLM writes for a log-probability of minus infinity.
 LEAST = -9999.0

@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from safegrid.engine import app
-from safegrid.engine.app import HeadFirst, KeyRequired
+from safegrid.engine import server
+from safegrid.engine.server import HeadFirst, KeyRequired
 
 KEY = "key-of-a-run"
 LARGE = 100 * 10**6
@@ -123,7 +123,7 @@ def test_slow_connections_do_not_keep_a_run_from_its_engine(engine):
     with ExitStack() as stack:
         # More than it lets wait, each with a head that does not end.
         slow = [
-            stack.enter_context(engine.connect()) for _ in range(app.MAX_SILENT + 50)
+            stack.enter_context(engine.connect()) for _ in range(server.MAX_SILENT + 50)
         ]
         for connection in slow[50:]:
             connection.sendall(head(LARGE, None)[:-2])
@@ -134,11 +134,11 @@ def test_slow_connections_do_not_keep_a_run_from_its_engine(engine):
         assert time.monotonic() - begun < 5
         # The oldest ones had to go; the others may go on waiting.
         assert read(slow[0]) == b""
-        assert len(HeadFirst._silent) <= app.MAX_SILENT
+        assert len(HeadFirst._silent) <= server.MAX_SILENT
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(engine, monkeypatch):
-    monkeypatch.setattr(app, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     with engine.connect() as silent, engine.connect() as mine:
         mine.sendall(head(3))
         begun = time.monotonic()

@@ -14,7 +14,6 @@ ANSWERING = (
     "batches",
     "beams",
     "decode",
-    "encode",
     "model",
     "protocol",
     "responses",

@@ -17,10 +17,10 @@ from safegrid.core.artifacts import read_result, write_table
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT
 from safegrid.engine.asking import Asker
-from safegrid.engine.encode import embed
 from safegrid.engine.lease import lease
 from safegrid.engine.model import load
 from safegrid.engine.response_cache import ResponseCache
+from safegrid.engine.scoring import embed
 from safegrid.judge.agreement import agreement
 from safegrid.judge.by_head import Encoder
 from safegrid.judge.head_training import check_files, read_file, text_head

@@ -15,14 +15,12 @@ from fastapi.testclient import TestClient
 
 from engines import go_on, launch_spec, plain_generate
 from safegrid.core.errors import EngineError
-from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.batches import LEAST, Prefix
 from safegrid.engine.calls import SECONDS_HEADER
 from safegrid.engine.decode import Sampling, generate
-from safegrid.engine.encode import classify
 from safegrid.engine.model import load
-from safegrid.engine.scoring import Question, score
-from safegrid.engine.server import workers
+from safegrid.engine.scoring import Question, classify, score
+from safegrid.engine.server import RequestQueue, make_app, workers
 
 GREEDY = Sampling(max_tokens=16)
 SAMPLED = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, frequency_penalty=0.4)

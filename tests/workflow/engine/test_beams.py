@@ -14,11 +14,11 @@ from transformers import GenerationConfig
 
 from engines import go_on, launch_spec
 from safegrid.core.errors import EngineError
-from safegrid.engine.app import RequestQueue, make_app
 from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import Sampling, generate
 from safegrid.engine.model import load
 from safegrid.engine.protocol import Beams, RefusedError
+from safegrid.engine.server import RequestQueue, make_app
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}

@@ -10,9 +10,8 @@ from engines import go_on, launch_spec, plain_generate
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import HISTORY, PAIRS, REFERENCE
 from safegrid.engine.decode import Sampling, generate
-from safegrid.engine.encode import classify
 from safegrid.engine.model import LoadedModel, load
-from safegrid.engine.scoring import Question, score
+from safegrid.engine.scoring import Question, classify, score
 from safegrid.models.templates import ChatTokenizer
 from safegrid.train.reference import compute_reference
 from safegrid.train.tokenize import end_ids

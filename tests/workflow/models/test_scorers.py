@@ -17,8 +17,8 @@ from transformers import (
 
 from engines import go_on, launch_spec
 from safegrid.config import JudgeSpec
-from safegrid.engine.encode import classify
 from safegrid.engine.model import load
+from safegrid.engine.scoring import classify
 from safegrid.judge.classifier import read_scores
 from safegrid.judge.items import Item
 from safegrid.models.templates import ChatTokenizer
