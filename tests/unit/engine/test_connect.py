@@ -65,20 +65,23 @@ def test_each_model_is_asked_where_it_is_served(serve, tmp_path, key):
             assert engine.url == server.url
 
 
-def test_a_name_below_the_folder_of_the_run_is_enough(tmp_path):
-    stack = [(tmp_path / BASE).resolve()]
-    assert connect.is_meant({"id": BASE}, "ours", stack)
-    assert connect.is_meant({"id": f"{stack[0]}/"}, "ours", stack)
-    assert connect.is_meant({"id": "ours"}, "ours", stack)
-    assert not connect.is_meant({"id": "mine"}, "ours", stack)
-    assert not connect.is_meant({"id": GUARD}, "ours", stack)
+@pytest.mark.parametrize(
+    ("names", "meant", "others"),
+    [
+        # A name below the folder of the run is enough.
+        ([BASE], [BASE, "{base}/", "ours"], ["mine", GUARD]),
+        # The folder of an adapter names no model.
+        ([BASE, GUARD], ["ours"], [GUARD, BASE]),
+    ],
+)
+def test_a_server_names_a_model_by_its_folder(tmp_path, names, meant, others):
+    stack = [(tmp_path / name).resolve() for name in names]
 
+    def is_meant(name):
+        return connect.is_meant({"id": name.format(base=stack[0])}, "ours", stack)
 
-def test_the_folder_of_an_adapter_names_no_model(tmp_path):
-    stack = [(tmp_path / name).resolve() for name in (BASE, GUARD)]
-    assert connect.is_meant({"id": "ours"}, "ours", stack)
-    assert not connect.is_meant({"id": GUARD}, "ours", stack)
-    assert not connect.is_meant({"id": BASE}, "ours", stack)
+    assert all(is_meant(name) for name in meant)
+    assert not any(is_meant(name) for name in others)
 
 
 @pytest.mark.parametrize(

@@ -28,18 +28,10 @@ WRITTEN, WITH_SYSTEM = FAMILIES["written"], FAMILIES["with_system"]
 
 def preferences(*answers):
     rows = [
-        {
-            "pair_id": f"p{number}",
-            "prompt": f"May I take the lamp {number}?",
-            "chosen": chosen,
-            "rejected": rejected,
-            "category": None,
-            "source": "made-up",
-            "source_row": number,
-        }
-        for number, (chosen, rejected) in enumerate(answers)
+        (f"p{n}", f"May I take the lamp {n}?", *answer, None, "made-up", n)
+        for n, answer in enumerate(answers)
     ]
-    return pl.DataFrame(rows, schema=PREFERENCE)
+    return pl.DataFrame(rows, schema=PREFERENCE, orient="row")
 
 
 def tokenized(folder, out, frame):
@@ -73,11 +65,10 @@ def test_a_system_message_stands_where_the_family_has_it_or_is_refused(
             chat.render([SYSTEM, *CHAT], True)
 
 
-def test_alpaca_has_another_opening_where_an_input_is_given(family, family_folder):
-    if family.name != "alpaca":
-        pytest.skip("about Alpaca's format")
+def test_alpaca_has_another_opening_where_an_input_is_given(families, save, tmp_path):
     turn = {"role": "user", "content": "Sort.\n\n### Input:\nb a"}
-    text = ChatTokenizer.load(family_folder).render([turn], True)
+    folder = save(families["alpaca"], tmp_path / "model")
+    text = ChatTokenizer.load(folder).render([turn], True)
     assert "paired with an input that provides further context. Write" in text
     assert text.endswith(
         "### Instruction:\nSort.\n\n### Input:\nb a\n\n### Response:\n"
