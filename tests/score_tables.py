@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from safegrid.core.intervals import wilson
-from safegrid.core.records import SCORE
+from safegrid.core.records import RUNS, SCORE
 from safegrid.report.grid import Entry
 from safegrid.report.table import Table
 
@@ -53,6 +53,14 @@ def frame(rows: Iterable[dict[str, Any]], **shared: Any) -> pl.DataFrame:
     """Return rows as SCORE; `shared` stands in each that has no value of its own."""
     blank = {**dict.fromkeys(SCORE), "seed": 0, "engine": "safegrid", "version": "1"}
     return pl.DataFrame([{**blank, **shared, **one} for one in rows], schema=SCORE)
+
+
+def fact(
+    kind: str, subject: str, metric: str, value: float | None, **more: Any
+) -> dict[str, Any]:
+    """Return a row of RUNS."""
+    fact = {"kind": kind, "subject": subject, "metric": metric, "value": value}
+    return {**dict.fromkeys(RUNS), **fact, **more}
 
 
 def cell(table: Table, row: str, title: str) -> Entry:

@@ -37,10 +37,7 @@ COLUMNS = {
 def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
     """Return plan and reality of every kind of job on every device that it ran on.
 
-    Args:
-        study: a file of `studies/` in `config`.
-        config: folder of the registries.
-        root: the folder with `results/`.
+    The study is one of the folder `config`; `root` is the folder with `results/`.
     """
     folder = Path(config)
     asked = Study(load_config(folder, study))
@@ -72,10 +69,7 @@ def compare_devices(
     """Set plan and reality beside each other, on each device that jobs ran on.
 
     The plan goes by the assumed shares of the limit: measured ones would agree with
-    what was measured by themselves.
-
-    Returns:
-        By kind and device, and sentences on the jobs that are left out.
+    themselves. Sentences tell which jobs are left out.
     """
     speeds, left_out = measured_speeds(study, root)
     data = Data(study, assumed, root)
@@ -103,11 +97,11 @@ def _unplanned(speeds: Iterable[Speed], jobs: Iterable[Job]) -> list[str]:
 
 
 def _entries(one: Compared) -> list[Entry]:
-    values = {
-        name: one.flops / 1e12 if name == "tflop" else getattr(one, name)
+    values = [
+        one.flops / 1e12 if name == "tflop" else getattr(one, name)
         for name in COLUMNS.values()
-    }
+    ]
     return [
-        Entry(value, None, None, one.jobs, None, 1, one.why if value is None else None)
-        for value in values.values()
+        Entry(value, n=one.jobs, seeds=1, reason=one.why if value is None else None)
+        for value in values
     ]

@@ -55,7 +55,6 @@ def update_readme(study: Name, root: Path = Path()) -> None:
 
 
 def _shown(mark: re.Pattern[str], study: str, text: str) -> list[str]:
-    """Return the names of what pages show of a study by a mark, each one once."""
     found = mark.finditer(text)
     return sorted({one["name"] for one in found if one["study"] == study})
 
@@ -70,11 +69,7 @@ def _filled(mark: re.Match[str], study: str, tables: dict[str, str]) -> str:
 
 
 def _cut(table: str, columns: list[str]) -> str:
-    """Return a table's title, its first column and those that are named.
-
-    Raises:
-        DataError: it has no such column.
-    """
+    """Return a table's title, its first column and those that are named."""
     lines = table.splitlines()
     rows = [line[2:-2].split(" | ") for line in lines if line.startswith("| ")]
     if missing := [name for name in columns if name not in rows[0]]:

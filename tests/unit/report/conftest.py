@@ -9,7 +9,7 @@ import pytest
 
 from safegrid.config.methods import METHODS
 from safegrid.core.records import RUNS
-from score_tables import frame, share
+from score_tables import fact, frame, share
 
 CATEGORIES = {
     "crime": ["cyber", "injury", "kidnapp", "other", "privacy", "propaganda", "theft"],
@@ -129,23 +129,18 @@ def synthetic_runs() -> pl.DataFrame:
                 ("rejected_logp", -22 - step * 2 / scale),
             ]:
                 noisy = value + rng.normal(0, 0.02 * scale)
-                facts.append(_fact("history", subject, metric, noisy, step=step))
-        facts.append(_fact("training", subject, "tokens", 50_000))
-        facts.append(_fact("training", subject, "largest_log_ratio", 0.0002))
+                facts.append(fact("history", subject, metric, noisy, step=step))
+        facts.append(fact("training", subject, "tokens", 50_000))
+        facts.append(fact("training", subject, "largest_log_ratio", 0.0002))
     for judge in ("mini-guard", "mini-refusal"):
         for metric in ("accuracy", "false_positive_rate", "categories hate accuracy"):
-            facts.append(_fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))
-        facts.append(_fact("judge", judge, "n_unscored", 7 * (judge == "mini-guard")))
-    facts.append(_fact("rows", "prepare pku", "kept", 900))
-    facts.append(_fact("rows", "prepare pku", "not exactly one safe", 100))
+            facts.append(fact("judge", judge, metric, 0.95, low=0.9, high=0.97, n=200))
+        facts.append(fact("judge", judge, "n_unscored", 7 * (judge == "mini-guard")))
+    facts.append(fact("rows", "prepare pku", "kept", 900))
+    facts.append(fact("rows", "prepare pku", "not exactly one safe", 100))
     for metric in ("exact", "contained", "ngram"):
-        facts.append(_fact("overlap", "pku / alert", metric, 0, n=320))
+        facts.append(fact("overlap", "pku / alert", metric, 0, n=320))
     return pl.DataFrame(facts, schema=RUNS)
-
-
-def _fact(kind: str, subject: str, metric: str, value: float, **more: Any) -> dict:
-    fact = {"kind": kind, "subject": subject, "metric": metric, "value": value}
-    return {**dict.fromkeys(RUNS), **fact, **more}
 
 
 @pytest.fixture(scope="session")

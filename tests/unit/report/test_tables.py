@@ -23,7 +23,7 @@ from safegrid.report.tables import (
 )
 from safegrid.report.trade_off import NO_DOTS, trade_off
 from safegrid.report.writing import latex, markdown, number, numbers, save
-from score_tables import cell, change, score, titles
+from score_tables import cell, change, fact, score, titles
 
 NO_RUNS = pl.DataFrame(schema=RUNS)
 
@@ -217,11 +217,9 @@ def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
     few = change(scores, cut, value=0.1)
     nca = {**cut, "benchmark": "xstest", "recipe": "nca"}
     many = change(few, nca, value=0.95)
-    limits = [
-        {**dict.fromkeys(RUNS), "kind": "limit", "subject": name, "value": limit}
-        for name, limit in (("xstest", 48.0), ("xstest", 48.0), ("alert", 64.0))
-    ]
-    runs = pl.DataFrame(limits, schema=RUNS)
+    limits = (("xstest", 48.0), ("xstest", 48.0), ("alert", 64.0))
+    facts = [fact("limit", name, "max_new_tokens", limit) for name, limit in limits]
+    runs = pl.DataFrame(facts, schema=RUNS)
     (note,) = [n for n in answers_table(many, runs).notes if "are cut" in n]
     assert note.startswith("XSTest: more than 10% of the answers")
     assert "of 1 of 13 models are cut at the limit of 48 new tokens" in note
@@ -232,14 +230,14 @@ def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
 
 
 def test_how_good_a_judge_of_fluency_is_stands_in_a_table_of_its_own():
-    share = {"low": 0.0, "high": 0.02, "n": 100}
+    judge = ("fluency", "fluency, base")
+    found = {"low": 0.0, "high": 0.02, "n": 100}
     facts = [
-        {"metric": "threshold", "value": 0.45, "n": 200},
-        {"metric": "called_disfluent_refusals", "value": 0.01, **share},
-        {"metric": "found_shuffled", "value": None, "n": 0},
+        fact(*judge, "threshold", 0.45, n=200),
+        fact(*judge, "called_disfluent_refusals", 0.01, **found),
+        fact(*judge, "found_shuffled", None, n=0),
     ]
-    blank = {**dict.fromkeys(RUNS), "kind": "fluency", "subject": "fluency, base"}
-    runs = pl.DataFrame([blank | fact for fact in facts], schema=RUNS)
+    runs = pl.DataFrame(facts, schema=RUNS)
     text = markdown(facts_table("fluency", runs))
     assert "1.0 [0.0, 2.0]" in text
     assert "0.450" in text
@@ -281,13 +279,6 @@ def test_decontaminated_scores_stand_beside_the_plain_ones(scores):
     assert decontaminated_table(scores).columns == []
 
 
-def test_a_second_guard_gets_columns_of_its_own(scores):
-    other = scores.filter(metric="safety").with_columns(judge=pl.lit("other"))
-    shown = titles(main_table(pl.concat([scores, other])))
-    assert "Global safe (judge)" in shown
-    assert "Global safe (other)" in shown
-
-
 def test_tables_of_runs(runs):
     assert facts_table("judge", runs).rows == ["mini-guard", "mini-refusal"]
     assert titles(facts_table("judge", runs)) == ["accuracy", "false positive rate"]
@@ -311,19 +302,14 @@ def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
 
 
 def test_judges_of_scores_stand_beside_judges_of_labels(runs):
-    one = runs.filter(kind="judge", subject="mini-guard", metric="accuracy")
-    reward = one.with_columns(metric=pl.lit("pairwise_accuracy"))
-    ties = one.with_columns(
-        metric=pl.lit("ties"), value=3.0, low=None, high=None, n=None
-    )
-    rank = one.with_columns(metric=pl.lit("spearman"), value=-0.5, low=-0.75)
-    found = [
-        facts.with_columns(subject=pl.lit(judge))
-        for judge, facts in (("r", reward), ("r", ties), ("h", rank))
+    limits = {"low": 0.9, "high": 0.97, "n": 200}
+    facts = [
+        fact("judge", "r", "pairwise_accuracy", 0.95, **limits),
+        fact("judge", "r", "ties", 3),
+        fact("judge", "h", "spearman", -0.5, low=-0.75, high=0.97, n=200),
     ]
-    table = facts_table(
-        "judge", pl.concat([runs, *(f.cast(runs.schema) for f in found)])
-    )
+    more = pl.DataFrame(facts, schema=RUNS)
+    table = facts_table("judge", pl.concat([runs, more]))
     text = markdown(table)
     assert "ties are wrong: r 3." in text
     (row,) = [line for line in text.splitlines() if line.startswith("| r |")]
@@ -348,7 +334,10 @@ def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
         assert latex(make(few))
 
 
-def test_benchmarks_without_a_global_score_are_told_apart(scores):
+def test_benchmarks_without_a_global_score_and_two_guards_are_told_apart(scores):
+    other = scores.filter(metric="safety").with_columns(judge=pl.lit("other"))
+    shown = titles(main_table(pl.concat([scores, other])))
+    assert {"Global safe (judge)", "Global safe (other)"} <= set(shown)
     few = scores.filter(pl.col("benchmark").is_in(["toxicity", "xstest"]))
     shown = titles(main_table(few))
     assert shown[:2] == ["toxicity degenerate", "XSTest degenerate"]
