@@ -61,7 +61,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
             max_gen_toks=ANSWER_TOKENS,
         )
         self.engine = engine
-        self.tokenizer = tokenizer
+        self.tokenizer = self._chat = tokenizer
         self.tokenized_requests = True
         self.too_long: set[RequestKey] = set()
         self._starts: list[int] = []
@@ -69,28 +69,23 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     @property
     def eot_token_id(self) -> int | None:
         """The id that ends a turn."""
-        return self._tokenizer.eos_id
+        return self._chat.eos_id
 
     @property
     def prefix_token_id(self) -> int | None:
         """The id that stands before a text without context."""
-        bos = self._tokenizer.bos_id
-        return self._tokenizer.eos_id if bos is None else bos
+        bos = self._chat.bos_id
+        return self._chat.eos_id if bos is None else bos
 
     @property
     def eos_string(self) -> str | None:
         """The text that ends a turn; sent among the stop strings."""
-        return self._tokenizer.special_tokens.get("eos_token")
+        return self._chat.special_tokens.get("eos_token")
 
     @property
     def tokenizer_name(self) -> str:
         """What the harness's request cache would be keyed by; we do not use one."""
-        return self._tokenizer.template_hash
-
-    @property
-    def _tokenizer(self) -> ChatTokenizer:
-        tokenizer: ChatTokenizer = self.tokenizer
-        return tokenizer
+        return self._chat.template_hash
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
@@ -100,17 +95,17 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         The harness asks for an open turn where a task begins the answer itself.
         """
         if add_generation_prompt:
-            return self._tokenizer.render(chat_history, True)
+            return self._chat.render(chat_history, True)
         *before, last = chat_history
-        return self._tokenizer.render(before, True) + last["content"]
+        return self._chat.render(before, True) + last["content"]
 
     def tok_encode(
         self, string: str | Sequence[str], *_: Any, **__: Any
     ) -> list[int] | list[list[int]]:
         """Return the ids of a rendered text, or of each of several."""
         if isinstance(string, str):
-            return self._tokenizer.encode(string)
-        return [self._tokenizer.encode(text) for text in string]
+            return self._chat.encode(string)
+        return [self._chat.encode(text) for text in string]
 
     def generate_until(
         self, requests: list[Instance], disable_tqdm: bool = False
@@ -129,7 +124,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     ) -> list[tuple[float, bool]]:
         fits = []
         for text, context, continuation in requests:
-            self._tokenizer.check_bos(context, PROMPT)
+            self._chat.check_bos(context, PROMPT)
             # A text without a conversation (`text` is None) comes in windows that fit.
             fit = text is None or len(context) + len(continuation) <= self.max_length
             fits.append(fit)
@@ -147,8 +142,8 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         return rows, self._starts, keys
 
     def _has_room(self, context: str, settings: dict[str, Any]) -> bool:
-        ids = self._tokenizer.encode(context)
-        self._tokenizer.check_bos(ids, PROMPT)
+        ids = self._chat.encode(context)
+        self._chat.check_bos(ids, PROMPT)
         most = int(settings.get("max_gen_toks", ANSWER_TOKENS))
         return len(ids) + most <= int(self.max_length)
 

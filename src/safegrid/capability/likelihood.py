@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -100,22 +100,19 @@ def total(logprobs: Sequence[float]) -> float | None:
 def _references(
     asked: pl.DataFrame, prompts: Path, chat: ChatTokenizer
 ) -> list[Reference]:
+    lead, known = Turns(chat).lead, []
     rows = asked.filter(pl.col("reference").is_not_null()).iter_rows(named=True)
-    turns = Turns(chat)
-    known = [_reference(row, turns, f"{prompts}: {row['prompt_id']}") for row in rows]
+    for row in rows:
+        text = lead + row["reference"]
+        context, [answer] = chat.continuations(row["prompt"], "", [text])
+        chat.check_bos(context, f"{prompts}: {row['prompt_id']}")
+        known.append(Reference(row["prompt_id"], context, answer))
     if not known:
         raise DataError(
             f"{prompts}: none of {len(asked)} prompts has a known answer to be read;"
             " look at its source and its `kind`"
         )
     return known
-
-
-def _reference(row: dict[str, Any], turns: Turns, name: str) -> Reference:
-    text = turns.lead + row["reference"]
-    context, [answer] = turns.chat.continuations(row["prompt"], "", [text])
-    turns.chat.check_bos(context, name)
-    return Reference(row["prompt_id"], context, answer)
 
 
 def _counts(
