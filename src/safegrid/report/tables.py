@@ -113,9 +113,9 @@ def _cut(grid: Grid, runs: pl.DataFrame) -> Iterator[str]:
             many = sum(share > MANY_CUT for share in shares)
             if many:
                 yield (
-                    f"{benchmark_title(name)}: more than {MANY_CUT:.0%} of the answers"
-                    f" of {many} of {len(shares)} models are cut at the limit of"
-                    f" {limit:.0f} new tokens (`max_new_tokens`), at most"
+                    f"{benchmark_title(name)}: {many} of {len(shares)} models have more"
+                    f" than {MANY_CUT:.0%} of their answers cut at the limit of"
+                    f" {limit:.0f} new tokens (`max_new_tokens`), up to"
                     f" {max(shares):.1%}. A cut answer is no broken one; only a higher"
                     " limit tells how it goes on."
                 )

@@ -220,13 +220,13 @@ def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
     limits = (("xstest", 48.0), ("xstest", 48.0), ("alert", 64.0))
     facts = [fact("limit", name, "max_new_tokens", limit) for name, limit in limits]
     runs = pl.DataFrame(facts, schema=RUNS)
-    (note,) = [n for n in answers_table(many, runs).notes if "are cut" in n]
-    assert note.startswith("XSTest: more than 10% of the answers")
-    assert "of 1 of 13 models are cut at the limit of 48 new tokens" in note
-    assert "at most 95.0%. A cut answer is no broken one" in note
-    assert not any("are cut" in n for n in answers_table(few, runs).notes)
+    (note,) = [n for n in answers_table(many, runs).notes if "cut at the limit" in n]
+    assert note.startswith("XSTest: 1 of 13 models have more than 10% of their")
+    assert "answers cut at the limit of 48 new tokens (`max_new_tokens`)" in note
+    assert "up to 95.0%. A cut answer is no broken one" in note
+    assert not any("cut at the limit" in n for n in answers_table(few, runs).notes)
     # Without a limit there is nothing to name.
-    assert not any("are cut" in n for n in answers_table(many, NO_RUNS).notes)
+    assert not any("cut at the limit" in n for n in answers_table(many, NO_RUNS).notes)
 
 
 def test_how_good_a_judge_of_fluency_is_stands_in_a_table_of_its_own():
