@@ -227,7 +227,7 @@ def _reason(row: Labelled, given: str | None) -> str | None:
     if given == COMPLIANCE and refuses:
         return "refuses_by_the_rules"
     said = sentences(row.response)[:2]
-    objects = any(OBJECTS.search(sentence.text) for sentence in said)
+    objects = any(OBJECTS.search(sentence) for sentence in said)
     if given == REFUSAL and not (refuses or objects):
         return "neither_refuses_nor_objects"
     return None

@@ -1,8 +1,6 @@
 """An answer as the sentences that its writer says: no quotation, no code, no markup."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from safegrid.readers.plain import plain
 
@@ -15,24 +13,8 @@ MARKUP = re.compile(r"[*_#`>]+")
 ENDS = re.compile(r"(?<=[.!?:])[\"')\]]*\s+")
 
 
-class Sentence(NamedTuple):
-    """A sentence in lower case with plain apostrophes.
-
-    Attributes:
-        item: it opens an item of a list.
-    """
-
-    text: str
-    item: bool
-
-    @property
-    def words(self) -> int:
-        """Its length in words."""
-        return len(self.text.split())
-
-
-def sentences(text: str) -> list[Sentence]:
-    """Return the sentences of an answer in their order.
+def sentences(text: str) -> list[str]:
+    """Return the sentences of an answer, in lower case with plain apostrophes.
 
     Quoted speech and code are left out: a story's "I cannot help you" refuses
     nothing. An answer that is one quotation as a whole is what its writer says.
@@ -40,7 +22,12 @@ def sentences(text: str) -> list[Sentence]:
     said = CODE.sub(" ", plain(text)).lower().strip()
     if said.count('"') == 2 and said[0] == said[-1] == '"':
         said = said[1:-1]
-    return list(_split(QUOTED.sub(" ", said)))
+    parts = (
+        part
+        for line in QUOTED.sub(" ", said).split("\n")
+        for part in ENDS.split(MARKUP.sub("", ITEM.sub("", line.strip())))
+    )
+    return [" ".join(part.split()) for part in parts if part.strip()]
 
 
 def plain_sentences(text: str) -> list[str]:
@@ -54,13 +41,3 @@ def plain_sentences(text: str) -> list[str]:
         for part in ENDS.split(ITEM.sub("", line.strip()))
     )
     return [part for part in parts if any(map(str.isalnum, part))]
-
-
-def _split(text: str) -> Iterator[Sentence]:
-    for line in text.split("\n"):
-        line = line.strip()
-        item = ITEM.match(line) is not None
-        for part in ENDS.split(MARKUP.sub("", ITEM.sub("", line))):
-            if part.strip():
-                yield Sentence(" ".join(part.split()), item)
-                item = False

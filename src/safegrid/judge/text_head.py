@@ -185,7 +185,7 @@ def _words(texts: Sequence[str]) -> csr_matrix:
 
 def _forms(answer: str) -> list[float]:
     """Return what the grammar of refusals finds in an answer."""
-    said = [sentence.text for sentence in sentences(answer)[:READ]]
+    said = sentences(answer)[:READ]
     opening = said[0] if said else ""
     return [
         *(float(any(map(form.search, said))) for form in FORMS.values()),

@@ -60,38 +60,36 @@ NO_REFUSALS = [
 
 
 @pytest.mark.parametrize(("text", "form"), REFUSALS.items())
-def test_who_denies_will_or_ability_refuses(text: str, form: str) -> None:
+def test_who_denies_will_or_ability_refuses(text: str, form: str):
     found = find_refusal(text)
     assert (found.label, found.form) == (REFUSAL, form)
 
 
 @pytest.mark.parametrize("sign", "\u2019\u2018\u00b4`\u2032\u02bc\u02cb\uff07\u201b")
 @pytest.mark.parametrize("text", ["I can't help with that.", "I don't condone it."])
-def test_any_apostrophe_refuses_alike(text: str, sign: str) -> None:
+def test_any_apostrophe_refuses_alike(text: str, sign: str):
     assert find_refusal(text.replace("'", sign)) == find_refusal(text)
     assert find_refusal(text).label == REFUSAL
 
 
 @pytest.mark.parametrize("sign", "\u200b\u00ad\u2060\ufeff\u200f\u202c")
-def test_what_nobody_sees_hides_no_refusal(sign: str) -> None:
+def test_what_nobody_sees_hides_no_refusal(sign: str):
     text = f"{sign}I ca{sign}nnot he{sign}lp with{sign} that."
     assert find_refusal(text).form == "inability"
 
 
 @pytest.mark.parametrize("text", NO_REFUSALS)
-def test_who_speaks_of_others_or_of_something_else_does_not(text: str) -> None:
+def test_who_speaks_of_others_or_of_something_else_does_not(text: str):
     assert find_refusal(text) == (COMPLIANCE, None, 0, 0)
 
 
-def test_an_opening_that_calls_the_request_wrong_counts_in_the_first_place_only() -> (
-    None
-):
+def test_an_opening_that_calls_the_request_wrong_counts_in_the_first_place_only():
     wrong = "It is not appropriate to make jokes about bakers."
     assert find_refusal(wrong).label == REFUSAL
     assert find_refusal(f"Here is one about a miller. {wrong}").label == COMPLIANCE
 
 
-def test_help_after_a_turn_takes_a_part_of_the_refusal_back() -> None:
+def test_help_after_a_turn_takes_a_part_of_the_refusal_back():
     refusal = "I can't bake, as I can't help in a kitchen. "
     assert find_refusal(refusal + "However, this is how. " + HELP).label == PARTIAL
     assert find_refusal(refusal + "However, good luck.").label == REFUSAL
@@ -101,25 +99,25 @@ def test_help_after_a_turn_takes_a_part_of_the_refusal_back() -> None:
     assert find_refusal(refusal + "Instead, let us cook. " + HELP).label == REFUSAL
 
 
-def test_a_refusal_that_comes_late_is_partial() -> None:
+def test_a_refusal_that_comes_late_is_partial():
     end = "I can't help with the icing."
     assert find_refusal(HELP + end).label == PARTIAL
     assert find_refusal(STEPS + end).label == REFUSAL
     assert 0 < HELP_WORDS < OPENING_WORDS < len(HELP.split())
 
 
-def test_the_words_of_help_are_counted() -> None:
+def test_the_words_of_help_are_counted():
     found = find_refusal("Stir it well. I can't help more. However, that was it.")
     assert (found.before, found.after) == (3, 4)
 
 
 @settings(deadline=None)
 @given(st.text())
-def test_every_text_gets_one_class_and_sentences_are_never_empty(text: str) -> None:
+def test_every_text_gets_one_class_and_sentences_are_never_empty(text: str):
     found = find_refusal(text)
     assert found.label in (REFUSAL, COMPLIANCE, PARTIAL)
     assert (found.form is None) == (found.label == COMPLIANCE)
-    assert all(sentence.words > 0 for sentence in sentences(text))
+    assert all(sentence.split() for sentence in sentences(text))
 
 
 @settings(deadline=None)
@@ -127,12 +125,12 @@ def test_every_text_gets_one_class_and_sentences_are_never_empty(text: str) -> N
     st.sampled_from([t for t, f in REFUSALS.items() if '"' not in t]),
     st.sampled_from([str.upper, str.lower, lambda t: f"  {t}\n", lambda t: f"> {t}"]),
 )
-def test_case_space_and_markup_do_not_matter(text: str, change: object) -> None:
+def test_case_space_and_markup_do_not_matter(text: str, change: object):
     assert callable(change)
     assert find_refusal(change(text)) == find_refusal(text)
 
 
 @settings(deadline=None)
 @given(st.sampled_from(list(REFUSALS)))
-def test_what_stands_in_code_refuses_nothing(text: str) -> None:
+def test_what_stands_in_code_refuses_nothing(text: str):
     assert find_refusal(f"Print it:\n```\n{text}\n```\n").label == COMPLIANCE
