@@ -11,7 +11,6 @@ import polars as pl
 from safegrid.core.artifacts import atomic_file, write_text
 from safegrid.report.grid import Entry
 from safegrid.report.names import BLANK, DATA, MINUS
-from safegrid.report.published import DEFECTS
 from safegrid.report.table import (
     DAGGER,
     DIGITS,
@@ -235,7 +234,7 @@ def _notes(table: Table) -> list[str]:
     Rows that lack the same columns for the same reason are named together.
     """
     marks = _letters(table).items()
-    known = "; ".join(f"{mark} {DEFECTS[name]}" for name, mark in marks)
+    known = "; ".join(f"{mark} {DATA['defects'][name]}" for name, mark in marks)
     places: dict[str, dict[tuple[str, ...], list[str]]] = {}
     for row, entries in zip(table.rows, table.entries, strict=True):
         columns: dict[str, list[str]] = {}
