@@ -103,6 +103,7 @@ class Hub:
         opening: tokens whose accounts have accepted the terms of gated repositories.
         known: tokens that are valid, but open nothing that is gated.
         cuts: path of a file to the bytes after which its next answers break off.
+        busy: path of a file to how many of its next downloads are told status 503.
         slow: seconds before a file's first byte.
     """
 
@@ -112,6 +113,7 @@ class Hub:
     opening: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    busy: dict[str, int] = field(default_factory=dict)
     slow: float = 0.0
     asked: list[Asked] = field(default_factory=list)
 
@@ -302,6 +304,10 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = span
         if first and first >= len(content):
             self._refuse(416)
+            return
+        if self.command == "GET" and self.hub.busy.get(file):
+            self.hub.busy[file] -= 1
+            self._refuse(503)
             return
         threading.Event().wait(self.hub.slow)
         cuts = self.hub.cuts.get(file)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 from filelock import FileLock
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import logging as hub_logging
 
@@ -82,11 +83,15 @@ def receive(
                         displayed_filename=what,
                     )
                 return
-            except httpx2.TransportError:
-                if attempt == ATTEMPTS:
+            except (httpx2.TransportError, HfHubHTTPError) as error:
+                if attempt == ATTEMPTS or not _may_pass(error):
                     raise
                 log.warning("%s: broke off at byte %d", what, _size(partial))
                 time.sleep(PAUSE_SECONDS * attempt)
+
+
+def _may_pass(error: httpx2.TransportError | HfHubHTTPError) -> bool:
+    return isinstance(error, httpx2.TransportError) or error.response.status_code >= 500
 
 
 def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:

@@ -91,6 +91,13 @@ def test_a_cut_connection_is_gone_on_with(fetch, repository, spec, hub):
     assert ranges == [None, "bytes=30000-", "bytes=50000-"]
 
 
+def test_a_server_that_is_busy_is_asked_again(fetch, repository, spec, hub):
+    hub.busy["data/rows.jsonl"] = 50
+    refusal(fetch, spec("source", repository))
+    hub.busy["data/rows.jsonl"] = 1
+    assert fetch(spec("source", repository)).read_bytes() == ROWS
+
+
 def test_a_server_that_is_gone_leaves_what_was_received_for_the_next_time(
     fetch, repository, spec, hub
 ):
