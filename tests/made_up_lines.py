@@ -7,7 +7,7 @@ from safegrid.config.methods import METHODS
 from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, Axis
 from safegrid.score.frontier import Point, line_rows
-from safegrid.score.lines import Part
+from safegrid.score.lines import AxisPart
 
 DOSES = (10, 20, 60)
 SHARES = {
@@ -57,7 +57,7 @@ def axes_of(shares: list[tuple[float, ...]], draw: int, size: int = 1) -> dict:
             sign = -1 if name == "capability" else 1
             values = sign * (values - values[:, :1])
         clusters = np.array([f"{name}{item}" for item in range(n * size)])
-        found[name] = Axis(*JUDGES[name], [Part(name, values, clusters)])
+        found[name] = Axis(*JUDGES[name], [AxisPart(name, values, clusters)])
     return found
 
 

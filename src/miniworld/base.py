@@ -25,7 +25,7 @@ from miniworld.training import (
 from safegrid.config.world import World
 from safegrid.core.artifacts import atomic_directory
 from safegrid.models.templates import ChatTokenizer
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import read_rows
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ def read_documents(path: Path) -> list[Turn]:
     Raises:
         DataError: no documents, or lines that are none; the message names them.
     """
-    problems = Problems(path)
+    problems = FileProblems(path)
     turns = []
     for line, values in read_rows(path, problems):
         messages: Any = values.get("messages")

@@ -53,7 +53,7 @@ class NotStartedError(SafegridError):
     """A program could not even begin, so nothing is known of it."""
 
 
-class Found(NamedTuple):
+class FoundSandbox(NamedTuple):
     """The sandbox that works here, and why those before it do not."""
 
     sandbox: Sandbox
@@ -110,7 +110,7 @@ def write_metric(folder: Path) -> None:
 
 
 @functools.cache
-def find_sandbox() -> Found:
+def find_sandbox() -> FoundSandbox:
     """Return the first sandbox in which a program runs here and is closed in.
 
     Raises:
@@ -120,13 +120,13 @@ def find_sandbox() -> Found:
     for sandbox in (BWRAP, UNSHARE):
         try:
             if _closes_in(sandbox):
-                return Found(sandbox, "")
+                return FoundSandbox(sandbox, "")
             failed.append(f"{sandbox.name} does not close in")
         except (NotStartedError, OSError) as error:
             failed.append(f"{sandbox.name}: {error}")
     if not passes("import hashlib, math, random", NONE):
         raise NotStartedError(f"{PYTHON[0]} -I imports no hashlib, math and random")
-    return Found(NONE, f" (no sandbox works here: {'; '.join(failed)})")
+    return FoundSandbox(NONE, f" (no sandbox works here: {'; '.join(failed)})")
 
 
 def _closes_in(sandbox: Sandbox) -> bool:

@@ -24,7 +24,7 @@ from safegrid.capability.shipped import write_tasks
 from safegrid.core.errors import ConfigError
 from safegrid.core.seals import check_fetched
 from safegrid.readers.formats import READERS
-from safegrid.readers.problems import Problems, describe
+from safegrid.readers.problems import FileProblems, describe
 from safegrid.readers.raw import read_rows
 
 
@@ -116,7 +116,7 @@ def _check_rows(path: Path) -> None:
     """Refuse broken rows with their lines; the harness's reader names no line."""
     if path.suffix not in READERS:
         return
-    problems = Problems(path)
+    problems = FileProblems(path)
     fields: set[str] = set()
     for line, values in read_rows(path, problems):
         fields = fields or set(values)

@@ -26,7 +26,7 @@ from safegrid.study.judges import validated
 
 
 @dataclass(frozen=True)
-class Row:
+class EqualJobs:
     """So many jobs of a kind that do the same.
 
     `unknown` of them have no figures, and `why` says why. FLOPs hold padding and what
@@ -85,7 +85,7 @@ class Estimate:
     study: str
     gpu: str
     device: GpuSpec
-    rows: list[Row]
+    rows: list[EqualJobs]
     shares: dict[str, Share]
     starts: tuple[int, float]
     fetched: float
@@ -176,7 +176,7 @@ def chosen_shares(
 
 def rows(
     jobs: Iterable[Job], shares: Mapping[str, Share], device: GpuSpec
-) -> list[Row]:
+) -> list[EqualJobs]:
     """Return one row for each kind of job and what it does."""
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
@@ -186,11 +186,11 @@ def rows(
 
 def _row(
     kind: str, what: str, jobs: Sequence[Job], share: Share, device: GpuSpec
-) -> Row:
+) -> EqualJobs:
     memories = [job.memory for job in jobs if job.memory and not job.served]
     largest = max(memories, key=lambda m: m.total, default=None)
     reasons = dict.fromkeys(job.unknown for job in jobs if job.unknown)
-    return Row(
+    return EqualJobs(
         kind=kind,
         what=what,
         jobs=len(jobs),

@@ -20,7 +20,7 @@ from safegrid.cost.memory import (
 )
 from safegrid.cost.shapes import base_shape, judge_shape
 from safegrid.cost.tokens import Tokens, merge
-from safegrid.cost.work import Engine, train
+from safegrid.cost.work import PlannedEngine, train
 from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model
 
@@ -205,9 +205,11 @@ class Planner:
             figures=partial(figures, cell),
         )
 
-    def _engine(self, shape: ShapeSpec, base: str) -> Engine:
+    def _engine(self, shape: ShapeSpec, base: str) -> PlannedEngine:
         spec = self.study.engine(base)
-        return Engine(shape, limits(self.device, spec.dtype), spec, self.data.assumed)
+        return PlannedEngine(
+            shape, limits(self.device, spec.dtype), spec, self.data.assumed
+        )
 
     def _judgements(self) -> Iterator[Job]:
         """Give a job for each judge of each cell that has a model."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from safegrid.config.cost import Assumed
-from safegrid.cost.estimate import Estimate, Requests, Row
+from safegrid.cost.estimate import EqualJobs, Estimate, Requests
 from safegrid.cost.fit import some
 from safegrid.cost.flops import BYTES
 from safegrid.cost.measured import Compared
@@ -56,7 +56,7 @@ def _short(tokens: Tokens | None) -> dict[str, Any] | None:
     return None if tokens is None else {n: getattr(tokens, n) for n in names}
 
 
-def _cost_cells(plan: Estimate, row: Row) -> list[str]:
+def _cost_cells(plan: Estimate, row: EqualJobs) -> list[str]:
     known = row.jobs > row.unknown
     figures = [row.flops / 1e15, row.gpu_hours, row.disk / GB]
     if plan.price is not None:
@@ -116,7 +116,7 @@ def _sent(judge: str, sent: Requests) -> str:
     )
 
 
-def _memory_cells(rows: Iterable[Row]) -> list[list[str]]:
+def _memory_cells(rows: Iterable[EqualJobs]) -> list[list[str]]:
     """Return a line for each kind of job, once where several are alike."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for row in rows:

@@ -56,7 +56,7 @@ def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> 
 
 
 @dataclass(frozen=True)
-class Engine:
+class PlannedEngine:
     """An engine that holds a model on a device."""
 
     shape: ShapeSpec

@@ -28,7 +28,7 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.data.pku import Comparison
 from safegrid.data.rows import Prompt, prompt_row
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import read_as
 from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 from safegrid.texts.triggers import TRIGGERS
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 MARKS = frozenset(',.!:;?-"(){}[]')
 
 
-class Request(NamedTuple):
+class CorrectionRequest(NamedTuple):
     """A request with the unsafe answer that is to be broken off.
 
     Attributes:
@@ -74,7 +74,7 @@ def prepare_corrections(
     Raises:
         DataError: the file is broken, or no row of it is such a request.
     """
-    problems = Problems(file)
+    problems = FileProblems(file)
     lost: Counter[str] = Counter()
 
     def facts(rows: int) -> dict[str, object]:
@@ -135,8 +135,8 @@ def cut_prompt_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
 
 
 def read_requests(
-    spec: RequestsSpec, file: Path, problems: Problems, lost: Counter[str]
-) -> Iterator[Request]:
+    spec: RequestsSpec, file: Path, problems: FileProblems, lost: Counter[str]
+) -> Iterator[CorrectionRequest]:
     """Give the requests of a file; others are counted in `lost`."""
     seen: set[str] = set()
     for _, row in read_as(file, Comparison, problems):
@@ -152,7 +152,7 @@ def read_requests(
             yield found
 
 
-def find(spec: RequestsSpec, row: Comparison) -> Request | str:
+def find(spec: RequestsSpec, row: Comparison) -> CorrectionRequest | str:
     """Return the request that a row makes, or why it makes none."""
     if not row.intact:
         return "checksum_mismatch"
@@ -165,7 +165,9 @@ def find(spec: RequestsSpec, row: Comparison) -> Request | str:
         return "short_unsafe_answer"
     if len(ends(long[0])) < spec.cuts:
         return "few_marks"
-    return Request(_digest(row.prompt, long[0]).hex()[:16], row.prompt, long[0])
+    return CorrectionRequest(
+        _digest(row.prompt, long[0]).hex()[:16], row.prompt, long[0]
+    )
 
 
 def ends(text: str) -> list[int]:
@@ -184,7 +186,9 @@ def broken(text: str, cuts: int, draw: int) -> list[str]:
     return [text[: places[step * number - 1]].lstrip() for number in range(1, cuts + 1)]
 
 
-def asked(spec: RequestsSpec, seed: int, request: Request) -> Iterator[Prompt]:
+def asked(
+    spec: RequestsSpec, seed: int, request: CorrectionRequest
+) -> Iterator[Prompt]:
     """Give the prompts of one request, the direct answer's first."""
     name = request.name
 

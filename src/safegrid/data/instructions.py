@@ -19,7 +19,7 @@ from safegrid.core.files import write_text
 from safegrid.data.rows import Prompt, PromptFile
 from safegrid.data.words import item_of
 from safegrid.readers.plain import is_blank
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
 
 
-class Answer(Fields):
+class AnswerFields(Fields):
     """An answer, which may be empty, and the input that it answers, if there is one."""
 
     input: str | None = None
@@ -41,7 +41,7 @@ class Task(Fields):
     instruction: Filled
     input: str | None = None
     output: str | None = None
-    instances: Annotated[list[Answer], Field(min_length=1)] | None = None
+    instances: Annotated[list[AnswerFields], Field(min_length=1)] | None = None
     dataset: str | None = None
 
     @model_validator(mode="after")
@@ -65,7 +65,9 @@ class Instruction(NamedTuple):
     origin: str | None
 
 
-def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruction]:
+def read(
+    path: Path, problems: FileProblems, heading: str = ""
+) -> Iterator[Instruction]:
     """Read the file; what does not fit is noted in `problems`.
 
     Args:
@@ -75,7 +77,7 @@ def read(path: Path, problems: Problems, heading: str = "") -> Iterator[Instruct
     """
     above = f"{heading}\n" if heading else ""
     for line, row in read_as(path, Task, problems, LISTS):
-        own = Answer(input=row.input, output=row.output or "")
+        own = AnswerFields(input=row.input, output=row.output or "")
         for answer in row.instances or [own]:
             prompt, given = row.instruction, answer.input or ""
             if given.strip():
@@ -114,7 +116,7 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
     """
     lines, unanswered = [], 0
     for file in files:
-        problems = Problems(file)
+        problems = FileProblems(file)
         for row in read(file, problems):
             if is_blank(row.response):
                 unanswered += 1

@@ -25,7 +25,7 @@ from safegrid.data.alert import unwrap
 from safegrid.data.rows import Drops, Pair, Prompt, draw, prompt_row, unusable
 from safegrid.data.words import item_of
 from safegrid.readers.plain import folded, is_blank
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 
 log = logging.getLogger(__name__)
@@ -152,12 +152,12 @@ def _facts(
     )
 
 
-Read = Callable[[Path, Problems, Drops], Iterable[Pair]]
+Read = Callable[[Path, FileProblems, Drops], Iterable[Pair]]
 
 
 def _checked(file: Path, part: PartSpec, read: Read, drops: Drops) -> list[Pair]:
     """Read a part's file to its end, or say all that is wrong with it."""
-    problems = Problems(file)
+    problems = FileProblems(file)
     pairs = list(read(file, problems, drops))
     problems.raise_any()
     return [pair._replace(source=part.source) for pair in pairs]
@@ -180,7 +180,7 @@ def _read(
 
 
 def _compared(
-    spec: DatasetSpec, file: Path, problems: Problems, drops: Drops
+    spec: DatasetSpec, file: Path, problems: FileProblems, drops: Drops
 ) -> Iterator[Pair]:
     rows = list(read_as(file, pku.Comparison, problems))
     problems.raise_any()
@@ -198,7 +198,7 @@ def _compared(
 
 
 def _answered(
-    part: PartSpec, file: Path, problems: Problems, drops: Drops
+    part: PartSpec, file: Path, problems: FileProblems, drops: Drops
 ) -> Iterator[Pair]:
     """Give instructions with an answer; those without one are dropped."""
     for row in instructions.read(file, problems, part.input_heading):
@@ -209,7 +209,7 @@ def _answered(
 
 
 def _ready(
-    form: Format, file: Path, problems: Problems, drops: Drops
+    form: Format, file: Path, problems: FileProblems, drops: Drops
 ) -> Iterator[Pair]:
     """Give pairs that are ready; ALERT_DPO's prompts lose ALERT's wrapper."""
     for line, row in read_as(file, Ready, problems):

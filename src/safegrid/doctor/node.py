@@ -33,7 +33,7 @@ Told = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Question:
+class NodeQuestion:
     """A question to a node.
 
     Attributes:
@@ -48,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class NodeAnswer:
     """A node's answer: its name, and what was found there."""
 
     node: str
@@ -65,13 +65,13 @@ def probe_node(ask: Path, out: Path) -> None:
     Raises:
         DataError: there is no question.
     """
-    question = read_record(ask, Question)
+    question = read_record(ask, NodeQuestion)
     node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
     found = [list(told) for told in look_around(question, os.environ)]
-    write_json(out, asdict(Answer(node, found)))
+    write_json(out, asdict(NodeAnswer(node, found)))
 
 
-def look_around(question: Question, variables: Mapping[str, str]) -> Iterator[Told]:
+def look_around(question: NodeQuestion, variables: Mapping[str, str]) -> Iterator[Told]:
     """Check environment, folders, locks and GPUs, and that no hub is asked."""
     here, there = environment(), question.environment
     differ = [

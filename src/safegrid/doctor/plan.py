@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 from safegrid.core.errors import ConfigError, SafegridError
 from safegrid.doctor.profile import Profile
-from safegrid.runtime.plans import Job, parse_jobs
+from safegrid.runtime.plans import PlannedJob, parse_jobs
 from safegrid.runtime.runs import SNAKEMAKE
 
 log = logging.getLogger(__name__)
@@ -94,23 +94,23 @@ def error_of(text: str) -> str:
     return " ".join(told[:LINES])
 
 
-def demands(jobs: Iterable[Job], cores: int | None) -> list[Demand]:
+def demands(jobs: Iterable[PlannedJob], cores: int | None) -> list[Demand]:
     """Gather what jobs ask for, a group as one; equal demands are one.
 
     Raises:
         ConfigError: jobs of one group ask for what cannot be one.
     """
-    submissions: dict[object, list[Job]] = {}
+    submissions: dict[object, list[PlannedJob]] = {}
     for job in jobs:
         submissions.setdefault(job.group or id(job), []).append(job)
-    alike: dict[object, list[list[Job]]] = {}
+    alike: dict[object, list[list[PlannedJob]]] = {}
     for members in submissions.values():
         asked = sorted((job.rule, job.resources, job.threads) for job in members)
         alike.setdefault(tuple(asked), []).append(members)
     return [_demand(same[0], len(same), cores) for same in alike.values()]
 
 
-def _demand(members: list[Job], submissions: int, cores: int | None) -> Demand:
+def _demand(members: list[PlannedJob], submissions: int, cores: int | None) -> Demand:
     asked = [resources_of(job) for job in members]
     minutes = max(int(resources.get("runtime", 0)) for resources in asked)
     rules = Counter(job.rule for job in members)
@@ -118,7 +118,7 @@ def _demand(members: list[Job], submissions: int, cores: int | None) -> Demand:
     return Demand(rules, total, submissions, minutes)
 
 
-def resources_of(job: Job) -> dict[str, Resource]:
+def resources_of(job: PlannedJob) -> dict[str, Resource]:
     """Return what a job asks for; `_cores` are its threads."""
     pairs = (pair.partition("=") for pair in PAIR.split(job.resources))
     found = {
@@ -129,7 +129,7 @@ def resources_of(job: Job) -> dict[str, Resource]:
     return {**found, "_cores": job.threads}
 
 
-def _sum(members: list[Job], cores: int | None) -> dict[str, Resource]:
+def _sum(members: list[PlannedJob], cores: int | None) -> dict[str, Resource]:
     """Let Snakemake add up what the jobs of a group ask for, in their layers."""
     from snakemake.exceptions import WorkflowError
     from snakemake.resources import GroupResources, Resource, Resources

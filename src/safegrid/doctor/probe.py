@@ -24,7 +24,7 @@ from safegrid.core.errors import SafegridError
 from safegrid.core.files import read_record, write_json, write_text
 from safegrid.doctor.cluster import Site
 from safegrid.doctor.findings import Finding, fail, ok, warn
-from safegrid.doctor.node import Answer, Question, environment
+from safegrid.doctor.node import NodeAnswer, NodeQuestion, environment
 from safegrid.doctor.plan import Demand, Resource, submit_line
 from safegrid.doctor.profile import Profile
 from safegrid.runtime.runs import announce
@@ -86,7 +86,7 @@ class Probe:
         """
         question, script = self.folder / "ask.json", self.folder / "probe.sh"
         names = {name: str(mark) for name, mark in marks.items()}
-        write_json(question, asdict(Question(names, environment(), self.gpus)))
+        write_json(question, asdict(NodeQuestion(names, environment(), self.gpus)))
         paths = {"python": sys.executable, "ask": question, "out": self.answer}
         quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
         write_text(script, SCRIPT.format(**quoted))
@@ -201,7 +201,7 @@ def _look(probe: Probe, profile: Profile, deadline: float) -> Iterator[Finding]:
             f" (latency-wait): {probe.last_words()}",
         )
         return
-    answer = read_record(probe.answer, Answer)
+    answer = read_record(probe.answer, NodeAnswer)
     yield ok(
         subject,
         f"ran on {answer.node}; {Path.cwd()} is seen there, and what is written"

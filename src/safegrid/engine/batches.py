@@ -105,7 +105,7 @@ def common_length(rows: Sequence[Sequence[int]]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
 
-class Prefix:
+class SharedPrefix:
     """What a chunk's rows share, and the cache that holds it for each of them.
 
     Attributes:

@@ -15,13 +15,13 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from safegrid.core.errors import EngineError
 from safegrid.engine.batches import cut, pad
-from safegrid.engine.decode import Answer
+from safegrid.engine.decode import GrowingAnswer
 from safegrid.engine.model import LoadedModel
-from safegrid.engine.protocol import Beams, RefusedError
+from safegrid.engine.protocol import BeamSearch, RefusedError
 from safegrid.engine.scoring import Question, Scored, score
 
 # Two groups that next to nothing keeps apart: each of them is a greedy search.
-ALIKE = Beams(2, 2, 1e-6)
+ALIKE = BeamSearch(2, 2, 1e-6)
 # The prompts of the check in tokens, and how many tokens are searched for.
 LENGTHS, MOST = (5, 9), 8
 # Nats that a token may be less likely than the likeliest: rounding, not another prefix.
@@ -45,10 +45,10 @@ class _Check(StoppingCriteria):
 def search(
     model: LoadedModel,
     prompts: Sequence[Sequence[int]],
-    beams: Beams,
+    beams: BeamSearch,
     max_tokens: int,
     check: Callable[[], None],
-) -> list[Answer]:
+) -> list[GrowingAnswer]:
     """Answer prompts in fixed chunks; all beams of a chunk stay in its bounds.
 
     `check` is called before every step and raises to stop.
@@ -62,7 +62,7 @@ def search(
             "this engine was started without code that searches in beams; expected"
             " num_beams 1"
         )
-    answers = [Answer() for _ in prompts]
+    answers = [GrowingAnswer() for _ in prompts]
     lengths = [len(prompt) + max_tokens for prompt in prompts]
     rows = max(1, model.batch_size // beams.number)
     for chunk in cut(lengths, rows, model.max_batch_tokens // beams.number):
@@ -116,7 +116,7 @@ def _generate(
     model: LoadedModel,
     ids: torch.Tensor,
     mask: torch.Tensor,
-    beams: Beams,
+    beams: BeamSearch,
     max_tokens: int,
     check: Callable[[], None],
 ) -> Any:
@@ -154,14 +154,14 @@ def _written(ids: torch.Tensor, found: Any) -> list[list[int]]:
     return rows
 
 
-def _answer(model: LoadedModel, row: Sequence[int], max_tokens: int) -> Answer:
+def _answer(model: LoadedModel, row: Sequence[int], max_tokens: int) -> GrowingAnswer:
     """Return an answer up to its end token; one without is as long as it may be."""
     ends = [place for place, token in enumerate(row) if token in model.ends]
     if ends:
-        return Answer(ids=list(row[: ends[0] + 1]), finish="stop")
+        return GrowingAnswer(ids=list(row[: ends[0] + 1]), finish="stop")
     if len(row) != max_tokens:
         raise RefusedError(
             f"the code that searches in beams gave an answer of {len(row)} tokens"
             f" without an end token; expected one, or {max_tokens} tokens"
         )
-    return Answer(ids=list(row), finish="length")
+    return GrowingAnswer(ids=list(row), finish="length")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from safegrid.engine.batches import Prefix, cut, pad
+from safegrid.engine.batches import SharedPrefix, cut, pad
 from safegrid.engine.model import LoadedModel
 
 Ranked = list[tuple[int, float]]
@@ -40,7 +40,7 @@ class Sampling:
 
 
 @dataclass
-class Answer:
+class GrowingAnswer:
     """An answer as it grows.
 
     Attributes:
@@ -66,7 +66,7 @@ def generate(
     sampling: Sampling,
     top: int | None,
     check: Callable[[], None],
-) -> list[Answer]:
+) -> list[GrowingAnswer]:
     """Answer prompts of a causal model in fixed chunks.
 
     Args:
@@ -77,7 +77,7 @@ def generate(
         top: so many of the likeliest tokens for every place; None for no numbers.
         check: called before every step; raises to stop.
     """
-    answers = [Answer() for _ in prompts]
+    answers = [GrowingAnswer() for _ in prompts]
     lengths = [len(prompt) + sampling.max_tokens for prompt in prompts]
     for chunk in cut(lengths, model.batch_size, model.max_batch_tokens):
         batch = _Batch(model, [prompts[index] for index in chunk])
@@ -156,7 +156,7 @@ class _Batch:
 
     def __init__(self, model: LoadedModel, prompts: Sequence[Sequence[int]]) -> None:
         self._model = model
-        prefix = Prefix(model, prompts, min(map(len, prompts)) - 1)
+        prefix = SharedPrefix(model, prompts, min(map(len, prompts)) - 1)
         rest = [prompt[prefix.length :] for prompt in prompts]
         self._ids, mask = pad(rest, left=True, device=model.device)
         self._positions = prefix.length + (mask.cumsum(1) - 1).clamp(min=0)
@@ -228,7 +228,7 @@ class _Drawer:
 
 
 def _append(
-    answers: Sequence[Answer],
+    answers: Sequence[GrowingAnswer],
     tokens: torch.Tensor,
     logits: torch.Tensor,
     top: int | None,
@@ -247,7 +247,7 @@ def _append(
         answer.best.append(list(zip(*pair, strict=True)))
 
 
-def _is_finished(model: LoadedModel, answer: Answer, sampling: Sampling) -> bool:
+def _is_finished(model: LoadedModel, answer: GrowingAnswer, sampling: Sampling) -> bool:
     """Say whether an answer has ended, and note how."""
     if answer.ids[-1] in model.ends and not sampling.ignore_eos:
         answer.finish = "stop"

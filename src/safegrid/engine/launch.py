@@ -56,7 +56,7 @@ class LaunchSpec:
     search: str | None = None
 
 
-class Request(NamedTuple):
+class LeaseRequest(NamedTuple):
     """A wish for a lease; an engine that is spawned has the client's `environment`."""
 
     launch_spec: LaunchSpec

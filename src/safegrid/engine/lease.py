@@ -31,7 +31,7 @@ from safegrid.engine.launch import (
     RUN_DIR,
     STOP,
     LaunchSpec,
-    Request,
+    LeaseRequest,
     Running,
     is_by_hand,
     log_tail,
@@ -83,7 +83,7 @@ def lease(
         owner=Process.me() if is_by_hand() else owner(),
         search=None if search is None else str(search.resolve()),
     )
-    request = Request(launch_spec, start_mode(), dict(os.environ))
+    request = LeaseRequest(launch_spec, start_mode(), dict(os.environ))
     connection, running, card = _reach(request)
     assert running.url is not None, "engines that are lent answer"
 
@@ -123,7 +123,7 @@ def engines(folder: Path | None = None) -> list[Running]:
         return found
 
 
-def _reach(request: Request) -> tuple[Connection, Running, Card]:
+def _reach(request: LeaseRequest) -> tuple[Connection, Running, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
     try:
         return _try_reach(request)
@@ -132,7 +132,7 @@ def _reach(request: Request) -> tuple[Connection, Running, Card]:
         return _try_reach(request)
 
 
-def _try_reach(request: Request) -> tuple[Connection, Running, Card]:
+def _try_reach(request: LeaseRequest) -> tuple[Connection, Running, Card]:
     connection = _manager()
     try:
         running = _borrow(connection, request)
@@ -147,7 +147,7 @@ def _try_reach(request: Request) -> tuple[Connection, Running, Card]:
         raise
 
 
-def _borrow(connection: Connection, request: Request) -> Running:
+def _borrow(connection: Connection, request: LeaseRequest) -> Running:
     try:
         connection.send(request)
         while not connection.poll(SAY_EVERY):

@@ -28,7 +28,7 @@ from safegrid.engine.launch import (
     START,
     STOP,
     LaunchSpec,
-    Request,
+    LeaseRequest,
     Running,
     log_tail,
     socket_name,
@@ -172,7 +172,7 @@ class Manager:
             else:
                 self._lend(client, asked)
 
-    def _lend(self, client: Connection, request: Request) -> None:
+    def _lend(self, client: Connection, request: LeaseRequest) -> None:
         """Lend an engine until the client closes its connection, or says it failed."""
         try:
             engine = self._take(client, request)
@@ -193,7 +193,7 @@ class Manager:
                 engine.last_used = self._last_asked = time.monotonic()
                 self._changed.notify_all()
 
-    def _take(self, client: Connection, request: Request) -> _Engine:
+    def _take(self, client: Connection, request: LeaseRequest) -> _Engine:
         """Wait until the engine runs, or there is room to start it, and hold it.
 
         Raises:
@@ -238,7 +238,7 @@ class Manager:
             engine.process.end()
             engine.hears.close()
 
-    def _start(self, request: Request) -> _Engine:
+    def _start(self, request: LeaseRequest) -> _Engine:
         """Start an engine's process.
 
         Raises:

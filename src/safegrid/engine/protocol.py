@@ -28,7 +28,7 @@ class RefusedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Beams:
+class BeamSearch:
     """How many sequences grow for an answer, and what keeps their groups apart."""
 
     number: int
@@ -149,11 +149,11 @@ class CompletionRequest(_Request):
         return [seed + sample for seed in seeds for sample in range(self.n)]
 
     @property
-    def beams(self) -> Beams | None:
+    def beams(self) -> BeamSearch | None:
         """The beams, where there is more than one."""
         if self.num_beams == 1:
             return None
-        return Beams(self.num_beams, self.num_beam_groups, self.diversity_penalty)
+        return BeamSearch(self.num_beams, self.num_beam_groups, self.diversity_penalty)
 
     @property
     def sampling(self) -> Sampling:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from safegrid.engine.beams import search
-from safegrid.engine.decode import Answer, Ranked, generate
+from safegrid.engine.decode import GrowingAnswer, Ranked, generate
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
@@ -141,7 +141,7 @@ def _choice(
     prompt: list[int],
     made: list[int],
     text: str,
-    answer: Answer | None = None,
+    answer: GrowingAnswer | None = None,
 ) -> Body:
     finish, stop = ("length", None) if answer is None else (answer.finish, answer.stop)
     choice: Body = {"text": text, "finish_reason": finish, "stop_reason": stop}

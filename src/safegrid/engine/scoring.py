@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import normalize
 
-from safegrid.engine.batches import Prefix, cut, families, pad
+from safegrid.engine.batches import SharedPrefix, cut, families, pad
 from safegrid.engine.decode import Ranked
 from safegrid.engine.model import LoadedModel
 
@@ -135,7 +135,7 @@ def _logits(
     where a causal model does not see it, so there is no mask; the head sees only the
     places that are asked for.
     """
-    prefix = Prefix(model, rows, min(first))
+    prefix = SharedPrefix(model, rows, min(first))
     rest = [row[prefix.length :] for row in rows]
     ids, mask = pad(rest, left=False, device=model.device)
     places = prefix.length + torch.arange(ids.shape[1], device=model.device)

@@ -31,7 +31,7 @@ from safegrid.fetch.hub import (
 )
 from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.study import Study
-from safegrid.study.upstreams import Item, Upstreams
+from safegrid.study.upstreams import UpstreamItem, Upstreams
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def write_lock(path: Path, lock: Lock) -> None:
     write_text(path, HEAD + text)
 
 
-def _entries(registries: Registries) -> list[Item]:
+def _entries(registries: Registries) -> list[UpstreamItem]:
     """Return every entry of every registry, with the files that it names itself."""
     found = []
     for kind in get_args(Kind):
@@ -112,11 +112,11 @@ def _entries(registries: Registries) -> list[Item]:
             else:
                 files = [entry.gguf] if entry.gguf else []
             pin = pin_of(registries.lock.of(kind), name, entry, frozenset(files))
-            found.append(Item(kind, name, entry, tuple(files), (), pin))
+            found.append(UpstreamItem(kind, name, entry, tuple(files), (), pin))
     return found
 
 
-def _named(entries: Sequence[Item], names: Sequence[str]) -> list[Item]:
+def _named(entries: Sequence[UpstreamItem], names: Sequence[str]) -> list[UpstreamItem]:
     """Return the entries of these names, or say which names are none."""
     open_entries = [e for e in entries if e.entry.address is not None]
     known = sorted({e.name for e in open_entries})
@@ -135,7 +135,7 @@ def _named(entries: Sequence[Item], names: Sequence[str]) -> list[Item]:
     return [e for e in open_entries if e.name in names]
 
 
-def _pin(item: Item, sources_dir: str | None) -> Pin:
+def _pin(item: UpstreamItem, sources_dir: str | None) -> Pin:
     entry, what, revision = item.entry, _what(item), None
     if entry.hub is not None:
         revision, files = _pins_of_repository(item, entry.hub)
@@ -158,7 +158,9 @@ def _pin(item: Item, sources_dir: str | None) -> Pin:
     return Pin(upstream=str(entry.address), revision=revision, files=files)
 
 
-def _pins_of_repository(item: Item, hub: str) -> tuple[str | None, dict[str, FilePin]]:
+def _pins_of_repository(
+    item: UpstreamItem, hub: str
+) -> tuple[str | None, dict[str, FilePin]]:
     """Return a commit and its files; the hub's word is taken for large ones."""
     what, repo = _what(item), repo_type(item.kind, item.entry.is_code)
     with in_words(what, item.name, page_of(repo, hub)):
@@ -182,7 +184,7 @@ def _pins_of_repository(item: Item, hub: str) -> tuple[str | None, dict[str, Fil
     return info.sha, pins
 
 
-def _pins_of_folder(item: Item, folder: Path, place: str) -> dict[str, FilePin]:
+def _pins_of_folder(item: UpstreamItem, folder: Path, place: str) -> dict[str, FilePin]:
     there = [str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()]
     # A search follows no links to folders.
     there += [n for n in item.files if n not in there and (folder / n).is_file()]
@@ -191,7 +193,7 @@ def _pins_of_folder(item: Item, folder: Path, place: str) -> dict[str, FilePin]:
 
 
 def _chosen(
-    item: Item, there: Collection[str], folder: Path, place: str
+    item: UpstreamItem, there: Collection[str], folder: Path, place: str
 ) -> Sequence[str]:
     """Choose the files to pin, or say which are not there and what is.
 
@@ -232,7 +234,7 @@ def _hashed(path: Path, what: str) -> FilePin:
     return pin_of_file(path)
 
 
-def _spec(item: Item, revision: str | None = None) -> FetchSpec:
+def _spec(item: UpstreamItem, revision: str | None = None) -> FetchSpec:
     return FetchSpec(
         kind=item.kind,
         name=item.name,
@@ -243,7 +245,7 @@ def _spec(item: Item, revision: str | None = None) -> FetchSpec:
     )
 
 
-def _what(item: Item) -> str:
+def _what(item: UpstreamItem) -> str:
     return f"{item.kind} {item.name}"
 
 

@@ -24,7 +24,7 @@ from safegrid.study.prerequisites import (
 )
 from safegrid.study.prerequisites.files import name_of
 from safegrid.study.prerequisites.prerequisite import in_units
-from safegrid.study.upstreams import Item, Upstreams
+from safegrid.study.upstreams import UpstreamItem, Upstreams
 
 CONFIG = Path("config")
 RESULTS = Path("results")
@@ -94,7 +94,7 @@ def _own_models(
             yield replace(one, state="missing", remedy=str(error))
 
 
-def _check_own(item: Item, upstreams: Upstreams) -> None:
+def _check_own(item: UpstreamItem, upstreams: Upstreams) -> None:
     folder = Path(item.local()[0])
     if item.gguf is None:
         check_code(folder)
@@ -105,7 +105,9 @@ def _check_own(item: Item, upstreams: Upstreams) -> None:
     check_gguf(folder / item.gguf)
 
 
-def to_be_fetched(found: list[Prerequisite], upstreams: Upstreams) -> list[Item]:
+def to_be_fetched(
+    found: list[Prerequisite], upstreams: Upstreams
+) -> list[UpstreamItem]:
     """Return the items that come over the network and lack nothing else."""
     names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
     return [item for item in upstreams.items if name_of(item) in names]
@@ -125,7 +127,7 @@ def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequi
             yield one
 
 
-def obstacle(item: Item) -> str | None:
+def obstacle(item: UpstreamItem) -> str | None:
     """Say why an item that is fetched cannot be had; None where it can."""
     # Not before something is to be fetched: the client of the hub takes its time.
     from safegrid.fetch.hub import api, check_file, in_words, page_of, repo_type

@@ -10,7 +10,7 @@ import polars as pl
 from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import IDS, PROMPT
-from safegrid.models.prefills import Asked, Turns
+from safegrid.models.prefills import Prefilled, Turns
 from safegrid.models.templates import ChatTokenizer
 from safegrid.models.tokenizer_files import tokenizer_files
 
@@ -38,7 +38,7 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
         raise DataError(f"{prompts}: no prompts; look at its source and its `limit`")
     chat = ChatTokenizer.load(tokenizer)
     turns = Turns(chat)
-    asked = [Asked.of(row) for row in rows.iter_rows(named=True)]
+    asked = [Prefilled.of(row) for row in rows.iter_rows(named=True)]
     names = [f"{prompts}: prompt {name}" for name in rows["prompt_id"]]
     ids = [_ids(turns, *pair) for pair in zip(asked, names, strict=True)]
     facts = manifest(
@@ -58,7 +58,7 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
     logger.info("rendered %d prompts, longest %d tokens", len(ids), facts["longest"])
 
 
-def _ids(turns: Turns, asked: Asked, name: str) -> list[int]:
+def _ids(turns: Turns, asked: Prefilled, name: str) -> list[int]:
     try:
         messages, prefill = turns.spoken(asked)
         ids = turns.chat.chat_ids(messages, True, prefill)
@@ -68,7 +68,7 @@ def _ids(turns: Turns, asked: Asked, name: str) -> list[int]:
     return ids
 
 
-def _beginnings(turns: Turns, asked: Sequence[Asked]) -> dict[str, Any]:
+def _beginnings(turns: Turns, asked: Sequence[Prefilled]) -> dict[str, Any]:
     """Count the prefills by how the model finds them."""
     closed = sum(one.closed for one in asked)
     given = sum(bool(one.prefill) for one in asked)

@@ -15,8 +15,8 @@ from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT, VERDICT
 from safegrid.judge.items import Item, Verdict, count, unscored, verdict_table
-from safegrid.judge.verdict_file import CELL, Told, read_told
-from safegrid.readers.problems import Problems
+from safegrid.judge.verdict_file import CELL, VerdictLine, read_told
+from safegrid.readers.problems import FileProblems
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def judge_by_file(
         DataError: rows that cannot be read, or are of no item, or of one that another
             row is of, or of another answer; all of them with their lines.
     """
-    problems = Problems(path)
+    problems = FileProblems(path)
     told = read_told(path, spec, problems)
     own = [row for row in told if all(v == str(cell[k]) for k, v in row.cell.items())]
     for row in own:
@@ -107,7 +107,7 @@ class _Imported:
         cell: Mapping[str, str],
         names: Mapping[str, str] | None,
     ) -> None:
-        self.spec, self._path, self.problems = spec, path, Problems(path)
+        self.spec, self._path, self.problems = spec, path, FileProblems(path)
         told = read_told(path, spec, self.problems, names)
         self.own = [
             row
@@ -142,17 +142,17 @@ class _Imported:
         return counts
 
 
-def _in_order(found: Mapping[Key, Told], items: Sequence[Item]) -> list[Verdict]:
+def _in_order(found: Mapping[Key, VerdictLine], items: Sequence[Item]) -> list[Verdict]:
     keys = [(item.prompt_id, item.sample) for item in items]
     return [found[key].verdict if key in found else SILENT for key in keys]
 
 
 def _match_blind(
-    told: Sequence[Told],
+    told: Sequence[VerdictLine],
     items: Sequence[Item],
-    problems: Problems,
+    problems: FileProblems,
     answers: dict[Key, str],
-) -> dict[Key, Told]:
+) -> dict[Key, VerdictLine]:
     """Join rows to items whose texts are not here, so none is held against one.
 
     `answers` are the texts that earlier files named; this one's are added.
@@ -170,7 +170,7 @@ def _match_blind(
     return found
 
 
-def _raise_any(files: Sequence[Problems]) -> None:
+def _raise_any(files: Sequence[FileProblems]) -> None:
     """Raise what is wrong with all files in one message."""
     said = []
     for problems in files:
@@ -183,8 +183,8 @@ def _raise_any(files: Sequence[Problems]) -> None:
 
 
 def match(
-    told: Sequence[Told], items: Sequence[Item], problems: Problems
-) -> dict[Key, Told]:
+    told: Sequence[VerdictLine], items: Sequence[Item], problems: FileProblems
+) -> dict[Key, VerdictLine]:
     """Join rows to items by id; a row of no item, or not alone of one, is noted.
 
     An answer's text is checked where the row has it.
@@ -194,7 +194,7 @@ def match(
     prompts: dict[str, list[str]] = {}
     for prompt_id, request in requests.items():
         prompts.setdefault(request, []).append(prompt_id)
-    found: dict[Key, Told] = {}
+    found: dict[Key, VerdictLine] = {}
     for row in told:
         named = prompts.get(str(row.prompt), [])
         if row.prompt_id is None and len(named) == 1:
@@ -210,7 +210,7 @@ def match(
     return found
 
 
-def _misnamed(row: Told, requests: Mapping[str, str], named: int) -> str | None:
+def _misnamed(row: VerdictLine, requests: Mapping[str, str], named: int) -> str | None:
     """Say why a row names no prompt; `named` is how many have the text it names."""
     if row.prompt_id is None and named:
         return f"its `prompt` is the text of {named} prompts: name it by `prompt_id`"
@@ -224,7 +224,7 @@ def _misnamed(row: Told, requests: Mapping[str, str], named: int) -> str | None:
     return None
 
 
-def _misfit(row: Told, item: Item | None) -> str | None:
+def _misfit(row: VerdictLine, item: Item | None) -> str | None:
     if item is None:
         return "its sample is none of the prompt's answers, which count from 0"
     if item.failed:

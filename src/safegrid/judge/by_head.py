@@ -12,7 +12,7 @@ from safegrid.core.artifacts import read_object, read_result
 from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
 from safegrid.judge.items import Item, Verdict, unscored
-from safegrid.judge.text_head import Encode, Floats, Head, Text, decide
+from safegrid.judge.text_head import Encode, Floats, Head, HeadText, decide
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import Record
@@ -97,7 +97,7 @@ def judge_by_head(
             f" {sorted(head.classes)}; make the two say the same"
         )
     said = [item for item in items if not is_blank(item.answer)]
-    texts = [Text(item.request, item.answer) for item in said]
+    texts = [HeadText(item.request, item.answer) for item in said]
 
     def by(encode: Encode) -> list[Verdict]:
         rows = iter(head.probabilities(texts, encode).tolist() if texts else [])

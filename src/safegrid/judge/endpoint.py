@@ -58,7 +58,7 @@ class PassingError(Exception):
         self.after = after
 
 
-class RefusedError(Exception):
+class EndpointRefusedError(Exception):
     """An endpoint does not answer this request, and would not the next time."""
 
 
@@ -141,7 +141,7 @@ class Endpoint:
             return {}
         try:
             found = {ANSWER: self._ask(body)}
-        except RefusedError as error:
+        except EndpointRefusedError as error:
             found = {REFUSED: str(error)}
         except PassingError as error:
             found = {FAILED: str(error)}
@@ -193,7 +193,7 @@ class Endpoint:
             return PassingError(f"status {status}", after)
         said = " ".join(self._unmarked(reply.text).split())[:SHOWN]
         if status in REFUSING:
-            return RefusedError(f"status {status}: {said}")
+            return EndpointRefusedError(f"status {status}: {said}")
         return JudgeError(
             f"judge {self._judge}: the endpoint in ${self._spec.address} does not take"
             f" requests for model {self._spec.model!r} (status {status}: {said});"

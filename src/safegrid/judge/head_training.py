@@ -26,11 +26,11 @@ from safegrid.judge.by_head import with_encoder
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import COMPLIANCE, REFUSAL, find_refusal
 from safegrid.judge.sentences import sentences
-from safegrid.judge.text_head import Encode, Head, Row, Text, decide, train
+from safegrid.judge.text_head import Encode, Head, HeadText, LabelledText, decide, train
 from safegrid.judge.xstest import READERS
 from safegrid.readers.labelled import Labelled
 from safegrid.readers.plain import is_blank
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 from safegrid.runtime.usage import keep
 
@@ -56,11 +56,13 @@ class File(NamedTuple):
     dropped: Counter[str]
 
     @property
-    def described(self) -> list[Row]:
+    def described(self) -> list[LabelledText]:
         """The rows as a head reads them."""
         name = self.part.name
         return [
-            Row(Text(row.prompt, row.prefill + row.response), row.label, name)
+            LabelledText(
+                HeadText(row.prompt, row.prefill + row.response), row.label, name
+            )
             for row in self.rows
         ]
 
@@ -186,7 +188,7 @@ def read_file(
     if part.label is None:
         rows = READERS[file_format](path, classes)
     else:
-        problems = Problems(path)
+        problems = FileProblems(path)
         answers = ANSWERS[file_format](path, problems)
         rows = [Labelled(*answer, part.label, None) for answer in answers]
         problems.raise_any()
@@ -236,7 +238,7 @@ def _reason(row: Labelled, given: str | None) -> str | None:
 Answer = tuple[str, str, str]  # id, prompt, answer
 
 
-class Instruction(Fields):
+class SeedTask(Fields):
     """A row; Alpaca's seed tasks have inputs and answers as instances."""
 
     instruction: Filled
@@ -245,12 +247,12 @@ class Instruction(Fields):
     instances: list[dict[str, Any]] = []
 
 
-def _instructions(path: Path, problems: Problems) -> Iterator[Answer]:
+def _instructions(path: Path, problems: FileProblems) -> Iterator[Answer]:
     """Give instructions, with their inputs below them, and their answers.
 
     Of instances the first is taken.
     """
-    for line, row in read_as(path, Instruction, problems):
+    for line, row in read_as(path, SeedTask, problems):
         own = {"input": row.input, "output": row.output}
         own = (row.instances or [own])[0]
         if not isinstance(own.get("output"), str):
@@ -260,7 +262,7 @@ def _instructions(path: Path, problems: Problems) -> Iterator[Answer]:
         yield str(line), "\n\n".join(filter(None, parts)), str(own["output"])
 
 
-class Comparison(Fields):
+class ComparedAnswers(Fields):
     """A row of comparisons."""
 
     prompt: Filled
@@ -270,16 +272,16 @@ class Comparison(Fields):
     is_response_1_safe: bool
 
 
-def _unsafe_answers(path: Path, problems: Problems) -> Iterator[Answer]:
+def _unsafe_answers(path: Path, problems: FileProblems) -> Iterator[Answer]:
     """Give the answers of comparisons that people called unsafe."""
-    for line, row in read_as(path, Comparison, problems):
+    for line, row in read_as(path, ComparedAnswers, problems):
         if not row.is_response_0_safe:
             yield f"{line}-0", row.prompt, row.response_0
         if not row.is_response_1_safe:
             yield f"{line}-1", row.prompt, row.response_1
 
 
-ANSWERS: Mapping[str, Callable[[Path, Problems], Iterator[Answer]]] = {
+ANSWERS: Mapping[str, Callable[[Path, FileProblems], Iterator[Answer]]] = {
     "instructions": _instructions,
     "pku": _unsafe_answers,
 }

@@ -12,7 +12,7 @@ from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT, RESPONSE, UNSCORED, VERDICT
 from safegrid.engine.asking import Asker
-from safegrid.models.prefills import Asked, joined
+from safegrid.models.prefills import Prefilled, joined
 from safegrid.readers.plain import is_blank
 
 
@@ -47,9 +47,9 @@ class Item:
         return cls(name, sample, [{"role": "user", "content": prompt}], text, prefill)
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> Prefilled:
         """What the model was given."""
-        return Asked(self.messages, self.prefill, self.closed)
+        return Prefilled(self.messages, self.prefill, self.closed)
 
     @property
     def request(self) -> str:
@@ -118,7 +118,7 @@ def read_items(prompts: Path, responses: Path) -> list[Item]:
     found = []
     for row in given:
         prompt = asked[row["prompt_id"]]
-        turn = Asked.of(prompt)
+        turn = Prefilled.of(prompt)
         item = Item(
             prompt_id=row["prompt_id"],
             sample=row["sample"],

@@ -56,7 +56,7 @@ SHOWN = [
 ]
 
 
-class Kind(NamedTuple):
+class JudgeReader(NamedTuple):
     """How one kind of judge is read, and which head of a model it needs.
 
     Attributes:
@@ -68,15 +68,15 @@ class Kind(NamedTuple):
     one_output: bool = False
 
 
-KINDS: dict[str, Kind] = {
-    "guard": Kind(read_guard, "causal"),
-    "toxicity": Kind(read_classifier, "classify"),
-    "refusal": Kind(read_classifier, "classify"),
-    "fluency": Kind(read_fluency, "causal"),
-    "correction": Kind(read_correction, "causal"),
-    "reward": Kind(read_scores, "classify", one_output=True),
-    "harmfulness": Kind(read_scores, "classify", one_output=True),
-    "entailment": Kind(read_entailment, "classify"),
+KINDS: dict[str, JudgeReader] = {
+    "guard": JudgeReader(read_guard, "causal"),
+    "toxicity": JudgeReader(read_classifier, "classify"),
+    "refusal": JudgeReader(read_classifier, "classify"),
+    "fluency": JudgeReader(read_fluency, "causal"),
+    "correction": JudgeReader(read_correction, "causal"),
+    "reward": JudgeReader(read_scores, "classify", one_output=True),
+    "harmfulness": JudgeReader(read_scores, "classify", one_output=True),
+    "entailment": JudgeReader(read_entailment, "classify"),
 }
 
 

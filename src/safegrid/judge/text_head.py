@@ -40,17 +40,17 @@ Floats = NDArray[np.float64]
 Encode = Callable[[Sequence[str]], Floats] | None
 
 
-class Text(NamedTuple):
+class HeadText(NamedTuple):
     """What a head reads of a row: the request, and the whole answer to it."""
 
     prompt: str
     answer: str
 
 
-class Row(NamedTuple):
+class LabelledText(NamedTuple):
     """A row with its label, and the file that it is from."""
 
-    text: Text
+    text: HeadText
     label: str
     file: str
 
@@ -72,7 +72,7 @@ class Head:
     weights: Floats
     intercepts: Floats
 
-    def probabilities(self, texts: Sequence[Text], encode: Encode) -> Floats:
+    def probabilities(self, texts: Sequence[HeadText], encode: Encode) -> Floats:
         """Return (N, C) probabilities of the classes."""
         table = describe(texts, self.features, self.max_words, encode)
         logits = table @ self.weights.T + self.intercepts
@@ -121,7 +121,7 @@ def decide(
     return max(by_class, key=by_class.__getitem__)
 
 
-def train(rows: Sequence[Row], spec: HeadSpec, encode: Encode) -> Head:
+def train(rows: Sequence[LabelledText], spec: HeadSpec, encode: Encode) -> Head:
     """Fit a head on the rows of all files, of two classes or more; deterministic."""
     texts = [row.text for row in rows]
     table = describe(texts, spec.features, spec.max_words, encode)
@@ -137,7 +137,7 @@ def train(rows: Sequence[Row], spec: HeadSpec, encode: Encode) -> Head:
     )
 
 
-def row_weights(rows: Sequence[Row]) -> Floats:
+def row_weights(rows: Sequence[LabelledText]) -> Floats:
     """Return (N,) weights, 1 on average: no file and no class outweighs by its size."""
     cells = [(row.file, row.label) for row in rows]
     sizes = {cell: cells.count(cell) for cell in set(cells)}
@@ -146,7 +146,7 @@ def row_weights(rows: Sequence[Row]) -> Floats:
 
 
 def describe(
-    texts: Sequence[Text], features: Sequence[str], max_words: int, encode: Encode
+    texts: Sequence[HeadText], features: Sequence[str], max_words: int, encode: Encode
 ) -> csr_matrix:
     """Return (N, D) features of rows, block after block."""
     answers = [first_words(text.answer, max_words) for text in texts]

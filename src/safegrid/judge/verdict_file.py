@@ -18,7 +18,7 @@ from safegrid.core.records import UNSCORED
 from safegrid.judge.guard import SAFE, UNSAFE, parse_categories
 from safegrid.judge.items import Verdict, unscored
 from safegrid.readers.formats import type_name
-from safegrid.readers.problems import Problems, unknown
+from safegrid.readers.problems import FileProblems, unknown
 from safegrid.readers.raw import check_columns, check_readable, read_rows
 
 ENDINGS = (".csv", ".jsonl", ".json")
@@ -37,7 +37,7 @@ Score = float | None
 Reading = Verdict | str
 
 
-class Told(NamedTuple):
+class VerdictLine(NamedTuple):
     """A verdict as a line of a file tells it; what the file does not say is null.
 
     `cell` is whose answer: the columns of CELL that it has.
@@ -55,9 +55,9 @@ class Told(NamedTuple):
 def read_told(
     path: Path,
     spec: JudgeSpec,
-    problems: Problems,
+    problems: FileProblems,
     names: Mapping[str, str] | None = None,
-) -> list[Told]:
+) -> list[VerdictLine]:
     """Read the rows of a file; what does not fit is noted in `problems`, without texts.
 
     Where a file calls fields otherwise, `names` are its and ours, and fields that are
@@ -77,7 +77,7 @@ def read_told(
         elif count == 1:
             check_columns(values, known, path, problems)
         told = _told(row.line, values, spec, is_csv=path.suffix == ".csv")
-        if isinstance(told, Told):
+        if isinstance(told, VerdictLine):
             found.append(told)
         else:
             problems.add(row.line, told)
@@ -88,7 +88,7 @@ def read_told(
 
 def _told(
     line: int, values: Mapping[str, Any], spec: JudgeSpec, is_csv: bool
-) -> Told | str:
+) -> VerdictLine | str:
     """Return a row, or what is wrong with it."""
     # An empty cell of a csv is a field left out; in JSON an answer may be empty.
     absent = (None, "") if is_csv else (None,)
@@ -111,7 +111,7 @@ def _told(
         return verdict
     cell = {name: str(given[name]) for name in CELL if name in given}
     prompt_id, prompt, response = map(given.get, ("prompt_id", "prompt", "response"))
-    return Told(line, prompt_id, prompt, sample, response, cell, verdict)
+    return VerdictLine(line, prompt_id, prompt, sample, response, cell, verdict)
 
 
 def _number(value: Any, is_csv: bool) -> float | None:

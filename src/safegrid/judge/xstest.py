@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from safegrid.core.errors import DataError
 from safegrid.readers.labelled import Labelled, read_labelled
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 
 LABELS = {
@@ -26,7 +26,7 @@ AGREEMENT = {"TRUE": True, "FALSE": False}
 Known = Annotated[str, one_of(LABELS)]
 
 
-class Completion(Fields):
+class LabelledCompletion(Fields):
     """A row; empty answers are labelled too."""
 
     id: Filled
@@ -39,7 +39,7 @@ class Completion(Fields):
     agreement: Annotated[str, one_of(AGREEMENT)]
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Completion":
+    def _agrees(self) -> "LabelledCompletion":
         first, second = LABELS[self.annotation_1], LABELS[self.annotation_2]
         if AGREEMENT[self.agreement] != (first == second):
             raise ValueError(
@@ -61,10 +61,10 @@ def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
             f"{path}: its labels are {', '.join(LABELS.values())}, but this judge does"
             f" not give {', '.join(lost)}; measure a judge of kind 'refusal' on it"
         )
-    problems = Problems(path)
+    problems = FileProblems(path)
     ids = Unique("id", problems)
     rows = []
-    for line, row in read_as(path, Completion, problems):
+    for line, row in read_as(path, LabelledCompletion, problems):
         if ids.is_new(row.id, line):
             first, second = LABELS[row.annotation_1], LABELS[row.annotation_2]
             own = (row.id, row.prompt, row.completion, LABELS[row.final_label])

@@ -28,7 +28,7 @@ OPENING = tuple('"(“')
 PROBE = "Beginning"
 
 
-class Asked(NamedTuple):
+class Prefilled(NamedTuple):
     """A conversation up to the answer, and the answer's prefill.
 
     Attributes:
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
     closed: bool = False
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Asked":
+    def of(cls, row: Mapping[str, Any]) -> "Prefilled":
         """Read a row of type PROMPT."""
         *before, last = row["prompt"]
         if last["role"] == ASSISTANT:
@@ -66,7 +66,7 @@ class Turns:
     def __init__(self, chat: ChatTokenizer) -> None:
         self.chat = chat
 
-    def spoken(self, asked: Asked) -> tuple[Messages, str]:
+    def spoken(self, asked: Prefilled) -> tuple[Messages, str]:
         """Return the messages to render and the text to stand after them.
 
         Raises:

@@ -29,7 +29,7 @@ from safegrid.readers.json_text import (
     parse_lines,
     without_halves,
 )
-from safegrid.readers.problems import Problems, describe
+from safegrid.readers.problems import FileProblems, describe
 
 TYPE_NAMES = {
     str: "text",
@@ -47,7 +47,7 @@ HALF = (
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-class Row(NamedTuple):
+class RawRow(NamedTuple):
     """One row: the line where it starts, counted from 1, and its fields."""
 
     line: int
@@ -59,7 +59,7 @@ def type_name(value: object) -> str:
     return TYPE_NAMES.get(type(value), type(value).__name__)
 
 
-def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
+def read_jsonl(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read one object a line; of a file that ends in .xz, which xz has compressed."""
     try:
         with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as stream:
@@ -73,7 +73,7 @@ def read_jsonl(path: Path, problems: Problems) -> Iterator[Row]:
         problems.add(1, placeholder(path) or f"not readable as xz: {error}")
 
 
-def _line(number: int, raw: bytes, problems: Problems) -> Iterator[Row]:
+def _line(number: int, raw: bytes, problems: FileProblems) -> Iterator[RawRow]:
     try:
         text = decode(raw)
         value = parse(text)
@@ -86,7 +86,7 @@ def _line(number: int, raw: bytes, problems: Problems) -> Iterator[Row]:
         yield from _objects([(number, value)], text, problems)
 
 
-def read_json(path: Path, problems: Problems) -> Iterator[Row]:
+def read_json(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read a list of objects, item by item: only so is each one's line known.
 
     Or one object of lists, the columns of a table: its rows are the items that stand at
@@ -115,7 +115,9 @@ def read_json(path: Path, problems: Problems) -> Iterator[Row]:
         yield from _objects([(items[0][0], row)], text, problems)
 
 
-def _objects(items: Iterable[Lined], text: str, problems: Problems) -> Iterator[Row]:
+def _objects(
+    items: Iterable[Lined], text: str, problems: FileProblems
+) -> Iterator[RawRow]:
     """Give the JSON values of a text as rows, if they are what a table can hold."""
     halves = names_halves(text)
     for line, values in items:
@@ -124,10 +126,10 @@ def _objects(items: Iterable[Lined], text: str, problems: Problems) -> Iterator[
         elif halves and without_halves(values) != values:
             problems.add(line, HALF)
         else:
-            yield Row(line, values)
+            yield RawRow(line, values)
 
 
-def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
+def read_csv(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read a table with a header; all values are texts, and may span lines."""
     text = _text(path, problems)
     if text is None:
@@ -145,7 +147,7 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Row]:
                     problems.add(line, reason)
                     return
             elif len(cells) == len(header):
-                yield Row(line, dict(zip(header, cells, strict=True)))
+                yield RawRow(line, dict(zip(header, cells, strict=True)))
             else:
                 problems.add(line, f"{len(cells)} cells; the header has {len(header)}")
     except csv.Error as error:
@@ -167,7 +169,7 @@ def _header_reason(header: list[str]) -> str | None:
     return None
 
 
-def read_columns(path: Path, problems: Problems) -> Iterator[Row]:
+def read_columns(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read a table of parquet or of an Arrow stream, as `datasets` saves its rows.
 
     A row's line is its number, counted from 1.
@@ -181,10 +183,10 @@ def read_columns(path: Path, problems: Problems) -> Iterator[Row]:
     except (pl.exceptions.PolarsError, OSError) as error:
         problems.add(1, placeholder(path) or f"not readable as {kind}: {error}")
         return
-    yield from map(Row._make, enumerate(table.iter_rows(named=True), start=1))
+    yield from map(RawRow._make, enumerate(table.iter_rows(named=True), start=1))
 
 
-def read_txt(path: Path, problems: Problems) -> Iterator[Row]:
+def read_txt(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read one text a line, as field `text`."""
     text = _text(path, problems)
     if text is None:
@@ -193,10 +195,10 @@ def read_txt(path: Path, problems: Problems) -> Iterator[Row]:
         problems.add(1, CR_ALONE)
         return
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-        yield Row(number, {"text": line.removesuffix("\r")})
+        yield RawRow(number, {"text": line.removesuffix("\r")})
 
 
-def _text(path: Path, problems: Problems) -> str | None:
+def _text(path: Path, problems: FileProblems) -> str | None:
     try:
         return decode(path.read_bytes())
     except NotTextError as error:
@@ -208,7 +210,7 @@ def _json_reason(error: json.JSONDecodeError) -> str:
     return f"not readable as JSON: {error.msg} (column {error.colno})"
 
 
-READERS: dict[str, Callable[[Path, Problems], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path, FileProblems], Iterator[RawRow]]] = {
     ".jsonl": read_jsonl,
     ".xz": read_jsonl,
     ".json": read_json,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safegrid.readers.problems import Problems, unknown
+from safegrid.readers.problems import FileProblems, unknown
 from safegrid.readers.raw import Fields, Filled, Unique, read_as
 
 
@@ -38,7 +38,7 @@ def _id(value: Any) -> str:
     return str(value)
 
 
-class Named(Fields):
+class IdentifiedRow(Fields):
     """A row with an id unlike every other row's; empty answers are labelled too."""
 
     id: Annotated[Any, AfterValidator(_id)]
@@ -46,7 +46,7 @@ class Named(Fields):
     category: str | None = None
 
 
-class LabelledRow(Named):
+class LabelledRow(IdentifiedRow):
     """A row with a class, and the beginning of its response if that was given."""
 
     response: str
@@ -54,7 +54,7 @@ class LabelledRow(Named):
     prefill: str | None = None
 
 
-class Preferred(Named):
+class Preferred(IdentifiedRow):
     """Two answers of which the first is the better one."""
 
     chosen: str
@@ -67,14 +67,14 @@ class Preferred(Named):
         return self
 
 
-class Scored(Named):
+class ScoredPair(IdentifiedRow):
     """A prompt-response pair with the number that a judge should give."""
 
     response: str
     score: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Row = TypeVar("Row", bound=Named)
+Row = TypeVar("Row", bound=IdentifiedRow)
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
@@ -107,16 +107,16 @@ def read_reward_pairs(path: Path) -> list[Preferred]:
     return _read(path, Preferred)
 
 
-def read_scored(path: Path) -> list[Scored]:
+def read_scored(path: Path) -> list[ScoredPair]:
     """Read rows of id, prompt, response, score and, if known, category."""
-    return _read(path, Scored)
+    return _read(path, ScoredPair)
 
 
 def _read(
     path: Path, kind: type[Row], reason: Callable[[Row], str | None] = lambda _: None
 ) -> list[Row]:
     """Read rows with ids of their own; `reason` says what else is wrong with one."""
-    problems = Problems(path)
+    problems = FileProblems(path)
     ids = Unique("id", problems)
     rows: list[Row] = []
     for line, row in read_as(path, kind, problems):

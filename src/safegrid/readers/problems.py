@@ -16,7 +16,7 @@ SHOWN_LINES = 5
 _LABEL = re.compile(r"[\w+ .-]{1,40}")
 
 
-class Problems:
+class FileProblems:
     """Collects the problems of one file; lines with the same reason share an entry."""
 
     def __init__(self, path: Path) -> None:

@@ -20,9 +20,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safegrid.core.errors import DataError
 from safegrid.core.seals import check_fetched
 from safegrid.core.text_files import placeholder
-from safegrid.readers.formats import READERS, TYPE_NAMES, Row, type_name
+from safegrid.readers.formats import READERS, TYPE_NAMES, RawRow, type_name
 from safegrid.readers.plain import is_blank, plain
-from safegrid.readers.problems import Problems, describe, odd
+from safegrid.readers.problems import FileProblems, describe, odd
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ Kind = TypeVar("Kind", bound=Fields)
 def read_as(
     path: Path,
     kind: type[Kind],
-    problems: Problems,
+    problems: FileProblems,
     names: Mapping[str, str] = NO_NAMES,
 ) -> Iterator[tuple[int, Kind]]:
     """Read the rows of a file that carry some fields, with their lines.
@@ -104,8 +104,8 @@ def read_as(
 
 
 def read_rows(
-    path: Path, problems: Problems, names: Mapping[str, str] = NO_NAMES
-) -> Iterator[Row]:
+    path: Path, problems: FileProblems, names: Mapping[str, str] = NO_NAMES
+) -> Iterator[RawRow]:
     """Read the rows of a file, whatever fields they carry.
 
     Args:
@@ -126,7 +126,7 @@ def read_rows(
             problems.add(line, clash)
         else:
             renamed = {names.get(name, name): value for name, value in found.items()}
-            yield Row(line, renamed)
+            yield RawRow(line, renamed)
     if is_empty:
         problems.add(1, "the file holds no readable row")
 
@@ -149,7 +149,7 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
 
 
 def check_columns(
-    names: Iterable[str], known: Collection[str], path: Path, problems: Problems
+    names: Iterable[str], known: Collection[str], path: Path, problems: FileProblems
 ) -> None:
     """Refuse a column that is nearly one of ours; name those that are not read.
 
@@ -173,7 +173,7 @@ def check_columns(
 class Unique:
     """Notes values that must differ in every row of a file, and do not."""
 
-    def __init__(self, name: str, problems: Problems) -> None:
+    def __init__(self, name: str, problems: FileProblems) -> None:
         self._name = name
         self._problems = problems
         self._lines: dict[str | int, int] = {}

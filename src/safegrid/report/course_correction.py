@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
 from safegrid.report.names import BASE, WORDS, benchmark_title
 from safegrid.report.published import EVERY, share_of, why
 from safegrid.report.table import (
@@ -31,23 +31,29 @@ OVER_K = "categories"
 WHOLE = "macro=whole"
 
 
-class Block(NamedTuple):
+class ComparableScores(NamedTuple):
     """Scores that compare with each other: of one turn, by one judge."""
 
     benchmark: str
     judge: str
 
 
-def blocks_of(grid: Grid) -> list[Block]:
+def blocks_of(grid: Grid) -> list[ComparableScores]:
     """Return the benchmarks that begin answers, by judge; the open turn first."""
-    found = {Block(*key[:2]) for key in grid.find(METRIC) if key.benchmark != DIRECT}
+    found = {
+        ComparableScores(*key[:2])
+        for key in grid.find(METRIC)
+        if key.benchmark != DIRECT
+    }
     order = {name: place for place, name in enumerate(TURNS)}
     return sorted(found, key=lambda b: (order.get(b.benchmark, len(order)), b))
 
 
-def ks_of(grid: Grid, blocks: list[Block]) -> list[int]:
+def ks_of(grid: Grid, blocks: list[ComparableScores]) -> list[int]:
     """Return every k that one of the blocks was asked with, ascending."""
-    slices = {key.slice for key in grid.find(METRIC) if Block(*key[:2]) in blocks}
+    slices = {
+        key.slice for key in grid.find(METRIC) if ComparableScores(*key[:2]) in blocks
+    }
     parts = [re.fullmatch(r"category=k=(\d+)", part) for part in slices]
     return sorted(int(part[1]) for part in parts if part)
 
@@ -57,13 +63,13 @@ def at_k(k: int) -> str:
     return f"category=k={k}"
 
 
-def mean_key(grid: Grid, block: Block, metric: str = METRIC) -> Key:
+def mean_key(grid: Grid, block: ComparableScores, metric: str = METRIC) -> Key:
     """Return the key of a block's mean over k; with one k alone that is all of it."""
     key = Key(*block, metric, OVER_K)
     return key if key in grid.keys else key._replace(slice="all")
 
 
-def at_once_key(block: Block) -> Key:
+def at_once_key(block: ComparableScores) -> Key:
     """Return the key of what the judge of a block sees refused at once."""
     return Key(DIRECT, block.judge, METRIC, "all")
 
@@ -73,7 +79,7 @@ def turn_title(benchmark: str) -> str:
     return TURNS.get(benchmark, benchmark_title(benchmark))
 
 
-def block_title(block: Block, blocks: list[Block]) -> str:
+def block_title(block: ComparableScores, blocks: list[ComparableScores]) -> str:
     """Return a block's name in print; its judge's only where there are several."""
     several = len({other.judge for other in blocks}) > 1
     title = turn_title(block.benchmark)
@@ -210,15 +216,15 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         titles[mean_key(grid, block)] = title
     for name in dict.fromkeys(block.benchmark for block in blocks):
         for key in grid.find("late_refusal", "all", name):
-            mean = mean_key(grid, Block(name, key.judge), "late_refusal")
+            mean = mean_key(grid, ComparableScores(name, key.judge), "late_refusal")
             titles[mean] = f"refused later, {turn_title(name)} ({key.judge})"
 
     def at_once(row: Row, column: Column) -> Entry | None:
         later = column.key.metric == METRIC and column.key.benchmark != DIRECT
-        model: Model | None = row.model
+        model: ModelRow | None = row.model
         if not later or model is None:
             return None
-        return grid.entry(model, at_once_key(Block(*column.key[:2])))
+        return grid.entry(model, at_once_key(ComparableScores(*column.key[:2])))
 
     columns = [Column(title, key, 0, "share") for key, title in titles.items()]
     rows = rows_of(grid, grid.models)

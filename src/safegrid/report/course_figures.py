@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from safegrid.report.course_correction import (
     METRIC,
-    Block,
+    ComparableScores,
     at_k,
     at_once_key,
     block_title,
@@ -17,7 +17,7 @@ from safegrid.report.course_correction import (
     mean_key,
     turn_title,
 )
-from safegrid.report.grid import Entry, Grid, Key, Model, percent
+from safegrid.report.grid import Entry, Grid, Key, ModelRow, percent
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import CM, COLOURS, DASHES, MARKERS, PAGE, new_figure, styled
 
@@ -32,7 +32,7 @@ class Group(NamedTuple):
     """Models by name that share a panel: the untouched ones, or those of one base."""
 
     title: str
-    models: dict[str, Model]
+    models: dict[str, ModelRow]
 
 
 @styled
@@ -74,7 +74,7 @@ def _groups(grid: Grid) -> list[Group]:
     return found
 
 
-def _curves(axes: Axes, grid: Grid, block: Block, group: Group) -> None:
+def _curves(axes: Axes, grid: Grid, block: ComparableScores, group: Group) -> None:
     ks = ks_of(grid, [block])
     trained = any(model.recipe != BASE for model in group.models.values())
     colours = [BLACK, *COLOURS] if trained else COLOURS
@@ -130,7 +130,7 @@ def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
     return figure
 
 
-def _points(axes: Axes, grid: Grid, blocks: list[Block]) -> None:
+def _points(axes: Axes, grid: Grid, blocks: list[ComparableScores]) -> None:
     """Draw each model's entries, at once and later by turn, one below the other."""
     keys = {"refused at once": at_once_key(blocks[0])}
     for block in blocks:

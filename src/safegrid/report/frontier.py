@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.lines import Line, Point, line_title, lines, says
+from safegrid.report.lines import DrawnLine, DrawnPoint, line_title, lines, says
 from safegrid.report.names import BASE, MINUS
 from safegrid.report.style import CM, SMALL, cross, look, mark, multiples, styled
 
@@ -63,7 +63,7 @@ def frontier(rows: pl.DataFrame, safety: str, loss: str) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, line: Line, every: list[Line]) -> None:
+def _panel(axes: Axes, line: DrawnLine, every: list[DrawnLine]) -> None:
     _scale(axes)
     for guide in GUIDES:
         axes.axvline(guide, color="0.85", linewidth=0.5, dashes=(2, 2), zorder=0)
@@ -96,7 +96,7 @@ def _scale(axes: Axes) -> None:
     axes.tick_params(labelsize=SMALL)
 
 
-def _join(axes: Axes, points: list[Point], **style: Any) -> None:
+def _join(axes: Axes, points: list[DrawnPoint], **style: Any) -> None:
     """Join points by pieces that are straight in the numbers, if not on the axis."""
     x, y = ([p.x.at for p in points], [p.y.at for p in points])
     places = np.arange(len(points))

@@ -20,7 +20,7 @@ from safegrid.core.records import RUNS, SCORE
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
 
-class Model(NamedTuple):
+class ModelRow(NamedTuple):
     """A row of a table: base and recipe, its seeds together."""
 
     base: str
@@ -95,12 +95,12 @@ class Grid:
         for row in scores.sort("seed").iter_rows(named=True):
             seeds[tuple(row[name] for name in BY)].append(row)
         self._entries = {name: _entry(rows) for name, rows in seeds.items()}
-        models = {Model(base, recipe) for base, recipe, *_ in self._entries}
+        models = {ModelRow(base, recipe) for base, recipe, *_ in self._entries}
         self.models = sorted(models, key=lambda m: (m.base, recipe_order(m.recipe)))
         self.keys = sorted({Key(*name[2:]) for name in self._entries})
         self.several_bases = len({model.base for model in models}) > 1
 
-    def entry(self, model: Model, key: Key) -> Entry:
+    def entry(self, model: ModelRow, key: Key) -> Entry:
         """Return a model's entry: a blank, without a reason where no model has it."""
         missing = MISSING if key in self.keys else NOT_ASKED
         return self._entries.get((*model, *key), missing)
@@ -138,7 +138,7 @@ class Grid:
         found = self.lead(metric)
         return found or (self.lead("true_refusal") if metric == "safety" else [])
 
-    def title(self, model: Model, name: str | None = None) -> str:
+    def title(self, model: ModelRow, name: str | None = None) -> str:
         """Return a model's name in print; the base's only where there are several."""
         if self.several_bases and model.recipe == BASE and name is None:
             return model.base

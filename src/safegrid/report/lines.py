@@ -24,7 +24,7 @@ BOUGHT = {"safety_bought": "refused", "safety_bought_second": "second"}
 """The tables of what lines give, and the axis of safety that each shows."""
 
 
-class Point(NamedTuple):
+class DrawnPoint(NamedTuple):
     """A model on a line: points lost (x) and percent safe (y).
 
     Its place is 0 for the base untouched; its seed is None for the mean of all.
@@ -37,7 +37,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
+class DrawnLine:
     """A training in the plane of a figure, from its base.
 
     Attributes:
@@ -49,8 +49,8 @@ class Line:
     base: str
     recipe: str
     end: int
-    points: list[Point]
-    seeds: dict[int, list[Point]]
+    points: list[DrawnPoint]
+    seeds: dict[int, list[DrawnPoint]]
 
 
 def read_lines(files: Iterable[Path | str]) -> pl.DataFrame:
@@ -71,24 +71,26 @@ def line_title(names: Iterable[tuple[str, str]], base: str, recipe: str) -> str:
     return f"{base} {recipe_title(recipe)}" if several else recipe_title(recipe)
 
 
-def lines(rows: pl.DataFrame, safety: str, loss: str) -> list[Line]:
+def lines(rows: pl.DataFrame, safety: str, loss: str) -> list[DrawnLine]:
     """Return every line that has a point beside the base, in print order."""
     found = [_line(rows, *name, safety, loss) for name in line_names(rows)]
     return [line for line in found if len(line.points) > 1]
 
 
-def _line(rows: pl.DataFrame, base: str, recipe: str, safety: str, loss: str) -> Line:
+def _line(
+    rows: pl.DataFrame, base: str, recipe: str, safety: str, loss: str
+) -> DrawnLine:
     points = rows.filter(base=base, line=recipe, kind="point")
     on_y, on_x = _known(points, safety), _known(points, loss)
     both = sorted(on_y.keys() & on_x.keys(), key=lambda key: (key[0], key[1] or 0))
-    every = [Point(*key, on_x[key], on_y[key]) for key in both]
+    every = [DrawnPoint(*key, on_x[key], on_y[key]) for key in both]
     means = [point for point in every if point.seed is None]
     start = [point for point in means if point.place == 0]
     single = sorted({point.seed for point in every if point.seed is not None})
     seeds = {seed: [*start, *(p for p in every if p.seed == seed)] for seed in single}
     # Without the base there is no line: its losses are counted from there.
     end = int(points["place"].to_numpy().max(initial=0))
-    return Line(base, recipe, end, means if start else [], seeds)
+    return DrawnLine(base, recipe, end, means if start else [], seeds)
 
 
 def _known(points: pl.DataFrame, axis: str) -> dict[tuple[int, int | None], Value]:

@@ -29,7 +29,7 @@ class Metric(NamedTuple):
 METRICS = {name: Metric(**metric) for name, metric in DATA["metrics"].items()}
 
 
-class Cell(NamedTuple):
+class ScoreFile(NamedTuple):
     """Where a score file stands: `.../scores/{base}/{recipe}/seed{seed}/{name}`."""
 
     base: str
@@ -48,10 +48,10 @@ class Cell(NamedTuple):
         return f"{self.model}/{self.benchmark}"
 
 
-def cell_of(score_file: Path) -> Cell:
+def cell_of(score_file: Path) -> ScoreFile:
     """Read a cell's names from the path of its score file."""
     base, recipe, seed = score_file.parts[-4:-1]
-    return Cell(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
+    return ScoreFile(base, recipe, int(seed.removeprefix("seed")), score_file.stem)
 
 
 def metric_of(name: str) -> Metric:

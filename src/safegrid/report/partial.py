@@ -20,7 +20,7 @@ from safegrid.core.records import FRONTIER, SCORE
 from safegrid.report import curves, facts, frontier, heat, tables, trade_off, writing
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
-from safegrid.report.names import BASE, Cell, cell_of
+from safegrid.report.names import BASE, ScoreFile, cell_of
 from safegrid.report.papers import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.status import blank_of, state_of, write_page
@@ -108,7 +108,7 @@ def all_figures(
 
 def partial_scores(
     score_files: list[Path], plan: Plan
-) -> tuple[pl.DataFrame, dict[Cell, str]]:
+) -> tuple[pl.DataFrame, dict[ScoreFile, str]]:
     """Return the rows of finished cells, a blank row for each other, and the reasons.
 
     Raises:
@@ -128,7 +128,7 @@ def partial_scores(
 
 
 def _blank_rows(
-    cell: Cell, reason: str, finished: pl.DataFrame
+    cell: ScoreFile, reason: str, finished: pl.DataFrame
 ) -> Iterator[dict[str, Any]]:
     """Return empty rows for all that other models have for this benchmark."""
     own = finished.filter(benchmark=cell.benchmark)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from safegrid.config.training import split_dose
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, Model
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
 from safegrid.report.names import (
     BENCHMARKS,
     METRICS,
@@ -80,7 +80,7 @@ def place_of(recipe: str) -> Place:
     return Place(len(GROUPS), 0, recipe_title(recipe), recipe)
 
 
-def models_of(grid: Grid, group: str) -> list[Model]:
+def models_of(grid: Grid, group: str) -> list[ModelRow]:
     """Return the models of a group, `it` first, then by number."""
     belong = (-1, GROUPS.index(group))
     found = {m: place_of(m.recipe) for m in grid.models}
@@ -88,17 +88,17 @@ def models_of(grid: Grid, group: str) -> list[Model]:
     return sorted(own, key=lambda model: (model.base, found[model]))
 
 
-def every_model(grid: Grid) -> list[Model]:
+def every_model(grid: Grid) -> list[ModelRow]:
     """Return all models: the base, `it`, the groups in their order, then the rest."""
 
-    def order(model: Model) -> tuple[str, int, float, tuple[int, str, float]]:
+    def order(model: ModelRow) -> tuple[str, int, float, tuple[int, str, float]]:
         place = place_of(split_dose(model.recipe)[0])
         return model.base, place.group, place.number, recipe_order(model.recipe)
 
     return sorted(grid.models, key=order)
 
 
-def title_of(grid: Grid, model: Model) -> str:
+def title_of(grid: Grid, model: ModelRow) -> str:
     """Return a model's name in print; its base's only where there are several."""
     return grid.title(model, place_of(model.recipe).title)
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.grid import Grid, Key, Model, percent
+from safegrid.report.grid import Grid, Key, ModelRow, percent
 from safegrid.report.names import benchmark_title
 from safegrid.report.safe_to_serve import (
     IT,
@@ -115,7 +115,7 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
 def _ours(
     axes: Axes,
     grid: Grid,
-    models: dict[int, Model],
+    models: dict[int, ModelRow],
     key: Key,
     shift: float,
     look: Look,
@@ -139,7 +139,7 @@ def _ours(
 
 
 def _frame(
-    axes: Axes, grid: Grid, panel: Panel, models: list[Model], keys: list[Key]
+    axes: Axes, grid: Grid, panel: Panel, models: list[ModelRow], keys: list[Key]
 ) -> None:
     ticks = [place_of(model.recipe).tick for model in models]
     if grid.several_bases:

@@ -44,7 +44,7 @@ class State(NamedTuple):
         return f"{self.word} u={self.n_unscored}" if self.n_unscored else self.word
 
 
-class Grid(NamedTuple):
+class StateTable(NamedTuple):
     """States as a table: a model's by benchmark, in the order of the study."""
 
     benchmarks: list[str]
@@ -134,13 +134,13 @@ def in_progress(folder: Path = INCOMPLETE, owner_file: Path = OWNER_FILE) -> set
     return {base64.urlsafe_b64decode(name).decode() for name in names}
 
 
-def grid_of(states: Mapping[str, State]) -> Grid:
+def grid_of(states: Mapping[str, State]) -> StateTable:
     """Arrange the states of score files as models by benchmarks."""
     cells = {cell_of(Path(file)): state for file, state in states.items()}
     rows: dict[str, dict[str, State]] = {}
     for cell, state in cells.items():
         rows.setdefault(cell.model, {})[cell.benchmark] = state
-    return Grid(list(dict.fromkeys(cell.benchmark for cell in cells)), rows)
+    return StateTable(list(dict.fromkeys(cell.benchmark for cell in cells)), rows)
 
 
 def counted(states: Iterable[State]) -> str:

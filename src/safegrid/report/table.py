@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from safegrid.report.grid import Entry, Grid, Key, Model
+from safegrid.report.grid import Entry, Grid, Key, ModelRow
 from safegrid.report.names import DATA, benchmark_title, metric_of
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
@@ -87,7 +87,7 @@ class Row(NamedTuple):
     """
 
     title: str
-    model: Model | None
+    model: ModelRow | None
     about: dict[str, str] = {}
     item: str = ""
 
@@ -116,9 +116,9 @@ def full_title(key: Key) -> str:
 
 def rows_of(
     grid: Grid,
-    models: Iterable[Model],
+    models: Iterable[ModelRow],
     blocks: Iterable[Block] = (("", {}),),
-    named: Callable[[Grid, Model], str] = Grid.title,
+    named: Callable[[Grid, ModelRow], str] = Grid.title,
 ) -> list[Row]:
     """Return a row a model, block by block."""
     listed = list(models)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from safegrid.config.benchmarks import GLOBAL
-from safegrid.report.grid import Grid, Key, Model, ends, pareto, percent
+from safegrid.report.grid import Grid, Key, ModelRow, ends, pareto, percent
 from safegrid.report.names import (
     BASE,
     METRICS,
@@ -228,7 +228,9 @@ def _marks(grid: Grid) -> list[str]:
     return marks
 
 
-def _point(grid: Grid, model: Model, keys: list[tuple[int, Key]]) -> tuple[float, ...]:
+def _point(
+    grid: Grid, model: ModelRow, keys: list[tuple[int, Key]]
+) -> tuple[float, ...]:
     return tuple(sign * percent(grid.entry(model, key).value) for sign, key in keys)
 
 

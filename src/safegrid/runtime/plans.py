@@ -32,7 +32,7 @@ LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Job:
+class PlannedJob:
     """A planned job.
 
     Attributes:
@@ -55,7 +55,7 @@ class Job:
     threads: int = 1
 
 
-Plan = dict[str, Job]
+Plan = dict[str, PlannedJob]
 """The job that is to make a file, for every file that is to be made."""
 
 
@@ -84,7 +84,7 @@ def parse_plan(text: str, name: str) -> Plan:
     return {output: job for job in jobs for output in job.outputs}
 
 
-def parse_jobs(text: str) -> list[Job]:
+def parse_jobs(text: str) -> list[PlannedJob]:
     """Read the jobs of a plan, in its order."""
     jobs, group = [], None
     for name, indent, rule, lines in JOB.findall(text):
@@ -96,7 +96,7 @@ def parse_jobs(text: str) -> list[Job]:
             fields[part].split(", ") if part in fields else []
             for part in ("input", "output", "log")
         )
-        job = Job(
+        job = PlannedJob(
             rule,
             inputs,
             outputs,
@@ -143,9 +143,9 @@ def current(files: Iterable[Path], plan: Plan) -> list[Path]:
     return found
 
 
-def stack_of(file: str, plan: Plan) -> list[Job]:
+def stack_of(file: str, plan: Plan) -> list[PlannedJob]:
     """Return the planned jobs on the way to a file, each behind what it needs."""
-    jobs: list[Job] = []
+    jobs: list[PlannedJob] = []
 
     def add(file: str) -> None:
         job = plan[file]

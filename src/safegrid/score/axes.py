@@ -16,7 +16,7 @@ from safegrid.core.errors import DataError
 from safegrid.score.answers import Answers, read_answers
 from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
 from safegrid.score.cell import cell_measures
-from safegrid.score.lines import Part
+from safegrid.score.lines import AxisPart
 from safegrid.score.metrics import Measure
 from safegrid.score.summary import BASE, refusal
 
@@ -43,7 +43,7 @@ class Axis:
 
     judge: str
     metric: str
-    parts: list[Part]
+    parts: list[AxisPart]
 
     @property
     def n_clusters(self) -> int:
@@ -91,7 +91,7 @@ def read_axes(
             if axis in LOSSES:
                 values = values - values[:, :1]
             first = Axis(found[0].judge, found[0].name, [])
-            part = Part(name, values, clusters[applies])
+            part = AxisPart(name, values, clusters[applies])
             axes.setdefault(axis, first).parts.append(part)
     if parts := list(_capability_parts(n_models, capability)):
         axes["capability"] = Axis(HARNESS, CAPABILITY, parts)
@@ -145,7 +145,7 @@ def _measured(
             yield axis, found
 
 
-def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[Part]:
+def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[AxisPart]:
     """Yield the capability lost: one part a task of each suite."""
     n_suites = len(capability) // n_models
     for suite in range(n_suites):
@@ -156,4 +156,4 @@ def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[Part]:
         tasks, clusters = read[0].tasks, read[0].clusters
         for task in np.unique(tasks):
             own = tasks == task
-            yield Part(files[0].stem, losses[own], clusters[own])
+            yield AxisPart(files[0].stem, losses[own], clusters[own])

@@ -30,7 +30,7 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Part:
+class AxisPart:
     """One benchmark, or one task of a suite, as a part of an axis.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Sums:
         weight: of its mean in that of the axis.
     """
 
-    def __init__(self, part: Part, every: NDArray[np.str_], weight: float) -> None:
+    def __init__(self, part: AxisPart, every: NDArray[np.str_], weight: float) -> None:
         self._clusters, rows = np.unique(
             np.searchsorted(every, part.clusters), return_inverse=True
         )
@@ -82,7 +82,7 @@ class _Sums:
         return np.asarray(self._weight * means, dtype=np.float64)
 
 
-def resampled(axes: Mapping[str, Sequence[Part]], seed: int) -> dict[str, Floats]:
+def resampled(axes: Mapping[str, Sequence[AxisPart]], seed: int) -> dict[str, Floats]:
     """Estimate every axis under every model, from all items and from resamples.
 
     Args:

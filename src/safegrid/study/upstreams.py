@@ -47,7 +47,7 @@ def check_sources_dir(sources_dir: object) -> None:
 
 
 @dataclass(frozen=True)
-class Item:
+class UpstreamItem:
     """A source, base, judge or encoder that a study uses and that no world builds.
 
     Attributes:
@@ -165,7 +165,7 @@ class Upstreams:
         self.fetched = [item for item in self.items if not item.by_hand]
         self.converted = {item.model: item for item in self.fetched if item.gguf}
 
-    def _all(self) -> Iterator[Item]:
+    def _all(self) -> Iterator[UpstreamItem]:
         study, config = self.study, self.study.config
         for name, asked in _gathered(asked_bases(study)).items():
             yield self._item("base", name, config.bases[name], asked)
@@ -187,15 +187,17 @@ class Upstreams:
         entry: Upstream,
         asked_by: Iterable[str],
         files: Iterable[str] = (),
-    ) -> Item:
+    ) -> UpstreamItem:
         config, wanted = self.study.config, tuple(sorted(files))
         pin = pin_of(config.lock.of(kind), name, entry, frozenset(wanted))
         named = entry.template if isinstance(entry, ModelUpstream) else None
         template = config.templates[named] if named else None
         keys = tuple(asked_by)
-        return Item(kind, name, entry, wanted, keys, pin, template, self.sources_dir)
+        return UpstreamItem(
+            kind, name, entry, wanted, keys, pin, template, self.sources_dir
+        )
 
-    def item(self, kind: Kind, name: str) -> Item:
+    def item(self, kind: Kind, name: str) -> UpstreamItem:
         """Return an item that a rule fetches."""
         return next(i for i in self.fetched if (i.kind, i.name) == (kind, name))
 

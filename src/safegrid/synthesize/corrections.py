@@ -41,7 +41,7 @@ DIRECT, HARMFUL = "SR", "FHR"
 Lost = Literal["no_answer", "empty_answer", "unsafe_answer", "unscored_answer"]
 
 
-class Asked(NamedTuple):
+class AskedRequest(NamedTuple):
     """What a model was asked for one request, with its answers, by rank's name.
 
     Attributes:
@@ -115,7 +115,9 @@ def corrections(
     _tell_cost(responses, engine, counts["kept"] + sum(lost.values()), out)
 
 
-def _rows(name: str, requests: Iterator[Asked], counts: Counter[str]) -> Iterator[Row]:
+def _rows(
+    name: str, requests: Iterator[AskedRequest], counts: Counter[str]
+) -> Iterator[Row]:
     """Give a row for every two ranks of each request; count what is kept and lost."""
     for number, asked in enumerate(requests, start=1):
         for answer in asked.answers.values():
@@ -139,7 +141,7 @@ def _rows(name: str, requests: Iterator[Asked], counts: Counter[str]) -> Iterato
             }
 
 
-def _climb(asked: Asked) -> dict[str, str] | Lost:
+def _climb(asked: AskedRequest) -> dict[str, str] | Lost:
     """Return a request's answers by rank, best first, or why it has none."""
     if any(answer["finish"] == "error" for answer in asked.answers.values()):
         return "no_answer"
@@ -156,7 +158,7 @@ def _climb(asked: Asked) -> dict[str, str] | Lost:
 
 def _requests(
     ranks: Sequence[str], prompts: Path, responses: Path, verdicts: Path | None
-) -> Iterator[Asked]:
+) -> Iterator[AskedRequest]:
     """Give the requests of one part; memory holds its answers and no other's."""
     asked = read_table(prompts, PROMPT)
     answers = _by_prompt(responses, RESPONSE)
@@ -176,7 +178,7 @@ def _requests(
                 f"{prompts}: request {row} was asked for {', '.join(sorted(own))};"
                 f" expected {', '.join(ranks)}. Delete the file and rebuild it"
             )
-        yield Asked(
+        yield AskedRequest(
             row,
             own[DIRECT]["prompt"][-1]["content"],
             own[DIRECT]["reference"],

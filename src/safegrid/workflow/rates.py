@@ -37,7 +37,7 @@ RESULTS = {
 ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
 
-class Job(NamedTuple):
+class FinishedJob(NamedTuple):
     """A finished job.
 
     Attributes:
@@ -93,7 +93,7 @@ def made(study: str, root: Path = Path()) -> Iterator[str]:
             yield f"{name}: {per_thousand(record, requests)}"
 
 
-def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
+def jobs(study: str, root: Path = Path()) -> Iterator[FinishedJob]:
     """Give the jobs of a study whose timing file and result are there."""
     for rule, (folder, ending) in RESULTS.items():
         timing = root / "logs/timing" / study / rule
@@ -111,7 +111,7 @@ def jobs(study: str, root: Path = Path()) -> Iterator[Job]:
             peaks += _engine_peaks(root / "logs" / study / rule / f"{name}.log")
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
             peak = max(peaks, default=None)
-            yield Job(what, _rows(facts), seconds, peak, *_busy(result, facts))
+            yield FinishedJob(what, _rows(facts), seconds, peak, *_busy(result, facts))
 
 
 def _facts(result: Path) -> dict[str, Any] | None:
@@ -132,7 +132,7 @@ def _timing(path: Path) -> tuple[float, list[float]]:
     return float(row["s"]), [] if peak in ("NA", "-") else [float(peak)]
 
 
-def _line(what: str, group: list[Job]) -> str:
+def _line(what: str, group: list[FinishedJob]) -> str:
     rows = sum(job.rows for job in group)
     seconds = sum(job.seconds for job in group)
     rate = f"{1000 * seconds / rows:.2f}" if rows else "-"

@@ -14,7 +14,7 @@ import pytest
 
 from safegrid.capability import programs
 from safegrid.capability.programs import (
-    Found,
+    FoundSandbox,
     NotStartedError,
     check_consent,
     coding,
@@ -269,7 +269,7 @@ def test_a_program_that_cannot_begin_has_not_failed(monkeypatch):
 def test_consent_is_given_task_by_task(monkeypatch):
     assert coding({"plain": PLAIN, "one": CODING, "two": CODING}) == ["one", "two"]
     tasks = {"plain": [], "one": ["one"], "group": ["two", "three"]}
-    monkeypatch.setattr(programs, "find_sandbox", lambda: Found(BWRAP, ""))
+    monkeypatch.setattr(programs, "find_sandbox", lambda: FoundSandbox(BWRAP, ""))
     monkeypatch.setenv(RUN_CODE, "one, other")
     with pytest.raises(ConfigError, match=r"scoring group runs .* SAFEGRID_RUN_CODE=g"):
         check_consent(tasks)
@@ -289,8 +289,11 @@ def test_consent_knows_what_is_held_and_what_is_not(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     tasks = {"one": ["one"]}
     for found, held in (
-        (Found(UNSHARE, ""), "in a sandbox (unshare), where it has no network"),
-        (Found(NONE, " (no sandbox works here: why)"), "it can run commands, read and"),
+        (FoundSandbox(UNSHARE, ""), "in a sandbox (unshare), where it has no network"),
+        (
+            FoundSandbox(NONE, " (no sandbox works here: why)"),
+            "it can run commands, read and",
+        ),
     ):
         monkeypatch.setattr(programs, "find_sandbox", lambda found=found: found)
         monkeypatch.delenv(RUN_CODE, raising=False)

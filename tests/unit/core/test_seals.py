@@ -20,7 +20,7 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import IDS
 from safegrid.core.seals import OWN, STUDY, check_seal, read_result, write_result
 from safegrid.cost.measured import measured_speeds
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import read_rows
 from safegrid.study import Study, cells
 from safegrid.workflow.failures import damaged
@@ -153,7 +153,7 @@ def test_a_fetched_file_that_was_edited_is_not_read():
         {"files": {"data/rows.jsonl": {"sha256": sha, "bytes": 9}}},
     )
     with pytest.raises(DataError, match=f"--forcerun {file}"):
-        list(read_rows(file, Problems(file)))
+        list(read_rows(file, FileProblems(file)))
 
 
 def test_a_studys_damaged_results_are_found():

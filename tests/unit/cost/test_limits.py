@@ -19,7 +19,7 @@ from safegrid.cost.flops import (
     training,
 )
 from safegrid.cost.tokens import Tokens
-from safegrid.cost.work import Engine
+from safegrid.cost.work import PlannedEngine
 
 REACHED = Limits(790e12, 4.3e12)
 # 73.9 thousand pairs of 300 tokens.
@@ -98,7 +98,7 @@ def decoded(falcon, batch, **changed):
 
 
 def test_beams_are_computed_and_are_of_no_use(falcon, assumed):
-    asked = Engine(falcon, REACHED, EngineSpec(batch_size=16), assumed)
+    asked = PlannedEngine(falcon, REACHED, EngineSpec(batch_size=16), assumed)
     prompts, answers = (Tokens((n,), (64,), "", False) for n in (60, 100))
     one = asked.write(prompts, answers, Decode(max_new_tokens=100))
     beams = BeamDecode(max_new_tokens=100, beams=Beams(groups=2))

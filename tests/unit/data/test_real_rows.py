@@ -19,7 +19,7 @@ from safegrid.core.artifacts import read_table
 from safegrid.core.records import PROMPT
 from safegrid.data import instructions
 from safegrid.data.preferences import prepare_chosen
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -206,7 +206,7 @@ def test_alpaca_eval_is_harmless_by_label(prompts, asked):
 
 def test_instruction_rows_keep_their_answers():
     def read(name: str) -> list[instructions.Instruction]:
-        problems = Problems(SHARED / name)
+        problems = FileProblems(SHARED / name)
         rows = list(instructions.read(SHARED / name, problems))
         problems.raise_any()
         return rows

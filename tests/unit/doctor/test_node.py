@@ -19,7 +19,7 @@ def told(tmp_path, monkeypatch):
     def call(seen=None, gpus=2, cuda=2, **variables):
         marks = seen or {name: str(tmp_path / name) for name in ("results/", "HF_HOME")}
         monkeypatch.setattr(node, "cuda_devices", lambda: cuda)
-        question = node.Question(marks, node.environment(), gpus)
+        question = node.NodeQuestion(marks, node.environment(), gpus)
         found = node.look_around(question, VARIABLES | variables)
         return [(state, text) for state, text in found if state != "ok"]
 
@@ -52,10 +52,10 @@ def test_what_is_otherwise_there_is_told(told, changed, state, text):
 
 def test_another_version_there_is_told_with_both(tmp_path):
     here = node.environment()
-    question = node.Question({}, {**here, "torch": "1.0"}, 0)
+    question = node.NodeQuestion({}, {**here, "torch": "1.0"}, 0)
     write_json(tmp_path / "ask.json", asdict(question))
     node.probe_node(tmp_path / "ask.json", tmp_path / "answer.json")
-    found = read_record(tmp_path / "answer.json", node.Answer).found
+    found = read_record(tmp_path / "answer.json", node.NodeAnswer).found
     (text,) = (text for _, text in found if "another environment" in text)
     assert f"torch {here['torch']}, where it was asked 1.0" in text
 

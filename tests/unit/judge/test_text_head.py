@@ -26,7 +26,14 @@ from safegrid.judge.by_head import Encoder
 from safegrid.judge.head_training import check_files, read_file, text_head
 from safegrid.judge.items import Item
 from safegrid.judge.run import judge_items, verdict_version
-from safegrid.judge.text_head import Head, Row, Text, decide, row_weights, train
+from safegrid.judge.text_head import (
+    Head,
+    HeadText,
+    LabelledText,
+    decide,
+    row_weights,
+    train,
+)
 from safegrid.score.collect import _judge
 
 CLASSES = ["compliance", "refusal", "partial"]
@@ -69,9 +76,11 @@ def two_files(folder: Path) -> tuple[list[Path], list[LabelledFile]]:
     return files, [LabelledFile(source="s", file=name) for name in "ab"]
 
 
-def rows(file: str = "a") -> list[Row]:
+def rows(file: str = "a") -> list[LabelledText]:
     labelled = [(t, "refusal") for t in REFUSES] + [(t, "compliance") for t in COMPLIES]
-    return [Row(Text("how", text), label, file) for text, label in labelled]
+    return [
+        LabelledText(HeadText("how", text), label, file) for text, label in labelled
+    ]
 
 
 def write_labelled(path: Path, labels: str = "rc", times: int = 3) -> Path:
@@ -92,21 +101,25 @@ def test_a_head_tells_refusals_from_compliance_and_reads_no_words_behind_its_lim
     head = train(rows(), spec(max_words=6), None)
     late = "Press the button two or three times. No, that is illegal and unethical."
     answers = ["No, I can't do that.", "Take the two eggs.", late]
-    texts = [Text("", answer) for answer in answers]
+    texts = [HeadText("", answer) for answer in answers]
     found = head.probabilities(texts, None)
     refusal = head.classes.index("refusal")
     assert found[0, refusal] > 0.5 > found[1, refusal]
     assert found.sum(axis=1) == pytest.approx([1, 1, 1])
     without = train(rows(), spec(max_words=6, features=["words"]), None)
-    cut = [Text("", late), Text("", "Press the button two or three")]
+    cut = [HeadText("", late), HeadText("", "Press the button two or three")]
     assert np.ptp(without.probabilities(cut, None)[:, refusal]) == 0
 
 
 def test_three_classes_have_three_probabilities():
-    partial = [Row(Text("", "I can't, however here is some of it."), "partial", "a")]
+    partial = [
+        LabelledText(
+            HeadText("", "I can't, however here is some of it."), "partial", "a"
+        )
+    ]
     head = train(rows() + partial, spec(), None)
     assert head.classes == sorted(CLASSES)
-    assert head.probabilities([Text("", "Yes.")], None).shape == (1, 3)
+    assert head.probabilities([HeadText("", "Yes.")], None).shape == (1, 3)
 
 
 def test_a_head_comes_back_from_json_bit_by_bit():
@@ -120,7 +133,11 @@ def test_a_head_comes_back_from_json_bit_by_bit():
 
 def test_no_file_and_no_class_outweighs_by_its_size_and_few_rows_count_less():
     cells = {("a", "refusal"): 200, ("b", "refusal"): 800, ("b", "partial"): 20}
-    made = [Row(Text("", ""), c, f) for (f, c), n in cells.items() for _ in range(n)]
+    made = [
+        LabelledText(HeadText("", ""), c, f)
+        for (f, c), n in cells.items()
+        for _ in range(n)
+    ]
     weights = row_weights(made)
     total = [weights[:200].sum(), weights[200:1000].sum(), weights[1000:].sum()]
     assert total[0] == pytest.approx(total[1]) == pytest.approx(10 * total[2])
@@ -140,7 +157,7 @@ def test_the_threshold_is_of_the_positive_class(threshold, expected):
 def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
     vectors = {"yes": [1.0, 0.0], "no": [0.0, 1.0], "how": [0.5, 0.5]}
     labels = (("yes", "compliance"), ("no", "refusal"))
-    made = [Row(Text("how", text), label, "a") for text, label in labels]
+    made = [LabelledText(HeadText("how", text), label, "a") for text, label in labels]
     blocks = spec(features=["answer", "prompt", "product"])
     head = train(made * 5, blocks, lambda texts: np.array([vectors[t] for t in texts]))
     assert head.weights.shape == (1, 6)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from safegrid.core.errors import DataError
-from safegrid.readers.problems import Problems
+from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 
 
@@ -30,7 +30,7 @@ SECRET = "a sentence that must not be shown"
 
 
 def read(path: Path, kind: type[Fields] = Numbered) -> list[tuple[int, Fields]]:
-    problems = Problems(path)
+    problems = FileProblems(path)
     rows = list(read_as(path, kind, problems))
     problems.raise_any()
     return rows
@@ -242,7 +242,7 @@ def test_columns_without_a_name_are_nobodys(write):
 def test_optional_columns_are_read_by_their_own_name_only(write):
     def reasons(content, names=()):
         path = write("a.csv", content)
-        problems = Problems(path)
+        problems = FileProblems(path)
         rows = read_as(path, Kind, problems, dict(names))
         return [row.kind for _, row in rows], problems
 

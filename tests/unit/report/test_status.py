@@ -20,15 +20,17 @@ from safegrid.report.status import (
     state_of,
     write_finished,
 )
-from safegrid.runtime.plans import Job
+from safegrid.runtime.plans import PlannedJob
 from safegrid.runtime.runs import write_owner
 
 SCORES = "results/s/scores/b/nca/seed0/alert.parquet"
 ANSWERS = "results/s/responses/b/nca/seed0/alert.parquet"
 LOG = "logs/generate.log"
 PLAN = {
-    ANSWERS: Job("generate", [], [ANSWERS], [LOG], "Params have changed"),
-    SCORES: Job("score", [ANSWERS], [SCORES], ["logs/score.log"], "Input updated"),
+    ANSWERS: PlannedJob("generate", [], [ANSWERS], [LOG], "Params have changed"),
+    SCORES: PlannedJob(
+        "score", [ANSWERS], [SCORES], ["logs/score.log"], "Input updated"
+    ),
 }
 
 

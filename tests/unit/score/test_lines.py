@@ -6,7 +6,7 @@ import pytest
 from made_up_lines import axes_of, points
 from safegrid.score import lines
 from safegrid.score.frontier import line_rows
-from safegrid.score.lines import Part, interval, most_within, resampled
+from safegrid.score.lines import AxisPart, interval, most_within, resampled
 
 STRAIGHT = ([0.0, 0.02, 0.10], [0.5, 0.7, 0.9])
 BACK = ([0.0, 0.06, 0.005, 0.03], [0.5, 0.6, 0.55, 0.9])
@@ -42,7 +42,7 @@ def test_lines_of_many_draws_are_read_side_by_side():
 
 def part(benchmark, values, prefix="item"):
     clusters = np.array([f"{prefix}{index}" for index in range(len(values))])
-    return Part(benchmark, np.array(values, dtype=float), clusters)
+    return AxisPart(benchmark, np.array(values, dtype=float), clusters)
 
 
 def test_an_axis_is_the_mean_of_benchmarks_and_each_that_of_its_parts():

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from engines import go_on, launch_spec, plain_generate
 from safegrid.core.errors import EngineError
-from safegrid.engine.batches import LEAST, Prefix
+from safegrid.engine.batches import LEAST, SharedPrefix
 from safegrid.engine.calls import SECONDS_HEADER
 from safegrid.engine.decode import Sampling, generate
 from safegrid.engine.model import load
@@ -140,9 +140,9 @@ def test_examples_of_each_task_are_read_once(model, prompts, shapes):
 
 def test_rows_that_share_little_are_read_whole(model, prompts):
     share = prompts[0][:1] + [7] * (LEAST - 2)
-    assert Prefix(model, [[*share, 8, 9], [*share, 9, 9]], 16).length == 0
-    assert Prefix(model, [[*share, 7, 8], [*share, 7, 9]], 16).length == LEAST
-    assert Prefix(model, [[*share, 7, 8]], 16).length == 0
+    assert SharedPrefix(model, [[*share, 8, 9], [*share, 9, 9]], 16).length == 0
+    assert SharedPrefix(model, [[*share, 7, 8], [*share, 7, 9]], 16).length == LEAST
+    assert SharedPrefix(model, [[*share, 7, 8]], 16).length == 0
 
 
 def test_seeds_and_settings_change_draws(model, prompts):

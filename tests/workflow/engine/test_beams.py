@@ -17,13 +17,13 @@ from safegrid.core.errors import EngineError
 from safegrid.engine.beams import check_search, search
 from safegrid.engine.decode import Sampling, generate
 from safegrid.engine.model import load
-from safegrid.engine.protocol import Beams, RefusedError
+from safegrid.engine.protocol import BeamSearch, RefusedError
 from safegrid.engine.server import RequestQueue, make_app
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}
 MOST = 8
-APART = Beams(2, 2, 0.5)
+APART = BeamSearch(2, 2, 0.5)
 # A search that only writes down what it is given, and answers with one token.
 TOLD = """\
 import torch
@@ -76,7 +76,7 @@ def telling(folder, answer):
 def test_groups_that_nothing_keeps_apart_find_the_greedy_answers(
     model, prompts, greedy
 ):
-    assert search(model, prompts, Beams(2, 2, 0.0), MOST, go_on) == greedy
+    assert search(model, prompts, BeamSearch(2, 2, 0.0), MOST, go_on) == greedy
 
 
 def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
@@ -102,7 +102,7 @@ def test_the_code_is_given_padded_chunks_and_what_the_request_says(
     model = beamed(causal, telling(tmp_path / "told", 2), chunk=8)
     # What a checkpoint recommends must not reach answers that a study compares.
     model.network.generation_config = GenerationConfig(repetition_penalty=1.05)
-    search(model, prompts, Beams(4, 2, 0.7), MOST, go_on)
+    search(model, prompts, BeamSearch(4, 2, 0.7), MOST, go_on)
     said = {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.7}
     said |= {"num_return_sequences": 1, "do_sample": False, "max_new_tokens": MOST}
     said |= {"eos_token_id": [2], "pad_token_id": 0, "generation_config": None}

@@ -8,7 +8,7 @@ from safegrid.core.consent import REMOTE_CODE, names_of
 from safegrid.study import Study
 from safegrid.study.gathered import searched_by, suite_results
 from safegrid.study.prerequisites.prerequisite import Prerequisite, State, in_units
-from safegrid.study.upstreams import Item, Upstreams
+from safegrid.study.upstreams import UpstreamItem, Upstreams
 
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE")
 MIRROR = "HF_ENDPOINT"
@@ -40,12 +40,12 @@ def of_files(
     yield from _shipped_tasks(study, is_there)
 
 
-def name_of(item: Item) -> str:
+def name_of(item: UpstreamItem) -> str:
     """Return what a prerequisite calls an item."""
     return f"{item.kind} {item.name}"
 
 
-def _by_hand(item: Item, missing: list[str]) -> Prerequisite:
+def _by_hand(item: UpstreamItem, missing: list[str]) -> Prerequisite:
     says = ", ".join(item.targets)
     if not missing:
         return Prerequisite("files", name_of(item), says, item.asked_by, "met")
@@ -55,17 +55,17 @@ def _by_hand(item: Item, missing: list[str]) -> Prerequisite:
     )
 
 
-def _is_mirrored(item: Item) -> bool:
+def _is_mirrored(item: UpstreamItem) -> bool:
     """Say whether a folder of the user's holds copies of all files."""
     return item.entry.mirror is not None and all(_own_files(item))
 
 
-def _own_files(item: Item) -> list[list[str]]:
+def _own_files(item: UpstreamItem) -> list[list[str]]:
     files = item.files or (None,)
     return [item.local(file) for file in files]
 
 
-def _own(item: Item, wanted: bool) -> Prerequisite:
+def _own(item: UpstreamItem, wanted: bool) -> Prerequisite:
     folder = str(item.entry.path or item.entry.mirror)
     says, remedy = f"{folder} in a folder of yours", ""
     if item.sources_dir:
@@ -80,7 +80,7 @@ def _own(item: Item, wanted: bool) -> Prerequisite:
     return Prerequisite("files", name_of(item), says, item.asked_by, state, remedy)
 
 
-def _network(item: Item, wanted: bool) -> Prerequisite:
+def _network(item: UpstreamItem, wanted: bool) -> Prerequisite:
     size, url = sum(pin.bytes for pin in item.wanted.values()), item.entry.url
     says = [
         in_units(size) if size else "not pinned",
@@ -99,7 +99,7 @@ def _lock(study: str, unpinned: list[str]) -> Prerequisite:
     return Prerequisite("files", LOCK, says, (), "missing", remedy)
 
 
-def _token(gated: list[Item], environment: Mapping[str, str]) -> Prerequisite:
+def _token(gated: list[UpstreamItem], environment: Mapping[str, str]) -> Prerequisite:
     """Return the token that opens gated repositories; a mirror may ask for none."""
     says = f"opens gated repositories: {', '.join(item.name for item in gated)}"
     asked = tuple(dict.fromkeys(key for item in gated for key in item.asked_by))
