@@ -147,7 +147,7 @@ def test_two_commands_pin_and_plan_it_and_its_rows_are_what_the_tasks_read(
     monkeypatch.setenv("SAFEGRID_RUN_CODE", "real_humaneval")
     files = [Path(file) for file in rows]
     blocks = located(sources.task_blocks(study, "capability"), files)
-    with loaded_tasks(study.tasks("capability"), files, blocks) as loaded:
+    with loaded_tasks(study.suites["capability"].tasks, files, blocks) as loaded:
         assert set(loaded["tasks"]) == set(FOUND["questions"])
         for name, words in FOUND["questions"].items():
             task = loaded["tasks"][name]

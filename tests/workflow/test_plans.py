@@ -197,7 +197,8 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
         ("src/safegrid/score/capability.py", {"score_capability", *LINES, *GATHERING}),
-        ("src/safegrid/score/cell.py", {*SCORES, *LINES, *GATHERING}),
+        ("src/safegrid/score/cell.py", {"score", "score_global", *LINES, *GATHERING}),
+        ("src/safegrid/score/summary.py", {*SCORES, *LINES, *GATHERING}),
     ],
 )
 def test_an_edit_of_cheap_code_reruns_what_it_computes(finished, file, rules):
