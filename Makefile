@@ -37,7 +37,7 @@ test: $(READY)
 
 # Jobs on a SLURM of the tests' own; beside them, results in a bucket, and pods.
 test-remote: $(CLOUD)/.ready
-	pytest tests/workflow -m remote -n '$(CORES)' --dist loadgroup
+	pytest tests/workflow -m remote -n '$(CORES)' --dist loadfile
 
 # A real vLLM on a CPU, one server at a time: 4 to 6 GB of memory.
 ifeq ($(shell uname -sm),Linux x86_64)

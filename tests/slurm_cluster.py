@@ -148,11 +148,15 @@ class Cluster:
             script.chmod(0o755)
 
     def _steps(self, name: str) -> list[int]:
-        """Return the processes that a node's daemon started, and theirs."""
+        """Return the processes that a node's daemon started, and theirs.
+
+        Another test's cluster may have a node of that name.
+        """
+        of_node = {"SLURMD_NODENAME": name, "SLURM_CONF": str(self.conf)}
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("SLURMD_NODENAME") == name:
+                if of_node.items() <= process.environ().items():
                     found.append(process.pid)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue

@@ -19,9 +19,8 @@ PREFIX = "studies"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever lies here needs what not every machine has, and runs one by one."""
+    """Whatever lies here needs what not every machine has."""
     item.add_marker("remote")
-    item.add_marker(pytest.mark.xdist_group("cloud"))
 
 
 class Bucket:

@@ -17,9 +17,8 @@ QUICKLY = [
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever lies here needs what not every machine has, and runs one by one."""
+    """Whatever lies here needs what not every machine has."""
     item.add_marker("remote")
-    item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 class Login:
