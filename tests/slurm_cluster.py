@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
 
@@ -98,7 +99,8 @@ class Cluster:
         daemon = int((self.root / f"slurmd-{name}.pid").read_text())
         os.kill(daemon, signal.SIGKILL)
         for step in self._steps(name):
-            os.kill(step, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(step, signal.SIGKILL)
 
     def node_state(self, name: str) -> str:
         """Return the state of a node, such as `idle`, `down` or `idle*`."""
@@ -147,20 +149,19 @@ class Cluster:
             script.write_text(SCRIPT.format(conf=self.conf, program=program))
             script.chmod(0o755)
 
-    def _steps(self, name: str) -> list[int]:
+    def _steps(self, name: str) -> set[int]:
         """Return the processes that a node's daemon started, and theirs.
 
         Another test's cluster may have a node of that name.
         """
         of_node = {"SLURMD_NODENAME": name, "SLURM_CONF": str(self.conf)}
-        found = []
+        found = set()
         for process in psutil.process_iter():
-            try:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 if of_node.items() <= process.environ().items():
-                    found.append(process.pid)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
+                    found |= {process, *process.children(recursive=True)}
+                    found |= {p for p in process.parents() if p.name() == "slurmstepd"}
+        return {process.pid for process in found}
 
 
 def _end(pid: int) -> None:
