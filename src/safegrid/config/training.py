@@ -84,6 +84,13 @@ class Training(Block):
     logging_steps: Positive = 5
     checkpoints: list[Positive] = Field(default=[], exclude=True)
 
+    def count_steps(self, n_pairs: int) -> int:
+        """Return the optimiser's steps: as asked, or whole batches of the epochs."""
+        if self.max_steps is not None:
+            return self.max_steps
+        assert self.num_train_epochs is not None, "one of the two is given"
+        return max(1, int(self.num_train_epochs * n_pairs / self.batch))
+
     @property
     def doses(self) -> list[int]:
         """The steps of the models that are kept beside the one at the end."""

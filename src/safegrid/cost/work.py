@@ -32,13 +32,8 @@ def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> 
     settings = recipe.training
     trainer = METHODS[recipe.method].trainer
     a_pair = 1 if trainer == "sft" else 2
-    steps = settings.max_steps
-    if steps is None:
-        # As `safegrid.train.rows.count_steps` does.
-        pairs = round(recipe.fraction * sequences.rows / a_pair)
-        epochs = settings.num_train_epochs or 0
-        steps = max(1, int(epochs * pairs / settings.batch))
-    number = steps * settings.batch * a_pair
+    pairs = round(recipe.fraction * sequences.rows / a_pair)
+    number = settings.count_steps(pairs) * settings.batch * a_pair
     # Rows come in random order and are padded to the longest of a micro-batch.
     padded = number * sequences.expected_longest(
         settings.per_device_train_batch_size * a_pair

@@ -58,7 +58,7 @@ def make_plan(
     them.
     """
     training = recipe.training
-    steps = row_order.count_steps(training, n_pairs)
+    steps = training.count_steps(n_pairs)
     size = training.per_device_train_batch_size
     micro_batches = steps * (training.batch // size)
     accumulate = training.batch // (size * training.processes)

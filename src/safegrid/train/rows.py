@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from safegrid.config.training import Recipe, Training
+from safegrid.config.training import Recipe
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.core.records import KTO_REFERENCE, REFERENCE
@@ -74,16 +74,6 @@ def _select(
             f"{who}: fraction {part.fraction:g} of {path} leaves no pair; raise it"
         )
     return pairs
-
-
-def count_steps(training: Training, n_pairs: int) -> int:
-    """Return the optimiser's steps: as asked, or the whole batches of the epochs."""
-    if training.max_steps is not None:
-        return training.max_steps
-    assert training.num_train_epochs is not None, (
-        "Training holds one of max_steps and num_train_epochs"
-    )
-    return max(1, int(training.num_train_epochs * n_pairs / training.batch))
 
 
 def stream(n_items: int, length: int, seed: int) -> list[int]:

@@ -12,7 +12,6 @@ from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.study.trainings import Subset, subsets
 from safegrid.train.rows import (
     block_stream,
-    count_steps,
     join_kto_reference,
     join_reference,
     kto_params,
@@ -141,8 +140,8 @@ def test_a_fraction_that_leaves_nothing_is_refused(frame):
 
 def test_epochs_are_whole_batches():
     training = make_recipe(max_steps=None, num_train_epochs=2.0).training
-    assert count_steps(training, 20) == 5
-    assert count_steps(training, 3) == 1
+    assert training.count_steps(20) == 5
+    assert training.count_steps(3) == 1
 
 
 @pytest.fixture
