@@ -72,9 +72,7 @@ rule build_world:
 rule gather_texts:
     """Gather the real text that a world's base learns beside the world's own."""
     input:
-        files=lambda w: sources.raw_files(
-            STUDY, STUDY.config.worlds[w.world].text.files
-        ),
+        files=lambda w: sources.raw_files(STUDY, STUDY.config.worlds[w.world].texts),
     output:
         documents="results/raw/{world}-text/documents.jsonl",
         manifest="results/raw/{world}-text/manifest.json",

@@ -5,7 +5,7 @@ from typing import Any
 
 from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.documents import validate
-from safegrid.config.names import Known, check_names
+from safegrid.config.names import Known, wrong_names
 from safegrid.config.prompt import ANSWERED
 from safegrid.config.sections import StudyDocuments, merge
 
@@ -48,7 +48,11 @@ def _resolve(
         documents.unknown(path, like, "benchmark", registry)
         return None
     merged, place = merge(registry[like], block), (documents.study, path)
-    check_names(BenchmarkSpec, merged, *place, known, documents.problems)
+    # What the registry has wrong is told where it stands there.
+    told = set(wrong_names(BenchmarkSpec, registry[like], known))
+    for key, message in wrong_names(BenchmarkSpec, merged, known):
+        if (key, message) not in told:
+            documents.note((*path, *key), message)
     spec: BenchmarkSpec | None = validate(
         BenchmarkSpec, merged, *place, documents.problems
     )

@@ -134,13 +134,16 @@ class Problems:
         self, where: str, key: str, value: object, kind: str, allowed: Iterable[str]
     ) -> None:
         """Note a name that is not in a registry, with the likely meant one."""
-        names = sorted(allowed)
-        self.add(
-            where,
-            key,
-            f"got {_shown(value)}, no {kind} of that name;{likely(str(value), names)}"
-            f" known: {', '.join(names) or 'none'}",
-        )
+        self.add(where, key, no_such(value, kind, allowed))
+
+
+def no_such(value: object, kind: str, allowed: Iterable[str]) -> str:
+    """Say that a name is not in a registry, with the likely meant one."""
+    names = sorted(allowed)
+    return (
+        f"got {_shown(value)}, no {kind} of that name;{likely(str(value), names)}"
+        f" known: {', '.join(names) or 'none'}"
+    )
 
 
 def likely(value: str, names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from safegrid.config.documents import Document, KeyPath, Problems
+from safegrid.config.documents import Document, KeyPath, Problems, no_such
 
 Known = Mapping[str, Mapping[str, Any]]
 """Entries by kind and name: `known["judge"]["tiny-guard"]`."""
@@ -75,18 +75,23 @@ def check_names(
         known: all entries.
         problems: where they are noted.
     """
-    for path, mark, name, block in _marked(kind, data, key, {}):
-        where, dotted = document.where(path), ".".join(map(str, path))
+    for below, told in wrong_names(kind, data, known):
+        path = (*key, *below)
+        problems.add(document.where(path), ".".join(map(str, path)), told)
+
+
+def wrong_names(kind: Any, data: Any, known: Known) -> Iterator[tuple[KeyPath, str]]:
+    """Give the key of every such name, below the block's own, and what is wrong."""
+    for path, mark, name, block in _marked(kind, data, (), {}):
         if isinstance(mark, FileOf):
             source = block.get(mark.source)
             entry = known["source"].get(source) if isinstance(source, str) else None
             if entry is not None and name not in entry.files:
-                what = f"file of source {source!r}"
-                problems.unknown(where, dotted, name, what, entry.files)
+                yield path, no_such(name, f"file of source {source!r}", entry.files)
         elif name not in known[mark.kind]:
-            problems.unknown(where, dotted, name, mark.kind, known[mark.kind])
+            yield path, no_such(name, mark.kind, known[mark.kind])
         elif mark.fault and (told := mark.fault(known[mark.kind][name], name, block)):
-            problems.add(where, dotted, told)
+            yield path, told
 
 
 def _marked(

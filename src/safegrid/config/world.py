@@ -202,3 +202,8 @@ class World(Block):
     base: SmallModel
     judges: Judges
     text: Text | None = None
+
+    @property
+    def texts(self) -> list[TextFile]:
+        """The files of real text; none without any."""
+        return self.text.files if self.text is not None else []

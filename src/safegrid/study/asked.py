@@ -51,7 +51,7 @@ def _of_datasets(study: Study) -> Iterator[tuple[str, str, str]]:
     config = study.config
     for base in study.all_bases:
         world = config.worlds.get(name := config.bases[base].world or "")
-        for text in world.text.files if world and world.text else ():
+        for text in world.texts if world else ():
             yield text.source, text.file, f"worlds.{name}.text"
     for name, dataset in config.study.datasets.items():
         for part in dataset.rows_from:
