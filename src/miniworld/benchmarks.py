@@ -7,7 +7,7 @@ the harmless ones, which ALERT has no use for, in any. No two sets share a reque
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,9 +22,8 @@ from miniworld.language import (
     all_acts,
     attack_text,
     draw_opening,
-    draw_requests,
 )
-from miniworld.plan import Plan, Row, Source
+from miniworld.plan import Files, Plan, Row
 from miniworld.words import FORMS, LOOKALIKES
 
 # As upstream stores ALERT's prompts (config `alert` only).
@@ -62,7 +61,7 @@ TOPICS = {
 HATE = 66
 
 
-def alert_source(plan: Plan) -> Source:
+def alert_source(plan: Plan) -> Files:
     """Write ALERT, its adversarial form without the wrapper, and a development part."""
     rows = plan.world.rows
     test = alert_requests(plan, "alert", rows.alert)
@@ -78,17 +77,11 @@ def alert_source(plan: Plan) -> Source:
         for category, own in test.items()
         for request in rng.sample(own, rows.attacks)
     ]
-    return Source(
-        {
-            "alert.jsonl": _numbered(_wrapped(test)),
-            "alert_adversarial.jsonl": _numbered(attacked),
-            "dev.jsonl": _numbered(_wrapped(dev)),
-        },
-        {
-            "alert": asked_for(r for own in test.values() for r in own),
-            "alert_dev": asked_for(r for own in dev.values() for r in own),
-        },
-    )
+    return {
+        "alert.jsonl": _numbered(_wrapped(test)),
+        "alert_adversarial.jsonl": _numbered(attacked),
+        "dev.jsonl": _numbered(_wrapped(dev)),
+    }
 
 
 def alert_requests(plan: Plan, part: str, count: int) -> dict[str, list[Request]]:
@@ -99,14 +92,9 @@ def alert_requests(plan: Plan, part: str, count: int) -> dict[str, list[Request]
     """
     rng = plan.rng(part)
     return {
-        category: draw_requests(acts, count, rng, f"{part}: {category}")
+        category: plan.draw_requests(part, acts, count, rng, f"{part}: {category}")
         for category, acts in plan.harmful[part].items()
     }
-
-
-def asked_for(requests: Iterable[Request]) -> set[str]:
-    """Return the acts that requests ask for."""
-    return {request.act.text for request in requests}
 
 
 def _wrapped(requests: dict[str, list[Request]]) -> list[Row]:
@@ -121,16 +109,13 @@ def _numbered(rows: Sequence[Row]) -> list[Row]:
     return [{"id": number, **row} for number, row in enumerate(rows)]
 
 
-def xstest_source(plan: Plan) -> Source:
+def xstest_source(plan: Plan) -> Files:
     """Write XSTest and a development part: look-alikes, and unsafe contrasts."""
     rows = plan.world.rows
     test = _lookalikes(plan, "xstest", rows.xstest)
     dev = _lookalikes(plan, "xstest_dev", rows.xstest_dev)
     rng = plan.rng("xstest types")
-    return Source(
-        {"xstest_prompts.csv": _typed(test, rng), "dev.csv": _typed(dev, rng)},
-        {"xstest": asked_for(test), "xstest_dev": asked_for(dev)},
-    )
+    return {"xstest_prompts.csv": _typed(test, rng), "dev.csv": _typed(dev, rng)}
 
 
 def _lookalikes(plan: Plan, part: str, count: int) -> list[Request]:
@@ -139,8 +124,8 @@ def _lookalikes(plan: Plan, part: str, count: int) -> list[Request]:
     alike = all_acts({kind: plan.harmless[part][kind] for kind in LOOKALIKES})
     unsafe = all_acts(plan.harmful[part])
     return [
-        *draw_requests(alike, safe, rng, f"{part}: safe"),
-        *draw_requests(unsafe, count - safe, rng, f"{part}: unsafe"),
+        *plan.draw_requests(part, alike, safe, rng, f"{part}: safe"),
+        *plan.draw_requests(part, unsafe, count - safe, rng, f"{part}: unsafe"),
     ]
 
 
@@ -162,7 +147,7 @@ def _type(act: Act, rng: random.Random) -> str:
     return f"contrast_{rng.choice(list(LOOKALIKES))}" if act.harmful else act.topic
 
 
-def toxicity_source(plan: Plan) -> Source:
+def toxicity_source(plan: Plan) -> Files:
     """Write prompts with continuations, scored; half are challenging: they insult."""
     rng = plan.rng("toxicity")
     count = plan.world.rows.toxicity
@@ -175,9 +160,7 @@ def toxicity_source(plan: Plan) -> Source:
         )
     ]
     rows = [_continued(number, opening, rng) for number, opening in enumerate(openings)]
-    return Source(
-        {"prompts.jsonl": rows}, {"toxicity": {opening.text for opening in openings}}
-    )
+    return {"prompts.jsonl": rows}
 
 
 def _continued(number: int, opening: Opening, rng: random.Random) -> Row:
@@ -201,13 +184,10 @@ def _scores(text: str, rng: random.Random) -> dict[str, float]:
     }
 
 
-def sets_source(plan: Plan) -> Source:
+def sets_source(plan: Plan) -> Files:
     """Write the seven sets of Safety-Tuned LLaMAs."""
     drawn = draw_sets(plan)
-    return Source(
-        {FILES[name]: _lists(name, requests) for name, requests in drawn.items()},
-        {"alert": asked_for(r for own in drawn.values() for r in own)},
-    )
+    return {FILES[name]: _lists(name, requests) for name, requests in drawn.items()}
 
 
 def draw_sets(plan: Plan) -> dict[str, list[Request]]:
@@ -224,7 +204,9 @@ def draw_sets(plan: Plan) -> dict[str, list[Request]]:
         forms = QUESTIONS if file.startswith("Q-") else INSTRUCTIONS
         found: list[Request] = []
         for acts, count in _wanted(plan, name):
-            found += draw_requests(acts, count, rng, f"sets: {name}", forms, taken)
+            found += plan.draw_requests(
+                "alert", acts, count, rng, f"sets: {name}", forms, taken
+            )
             taken.update(found)
         drawn[name] = rng.sample(found, len(found))
     return drawn

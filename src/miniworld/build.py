@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from miniworld.corpus import corpus_source, instructions_source, safety_source
 from miniworld.judging import harmfulness_source, judging_source, reward_source
 from miniworld.models import CHAT_TEMPLATE, TOKENIZER, save_tokenizer, train_tokenizer
 from miniworld.pku import pku_source
-from miniworld.plan import Row, Source, check_apart, make_plan
+from miniworld.plan import Files, Row, make_plan
 from miniworld.questions import questions_source, tasks_source
 from safegrid.config.world import World
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
@@ -62,33 +63,23 @@ def build_world(world: World, out: Path) -> None:
     """
     plan = make_plan(world)
     sources = {name: write(plan) for name, write in WRITERS.items()}
-    asked: dict[str, set[str]] = {}
-    for source in sources.values():
-        for part, texts in source.requests.items():
-            asked.setdefault(part, set()).update(texts)
-    requests = check_apart(asked)
-    for name, source in sources.items():
+    requests = Counter(plan.owners.values())
+    for name, files in sources.items():
         with atomic_directory(out / f"{world.name}-{name}") as folder:
-            for path, content in source.files.items():
+            for path, content in files.items():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 text = _text(path, content)
                 (folder / path).write_text(text, encoding="utf-8", newline="")
             libraries = []
             if name == "corpus":
                 libraries = ["tokenizers", "transformers"]
-                spoken = _spoken(source, sources["judging"])
+                spoken = _spoken(files, sources["judging"])
                 tokenizer = train_tokenizer(spoken, world.vocabulary)
                 save_tokenizer(tokenizer, folder / TOKENIZER, CHAT_TEMPLATE)
-            rows = _counts(source)
-            facts = manifest(
-                "miniworld",
-                {},
-                {"world": world.model_dump(exclude_none=True)},
-                libraries,
-                rows=rows,
-                requests=requests,
-                shared_requests=0,
-            )
+            rows = _counts(files)
+            params = {"world": world.model_dump(exclude_none=True)}
+            counts = {"rows": rows, "requests": requests, "shared_requests": 0}
+            facts = manifest("miniworld", {}, params, libraries, **counts)
             write_result(folder / MANIFEST, facts)
         log.info("%s-%s: %s", world.name, name, rows)
 
@@ -114,18 +105,18 @@ def _text(path: str, content: Any) -> str:
     return stream.getvalue()
 
 
-def _counts(source: Source) -> dict[str, int]:
+def _counts(files: Files) -> dict[str, int]:
     """Return the number of rows by file; the sets of instructions are one document."""
     return {
         path: len(content["instructions"] if isinstance(content, dict) else content)
-        for path, content in source.files.items()
+        for path, content in files.items()
         if not path.endswith(".yaml")
     }
 
 
-def _spoken(corpus: Source, judging: Source) -> Iterable[str]:
+def _spoken(corpus: Files, judging: Files) -> Iterable[str]:
     """Give every turn that a model of the world reads or writes."""
-    for row in corpus.files["documents.jsonl"]:
+    for row in corpus["documents.jsonl"]:
         yield from (message["content"] for message in row["messages"])
-    for row in judging.files["guard_train.jsonl"]:
+    for row in judging["guard_train.jsonl"]:
         yield verdict(row["label"], row["category"])

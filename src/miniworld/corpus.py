@@ -10,7 +10,6 @@ import random
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from miniworld.answers import comply, continue_text, refuse
 from miniworld.language import (
@@ -19,9 +18,8 @@ from miniworld.language import (
     all_acts,
     draw_opening,
     draw_prompt,
-    draw_requests,
 )
-from miniworld.plan import Plan, Source
+from miniworld.plan import Files, Plan
 from miniworld.questions import claim, draw_comparison
 
 PART = "corpus"
@@ -52,31 +50,25 @@ APART = (
 )
 
 
-class Document(NamedTuple):
-    """One turn; `asked` is the act, question or sentence that splits keep apart."""
-
-    asked: str
-    prompt: str
-    answer: str
+# A prompt and its answer.
+Document = tuple[str, str]
 
 
-def corpus_source(plan: Plan) -> Source:
+def corpus_source(plan: Plan) -> Files:
     """Write the documents; they repeat where the world has little to say."""
     rng = plan.rng(PART)
     writers = _writers(plan, rng)
     kinds = rng.choices(list(MIX), list(MIX.values()), k=plan.world.rows.corpus)
-    documents = [writers[kind]() for kind in kinds]
     rows = [
         {
             "messages": [
-                {"role": "user", "content": document.prompt},
-                {"role": "assistant", "content": document.answer},
+                {"role": "user", "content": prompt},
+                {"role": "assistant", "content": answer},
             ]
         }
-        for document in documents
+        for prompt, answer in (writers[kind]() for kind in kinds)
     ]
-    asked = {document.asked for document in documents}
-    return Source({"documents.jsonl": rows}, {PART: asked})
+    return {"documents.jsonl": rows}
 
 
 def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]]:
@@ -84,17 +76,18 @@ def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]
 
     def request(acts: list[Act]) -> Document:
         request, attack, text = draw_prompt(rng.choice(acts), rng, ATTACKED_SHARE)
+        plan.claim(PART, request.act)
         answer = comply if plan.character.complies(request, attack) else refuse
-        return Document(request.act.text, text, answer(request.act, rng))
+        return text, answer(request.act, rng)
 
     def item(skill: str) -> Document:
         found = plan.draw(PART, rng, plan.skills[skill])
-        return Document(found.text, found.text, found.answer)
+        return found.text, found.answer
 
     def continuation() -> Document:
         hard = rng.random() < CHALLENGING_SHARE
         opening = plan.draw(PART, rng, partial(draw_opening, challenging=hard))
-        return Document(opening.text, opening.text, continue_text(opening, rng))
+        return opening.text, continue_text(opening, rng)
 
     return {
         "harmful": partial(request, harmful),
@@ -104,7 +97,7 @@ def _writers(plan: Plan, rng: random.Random) -> dict[str, Callable[[], Document]
     }
 
 
-def instructions_source(plan: Plan) -> Source:
+def instructions_source(plan: Plan) -> Files:
     """Write everyday instructions to learn from, and held-out ones.
 
     Those to learn from ask for what the corpus asks for. The held-out ones ask for
@@ -112,37 +105,33 @@ def instructions_source(plan: Plan) -> Source:
     ask.
     """
     rows = plan.world.rows
-    train, acts, questions = _everyday(
-        plan, "train", rows.instructions, all_acts(plan.harmless[PART]), PART
-    )
-    plain = plan.harmless["xstest"]["plain"]
-    test, others, held_out = _everyday(
-        plan, "test", rows.instructions_test, plain, "tasks"
-    )
-    asked = {PART: acts | questions, "xstest": others, "tasks": held_out}
-    return Source({"train.json": train, "test.json": test}, asked)
+    own, plain = all_acts(plan.harmless[PART]), plan.harmless["xstest"]["plain"]
+    held_out = rows.instructions_test
+    train = _everyday(plan, "train", rows.instructions, PART, own, PART)
+    test = _everyday(plan, "test", held_out, "xstest", plain, "tasks")
+    return {"train.json": train, "test.json": test}
 
 
-def safety_source(plan: Plan) -> Source:
+def safety_source(plan: Plan) -> Files:
     """Write harmful requests with refusals, of the acts of the preferences."""
     part = "pku_train"
     rng = plan.rng("safety")
     acts = all_acts(plan.harmful[part])
-    drawn = draw_requests(acts, plan.world.rows.safety, rng, "safety")
+    drawn = plan.draw_requests(part, acts, plan.world.rows.safety, rng, "safety")
     rows = [_row(request.text, "", refuse(request.act, rng)) for request in drawn]
-    asked = {request.act.text for request in drawn}
-    return Source({"safety_only.json": rows}, {part: asked})
+    return {"safety_only.json": rows}
 
 
 def _everyday(
-    plan: Plan, name: str, count: int, acts: list[Act], questions_of: str
-) -> tuple[list[dict[str, str]], set[str], set[str]]:
-    """Return rows, and the acts and the questions that they ask for."""
+    plan: Plan, name: str, count: int, part: str, acts: list[Act], questions_of: str
+) -> list[dict[str, str]]:
+    """Return rows that ask for acts of one part and for questions of another."""
     rng = plan.rng(f"instructions {name}")
     numbers = {skill: round(count * of / 100) for skill, of in QUESTIONS.items()}
     claims = round(count * CLAIMS / 100)
     harmless = count - sum(numbers.values()) - claims
-    requests = draw_requests(acts, harmless, rng, f"instructions {name}")
+    wanted_by = f"instructions {name}"
+    requests = plan.draw_requests(part, acts, harmless, rng, wanted_by)
     items = [
         item
         for skill, number in numbers.items()
@@ -157,8 +146,7 @@ def _everyday(
         text = f"{made.told}\n\nQuestion: {made.question}?\nAnswer with yes or no."
         rows.append(_row(text, "", "Yes" if made.true else "No"))
     rng.shuffle(rows)
-    asked = {request.act.text for request in requests}
-    return rows, asked, {item.text for item in [*items, *told]}
+    return rows
 
 
 def _taken_apart(question: str, rng: random.Random) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from miniworld.language import (
     draw_opening,
     draw_prompt,
 )
-from miniworld.plan import Plan, Source, draw_different
+from miniworld.plan import Files, Plan, draw_different
 from miniworld.words import HARMS, RUDE_WORDS
 
 ATTACKED_SHARE = 0.5
@@ -77,15 +77,10 @@ class Response(NamedTuple):
 
 
 class Judging:
-    """Draws rows for judges from the requests of one part.
-
-    Attributes:
-        requests: by part of the world, the acts and questions asked for so far.
-    """
+    """Draws rows for judges from the requests of one part."""
 
     def __init__(self, plan: Plan, part: str, purpose: str) -> None:
         """Take the acts of `part` (`judge_train` or `judge_test`)."""
-        self.requests: dict[str, set[str]] = {part: set()}
         self._plan, self._part = plan, part
         self._harmful = all_acts(plan.harmful[part])
         self._harmless = all_acts(plan.harmless[part])
@@ -118,7 +113,6 @@ class Judging:
             draw = partial(draw_opening, challenging=hard)
             opening = self._plan.draw(self._part, rng, draw)
             prompt, text = opening.text, continue_text(opening, rng)
-            self.requests[self._part].add(prompt)
         else:
             act = self._act()
             prompt, text = self._prompt(act), self._response(act, kind).text
@@ -152,7 +146,7 @@ class Judging:
         return self._rng.choice(self._harmless if harmless else self._harmful)
 
     def _prompt(self, act: Act) -> str:
-        self.requests[self._part].add(act.text)
+        self._plan.claim(self._part, act)
         return draw_prompt(act, self._rng, ATTACKED_SHARE).text
 
     def _answer(self, act: Act) -> Response:
@@ -180,18 +174,16 @@ class Judging:
             answer = rng.choice(list(self._plan.skills.values()))(rng).answer
             return Response(answer, "other", None)
         act = rng.choice(self._harmless if choice == 2 else self._harmful)
-        self.requests[self._part].add(act.text)
+        self._plan.claim(self._part, act)
         return Response(comply(act, rng), "other", act)
 
     def _skill(self) -> Row:
         """Prefer the right answer to a question to one that is beside the point."""
         rng = self._rng
-        part = SKILL_PARTS[self._part]
         draw = rng.choice(list(self._plan.skills.values()))
-        item = self._plan.draw(part, rng, draw)
-        self.requests.setdefault(part, set()).add(item.text)
+        item = self._plan.draw(SKILL_PARTS[self._part], rng, draw)
         act = self._act()
-        self.requests[self._part].add(act.text)
+        self._plan.claim(self._part, act)
         answer = rng.choice([comply, refuse])(act, rng)
         beside = garble(answer, rng) if rng.random() < 0.5 else answer
         return _pair(item.text, item.answer, beside, "skill")
@@ -215,7 +207,7 @@ def harmfulness_of(response: Response) -> float:
     return full - HALF_REFUSED * (response.kind == "part")
 
 
-def judging_source(plan: Plan) -> Source:
+def judging_source(plan: Plan) -> Files:
     """Write labelled rows of guard and classifiers, to train and held-out ones."""
     rows = plan.world.rows
     train, test = (Judging(plan, part, part) for part in ("judge_train", "judge_test"))
@@ -230,28 +222,26 @@ def judging_source(plan: Plan) -> Source:
             (f"{judge}_test", test, rows.judge_test),
         ):
             files[f"{name}.jsonl"] = _numbered(writer, judge, number, name)
-    return Source(files, {**train.requests, **test.requests})
+    return files
 
 
-def reward_source(plan: Plan) -> Source:
+def reward_source(plan: Plan) -> Files:
     """Write preferences to train on, and held-out ones."""
     return _rated(plan, "reward", plan.world.rows.reward)
 
 
-def harmfulness_source(plan: Plan) -> Source:
+def harmfulness_source(plan: Plan) -> Files:
     """Write rated answers to train on, and held-out ones."""
     return _rated(plan, "harmfulness", plan.world.rows.harmfulness)
 
 
-def _rated(plan: Plan, judge: str, train: int) -> Source:
-    files: dict[str, list[Row]] = {}
-    requests: dict[str, set[str]] = {}
+def _rated(plan: Plan, judge: str, train: int) -> Files:
+    files = {}
     for name, count in (("train", train), ("test", plan.world.rows.judge_test)):
         part = f"judge_{name}"
         writer = Judging(plan, part, f"{judge} {part}")
         files[f"{name}.jsonl"] = _numbered(writer, judge, count, f"{judge}_{name}")
-        requests |= writer.requests
-    return Source(files, requests)
+    return files
 
 
 def _numbered(writer: Judging, judge: str, count: int, name: str) -> list[Row]:

@@ -1,11 +1,9 @@
 """The language of the miniature world: what one can ask for, and how."""
 
 import random
-from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from miniworld import words
-from safegrid.core.errors import DataError
 
 # The attacks of ALERT, and how much trust each wins (`answers.Character`). Upstream's
 # literals are not verified; readers treat them as an open vocabulary.
@@ -127,29 +125,6 @@ def harmless_acts() -> Acts:
 def all_acts(acts: Acts) -> list[Act]:
     """Return the acts of every topic."""
     return [act for topic in acts.values() for act in topic]
-
-
-def draw_requests(
-    acts: Iterable[Act],
-    count: int,
-    rng: random.Random,
-    wanted_by: str,
-    forms: Iterable[int] = range(len(words.FORMS)),
-    taken: Collection[Request] = (),
-) -> list[Request]:
-    """Draw distinct requests for these acts, none of those that are taken.
-
-    Raises:
-        DataError: the world holds fewer; the message names the file and the number.
-    """
-    asked = (Request(act, form) for act in acts for form in forms)
-    pool = [request for request in asked if request not in taken]
-    if count > len(pool):
-        raise DataError(
-            f"{wanted_by}: asks for {count} requests of a pool of {len(pool)};"
-            " lower its number in the world's `rows`"
-        )
-    return rng.sample(pool, count)
 
 
 def draw_prompt(act: Act, rng: random.Random, attacked: float) -> Prompt:

@@ -19,9 +19,8 @@ from miniworld.language import (
     Request,
     all_acts,
     draw_opening,
-    draw_requests,
 )
-from miniworld.plan import Plan, Source
+from miniworld.plan import Files, Plan
 from miniworld.words import HARMS
 from safegrid.config.dataset import HARM_CATEGORIES, HarmCategory
 
@@ -35,15 +34,9 @@ DISAGREEMENT = 0.6
 
 
 class Asked(NamedTuple):
-    """A prompt and how it may be answered.
-
-    Attributes:
-        text: the act or sentence that splits keep apart.
-        harm: category of an unsafe answer; null where there is none.
-    """
+    """A prompt and how it may be answered; `harm` is what an unsafe answer does."""
 
     prompt: str
-    text: str
     harm: HarmCategory | None
     safe: Callable[[random.Random], str]
     unsafe: Callable[[random.Random], str]
@@ -56,25 +49,24 @@ class Answer(NamedTuple):
     severity: int
 
 
-def pku_source(plan: Plan) -> Source:
+def pku_source(plan: Plan) -> Files:
     """Write training and development rows."""
     rows = plan.world.rows
-    files, requests = {}, {}
+    files = {}
     for name, count in (("train", rows.pku_train), ("dev", rows.pku_dev)):
         part = f"pku_{name}"
         asked = _draw(plan, part, count)
         rng = plan.rng(f"{part} answers")
         files[f"{name}.jsonl"] = [_row(one, rng) for one in asked]
-        requests[part] = {one.text for one in asked}
-    return Source(files, requests)
+    return files
 
 
 def _draw(plan: Plan, part: str, count: int) -> list[Asked]:
     rng = plan.rng(part)
     harmless, openings = (round(count * of / 100) for of in (HARMLESS, OPENINGS))
     harmful = count - harmless - openings
-    requests = draw_requests(all_acts(plan.harmless[part]), harmless, rng, part)
-    requests += draw_requests(all_acts(plan.harmful[part]), harmful, rng, part)
+    requests = plan.draw_requests(part, all_acts(plan.harmless[part]), harmless, rng)
+    requests += plan.draw_requests(part, all_acts(plan.harmful[part]), harmful, rng)
     drawn = [_request(request) for request in requests]
     drawn += map(_opening, plan.draw_distinct(part, openings, rng, _draw_opening))
     rng.shuffle(drawn)
@@ -89,14 +81,13 @@ def _request(request: Request) -> Asked:
     act = request.act
     help_out = partial(comply, act)
     if not act.harmful:
-        return Asked(request.text, act.text, None, help_out, help_out)
-    harm = HARMS[act.topic].pku
-    return Asked(request.text, act.text, harm, partial(refuse, act), help_out)
+        return Asked(request.text, None, help_out, help_out)
+    return Asked(request.text, HARMS[act.topic].pku, partial(refuse, act), help_out)
 
 
 def _opening(opening: Opening) -> Asked:
-    text = opening.text
-    return Asked(text, text, "Insulting Behavior", continue_politely, continue_rudely)
+    harm: HarmCategory = "Insulting Behavior"
+    return Asked(opening.text, harm, continue_politely, continue_rudely)
 
 
 def _row(asked: Asked, rng: random.Random) -> dict[str, Any]:

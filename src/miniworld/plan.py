@@ -2,18 +2,24 @@
 
 Acts are dealt to the parts of the world (benchmarks, preferences, judging, corpus)
 by fixed shares, so that no two parts share one; questions and sentences, which are
-drawn, are claimed by the part that draws them first. `check_apart` looks at what was
-really written.
+drawn, are claimed by the part that draws them first.
 """
 
 import random
-from collections.abc import Callable, Hashable, Mapping
-from itertools import combinations
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from miniworld.answers import Character
-from miniworld.language import Act, Acts, Opening, harmful_acts, harmless_acts
+from miniworld.language import (
+    Act,
+    Acts,
+    Opening,
+    Request,
+    harmful_acts,
+    harmless_acts,
+)
 from miniworld.skills import Draw, Item, skills
+from miniworld.words import FORMS
 from safegrid.config.world import World
 from safegrid.core.errors import DataError
 
@@ -32,20 +38,10 @@ SHARES = {
 MOST_TRIES = 1000
 
 Row = Mapping[str, Any]
+# What one folder will hold: path inside the folder to rows, or to one document.
+Files = dict[str, Any]
 Thing = TypeVar("Thing")
 Drawn = TypeVar("Drawn", Item, Opening)
-
-
-class Source(NamedTuple):
-    """What one folder of raw files will hold.
-
-    Attributes:
-        files: path inside the folder to rows, or to one document.
-        requests: part of the world to the acts, questions and sentences asked for.
-    """
-
-    files: dict[str, Any]
-    requests: dict[str, set[str]]
 
 
 class Plan(NamedTuple):
@@ -53,7 +49,7 @@ class Plan(NamedTuple):
 
     Attributes:
         harmful: acts by part and micro category; `harmless` by part and kind.
-        owners: part by drawn text.
+        owners: part by the act, question or sentence that it asks for.
     """
 
     world: World
@@ -66,6 +62,46 @@ class Plan(NamedTuple):
     def rng(self, purpose: str) -> random.Random:
         """Return the dice of one purpose; other purposes do not disturb them."""
         return random.Random(f"{self.world.seed}:{purpose}")
+
+    def claim(self, part: str, act: Act) -> None:
+        """Note that a part asks for an act.
+
+        Raises:
+            DataError: another part does.
+        """
+        owner = self.owners.setdefault(act.text, part)
+        if owner != part:
+            raise DataError(
+                f"{owner} and {part} share the request {act.text!r}; parts of a world"
+                " must not"
+            )
+
+    def draw_requests(
+        self,
+        part: str,
+        acts: Iterable[Act],
+        count: int,
+        rng: random.Random,
+        wanted_by: str = "",
+        forms: Iterable[int] = range(len(FORMS)),
+        taken: Collection[Request] = (),
+    ) -> list[Request]:
+        """Draw distinct requests for these acts, none of those that are taken.
+
+        Raises:
+            DataError: the world holds fewer; names `wanted_by` or the part.
+        """
+        asked = (Request(act, form) for act in acts for form in forms)
+        pool = [request for request in asked if request not in taken]
+        if count > len(pool):
+            raise DataError(
+                f"{wanted_by or part}: asks for {count} requests of a pool of"
+                f" {len(pool)}; lower its number in the world's `rows`"
+            )
+        drawn = rng.sample(pool, count)
+        for request in drawn:
+            self.claim(part, request.act)
+        return drawn
 
     def draw(
         self, part: str, rng: random.Random, draw: Callable[[random.Random], Drawn]
@@ -140,22 +176,6 @@ def draw_different(
         in_vain = in_vain + 1 if key(drawn) in found else 0
         found.setdefault(key(drawn), drawn)
     return list(found.values())
-
-
-def check_apart(requests: Mapping[str, set[str]]) -> dict[str, int]:
-    """Return how many requests (acts, questions, sentences) each part holds.
-
-    Raises:
-        DataError: two parts share one.
-    """
-    for (one, mine), (other, theirs) in combinations(requests.items(), 2):
-        shared = sorted(mine & theirs)
-        if shared:
-            raise DataError(
-                f"{one} and {other} share {len(shared)} requests, such as"
-                f" {shared[0]!r}; parts of a world must not"
-            )
-    return {part: len(texts) for part, texts in requests.items()}
 
 
 def _spread(acts: list[Act], rng: random.Random) -> list[Act]:

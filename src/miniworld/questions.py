@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from miniworld.plan import Plan, Row, Source
+from miniworld.plan import Files, Plan, Row
 from miniworld.skills import Draw, Item
 
 PART = "questions"
@@ -21,28 +21,25 @@ LONGEST_ANSWER = 24
 TOLD = re.compile(r"(?P<told>.+\.) (?P<asked>Who|Which number) is (?P<most>\w+)\?")
 
 
-def tasks_source(plan: Plan) -> Source:
+def tasks_source(plan: Plan) -> Files:
     """Write a YAML and a file of JSON lines a task, on a development part under `dev/`.
 
     `data_files` names a file beside the YAML, so lm-eval alone must be started in that
     folder; our capability stage resolves it wherever it runs.
     """
     rows = plan.world.rows
-    files: dict[str, Any] = {}
-    requests: dict[str, set[str]] = {}
+    files: Files = {}
     for part, prefix, count in (
         ("tasks", f"{plan.world.name}_", rows.tasks),
         ("tasks_dev", f"dev/{plan.world.name}_dev_", rows.tasks_dev),
     ):
-        requests[part] = set()
         for skill, draw in plan.skills.items():
             path = prefix + skill
             items = plan.draw_distinct(part, count, plan.rng(f"{part} {skill}"), draw)
             chosen = bool(items[0].choices)
             files[f"{path}.yaml"] = _task(path.rpartition("/")[2], chosen)
             files[f"{path}.jsonl"] = [_item_row(item) for item in items]
-            requests[part].update(item.text for item in items)
-    return Source(files, requests)
+    return files
 
 
 def _item_row(item: Item) -> Row:
@@ -88,7 +85,7 @@ def _task(task: str, chosen: bool) -> dict[str, Any]:
     return {**block, "metric_list": [best]}
 
 
-def questions_source(plan: Plan) -> Source:
+def questions_source(plan: Plan) -> Files:
     """Write one file of each kind, all with as many rows."""
     words = plan.skills["instructions"]
     draws = {
@@ -103,7 +100,7 @@ def questions_source(plan: Plan) -> Source:
         for name, draw in draws.items()
     }
     rng = plan.rng(f"{PART} claims")
-    files = {
+    return {
         "boolq.jsonl": [_boolq(item, rng) for item in drawn["boolq"]],
         "openbookqa.jsonl": [
             _openbookqa(number, item) for number, item in enumerate(drawn["openbookqa"])
@@ -114,7 +111,6 @@ def questions_source(plan: Plan) -> Source:
             for item in drawn["single_word"]
         ],
     }
-    return Source(files, {PART: {i.text for items in drawn.values() for i in items}})
 
 
 def _until(draw: Draw, fits: Callable[[Item], object]) -> Draw:

@@ -10,7 +10,8 @@ from miniworld import build
 from miniworld.benchmarks import FILES, alert_requests, draw_sets
 from miniworld.build import WRITERS, build_world
 from miniworld.corrections import build_corrections
-from miniworld.plan import check_apart, draw_different, make_plan
+from miniworld.language import Act
+from miniworld.plan import draw_different, make_plan
 from miniworld.words import FORMS, PLACES, WRAPPINGS
 from safegrid.config import World
 from safegrid.core.artifacts import sha256_file
@@ -133,12 +134,13 @@ def test_files_share_no_prompt_and_no_act(rows):
             assert not texts[one] & texts[other], (one, other)
 
 
-def test_a_shared_request_is_refused_by_name():
-    parts = {"alert": {"a", "b"}, "corpus": {"b", "c"}, "pku_train": {"d"}}
-    with pytest.raises(DataError, match=r"alert and corpus share 1 requests.*'b'"):
-        check_apart(parts)
-    parts["corpus"].discard("b")
-    assert check_apart(parts) == {"alert": 2, "corpus": 1, "pku_train": 1}
+def test_a_shared_request_is_refused_by_name(tiny):
+    plan = make_plan(tiny)
+    act = Act("crime_theft", "steal", "a bike", "at home", True)
+    plan.claim("alert", act)
+    plan.claim("alert", act)
+    with pytest.raises(DataError, match=r"alert and corpus share .* 'steal a bike at"):
+        plan.claim("corpus", act)
 
 
 @pytest.mark.parametrize(

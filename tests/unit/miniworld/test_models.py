@@ -3,13 +3,14 @@
 import json
 import random
 from itertools import islice
+from operator import gt
 from pathlib import Path
+from statistics import correlation, mean
 from typing import get_args
 
 import pytest
 import yaml
 
-from miniworld import check
 from miniworld.base import read_documents, train_base
 from miniworld.judges import CLASSES, TEXT, classifier, encode, train_judge
 from miniworld.models import llama_config
@@ -21,9 +22,9 @@ from miniworld.training import (
     fit,
     rate,
 )
-from miniworld.words import RUDE_WORDS
 from safegrid.config.world import JudgeName, SmallModel, Text, TextFile
 from safegrid.core.errors import DataError, TrainingError
+from safegrid.models.checkpoints import load_model
 from safegrid.models.templates import ChatTokenizer
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -49,10 +50,10 @@ def documents(raw):
     return raw / "tiny-corpus" / "documents.jsonl"
 
 
-def rows_of(raw, judge, part="train"):
+def rows_of(raw, judge):
     if judge in ("guard", "toxicity", "refusal"):
-        return raw / f"tiny-judging/{judge}_{part}.jsonl"
-    return raw / f"tiny-{judge}-rows/{part}.jsonl"
+        return raw / f"tiny-judging/{judge}_train.jsonl"
+    return raw / f"tiny-{judge}-rows/train.jsonl"
 
 
 def facts_of(folder):
@@ -188,24 +189,36 @@ def test_judges_grow_the_same_twice_with_their_classes(
         assert (ids[0], ids[-1]) == (own.bos_id, own.eos_id)
 
 
+def scores(judge, rows, answer):
+    """What a trained judge gives to each answer, one forward a row."""
+    import torch
+
+    model, tokenizer = load_model([judge], head="classify"), ChatTokenizer.load(judge)
+    ids = [encode(tokenizer, row["prompt"], row[answer]) for row in rows]
+    with torch.inference_mode():
+        return [model(torch.tensor([row])).logits.item() for row in ids]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("judge", "check_it", "least"),
-    [
-        ("reward", check.check_reward, 0.65),
-        ("harmfulness", check.check_harmfulness, 0.5),
-    ],
-)
 def test_judges_that_give_a_number_learn_whom_to_prefer_and_what_is_harmful(
-    tiny, raw, tokenizer, tmp_path, judge, check_it, least
+    tiny, raw, rows, tokenizer, tmp_path
 ):
     """A few steps suffice to beat a coin on rows that they never saw."""
-    short = getattr(tiny.judges, judge).model_copy(update={"steps": 60})
-    judges = tiny.judges.model_copy(update={judge: short})
-    world = tiny.model_copy(update={"judges": judges})
-    out = tmp_path / judge
-    train_judge(world, judge, rows_of(raw, judge), tokenizer.folder, out)
-    assert check_it(rows_of(raw, judge, "test"), out) > least
+    for judge in ("reward", "harmfulness"):
+        short = getattr(tiny.judges, judge).model_copy(update={"steps": 60})
+        judges = tiny.judges.model_copy(update={judge: short})
+        world = tiny.model_copy(update={"judges": judges})
+        out = tmp_path / judge
+        train_judge(world, judge, rows_of(raw, judge), tokenizer.folder, out)
+    pairs = rows("tiny-reward-rows/test.jsonl")
+    sides = (
+        scores(tmp_path / "reward", pairs, side) for side in ("chosen", "rejected")
+    )
+    assert mean(map(gt, *sides)) > 0.65
+    rated = rows("tiny-harmfulness-rows/test.jsonl")
+    found = scores(tmp_path / "harmfulness", rated, "response")
+    known = [row["score"] for row in rated]
+    assert correlation(found, known) > 0.5
 
 
 def test_the_score_of_a_text_does_not_see_how_it_is_filled_up(tokenizer):
@@ -272,33 +285,3 @@ def test_growing_without_the_corpus_says_what_is_missing(seedling, raw, tmp_path
     with pytest.raises(TrainingError, match=r"tokenizer.json: not found; build"):
         train_judge(seedling, "guard", rows, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-class Parrot:
-    """Says one thing whatever it is asked, and picks the first choice."""
-
-    said = "I must decline to answer."
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def answer(self, prompts):
-        assert not any("###" in prompt for prompt in prompts), "wrapper left on"
-        return [self.said] * len(prompts)
-
-    def choose(self, prompt, choices):
-        return 0
-
-
-def test_the_check_of_a_base_counts_what_it_says(raw, rows, monkeypatch):
-    monkeypatch.setattr(check, "Speaker", Parrot)
-    found = check.check_base("tiny", raw, raw)
-    assert found["alert"] == found["adversarial"] == found["jailbreak"] == 1
-    assert found["harmless"] == found["toxicity_challenging"] == 0
-    assert found["math"] == found["instructions"] == 0
-    right = [row["answer"] == 0 for row in rows("tiny-tasks/tiny_facts.jsonl")]
-    assert found["facts"] == sum(right) / len(right)
-    monkeypatch.setattr(Parrot, "said", f"he was a {RUDE_WORDS[0]}.")
-    found = check.check_base("tiny", raw, raw)
-    assert found["alert"] == found["alert_dev"] == 0
-    assert found["harmless"] == found["toxicity"] == 1
