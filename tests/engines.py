@@ -24,8 +24,12 @@ def launch_spec(*stack: Path | str, **changes: Any) -> LaunchSpec:
     return LaunchSpec(engine=spec, stack=list(map(str, stack)), **given | changes)
 
 
-def go_on() -> None:
-    """Look whether somebody still waits: somebody does."""
+def request(prompt: Any = (1,), **settings: Any) -> Any:
+    """Return a request for completions, greedy where it does not say another thing."""
+    from safegrid.engine.protocol import CompletionRequest
+
+    given = {"model": "m", "temperature": 0, "max_tokens": 16, "seed": 0} | settings
+    return CompletionRequest(prompt=prompt, **given)
 
 
 def plain_generate(model: Any, prompt: list[int], count: int) -> list[int]:

@@ -7,7 +7,7 @@ engine starts, that it uses the model as this version of transformers wants it. 
 another version may go on from a cache that it takes for another one, without an error.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from typing import Any
 
 import torch
@@ -15,13 +15,11 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from safegrid.core.errors import EngineError
 from safegrid.engine.batches import cut, pad
-from safegrid.engine.decode import GrowingAnswer
+from safegrid.engine.decode import Answer
 from safegrid.engine.model import LoadedModel
-from safegrid.engine.protocol import BeamSearch, RefusedError
+from safegrid.engine.protocol import CompletionRequest, RefusedError
 from safegrid.engine.scoring import Question, Scored, score
 
-# Two groups that next to nothing keeps apart: each of them is a greedy search.
-ALIKE = BeamSearch(2, 2, 1e-6)
 # The prompts of the check in tokens, and how many tokens are searched for.
 LENGTHS, MOST = (5, 9), 8
 # Nats that a token may be less likely than the likeliest: rounding, not another prefix.
@@ -42,16 +40,8 @@ class _Check(StoppingCriteria):
 
 
 @torch.inference_mode()
-def search(
-    model: LoadedModel,
-    prompts: Sequence[Sequence[int]],
-    beams: BeamSearch,
-    max_tokens: int,
-    check: Callable[[], None],
-) -> list[GrowingAnswer]:
+def search(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
     """Answer prompts in fixed chunks; all beams of a chunk stay in its bounds.
-
-    `check` is called before every step and raises to stop.
 
     Raises:
         RefusedError: the model was loaded without code that searches, or what it gives
@@ -62,15 +52,15 @@ def search(
             "this engine was started without code that searches in beams; expected"
             " num_beams 1"
         )
-    answers = [GrowingAnswer() for _ in prompts]
-    lengths = [len(prompt) + max_tokens for prompt in prompts]
-    rows = max(1, model.batch_size // beams.number)
-    for chunk in cut(lengths, rows, model.max_batch_tokens // beams.number):
-        begun = [prompts[index] for index in chunk]
+    answers = [Answer(prompt) for prompt in request.prompts]
+    lengths = [len(answer.prompt) + request.max_tokens for answer in answers]
+    rows = max(1, model.batch_size // request.num_beams)
+    for chunk in cut(lengths, rows, model.max_batch_tokens // request.num_beams):
+        begun = [answers[index].prompt for index in chunk]
         ids, mask = pad(begun, True, model.device, model.pad_id)
-        found = _generate(model, ids, mask, beams, max_tokens, check)
+        found = _generate(model, ids, mask, request)
         for index, row in zip(chunk, _written(ids, found), strict=True):
-            answers[index] = _answer(model, row, max_tokens)
+            _end(answers[index], row, model, request.max_tokens)
     return answers
 
 
@@ -83,12 +73,21 @@ def check_search(model: LoadedModel) -> None:
     known = {*model.ends, model.pad_id}
     words = [token for token in range(model.vocabulary) if token not in known]
     prompts = [[words[7 * i % len(words)] for i in range(n)] for n in LENGTHS]
-    answers = search(model, prompts, ALIKE, MOST, lambda: None)
+    # Two groups that next to nothing keeps apart: each of them is a greedy search.
+    request = CompletionRequest(
+        model="",
+        prompt=prompts,
+        max_tokens=MOST,
+        temperature=0.0,
+        num_beams=2,
+        num_beam_groups=2,
+        diversity_penalty=1e-6,
+    )
     asked = [
-        Question([*prompt, *answer.ids], len(prompt), ahead=False)
-        for prompt, answer in zip(prompts, answers, strict=True)
+        Question([*answer.prompt, *answer.ids], len(answer.prompt), ahead=False)
+        for answer in search(model, request)
     ]
-    scores = score(model, asked, 1, lambda: None)
+    scores = score(model, asked, 1)
     below = max(_below(scored, model.ends) for scored in scores)
     if below > ROUNDING[model.network.dtype]:
         raise EngineError(
@@ -116,9 +115,7 @@ def _generate(
     model: LoadedModel,
     ids: torch.Tensor,
     mask: torch.Tensor,
-    beams: BeamSearch,
-    max_tokens: int,
-    check: Callable[[], None],
+    request: CompletionRequest,
 ) -> Any:
     # What a checkpoint recommends (Qwen 2: a repetition penalty) fills what is not
     # given, so it is put aside: a study says how its answers are found.
@@ -128,13 +125,13 @@ def _generate(
         attention_mask=mask,
         custom_generate=str(model.search),
         trust_remote_code=True,
-        stopping_criteria=StoppingCriteriaList([_Check(check)]),
+        stopping_criteria=StoppingCriteriaList([_Check(model.check)]),
         do_sample=False,
-        num_beams=beams.number,
-        num_beam_groups=beams.groups,
-        diversity_penalty=beams.penalty,
+        num_beams=request.num_beams,
+        num_beam_groups=request.num_beam_groups,
+        diversity_penalty=request.diversity_penalty,
         num_return_sequences=1,
-        max_new_tokens=max_tokens,
+        max_new_tokens=request.max_tokens,
         eos_token_id=sorted(model.ends),
         pad_token_id=model.pad_id,
     )
@@ -154,14 +151,15 @@ def _written(ids: torch.Tensor, found: Any) -> list[list[int]]:
     return rows
 
 
-def _answer(model: LoadedModel, row: Sequence[int], max_tokens: int) -> GrowingAnswer:
-    """Return an answer up to its end token; one without is as long as it may be."""
+def _end(answer: Answer, row: list[int], model: LoadedModel, max_tokens: int) -> None:
+    """Give an answer its row up to an end token; one without is of full length."""
     ends = [place for place, token in enumerate(row) if token in model.ends]
     if ends:
-        return GrowingAnswer(ids=list(row[: ends[0] + 1]), finish="stop")
-    if len(row) != max_tokens:
+        answer.ids, answer.finish = row[: ends[0] + 1], "stop"
+    elif len(row) == max_tokens:
+        answer.ids, answer.finish = row, "length"
+    else:
         raise RefusedError(
             f"the code that searches in beams gave an answer of {len(row)} tokens"
             f" without an end token; expected one, or {max_tokens} tokens"
         )
-    return GrowingAnswer(ids=list(row), finish="length")

@@ -4,44 +4,22 @@ transformers' `generate` keeps finished rows to the end, and the logits of every
 where log-probabilities are asked for; here a step keeps what is asked for only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from safegrid.engine.batches import SharedPrefix, cut, pad
 from safegrid.engine.model import LoadedModel
+from safegrid.engine.protocol import CompletionRequest
 
 Ranked = list[tuple[int, float]]
 """Tokens with their log-probabilities, the likeliest first."""
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn, in the words of vLLM's API.
-
-    Attributes:
-        max_tokens: most tokens of an answer, its end token included.
-        temperature: 0 takes the likeliest token.
-        top_p: keep the likeliest tokens up to this probability (Holtzman et al. 2020).
-        top_k: keep this many of the likeliest tokens; 0 keeps all.
-        frequency_penalty: subtracted from a logit per earlier occurrence in the answer.
-        stop: strings at which an answer ends.
-        ignore_eos: go on after an end token, to measure speed.
-    """
-
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    frequency_penalty: float = 0.0
-    stop: tuple[str, ...] = ()
-    ignore_eos: bool = False
-
-
 @dataclass
-class GrowingAnswer:
-    """An answer as it grows.
+class Answer:
+    """An answer, which may still grow.
 
     Attributes:
         ids: its tokens, an end token included.
@@ -51,47 +29,33 @@ class GrowingAnswer:
         stop: the stop string that ended it.
     """
 
+    prompt: list[int]
     ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    best: list[Ranked] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
+    best: list[Ranked | None] = field(default_factory=list)
     finish: str = ""
     stop: str | None = None
 
 
 @torch.inference_mode()
-def generate(
-    model: LoadedModel,
-    prompts: Sequence[Sequence[int]],
-    seeds: Sequence[int],
-    sampling: Sampling,
-    top: int | None,
-    check: Callable[[], None],
-) -> list[GrowingAnswer]:
-    """Answer prompts of a causal model in fixed chunks.
-
-    Args:
-        model: a causal model.
-        prompts: token ids.
-        seeds: one a prompt; a row's draw depends on it and nothing else.
-        sampling: how to draw.
-        top: so many of the likeliest tokens for every place; None for no numbers.
-        check: called before every step; raises to stop.
-    """
-    answers = [GrowingAnswer() for _ in prompts]
-    lengths = [len(prompt) + sampling.max_tokens for prompt in prompts]
+def generate(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
+    """Answer a causal model's prompts in fixed chunks; a draw depends on its seed."""
+    answers = [Answer(prompt) for prompt in request.prompts for _ in range(request.n)]
+    lengths = [len(answer.prompt) + request.max_tokens for answer in answers]
+    seeds = request.row_seeds
     for chunk in cut(lengths, model.batch_size, model.max_batch_tokens):
-        batch = _Batch(model, [prompts[index] for index in chunk])
         growing = [answers[index] for index in chunk]
-        drawer = _Drawer([seeds[index] for index in chunk], sampling, model.device)
+        batch = _Batch(model, [answer.prompt for answer in growing])
+        drawer = _Drawer([seeds[index] for index in chunk], request, model.device)
         while growing:
-            check()
+            model.check()
             logits = batch.logits()
             tokens = drawer.draw(logits)
-            _append(growing, tokens, logits, top)
+            _append(growing, tokens, logits, request.logprobs)
             going = [
                 number
                 for number, answer in enumerate(growing)
-                if not _is_finished(model, answer, sampling)
+                if not _is_finished(model, answer, request)
             ]
             if len(going) < len(growing):
                 growing = [growing[number] for number in going]
@@ -112,7 +76,7 @@ def uniforms(seeds: Sequence[int], count: int) -> torch.Tensor:
 
 
 def draw(
-    logits: torch.Tensor, sampling: Sampling, uniform: torch.Tensor
+    logits: torch.Tensor, request: CompletionRequest, uniform: torch.Tensor
 ) -> torch.Tensor:
     """Draw one token a row, int64 of (rows), by inverting its cumulative distribution.
 
@@ -121,10 +85,10 @@ def draw(
     in a sorted list. `logits` are float32 of (rows, vocabulary), `uniform` float64 of
     (rows), in [0, 1).
     """
-    if sampling.temperature == 0:
+    if request.temperature == 0:
         return logits.argmax(dim=-1)
-    logits = _keep_top_k(logits / sampling.temperature, sampling.top_k)
-    chances = _keep_top_p(logits.softmax(dim=-1), sampling.top_p).double()
+    logits = _keep_top_k(logits / request.temperature, request.top_k)
+    chances = _keep_top_p(logits.softmax(dim=-1), request.top_p).double()
     rising = chances.cumsum(dim=-1)
     total = rising[:, -1]
     # Rounding must not reach the total, beyond the last token of any probability.
@@ -135,14 +99,17 @@ def draw(
 
 
 def _keep_top_k(logits: torch.Tensor, top_k: int) -> torch.Tensor:
-    if top_k == 0 or top_k >= logits.shape[-1]:
+    if not 0 < top_k < logits.shape[-1]:
         return logits
     least = logits.topk(top_k, dim=-1).values[:, -1:]
     return logits.masked_fill(logits < least, -torch.inf)
 
 
 def _keep_top_p(chances: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Zero what lies outside the smallest set of at least `top_p` probability."""
+    """Zero what lies outside the smallest set of at least `top_p` probability.
+
+    Holtzman et al. 2020, arXiv 1904.09751.
+    """
     if top_p >= 1:
         return chances
     falling, order = chances.sort(dim=-1, descending=True, stable=True)
@@ -195,24 +162,24 @@ class _Drawer:
     """What drawing needs to remember of every row."""
 
     def __init__(
-        self, seeds: Sequence[int], sampling: Sampling, device: torch.device
+        self, seeds: Sequence[int], request: CompletionRequest, device: torch.device
     ) -> None:
-        self._sampling = sampling
+        self._request = request
         self._step = 0
-        drawn = 0 if sampling.temperature == 0 else sampling.max_tokens
+        drawn = 0 if request.temperature == 0 else request.max_tokens
         self._uniforms = uniforms(seeds, drawn).to(device)
         # How often a token stands in the answer, float32 of (rows, vocabulary).
         self._counts: torch.Tensor | None = None
 
     def draw(self, logits: torch.Tensor) -> torch.Tensor:
         """Draw every row's next token from its logits."""
-        penalty = self._sampling.frequency_penalty
+        penalty = self._request.frequency_penalty
         if penalty and self._counts is None:
             self._counts = torch.zeros_like(logits)
         if self._counts is not None:
             logits = logits - penalty * self._counts
         column = slice(self._step, self._step + 1)
-        tokens = draw(logits, self._sampling, self._uniforms[:, column].flatten())
+        tokens = draw(logits, self._request, self._uniforms[:, column].flatten())
         self._step += 1
         if self._counts is not None:
             one = self._counts.new_ones(len(tokens), 1)
@@ -228,7 +195,7 @@ class _Drawer:
 
 
 def _append(
-    answers: Sequence[GrowingAnswer],
+    answers: Sequence[Answer],
     tokens: torch.Tensor,
     logits: torch.Tensor,
     top: int | None,
@@ -247,13 +214,15 @@ def _append(
         answer.best.append(list(zip(*pair, strict=True)))
 
 
-def _is_finished(model: LoadedModel, answer: GrowingAnswer, sampling: Sampling) -> bool:
+def _is_finished(
+    model: LoadedModel, answer: Answer, request: CompletionRequest
+) -> bool:
     """Say whether an answer has ended, and note how."""
-    if answer.ids[-1] in model.ends and not sampling.ignore_eos:
+    if answer.ids[-1] in model.ends and not request.ignore_eos:
         answer.finish = "stop"
-    elif (stop := _stop_string(model, answer.ids, sampling.stop)) is not None:
+    elif (stop := _stop_string(model, answer.ids, request.stops)) is not None:
         answer.finish, answer.stop = "stop", stop
-    elif len(answer.ids) >= sampling.max_tokens:
+    elif len(answer.ids) >= request.max_tokens:
         answer.finish = "length"
     return bool(answer.finish)
 

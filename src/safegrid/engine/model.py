@@ -1,5 +1,6 @@
 """A loaded model with what the engine must know of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class LoadedModel:
         batch_size: most rows of a forward.
         max_batch_tokens: most padded tokens of a forward.
         search: folder of the code that searches in beams, if there is one.
+        check: is called before every step of work, and raises to stop it.
     """
 
     network: Any
@@ -38,6 +40,7 @@ class LoadedModel:
     batch_size: int
     max_batch_tokens: int
     search: Path | None = None
+    check: Callable[[], None] = lambda: None
 
 
 def load(launch_spec: LaunchSpec) -> LoadedModel:

@@ -5,13 +5,12 @@ does nothing changes results without a word.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from safegrid.engine.calls import MOST_ROWS
-from safegrid.engine.decode import Sampling
 from safegrid.engine.model import LoadedModel
 
 Ids = Annotated[list[int], Field(min_length=1)]
@@ -27,19 +26,8 @@ class RefusedError(ValueError):
     """A request that cannot be answered; the message goes to the client, status 400."""
 
 
-@dataclass(frozen=True)
-class BeamSearch:
-    """How many sequences grow for an answer, and what keeps their groups apart."""
-
-    number: int
-    groups: int
-    penalty: float
-
-
 def _as_rows(rows: list[int] | list[list[int]]) -> list[list[int]]:
-    if isinstance(rows[0], int):
-        return [rows]
-    return rows
+    return [rows] if isinstance(rows[0], int) else rows
 
 
 class _Request(BaseModel):
@@ -56,6 +44,9 @@ class CompletionRequest(_Request):
         n: answers to each prompt; answer j is drawn from seed + j.
         seed: of all prompts, as in vLLM.
         seeds: one for each prompt instead; ours alone.
+        top_k: -1 or 0 is no limit.
+        frequency_penalty: subtracted from a logit per earlier occurrence in the answer.
+        ignore_eos: go on after an end token, to measure speed.
         logprobs: give every token's, and those of so many likeliest tokens.
         echo: score the prompt; with `max_tokens` 0 or 1 and temperature 0 only.
         logprobs_from: place in each prompt from which on it is scored; ours alone.
@@ -148,26 +139,11 @@ class CompletionRequest(_Request):
         seeds = self.seeds or [self.seed or 0] * len(self.prompts)
         return [seed + sample for seed in seeds for sample in range(self.n)]
 
-    @property
-    def beams(self) -> BeamSearch | None:
-        """The beams, where there is more than one."""
-        if self.num_beams == 1:
-            return None
-        return BeamSearch(self.num_beams, self.num_beam_groups, self.diversity_penalty)
-
-    @property
-    def sampling(self) -> Sampling:
-        """How tokens are drawn; a top k of -1 or 0 is no limit, as in vLLM."""
+    @cached_property
+    def stops(self) -> list[str]:
+        """The strings at which an answer ends; an empty one ends none."""
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Sampling(
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=max(self.top_k, 0),
-            frequency_penalty=self.frequency_penalty,
-            stop=tuple(text for text in stop if text),
-            ignore_eos=self.ignore_eos,
-        )
+        return [text for text in stop if text]
 
 
 class _SequenceRequest(_Request):

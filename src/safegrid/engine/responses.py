@@ -1,161 +1,44 @@
 """Answers to requests, worked out by a model, in the words of vLLM's HTTP API."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from safegrid.engine.beams import search
-from safegrid.engine.decode import GrowingAnswer, Ranked, generate
+from safegrid.engine.decode import Answer, generate
 from safegrid.engine.model import LoadedModel
 from safegrid.engine.protocol import (
     ClassifyRequest,
     CompletionRequest,
     EmbeddingRequest,
 )
-from safegrid.engine.scoring import Question, Scored, classify, embed, score
+from safegrid.engine.scoring import Question, classify, embed, score
 
 # What vLLM writes for a log-probability of minus infinity.
 LEAST = -9999.0
 
 Body = dict[str, Any]
-Check = Callable[[], None]
 
 
-def complete(model: LoadedModel, request: CompletionRequest, check: Check) -> Body:
-    """Generate answers, score prompts (`echo`), or read tokens after each prompt.
-
-    Args:
-        model: a causal model.
-        request: checked against the model already.
-        check: called again and again while it works; raises to stop.
-    """
+def complete(model: LoadedModel, request: CompletionRequest) -> Body:
+    """Generate answers, score prompts (`echo`), or read tokens after each prompt."""
     if request.logprob_token_ids is not None:
-        return _read(model, request, request.logprob_token_ids, check)
-    return (
-        _echo(model, request, check) if request.echo else _write(model, request, check)
-    )
-
-
-def label(model: LoadedModel, request: ClassifyRequest, check: Check) -> Body:
-    """Classify sequences."""
-    labels: dict[int, str] = model.network.config.id2label
-    rows = classify(model, request.rows, request.use_activation, check)
-    data = [
-        {
-            "index": index,
-            "label": labels[max(range(len(row)), key=row.__getitem__)],
-            "probs": _finite(row),
-            "num_classes": len(row),
-        }
-        for index, row in enumerate(rows)
-    ]
-    return {"object": "list", "model": request.model, "data": data}
-
-
-def vectors(model: LoadedModel, request: EmbeddingRequest, check: Check) -> Body:
-    """Embed sequences."""
-    data = [
-        {"index": index, "object": "embedding", "embedding": _finite(row)}
-        for index, row in enumerate(embed(model, request.rows, check))
-    ]
-    return {"object": "list", "model": request.model, "data": data}
-
-
-def _write(model: LoadedModel, request: CompletionRequest, check: Check) -> Body:
-    prompts = [prompt for prompt in request.prompts for _ in range(request.n)]
-    if request.beams is not None:
-        answers = search(model, prompts, request.beams, request.max_tokens, check)
+        answers = _read(model, request.prompts, request.logprob_token_ids)
+    elif request.echo:
+        answers = _echo(model, request)
+    elif request.num_beams > 1:
+        answers = search(model, request)
     else:
-        seeds, top = request.row_seeds, request.logprobs
-        answers = generate(model, prompts, seeds, request.sampling, top, check)
-    choices = []
-    for prompt, answer in zip(prompts, answers, strict=True):
-        text = model.tokenizer.decode(answer.ids)
-        if answer.stop is not None:
-            text = text[: text.index(answer.stop)]
-        choice = _choice(request, prompt, answer.ids, text, answer)
-        if request.logprobs is not None:
-            choice["logprobs"] = _logprobs(
-                model, request, answer.ids, answer.logprobs, answer.best
-            )
-        choices.append(choice)
-    return _completion(request, choices, sum(len(answer.ids) for answer in answers))
-
-
-def _echo(model: LoadedModel, request: CompletionRequest, check: Check) -> Body:
-    """Score prompts, each with at most one generated token."""
-    starts = request.logprobs_from or [1] * len(request.prompts)
-    questions = [
-        Question(prompt, start, ahead=request.max_tokens == 1)
-        for prompt, start in zip(request.prompts, starts, strict=True)
-    ]
-    scores = score(model, questions, request.logprobs or 0, check)
-    choices = []
-    for prompt, scored in zip(request.prompts, scores, strict=True):
-        made = [token for token, _ in scored.ahead[:1]]
-        ids = prompt + made
-        choice = _choice(request, prompt, made, model.tokenizer.decode(ids))
-        if request.logprobs is not None:
-            unscored = len(prompt) - len(scored.logprobs)
-            values = [None] * unscored + scored.logprobs
-            best = [None] * unscored + scored.best
-            if scored.ahead:
-                values.append(scored.ahead[0][1])
-                best.append(scored.ahead[: request.logprobs])
-            choice["logprobs"] = _logprobs(model, request, ids, values, best)
-        choices.append(choice)
-    return _completion(request, choices, sum(bool(scored.ahead) for scored in scores))
-
-
-def _read(
-    model: LoadedModel,
-    request: CompletionRequest,
-    tokens: Sequence[int],
-    check: Check,
-) -> Body:
-    """Give tokens' log-probabilities after each prompt, and the likeliest token."""
-    questions = [
-        Question([*prompt, token], len(prompt), ahead=False)
-        for prompt in request.prompts
-        for token in tokens
-    ]
-    scores = score(model, questions, 1, check)
-    choices = []
-    for index, prompt in enumerate(request.prompts):
-        found: list[Scored] = scores[index * len(tokens) : (index + 1) * len(tokens)]
-        read = [(t, s.logprobs[0]) for t, s in zip(tokens, found, strict=True)]
-        best, value = found[0].best[0][0]
-        choice = _choice(request, prompt, [best], model.tokenizer.decode([best]))
-        choice["logprobs"] = _logprobs(model, request, [best], [value], [read])
-        choices.append(choice)
-    return _completion(request, choices, len(choices))
-
-
-def _finite(row: Sequence[float]) -> list[float | None]:
-    # A bound in the place of infinity would be a score like any other.
-    return [value if math.isfinite(value) else None for value in row]
-
-
-def _choice(
-    request: CompletionRequest,
-    prompt: list[int],
-    made: list[int],
-    text: str,
-    answer: GrowingAnswer | None = None,
-) -> Body:
-    finish, stop = ("length", None) if answer is None else (answer.finish, answer.stop)
-    choice: Body = {"text": text, "finish_reason": finish, "stop_reason": stop}
-    if request.return_token_ids:
-        choice |= {"token_ids": made, "prompt_token_ids": prompt}
-    return choice
-
-
-def _completion(request: CompletionRequest, choices: list[Body], made: int) -> Body:
+        answers = generate(model, request)
     read = sum(map(len, request.prompts))
+    made = sum(len(answer.ids) for answer in answers)
     return {
         "object": "text_completion",
         "model": request.model,
-        "choices": [{"index": i, **choice} for i, choice in enumerate(choices)],
+        "choices": [
+            {"index": i, **_choice(model, request, answer)}
+            for i, answer in enumerate(answers)
+        ],
         "usage": {
             "prompt_tokens": read,
             "completion_tokens": made,
@@ -164,12 +47,100 @@ def _completion(request: CompletionRequest, choices: list[Body], made: int) -> B
     }
 
 
+def label(model: LoadedModel, request: ClassifyRequest) -> Body:
+    """Classify sequences."""
+    labels: dict[int, str] = model.network.config.id2label
+    data = [
+        {
+            "index": index,
+            "label": labels[max(range(len(row)), key=row.__getitem__)],
+            "probs": _finite(row),
+            "num_classes": len(row),
+        }
+        for index, row in enumerate(
+            classify(model, request.rows, request.use_activation)
+        )
+    ]
+    return {"object": "list", "model": request.model, "data": data}
+
+
+def vectors(model: LoadedModel, request: EmbeddingRequest) -> Body:
+    """Embed sequences."""
+    data = [
+        {"index": index, "object": "embedding", "embedding": _finite(row)}
+        for index, row in enumerate(embed(model, request.rows))
+    ]
+    return {"object": "list", "model": request.model, "data": data}
+
+
+def _finite(row: Sequence[float]) -> list[float | None]:
+    # A bound in the place of infinity would be a score like any other.
+    return [value if math.isfinite(value) else None for value in row]
+
+
+def _echo(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
+    """Score prompts, each with at most one generated token."""
+    starts = request.logprobs_from or [1] * len(request.prompts)
+    questions = [
+        Question(prompt, start, ahead=request.max_tokens == 1)
+        for prompt, start in zip(request.prompts, starts, strict=True)
+    ]
+    answers = []
+    scores = score(model, questions, request.logprobs or 0)
+    for prompt, scored in zip(request.prompts, scores, strict=True):
+        unscored = [None] * (len(prompt) - len(scored.logprobs))
+        made = scored.ahead[:1]
+        best = [scored.ahead[: request.logprobs]] if made else []
+        answers.append(
+            Answer(
+                prompt,
+                ids=[token for token, _ in made],
+                logprobs=[*unscored, *scored.logprobs, *(value for _, value in made)],
+                best=[*unscored, *scored.best, *best],
+                finish="length",
+            )
+        )
+    return answers
+
+
+def _read(
+    model: LoadedModel, prompts: Sequence[list[int]], tokens: Sequence[int]
+) -> list[Answer]:
+    """Give tokens' log-probabilities after each prompt, and the likeliest token."""
+    questions = [
+        Question([*prompt, token], len(prompt), ahead=False)
+        for prompt in prompts
+        for token in tokens
+    ]
+    scores = iter(score(model, questions, 1))
+    answers = []
+    for prompt in prompts:
+        found = [(token, next(scores)) for token in tokens]
+        best, value = found[0][1].best[0][0]
+        read = [(token, scored.logprobs[0]) for token, scored in found]
+        answers.append(Answer(prompt, [best], [value], [read], "length"))
+    return answers
+
+
+def _choice(model: LoadedModel, request: CompletionRequest, answer: Answer) -> Body:
+    shown = answer.prompt + answer.ids if request.echo else answer.ids
+    text = model.tokenizer.decode(shown)
+    if answer.stop is not None:
+        text = text[: text.index(answer.stop)]
+    choice: Body = {
+        "text": text,
+        "finish_reason": answer.finish,
+        "stop_reason": answer.stop,
+    }
+    if request.return_token_ids:
+        choice |= {"token_ids": answer.ids, "prompt_token_ids": answer.prompt}
+    if request.logprobs is not None:
+        choice["logprobs"] = _logprobs(model, request, shown, answer)
+    return choice
+
+
 def _logprobs(
-    model: LoadedModel,
-    request: CompletionRequest,
-    ids: Sequence[int],
-    values: Sequence[float | None],
-    best: Sequence[Ranked | None],
+    model: LoadedModel, request: CompletionRequest, ids: Sequence[int], answer: Answer
 ) -> Body:
     """Return the block of log-probabilities, one entry a token.
 
@@ -183,7 +154,7 @@ def _logprobs(
         return model.tokenizer.decode([token], skip_special=False)
 
     tops: list[dict[str, float] | None] = []
-    for token, value, ranked in zip(ids, values, best, strict=True):
+    for token, value, ranked in zip(ids, answer.logprobs, answer.best, strict=True):
         if value is None or ranked is None or math.isnan(value):
             tops.append(None)
             continue
@@ -197,7 +168,7 @@ def _logprobs(
         "token_logprobs": [
             # JSON holds neither what is no number nor infinity.
             None if value is None or math.isnan(value) else max(value, LEAST)
-            for value in values
+            for value in answer.logprobs
         ],
         "top_logprobs": tops,
     }

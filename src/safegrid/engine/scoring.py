@@ -56,17 +56,12 @@ Asked = list[tuple[int, Question]]
 
 
 @torch.inference_mode()
-def score(
-    model: LoadedModel,
-    questions: Sequence[Question],
-    top: int,
-    check: Callable[[], None],
-) -> list[Scored]:
+def score(model: LoadedModel, questions: Sequence[Question], top: int) -> list[Scored]:
     """Score questions; those that read the same tokens share one forward.
 
     So the labels of one prompt cost no more than one label: they differ in their last
     token only, which need not be read. `top` of the likeliest tokens are given for
-    every place; `check` is called before every chunk and raises to stop.
+    every place.
     """
     groups: dict[tuple[int, ...], Asked] = {}
     results = [Scored([], [], []) for _ in questions]
@@ -74,10 +69,9 @@ def score(
         if question.ahead or question.start < len(question.ids):
             groups.setdefault(question.read, []).append((number, question))
     for chunk in _chunks(model, list(groups)):
-        check()
-        for number, scored in _score_chunk(
-            model, [groups[read] for read in chunk], top
-        ):
+        model.check()
+        asked = [groups[read] for read in chunk]
+        for number, scored in _score_chunk(model, asked, top):
             results[number] = scored
     return results
 
@@ -153,16 +147,12 @@ def _logits(
 
 
 def classify(
-    model: LoadedModel,
-    rows: Sequence[Sequence[int]],
-    activate: bool,
-    check: Callable[[], None],
+    model: LoadedModel, rows: Sequence[Sequence[int]], activate: bool
 ) -> list[list[float]]:
     """Return a value a label for every row of ids, in the order of `id2label`.
 
     `activate` gives probabilities (the sigmoid where labels do not exclude each other
-    or there is one only, else the softmax), not logits. `check` is called before every
-    chunk and raises to stop.
+    or there is one only, else the softmax), not logits.
     """
     config = model.network.config
     several = config.problem_type == "multi_label_classification"
@@ -175,12 +165,10 @@ def classify(
             return logits.sigmoid()
         return logits.softmax(dim=-1)
 
-    return _by_chunk(model, rows, values, check)
+    return _by_chunk(model, rows, values)
 
 
-def embed(
-    model: LoadedModel, rows: Sequence[Sequence[int]], check: Callable[[], None]
-) -> list[list[float]]:
+def embed(model: LoadedModel, rows: Sequence[Sequence[int]]) -> list[list[float]]:
     """Return an encoder's vector for every row: the tokens' mean, of length one.
 
     The pooling is that of sentence-transformers' models (Reimers and Gurevych 2019).
@@ -192,7 +180,7 @@ def embed(
         means = (states * seen).sum(1) / seen.sum(1)
         return normalize(means, dim=1).double().round(decimals=DECIMALS)
 
-    return _by_chunk(model, rows, values, check)
+    return _by_chunk(model, rows, values)
 
 
 @torch.inference_mode()
@@ -200,12 +188,11 @@ def _by_chunk(
     model: LoadedModel,
     rows: Sequence[Sequence[int]],
     values: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    check: Callable[[], None],
 ) -> list[list[float]]:
     results: list[list[float]] = [[] for _ in rows]
     lengths = [len(row) for row in rows]
     for chunk in cut(lengths, model.batch_size, model.max_batch_tokens):
-        check()
+        model.check()
         ids, mask = pad([rows[i] for i in chunk], False, model.device, model.pad_id)
         for index, row in zip(chunk, values(ids, mask).tolist(), strict=True):
             results[index] = row

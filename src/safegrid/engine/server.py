@@ -18,9 +18,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import uvicorn
@@ -47,6 +47,7 @@ from safegrid.engine.responses import complete, label, vectors
 from safegrid.runtime.devices import device_name
 
 logger = logging.getLogger(__name__)
+Body = TypeVar("Body")
 
 LOOK = 0.5
 """How often a waiting request looks whether its client is still there, in seconds."""
@@ -73,9 +74,13 @@ class RequestQueue:
         self._workers = ThreadPoolExecutor(max_workers=workers)
 
     async def do(
-        self, request: Request, work: Callable[[Callable[[], None]], dict[str, Any]]
+        self,
+        request: Request,
+        work: Callable[[LoadedModel, Body], dict[str, Any]],
+        model: LoadedModel,
+        body: Body,
     ) -> Response:
-        """Run `work` when it is its turn; what it is given stops it when nobody waits.
+        """Run `work` when it is its turn, stopped when nobody waits for its answer.
 
         The answer says in a header how many seconds the work took. AbandonedError says
         that the client has gone.
@@ -88,7 +93,7 @@ class RequestQueue:
 
         def timed() -> tuple[dict[str, Any], float]:
             begun = time.perf_counter()
-            return work(check), time.perf_counter() - begun
+            return work(replace(model, check=check), body), time.perf_counter() - begun
 
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._workers, timed)
@@ -125,19 +130,19 @@ def make_app(
         check_rows(model, body.prompts, body.max_tokens)
         if body.logprob_token_ids is not None:
             check_ids(model, body.logprob_token_ids)
-        return await queue.do(request, partial(complete, model, body))
+        return await queue.do(request, complete, model, body)
 
     @app.post("/classify")
     async def classification(body: ClassifyRequest, request: Request) -> Response:
         _check_name(launch_spec, body.model, "classify")
         check_rows(model, body.rows, 0)
-        return await queue.do(request, partial(label, model, body))
+        return await queue.do(request, label, model, body)
 
     @app.post("/v1/embeddings")
     async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
         _check_name(launch_spec, body.model, "embed")
         check_rows(model, body.rows, 0)
-        return await queue.do(request, partial(vectors, model, body))
+        return await queue.do(request, vectors, model, body)
 
     app.add_middleware(KeyRequired, key=launch_spec.key)
     return app

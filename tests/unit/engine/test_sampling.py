@@ -1,16 +1,17 @@
 import pytest
 import torch
 
+from engines import request
 from safegrid.engine.batches import cut, pad
-from safegrid.engine.decode import Sampling, draw, uniforms
+from safegrid.engine.decode import draw, uniforms
 
 LOGITS = torch.tensor([[0.1, 2.0, 1.0, -1.0, 1.5]]).log_softmax(-1)
 
 
-def shares(sampling, count=4000):
+def shares(count=4000, **settings):
     """How often each token is drawn over evenly spread uniform numbers."""
     spread = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    tokens = draw(LOGITS.expand(count, -1), sampling, spread)
+    tokens = draw(LOGITS.expand(count, -1), request(**settings), spread)
     return torch.bincount(tokens, minlength=5) / count
 
 
@@ -40,21 +41,20 @@ def test_pad_marks_where_tokens_stand(left, row):
 
 
 def test_temperature_zero_takes_the_likeliest():
-    sampling = Sampling(max_tokens=1)
-    assert draw(LOGITS, sampling, torch.zeros(1)).tolist() == [1]
+    assert draw(LOGITS, request(), torch.zeros(1)).tolist() == [1]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_draws_follow_the_distribution(temperature):
     expected = (LOGITS[0] / temperature).softmax(-1)
-    found = shares(Sampling(max_tokens=1, temperature=temperature))
+    found = shares(temperature=temperature)
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
 def test_top_k_keeps_the_k_likeliest_in_proportion():
     expected = torch.zeros(5)
     expected[[1, 4]] = LOGITS[0, [1, 4]].softmax(-1)
-    found = shares(Sampling(max_tokens=1, temperature=1.0, top_k=2))
+    found = shares(temperature=1.0, top_k=2)
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
@@ -64,22 +64,21 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it():
     for top_p, tokens in kept.items():
         expected = torch.zeros(5)
         expected[tokens] = LOGITS[0, tokens].softmax(-1)
-        found = shares(Sampling(max_tokens=1, temperature=1.0, top_p=top_p))
+        found = shares(temperature=1.0, top_p=top_p)
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
 def test_a_token_of_no_probability_is_never_drawn():
     logits = torch.tensor([[0.0, -torch.inf, 0.0, -torch.inf]])
-    sampling = Sampling(max_tokens=1, temperature=1.0)
     for uniform in (0.0, 0.5, 1 - 2**-53):
         number = torch.tensor([uniform], dtype=torch.float64)
-        assert draw(logits, sampling, number).item() in (0, 2)
+        assert draw(logits, request(temperature=1), number).item() in (0, 2)
 
 
 def test_a_broken_model_gives_an_id_that_exists():
     logits = torch.full((1, 4), torch.nan)
-    sampling = Sampling(max_tokens=1, temperature=1.0)
-    assert 0 <= draw(logits, sampling, torch.tensor([0.5]).double()).item() < 4
+    half = torch.tensor([0.5]).double()
+    assert 0 <= draw(logits, request(temperature=1), half).item() < 4
 
 
 def test_a_rows_numbers_depend_on_its_seed_alone():

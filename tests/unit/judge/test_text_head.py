@@ -356,7 +356,7 @@ class Served:
 
     def embed(self, ids: Sequence[Sequence[int]]) -> list[list[float]]:
         self.seen += map(list, ids)
-        return embed(self._model, ids, lambda: None)
+        return embed(self._model, ids)
 
 
 @pytest.mark.slow

@@ -13,17 +13,17 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from engines import go_on, launch_spec, plain_generate
+from engines import launch_spec, plain_generate, request
 from safegrid.core.errors import EngineError
 from safegrid.engine.batches import LEAST, SharedPrefix
 from safegrid.engine.calls import SECONDS_HEADER
-from safegrid.engine.decode import Sampling, generate
+from safegrid.engine.decode import generate
 from safegrid.engine.model import load
 from safegrid.engine.scoring import Question, classify, score
 from safegrid.engine.server import RequestQueue, make_app, workers
 
-GREEDY = Sampling(max_tokens=16)
-SAMPLED = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, frequency_penalty=0.4)
+GREEDY = {"temperature": 0}
+SAMPLED = {"temperature": 1.0, "top_p": 0.9, "frequency_penalty": 0.4}
 KEY = {"Authorization": "Bearer k"}
 
 
@@ -42,7 +42,7 @@ def prompts():
 
 
 def answers_of(model, prompts, sampling=GREEDY, seeds=None):
-    return generate(model, prompts, seeds or [0] * len(prompts), sampling, None, go_on)
+    return generate(model, request(prompts, seeds=seeds, **sampling))
 
 
 def ids_of(*given, **named):
@@ -82,7 +82,7 @@ def test_positions_do_not_shift_with_padding(models, prompts):
     model = load(launch_spec(models / "absolute", batch_size=20))
     expected = [plain_generate(model, prompt, 16) for prompt in prompts[:20]]
     assert ids_of(model, prompts[:20]) == expected
-    (found,) = score(model, [Question(prompts[0], 2, True)], 1, go_on)
+    (found,) = score(model, [Question(prompts[0], 2, True)], 1)
     assert found.logprobs == plain_logprobs(model, prompts[0], 2)
 
 
@@ -117,7 +117,7 @@ def test_what_rows_begin_with_is_read_once_and_changes_nothing(
     assert ids_of(model, alike) == expected
     assert read[:2] == [(1, 21), (20, max(map(len, alike)) - 21)]
     read.clear()
-    found = score(model, [Question(row, 21, True) for row in alike], 1, go_on)
+    found = score(model, [Question(row, 21, True) for row in alike], 1)
     assert read[0] == (1, 20)
     for row, scored in zip(alike, found, strict=True):
         assert scored.logprobs == plain_logprobs(model, row, 21)
@@ -132,7 +132,7 @@ def test_examples_of_each_task_are_read_once(model, prompts, shapes):
     starts = [*[len(tasks[0])] * 20, 1]
     questions = [Question(*both, False) for both in zip(rows, starts, strict=True)]
     read = shapes(model)
-    found = score(model, questions, 0, go_on)
+    found = score(model, questions, 0)
     assert read == [*[(1, 70), (10, 3)] * 2, (1, len(prompts[20]) - 1)]
     for row, start, scored in zip(rows, starts, found, strict=True):
         assert scored.logprobs == plain_logprobs(model, row, start)
@@ -146,7 +146,7 @@ def test_rows_that_share_little_are_read_whole(model, prompts):
 
 
 def test_seeds_and_settings_change_draws(model, prompts):
-    cool = Sampling(max_tokens=16, temperature=0.3)
+    cool = {"temperature": 0.3}
     first, again, other, cold = (
         ids_of(model, prompts, sampling, [seed] * 60)
         for seed, sampling in ((1, SAMPLED), (1, SAMPLED), (2, SAMPLED), (1, cool))
@@ -160,8 +160,8 @@ def test_a_frequency_penalty_ends_repetition(model, prompts):
     plain, long = (
         max(ids.count(i) for ids in ids_of(model, prompts, sampling) for i in ids)
         for sampling in (
-            Sampling(max_tokens=16, ignore_eos=True),
-            Sampling(max_tokens=16, frequency_penalty=2.0, ignore_eos=True),
+            {"ignore_eos": True},
+            {"ignore_eos": True, "frequency_penalty": 2.0},
         )
     )
     assert long < plain
@@ -170,7 +170,7 @@ def test_a_frequency_penalty_ends_repetition(model, prompts):
 def test_stop_strings_end_an_answer(model, prompts):
     free = answers_of(model, prompts[:20])[3]
     stop = model.tokenizer.decode(free.ids)[4:7]
-    stopping = Sampling(max_tokens=16, stop=("no such text", stop))
+    stopping = {"stop": ["no such text", stop]}
     answer = answers_of(model, prompts[:20], stopping)[3]
     assert (answer.finish, answer.stop) == ("stop", stop)
     assert model.tokenizer.decode(answer.ids).index(stop) <= 4
@@ -182,7 +182,7 @@ def test_stop_strings_end_an_answer(model, prompts):
 def test_scores_are_those_of_a_plain_forward(model, prompts, ahead):
     starts = [1, 2, 3, 4] * 15
     questions = [Question(p, n, ahead) for p, n in zip(prompts, starts, strict=True)]
-    scores = score(model, questions, 3, go_on)
+    scores = score(model, questions, 3)
     for question, found in zip(questions, scores, strict=True):
         expected = full_logprobs(model, question.ids)
         assert found.logprobs == plain_logprobs(model, question.ids, question.start)
@@ -200,7 +200,7 @@ def test_labels_of_one_prompt_share_a_forward(model, prompts, shapes):
         Question([*p, label], len(p), False) for p in prompts for label in (8, 9)
     ]
     read = shapes(model)
-    scores = score(model, questions, 0, go_on)
+    scores = score(model, questions, 0)
     assert sum(rows for rows, _ in read) == 60
     for number in (0, 31):
         expected = full_logprobs(model, prompts[number])[-1]
@@ -209,17 +209,17 @@ def test_labels_of_one_prompt_share_a_forward(model, prompts, shapes):
 
 
 def test_nothing_to_score_is_no_question(model):
-    assert score(model, [Question([5], 1, False)], 1, go_on)[0].logprobs == []
+    assert score(model, [Question([5], 1, False)], 1)[0].logprobs == []
 
 
 def test_classes_are_those_of_a_plain_forward(classifier, prompts):
     model = load(launch_spec(classifier, batch_size=7, head="classify"))
-    found = classify(model, prompts, True, go_on)
+    found = classify(model, prompts, True)
     for row, values in zip(prompts, found, strict=True):
         with torch.inference_mode():
             logits = model.network(torch.tensor([row])).logits[0]
         assert values == pytest.approx(logits.softmax(-1).tolist(), abs=1e-5)
-    raw = classify(model, prompts[:2], False, go_on)
+    raw = classify(model, prompts[:2], False)
     assert torch.tensor(raw).softmax(-1)[1].tolist() == pytest.approx(found[1])
 
 

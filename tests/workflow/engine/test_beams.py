@@ -6,24 +6,24 @@ transformers from a folder as the real one is.
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from transformers import GenerationConfig
 
-from engines import go_on, launch_spec
+from engines import launch_spec, request
 from safegrid.core.errors import EngineError
 from safegrid.engine.beams import check_search, search
-from safegrid.engine.decode import Sampling, generate
+from safegrid.engine.decode import generate
 from safegrid.engine.model import load
-from safegrid.engine.protocol import BeamSearch, RefusedError
+from safegrid.engine.protocol import RefusedError
 from safegrid.engine.server import RequestQueue, make_app
 
 STAND_IN = Path(__file__).parents[2] / "fixtures/diverse_beams"
 KEY = {"Authorization": "Bearer k"}
 MOST = 8
-APART = BeamSearch(2, 2, 0.5)
 # A search that only writes down what it is given, and answers with one token.
 TOLD = """\
 import torch
@@ -34,6 +34,17 @@ def generate(model, inputs, **arguments):
     return torch.cat([inputs, torch.full((len(inputs), 1), ANSWER)], dim=1)
 """
 CUT = "def generate(model, inputs, **others):\n    return inputs[1:]\n"
+
+
+def beams(prompts, number=2, groups=2, penalty=0.5):
+    """Return a request for answers that beams find."""
+    return request(
+        prompts,
+        max_tokens=MOST,
+        num_beams=number,
+        num_beam_groups=groups,
+        diversity_penalty=penalty,
+    )
 
 
 def beamed(model, code=STAND_IN, chunk=64):
@@ -57,8 +68,7 @@ def prompts():
 
 @pytest.fixture(scope="module")
 def greedy(model, prompts):
-    sampling = Sampling(max_tokens=MOST)
-    return generate(model, prompts, [0] * len(prompts), sampling, None, go_on)
+    return generate(model, request(prompts, max_tokens=MOST))
 
 
 def coded(folder, text):
@@ -76,17 +86,17 @@ def telling(folder, answer):
 def test_groups_that_nothing_keeps_apart_find_the_greedy_answers(
     model, prompts, greedy
 ):
-    assert search(model, prompts, BeamSearch(2, 2, 0.0), MOST, go_on) == greedy
+    assert search(model, beams(prompts, penalty=0)) == greedy
 
 
 def test_groups_that_are_kept_apart_find_others_the_same_at_every_run(
     causal, model, prompts, greedy
 ):
-    found = search(model, prompts, APART, MOST, go_on)
+    found = search(model, beams(prompts))
     assert found != greedy
     order = random.Random(1).sample(range(len(prompts)), len(prompts))
     moved = [prompts[i] for i in order]
-    again = search(beamed(causal, chunk=5), moved, APART, MOST, go_on)
+    again = search(beamed(causal, chunk=5), beams(moved))
     assert again == [found[i] for i in order]
     assert {answer.finish for answer in found} == {"stop", "length"}
     for answer in found:
@@ -102,7 +112,7 @@ def test_the_code_is_given_padded_chunks_and_what_the_request_says(
     model = beamed(causal, telling(tmp_path / "told", 2), chunk=8)
     # What a checkpoint recommends must not reach answers that a study compares.
     model.network.generation_config = GenerationConfig(repetition_penalty=1.05)
-    search(model, prompts, BeamSearch(4, 2, 0.7), MOST, go_on)
+    search(model, beams(prompts, 4, 2, 0.7))
     said = {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.7}
     said |= {"num_return_sequences": 1, "do_sample": False, "max_new_tokens": MOST}
     said |= {"eos_token_id": [2], "pad_token_id": 0, "generation_config": None}
@@ -120,9 +130,10 @@ def test_the_code_is_given_padded_chunks_and_what_the_request_says(
 
 
 def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
+    alone = beams([1, 5]).model_copy(update={"max_tokens": 1})
     for token, finish in ((2, "stop"), (7, "length")):
         folder = telling(tmp_path / "told", token)
-        (answer,) = search(beamed(causal, folder), [[1, 5]], APART, 1, go_on)
+        (answer,) = search(beamed(causal, folder), alone)
         assert (answer.ids, answer.finish) == ([token], finish)
         shutil.rmtree(folder)
 
@@ -130,14 +141,14 @@ def test_other_code_in_the_folder_of_that_name_is_other_code(causal, tmp_path):
 def test_what_is_no_answer_to_each_prompt_is_refused(causal, tmp_path):
     rows = [[1, 5], [1, 6]]
     with pytest.raises(RefusedError, match="started without code that searches"):
-        search(load(launch_spec(causal)), rows, APART, MOST, go_on)
+        search(load(launch_spec(causal)), beams(rows))
     for name, text, said in (
         ("cut", TOLD.replace("ANSWER", "7"), "1 tokens without an end token"),
         ("bare", CUT, "one row for each prompt"),
     ):
         model = beamed(causal, coded(tmp_path / name, text))
         with pytest.raises(RefusedError, match=said):
-            search(model, rows, APART, MOST, go_on)
+            search(model, beams(rows))
 
 
 @pytest.mark.parametrize("name", ["causal", "absolute"])
@@ -177,7 +188,7 @@ def test_nobody_waits_for_answers_that_nobody_asks_for_any_more(model, prompts):
             raise GoneError
 
     with pytest.raises(GoneError):
-        search(model, prompts, APART, MOST, leave)
+        search(replace(model, check=leave), beams(prompts))
     assert len(steps) == 3
 
 
@@ -186,7 +197,7 @@ def test_a_request_for_beams_is_answered_by_them(model, prompts):
     body = {"model": "m", "prompt": prompts, "max_tokens": MOST, "temperature": 0}
     body |= {"num_beams": 2, "num_beam_groups": 2, "diversity_penalty": 0.5}
     body |= {"return_token_ids": True}
-    found = search(model, prompts, APART, MOST, go_on)
+    found = search(model, beams(prompts))
     choices = web.post("/v1/completions", json=body).json()["choices"]
     assert [choice["token_ids"] for choice in choices] == [a.ids for a in found]
     assert [choice["finish_reason"] for choice in choices] == [a.finish for a in found]

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engines import go_on, launch_spec, plain_generate
+from engines import launch_spec, plain_generate, request
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.records import HISTORY, PAIRS, REFERENCE
-from safegrid.engine.decode import Sampling, generate
+from safegrid.engine.decode import generate
 from safegrid.engine.model import LoadedModel, load
 from safegrid.engine.scoring import Question, classify, score
 from safegrid.models.templates import ChatTokenizer
@@ -44,7 +44,7 @@ def reference(model_folder: Path, pairs: Path) -> Path:
 
 def answers(model: LoadedModel, pairs: Path, most: int) -> list[Any]:
     prompts = prompts_of(pairs)
-    return generate(model, prompts, [0] * 8, Sampling(max_tokens=most), 1, go_on)
+    return generate(model, request(prompts, max_tokens=most, logprobs=1))
 
 
 def prompts_of(pairs: Path) -> list[list[int]]:
@@ -70,8 +70,8 @@ def test_a_reward_model_is_served_as_it_was_trained(
     stack = [model_folder, out] if lora else [out]
     model = load(launch_spec(*stack, head="classify"))
     rows = [ids + ids[1:] * (i % 3) for i, ids in enumerate(prompts_of(pairs))]
-    found = classify(model, rows, False, go_on)
-    alone = [classify(model, [row], False, go_on)[0] for row in rows]
+    found = classify(model, rows, False)
+    alone = [classify(model, [row], False)[0] for row in rows]
     assert torch.tensor(found).shape == (len(rows), 1)
     assert found == [pytest.approx(values, abs=1e-4) for values in alone]
     assert len({round(value, 6) for [value] in found}) > 1
@@ -104,7 +104,7 @@ def test_reference_and_engine_agree_on_every_answer(
             )
             for row in rows.iter_rows(named=True)
         ]
-        sums = [sum(found.logprobs) for found in score(model, questions, 1, go_on)]
+        sums = [sum(found.logprobs) for found in score(model, questions, 1)]
         assert rows[side].to_list() == pytest.approx(sums, abs=2e-3)
 
 
@@ -138,7 +138,7 @@ def test_a_preference_step_moves_the_model_and_it_answers(
     assert all(answer.ids for answer in answers(after, pairs, 6))
     prompt = prompts_of(pairs)[0]
     question = [Question([*prompt, 5, 6], len(prompt), False)]
-    [old], [new] = (score(m, question, 1, go_on) for m in (before, after))
+    [old], [new] = (score(m, question, 1) for m in (before, after))
     assert old.logprobs != pytest.approx(new.logprobs, abs=1e-4)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engines import go_on, launch_spec
+from engines import launch_spec
 from safegrid.config.training import Recipe
 from safegrid.core.artifacts import read_table, write_json
 from safegrid.core.files import read_json
@@ -112,5 +112,5 @@ def test_mismatched_values_are_those_of_each_row_without_padding(
         for row in unpair(read_table(pairs, PAIRS), 4, 0).iter_rows(named=True)
     ]
     engine = load(launch_spec(model, batch_size=1))
-    alone = score(engine, questions, 1, go_on)
+    alone = score(engine, questions, 1)
     assert found == pytest.approx([sum(s.logprobs) for s in alone], abs=2e-3)

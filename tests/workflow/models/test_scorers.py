@@ -15,7 +15,7 @@ from transformers import (
     GPT2Config,
 )
 
-from engines import go_on, launch_spec
+from engines import launch_spec
 from safegrid.config import JudgeSpec
 from safegrid.engine.model import load
 from safegrid.engine.scoring import classify
@@ -81,7 +81,7 @@ def test_a_published_judge_is_read_as_transformers_reads_it(folder: Path) -> Non
 
     class Asked:
         def logits(self, rows: list[list[int]]) -> list[list[float]]:
-            found.extend(classify(served, rows, False, go_on))
+            found.extend(classify(served, rows, False))
             return found
 
     read_scores(spec, ChatTokenizer.load(folder), items)(Asked())  # type: ignore[arg-type]
