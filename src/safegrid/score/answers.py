@@ -20,9 +20,8 @@ TRAITS = ["category", "macro_category", "attack", "cluster", "reference"]
 class Answers:
     """A model's answers to a benchmark, sorted by prompt and sample.
 
-    Attributes:
-        rows: KEY, TRAITS, and the columns of RESPONSE; one row an answer.
-        verdicts: by judge: `label` and `score` in the order of `rows`.
+    `rows` has KEY, TRAITS and the columns of RESPONSE, one row an answer; `verdicts` by
+    judge `label` and `score` in their order.
     """
 
     rows: pl.DataFrame
@@ -37,10 +36,13 @@ class Answers:
         return self.verdicts[judge]["score"].fill_null(np.nan).to_numpy()
 
 
-def read_answers(
-    prompts: Path, responses: Path, verdicts: list[Path], judges: dict[str, str]
-) -> Answers:
-    """Read and join the files of one cell; `judges` are name to kind.
+def read_models(
+    prompts: Path,
+    responses: list[Path],
+    verdicts: list[list[Path]],
+    judges: dict[str, str],
+) -> list[Answers]:
+    """Read the answers of several models to one benchmark; `judges` are name to kind.
 
     Raises:
         DataError: the files are not of the same prompts and answers, or a judge is
@@ -48,12 +50,54 @@ def read_answers(
             file is older than another.
     """
     asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
-    given = read_table(responses, RESPONSE).sort(KEY)
     _once(prompts, asked.select("prompt_id"))
-    _once(responses, given.select(KEY))
-    _same(responses, set(asked["prompt_id"]), set(given["prompt_id"]), prompts)
-    rows = given.join(asked, on="prompt_id", how="left", maintain_order="left")
-    return Answers(rows, read_verdicts(verdicts, rows, responses, judges))
+    found: list[Answers] = []
+    for path, judged in zip(responses, verdicts, strict=True):
+        given = read_table(path, RESPONSE).sort(KEY)
+        _once(path, given.select(KEY))
+        _same(path, set(asked["prompt_id"]), set(given["prompt_id"]), prompts)
+        rows = given.join(asked, on="prompt_id", how="left", maintain_order="left")
+        first = found[0].rows if found else rows
+        _same(
+            path,
+            set(first.select(KEY).rows()),
+            set(rows.select(KEY).rows()),
+            responses[0],
+        )
+        found.append(Answers(rows, read_verdicts(judged, rows, path, judges)))
+    return found
+
+
+def read_benchmarks(
+    judges: Mapping[str, dict[str, str]],
+    n_models: int,
+    prompts: list[Path],
+    responses: list[Path],
+    verdicts: list[Path],
+) -> list[list[Answers]]:
+    """Return for each benchmark every model's answers, from flat lists of files.
+
+    `judges` are those of each benchmark, name to kind. Files are listed model by model,
+    those of a model benchmark by benchmark and, of verdicts, judge by judge.
+
+    Raises:
+        DataError: as `read_models`, or the lists have other lengths.
+    """
+    judged = sum(map(len, judges.values()))
+    wanted = n_models * len(judges), n_models * judged
+    if (len(responses), len(verdicts)) != wanted:
+        raise DataError(
+            f"got {len(responses)} files of responses and {len(verdicts)} of verdicts,"
+            f" expected {wanted[0]} and {wanted[1]}: for each of {n_models} models"
+            f" {', '.join(judges)}, and all their judges"
+        )
+    found, first = [], 0
+    for index, (prompt, kinds) in enumerate(zip(prompts, judges.values(), strict=True)):
+        starts = [first + model * judged for model in range(n_models)]
+        said = [verdicts[start : start + len(kinds)] for start in starts]
+        found.append(read_models(prompt, responses[index :: len(judges)], said, kinds))
+        first += len(kinds)
+    return found
 
 
 def read_verdicts(
@@ -62,9 +106,6 @@ def read_verdicts(
     """Return `label` and `score` of every judge for rows that are sorted by KEY.
 
     The items are from `source`; it and the files are named where they do not fit.
-
-    Raises:
-        DataError: as `read_answers`.
     """
     found = {}
     for path in files:

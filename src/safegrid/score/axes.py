@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from safegrid.core.errors import DataError
-from safegrid.score.answers import Answers, read_answers
+from safegrid.score.answers import read_benchmarks
 from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
-from safegrid.score.cell import cell_measures
 from safegrid.score.lines import AxisPart
-from safegrid.score.metrics import Measure
-from safegrid.score.summary import BASE, refusal
+from safegrid.score.metrics import Measure, measures
+from safegrid.score.summary import refusal
 
 SAFETY = ("refused", "second")
 LOSSES = ("lost", "capability")
@@ -33,12 +31,9 @@ Benchmarks = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis with its parts over M models.
+    """An axis, the mean of a judge's measure, over M models.
 
-    Attributes:
-        judge: whose verdicts it reads.
-        metric: the measure that it is the mean of.
-        parts: one a benchmark or task, of shape (N, M).
+    It has a part, of shape (N, M), a benchmark or task.
     """
 
     judge: str
@@ -77,15 +72,14 @@ def read_axes(
     """Return the axes that these files give; one that has no part is not among them.
 
     The arguments are those of `frontier`, with M models, the base untouched first.
-
-    Raises:
-        DataError: the files do not belong together.
     """
     axes: dict[str, Axis] = {}
-    read = _read(n_models, benchmarks, prompts, responses, verdicts)
+    kinds = {name: spec["judges"] for name, spec in benchmarks.items()}
+    read = read_benchmarks(kinds, n_models, prompts, responses, verdicts)
     for (name, spec), own in zip(benchmarks.items(), read, strict=True):
         clusters = own[0].rows["cluster"].to_numpy().astype(np.str_)
-        for axis, found in _measured(spec, own, judges):
+        every = [measures(spec["metric"], one, kinds[name]) for one in own]
+        for axis, found in _measured(every, judges):
             applies = found[0].applies
             values = np.stack([measure.values[applies] for measure in found], axis=1)
             if axis in LOSSES:
@@ -98,45 +92,16 @@ def read_axes(
     return {name: axes[name] for name in (*SAFETY, *LOSSES) if name in axes}
 
 
-def _read(
-    n_models: int,
-    benchmarks: Benchmarks,
-    prompts: list[Path],
-    responses: list[Path],
-    verdicts: list[Path],
-) -> list[list[Answers]]:
-    """Return for each benchmark every model's answers, from flat lists of files."""
-    judged = sum(len(spec["judges"]) for spec in benchmarks.values())
-    wanted = (n_models * len(benchmarks), n_models * judged)
-    if (len(responses), len(verdicts)) != wanted:
-        raise DataError(
-            f"frontier: got {len(responses)} files of responses and {len(verdicts)} of"
-            f" verdicts, expected {wanted[0]} and {wanted[1]}: for each of"
-            f" {n_models} models {', '.join(benchmarks)}, and all their judges"
-        )
-    answers, labels = iter(responses), iter(verdicts)
-    found: list[list[Answers]] = [[] for _ in benchmarks]
-    for _ in range(n_models):
-        asked = zip(found, benchmarks.values(), prompts, strict=True)
-        for models, spec, prompt in asked:
-            kinds = spec["judges"]
-            said = [next(labels) for _ in kinds]
-            models.append(read_answers(prompt, next(answers), said, kinds))
-    return found
-
-
 def _measured(
-    spec: dict[str, Any], read: list[Answers], judges: dict[str, str | None]
+    every: list[list[Measure]], judges: dict[str, str | None]
 ) -> Iterator[tuple[str, list[Measure]]]:
     """Yield each axis that a benchmark is part of, with its measure of every model."""
-    metric, kinds = spec["metric"], spec["judges"]
-    every = [cell_measures(metric, own, read[0], kinds, BASE) for own in read]
     wanted = [(axis, judges[axis], HARMFUL) for axis in SAFETY]
     for axis, judge, names in [*wanted, ("lost", judges["refused"], (LOST,))]:
         found = [
             measure
-            for measures in every
-            for measure in measures
+            for own in every
+            for measure in own
             if measure.judge == judge
             and measure.name in names
             and measure.applies.any()
@@ -149,11 +114,10 @@ def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[AxisPar
     """Yield the capability lost: one part a task of each suite."""
     n_suites = len(capability) // n_models
     for suite in range(n_suites):
-        files = capability[suite::n_suites]
-        read = read_suites(files)
+        read = read_suites(capability[suite::n_suites])
         values = np.stack([items.values for items in read], axis=1)
         losses = values[:, :1] - values
-        tasks, clusters = read[0].tasks, read[0].clusters
-        for task in np.unique(tasks):
-            own = tasks == task
-            yield AxisPart(files[0].stem, losses[own], clusters[own])
+        for task in np.unique(read[0].tasks):
+            own = read[0].tasks == task
+            part = losses[own], read[0].clusters[own]
+            yield AxisPart(capability[suite].stem, *part)

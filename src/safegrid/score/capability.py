@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from safegrid.core.artifacts import read_result, read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import LIKELIHOOD, PROMPT
-from safegrid.score.answers import TRAITS, engine_of
+from safegrid.score.answers import TRAITS
 from safegrid.score.metrics import Measure, Slice, slices
-from safegrid.score.summary import BASE, against_base, summarise, write_scores
+from safegrid.score.summary import write_scores
 
 HARNESS, CAPABILITY = "lm-eval", "capability"
 REFERENCES, LIKELIHOODS = "references", "reference_likelihood"
@@ -70,19 +70,14 @@ def score_capability(
     Raises:
         DataError: the base ran other items than the model.
     """
+    given = dict(locals())
     base, own = read_suites([base_results, results])
-    found = [_of_suite(own)]
-    if cell["recipe"] != BASE:
-        found += against_base(found, [_of_suite(base)])
     names, groups = np.unique(own.tasks, return_inverse=True)
     zeros = np.zeros(len(groups), dtype=np.int64)
-    everything = np.ones(len(groups), dtype=bool)
     parts = [Slice(f"task={name}", own.tasks == name, zeros) for name in names]
-    parts = [Slice("all", everything, groups.astype(np.int64)), *parts]
-    rows = summarise(found, parts, own.clusters, most_unscored, study_seed)
-    inputs = {"results": results, "base_results": base_results}
-    params = {"most_unscored": most_unscored, "study_seed": study_seed}
-    write_scores(out, cell, engine_of(results), rows, inputs, params)
+    parts = [Slice.over("all", groups.astype(np.int64)), *parts]
+    found = [_of_suite(own)], [_of_suite(base)]
+    write_scores(given, found, parts, own.clusters, results)
 
 
 def read_suites(paths: list[Path]) -> list[Items]:
@@ -124,8 +119,7 @@ def _read_items(path: Path) -> Items:
 def _of_suite(items: Items) -> Measure:
     known = items.values[~np.isnan(items.values)]
     scale = "share" if np.isin(known, (0.0, 1.0)).all() else "mean"
-    everywhere = np.ones(len(items.values), dtype=bool)
-    return Measure(HARNESS, CAPABILITY, scale, items.values, everywhere)
+    return Measure.of_all(HARNESS, CAPABILITY, scale, items.values)
 
 
 def score_likelihood(
@@ -154,6 +148,7 @@ def score_likelihood(
     Raises:
         DataError: the files do not belong together.
     """
+    given = dict(locals())
     own = _read_likelihoods(prompts, likelihoods)
     base = _read_likelihoods(prompts, base_likelihoods)
     answers = ["prompt_id", "n_tokens"]
@@ -162,16 +157,9 @@ def score_likelihood(
             f"{likelihoods}: not the answers and tokens of {base_likelihoods}; rebuild"
             " the older of the two"
         )
-    found = [_of_answers(own)]
-    if cell["recipe"] != BASE:
-        found += against_base(found, [_of_answers(base)])
-    clusters, parts = own["cluster"].to_numpy(), slices(own, overlap)
-    rows = summarise(found, parts, clusters, most_unscored, study_seed)
-    inputs = {"likelihoods": likelihoods, "base_likelihoods": base_likelihoods}
-    inputs |= {"overlap": overlap} if overlap else {}
-    params = {"most_unscored": most_unscored, "study_seed": study_seed}
-    engine = engine_of(likelihoods)
-    write_scores(out, cell, engine, rows, {"prompts": prompts, **inputs}, params)
+    found = [_of_answers(own)], [_of_answers(base)]
+    parts = slices(own, overlap)
+    write_scores(given, found, parts, own["cluster"], likelihoods)
 
 
 def _read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
@@ -190,5 +178,4 @@ def _read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
 
 def _of_answers(rows: pl.DataFrame) -> Measure:
     each = (rows["logprob"] / rows["n_tokens"]).fill_null(np.nan).to_numpy()
-    everywhere = np.ones(len(rows), dtype=bool)
-    return Measure(REFERENCES, LIKELIHOODS, "mean", each, everywhere)
+    return Measure.of_all(REFERENCES, LIKELIHOODS, "mean", each)

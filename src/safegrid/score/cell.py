@@ -8,14 +8,14 @@ all prompts of both, is slice `pooled`. An item's plain prompt and its adversari
 are one cluster across the benchmarks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from safegrid.core.artifacts import PathOrPaths, read_table
+from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT, VERDICT
 from safegrid.score.answers import (
@@ -23,18 +23,13 @@ from safegrid.score.answers import (
     TRAITS,
     Answers,
     engine_of,
-    read_answers,
+    read_benchmarks,
+    read_models,
     read_verdicts,
 )
 from safegrid.score.intervals import MEDIAN
 from safegrid.score.metrics import NO_JUDGE, Measure, Slice, measures, slices
-from safegrid.score.summary import (
-    BASE,
-    against_base,
-    score_frame,
-    summarise,
-    write_scores,
-)
+from safegrid.score.summary import score_frame, summarise, write_scores
 
 STUDY = "imported"
 ELSEWHERE = ("elsewhere", "unknown")
@@ -79,48 +74,12 @@ def score_cell(
     Raises:
         DataError: the files do not belong together.
     """
-    own = read_answers(prompts, responses, verdicts, judges)
-    base = read_answers(prompts, base_responses, base_verdicts, judges)
-    found = cell_measures(metric, own, base, judges, cell["recipe"])
-    clusters, parts = own.rows["cluster"].to_numpy(), slices(own.rows, overlap)
-    rows = summarise(found, parts, clusters, most_unscored, study_seed)
-    inputs: dict[str, PathOrPaths] = {
-        "prompts": prompts,
-        "responses": responses,
-        "verdicts": verdicts,
-        "base_responses": base_responses,
-        "base_verdicts": base_verdicts,
-        **({} if overlap is None else {"overlap": overlap}),
-    }
-    params = {
-        "metric": metric,
-        "judges": judges,
-        "most_unscored": most_unscored,
-        "study_seed": study_seed,
-    }
-    write_scores(out, cell, engine_of(responses), rows, inputs, params)
-
-
-def cell_measures(
-    metric: str, own: Answers, base: Answers, judges: dict[str, str], recipe: str
-) -> list[Measure]:
-    """Return a cell's measures, with differences to the base where it is not the base.
-
-    Raises:
-        DataError: the base answered other prompts or samples than the cell.
-    """
-    if own.rows.select(KEY).rows() != base.rows.select(KEY).rows():
-        only_own = len(own.rows.join(base.rows, on=KEY, how="anti"))
-        only_base = len(base.rows.join(own.rows, on=KEY, how="anti"))
-        raise DataError(
-            "the cell and the base's cell do not hold the same prompts and samples:"
-            f" {only_own} only in the cell, {only_base} only in the base's; rebuild"
-            " the older one"
-        )
-    found = measures(metric, own, judges)
-    if recipe == BASE:
-        return found
-    return found + against_base(found, measures(metric, base, judges))
+    given = dict(locals())
+    models = [responses, base_responses], [verdicts, base_verdicts]
+    read = read_models(prompts, *models, judges)
+    found = [measures(metric, answers, judges) for answers in read]
+    rows = read[0].rows
+    write_scores(given, found, slices(rows, overlap), rows["cluster"], responses)
 
 
 def score_global(
@@ -154,34 +113,24 @@ def score_global(
     Raises:
         DataError: the files do not belong together, or come from several engines.
     """
-    engine = _one_engine(responses)
-    given, given_base = _dealt(verdicts, judges), _dealt(base_verdicts, judges)
-    members, clusters = [], []
-    for index, kinds in enumerate(judges.values()):
-        asked = prompts[index]
-        own = read_answers(asked, responses[index], next(given), kinds)
-        base = read_answers(asked, base_responses[index], next(given_base), kinds)
-        members.append(cell_measures("safety", own, base, kinds, cell["recipe"]))
-        clusters.append(own.rows["cluster"].to_numpy())
+    # The manifest does not name the base's files.
+    given = {k: v for k, v in locals().items() if not k.startswith("base_")}
+    _check_one_engine(responses)
+    files = [*responses, *base_responses], [*verdicts, *base_verdicts]
+    read = read_benchmarks(judges, 2, prompts, *files)
+    pairs = list(zip(read, judges.values(), strict=True))
+    own, base = (
+        joined([measures("safety", models[which], kinds) for models, kinds in pairs])
+        for which in (0, 1)
+    )
+    clusters = [models[0].rows["cluster"].to_numpy() for models in read]
     member = np.repeat(np.arange(len(clusters)), list(map(len, clusters)))
-    everything = np.ones(len(member), dtype=bool)
-    parts = [
-        Slice("all", everything, member),
-        Slice("pooled", everything, np.zeros_like(member)),
-    ]
-    every = np.concatenate(clusters)
-    rows = summarise(joined(members), parts, every, most_unscored, study_seed)
-    inputs = {"prompts": prompts, "responses": responses, "verdicts": verdicts}
-    params = {
-        "judges": judges,
-        "most_unscored": most_unscored,
-        "study_seed": study_seed,
-    }
-    write_scores(out, cell, engine, rows, inputs, params)
+    parts = [Slice.over("all", member), Slice.over("pooled", np.zeros_like(member))]
+    write_scores(given, (own, base), parts, np.concatenate(clusters), responses[0])
 
 
-def _one_engine(responses: list[Path]) -> tuple[str, str]:
-    """Return the engine of all members: engines do not give equal answers."""
+def _check_one_engine(responses: list[Path]) -> None:
+    """Refuse members of several engines: these do not give equal answers."""
     found = {engine_of(path): path for path in responses}
     if len(found) > 1:
         told = "; ".join(f"{path}: {' '.join(e)}" for e, path in sorted(found.items()))
@@ -189,21 +138,6 @@ def _one_engine(responses: list[Path]) -> tuple[str, str]:
             f"global score: its benchmarks were answered by different engines ({told});"
             " delete the answers of the older one and rebuild them"
         )
-    return next(iter(found))
-
-
-def _dealt(
-    files: list[Path], judges: dict[str, dict[str, str]]
-) -> Iterator[list[Path]]:
-    """Cut a flat list of verdict files into the members' lists."""
-    wanted = sum(len(kinds) for kinds in judges.values())
-    if len(files) != wanted:
-        raise DataError(
-            f"global score: got {len(files)} verdict files, expected {wanted}:"
-            f" one for each judge of {', '.join(judges)}, in that order"
-        )
-    rest = iter(files)
-    return ([next(rest) for _ in kinds] for kinds in judges.values())
 
 
 def joined(members: list[list[Measure]]) -> list[Measure]:

@@ -57,11 +57,18 @@ def collect(
     Raises:
         DataError: no scores, or two files with the same row.
     """
-    table = gather_scores(scores)
+    if not scores:
+        raise DataError("collect: no score file was named; a study has at least one")
+    table = pl.concat([read_table(path, SCORE) for path in scores]).sort(ORDER)
+    twice = table.filter(pl.struct(ORDER).is_duplicated())
+    if len(twice):
+        raise DataError(
+            f"collect: {len(twice)} score rows stand in more than one file, first"
+            f" {twice.select(ORDER).row(0)}; was an old score file left behind?"
+        )
     # No hashes of inputs: two runs with the same scores give the same file, even
     # where a manifest behind them tells of a resumed training or another path.
-    facts_of_table = manifest("collect", {}, {}, rows=len(table))
-    write_table(out_scores, table, SCORE, facts_of_table)
+    write_table(out_scores, table, SCORE, manifest("collect", {}, {}, rows=len(table)))
     _write_runs([models, manifests, validated, overlap, asked], out_runs)
 
 
@@ -104,24 +111,6 @@ def _write_runs(groups: list[list[Path]], out: Path) -> None:
     write_table(out, runs, RUNS, manifest("collect", {}, {}, rows=len(runs)))
 
 
-def gather_scores(scores: list[Path]) -> pl.DataFrame:
-    """Return all score rows, sorted.
-
-    Raises:
-        DataError: no file was named, or two files hold the same row.
-    """
-    if not scores:
-        raise DataError("collect: no score file was named; a study has at least one")
-    table = pl.concat([read_table(path, SCORE) for path in scores]).sort(ORDER)
-    twice = table.filter(pl.struct(ORDER).is_duplicated())
-    if len(twice):
-        raise DataError(
-            f"collect: {len(twice)} score rows stand in more than one file, first"
-            f" {twice.select(ORDER).row(0)}; was an old score file left behind?"
-        )
-    return table
-
-
 def _training(folder: Path) -> Iterator[Fact]:
     subject = "/".join(folder.parts[-3:])
     for step, metric, value in read_table(folder / CURVE, HISTORY).iter_rows():
@@ -141,10 +130,9 @@ def _table_rows(path: Path) -> Iterator[Fact]:
 
 
 def _rows(facts: dict[str, Any], name: str) -> Iterator[Fact]:
-    subject = f"{facts['stage']} {name}"
-    yield _fact("rows", subject, "kept", facts["rows"])
-    for reason, count in facts.get("dropped", {}).items():
-        yield _fact("rows", subject, reason, count)
+    counts = {"kept": facts["rows"], **facts.get("dropped", {})}
+    for reason, count in counts.items():
+        yield _fact("rows", f"{facts['stage']} {name}", reason, count)
 
 
 def _asked(path: Path) -> Iterator[Fact]:
@@ -154,10 +142,9 @@ def _asked(path: Path) -> Iterator[Fact]:
     """
     subject = f"ask {path.parts[-4]} {path.stem}"
     total, lost = _counted(path)
-    yield _fact("rows", subject, "kept", total - sum(lost.values()))
-    for reason, count in lost.items():
-        if count:
-            yield _fact("rows", subject, reason, count)
+    counts = {"kept": total - sum(lost.values())} | {k: n for k, n in lost.items() if n}
+    for reason, count in counts.items():
+        yield _fact("rows", subject, reason, count)
     facts = {} if path.suffix == ".json" else read_manifest(path)
     if "finish" in facts:
         limit = facts["params"]["decode"]["max_new_tokens"]

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.artifacts import write_table
 from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, SAFETY, Axis, read_axes
 from safegrid.score.intervals import Floats, Ints
 from safegrid.score.lines import interval, most_within, resampled
+from safegrid.score.summary import described
 
 LIMITS = (0.01, 0.02, 0.05)
 """Losses at which a line is read, as shares: 1, 2 and 5 points."""
@@ -25,13 +26,9 @@ Row = dict[str, Any]
 
 
 class Point(NamedTuple):
-    """A model of a line.
+    """A model of a line, at a place from 0, the base untouched.
 
-    Attributes:
-        recipe: its name among the models; of a dose with its step.
-        seed: of its training.
-        place: on the line, from 0, the base untouched.
-        step: of its training; None where it is not known before.
+    A dose has its step in its name; the step is None where it is not known before.
     """
 
     recipe: str
@@ -72,6 +69,7 @@ def frontier(
     Raises:
         DataError: the files do not belong together.
     """
+    given = dict(locals())
     models = [Point(**model) for model in line["models"]]
     axes = read_axes(
         len(models), benchmarks, judges, prompts, responses, verdicts, capability
@@ -79,22 +77,8 @@ def frontier(
     rows = line_rows(models, axes, most_unscored, study_seed) if axes else []
     named = {"base": line["base"], "line": line["recipe"]}
     whole = [{**dict.fromkeys(FRONTIER), **named, **row} for row in rows]
-    inputs = {
-        "prompts": prompts,
-        "responses": responses,
-        "verdicts": verdicts,
-        "capability": capability,
-    }
-    params = {
-        "line": line,
-        "benchmarks": benchmarks,
-        "judges": judges,
-        "most_unscored": most_unscored,
-        "study_seed": study_seed,
-    }
-    facts = manifest("frontier", inputs, params, ("scipy",), rows=len(rows))
     frame = pl.DataFrame(whole, schema=FRONTIER, orient="row")
-    write_table(out, frame, FRONTIER, facts)
+    write_table(out, frame, FRONTIER, described("frontier", given, len(rows)))
 
 
 def line_rows(
@@ -113,9 +97,8 @@ def line_rows(
         estimates[name][:, [reason is not None for reason in reasons]] = np.nan
         means[name] = _of_places(estimates[name], places)
         shared = {"axis": name, "judge": axis.judge, "metric": axis.metric}
-        for point in _points(
-            models, places, name, axis, estimates[name], means[name], reasons
-        ):
+        found = estimates[name], means[name], reasons
+        for point in _points(models, places, name, axis, *found):
             rows.append({"kind": "point", **shared, **point})
     for name in SAFETY:
         if name in axes:

@@ -39,10 +39,8 @@ def group_mean(values: Floats, groups: Ints) -> float:
 def estimate(values: Floats, groups: Ints, scale: str) -> float:
     """Return the score of a measure: the mean of its groups' means, or medians.
 
-    Args:
-        values: (N,) finite values.
-        groups: (N,) group of each value, from 0; a macro average has several.
-        scale: see `intervals`.
+    Of (N,) finite values in (N,) groups, from 0; a macro average has several. For the
+    scale see `intervals`.
     """
     if scale != MEDIAN:
         return group_mean(values, groups)
@@ -84,8 +82,7 @@ def intervals(
 def times_drawn(drawn: Ints) -> Ints:
     """Count how often each of R resamples drew each of C clusters, (R, C).
 
-    Args:
-        drawn: (R, C) clusters, from 0, as they were drawn with replacement.
+    `drawn` are (R, C) clusters, from 0, as they were drawn with replacement.
     """
     offsets = np.arange(len(drawn))[:, None] * drawn.shape[1]
     counts = np.bincount((drawn + offsets).ravel(), minlength=drawn.size)
@@ -164,11 +161,9 @@ class ClusterMedians:
             self._groups.append((values[order], codes[order]))
 
     def of(self, times: Ints) -> Floats:
-        """Return (R,) means of the groups' medians.
+        """Return (R,) means of the groups' medians in resamples as `times_drawn`.
 
-        Args:
-            times: (R, C) how often each resample drew each cluster. A group that it
-                drew nothing of has no median there and is left out of the mean.
+        A group that one drew nothing of has no median there and is left out.
         """
         medians = [_medians(values, times[:, codes]) for values, codes in self._groups]
         return np.asarray(np.nanmean(medians, axis=0), dtype=np.float64)

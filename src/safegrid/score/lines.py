@@ -56,10 +56,8 @@ class AxisPart:
 class _Sums:
     """The values of a part, added up by cluster once for all resamples.
 
-    Args:
-        part: what is to be estimated.
-        every: (C,) the clusters of all parts of all axes, sorted.
-        weight: of its mean in that of the axis.
+    `every` are the (C,) clusters of all parts of all axes, sorted; `weight` is that of
+    the part's mean in the axis.
     """
 
     def __init__(self, part: AxisPart, every: NDArray[np.str_], weight: float) -> None:
@@ -85,13 +83,9 @@ class _Sums:
 def resampled(axes: Mapping[str, Sequence[AxisPart]], seed: int) -> dict[str, Floats]:
     """Estimate every axis under every model, from all items and from resamples.
 
-    Args:
-        axes: the parts of each axis, all over the same M models.
-        seed: of the bootstrap.
-
-    Returns:
-        For each axis (1 + R, M): its estimates from all items, then those from R
-        resamples of the clusters of all axes. R is 0 where there is one cluster only.
+    Of axes over the same M models return (1 + R, M) each: the estimates from all items,
+    then those from R resamples of the clusters of all axes. R is 0 where there is one
+    cluster only.
     """
     parts = [part for members in axes.values() for part in members]
     every = np.unique(np.concatenate([part.clusters for part in parts]))
@@ -123,13 +117,9 @@ def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
 def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
     """Return the most safety that lines reach at a loss of at most `limit`, (R,).
 
-    Neighbouring points are joined by straight pieces. A line that comes back below the
-    limit counts there too, so the value never falls as the limit rises.
-
-    Args:
-        losses: (R, D) loss at the D points of R lines, the base's 0 first.
-        safety: (R, D) safety at the same points.
-        limit: in units of the losses, not below 0.
+    `losses` and `safety` (R, D) are those at the D points of R lines, the base's loss 0
+    first. Neighbouring points are joined by straight pieces. A line that comes back
+    below the limit counts there too, so the value never falls as the limit rises.
     """
     at_points = np.where(losses <= limit, safety, -np.inf)
     before, behind = losses[:, :-1], losses[:, 1:]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -54,6 +54,11 @@ class Measure:
     scale: str
     values: Floats
     applies: Mask
+
+    @classmethod
+    def of_all(cls, judge: str, name: str, scale: str, values: Floats) -> Self:
+        """Return a measure that is about every answer."""
+        return cls(judge, name, scale, values, np.ones(len(values), dtype=bool))
 
 
 class View(NamedTuple):
@@ -191,25 +196,24 @@ def measures(metric: str, answers: Answers, judges: dict[str, str]) -> list[Meas
 def _degenerate(answers: Answers, judges: dict[str, str]) -> list[Measure]:
     """Return the marks of broken answers: empty, repetitive, disfluent, or any of them.
 
-    An answer that was cut at the limit is no broken one, so `truncated` stands apart.
+    One that was cut at the limit is not broken, so `truncated` stands apart.
     """
     rows = answers.rows
     marks = text_marks(rows)
-    columns = [(NO_JUDGE, name, "share", values) for name, values in marks.items()]
+    found = [Measure.of_all(NO_JUDGE, name, "share", marks[name]) for name in marks]
     defects = [marks["empty"], marks["repetitive"]]
     for judge in _of_kind(judges, "fluency"):
         said = View(answers, judge, marks["empty"]).said("disfluent")
         # An empty answer has no order of words, and counts as empty only.
         defects.append(np.where(marks["empty"] == 1, 0.0, said))
-        columns.append((judge, "disfluent", "share", defects[-1]))
+        found.append(Measure.of_all(judge, "disfluent", "share", defects[-1]))
     failed = (rows["finish"] == "error").to_numpy()
     tokens = np.where(failed, np.nan, rows["n_tokens"].to_numpy())
-    columns += [
-        (NO_JUDGE, "degenerate", "share", any_of(defects)),
-        (NO_JUDGE, "mean_tokens", "mean", tokens),
+    return [
+        *found,
+        Measure.of_all(NO_JUDGE, "degenerate", "share", any_of(defects)),
+        Measure.of_all(NO_JUDGE, "mean_tokens", "mean", tokens),
     ]
-    everywhere = np.ones(len(rows), dtype=bool)
-    return [Measure(*column, everywhere) for column in columns]
 
 
 def _of_kind(judges: dict[str, str], kind: str) -> list[str]:
@@ -232,6 +236,13 @@ class Slice(NamedTuple):
     groups: NDArray[np.int64]
     empty: str | None = None
 
+    @classmethod
+    def over(
+        cls, name: str, groups: NDArray[np.int64], empty: str | None = None
+    ) -> Self:
+        """Return the slice of all answers, in these groups."""
+        return cls(name, np.ones(len(groups), dtype=bool), groups, empty)
+
 
 def slices(rows: pl.DataFrame, overlap: Path | None = None) -> list[Slice]:
     """Return the slices of a benchmark's N answers.
@@ -241,13 +252,12 @@ def slices(rows: pl.DataFrame, overlap: Path | None = None) -> list[Slice]:
     `adversarial=yes|no` where a benchmark has both; and `decontaminated`, the answers
     to prompts that share nothing with the training data, as stage `overlap` wrote them.
     """
-    everything = np.ones(len(rows), dtype=bool)
     plain = np.zeros(len(rows), dtype=np.int64)
     nothing = "No answer of this benchmark is of the kind that this metric is about."
-    found = [Slice("all", everything, plain, nothing)]
+    found = [Slice.over("all", plain, nothing)]
     if rows["category"].n_unique() > 1:
         codes = rows["category"].fill_null("").rank("dense").to_numpy().astype(np.int64)
-        found.append(Slice("categories", everything, codes))
+        found.append(Slice.over("categories", codes))
     columns = {"category": "category", "macro": "macro_category", "attack": "attack"}
     for name, column in columns.items():
         values = rows[column]

@@ -40,13 +40,7 @@ DECIDING = ("miniworld", "train")
 
 
 class Trial(NamedTuple):
-    """One point of the sweep.
-
-    Attributes:
-        recipe: name of the swept recipe in the scores.
-        method: whose settings these are.
-        settings: what was tried, such as learning_rate and beta.
-    """
+    """One point of the sweep: a swept recipe, its method, and the settings tried."""
 
     recipe: str
     method: str

@@ -1,7 +1,7 @@
 """From per-answer values to score rows: value, interval, n, n_unscored, reason."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from safegrid.core.artifacts import PathOrPaths, manifest, write_table
+from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.intervals import Interval
 from safegrid.core.records import SCORE
+from safegrid.score.answers import engine_of
 from safegrid.score.intervals import MEDIAN, NO_INTERVAL, estimate, intervals
 from safegrid.score.metrics import Measure, Slice
 
@@ -133,13 +134,32 @@ def score_frame(cell: Row, engine: tuple[str, str], rows: list[Row]) -> pl.DataF
 
 
 def write_scores(
-    out: Path,
-    cell: Row,
-    engine: tuple[str, str],
-    rows: list[Row],
-    inputs: Mapping[str, PathOrPaths],
-    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+    measures: Sequence[list[Measure]],
+    slices: list[Slice],
+    clusters: Any,
+    answered: Path,
 ) -> None:
-    """Write rows of `summarise` as SCORE, with what they were made from."""
-    facts = manifest("score", inputs, params, ("scipy",), rows=len(rows))
-    write_table(out, score_frame(cell, engine, rows), SCORE, facts)
+    """Write a cell's scores, with differences to the base where it is not the base.
+
+    `given` are the arguments of the command, with `cell`, `most_unscored`, `study_seed`
+    and `out` among them; `measures` are the cell's own and the base's; `answered` is a
+    result of the engine that answered.
+    """
+    own, base = measures
+    if given["cell"]["recipe"] != BASE:
+        own = own + against_base(own, base)
+    limits = given["most_unscored"], given["study_seed"]
+    rows = summarise(own, slices, np.asarray(clusters), *limits)
+    table = score_frame(given["cell"], engine_of(answered), rows)
+    write_table(given["out"], table, SCORE, described("score", given, len(rows)))
+
+
+def described(stage: str, given: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return the manifest of a command's table: files are inputs, all else params."""
+    known = {
+        k: v for k, v in given.items() if k not in ("cell", "out") and v is not None
+    }
+    inputs = {k: v for k, v in known.items() if isinstance(v, Path | list)}
+    params = {k: v for k, v in known.items() if k not in inputs}
+    return manifest(stage, inputs, params, ("scipy",), rows=rows)

@@ -92,5 +92,5 @@ def test_members_of_different_engines_are_refused(bases, tmp_path):
 
 def test_a_wrong_number_of_verdict_files_is_refused(bases, tmp_path):
     files = [path for cell in bases for path in cell.of(KINDS)]
-    with pytest.raises(DataError, match="got 5 verdict files, expected 6"):
+    with pytest.raises(DataError, match="11 of verdicts, expected 4 and 12"):
         combined(bases, bases, tmp_path / "g.parquet", verdicts=files[:5])
