@@ -28,22 +28,14 @@ _WORD = re.compile(r"\S+")
 
 
 class Prefix(NamedTuple):
-    """The first words of an answer.
-
-    Attributes:
-        short: there are fewer words than were asked for.
-    """
+    """The first words of an answer; short if there are fewer than were asked for."""
 
     text: str
     short: bool
 
 
 def read_prompts(file: PromptFile) -> Iterator[Prompt]:
-    """Ask the requests of comparisons; rows without an unsafe answer are counted.
-
-    Raises:
-        DataError: the file is broken, or no row of it holds an unsafe answer.
-    """
+    """Ask the requests of comparisons; rows without an unsafe answer are counted."""
     rows = list(file.rows(Comparison))
     file.problems.raise_any()
     prefills = file.spec.prefills or PrefillSpec()

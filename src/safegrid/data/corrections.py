@@ -40,11 +40,7 @@ MARKS = frozenset(',.!:;?-"(){}[]')
 
 
 class CorrectionRequest(NamedTuple):
-    """A request with the unsafe answer that is to be broken off.
-
-    Attributes:
-        name: by what both say, so that it is the same wherever the row stands.
-    """
+    """A request with the unsafe answer that is to be broken off; named by both."""
 
     name: str
     text: str

@@ -54,9 +54,7 @@ class Task(Fields):
 class Instruction(NamedTuple):
     """One instruction with its input below it, and an answer, which may be empty.
 
-    Attributes:
-        line: where it stands in the file.
-        origin: AlpacaEval's `dataset`, the set that the instruction is from; else null.
+    Its origin is AlpacaEval's `dataset`, the set that it is from; else null.
     """
 
     line: int
@@ -68,13 +66,7 @@ class Instruction(NamedTuple):
 def read(
     path: Path, problems: FileProblems, heading: str = ""
 ) -> Iterator[Instruction]:
-    """Read the file; what does not fit is noted in `problems`.
-
-    Args:
-        path: the file.
-        problems: notes.
-        heading: a line that stands above an input, where there is one.
-    """
+    """Read a file; `heading` stands in a line above an input, where there is one."""
     above = f"{heading}\n" if heading else ""
     for line, row in read_as(path, Task, problems, LISTS):
         own = AnswerFields(input=row.input, output=row.output or "")
@@ -86,10 +78,7 @@ def read(
 
 
 def read_prompts(file: PromptFile) -> Iterator[Prompt]:
-    """Ask the instructions, with their answers as references where the kind says so.
-
-    An empty answer is none.
-    """
+    """Ask the instructions; of kind `answered_instructions`, with their answers."""
     answered = file.spec.kind == "answered_instructions"
     rows = read(file.path, file.problems, file.spec.input_heading)
     for number, row in enumerate(rows, start=1):

@@ -36,18 +36,14 @@ Harms = Annotated[dict[str, bool], AfterValidator(_published)]
 
 
 class Comparison(Fields):
-    """One row, in whichever columns.
-
-    Attributes:
-        better_response_id: about helpfulness, and often not `safer_response_id`.
-        response_0_harm_category: with the next three in the sixteen-column form alone.
-    """
+    """One row; the harm categories and checksums are of the sixteen-column form."""
 
     prompt: Filled
     response_0: str
     response_1: str
     is_response_0_safe: bool
     is_response_1_safe: bool
+    # About helpfulness, and often not the safer one.
     better_response_id: Which
     safer_response_id: Which
     response_0_harm_category: Harms | None = None

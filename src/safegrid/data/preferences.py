@@ -16,9 +16,9 @@ from typing import Any
 import polars as pl
 
 from safegrid.config.dataset import DatasetSpec
-from safegrid.config.source import DATASET_FORMATS, Format, PartSpec, SourceSpec
+from safegrid.config.source import PartSpec, SourceSpec
 from safegrid.core.artifacts import manifest, write_table
-from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data import instructions, pku
 from safegrid.data.alert import unwrap
@@ -29,6 +29,9 @@ from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 
 log = logging.getLogger(__name__)
+
+
+Read = Callable[[Path, FileProblems, Drops], Iterable[Pair]]
 
 
 class Ready(Fields):
@@ -55,17 +58,13 @@ def prepare_dataset(
         out: rows of PREFERENCE.
 
     Raises:
-        ConfigError: a source holds no training rows.
         DataError: a file is broken, a part holds fewer rows than it is to give, or no
             row is left.
     """
     drops = Drops()
-    found: list[Pair] = []
-    for part, source, file in zip(spec.rows_from, sources, files, strict=True):
-        rows = _read(spec, part, source, file, drops)
-        found += _taken(part, _distinct(rows, drops), file, drops)
-    # Parts may share a row.
-    pairs = _drawn(_distinct(found, drops), spec.limit, spec.seed, drops)
+    reads = map(partial(_reader, spec), spec.rows_from, sources)
+    found = _gathered(spec.rows_from, files, reads, _distinct, drops)
+    pairs = _drawn(found, spec.limit, spec.seed, drops)
     params = {
         "spec": spec.model_dump(),
         "formats": [source.format for source in sources],
@@ -107,11 +106,8 @@ def prepare_chosen(
             row is left.
     """
     drops = Drops()
-    drawn: list[Pair] = []
-    for part, file in zip(parts, files, strict=True):
-        read = _checked(file, part, partial(_answered, part), drops)
-        drawn += _taken(part, _first_of_each_prompt(read, drops), file, drops)
-    pairs = _first_of_each_prompt(drawn, drops)
+    reads = [partial(_answered, part) for part in parts]
+    pairs = _gathered(parts, files, reads, _first_of_each_prompt, drops)
     params = {
         "name": name,
         "parts": [part.model_dump() for part in parts],
@@ -125,6 +121,42 @@ def prepare_chosen(
     write_table(out, pl.DataFrame(rows, schema=PROMPT), PROMPT, facts)
 
 
+def _reader(spec: DatasetSpec, part: PartSpec, source: SourceSpec) -> Read:
+    """Return what reads a source's files of rows."""
+    if source.format == "pku":
+        return partial(_compared, spec)
+    if source.format == "instructions":
+        return partial(_answered, part)
+    return partial(_ready, source.format == "alert_dpo")
+
+
+def _gathered(
+    parts: Sequence[PartSpec],
+    files: Sequence[Path],
+    reads: Iterable[Read],
+    distinct: Callable[[Sequence[Pair], Drops], list[Pair]],
+    drops: Drops,
+) -> list[Pair]:
+    """Return the rows of all parts, distinct within each and between them.
+
+    A part gives exactly as many as its limit says, or there are too few.
+    """
+    found: list[Pair] = []
+    for part, file, read in zip(parts, files, reads, strict=True):
+        problems = FileProblems(file)
+        rows = list(read(file, problems, drops))
+        problems.raise_any()
+        own = distinct([pair._replace(source=part.source) for pair in rows], drops)
+        if part.limit is not None and len(own) < part.limit:
+            raise DataError(
+                f"{file}: the dataset takes {part.limit} rows of {part.source}, but"
+                f" only {len(own)} are left of it (dropped so far:"
+                f" {drops.counts() or 'none'}); lower `limit` of this part"
+            )
+        found += _drawn(own, part.limit, part.seed, drops)
+    return distinct(found, drops)
+
+
 def _facts(
     wanted: str,
     files: Sequence[Path],
@@ -133,50 +165,23 @@ def _facts(
     drops: Drops,
     **more: Any,
 ) -> dict[str, Any]:
-    names = ", ".join(map(str, files))
+    names, dropped = ", ".join(map(str, files)), drops.counts()
     if not pairs:
         raise DataError(
-            f"{names}: none of {sum(drops.counts().values())} rows becomes {wanted};"
-            f" dropped: {drops.counts()}; nothing was written"
+            f"{names}: none of {sum(dropped.values())} rows becomes {wanted};"
+            f" dropped: {dropped}; nothing was written"
         )
-    log.info("%s: %d rows, dropped %s", names, len(pairs), drops.counts())
+    log.info("%s: %d rows, dropped %s", names, len(pairs), dropped)
     return manifest(
         "prepare",
         {"files": list(files)},
         params,
         rows=len(pairs),
-        dropped=drops.counts(),
+        dropped=dropped,
         dropped_lines=drops.listed(),
         parts=dict(sorted(Counter(pair.source for pair in pairs).items())),
         **more,
     )
-
-
-Read = Callable[[Path, FileProblems, Drops], Iterable[Pair]]
-
-
-def _checked(file: Path, part: PartSpec, read: Read, drops: Drops) -> list[Pair]:
-    """Read a part's file to its end, or say all that is wrong with it."""
-    problems = FileProblems(file)
-    pairs = list(read(file, problems, drops))
-    problems.raise_any()
-    return [pair._replace(source=part.source) for pair in pairs]
-
-
-def _read(
-    spec: DatasetSpec, part: PartSpec, source: SourceSpec, file: Path, drops: Drops
-) -> list[Pair]:
-    if source.format not in DATASET_FORMATS:
-        raise ConfigError(
-            f"source {part.source!r} is in format {source.format!r}, which holds no"
-            f" training rows; expected one of {', '.join(sorted(DATASET_FORMATS))}"
-        )
-    own: dict[Format, Read] = {
-        "pku": partial(_compared, spec),
-        "instructions": partial(_answered, part),
-    }
-    read = own.get(source.format, partial(_ready, source.format))
-    return _checked(file, part, read, drops)
 
 
 def _compared(
@@ -209,11 +214,11 @@ def _answered(
 
 
 def _ready(
-    form: Format, file: Path, problems: FileProblems, drops: Drops
+    is_wrapped: bool, file: Path, problems: FileProblems, drops: Drops
 ) -> Iterator[Pair]:
     """Give pairs that are ready; ALERT_DPO's prompts lose ALERT's wrapper."""
     for line, row in read_as(file, Ready, problems):
-        prompt = unwrap(row.prompt)[0] if form == "alert_dpo" else row.prompt
+        prompt = unwrap(row.prompt)[0] if is_wrapped else row.prompt
         if (reason := unusable(row.chosen, row.rejected)) is not None:
             drops.add(reason, line)
         elif prompt:
@@ -222,36 +227,30 @@ def _ready(
             problems.add(line, "field 'prompt' holds nothing but its wrapper")
 
 
-def _taken(part: PartSpec, pairs: list[Pair], file: Path, drops: Drops) -> list[Pair]:
-    """Return the rows that a part is to give: exactly as many as it says."""
-    if part.limit is not None and len(pairs) < part.limit:
-        raise DataError(
-            f"{file}: the dataset takes {part.limit} rows of {part.source}, but only"
-            f" {len(pairs)} are left of it (dropped so far:"
-            f" {drops.counts() or 'none'}); lower `limit` of this part"
-        )
-    return _drawn(pairs, part.limit, part.seed, drops)
-
-
-def _distinct(pairs: list[Pair], drops: Drops) -> list[Pair]:
+def _distinct(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
     """Keep the first of equal pairs, and none where rows prefer opposite ways."""
-    unordered = Counter(
-        pair.unordered_id for pair in {pair.pair_id: pair for pair in pairs}.values()
-    )
-    kept: dict[str, Pair] = {}
+    ids = {(pair.pair_id, pair.unordered_id) for pair in pairs}
+    ways = Counter(unordered for _, unordered in ids)
+    kept = []
     for pair in pairs:
-        if unordered[pair.unordered_id] > 1:
+        if ways[pair.unordered_id] > 1:
             drops.add("contradicted", pair.line)
-        elif kept.setdefault(pair.pair_id, pair) is not pair:
-            drops.add("duplicate", pair.line)
-    return list(kept.values())
+        else:
+            kept.append(pair)
+    return _firsts(kept, lambda pair: pair.pair_id, "duplicate", drops)
 
 
 def _first_of_each_prompt(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
+    return _firsts(pairs, lambda pair: folded(pair.prompt), "duplicate_prompt", drops)
+
+
+def _firsts(
+    pairs: Sequence[Pair], key: Callable[[Pair], str], reason: str, drops: Drops
+) -> list[Pair]:
     kept: dict[str, Pair] = {}
     for pair in pairs:
-        if kept.setdefault(folded(pair.prompt), pair) is not pair:
-            drops.add("duplicate_prompt", pair.line)
+        if kept.setdefault(key(pair), pair) is not pair:
+            drops.add(reason, pair.line)
     return list(kept.values())
 
 

@@ -19,11 +19,8 @@ LISTED_DROPS = 50
 class Prompt(NamedTuple):
     """One prompt; the fields mean what the columns of PROMPT mean.
 
-    Attributes:
-        prefill: first words of the answer; empty for none.
-        closed: the prefill is a finished turn, and the answer a turn of its own.
-        drawn_as: prompts that share this name are kept or left together by a limit,
-            and count once; empty for the prompt's own id.
+    A closed prefill is a finished turn. A limit keeps prompts of one `drawn_as` (empty
+    for their own ids) together, and counts them once.
     """
 
     prompt_id: str
@@ -58,14 +55,7 @@ def prompt_row(benchmark: str, prompt: Prompt) -> dict[str, Any]:
 
 @dataclass
 class PromptFile:
-    """A benchmark's raw file, and what is counted while it is read.
-
-    Attributes:
-        spec: the benchmark's block.
-        plain: the file that the block's `plain` names.
-        counts: facts about the prompts.
-        dropped: prompts that rows did not become, by reason.
-    """
+    """A benchmark's raw file; counts of its prompts, and of what became none."""
 
     path: Path
     spec: PromptSpec
@@ -84,7 +74,7 @@ class PromptFile:
 class Pair(NamedTuple):
     """A chosen and a rejected response, with the line they came from.
 
-    An instruction with one answer is a pair without a rejected response.
+    The rejected one is None of an instruction with its answer.
     """
 
     line: int

@@ -33,17 +33,12 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.n
 def model_files(
     names: Collection[str], folder: Path, remote_code: bool, what: str
 ) -> list[str]:
-    """Return the files of a model among those of its repository or folder.
+    """Return the files of a model among the `names` of its repository or folder.
 
-    Args:
-        names: all that is there.
-        folder: where the index of the weights lies, if there is one.
-        remote_code: Python files are wanted too.
-        what: begins the sentences of errors.
+    The index of its weights, if there is one, lies in `folder`.
 
     Raises:
-        SourceError: there are no weights as safetensors, or the index names some that
-            are not there.
+        SourceError: there are no weights as safetensors, or not all of the index.
     """
     settings = [name for name in SETTINGS if name in names]
     if remote_code:
@@ -68,11 +63,7 @@ def model_files(
 
 
 def check_formats(names: Iterable[str], remote_code: bool, what: str) -> None:
-    """Refuse files that can run code: pickles always, Python unless it was allowed.
-
-    Raises:
-        SourceError: names them.
-    """
+    """Refuse files that can run code: pickles, and Python unless it is allowed."""
     refused = (*PICKLES, *(() if remote_code else (CODE,)))
     found = [name for name in names if _matches(name, refused)]
     if found:

@@ -60,11 +60,7 @@ def download(spec: FetchSpec, file: str, target: Path, pin: FilePin, what: str) 
 def receive(
     spec: FetchSpec, file: str, partial: Path, what: str, size: int | None = None
 ) -> None:
-    """Receive what is missing of a file; its `size` is None where nobody knows it.
-
-    Raises:
-        SourceError: it cannot be had, or the disk is full.
-    """
+    """Receive what is missing of a file; its `size` is None where nobody knows it."""
     # Its warnings show signed addresses.
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     page = spec.hub and page_of(repo_type(spec.kind, spec.remote_code), spec.hub)

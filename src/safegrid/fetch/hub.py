@@ -121,11 +121,8 @@ def check_file(url: str, file: str) -> None:
 def in_words(what: str, name: str, page: str | None) -> Iterator[None]:
     """Turn what the client library raises into one sentence that says what to do.
 
-    It begins with `what`; `name` is the entry of the registry, `page` its repository's.
-
-    Raises:
-        ClosedError: the repository is gated, private or not there.
-        SourceError: anything else.
+    It begins with `what`; `name` is the entry of the registry, `page` its repository's,
+    for a ClosedError where that is gated, private or not there.
     """
     try:
         yield

@@ -195,10 +195,7 @@ def _pins_of_folder(item: UpstreamItem, folder: Path, place: str) -> dict[str, F
 def _chosen(
     item: UpstreamItem, there: Collection[str], folder: Path, place: str
 ) -> Sequence[str]:
-    """Choose the files to pin, or say which are not there and what is.
-
-    The index of a model's weights lies in `folder`, where it has one.
-    """
+    """Choose the files to pin; the index of weights, if any, lies in `folder`."""
     if not item.files:
         what = f"{_what(item)}: {place}"
         return model_files(there, folder, item.entry.remote_code, what)

@@ -65,13 +65,9 @@ def download_wheel(
 def unpack(
     wheel: Path, folder: str | None, names: Collection[str] | None, what: str
 ) -> Path:
-    """Unpack a wheel's files beside it; return the folder in which they lie.
+    """Unpack a wheel beside it; return where its `folder` lies.
 
-    Args:
-        wheel: its file.
-        folder: of the wheel, which the files are below; None for its root.
-        names: of the files, below it; None for all that there are.
-        what: begins the sentence of an error.
+    Of the files below that, those of `names` alone, or all.
     """
     start, out = f"{folder}/" if folder else "", wheel.with_name("unpacked")
     try:
@@ -121,12 +117,7 @@ def check_offered(requirement: str, sha256: str, what: str) -> None:
 
 
 def pip(command: Sequence[str], requirement: str, folder: Path, what: str) -> None:
-    """Run pip for one wheel, with its temporary files below a folder.
-
-    Raises:
-        SourceError: it failed: the index lacks the wheel, has other bytes, or cannot be
-            reached; the disk is full; or this Python has no pip.
-    """
+    """Run pip for one wheel, with its temporary files below a folder."""
     name, *options = command
     done = subprocess.run(
         [sys.executable, *PIP, name, *WHEELS, *options],

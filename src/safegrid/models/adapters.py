@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_targets(model: "PreTrainedModel", config: "LoraConfig") -> None:
-    """Refuse a fresh adapter for a model that would not be trained as it says.
-
-    Raises:
-        TrainingError: no module has such a name, or one that has can get no adapter.
-    """
+    """Refuse a fresh adapter for a model that would not be trained as it says."""
     names = targets(model, config)
     problem = _unfit(model, names) or _shared(model, names)
     if problem is None and not names and not config.target_parameters:
@@ -33,11 +29,7 @@ def check_targets(model: "PreTrainedModel", config: "LoraConfig") -> None:
 
 
 def check_merge(model: "PreTrainedModel", config: "PeftConfig", folder: Path) -> None:
-    """Refuse an adapter that merges into another model than the one it was trained in.
-
-    Raises:
-        DataError: it stands at a module that shares its weight.
-    """
+    """Refuse an adapter that merges into another model than it was trained in."""
     problem = _shared(model, targets(model, config))
     if problem is not None:
         raise DataError(f"{folder}: {problem}. Train it again at other modules")

@@ -41,7 +41,7 @@ def loading() -> Iterator[None]:
     """Import libraries and load weights without garbage collections in between.
 
     A sixth of the seconds that importing transformers takes is the collector walking
-    over millions of objects that stay. What was made inside is left alone afterwards.
+    over millions of objects that stay: they are frozen afterwards.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -93,21 +93,13 @@ def _load(stack: Sequence[Path], dtype: Dtype, head: Head) -> "PreTrainedModel":
 
 
 def weights_of(folder: Path) -> str:
-    """Return the sha256 of a folder's weight files, from its manifest where it has one.
-
-    Raises:
-        DataError: there are no weights, or the folder is not as it was written.
-    """
+    """Return the sha256 of a folder's weight files, by its manifest if it has one."""
     found = (check_folder(folder) or {}).get("weights")
     return found if isinstance(found, str) else hash_weights(folder)
 
 
 def folder_facts(folder: Path) -> dict[str, Any]:
-    """Return what a manifest says of a folder's files, for `weights_of`.
-
-    Raises:
-        DataError: there are no weights.
-    """
+    """Return what a manifest says of a folder's files, for `weights_of`."""
     files = list_files(folder)
     hashes = {name: pin["sha256"] for name, pin in files.items()}
     return {"weights": hash_weights(folder, hashes), FILES: files}
@@ -118,9 +110,6 @@ def hash_weights(folder: Path, hashes: Mapping[str, str] | None = None) -> str:
 
     An adapter's shape counts too: the same matrices merge differently by its alpha.
     `hashes` are those of the folder's files, by name, where they are known.
-
-    Raises:
-        DataError: there are no weights.
     """
     files = sorted(path for glob in WEIGHTS for path in folder.glob(glob))
     if not files:
@@ -179,12 +168,8 @@ def with_score_head(
 ) -> "PreTrainedModel":
     """Turn a language model into a classifier of `config`: its body under a new head.
 
-    transformers makes such a model from a folder of full weights only. A start model
-    can also be a stack with adapters, which is in memory already, so its weights are
-    not copied; the head's first values are drawn as transformers draws them.
-
-    Raises:
-        DataError: transformers has no such model of this family.
+    transformers makes one of a folder of full weights only, and a stack is in memory
+    already. The head's first values are drawn as transformers draws them.
     """
     import torch
     from transformers import AutoModelForSequenceClassification

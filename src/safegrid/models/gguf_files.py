@@ -34,11 +34,8 @@ SINGLE_DIGITS = {
 class GgufFacts:
     """What a GGUF file says of itself.
 
-    Attributes:
-        architecture: its family, as llama.cpp names it.
-        quantisation: the type of its file, such as `Q4_1`; most weights have it.
-        tensor_types: numbers of each type of tensor.
-        split: how its tokenizer splits a text into words, by llama.cpp's name of it.
+    Names of its family and of how its tokenizer splits texts are llama.cpp's; numbers
+    of weights stand by type of tensor.
     """
 
     architecture: str
@@ -49,11 +46,7 @@ class GgufFacts:
 
 
 def read_gguf(path: Path) -> GgufFacts:
-    """Read what a GGUF file says of itself, and see that it is whole.
-
-    Raises:
-        DataError: it is not, or it holds no tokenizer or no weights.
-    """
+    """Read what a GGUF file says of itself; a DataError if it is not a whole model."""
     reader = _reader(path)
     architecture = _text(reader, "general.architecture")
     if architecture is None:
@@ -79,12 +72,7 @@ def read_gguf(path: Path) -> GgufFacts:
 
 
 def check_gguf(path: Path) -> GgufFacts:
-    """Check that transformers makes a model of a GGUF file, and its very tokens.
-
-    Raises:
-        DataError: as `read_gguf`; or its architecture, or how its tokenizer splits
-            texts, is none that transformers knows: it would be taken for GPT-2's way.
-    """
+    """Check that transformers makes a model of a GGUF file, and its very tokens."""
     from transformers.integrations.gguf.gguf_tokenizer_mapping import (
         GGUF_PRE_TOKENIZER_SPLITS,
     )

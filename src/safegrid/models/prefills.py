@@ -29,12 +29,7 @@ PROBE = "Beginning"
 
 
 class Prefilled(NamedTuple):
-    """A conversation up to the answer, and the answer's prefill.
-
-    Attributes:
-        prefill: empty for none.
-        closed: it is a finished turn.
-    """
+    """A conversation up to the answer, and a prefill; closed, it is a finished turn."""
 
     messages: Messages
     prefill: str = ""
@@ -67,11 +62,7 @@ class Turns:
         self.chat = chat
 
     def spoken(self, asked: Prefilled) -> tuple[Messages, str]:
-        """Return the messages to render and the text to stand after them.
-
-        Raises:
-            DataError: there is no template, or it refuses the conversation.
-        """
+        """Return the messages to render and the text to stand after them."""
         if not asked.prefill:
             return asked.messages, ""
         if asked.closed and self.reopen:

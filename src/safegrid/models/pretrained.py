@@ -32,11 +32,8 @@ OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 def check_code(folder: Path) -> None:
     """Refuse a model that only Python code of its own can load.
 
-    One of a family that transformers has is loaded by transformers' own classes: what
-    its `auto_map` names is left alone. That many checkpoints have, from before.
-
-    Raises:
-        DataError: its family is none of transformers'; names the files that say so.
+    What the `auto_map` of a family that transformers has names is left alone: many
+    checkpoints have one from before.
     """
     named = dict(_auto_maps(folder))
     if not named:
@@ -81,11 +78,7 @@ def load_weights(auto_class: Any, folder: Path, **options: Any) -> Any:
 
 
 def load_gguf_config(file: Path) -> "PreTrainedConfig":
-    """Load the settings of a model from its GGUF file.
-
-    Raises:
-        DataError: transformers does not know its architecture.
-    """
+    """Load the settings of a model from its GGUF file."""
     from transformers import AutoConfig
 
     with _gguf_errors(file, "a GGUF file of its architecture"):
@@ -95,11 +88,7 @@ def load_gguf_config(file: Path) -> "PreTrainedConfig":
 
 
 def load_gguf_tokenizer(file: Path) -> "PreTrainedTokenizerBase":
-    """Load a model's tokenizer from its GGUF file.
-
-    Raises:
-        DataError: transformers does not know its kind.
-    """
+    """Load a model's tokenizer from its GGUF file."""
     from transformers import AutoTokenizer
 
     with _gguf_errors(file, "its tokenizer"):
@@ -120,11 +109,7 @@ def _gguf_errors(file: Path, part: str) -> Iterator[None]:
 
 
 def load_gguf_model(file: Path) -> "PreTrainedModel":
-    """Load a language model from its GGUF file, in float32.
-
-    Raises:
-        DataError: a weight of the model is not in it, or has another shape.
-    """
+    """Load a language model from its GGUF file, in float32 and with every weight."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils.quantization_config import GgufConfig
@@ -159,11 +144,7 @@ def empty_classifier(config: "PreTrainedConfig") -> Any:
 
 
 def merge_adapter(model: "PreTrainedModel", folder: Path) -> Any:
-    """Load an adapter onto the model that it was trained on, and merge it in.
-
-    Raises:
-        DataError: its weights are no safetensors, or merged it is another model.
-    """
+    """Load an adapter onto the model that it was trained on, and merge it in."""
     from peft import PeftConfig, PeftModel
 
     if not (folder / ADAPTER_WEIGHTS).is_file():

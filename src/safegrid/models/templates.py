@@ -39,10 +39,8 @@ Message = Mapping[str, str]
 class ChatTokenizer:
     """Text and conversations to token ids, as one model's files say.
 
-    Attributes:
-        folder: where the files lie.
-        template: the chat template's text; None for a model that has none.
-        special_tokens: `bos_token` and so on to their strings, where they are set.
+    `template` is None of a model without one; `special_tokens` has the strings of
+    `bos_token` and so on, where they are set.
     """
 
     def __init__(
@@ -59,12 +57,11 @@ class ChatTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "ChatTokenizer":
-        """Read `tokenizer.json`, `tokenizer_config.json` and the template's file.
+        """Read the files of a tokenizer from a model's folder.
 
         Raises:
-            DataError: a file is missing, unreadable or not as it was written, names a
-                special token that the vocabulary does not hold, or the model of the
-                folder cannot read a token.
+            DataError: one is missing or not as it was written, or they do not fit each
+                other or the model.
         """
         check_folder(folder, TOKENIZER_FILES)
         backend = read_backend(folder / "tokenizer.json")
@@ -136,10 +133,7 @@ class ChatTokenizer:
         """Assert that a conversation opens with one BOS, where its template has one.
 
         Two are what a template gives after a tokenizer that adds its own; published
-        results lost points to it without an error. Later turns may open with it too.
-
-        Raises:
-            DataError: there is none, or there are two; `name` says where.
+        results lost points to it without an error. `name` says where in an error.
         """
         if self.writes_bos and [id_ == self.bos_id for id_ in ids[:2]] != [True, False]:
             raise DataError(
@@ -157,20 +151,14 @@ class ChatTokenizer:
         return ids
 
     def encode_text(self, text: str) -> list[int]:
-        """Return the ids of a text from outside: no control token can come of it.
-
-        Raises:
-            DataError: the vocabulary has no other way to write a control token.
-        """
+        """Return the ids of a text from outside: no control token can come of it."""
         return self._control.encode(self._control.mark(text))
 
     def encode_sequence(self, *texts: str) -> list[int]:
         """Return what a sequence classifier reads of a text, or of a pair of texts.
 
-        The texts are from outside. They stand between the tokens that the tokenizer
-        itself puts around one, or around two (`[CLS]` and `[SEP]`, where it has them).
-        An empty text without those is the end token alone: a classifier must read
-        something.
+        The texts, from outside, stand between the tokens that the tokenizer itself puts
+        around them. Nothing at all is the end token: a classifier must read something.
         """
         return self._framed([self.encode_text(text) for text in texts])
 
@@ -212,11 +200,7 @@ class ChatTokenizer:
         return text
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """Return the conversation as the template writes it.
-
-        Raises:
-            DataError: there is no template, or it refuses the conversation.
-        """
+        """Return the conversation as the template writes it."""
         try:
             return self._compiled.render(
                 messages=[dict(message) for message in messages],

@@ -83,11 +83,7 @@ def read_special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
-    """Return the chat template: its own file, else the settings' key, else None.
-
-    Raises:
-        DataError: there are several templates and none is the default one.
-    """
+    """Return the chat template: its own file, else the settings' key, else None."""
     path = folder / TEMPLATE
     if path.is_file():
         return read_text(path)
@@ -157,11 +153,7 @@ class ControlTokens:
         return re.sub(self._pattern, f"{OPEN}\\g<0>{CLOSE}", text)
 
     def encode(self, text: str) -> list[int]:
-        """Return ids: marked control tokens as plain text, all else as usual.
-
-        Raises:
-            DataError: the vocabulary has no other way to write a control token.
-        """
+        """Return ids: marked control tokens as plain text, all else as usual."""
         if OPEN not in text and CLOSE not in text:
             return self._usual(text)
         # A template that cuts strings can part a pair: lone marks fall away too.
@@ -207,10 +199,7 @@ class ControlTokens:
 
 
 def embedding_rows(folder: Path) -> int | None:
-    """Return how many tokens a model reads: the rows of its embedding.
-
-    None for a folder that does not say: an adapter's, a tokenizer's without a model.
-    """
+    """Return the rows of a model's embedding; None where its folder does not say."""
     settings = _model_settings(folder)
     text = settings.get("text_config")
     rows = (text if isinstance(text, dict) else settings).get("vocab_size")
@@ -222,9 +211,6 @@ def check_ids(tokens: Mapping[str, int], folder: Path, where: Path) -> None:
 
     A token beyond the embedding ends a forward pass in an IndexError, hours later
     perhaps, so it is looked for where the tokenizer is read.
-
-    Raises:
-        DataError: names the first such token, what holds it, both sizes and what to do.
     """
     rows = embedding_rows(folder)
     beyond = {n: token for token, n in tokens.items() if rows is not None and n >= rows}
@@ -248,9 +234,6 @@ def check_tokenizer(
 
     A special token that neither the settings nor the template name may lie beyond: no
     text from outside can hold it. Gemma 3 has one for images.
-
-    Raises:
-        DataError: as `check_ids`; or rows are filled up with such a token.
     """
     if embedding_rows(folder) is None:
         return

@@ -54,6 +54,24 @@ class RawRow(NamedTuple):
     values: dict[str, Any]
 
 
+class BrokenFileError(Exception):
+    """A file that cannot be read on from a line."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def read_file(path: Path, problems: FileProblems) -> Iterator[RawRow]:
+    """Read the rows of a file by its ending; what is wrong with it is noted."""
+    try:
+        yield from READERS[path.suffix](path, problems)
+    except (BrokenFileError, NotTextError) as error:
+        problems.add(error.line, str(error))
+    except json.JSONDecodeError as error:
+        problems.add(error.lineno, _json_reason(error))
+
+
 def type_name(value: object) -> str:
     """Return what a message calls the type of a value."""
     return TYPE_NAMES.get(type(value), type(value).__name__)
@@ -63,14 +81,13 @@ def read_jsonl(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read one object a line; of a file that ends in .xz, which xz has compressed."""
     try:
         with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as stream:
-            what = foreign(stream.peek(HEAD)[:HEAD])
-            if what is not None:
-                problems.add(1, what)
-                return
+            if (what := foreign(stream.peek(HEAD)[:HEAD])) is not None:
+                raise BrokenFileError(what)
             for number, raw in enumerate(stream, start=1):
                 yield from _line(number, raw, problems)
     except (lzma.LZMAError, EOFError) as error:
-        problems.add(1, placeholder(path) or f"not readable as xz: {error}")
+        reason = placeholder(path) or f"not readable as xz: {error}"
+        raise BrokenFileError(reason) from None
 
 
 def _line(number: int, raw: bytes, problems: FileProblems) -> Iterator[RawRow]:
@@ -93,22 +110,15 @@ def read_json(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     the same place, each with the line of the first column's. An empty list is no
     column.
     """
-    text = _text(path, problems)
-    if text is None:
-        return
-    try:
-        found = parse_lines(text)
-    except json.JSONDecodeError as error:
-        problems.add(error.lineno, _json_reason(error))
-        return
+    text = decode(path.read_bytes())
+    found = parse_lines(text)
     if isinstance(found, list):
         yield from _objects(found, text, problems)
         return
     columns = {name: items for name, items in found.items() if items}
     lengths = {name: len(items) for name, items in columns.items()}
     if len(set(lengths.values())) > 1:
-        problems.add(1, f"its lists have {lengths} items; expected equally many")
-        return
+        raise BrokenFileError(f"its lists have {lengths} items; expected equally many")
     for items in zip(*columns.values(), strict=True):
         values = [value for _, value in items]
         row = dict(zip(columns, values, strict=True))
@@ -131,45 +141,43 @@ def _objects(
 
 def read_csv(path: Path, problems: FileProblems) -> Iterator[RawRow]:
     """Read a table with a header; all values are texts, and may span lines."""
-    text = _text(path, problems)
-    if text is None:
-        return
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    start = 1
+    text = io.StringIO(decode(path.read_bytes()), newline="")
+    reader = csv.reader(text, strict=True)
+    # A quoted field may span lines; the row's line is where it starts.
+    line = 1
     try:
-        # A quoted field may span lines; the row's line is where it starts.
+        header = next(reader, [])
+        _check_header(header)
+        line = reader.line_num + 1
         for cells in reader:
-            line, start = start, reader.line_num + 1
-            if header is None:
-                header = cells
-                if (reason := _header_reason(cells)) is not None:
-                    problems.add(line, reason)
-                    return
-            elif len(cells) == len(header):
+            if len(cells) == len(header):
                 yield RawRow(line, dict(zip(header, cells, strict=True)))
             else:
                 problems.add(line, f"{len(cells)} cells; the header has {len(header)}")
+            line = reader.line_num + 1
     except csv.Error as error:
-        problems.add(start, f"not readable as csv: {error}")
+        raise BrokenFileError(f"not readable as csv: {error}", line) from None
 
 
-def _header_reason(header: list[str]) -> str | None:
-    """Say why rows cannot be read by a header, or None.
+def _check_header(header: list[str]) -> None:
+    """Refuse a header by which no rows can be read.
 
     Columns without a name are nobody's, and may be many.
     """
     twice = {name for name in header if name and header.count(name) > 1}
     if twice:
         names = ", ".join(map(describe, sorted(twice)))
-        return f"the header names {names} twice; rename or remove one of the two"
+        raise BrokenFileError(
+            f"the header names {names} twice; rename or remove one of the two"
+        )
     for sign, name in SEPARATORS.items():
         if len(header) == 1 and sign in header[0]:
-            return f"the header is one cell with {name} in it: write commas between"
-    return None
+            raise BrokenFileError(
+                f"the header is one cell with {name} in it: write commas between"
+            )
 
 
-def read_columns(path: Path, problems: FileProblems) -> Iterator[RawRow]:
+def read_columns(path: Path, _: FileProblems) -> Iterator[RawRow]:
     """Read a table of parquet or of an Arrow stream, as `datasets` saves its rows.
 
     A row's line is its number, counted from 1.
@@ -181,29 +189,18 @@ def read_columns(path: Path, problems: FileProblems) -> Iterator[RawRow]:
         else:
             table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        problems.add(1, placeholder(path) or f"not readable as {kind}: {error}")
-        return
+        reason = placeholder(path) or f"not readable as {kind}: {error}"
+        raise BrokenFileError(reason) from None
     yield from map(RawRow._make, enumerate(table.iter_rows(named=True), start=1))
 
 
-def read_txt(path: Path, problems: FileProblems) -> Iterator[RawRow]:
+def read_txt(path: Path, _: FileProblems) -> Iterator[RawRow]:
     """Read one text a line, as field `text`."""
-    text = _text(path, problems)
-    if text is None:
-        return
+    text = decode(path.read_bytes())
     if "\r" in text.rstrip() and "\n" not in text:
-        problems.add(1, CR_ALONE)
-        return
+        raise BrokenFileError(CR_ALONE)
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         yield RawRow(number, {"text": line.removesuffix("\r")})
-
-
-def _text(path: Path, problems: FileProblems) -> str | None:
-    try:
-        return decode(path.read_bytes())
-    except NotTextError as error:
-        problems.add(error.line, str(error))
-        return None
 
 
 def _json_reason(error: json.JSONDecodeError) -> str:

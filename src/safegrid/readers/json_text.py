@@ -18,22 +18,14 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def parse(text: str) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        ValueError: it is no JSON, or a name stands twice in one of its objects.
-    """
+    """Return the value of a JSON text, or raise a JSONDecodeError."""
     value, end = _value(text, _skip(text, 0))
     _end(text, end)
     return value
 
 
 def parse_lines(text: str) -> list[Lined] | dict[str, list[Lined]]:
-    """Return the items of a list, or of an object of lists, each with its line.
-
-    Raises:
-        JSONDecodeError: the text is something else, with the line where that shows.
-    """
+    """Return the items of a list, or of an object of lists, each with its line."""
     start = _skip(text, 0)
     if not text.startswith("{", start):
         items, end = _items(text, start)

@@ -3,24 +3,21 @@
 What it should say is a class, a number, or which of two answers is better.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from safegrid.readers.problems import FileProblems, unknown
-from safegrid.readers.raw import Fields, Filled, Unique, read_as
+from safegrid.readers.problems import FileProblems
+from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 
 
 class Labelled(NamedTuple):
     """A prompt-response pair with the label that a judge should give.
 
-    Attributes:
-        id: unlike every other row's.
-        category: null of a row that has none.
-        annotations: what two people said before they settled on the label, if known.
-        prefill: what stands before the response, and was not the model's choice.
+    `annotations` are what two people said before they settled on it, if known;
+    `prefill` stands before the response, and was not the model's choice.
     """
 
     id: str
@@ -74,31 +71,27 @@ class ScoredPair(IdentifiedRow):
     score: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Row = TypeVar("Row", bound=IdentifiedRow)
+Kind = TypeVar("Kind", bound=IdentifiedRow)
 
 
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
     """Read rows of id, prompt, response, label and, if known, category and prefill.
 
-    Args:
-        path: JSON lines, or any other format of `raw.read_rows`.
-        classes: the labels that the judge gives.
-
     Raises:
-        DataError: no rows, or rows that are not what they should be; the message
-            names all lines with their reasons, and never a row's text.
+        DataError: no rows, or rows that are not what they should be, such as with a
+            label that is none of `classes`; the message names all lines with their
+            reasons, and never a row's text.
     """
 
-    def reason(row: LabelledRow) -> str | None:
-        known = row.label in classes
-        return None if known else unknown("label", row.label, classes)
+    class Row(LabelledRow):
+        label: Annotated[Filled, one_of(classes)]
 
     return [
         Labelled(
             *(row.id, row.prompt, row.response, row.label, row.category),
             prefill=row.prefill or "",
         )
-        for row in _read(path, LabelledRow, reason)
+        for row in _read(path, Row)
     ]
 
 
@@ -112,17 +105,11 @@ def read_scored(path: Path) -> list[ScoredPair]:
     return _read(path, ScoredPair)
 
 
-def _read(
-    path: Path, kind: type[Row], reason: Callable[[Row], str | None] = lambda _: None
-) -> list[Row]:
-    """Read rows with ids of their own; `reason` says what else is wrong with one."""
+def _read(path: Path, kind: type[Kind]) -> list[Kind]:
+    """Read rows with ids of their own."""
     problems = FileProblems(path)
     ids = Unique("id", problems)
-    rows: list[Row] = []
-    for line, row in read_as(path, kind, problems):
-        if (wrong := reason(row)) is not None:
-            problems.add(line, wrong)
-        elif ids.is_new(row.id, line):
-            rows.append(row)
+    rows = read_as(path, kind, problems)
+    found = [row for line, row in rows if ids.is_new(row.id, line)]
     problems.raise_any()
-    return rows
+    return found

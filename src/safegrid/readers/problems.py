@@ -30,11 +30,7 @@ class FileProblems:
         self._lines.setdefault(reason, []).append(line)
 
     def raise_any(self) -> None:
-        """Stop here if anything was noted.
-
-        Raises:
-            DataError: names the file, up to 20 reasons, and for each the lines.
-        """
+        """Raise a DataError of up to 20 reasons with their lines, if there are any."""
         if not self._lines:
             return
         entries = [
@@ -54,8 +50,7 @@ class FileProblems:
 def describe(value: str) -> str:
     """Return a value that should be a label or a name so that it may be shown.
 
-    Anything longer or odder than a label is described by its length, because it may
-    be the text of a row in the wrong column.
+    Anything longer or odder may be the text of a row in the wrong column.
     """
     return repr(value) if _LABEL.fullmatch(value) else f"a text of {len(value)} letters"
 

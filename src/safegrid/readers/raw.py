@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safegrid.core.errors import DataError
 from safegrid.core.seals import check_fetched
 from safegrid.core.text_files import placeholder
-from safegrid.readers.formats import READERS, TYPE_NAMES, RawRow, type_name
+from safegrid.readers.formats import READERS, TYPE_NAMES, RawRow, read_file, type_name
 from safegrid.readers.plain import is_blank, plain
 from safegrid.readers.problems import FileProblems, describe, odd
 
@@ -80,12 +80,8 @@ def read_as(
 ) -> Iterator[tuple[int, Kind]]:
     """Read the rows of a file that carry some fields, with their lines.
 
-    Args:
-        path: as `read_rows`.
-        kind: the fields; one that a row has by another case, or with blanks around, is
-            noted.
-        problems: collects broken rows, missing fields and wrong types.
-        names: by what a file may call a field, what it is called here.
+    Missing fields, wrong types, and a field that a row has by another case or with
+    blanks around are noted. For files and `names` see `read_rows`.
     """
     validator = kind.__pydantic_validator__
     is_csv = path.suffix == ".csv"
@@ -108,19 +104,17 @@ def read_rows(
 ) -> Iterator[RawRow]:
     """Read the rows of a file, whatever fields they carry.
 
-    Args:
-        path: .jsonl (one object a line; .xz where it is compressed), .json (a list of
-            objects, or an object of lists, one a column), .csv, .parquet, .arrow (a
-            stream) or .txt (one text a line).
-        problems: collects broken rows, and fields that are called the same here.
-        names: by what a file may call a field, what it is called here.
+    Files are .jsonl (one object a line; .xz where it is compressed), .json (a list of
+    objects, or an object of lists, one a column), .csv, .parquet, .arrow (a stream) and
+    .txt (one text a line). `names` says, by what a file may call a field, what it is
+    called here.
 
     Raises:
         DataError: the file is missing, or has another ending.
     """
     check_readable(path, READERS)
     is_empty = True
-    for line, found in READERS[path.suffix](path, problems):
+    for line, found in read_file(path, problems):
         is_empty = False
         if clash := _clash(found, names):
             problems.add(line, clash)
@@ -132,11 +126,7 @@ def read_rows(
 
 
 def check_readable(path: Path, endings: Iterable[str]) -> None:
-    """Check that a file is there, has one of the endings and is as it was fetched.
-
-    Raises:
-        DataError: it is not, or has another.
-    """
+    """Check that a file is there, has one of the endings and is as it was fetched."""
     if not path.is_file():
         what = placeholder(path) or "no such file; build it with its rule, or fetch it"
         raise DataError(f"{path}: {what}")
@@ -151,14 +141,7 @@ def check_readable(path: Path, endings: Iterable[str]) -> None:
 def check_columns(
     names: Iterable[str], known: Collection[str], path: Path, problems: FileProblems
 ) -> None:
-    """Refuse a column that is nearly one of ours; name those that are not read.
-
-    Args:
-        names: of the file's columns, or of its first row's fields.
-        known: the ones that are read.
-        path: the file, for the log.
-        problems: of the file.
-    """
+    """Refuse a column that is nearly a known one; the log names those not read."""
     others = [name for name in names if name not in known]
     for name in others:
         close = get_close_matches(_folded(name), known, n=1, cutoff=0.8)

@@ -42,11 +42,7 @@ Lost = Literal["no_answer", "empty_answer", "unsafe_answer", "unscored_answer"]
 
 
 class AskedRequest(NamedTuple):
-    """What a model was asked for one request, with its answers, by rank's name.
-
-    Attributes:
-        verdict: a guard's label of the direct answer; None where no guard is asked.
-    """
+    """A request, what was asked for it, answers by rank, and a guard's label."""
 
     row: str
     text: str
@@ -204,11 +200,7 @@ def _check_same(one: Iterable[str], other: Iterable[str], problem: str) -> None:
 
 
 def _engine(responses: Sequence[Path]) -> Mapping[str, str]:
-    """Return who answered all parts.
-
-    Raises:
-        DataError: it was not one and the same.
-    """
+    """Return who answered all parts: one and the same."""
     first, *others = (read_manifest(path)["engine"] for path in responses)
     for path, other in zip(responses[1:], others, strict=True):
         if other != first:

@@ -157,11 +157,7 @@ def rejected_by_model(
 def _rows(
     asked: pl.DataFrame, make: Callable[[Row, int], Row | Lost], none: str
 ) -> tuple[list[Row], dict[Lost, int]]:
-    """Make a training row of each prompt, or count why there is none.
-
-    Raises:
-        DataError: there is no row at all, as `none` says.
-    """
+    """Make a training row of each prompt, or count why there is none."""
     found: list[Row] = []
     dropped: Counter[Lost] = Counter()
     for number, prompt in enumerate(asked.iter_rows(named=True), start=1):
@@ -230,11 +226,7 @@ def _choose(answers: list[Row]) -> Best | Lost:
 
 
 def _scored(responses: pl.DataFrame, verdicts: Path) -> dict[str, list[Row]]:
-    """Join answers with their scores, by prompt.
-
-    Raises:
-        DataError: an answer has no verdict, or more than one.
-    """
+    """Join answers with their scores, by prompt: one verdict to each answer."""
     given = read_table(verdicts, VERDICT)
     if len(given) != len(responses) or given.select(KEY).is_duplicated().any():
         raise DataError(

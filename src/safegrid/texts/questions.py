@@ -37,13 +37,9 @@ def correction_question(
 ) -> str:
     """Return the question about one answer.
 
-    Args:
-        prompt_template: the question with its places; null for QUESTION.
-        prompt: the request.
-        prefill: the answer up to the marker.
-        response: the answer after it.
-        yes: the word that says that it corrects itself.
-        no: the word that says that it does not.
+    `prompt_template` is the question with its places, null for QUESTION; `prefill` is
+    the answer up to the marker, `response` what follows; `yes` says that it corrects
+    itself.
     """
     values = {"prompt": prompt, "prefill": prefill, "response": response}
     values = {name: value.replace(MARKER, UNMARKED) for name, value in values.items()}

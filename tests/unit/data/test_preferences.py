@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from safegrid.config import PartSpec, SourceSpec
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
 from safegrid.core.artifacts import read_manifest, read_table
-from safegrid.core.errors import ConfigError, DataError
+from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.data.instructions import gather_texts
 from safegrid.data.preferences import prepare_chosen
@@ -164,11 +164,6 @@ ODD_HARM["response_0_harm_category"] |= {"Jaywalking": False}
 def test_a_wrong_field_is_named_and_nothing_is_written(pairs, row, expected):
     with pytest.raises(DataError, match=expected):
         pairs("pku", [row])
-
-
-def test_a_source_without_preferences_is_refused(pairs):
-    with pytest.raises(ConfigError, match="holds no training rows"):
-        pairs("alert", [ONE])
 
 
 # ------------------------------------------------------------------ ready pairs
