@@ -1,6 +1,5 @@
 """Contract checks before the first step; the manifest holds their results."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from safegrid.core.errors import TrainingError
 from safegrid.core.records import PAIRS
 from safegrid.models.templates import ChatTokenizer
 from safegrid.models.tokenizer_files import check_ids, tokenizer_files
+from safegrid.study.trainings import Subset
 from safegrid.train.plan import Plan
-from safegrid.train.rows import select_pairs
+from safegrid.train.rows import lengths, select_pairs, side_lengths
 
 # Log-probabilities of whole answers: sums over tens to hundreds of tokens, computed
 # twice in batches of another shape. A reference of another model, template or padding
@@ -30,13 +30,13 @@ def checked_pairs(
     """Return the pairs that a recipe selects, and what was checked of them.
 
     Raises:
-        DataError: as `select_pairs` and `check_vocabulary`.
+        DataError: as `select_pairs` and `check_tokens`.
         TrainingError: as `check_tokens`.
     """
-    selected = select_pairs(read_table(path, PAIRS), recipe, data_seed, path)
-    found = check_tokens(selected, path, start)
-    check_vocabulary(selected, path, start)
-    return selected, found
+    part = Subset(recipe.fraction, recipe.categories)
+    who = f"recipe {recipe.name}"
+    selected = select_pairs(read_table(path, PAIRS), [part], data_seed, path, who)
+    return selected, check_tokens(selected, path, start)
 
 
 def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
         start: folder of the start model with its tokenizer's files.
 
     Raises:
+        DataError: the start model cannot read a token of theirs, or its padding.
         TrainingError: the ids are those of another tokenizer or template, or a pair
             breaks the contract; names the first.
     """
@@ -64,26 +65,17 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
         is_end = pl.col(side).list.eval(pl.element().is_in(facts["end_ids"]))
         ends_once = is_end.list.last() & (is_end.list.sum() == 1)
         _require(pairs, ends_once, path, f"{side} must end their turn once, at the end")
+    chat = ChatTokenizer.load(start)
     if facts["bos_id"] is not None:
         # The token that opens every turn may be the BOS: then each turn has one.
-        count = ChatTokenizer.load(start).bos_count
+        count = chat.bos_count
         is_bos = pl.col("prompt_ids").list.eval(pl.element() == facts["bos_id"])
         as_written = is_bos.list.first() & (is_bos.list.sum() == count)
         what = f"prompt_ids must open with BOS and hold {count}, as the template writes"
         _require(pairs, as_written, path, what)
-    return {"one_bos": facts["bos_id"] is not None, "one_end": True}
-
-
-def check_vocabulary(pairs: pl.DataFrame, path: Path, start: Path) -> None:
-    """Refuse pairs, or a padding, with a token that the start model cannot read.
-
-    Raises:
-        DataError: names the file, the token, both sizes and what to do.
-    """
-    chat = ChatTokenizer.load(start)
     largest = pairs.select(pl.col("^.*_ids$").list.max().max()).max_horizontal().item()
-    if largest is not None:
-        check_ids({chat.token(largest): largest}, start, path)
+    check_ids({chat.token(largest): largest}, start, path)
+    return {"one_bos": facts["bos_id"] is not None, "one_end": True}
 
 
 def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
@@ -99,8 +91,8 @@ def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
     held = dataset.select(list(places.values())).with_format("polars")
     cut = 0
     for part in held.iter(batch_size=ROWS_AT_ONCE):
-        given = _lengths(rows[part["row"].to_list()])
-        differs = _lengths(part).select(given.columns) != given
+        given = side_lengths(rows[part["row"].to_list()])
+        differs = side_lengths(part).select(given.columns) != given
         cut += differs.filter(pl.any_horizontal(pl.all())).height
     if cut:
         raise TrainingError(
@@ -108,8 +100,7 @@ def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
             " tokens than it was given: it no longer does what this version of TRL did"
         )
     # A collator that cuts what is too long for it cuts these first.
-    sizes = _lengths(rows).max_horizontal().to_list()
-    longest = sorted(places, key=sizes.__getitem__)
+    longest = sorted(places, key=lengths(rows).__getitem__)
     chosen = longest[-trainer.args.per_device_train_batch_size :]
     examples = [dataset[places[row]] for row in chosen]
     _check_masks(trainer.data_collator(examples), examples)
@@ -158,24 +149,20 @@ def _require(pairs: pl.DataFrame, holds: pl.Expr, path: Path, what: str) -> None
         )
 
 
-def _lengths(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the tokens of every column of ids, row by row, the prompt in each."""
-    prompt = pl.col("prompt_ids").list.len()
-    return rows.select(pl.col("^.*_ids$").list.len().cast(pl.Int64) + prompt)
-
-
 def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:
     """Compare the tokens that a batch holds and learns with those of its rows."""
     masks, seen, names = _masks(batch)
-    answers = [len(example[name]) for name in names for example in examples]
-    prompts = [len(example["prompt_ids"]) for example in examples] * len(names)
-    whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    learned = _sums(masks) if masks else None
-    if learned not in (None, answers) or _sums(seen) != whole:
+    rows = [
+        (len(row["prompt_ids"]), len(row[name])) for name in names for row in examples
+    ]
+    answers = [answer for _, answer in rows]
+    whole = [prompt + answer for prompt, answer in rows]
+    learned, read = ([int(n) for mask in m for n in mask.sum(1)] for m in (masks, seen))
+    if learned not in ([], answers) or read != whole:
         raise TrainingError(
-            f"the trainer would learn {learned or 'all'} tokens of {_sums(seen)}, but"
-            f" the answers have {answers} of {whole}: its collator no longer does what"
-            " this version of TRL did"
+            f"the trainer would learn {learned or 'all'} tokens of {read}, but the"
+            f" answers have {answers} of {whole}: its collator no longer does what this"
+            " version of TRL did"
         )
 
 
@@ -196,10 +183,6 @@ def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]
         single = "KL_input_ids" in batch
         return [batch["completion_mask"]], seen, ("completion_ids",) if single else both
     return [], seen, both
-
-
-def _sums(masks: Iterable[Any]) -> list[int]:
-    return [int(count) for mask in masks for count in mask.sum(1).tolist()]
 
 
 def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:

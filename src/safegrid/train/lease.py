@@ -77,17 +77,6 @@ def lease(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint of a training's own folder."""
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(found, key=step_of, default=None)
-
-
-def step_of(checkpoint: Path) -> int:
-    """Return the step after which a checkpoint was written."""
-    return int(checkpoint.name.rpartition("-")[2])
-
-
 def _take(folder: Path) -> None:
     path = folder / LEASE
     mine = folder / f".{LEASE}.{os.getpid()}"

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ from safegrid.config.methods import METHODS, check_method
 from safegrid.config.training import Recipe, beyond
 from safegrid.core.errors import ConfigError
 from safegrid.models.checkpoints import weights_of
-from safegrid.train import rows as row_order
+from safegrid.train.rows import lengths, side_lengths, sort_steps, stream
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Plan:
         steps: optimiser's steps.
         forward_rows: rows that one forward takes (KTO: two for each pair).
         accumulate: forwards a step, in each process.
-        order: row numbers as the steps take them; None to keep the rows' order.
+        order: row numbers as the steps take them.
         folder: where checkpoints go.
         save_steps: steps between checkpoints; 0 for none.
     """
@@ -37,7 +37,7 @@ class Plan:
     steps: int
     forward_rows: int
     accumulate: int
-    order: list[int] | None
+    order: Sequence[int]
     folder: Path
     save_steps: int
 
@@ -63,12 +63,14 @@ def make_plan(
     micro_batches = steps * (training.batch // size)
     accumulate = training.batch // (size * training.processes)
     if recipe.method == "kto":
+        # A micro-batch of `unpair` stays whole: its rows are each other's mismatches.
         size *= 2
-        order = row_order.block_stream(rows.height, size, micro_batches, seed)
+        blocks = stream(rows.height // size, micro_batches, seed)
+        order = [block * size + place for block in blocks for place in range(size)]
     else:
-        order = row_order.stream(rows.height, micro_batches * size, seed)
+        order = stream(rows.height, micro_batches * size, seed)
     if accumulate > 1 and not METHODS[recipe.method].across:
-        order = row_order.sort_steps(order, row_order.lengths(rows), training.batch)
+        order = sort_steps(order, lengths(rows), training.batch)
     # The curve's means are taken from one line of the log to the next, so a
     # checkpoint stands on a logged step: else the curve would differ after it.
     logged = training.logging_steps
@@ -128,10 +130,10 @@ def check_steps(plan: Plan, doses: Collection[int]) -> None:
 def training_facts(
     plan: Plan, selected: pl.DataFrame, rows: pl.DataFrame, stack: list[Path]
 ) -> dict[str, Any]:
-    """Return what a training went through.
+    """Return what a training from a start model went through.
 
     `selected` are the pairs that its recipe takes, `rows` those that fill
-    micro-batches, as its trainer reads them; `stack` is the start model.
+    micro-batches, as its trainer reads them.
     """
     kept = rows["pair_id"].n_unique()
     return {
@@ -146,11 +148,8 @@ def training_facts(
 
 def count_tokens(plan: Plan, rows: pl.DataFrame, steps: int) -> int:
     """Return the tokens that so many steps go through, padding not counted."""
-    assert plan.order is not None, "a training has an order"
     seen = plan.order[: len(plan.order) // plan.steps * steps]
-    sides = [c for c in rows.columns if c.endswith("_ids") and c != "prompt_ids"]
-    lengths = (rows["prompt_ids"].list.len() + rows[side].list.len() for side in sides)
-    return sum(int(length.cast(pl.Int64).gather(seen).sum()) for length in lengths)
+    return int(side_lengths(rows)[seen].sum().sum_horizontal().item())
 
 
 def world_size() -> int:

@@ -20,9 +20,9 @@ from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE, Schema
 from safegrid.models.checkpoints import load_model, loading, weights_hash
 from safegrid.models.pretrained import load_tokenizer
 from safegrid.study.trainings import WHOLE, Subset
-from safegrid.train import rows as row_order
-from safegrid.train.checks import check_tokens, check_vocabulary, checked_pairs
+from safegrid.train.checks import check_tokens, checked_pairs
 from safegrid.train.plan import Plan
+from safegrid.train.rows import kto_params, lengths, select_pairs, unpair
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,10 @@ def compute_reference(
         TrainingError: a pair breaks the token contract.
     """
     parts = [Subset(*part) for part in subsets]
-    frame = row_order.select_subsets(read_table(pairs, PAIRS), parts, data_seed, pairs)
+    frame = select_pairs(read_table(pairs, PAIRS), parts, data_seed, pairs)
     check_tokens(frame, pairs, stack[0])
-    check_vocabulary(frame, pairs, stack[0])
     # By length: a forward holds little padding, and too little memory shows at once.
-    longest = pl.Series(row_order.lengths(frame))
+    longest = pl.Series(lengths(frame))
     shaped = frame.sort(longest, descending=True, maintain_order=True).drop("category")
     recipe = _recipe(precision, micro_batch)
     trainer = _trainer(recipe, stack, shaped, micro_batch)
@@ -100,11 +99,9 @@ def compute_kto_reference(
     """
     selected, _ = checked_pairs(pairs, recipe, data_seed, stack[0])
     micro_batch = recipe.training.per_device_train_batch_size
-    unpaired = row_order.unpair(selected, micro_batch, data_seed)
+    unpaired = unpair(selected, micro_batch, data_seed)
     # Values of the matched answers stand in the other file: none are computed here.
-    blank = unpaired.with_columns(
-        pl.lit(0.0).alias("ref_logps"), pl.lit(0.0).alias("ref_KL_logps")
-    )
+    blank = unpaired.with_columns(ref_logps=0.0, ref_KL_logps=0.0)
     trainer = _trainer(recipe, stack, blank, 2 * micro_batch)
     values = unpaired.select(
         "pair_id", "label", pl.Series("kl", _mismatched_logps(trainer, 2 * micro_batch))
@@ -112,7 +109,7 @@ def compute_kto_reference(
     params = {
         "precision": recipe.training.precision,
         "start": weights_hash(stack),
-        **row_order.kto_params(recipe, data_seed),
+        **kto_params(recipe, data_seed),
     }
     _write(trainer, out, values, KTO_REFERENCE, pairs, params)
 
@@ -131,7 +128,7 @@ def _trainer(recipe: Recipe, stack: list[Path], rows: pl.DataFrame, size: int) -
 
         tokenizer, model = load_tokenizer(stack[0]), load_model(stack)
     with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(recipe, 0, 1, size, 1, None, Path(folder), 0)
+        plan = Plan(recipe, 0, 1, size, 1, range(rows.height), Path(folder), 0)
         return build_trainer(plan, model, tokenizer, rows)
 
 

@@ -22,37 +22,29 @@ from safegrid.study.trainings import Subset
 
 
 def select_pairs(
-    pairs: pl.DataFrame, recipe: Recipe, data_seed: int, path: Path
+    pairs: pl.DataFrame,
+    parts: Sequence[Subset],
+    data_seed: int,
+    path: Path,
+    who: str = "a recipe of this dataset",
 ) -> pl.DataFrame:
-    """Return the pairs of a recipe's categories and fraction, in the file's order.
+    """Return the pairs that any of some parts holds, in the file's order.
 
     Fractions are nested: what a smaller one keeps, a larger one keeps too. The
-    dataset's seed rules them; `path` is for messages.
+    dataset's seed rules them; `path` and `who` are for messages.
 
     Raises:
-        DataError: a category does not occur, or nothing is left.
+        DataError: a category does not occur, or a part holds nothing.
     """
-    part = Subset(recipe.fraction, recipe.categories)
-    return _select(pairs, part, data_seed, f"recipe {recipe.name}", path)
-
-
-def select_subsets(
-    pairs: pl.DataFrame, subsets: Sequence[Subset], data_seed: int, path: Path
-) -> pl.DataFrame:
-    """Return the pairs that any of several recipes selects, in the file's order.
-
-    Raises:
-        DataError: as `select_pairs`.
-    """
-    who = "a recipe of this dataset"
-    parts = [_select(pairs, part, data_seed, who, path) for part in subsets]
-    kept = pl.concat([part["pair_id"] for part in parts]).unique()
-    return pairs.filter(pl.col("pair_id").is_in(kept.to_list()))
+    kept: set[str] = set()
+    for part in parts:
+        kept.update(_select(pairs, part, data_seed, path, who))
+    return pairs.filter(pl.col("pair_id").is_in(list(kept)))
 
 
 def _select(
-    pairs: pl.DataFrame, part: Subset, data_seed: int, who: str, path: Path
-) -> pl.DataFrame:
+    pairs: pl.DataFrame, part: Subset, data_seed: int, path: Path, who: str
+) -> list[str]:
     if part.categories is not None:
         known = set(pairs["category"].drop_nulls())
         odd = sorted(set(part.categories) - known)
@@ -62,18 +54,16 @@ def _select(
                 f" it has {sorted(known) or 'none'}"
             )
         pairs = pairs.filter(pl.col("category").is_in(part.categories))
-    if part.fraction < 1:
-        drawn = sorted(
-            pairs["pair_id"],
-            key=lambda name: hashlib.sha256(f"{data_seed}/{name}".encode()).digest(),
-        )
-        kept = drawn[: round(part.fraction * pairs.height)]
-        pairs = pairs.filter(pl.col("pair_id").is_in(kept))
-    if pairs.is_empty():
+    drawn = sorted(
+        pairs["pair_id"],
+        key=lambda name: hashlib.sha256(f"{data_seed}/{name}".encode()).digest(),
+    )
+    kept = drawn[: round(part.fraction * pairs.height)]
+    if not kept:
         raise DataError(
             f"{who}: fraction {part.fraction:g} of {path} leaves no pair; raise it"
         )
-    return pairs
+    return kept
 
 
 def stream(n_items: int, length: int, seed: int) -> list[int]:
@@ -96,17 +86,15 @@ def sort_steps(order: Sequence[int], lengths: Sequence[int], batch: int) -> list
     return [n for step in steps for n in sorted(step, key=lambda n: -lengths[n])]
 
 
+def side_lengths(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the tokens of prompt and answer, for every column of answers."""
+    prompt = pl.col("prompt_ids").list.len().cast(pl.Int64)
+    return rows.select(pl.col("^.+_ids$").exclude("prompt_ids").list.len() + prompt)
+
+
 def lengths(rows: pl.DataFrame) -> list[int]:
     """Return the tokens of each row: prompt and longest answer."""
-    answers = pl.max_horizontal(pl.col("^(chosen|rejected|completion)_ids$").list.len())
-    sizes = rows.select(pl.col("prompt_ids").list.len() + answers)
-    return sizes.to_series().to_list()
-
-
-def block_stream(n_rows: int, size: int, count: int, seed: int) -> list[int]:
-    """Return row numbers of `count` micro-batches of `size`, each one kept whole."""
-    blocks = stream(n_rows // size, count, seed)
-    return [block * size + place for block in blocks for place in range(size)]
+    return side_lengths(rows).max_horizontal().to_list()
 
 
 def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFrame:
@@ -119,7 +107,8 @@ def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFram
 
     Returns:
         Columns `pair_id`, `label` (chosen or not), `prompt_ids`, `completion_ids`,
-        `KL_completion_ids`; pairs that fill no whole micro-batch are left out.
+        `ref_logps` where the pairs have reference values, `KL_completion_ids`; pairs
+        that fill no whole micro-batch are left out.
 
     Raises:
         DataError: fewer than two micro-batches.
@@ -139,6 +128,7 @@ def unpair(pairs: pl.DataFrame, micro_batch: int, data_seed: int) -> pl.DataFram
             pl.lit(side == "chosen").alias("label"),
             "prompt_ids",
             pl.col(f"{side}_ids").alias("completion_ids"),
+            pl.col(f"^ref_{side}_logps$").alias("ref_logps"),
         )
         for side, rows in orders.items()
     ]
@@ -185,15 +175,12 @@ def join_reference(
 
 def join_kto_reference(
     unpaired: pl.DataFrame,
-    paired: pl.DataFrame,
     path: Path,
     recipe: Recipe,
     data_seed: int,
     stack: list[Path],
 ) -> pl.DataFrame:
-    """Add `ref_logps` and `ref_KL_logps` to the rows of `unpair`.
-
-    `paired` are the same pairs with the columns of `join_reference`.
+    """Add the shared values `ref_KL_logps` to the rows of `unpair`.
 
     Raises:
         TrainingError: the file was made for another order, subset, micro-batch, model
@@ -207,13 +194,7 @@ def join_kto_reference(
             f"{path}: its rows are not those of this training in this order; make it"
             " again"
         )
-    sides = ("ref_chosen_logps", "ref_rejected_logps")
-    both = paired.select("pair_id", *sides)
-    matched = unpaired.join(both, on="pair_id", maintain_order="left")
-    own = pl.when("label").then(sides[0]).otherwise(sides[1])
-    return matched.with_columns(
-        own.alias("ref_logps"), values["kl"].alias("ref_KL_logps")
-    ).drop(sides)
+    return unpaired.with_columns(values["kl"].alias("ref_KL_logps"))
 
 
 def _check_params(

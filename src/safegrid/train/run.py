@@ -26,7 +26,6 @@ from safegrid.models.pretrained import load_tokenizer
 from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.devices import device_name
 from safegrid.train import checks, lease
-from safegrid.train import rows as row_order
 from safegrid.train.checks import checked_pairs
 from safegrid.train.plan import (
     Plan,
@@ -38,6 +37,7 @@ from safegrid.train.plan import (
     training_facts,
     world_size,
 )
+from safegrid.train.rows import join_kto_reference, join_reference, unpair
 from safegrid.train.tokenize import close_conversations
 
 logger = logging.getLogger(__name__)
@@ -134,22 +134,22 @@ def _rows(
     data_seed: int,
 ) -> pl.DataFrame:
     """Return the trainer's rows, with the shared reference values that were given."""
-    paired = selected.drop("category")
+    rows = selected.drop("category")
     if recipe.method == "sft":
-        return paired.drop("rejected_ids")
-    if METHODS[recipe.method].reference and reference is not None:
-        paired = row_order.join_reference(paired, reference, recipe, stack)
-    if METHODS[recipe.method].trainer == "reward":
-        return close_conversations(paired, stack[0])
-    if recipe.method != "kto":
-        return paired
-    micro_batch = recipe.training.per_device_train_batch_size
-    unpaired = row_order.unpair(selected, micro_batch, data_seed)
+        return rows.drop("rejected_ids")
+    if recipe.method == "reward":
+        return close_conversations(rows, stack[0])
+    kto = recipe.method == "kto"
+    # KTO's trainer takes both kinds of values or computes both.
+    wanted = METHODS[recipe.method].reference and not (kto and kto_reference is None)
+    if wanted and reference is not None:
+        rows = join_reference(rows, reference, recipe, stack)
+    if not kto:
+        return rows
+    rows = unpair(rows, recipe.training.per_device_train_batch_size, data_seed)
     if reference is None or kto_reference is None:
-        return unpaired
-    return row_order.join_kto_reference(
-        unpaired, paired, kto_reference, recipe, data_seed, stack
-    )
+        return rows
+    return join_kto_reference(rows, kto_reference, recipe, data_seed, stack)
 
 
 def _build(
@@ -167,15 +167,20 @@ def _build(
 
 
 def _run(trainer: Any, folder: Path) -> bool:
-    """Train, from the last whole checkpoint if there is one; tell whether it was so."""
+    """Train, from the last checkpoint if there is one; tell whether it was so.
+
+    The lease has removed those that are not whole.
+    """
+    from transformers.trainer_utils import get_last_checkpoint
+
     trainer.accelerator.wait_for_everyone()
-    last = lease.last_checkpoint(folder)
+    last = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
     if last is not None:
         logger.info("going on from %s", last)
     began = time.perf_counter()
-    before = lease.step_of(last) if last else 0
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    trainer.train(resume_from_checkpoint=last)
     seconds = time.perf_counter() - began
+    before = int(last.rpartition("-")[2]) if last else 0
     steps = trainer.state.global_step - before
     logger.info("%d steps in %.1f s, %.2f s a step", steps, seconds, seconds / steps)
     return last is not None

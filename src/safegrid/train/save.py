@@ -117,11 +117,10 @@ def take(source: Path, folder: Path) -> None:
     A kill in between costs nothing then. The copy takes no room where both folders lie
     on one disk.
     """
-    for path in source.iterdir():
-        try:
-            os.link(path, folder / path.name)
-        except OSError:  # of another disk, or of one that knows no links
-            shutil.copyfile(path, folder / path.name)
+    try:
+        shutil.copytree(source, folder, copy_function=os.link, dirs_exist_ok=True)
+    except shutil.Error:  # another disk, or one that knows no links
+        shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
 def gather_weights(trainer: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from made_up_training import make_recipe
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.core.records import PAIRS, REFERENCE
-from safegrid.train.checks import check_lengths, check_vocabulary
+from safegrid.train.checks import check_lengths, check_tokens
 from safegrid.train.reference import compute_kto_reference, compute_reference
 from safegrid.train.run import train
 
@@ -107,11 +107,11 @@ def test_a_token_without_a_row_in_the_embedding_is_told_before_weights_are_read(
 def test_pairs_of_a_larger_tokenizer_are_told(base, pairs):
     rows = json.loads((base / "config.json").read_text())["vocab_size"]
     frame = read_table(pairs, PAIRS)
-    check_vocabulary(frame, pairs, base)
-    largest = pl.Series([[rows]], dtype=frame.schema["rejected_ids"])
-    longer = frame.with_columns(pl.concat_list("rejected_ids", pl.lit(largest)))
+    check_tokens(frame, pairs, base)
+    largest = pl.Series([[rows]], dtype=frame.schema["prompt_ids"])
+    longer = frame.with_columns(pl.concat_list("prompt_ids", pl.lit(largest)))
     with pytest.raises(DataError, match=rf"pairs\.parquet: token '{rows}' has id"):
-        check_vocabulary(longer, pairs, base)
+        check_tokens(longer, pairs, base)
 
 
 def test_reference_values_are_computed_for_the_subsets_alone(

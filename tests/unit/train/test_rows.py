@@ -10,14 +10,13 @@ from safegrid.core.artifacts import manifest, read_table, write_table
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.core.records import KTO_REFERENCE, PAIRS, REFERENCE
 from safegrid.study.trainings import Subset, subsets
+from safegrid.train.plan import make_plan
 from safegrid.train.rows import (
-    block_stream,
     join_kto_reference,
     join_reference,
     kto_params,
     lengths,
     select_pairs,
-    select_subsets,
     sort_steps,
     stream,
     unpair,
@@ -37,13 +36,13 @@ def test_subsets_hold_what_any_recipe_trains_on(frame):
         make_recipe(fraction=0.2),
         make_recipe(fraction=0.5, categories=["even"]),
     ]
-    found = select_subsets(frame, subsets(recipes), 3, PATH)
-    read = [select_pairs(frame, one, 3, PATH) for one in recipes]
+    found = select_pairs(frame, subsets(recipes), 3, PATH)
+    read = [select_pairs(frame, subsets([one]), 3, PATH) for one in recipes]
     assert set(found["pair_id"]) == set(pl.concat(read)["pair_id"])
     assert found.height < frame.height
     assert found["pair_id"].to_list() == sorted(found["pair_id"])
     with pytest.raises(DataError, match=r"\['nowhere'\] do not occur in pairs.parquet"):
-        select_subsets(frame, [Subset(1.0, ["nowhere"])], 3, PATH)
+        select_pairs(frame, [Subset(1.0, ["nowhere"])], 3, PATH)
 
 
 @pytest.mark.parametrize("micro_batch", [2, 3, 8, 32])
@@ -83,8 +82,10 @@ def test_kto_refuses_a_single_micro_batch(frame):
         unpair(frame[:7], 4, 0)
 
 
-def test_a_runs_seed_permutes_micro_batches_and_keeps_them_whole():
-    first, second = block_stream(24, 4, 6, seed=0), block_stream(24, 4, 6, seed=1)
+def test_a_runs_seed_permutes_ktos_micro_batches_and_keeps_them_whole(frame):
+    sizes = {"batch": 2, "per_device_train_batch_size": 2}
+    recipe, rows = make_recipe("kto", max_steps=6, **sizes), unpair(frame[:12], 2, 0)
+    first, second = (make_plan(recipe, seed, rows, 12, PATH).order for seed in (0, 1))
     assert first != second
     for order in (first, second):
         starts = order[::4]
@@ -116,8 +117,8 @@ def test_rows_of_a_step_are_sorted_by_length_and_no_row_leaves_its_step(frame):
 
 def test_fractions_are_nested_and_ruled_by_the_datasets_seed(frame):
     def kept(fraction, seed=0):
-        recipe = make_recipe(fraction=fraction)
-        return select_pairs(frame, recipe, seed, PATH)["pair_id"].to_list()
+        parts = [Subset(fraction, None)]
+        return select_pairs(frame, parts, seed, PATH)["pair_id"].to_list()
 
     assert len(kept(0.25)) == 16
     assert set(kept(0.25)) < set(kept(0.5)) < set(kept(1.0))
@@ -126,16 +127,16 @@ def test_fractions_are_nested_and_ruled_by_the_datasets_seed(frame):
 
 
 def test_categories_are_kept_and_unknown_ones_refused(frame):
-    found = select_pairs(frame, make_recipe(categories=["odd"]), 0, PATH)
+    found = select_pairs(frame, [Subset(1.0, ["odd"])], 0, PATH)
     assert set(found["category"]) == {"odd"}
     assert found.height == 32
     with pytest.raises(DataError, match=r"\['prime'\] do not occur.*'even', 'odd'"):
-        select_pairs(frame, make_recipe(categories=["odd", "prime"]), 0, PATH)
+        select_pairs(frame, [Subset(1.0, ["odd", "prime"])], 0, PATH)
 
 
 def test_a_fraction_that_leaves_nothing_is_refused(frame):
     with pytest.raises(DataError, match="leaves no pair"):
-        select_pairs(frame, make_recipe(fraction=0.001), 0, PATH)
+        select_pairs(frame, [Subset(0.001, None)], 0, PATH)
 
 
 def test_epochs_are_whole_batches():
@@ -168,7 +169,7 @@ def test_pairs_get_their_own_references_whatever_the_order(frame, values, base_f
     path = values(numbered(frame).reverse(), REFERENCE)
     found = []
     for rows in (frame, frame.sample(fraction=1, shuffle=True, seed=3)):
-        selected = select_pairs(rows, recipe, 0, PATH)
+        selected = select_pairs(rows, subsets([recipe]), 0, PATH)
         joined = join_reference(selected, path, recipe, [base_folder])
         assert joined["pair_id"].to_list() == selected["pair_id"].to_list()
         found.append(joined.sort("pair_id"))
@@ -185,12 +186,15 @@ def test_references_that_hang_on_an_order_are_refused_in_another(
     """KTO's mismatched values depend on a row's neighbours, not on its id alone."""
     recipe, stack = make_recipe("kto"), [base_folder]
     path = values(numbered(frame), REFERENCE)
-    paired = join_reference(frame, path, recipe, stack)
-    unpaired = unpair(frame, 8, 0)
+    unpaired = unpair(join_reference(frame, path, recipe, stack), 8, 0)
+    own = numbered(unpaired).select(
+        pl.when(unpaired["label"]).then("chosen").otherwise("rejected")
+    )
+    assert unpaired["ref_logps"].to_list() == own.to_series().to_list()
     kl = unpaired.select("pair_id", "label", kl=pl.lit(0.5, pl.Float32))
     rest = (path, recipe, 0, stack)
     values(kl, KTO_REFERENCE, **kto_params(recipe, 0))
-    assert len(join_kto_reference(unpaired, paired, *rest)) == len(unpaired)
+    assert len(join_kto_reference(unpaired, *rest)) == len(unpaired)
     values(kl.reverse(), KTO_REFERENCE, **kto_params(recipe, 0))
     with pytest.raises(TrainingError, match="in this order; make it again"):
-        join_kto_reference(unpaired, paired, *rest)
+        join_kto_reference(unpaired, *rest)
