@@ -1,7 +1,6 @@
 """Answers token by token: a loop with a cache that drops rows as they finish.
 
-transformers' `generate` keeps finished rows to the end, and the logits of every step
-where log-probabilities are asked for; here a step keeps what is asked for only.
+transformers' `generate` keeps finished rows to the end.
 """
 
 from collections.abc import Sequence
@@ -23,24 +22,24 @@ class Answer:
 
     Attributes:
         ids: its tokens, an end token included.
-        logprobs: of its tokens under the model, before penalties and temperature.
-        best: the likeliest tokens of every place, best first.
         finish: `stop` or `length`, the words of vLLM's API.
         stop: the stop string that ended it.
+        logprobs: of the tokens that are read, where that is asked for.
+        best: the likeliest tokens of the same places, best first.
     """
 
     prompt: list[int]
     ids: list[int] = field(default_factory=list)
-    logprobs: list[float | None] = field(default_factory=list)
-    best: list[Ranked | None] = field(default_factory=list)
     finish: str = ""
     stop: str | None = None
+    logprobs: Sequence[float | None] = ()
+    best: Sequence[Ranked | None] = ()
 
 
 @torch.inference_mode()
 def generate(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
     """Answer a causal model's prompts in fixed chunks; a draw depends on its seed."""
-    answers = [Answer(prompt) for prompt in request.prompts for _ in range(request.n)]
+    answers = [Answer(prompt) for prompt in request.prompts]
     lengths = [len(answer.prompt) + request.max_tokens for answer in answers]
     seeds = request.row_seeds
     for chunk in cut(lengths, model.batch_size, model.max_batch_tokens):
@@ -49,9 +48,9 @@ def generate(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
         drawer = _Drawer([seeds[index] for index in chunk], request, model.device)
         while growing:
             model.check()
-            logits = batch.logits()
-            tokens = drawer.draw(logits)
-            _append(growing, tokens, logits, request.logprobs)
+            tokens = drawer.draw(batch.logits())
+            for answer, token in zip(growing, tokens.tolist(), strict=True):
+                answer.ids.append(token)
             going = [
                 number
                 for number, answer in enumerate(growing)
@@ -194,31 +193,11 @@ class _Drawer:
             self._counts = self._counts[index]
 
 
-def _append(
-    answers: Sequence[Answer],
-    tokens: torch.Tensor,
-    logits: torch.Tensor,
-    top: int | None,
-) -> None:
-    """Give every answer its token, with log-probabilities if asked for."""
-    for answer, token in zip(answers, tokens.tolist(), strict=True):
-        answer.ids.append(token)
-    if top is None:
-        return
-    logprobs = logits.log_softmax(dim=-1)
-    chosen = logprobs.gather(1, tokens[:, None]).squeeze(1).tolist()
-    ranks = logprobs.topk(top, dim=-1)
-    best = zip(ranks.indices.tolist(), ranks.values.tolist(), strict=True)
-    for answer, logprob, pair in zip(answers, chosen, best, strict=True):
-        answer.logprobs.append(logprob)
-        answer.best.append(list(zip(*pair, strict=True)))
-
-
 def _is_finished(
     model: LoadedModel, answer: Answer, request: CompletionRequest
 ) -> bool:
     """Say whether an answer has ended, and note how."""
-    if answer.ids[-1] in model.ends and not request.ignore_eos:
+    if answer.ids[-1] in model.ends:
         answer.finish = "stop"
     elif (stop := _stop_string(model, answer.ids, request.stops)) is not None:
         answer.finish, answer.stop = "stop", stop

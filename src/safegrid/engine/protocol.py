@@ -17,8 +17,6 @@ Ids = Annotated[list[int], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 MOST_TOKEN_IDS = 128
 TokenIds = Annotated[list[int], Field(min_length=1, max_length=MOST_TOKEN_IDS)]
-MOST_ANSWERS = 128
-"""To one prompt."""
 MOST_BEAMS = 64
 
 
@@ -41,13 +39,11 @@ class CompletionRequest(_Request):
 
     Attributes:
         prompt: one prompt or several.
-        n: answers to each prompt; answer j is drawn from seed + j.
         seed: of all prompts, as in vLLM.
         seeds: one for each prompt instead; ours alone.
         top_k: -1 or 0 is no limit.
         frequency_penalty: subtracted from a logit per earlier occurrence in the answer.
-        ignore_eos: go on after an end token, to measure speed.
-        logprobs: give every token's, and those of so many likeliest tokens.
+        logprobs: give those of the tokens that are read, and of so many likeliest ones.
         echo: score the prompt; with `max_tokens` 0 or 1 and temperature 0 only.
         logprobs_from: place in each prompt from which on it is scored; ours alone.
         logprob_token_ids: tokens whose log-probabilities after the prompt are given, in
@@ -61,7 +57,6 @@ class CompletionRequest(_Request):
 
     prompt: Ids | list[Ids]
     max_tokens: int = Field(default=16, ge=0)
-    n: int = Field(default=1, ge=1, le=MOST_ANSWERS)
     seed: Seed | None = None
     seeds: list[Seed] | None = None
     temperature: float = Field(default=1.0, ge=0)
@@ -69,7 +64,6 @@ class CompletionRequest(_Request):
     top_k: int = Field(default=0, ge=-1)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
     stop: str | list[str] | None = None
-    ignore_eos: bool = False
     logprobs: int | None = Field(default=None, ge=0, le=20)
     num_beams: int = Field(default=1, ge=1, le=MOST_BEAMS)
     num_beam_groups: int = Field(default=1, ge=1)
@@ -88,12 +82,14 @@ class CompletionRequest(_Request):
                 raise ValueError(
                     f"{name} has {len(values)} values for {len(self.prompts)} prompts"
                 )
-        if self.echo and (self.max_tokens > 1 or self.temperature > 0 or self.n > 1):
-            raise ValueError("echo needs max_tokens 0 or 1, temperature 0 and n 1")
+        if self.echo and (self.max_tokens > 1 or self.temperature > 0):
+            raise ValueError("echo needs max_tokens 0 or 1 and temperature 0")
         if not self.echo and self.max_tokens == 0:
             raise ValueError("max_tokens must be at least 1 without echo")
         if self.temperature > 0 and self.seed is None and self.seeds is None:
             raise ValueError("sampling (temperature > 0) needs a seed")
+        if self.logprobs is not None and not (self.echo or self.logprob_token_ids):
+            raise ValueError("logprobs needs echo or logprob_token_ids")
         return self
 
     @model_validator(mode="after")
@@ -102,13 +98,12 @@ class CompletionRequest(_Request):
             return self
         if self.logprobs is None:
             raise ValueError("logprob_token_ids needs logprobs")
-        one = self.max_tokens == 1 and self.n == 1 and self.num_beams == 1
         # Whatever else could change the one token that is generated.
-        drawn = self.temperature or self.frequency_penalty or self.ignore_eos
-        if not one or drawn or self.stop or self.echo:
+        drawn = self.temperature or self.frequency_penalty or self.num_beams > 1
+        if self.max_tokens != 1 or drawn or self.stop or self.echo:
             raise ValueError(
-                "logprob_token_ids needs max_tokens 1, temperature 0 and n 1, and"
-                " neither echo, stop, ignore_eos, frequency_penalty nor num_beams"
+                "logprob_token_ids needs max_tokens 1 and temperature 0, and neither"
+                " echo, stop, frequency_penalty nor num_beams"
             )
         return self
 
@@ -118,14 +113,12 @@ class CompletionRequest(_Request):
             raise ValueError("num_beams must be a multiple of num_beam_groups")
         if self.num_beam_groups == 1 and self.diversity_penalty:
             raise ValueError("diversity_penalty needs several num_beam_groups")
-        drawn = self.temperature or self.frequency_penalty or self.stop or self.n > 1
-        if self.num_beams > 1 and (drawn or self.echo or self.ignore_eos):
+        drawn = self.temperature or self.frequency_penalty or self.stop
+        if self.num_beams > 1 and (drawn or self.echo):
             raise ValueError(
-                "num_beams needs temperature 0, n 1, and neither frequency_penalty,"
-                " stop, ignore_eos nor echo"
+                "num_beams needs temperature 0, and neither frequency_penalty, stop nor"
+                " echo"
             )
-        if self.num_beams > 1 and self.logprobs is not None:
-            raise ValueError("answers of beams have no logprobs")
         return self
 
     @property
@@ -135,9 +128,8 @@ class CompletionRequest(_Request):
 
     @property
     def row_seeds(self) -> list[int]:
-        """The seed of every answer, answers to one prompt beside each other."""
-        seeds = self.seeds or [self.seed or 0] * len(self.prompts)
-        return [seed + sample for seed in seeds for sample in range(self.n)]
+        """The seed of each prompt's answer."""
+        return self.seeds or [self.seed or 0] * len(self.prompts)
 
     @cached_property
     def stops(self) -> list[str]:

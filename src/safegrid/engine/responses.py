@@ -95,9 +95,9 @@ def _echo(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
             Answer(
                 prompt,
                 ids=[token for token, _ in made],
+                finish="length",
                 logprobs=[*unscored, *scored.logprobs, *(value for _, value in made)],
                 best=[*unscored, *scored.best, *best],
-                finish="length",
             )
         )
     return answers
@@ -118,7 +118,7 @@ def _read(
         found = [(token, next(scores)) for token in tokens]
         best, value = found[0][1].best[0][0]
         read = [(token, scored.logprobs[0]) for token, scored in found]
-        answers.append(Answer(prompt, [best], [value], [read], "length"))
+        answers.append(Answer(prompt, [best], "length", None, [value], [read]))
     return answers
 
 

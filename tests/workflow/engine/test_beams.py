@@ -202,7 +202,7 @@ def test_a_request_for_beams_is_answered_by_them(model, prompts):
     assert [choice["token_ids"] for choice in choices] == [a.ids for a in found]
     assert [choice["finish_reason"] for choice in choices] == [a.finish for a in found]
     for changes, said in (
-        ({"logprobs": 1}, "answers of beams have no logprobs"),
+        ({"logprobs": 1}, "logprobs needs echo"),
         ({"temperature": 0.5, "seed": 1}, "num_beams needs temperature 0"),
         ({"stop": "a"}, "num_beams needs temperature 0"),
         ({"num_beams": 3}, "a multiple of num_beam_groups"),

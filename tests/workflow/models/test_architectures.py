@@ -44,7 +44,12 @@ def reference(model_folder: Path, pairs: Path) -> Path:
 
 def answers(model: LoadedModel, pairs: Path, most: int) -> list[Any]:
     prompts = prompts_of(pairs)
-    return generate(model, request(prompts, max_tokens=most, logprobs=1))
+    return generate(model, request(prompts, max_tokens=most))
+
+
+def scores_of(model: LoadedModel, answers: list[Any]) -> list[Any]:
+    asked = [Question(a.prompt + a.ids, len(a.prompt), False) for a in answers]
+    return score(model, asked, 0)
 
 
 def prompts_of(pairs: Path) -> list[list[int]]:
@@ -81,13 +86,14 @@ def test_padding_changes_neither_answers_nor_log_probabilities(
     model_folder: Path, pairs: Path
 ) -> None:
     together = load(launch_spec(model_folder))
-    batched = answers(together, pairs, 12)
-    single = answers(load(launch_spec(model_folder, batch_size=1)), pairs, 12)
+    alone = load(launch_spec(model_folder, batch_size=1))
+    batched, single = (answers(model, pairs, 12) for model in (together, alone))
     assert [a.ids for a in batched] == [a.ids for a in single]
-    for first, second in zip(batched, single, strict=True):
+    scores = (scores_of(model, batched) for model in (together, alone))
+    for first, second in zip(*scores, strict=True):
         assert first.logprobs == pytest.approx(second.logprobs, abs=1e-4)
-    for prompt, answer in zip(prompts_of(pairs), batched, strict=True):
-        assert answer.ids == plain_generate(together, prompt, 12)
+    for answer in batched:
+        assert answer.ids == plain_generate(together, answer.prompt, 12)
 
 
 def test_reference_and_engine_agree_on_every_answer(
@@ -197,12 +203,12 @@ def test_merged_and_unmerged_adapters_give_the_same_answers(
     engine = load(launch_spec(model_folder, tmp_path))
     assert not any("lora" in name for name, _ in engine.network.named_parameters())
     found = answers(engine, pairs, 8)
-    for prompt, answer in zip(prompts_of(pairs), found, strict=True):
+    for answer, scored in zip(found, scores_of(engine, found), strict=True):
         with torch.inference_mode():
-            logits = unmerged(torch.tensor([prompt + answer.ids])).logits[0]
-        table = logits[len(prompt) - 1 : -1].log_softmax(-1)
+            logits = unmerged(torch.tensor([answer.prompt + answer.ids])).logits[0]
+        table = logits[len(answer.prompt) - 1 : -1].log_softmax(-1)
         assert table.argmax(-1).tolist() == answer.ids
         ids = torch.tensor(answer.ids)[:, None]
         assert table.gather(1, ids)[:, 0].tolist() == pytest.approx(
-            answer.logprobs, abs=1e-3
+            scored.logprobs, abs=1e-3
         )
