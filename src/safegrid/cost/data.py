@@ -11,8 +11,15 @@ from safegrid.config.prompt import PrefillSpec, PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS, PartSpec
 from safegrid.config.training import NONE
 from safegrid.core.seals import fault_of
-from safegrid.cost.assumed import AssumedFiles, UnknownError, said
-from safegrid.cost.tokens import Tokens, assume, count, merge
+from safegrid.cost.tokens import (
+    AssumedFiles,
+    Tokens,
+    UnknownError,
+    assume,
+    count,
+    merge,
+    said,
+)
 from safegrid.study import Study, cells, trainings
 from safegrid.study.grid import Cell, Model
 
@@ -31,9 +38,7 @@ class Data:
     """Lengths in tokens of what a study reads and writes.
 
     Every method raises UnknownError where they are neither measured nor assumed.
-
-    Attributes:
-        root: the folder with `results/`.
+    `results/` lies in the folder `root`.
     """
 
     def __init__(self, study: Study, assumed: Assumed, root: Path = Path()) -> None:
@@ -47,7 +52,6 @@ class Data:
         self.answers = cache(self._answers)
 
     def _pairs(self, model: Model) -> Pairs:
-        """Return the sequences that a model is trained on, in its base's tokens."""
         path = self.root / trainings.pairs(self.study, model)
         if fault_of(path) is None:
             prompts = _lengths(path, "prompt_ids")
@@ -120,11 +124,7 @@ class Data:
         return self._files.sequences([_part(self.study.with_prompts[benchmark])])
 
     def _answers(self, cell: Cell) -> Tokens:
-        """Return the answers of a cell.
-
-        Measured on its own responses, else on those of its base untouched, else as long
-        as they may be.
-        """
+        """Return a cell's answers, those of its base, or as long as they may be."""
         for known in dict.fromkeys([cell, cell.untouched]):
             path = self.root / cells.answers(self.study, known)
             if fault_of(path) is None:
@@ -148,11 +148,29 @@ class Data:
         )
         return assume(found.prompt, found.rows, why), assume(answer, found.rows, why)
 
+    def judged(self, judge: str, prompts: Tokens, answers: Tokens) -> Tokens:
+        """Return what a judge reads: answers, with what stands beside them.
+
+        A guard reads prompt and response in its template, a correction judge in its
+        question, a judge of scores prompt and answer, a classifier the answer alone,
+        fluency the answer in a template without a request. Entailment reads the
+        reference with each sentence of the answer; it is taken for as long as the
+        prompt, once.
+        """
+        kind = self.study.config.judges[judge].kind
+        beside = prompts.mean
+        if kind in ("guard", "correction"):
+            beside += self.assumed.guard
+        elif kind == "fluency":
+            beside = self.assumed.template
+        elif kind in ("toxicity", "refusal"):
+            beside = 0.0
+        return answers.shifted(round(beside))
+
     def fluent_texts(self, judge: str) -> Tokens:
         """Return the texts that a judge of fluency is calibrated on.
 
-        They are taken for as long as they are, those of datasets as their whole rows:
-        more than is read.
+        Those of datasets are their whole rows: more than is read.
         """
         datasets = [self.study.config.study.datasets[n] for n in self.study.prepared]
         parts = [part for dataset in datasets for part in dataset.rows_from]

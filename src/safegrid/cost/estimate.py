@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
-from safegrid.cost.assumed import UnknownError
 from safegrid.cost.data import Data
 from safegrid.cost.fit import problems_of_fit
 from safegrid.cost.jobs import KINDS, RULES, Job
@@ -20,7 +19,7 @@ from safegrid.cost.measured import (
 )
 from safegrid.cost.memory import Memory, usable
 from safegrid.cost.planner import Planner
-from safegrid.cost.tokens import Tokens, merge
+from safegrid.cost.tokens import Tokens, UnknownError, merge
 from safegrid.study import Study
 from safegrid.study.judges import validated
 
@@ -54,8 +53,8 @@ class Requests:
     """What one judge sends to its endpoint: work that uses no GPU of ours.
 
     One request an answer, with the tokens of the questions and, at most, of what it
-    writes; the hours that it takes at least, by the requests that may begin in a
-    minute; and how many cells are too little known to be counted.
+    writes. `hours` are the least by the requests that may begin in a minute, and
+    `unknown` cells are too little known to be counted.
     """
 
     number: int
@@ -69,17 +68,11 @@ class Requests:
 class Estimate:
     """A study's plan on a GPU.
 
-    Attributes:
-        starts: processes that load a model, and the GPU-hours of that.
-        fetched: bytes of weights that bases and judges take.
-        scratch: bytes of checkpoints that a training holds at most while it runs.
-        price: of a GPU-hour, in the user's currency; None without one.
-        problems: jobs that do not fit, with the change that makes them fit.
-        sources: where lengths and shapes are from.
-        per_thousand: GPU-hours of the answers to 1000 requests, by the dataset that is
-            made of them.
-        endpoints: what judges send to their endpoints, by judge.
-        compared: plan and reality of finished jobs; `left_out` of those, with why.
+    `starts` are processes that load a model, with the GPU-hours of that; `fetched`
+    bytes of weights that bases and judges take, and `scratch` those of checkpoints at
+    most; `price` is that of a GPU-hour. `per_thousand` holds the GPU-hours of answers
+    to 1000 requests by the dataset that is made of them, `compared` plan and reality
+    of finished jobs, but for those that are `left_out`.
     """
 
     study: str
@@ -130,6 +123,9 @@ def estimate(
     device = gpus[gpu]
     data = Data(study, assumed, root)
     jobs = Planner(data, device).jobs()
+    alike: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        alike.setdefault((job.kind, job.what), []).append(job)
     speeds, left_out = measured_speeds(study, root)
     found = measured_shares(speeds, jobs, gpus, gpu)
     shares = chosen_shares(assumed, found, given, study.root)
@@ -139,7 +135,7 @@ def estimate(
         study=study.name,
         gpu=gpu,
         device=device,
-        rows=rows(jobs, shares, device),
+        rows=[_row(group, shares, device) for group in alike.values()],
         shares=shares,
         starts=_starts(jobs, assumed),
         fetched=_fetched(jobs, study),
@@ -174,19 +170,10 @@ def chosen_shares(
     return found
 
 
-def rows(
-    jobs: Iterable[Job], shares: Mapping[str, Share], device: GpuSpec
-) -> list[EqualJobs]:
-    """Return one row for each kind of job and what it does."""
-    groups: dict[tuple[str, str], list[Job]] = {}
-    for job in jobs:
-        groups.setdefault((job.kind, job.what), []).append(job)
-    return [_row(*key, group, shares[key[0]], device) for key, group in groups.items()]
-
-
 def _row(
-    kind: str, what: str, jobs: Sequence[Job], share: Share, device: GpuSpec
+    jobs: Sequence[Job], shares: Mapping[str, Share], device: GpuSpec
 ) -> EqualJobs:
+    kind, what = jobs[0].kind, jobs[0].what
     memories = [job.memory for job in jobs if job.memory and not job.served]
     largest = max(memories, key=lambda m: m.total, default=None)
     reasons = dict.fromkeys(job.unknown for job in jobs if job.unknown)
@@ -199,7 +186,7 @@ def _row(
         reads=_together(job.reads for job in jobs),
         writes=_together(job.writes for job in jobs),
         flops=sum(job.work.flops for job in jobs if job.work),
-        gpu_hours=sum(share.hours(job) for job in jobs),
+        gpu_hours=sum(shares[kind].hours(job) for job in jobs),
         memory=largest,
         served=any(job.served for job in jobs),
         fits=None if largest is None else largest.total <= usable(device),
@@ -244,15 +231,16 @@ def _starts(jobs: Iterable[Job], assumed: Assumed) -> tuple[int, float]:
 
 def _fetched(jobs: Iterable[Job], study: Study) -> float:
     """Return the bytes on disk of bases and judges, in the dtype of the engines."""
-    untrained = {f"{base}/none/seed0" for base in study.bases}
-    judging = ("judge", "validate_judge")
+    bases = {f"{base}/none/seed0" for base in study.bases}
     sizes = {
         job.model: job.memory.weights
         for job in jobs
         if job.memory is not None
         and (
-            (job.kind in ("generate", "capability") and job.model in untrained)
-            or (job.kind in judging and "results/judges/" in job.model)
+            job.model in bases
+            if job.kind in ("generate", "capability")
+            else job.kind in ("judge", "validate_judge")
+            and "results/judges/" in job.model
         )
     }
     return sum(sizes.values())
@@ -284,9 +272,6 @@ def endpoint_requests(data: Data) -> Iterator[tuple[str, Requests]]:
                 continue
             number += answers.rows
             reads += answers.total + answers.rows * (data.assumed.guard + prompts.mean)
-        rate = endpoint.requests_per_minute
+        rate, writes = endpoint.requests_per_minute, number * endpoint.max_tokens
         hours = None if rate is None else number / rate / 60
-        yield (
-            judge,
-            Requests(number, reads, number * endpoint.max_tokens, hours, unknown),
-        )
+        yield judge, Requests(number, reads, writes, hours, unknown)

@@ -47,8 +47,6 @@ PROCESSES = (2, 4, 8)
 # Tokens of a chunk below which a smaller one is no help to anybody.
 LEAST_TOKENS = 1024
 
-Gpus = Mapping[str, tuple[str, GpuSpec]]
-"""The name and the data sheet of a rule's GPU."""
 Change = tuple[str, dict[str, Any]]
 """A change as it is written, and the settings that it sets."""
 
@@ -62,9 +60,7 @@ def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str
     Raises:
         ConfigError: a job does not fit, or the option names no GPU.
     """
-    default = as_written(settings.default_resources)
-    by_rule = {r: as_written(s) for r, s in settings.overwrite_resources.items()}
-    names = asked_gpus(default, by_rule) if gpu is None else dict.fromkeys(RULES, gpu)
+    names = asked_gpus(settings) if gpu is None else dict.fromkeys(RULES, gpu)
     if not names:
         return ""
     gpus = load_gpus(config)
@@ -92,34 +88,32 @@ def check_fit(study: Study, config: Path, gpu: str | None, settings: Any) -> str
     )
 
 
-def asked_gpus(
-    default: Mapping[str, Any], by_rule: Mapping[str, Mapping[str, Any]]
-) -> dict[str, str]:
-    """Return the GPU that each rule asks for by name.
+def asked_gpus(settings: Any) -> dict[str, str]:
+    """Return the GPU that each rule asks for by name, of Snakemake's settings.
 
-    Args:
-        default: Snakemake's `default-resources`, each as it was written.
-        by_rule: its `set-resources`, which are stronger.
+    Its `set-resources` are stronger than its `default-resources`.
     """
-    asked = {rule: _named({**default, **by_rule.get(rule, {})}) for rule in RULES}
+    default = _as_written(settings.default_resources)
+    asked = {}
+    for rule in RULES:
+        resources = default | _as_written(settings.overwrite_resources.get(rule))
+        gres = GRES.search(str(resources.get("gres") or ""))
+        named = str(resources.get(MODEL) or "").strip("'\"")
+        asked[rule] = gres[1] if gres else named
     return {rule: name for rule, name in asked.items() if name}
 
 
-def as_written(resources: Any) -> dict[str, Any]:
+def _as_written(resources: Any) -> dict[str, Any]:
     """Return Snakemake's resources as they were written, not yet evaluated."""
     return {name: getattr(r, "raw", r) for name, r in dict(resources or {}).items()}
 
 
-def _named(resources: Mapping[str, Any]) -> str:
-    gres = GRES.search(str(resources.get("gres") or ""))
-    return gres[1] if gres else str(resources.get(MODEL) or "").strip("'\"")
-
-
-def problems_of_fit(data: Data, gpus: Gpus) -> list[str]:
+def problems_of_fit(data: Data, gpus: Mapping[str, tuple[str, GpuSpec]]) -> list[str]:
     """Tell which jobs of a study do not fit on the GPUs of their rules.
 
     One sentence a problem: the jobs, what they need and have, and the change that makes
-    them fit by the same arithmetic. Rules without a GPU are not checked.
+    them fit by the same arithmetic. Rules without a GPU are not checked; of the others
+    `gpus` holds its name and data sheet.
     """
     found: list[str] = []
     for name, gpu in dict(gpus.values()).items():
@@ -134,17 +128,16 @@ def problems_of_fit(data: Data, gpus: Gpus) -> list[str]:
 
 
 def _too_large(jobs: Iterable[Job], name: str, gpu: GpuSpec) -> Iterator[str]:
-    """Tell of jobs that do not fit, of those that are alike once."""
     alike: dict[tuple[str, Memory | None], list[Job]] = {}
     for job in jobs:
         alike.setdefault((job.subject, job.memory), []).append(job)
     for (subject, memory), group in alike.items():
         if memory is not None and memory.total > usable(gpu):
             recipes = list(dict.fromkeys(job.recipe for job in group))
-            written = remedy(group, usable(gpu))
+            changes = remedy(group, usable(gpu))
             where = "training" if isinstance(group[0].settings, Training) else "engine"
             yield _told(
-                subject.format(some(recipes)), memory, written, where, name, gpu
+                subject.format(some(recipes)), memory, changes, where, name, gpu
             )
 
 
@@ -163,29 +156,29 @@ def _too_large_together(
         held = [together(sizes[:n]) for n in range(1, len(sizes) + 1)]
         if len(held) > 1 and held[-1].total > usable(gpu):
             fitting = [n for n, m in enumerate(held, 1) if m.total <= usable(gpu)]
-            written = [f"`max_engines: {fitting[-1]}`"] if fitting else []
+            changes = [f"`max_engines: {fitting[-1]}`"] if fitting else []
             names = " and ".join(s.removeprefix("judge by ") for s in largest)
             subject = f"judges of {base}'s answers at once ({names})"
-            yield _told(subject, held[-1], written, "engine", name, gpu)
+            yield _told(subject, held[-1], changes, "engine", name, gpu)
 
 
 def _told(
     subject: str,
     memory: Memory,
-    written: Sequence[str],
+    changes: Sequence[str],
     where: str,
     name: str,
     gpu: GpuSpec,
 ) -> str:
     room = usable(gpu)
     parts = asdict(memory).items()
-    split = ", ".join(f"{NAMES[part]} {_gb(size)}" for part, size in parts if size)
+    split = ", ".join(f"{NAMES[part]} {size / GB:.3g}" for part, size in parts if size)
     head = (
-        f"{subject} needs {_gb(memory.total)} GB ({split}), and of the"
-        f" {gpu.memory_gb:g} GB of {name} {_gb(room)} can be used"
+        f"{subject} needs {memory.total / GB:.3g} GB ({split}), and of the"
+        f" {gpu.memory_gb:g} GB of {name} {room / GB:.3g} can be used"
     )
-    if written:
-        return f"{head}; it fits with {' and '.join(written)} under `{where}`"
+    if changes:
+        return f"{head}; it fits with {' and '.join(changes)} under `{where}`"
     if where == "engine":
         count = -(-int(memory.total) // int(room))
         return (
@@ -194,10 +187,6 @@ def _told(
             " `engines` for this base alone; or take a larger GPU"
         )
     return f"{head}; no change that we know of makes it fit: take a larger GPU"
-
-
-def _gb(size: float) -> str:
-    return f"{size / GB:.3g}"
 
 
 def remedy(jobs: Sequence[Job], room: float) -> list[str]:

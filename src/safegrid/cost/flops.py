@@ -11,20 +11,22 @@ for Falcon 11B at 256 tokens, 2.3 % at 1,024.
 import math
 from dataclasses import dataclass, replace
 
-from safegrid.config.cost import GpuSpec, ShapeSpec
+from safegrid.config.calibration import MOST_OWN, NEW_TOKENS
+from safegrid.config.cost import Assumed, GpuSpec, ShapeSpec, TaskAssumed
+from safegrid.config.engine import Decode, EngineSpec
+from safegrid.config.judge import JudgeSpec
+from safegrid.config.methods import METHODS
+from safegrid.config.training import Recipe
 from safegrid.cost.tokens import Tokens
 
 BYTES = {"float32": 4, "bfloat16": 2}
+# Sequences that vLLM answers at a time, by its default.
+VLLM_SEQUENCES = 256
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a device can do at most.
-
-    Attributes:
-        flops: operations a second.
-        bandwidth: bytes a second of its memory.
-    """
+    """Most that a device does in a second: operations, and bytes of its memory."""
 
     flops: float
     bandwidth: float
@@ -34,14 +36,10 @@ class Limits:
 class Work:
     """What a job has to do.
 
-    Attributes:
-        tokens_in: tokens that it reads, padding not counted.
-        tokens_out: tokens that it writes.
-        model_flops: what the tokens need; the MFU is of these.
-        flops: with padding, and with what is computed again.
-        limit: seconds at the limits of its device.
-        floor: seconds that launching its steps takes at least; 0 where that is unknown
-            or part of a measured share.
+    Tokens are without padding; `model_flops` is what they need, of which the MFU is,
+    and `flops` holds padding and what is computed again. `limit` are seconds at the
+    limits of its device, `floor` those that launching its steps takes at least: 0
+    where that is unknown or part of a measured share.
     """
 
     tokens_in: float
@@ -60,10 +58,6 @@ class Work:
         """Return the seconds it takes at a share of the limit."""
         return max(self.limit / share, self.floor)
 
-    def shared_by(self, devices: int) -> "Work":
-        """Return the same work on several devices, none of which waits."""
-        return replace(self, limit=self.limit / devices, floor=self.floor / devices)
-
     def times(self, part: float) -> "Work":
         """Return so much of the work."""
         return Work(*(part * value for value in vars(self).values()))
@@ -81,6 +75,26 @@ def limits(gpu: GpuSpec, dtype: str) -> Limits:
     """Return a GPU's limits in a dtype, by its data sheet."""
     peak = gpu.bf16_tflops if dtype == "bfloat16" else gpu.fp32_tflops
     return Limits(peak * 1e12, gpu.bandwidth_tb_s * 1e12)
+
+
+def mfu(model_flops: float, seconds: float, gpu: GpuSpec, dtype: str) -> float:
+    """Return the model FLOPs utilisation: the share of the peak that was of use.
+
+    Padding and what is computed again do not count as useful (Chowdhery et al. 2022,
+    arXiv 2204.02311, appendix B).
+    """
+    return model_flops / (seconds * limits(gpu, dtype).flops)
+
+
+def forward_flops(shape: ShapeSpec, tokens: float) -> float:
+    """Return what tokens cost that a model reads or writes."""
+    return 2.0 * shape.active * tokens
+
+
+def forward(shape: ShapeSpec, device: Limits, tokens: float) -> Work:
+    """Return the work of one forward over tokens: scoring, references, prefill."""
+    flops = forward_flops(shape, tokens)
+    return Work(tokens, 0, flops, flops, flops / device.flops)
 
 
 def training(
@@ -106,15 +120,31 @@ def training(
     return Work(tokens + unpadded, 0, useful, flops, flops / device.flops)
 
 
-def forward(shape: ShapeSpec, device: Limits, tokens: float) -> Work:
-    """Return the work of one forward over tokens: scoring, references, prefill."""
-    flops = forward_flops(shape, tokens)
-    return Work(tokens, 0, flops, flops, flops / device.flops)
+def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:
+    """Return the work of all processes of a training together, none of which waits.
 
-
-def forward_flops(shape: ShapeSpec, tokens: float) -> float:
-    """Return what tokens cost that a model reads or writes."""
-    return 2.0 * shape.active * tokens
+    Sequences are the chosen and rejected ones of the whole dataset; of a method that
+    reads chosen answers alone, those.
+    """
+    settings = recipe.training
+    trainer = METHODS[recipe.method].trainer
+    a_pair = 1 if trainer == "sft" else 2
+    pairs = round(recipe.fraction * sequences.rows / a_pair)
+    number = settings.count_steps(pairs) * settings.batch * a_pair
+    # Rows come in random order and are padded to the longest of a micro-batch.
+    padded = number * sequences.expected_longest(
+        settings.per_device_train_batch_size * a_pair
+    )
+    work = training(
+        shape,
+        limits(gpu, settings.precision),
+        number * sequences.mean,
+        padded,
+        lora=settings.lora is not None,
+        again=settings.gradient_checkpointing,
+        forward_only=padded if trainer == "kto" else 0.0,
+    )
+    return replace(work, limit=work.limit / settings.processes)
 
 
 def step_seconds(
@@ -161,10 +191,90 @@ def decoding(
     return Work(0, answers.total, flops, flops, limit, floor)
 
 
-def mfu(model_flops: float, seconds: float, gpu: GpuSpec, dtype: str) -> float:
-    """Return the model FLOPs utilisation: the share of the peak that was of use.
+@dataclass(frozen=True)
+class PlannedEngine:
+    """An engine that holds a model on a device."""
 
-    Padding and what is computed again do not count as useful (Chowdhery et al. 2022,
-    arXiv 2204.02311, appendix B).
-    """
-    return model_flops / (seconds * limits(gpu, dtype).flops)
+    shape: ShapeSpec
+    device: Limits
+    spec: EngineSpec
+    assumed: Assumed
+
+    def read(self, tokens: float) -> Work:
+        """Return the work of reading tokens."""
+        return forward(self.shape, self.device, tokens)
+
+    def write(self, prompts: Tokens, answers: Tokens, decode: Decode) -> Work:
+        """Return the work of answering prompts, `decode.samples` times each.
+
+        Every beam of an answer reads the prompt and grows to the end. Those that are
+        thrown away are FLOPs, but no tokens and of no use.
+        """
+        asked, width = prompts.total * decode.samples, decode.width
+        done = self.read(asked * width)
+        done += self._decoded(prompts.mean, answers.times(width), decode.max_new_tokens)
+        return replace(
+            done,
+            tokens_in=asked,
+            tokens_out=answers.total,
+            model_flops=done.model_flops / width,
+        )
+
+    def judge(self, spec: JudgeSpec, read: Tokens) -> Work:
+        """Return the work of judging answers, whose template and prompt are `read` too.
+
+        A guard reads once more for each of its questions, and writes a category line
+        for unsafe answers; fluency reads each answer twice.
+        """
+        times = 2 if spec.kind == "fluency" else 1 + len(spec.questions)
+        work = self.read(times * read.total)
+        unsafe = round(self.assumed.unsafe * read.rows)
+        if not spec.category_tokens or not unsafe:
+            return work
+        line = Tokens.alike(spec.category_tokens, unsafe, read.source)
+        again = self.read(unsafe * read.mean)
+        return work + again + self._decoded(read.mean, line, spec.category_tokens)
+
+    def calibrate(self, texts: Tokens) -> Work:
+        """Return the work of calibrating a judge of fluency.
+
+        Texts are read twice, half of them also with their words shuffled. Answers of
+        the base to some of their prompts are written greedily and by chance, and read
+        twice.
+        """
+        answers, prompts = (
+            Tokens.alike(length, 2 * MOST_OWN, texts.source)
+            for length in (NEW_TOKENS, round(texts.mean))
+        )
+        read = self.read(3 * texts.total + 2 * answers.total)
+        return read + self.write(prompts, answers, Decode(max_new_tokens=NEW_TOKENS))
+
+    def task(self, task: TaskAssumed, prompts: Tokens) -> Work:
+        """Return the work of a task: options scored, or answers written.
+
+        Options that differ in their last token only share a forward.
+        """
+        if task.answer:
+            answers = Tokens.alike(task.answer, prompts.rows, task.why)
+            read = self.read(prompts.total)
+            return read + self._decoded(prompts.mean, answers, task.answer)
+        if task.option == 1:
+            return self.read(prompts.total)
+        each = prompts.total + prompts.rows * (task.option - 1)
+        return self.read(task.options * each)
+
+    def _decoded(self, prompt: float, answers: Tokens, most: int) -> Work:
+        """Return the work of writing; our engine makes room for `most` tokens each."""
+        ours = self.spec.kind == "safegrid"
+        fit = int(self.spec.max_batch_tokens / (prompt + most))
+        batch = max(1, min(self.spec.batch_size, fit)) if ours else VLLM_SEQUENCES
+        return decoding(
+            self.shape,
+            self.device,
+            prompt,
+            answers,
+            batch,
+            BYTES[self.spec.dtype],
+            refill=not ours,
+            step_ms=self.assumed.step_ms,
+        )

@@ -8,11 +8,10 @@ from typing import Any
 from safegrid.config.cost import ShapeSpec
 from safegrid.config.engine import EngineSpec
 from safegrid.config.training import Training
-from safegrid.cost.assumed import UnknownError
 from safegrid.cost.flops import Work
 from safegrid.cost.memory import Memory
 from safegrid.cost.shapes import Known
-from safegrid.cost.tokens import Tokens
+from safegrid.cost.tokens import Tokens, UnknownError
 
 # The rules that hold a GPU, each with its kind of job in a plan.
 KIND_OF = {
@@ -35,24 +34,11 @@ Figures = dict[str, Any]
 class Job:
     """A job and what it takes.
 
-    Attributes:
-        rule: of RULES.
-        what: the method, benchmark, judge or suite.
-        name: what its result is called below its folder.
-        model: the model that it loads.
-        base: of the model that it is for; empty where a judge is validated.
-        subject: the jobs like it, in words, `{}` for their recipes.
-        recipe: that is trained.
-        shape: of its model; None where it is not known.
-        settings: that its memory depends on.
-        held: its memory by shape and settings.
-        figures: by its shape, the fields below.
-        gpus: that it holds at a time.
-        work: None where it is not known; `unknown` says why.
-        disk: bytes that stay.
-        scratch: bytes of checkpoints while it runs.
-        reads: lengths of what it reads; `writes` of what it writes.
-        sources: where its figures are from.
+    Its result is called `name` below its folder; `base` is empty where a judge is
+    validated, and `subject` tells jobs like it in words, with `{}` for their recipes.
+    `held` makes its memory of shape and settings, `figures` of its shape the fields
+    from `work` to `sources`; without work, `unknown` says why. `disk` are bytes that
+    stay, `scratch` those of checkpoints while it runs.
     """
 
     rule: str
@@ -77,7 +63,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """Its kind, of KINDS."""
+        """One of KINDS."""
         return KIND_OF[self.rule]
 
     @property
@@ -93,7 +79,7 @@ class Job:
     def after(self, changed: dict[str, Any]) -> Memory | None:
         """Return what it holds after changes of its settings; None of invalid ones."""
         new = self.settings.model_copy(update=changed)
-        if self.shape is None or (self.rule == "train" and not _whole(new)):
+        if self.shape is None or (self.rule == "train" and not _is_whole(new)):
             return None
         return self.held(self.shape.shape, new)
 
@@ -116,7 +102,7 @@ class Job:
         return replace(self, sources=(self.shape.source, *told), **found)
 
 
-def _whole(settings: Any) -> bool:
+def _is_whole(settings: Any) -> bool:
     """Whether the processes of a training get the same number of micro-batches."""
     together = settings.per_device_train_batch_size * settings.processes
     return bool(settings.batch % together == 0)

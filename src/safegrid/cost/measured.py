@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safegrid.config.cost import GpuSpec
 from safegrid.core.seals import check_folder, read_result
@@ -54,10 +53,7 @@ class Share:
     measured: bool = False
 
     def seconds(self, work: Work) -> float:
-        """Return how long work takes.
-
-        A measured share holds what launching kernels takes already.
-        """
+        """Return how long work takes; a measured share holds launching kernels too."""
         return work.limit / self.value if self.measured else work.seconds(self.value)
 
     def hours(self, job: Job) -> float:
@@ -69,14 +65,9 @@ class Share:
 class Compared:
     """Plan and reality of the finished jobs of a kind on a device.
 
-    Attributes:
-        jobs: how many.
-        planned: seconds of the same jobs by the plan, with the tokens that they had;
-            None where they ran on another device.
-        flops: that the tokens need.
-        tokens_a_second: read and written together, by one GPU.
-        mfu: None where the device's peak is not known.
-        why: the reason of a blank.
+    `planned` are seconds of the same jobs by the plan, with the tokens that they had,
+    None where they ran on another device; `flops` what the tokens need; `mfu` is None
+    where the device's peak is not known. `why` is the reason of a blank.
     """
 
     kind: str
@@ -101,12 +92,18 @@ def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
     """Read the speed of a study's finished jobs, and say which are left out."""
     found, left_out = training_speeds(study, root)
     blanks: Counter[str] = Counter()
-    for kind, name, facts in _asked(study, root):
-        if facts["seconds"]:
-            names = ("tokens_in", "tokens_out", "seconds", "device", "dtype")
-            found.append(Speed(kind, name, *(facts[name] for name in names)))
-        elif facts["why"] != NO_MODEL:
-            blanks[f"{kind}: {facts['why']}"] += 1
+    manifests = (
+        root / m for model in study.models for m in cell_manifests(study, model)
+    )
+    for manifest in filter(Path.is_file, manifests):
+        for file, entry in read_result(manifest)["files"].items():
+            kind, facts = entry["stage"], entry["speed"]
+            if facts["seconds"]:
+                name = str(Path(*Path(file).parts[1:]).with_suffix(""))
+                columns = ("tokens_in", "tokens_out", "seconds", "device", "dtype")
+                found.append(Speed(kind, name, *(facts[column] for column in columns)))
+            elif facts["why"] != NO_MODEL:
+                blanks[f"{kind}: {facts['why']}"] += 1
     return found, left_out + [f"{count} of {why}" for why, count in blanks.items()]
 
 
@@ -129,17 +126,6 @@ def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
         took = run["seconds"], run["device"], precision, run["processes"]
         found.append(Speed("train", model.path, facts["tokens"], 0, *took))
     return found, left_out
-
-
-def _asked(study: Study, root: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give kind, name and speed of every result that a cell manifest lists."""
-    for model in study.models:
-        for manifest in cell_manifests(study, model):
-            path = root / manifest
-            files = read_result(path)["files"] if path.is_file() else {}
-            for file, entry in files.items():
-                name = str(Path(*Path(file).parts[1:]).with_suffix(""))
-                yield entry["stage"], name, entry["speed"]
 
 
 def measured_shares(
@@ -211,8 +197,8 @@ def _compared(
     tokens = sum(speed.tokens for speed, _ in group)
     done = [(speed.dtype, _done(speed, work)) for speed, work in group]
     known = meant(gpus, first.device)
-    why = f"ran on {first.device}, planned for {gpu}"
     planned = reached = None
+    why = f"ran on {first.device}, planned for {gpu}"
     if known is None:
         why = f"the peak of {first.device} is not in config/gpus.yaml"
     else:

@@ -55,14 +55,9 @@ KEPT: dict[tuple[bool, str, bool], tuple[float, float, float]] = {
 class Memory:
     """What a job holds at its peak, in bytes.
 
-    Attributes:
-        weights: of the model, an adapter's too.
-        copies: of weights in bfloat16, that autocast keeps.
-        gradients: with the buckets of several processes.
-        optimizer: AdamW's two moments.
-        activations: kept for the backward, or of the layer at work.
-        logits: tiles or all of them.
-        cache: keys and values.
+    `copies` are autocast's, of weights in bfloat16; `gradients` hold the buckets of
+    several processes, `optimizer` AdamW's two moments, `activations` what is kept for
+    the backward, or of the layer at work, `logits` tiles or all of them.
     """
 
     weights: float = 0.0

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import chain
 
 from safegrid.config.cost import GpuSpec, ShapeSpec
 from safegrid.config.methods import METHODS
 from safegrid.cost.data import Data
-from safegrid.cost.flops import NOTHING, forward, limits
+from safegrid.cost.flops import NOTHING, PlannedEngine, forward, limits, train
 from safegrid.cost.jobs import Figures, Job
 from safegrid.cost.memory import (
     Use,
@@ -20,7 +19,6 @@ from safegrid.cost.memory import (
 )
 from safegrid.cost.shapes import base_shape, judge_shape
 from safegrid.cost.tokens import Tokens, merge
-from safegrid.cost.work import PlannedEngine, train
 from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model
 
@@ -52,15 +50,23 @@ class Planner:
 
     def planned(self) -> Iterator[Job]:
         """Give them with their memory only, for which no lengths are read."""
-        return chain(
-            self._references(),
-            map(self._training_job, self.study.trained),
-            self._generations(),
-            self._judgements(),
-            self._measures(),
-            self._validations(),
-            self._calibrations(),
-        )
+        yield from self._references()
+        yield from map(self._training_job, self.study.trained)
+        for cell in self.study.prompted_cells:
+            yield self._cell_job("generate", cell, self._generation)
+        yield from self._judgements()
+        for cell in self.study.cells(self.study.suites):
+            yield self._cell_job("capability", cell, self._capability)
+        for cell in self.study.cells(self.study.likelihoods):
+            yield self._cell_job("reference_likelihood", cell, self._likelihood)
+        for judge in filter(self._has_model, judges.validated(self.study)):
+            lengths = partial(self.data.labelled, judge)
+            figures = partial(self._judgement, judge, "", lengths)
+            yield self._judge_job("validate_judge", judge, "", judge, figures)
+        for judge, base in judges.calibrated(self.study):
+            figures = partial(self._calibration, judge, base)
+            name = f"{judge}/{base}"
+            yield self._judge_job("calibrate", judge, base, name, figures)
 
     def _references(self) -> Iterator[Job]:
         """Give a job for each file of reference values, which models share."""
@@ -110,6 +116,7 @@ class Planner:
     def _training_job(self, model: Model) -> Job:
         recipe = self.study.recipe(model.recipe)
         trainer = METHODS[recipe.method].trainer
+        longest = self._longest(recipe.dataset)
         return Job(
             rule="train",
             what=recipe.method,
@@ -119,9 +126,7 @@ class Planner:
             subject=f"training of {{}} from {model.base}",
             shape=self._base(model.base),
             settings=recipe.training,
-            held=partial(
-                training_memory, trainer=trainer, longest=self._longest(recipe.dataset)
-            ),
+            held=partial(training_memory, trainer=trainer, longest=longest),
             figures=partial(self._training, model),
             recipe=recipe.name,
             gpus=recipe.training.processes,
@@ -143,51 +148,8 @@ class Planner:
     def _longest(self, dataset: str) -> int:
         return self.study.config.study.datasets[dataset].max_length
 
-    def _generations(self) -> Iterator[Job]:
-        """Give a job for each cell: its answers."""
-        for cell in self.study.prompted_cells:
-            yield self._cell_job("generate", cell, self._generation)
-
-    def _generation(self, cell: Cell, shape: ShapeSpec) -> Figures:
-        prompts, answers = self.data.asked(cell)
-        decode = self.study.asked[cell.benchmark].decode
-        assert decode is not None, "prompted benchmarks are decoded (checked on load)"
-        engine = self._engine(shape, cell.model.base)
-        return {
-            "work": engine.write(prompts, answers, decode),
-            "reads": prompts,
-            "writes": answers,
-            "disk": self.data.assumed.answer_bytes * answers.total,
-        }
-
-    def _measures(self) -> Iterator[Job]:
-        """Give a job for each suite and each benchmark of known answers of a model."""
-        for cell in self.study.cells(self.study.suites):
-            yield self._cell_job("capability", cell, self._capability)
-        for cell in self.study.cells(self.study.likelihoods):
-            yield self._cell_job("reference_likelihood", cell, self._likelihood)
-
-    def _capability(self, cell: Cell, shape: ShapeSpec) -> Figures:
-        suite = self.study.config.benchmarks[cell.benchmark]
-        tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
-        engine = self._engine(shape, cell.model.base)
-        works = [engine.task(task, lengths) for task, lengths in tasks]
-        return {
-            "work": sum(works, start=NOTHING),
-            "reads": merge([lengths for _, lengths in tasks]),
-            "sources": [lengths.source for _, lengths in tasks],
-        }
-
-    def _likelihood(self, cell: Cell, shape: ShapeSpec) -> Figures:
-        read = self.data.references(cell.model.base, cell.benchmark)
-        engine = self._engine(shape, cell.model.base)
-        return {"work": engine.read(read.total), "reads": read}
-
     def _cell_job(
-        self,
-        rule: str,
-        cell: Cell,
-        figures: Callable[[Cell, ShapeSpec], Figures],
+        self, rule: str, cell: Cell, figures: Callable[[Cell, ShapeSpec], Figures]
     ) -> Job:
         base = cell.model.base
         use: Use = "score" if rule == "reference_likelihood" else "write"
@@ -205,57 +167,52 @@ class Planner:
             figures=partial(figures, cell),
         )
 
+    def _generation(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        prompts, answers = self.data.asked(cell)
+        decode = self.study.asked[cell.benchmark].decode
+        assert decode is not None, "prompted benchmarks are decoded (checked on load)"
+        engine = self._engine(shape, cell.model.base)
+        return {
+            "work": engine.write(prompts, answers, decode),
+            "reads": prompts,
+            "writes": answers,
+            "disk": self.data.assumed.answer_bytes * answers.total,
+        }
+
+    def _capability(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        suite = self.study.config.benchmarks[cell.benchmark]
+        tasks = [self.data.task(name, suite.limit) for name in suite.tasks]
+        engine = self._engine(shape, cell.model.base)
+        works = [engine.task(task, lengths) for task, lengths in tasks]
+        return {
+            "work": sum(works, start=NOTHING),
+            "reads": merge([lengths for _, lengths in tasks]),
+            "sources": [lengths.source for _, lengths in tasks],
+        }
+
+    def _likelihood(self, cell: Cell, shape: ShapeSpec) -> Figures:
+        read = self.data.references(cell.model.base, cell.benchmark)
+        engine = self._engine(shape, cell.model.base)
+        return {"work": engine.read(read.total), "reads": read}
+
     def _engine(self, shape: ShapeSpec, base: str) -> PlannedEngine:
         spec = self.study.engine(base)
-        return PlannedEngine(
-            shape, limits(self.device, spec.dtype), spec, self.data.assumed
-        )
+        device = limits(self.device, spec.dtype)
+        return PlannedEngine(shape, device, spec, self.data.assumed)
 
     def _judgements(self) -> Iterator[Job]:
         """Give a job for each judge of each cell that has a model."""
         for cell in self.study.prompted_cells:
             base, lengths = cell.model.base, partial(self.data.asked, cell)
-            for judge in self.study.asked[cell.benchmark].judges:
-                if self.study.config.judges[judge].method == "model":
-                    figures = partial(self._judgement, judge, base, lengths)
-                    name = f"{judge}/{cell.path}"
-                    yield self._judge_job("judge", judge, base, name, figures)
+            for judge in filter(
+                self._has_model, self.study.asked[cell.benchmark].judges
+            ):
+                figures = partial(self._judgement, judge, base, lengths)
+                name = f"{judge}/{cell.path}"
+                yield self._judge_job("judge", judge, base, name, figures)
 
-    def _validations(self) -> Iterator[Job]:
-        """Give a job for each judge that is validated and has a model."""
-        for judge in judges.validated(self.study):
-            if self.study.config.judges[judge].method == "model":
-                lengths = partial(self.data.labelled, judge)
-                figures = partial(self._judgement, judge, "", lengths)
-                yield self._judge_job("validate_judge", judge, "", judge, figures)
-
-    def _judgement(
-        self,
-        judge: str,
-        base: str,
-        lengths: Callable[[], tuple[Tokens, Tokens]],
-        shape: ShapeSpec,
-    ) -> Figures:
-        prompts, answers = lengths()
-        entry = self.study.config.judges[judge]
-        engine = self._engine(shape, judges.base_read(self.study, judge, base))
-        read = answers.shifted(round(engine.beside(entry, prompts.mean)))
-        return {
-            "work": engine.judge(entry, read),
-            "reads": read,
-            "sources": [prompts.source, answers.source],
-        }
-
-    def _calibrations(self) -> Iterator[Job]:
-        """Give a job for each judge of fluency and each base that it judges by."""
-        for judge, base in judges.calibrated(self.study):
-            figures = partial(self._calibration, judge, base)
-            name = f"{judge}/{base}"
-            yield self._judge_job("calibrate", judge, base, name, figures)
-
-    def _calibration(self, judge: str, base: str, shape: ShapeSpec) -> Figures:
-        texts = self.data.fluent_texts(judge)
-        return {"work": self._engine(shape, base).calibrate(texts), "reads": texts}
+    def _has_model(self, judge: str) -> bool:
+        return self.study.config.judges[judge].method == "model"
 
     def _judge_job(
         self,
@@ -280,3 +237,23 @@ class Planner:
             held=partial(engine_memory, gpu=self.device, use=use),
             figures=figures,
         )
+
+    def _judgement(
+        self,
+        judge: str,
+        base: str,
+        lengths: Callable[[], tuple[Tokens, Tokens]],
+        shape: ShapeSpec,
+    ) -> Figures:
+        prompts, answers = lengths()
+        read = self.data.judged(judge, prompts, answers)
+        engine = self._engine(shape, judges.base_read(self.study, judge, base))
+        return {
+            "work": engine.judge(self.study.config.judges[judge], read),
+            "reads": read,
+            "sources": [prompts.source, answers.source],
+        }
+
+    def _calibration(self, judge: str, base: str, shape: ShapeSpec) -> Figures:
+        texts = self.data.fluent_texts(judge)
+        return {"work": self._engine(shape, base).calibrate(texts), "reads": texts}

@@ -14,11 +14,7 @@ ASSUMPTIONS = "assumptions.yaml"
 
 
 def load_gpus(root: Path) -> dict[str, GpuSpec]:
-    """Read the GPUs of a configuration.
-
-    Raises:
-        ConfigError: one message with every problem.
-    """
+    """Read the GPUs of a configuration; a ConfigError tells every problem."""
     problems = Problems()
     document = read_document(root / GPUS, problems)
     found = {
@@ -30,11 +26,7 @@ def load_gpus(root: Path) -> dict[str, GpuSpec]:
 
 
 def load_assumptions(root: Path) -> Assumed:
-    """Read what plans of a configuration assume.
-
-    Raises:
-        ConfigError: one message with every problem.
-    """
+    """Read what plans assume; a ConfigError tells every problem."""
     problems = Problems()
     document = read_document(root / ASSUMPTIONS, problems)
     found: Any = validate(Assumed, document.data, document, (), problems)
@@ -55,10 +47,7 @@ def meant(gpus: Mapping[str, GpuSpec], name: str) -> str | None:
 def pick_gpu(
     gpus: Mapping[str, GpuSpec], name: str, where: str, problems: Problems
 ) -> str:
-    """Return the GPU that a user asks for; an unknown one is noted with the likely one.
-
-    `where` is the option or the file that asks.
-    """
+    """Return the GPU that an option or a file asks for; an unknown one is noted."""
     found = meant(gpus, name)
     if found is None:
         problems.unknown(where, "gpu", name, "GPU", gpus)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from safegrid.core.errors import SafegridError
-from safegrid.doctor.findings import Finding, fail, ok
+from safegrid.doctor import Finding, fail, ok
 from safegrid.doctor.plan import Demand, Resource, submit_line
 from safegrid.doctor.profile import Profile
 from safegrid.runtime.slurm import ask

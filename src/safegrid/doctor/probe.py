@@ -22,8 +22,8 @@ from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
 
 from safegrid.core.errors import SafegridError
 from safegrid.core.files import read_record, write_json, write_text
+from safegrid.doctor import Finding, fail, ok, warn
 from safegrid.doctor.cluster import Site
-from safegrid.doctor.findings import Finding, fail, ok, warn
 from safegrid.doctor.node import NodeAnswer, NodeQuestion, environment
 from safegrid.doctor.plan import Demand, Resource, submit_line
 from safegrid.doctor.profile import Profile

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from safegrid.core.errors import ConfigError
-from safegrid.doctor.findings import Finding, ok, warn
+from safegrid.doctor import Finding, ok, warn
 
 DEFAULT = Path("profiles/default/config.yaml")
 EXECUTOR = re.compile(r"argument --executor/-e: invalid choice: '(.*?)'")

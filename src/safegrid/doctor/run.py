@@ -9,8 +9,18 @@ from pathlib import Path
 from safegrid.config.block import Name
 from safegrid.config.options import read_options
 from safegrid.core.errors import SafegridError
-from safegrid.doctor import cluster, probe, profile, status
-from safegrid.doctor.findings import Finding, fail, ok, report, skip, warn
+from safegrid.doctor import (
+    Finding,
+    cluster,
+    fail,
+    ok,
+    probe,
+    profile,
+    report,
+    skip,
+    status,
+    warn,
+)
 from safegrid.doctor.plan import planned
 from safegrid.doctor.profile import Profile, read_profile
 from safegrid.runtime.runs import SLURM_JOB

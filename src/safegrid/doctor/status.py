@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from safegrid.core.errors import SafegridError
+from safegrid.doctor import Finding, fail, ok, warn
 from safegrid.doctor.cluster import Site
-from safegrid.doctor.findings import Finding, fail, ok, warn
 from safegrid.doctor.profile import Profile
 from safegrid.runtime.slurm import ask
 

@@ -5,10 +5,10 @@ import pytest
 
 from safegrid.core.artifacts import write_table
 from safegrid.core.records import IDS, LIKELIHOOD, PAIRS, RESPONSE
-from safegrid.cost.assumed import UnknownError
 from safegrid.cost.data import Data
 from safegrid.cost.estimate import estimate
 from safegrid.cost.printing import text
+from safegrid.cost.tokens import UnknownError
 from safegrid.study.grid import Cell, Model
 
 

@@ -141,10 +141,11 @@ def test_no_name_means_two_gpus(gpus):
 
 
 def test_a_rule_is_stronger_than_the_default():
-    found = asked_gpus({"gres": "'gpu:h200:1'"}, {"train": {"gres": "gpu:a100_80gb:2"}})
+    default, stronger = {"gres": "'gpu:h200:1'"}, {"gres": "gpu:a100_80gb:2"}
+    found = asked_gpus(settings(default, train=stronger))
     assert found == {**dict.fromkeys(RULES, "h200"), "train": "a100_80gb"}
-    model = {"train": {"gpu": 1, "gpu_model": "'l40s'"}}
-    assert asked_gpus({}, model) == {"train": "l40s"}, "as the SLURM plugin has it"
+    model = settings(train={"gpu": 1, "gpu_model": "'l40s'"})
+    assert asked_gpus(model) == {"train": "l40s"}, "as the SLURM plugin has it"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_rule_is_stronger_than_the_default():
     [{}, {"gres": "gpu:1"}, {"gpu": 1}, {"gres": None}, {"mem_mb": 1000}],
 )
 def test_an_unnamed_gpu_is_none(resources):
-    assert asked_gpus(resources, {}) == {}
+    assert asked_gpus(settings(resources)) == {}
 
 
 def test_a_study_that_does_not_fit_is_refused(make_study, tmp_path):

@@ -10,6 +10,7 @@ from safegrid.config.cost import ShapeSpec
 from safegrid.config.engine import Beams
 from safegrid.cost.flops import (
     Limits,
+    PlannedEngine,
     Work,
     decoding,
     forward,
@@ -19,7 +20,6 @@ from safegrid.cost.flops import (
     training,
 )
 from safegrid.cost.tokens import Tokens
-from safegrid.cost.work import PlannedEngine
 
 REACHED = Limits(790e12, 4.3e12)
 # 73.9 thousand pairs of 300 tokens.
