@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from safegrid.config.sections import merge
+from safegrid.config.documents import merge
 from safegrid.core.records import (
     LIKELIHOOD,
     PREFERENCE,

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from safegrid.config.benchmark import BenchmarkSpec
-from safegrid.config.documents import validate
+from safegrid.config.documents import Document, KeyPath, merge
 from safegrid.config.names import Known, wrong_names
 from safegrid.config.prompt import ANSWERED
-from safegrid.config.sections import StudyDocuments, merge
 
 # The benchmark name of scores that are made from several benchmarks.
 GLOBAL = "global"
@@ -22,57 +21,42 @@ NEEDED = {
 
 
 def resolve_benchmarks(
-    documents: StudyDocuments, known: Known
+    study: Document, registry: Mapping[str, Any], known: Known
 ) -> dict[str, BenchmarkSpec]:
-    """Merge each benchmark of the study over the registry's of that name or `like`.
+    """Merge each benchmark of a study over the registry's of that name or `like`.
 
     Problems are noted.
     """
     found = {}
-    for name, block in documents.section("benchmarks").items():
-        spec = _resolve(documents, name, dict(block), known)
+    for name, block in study.section("benchmarks").items():
+        key = ("benchmarks", name)
+        like = block.get("like") or name
+        if like not in registry:
+            study.unknown(key, like, "benchmark", registry)
+            continue
+        own = {k: value for k, value in block.items() if k != "like"}
+        merged = merge(registry[like], own)
+        # What the registry has wrong is told where it stands there.
+        told = set(wrong_names(BenchmarkSpec, registry[like], known))
+        for below, message in wrong_names(BenchmarkSpec, merged, known):
+            if (below, message) not in told:
+                study.note((*key, *below), message)
+        spec = study.validate(BenchmarkSpec, merged, key)
         if spec is None:
             continue
-        for key, message in _misfits(name, spec, known["judge"]):
-            documents.note(("benchmarks", name, *key), message)
+        if name == GLOBAL:
+            study.note(key, "the name is taken by the mean of the safety benchmarks")
+        for below, message in (*_of_kinds(spec, known["judge"]), *_of_parts(spec)):
+            study.note((*key, *below), message)
         found[name] = spec
     return found
 
 
-def _resolve(
-    documents: StudyDocuments, name: str, block: dict[str, Any], known: Known
-) -> BenchmarkSpec | None:
-    registry, path = documents.benchmarks.data, ("benchmarks", name)
-    like = block.pop("like", None) or name
-    if like not in registry:
-        documents.unknown(path, like, "benchmark", registry)
-        return None
-    merged, place = merge(registry[like], block), (documents.study, path)
-    # What the registry has wrong is told where it stands there.
-    told = set(wrong_names(BenchmarkSpec, registry[like], known))
-    for key, message in wrong_names(BenchmarkSpec, merged, known):
-        if (key, message) not in told:
-            documents.note((*path, *key), message)
-    spec: BenchmarkSpec | None = validate(
-        BenchmarkSpec, merged, *place, documents.problems
-    )
-    return spec
-
-
-def _misfits(
-    name: str, spec: BenchmarkSpec, judges: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield what a benchmark is wrong about: the key below it, and a sentence."""
-    if name == GLOBAL:
-        yield (), "the name is taken by the mean of the safety benchmarks"
-    kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
-    yield from _of_kinds(spec, kinds)
-    yield from _of_parts(spec)
-
-
 def _of_kinds(
-    spec: BenchmarkSpec, kinds: set[str]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+    spec: BenchmarkSpec, judges: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what a benchmark's judges cannot judge: the key below it, a sentence."""
+    kinds = {judges[judge].kind for judge in spec.judges if judge in judges}
     needed = NEEDED.get(spec.metric, ())
     if kinds and needed and not kinds.intersection(needed):
         yield (
@@ -89,21 +73,20 @@ def _of_kinds(
         )
 
 
-def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[tuple[str, ...], str]]:
+def _of_parts(spec: BenchmarkSpec) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what a benchmark's metric needs or does not read, likewise."""
     if spec.metric == "capability":
         if not spec.tasks:
             yield (), "a capability suite needs `tasks`"
-    elif spec.metric == "reference_likelihood":
-        yield from _of_references(spec)
-    elif spec.prompts is None or spec.decode is None or not spec.judges:
-        yield (
-            (),
-            f"metric {spec.metric!r} needs `prompts`, `decode` and `judges`; only"
-            " 'capability' and 'reference_likelihood' go without",
-        )
-
-
-def _of_references(spec: BenchmarkSpec) -> Iterator[tuple[tuple[str, ...], str]]:
+        return
+    if spec.metric != "reference_likelihood":
+        if spec.prompts is None or spec.decode is None or not spec.judges:
+            yield (
+                (),
+                f"metric {spec.metric!r} needs `prompts`, `decode` and `judges`; only"
+                " 'capability' and 'reference_likelihood' go without",
+            )
+        return
     if spec.prompts is None or spec.prompts.kind not in ANSWERED:
         yield (
             ("prompts",),

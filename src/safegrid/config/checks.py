@@ -1,52 +1,71 @@
 """Checks of what a study's blocks ask of each other, and of the methods' registry."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from safegrid.config.benchmark import BenchmarkSpec
-from safegrid.config.documents import Document, check_kinds
+from safegrid.config.benchmark import BenchmarkEntry, BenchmarkSpec
+from safegrid.config.documents import Document
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.methods import METHODS
-from safegrid.config.sections import StudyDocuments
 from safegrid.config.source import SourceSpec
-from safegrid.config.study import StudyEntry
-from safegrid.config.training import NONE, Training
+from safegrid.config.study import BaseEntry, StudyEntry
+from safegrid.config.training import NONE, Recipe, Training
 
 # Folders of results/ and logs/ that belong to all studies.
 RESERVED = ("raw", "bases", "judges", "encoders", "gguf", "timing", "speed")
 # Keys of a dataset that read labels which only comparisons have.
 OF_COMPARISONS = ("keep", "categories")
+# The embedding's name in Llama, the family of the miniature's models.
+EMBEDDING = "embed_tokens"
 
 
-def check_study(documents: StudyDocuments, sources: Mapping[str, SourceSpec]) -> None:
+def check_shapes(study: Document, methods: Document, benchmarks: Document) -> None:
+    """Note values that cannot stand where they do, and take them out.
+
+    What checks and merges read after this has the kinds that its keys ask for.
+    """
+    study.check_kinds(StudyEntry)
+    for name in study.section("benchmarks"):
+        study.check_kinds(BenchmarkEntry, ("benchmarks", name))
+    study.check_kinds(Training, ("training",))
+    for name in study.section("recipes"):
+        study.check_kinds(Training, ("recipes", name, "training"))
+    for name in benchmarks.data:
+        benchmarks.check_kinds(BenchmarkSpec, (name,))
+    for name in methods.data:
+        methods.check_kinds(Training, (name,))
+
+
+def check_study(
+    study: Document, methods: Document, sources: Mapping[str, SourceSpec]
+) -> None:
     """Note names that are taken, and keys that do not go together."""
-    name = documents.study.data.get("name")
-    if documents.name in RESERVED or name != documents.name:
-        documents.note(
+    name, stem = study.data.get("name"), study.path.stem
+    if stem in RESERVED or name != stem:
+        study.note(
             ("name",),
-            f"got {name!r}: must equal the file's name {documents.name!r} and be none"
-            f" of {', '.join(RESERVED)}",
+            f"got {name!r}: must equal the file's name {stem!r} and be none of"
+            f" {', '.join(RESERVED)}",
         )
-    if NONE in documents.section("recipes"):
-        documents.note(
+    if NONE in study.section("recipes"):
+        study.note(
             ("recipes", NONE),
             "the name is taken by the base untouched, which stands in every study",
         )
-    asked = [*documents.names("bases"), *documents.names("compared")]
-    for base in documents.section("engines"):
+    asked = [*study.data.get("bases", []), *study.data.get("compared", [])]
+    for base in study.section("engines"):
         if base not in asked:
-            documents.unknown(("engines", base), base, "base", asked)
-    for method in documents.methods.data:
+            study.unknown(("engines", base), base, "base", asked)
+    for method in methods.data:
         if method not in METHODS:
-            where = documents.methods.where((method,))
-            documents.problems.unknown(where, method, method, "method", METHODS)
-    for dataset, block in documents.section("datasets").items():
-        _check_labels_read(documents, dataset, block, sources)
-        _check_beams(documents, dataset, block.get("corrections") or {})
+            methods.unknown((method,), method, "method", METHODS)
+    for dataset, block in study.section("datasets").items():
+        _check_labels_read(study, dataset, block, sources)
+        _check_beams(study, dataset, block.get("corrections") or {})
 
 
 def _check_labels_read(
-    documents: StudyDocuments,
+    study: Document,
     name: str,
     block: Mapping[str, Any],
     sources: Mapping[str, SourceSpec],
@@ -56,22 +75,26 @@ def _check_labels_read(
         return
     for key in OF_COMPARISONS:
         if block.get(key) is not None:
-            documents.note(
+            study.note(
                 ("datasets", name, key),
                 f"is for sources of format 'pku'; pairs of format {source.format!r} say"
                 " themselves what is chosen: remove it",
             )
 
 
-def _check_beams(documents: StudyDocuments, name: str, made: Mapping[str, Any]) -> None:
+def _engine_kinds(study: Document, bases: Collection[str]) -> dict[str, str]:
+    """Return the kind of the engine that answers for each of some bases."""
+    engines, of_all = study.section("engines"), study.section("engine")
+    return {b: engines.get(b, of_all).get("kind", "safegrid") for b in bases}
+
+
+def _check_beams(study: Document, name: str, made: Mapping[str, Any]) -> None:
     """Check that the engine of a dataset's maker can search in beams."""
     if made.get("beams") is None:
         return
-    engines, study = documents.section("engines"), documents.section("engine")
-    bases = [made["base"]] if made.get("base") else documents.names("bases")
-    kinds = {engines.get(base, study).get("kind", "safegrid") for base in bases}
-    for kind in sorted(kinds - {"safegrid"}):
-        documents.note(
+    bases = [made["base"]] if made.get("base") else study.data.get("bases", [])
+    for kind in sorted({*_engine_kinds(study, bases).values()} - {"safegrid"}):
+        study.note(
             ("datasets", name, "corrections", "beams"),
             f"an engine of kind {kind!r} searches in no diverse beams, and its server"
             " runs no code of ours: set its `kind: safegrid`, or remove `beams`",
@@ -79,7 +102,7 @@ def _check_beams(documents: StudyDocuments, name: str, made: Mapping[str, Any]) 
 
 
 def check_fluency(
-    documents: StudyDocuments,
+    document: Document,
     study: StudyEntry,
     benchmarks: Mapping[str, BenchmarkSpec],
     judges: Mapping[str, JudgeEntry],
@@ -90,7 +113,7 @@ def check_fluency(
     for name, benchmark in benchmarks.items():
         for judge in filter(None, map(judges.get, benchmark.judges)):
             if judge.kind == "fluency" and judge.labelled_source is None:
-                documents.note(
+                document.note(
                     ("benchmarks", name, "judges"),
                     f"{judge.name!r} has no fluent texts to fix its threshold on: give"
                     " the study a dataset with a `source` (no recipe needs to use it),"
@@ -98,7 +121,7 @@ def check_fluency(
                 )
 
 
-def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
+def check_tuned(study: Document, tuned: Document) -> dict[str, Any]:
     """Return the settings that a sweep chose, by method; problems are noted.
 
     Every method of the study must be among them: one that fell back to the shared
@@ -106,18 +129,68 @@ def check_tuned(documents: StudyDocuments, tuned: Document) -> dict[str, Any]:
     """
     chosen = tuned.data.get("chosen")
     if not isinstance(chosen, dict):
-        message = "missing: the settings of each method"
-        documents.problems.add(str(tuned.path), "chosen", message)
+        tuned.note(("chosen",), "missing: the settings of each method")
         return {}
     for method in chosen:
         key = ("chosen", method)
-        check_kinds(Training, tuned, key, documents.problems)
+        tuned.check_kinds(Training, key)
         if method not in METHODS:
-            where, dotted = tuned.where(key), f"chosen.{method}"
-            documents.problems.unknown(where, dotted, method, "method", METHODS)
-    for name, block in documents.section("recipes").items():
+            tuned.unknown(key, method, "method", METHODS)
+    for name, block in study.section("recipes").items():
         method = block.get("method")
         if method in METHODS and method not in chosen:
-            message = f"method {method!r} of recipe {name!r} has no settings here"
-            documents.problems.add(str(tuned.path), "chosen", message)
+            told = f"method {method!r} of recipe {name!r} has no settings here"
+            tuned.note(("chosen",), told)
     return chosen
+
+
+def check_judging_recipes(
+    study: Document,
+    document: Document,
+    judges: Mapping[str, JudgeEntry],
+    used: Collection[str],
+) -> None:
+    """Note judges of a study whose model none of its recipes ends in."""
+    recipes = study.section("recipes")
+    for name, judge in judges.items():
+        if name in used and judge.recipe not in (None, *recipes):
+            document.unknown((name, "recipe"), judge.recipe, "recipe", recipes)
+
+
+def check_adapters(
+    study: Document, recipes: Mapping[str, Recipe], bases: Mapping[str, BaseEntry]
+) -> None:
+    """Note adapters that cannot be trained, or whose models cannot be served.
+
+    At the embedding of a miniature base, which is its head too; of other bases the
+    files say so when a training starts (`safegrid.models.adapters`). Behind vLLM, which
+    serves full models only, and would say so when all is trained.
+    """
+    grown = {name for name, base in bases.items() if base.world is not None}
+    for name, recipe in recipes.items():
+        lora, key = recipe.training.lora, ("recipes", name, "training")
+        if lora is None:
+            continue
+        at = [recipe.base] if recipe.base else study.data.get("bases", [])
+        named = [] if lora.target_modules == "all-linear" else lora.target_modules
+        # peft takes the end of a module's name for the module.
+        at_embedding = any(target.rpartition(".")[2] == EMBEDDING for target in named)
+        tied = ", ".join(sorted(grown.intersection(at)))
+        if at_embedding and tied and METHODS[recipe.method].answers:
+            study.note(
+                key,
+                f"lora.target_modules names {EMBEDDING}: {tied} has one weight for it"
+                " and for lm_head, so an adapter there would be trained beside one and"
+                " merged into both; remove it",
+            )
+        kinds = _engine_kinds(study, at)
+        served = sorted(base for base, kind in kinds.items() if kind == "vllm")
+        if served:
+            study.note(
+                (*key, "lora"),
+                f"an engine of kind 'vllm' answers for {', '.join(served)}, and serves"
+                " full models, no adapters. Say `kind: safegrid`; or train it so, save"
+                f" the merged model (`safegrid merge --study {study.path.stem} --model"
+                f" {served[0]}/{name}/seed0 --out FOLDER`) and give FOLDER as the"
+                " `path` of a base of another study, with `kind: vllm` there",
+            )

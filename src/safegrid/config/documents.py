@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,53 +61,6 @@ RENAMED = {
 
 
 @dataclass
-class Document:
-    """A YAML file: its data, and the line on which each key stands.
-
-    Attributes:
-        told: the keys whose values were refused and taken out of the data.
-    """
-
-    path: Path
-    data: dict[str, Any] = field(default_factory=dict)
-    lines: dict[KeyPath, int] = field(default_factory=dict)
-    told: set[KeyPath] = field(default_factory=set)
-
-    def where(self, key: KeyPath) -> str:
-        """Return `file:line` of a key, or of its nearest parent in this file."""
-        if not self.lines:
-            return str(self.path)
-        while key and key not in self.lines:
-            key = key[:-1]
-        return f"{self.path}:{self.lines.get(key, 1)}"
-
-    def at(self, key: KeyPath) -> Any:
-        """Return the value under a key, or None where there is none."""
-        value: Any = self.data
-        for part in key:
-            if not _holds(value, part):
-                return None
-            value = value[part]
-        return value
-
-    def refuse(self, key: KeyPath, empty: type | None) -> None:
-        """Take a value out, or put an empty one of the right kind in its place."""
-        parent = self.at(key[:-1])
-        # Of a list the other items move, and may be too few without this one.
-        self.told.add(key[:-1] if isinstance(parent, list) else key)
-        if not _holds(parent, key[-1]):
-            return
-        if empty is not None:
-            parent[key[-1]] = empty()
-        else:
-            del parent[key[-1]]
-
-    def was_told(self, key: KeyPath) -> bool:
-        """Say whether the value of a key, or of one above it, was refused before."""
-        return any(key[:length] in self.told for length in range(len(key) + 1))
-
-
-@dataclass
 class Problems:
     """Everything wrong with a configuration, told in one message."""
 
@@ -146,78 +99,135 @@ def no_such(value: object, kind: str, allowed: Iterable[str]) -> str:
     )
 
 
+@dataclass
+class Document:
+    """A YAML file: its data, and the line on which each key stands.
+
+    Attributes:
+        problems: where its own are noted, with those of other files.
+        told: the keys whose values were refused and taken out of the data.
+    """
+
+    path: Path
+    problems: Problems
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    told: set[KeyPath] = field(default_factory=set)
+
+    def where(self, key: KeyPath) -> str:
+        """Return `file:line` of a key, or of its nearest parent in this file."""
+        if not self.lines:
+            return str(self.path)
+        while key and key not in self.lines:
+            key = key[:-1]
+        return f"{self.path}:{self.lines.get(key, 1)}"
+
+    def note(self, key: KeyPath, message: str) -> None:
+        """Note a problem with what stands under a key."""
+        self.problems.add(self.where(key), dotted(key), message)
+
+    def unknown(
+        self, key: KeyPath, value: object, kind: str, allowed: Iterable[str]
+    ) -> None:
+        """Note a name that is none of the allowed ones."""
+        self.problems.unknown(self.where(key), dotted(key), value, kind, allowed)
+
+    def section(self, key: str) -> dict[str, Any]:
+        """Return a section, empty where there is none."""
+        section: dict[str, Any] = self.data.get(key, {})
+        return section
+
+    def at(self, key: KeyPath) -> Any:
+        """Return the value under a key, or None where there is none."""
+        value: Any = self.data
+        for part in key:
+            if not _holds(value, part):
+                return None
+            value = value[part]
+        return value
+
+    def validate(self, model: type[BaseModel], data: object, key: KeyPath = ()) -> Any:
+        """Validate one block; on failure note every problem and return None."""
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for item in error.errors():
+                self._tell(item, (*key, *_place(data, item)), model)
+            return None
+
+    def check_kinds(self, model: type[BaseModel], key: KeyPath = ()) -> None:
+        """Note what of a block cannot stand in it, and take it out.
+
+        So later checks meet values of the right kinds only. What the block lacks is no
+        problem here, and no more if there is none: it may be merged over another.
+        """
+        if key and not _holds(self.at(key[:-1]), key[-1]):
+            return
+        data = self.at(key)
+        try:
+            model.model_validate(data)
+        except ValidationError as error:
+            found = [i for i in error.errors() if i["type"] not in OF_THE_WHOLE]
+            places = {(*key, *_place(data, item)): item for item in found}
+            for item in found:
+                self._tell(item, (*key, *_place(data, item)), model)
+            # From the end, so that the places of a list's items stay what they are.
+            for path, item in reversed(places.items()):
+                self._refuse(path, EMPTY.get(item["type"]))
+
+    def _tell(self, item: Any, path: KeyPath, model: type[BaseModel]) -> None:
+        """Note an error, unless its value or one above it was refused before."""
+        if not any(path[:length] in self.told for length in range(len(path) + 1)):
+            self.problems.add(
+                self.where(path), dotted(path) or "file", _describe(item, model)
+            )
+
+    def _refuse(self, key: KeyPath, empty: type | None) -> None:
+        """Take a value out, or put an empty one of the right kind in its place."""
+        parent = self.at(key[:-1])
+        # Of a list the other items move, and may be too few without this one.
+        self.told.add(key[:-1] if isinstance(parent, list) else key)
+        if not _holds(parent, key[-1]):
+            return
+        if empty is not None:
+            parent[key[-1]] = empty()
+        else:
+            del parent[key[-1]]
+
+
+def dotted(key: KeyPath) -> str:
+    """Return a key as messages name it."""
+    return ".".join(map(str, key))
+
+
 def likely(value: str, names: Sequence[str]) -> str:
     """Return ` did you mean ...?;` where a known name is close, else nothing."""
     close = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
     return f" did you mean {close[0]!r}?;" if close else ""
 
 
-def validate(
-    model: type[BaseModel],
-    data: object,
-    document: Document,
-    key: KeyPath,
-    problems: Problems,
-) -> Any:
-    """Validate one block; on failure note every problem and return None."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        for item in error.errors():
-            _note(item, (*key, *_place(data, item)), model, document, problems)
-        return None
+def merge(*blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge mappings, later over earlier, into nested ones too."""
+    merged: dict[str, Any] = {}
+    for block in blocks:
+        for key, value in block.items():
+            old = merged.get(key)
+            if isinstance(old, dict) and isinstance(value, dict):
+                value = merge(old, value)
+            merged[key] = value
+    return merged
 
 
-def check_kinds(
-    model: type[BaseModel], document: Document, key: KeyPath, problems: Problems
-) -> None:
-    """Note what of a block cannot stand in it, and take it out of the document.
-
-    So later checks meet values of the right kinds only. What the block lacks is no
-    problem here, and no more if there is none: it may be merged over another.
-    """
-    if key and not _holds(document.at(key[:-1]), key[-1]):
-        return
-    data = document.at(key)
-    try:
-        model.model_validate(data)
-    except ValidationError as error:
-        found = [item for item in error.errors() if item["type"] not in OF_THE_WHOLE]
-        places = {(*key, *_place(data, item)): item for item in found}
-        for item in found:
-            _note(item, (*key, *_place(data, item)), model, document, problems)
-        # From the end, so that the places of a list's items stay what they are.
-        for path, item in reversed(places.items()):
-            document.refuse(path, EMPTY.get(item["type"]))
-
-
-def _note(
-    item: Any,
-    path: KeyPath,
-    model: type[BaseModel],
-    document: Document,
-    problems: Problems,
-) -> None:
-    if document.was_told(path):
-        return
-    dotted = ".".join(map(str, path)) or "file"
-    problems.add(document.where(path), dotted, _describe(item, model))
-
-
-def _place(data: object, item: Any) -> KeyPath:
+def _place(data: Any, item: Any) -> KeyPath:
     """Return where an error is, without what pydantic adds: `[key]`, `list[str]`."""
+    loc: KeyPath = tuple(item["loc"])
     if item["type"] == "missing":
-        return tuple(item["loc"])
-    return tuple(_there(data, item["loc"]))
-
-
-def _there(data: object, loc: Iterable[str | int]) -> Iterator[str | int]:
-    value: Any = data
-    for part in loc:
-        if not _holds(value, part):
-            return
-        yield part
-        value = value[part]
+        return loc
+    for length, part in enumerate(loc):
+        if not _holds(data, part):
+            return loc[:length]
+        data = data[part]
+    return loc
 
 
 def _holds(value: object, part: str | int) -> bool:

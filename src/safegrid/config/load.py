@@ -4,7 +4,7 @@
 other files of `config/` the registries that studies draw from.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,22 @@ from typing import Any
 from safegrid.config.benchmark import BenchmarkSpec, TaskEntry
 from safegrid.config.benchmarks import resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
-from safegrid.config.checks import check_fluency, check_study
-from safegrid.config.documents import Document, Problems, validate
-from safegrid.config.graph import check_graph, check_judging_recipes
+from safegrid.config.checks import (
+    check_adapters,
+    check_fluency,
+    check_judging_recipes,
+    check_shapes,
+    check_study,
+    check_tuned,
+)
+from safegrid.config.documents import Document, Problems
+from safegrid.config.graph import Graph
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import Lock
 from safegrid.config.methods import METHODS
-from safegrid.config.names import Known, check_names
-from safegrid.config.recipes import (
-    add_defaults_of_size,
-    check_adapters,
-    check_served,
-    resolve_recipes,
-)
+from safegrid.config.names import Known, wrong_names
+from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
 from safegrid.config.registries import ALL, entries_of, read_lock, read_templates
-from safegrid.config.sections import StudyDocuments, check_shapes
 from safegrid.config.source import SourceSpec
 from safegrid.config.study import BaseEntry, StudyEntry
 from safegrid.config.training import Recipe
@@ -37,15 +38,10 @@ from safegrid.config.yaml_files import read_document
 
 @dataclass(frozen=True)
 class Config:
-    """A study and everything that it names, valid and resolved.
-
-    Attributes:
-        own_bases: the base of each recipe that is made of one base only.
-    """
+    """A study and everything that it names, valid and resolved."""
 
     study: StudyEntry
     recipes: dict[str, Recipe]
-    own_bases: dict[str, str]
     benchmarks: dict[str, BenchmarkSpec]
     judges: dict[str, JudgeEntry]
     sources: dict[str, SourceSpec]
@@ -65,58 +61,53 @@ def load_config(root: Path, name: str) -> Config:
             got, what is allowed and the likely meant name.
     """
     _check_known(root, name)
-    documents = StudyDocuments.read(root, name)
-    check_shapes(documents)
-    problems = documents.problems
-    read = {stem: read_document(root / f"{stem}.yaml", problems) for stem in ALL}
-    entries = {
-        stem: entries_of(read[stem], kind, problems) for stem, kind in ALL.items()
-    }
-    sources, bases, judges, encoders, worlds, tasks = entries.values()
-    add_defaults_of_size(documents, bases)
-    study = validate(StudyEntry, documents.study.data, documents.study, (), problems)
+    problems = Problems()
+
+    def read(stem: str) -> Document:
+        return read_document(root / f"{stem}.yaml", problems)
+
+    document, methods, benchmarks = map(
+        read, (f"studies/{name}", "methods", "benchmarks")
+    )
+    check_shapes(document, methods, benchmarks)
+    registries = {stem: read(stem) for stem in ALL}
+    entries = {stem: entries_of(registries[stem], kind) for stem, kind in ALL.items()}
+    sources, bases, judges = (entries[stem] for stem in ("sources", "bases", "judges"))
+    add_defaults_of_size(document, bases)
+    study: StudyEntry | None = document.validate(StudyEntry, document.data)
     lock = read_lock(root, problems)
     known: Known = {
         **{stem.removesuffix("s"): found for stem, found in entries.items()},
-        "dataset": documents.section("datasets"),
+        "dataset": document.section("datasets"),
         "method": METHODS,
     }
     blocks: list[tuple[Any, Document]] = [
-        *((dict[str, kind], read[stem]) for stem, kind in ALL.items()),  # type: ignore[valid-type]
-        (dict[str, BenchmarkSpec], documents.benchmarks),
-        (StudyEntry, documents.study),
+        *((dict[str, kind], registries[stem]) for stem, kind in ALL.items()),  # type: ignore[valid-type]
+        (dict[str, BenchmarkSpec], benchmarks),
+        (StudyEntry, document),
     ]
-    for kind, document in blocks:
-        check_names(kind, document.data, document, (), known, problems)
-    check_study(documents, sources)
-    benchmarks = resolve_benchmarks(documents, known)
+    for kind, place in blocks:
+        for key, told in wrong_names(kind, place.data, known):
+            place.note(key, told)
+    check_study(document, methods, sources)
+    asked = resolve_benchmarks(document, benchmarks.data, known)
+    used = {judge for spec in asked.values() for judge in spec.judges}
     if study is not None:
-        check_fluency(documents, study, benchmarks, judges)
-    recipes, own_bases = resolve_recipes(documents)
+        check_fluency(document, study, asked, judges)
+        used.update(_models(study))
+    sweep = document.data.get("tuned")
+    tuned = {} if sweep is None else check_tuned(document, read(f"tuned/{sweep}"))
+    recipes = resolve_recipes(document, methods.data, tuned)
     seeds = study.seeds if study is not None else []
-    check_graph(documents, sources, recipes, seeds)
-    of_study = study.bases if study is not None else []
-    check_adapters(documents, recipes, own_bases, bases, of_study)
-    check_served(documents, recipes, own_bases, of_study)
-    used = {*_models(study, benchmarks), *own_bases.values()}
-    check_judging_recipes(documents, judges, used)
+    Graph(document, sources, recipes, seeds).check()
+    check_adapters(document, recipes, bases)
+    used.update(recipe.base for recipe in recipes.values() if recipe.base)
+    check_judging_recipes(document, registries["judges"], judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
-    return Config(
-        study,
-        recipes,
-        own_bases,
-        benchmarks,
-        judges,
-        sources,
-        bases,
-        encoders,
-        tasks,
-        worlds,
-        lock,
-        templates,
-    )
+    assert study is not None, "what does not validate was raised"
+    return Config(study, recipes, asked, lock=lock, templates=templates, **entries)
 
 
 def _check_known(root: Path, name: str) -> None:
@@ -130,14 +121,8 @@ def _check_known(root: Path, name: str) -> None:
     problems.raise_if_any("configuration")
 
 
-def _models(
-    study: StudyEntry | None, benchmarks: Mapping[str, BenchmarkSpec]
-) -> Iterator[str]:
-    """Yield the bases of a study, and the judges of its benchmarks and datasets."""
-    for spec in benchmarks.values():
-        yield from spec.judges
-    if study is None:
-        return
+def _models(study: StudyEntry) -> Iterator[str]:
+    """Yield the bases of a study, and the judges of its datasets."""
     yield from (*study.bases, *study.compared)
     for dataset in study.datasets.values():
         yield from dataset.generated.judges if dataset.generated is not None else ()

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from safegrid.config.documents import Document, KeyPath, Problems, no_such
+from safegrid.config.documents import KeyPath, no_such
 
 Known = Mapping[str, Mapping[str, Any]]
 """Entries by kind and name: `known["judge"]["tiny-guard"]`."""
@@ -57,31 +57,12 @@ def source_of(*formats: str, holds: str) -> Named:
     return Named("source", fault)
 
 
-def check_names(
-    kind: Any,
-    data: Any,
-    document: Document,
-    key: KeyPath,
-    known: Known,
-    problems: Problems,
-) -> None:
-    """Note every name in a block that stands for nothing, or for what does not fit.
-
-    Args:
-        kind: its annotation, such as the class of a block.
-        data: the block as it is written, merged or not.
-        document: in which it stands.
-        key: under which it stands there.
-        known: all entries.
-        problems: where they are noted.
-    """
-    for below, told in wrong_names(kind, data, known):
-        path = (*key, *below)
-        problems.add(document.where(path), ".".join(map(str, path)), told)
-
-
 def wrong_names(kind: Any, data: Any, known: Known) -> Iterator[tuple[KeyPath, str]]:
-    """Give the key of every such name, below the block's own, and what is wrong."""
+    """Give every name in a block that stands for nothing, or for what does not fit.
+
+    Each with its key below the block's own, and what is wrong. `data` is the block as
+    it is written, merged or not, `kind` its annotation.
+    """
     for path, mark, name, block in _marked(kind, data, (), {}):
         if isinstance(mark, FileOf):
             source = block.get(mark.source)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config.block import Block, Name
-from safegrid.config.documents import Document, Problems, validate
+from safegrid.config.documents import Document, Problems
 from safegrid.config.yaml_files import read_document
 
 FILE = "config.yaml"
@@ -34,9 +34,8 @@ def read_options(root: Path) -> Options:
     Raises:
         ConfigError: one message with every problem.
     """
-    problems = Problems()
-    document = read_document(root / FILE, problems)
-    return _options(document.data, document, problems)
+    document = read_document(root / FILE, Problems())
+    return _options(document.data, document)
 
 
 def check_file(root: Path) -> None:
@@ -45,8 +44,7 @@ def check_file(root: Path) -> None:
     Raises:
         ConfigError: one message with every problem.
     """
-    problems = Problems()
-    read_document(root / FILE, problems)
+    read_document(root / FILE, problems := Problems())
     problems.raise_if_any("configuration")
 
 
@@ -61,13 +59,12 @@ def check_options(given: Mapping[str, Any], more: Iterable[str], root: Path) -> 
     Raises:
         ConfigError: one message with every problem.
     """
-    problems = Problems()
     known = {*Options.model_fields, *more}
-    place = Document(Path(f"{root / FILE} or --config"))
+    place = Document(Path(f"{root / FILE} or --config"), Problems())
     for name in given:
         if name not in known:
-            problems.unknown(str(place.path), str(name), name, "key", known)
-    return _options(given, place, problems)
+            place.unknown((str(name),), name, "key", known)
+    return _options(given, place)
 
 
 def own_folder(given: str | None, root: Path) -> str | None:
@@ -79,11 +76,9 @@ def own_folder(given: str | None, root: Path) -> str | None:
     return given if given is not None else read_options(root).sources_dir
 
 
-def _options(
-    given: Mapping[str, Any], document: Document, problems: Problems
-) -> Options:
+def _options(given: Mapping[str, Any], document: Document) -> Options:
     own = {key: given[key] for key in Options.model_fields if key in given}
-    options = validate(Options, own, document, (), problems)
-    problems.raise_if_any("configuration")
+    options = document.validate(Options, own)
+    document.problems.raise_if_any("configuration")
     assert isinstance(options, Options), "what does not validate was raised"
     return options

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from safegrid.config.benchmark import TaskEntry
 from safegrid.config.block import NAMING, is_name
-from safegrid.config.documents import Document, Problems, validate
+from safegrid.config.documents import Document, Problems
 from safegrid.config.judge_entry import JudgeEntry
 from safegrid.config.lock import Lock
 from safegrid.config.source import SourceSpec
@@ -49,7 +49,7 @@ def load_registries(root: Path) -> Registries:
     """
     problems = Problems()
     entries = {
-        stem: entries_of(read_document(root / f"{stem}.yaml", problems), kind, problems)
+        stem: entries_of(read_document(root / f"{stem}.yaml", problems), kind)
         for stem, kind in UPSTREAM.items()
     }
     registries = Registries(**entries, lock=read_lock(root, problems))
@@ -57,18 +57,16 @@ def load_registries(root: Path) -> Registries:
     return registries
 
 
-def entries_of(
-    document: Document, model: type[BaseModel], problems: Problems
-) -> dict[str, Any]:
+def entries_of(document: Document, model: type[BaseModel]) -> dict[str, Any]:
     """Return the valid entries of a registry that is read; problems are noted."""
     entries = {}
     for name, data in document.data.items():
         if not is_name(name):
-            problems.add(document.where((name,)), name, NAMING)
+            document.note((name,), NAMING)
         # An entry that knows its own name takes the key that it stands under.
         if "name" in model.model_fields and isinstance(data, dict):
             data = {"name": name, **data}
-        entries[name] = validate(model, data, document, (name,), problems)
+        entries[name] = document.validate(model, data, (name,))
     return {name: entry for name, entry in entries.items() if entry is not None}
 
 
@@ -77,8 +75,7 @@ def read_lock(root: Path, problems: Problems) -> Lock:
     if not (root / LOCK).exists():
         return Lock()
     document = read_document(root / LOCK, problems)
-    lock: Lock | None = validate(Lock, document.data, document, (), problems)
-    return lock or Lock()
+    return document.validate(Lock, document.data) or Lock()
 
 
 def read_templates(

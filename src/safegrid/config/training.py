@@ -126,16 +126,20 @@ class Recipe(Block):
     """How one model of a study is made, resolved: nothing is left to a default.
 
     Attributes:
+        base: the one base that it is made of; null for each of the study's.
         init_from: the recipe whose model it starts from; null is the base itself.
         fraction: share of the dataset's pairs, by the dataset's seed.
         categories: pairs of these categories only; null is all.
-        seeds: training seeds of its own; null for those of the study. No model depends
-            on the others, so they are left out where a recipe is written down.
+        seeds: training seeds of its own; null for those of the study.
+
+    No model depends on other bases and seeds, so these two are left out where a recipe
+    is written down.
     """
 
     name: str
     method: str
     dataset: str
+    base: str | None = Field(default=None, exclude=True)
     init_from: str | None = None
     fraction: Part = 1.0
     categories: list[str] | None = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from safegrid.config.documents import Document, KeyPath, Problems
+from safegrid.config.documents import Document, KeyPath, Problems, dotted
 from safegrid.core.text_files import NotTextError, decode, with_lf
 
 # The same in C, ten times as fast, where PyYAML was built with it (its wheels are).
@@ -32,7 +32,7 @@ NO_KEYS = {"null": "null", "bool": "a truth", "int": "a number", "float": "a num
 class _Refused(Exception):  # noqa: N818
     """The file is no configuration: where in it, and why."""
 
-    def __init__(self, line: int | None, kind: str, message: str) -> None:
+    def __init__(self, line: int, kind: str, message: str) -> None:
         self.line, self.kind, self.message = line, kind, message
 
 
@@ -94,7 +94,7 @@ SCALARS: dict[str, Callable[[str], Any]] = {
 
 def read_document(path: Path, problems: Problems) -> Document:
     """Read a YAML mapping with its lines; what is wrong is noted in `problems`."""
-    document = Document(path)
+    document = Document(path, problems)
     text = text_of(path, problems)
     if text is None:
         document.told.add(())
@@ -102,32 +102,32 @@ def read_document(path: Path, problems: Problems) -> Document:
     try:
         node = _composed(text)
         if node is not None:
-            document.data = _Values(document, problems).mapping(node, ())
+            document.data = _Values(document).mapping(node, ())
     except _Refused as refused:
-        where = path if refused.line is None else f"{path}:{refused.line}"
-        problems.add(str(where), refused.kind, refused.message)
+        problems.add(f"{path}:{refused.line}", refused.kind, refused.message)
         document.told.add(())
     return document
 
 
 def text_of(path: Path, problems: Problems) -> str | None:
     """Read a file of the configuration; None where that is no text, which is noted."""
+    where = str(path)
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise _Refused(None, "file", "is no file")
-        if size > LARGEST_BYTES:
+            told = "is no file"
+        elif size > LARGEST_BYTES:
             limit = f"a file of the configuration has at most {LARGEST_BYTES}"
-            raise _Refused(None, "file", f"has {size} bytes; {limit}")
-        return with_lf(decode(path.read_bytes()))
-    except _Refused as refused:
-        problems.add(str(path), refused.kind, refused.message)
+            told = f"has {size} bytes; {limit}"
+        else:
+            return with_lf(decode(path.read_bytes()))
     except FileNotFoundError:
-        problems.add(str(path), "file", "is not there")
+        told = "is not there"
     except OSError as error:
-        problems.add(str(path), "file", f"cannot be read: {error.strerror}")
+        told = f"cannot be read: {error.strerror}"
     except NotTextError as error:
-        problems.add(f"{path}:{error.line}", "file", str(error))
+        where, told = f"{path}:{error.line}", str(error)
+    problems.add(where, "file", told)
     return None
 
 
@@ -151,9 +151,8 @@ def _composed(text: str) -> yaml.MappingNode | None:
 class _Values:
     """The values of a document's nodes; single values that cannot be are noted."""
 
-    def __init__(self, document: Document, problems: Problems) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._problems = problems
         self._count = 0
 
     def mapping(self, node: yaml.MappingNode, key: KeyPath) -> dict[str, Any]:
@@ -246,5 +245,5 @@ class _Values:
 
     def _note(self, node: yaml.Node, path: KeyPath, message: str) -> None:
         where = f"{self._document.path}:{node.start_mark.line + 1}"
-        self._problems.add(where, ".".join(map(str, path)), message)
+        self._document.problems.add(where, dotted(path), message)
         self._document.told.add(path)

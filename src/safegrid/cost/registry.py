@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from safegrid.config.cost import Assumed, GpuSpec
-from safegrid.config.documents import Problems, validate
+from safegrid.config.documents import Problems
 from safegrid.config.yaml_files import read_document
 
 GPUS = "gpus.yaml"
@@ -18,7 +17,7 @@ def load_gpus(root: Path) -> dict[str, GpuSpec]:
     problems = Problems()
     document = read_document(root / GPUS, problems)
     found = {
-        name: validate(GpuSpec, block, document, (name,), problems)
+        name: document.validate(GpuSpec, block, (name,))
         for name, block in document.data.items()
     }
     problems.raise_if_any("GPUs")
@@ -29,7 +28,7 @@ def load_assumptions(root: Path) -> Assumed:
     """Read what plans assume; a ConfigError tells every problem."""
     problems = Problems()
     document = read_document(root / ASSUMPTIONS, problems)
-    found: Any = validate(Assumed, document.data, document, (), problems)
+    found = document.validate(Assumed, document.data)
     problems.raise_if_any("assumptions")
     assert isinstance(found, Assumed), "what does not validate was raised"
     return found

@@ -106,7 +106,7 @@ def judge_shape(
     if entry.kind == "fluency":
         return base_shape(study, base, root)
     if entry.recipe is not None:
-        own = study.config.own_bases.get(entry.recipe, base or study.bases[0])
+        own = study.recipe(entry.recipe).base or base or study.bases[0]
         return base_shape(study, own, root)
     found = _of_entry(study, entry, f"results/judges/{judge}", root)
     if found is None and entry.world is not None:

@@ -64,18 +64,20 @@ class Study:
     @cached_property
     def all_bases(self) -> list[str]:
         """Every base that the study uses, those among them that are only trained."""
-        return list(dict.fromkeys([*self.bases, *self.config.own_bases.values()]))
+        own = [recipe.base for recipe in self.config.recipes.values() if recipe.base]
+        return list(dict.fromkeys([*self.bases, *own]))
 
     @cached_property
     def trained(self) -> list[Model]:
         """The models in which a training run ends, reward models among them."""
-        bases, own = self.config.study.bases, self.config.own_bases
+        bases, recipes = self.config.study.bases, self.config.recipes
+        own = [recipe.base for recipe in recipes.values() if recipe.base]
         return [
-            Model(base, recipe, seed)
-            for base in dict.fromkeys([*bases, *own.values()])
-            for recipe in self.config.recipes
-            if base in ([own[recipe]] if recipe in own else bases)
-            for seed in self.seeds(recipe)
+            Model(base, name, seed)
+            for base in dict.fromkeys([*bases, *own])
+            for name, recipe in recipes.items()
+            if base in ([recipe.base] if recipe.base else bases)
+            for seed in self.seeds(name)
         ]
 
     @cached_property

@@ -11,8 +11,9 @@ def asked_bases(study: Study) -> Iterator[tuple[str, str]]:
     entry = study.config.study
     yield from ((base, "bases") for base in entry.bases)
     yield from ((base, "compared") for base in entry.compared)
-    for recipe, base in study.config.own_bases.items():
-        yield base, f"recipes.{recipe}.base"
+    for name, recipe in study.config.recipes.items():
+        if recipe.base is not None:
+            yield recipe.base, f"recipes.{name}.base"
 
 
 def asked_judges(study: Study) -> Iterator[tuple[str, str]]:

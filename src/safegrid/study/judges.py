@@ -33,7 +33,7 @@ def stack(study: Study, judge: str, base: str = "") -> list[str]:
         return study.stack(Model(base, NONE, 0))
     if entry.recipe is None:
         return [f"results/judges/{judge}"]
-    own = study.config.own_bases.get(entry.recipe, base or study.bases[0])
+    own = study.recipe(entry.recipe).base or base or study.bases[0]
     return study.stack(Model(own, entry.recipe, study.seeds(entry.recipe)[0]))
 
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from safegrid.config.cost import Assumed, GpuSpec, ShapeSpec
+from safegrid.config.documents import merge
 from safegrid.config.load import load_config
-from safegrid.config.sections import merge
 from safegrid.cost.registry import load_assumptions, load_gpus
 from safegrid.study import Study
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from safegrid.commands import COMMANDS
+from safegrid.config.documents import merge
 from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS, Method
-from safegrid.config.sections import merge
 from safegrid.core.records import SCORE
 from safegrid.report.names import METRICS
 from safegrid.report.readme import FIGURE, TABLE
