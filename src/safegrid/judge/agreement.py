@@ -36,16 +36,23 @@ ROW = ("prompt_id", "sample")
 OTHER = "other"
 
 
-def share(hits: Sequence[bool]) -> dict[str, float | int | None]:
+def estimate(
+    n: int,
+    value: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> Measures:
+    """Return what `n` rows tell with its limits, as a result holds it."""
+    return {"value": value, "low": low, "high": high, "n": n}
+
+
+def share(hits: Sequence[bool]) -> Measures:
     """Return the share of hits with its Wilson interval, null of none."""
     n = len(hits)
-    if n == 0:
-        return {"value": None, "low": None, "high": None, "n": 0}
-    low, high = wilson(sum(hits), n)
-    return {"value": sum(hits) / n, "low": low, "high": high, "n": n}
+    return estimate(n, sum(hits) / n, *wilson(sum(hits), n)) if n else estimate(0)
 
 
-def measures_of(pairs: Sequence[Pair], positive: str) -> dict[str, Any]:
+def measures_of(pairs: Sequence[Pair], positive: str) -> Measures:
     """Return accuracy and error rates of (true label, verdict) pairs.
 
     A verdict may be `unscored`; that is neither right nor wrong.
@@ -73,23 +80,24 @@ def by_category(
     return {name: measured(own) for name, own in sorted(groups.items())}
 
 
-def agreement_of(
+def label_measures(
     rows: Sequence[Labelled],
     pairs: Sequence[Pair],
     classes: Sequence[str],
     positive: str,
 ) -> dict[str, Any]:
-    """Return `kappa`, and `annotators_kappa` where rows carry two people's labels.
+    """Return `measures_of` rows' pairs, `kappa`, and `annotators_kappa` if known.
 
-    The annotators' kappa, on the same two classes (the positive one and the first other
-    of `classes`), is the ceiling: a judge cannot be expected to agree with people more
-    than they do with each other. A row is in it where the first annotator gave one of
-    the two.
+    The annotators' kappa, of rows with two people's labels, on the same two classes
+    (the positive one and the first other of `classes`), is the ceiling: a judge cannot
+    be expected to agree with people more than they do with each other. A row is in it
+    where the first annotator gave one of the two.
     """
     other = next(name for name in classes if name != positive)
     known = [pair for pair in pairs if pair[1] != UNSCORED]
     apart = Counter(truth for truth, _ in pairs if truth not in (positive, other))
     found: dict[str, Any] = {
+        **measures_of(pairs, positive),
         "kappa": {**kappa_of(known, positive, other), "against": other},
         "apart": dict(sorted(apart.items())),
     }
@@ -113,14 +121,10 @@ def kappa_of(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]
     n = counts.total()
     table = np.array([[counts[a, b] for b in (False, True)] for a in (False, True)])
     if n == 0 or n in (table[0, 0], table[1, 1]):
-        return {"value": None, "low": None, "high": None, "n": n}
+        return estimate(n)
     kappa = cohens_kappa(table)
-    return {
-        "value": float(kappa.kappa),
-        "low": float(kappa.kappa_low),
-        "high": min(float(kappa.kappa_upp), 1.0),
-        "n": n,
-    }
+    high = min(float(kappa.kappa_upp), 1.0)
+    return estimate(n, float(kappa.kappa), float(kappa.kappa_low), high)
 
 
 def agreement(

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from safegrid.config.judge import EndpointSpec
 from safegrid.core.errors import EngineError, JudgeError
@@ -34,14 +33,6 @@ logger = logging.getLogger(__name__)
 KIND = "endpoint"
 
 
-class Told(NamedTuple):
-    """An answer's text and why it stopped; or why there is none, else empty."""
-
-    text: str
-    finish: str | None
-    refused: str = ""
-
-
 def ask_endpoint(
     judge: str,
     spec: EndpointSpec,
@@ -49,8 +40,8 @@ def ask_endpoint(
     cache: Path,
     versions: Mapping[str, int],
     fresh: bool = False,
-) -> tuple[list[Told], Record]:
-    """Return what an endpoint told, in the order of the questions (conversations).
+) -> tuple[list[Tried], Record]:
+    """Return how questions (conversations) ended, in their order: answered or refused.
 
     `versions` number all that makes an answer besides the request; answers of others,
     and with `fresh` all, are asked again. Each is kept in `cache` as it comes.
@@ -75,7 +66,7 @@ def ask_endpoint(
         tried: dict[str, Tried] = {key: kept.get(key) or {} for key in items}
         _check(judge, list(tried.values()), cache)
         record = _record(spec, kept, tried, len(missing))
-    return [_told(tried[key]) for key in keys], record
+    return [tried[key] for key in keys], record
 
 
 def _body(spec: EndpointSpec, messages: Sequence[Message]) -> Body:
@@ -117,8 +108,8 @@ def _ask(
 
 def _check(judge: str, tried: Sequence[Tried], cache: Path) -> None:
     """Stop where an item has no answer, or none was answered at all."""
-    states = Counter(_state(one) for one in tried)
-    refused, answered = states.pop("refused", 0), states.pop("answered", 0)
+    states = Counter(map(_state, tried))
+    refused, answered = states.pop(REFUSED, 0), states.pop(ANSWER, 0)
     if states:
         why = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         raise EngineError(
@@ -138,18 +129,9 @@ def _check(judge: str, tried: Sequence[Tried], cache: Path) -> None:
 
 
 def _state(tried: Tried) -> str:
-    if ANSWER in tried:
-        return "answered"
-    if REFUSED in tried:
-        return "refused"
-    return f"failed: {tried[FAILED]}" if FAILED in tried else "not asked"
-
-
-def _told(tried: Tried) -> Told:
-    if REFUSED in tried:
-        return Told("", None, tried[REFUSED])
-    choice = tried[ANSWER]["choices"][0]
-    return Told(choice["message"].get("content") or "", choice.get("finish_reason"))
+    if FAILED in tried:
+        return f"failed: {tried[FAILED]}"
+    return next((name for name in (ANSWER, REFUSED) if name in tried), "not asked")
 
 
 def _usage(tried: Tried, seconds: float) -> Usage:

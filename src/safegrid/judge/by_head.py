@@ -11,7 +11,7 @@ from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_object, read_result
 from safegrid.core.errors import JudgeError
 from safegrid.engine.asking import Asker
-from safegrid.judge.items import Item, Verdict, unscored
+from safegrid.judge.items import Item, Verdict, other_classes, unscored
 from safegrid.judge.text_head import Encode, Floats, Head, HeadText, decide
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import is_blank
@@ -21,12 +21,7 @@ Result = TypeVar("Result")
 
 
 class Encoder:
-    """A frozen encoder, by its folder and who asks the engine that serves it.
-
-    Raises:
-        DataError: its tokenizer cannot be read.
-        JudgeError: `config.json` does not say how long a text may be.
-    """
+    """A frozen encoder, by its folder and who asks the engine that serves it."""
 
     def __init__(self, folder: Path, asker: Asker) -> None:
         self._chat = ChatTokenizer.load(folder)
@@ -40,11 +35,7 @@ class Encoder:
         self._longest = longest
 
     def __call__(self, texts: Sequence[str]) -> Floats:
-        """Return (N, D) vectors; texts are cut at the encoder's longest input.
-
-        Raises:
-            JudgeError: the encoder gave a vector that is not finite.
-        """
+        """Return (N, D) vectors; texts are cut at the encoder's longest input."""
         rows = [self._chat.encode_sequence(text) for text in texts]
         # Where a text is cut, the token that ends it stays.
         cut = [
@@ -85,17 +76,10 @@ def judge_by_head(
     """Judge each answer with its prefill; one without a word is unscored.
 
     The stack is the file of the head, and the folder of its encoder if it has one.
-
-    Raises:
-        JudgeError: the head gives classes that the judge does not declare.
     """
     head = Head.of(read_result(stack[0])["head"])
     if not {spec.positive} <= set(head.classes) <= set(spec.classes):
-        raise JudgeError(
-            f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
-            f" {spec.positive!r} as the positive one, but {stack[0]} was trained on"
-            f" {sorted(head.classes)}; make the two say the same"
-        )
+        raise other_classes(spec, f"{stack[0]} was trained on {sorted(head.classes)}")
     said = [item for item in items if not is_blank(item.answer)]
     texts = [HeadText(item.request, item.answer) for item in said]
 

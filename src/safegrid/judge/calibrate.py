@@ -23,7 +23,7 @@ from safegrid.config.calibration import (
     NEW_TOKENS,
     QUANTILE,
 )
-from safegrid.core.artifacts import PathOrPaths, read_table, write_result
+from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE
 from safegrid.core.stages import VERSIONS
@@ -32,10 +32,9 @@ from safegrid.judge.agreement import share
 from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL
-from safegrid.judge.run import described
+from safegrid.judge.run import described, write_measures
 from safegrid.judge.xstest import READERS
 from safegrid.models.templates import ChatTokenizer
-from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -94,14 +93,11 @@ def calibrate(
 
     versions = {"stage": VERSIONS["calibrate"], "judge": judge.version}
     found, record = ask_model(engine, stack, "causal", cache, versions, work)
-    inputs: dict[str, PathOrPaths] = {"datasets": datasets}
-    inputs |= {"labelled": labelled} if labelled else {}
+    inputs = {"datasets": datasets, "labelled": labelled}
     facts = described(
         "calibrate", judge, stack, record, inputs, ("scipy",), {"seed": seed}
     )
-    keep(out, record)
-    found = {"judge": judge.name, "kind": judge.kind, **found, "manifest": facts}
-    write_result(out, found)
+    write_measures(out, judge, record, found, facts)
     logger.info("threshold %.3f, %d texts", found["threshold"], found["n"])
 
 

@@ -20,7 +20,7 @@ from safegrid.core.artifacts import read_object
 from safegrid.core.errors import JudgeError
 from safegrid.core.records import UNSCORED
 from safegrid.engine.asking import Asker
-from safegrid.judge.items import Item, Verdict, Work, unscored
+from safegrid.judge.items import Item, Verdict, Work, other_classes, unscored
 from safegrid.judge.sentences import plain_sentences
 from safegrid.models.templates import ChatTokenizer
 from safegrid.readers.plain import plain
@@ -40,18 +40,11 @@ def read_classifier(
     Toxicity reads what the model wrote: `positive` from the threshold on, else the
     likeliest of the other classes. Refusal reads the answer with its prefill: the
     likeliest class, `unscored` where even that is less likely than the threshold.
-
-    Raises:
-        JudgeError: the model's own classes are not those that the judge declares.
     """
     names = class_names(chat.folder)
     if sorted(names) != sorted(spec.classes) or spec.positive not in names:
-        raise JudgeError(
-            f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
-            f" {spec.positive!r} as the positive one, but"
-            f" {chat.folder / 'config.json'} names {sorted(names)}; make `classes` and"
-            " `positive` say the same"
-        )
+        told = f"{chat.folder / 'config.json'} names {sorted(names)}"
+        raise other_classes(spec, told)
     toxicity = spec.kind == "toxicity"
     texts = [item.text if toxicity else item.answer for item in items]
     ids = [chat.encode_sequence(plain(text)) for text in texts]
@@ -91,17 +84,11 @@ def read_entailment(
     its score: the premise is the whole reference. An answer is unscored whole where its
     prompt has no reference, where it has no sentence, and where one of its sentences
     cannot be read.
-
-    Raises:
-        JudgeError: the model's classes are not those that the judge declares.
     """
     names = [name.lower() for name in class_names(chat.folder)]
     if sorted(names) != sorted(name.lower() for name in spec.classes):
-        raise JudgeError(
-            f"judge {spec.name}: declares the classes {sorted(spec.classes)}, but"
-            f" {chat.folder / 'config.json'} names {sorted(names)}; make `classes` say"
-            " the same"
-        )
+        told = f"{chat.folder / 'config.json'} names {sorted(names)}"
+        raise other_classes(spec, told)
     _check_pairs(spec, chat.folder)
     places = names.index(spec.positive.lower()), names.index(CONTRADICTION)
     said = [plain_sentences(item.answer) if item.reference else [] for item in items]
@@ -219,11 +206,7 @@ def _check_scores(
 
 
 def class_names(folder: Path) -> list[str]:
-    """Return a classifier's labels in the order of its outputs.
-
-    Raises:
-        JudgeError: its `config.json` names none.
-    """
+    """Return a classifier's labels in the order of its outputs."""
     labels = read_object(folder / "config.json").get("id2label")
     if not labels:
         raise JudgeError(

@@ -11,16 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safegrid.config import JudgeSpec
-from safegrid.core.records import UNSCORED
 from safegrid.engine.asking import Asker
-from safegrid.judge.asked_endpoint import Told, ask_endpoint
-from safegrid.judge.guard import (
-    Words,
-    probabilities,
-    together,
-    word_contexts,
-    word_verdict,
-)
+from safegrid.judge.asked_endpoint import ask_endpoint
+from safegrid.judge.endpoint import ANSWER, REFUSED, Tried
+from safegrid.judge.guard import together, word_contexts, word_verdict
 from safegrid.judge.items import Item, Verdict, Work, unscored
 from safegrid.models.prefills import Turns
 from safegrid.models.templates import ChatTokenizer, Message
@@ -41,11 +35,7 @@ def read_correction(
     template has an answer's first word: behind a space, in some families. A model that
     gives both words less than `min_label_mass` answers something else (one that thinks
     first, for example): its verdict is `unscored`.
-
-    Raises:
-        JudgeError: the words cannot be written or told apart by their tokens.
     """
-    words = Words(spec.no_word, spec.yes_word, CONTINUED, CORRECTED)
     no, yes = (_spellings(chat, word) for word in (spec.no_word, spec.yes_word))
     shown = [question(spec, item) for item in items]
     texts = [Turns(chat).lead + spec.prefix] * len(items)
@@ -55,8 +45,7 @@ def read_correction(
         verdicts = []
         for each in asker.label_logprobs(contexts, ids):
             logprobs = [together(each[: len(no)]), together(each[len(no) :])]
-            found = probabilities(logprobs, spec.min_label_mass)
-            verdicts.append(word_verdict(words, spec.threshold, found, logprobs))
+            verdicts.append(word_verdict(spec, (CONTINUED, CORRECTED), logprobs))
         return verdicts
 
     return work
@@ -79,17 +68,11 @@ def judge_by_endpoint(
     versions: Mapping[str, int],
     fresh: bool = False,
 ) -> tuple[list[Verdict], Record]:
-    """Judge answers by the word that a model behind an endpoint writes.
-
-    Raises:
-        JudgeError: the endpoint is not named, or refuses the key or all questions.
-        EngineError: an item was not answered. Answers that came are in the cache, and
-            a later run asks for the others alone.
-    """
+    """Judge answers by the word that a model behind an endpoint writes."""
     assert spec.endpoint is not None, "method `endpoint` has one (checked on load)"
     asked = [question(spec, item) for item in items]
     told, record = ask_endpoint(spec.name, spec.endpoint, asked, cache, versions, fresh)
-    return [_verdict(spec, answer) for answer in told], record
+    return [_verdict(spec, tried) for tried in told], record
 
 
 def question(spec: JudgeSpec, item: Item) -> list[Message]:
@@ -117,11 +100,14 @@ def said(text: str, yes: str, no: str) -> bool | None:
     return bool(words[0] == yes.casefold())
 
 
-def _verdict(spec: JudgeSpec, told: Told) -> Verdict:
-    if told.refused:
-        return unscored(json.dumps({"refused": told.refused}, ensure_ascii=False))
-    raw = json.dumps({"text": told.text, "finish": told.finish}, ensure_ascii=False)
-    found = said(told.text, spec.yes_word, spec.no_word)
+def _verdict(spec: JudgeSpec, tried: Tried) -> Verdict:
+    if REFUSED in tried:
+        return unscored(json.dumps({"refused": tried[REFUSED]}, ensure_ascii=False))
+    choice = tried[ANSWER]["choices"][0]
+    text = choice["message"].get("content") or ""
+    told = {"text": text, "finish": choice.get("finish_reason")}
+    raw = json.dumps(told, ensure_ascii=False)
+    found = said(text, spec.yes_word, spec.no_word)
     if found is None:
-        return Verdict(UNSCORED, None, [], raw)
+        return unscored(raw)
     return Verdict(CORRECTED if found else CONTINUED, float(found), [], raw)

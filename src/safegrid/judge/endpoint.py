@@ -20,9 +20,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 from tenacity import (
-    RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_result,
     stop_after_attempt,
     wait_random_exponential,
 )
@@ -48,18 +47,6 @@ SHOWN = 300
 
 Body = dict[str, Any]
 Tried = dict[str, Any]
-
-
-class PassingError(Exception):
-    """No answer yet; `after` is how many seconds the endpoint asks to wait, if any."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.after = after
-
-
-class EndpointRefusedError(Exception):
-    """An endpoint does not answer this request, and would not the next time."""
 
 
 class Pace:
@@ -140,11 +127,7 @@ class Endpoint:
         if self._stop.is_set():
             return {}
         try:
-            found = {ANSWER: self._ask(body)}
-        except EndpointRefusedError as error:
-            found = {REFUSED: str(error)}
-        except PassingError as error:
-            found = {FAILED: str(error)}
+            found = self._ask(body)
         except JudgeError as error:
             self.wrong = error
             self._stop.set()
@@ -155,46 +138,44 @@ class Endpoint:
             self._stop.set()
         return found
 
-    def _ask(self, body: Body) -> Any:
+    def _ask(self, body: Body) -> Tried:
+        """Return the outcome of the last try; only what can pass is tried again."""
         return Retrying(
-            retry=retry_if_exception_type(PassingError),
+            retry=retry_if_result(lambda tried: FAILED in tried),
             stop=stop_after_attempt(self._spec.max_attempts),
-            wait=_wait,
+            wait=wait_random_exponential(multiplier=0.5, max=30.0),
             sleep=self._sleep,
-            reraise=True,
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )(self._once, body)
 
-    def _once(self, body: Body) -> Any:
+    def _once(self, body: Body) -> Tried:
         self._pace.wait()
         try:
             reply = self._http.post(f"{self._address}/chat/completions", json=body)
-        except httpx2.TimeoutException as error:
-            wait = f"{self._spec.timeout:g} seconds"
-            raise PassingError(f"no answer within {wait}") from error
+        except httpx2.TimeoutException:
+            return {FAILED: f"no answer within {self._spec.timeout:g} seconds"}
         except httpx2.RequestError as error:
-            reason = f"cannot be reached ({type(error).__name__})"
-            raise PassingError(reason) from error
+            return {FAILED: f"cannot be reached ({type(error).__name__})"}
         if reply.status_code != 200:
-            raise self._failure(reply)
+            return self._failure(reply)
         try:
             answer = json.loads(self._unmarked(reply.content.decode()))
         except (ValueError, RecursionError):
             answer = None
         if not is_completion(answer):
-            raise PassingError("answers with no chat completion")
-        return without_halves(answer)
+            return {FAILED: "answers with no chat completion"}
+        return {ANSWER: without_halves(answer)}
 
-    def _failure(self, reply: httpx2.Response) -> Exception:
+    def _failure(self, reply: httpx2.Response) -> Tried:
         status = reply.status_code
         if status in PASSING or status >= 500:
-            after = _patience(reply.headers.get("retry-after"))
-            if after is not None:
-                self._pace.hold(after)
-            return PassingError(f"status {status}", after)
+            # A server's own wish holds all threads.
+            self._pace.hold(_patience(reply.headers.get("retry-after", "")))
+            return {FAILED: f"status {status}"}
         said = " ".join(self._unmarked(reply.text).split())[:SHOWN]
         if status in REFUSING:
-            return EndpointRefusedError(f"status {status}: {said}")
-        return JudgeError(
+            return {REFUSED: f"status {status}: {said}"}
+        raise JudgeError(
             f"judge {self._judge}: the endpoint in ${self._spec.address} does not take"
             f" requests for model {self._spec.model!r} (status {status}: {said});"
             f" look at ${self._spec.address}, ${self._spec.key} and the judge's `model`"
@@ -245,25 +226,13 @@ def is_completion(answer: Any) -> bool:
     return isinstance(message, dict) and isinstance(message.get("content"), str | None)
 
 
-_back_off = wait_random_exponential(multiplier=0.5, max=30.0)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return the seconds until the next try; a server's own wish holds all threads."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    told = isinstance(error, PassingError) and error.after is not None
-    return 0.0 if told else _back_off(state)
-
-
-def _patience(header: str | None) -> float | None:
-    """Read `Retry-After`: seconds, or a date."""
-    if header is None:
-        return None
+def _patience(header: str) -> float:
+    """Read `Retry-After`, seconds or a date; 0 of none."""
     try:
         seconds = float(header)
     except ValueError:
         try:
             seconds = parsedate_to_datetime(header).timestamp() - time.time()
         except ValueError:
-            return None
+            return 0.0
     return min(max(seconds, 0.0), MOST_PATIENCE)

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 from safegrid.config import Decode, JudgeSpec
 from safegrid.core.errors import JudgeError
@@ -36,15 +35,10 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
     `min_label_mass` answers something else and its verdict is `unscored`. One that
     fills in other lines first (`questions`) is read after its own answers to them, as
     it would write them; the words mean the same there, so `unsafe` may be a `yes`.
-
-    Raises:
-        JudgeError: the template hides one of the turns, or the words cannot be written
-            or told apart by their tokens.
     """
     _check_template(chat)
     steps = [*spec.questions, spec.prefix]
     opening = verdict_prompts(spec, chat, items, [steps[0]] * len(items))
-    names = Words(spec.safe, spec.unsafe, SAFE, UNSAFE)
 
     def work(asker: Asker) -> list[Verdict]:
         contexts, words = opening
@@ -59,10 +53,9 @@ def read_guard(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> W
             contexts, words = verdict_prompts(spec, chat, items, texts)
         verdicts = []
         for i, logprobs in enumerate(asker.label_logprobs(contexts, words)):
-            found = probabilities(logprobs, spec.min_label_mass)
             more = {"written": written[i]} if written[i] else {}
-            read = None if i in silent else found
-            verdicts.append(word_verdict(names, spec.threshold, read, logprobs, **more))
+            labels = SAFE, UNSAFE
+            verdicts.append(word_verdict(spec, labels, logprobs, i in silent, **more))
         return _with_categories(spec, asker, contexts, words[1:], verdicts)
 
     return work
@@ -133,15 +126,6 @@ def _check_template(chat: ChatTokenizer) -> None:
         )
 
 
-class Words(NamedTuple):
-    """Two words with what each of them says; `hit` is the one whose P is the score."""
-
-    miss: str
-    hit: str
-    miss_label: str
-    hit_label: str
-
-
 def word_contexts(
     name: str,
     words: Sequence[str],
@@ -199,24 +183,23 @@ def probabilities(
 
 
 def word_verdict(
-    words: Words,
-    threshold: float,
-    found: tuple[float, float] | None,
+    spec: JudgeSpec,
+    labels: tuple[str, str],
     logprobs: Sequence[float],
+    silent: bool = False,
     **more: str,
 ) -> Verdict:
-    """Return the verdict on two words: `hit_label` where P(hit) reaches the threshold.
+    """Return the verdict on two words: the second's where its P reaches the threshold.
 
-    `found` is what `probabilities` made of `logprobs`; `raw` keeps these, and what else
-    there is to say.
+    `raw` keeps their log-probabilities, and what else there is to say.
     """
-    labels = (words.miss_label, words.hit_label)
     shown = (round(x, 6) if math.isfinite(x) else None for x in logprobs)
     raw = json.dumps(dict(zip(labels, shown, strict=True)) | more, ensure_ascii=False)
-    if found is None:
+    found = probabilities(logprobs, spec.min_label_mass)
+    if found is None or silent:
         return unscored(raw)
     score = found[1] / sum(found)
-    return Verdict(labels[score >= threshold], score, [], raw)
+    return Verdict(labels[score >= spec.threshold], score, [], raw)
 
 
 def _check_words(

@@ -21,7 +21,7 @@ from safegrid.core.artifacts import manifest, write_result
 from safegrid.core.errors import JudgeError
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import ask_model
-from safegrid.judge.agreement import agreement_of, measures_of
+from safegrid.judge.agreement import label_measures
 from safegrid.judge.by_head import with_encoder
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import COMPLIANCE, REFUSAL, find_refusal
@@ -108,7 +108,10 @@ def text_head(
     versions = {"stage": VERSIONS["text_head"]}
     ask = partial(ask_model, engine, cache=cache, versions=versions)
     (head, validated), record = with_encoder(work, [encoder] if encoder else [], ask)
-    _tell(judge.name, validated)
+    for file, measures in validated.items():
+        kappa = measures["kappa"]
+        said = "%s without %s: kappa %.3f, n %d"
+        logger.info(said, judge.name, file, kappa["value"], kappa["n"])
     facts = manifest(
         "text_head",
         inputs={"rows": rows, **({"encoder": encoder} if encoder else {})},
@@ -127,13 +130,6 @@ def text_head(
     if record is not None:
         keep(out, record)
     write_result(out, found)
-
-
-def _tell(judge: str, validated: dict[str, Any]) -> None:
-    for file, found in validated.items():
-        kappa = found["kappa"]
-        said = "%s without %s: kappa %.3f, n %d"
-        logger.info(said, judge, file, kappa["value"], kappa["n"])
 
 
 def _main(judge: HeadSpec) -> list[str]:
@@ -164,10 +160,7 @@ def _by_rules(judge: HeadSpec, file: File) -> dict[str, Any]:
 
 def _measures(judge: HeadSpec, file: File, said: Sequence[str]) -> dict[str, Any]:
     pairs = [(row.label, label) for row, label in zip(file.rows, said, strict=True)]
-    return {
-        **measures_of(pairs, judge.positive),
-        **agreement_of(file.rows, pairs, judge.classes, judge.positive),
-    }
+    return label_measures(file.rows, pairs, judge.classes, judge.positive)
 
 
 def _count(file: File) -> dict[str, Any]:

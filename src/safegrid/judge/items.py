@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Self
 
 import polars as pl
 
+from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_table
-from safegrid.core.errors import DataError
+from safegrid.core.errors import DataError, JudgeError
 from safegrid.core.records import PROMPT, RESPONSE, UNSCORED, VERDICT
 from safegrid.engine.asking import Asker
 from safegrid.models.prefills import Prefilled, joined
@@ -21,7 +22,6 @@ class Item:
     """An answer with what it answers.
 
     Attributes:
-        messages: the conversation up to the answer, `role` and `content` each.
         prefill: the start of the answer that the model was given.
         text: what the model wrote after it; may be empty, which is an answer too.
         failed: the engine gave no answer at all.
@@ -96,17 +96,23 @@ def unscored(reason: str) -> Verdict:
     return Verdict(UNSCORED, None, [], reason)
 
 
+def other_classes(spec: JudgeSpec, told: str) -> JudgeError:
+    """Return the error of a judge whose classes are others than is `told` where."""
+    return JudgeError(
+        f"judge {spec.name}: declares the classes {sorted(spec.classes)} with"
+        f" {spec.positive!r} as the positive one, but {told}; make `classes` and"
+        " `positive` say the same"
+    )
+
+
 def read_items(prompts: Path, responses: Path) -> list[Item]:
     """Join answers to their prompts, in the order of the answers.
 
     Raises:
         DataError: an answer's prompt is not among the prompts, or there is none.
     """
-    asked = {
-        row["prompt_id"]: row
-        for row in read_table(prompts, PROMPT).iter_rows(named=True)
-    }
-    given = list(read_table(responses, RESPONSE).iter_rows(named=True))
+    asked = {row["prompt_id"]: row for row in read_table(prompts, PROMPT).to_dicts()}
+    given = read_table(responses, RESPONSE).to_dicts()
     if not given:
         raise DataError(f"{responses}: no answers; rebuild it with rule generate")
     lost = sorted({row["prompt_id"] for row in given} - set(asked))
@@ -119,17 +125,9 @@ def read_items(prompts: Path, responses: Path) -> list[Item]:
     for row in given:
         prompt = asked[row["prompt_id"]]
         turn = Prefilled.of(prompt)
-        item = Item(
-            prompt_id=row["prompt_id"],
-            sample=row["sample"],
-            messages=turn.messages,
-            text=row["text"],
-            prefill=turn.prefill,
-            failed=row["finish"] == "error",
-            closed=turn.closed,
-            reference=prompt["reference"],
-        )
-        found.append(item)
+        shown = turn.messages, row["text"], turn.prefill
+        rest = row["finish"] == "error", turn.closed, prompt["reference"]
+        found.append(Item(row["prompt_id"], row["sample"], *shown, *rest))
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import bootstrap, rankdata
 
 from safegrid.core.intervals import LEVEL
-from safegrid.judge.agreement import Measures, by_category, share
+from safegrid.judge.agreement import Measures, by_category, estimate, share
 from safegrid.judge.items import Item, Verdict
 from safegrid.readers.labelled import read_reward_pairs, read_scored
 
@@ -117,12 +117,10 @@ def absolute_error(first: Any, second: Any, axis: int = -1) -> Any:
 
 def _estimate(known: Any, statistic: Statistic) -> Measures:
     """Return a statistic of known and given scores, `(rows, 2)`, with its interval."""
-    nothing = {"value": None, "low": None, "high": None, "n": len(known)}
-    value = float(statistic(*known.T)) if len(known) else float("nan")
-    if not np.isfinite(value):
-        return nothing
-    if len(known) < LEAST:
-        return {**nothing, "value": value}
+    n = len(known)
+    value = float(statistic(*known.T)) if n else float("nan")
+    if n < LEAST or not np.isfinite(value):
+        return estimate(n, value if np.isfinite(value) else None)
     found = bootstrap(
         tuple(known.T),
         statistic,
@@ -137,4 +135,4 @@ def _estimate(known: Any, statistic: Statistic) -> Measures:
     drawn = found.bootstrap_distribution
     # A draw of equal values alone has no correlation.
     low, high = np.nanpercentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return {"value": value, "low": float(low), "high": float(high), "n": len(known)}
+    return estimate(n, value, float(low), float(high))

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from safegrid.config import EngineSpec, JudgeSpec
+from safegrid.config.judge import SCORERS
 from safegrid.core.artifacts import (
     PathOrPaths,
     manifest,
     read_result,
     sha256_file,
     sha256_json,
+    write_result,
     write_table,
 )
 from safegrid.core.errors import JudgeError
@@ -56,27 +58,16 @@ SHOWN = [
 ]
 
 
-class JudgeReader(NamedTuple):
-    """How one kind of judge is read, and which head of a model it needs.
-
-    Attributes:
-        one_output: the head gives one number, not classes.
-    """
-
-    read: Read
-    head: Head
-    one_output: bool = False
-
-
-KINDS: dict[str, JudgeReader] = {
-    "guard": JudgeReader(read_guard, "causal"),
-    "toxicity": JudgeReader(read_classifier, "classify"),
-    "refusal": JudgeReader(read_classifier, "classify"),
-    "fluency": JudgeReader(read_fluency, "causal"),
-    "correction": JudgeReader(read_correction, "causal"),
-    "reward": JudgeReader(read_scores, "classify", one_output=True),
-    "harmfulness": JudgeReader(read_scores, "classify", one_output=True),
-    "entailment": JudgeReader(read_entailment, "classify"),
+# How each kind of judge is read, and which head of a model it needs.
+KINDS: dict[str, tuple[Read, Head]] = {
+    "guard": (read_guard, "causal"),
+    "toxicity": (read_classifier, "classify"),
+    "refusal": (read_classifier, "classify"),
+    "fluency": (read_fluency, "causal"),
+    "correction": (read_correction, "causal"),
+    "reward": (read_scores, "classify"),
+    "harmfulness": (read_scores, "classify"),
+    "entailment": (read_entailment, "classify"),
 }
 
 
@@ -125,7 +116,12 @@ def judge(
         )
     if judge.kind == "fluency":
         verdicts = _labelled(judge, verdicts, calibration)
-    inputs = _inputs(prompts, responses, verdicts_file, calibration)
+    inputs = {
+        "prompts": prompts,
+        "responses": responses,
+        "verdicts_file": verdicts_file,
+        "calibration": calibration,
+    }
     counts = {**count(items, verdicts), **counts}
     libraries = libraries_of(judge)
     facts = described("judge", judge, stack, record, inputs, libraries, **counts)
@@ -140,7 +136,7 @@ def described(
     judge: JudgeSpec,
     stack: list[Path],
     record: Record | None,
-    inputs: Mapping[str, PathOrPaths],
+    inputs: Mapping[str, PathOrPaths | None],
     libraries: Sequence[str],
     params: Mapping[str, Any] | None = None,
     **counts: Any,
@@ -148,7 +144,7 @@ def described(
     """Return the manifest of what a judge said; `record` says who answered."""
     return manifest(
         stage,
-        inputs=inputs,
+        inputs={name: path for name, path in inputs.items() if path is not None},
         params={"judge": judge.model_dump(), **(params or {})},
         libraries=("jinja2", "tokenizers", *libraries),
         engine=record and record.engine,
@@ -158,10 +154,18 @@ def described(
     )
 
 
-def _inputs(*files: Path | None) -> dict[str, Path]:
-    names = ("prompts", "responses", "verdicts_file", "calibration")
-    given = zip(names, files, strict=True)
-    return {name: path for name, path in given if path is not None}
+def write_measures(
+    out: Path,
+    judge: JudgeSpec,
+    record: Record | None,
+    measures: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Write what was measured of a judge, with its manifest and what answers took."""
+    if record is not None:
+        keep(out, record)
+    named = {"judge": judge.name, "kind": judge.kind}
+    write_result(out, {**named, **measures, "manifest": facts})
 
 
 def _labelled(
@@ -202,10 +206,6 @@ def judge_items(
     before its encoder. Rules and endpoints have none. `stage` is the one that asks. Who
     answered in what time is None where no engine was asked: BERTScore's encoder runs in
     the job.
-
-    Raises:
-        JudgeError: the model cannot be read in the way that `judge` says.
-        EngineError: the engine does not start or does not answer.
     """
     answered = [item for item in items if not item.failed]
     versions = {"stage": VERSIONS[stage], "judge": judge.version}
@@ -225,12 +225,12 @@ def judge_items(
         asked = {"judge": judge.version}
         given, record = judge_by_endpoint(judge, answered, cache, asked, fresh)
     else:
-        kind = KINDS[judge.kind]
-        if kind.one_output:
+        read, head = KINDS[judge.kind]
+        if judge.kind in SCORERS:
             # The last folder says what the model has become: an adapter has a head.
             check_one_output(judge, stack[-1])
-        work = kind.read(judge, ChatTokenizer.load(stack[0]), answered)
-        given, record = ask(stack, kind.head, work=work)
+        work = read(judge, ChatTokenizer.load(stack[0]), answered)
+        given, record = ask(stack, head, work=work)
     verdicts = iter(given)
     found = [
         unscored("no answer to judge") if item.failed else next(verdicts)

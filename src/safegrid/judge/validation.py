@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.artifacts import write_result
 from safegrid.core.errors import JudgeError
-from safegrid.judge.agreement import agreement_of, by_category, measures_of
+from safegrid.judge.agreement import by_category, label_measures, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
-from safegrid.judge.run import described, judge_items
+from safegrid.judge.run import described, judge_items, write_measures
 from safegrid.judge.xstest import READERS
-from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +65,8 @@ def validate_judge(
     inputs, params = {"labelled": labelled}, {"labelled_format": labelled_format}
     libraries = ("statsmodels",)
     facts = described("validate_judge", judge, stack, record, inputs, libraries, params)
-    named = {"judge": judge.name, "kind": judge.kind}
-    measures = {**named, **measured(verdicts), "manifest": facts}
-    if record is not None:
-        keep(out, record)
-    write_result(out, measures)
+    measures = measured(verdicts)
+    write_measures(out, judge, record, measures, facts)
     headline = {name: measures[name] for name in HEADLINES if name in measures}
     logger.info("%s on %d answers: %s", judge.name, len(items), headline)
 
@@ -85,16 +80,16 @@ def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
         said = [str(verdict.label) for verdict in verdicts]
         pairs = [(row.label, label) for row, label in zip(rows, said, strict=True)]
         counts = Counter(pairs)
-        rates = partial(measures_of, positive=positive)
         return {
             "positive": positive,
-            **rates(pairs),
-            **agreement_of(rows, pairs, classes, positive),
+            **label_measures(rows, pairs, classes, positive),
             "confusion": {
                 truth: {label: counts[truth, label] for label in sorted(set(said))}
                 for truth in sorted({truth for truth, _ in pairs})
             },
-            "categories": by_category(rows, pairs, rates),
+            "categories": by_category(
+                rows, pairs, partial(measures_of, positive=positive)
+            ),
         }
 
     items = [Item.of(row.id, row.prompt, row.response, row.prefill) for row in rows]

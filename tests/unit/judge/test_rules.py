@@ -10,7 +10,7 @@ import pytest
 from safegrid.config import EngineSpec, JudgeSpec
 from safegrid.core.artifacts import read_manifest, read_result
 from safegrid.core.errors import DataError, JudgeError
-from safegrid.judge.agreement import agreement_of
+from safegrid.judge.agreement import label_measures
 from safegrid.judge.run import verdict_version
 from safegrid.judge.validation import validate_judge
 from safegrid.judge.xstest import read_completions
@@ -52,7 +52,7 @@ def test_other_classes_than_the_rules_give_are_refused(run_judge):
 
 def agreement(pairs: list[tuple[str, str]]) -> dict:
     rows = [Labelled(str(n), "", "", truth, None) for n, (truth, _) in enumerate(pairs)]
-    return agreement_of(rows, pairs, CLASSES, "refusal")
+    return label_measures(rows, pairs, CLASSES, "refusal")
 
 
 def test_kappa_is_over_two_classes_and_sets_the_third_apart():
