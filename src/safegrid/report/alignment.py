@@ -1,13 +1,14 @@
 """Eleven alignment methods (arXiv 2409.07772): its numbers and Figure 1 beside ours."""
 
+import math
 import re
-from typing import NamedTuple
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Entry, Grid, Key, ends, percent
+from safegrid.report.grid import Entry, Grid, Key, Value, ends
 from safegrid.report.names import BASE, METRICS
 from safegrid.report.published import EVERY, published_number
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
@@ -76,23 +77,14 @@ def _rows(grid: Grid, item: str, name: str | None) -> list[Row]:
     return [Row(f"{item} ({model.base})", model, item=item) for model in found]
 
 
-class Bar(NamedTuple):
-    """A bar; numbers in percent, limits None for published ones."""
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
+Bars = dict[str, Value]
 
 
 @styled
 def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
     """Draw published bars above ours, each block sorted upwards, on one axis."""
-    drawn = published.filter(place="Figure 1")
-    theirs = sorted(
-        (Bar(item, value) for item, value in drawn["item", "value"].rows()),
-        key=lambda bar: bar.value,
-    )
+    drawn = published.filter(place="Figure 1").select("item", "value")
+    theirs = _upwards({item: Value(value) for item, value in drawn.rows()})
     ours = our_bars(scores)
     blocks = [("published", theirs, "0.75", ""), ("this study", ours, "white", "////")]
     heights = [max(1, len(bars)) for _, bars, _, _ in blocks]
@@ -101,54 +93,49 @@ def figure_1(scores: pl.DataFrame, published: pl.DataFrame) -> Figure:
     for axes, (title, bars, colour, hatch) in zip(panels, blocks, strict=True):
         _draw(axes, bars, colour, hatch)
         axes.set_title(title, loc="left", pad=2)
-    lowest = min([bar.value for bar in [*theirs, *ours]], default=PAPER_AXIS[0])
-    start = 10 * ((lowest - LEAST_BAR) // 10)
+    values = [bar.at for _, bars, _, _ in blocks for bar in bars.values()]
+    start = 10 * ((min(values, default=PAPER_AXIS[0]) - LEAST_BAR) // 10)
     panels[0].set_xlim(min(PAPER_AXIS[0], max(0, start)), PAPER_AXIS[1])
     panels[1].set_xlabel("global safety score (%)")
     return figure
 
 
-def our_bars(scores: pl.DataFrame) -> list[Bar]:
+def our_bars(scores: pl.DataFrame) -> Bars:
     """Return the global safety of every model that has one, sorted upwards.
 
     The published bars are of whole trainings, and so are ours: doses are left out.
     """
     grid = Grid(ends(scores))
     found = {
-        grid.title(model): grid.entry(model, key)
+        grid.title(model): grid.entry(model, key).percent
         for key in grid.lead("safety")[:1]
         for model in grid.models
     }
-    bars = [
-        Bar(name, *map(percent, (entry.value, entry.low, entry.high)))
-        for name, entry in found.items()
-        if entry.value is not None
-    ]
-    return sorted(bars, key=lambda bar: bar.value)
+    return _upwards({n: bar for n, bar in found.items() if not math.isnan(bar.at)})
 
 
-def _draw(axes: Axes, bars: list[Bar], colour: str, hatch: str) -> None:
+def _upwards(bars: Bars) -> Bars:
+    return dict(sorted(bars.items(), key=lambda named: named[1].at))
+
+
+def _draw(axes: Axes, bars: Bars, colour: str, hatch: str) -> None:
     places = list(range(len(bars)))
-    axes.barh(
-        places,
-        [bar.value for bar in bars],
-        height=0.72,
-        color=colour,
-        hatch=hatch,
-        edgecolor="0.25",
-        linewidth=0.5,
-    )
-    for place, bar in zip(places, bars, strict=True):
-        if bar.low is not None and bar.high is not None:
+    look: Any = {"edgecolor": "0.25", "linewidth": 0.5, "hatch": hatch}
+    values = [bar.at for bar in bars.values()]
+    axes.barh(places, values, height=0.72, color=colour, **look)
+    for place, bar in enumerate(bars.values()):
+        # Of published ones the paper prints two digits and no interval.
+        ours = not math.isnan(bar.low)
+        if ours:
             axes.hlines(place, bar.low, bar.high, color="black", linewidth=1.0)
         axes.annotate(
-            f"{bar.value:.1f}" if bar.low is not None else f"{bar.value:.2f}",
+            f"{bar.at:.{1 if ours else 2}f}",
             (1.01, place),
             xycoords=("axes fraction", "data"),
             va="center",
             fontsize=SMALL,
         )
-    axes.set_yticks(places, [bar.name for bar in bars])
+    axes.set_yticks(places, list(bars))
     axes.tick_params(axis="y", length=0, labelsize=SMALL)
     axes.invert_yaxis()
 

@@ -8,13 +8,7 @@ from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.config.load import load_config
 from safegrid.cost.data import Data
 from safegrid.cost.jobs import KINDS, Job
-from safegrid.cost.measured import (
-    Compared,
-    Share,
-    Speed,
-    compare,
-    measured_speeds,
-)
+from safegrid.cost.measured import Compared, Share, Speed, compare, measured_speeds
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
 from safegrid.report.grid import Entry, Key
@@ -40,17 +34,13 @@ def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
     The study is one of the folder `config`; `root` is the folder with `results/`.
     """
     folder = Path(config)
+    assumed, gpus = load_assumptions(folder), load_gpus(folder)
     asked = Study(load_config(folder, study))
-    assumed = load_assumptions(folder)
-    gpus = load_gpus(folder)
-    found, left_out = compare_devices(asked, assumed, gpus, Path(root))
+    found, left_out = _compare_devices(asked, assumed, gpus, Path(root))
     used = dict.fromkeys(one.kind for one in found)
     shares = ", ".join(f"{kind} {assumed.shares[kind]:g}" for kind in used)
     sheet = SHEETS["cost"]
-    notes = [
-        *(n.format(shares=shares or "no job has finished") for n in sheet.notes),
-        *(f"Left out: {sentence}." for sentence in left_out),
-    ]
+    said = [n.format(shares=shares or "no job has finished") for n in sheet.notes]
     return Table(
         "cost",
         sheet.title,
@@ -58,12 +48,12 @@ def cost_table(study: str, config: Path | str, root: Path | str = ".") -> Table:
         [f"{one.kind} on {one.device}" for one in found],
         [Column(title, Key("", "", "", ""), 0, "plain") for title in COLUMNS],
         [_entries(one) for one in found],
-        notes=notes,
+        notes=[*said, *(f"Left out: {sentence}." for sentence in left_out)],
         judged=False,
     )
 
 
-def compare_devices(
+def _compare_devices(
     study: Study, assumed: Assumed, gpus: Mapping[str, GpuSpec], root: Path
 ) -> tuple[list[Compared], list[str]]:
     """Set plan and reality beside each other, on each device that jobs ran on.

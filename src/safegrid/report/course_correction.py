@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import polars as pl
 
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key
 from safegrid.report.names import BASE, WORDS, benchmark_title
 from safegrid.report.published import EVERY, share_of, why
 from safegrid.report.table import (
@@ -31,29 +30,26 @@ OVER_K = "categories"
 WHOLE = "macro=whole"
 
 
-class ComparableScores(NamedTuple):
-    """Scores that compare with each other: of one turn, by one judge."""
+def blocks_of(grid: Grid) -> list[Key]:
+    """Return the mean of each turn and judge, which compare with no other.
 
-    benchmark: str
-    judge: str
-
-
-def blocks_of(grid: Grid) -> list[ComparableScores]:
-    """Return the benchmarks that begin answers, by judge; the open turn first."""
-    found = {
-        ComparableScores(*key[:2])
-        for key in grid.find(METRIC)
-        if key.benchmark != DIRECT
-    }
-    order = {name: place for place, name in enumerate(TURNS)}
-    return sorted(found, key=lambda b: (order.get(b.benchmark, len(order)), b))
+    They are of the benchmarks that begin answers; the open turn comes first.
+    """
+    found = {mean_over_k(grid, key) for key in grid.find(METRIC)}
+    turns = [key for key in found if key.benchmark != DIRECT]
+    return sorted(turns, key=lambda key: (key.benchmark not in TURNS, key))
 
 
-def ks_of(grid: Grid, blocks: list[ComparableScores]) -> list[int]:
+def mean_over_k(grid: Grid, key: Key) -> Key:
+    """Return the key of a mean over k; with one k alone that is all of it."""
+    mean = key._replace(slice=OVER_K)
+    return mean if mean in grid.keys else key._replace(slice="all")
+
+
+def ks_of(grid: Grid, blocks: list[Key]) -> list[int]:
     """Return every k that one of the blocks was asked with, ascending."""
-    slices = {
-        key.slice for key in grid.find(METRIC) if ComparableScores(*key[:2]) in blocks
-    }
+    turns = {block[:2] for block in blocks}
+    slices = {key.slice for key in grid.find(METRIC) if key[:2] in turns}
     parts = [re.fullmatch(r"category=k=(\d+)", part) for part in slices]
     return sorted(int(part[1]) for part in parts if part)
 
@@ -63,15 +59,9 @@ def at_k(k: int) -> str:
     return f"category=k={k}"
 
 
-def mean_key(grid: Grid, block: ComparableScores, metric: str = METRIC) -> Key:
-    """Return the key of a block's mean over k; with one k alone that is all of it."""
-    key = Key(*block, metric, OVER_K)
-    return key if key in grid.keys else key._replace(slice="all")
-
-
-def at_once_key(block: ComparableScores) -> Key:
+def at_once(block: Key) -> Key:
     """Return the key of what the judge of a block sees refused at once."""
-    return Key(DIRECT, block.judge, METRIC, "all")
+    return block._replace(benchmark=DIRECT, slice="all")
 
 
 def turn_title(benchmark: str) -> str:
@@ -79,7 +69,7 @@ def turn_title(benchmark: str) -> str:
     return TURNS.get(benchmark, benchmark_title(benchmark))
 
 
-def block_title(block: ComparableScores, blocks: list[ComparableScores]) -> str:
+def block_title(block: Key, blocks: list[Key]) -> str:
     """Return a block's name in print; its judge's only where there are several."""
     several = len({other.judge for other in blocks}) > 1
     title = turn_title(block.benchmark)
@@ -91,8 +81,8 @@ def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
     grid = Grid(scores)
     blocks = blocks_of(grid)
     ks = ks_of(grid, blocks)
-    means = {mean_key(grid, block).slice for block in blocks}
-    slices = {f"Corr@{k}": at_k(k) for k in ks} | {MEAN: max(means, default="all")}
+    mean = max((block.slice for block in blocks), default="all")
+    slices = {f"Corr@{k}": at_k(k) for k in ks} | {MEAN: mean}
     whole = any(key.slice == WHOLE for key in grid.find(METRIC))
     slices |= {"whole answers": WHOLE} if whole else {}
     # Bold would compare one turn with the other.
@@ -100,7 +90,10 @@ def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
         Column(title, Key("", "", METRIC, part), 0, "share")
         for title, part in slices.items()
     ]
-    titled = [(block_title(block, blocks), block._asdict()) for block in blocks]
+    titled = [
+        (block_title(b, blocks), {"benchmark": b.benchmark, "judge": b.judge})
+        for b in blocks
+    ]
     theirs = _printed(published, ks)
     rows = rows_of(grid, grid.models, titled)
     rows += [Row(f"published: {item}", None, item=item) for item in theirs]
@@ -131,22 +124,21 @@ def _printed(published: pl.DataFrame, ks: list[int]) -> dict[str, dict[str, Entr
     """
     asked = {f"Corr@{k}" for k in ks}
     found: dict[str, dict[str, Entry]] = {}
-    for row in _known(published).iter_rows(named=True):
-        found.setdefault(row["item"], {})[row["metric"]] = share_of(row)
-    for numbers in found.values():
+    for (item,), rows in _known(published).group_by("item", maintain_order=True):
+        numbers = {row["metric"]: share_of(row) for row in rows.iter_rows(named=True)}
         if numbers.keys() - {MEAN} != asked:
             numbers.pop(MEAN, None)
-    return {item: numbers for item, numbers in found.items() if asked & numbers.keys()}
+        if asked & numbers.keys():
+            found[str(item)] = numbers
+    return found
 
 
 def _told(published: pl.DataFrame) -> Iterator[str]:
     """Tell all numbers of each item, and of what none was found and why."""
-    numbers: dict[str, list[str]] = {}
-    for row in _known(published).iter_rows(named=True):
-        number = f"{row['metric']} {row['value']:g}"
-        numbers.setdefault(row["item"], []).append(number)
-    for item, listed in numbers.items():
-        yield f"In full, published for {item}: {', '.join(listed)}."
+    for (item,), rows in _known(published).group_by("item", maintain_order=True):
+        numbers = rows.select("metric", "value").rows()
+        listed = ", ".join(f"{metric} {value:g}" for metric, value in numbers)
+        yield f"In full, published for {item}: {listed}."
     reasons: dict[str, dict[str, None]] = {}
     for row in published.filter(pl.col("value").is_null()).iter_rows(named=True):
         about = row["metric"] if row["item"] == EVERY else row["item"]
@@ -182,9 +174,7 @@ def _measures(grid: Grid) -> list[Column]:
     """Return the columns of before and after, in print order."""
     blocks = blocks_of(grid)
     turns = {block.benchmark: turn_title(block.benchmark) for block in blocks}
-    titles = {
-        mean_key(grid, block): f"{MEAN}, {turns[block.benchmark]}" for block in blocks
-    }
+    titles = {block: f"{MEAN}, {turns[block.benchmark]}" for block in blocks}
     titles |= dict.fromkeys(grid.find(METRIC, "all", DIRECT), "refused at once")
     keys = [
         *grid.find("safety", "all", "alert"),
@@ -212,23 +202,21 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         for key in grid.find(metric, "all", DIRECT)
     }
     for block in blocks:
-        title = f"corrected later, {turn_title(block.benchmark)} ({block.judge})"
-        titles[mean_key(grid, block)] = title
+        turn = turn_title(block.benchmark)
+        titles[block] = f"corrected later, {turn} ({block.judge})"
     for name in dict.fromkeys(block.benchmark for block in blocks):
         for key in grid.find("late_refusal", "all", name):
-            mean = mean_key(grid, ComparableScores(name, key.judge), "late_refusal")
-            titles[mean] = f"refused later, {turn_title(name)} ({key.judge})"
+            title = f"refused later, {turn_title(name)} ({key.judge})"
+            titles[mean_over_k(grid, key)] = title
 
-    def at_once(row: Row, column: Column) -> Entry | None:
-        later = column.key.metric == METRIC and column.key.benchmark != DIRECT
-        model: ModelRow | None = row.model
-        if not later or model is None:
+    def earlier(row: Row, column: Column) -> Entry | None:
+        if row.model is None or column.key not in blocks:
             return None
-        return grid.entry(model, at_once_key(ComparableScores(*column.key[:2])))
+        return grid.entry(row.model, at_once(column.key))
 
     columns = [Column(title, key, 0, "share") for key, title in titles.items()]
     rows = rows_of(grid, grid.models)
-    return sheet_table("refusals", grid, rows, columns, against=at_once)
+    return sheet_table("refusals", grid, rows, columns, against=earlier)
 
 
 TABLES = {
@@ -237,4 +225,3 @@ TABLES = {
     "against_base": against_base_table,
     "refusals": refusals_table,
 }
-"""The tables by name, each from our scores and the published numbers."""

@@ -1,23 +1,21 @@
 """Figures of Course-Correction: Corr@k along k, and refusals at once beside later."""
 
-from typing import NamedTuple
+from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from safegrid.report.course_correction import (
-    METRIC,
-    ComparableScores,
     at_k,
-    at_once_key,
+    at_once,
     block_title,
     blocks_of,
     ks_of,
-    mean_key,
     turn_title,
 )
-from safegrid.report.grid import Entry, Grid, Key, ModelRow, percent
+from safegrid.report.grid import Entry, Grid, Key, ModelRow
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import CM, COLOURS, DASHES, MARKERS, PAGE, new_figure, styled
 
@@ -28,11 +26,8 @@ BLACK = "#000000"
 NO_SCORES = "This study has no such scores."
 
 
-class Group(NamedTuple):
-    """Models by name that share a panel: the untouched ones, or those of one base."""
-
-    title: str
-    models: dict[str, ModelRow]
+Models = dict[str, ModelRow]
+"""By name: the untouched ones, or those of one base, which share a panel."""
 
 
 @styled
@@ -40,15 +35,15 @@ def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
     """Draw Corr@k along k with its band: a column a turn, a row a group of models."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
-    groups = _groups(grid) if blocks else _groups(grid)[:1]
+    groups = _groups(grid) if blocks else {"": {}}
     figure = new_figure(PAGE, ROW * len(groups))
     shape = (len(groups), max(1, len(blocks)))
     panels = figure.subplots(*shape, sharex="col", sharey=True, squeeze=False)
-    for row, group in zip(panels, groups, strict=True):
+    for row, (name, models) in zip(panels, groups.items(), strict=True):
         for axes, block in zip(row, blocks, strict=False):
-            parts = (group.title, block_title(block, blocks))
+            parts = (name, block_title(block, blocks))
             axes.set_title(", ".join(part for part in parts if part))
-            _curves(axes, grid, block, group)
+            _curves(axes, grid, block, models)
         if blocks:
             row[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
             row[0].set_ylabel("corrected paths (%)")
@@ -62,25 +57,25 @@ def corr_curves(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
     return figure
 
 
-def _groups(grid: Grid) -> list[Group]:
+def _groups(grid: Grid) -> dict[str, Models]:
     """Return the untouched models, where there are several, then each trained base."""
     if not grid.several_bases:
-        return [Group("", {recipe_title(m.recipe): m for m in grid.models})]
-    untouched = {m.base: m for m in grid.models if m.recipe == BASE}
-    found = [Group("untouched models", untouched)]
+        return {"": {recipe_title(model.recipe): model for model in grid.models}}
+    found = {"untouched models": {m.base: m for m in grid.models if m.recipe == BASE}}
     for base in dict.fromkeys(model.base for model in grid.models):
         own = {recipe_title(m.recipe): m for m in grid.models if m.base == base}
-        found += [Group(base, own)] if len(own) > 1 else []
+        if len(own) > 1:
+            found[base] = own
     return found
 
 
-def _curves(axes: Axes, grid: Grid, block: ComparableScores, group: Group) -> None:
+def _curves(axes: Axes, grid: Grid, block: Key, models: Models) -> None:
     ks = ks_of(grid, [block])
-    trained = any(model.recipe != BASE for model in group.models.values())
+    trained = any(model.recipe != BASE for model in models.values())
     colours = [BLACK, *COLOURS] if trained else COLOURS
-    for place, (name, model) in enumerate(group.models.items()):
-        entries = [grid.entry(model, Key(*block, METRIC, at_k(k))) for k in ks]
+    for place, (name, model) in enumerate(models.items()):
         shade = colours[place % len(colours)]
+        entries = [grid.entry(model, block._replace(slice=at_k(k))) for k in ks]
         values, lows, highs = _percents(entries)
         axes.fill_between(ks, lows, highs, color=shade, alpha=0.13, linewidth=0)
         axes.plot(
@@ -98,13 +93,9 @@ def _curves(axes: Axes, grid: Grid, block: ComparableScores, group: Group) -> No
     axes.set_axisbelow(True)
 
 
-def _percents(entries: list[Entry]) -> tuple[list[float], list[float], list[float]]:
+def _percents(entries: list[Entry]) -> Any:
     """Return values, lower and upper limits in percent."""
-    return (
-        [percent(entry.value) for entry in entries],
-        [percent(entry.low) for entry in entries],
-        [percent(entry.high) for entry in entries],
-    )
+    return np.array([entry.percent for entry in entries]).reshape(-1, 3).T
 
 
 LOOKS = [("o", BLACK), ("s", COLOURS[0]), ("D", COLOURS[1]), ("^", COLOURS[2])]
@@ -130,12 +121,10 @@ def refusals_now_and_later(scores: pl.DataFrame, _: pl.DataFrame) -> Figure:
     return figure
 
 
-def _points(axes: Axes, grid: Grid, blocks: list[ComparableScores]) -> None:
+def _points(axes: Axes, grid: Grid, blocks: list[Key]) -> None:
     """Draw each model's entries, at once and later by turn, one below the other."""
-    keys = {"refused at once": at_once_key(blocks[0])}
-    for block in blocks:
-        title = f"corrected later, {turn_title(block.benchmark)}"
-        keys[title] = mean_key(grid, block)
+    keys = {"refused at once": at_once(blocks[0])}
+    keys |= {f"corrected later, {turn_title(b.benchmark)}": b for b in blocks}
     step = 0.6 / len(keys)
     for place, (label, key) in enumerate(keys.items()):
         values, lows, highs = _percents([grid.entry(m, key) for m in grid.models])
@@ -166,4 +155,3 @@ FIGURES = {
     "corr_curves": corr_curves,
     "refusals_now_and_later": refusals_now_and_later,
 }
-"""The figures by name, each from our scores and the published numbers."""

@@ -1,6 +1,6 @@
 """Tables of a study's runs: its judges, its rows, the overlap of its data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,9 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
     if kind == "judge":
         # Measures of a part of the labelled rows have a space in their name.
         rows = rows.filter(~pl.col("metric").str.contains(" "))
-    subjects = sorted(rows["subject"].unique(), key=_order(kind))
+    subjects = sorted(
+        rows["subject"].unique(), key=_training if kind == "training" else None
+    )
     metrics = sorted(rows["metric"].unique(), key=lambda m: (m != "kept", m))
     unread = dict(every.filter(metric="n_unscored").select("subject", "value").rows())
     found = {(r["subject"], r["metric"]): r for r in rows.iter_rows(named=True)}
@@ -60,16 +62,10 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
     )
 
 
-def _order(kind: str) -> Callable[[str], Any]:
-    """Return a sort key: trainings stand as their recipes do, the rest by name."""
-    if kind != "training":
-        return str
-
-    def of_training(subject: str) -> Any:
-        base, recipe, _ = subject.split("/")
-        return base, recipe_order(recipe), subject
-
-    return of_training
+def _training(subject: str) -> Any:
+    """Return the sort key of a training: they stand as their recipes do."""
+    base, recipe, _ = subject.split("/")
+    return base, recipe_order(recipe), subject
 
 
 def _model(subject: str) -> str:

@@ -36,6 +36,14 @@ class Key(NamedTuple):
     slice: str
 
 
+class Value(NamedTuple):
+    """A coordinate with its interval; NaN, which has no mark, is what is not known."""
+
+    at: float
+    low: float = math.nan
+    high: float = math.nan
+
+
 @dataclass(frozen=True)
 class Entry:
     """One number with its 95% interval and what belongs to it.
@@ -59,16 +67,17 @@ class Entry:
     defects: tuple[str, ...] = ()
     side: str = ""
 
+    @property
+    def percent(self) -> Value:
+        """The share in percent, to be drawn."""
+        shares = (self.value, self.low, self.high)
+        return Value(*(math.nan if share is None else 100 * share for share in shares))
+
 
 MISSING = Entry(n_unscored=0, reason="Not among the scores.")
 NOT_ASKED = Entry(n_unscored=0)
 """Of a benchmark that does not ask for this measure: a blank that needs no reason."""
 BY = ("base", "recipe", *Key._fields)
-
-
-def percent(share: float | None) -> float:
-    """Return a share in percent; a blank is NaN, so it has no mark and no line."""
-    return math.nan if share is None else 100 * share
 
 
 def read_scores(path: Path | str) -> pl.DataFrame:

@@ -1,14 +1,12 @@
 """Heat maps: a share for every slice and model, dark where it is bad."""
 
-from typing import NamedTuple
-
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Grid, Key, ends, percent
-from safegrid.report.names import BLANK, METRICS, benchmark_title, slice_title
+from safegrid.report.grid import Grid, Key, ends
+from safegrid.report.names import BLANK, METRICS, SLICED, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 
 DARK = 60.0
@@ -20,44 +18,32 @@ LABELS = 2.4 * CM
 LEAST_MODELS = 6
 
 
-class _Block(NamedTuple):
-    """The rows of one benchmark and judge: a list for each kind of slice."""
-
-    title: str
-    kinds: list[list[Key]]
+Blocks = dict[tuple[str, str], list[list[Key]]]
+"""The rows of each benchmark and judge: a list for each kind of slice."""
 
 
 @styled
-def category_map(scores: pl.DataFrame) -> Figure:
-    """Draw the safety of every model by category and benchmark, macro above micro."""
-    return _map(scores, "safety", "macro=", "category=")
-
-
-@styled
-def attack_map(scores: pl.DataFrame) -> Figure:
-    """Draw the success of every attack on every model."""
-    return _map(scores, "attack_success", "attack=")
-
-
-def _map(scores: pl.DataFrame, metric: str, *prefixes: str) -> Figure:
+def slice_map(name: str, scores: pl.DataFrame) -> Figure:
+    """Draw one of `SLICED`: slices by model and benchmark, one kind above the next."""
+    metric, prefixes, _ = SLICED[name]
     grid = Grid(ends(scores))
     blocks = _blocks(grid, metric, prefixes)
-    kinds = zip(*(block.kinds for block in blocks), strict=True)
-    rows = [max(map(len, lists)) for lists in kinds] or [1]
+    rows = [max(map(len, lists)) for lists in zip(*blocks.values(), strict=True)] or [1]
     across = max(1, len(blocks))
     width = max(LEAST_MODELS, len(grid.models)) * CELL * across
     height = (sum(rows) + len(rows) - 1 + 6) * ROW
     figure = new_figure(LABELS + width, height)
+    several = len({judge for _, judge in blocks}) > 1
     panels = figure.subplots(len(rows), across, squeeze=False, height_ratios=rows)
     for kind, line in enumerate(panels):
         labelled: list[str] = []
-        for axes, block in zip(line, blocks, strict=False):
-            keys = block.kinds[kind]
-            labels = [slice_title(key.slice).replace("_", " ") for key in keys]
+        for axes, ((name, judge), kinds) in zip(line, blocks.items(), strict=False):
+            labels = [slice_title(key.slice).replace("_", " ") for key in kinds[kind]]
             # The names of benchmark and models stand above the first panel only.
-            first = keys and not any(block.kinds[:kind])
-            _draw(axes, grid, keys, labels if labels != labelled else [])
-            _head(axes, grid, block.title if first else None)
+            first = kinds[kind] and not any(kinds[:kind])
+            _draw(axes, grid, kinds[kind], labels if labels != labelled else [])
+            title = benchmark_title(name) + (f", by {judge}" if several else "")
+            _head(axes, grid, title if first else None)
             labelled = labels
     title = METRICS[metric].title
     if not blocks:
@@ -67,22 +53,14 @@ def _map(scores: pl.DataFrame, metric: str, *prefixes: str) -> Figure:
     return figure
 
 
-def _blocks(grid: Grid, metric: str, prefixes: tuple[str, ...]) -> list[_Block]:
+def _blocks(grid: Grid, metric: str, prefixes: tuple[str, ...]) -> Blocks:
     """Return the slices of each benchmark and judge, without kinds that none has."""
-    found = [key for key in grid.find(metric) if key.slice.startswith(prefixes)]
-    there = [p for p in prefixes if any(key.slice.startswith(p) for key in found)]
-    owners = list(dict.fromkeys((key.benchmark, key.judge) for key in found))
-    several = len({judge for _, judge in owners}) > 1
-    return [
-        _Block(
-            benchmark_title(name) + (f", by {judge}" if several else ""),
-            [
-                [k for k in found if k[:2] == (name, judge) and k.slice.startswith(p)]
-                for p in there
-            ],
-        )
-        for name, judge in owners
-    ]
+    kinds = [[k for k in grid.find(metric) if k.slice.startswith(p)] for p in prefixes]
+    kinds = [keys for keys in kinds if keys]
+    owners = sorted({key[:2] for keys in kinds for key in keys})
+    return {
+        o: [[key for key in keys if key[:2] == o] for keys in kinds] for o in owners
+    }
 
 
 def _draw(axes: Axes, grid: Grid, keys: list[Key], labels: list[str]) -> None:
@@ -90,8 +68,9 @@ def _draw(axes: Axes, grid: Grid, keys: list[Key], labels: list[str]) -> None:
     if not keys:
         axes.set_axis_off()
         return
-    entries = [[grid.entry(model, key).value for model in grid.models] for key in keys]
-    values = np.array([list(map(percent, row)) for row in entries])
+    values = np.array(
+        [[grid.entry(model, key).percent.at for model in grid.models] for key in keys]
+    )
     bad = 100 - values if METRICS[keys[0].metric].better > 0 else values
     # Not pure black at 100, so that white numbers stay easy to read.
     axes.pcolormesh(

@@ -5,7 +5,6 @@ and `second`, those of losses `lost` and `capability`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +12,8 @@ import polars as pl
 
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import FRONTIER
-from safegrid.report.grid import Entry, Key
+from safegrid.report.grid import Entry, Key, Value
 from safegrid.report.names import recipe_order, recipe_title
-from safegrid.report.style import Value
 from safegrid.report.table import SHEETS, Column, Table
 
 TITLES = {"lost": "benign requests", "capability": "capability"}
@@ -25,32 +23,22 @@ BOUGHT = {"safety_bought": "refused", "safety_bought_second": "second"}
 
 
 class DrawnPoint(NamedTuple):
-    """A model on a line: points lost (x) and percent safe (y).
+    """A model on a line: points lost (x) and percent safe (y)."""
 
-    Its place is 0 for the base untouched; its seed is None for the mean of all.
-    """
-
-    place: int
-    seed: int | None
+    place: int  # 0 for the base untouched
+    seed: int | None  # None for the mean of all
     x: Value
     y: Value
 
 
-@dataclass(frozen=True)
-class DrawnLine:
-    """A training in the plane of a figure, from its base.
-
-    Attributes:
-        end: the place of the model in which it ends.
-        points: means of seeds that have both coordinates, the base's first.
-        seeds: the same of each seed, where there are several.
-    """
+class DrawnLine(NamedTuple):
+    """A training in the plane of a figure, from its base."""
 
     base: str
     recipe: str
-    end: int
-    points: list[DrawnPoint]
-    seeds: dict[int, list[DrawnPoint]]
+    end: int  # the place of the model in which it ends
+    points: list[DrawnPoint]  # means of seeds that have both coordinates
+    seeds: dict[int, list[DrawnPoint]]  # the same of each, where there are several
 
 
 def read_lines(files: Iterable[Path | str]) -> pl.DataFrame:
@@ -118,11 +106,10 @@ def bought_table(rows: pl.DataFrame, name: str) -> Table:
         (row["base"], row["line"], row["loss"], row["at"]): row
         for row in rows.filter(kind="gain", axis=axis).iter_rows(named=True)
     }
-    order = [*TITLES, None]
     # The loss at which a line is read; at its end both are null.
+    order = [*TITLES, None]
     places = sorted(
-        {(loss, at) for _, _, loss, at in gains},
-        key=lambda place: (order.index(place[0]), place[1] or 0.0),
+        {gain[2:] for gain in gains}, key=lambda p: (order.index(p[0]), p[1])
     )
     ends = {loss: _ends(rows, loss) for loss in TITLES} if gains else {}
     lost = [loss for loss, found in ends.items() if found]

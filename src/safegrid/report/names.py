@@ -29,6 +29,13 @@ class Metric(NamedTuple):
 METRICS = {name: Metric(**metric) for name, metric in DATA["metrics"].items()}
 
 
+SLICED = {
+    "categories": ("safety", ("macro=", "category="), "Category"),
+    "attacks": ("attack_success", ("attack=",), "Attack"),
+}
+"""Tables and maps by slice: their metric, kinds of slices, and title of the rows."""
+
+
 class ScoreFile(NamedTuple):
     """Where a score file stands: `.../scores/{base}/{recipe}/seed{seed}/{name}`."""
 

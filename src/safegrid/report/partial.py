@@ -6,7 +6,7 @@ or (already in the scores) refused. Writes nothing outside its own folder.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,23 @@ from safegrid.config.block import Name
 from safegrid.core.artifacts import manifest, read_table, write_table, write_text
 from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER, SCORE
-from safegrid.report import curves, facts, frontier, heat, tables, trade_off, writing
+from safegrid.report import (
+    alignment,
+    course_correction,
+    course_figures,
+    curves,
+    facts,
+    frontier,
+    heat,
+    safe_to_serve,
+    serve_figures,
+    tables,
+    trade_off,
+    writing,
+)
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
-from safegrid.report.names import BASE, ScoreFile, cell_of
-from safegrid.report.papers import PAPERS
+from safegrid.report.names import BASE, SLICED, ScoreFile, cell_of
 from safegrid.report.published import read_published
 from safegrid.report.status import blank_of, state_of, write_page
 from safegrid.report.style import save
@@ -29,6 +41,16 @@ from safegrid.report.table import Table
 from safegrid.runtime.plans import Plan, read_plan
 
 logger = logging.getLogger(__name__)
+
+Scored = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Any]]
+PAPERS: dict[str, tuple[Scored, Scored]] = {
+    "2407.16637": (course_correction.TABLES, course_figures.FIGURES),
+    "2409.07772": (alignment.TABLES, alignment.FIGURES),
+    "2412.00074": (safe_to_serve.TABLES, serve_figures.FIGURES),
+}
+"""Tables and figures by the name of their files, of each paper that a study may name as
+its own, by arXiv number: each from our scores and the paper's published numbers.
+`rules/pages.yaml` names the same files."""
 
 
 def write_partial(
@@ -82,8 +104,8 @@ def all_tables(
     yield from (table_of(scores) for table_of in tables.ALL)
     yield tables.answers_table(scores, runs)
     yield from (bought_table(lines, name) for name in BOUGHT)
-    pages = PAPERS[printed["paper"][0]]
-    yield from (table_of(scores, printed) for table_of in pages.tables.values())
+    pages, _ = PAPERS[printed["paper"][0]]
+    yield from (table_of(scores, printed) for table_of in pages.values())
     kinds = set(runs["kind"])
     yield from (facts.facts_table(kind, runs) for kind in facts.KINDS if kind in kinds)
 
@@ -92,14 +114,13 @@ def all_figures(
     scores: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, printed: pl.DataFrame
 ) -> Iterator[tuple[str, Figure]]:
     """Draw every figure of a report, by the name of its files."""
-    yield "categories", heat.category_map(scores)
-    yield "attacks", heat.attack_map(scores)
+    yield from ((name, heat.slice_map(name, scores)) for name in SLICED)
     for name, axes in trade_off.FIGURES.items():
         yield name, trade_off.trade_off(scores, *axes)
     for name, axes in frontier.FIGURES.items():
         yield name, frontier.frontier(lines, *axes)
-    pages = PAPERS[printed["paper"][0]]
-    for name, figure_of in pages.figures.items():
+    _, pages = PAPERS[printed["paper"][0]]
+    for name, figure_of in pages.items():
         yield name, figure_of(scores, printed)
     if "history" in set(runs["kind"]):
         for name, shown in curves.FIGURES.items():

@@ -6,14 +6,14 @@ dashed line are the paper's, whose models, judges and prompts are its own.
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.grid import Grid, Key, ModelRow, percent
+from safegrid.report.grid import Grid, Key, ModelRow, Value
 from safegrid.report.names import benchmark_title
 from safegrid.report.safe_to_serve import (
     IT,
@@ -22,12 +22,13 @@ from safegrid.report.safe_to_serve import (
     models_of,
     place_of,
 )
-from safegrid.report.style import CM, PAGE, Look, look_at, new_figure, styled
+from safegrid.report.style import CM, PAGE, look_at, new_figure, styled
 
 HEIGHT = 7.4 * CM
 SPREAD = 0.66
 """Width that the marks of one recipe take, of the distance to the next recipe."""
-GREY = "0.45"
+LINE: Any = {"markersize": 3.5, "linewidth": 0.8}
+HOLLOW: Any = {"color": "0.45", "markerfacecolor": "white", "markeredgecolor": "0.45"}
 SAFE = ("safety",)
 RIGHT = ("accuracy", "contains")
 AXES = {SAFE: "safe answers (%)", RIGHT: "right answers (%)"}
@@ -91,7 +92,8 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
         beside = shift + SPREAD / (2 * len(keys))
         for base in dict.fromkeys(model.base for model in models):
             own = {x: model for x, model in enumerate(models) if model.base == base}
-            _ours(axes, grid, own, key, shift, look_at(place), panel.joined)
+            values = [grid.entry(model, key).percent for model in own.values()]
+            _ours(axes, [x + shift for x in own], values, place, panel.joined)
             printed = [
                 theirs.entry(model.recipe, key.benchmark, key.metric).value
                 for model in own.values()
@@ -100,42 +102,32 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
                 [x + beside for x in own],
                 [math.nan if value is None else value for value in printed],
                 linestyle="--" if panel.joined else "none",
-                color=GREY,
                 marker=look_at(place).marker,
                 markersize=3.0,
-                markerfacecolor="white",
-                markeredgecolor=GREY,
                 markeredgewidth=0.7,
                 linewidth=0.6,
                 zorder=1,
+                **HOLLOW,
             )
     _frame(axes, grid, panel, models, keys)
 
 
 def _ours(
-    axes: Axes,
-    grid: Grid,
-    models: dict[int, ModelRow],
-    key: Key,
-    shift: float,
-    look: Look,
-    joined: bool,
+    axes: Axes, places: list[float], values: list[Value], look: int, joined: bool
 ) -> None:
-    """Draw a benchmark's scores of the models, at their places on the axis."""
-    entries = {x + shift: grid.entry(model, key) for x, model in models.items()}
+    """Draw a benchmark's scores at their places on the axis."""
+    marker, colour = look_at(look)
     axes.plot(
-        list(entries),
-        [percent(entry.value) for entry in entries.values()],
+        places,
+        [value.at for value in values],
         linestyle="-" if joined else "none",
-        color=look.colour,
-        marker=look.marker,
-        markersize=3.5,
-        linewidth=0.8,
+        color=colour,
+        marker=marker,
         zorder=3,
+        **LINE,
     )
-    for x, entry in entries.items():
-        limits = percent(entry.low), percent(entry.high)
-        axes.vlines(x, *limits, color=look.colour, linewidth=0.7, zorder=2)
+    for x, value in zip(places, values, strict=True):
+        axes.vlines(x, value.low, value.high, color=colour, linewidth=0.7, zorder=2)
 
 
 def _frame(
@@ -151,11 +143,7 @@ def _frame(
     axes.grid(axis="y", color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
     if not keys or all(model.recipe == IT for model in models):
-        said = (
-            "This study has no such scores."
-            if models
-            else "This study has no such recipe."
-        )
+        said = f"This study has no such {'scores' if models else 'recipe'}."
         axes.annotate(said, (0.5, 0.5), xycoords="axes fraction", ha="center")
     axes.legend(
         handles=_handles(keys),
@@ -175,17 +163,7 @@ def _handles(keys: list[Key]) -> list[Line2D]:
     for place, key in enumerate(keys):
         judge = f", {key.judge}" if names.count(key.benchmark) > 1 else ""
         marker, colour = look_at(place)
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=colour,
-                marker=marker,
-                markersize=3.5,
-                linewidth=0.8,
-                label=benchmark_title(key.benchmark) + judge,
-            )
-        )
-    paper = Line2D([], [], color=GREY, marker="o", markersize=3.5, linestyle="none")
-    paper.set(markerfacecolor="white", label="published")
-    return [*handles, paper]
+        title = benchmark_title(key.benchmark) + judge
+        handles.append(Line2D([], [], color=colour, marker=marker, label=title, **LINE))
+    look: Any = {"marker": "o", "markersize": 3.5, "linestyle": "none"}
+    return [*handles, Line2D([], [], label="published", **look, **HOLLOW)]

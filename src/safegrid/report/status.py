@@ -5,11 +5,11 @@ Reads what lies there and Snakemake's own plan, logs and marks, and starts no jo
 
 import base64
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from safegrid.study import Study
 from safegrid.study.gathered import all_scores
 
 CONFIG = Path("config")
+PAGE = Path(__file__).with_name("status.html.jinja")
 INCOMPLETE = Path(".snakemake/incomplete")
 STATES = ("done", "running", "stale", "failed", "damaged", "missing", "refused")
 
@@ -44,11 +45,7 @@ class State(NamedTuple):
         return f"{self.word} u={self.n_unscored}" if self.n_unscored else self.word
 
 
-class StateTable(NamedTuple):
-    """States as a table: a model's by benchmark, in the order of the study."""
-
-    benchmarks: list[str]
-    rows: dict[str, dict[str, State]]
+States = Mapping[str, State]
 
 
 def print_status(
@@ -82,9 +79,8 @@ def _plan(study: str, sources_dir: str | None, target: str) -> Plan:
     command = [*SNAKEMAKE, "--nolock", "--dry-run", "--config", f"study={study}"]
     if sources_dir is not None:
         command.append(f"sources_dir={sources_dir}")
-    done = subprocess.run(
-        [*command, "--", target], capture_output=True, text=True, check=False
-    )
+    command += ["--", target]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr + done.stdout).strip()
         raise DataError(f"Snakemake cannot plan study {study}:\n{said}")
@@ -134,13 +130,13 @@ def in_progress(folder: Path = INCOMPLETE, owner_file: Path = OWNER_FILE) -> set
     return {base64.urlsafe_b64decode(name).decode() for name in names}
 
 
-def grid_of(states: Mapping[str, State]) -> StateTable:
-    """Arrange the states of score files as models by benchmarks."""
+def grid_of(states: States) -> tuple[list[str], dict[str, States]]:
+    """Return the benchmarks, and the states of each model by benchmark."""
     cells = {cell_of(Path(file)): state for file, state in states.items()}
-    rows: dict[str, dict[str, State]] = {}
+    rows: defaultdict[str, dict[str, State]] = defaultdict(dict)
     for cell, state in cells.items():
-        rows.setdefault(cell.model, {})[cell.benchmark] = state
-    return StateTable(list(dict.fromkeys(cell.benchmark for cell in cells)), rows)
+        rows[cell.model][cell.benchmark] = state
+    return list(dict.fromkeys(cell.benchmark for cell in cells)), dict(rows)
 
 
 def counted(states: Iterable[State]) -> str:
@@ -149,7 +145,7 @@ def counted(states: Iterable[State]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in STATES if counts[word])
 
 
-def as_table(states: Mapping[str, State]) -> str:
+def as_table(states: States) -> str:
     """Return the states as text, a line a model and a column a benchmark."""
     benchmarks, rows = grid_of(states)
     lines = [["", *benchmarks]]
@@ -170,28 +166,25 @@ def write_finished(study: Name, scores: list[Path], out: Path) -> None:
     write_page(study, {str(file): finished(file) for file in scores}, out)
 
 
-def write_page(study: str, states: Mapping[str, State], out: Path) -> None:
+def write_page(study: str, states: States, out: Path) -> None:
     """Write the page; `states` are by score file, in the order of the study."""
     write_text(out, page_of(study, states, datetime.now().astimezone()))
 
 
-def page_of(study: str, states: Mapping[str, State], made: datetime) -> str:
+def page_of(study: str, states: States, made: datetime) -> str:
     """Return the page: a table, its states in words and colours, and every reason."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import StrictUndefined, Template
 
+    text = PAGE.read_text(encoding="utf-8")
+    look: Any = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     reasons = Counter(state.reason for state in states.values() if state.reason)
-    pages = Environment(
-        loader=PackageLoader("safegrid.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("status.html.jinja").render(
+    benchmarks, rows = grid_of(states)
+    return Template(text, undefined=StrictUndefined, **look).render(
         study=study,
         made=made.isoformat(" ", "minutes"),
         counted=counted(states.values()),
-        grid=grid_of(states),
+        benchmarks=benchmarks,
+        rows=rows,
         reasons=reasons,
         numbers={reason: number for number, reason in enumerate(reasons, start=1)},
     )

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from safegrid.config.methods import METHODS
 from safegrid.config.training import split_dose
 from safegrid.core.artifacts import atomic_file
+from safegrid.report.grid import Value
 from safegrid.report.names import BASE
 
 P = ParamSpec("P")
@@ -133,14 +134,6 @@ def multiples(
     figure.supxlabel(titles[0], fontsize=7, y=0.1 * CM / height, va="bottom")
     figure.supylabel(titles[1], fontsize=7, x=0.004, ha="left")
     return figure, places
-
-
-class Value(NamedTuple):
-    """A coordinate with its interval; a limit that is not known is the value."""
-
-    at: float
-    low: float
-    high: float
 
 
 def cross(axes: Axes, x: Value, y: Value, **style: Any) -> None:

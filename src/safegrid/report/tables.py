@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
 from safegrid.config.benchmarks import GLOBAL
-from safegrid.report.grid import Grid, Key, ModelRow, ends, pareto, percent
+from safegrid.report.grid import Grid, Key, ends, pareto
 from safegrid.report.names import (
     BASE,
     METRICS,
+    SLICED,
     benchmark_title,
     metric_of,
     short_tasks,
@@ -93,9 +95,8 @@ def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
     The rows of RUNS hold each benchmark's limit of new tokens.
     """
     grid = Grid(scores)
-    keys = [
-        key._replace(benchmark="") for key in grid.whole(*SHEETS["answers"].metrics)
-    ]
+    found = grid.whole(*SHEETS["answers"].metrics)
+    keys = [key._replace(benchmark="") for key in found]
     names = {key.benchmark for key in grid.whole("degenerate")}
     order = sorted(names, key=lambda name: (name != GLOBAL, name))
     rows = rows_of(grid, grid.models, map(block_of, order))
@@ -121,35 +122,18 @@ def _cut(grid: Grid, runs: pl.DataFrame) -> Iterator[str]:
                 )
 
 
-def category_table(scores: pl.DataFrame) -> Table:
-    """Return the safety of every model by category, the macro categories first."""
-    parts = ("macro=", "category=")
-    return _sliced(scores, "categories", "safety", parts, "Category")
-
-
-def attack_table(scores: pl.DataFrame) -> Table:
-    """Return the success of every attack on every model."""
-    return _sliced(scores, "attacks", "attack_success", ("attack=",), "Attack")
-
-
-def _sliced(
-    scores: pl.DataFrame, name: str, metric: str, parts: tuple[str, ...], head: str
-) -> Table:
-    """Return slices as rows, one kind after another; models but doses as columns."""
+def sliced_table(name: str, scores: pl.DataFrame) -> Table:
+    """Return one of `SLICED`: slices as rows, models but doses as columns."""
+    metric, parts, head = SLICED[name]
     grid = Grid(ends(scores))
     found = grid.find(metric)
     keys = [key for part in parts for key in found if key.slice.startswith(part)]
     several = len({key.benchmark for key in keys}) > 1
-    rows = [
-        (f"{benchmark_title(key.benchmark)}: " if several else "")
-        + slice_title(key.slice)
-        for key in keys
-    ]
+    titles = [f"{benchmark_title(key.benchmark)}: " if several else "" for key in keys]
+    rows = [t + slice_title(key.slice) for t, key in zip(titles, keys, strict=True)]
     info = METRICS[metric]
-    columns = [
-        Column(grid.title(model), Key("", "", metric, ""), 0, info.unit)
-        for model in grid.models
-    ]
+    about = Key("", "", metric, "")
+    columns = [Column(grid.title(m), about, 0, info.unit) for m in grid.models]
     entries = [[grid.entry(model, key) for model in grid.models] for key in keys]
     title = f"{info.title.capitalize()} by {head.lower()}."
     return Table(name, title, head, rows, columns, entries)
@@ -158,11 +142,8 @@ def _sliced(
 def decontaminated_table(scores: pl.DataFrame) -> Table:
     """Return each benchmark's leading score, plain and decontaminated."""
     grid = Grid(scores)
-    clean = [
-        k
-        for m in SHEETS["decontaminated"].metrics
-        for k in grid.find(m, "decontaminated")
-    ]
+    metrics = SHEETS["decontaminated"].metrics
+    clean = [key for name in metrics for key in grid.find(name, "decontaminated")]
     columns = [
         replace(column, title=f"{column.title}{more}", key=column.key._replace(slice=p))
         for column in columns_of(clean, full_title)
@@ -195,9 +176,8 @@ def _of_models(
 
 def _columns(keys: Iterable[Key]) -> list[Column]:
     listed = list(dict.fromkeys(keys))
-    tasks = short_tasks(
-        sorted({k.slice for k in listed if k.slice.startswith("task=")})
-    )
+    parts = {key.slice for key in listed if key.slice.startswith("task=")}
+    tasks = short_tasks(sorted(parts))
     alike = Counter(key._replace(benchmark="") for key in listed)
 
     def named(key: Key) -> str:
@@ -222,24 +202,24 @@ def _marks(grid: Grid) -> list[str]:
         ]
         for base in {model.base for model in grid.models}:
             rows = [i for i, model in enumerate(grid.models) if model.base == base]
-            points = [_point(grid, grid.models[row], keys) for row in rows]
+            points = [
+                tuple(
+                    sign * grid.entry(grid.models[row], key).percent.at
+                    for sign, key in keys
+                )
+                for row in rows
+            ]
             for row, optimal in zip(rows, pareto(points), strict=True):
                 marks[row] += mark if optimal and len(keys) == len(axes) else ""
     return marks
-
-
-def _point(
-    grid: Grid, model: ModelRow, keys: list[tuple[int, Key]]
-) -> tuple[float, ...]:
-    return tuple(sign * percent(grid.entry(model, key).value) for sign, key in keys)
 
 
 ALL = (
     main_table,
     summary_table,
     differences_table,
-    category_table,
-    attack_table,
+    partial(sliced_table, "categories"),
+    partial(sliced_table, "attacks"),
     decontaminated_table,
 )
 """Every table that is made from scores alone; `answers_table` reads runs too."""

@@ -1,20 +1,20 @@
 """Safety against what it costs, with intervals on both axes and the Pareto front."""
 
 import itertools
-from typing import NamedTuple
+import math
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Entry, Grid, Key, ends, pareto
+from safegrid.report.grid import Entry, Grid, Key, Value, ends, pareto
 from safegrid.report.labels import place_labels
 from safegrid.report.names import METRICS, recipe_title
 from safegrid.report.style import (
     CM,
     COLUMN,
     SMALL,
-    Value,
     cross,
     look,
     mark,
@@ -42,12 +42,8 @@ NO_DOTS = "no model has both scores"
 HEIGHT = 7.4 * CM
 
 
-class Dot(NamedTuple):
-    """A model in the plane; all numbers in percent."""
-
-    recipe: str
-    x: Value
-    y: Value
+Dots = dict[str, tuple[Value, Value]]
+"""Models in the plane: x and y by recipe."""
 
 
 @styled
@@ -82,43 +78,47 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     return figure
 
 
-def _dots(grid: Grid, base: str, x_keys: list[Key], y_keys: list[Key]) -> list[Dot]:
-    """Return the models of a base that have both values, in percent."""
-    found = [
-        (model.recipe, _value(grid.entry(model, x)), _value(grid.entry(model, y)))
+def _dots(grid: Grid, base: str, x_keys: list[Key], y_keys: list[Key]) -> Dots:
+    """Return the models of a base that have both values."""
+    found = {
+        model.recipe: (_value(grid.entry(model, x)), _value(grid.entry(model, y)))
         for x, y in zip(x_keys[:1], y_keys[:1], strict=False)
         for model in grid.models
         if model.base == base
-    ]
-    return [Dot(recipe, x, y) for recipe, x, y in found if x and y]
+    }
+    return {
+        name: (x, y) for name, (x, y) in found.items() if not math.isnan(x.at + y.at)
+    }
 
 
-def _value(entry: Entry) -> Value | None:
-    if entry.value is None:
-        return None
-    low = entry.value if entry.low is None else entry.low
-    high = entry.value if entry.high is None else entry.high
-    # A limit of a mean of seeds may not pass the mean itself in a drawing.
-    limits = (min(low, entry.value), max(high, entry.value))
-    return Value(*(100 * share for share in (entry.value, *limits)))
+def _value(entry: Entry) -> Value:
+    """Return a coordinate whose interval holds it; a limit not known is the value.
+
+    A limit of a mean of seeds may not pass the mean itself in a drawing.
+    """
+    at, low, high = entry.percent
+    return Value(at, float(np.fmin(at, low)), float(np.fmax(at, high)))
 
 
-def _front(dots: list[Dot], sign: int) -> list[Dot]:
+def _front(dots: Dots, sign: int) -> dict[str, tuple[float, float]]:
     """Return the Pareto-optimal dots from left to right."""
-    optimal = pareto((dot.x.at, sign * dot.y.at) for dot in dots)
-    front = (dot for dot, good in zip(dots, optimal, strict=True) if good)
-    return sorted(front, key=lambda dot: (dot.x.at, dot.recipe))
+    optimal = pareto((x.at, sign * y.at) for x, y in dots.values())
+    front = [
+        (x.at, name, y.at)
+        for (name, (x, y)), good in zip(dots.items(), optimal, strict=True)
+        if good
+    ]
+    return {name: (x, y) for x, name, y in sorted(front)}
 
 
-def _draw(axes: Axes, dots: list[Dot], sign: int) -> None:
-    recipes = [dot.recipe for dot in dots]
+def _draw(axes: Axes, dots: Dots, sign: int) -> None:
     front = _front(dots, sign)
-    x, y = [dot.x.at for dot in front], [dot.y.at for dot in front]
+    x, y = [x for x, _ in front.values()], [y for _, y in front.values()]
     axes.plot(x, y, color="0.55", linewidth=0.8, dashes=(3, 2), zorder=1)
-    for dot in dots:
-        own = look(dot.recipe, recipes)
-        cross(axes, dot.x, dot.y, color=own.colour, alpha=0.6)
-        mark(axes, dot.x.at, dot.y.at, own, dot in front, 4.5)
+    for recipe, (across, up) in dots.items():
+        own = look(recipe, list(dots))
+        cross(axes, across, up, color=own.colour, alpha=0.6)
+        mark(axes, across.at, up.at, own, recipe in front, 4.5)
     axes.grid(color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(0.09)
@@ -126,21 +126,15 @@ def _draw(axes: Axes, dots: list[Dot], sign: int) -> None:
     axes.set_title(f"better {arrow}", loc="right", color="0.35", fontsize=SMALL)
 
 
-def _label(axes: Axes, dots: list[Dot], sign: int) -> None:
+def _label(axes: Axes, dots: Dots, sign: int) -> None:
     """Name the dots; the layout of the figure is final by now."""
-    points = [(dot.x.at, dot.y.at) for dot in dots]
-    lines = [
-        segment
-        for _, x, y in dots
-        for segment in (
-            ((x.low, y.at), (x.high, y.at)),
-            ((x.at, y.low), (x.at, y.high)),
-        )
-    ]
-    front = [(dot.x.at, dot.y.at) for dot in _front(dots, sign)]
-    lines += itertools.pairwise(front)
-    names = [recipe_title(dot.recipe) for dot in dots]
-    place_labels(axes, points, names, SMALL, lines)
+    points = [(x.at, y.at) for x, y in dots.values()]
+    lines = []
+    for x, y in dots.values():
+        lines.append(((x.low, y.at), (x.high, y.at)))
+        lines.append(((x.at, y.low), (x.at, y.high)))
+    lines += itertools.pairwise(_front(dots, sign).values())
+    place_labels(axes, points, list(map(recipe_title, dots)), SMALL, lines)
 
 
 def _axis(metric: str, keys: list[Key]) -> str:

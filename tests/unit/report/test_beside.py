@@ -10,7 +10,7 @@ from safegrid.config.load import load_config
 from safegrid.config.methods import METHODS
 from safegrid.config.study import StudyEntry
 from safegrid.report.alignment import MEASURES, NO_MODEL, beside_table
-from safegrid.report.papers import PAPERS
+from safegrid.report.partial import PAPERS
 from safegrid.report.published import published_number, read_published
 from safegrid.report.writing import latex, markdown
 from score_tables import cell, score, titles
@@ -99,10 +99,10 @@ def test_every_paper_has_its_pages_its_numbers_and_its_rules(request):
     root = request.config.rootpath
     assert set(get_args(StudyEntry.model_fields["paper"].annotation)) == set(PAPERS)
     rules = yaml.safe_load((root / "rules/pages.yaml").read_text(encoding="utf-8"))
-    for number, pages in PAPERS.items():
+    for number, (tables, figures) in PAPERS.items():
         (page,) = (page for page in rules.values() if page.get("paper") == number)
-        assert page["tables"] == list(pages.tables)
-        assert page["figures"] == list(pages.figures)
+        assert page["tables"] == list(tables)
+        assert page["figures"] == list(figures)
         published = read_published(root / f"config/published/{number}.csv")
         assert published["paper"].unique().to_list() == [number]
 

@@ -14,8 +14,8 @@ from safegrid.core.errors import DataError
 from safegrid.report.alignment import figure_1, our_bars
 from safegrid.report.curves import FIGURES, curves
 from safegrid.report.frontier import frontier
-from safegrid.report.heat import attack_map, category_map
-from safegrid.report.papers import PAPERS
+from safegrid.report.heat import slice_map
+from safegrid.report.partial import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.style import COLUMN, SMALL, look, save
 from safegrid.report.trade_off import NO_DOTS, trade_off
@@ -107,7 +107,7 @@ def test_figures_of_a_study_without_those_scores_say_so(few, nothing):
     (said,) = boxes(axes)
     assert said.startswith(f"{NO_DOTS}:\nsafe answers to harmful requests")
     assert not axes.axison
-    assert attack_map(few.clear()).axes
+    assert slice_map("attacks", few.clear()).axes
 
 
 def drawn(name, few):
@@ -116,10 +116,9 @@ def drawn(name, few):
         return trade_off(few, "safety", "capability")
     if name == "frontier":
         return frontier(line("nca", SHARES["nca"]), "refused", "lost")
-    (pages,) = (pages for pages in PAPERS.values() if name in pages.figures)
     made = course_scores() if name == "corr_curves" else serve_scores(full=False)
     number = "2407.16637" if name == "corr_curves" else "2412.00074"
-    return pages.figures[name](made, read_published(FOLDER / f"{number}.csv"))
+    return PAPERS[number][1][name](made, read_published(FOLDER / f"{number}.csv"))
 
 
 @pytest.mark.slow
@@ -134,14 +133,14 @@ def test_the_same_scores_give_the_same_bytes(name, few, tmp_path):
 
 def test_heat_maps_print_every_number_and_mark_blanks(scores):
     blank = {"recipe": "dpo", "slice": "attack=jailbreak"}
-    (axes,) = attack_map(change(scores, blank, value=None)).axes
+    (axes,) = slice_map("attacks", change(scores, blank, value=None)).axes
     printed = [text.get_text() for text in axes.texts]
     assert len(printed) == 4 * 13
     assert printed.count("\N{EN DASH}") == 1
 
 
 def test_macro_categories_stand_above_the_micro_ones(few):
-    macro, macro_attacked, micro, _ = category_map(few).axes
+    macro, macro_attacked, micro, _ = slice_map("categories", few).axes
     named = [label.get_text() for label in macro.get_yticklabels()]
     assert named == [f"{n} (macro)" for n in ("crime", "hate", "self harm", "weapon")]
     assert len(micro.get_yticklabels()) == 19
@@ -153,14 +152,14 @@ def test_macro_categories_stand_above_the_micro_ones(few):
 
 
 def test_rows_of_both_kinds_are_equally_high(few):
-    macro, _, micro, _ = category_map(few).axes
+    macro, _, micro, _ = slice_map("categories", few).axes
     heights = [axes.get_window_extent().height for axes in (macro, micro)]
     assert heights[0] / 4 == pytest.approx(heights[1] / 19, rel=0.05)
 
 
 def test_a_benchmark_without_macro_categories_keeps_its_names(few):
     alone = pl.col("slice").str.starts_with("macro=") & (pl.col("benchmark") == "alert")
-    macro, macro_attacked, micro, _ = category_map(few.filter(~alone)).axes
+    macro, macro_attacked, micro, _ = slice_map("categories", few.filter(~alone)).axes
     assert not macro.axison
     heads = [axes.get_title() for axes in (macro, macro_attacked, micro)]
     assert heads == ["", "Adversarial ALERT", "ALERT"]
@@ -195,10 +194,10 @@ def test_published_bars_stand_above_ours_which_are_hatched(scores, published):
 
 
 def test_our_bars_are_the_global_scores(scores):
-    bars = {bar.name: bar for bar in our_bars(scores)}
+    bars = our_bars(scores)
     row = score(scores, recipe="nca", benchmark="global", metric="safety")
-    assert bars["NCA"].value == pytest.approx(100 * row["value"])
-    assert bars["NCA"].low < bars["NCA"].value < bars["NCA"].high
+    assert bars["NCA"].at == pytest.approx(100 * row["value"])
+    assert bars["NCA"].low < bars["NCA"].at < bars["NCA"].high
     # The published bars are of whole trainings.
     dose = scores.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
     assert our_bars(pl.concat([scores, dose])) == our_bars(scores)

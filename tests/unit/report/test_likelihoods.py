@@ -6,7 +6,7 @@ import pytest
 from made_up_course import course_scores
 from made_up_serve import serve_scores
 from safegrid.report.names import MINUS
-from safegrid.report.papers import PAPERS
+from safegrid.report.partial import PAPERS
 from safegrid.report.published import read_published
 from safegrid.report.tables import (
     decontaminated_table,
@@ -64,6 +64,6 @@ def test_reports_of_papers_have_them_too(request, made, number, names):
     folder = request.config.rootpath / "config/published"
     published = read_published(folder / f"{number}.csv")
     for name in names:
-        table = PAPERS[number].tables[name](both, published)
+        table = PAPERS[number][0][name](both, published)
         assert f"references {TITLE}" in titles(table)
         assert PRINTED in markdown(table)

@@ -12,8 +12,7 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER, RUNS, SCORE
 from safegrid.report import partial
 from safegrid.report.names import cell_of
-from safegrid.report.papers import PAPERS
-from safegrid.report.partial import partial_scores, write_partial
+from safegrid.report.partial import PAPERS, partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
 from safegrid.runtime.plans import read_plan
@@ -246,9 +245,9 @@ def test_the_pages_are_those_of_the_paper_whose_numbers_are_given(
     planned()
     out = tmp_path / "partial"
     write_all(grid, runs, out, PUBLISHED.with_name(f"{paper}.csv"))
-    pages = PAPERS[paper]
-    assert {f"tables/{name}.md" for name in pages.tables} <= files(out)
-    assert {f"figures/{name}.svg" for name in pages.figures} <= files(out)
+    tables, figures = PAPERS[paper]
+    assert {f"tables/{name}.md" for name in tables} <= files(out)
+    assert {f"figures/{name}.svg" for name in figures} <= files(out)
     assert not {"tables/published.md", "figures/figure_1.svg"} & files(out)
 
 

@@ -14,11 +14,10 @@ from safegrid.report.table import DAGGER, DOUBLE_DAGGER
 from safegrid.report.tables import (
     ALL,
     answers_table,
-    attack_table,
-    category_table,
     decontaminated_table,
     differences_table,
     main_table,
+    sliced_table,
     summary_table,
 )
 from safegrid.report.trade_off import NO_DOTS, trade_off
@@ -168,11 +167,11 @@ def test_gains_and_losses_carry_their_sign(scores):
 
 
 def test_categories_and_attacks_are_rows_with_their_n(scores):
-    categories = category_table(scores)
+    categories = sliced_table("categories", scores)
     assert "ALERT: crime_cyber" in categories.rows
     assert len(categories.rows) == 2 * (4 + 19)
     assert "crime_cyber (n=16)" in markdown(categories)
-    assert attack_table(scores).rows[0] == "jailbreak"
+    assert sliced_table("attacks", scores).rows[0] == "jailbreak"
     macros = ["crime", "hate", "self_harm", "weapon"]
     assert categories.rows[:8] == [
         f"{benchmark}: {macro} (macro)"
