@@ -90,11 +90,6 @@ def text_head(
         engine: serves the encoder.
         cache: file of its vectors.
         out: the head's weights and its validation, as JSON.
-
-    Raises:
-        DataError: a broken row.
-        JudgeError: a class is missing.
-        EngineError: the encoder's engine does not answer.
     """
     parts = zip(judge.trained_on, rows, formats, strict=True)
     files = [read_file(part, path, kind, judge.classes) for part, path, kind in parts]
