@@ -179,7 +179,7 @@ def page_of(study: str, states: States, made: datetime) -> str:
     look: Any = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     reasons = Counter(state.reason for state in states.values() if state.reason)
     benchmarks, rows = grid_of(states)
-    return Template(text, undefined=StrictUndefined, **look).render(
+    page: str = Template(text, undefined=StrictUndefined, **look).render(
         study=study,
         made=made.isoformat(" ", "minutes"),
         counted=counted(states.values()),
@@ -188,3 +188,4 @@ def page_of(study: str, states: States, made: datetime) -> str:
         reasons=reasons,
         numbers={reason: number for number, reason in enumerate(reasons, start=1)},
     )
+    return page
