@@ -1,10 +1,5 @@
 """C2-Eval's beginnings: words counted, white space kept, rows without one counted."""
 
-import json
-import os
-import re
-from pathlib import Path
-
 import polars as pl
 import pytest
 from pydantic import ValidationError
@@ -17,11 +12,6 @@ from safegrid.texts.affirmative_prefixes import (
     EVALUATION,
     TRAINING,
 )
-
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
-REAL = SHARED / "course_correction_c2eval/test.jsonl"
-KS = (10, 20, 30, 40, 50, 60, 70, 80)
 
 
 def row(prompt, *answers):
@@ -140,32 +130,3 @@ def test_keys_that_cannot_be_meant_are_refused(keys, said):
         PromptSpec.model_validate(
             {"source": "s", "file": "a", "kind": "c2_eval"} | keys
         )
-
-
-@pytest.mark.skipif(not REAL.is_file(), reason=f"no {REAL}: set SAFEGRID_SHARED_DATA")
-def test_the_released_rows_are_taken_whole(prompts):
-    frame, facts = prompts("c2_eval", REAL)
-    rows = [json.loads(line) for line in REAL.read_text().splitlines()]
-    assert len(rows) == 500
-    assert len(frame) == 500 * len(KS)
-    assert facts["dropped"] == {}
-    # Distinct as texts; none of them differ in case, accents or signs alone.
-    assert len({row["prompt"] for row in rows}) == facts["counts"]["clusters"] == 462
-    assert frame["cluster"].n_unique() == 462
-    begun = frame["prefill"].to_list()
-    short = dict.fromkeys(KS, 0)
-    for number, (text, k) in enumerate(zip(begun, KS * 500, strict=True)):
-        item = rows[number // len(KS)]
-        answer = item["response_0" if not item["is_response_0_safe"] else "response_1"]
-        prefix = next(o for o in EVALUATION if text.startswith(o))
-        # By hand and another way: split at white space, nothing found by a pattern.
-        whole = [*prefix.split(), *answer.split()[:k]]
-        assert text.split() == whole, f"row {number // len(KS) + 1} at k={k}"
-        assert f"{prefix} {answer}".startswith(text)
-        short[k] += len(answer.split()) < k
-    assert {k: facts["counts"][f"shorter_than_k={k}"] for k in KS} == short
-    marked = frame.filter(macro_category="whole")["category"].to_list()
-    assert {k: marked.count(f"k={k}") for k in KS} == short
-    assert short[10] == 0
-    assert short[80] > 100
-    assert not any(re.search(r"\s\Z", text) for text in begun)

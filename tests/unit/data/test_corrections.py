@@ -1,9 +1,6 @@
 """What a model is asked for course corrections: which requests, broken off where."""
 
 import json
-import os
-from collections import Counter
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,7 +11,6 @@ from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT
 from safegrid.data.corrections import (
-    MARKS,
     broken,
     cut_prompt_pool,
     ends,
@@ -179,46 +175,3 @@ def test_lists_are_of_fifteen_and_evaluation_shares_no_opener_with_training():
         assert len(set(words)) == 15
         assert all(text == text.strip() for text in words)
     assert not set(EVALUATION) & set(TRAINING)
-
-
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
-REAL = SHARED / "course_correction_c2eval"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"no rows of C2-Eval in {SHARED}")
-def test_of_the_released_rows_those_are_kept_that_the_released_filter_keeps(tmp_path):
-    out = tmp_path / "out.parquet"
-    file = REAL / "test.jsonl"
-    prepare_corrections("c2", RequestsSpec(source="c2"), SOURCE, 0, file, out)
-    frame, facts = read_table(out, PROMPT), read_manifest(out)
-    counted: Counter[str] = Counter()
-    seen = set()
-    for line in file.read_text().splitlines():
-        found = json.loads(line)
-        unsafe = [
-            found[f"response_{n}"] for n in (0, 1) if not found[f"is_response_{n}_safe"]
-        ]
-        long = [text for text in unsafe if len(text.split()) >= 81]
-        marks = sum(map(long[0].count, sorted(MARKS))) if long else 0
-        if not any(word in found["prompt"] for word in ("how", "what", "How", "What")):
-            counted["no_question_word"] += 1
-        elif not long:
-            counted["short_unsafe_answer"] += 1
-        elif marks < 4:
-            counted["few_marks"] += 1
-        elif (found["prompt"], long[0]) in seen:
-            counted["duplicate"] += 1
-        else:
-            seen.add((found["prompt"], long[0]))
-    assert facts["requests"] == {"kept": len(seen), "dropped": dict(counted)}
-    assert len(frame) == 5 * len(seen)
-    assert sum(counted.values()) + len(seen) == 500
-    syn = frame.filter(pl.col("category") != "SR")
-    # An earlier cut is a beginning of a later one, and all are of the whole answer.
-    whole = dict(frame.filter(category="SR").select("cluster", "reference").rows())
-    for prefill, request in syn.select("prefill", "cluster").rows():
-        text = next(prefill[len(o) + 1 :] for o in TRAINING if prefill.startswith(o))
-        text = next(text.removesuffix(f" {t}") for t in TRIGGERS if text.endswith(t))
-        assert whole[request].lstrip().startswith(text)
-        assert text[-1] in MARKS
