@@ -45,16 +45,39 @@ def is_pinned(path: Path, pin: FilePin) -> bool:
     return there and sha256_file(path) == pin.sha256
 
 
-def download(spec: FetchSpec, file: str, target: Path, pin: FilePin, what: str) -> None:
-    """Download a file from the hub or an address to its place, as it was pinned.
+def bring(
+    spec: FetchSpec, file: str, target: Path, what: str, source: Path | None = None
+) -> FilePin:
+    """Bring a file to its place as it was pinned; return its pin.
 
-    What a broken connection or a full disk leaves is gone on with the next time.
+    It comes from `source`, where it is at hand, or over the network. What a broken
+    connection or a full disk leaves is gone on with the next time.
     """
+    pin = spec.files.get(file)
+    if source is not None:
+        _check_own(source, what)
+        pin = pin or pin_of_file(source)
+    elif pin is None:
+        raise SourceError(f"{what}: is not among the pinned files")
+    partial = target.with_name(f".{target.name}.{pin.sha256[:12]}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(target, pin)
-    check_room(target.parent, pin.bytes - _size(partial), what)
-    receive(spec, file, partial, what, pin.bytes)
+    size = pin.bytes if source is None else source.stat().st_size
+    received = _size(partial) if source is None else 0
+    check_room(target.parent, size - received, what)
+    if source is None:
+        receive(spec, file, partial, what, size)
+    else:
+        with room_in_words(partial, size, what):
+            shutil.copyfile(source, partial)
     settle(partial, target, pin, what)
+    return pin
+
+
+def _check_own(source: Path, what: str) -> None:
+    if stands := placeholder(source):
+        raise SourceError(f"{what}: {source} is {stands}")
+    if not source.is_file():
+        raise SourceError(f"{what}: {source} is not there; see `path` and sources_dir")
 
 
 def receive(
@@ -80,29 +103,14 @@ def receive(
                     )
                 return
             except (httpx2.TransportError, HfHubHTTPError) as error:
-                if attempt == ATTEMPTS or not _may_pass(error):
+                may_pass = (
+                    isinstance(error, httpx2.TransportError)
+                    or error.response.status_code >= 500
+                )
+                if attempt == ATTEMPTS or not may_pass:
                     raise
                 log.warning("%s: broke off at byte %d", what, _size(partial))
                 time.sleep(PAUSE_SECONDS * attempt)
-
-
-def _may_pass(error: httpx2.TransportError | HfHubHTTPError) -> bool:
-    return isinstance(error, httpx2.TransportError) or error.response.status_code >= 500
-
-
-def copy(source: Path, target: Path, pin: FilePin | None, what: str) -> None:
-    """Copy a file that is at hand to its place, as it was pinned where it was."""
-    if stands := placeholder(source):
-        raise SourceError(f"{what}: {source} is {stands}")
-    if not source.is_file():
-        raise SourceError(f"{what}: {source} is not there; see `path` and sources_dir")
-    size, found = source.stat().st_size, pin or pin_of_file(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    check_room(target.parent, size, what)
-    partial = _partial(target, found)
-    with room_in_words(partial, size, what):
-        shutil.copyfile(source, partial)
-    settle(partial, target, found, what)
 
 
 def settle(partial: Path, target: Path, pin: FilePin, what: str) -> None:
@@ -145,11 +153,6 @@ def room_in_words(partial: Path, size: int | None, what: str) -> Iterator[None]:
         # `settle` says of a wrong size what the library would say here.
         if not str(error).startswith("Consistency check failed"):
             raise
-
-
-def _partial(target: Path, pin: FilePin) -> Path:
-    """Name what was received of a file so far; another pin has another name."""
-    return target.with_name(f".{target.name}.{pin.sha256[:12]}.partial")
 
 
 def _size(path: Path) -> int:

@@ -31,6 +31,7 @@ from safegrid.fetch.hub import (
 )
 from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.study import Study
+from safegrid.study.prerequisites.files import name_of
 from safegrid.study.upstreams import UpstreamItem, Upstreams
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def pin(
         size = sum(file.bytes for file in new.files.values())
         log.info(
             "%s: %s, %d files, %d bytes%s",
-            *(_what(entry), new.revision or new.upstream, len(new.files), size),
+            *(name_of(entry), new.revision or new.upstream, len(new.files), size),
             "" if old in (None, new) else "; it was something else before",
         )
     write_lock(
@@ -136,7 +137,7 @@ def _named(entries: Sequence[UpstreamItem], names: Sequence[str]) -> list[Upstre
 
 
 def _pin(item: UpstreamItem, sources_dir: str | None) -> Pin:
-    entry, what, revision = item.entry, _what(item), None
+    entry, what, revision = item.entry, name_of(item), None
     if entry.hub is not None:
         revision, files = _pins_of_repository(item, entry.hub)
     elif entry.path is not None:
@@ -154,7 +155,7 @@ def _pin(item: UpstreamItem, sources_dir: str | None) -> Pin:
             files = _pins_of_folder(item, folder, wheel.name)
             revision = sha256_file(wheel)
     else:
-        files = {name: _received(_spec(item), name, what) for name in item.files}
+        files = {name: _received(item.spec(), name, what) for name in item.files}
     return Pin(upstream=str(entry.address), revision=revision, files=files)
 
 
@@ -162,7 +163,7 @@ def _pins_of_repository(
     item: UpstreamItem, hub: str
 ) -> tuple[str | None, dict[str, FilePin]]:
     """Return a commit and its files; the hub's word is taken for large ones."""
-    what, repo = _what(item), repo_type(item.kind, item.entry.is_code)
+    what, repo = name_of(item), repo_type(item.kind, item.entry.is_code)
     with in_words(what, item.name, page_of(repo, hub)):
         if item.entry.gated:
             api().auth_check(hub, repo_type=repo)
@@ -170,7 +171,7 @@ def _pins_of_repository(
         if not item.files and item.entry.ref is None:
             info = safe_weights(what, hub, info)
     there = {sibling.rfilename: sibling.lfs for sibling in info.siblings or []}
-    spec = _spec(item, info.sha)
+    spec = item.spec().model_copy(update={"revision": info.sha})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not item.files and INDEX in there:
@@ -189,7 +190,7 @@ def _pins_of_folder(item: UpstreamItem, folder: Path, place: str) -> dict[str, F
     # A search follows no links to folders.
     there += [n for n in item.files if n not in there and (folder / n).is_file()]
     files = _chosen(item, there, folder, place)
-    return {name: _hashed(folder / name, _what(item)) for name in files}
+    return {name: _hashed(folder / name, name_of(item)) for name in files}
 
 
 def _chosen(
@@ -197,12 +198,12 @@ def _chosen(
 ) -> Sequence[str]:
     """Choose the files to pin; the index of weights, if any, lies in `folder`."""
     if not item.files:
-        what = f"{_what(item)}: {place}"
+        what = f"{name_of(item)}: {place}"
         return model_files(there, folder, item.entry.remote_code, what)
     if missing := [name for name in item.files if name not in there]:
         shown = sorted(there)[:SHOWN]
         raise SourceError(
-            f"{_what(item)}: {place} has no {', '.join(missing)}; it has"
+            f"{name_of(item)}: {place} has no {', '.join(missing)}; it has"
             f" {', '.join(shown) or 'nothing'}"
             f"{' and more' if len(there) > len(shown) else ''}"
         )
@@ -229,21 +230,6 @@ def _hashed(path: Path, what: str) -> FilePin:
     if stands := placeholder(path):
         raise SourceError(f"{what}: {path.name} is {stands}")
     return pin_of_file(path)
-
-
-def _spec(item: UpstreamItem, revision: str | None = None) -> FetchSpec:
-    return FetchSpec(
-        kind=item.kind,
-        name=item.name,
-        hub=item.entry.hub,
-        url=item.entry.url,
-        revision=revision,
-        remote_code=item.entry.is_code,
-    )
-
-
-def _what(item: UpstreamItem) -> str:
-    return f"{item.kind} {item.name}"
 
 
 def _told(problems: Sequence[SourceError]) -> str:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from safegrid.config.block import Name
@@ -53,24 +52,25 @@ def preflight(
     folder = own_folder(sources_dir, config)
     asked = Study(load_config(config, study), folder)
     upstreams = Upstreams(asked, folder)
-    text = "" if planned is None else planned.read_text(encoding="utf-8")
-    made = frozenset(text.splitlines())
-    is_there = is_file_there if planned is None else partial(_is_not_in, made)
+    made = None if planned is None else planned.read_text("utf-8").splitlines()
+
+    def is_there(file: str) -> bool:
+        return is_file_there(file) if made is None else file not in made
+
     found = prerequisites(asked, upstreams, os.environ, is_there)
     if not found:
         print(f"study {study}: needs nothing from outside")
         return
     found = list(_own_models(found, upstreams, is_there))
-    found = [*_asked(found, upstreams), *_disk(found, upstreams)]
+    # What comes over the network and lacks nothing else.
+    names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
+    fetched = [item for item in upstreams.items if name_of(item) in names]
+    found = [*_asked(found, fetched), *_disk(fetched)]
     rest = [one for one in found if one.state != "missing"]
     print(f"study {study} needs from outside:\n{listed(rest) or '  see below'}")
     sys.stdout.flush()
     if problem := refusal(study, found):
         raise SourceError(problem)
-
-
-def _is_not_in(made: frozenset[str], file: str) -> bool:
-    return file not in made
 
 
 def _own_models(
@@ -88,13 +88,13 @@ def _own_models(
     for one in found:
         try:
             if one.state == "met" and one.name in folders:
-                _check_own(folders[one.name], upstreams)
+                _check_own(folders[one.name])
             yield one
         except DataError as error:
             yield replace(one, state="missing", remedy=str(error))
 
 
-def _check_own(item: UpstreamItem, upstreams: Upstreams) -> None:
+def _check_own(item: UpstreamItem) -> None:
     folder = Path(item.local()[0])
     if item.gguf is None:
         check_code(folder)
@@ -105,17 +105,11 @@ def _check_own(item: UpstreamItem, upstreams: Upstreams) -> None:
     check_gguf(folder / item.gguf)
 
 
-def to_be_fetched(
-    found: list[Prerequisite], upstreams: Upstreams
-) -> list[UpstreamItem]:
-    """Return the items that come over the network and lack nothing else."""
-    names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
-    return [item for item in upstreams.items if name_of(item) in names]
-
-
-def _asked(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
+def _asked(
+    found: list[Prerequisite], fetched: list[UpstreamItem]
+) -> Iterator[Prerequisite]:
     """Ask the network for what is to be fetched; the others as they are."""
-    items = {name_of(item): item for item in to_be_fetched(found, upstreams)}
+    items = {name_of(item): item for item in fetched}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = dict(zip(items, pool.map(obstacle, items.values()), strict=True))
     for one in found:
@@ -149,10 +143,9 @@ def obstacle(item: UpstreamItem) -> str | None:
     return None
 
 
-def _disk(found: list[Prerequisite], upstreams: Upstreams) -> Iterator[Prerequisite]:
+def _disk(fetched: list[UpstreamItem]) -> Iterator[Prerequisite]:
     """Give the disk space that is needed for what is to be fetched."""
-    pins = [item.wanted.values() for item in to_be_fetched(found, upstreams)]
-    needed = sum(pin.bytes for wanted in pins for pin in wanted)
+    needed = sum(pin.bytes for item in fetched for pin in item.wanted.values())
     if not needed:
         return
     from safegrid.fetch.download import SPARE_BYTES

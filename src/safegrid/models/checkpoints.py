@@ -33,7 +33,7 @@ Head = Literal["causal", "classify", "embed"]
 """What a model is: a language model, a sequence classifier or an encoder."""
 
 # Pickles can run code when they are read.
-WEIGHTS = ("*.safetensors",)
+WEIGHTS = "*.safetensors"
 
 
 @contextmanager
@@ -111,10 +111,10 @@ def hash_weights(folder: Path, hashes: Mapping[str, str] | None = None) -> str:
     An adapter's shape counts too: the same matrices merge differently by its alpha.
     `hashes` are those of the folder's files, by name, where they are known.
     """
-    files = sorted(path for glob in WEIGHTS for path in folder.glob(glob))
+    files = sorted(folder.glob(WEIGHTS))
     if not files:
         raise DataError(
-            f"{folder}: holds no weights ({' or '.join(WEIGHTS)}); expected the folder"
+            f"{folder}: holds no weights ({WEIGHTS}); expected the folder"
             " of a model or an adapter. Pickles are not read, for they can run code:"
             " convert them with transformers' `save_pretrained`"
         )

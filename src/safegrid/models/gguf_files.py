@@ -25,9 +25,8 @@ BYTE_LEVEL = "gpt2"
 AS_GPT2 = {"gpt-2", "jais", "mpt", "olmo", "phi-2"}
 # Those that split each digit off before they go on in GPT-2's way (llama.cpp,
 # src/llama-vocab.cpp): transformers would join a digit to the space before it.
-SINGLE_DIGITS = {
-    *("codeshell", "command-r", "exaone", "minerva-7b", "refact", "smollm", "starcoder")
-}
+DIGITS = "codeshell command-r exaone minerva-7b refact smollm starcoder"
+SINGLE_DIGITS = set(DIGITS.split())
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,8 @@ class Turns:
     @cached_property
     def reopen(self) -> bool:
         """Whether the template opens another turn after an answer."""
-        return self.chat.render(_chat(PROBE), True) != self.chat.render(
-            _chat(PROBE), False
-        )
+        opened, ended = (self.chat.render(_chat(PROBE), on) for on in (True, False))
+        return opened != ended
 
 
 def _chat(answer: str = "") -> Messages:

@@ -196,8 +196,7 @@ class ChatTokenizer:
 
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Return the text of ids."""
-        text: str = self._backend.decode(list(ids), skip_special_tokens=skip_special)
-        return text
+        return str(self._backend.decode(list(ids), skip_special_tokens=skip_special))
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """Return the conversation as the template writes it."""

@@ -9,10 +9,10 @@ their place.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from safegrid.config.generated import CorrectionsSpec
 from safegrid.core.artifacts import (
@@ -23,7 +23,7 @@ from safegrid.core.artifacts import (
     write_stream,
 )
 from safegrid.core.errors import DataError
-from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
 from safegrid.models.prefills import joined
 from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import (
@@ -33,12 +33,11 @@ from safegrid.runtime.usage import (
     recorded,
     total_records,
 )
+from safegrid.synthesize.model_answers import by_prompt, check_same
 
 log = logging.getLogger(__name__)
 
 DIRECT, HARMFUL = "SR", "FHR"
-
-Lost = Literal["no_answer", "empty_answer", "unsafe_answer", "unscored_answer"]
 
 
 class AskedRequest(NamedTuple):
@@ -85,18 +84,19 @@ def corrections(
     asked = spec.requests
     ranks = [DIRECT, *(f"SYN{number}" for number in range(1, asked.answers))]
     counts: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
 
     def facts(rows: int) -> dict[str, Any]:
-        lost = {why: counts[why] for why in sorted(get_args(Lost)) if counts[why]}
         if not rows:
-            raise DataError(f"{responses[0]}: no request has all its answers: {lost}")
+            told = dict(sorted(lost.items()))
+            raise DataError(f"{responses[0]}: no request has all its answers: {told}")
         return manifest(
             "synthesize",
             {"prompts": prompts, "responses": responses, "verdicts": verdicts},
             {"name": name, "spec": spec.model_dump(mode="json")},
             rows=rows,
             dropped={why: n * asked.pairs for why, n in lost.items()},
-            requests={"kept": counts["kept"], "dropped": lost},
+            requests={"kept": counts["kept"], "dropped": dict(lost)},
             cut=counts["cut"],
             tokens={"read": counts["read"], "written": counts["written"]},
             answered_by=engine,
@@ -105,14 +105,16 @@ def corrections(
     judged = verdicts if spec.judge is not None else [None] * len(prompts)
     parts = zip(prompts, responses, judged, strict=True)
     requests = (one for part in parts for one in _requests(ranks, *part))
-    write_stream(out, _rows(name, requests, counts), PREFERENCE, facts)
-    lost = {why: counts[why] for why in get_args(Lost) if counts[why]}
-    log.info("%s: %d requests, dropped %s", name, counts["kept"], lost)
-    _tell_cost(responses, engine, counts["kept"] + sum(lost.values()), out)
+    write_stream(out, _rows(name, requests, counts, lost), PREFERENCE, facts)
+    log.info("%s: %d requests, dropped %s", name, counts["kept"], dict(lost))
+    _tell_cost(responses, engine, counts["kept"] + lost.total(), out)
 
 
 def _rows(
-    name: str, requests: Iterator[AskedRequest], counts: Counter[str]
+    name: str,
+    requests: Iterator[AskedRequest],
+    counts: Counter[str],
+    lost: Counter[str],
 ) -> Iterator[Row]:
     """Give a row for every two ranks of each request; count what is kept and lost."""
     for number, asked in enumerate(requests, start=1):
@@ -121,7 +123,7 @@ def _rows(
             counts["written"] += answer["n_tokens"]
         ladder = _climb(asked)
         if isinstance(ladder, str):
-            counts[ladder] += 1
+            lost[ladder] += 1
             continue
         counts["kept"] += 1
         counts["cut"] += sum(a["finish"] == "length" for a in asked.answers.values())
@@ -137,7 +139,7 @@ def _rows(
             }
 
 
-def _climb(asked: AskedRequest) -> dict[str, str] | Lost:
+def _climb(asked: AskedRequest) -> dict[str, str] | str:
     """Return a request's answers by rank, best first, or why it has none."""
     if any(answer["finish"] == "error" for answer in asked.answers.values()):
         return "no_answer"
@@ -157,15 +159,15 @@ def _requests(
 ) -> Iterator[AskedRequest]:
     """Give the requests of one part; memory holds its answers and no other's."""
     asked = read_table(prompts, PROMPT)
-    answers = _by_prompt(responses, RESPONSE)
-    judged = {} if verdicts is None else _by_prompt(verdicts, VERDICT)
-    _check_same(
+    answers = by_prompt(responses, RESPONSE)
+    judged = {} if verdicts is None else by_prompt(verdicts, VERDICT)
+    check_same(
         asked["prompt_id"],
         answers,
         f"{responses}: not one answer to each prompt of {prompts}",
     )
     if verdicts is not None:
-        _check_same(answers, judged, f"{verdicts}: not one verdict on each answer")
+        check_same(answers, judged, f"{verdicts}: not one verdict on each answer")
     rows = asked.iter_rows(named=True)
     for row, group in groupby(rows, key=lambda one: one["cluster"]):
         own = {one["category"]: one for one in group}
@@ -184,21 +186,6 @@ def _requests(
         )
 
 
-def _by_prompt(file: Path, schema: Schema) -> dict[str, Row]:
-    frame = read_table(file, schema)
-    if frame["prompt_id"].is_duplicated().any():
-        raise DataError(f"{file}: a prompt has two rows; rebuild the file")
-    return {row["prompt_id"]: row for row in frame.iter_rows(named=True)}
-
-
-def _check_same(one: Iterable[str], other: Iterable[str], problem: str) -> None:
-    if odd := set(one) ^ set(other):
-        raise DataError(
-            f"{problem}, see {min(odd)}. One of the two files is stale: delete it and"
-            " rebuild it"
-        )
-
-
 def _engine(responses: Sequence[Path]) -> Mapping[str, str]:
     """Return who answered all parts: one and the same."""
     first, *others = (read_manifest(path)["engine"] for path in responses)
@@ -208,8 +195,7 @@ def _engine(responses: Sequence[Path]) -> Mapping[str, str]:
                 f"{path}: another engine answered it than {responses[0]}; a dataset is"
                 " made by one. Delete the answers of one of them and run again"
             )
-    found: Mapping[str, str] = first
-    return found
+    return dict(first)
 
 
 def _tell_cost(

@@ -6,24 +6,23 @@ Both take prompts, and what a model answered to them.
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
 from safegrid.config.generated import BestOfKSpec, RejectedByModelSpec
-from safegrid.core.artifacts import manifest, read_table, write_table
+from safegrid.core.artifacts import Row, manifest, read_table, write_table
 from safegrid.core.errors import DataError
-from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT
+from safegrid.core.records import PREFERENCE, PROMPT, RESPONSE, VERDICT, Schema
 from safegrid.readers.plain import folded, is_blank
 
 log = logging.getLogger(__name__)
 
 KEY = ["prompt_id", "sample"]
 
-Row = dict[str, Any]
 Lost = Literal["no_answer", "no_scored_answer", "empty_answer", "equal_answers"]
 STALE = "One of the two files is stale: delete it and rebuild it"
 
@@ -117,13 +116,9 @@ def rejected_by_model(
     Raises:
         DataError: prompts and answers do not belong together, or no pair is left.
     """
-    asked, given = read_table(prompts, PROMPT), read_table(responses, RESPONSE)
-    if sorted(given["prompt_id"]) != sorted(asked["prompt_id"]):
-        raise DataError(
-            f"{responses}: not one answer to each prompt of {prompts}: {len(given)} of"
-            f" {len(asked)}. {STALE}"
-        )
-    answers = {row["prompt_id"]: row for row in given.iter_rows(named=True)}
+    asked, answers = read_table(prompts, PROMPT), by_prompt(responses, RESPONSE)
+    problem = f"{responses}: not one answer to each prompt of {prompts}"
+    check_same(asked["prompt_id"], answers, problem)
 
     def make(prompt: Row, number: int) -> Row | Lost:
         chosen, text = prompt["reference"], answers[prompt["prompt_id"]]["text"]
@@ -152,6 +147,20 @@ def rejected_by_model(
     write_table(out, pl.DataFrame(pairs, schema=PREFERENCE), PREFERENCE, facts)
     log.info("%s: %d pairs, %s", name, len(pairs), facts["parts"])
     log.info("dropped %s, cut at the limit %d", dropped, facts["cut"])
+
+
+def by_prompt(file: Path, schema: Schema) -> dict[str, Row]:
+    """Read a table of one row for each prompt."""
+    frame = read_table(file, schema)
+    if frame["prompt_id"].is_duplicated().any():
+        raise DataError(f"{file}: a prompt has two rows; rebuild the file")
+    return {row["prompt_id"]: row for row in frame.iter_rows(named=True)}
+
+
+def check_same(one: Iterable[str], other: Iterable[str], problem: str) -> None:
+    """Refuse two files that are not of the same prompts."""
+    if odd := set(one) ^ set(other):
+        raise DataError(f"{problem}, see {min(odd)}. {STALE}")
 
 
 def _rows(

@@ -145,9 +145,13 @@ def test_an_answer_that_makes_no_pair_is_dropped_and_counted(reject, lost, reaso
 
 
 @pytest.mark.parametrize(
-    "answers", [[], [answer("a", "x"), answer("z", "y")], [answer("a", "x")] * 2]
+    ("answers", "said"),
+    [
+        ([answer("a", "x"), answer("z", "y")], "not one answer to each prompt"),
+        ([answer("a", "x")] * 2, "a prompt has two rows"),
+    ],
 )
-def test_answers_of_other_prompts_are_refused(reject, answers, tmp_path):
-    with pytest.raises(DataError, match="not one answer to each prompt"):
+def test_answers_of_other_prompts_are_refused(reject, answers, said, tmp_path):
+    with pytest.raises(DataError, match=said):
         reject({"a": "safe"}, answers)
     assert not (tmp_path / "out.parquet").exists()
