@@ -56,7 +56,7 @@ check: $(READY)
 	snakemake --lint
 
 bench: $(READY)
-	python tests/bench/run.py
+	cd tests && python -m bench.run
 
 readme: $(READY)
 	safegrid readme --study $(call quoted,$(STUDY))

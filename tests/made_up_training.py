@@ -70,6 +70,31 @@ def save_tokenizer(folder, template=TEMPLATE):
     return tokenizer.get_vocab_size()
 
 
+def save_base(folder, **shape):
+    """Write a random Llama of two layers with its tokenizer, or of another shape."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    usual = {
+        "vocab_size": save_tokenizer(folder),
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 256,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.2,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    torch.manual_seed(7)
+    LlamaForCausalLM(LlamaConfig(**usual | shape)).save_pretrained(folder)
+    # The pairs are made by a folder without a model: both hold the same files.
+    (folder / "generation_config.json").unlink()
+    return folder
+
+
 def make_recipe(method="dpo", **changes):
     """A recipe with settings that suit the made-up base."""
     outer = ("name", "fraction", "categories", "init_from")

@@ -1,7 +1,7 @@
 """CPU seconds of engine and client against plain batched `generate` in one process.
 
-Prints JSON. `python tests/bench/bench_engine.py --stack FOLDER ...` measures a model
-of one's own; without it a random one of the miniature's size is made. Each repeat
+Prints JSON. In `tests`, `python -m bench.bench_engine --stack FOLDER ...` measures a
+model of one's own; without it a random one of the miniature's size is made. Each repeat
 times both sides after each other, so that a busy machine troubles both alike.
 """
 
@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 import torch
-from bench_train import write_base
+
+from bench.bench_train import SHAPE
+from made_up_training import save_base
 
 os.environ.setdefault("SAFEGRID_RUN", f"bench-{os.getpid()}")
 os.environ.setdefault("SAFEGRID_OWNER_PID", str(os.getpid()))
@@ -98,7 +100,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = given.stack or [Path(folder)]
         if given.stack is None:
-            write_base(Path(folder))
+            save_base(Path(folder), **SHAPE)
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         model = load_model(stack)
         draw = random.Random(0)

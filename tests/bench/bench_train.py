@@ -7,7 +7,8 @@ is what TRL's documentation shows: texts in, the trainer tokenizes, loads a refe
 model of its own and scores it at every step. Ours reads ids and shared reference
 values; what those cost once a dataset is told apart.
 
-Run: `python tests/bench/bench_train.py [--methods dpo kto] [--rounds 2]`; prints JSON.
+Run in `tests`: `python -m bench.bench_train [--methods dpo kto] [--rounds 2]`; prints
+JSON.
 """
 
 import argparse
@@ -17,26 +18,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_high
 from typing import Any
 
 import polars as pl
 
-from safegrid.config.training import Recipe
-from safegrid.core.artifacts import manifest, write_json, write_table
-from safegrid.core.records import PREFERENCE
+from made_up_training import make_recipe, preferences, save_base, save_preferences
 from safegrid.train.tokenize import tokenize_pairs
 
 STEPS, BATCH, PAIRS = 60, 16, 480
 STOCK = ("dpo", "kto", "orpo", "sft")
-TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}"
-    "{{ '<|' + m['role'] + '|>' + m['content'] }}"
-    "{{ eos_token if m['role'] == 'assistant' else '' }}{{ '\n' }}"
-    "{% endfor %}{{ '<|assistant|>' if add_generation_prompt else '' }}"
-)
-NOUNS = ["river", "stone", "cloud", "lamp", "garden", "window", "bread", "silver"]
+# The miniature's: 1.1 million weights.
+SHAPE = {
+    **{"vocab_size": 1024, "hidden_size": 128, "intermediate_size": 384},
+    **{"num_hidden_layers": 4, "num_attention_heads": 4},
+    **{"max_position_embeddings": 512, "initializer_range": 0.02},
+}
 
 
 def main() -> None:
@@ -64,8 +62,8 @@ def compare(folder: Path, method: str, rounds: int) -> dict[str, Any]:
     for number in range(rounds):
         ours.append(_measure(_ours(folder, f"{method}{number}", method)))
         if method in STOCK:
-            command = [sys.executable, __file__, "--methods", method, "--stock"]
-            theirs.append(_measure([*command, str(folder)]))
+            command = [sys.executable, "-m", "bench.bench_train", "--methods", method]
+            theirs.append(_measure([*command, "--stock", str(folder)]))
     result: dict[str, Any] = {"ours": _median(ours)}
     if theirs:
         result["stock"] = _median(theirs)
@@ -74,62 +72,10 @@ def compare(folder: Path, method: str, rounds: int) -> dict[str, Any]:
 
 
 def make_world(folder: Path) -> None:
-    """Write a random base of 1.1 million weights, pairs as texts and as ids."""
-    base, dataset = folder / "base", folder / "dataset.parquet"
-    texts = [_texts(number) for number in range(PAIRS)]
-    write_base(base, [" ".join(row) for row in texts])
-    rows = [(f"p{n:03d}", *row, None, "made-up", n) for n, row in enumerate(texts)]
-    frame = pl.DataFrame(rows, schema=PREFERENCE, orient="row")
-    write_table(dataset, frame, PREFERENCE, manifest("prepare", {}, {}))
-    tokenize_pairs(dataset, base, 128, folder / "pairs.parquet")
-
-
-def write_base(folder: Path, lines: Sequence[str] = ()) -> None:
-    """Save a random model of the miniature's size, with a tokenizer of such lines."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1024,
-        special_tokens=["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(lines, trainer)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
-    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-    write_json(folder / "tokenizer_config.json", settings)
-    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        **{"vocab_size": 1024, "hidden_size": 128, "intermediate_size": 384},
-        **{"num_hidden_layers": 4, "num_attention_heads": 4},
-        **{"max_position_embeddings": 512, "tie_word_embeddings": True},
-        **{"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0},
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-
-
-def recipe(method: str) -> Recipe:
-    """Return the settings that both runs use."""
-    smoothing = {"rdpo": 0.1, "exo": 0.001}.get(method, 0.0)
-    training = {
-        "learning_rate": 2e-4,
-        "beta": None if method == "sft" else 0.1,
-        "label_smoothing": smoothing,
-        "max_steps": STEPS,
-        "batch": BATCH,
-        "per_device_train_batch_size": BATCH,
-    }
-    return Recipe.model_validate(
-        {"name": method, "method": method, "dataset": "d", "training": training}
-    )
+    """Write a random base of the miniature's size, pairs as texts and as ids."""
+    save_base(folder / "base", **SHAPE)
+    dataset = save_preferences(folder / "dataset.parquet", preferences(PAIRS))
+    tokenize_pairs(dataset, folder / "base", 128, folder / "pairs.parquet")
 
 
 def _ours(folder: Path, name: str, method: str) -> list[str]:
@@ -140,9 +86,10 @@ def _ours(folder: Path, name: str, method: str) -> list[str]:
     if name == "reference":
         options = ["--precision", "float32", "--micro-batch", "16"]
         return [*start, "reference", *common, str(shared), *options]
-    wants = method not in ("orpo", "sft")
-    json_recipe = recipe(method).model_dump_json()
-    values = [str(shared)] if wants else []
+    sizes = {"batch": BATCH, "per_device_train_batch_size": BATCH}
+    settings = {"learning_rate": 2e-4, "max_steps": STEPS, "logging_steps": 5, **sizes}
+    json_recipe = make_recipe(method, **settings).model_dump_json()
+    values = [] if method in ("orpo", "sft") else [str(shared)]
     return [
         *[*start, "train", *common, str(folder / "models" / name)],
         *["--recipe", json_recipe, "--seed", "0", "--data-seed", "0"],
@@ -169,14 +116,7 @@ def _measure(command: list[str]) -> dict[str, float]:
 
 
 def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {key: sorted(r[key] for r in rounds)[len(rounds) // 2] for key in rounds[0]}
-
-
-def _texts(number: int) -> tuple[str, str, str]:
-    first, second = NOUNS[number % 8], NOUNS[(number // 8) % 8]
-    prompt = f"How do I carry the {first} to the {second} by way {number % 60}?"
-    rejected = f"Sure. To carry the {first}, first lift the {second}, then walk slowly."
-    return prompt, f"I cannot help with the {first}; ask for a lamp instead.", rejected
+    return {key: median_high(found[key] for found in rounds) for key in rounds[0]}
 
 
 def stock(method: str, folder: Path) -> None:

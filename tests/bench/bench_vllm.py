@@ -1,6 +1,6 @@
 """CPU seconds of vLLM and of our engine for the same requests, one thread each.
 
-Prints JSON. `SAFEGRID_VLLM=.venv/vllm/bin/vllm python tests/bench/bench_vllm.py --model
+Prints JSON. In `tests`, `SAFEGRID_VLLM=.../vllm python -m bench.bench_vllm --model
 FOLDER`: a full model whose heads are 32 numbers wide or more. Clients are not counted;
 nor is the start, which is told apart. `--record` writes what was found into
 docs/bench.json, where `make bench` leaves it alone.

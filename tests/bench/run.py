@@ -18,9 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stages import PAGES, stage_shares, start_up, throughput, write_costs
-from watch import Watch
-
+from bench.stages import PAGES, stage_shares, start_up, throughput, write_costs
+from bench.watch import Watch
 from safegrid.runtime.runs import OWNER_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,8 +105,8 @@ def same_scores(folder: Path, name: str) -> bool | None:
 
 def script(name: str) -> Any:
     """Run one of the comparisons beside this file and return what it printed."""
-    command = [sys.executable, str(Path(__file__).with_name(name))]
-    run = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", f"bench.{name}"]
+    run = subprocess.run(command, cwd=ROOT / "tests", capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{name} failed:\n{run.stderr[-2000:]}")
     return json.loads(run.stdout)
@@ -157,8 +156,8 @@ def main() -> None:
             "tokens_per_second": throughput(folder, options.study),
         }
         write_costs(folder, options.study, ROOT / "src/safegrid/workflow/costs.yaml")
-    record["training_against_stock"] = script("bench_train.py")
-    record["engine_against_generate"] = script("bench_engine.py")
+    record["training_against_stock"] = script("bench_train")
+    record["engine_against_generate"] = script("bench_engine")
     record = rounded(record)
     old = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     # Measured by hand: it needs a vLLM and a real model.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from made_up_training import preferences, save_preferences, save_tokenizer
+from made_up_training import preferences, save_base, save_preferences, save_tokenizer
 from safegrid.config.methods import METHODS
 from safegrid.train.run import train
 from safegrid.train.tokenize import tokenize_pairs
@@ -17,29 +17,7 @@ def tokenizer_dir(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    """A random Llama of two layers with its tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("base")
-    config = LlamaConfig(
-        vocab_size=save_tokenizer(folder),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=256,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    torch.manual_seed(7)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    # The pairs are made by a folder without a model: both hold the same files.
-    (folder / "generation_config.json").unlink()
-    return folder
+    return save_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="session")

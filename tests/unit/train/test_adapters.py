@@ -1,10 +1,8 @@
 """Adapters are the same model trained, apart and merged, or they are refused."""
 
-import shutil
-
 import pytest
 
-from made_up_training import LORA, make_recipe
+from made_up_training import LORA, make_recipe, save_base
 from safegrid.core.artifacts import read_table
 from safegrid.core.errors import DataError, TrainingError
 from safegrid.core.records import PAIRS
@@ -21,16 +19,8 @@ def start(request, base, tmp_path_factory):
     """The made-up base, and one whose head has weights of its own."""
     if request.param:
         return True, base
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("untied") / "model"
-    shutil.copytree(base, folder)
-    config = LlamaConfig.from_pretrained(base, tie_word_embeddings=False)
-    torch.manual_seed(5)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    (folder / "generation_config.json").unlink()
-    return False, folder
+    folder = tmp_path_factory.mktemp("untied")
+    return False, save_base(folder, tie_word_embeddings=False)
 
 
 @pytest.fixture
