@@ -140,9 +140,6 @@ def agreement(
             same class, and counts. Answers that one left unscored are counted, and
             part of neither.
         disagreeing: csv of the answers whose labels differ, by ids, without texts.
-
-    Raises:
-        DataError: the two did not judge the same answers.
     """
     rows = pl.concat(map(_both, first, second)).sort(*CELL, *ROW)
     names = [path.parts[-5] for path in (first[0], second[0])]

@@ -40,12 +40,6 @@ def bertscores(
 
     Texts are encoded one by one: the package sorts a batch by way of a set, so that its
     padding, and with it the last digits, would change from run to run.
-
-    Raises:
-        JudgeError: the folder holds no such model or fewer layers, or the package
-            knows no such baseline.
-        DataError: its tokenizer has a token that it cannot read, or only code of its
-            own can load it.
     """
     layers, floor = int(spec.layers or 0), _baseline(spec)
     tokenizer, model = _load(spec.name, stack[0], layers)

@@ -8,7 +8,7 @@ samples of each as any of the files knows.
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import manifest, read_table, write_table
@@ -29,8 +29,7 @@ def judge_by_file(
 ) -> tuple[list[Verdict], dict[str, int]]:
     """Return what a file says of a cell's answers, one verdict an item, and counts.
 
-    A row is of this cell where no column `base`, `recipe`, `seed`, `benchmark` of it
-    says otherwise than `cell`. One that does not name all four must name the answer's
+    A row that does not name base, recipe, seed and benchmark must name the answer's
     text, so that no verdict lands on the answer of another model. Counted are
     `without_verdict`, items that the file says nothing of, and `of_other_cells`, rows
     of other models' answers.
@@ -41,7 +40,7 @@ def judge_by_file(
     """
     problems = FileProblems(path)
     told = read_told(path, spec, problems)
-    own = [row for row in told if all(v == str(cell[k]) for k, v in row.cell.items())]
+    own = [row for row in told if _is_of(row, cell)]
     for row in own:
         if row.response is None and len(row.cell) < len(CELL):
             problems.add(
@@ -75,11 +74,8 @@ def import_files(
             another of one of them are left aside, and counted.
         out: folder for the files.
         names: what the files call fields of ours, and ours; null where alike.
-
-    Raises:
-        DataError: what is wrong with any of the files, all at once.
     """
-    files = [_Imported(spec, path, cell, names) for spec, path in judges]
+    files = [_read(spec, path, cell, names) for spec, path in judges]
     samples = 1 + max((row.sample for file in files for row in file.own), default=0)
     asked = read_table(prompts, PROMPT).select("prompt_id", "prompt").rows()
     items = [
@@ -90,56 +86,51 @@ def import_files(
     answers: dict[Key, str] = {}
     found = [_match_blind(file.own, items, file.problems, answers) for file in files]
     _raise_any([file.problems for file in files])
-    pairs = zip(files, found, strict=True)
-    return {
-        file.spec.name: file.write(_in_order(told, items), items, prompts, out)
-        for file, told in pairs
-    }
-
-
-class _Imported:
-    """One judge's file; `own` are its rows of the cell that is imported."""
-
-    def __init__(
-        self,
-        spec: JudgeSpec,
-        path: Path,
-        cell: Mapping[str, str],
-        names: Mapping[str, str] | None,
-    ) -> None:
-        self.spec, self._path, self.problems = spec, path, FileProblems(path)
-        told = read_told(path, spec, self.problems, names)
-        self.own = [
-            row
-            for row in told
-            if all(row.cell.get(name, value) == value for name, value in cell.items())
-        ]
-        self._aside = len(told) - len(self.own)
-        if told and not self.own:
-            said = " and ".join(f"{name} {value!r}" for name, value in cell.items())
-            self.problems.add(1, f"no row is of {said}; they are all of others")
-
-    def write(
-        self,
-        verdicts: Sequence[Verdict],
-        items: Sequence[Item],
-        prompts: Path,
-        out: Path,
-    ) -> dict[str, Any]:
-        """Write a verdict for each item; return what a reader should know."""
+    counts: dict[str, dict[str, Any]] = {}
+    for file, told in zip(files, found, strict=True):
+        name, verdicts = file.spec.name, _in_order(told, items)
         counted = count(items, verdicts)
         # Of answers that are not here nothing else is known.
-        counts = {name: counted[name] for name in ("rows", "labels", "unscored")}
-        counts["of_other_cells"] = self._aside
-        facts = manifest(
-            "import-verdicts",
-            inputs={"prompts": prompts, "verdicts_file": self._path},
-            params={"judge": self.spec.model_dump()},
-            **counts,
-        )
-        table = verdict_table(self.spec.name, items, verdicts)
-        write_table(out / f"{self.spec.name}.parquet", table, VERDICT, facts)
-        return counts
+        counts[name] = {key: counted[key] for key in ("rows", "labels", "unscored")}
+        counts[name]["of_other_cells"] = file.aside
+        inputs = {"prompts": prompts, "verdicts_file": file.path}
+        params = {"judge": file.spec.model_dump()}
+        facts = manifest("import-verdicts", inputs, params, **counts[name])
+        table = verdict_table(name, items, verdicts)
+        write_table(out / f"{name}.parquet", table, VERDICT, facts)
+    return counts
+
+
+class _Imported(NamedTuple):
+    """One judge's file; its rows of the cell that is imported, the others counted."""
+
+    spec: JudgeSpec
+    path: Path
+    problems: FileProblems
+    own: list[VerdictLine]
+    aside: int
+
+
+def _read(
+    spec: JudgeSpec,
+    path: Path,
+    cell: Mapping[str, str],
+    names: Mapping[str, str] | None,
+) -> _Imported:
+    problems = FileProblems(path)
+    told = read_told(path, spec, problems, names)
+    own = [row for row in told if _is_of(row, cell)]
+    if told and not own:
+        said = " and ".join(f"{name} {value!r}" for name, value in cell.items())
+        problems.add(1, f"no row is of {said}; they are all of others")
+    return _Imported(spec, path, problems, own, len(told) - len(own))
+
+
+def _is_of(row: VerdictLine, cell: Mapping[str, Any]) -> bool:
+    """Say whether a row is of a cell: none of its columns says otherwise."""
+    return all(
+        row.cell.get(name, str(value)) == str(value) for name, value in cell.items()
+    )
 
 
 def _in_order(found: Mapping[Key, VerdictLine], items: Sequence[Item]) -> list[Verdict]:

@@ -9,8 +9,9 @@ import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -39,11 +40,8 @@ from safegrid.models.templates import ChatTokenizer
 logger = logging.getLogger(__name__)
 
 
-class Texts(NamedTuple):
-    """Fluent texts of one kind: some fix the threshold, the others test it."""
-
-    fixing: list[Item]
-    testing: list[Item]
+# Fluent texts of one kind: some fix the threshold, the others test it.
+Texts = tuple[list[Item], list[Item]]
 
 
 def calibrate(
@@ -76,10 +74,6 @@ def calibrate(
         seed: draws the texts, shuffles words and samples answers.
         cache: file of the answers.
         out: the threshold and the rates.
-
-    Raises:
-        DataError: no fluent text is long enough to judge.
-        EngineError: the engine does not answer.
     """
     answers = {"answers": _chosen(datasets)}
     if labelled is not None and labelled_format is not None:
@@ -109,13 +103,12 @@ def _calibrated(
     asker: Asker,
 ) -> dict[str, Any]:
     """Ask the base for all texts at once, and make of their scores what is written."""
-    testing = [item for kind in texts.values() for item in kind.testing]
+    fixing, testing = ([*chain(*kind)] for kind in zip(*texts.values(), strict=True))
     own = testing[:MOST_OWN]
-    fixing = [item for kind in texts.values() for item in kind.fixing]
     groups = {
         "fluent": fixing,
         "broken": [_shuffled(item, seed) for item in fixing],
-        **{f"called_disfluent_{name}": kind.testing for name, kind in texts.items()},
+        **{f"called_disfluent_{name}": tests for name, (_, tests) in texts.items()},
         "called_disfluent_base": _answered(chat, own, 0.0, seed, asker),
         "found_shuffled": [_shuffled(item, seed) for item in testing],
         "found_sampled": _answered(chat, own, BROKEN_TEMPERATURE, seed, asker),
@@ -169,7 +162,7 @@ def _texts(items: Iterator[Item], words: int, seed: int) -> Texts:
     opened = (replace(item, text=opening(item.text, words)) for item in items)
     distinct = list({item.text: item for item in opened if item.text.split()}.values())
     drawn = random.Random(seed).sample(distinct, min(MOST_TEXTS, len(distinct)))
-    return Texts(drawn[::2], drawn[1::2])
+    return drawn[::2], drawn[1::2]
 
 
 def _shuffled(item: Item, seed: int) -> Item:

@@ -83,9 +83,6 @@ class Endpoint:
 
     Attributes:
         wrong: what every request would meet; it ended the questions.
-
-    Raises:
-        JudgeError: its variables hold no address, or a key that cannot be sent.
     """
 
     def __init__(

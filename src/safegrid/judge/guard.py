@@ -138,10 +138,6 @@ def word_contexts(
 
     `conversations` are what is shown of each item, `texts` what stands between
     generation prompt and word.
-
-    Raises:
-        JudgeError: the words cannot be written or told apart by their tokens, or those
-            depend on what stands before them.
     """
     contexts: list[Ids] = []
     found: list[Ids] | None = None

@@ -56,15 +56,15 @@ class File(NamedTuple):
     dropped: Counter[str]
 
     @property
-    def described(self) -> list[LabelledText]:
+    def texts(self) -> list[HeadText]:
         """The rows as a head reads them."""
-        name = self.part.name
-        return [
-            LabelledText(
-                HeadText(row.prompt, row.prefill + row.response), row.label, name
-            )
-            for row in self.rows
-        ]
+        return [HeadText(row.prompt, row.prefill + row.response) for row in self.rows]
+
+    @property
+    def described(self) -> list[LabelledText]:
+        """The rows as a head learns from them."""
+        pairs = zip(self.texts, self.rows, strict=True)
+        return [LabelledText(text, row.label, self.part.name) for text, row in pairs]
 
 
 def text_head(
@@ -93,7 +93,8 @@ def text_head(
     """
     parts = zip(judge.trained_on, rows, formats, strict=True)
     files = [read_file(part, path, kind, judge.classes) for part, path, kind in parts]
-    left_out = check_files(files, _main(judge))
+    other = next(name for name in judge.classes if name != judge.positive)
+    left_out = check_files(files, [judge.positive, other])
 
     def work(encode: Encode) -> tuple[Head, dict[str, Any]]:
         validated = {f.part.name: _without(judge, files, f, encode) for f in left_out}
@@ -127,30 +128,22 @@ def text_head(
     write_result(out, found)
 
 
-def _main(judge: HeadSpec) -> list[str]:
-    """Return the positive class, and the one that kappa sets against it."""
-    other = next(name for name in judge.classes if name != judge.positive)
-    return [judge.positive, other]
-
-
 def _without(
     judge: HeadSpec, files: Sequence[File], left_out: File, encode: Encode
 ) -> dict[str, Any]:
     """Return the measures on one file of a head that was trained on the others."""
     others = [row for file in files if file is not left_out for row in file.described]
     head = train(others, judge, encode)
-    texts = [row.text for row in left_out.described]
     said = [
         decide(row, head.classes, judge.positive, judge.threshold)
-        for row in head.probabilities(texts, encode).tolist()
+        for row in head.probabilities(left_out.texts, encode).tolist()
     ]
     return _measures(judge, left_out, said)
 
 
 def _by_rules(judge: HeadSpec, file: File) -> dict[str, Any]:
     """Return the measures of the rules on the same rows."""
-    said = [find_refusal(row.text.answer).label for row in file.described]
-    return _measures(judge, file, said)
+    return _measures(judge, file, [find_refusal(t.answer).label for t in file.texts])
 
 
 def _measures(judge: HeadSpec, file: File, said: Sequence[str]) -> dict[str, Any]:
@@ -169,9 +162,6 @@ def read_file(
     """Read the rows of one file; answers without a word are left out.
 
     They have labels among `classes`, or get that of `part`.
-
-    Raises:
-        DataError: broken rows; the message names lines and reasons, and no text.
     """
     if part.label is None:
         rows = READERS[file_format](path, classes)
@@ -182,15 +172,15 @@ def read_file(
         problems.raise_any()
     reasons = [_reason(row, part.label) for row in rows]
     kept = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
-    return File(part, kept, Counter(reason for reason in reasons if reason))
+    return File(part, kept, Counter(filter(None, reasons)))
 
 
 def check_files(files: Sequence[File], classes: Sequence[str]) -> list[File]:
     """Return the files that are left out in turn: those with labels of people.
 
     Raises:
-        JudgeError: one of them, or all that remains beside it, lacks one of the two
-            main classes: nothing could be said of a head by it.
+        JudgeError: one of them, or all that remains beside it, lacks a class: nothing
+            could be said of a head by it.
     """
     left_out = [file for file in files if file.part.label is None]
     held = [(file.part.name, file.rows) for file in left_out]

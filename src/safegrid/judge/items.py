@@ -106,11 +106,7 @@ def other_classes(spec: JudgeSpec, told: str) -> JudgeError:
 
 
 def read_items(prompts: Path, responses: Path) -> list[Item]:
-    """Join answers to their prompts, in the order of the answers.
-
-    Raises:
-        DataError: an answer's prompt is not among the prompts, or there is none.
-    """
+    """Join answers to their prompts, in the order of the answers."""
     asked = {row["prompt_id"]: row for row in read_table(prompts, PROMPT).to_dicts()}
     given = read_table(responses, RESPONSE).to_dicts()
     if not given:

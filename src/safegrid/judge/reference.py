@@ -54,9 +54,6 @@ def judge_by_reference(
     A prompt without a reference has nothing to be held against: unscored. An answer
     without a word is an answer, and scores 0 where nothing of it agrees. The stack is
     the folder of BERTScore's model; empty for all else.
-
-    Raises:
-        JudgeError: BERTScore's model cannot be read in the way that `spec` says.
     """
     pairs = [(i.answer, i.reference) for i in items if i.reference is not None]
     if spec.compare == "bertscore":

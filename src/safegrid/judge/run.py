@@ -98,11 +98,6 @@ def judge(
         verdicts_file: of a judge by file: its verdicts from elsewhere.
         calibration: of a judge of fluency: JSON of stage `calibrate`, its threshold.
         cell: of a judge by file: base, recipe, seed and benchmark of the responses.
-
-    Raises:
-        DataError: prompts, responses and verdicts do not belong together.
-        JudgeError: the judge's model cannot be read in the way that `judge` says.
-        EngineError: the engine does not answer.
     """
     items = read_items(prompts, responses)
     counts: dict[str, Any] = {}

@@ -61,7 +61,6 @@ class Head:
 
     Attributes:
         classes: C labels, in the order of the probabilities.
-        features: blocks of features that it reads, in order.
         weights: (C, D), or (1, D) of the second of two classes.
         intercepts: (C,) or (1,).
     """
@@ -85,9 +84,7 @@ class Head:
         """Return it as JSON's own types, without the columns that are all zero."""
         used = np.flatnonzero(self.weights.any(axis=0))
         return {
-            "classes": self.classes,
-            "features": self.features,
-            "max_words": self.max_words,
+            **vars(self),
             "width": self.weights.shape[1],
             "columns": used.tolist(),
             "weights": self.weights[:, used].tolist(),
@@ -99,13 +96,8 @@ class Head:
         """Return the head that `plain` gave."""
         weights = np.zeros((len(found["weights"]), found["width"]))
         weights[:, found["columns"]] = found["weights"]
-        return cls(
-            found["classes"],
-            found["features"],
-            found["max_words"],
-            weights,
-            np.array(found["intercepts"]),
-        )
+        read = found["classes"], found["features"], found["max_words"]
+        return cls(*read, weights, np.array(found["intercepts"]))
 
 
 def decide(

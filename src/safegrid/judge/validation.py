@@ -52,10 +52,6 @@ def validate_judge(
         cache: file of the answers.
         out: the measures, with the confusion matrix {true label: {verdict: count}}
             and the same shares for every category of the rows.
-
-    Raises:
-        DataError: a broken row, or a label that the judge does not give.
-        JudgeError: the judge gives no labels, so that nothing can be right or wrong.
     """
     if labelled_format in RANKED:
         items, measured = RANKED[labelled_format](labelled)

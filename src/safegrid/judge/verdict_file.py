@@ -38,10 +38,7 @@ Reading = Verdict | str
 
 
 class VerdictLine(NamedTuple):
-    """A verdict as a line of a file tells it; what the file does not say is null.
-
-    `cell` is whose answer: the columns of CELL that it has.
-    """
+    """A verdict as a line of a file tells it; `cell` are the columns of CELL it has."""
 
     line: int
     prompt_id: str | None
@@ -62,9 +59,6 @@ def read_told(
 
     Where a file calls fields otherwise, `names` are its and ours, and fields that are
     none of ours are left aside.
-
-    Raises:
-        DataError: there is no such file, or it has another ending.
     """
     check_readable(path, ENDINGS)
     found, count = [], 0

@@ -50,12 +50,7 @@ class LabelledCompletion(Fields):
 
 
 def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
-    """Read the rows of one model's completions.
-
-    Raises:
-        DataError: no rows, or rows that are not what they should be; the message
-            names all lines with their reasons, and never a row's text.
-    """
+    """Read the rows of one model's completions."""
     if lost := sorted(set(LABELS.values()) - set(classes)):
         raise DataError(
             f"{path}: its labels are {', '.join(LABELS.values())}, but this judge does"

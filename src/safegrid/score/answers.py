@@ -79,9 +79,6 @@ def read_benchmarks(
 
     `judges` are those of each benchmark, name to kind. Files are listed model by model,
     those of a model benchmark by benchmark and, of verdicts, judge by judge.
-
-    Raises:
-        DataError: as `read_models`, or the lists have other lengths.
     """
     judged = sum(map(len, judges.values()))
     wanted = n_models * len(judges), n_models * judged

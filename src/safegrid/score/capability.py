@@ -66,9 +66,6 @@ def score_capability(
         most_unscored: share of unscored items above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
-
-    Raises:
-        DataError: the base ran other items than the model.
     """
     given = dict(locals())
     base, own = read_suites([base_results, results])
@@ -144,9 +141,6 @@ def score_likelihood(
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
-
-    Raises:
-        DataError: the files do not belong together.
     """
     given = dict(locals())
     own = _read_likelihoods(prompts, likelihoods)

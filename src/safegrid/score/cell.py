@@ -70,9 +70,6 @@ def score_cell(
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
-
-    Raises:
-        DataError: the files do not belong together.
     """
     given = dict(locals())
     models = [responses, base_responses], [verdicts, base_verdicts]
@@ -109,9 +106,6 @@ def score_global(
         most_unscored: share of unscored answers above which a score is refused.
         study_seed: of the bootstraps.
         out: rows of SCORE.
-
-    Raises:
-        DataError: the files do not belong together, or come from several engines.
     """
     # The manifest does not name the base's files.
     given = {k: v for k, v in locals().items() if not k.startswith("base_")}
@@ -175,9 +169,6 @@ def score_imported(
 
     What is read off an answer's text has no row, nor has a difference to a base. The
     model's name stands in place of a recipe's; `judges` are name to kind.
-
-    Raises:
-        DataError: the files are not of the same items.
     """
     asked = read_table(prompts, PROMPT).select("prompt_id", *TRAITS)
     keys = read_table(verdicts[0], VERDICT).select(KEY).sort(KEY)

@@ -92,9 +92,6 @@ def collect_finished(
         overlap: JSON, one a benchmark.
         asked: what the bases gave to every benchmark.
         out_runs: rows of RUNS.
-
-    Raises:
-        DataError: the plan cannot be read.
     """
     found = read_plan(plan)
     groups = (models, manifests, validated, overlap, asked)

@@ -65,9 +65,6 @@ def frontier(
         most_unscored: share of unscored answers above which a point is left out.
         study_seed: of the bootstrap.
         out: rows of FRONTIER.
-
-    Raises:
-        DataError: the files do not belong together.
     """
     given = dict(locals())
     models = [Point(**model) for model in line["models"]]

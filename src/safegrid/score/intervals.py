@@ -10,7 +10,7 @@ Which one, and why (Miller 2024, arXiv 2411.00640; Bowyer et al. 2025, 2503.0174
   bounds of a share that was seen 0 (or all) times in as many clusters stand in.
 """
 
-from functools import cached_property
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,18 +63,19 @@ def intervals(
     """
     _, codes = np.unique(clusters, return_inverse=True)
     _, levels = np.unique(groups, return_inverse=True)
-    independent = codes.max() + 1 == len(values) and levels.max() == 0
-    medians = [column for column, scale in enumerate(scales) if scale == MEDIAN]
-    boot = _Bootstrap(values, codes, levels, medians, seed)
+    n = int(codes.max()) + 1
+    independent = n == len(values) and levels.max() == 0
+    # Run once, and only where a column needs it.
+    limits = cache(lambda: _bootstrap(values, codes, levels, scales, seed))
     flat = np.ptp(values, axis=0) == 0
     found = []
     for column, scale in enumerate(scales):
         if scale == "share" and independent:
             found.append(wilson(values[:, column].sum(), len(values)))
-        elif boot.n_clusters < 2 or flat[column]:
-            found.append(without_spread(values[0, column], boot.n_clusters, scale))
+        elif n < 2 or flat[column]:
+            found.append(without_spread(values[0, column], n, scale))
         else:
-            low, high = boot.limits
+            low, high = limits()
             found.append(Interval(float(low[column]), float(high[column])))
     return found
 
@@ -98,52 +99,46 @@ def without_spread(value: float, n: int, scale: str) -> Interval:
     return Interval(max(lowest, value - margin), min(1.0, value + margin))
 
 
-class _Bootstrap:
-    """The clustered bootstrap of several columns, run once and only when asked."""
+def _bootstrap(
+    values: Floats, codes: Ints, levels: Ints, scales: list[str], seed: int
+) -> tuple[Floats, Floats]:
+    """Return the (K,) lower and upper limits by the bootstrap of whole clusters."""
+    n_clusters, n_groups = int(codes.max()) + 1, int(levels.max()) + 1
+    cell, size = codes * n_groups + levels, n_clusters * n_groups
+    counts = np.bincount(cell, minlength=size).reshape(n_clusters, -1)
+    sums = np.stack(
+        [np.bincount(cell, weights=column, minlength=size) for column in values.T]
+    ).reshape(values.shape[1], n_clusters, n_groups)
+    medians = {
+        column: ClusterMedians(values[:, column], codes, levels)
+        for column, scale in enumerate(scales)
+        if scale == MEDIAN
+    }
 
-    def __init__(
-        self, values: Floats, codes: Ints, levels: Ints, medians: list[int], seed: int
-    ) -> None:
-        self.n_clusters, n_groups = int(codes.max()) + 1, int(levels.max()) + 1
-        self._seed = seed
-        cell, size = codes * n_groups + levels, self.n_clusters * n_groups
-        self._counts = np.bincount(cell, minlength=size).reshape(self.n_clusters, -1)
-        self._sums = np.stack(
-            [np.bincount(cell, weights=column, minlength=size) for column in values.T]
-        ).reshape(values.shape[1], self.n_clusters, n_groups)
-        self._medians = {
-            c: ClusterMedians(values[:, c], codes, levels) for c in medians
-        }
-        widest = max(self.n_clusters, len(codes) if medians else 0)
-        self._batch = max(1, BATCH_ELEMENTS // widest)
-
-    @cached_property
-    def limits(self) -> tuple[Floats, Floats]:
-        """The lower limits of the columns, and the upper ones."""
-        result = bootstrap(
-            (np.arange(self.n_clusters),),
-            self._statistic,
-            n_resamples=RESAMPLES,
-            batch=self._batch,
-            vectorized=True,
-            axis=-1,
-            confidence_level=LEVEL,
-            method="percentile",
-            rng=np.random.default_rng(self._seed),
-        ).confidence_interval
-        return np.atleast_1d(result.low), np.atleast_1d(result.high)
-
-    def _statistic(self, drawn: Ints, axis: int = -1) -> Floats:
+    def statistic(drawn: Ints, axis: int = -1) -> Floats:
         """Return (K, R) estimates for (R, C) drawn clusters."""
         times = times_drawn(np.atleast_2d(drawn))
-        n = times @ self._counts
-        totals = np.einsum("rc,kcg->krg", times, self._sums, optimize=True)
+        totals = np.einsum("rc,kcg->krg", times, sums, optimize=True)
         with np.errstate(invalid="ignore"):
             # A group that no drawn cluster belongs to has no mean in that resample.
-            found = np.asarray(np.nanmean(totals / n, axis=-1), dtype=np.float64)
-        for column, medians in self._medians.items():
-            found[column] = medians.of(times)
+            means = np.nanmean(totals / (times @ counts), axis=-1)
+        found = np.asarray(means, dtype=np.float64)
+        for column, median in medians.items():
+            found[column] = median.of(times)
         return found
+
+    limits = bootstrap(
+        (np.arange(n_clusters),),
+        statistic,
+        n_resamples=RESAMPLES,
+        batch=max(1, BATCH_ELEMENTS // max(n_clusters, len(codes) if medians else 0)),
+        vectorized=True,
+        axis=-1,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return np.atleast_1d(limits.low), np.atleast_1d(limits.high)
 
 
 class ClusterMedians:

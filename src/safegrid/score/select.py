@@ -90,9 +90,6 @@ def terms(scores: pl.DataFrame, recipe: str) -> dict[str, float | None]:
     """Return a trial's terms and their mean `criterion`, rounded to four digits.
 
     A term is null where a score behind it was refused; so is then the criterion.
-
-    Raises:
-        DataError: the scores hold no rows for a term.
     """
     found: dict[str, float | None] = {}
     for term, (metrics, factor, summand) in TERMS.items():
@@ -123,11 +120,7 @@ def _values(scores: pl.DataFrame, recipe: str, metric: str) -> list[float | None
 
 
 def best(tried: Sequence[Tried]) -> dict[str, float]:
-    """Return the settings of the best trial of one method.
-
-    Raises:
-        DataError: the criterion of every trial is null.
-    """
+    """Return the settings of the best trial of one method."""
     known = [(trial, found) for trial, found in tried if found["criterion"] is not None]
     if not known:
         raise DataError(
