@@ -94,17 +94,10 @@ def write_stream(
     schema: Schema,
     facts: Callable[[int], Mapping[str, Any]],
 ) -> int:
-    """Write rows of a record type as parquet, a group at a time.
+    """Write rows of a record type as parquet, a group at a time; return how many.
 
-    Args:
-        path: the file.
-        rows: as dicts; they may count what they leave out on the way.
-        schema: the record type.
-        facts: called with the number of rows after the last one; gives the manifest.
-            What it raises leaves no file.
-
-    Returns:
-        How many rows were written.
+    Rows may count what they leave out on the way: `facts` is called with their number
+    after the last one and gives the manifest. What it raises leaves no file.
 
     Raises:
         DataError: a row does not fit the record type.
@@ -130,8 +123,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
     """Read rows of a record type that a stage wrote.
 
     Raises:
-        DataError: not as it was written, or its columns are not those of the record
-            type.
+        DataError: not as it was written, or its columns are others.
     """
     check_seal(path)
     return read_columns(path, schema)
@@ -160,8 +152,7 @@ def read_stream(path: Path, schema: Schema) -> Iterator[Row]:
 
 def count_rows(path: Path) -> int:
     """Return how many rows a table has that was checked."""
-    rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
-    return rows
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

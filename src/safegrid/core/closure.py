@@ -44,15 +44,10 @@ def imports_of(module: str) -> frozenset[str]:
 
 def closure(module: str) -> list[str]:
     """Return a module and all of the packages that it imports, directly or not."""
-    seen: set[str] = set()
-    open_modules = [module]
-    while open_modules:
-        current = open_modules.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        open_modules.extend(imports_of(current) - seen)
-    return sorted(seen)
+    found = [module]
+    for current in found:
+        found += imports_of(current) - set(found)
+    return sorted(found)
 
 
 def code_hash(*modules: str, files: tuple[Path, ...] = ()) -> str:

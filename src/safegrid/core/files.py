@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from safegrid.core.errors import DataError
 from safegrid.core.text_files import decode
@@ -68,9 +68,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Give a temporary directory beside `path`; on success it takes `path`'s place."""
-    yield from _settled(
-        Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path))), path
-    )
+    name = tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path))
+    yield from _settled(Path(name), path)
 
 
 def _settled(temporary: Path, path: Path) -> Iterator[Path]:
@@ -103,8 +102,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: the file is not there or not JSON; the message names file, line and
-            column.
+        DataError: not there or not JSON; the message names line and column.
     """
     try:
         return json.loads(decode(_bytes(path)))
@@ -137,9 +135,7 @@ def read_record(path: Path, kind: type[Kind]) -> Kind:
 
 
 def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
-    """Return the dataclass that a JSON text holds, with the dataclasses inside of it.
-
-    Keys that are none of its fields are left aside.
+    """Return the dataclass that a JSON text holds, without keys that it has not.
 
     Raises:
         ValueError: not JSON, no object, or a field is missing or of another type.
@@ -150,12 +146,11 @@ def as_record(text: str | bytes, kind: type[Kind]) -> Kind:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     try:
-        found: Kind = _ADAPTERS[kind].validate_json(text, strict=True)
+        return cast(Kind, _ADAPTERS[kind].validate_json(text, strict=True))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
         raise ValueError(f"holds no {kind.__name__}: {where}{first['msg']}") from None
-    return found
 
 
 def _bytes(path: Path) -> bytes:

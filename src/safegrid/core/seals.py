@@ -72,11 +72,7 @@ def result_fault(path: Path) -> str | None:
 
 
 def check_seal(path: Path) -> None:
-    """Check that a table or a JSON result is as it was written.
-
-    Raises:
-        DataError: it is not; the message says how to make it again.
-    """
+    """Check that a table or a JSON result is as it was written, else raise."""
     if (fault := fault_of(path)) is not None:
         raise damaged(path, fault)
 
@@ -119,12 +115,8 @@ def check_folder(
 ) -> dict[str, Any] | None:
     """Check the files of a model's folder against its manifest, and return that.
 
-    Weights are believed as long as they have their size and are no newer than the
-    manifest. A folder without one, put there by hand, is not checked.
-
-    Args:
-        folder: of a model.
-        names: the files to look at; None for all, and for files that were added.
+    A folder without one, put there by hand, is not checked. Of `names` only those are
+    looked at, else all, and for files that were added.
 
     Raises:
         DataError: a file is not as it was written.
@@ -143,13 +135,10 @@ def folder_fault(
     names: Collection[str] | None = None,
     believing: bool = True,
 ) -> str | None:
-    """Say what is wrong with the files of a folder; None of nothing.
+    """Say what is wrong with the files of a folder, whose manifest is given.
 
-    Args:
-        folder: where they lie.
-        facts: its manifest.
-        names: as for `check_folder`.
-        believing: weights by their size and age; else they are hashed.
+    Weights are hashed unless `believing`: then it is enough that they have their size
+    and are no newer than the manifest. `names` are as for `check_folder`.
     """
     written = (folder / MANIFEST).stat().st_mtime_ns if believing else -1
     files: Mapping[str, Mapping[str, Any]] = facts.get(FILES, {})
@@ -186,11 +175,7 @@ def fetched_fault(path: Path) -> str | None:
 
 
 def check_fetched(path: Path) -> None:
-    """Check that a raw file is as it was fetched.
-
-    Raises:
-        DataError: it is not; the message says how to fetch it again.
-    """
+    """Check that a raw file is as it was fetched, else raise."""
     if (fault := fetched_fault(path)) is not None:
         raise damaged(path, fault)
 

@@ -73,11 +73,9 @@ def import_verdicts(
         DataError: what is wrong with the files.
     """
     given = [text.split("=", 2) for text in verdicts]
+    words = ["safe", "unsafe"] if words is None else words
     _check([benchmark, model], given, kind, words, threshold, fields or [])
-    judges = [
-        (_judge(name, form, words or ["safe", "unsafe"], threshold), Path(file))
-        for name, form, file in given
-    ]
+    judges = [(_judge(n, k, words, threshold), Path(f)) for n, k, f in given]
     pairs = (text.partition("=") for text in fields or [])
     called = None if fields is None else {theirs: ours for ours, _, theirs in pairs}
     with atomic_directory(out) as folder:
@@ -102,7 +100,7 @@ def _check(
     names: list[str],
     given: list[list[str]],
     kind: str | None,
-    words: list[str] | None,
+    words: list[str],
     threshold: float,
     fields: list[str],
 ) -> None:
@@ -116,22 +114,17 @@ def _check(
     for text in fields:
         ours, _, theirs = text.partition("=")
         if ours not in OURS or not theirs:
-            wrong.append(
-                f"--fields {text!r}: expected ours=theirs with one of ours of"
-                f" {', '.join(OURS)}"
-            )
-    if words is not None and (len(words) != 2 or words[0] == words[1]):
-        wrong.append(
-            "--words: expected two, the guards' word for safe, then for unsafe"
-        )
+            said = f"expected ours=theirs with one of ours of {', '.join(OURS)}"
+            wrong.append(f"--fields {text!r}: {said}")
+    if len(words) != 2 or words[0] == words[1]:
+        said = "expected two, the guards' word for safe, then for unsafe"
+        wrong.append(f"--words: {said}")
     if not 0 <= threshold <= 1:
         wrong.append(f"--threshold {threshold:g}: expected a probability, 0 to 1")
-    wrong += [
-        f"--verdicts {'='.join(part)!r}: expected judge=kind=file with a kind of"
-        f" {', '.join(BY_FILE)}"
-        for part in given
-        if len(part) != 3 or part[1] not in BY_FILE
-    ]
+    for part in given:
+        if len(part) != 3 or part[1] not in BY_FILE:
+            said = f"expected judge=kind=file with a kind of {', '.join(BY_FILE)}"
+            wrong.append(f"--verdicts {'='.join(part)!r}: {said}")
     counts = Counter(judges).items()
     wrong += [f"judge {name!r} is given {n} times" for name, n in counts if n > 1]
     if not given:
@@ -162,14 +155,8 @@ def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> N
         write_table(out, rows, PROMPT, facts)
         return
     spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
-    source = SourceSpec.model_validate(
-        {
-            "format": PROMPT_FORMATS[spec.kind],
-            "files": {"it": file.name},
-            "licence": "",
-            "content": "",
-        }
-    )
+    given = {"format": PROMPT_FORMATS[spec.kind], "files": {"it": file.name}}
+    source = SourceSpec.model_validate({**given, "licence": "", "content": ""})
     prepare_prompts(benchmark, spec, source, file, out)
 
 

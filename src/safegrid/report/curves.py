@@ -29,23 +29,13 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
     """Draw metrics over training steps, one panel a model that logged one of them.
 
     Panels have scales of their own: losses of different methods do not compare.
-
-    Args:
-        runs: rows of RUNS.
-        metrics: drawn solid and dashed, in this order.
-        title: of the vertical axes.
+    Metrics are drawn solid and dashed, in this order.
     """
     rows = runs.filter(pl.col("metric").is_in(metrics), kind="history")
     panels = _panels(rows)
-    figure, places = multiples(
-        len(panels),
-        3.1 * CM,
-        0.9 * CM,
-        ("step", title),
-        left=0.075,
-        wspace=0.32,
-        hspace=0.36,
-    )
+    spaces = {"left": 0.075, "wspace": 0.32, "hspace": 0.36}
+    titles = ("step", title)
+    figure, places = multiples(len(panels), 3.1 * CM, 0.9 * CM, titles, False, **spaces)
     for axes, (name, models) in zip(places, panels.items(), strict=False):
         for model in models:
             _draw(axes, rows.filter(subject=model), metrics)

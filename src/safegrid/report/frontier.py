@@ -41,16 +41,9 @@ def frontier(rows: pl.DataFrame, safety: str, loss: str) -> Figure:
     """
     found = lines(rows, safety, loss)
     what, judge = says(rows, safety)
-    figure, places = multiples(
-        len(found),
-        3.7 * CM,
-        1.1 * CM,
-        (LOST[loss], f"{what} (%),\n{judge}"),
-        left=0.085,
-        wspace=0.12,
-        hspace=0.24,
-        sharey=True,
-    )
+    titles = (LOST[loss], f"{what} (%),\n{judge}")
+    spaces = {"left": 0.085, "wspace": 0.12, "hspace": 0.24}
+    figure, places = multiples(len(found), 3.7 * CM, 1.1 * CM, titles, True, **spaces)
     for axes, line in zip(places, found, strict=False):
         _panel(axes, line, found)
     for axes in places[max(0, len(found) - 4) : len(found)]:

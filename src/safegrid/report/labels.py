@@ -49,15 +49,10 @@ def place_labels(
     size: float,
     lines: Sequence[tuple[Point, Point]],
 ) -> None:
-    """Label points of an axes whose limits and layout are final.
+    """Label points of an axes whose limits and layout are final: it was drawn once.
 
-    Args:
-        axes: where the points are drawn; its figure has been drawn once.
-        points: data coordinates.
-        texts: one label a point.
-        size: of the text, in pt.
-        lines: segments in data coordinates (error bars, fronts) that labels had
-            better not cover.
+    Points are in data coordinates, and so are the segments (error bars, fronts) that
+    labels had better not cover; the size of the text is in pt.
     """
     if not points:
         return

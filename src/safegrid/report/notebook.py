@@ -24,31 +24,20 @@ def run_notebook(template: Path, values: list[str], out: Path) -> None:
     import papermill
     from nbconvert import HTMLExporter, NotebookExporter
 
+    pairs = dict(value.partition("=")[::2] for value in values)
+    known = sorted(papermill.inspect_notebook(str(template)))
+    if set(pairs) - set(known) or not all("=" in value for value in values):
+        raise ConfigError(
+            f"{template}: got parameters {values}; expected name=value with names"
+            f" of {known}"
+        )
+    given = {name: os.path.expandvars(value) for name, value in pairs.items()}
     executed = papermill.execute_notebook(
-        template,
-        None,
-        _parameters(template, values),
-        kernel_name="python3",
-        progress_bar=False,
+        template, None, given, kernel_name="python3", progress_bar=False
     )
     # Readers of the page want its tables and figures; the notebook has the calls.
     pages: Any = HTMLExporter
     page, _ = pages(embed_images=True, exclude_input=True).from_notebook_node(executed)
     write_text(out.with_suffix(".html"), page)
     notebooks: Any = NotebookExporter
-    text, _ = notebooks().from_notebook_node(executed)
-    write_text(out, text)
-
-
-def _parameters(template: Path, values: list[str]) -> dict[str, str]:
-    import papermill
-
-    pairs = dict(value.partition("=")[::2] for value in values)
-    known = set(papermill.inspect_notebook(str(template)))
-    odd = sorted(set(pairs) - known)
-    if odd or not all("=" in value for value in values):
-        raise ConfigError(
-            f"{template}: got parameters {values}; expected name=value with names"
-            f" of {sorted(known)}"
-        )
-    return {name: os.path.expandvars(value) for name, value in pairs.items()}
+    write_text(out, notebooks().from_notebook_node(executed)[0])

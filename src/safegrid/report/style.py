@@ -97,10 +97,8 @@ def multiples(
     panel: float,
     head: float,
     titles: tuple[str, str],
-    left: float,
-    wspace: float,
-    hspace: float,
-    sharey: bool = False,
+    sharey: bool,
+    **spaces: float,
 ) -> tuple[Figure, list[Axes]]:
     """Return a page of small panels, four a row, and their axes; spare ones are off.
 
@@ -109,24 +107,16 @@ def multiples(
         panel: height of one, in inches.
         head: height of the place above all, in inches.
         titles: of the axes, below and left of all.
-        left: margin, as a share of the width.
-        wspace: between panels, as a share of theirs; see `subplots_adjust`.
-        hspace: the same of heights.
         sharey: all have one vertical axis.
+        spaces: `left`, `wspace` and `hspace` of `subplots_adjust`.
     """
     lines = max(1, -(-panels // 4))
     foot = 1.0 * CM
     height = panel * lines + foot + head
     # Automatic margins would take longer than the drawing.
     figure = new_figure(PAGE, height, layout=None)
-    figure.subplots_adjust(
-        left=left,
-        right=0.99,
-        bottom=foot / height,
-        top=1 - head / height,
-        wspace=wspace,
-        hspace=hspace,
-    )
+    top, bottom = 1 - head / height, foot / height
+    figure.subplots_adjust(top=top, right=0.99, bottom=bottom, **spaces)
     grid = figure.subplots(lines, 4, squeeze=False, sharex=True, sharey=sharey)
     places: list[Axes] = list(grid.ravel())
     for axes in places[panels:]:

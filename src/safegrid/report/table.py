@@ -94,12 +94,8 @@ class Row(NamedTuple):
 
 Elsewhere = Callable[[Row, Column], Entry]
 """What stands in a column of published numbers, or in a row without a model."""
-
-
 Against = Callable[[Row, Column], Entry | None]
 """What an entry of ours is held against, None where nothing."""
-
-
 Block = tuple[str, dict[str, str]]
 """Title of rows that belong together, and what they are about (see `Row`)."""
 
