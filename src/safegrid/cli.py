@@ -30,16 +30,18 @@ def run(arguments: Sequence[str]) -> int:
         parser.parse_args(arguments)
     try:
         if COMMANDS[name].job:
-            _join_run()
+            if where := place():
+                logger.info(where)
+            end_with_owner()
         result = _call(name, parser, commands[name], arguments)
+        return result if isinstance(result, int) else 0
     except SafegridError as error:
-        return _fail(str(error))
+        message: str | None = str(error)
     except Exception as error:
-        sentence = refused(error)
-        if sentence is None:
+        if (message := refused(error)) is None:
             raise
-        return _fail(sentence)
-    return result if isinstance(result, int) else 0
+    print(f"error: {message}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -53,13 +55,6 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         name: found.add_parser(name, help=command.help, description=command.help)
         for name, command in COMMANDS.items()
     }
-
-
-def _join_run() -> None:
-    """Let this process end with its run, and say where it is on a cluster."""
-    if where := place():
-        logger.info(where)
-    end_with_owner()
 
 
 def _call(
@@ -79,11 +74,6 @@ def _call(
     given = vars(parser.parse_args(arguments))
     values = {o.name: o.value(given[o.name]) for o in options if o.name in given}
     return function(**values)
-
-
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1
 
 
 def main() -> None:

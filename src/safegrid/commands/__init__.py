@@ -7,13 +7,10 @@ import yaml
 
 
 class Command(NamedTuple):
-    """A subcommand; its options are the arguments of the function that it calls.
+    """A subcommand, which calls `module:function` with its options as arguments.
 
-    Attributes:
-        call: `module:function`.
-        help: a sentence.
-        job: false where users start it, or it watches over its end itself; a job of a
-            run ends with its run.
+    Users start those that are no `job`, or they watch over their end themselves; a job
+    of a run ends with its run.
     """
 
     call: str

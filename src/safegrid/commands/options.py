@@ -32,14 +32,10 @@ MUST_BE = {
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a subcommand.
+    """An option of a subcommand, `needed` where its argument has no default.
 
-    Attributes:
-        kind: the annotation of its argument, without null.
-        many: it takes any number of values.
-        or_none: it may stand without a value, which means none.
-        needed: its argument has no default.
-        help: what the docstring says of it.
+    It takes `many` values, or none of them with `or_none`; `kind` is the annotation of
+    its argument, without null.
     """
 
     name: str
@@ -70,20 +66,12 @@ class Option:
         )
 
     def value(self, given: Any) -> Any:
-        """Return the argument's value.
-
-        Args:
-            given: a text, texts of an option of many, a truth of a flag, or None.
-
-        Raises:
-            ConfigError: a text is not of this kind.
-        """
+        """Return the argument's value of a text, texts, a flag's truth or None."""
         if given is None or self.kind is bool:
             return given
         try:
-            if self.many:
-                return [_read(text, self.kind) for text in given]
-            return _read(given, self.kind)
+            found = [_read(t, self.kind) for t in (given if self.many else [given])]
+            return found if self.many else found[0]
         except ConfigError as error:
             raise ConfigError(f"{self.flag}: {error}") from error
 
@@ -104,16 +92,13 @@ def _option(name: str, annotation: Any, needed: bool, said: dict[str, str]) -> O
         kinds = [one for one in get_args(annotation) if one is not NoneType]
         or_none = len(kinds) < len(get_args(annotation))
     kind: Any = functools.reduce(operator.or_, kinds)
-    many = get_origin(kind) in (list, Sequence, Collection) and _is_one_word(
-        get_args(kind)[0]
-    )
-    kind = get_args(kind)[0] if many else kind
+    many = False
+    if get_origin(kind) in (list, Sequence, Collection):
+        one = get_args(kind)[0]
+        # Many values, or else one JSON text.
+        many = _is_plain(one) or (isinstance(one, type) and issubclass(one, BaseModel))
+        kind = one if many else kind
     return Option(name, kind, many, or_none, needed, said.get(name, ""))
-
-
-def _is_one_word(kind: Any) -> bool:
-    """Say whether a list of a kind is many values, or else one JSON text."""
-    return _is_plain(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel))
 
 
 def _is_plain(kind: Any) -> bool:
@@ -129,19 +114,19 @@ def _read(text: str, kind: Any) -> Any:
     if kind is Path:
         return Path(text)
     try:
-        if _is_plain(kind):
-            adapter = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
-            return adapter.validate_strings(text)
-        return TypeAdapter(kind).validate_json(text)
+        if not _is_plain(kind):
+            return TypeAdapter(kind).validate_json(text)
+        adapter = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+        return adapter.validate_strings(text)
     except ValidationError as error:
         if _is_plain(kind):
             first = error.errors()[0]
             own = first["msg"].removeprefix("Value error, ")
-            told = MUST_BE.get(first["type"], own)
-            raise ConfigError(f"got {text!r}: {told}") from error
-        name = _name(kind)
-        what = name if name == JSON else f"a {name} block"
-        raise ConfigError(f"not {what}: {error}") from error
+            told = f"got {text!r}: {MUST_BE.get(first['type'], own)}"
+        else:
+            name = _name(kind)
+            told = f"not {name if name == JSON else f'a {name} block'}: {error}"
+        raise ConfigError(told) from error
 
 
 def _name(kind: Any) -> str:

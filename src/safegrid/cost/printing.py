@@ -8,17 +8,12 @@ from safegrid.config.cost import Assumed
 from safegrid.cost.estimate import EqualJobs, Estimate, Requests
 from safegrid.cost.fit import some
 from safegrid.cost.flops import BYTES
-from safegrid.cost.measured import Compared
 from safegrid.cost.memory import USABLE, Memory, usable
 from safegrid.cost.tokens import Tokens
 
 GB = 1e9
 BLANK = "-"
 MEMORY = ["jobs", "what", *Memory.__annotations__, "total", "fits"]
-SERVED = (
-    "What a server holds that runs already (`kind: address`) is not looked at; its work"
-    " is counted as if it were done here."
-)
 
 
 def text(plan: Estimate, assumed: Assumed, dtype: str) -> str:
@@ -81,28 +76,25 @@ def _lengths(tokens: Tokens | None) -> list[str]:
 
 def _totals(plan: Estimate) -> str:
     count, hours = plan.starts
-    each = [
-        f"1000 requests of {name} take {_number(hours)} GPU-hours of its maker."
-        for name, hours in plan.per_thousand.items()
-    ]
     money = ""
     if plan.cost is not None:
         money = f", {_number(plan.cost)} in money at {plan.price:g} a GPU-hour"
+    unknown = sum(row.unknown for row in plan.rows)
+    rest = f", without {unknown} jobs of which too little is known:" if unknown else "."
     lines = [
         "Lengths are tokens: mean, p95 and longest; ~ stands before what is assumed.",
-        *each,
+        *(
+            f"1000 requests of {name} take {_number(each)} GPU-hours of its maker."
+            for name, each in plan.per_thousand.items()
+        ),
         *(_sent(name, sent) for name, sent in plan.endpoints.items()),
         f"Starting {count} processes that load a model: {_number(hours)} GPU-hours.",
         f"Weights of bases and judges: {_number(plan.fetched / GB)} GB of disk;"
         f" checkpoints while a training runs: {_number(plan.scratch / GB)} GB at most.",
         f"In all: {_number(plan.gpu_hours)} GPU-hours, {_number(plan.disk / GB)} GB of"
-        f" disk{money}",
+        f" disk{money}{rest}",
+        *(f"  {row.kind} {row.what}: {row.why}" for row in plan.rows if row.why),
     ]
-    if unknown := sum(row.unknown for row in plan.rows):
-        lines[-1] += f", without {unknown} jobs of which too little is known:"
-        lines += [f"  {row.kind} {row.what}: {row.why}" for row in plan.rows if row.why]
-    else:
-        lines[-1] += "."
     return "\n".join(lines)
 
 
@@ -130,32 +122,29 @@ def _memory_cells(rows: Iterable[EqualJobs]) -> list[list[str]]:
 
 
 def _fit(plan: Estimate) -> str:
+    if plan.problems:
+        return _listed("These jobs do not fit and are refused:", plan.problems)
     room = f"{_number(usable(plan.device) / GB)} of {plan.device.memory_gb:g} GB"
-    if not plan.problems:
-        fits = f"Every job whose model is known fits: {room} can be used."
-        return f"{fits} {SERVED}" if any(row.served for row in plan.rows) else fits
-    return "\n".join(
-        ["These jobs do not fit and are refused:", *_listed(plan.problems)]
-    )
+    fits = f"Every job whose model is known fits: {room} can be used."
+    if any(row.served for row in plan.rows):
+        fits += (
+            " What a server holds that runs already (`kind: address`) is not looked at;"
+            " its work is counted as if it were done here."
+        )
+    return fits
 
 
 def _reality(plan: Estimate) -> str:
     head = ["jobs", "number", "planned s", "real s", "ratio", "tokens/s", "MFU", ""]
-    lines = ["Plan and reality of finished jobs:"]
-    lines.append(_table(head, [_compared(found) for found in plan.compared]))
-    lines += [f"Left out: {sentence}." for sentence in plan.left_out]
-    return "\n".join(lines)
-
-
-def _compared(found: Compared) -> list[str]:
-    figures = (found.planned, found.seconds, found.ratio, found.tokens_a_second)
-    return [
-        found.kind,
-        str(found.jobs),
-        *(BLANK if value is None else _number(value) for value in figures),
-        BLANK if found.mfu is None else f"{found.mfu:.3f}",
-        found.why,
-    ]
+    cells = []
+    for found in plan.compared:
+        figures = (found.planned, found.seconds, found.ratio, found.tokens_a_second)
+        shown = [BLANK if value is None else _number(value) for value in figures]
+        reached = BLANK if found.mfu is None else f"{found.mfu:.3f}"
+        cells.append([found.kind, str(found.jobs), *shown, reached, found.why])
+    left_out = [f"Left out: {sentence}." for sentence in plan.left_out]
+    title = "Plan and reality of finished jobs:"
+    return "\n".join([title, _table(head, cells), *left_out])
 
 
 def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
@@ -182,7 +171,7 @@ def _reckoned(plan: Estimate, assumed: Assumed, dtype: str) -> str:
         " for itself, and sequences as long as max_length",
         *_grouped(plan.sources),
     ]
-    return "\n".join(["How it was reckoned:", *_listed(sentences)])
+    return _listed("How it was reckoned:", sentences)
 
 
 def _grouped(sources: Iterable[str]) -> list[str]:
@@ -196,8 +185,8 @@ def _grouped(sources: Iterable[str]) -> list[str]:
     ]
 
 
-def _listed(sentences: Iterable[str]) -> list[str]:
-    return [f"- {sentence}" for sentence in sentences]
+def _listed(head: str, sentences: Iterable[str]) -> str:
+    return "\n- ".join([head, *sentences])
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

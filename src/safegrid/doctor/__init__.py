@@ -10,11 +10,8 @@ State = Literal["ok", "warn", "fail", "skip"]
 class Finding(NamedTuple):
     """A line of the report.
 
-    Attributes:
-        state: `ok`; `warn` of what may go wrong, `fail` of what will; `skip` where a
-            check could not run.
-        subject: what was looked at.
-        text: what was found; of a failure also what was expected and what to do.
+    `warn` tells of what may go wrong, `fail` of what will, with what was expected and
+    what to do; `skip` of a check that could not run.
     """
 
     state: State

@@ -7,7 +7,6 @@ ever, and Snakemake with them. Nor of jobs that are preempted.
 
 import math
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -74,17 +73,8 @@ class Site:
         )
 
 
-def missing_commands() -> list[str]:
-    """Return which of SLURM's commands are not here."""
-    return [name for name in NEEDED if shutil.which(name) is None]
-
-
 def read_site() -> Site:
-    """Ask the controller.
-
-    Raises:
-        SafegridError: it does not answer.
-    """
+    """Ask the controller; a SafegridError tells that it does not answer."""
     return parse(
         ask("scontrol", "show", "config"),
         ask("scontrol", "--oneliner", "--all", "show", "partition"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import safegrid
 from safegrid.core.files import read_record, write_json
+from safegrid.doctor import State
 
 LIBRARIES = ("snakemake", "torch", "transformers", "trl", "tokenizers", "numpy")
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -28,18 +29,16 @@ SHARED = (
     " there too"
 )
 
-Told = tuple[str, str]
+Told = tuple[State, str]
 """The state of a finding, and its text."""
 
 
 @dataclass(frozen=True)
 class NodeQuestion:
-    """A question to a node.
+    """A question to a node, in a job that asked for `gpus`.
 
-    Attributes:
-        marks: what it should see, a path by its folder's name.
-        environment: of the machine that asks, as `environment` gives it.
-        gpus: that the job asked for.
+    `marks` are paths that it should see, by their folder's name; `environment` is that
+    of the machine that asks.
     """
 
     marks: dict[str, str]
@@ -52,7 +51,7 @@ class NodeAnswer:
     """A node's answer: its name, and what was found there."""
 
     node: str
-    found: list[list[str]]
+    found: list[Told]
 
 
 def probe_node(ask: Path, out: Path) -> None:
@@ -61,14 +60,11 @@ def probe_node(ask: Path, out: Path) -> None:
     Args:
         ask: JSON of a Question.
         out: JSON of the Answer.
-
-    Raises:
-        DataError: there is no question.
     """
     question = read_record(ask, NodeQuestion)
     node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-    found = [list(told) for told in look_around(question, os.environ)]
-    write_json(out, asdict(NodeAnswer(node, found)))
+    found = look_around(question, os.environ)
+    write_json(out, asdict(NodeAnswer(node, list(found))))
 
 
 def look_around(question: NodeQuestion, variables: Mapping[str, str]) -> Iterator[Told]:
@@ -146,28 +142,25 @@ def cuda_devices() -> int | None:
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
-def _told(fine: bool, good: str, bad: str, state: str = "fail") -> Told:
+def _told(fine: bool, good: str, bad: str, state: State = "fail") -> Told:
     return ("ok", good) if fine else (state, bad)
 
 
 def _gpus(given: str, wanted: int, seen: int | None) -> Told:
     if not given or given == "NoDevFiles":
-        return (
-            "fail",
+        return "fail", (
             f"{wanted} GPU asked for, but CUDA_VISIBLE_DEVICES is {given!r} in the job:"
-            " SLURM does not hand out GPUs there; ask the administrator",
+            " SLURM does not hand out GPUs there; ask the administrator"
         )
     if seen is None:
-        return (
-            "warn",
+        return "warn", (
             f"CUDA_VISIBLE_DEVICES is {given}, but there is no NVIDIA driver: is this a"
-            " GPU? jobs would run on the CPU",
+            " GPU? jobs would run on the CPU"
         )
     if seen < wanted:
-        return (
-            "fail",
+        return "fail", (
             f"{wanted} GPU asked for, and torch sees {seen}: its build does not fit the"
-            " driver; install another one (TORCH_BUILD of make)",
+            " driver; install another one (TORCH_BUILD of make)"
         )
     return "ok", f"CUDA_VISIBLE_DEVICES is {given}, and torch sees {seen}"
 

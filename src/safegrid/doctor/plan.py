@@ -37,11 +37,8 @@ JOB_NAME = "safegrid-doctor"
 class Demand:
     """What one kind of submission asks for.
 
-    Attributes:
-        rules: the rules of its jobs, with how many jobs of each.
-        resources: what all of it asks for, by Snakemake's names.
-        submissions: how many of this kind the study makes.
-        member_minutes: the longest time that one of its jobs asks for.
+    `rules` counts its jobs by rule, `submissions` how many of this kind the study
+    makes; `member_minutes` is the longest time that one of its jobs asks for.
     """
 
     rules: Mapping[str, int]
@@ -95,11 +92,7 @@ def error_of(text: str) -> str:
 
 
 def demands(jobs: Iterable[PlannedJob], cores: int | None) -> list[Demand]:
-    """Gather what jobs ask for, a group as one; equal demands are one.
-
-    Raises:
-        ConfigError: jobs of one group ask for what cannot be one.
-    """
+    """Gather what jobs ask for, a group as one; equal demands are one."""
     submissions: dict[object, list[PlannedJob]] = {}
     for job in jobs:
         submissions.setdefault(job.group or id(job), []).append(job)
@@ -197,11 +190,7 @@ def submit_line(
 
 
 def account_of(resources: Mapping[str, Resource]) -> str:
-    """Return the account that is asked for, after the plugin has accepted it.
-
-    Raises:
-        SafegridError: it does not, so that every submission would fail.
-    """
+    """Return the account that is asked for, after the plugin has accepted it."""
     from snakemake_executor_plugin_slurm.accounts import validate_account
     from snakemake_interface_common.exceptions import WorkflowError
 

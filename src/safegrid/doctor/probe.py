@@ -53,14 +53,7 @@ python -m safegrid probe-node --ask {ask} --out {out}
 
 @dataclass
 class Probe:
-    """A job that looks at a node.
-
-    Attributes:
-        subject: what its findings are about: partition and GPUs that it asks for.
-        folder: where question, answer and log lie.
-        line: the call of sbatch, without the script.
-        gpus: that it asks for.
-    """
+    """A job that looks at a node; `line` calls sbatch, without the script."""
 
     subject: str
     folder: Path
@@ -68,22 +61,11 @@ class Probe:
     gpus: int
     job: str = ""
 
-    @property
-    def answer(self) -> Path:
-        """What the node writes."""
-        return self.folder / "answer.json"
-
-    @property
-    def log(self) -> Path:
-        """What the job printed."""
-        return self.folder / "log.txt"
+    def __post_init__(self) -> None:
+        self.answer, self.log = self.folder / "answer.json", self.folder / "log.txt"
 
     def submit(self, marks: Mapping[str, Path]) -> None:
-        """Put the question into its folder and submit the job.
-
-        Raises:
-            SafegridError: SLURM does not take it.
-        """
+        """Put the question into its folder and submit the job."""
         question, script = self.folder / "ask.json", self.folder / "probe.sh"
         names = {name: str(mark) for name, mark in marks.items()}
         write_json(question, asdict(NodeQuestion(names, environment(), self.gpus)))
@@ -189,27 +171,23 @@ def _look(probe: Probe, profile: Profile, deadline: float) -> Iterator[Finding]:
             f"not looked at: the probe did not start in time (SLURM says {reason}) and"
             " was cancelled; try again with a larger --patience, in seconds",
         )
-        return
-    if state in AT_WORK:
+    elif state in AT_WORK:
         yield fail(subject, f"the probe hangs, and was cancelled: {probe.last_words()}")
-        return
-    seconds = seconds_until(probe.answer, latency)
-    if seconds is None:
+    elif (seconds := seconds_until(probe.answer, latency)) is None:
         yield fail(
             subject,
             f"the probe ended ({state}) and no answer came in {latency} s"
             f" (latency-wait): {probe.last_words()}",
         )
-        return
-    answer = read_record(probe.answer, NodeAnswer)
-    yield ok(
-        subject,
-        f"ran on {answer.node}; {Path.cwd()} is seen there, and what is written"
-        f" there is seen here {seconds:.1f} s after the job's end (latency-wait:"
-        f" {latency} s)",
-    )
-    states = {"ok": ok, "warn": warn, "fail": fail}
-    yield from (states[state](subject, text) for state, text in answer.found)
+    else:
+        answer = read_record(probe.answer, NodeAnswer)
+        yield ok(
+            subject,
+            f"ran on {answer.node}; {Path.cwd()} is seen there, and what is written"
+            f" there is seen here {seconds:.1f} s after the job's end (latency-wait:"
+            f" {latency} s)",
+        )
+        yield from (Finding(state, subject, text) for state, text in answer.found)
 
 
 def _wait(job: str, deadline: float) -> tuple[str, str]:

@@ -22,13 +22,7 @@ EXECUTOR = re.compile(r"argument --executor/-e: invalid choice: '(.*?)'")
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile that was found.
-
-    Attributes:
-        name: as it was given.
-        file: where it stands.
-        args: Snakemake's options under it, those of profiles/default included.
-    """
+    """A profile that was found; `args` are Snakemake's, under profiles/default too."""
 
     name: str
     file: Path
@@ -45,11 +39,7 @@ class Profile:
         return {*(self.args.set_resources or {}), *(self.args.groups or {})}
 
     def settings(self) -> Any:
-        """Return the settings of its executor's plugin.
-
-        Raises:
-            ConfigError: the plugin refuses them.
-        """
+        """Return its plugin's settings; a ConfigError tells that they are refused."""
         from snakemake_interface_common.exceptions import WorkflowError
         from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 

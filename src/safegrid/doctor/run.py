@@ -1,6 +1,7 @@
 """`safegrid doctor`: all checks of a profile, one line each, as they are made."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ def doctor(
     patience: int = PATIENCE,
     no_probe: bool = False,
 ) -> int:
-    """Check a profile before anything is submitted.
+    """Check a profile before anything is submitted; return 1 where a check failed.
 
     Args:
         profile: as `snakemake --profile` takes it.
@@ -47,12 +48,6 @@ def doctor(
         sources_dir: the folder that `path` of a source, a base or a judge is below.
         patience: seconds in which a probe must start on a node.
         no_probe: submit nothing, not even probes.
-
-    Returns:
-        0 where no check failed, else 1.
-
-    Raises:
-        SafegridError: this is not the repository's root.
     """
     if not Path("Snakefile").is_file():
         raise SafegridError("no Snakefile here: run this from the repository's root")
@@ -103,7 +98,7 @@ def _outside(study: str, sources_dir: str | None) -> Iterator[Finding]:
 def _slurm(
     found: Profile, study: str, sources_dir: str | None, patience: int | None
 ) -> Iterator[Finding]:
-    if missing := cluster.missing_commands():
+    if missing := [name for name in cluster.NEEDED if shutil.which(name) is None]:
         yield fail(
             "SLURM",
             f"SLURM's commands are not here: {', '.join(missing)}; run this on a login"

@@ -30,28 +30,22 @@ REMEDY = (
 
 def look_at(profile: Profile, site: Site) -> Iterator[Finding]:
     """Check which command tells jobs' states, and the traps in it."""
-    from snakemake_executor_plugin_slurm.job_status_query import (
-        get_min_job_age,
-        is_query_tool_available,
-    )
+    from snakemake_executor_plugin_slurm import job_status_query as plugin
 
-    settings, age = profile.settings(), get_min_job_age()
+    settings, age = profile.settings(), plugin.get_min_job_age()
     asked, first = settings.status_command, settings.init_seconds_before_status_checks
-    if command_used(asked, age, first, is_query_tool_available("sacct")) == "squeue":
+    sacct = plugin.is_query_tool_available("sacct")
+    if command_used(asked, age, first, sacct) == "squeue":
         yield _squeue(asked, age)
         return
     fell = ""
     if asked == "squeue":
-        told = (
-            "cannot be read (scontrol show config)"
-            if age is None
-            else f"is {age} s, less than three times"
-            f" slurm-init-seconds-before-status-checks ({first})"
-        )
-        fell = (
-            f"the profile says squeue, but MinJobAge {told}, so the plugin takes sacct"
-            " instead: "
-        )
+        told = f"is {age} s, less than three times"
+        told += f" slurm-init-seconds-before-status-checks ({first})"
+        if age is None:
+            told = "cannot be read (scontrol show config)"
+        fell = f"the profile says squeue, but MinJobAge {told}, so the plugin takes"
+        fell += " sacct instead: "
     yield from _sacct(profile, site, fell)
 
 
@@ -68,9 +62,7 @@ def command_used(asked: str, age: int | None, first: int, sacct: bool) -> str:
 
 
 def _squeue(asked: str, age: int | None) -> Finding:
-    from snakemake_executor_plugin_slurm.job_status_query import (
-        query_job_status_squeue,
-    )
+    from snakemake_executor_plugin_slurm.job_status_query import query_job_status_squeue
 
     try:
         ask(*shlex.split(query_job_status_squeue("safegrid-doctor")))

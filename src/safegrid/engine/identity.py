@@ -14,7 +14,7 @@ from safegrid.core.errors import ConfigError
 from safegrid.core.files import sha256_file, sha256_json
 from safegrid.core.seals import check_fetched
 from safegrid.models.checkpoints import Head, weights_hash
-from safegrid.runtime.devices import UNKNOWN, gpu_and_driver
+from safegrid.runtime.devices import UNKNOWN, visible_gpu
 
 # Raise it whenever an answer of our own engine can change.
 ENGINE_VERSION = 3
@@ -46,7 +46,7 @@ def engine_version(device: str) -> str:
 def vllm_version(version: str, spec: EngineSpec) -> str:
     """Return the version of a vLLM that runs here with what its numbers depend on."""
     cpu = f"cpu {platform.machine()}"
-    gpu = UNKNOWN if version.endswith("+cpu") else gpu_and_driver()
+    gpu = UNKNOWN if version.endswith("+cpu") else visible_gpu("name,driver_version")
     return " ".join([version, cpu if gpu == UNKNOWN else gpu, *vllm_options(spec)])
 
 

@@ -9,11 +9,7 @@ UNKNOWN = "unknown"
 
 
 def device_name(threads: int | str) -> str:
-    """Return the device of this process's models.
-
-    Args:
-        threads: that they compute with where there is no GPU.
-    """
+    """Return the device of this process's models, without a GPU with its threads."""
     import torch
 
     if torch.cuda.is_available():
@@ -21,28 +17,18 @@ def device_name(threads: int | str) -> str:
     return f"cpu {platform.machine()}, {threads} threads"
 
 
-def visible_gpu() -> str:
+def visible_gpu(fields: str = "name") -> str:
     """Return the first GPU that a process started from this one sees, without torch.
 
-    For engines that do not say what they run on. `unknown` where the driver's own tool
-    cannot tell either.
+    `unknown` where the driver's own tool cannot tell; its `fields` are that tool's.
     """
-    return _asked_of_driver("name") or UNKNOWN
-
-
-def gpu_and_driver() -> str:
-    """Return the same GPU with its driver's version; `unknown` likewise."""
-    return _asked_of_driver("name,driver_version") or UNKNOWN
-
-
-def _asked_of_driver(fields: str) -> str | None:
     command = shutil.which("nvidia-smi")
     if command is None:
-        return None
+        return UNKNOWN
     asked = [command, f"--query-gpu={fields}", "--format=csv,noheader"]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
     if visible:
         asked.append(f"--id={visible}")
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     names = done.stdout.splitlines() if done.returncode == 0 else []
-    return names[0].strip() if names else None
+    return (names[0].strip() if names else "") or UNKNOWN

@@ -64,15 +64,12 @@ def check_paths(folders: Iterable[Path]) -> None:
     """Refuse folders in which commands and libraries would take a path for another.
 
     All other characters do: blanks, quotes, brackets and what shells expand.
-
-    Raises:
-        SafegridError: the path of one holds such a character.
     """
     problems = {
         f"  {str(folder)!r}: {character!r} is {why}"
         for folder in folders
         for character in str(folder)
-        if (why := _why_taken(character)) is not None
+        if (why := TAKEN.get(character) or _unprintable(character))
     }
     if problems:
         raise SafegridError(
@@ -81,10 +78,9 @@ def check_paths(folders: Iterable[Path]) -> None:
         )
 
 
-def _why_taken(character: str) -> str | None:
-    if unicodedata.category(character) in ("Cc", "Cs"):
-        return "a control character, or no UTF-8"
-    return TAKEN.get(character)
+def _unprintable(character: str) -> str:
+    bad = unicodedata.category(character) in ("Cc", "Cs")
+    return "a control character, or no UTF-8" if bad else ""
 
 
 def _sentence(number: int | None, path: str) -> str | None:

@@ -52,9 +52,6 @@ def nodes_of(environment: Environment) -> int:
     """Return how many nodes train together.
 
     A job's step knows its own node only, so SLURM is asked for the job's.
-
-    Raises:
-        SafegridError: SLURM does not answer.
     """
     if SLURM_JOB not in environment:
         return 1
@@ -93,26 +90,13 @@ def _accelerate(
         launch += ["--config_file", file]
     launch += ["--num_processes", str(processes), "--num_machines", str(nodes)]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [*launch, *_rendezvous(nodes, environment), "--module"]
-
-
-def _rendezvous(nodes: int, environment: Environment) -> list[str]:
-    """Where the processes meet: any free port on one node, else the first node's."""
-    if nodes == 1:
-        return ["--main_process_port", "0"]
-    port = FIRST_PORT + int(environment[SLURM_JOB]) % PORTS
-    rank = ["--machine_rank", environment["SLURM_NODEID"]]
-    address = ["--main_process_ip", environment[HEAD]]
-    return [*rank, *address, "--main_process_port", str(port)]
-
-
-def _without_step(environment: Environment) -> dict[str, str]:
-    """Return an environment in which `srun` sees the job, not the step it is in."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith("SLURM_") or name in (SLURM_JOB, "SLURM_CONF")
-    }
+    # The processes meet at any free port on one node, else at the first node's.
+    port = 0
+    if nodes > 1:
+        port = FIRST_PORT + int(environment[SLURM_JOB]) % PORTS
+        launch += ["--machine_rank", environment["SLURM_NODEID"]]
+        launch += ["--main_process_ip", environment[HEAD]]
+    return [*launch, "--main_process_port", str(port), "--module"]
 
 
 def main() -> None:
@@ -122,8 +106,16 @@ def main() -> None:
         line = command(sys.argv[1:], nodes_of(os.environ), os.environ)
     except SafegridError as error:
         sys.exit(f"error: {error}")
-    starts_step = line[0] == "srun"
-    os.execvpe(line[0], line, _without_step(os.environ) if starts_step else os.environ)
+    environment = dict(os.environ)
+    if line[0] == "srun":
+        # It must see the job, not the step that this is in.
+        kept = (SLURM_JOB, "SLURM_CONF")
+        environment = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith("SLURM_") or name in kept
+        }
+    os.execvpe(line[0], line, environment)
 
 
 if __name__ == "__main__":

@@ -35,14 +35,9 @@ LONGEST = 200
 class PlannedJob:
     """A planned job.
 
-    Attributes:
-        rule: its rule.
-        inputs: what it reads.
-        outputs: what it makes.
-        logs: where its last run told what it did.
-        reason: why it is planned, in Snakemake's words.
-        group: the jobs that it is submitted with.
-        resources: what it asks for, as it is printed; `threads` beside it.
+    `logs` tell what its last run did, `reason` why it is planned in Snakemake's words,
+    `group` the jobs that it is submitted with, and `resources` what it asks for, as it
+    is printed.
     """
 
     rule: str
@@ -60,11 +55,7 @@ Plan = dict[str, PlannedJob]
 
 
 def read_plan(path: Path) -> Plan:
-    """Read what `snakemake --dry-run` printed.
-
-    Raises:
-        DataError: Snakemake could not plan, or prints plans in another form.
-    """
+    """Read what `snakemake --dry-run` printed, as `parse_plan` does."""
     return parse_plan(path.read_text(encoding="utf-8"), str(path))
 
 
@@ -72,7 +63,7 @@ def parse_plan(text: str, name: str) -> Plan:
     """Read the text of a plan; `name` is what a message calls it.
 
     Raises:
-        DataError: as `read_plan`.
+        DataError: Snakemake could not plan, or prints plans in another form.
     """
     jobs = parse_jobs(text)
     totals = {int(total) for total in TOTAL.findall(text)}
@@ -96,17 +87,11 @@ def parse_jobs(text: str) -> list[PlannedJob]:
             fields[part].split(", ") if part in fields else []
             for part in ("input", "output", "log")
         )
-        job = PlannedJob(
-            rule,
-            inputs,
-            outputs,
-            logs,
-            fields.get("reason", ""),
-            group if indent else None,
-            fields.get("resources", ""),
-            int(fields.get("threads", 1)),
+        reason, asked = fields.get("reason", ""), fields.get("resources", "")
+        own, threads = group if indent else None, int(fields.get("threads", 1))
+        jobs.append(
+            PlannedJob(rule, inputs, outputs, logs, reason, own, asked, threads)
         )
-        jobs.append(job)
     return jobs
 
 
@@ -120,8 +105,7 @@ def why(file: str, plan: Plan) -> str | None:
     jobs = stack_of(file, plan)
     for job in jobs:
         for log in map(Path, job.logs):
-            error = error_in(log)
-            if error is not None:
+            if (error := error_in(log)) is not None:
                 return f"Failed in {job.rule}: {error} ({log})"
     if not Path(file).exists():
         return "Missing: not built yet."
@@ -135,8 +119,7 @@ def current(files: Iterable[Path], plan: Plan) -> list[Path]:
     found = []
     for file in files:
         if why(str(file), plan) is None:
-            fault = result_fault(file)
-            if fault is None:
+            if (fault := result_fault(file)) is None:
                 found.append(file)
             else:
                 log.warning("%s %s; it is left out", file, fault)
@@ -150,9 +133,8 @@ def stack_of(file: str, plan: Plan) -> list[PlannedJob]:
     def add(file: str) -> None:
         job = plan[file]
         if job not in jobs:
-            for needed in job.inputs:
-                if needed in plan:
-                    add(needed)
+            for needed in filter(plan.__contains__, job.inputs):
+                add(needed)
             jobs.append(job)
 
     add(file)

@@ -70,10 +70,7 @@ class Process:
             return False
 
     def peak_megabytes(self) -> int | None:
-        """Return the most memory that it and its children held, each at its own peak.
-
-        None where that cannot be seen.
-        """
+        """Return the most memory that it and its children held; None if unseen."""
         own = _peak_kilobytes(self.pid)
         if own is None:
             return None

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -85,9 +86,9 @@ def path_to_ours(path: str) -> str:
     return os.pathsep.join([str(ours), path])
 
 
-def record_owner(path: Path = OWNER_FILE) -> None:
+def record_owner() -> None:
     """Write who runs, for whoever finds the folder locked after a crash."""
-    write_owner(os.environ[RUN], int(os.environ[OWNER_PID]), path)
+    write_owner(os.environ[RUN], int(os.environ[OWNER_PID]))
 
 
 def write_owner(run: str, pid: int, path: Path = OWNER_FILE) -> None:
@@ -96,11 +97,7 @@ def write_owner(run: str, pid: int, path: Path = OWNER_FILE) -> None:
 
 
 def read_owner(path: Path = OWNER_FILE) -> Owner | None:
-    """Return who ran last in this folder, or None where no run was recorded.
-
-    Raises:
-        SafegridError: what stands there names no run.
-    """
+    """Return who ran last in this folder, or None where no run was recorded."""
     if not path.exists():
         return None
     try:
@@ -167,14 +164,10 @@ def end_with_owner(
     """End this process when the run that it belongs to is gone.
 
     A killed workflow cannot end its jobs, and an orphan must not write into the run
-    that comes after.
+    that comes after. By default there is no clean-up: outputs are written whole or not
+    at all, and a checkpoint that is being written is recognised as cut off.
 
-    Args:
-        end: ends it. By default there is no clean-up: outputs are written whole or not
-            at all, and a checkpoint that is being written is recognised as cut off.
-
-    Returns:
-        The watching thread, or None where no owner can be seen.
+    Returns the watching thread, or None where no owner can be seen.
 
     Raises:
         SafegridError: the owner is gone already.
@@ -209,27 +202,16 @@ def processes_of(run: str) -> list[psutil.Process]:
 def end_processes(run: str, grace: float = 5.0, spare: int | None = None) -> int:
     """End what is left of a run: ask first, then kill; return how many there were.
 
-    It looks until it finds none: a process may start another one as it is ended.
-
-    Args:
-        run: its id.
-        grace: seconds from the one to the other.
-        spare: a process of the run that is left alone.
+    It looks until it finds none: a process may start another one as it is ended. From
+    asking to killing it waits `grace` seconds; `spare` is a process that is left alone.
     """
     ended: set[int] = set()
     while left := [one for one in processes_of(run) if one.pid not in {spare, *ended}]:
-        for process in left:
-            _signal(process, "terminate")
-        _, alive = psutil.wait_procs(left, timeout=grace)
-        for process in alive:
-            _signal(process, "kill")
-        psutil.wait_procs(alive, timeout=grace)
+        alive = left
+        for end in (psutil.Process.terminate, psutil.Process.kill):
+            for process in alive:
+                with suppress(psutil.NoSuchProcess):
+                    end(process)
+            _, alive = psutil.wait_procs(alive, timeout=grace)
         ended.update(process.pid for process in left)
     return len(ended)
-
-
-def _signal(process: psutil.Process, action: str) -> None:
-    try:
-        getattr(process, action)()
-    except psutil.NoSuchProcess:
-        return

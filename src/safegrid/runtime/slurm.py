@@ -50,12 +50,8 @@ def cancel_jobs(folder: Path, logs: Path = LOGS, *, wait: bool = True) -> list[s
     """Cancel the jobs that runs in a folder submitted, and return their numbers.
 
     Whoever calls knows that no run is at work in the folder: its jobs would write into
-    the results of the run that comes next.
-
-    Args:
-        folder: where the runs were started.
-        logs: of the executor.
-        wait: until they are gone, so that a run can start.
+    the results of the run that comes next. With `wait` they are gone, so that one can
+    start. `logs` are the executor's.
 
     Raises:
         SafegridError: SLURM was used here, and is not to be found or does not answer.

@@ -13,12 +13,9 @@ NEWER = "newer input"
 
 
 class Planned(NamedTuple):
-    """A planned job.
+    """A planned job, and why its results are made again; None where they are not there.
 
-    Attributes:
-        rule: its rule.
-        cause: why its results are made again; None where they are not there yet.
-        newer: inputs that changed after its results were made, by no job of this run.
+    Inputs are `newer` that changed after its results were made, by no job of this run.
     """
 
     rule: str

@@ -26,15 +26,9 @@ class UntimedError(Exception):
 class Usage:
     """What requests to engines took.
 
-    Attributes:
-        requests: how many.
-        rows: sequences in them.
-        tokens_in: that the model read: rows of a request that it reads alike count
-            once, padding does not count.
-        tokens_out: that it wrote.
-        seconds: that it worked (`engine`), or that a client waited (`client`).
-        measured: by whom; empty where nothing was asked.
-        device: that it ran on, as its maker calls it.
+    A request's rows that the model reads alike count once in `tokens_in`, and padding
+    does not. The seconds are those that it worked (measured by the `engine`), or that a
+    `client` waited; of nothing that was asked `measured` is empty.
     """
 
     requests: int
@@ -62,13 +56,9 @@ class Usage:
 class Record:
     """What the answers behind a result took, whichever run asked for them.
 
-    Attributes:
-        answers: how many the result is made of.
-        from_cache: those that an earlier try or run had asked for.
-        untimed: those of a cache that holds no seconds; they are not in `usage`.
-        engine: who answered: kind, version, dtype, weights.
-        model: first folder of the model that was asked.
-        usage: None where all are untimed.
+    `from_cache` of the answers an earlier try or run had asked for; those of a cache
+    without seconds are `untimed`, and not in `usage`. `engine` is who answered: kind,
+    version, dtype, weights; `model` the first folder of the model.
     """
 
     answers: int
@@ -115,10 +105,8 @@ def per_thousand(record: Record, requests: int) -> str:
 def record_file(result: Path) -> Path | None:
     """Return where the record of a result lies; None outside of a `results` folder."""
     below = below_results(result)
-    if not below:
-        return None
     above = result.parts[: -len(below)]
-    return Path(*above, *SPEED, *below[1:]).with_suffix(".json")
+    return Path(*above, *SPEED, *below[1:]).with_suffix(".json") if below else None
 
 
 def keep(result: Path, record: Record) -> None:

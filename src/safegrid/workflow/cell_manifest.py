@@ -45,9 +45,6 @@ def write_cell_manifest(files: Collection[Path], config: Path, out: Path) -> Non
         files: responses, verdicts, results of suites.
         config: folder with the registry of GPUs.
         out: for each file its stage, hash and speed (keys: BLANK).
-
-    Raises:
-        DataError: a file carries no manifest, so no stage of ours made it.
     """
     gpus = load_gpus(config)
     # By their names below the study: a bucket's copies lie in a folder of their own.

@@ -47,11 +47,9 @@ def clear_crashed_run(
         return False
     for job in cancel_jobs(Path()):
         log.warning("cancelled SLURM job %s, which a dead run left in the queue", job)
-    ended = end_processes(owner.run)
-    if ended:
+    if ended := end_processes(owner.run):
         log.warning("ended %d processes that run %s left behind", ended, owner.run)
-    removed = remove_leftovers(results)
-    if removed:
+    if removed := remove_leftovers(results):
         log.warning("removed %d hidden files that were cut off in %s", removed, results)
     return locked
 

@@ -38,14 +38,10 @@ ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
 
 
 class FinishedJob(NamedTuple):
-    """A finished job.
+    """A finished job, with the rows that it went through and its peak of memory.
 
-    Attributes:
-        rows: that it went through.
-        seconds: by its own clock, start-up included.
-        megabytes: at its peak.
-        tokens: that its model read and wrote, 0 where it has none or nobody knows;
-            `worked` are the model's seconds, on `device`.
+    The seconds are its own, start-up included. `tokens` are those that its model read
+    and wrote, 0 where it has none or nobody knows; it `worked` for so many seconds.
     """
 
     what: str
@@ -171,6 +167,5 @@ def _busy(result: Path, facts: dict[str, Any]) -> tuple[int, float, str]:
 
 
 def _engine_peaks(path: Path) -> list[float]:
-    """Return what a job's log says of the engine that it asked, if it asked one."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return [float(megabytes) for megabytes in ENGINE.findall(text)]

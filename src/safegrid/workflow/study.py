@@ -29,13 +29,7 @@ from safegrid.workflow.supervisor import RunEndedError, Supervisor
 MEASURED_CORES = 2
 MINIATURE = "mini-base"
 # The rules that use the network.
-FETCHING = {
-    "fetch_source",
-    "fetch_base",
-    "fetch_judge",
-    "fetch_encoder",
-    "fetch_gguf",
-}
+FETCHING = {"fetch_source", "fetch_base", "fetch_judge", "fetch_encoder", "fetch_gguf"}
 
 
 def run_study(
@@ -48,7 +42,8 @@ def run_study(
 
     All that it needs from outside is listed and looked at before anything starts, and
     what comes from the network is fetched first. A signal ends it with all that it
-    started.
+    started. Returns Snakemake's exit status, non-zero too where only a partial report
+    was made, or that of a process that the signal ended.
 
     Args:
         study: a file of config/studies.
@@ -56,10 +51,6 @@ def run_study(
         sources_dir: the folder that `path` of a source, a base or a judge is below.
         rebuild_damaged: make again what is not as it was written, and what is behind
             it; all results are read for that.
-
-    Returns:
-        Snakemake's exit status, non-zero too where only a partial report was made; or
-        that of a process that the signal ended.
 
     Raises:
         SafegridError: the folder is locked by a run that may still be at work, or
@@ -140,11 +131,7 @@ class _Run:
         return status
 
     def _forced(self) -> list[str]:
-        """Return the options that make damaged results again; name those.
-
-        Raises:
-            SafegridError: Snakemake cannot say what the study's results are.
-        """
+        """Return the options that make damaged results again; name those."""
         summary = self._snakemake("--summary", capture=True)
         if summary.returncode:
             told = f"study {self.study}: cannot be planned:\n{summary.stderr}"
@@ -210,8 +197,7 @@ def costs() -> dict[str, dict[str, dict[str, float]]]:
 def describe(study: str, jobs: dict[str, int], cores: int, bases: Sequence[str]) -> str:
     """Say what is planned and what it will take, in two lines.
 
-    Jobs are counted by rule, and `cores` run at a time. The first base that was
-    measured stands for all, or else the miniature's.
+    The first base that was measured stands for all, or else the miniature's.
     """
     measured = costs()
     base = next((base for base in bases if base in measured), MINIATURE)

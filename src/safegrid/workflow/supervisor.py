@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import psutil
@@ -36,11 +36,7 @@ CAUGHT = re.compile(r"^SigCgt:\s+([0-9a-f]+)$", re.MULTILINE)
 
 
 class RunEndedError(SafegridError):
-    """A run that a signal has ended; nothing of it is at work on this machine.
-
-    Attributes:
-        status: the exit status that a shell would give it.
-    """
+    """A run that a signal has ended; `status` is what a shell would give it."""
 
     def __init__(self, who: str, number: int) -> None:
         super().__init__(f"{who} was ended by {signal.Signals(number).name}")
@@ -48,17 +44,14 @@ class RunEndedError(SafegridError):
 
 
 class Supervisor:
-    """Starts the children of one run, one after the other.
-
-    Attributes:
-        run: the run's id, in the environment of all that belongs to it.
-    """
+    """Starts the children of one run, whose id is in their environment, one by one."""
 
     def __init__(self) -> None:
         self.run = uuid.uuid4().hex
         self._heard: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
-        self._make = _make_above()
+        parent = psutil.Process().parent()
+        self._make = parent.pid if parent and parent.name() in MAKE else None
         self._caught = _caught(self._make)
 
     def __enter__(self) -> "Supervisor":
@@ -68,23 +61,14 @@ class Supervisor:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def call(
         self, command: Sequence[str], capture: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end.
-
-        Args:
-            command: the command with its options.
-            capture: keep what it prints.
+        """Run a command to its end; `capture` keeps what it prints.
 
         Raises:
             RunEndedError: a signal ended it, or has asked this process to end.
@@ -113,10 +97,9 @@ class Supervisor:
             try:
                 return process.communicate(timeout=POLL_SECONDS)
             except subprocess.TimeoutExpired:
-                heard = self._listen()
-            if heard is not None:
-                self._end(process, heard)
-                raise RunEndedError("the run", heard)
+                if (heard := self._listen()) is not None:
+                    self._end(process, heard)
+                    raise RunEndedError("the run", heard) from None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Keep the first signal; more of them must not disturb the end."""
@@ -150,12 +133,6 @@ class Supervisor:
 def _wait(process: subprocess.Popen[str], seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(max(0.0, seconds))
-
-
-def _make_above() -> int | None:
-    """Return the number of the `make` that started this process, if one did."""
-    parent = psutil.Process().parent()
-    return parent.pid if parent is not None and parent.name() in MAKE else None
 
 
 def _caught(pid: int | None) -> set[signal.Signals]:
