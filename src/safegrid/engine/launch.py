@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from safegrid.config import EngineSpec
 from safegrid.core.errors import EngineError
@@ -31,8 +31,6 @@ LOG_LINES = 20
 EXCEPTION = re.compile(r"^(?:.*\bERROR\b.*\] +)?(?:\w+\.)*\w*(?:Error|Exception): \S")
 ERROR = re.compile(r"\bERROR\b(?!.*Traceback)")
 
-StartMode = Literal["fork", "spawn"]
-
 
 @dataclass(frozen=True)
 class LaunchSpec:
@@ -44,6 +42,8 @@ class LaunchSpec:
         key: bearer key of the run, which the manager makes.
         owner: the process with which the engine ends, if there is one to see.
         search: folder of the code that searches in beams, if it is to.
+        environment: the client's, for an engine that is spawned; None for one that is
+            forked.
     """
 
     engine: EngineSpec
@@ -54,14 +54,7 @@ class LaunchSpec:
     key: str = ""
     owner: Process | None = None
     search: str | None = None
-
-
-class LeaseRequest(NamedTuple):
-    """A wish for a lease; an engine that is spawned has the client's `environment`."""
-
-    launch_spec: LaunchSpec
-    start: StartMode
-    environment: dict[str, str]
+    environment: dict[str, str] | None = None
 
 
 class Running(NamedTuple):
@@ -74,8 +67,8 @@ class Running(NamedTuple):
     log: Path
 
 
-def start_mode() -> StartMode:
-    """Return how engines start here; the environment's choice goes first.
+def forks() -> bool:
+    """Whether engines of ours are forked here; the environment's choice goes first.
 
     `spawn` runs a new Python, which pays the import of torch and transformers again
     (six CPU seconds and more). Forking pays where one run starts many engines on CPUs.
@@ -85,19 +78,17 @@ def start_mode() -> StartMode:
     Raises:
         EngineError: the environment asks for something that does not exist.
     """
-    chosen = os.environ.get(START)
-    if chosen == "spawn":
-        return "spawn"
-    if chosen == "fork" and sys.platform == "linux":
-        return "fork"
-    if chosen is not None:
-        raise EngineError(
-            f"{START}={chosen}: expected spawn, or fork on Linux; or unset it"
-        )
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
-    sees_cuda = Path("/dev/nvidiactl").exists() and not hidden
-    many = RUN in os.environ and SLURM_JOB not in os.environ
-    return "fork" if many and sys.platform == "linux" and not sees_cuda else "spawn"
+    chosen, linux = os.environ.get(START), sys.platform == "linux"
+    if chosen is None:
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+        sees_cuda = Path("/dev/nvidiactl").exists() and not hidden
+        many = RUN in os.environ and SLURM_JOB not in os.environ
+        return many and linux and not sees_cuda
+    if chosen == "spawn" or (chosen == "fork" and linux):
+        return chosen == "fork"
+    raise EngineError(
+        f"{START}={chosen}: expected spawn, or fork on Linux; or unset it"
+    )
 
 
 def run_folder() -> Path:

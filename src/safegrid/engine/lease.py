@@ -31,13 +31,12 @@ from safegrid.engine.launch import (
     RUN_DIR,
     STOP,
     LaunchSpec,
-    LeaseRequest,
     Running,
+    forks,
     is_by_hand,
     log_tail,
     run_folder,
     socket_name,
-    start_mode,
 )
 from safegrid.models.checkpoints import Head
 from safegrid.runtime.processes import Process
@@ -74,6 +73,7 @@ def lease(
     if spec.address:
         yield find_engine(spec, stack, head)
         return
+    forked = forks() and spec.kind == "safegrid"
     launch_spec = LaunchSpec(
         engine=spec,
         model=served_name(spec, stack, head, search),
@@ -82,9 +82,9 @@ def lease(
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
         owner=Process.me() if is_by_hand() else owner(),
         search=None if search is None else str(search.resolve()),
+        environment=None if forked else dict(os.environ),
     )
-    request = LeaseRequest(launch_spec, start_mode(), dict(os.environ))
-    connection, running, card = _reach(request)
+    connection, running, card = _reach(launch_spec)
     assert running.url is not None, "engines that are lent answer"
 
     def why_gone() -> str:
@@ -123,19 +123,19 @@ def engines(folder: Path | None = None) -> list[Running]:
         return found
 
 
-def _reach(request: LeaseRequest) -> tuple[Connection, Running, Card]:
+def _reach(launch_spec: LaunchSpec) -> tuple[Connection, Running, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
     try:
-        return _try_reach(request)
+        return _try_reach(launch_spec)
     except FailedError as error:
         logger.warning("%s; it is started again", error)
-        return _try_reach(request)
+        return _try_reach(launch_spec)
 
 
-def _try_reach(request: LeaseRequest) -> tuple[Connection, Running, Card]:
+def _try_reach(launch_spec: LaunchSpec) -> tuple[Connection, Running, Card]:
     connection = _manager()
     try:
-        running = _borrow(connection, request)
+        running = _borrow(connection, launch_spec)
         with _ended_if_failed(connection):
             cards = served_by(str(running.url), running.key)
         named = [card for card in cards if card["id"] == running.name]
@@ -147,14 +147,14 @@ def _try_reach(request: LeaseRequest) -> tuple[Connection, Running, Card]:
         raise
 
 
-def _borrow(connection: Connection, request: LeaseRequest) -> Running:
+def _borrow(connection: Connection, launch_spec: LaunchSpec) -> Running:
     try:
-        connection.send(request)
+        connection.send(launch_spec)
         while not connection.poll(SAY_EVERY):
             logger.info(
                 "%s waits: it starts, or %d engines are in use",
-                request.launch_spec.model,
-                request.launch_spec.engine.max_engines,
+                launch_spec.model,
+                launch_spec.engine.max_engines,
             )
         answer = connection.recv()
     except (EOFError, OSError) as error:

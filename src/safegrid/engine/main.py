@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,27 +32,20 @@ logger = logging.getLogger(__name__)
 POLL = 0.2
 # Together less than `Process.end` waits before it kills.
 GRACE, KILLED = 6.0, 3.0
-STOP_STRINGS = 64
 
 
-def run_engine(
-    launch_spec: LaunchSpec,
-    log: Path,
-    teller: Connection,
-    environment: Mapping[str, str] | None,
-) -> None:
+def run_engine(launch_spec: LaunchSpec, log: Path, teller: Connection) -> None:
     """Serve one model until the manager or its end ends this process.
 
-    `log` takes all that it writes; by `teller` it says its URL once it answers. The
-    environment of the client that asked for it is None in a forked process.
+    `log` takes all that it writes; by `teller` it says its URL once it answers.
     """
     os.setsid()
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    if environment is not None:
+    if launch_spec.environment is not None:
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(launch_spec.environment)
     configure()
     # From the start, so that a slow load does not outlive its run.
     threading.Thread(target=_end_with_manager, daemon=True).start()
@@ -122,7 +115,15 @@ def serve_vllm(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
     server = subprocess.Popen(
         vllm_command(launch_spec, port),
         stdin=subprocess.DEVNULL,
-        env=_environment(launch_spec),
+        env={
+            **os.environ,
+            # Not among the options, because other users can read command lines.
+            "VLLM_API_KEY": launch_spec.key,
+            # Else it tells its makers of each start.
+            "VLLM_NO_USAGE_STATS": "1",
+            # HumanEval ends an answer at one of five; vLLM takes four.
+            "VLLM_MAX_STOP_STRINGS": "64",
+        },
     )
     # vLLM has children; they are all in the group that this process leads.
     while server.poll() is None and not ends and not is_healthy(url):
@@ -135,18 +136,6 @@ def serve_vllm(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
     if ends:
         _end_group(server)
     raise EngineError(f"vLLM ended with status {server.wait()}")
-
-
-def _environment(launch_spec: LaunchSpec) -> dict[str, str]:
-    return {
-        **os.environ,
-        # Not among the options, because other users can read command lines.
-        "VLLM_API_KEY": launch_spec.key,
-        # Else it tells its makers of each start.
-        "VLLM_NO_USAGE_STATS": "1",
-        # HumanEval ends an answer at one of five; vLLM takes four.
-        "VLLM_MAX_STOP_STRINGS": str(STOP_STRINGS),
-    }
 
 
 def _end_group(server: "subprocess.Popen[bytes]") -> None:

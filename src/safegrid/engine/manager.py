@@ -28,7 +28,6 @@ from safegrid.engine.launch import (
     START,
     STOP,
     LaunchSpec,
-    LeaseRequest,
     Running,
     log_tail,
     socket_name,
@@ -172,10 +171,10 @@ class Manager:
             else:
                 self._lend(client, asked)
 
-    def _lend(self, client: Connection, request: LeaseRequest) -> None:
+    def _lend(self, client: Connection, spec: LaunchSpec) -> None:
         """Lend an engine until the client closes its connection, or says it failed."""
         try:
-            engine = self._take(client, request)
+            engine = self._take(client, spec)
         except SafegridError as error:
             client.send(error)
             return
@@ -193,14 +192,13 @@ class Manager:
                 engine.last_used = self._last_asked = time.monotonic()
                 self._changed.notify_all()
 
-    def _take(self, client: Connection, request: LeaseRequest) -> _Engine:
+    def _take(self, client: Connection, spec: LaunchSpec) -> _Engine:
         """Wait until the engine runs, or there is room to start it, and hold it.
 
         Raises:
             EngineError: it cannot be started.
             EOFError: the client has gone.
         """
-        spec = request.launch_spec
         with self._changed:
             self._owner = self._owner or spec.owner
             self._idle_seconds = spec.engine.idle_seconds
@@ -211,7 +209,7 @@ class Manager:
                     self._end(engine, "it is dead or fails")
                     engine = None
                 if engine is None and self._make_room(spec.engine.max_engines):
-                    engine = self._start(request)
+                    engine = self._start(replace(spec, key=self._key))
                 if engine is not None:
                     engine.leases += 1
                     return engine
@@ -238,22 +236,20 @@ class Manager:
             engine.process.end()
             engine.hears.close()
 
-    def _start(self, request: LeaseRequest) -> _Engine:
+    def _start(self, spec: LaunchSpec) -> _Engine:
         """Start an engine's process.
 
         Raises:
             EngineError: there is nothing to fork it from.
         """
-        spec = replace(request.launch_spec, key=self._key)
-        forks = request.start == "fork" and spec.engine.kind == "safegrid"
+        forks = spec.environment is None
         if forks:
             os.environ.update(NO_THREADS)
             multiprocessing.set_forkserver_preload(["safegrid.engine.preloaded"])
         context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         hears, teller = context.Pipe(duplex=False)
         log = self._log(spec)
-        given = (spec, log, teller, None if forks else request.environment)
-        child = context.Process(target=run_engine, args=given)
+        child = context.Process(target=run_engine, args=(spec, log, teller))
         try:
             child.start()
         except (OSError, EOFError) as error:
