@@ -86,7 +86,7 @@ def check_settings(recipe: Recipe) -> None:
         ConfigError: the method would be another one, other processes are at work than
             were asked for, or a package is not there.
     """
-    problems = check_method(recipe)
+    problems = list(check_method(recipe))
     wanted, started = recipe.training.processes, world_size()
     if wanted != started:
         problems.append(
