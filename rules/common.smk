@@ -46,7 +46,7 @@ configfile: f"{BASEDIR}/config/config.yaml"
 try:
     GIVEN = check_options(config, [*OPTIONS, FORCE], BASEDIR / "config")
     STUDY = Study(load_config(BASEDIR / "config", GIVEN.study), GIVEN.sources_dir)
-    UPSTREAMS = Upstreams(STUDY, GIVEN.sources_dir)
+    UPSTREAMS = Upstreams(STUDY)
     SELECTION = Selection(STUDY, config)
     # A job of a run parses this again; whether it fits was asked before.
     UNCHECKED = workflow.is_main_process and check_fit(
@@ -79,7 +79,7 @@ if workflow.storage_settings.default_storage_provider == "s3":
 
 # A bucket is not looked into for this; its runs are told when they start.
 if BY_HAND and not IN_BUCKET:
-    NEEDED = prerequisites(STUDY, UPSTREAMS, os.environ, is_file_there)
+    NEEDED = prerequisites(UPSTREAMS, os.environ, is_file_there)
     if told := unmet(STUDY.name, NEEDED):
         logger.warning(told)
 if UPSTREAMS.homeless():

@@ -28,12 +28,12 @@ def check_prerequisites():
     The network is asked only where something is to be fetched.
     """
     made = {named(file) for job in workflow.dag.needrun_jobs() for file in job.output}
-    found = prerequisites(STUDY, UPSTREAMS, os.environ, lambda file: file not in made)
+    found = prerequisites(UPSTREAMS, os.environ, lambda file: file not in made)
     if IN_BUCKET and (told := unmet(STUDY.name, found)):
         logger.warning(told)
     problem = refusal(STUDY.name, found)
     if any((p.kind, p.state) == ("network", "open") for p in found):
-        own, blocks = UPSTREAMS.sources_dir, BASEDIR / "config"
+        own, blocks = STUDY.sources_dir, BASEDIR / "config"
         with preflight_command(STUDY.name, own, made, blocks) as command:
             done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

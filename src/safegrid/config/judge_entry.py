@@ -1,7 +1,7 @@
 """Judges of the registry: how each is read or trained, and where it comes from."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,6 @@ from safegrid.config.source import LABELLED_FORMATS, Format
 from safegrid.config.upstream import ModelUpstream
 
 Feature = Literal["answer", "prompt", "product", "words", "forms"]
-FEATURES: tuple[Feature, ...] = get_args(Feature)
 # Chosen by files left out (docs/refusal_judge.md): the prompt misleads.
 DEFAULT: tuple[Feature, ...] = ("answer", "words", "forms")
 # Those of them that an encoder gives.

@@ -58,8 +58,7 @@ def print_plan(
     folder = own_folder(sources_dir, CONFIG)
     asked = Study(load_config(CONFIG, study), folder)
     plan = estimate(asked, assumed, gpus, known, cost, given)
-    upstreams = Upstreams(asked, folder)
-    needed = prerequisites(asked, upstreams, os.environ, is_file_there)
+    needed = prerequisites(Upstreams(asked), os.environ, is_file_there)
     print(text(plan, assumed, asked.config.study.engine.dtype))
     told = "\n" + listed(needed) if needed else " nothing"
     print(f"\nWhat it needs from outside:{told}")

@@ -72,7 +72,7 @@ def pin(
     if study is not None:
         if names:
             raise ConfigError("--names and --study: give one of them")
-        wanted = Upstreams(Study(load_config(config, study), folder), folder).unpinned
+        wanted = Upstreams(Study(load_config(config, study), folder)).unpinned
         chosen = [entry for entry in entries if (entry.kind, entry.name) in wanted]
     found = {kind: dict(lock.of(kind)) for kind in get_args(Kind)}
     problems: list[SourceError] = []

@@ -21,7 +21,6 @@ from safegrid.study.prerequisites import (
     prerequisites,
     refusal,
 )
-from safegrid.study.prerequisites.files import name_of
 from safegrid.study.prerequisites.prerequisite import in_units
 from safegrid.study.upstreams import UpstreamItem, Upstreams
 
@@ -50,21 +49,20 @@ def preflight(
         SourceError: something is missing: every reason, a line each.
     """
     folder = own_folder(sources_dir, config)
-    asked = Study(load_config(config, study), folder)
-    upstreams = Upstreams(asked, folder)
+    upstreams = Upstreams(Study(load_config(config, study), folder))
     made = None if planned is None else planned.read_text("utf-8").splitlines()
 
     def is_there(file: str) -> bool:
         return is_file_there(file) if made is None else file not in made
 
-    found = prerequisites(asked, upstreams, os.environ, is_there)
+    found = prerequisites(upstreams, os.environ, is_there)
     if not found:
         print(f"study {study}: needs nothing from outside")
         return
     found = list(_own_models(found, upstreams, is_there))
     # What comes over the network and lacks nothing else.
     names = {p.name for p in found if (p.kind, p.state) == ("network", "open")}
-    fetched = [item for item in upstreams.items if name_of(item) in names]
+    fetched = [item for item in upstreams.items if item.label in names]
     found = [*_asked(found, fetched), *_disk(fetched)]
     rest = [one for one in found if one.state != "missing"]
     print(f"study {study} needs from outside:\n{listed(rest) or '  see below'}")
@@ -78,11 +76,11 @@ def _own_models(
 ) -> Iterator[Prerequisite]:
     """Look into the user's folders of models that nothing here would load."""
     folders = {
-        name_of(item): item
+        item.label: item
         for item in upstreams.fetched
         if item.kind != "source"
         and item.entry.path is not None
-        and upstreams.sources_dir
+        and upstreams.study.sources_dir
         and not all(map(is_there, item.targets))
     }
     for one in found:
@@ -109,7 +107,7 @@ def _asked(
     found: list[Prerequisite], fetched: list[UpstreamItem]
 ) -> Iterator[Prerequisite]:
     """Ask the network for what is to be fetched; the others as they are."""
-    items = {name_of(item): item for item in fetched}
+    items = {item.label: item for item in fetched}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = dict(zip(items, pool.map(obstacle, items.values()), strict=True))
     for one in found:
@@ -127,7 +125,7 @@ def obstacle(item: UpstreamItem) -> str | None:
     from safegrid.fetch.hub import api, check_file, in_words, page_of, repo_type
     from safegrid.fetch.wheel import check_offered
 
-    what, entry = name_of(item), item.entry
+    what, entry = item.label, item.entry
     repo = repo_type(item.kind, entry.is_code)
     page = entry.hub and page_of(repo, entry.hub)
     try:

@@ -1,34 +1,47 @@
 """Files and models that a study asks for, each with the key that asks for it."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from safegrid.config.judge_entry import JudgeEntry
+from safegrid.config.lock import Kind
 from safegrid.study import Study
 
 
-def asked_bases(study: Study) -> Iterator[tuple[str, str]]:
-    """Give every base of the study, with the key that asks for it."""
+class Asked(NamedTuple):
+    """Something that a study uses, whether it comes from upstream or from a world.
+
+    Attributes:
+        name: of a source, a base, a judge or an encoder.
+        key: of the configuration, which asks for it.
+        file: of a source: its short name.
+    """
+
+    kind: Kind
+    name: str
+    key: str
+    file: str | None = None
+
+
+def asked(study: Study) -> Iterator[Asked]:
+    """Give all that a study uses: bases, judges, encoders, then files by source."""
     entry = study.config.study
-    yield from ((base, "bases") for base in entry.bases)
-    yield from ((base, "compared") for base in entry.compared)
+    yield from (Asked("base", base, "bases") for base in entry.bases)
+    yield from (Asked("base", base, "compared") for base in entry.compared)
     for name, recipe in study.config.recipes.items():
         if recipe.base is not None:
-            yield recipe.base, f"recipes.{name}.base"
-
-
-def asked_judges(study: Study) -> Iterator[tuple[str, str]]:
-    """Give every judge that has a folder of its own, with the key that asks for it."""
+            yield Asked("base", recipe.base, f"recipes.{name}.base")
     for name, spec in study.asked.items():
         for judge in spec.judges:
-            if _has_folder(study.config.judges[judge]):
-                yield judge, f"{_section(study, name)}.judges"
-
-
-def asked_encoders(study: Study) -> Iterator[tuple[str, str]]:
-    """Give every encoder whose vectors a judge of the study reads, with the key."""
-    for name, judge in study.judges.items():
-        if judge.encoder is not None:
-            yield judge.encoder, f"judges.{name}.encoder"
+            own = study.config.judges[judge]
+            # The others are the base, the study's own, or have no model.
+            if own.method == "model" and own.kind != "fluency" and not own.recipe:
+                yield Asked("judge", judge, f"{_section(study, name)}.judges")
+    for name, head in study.judges.items():
+        if head.encoder is not None:
+            yield Asked("encoder", head.encoder, f"judges.{name}.encoder")
+    files = [*_of_datasets(study), *_of_benchmarks(study), *_of_judges(study)]
+    for source, file, key in sorted(files, key=lambda found: found[0]):
+        yield Asked("source", source, key, file)
 
 
 def _section(study: Study, asked: str) -> str:
@@ -36,16 +49,6 @@ def _section(study: Study, asked: str) -> str:
     if asked in study.with_overlap:
         return f"benchmarks.{asked}"
     return f"datasets.{asked.partition('/')[0]}"
-
-
-def asked_files(study: Study) -> list[tuple[str, str, str]]:
-    """Return source and short name of every raw file of the study, and the key."""
-    return [
-        *_of_datasets(study),
-        *_of_prompts(study),
-        *_of_suites(study),
-        *_of_judges(study),
-    ]
 
 
 def _of_datasets(study: Study) -> Iterator[tuple[str, str, str]]:
@@ -63,23 +66,19 @@ def _of_datasets(study: Study) -> Iterator[tuple[str, str, str]]:
         if made.beams is not None:
             for file in config.sources[made.beams.source].files:
                 yield made.beams.source, file, f"{key}.beams"
-
     for name, pairs in study.rejected_by_model.items():
         for part in pairs.chosen:
             key = f"datasets.{name}.rejected_by_model.chosen"
             yield part.source, part.file, key
 
 
-def _of_prompts(study: Study) -> Iterator[tuple[str, str, str]]:
-    for name, prompts in study.with_prompts.items():
-        key = _section(study, name)
-        yield prompts.source, prompts.file, f"{key}.prompts"
-        if prompts.plain is not None:
-            yield prompts.source, prompts.plain, f"{key}.prompts"
-
-
-def _of_suites(study: Study) -> Iterator[tuple[str, str, str]]:
+def _of_benchmarks(study: Study) -> Iterator[tuple[str, str, str]]:
     config = study.config
+    for name, prompts in study.with_prompts.items():
+        key = f"{_section(study, name)}.prompts"
+        yield prompts.source, prompts.file, key
+        if prompts.plain is not None:
+            yield prompts.source, prompts.plain, key
     for name, suite in study.suites.items():
         if suite.task_source is not None:
             for file in config.sources[suite.task_source].files:
@@ -90,29 +89,12 @@ def _of_suites(study: Study) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_judges(study: Study) -> Iterator[tuple[str, str, str]]:
-    for judge, entry in study.judges.items():
-        key = f"judges.{judge}"
-        if entry.labelled_source is not None:
-            yield (
-                entry.labelled_source,
-                str(entry.labelled_file),
-                f"{key}.labelled_source",
-            )
-        for part in entry.trained_on:
-            yield part.source, part.file, f"{key}.trained_on"
-        if entry.method == "file":
-            yield (
-                str(entry.verdicts_source),
-                str(entry.verdicts_file),
-                f"{key}.verdicts_source",
-            )
-
-
-def _has_folder(judge: JudgeEntry) -> bool:
-    """Whether a judge has a folder of its own.
-
-    Fluency is judged by the base, a reward model may be the study's own, rules and
-    files have none.
-    """
-    own = judge.kind != "fluency" and judge.recipe is None
-    return own and judge.method == "model"
+    for name, judge in study.judges.items():
+        if judge.labelled_source is not None:
+            key = f"judges.{name}.labelled_source"
+            yield judge.labelled_source, str(judge.labelled_file), key
+        for part in judge.trained_on:
+            yield part.source, part.file, f"judges.{name}.trained_on"
+        if judge.verdicts_source is not None:
+            key = f"judges.{name}.verdicts_source"
+            yield judge.verdicts_source, str(judge.verdicts_file), key

@@ -5,7 +5,6 @@ of the disk only whether a mirror holds a file.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,7 @@ from safegrid.config.lock import FetchSpec, FilePin, Kind, Pin, pin_of
 from safegrid.config.upstream import ModelUpstream, Upstream
 from safegrid.core.errors import ConfigError
 from safegrid.study import Study
-from safegrid.study.asked import (
-    asked_bases,
-    asked_encoders,
-    asked_files,
-    asked_judges,
-)
+from safegrid.study.asked import Asked, asked
 
 # The folder of each kind's results.
 FOLDERS: dict[Kind, str] = {
@@ -68,6 +62,11 @@ class UpstreamItem:
     sources_dir: str | None = None
 
     @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.kind} {self.name}"
+
+    @property
     def by_hand(self) -> bool:
         """Whether its files are put there by hand."""
         return self.entry.place is None
@@ -107,19 +106,14 @@ class UpstreamItem:
 
     def spec(self, file: str | None = None) -> FetchSpec:
         """Return what a rule fetches: one file of a source, or a model's folder."""
+        places = {"hub", "wheel", "folder", "url", "path", "gguf"}
         wanted = self.wanted.items()
-        entry = self.entry
         return FetchSpec(
             kind=self.kind,
             name=self.name,
-            hub=entry.hub,
-            wheel=entry.wheel,
-            folder=entry.folder,
-            url=entry.url,
-            path=entry.path,
-            gguf=self.gguf,
+            **self.entry.model_dump(include=places),
             revision=self.pin.revision if self.pin else None,
-            remote_code=entry.is_code,
+            remote_code=self.entry.is_code,
             files={name: pin for name, pin in wanted if file in (None, name)},
             template=self.template,
         )
@@ -153,48 +147,36 @@ class Upstreams:
             folders below `results`.
     """
 
-    def __init__(self, study: Study, sources_dir: str | None) -> None:
+    def __init__(self, study: Study) -> None:
         """Look at what a study uses.
 
         Raises:
-            ConfigError: `sources_dir` is no folder to Snakemake.
+            ConfigError: its `sources_dir` is no folder to Snakemake.
         """
-        check_sources_dir(sources_dir)
-        self.study, self.sources_dir = study, sources_dir
-        self.items = [item for item in self._all() if item.entry.world is None]
+        check_sources_dir(study.sources_dir)
+        self.study = study
+        uses: dict[tuple[Kind, str], list[Asked]] = {}
+        for use in asked(study):
+            uses.setdefault((use.kind, use.name), []).append(use)
+        found = [self._item(*names, these) for names, these in uses.items()]
+        self.items = [item for item in found if item.entry.world is None]
         self.fetched = [item for item in self.items if not item.by_hand]
         self.converted = {item.model: item for item in self.fetched if item.gguf}
 
-    def _all(self) -> Iterator[UpstreamItem]:
-        study, config = self.study, self.study.config
-        for name, asked in _gathered(asked_bases(study)).items():
-            yield self._item("base", name, config.bases[name], asked)
-        for name, asked in _gathered(asked_judges(study)).items():
-            yield self._item("judge", name, config.judges[name], asked)
-        for name, asked in _gathered(asked_encoders(study)).items():
-            yield self._item("encoder", name, config.encoders[name], asked)
-        files = asked_files(study)
-        paths: dict[str, set[str]] = {}
-        for source, file, _ in files:
-            paths.setdefault(source, set()).add(config.sources[source].files[file])
-        for name, asked in sorted(_gathered((s, key) for s, _, key in files).items()):
-            yield self._item("source", name, config.sources[name], asked, paths[name])
-
-    def _item(
-        self,
-        kind: Kind,
-        name: str,
-        entry: Upstream,
-        asked_by: Iterable[str],
-        files: Iterable[str] = (),
-    ) -> UpstreamItem:
-        config, wanted = self.study.config, tuple(sorted(files))
-        pin = pin_of(config.lock.of(kind), name, entry, frozenset(wanted))
+    def _item(self, kind: Kind, name: str, uses: list[Asked]) -> UpstreamItem:
+        config = self.study.config
+        entry: Upstream = getattr(config, f"{kind}s")[name]
+        files = {config.sources[name].files[use.file] for use in uses if use.file}
         named = entry.template if isinstance(entry, ModelUpstream) else None
-        template = config.templates[named] if named else None
-        keys = tuple(asked_by)
         return UpstreamItem(
-            kind, name, entry, wanted, keys, pin, template, self.sources_dir
+            kind,
+            name,
+            entry,
+            tuple(sorted(files)),
+            tuple(dict.fromkeys(use.key for use in uses)),
+            pin_of(config.lock.of(kind), name, entry, frozenset(files)),
+            config.templates[named] if named else None,
+            self.study.sources_dir,
         )
 
     def item(self, kind: Kind, name: str) -> UpstreamItem:
@@ -218,17 +200,9 @@ class Upstreams:
     def homeless(self) -> str | None:
         """Say what lies below `sources_dir` if that was not given, or None."""
         names = [item.name for item in self.items if item.entry.path]
-        if self.sources_dir or not names:
+        if self.study.sources_dir or not names:
             return None
         return (
             f"study {self.study.name!r} takes {', '.join(names)} from a folder of"
             " yours: say which, with --config sources_dir=FOLDER"
         )
-
-
-def _gathered(asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return the keys that ask for each name, without repetition."""
-    found: dict[str, dict[str, None]] = {}
-    for name, key in asked:
-        found.setdefault(name, {})[key] = None
-    return {name: list(keys) for name, keys in found.items()}

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from safegrid import config
-from safegrid.config import Training
 from safegrid.config.block import Block
+from safegrid.config.training import Training
 
 BLOCKS = {
     name: value

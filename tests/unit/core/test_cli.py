@@ -11,8 +11,9 @@ import pytest
 from safegrid import cli
 from safegrid.commands import COMMANDS
 from safegrid.commands.options import options_of
-from safegrid.config import EngineSpec, PartSpec
+from safegrid.config import EngineSpec
 from safegrid.config.block import Name
+from safegrid.config.source import PartSpec
 from safegrid.core.closure import module_file
 
 RULES = Path(__file__).parents[3] / "rules"

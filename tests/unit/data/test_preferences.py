@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from safegrid.config import PartSpec, SourceSpec
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
+from safegrid.config.source import PartSpec, SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
 from safegrid.core.errors import DataError
 from safegrid.core.records import PROMPT

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from engines import launch_spec
-from safegrid.config import EngineSpec, HeadSpec, JudgeEntry, JudgeSpec
-from safegrid.config.judge_entry import LabelledFile, check_labels
+from safegrid.config import EngineSpec, HeadSpec, JudgeSpec
+from safegrid.config.judge_entry import JudgeEntry, LabelledFile, check_labels
 from safegrid.core.artifacts import read_result, write_table
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT

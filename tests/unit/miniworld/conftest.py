@@ -9,7 +9,7 @@ import yaml
 
 from miniworld.build import build_world
 from miniworld.corrections import build_corrections
-from safegrid.config import World
+from safegrid.config.world import World
 
 CONFIG = Path(__file__).parents[3] / "config"
 

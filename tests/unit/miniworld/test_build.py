@@ -13,7 +13,7 @@ from miniworld.corrections import build_corrections
 from miniworld.language import Act
 from miniworld.plan import draw_different, make_plan
 from miniworld.words import FORMS, PLACES, WRAPPINGS
-from safegrid.config import World
+from safegrid.config.world import World
 from safegrid.core.artifacts import sha256_file
 from safegrid.core.errors import DataError
 

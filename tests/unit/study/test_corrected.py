@@ -3,7 +3,8 @@
 import pytest
 from pydantic import TypeAdapter
 
-from safegrid.config import CorrectionsSpec, Decoding
+from safegrid.config.engine import Decoding
+from safegrid.config.generated import CorrectionsSpec
 from safegrid.core.errors import ConfigError
 from safegrid.study import cells, sources, trainings
 from safegrid.study.grid import Cell, Model
@@ -100,7 +101,7 @@ def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
 
 
 def test_the_file_of_its_requests_is_fetched(load):
-    items = {i.name: i for i in Upstreams(load(), None).items if i.kind == "source"}
+    items = {i.name: i for i in Upstreams(load()).items if i.kind == "source"}
     assert items["c2-eval"].files == ("test.jsonl",)
 
 
@@ -122,7 +123,7 @@ def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(load):
         "results/raw/diverse-beams/custom_generate/beam_search.py",
     ]
     assert sources.search_files(study, "alert") == []
-    upstreams = Upstreams(study, None)
+    upstreams = Upstreams(study)
     item = next(i for i in upstreams.items if i.name == "diverse-beams")
     assert (len(item.files), item.unpinned) == (2, True)
     assert upstreams.item("source", "diverse-beams").spec().remote_code

@@ -104,7 +104,7 @@ def test_a_maker_of_one_seed_makes_the_rows_of_all(load):
 
 
 def test_what_mixes_and_pools_read_is_fetched(load):
-    items = {i.name: i for i in Upstreams(load(), None).items if i.kind == "source"}
+    items = {i.name: i for i in Upstreams(load()).items if i.kind == "source"}
     assert items["alpaca-seeds"].files == ("seed_tasks.jsonl",)
 
 

@@ -1,5 +1,7 @@
 """All that a study needs from outside, one list, before anything is started."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -43,8 +45,8 @@ def found(load_tiny):
     """Return a caller that gives the prerequisites of a changed study, by name."""
 
     def ask(*changes, there=nothing, sources_dir=None, **environment):
-        study = load_tiny(*changes)
-        listed = prerequisites(study, Upstreams(study, sources_dir), environment, there)
+        study = replace(load_tiny(*changes), sources_dir=sources_dir)
+        listed = prerequisites(Upstreams(study), environment, there)
         return {one.name: one for one in listed}
 
     return ask

@@ -2,7 +2,7 @@
 
 import pytest
 
-from safegrid.config import RejectedByModelSpec
+from safegrid.config.generated import RejectedByModelSpec
 from safegrid.core.errors import ConfigError
 from safegrid.study import cells, sources, trainings
 from safegrid.study.grid import Cell, Model
@@ -71,7 +71,7 @@ def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
     ]
     made = study.rejected_by_model["refusals"]
     assert RejectedByModelSpec.model_validate_json(made.model_dump_json()) == made
-    items = {i.name: i for i in Upstreams(study, None).items if i.kind == "source"}
+    items = {i.name: i for i in Upstreams(study).items if i.kind == "source"}
     asked = "datasets.refusals.rejected_by_model.chosen"
     assert items["alpaca-seeds"].asked_by == (asked,)
     assert items["safety-tuned-llamas-training"].asked_by == (asked,)

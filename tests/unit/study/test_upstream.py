@@ -194,7 +194,7 @@ def far(root):
 
 
 def upstreams(root, sources_dir=None):
-    return Upstreams(Study(load_config(root, "tiny")), sources_dir)
+    return Upstreams(Study(load_config(root, "tiny"), sources_dir))
 
 
 def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
@@ -253,7 +253,7 @@ def unpinned(found):
 
 def test_studies_of_worlds_have_nothing_to_fetch():
     for name in ("tiny", "mini"):
-        assert Upstreams(Study(load_config(ROOT, name)), None).items == []
+        assert Upstreams(Study(load_config(ROOT, name))).items == []
 
 
 FULL_SIZE = ("falcon-11b", "falcon-11b-sweep", "safe-to-serve", "course-correction")
@@ -261,7 +261,7 @@ FULL_SIZE = ("falcon-11b", "falcon-11b-sweep", "safe-to-serve", "course-correcti
 
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_a_study_of_full_size_asks_for_no_folder_of_the_users(name):
-    found = Upstreams(Study(load_config(ROOT, name)), None)
+    found = Upstreams(Study(load_config(ROOT, name)))
     assert found.homeless() is None
     assert [item.name for item in found.items if item.by_hand] == []
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safegrid.study import Study
 from safegrid.study.prerequisites.environment import of_environment
 from safegrid.study.prerequisites.files import of_files
 from safegrid.study.prerequisites.prerequisite import (
@@ -36,7 +35,6 @@ __all__ = [
 
 
 def prerequisites(
-    study: Study,
     upstreams: Upstreams,
     environment: Mapping[str, str],
     is_there: Callable[[str], bool],
@@ -44,15 +42,14 @@ def prerequisites(
     """List what a study needs, each with what asks for it and its state now.
 
     Args:
-        study: resolved.
-        upstreams: of the same study.
+        upstreams: of the study.
         environment: variables of the user's.
         is_there: whether a result, by its path below the working directory, need not be
             made; what is only needed for results that are there is needed no more.
     """
     return [
-        *of_files(study, upstreams, environment, is_there),
-        *of_environment(study, environment, is_there),
+        *of_files(upstreams, environment, is_there),
+        *of_environment(upstreams.study, environment, is_there),
     ]
 
 

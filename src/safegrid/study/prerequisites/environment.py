@@ -28,24 +28,20 @@ def _run_code(
     study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
 ) -> Iterator[Prerequisite]:
     """Give the consent of tasks whose metric runs what a model wrote."""
-    suites = {
-        suite: names
-        for suite, spec in study.suites.items()
-        if (names := [name for name in spec.tasks if _runs_code(study, spec, name)])
-    }
+    allowed = names_of(RUN_CODE, environment)
+    suites, needed = {}, []
+    for suite, spec in study.suites.items():
+        tasks = [name for name in spec.tasks if _runs_code(study, spec, name)]
+        if tasks:
+            suites[suite] = tasks
+        if not allowed.issuperset(tasks):
+            needed += suite_results(study, suite)
     if not suites:
         return
-    allowed = names_of(RUN_CODE, environment)
-    names = list(dict.fromkeys(name for found in suites.values() for name in found))
-    results = [
-        result
-        for suite, found in suites.items()
-        if not allowed.issuperset(found)
-        for result in suite_results(study, suite)
-    ]
+    names = list(dict.fromkeys(name for tasks in suites.values() for name in tasks))
     state: State = "met" if allowed.issuperset(names) else "done"
     remedy = ""
-    if not all(map(is_there, results)):
+    if not all(map(is_there, needed)):
         state = "missing"
         remedy = (
             f"If you want that set {RUN_CODE}={','.join(names)}, else take them out of"
@@ -74,55 +70,43 @@ def _judges(
     study: Study, environment: Mapping[str, str], is_there: Callable[[str], bool]
 ) -> Iterator[Prerequisite]:
     """Give the address and the key of every endpoint that a judge asks."""
-    asked: dict[str, list[str]] = {}
-    keys: dict[str, list[str]] = {}
-    for name, judge in study.judges.items():
-        if judge.endpoint is not None:
-            asked.setdefault(judge.endpoint.address, []).append(name)
-            keys.setdefault(judge.endpoint.key, []).append(name)
-    for variable, judges in asked.items():
-        done = all(is_there(file) for j in judges for file in judged_by(study, j))
-        yield _address(variable, judges, environment.get(variable, ""), done)
-    for variable, judges in keys.items():
-        done = all(is_there(file) for j in judges for file in judged_by(study, j))
-        yield _key(variable, judges, environment.get(variable, ""), done)
+    endpoints = {n: j.endpoint for n, j in study.judges.items() if j.endpoint}
+    for place, look in (("address", _address), ("key", _key)):
+        asked: dict[str, list[str]] = {}
+        for name, endpoint in endpoints.items():
+            asked.setdefault(getattr(endpoint, place), []).append(name)
+        for variable, judges in asked.items():
+            says, state, remedy = look(environment.get(variable, "").strip())
+            needed = (file for judge in judges for file in judged_by(study, judge))
+            if state != "met" and all(map(is_there, needed)):
+                state, remedy = "done", ""
+            keys = tuple(f"judges.{judge}.endpoint" for judge in judges)
+            yield Prerequisite("variable", variable, says, keys, state, remedy)
 
 
-def _address(variable: str, judges: list[str], value: str, done: bool) -> Prerequisite:
-    """Return a variable that holds an address; its value may be private."""
-    says = "the base URL of the endpoint that judges"
-    keys = tuple(f"judges.{judge}.endpoint" for judge in judges)
-    fault = _fault(value.strip().rstrip("/"))
-    if fault is None or done:
-        state: State = "done" if fault else "met"
-        return Prerequisite("variable", variable, says, keys, state)
-    remedy = f"It {fault}; set it to an address such as https://host/v1"
-    return Prerequisite("variable", variable, says, keys, "missing", remedy)
+def _address(value: str) -> tuple[str, State, str]:
+    """Say what a variable with an address is, its state and a remedy.
 
-
-def _fault(url: str) -> str | None:
-    if not url:
-        return "is not set"
+    Its value may be private.
+    """
+    says, fault = "the base URL of the endpoint that judges", "is not set"
     try:
-        plain_address(url)
+        if value and plain_address(value.rstrip("/")):
+            return says, "met", ""
     except ValueError as error:
-        return str(error)
-    return None
+        fault = str(error)
+    return says, "missing", f"It {fault}; set it to an address such as https://host/v1"
 
 
-def _key(variable: str, judges: list[str], value: str, done: bool) -> Prerequisite:
-    """Return a variable that holds a key, which not every endpoint asks for."""
+def _key(value: str) -> tuple[str, State, str]:
+    """Say the same of a key, which not every endpoint asks for."""
     says = "the key of that endpoint"
-    keys = tuple(f"judges.{judge}.endpoint" for judge in judges)
-    key = value.strip()
-    if not (key.isascii() and key.isprintable()):
+    if not (value.isascii() and value.isprintable()):
         remedy = "It cannot stand in a request's header; set it to the key alone"
-        state: State = "done" if done else "missing"
-        return Prerequisite("variable", variable, says, keys, state, remedy)
-    if key:
-        return Prerequisite("variable", variable, says, keys, "met")
-    says = f"{says}: not set, which is right where it asks for none"
-    return Prerequisite("variable", variable, says, keys, "done" if done else "open")
+        return says, "missing", remedy
+    if value:
+        return says, "met", ""
+    return f"{says}: not set, which is right where it asks for none", "open", ""
 
 
 def _engines(study: Study, environment: Mapping[str, str]) -> Iterator[Prerequisite]:

@@ -16,7 +16,6 @@ LOCK = "config/sources.lock.yaml"
 
 
 def of_files(
-    study: Study,
     upstreams: Upstreams,
     environment: Mapping[str, str],
     is_there: Callable[[str], bool],
@@ -27,42 +26,35 @@ def of_files(
         missing = [target for target in item.targets if not is_there(target)]
         if item.by_hand:
             yield _by_hand(item, missing)
-        elif item.entry.path is not None or _is_mirrored(item):
+        elif item.entry.path or (item.entry.mirror and all(_own_files(item))):
             yield _own(item, bool(missing))
         else:
             yield _network(item, bool(missing))
             wanted += [item] * bool(missing)
     if unpinned := [item.name for item in wanted if item.unpinned]:
-        yield _lock(study.name, list(dict.fromkeys(unpinned)))
+        says = f"pins of {', '.join(dict.fromkeys(unpinned))}: a moving name is not"
+        remedy = (
+            f"Where there is a network: safegrid pin --study {upstreams.study.name}"
+        )
+        yield Prerequisite("files", LOCK, f"{says} fetched", (), "missing", remedy)
     if gated := [item for item in wanted if item.entry.gated]:
         yield _token(gated, environment)
-    yield from _code(study, upstreams, environment, is_there)
-    yield from _shipped_tasks(study, is_there)
-
-
-def name_of(item: UpstreamItem) -> str:
-    """Return what a prerequisite calls an item."""
-    return f"{item.kind} {item.name}"
+    yield from _code(upstreams, environment, is_there)
+    yield from _shipped_tasks(upstreams.study, is_there)
 
 
 def _by_hand(item: UpstreamItem, missing: list[str]) -> Prerequisite:
-    says = ", ".join(item.targets)
-    if not missing:
-        return Prerequisite("files", name_of(item), says, item.asked_by, "met")
-    remedy = f"Put {', '.join(missing)} there by hand"
-    return Prerequisite(
-        "files", name_of(item), "by hand", item.asked_by, "missing", remedy
-    )
-
-
-def _is_mirrored(item: UpstreamItem) -> bool:
-    """Say whether a folder of the user's holds copies of all files."""
-    return item.entry.mirror is not None and all(_own_files(item))
+    says, remedy = ", ".join(item.targets), ""
+    state: State = "met"
+    if missing:
+        says, state = "by hand", "missing"
+        remedy = f"Put {', '.join(missing)} there by hand"
+    return Prerequisite("files", item.label, says, item.asked_by, state, remedy)
 
 
 def _own_files(item: UpstreamItem) -> list[list[str]]:
-    files = item.files or (None,)
-    return [item.local(file) for file in files]
+    """Return where the user's own copies lie, of each file; of a model, its folder."""
+    return [item.local(file) for file in item.files or (None,)]
 
 
 def _own(item: UpstreamItem, wanted: bool) -> Prerequisite:
@@ -77,7 +69,7 @@ def _own(item: UpstreamItem, wanted: bool) -> Prerequisite:
         if lost := [path for path in paths if not Path(path).exists()]:
             remedy = f"{', '.join(lost)} is not there; see `path` and sources_dir"
     state: State = "missing" if remedy else "met"
-    return Prerequisite("files", name_of(item), says, item.asked_by, state, remedy)
+    return Prerequisite("files", item.label, says, item.asked_by, state, remedy)
 
 
 def _network(item: UpstreamItem, wanted: bool) -> Prerequisite:
@@ -90,39 +82,33 @@ def _network(item: UpstreamItem, wanted: bool) -> Prerequisite:
         *(["to be fetched"] if wanted else []),
     ]
     state: State = "open" if wanted else "met"
-    return Prerequisite("network", name_of(item), ", ".join(says), item.asked_by, state)
+    return Prerequisite("network", item.label, ", ".join(says), item.asked_by, state)
 
 
-def _lock(study: str, unpinned: list[str]) -> Prerequisite:
-    says = f"pins of {', '.join(unpinned)}: a moving name is not fetched"
-    remedy = f"Where there is a network: safegrid pin --study {study}"
-    return Prerequisite("files", LOCK, says, (), "missing", remedy)
+def _keys_of(items: list[UpstreamItem]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for item in items for key in item.asked_by))
 
 
 def _token(gated: list[UpstreamItem], environment: Mapping[str, str]) -> Prerequisite:
-    """Return the token that opens gated repositories; a mirror may ask for none."""
+    """Return the token that opens gated repositories; a mirror may ask for none.
+
+    Right or wrong: none is tried.
+    """
+    from huggingface_hub.constants import HF_TOKEN_PATH
+
     says = f"opens gated repositories: {', '.join(item.name for item in gated)}"
-    asked = tuple(dict.fromkeys(key for item in gated for key in item.asked_by))
-    if has_token(environment):
-        return Prerequisite("variable", TOKENS[0], says, asked, "met")
+    named = any(environment.get(name) for name in TOKENS)
+    if named or Path(HF_TOKEN_PATH).is_file():
+        return Prerequisite("variable", TOKENS[0], says, _keys_of(gated), "met")
     state: State = "open" if environment.get(MIRROR) else "missing"
     remedy = (
         "Accept their terms with your account, make a token that may read, and set"
         f" {TOKENS[0]} to it"
     )
-    return Prerequisite("variable", TOKENS[0], says, asked, state, remedy)
-
-
-def has_token(environment: Mapping[str, str]) -> bool:
-    """Say whether there is a token of the hub, right or wrong; none is tried."""
-    from huggingface_hub.constants import HF_TOKEN_PATH
-
-    named = any(environment.get(name) for name in TOKENS)
-    return named or Path(HF_TOKEN_PATH).is_file()
+    return Prerequisite("variable", TOKENS[0], says, _keys_of(gated), state, remedy)
 
 
 def _code(
-    study: Study,
     upstreams: Upstreams,
     environment: Mapping[str, str],
     is_there: Callable[[str], bool],
@@ -131,22 +117,21 @@ def _code(
     items = [item for item in upstreams.items if item.entry.is_code]
     if not items:
         return
-    allowed = names_of(REMOTE_CODE, environment)
-    wanted = [
-        item.name
-        for item in items
-        if item.name not in allowed
-        and not all(map(is_there, [*item.targets, *searched_by(study, item.name)]))
+    refused = [i for i in items if i.name not in names_of(REMOTE_CODE, environment)]
+    needed = [
+        file
+        for item in refused
+        for file in (*item.targets, *searched_by(upstreams.study, item.name))
     ]
     names = ",".join(dict.fromkeys(item.name for item in items))
     places = (item.entry.address or "files put by hand" for item in items)
     says = f"{names}: Python files from {', '.join(places)} run as you"
-    asked = tuple(dict.fromkeys(key for item in items for key in item.asked_by))
-    given = all(item.name in allowed for item in items)
-    state: State = "missing" if wanted else "met" if given else "done"
-    remedy = f"Read them, and if you trust them set {REMOTE_CODE}={names}"
-    remedy *= bool(wanted)
-    yield Prerequisite("consent", REMOTE_CODE, says, asked, state, remedy)
+    state: State = "done" if refused else "met"
+    remedy = ""
+    if not all(map(is_there, needed)):
+        state = "missing"
+        remedy = f"Read them, and if you trust them set {REMOTE_CODE}={names}"
+    yield Prerequisite("consent", REMOTE_CODE, says, _keys_of(items), state, remedy)
 
 
 def _shipped_tasks(
@@ -156,15 +141,11 @@ def _shipped_tasks(
 
     Names of a suite with task files of a source cannot be told apart from them here.
     """
+    says = "in the cache of `datasets` where the job runs: jobs ask no hub"
     for suite, spec in study.suites.items():
         names = [name for name in spec.tasks if name not in study.config.tasks]
         if spec.task_source is None and names:
-            results = suite_results(study, suite)
-            state: State = "done" if all(map(is_there, results)) else "open"
-            yield Prerequisite(
-                "files",
-                f"rows of {', '.join(names)}",
-                "in the cache of `datasets` where the job runs: jobs ask no hub",
-                (f"benchmarks.{suite}.tasks",),
-                state,
-            )
+            done = all(map(is_there, suite_results(study, suite)))
+            state: State = "done" if done else "open"
+            asked, rows = (f"benchmarks.{suite}.tasks",), f"rows of {', '.join(names)}"
+            yield Prerequisite("files", rows, says, asked, state)
