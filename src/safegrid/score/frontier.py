@@ -15,7 +15,7 @@ import polars as pl
 from safegrid.core.artifacts import write_table
 from safegrid.core.records import FRONTIER
 from safegrid.score.axes import LOSSES, SAFETY, Axis, read_axes
-from safegrid.score.intervals import Floats, Ints
+from safegrid.score.intervals import Floats
 from safegrid.score.lines import interval, most_within, resampled
 from safegrid.score.summary import described
 
@@ -86,73 +86,68 @@ def line_rows(
     The first model is the base untouched; any axis of SAFETY and LOSSES may be missing.
     """
     estimates = resampled({name: axis.parts for name, axis in axes.items()}, seed)
-    places = np.array([model.place for model in models])
     rows: list[Row] = []
     means: dict[str, Floats] = {}
     for name, axis in axes.items():
-        reasons = [axis.refusal(model, most_unscored) for model in range(len(models))]
-        estimates[name][:, [reason is not None for reason in reasons]] = np.nan
-        means[name] = _of_places(estimates[name], places)
-        shared = {"axis": name, "judge": axis.judge, "metric": axis.metric}
-        found = estimates[name], means[name], reasons
-        for point in _points(models, places, name, axis, *found):
-            rows.append({"kind": "point", **shared, **point})
+        found = estimates[name]
+        points, means[name] = _points(models, name, axis, found, most_unscored)
+        rows += points
     for name in SAFETY:
         if name in axes:
             rows += _gains(name, axes[name], means)
     return rows
 
 
-def _of_places(estimates: Floats, places: Ints) -> Floats:
-    """Return (1 + R, D): the mean of the seeds at each place of a line."""
-    columns = []
-    for place in np.unique(places):
-        seeds = estimates[:, places == place]
-        known = seeds[:, ~np.isnan(seeds[0])]
-        columns.append(known.mean(axis=1) if known.size else seeds[:, 0])
-    return np.stack(columns, axis=1)
-
-
 def _points(
     models: Sequence[Point],
-    places: Ints,
     name: str,
     axis: Axis,
     estimates: Floats,
-    means: Floats,
-    reasons: list[str | None],
-) -> Iterator[Row]:
-    """Yield the mean point of each place, and those of its seeds where several."""
-    for column, place in enumerate(np.unique(places)):
+    most_unscored: float,
+) -> tuple[list[Row], Floats]:
+    """Return the points at each of D places, and their estimates (1 + R, D).
+
+    A place's point is the mean of its seeds; where there are several, these stand
+    beside it.
+    """
+    reasons = [axis.refusal(model, most_unscored) for model in range(len(models))]
+    estimates[:, [reason is not None for reason in reasons]] = np.nan
+    places = np.array([model.place for model in models])
+    rows, means = [], []
+    for place in np.unique(places):
         members = np.flatnonzero(places == place).tolist()
+        seeds = estimates[:, members]
+        known = seeds[:, ~np.isnan(seeds[0])]
+        means.append(known.mean(axis=1) if known.size else seeds[:, 0])
         counts = [axis.counts(model) for model in members]
-        shared = models[members[0]]._asdict()
+        shared = _shared("point", name, axis) | models[members[0]]._asdict()
         # The base loses nothing by definition: that is no estimate.
         fixed = name in LOSSES and place == 0
-        yield {
-            **shared,
+        point = {
             "seed": None,
-            **_value(means[:, column], axis, name in LOSSES, fixed),
+            **_value(means[-1], axis, name in LOSSES, fixed),
             "n": sum(n for n, _ in counts),
             "n_unscored": sum(unscored for _, unscored in counts),
             "reason": " ".join(reasons[i] or "" for i in members).strip() or None,
         }
-        if len(members) > 1:
-            for model, (n, unscored) in zip(members, counts, strict=True):
-                yield {
-                    **shared,
-                    "seed": models[model].seed,
-                    "value": _known(estimates[0, model]),
-                    "n": n,
-                    "n_unscored": unscored,
-                    "reason": reasons[model],
-                }
+        rows.append(shared | point)
+        for model, (n, unscored) in zip(members, counts, strict=True):
+            if len(members) > 1:
+                value = _known(estimates[0, model])
+                own: Row = {"seed": models[model].seed, "value": value, "n": n}
+                own |= {"n_unscored": unscored, "reason": reasons[model]}
+                rows.append(shared | own)
+    return rows, np.stack(means, axis=1)
+
+
+def _shared(kind: str, name: str, axis: Axis) -> Row:
+    return {"kind": kind, "axis": name, "judge": axis.judge, "metric": axis.metric}
 
 
 def _value(rows: Floats, axis: Axis, difference: bool, fixed: bool = False) -> Row:
     value = _known(rows[0])
     if value is None or fixed:
-        return {"value": value, "low": None, "high": None}
+        return {"value": value}
     scales = {part.scale for part in axis.parts}
     whole = "difference" if difference else "share"
     limits = interval(rows, axis.n_clusters, "mean" if "mean" in scales else whole)
@@ -163,39 +158,27 @@ def _gains(name: str, axis: Axis, means: dict[str, Floats]) -> Iterator[Row]:
     """Yield the safety that a line gains at its end, and at each loss it reaches."""
     safety = means[name]
     n, unscored = axis.counts(0)
-    shared = {
-        "kind": "gain",
-        "axis": name,
-        "judge": axis.judge,
-        "metric": axis.metric,
-        "n": n,
-        "n_unscored": unscored,
-    }
-    yield {**shared, **_gain(safety[:, -1], safety, axis)}
+    shared = _shared("gain", name, axis) | {"n": n, "n_unscored": unscored}
+    yield shared | _gain(safety[:, -1], safety, axis)
     for loss in [name for name in LOSSES if name in means]:
         usable = ~np.isnan(safety[0]) & ~np.isnan(means[loss][0])
         losses, gained = means[loss][:, usable], safety[:, usable]
         for limit in LIMITS:
             if not usable[0] or usable.sum() < 2:
-                said = _blank(
-                    "The base or every dose lacks a score that the line is made of."
-                )
+                why = "The base or every dose lacks a score that the line is made of."
+                said: Row = {"reason": why}
             elif float(losses[0].max()) < limit:
-                said = _blank("The line ends before it loses as much.")
+                said = {"reason": "The line ends before it loses as much."}
             else:
                 said = _gain(most_within(losses, gained, limit), safety, axis)
-            yield {**shared, "loss": loss, "at": limit, **said}
+            yield shared | {"loss": loss, "at": limit} | said
 
 
 def _gain(reached: Floats, safety: Floats, axis: Axis) -> Row:
     rows = reached - safety[:, 0]
     if np.isnan(rows[0]):
-        return _blank("The base or the end of the line lacks a score.")
-    return {**_value(rows, axis, difference=True), "reason": None}
-
-
-def _blank(reason: str) -> Row:
-    return {"value": None, "low": None, "high": None, "reason": reason}
+        return {"reason": "The base or the end of the line lacks a score."}
+    return _value(rows, axis, difference=True)
 
 
 def _known(value: float) -> float | None:
