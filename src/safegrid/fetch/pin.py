@@ -31,7 +31,6 @@ from safegrid.fetch.hub import (
 )
 from safegrid.fetch.wheel import download_wheel, unpack
 from safegrid.study import Study
-from safegrid.study.prerequisites.files import name_of
 from safegrid.study.upstreams import UpstreamItem, Upstreams
 
 log = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def pin(
         size = sum(file.bytes for file in new.files.values())
         log.info(
             "%s: %s, %d files, %d bytes%s",
-            *(name_of(entry), new.revision or new.upstream, len(new.files), size),
+            *(entry.label, new.revision or new.upstream, len(new.files), size),
             "" if old in (None, new) else "; it was something else before",
         )
     write_lock(
@@ -137,7 +136,7 @@ def _named(entries: Sequence[UpstreamItem], names: Sequence[str]) -> list[Upstre
 
 
 def _pin(item: UpstreamItem, sources_dir: str | None) -> Pin:
-    entry, what, revision = item.entry, name_of(item), None
+    entry, what, revision = item.entry, item.label, None
     if entry.hub is not None:
         revision, files = _pins_of_repository(item, entry.hub)
     elif entry.path is not None:
@@ -163,7 +162,7 @@ def _pins_of_repository(
     item: UpstreamItem, hub: str
 ) -> tuple[str | None, dict[str, FilePin]]:
     """Return a commit and its files; the hub's word is taken for large ones."""
-    what, repo = name_of(item), repo_type(item.kind, item.entry.is_code)
+    what, repo = item.label, repo_type(item.kind, item.entry.is_code)
     with in_words(what, item.name, page_of(repo, hub)):
         if item.entry.gated:
             api().auth_check(hub, repo_type=repo)
@@ -190,7 +189,7 @@ def _pins_of_folder(item: UpstreamItem, folder: Path, place: str) -> dict[str, F
     # A search follows no links to folders.
     there += [n for n in item.files if n not in there and (folder / n).is_file()]
     files = _chosen(item, there, folder, place)
-    return {name: _hashed(folder / name, name_of(item)) for name in files}
+    return {name: _hashed(folder / name, item.label) for name in files}
 
 
 def _chosen(
@@ -198,12 +197,12 @@ def _chosen(
 ) -> Sequence[str]:
     """Choose the files to pin; the index of weights, if any, lies in `folder`."""
     if not item.files:
-        what = f"{name_of(item)}: {place}"
+        what = f"{item.label}: {place}"
         return model_files(there, folder, item.entry.remote_code, what)
     if missing := [name for name in item.files if name not in there]:
         shown = sorted(there)[:SHOWN]
         raise SourceError(
-            f"{name_of(item)}: {place} has no {', '.join(missing)}; it has"
+            f"{item.label}: {place} has no {', '.join(missing)}; it has"
             f" {', '.join(shown) or 'nothing'}"
             f"{' and more' if len(there) > len(shown) else ''}"
         )
