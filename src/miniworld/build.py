@@ -5,7 +5,7 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from miniworld.corpus import corpus_source, instructions_source, safety_source
 from miniworld.judging import harmfulness_source, judging_source, reward_source
 from miniworld.models import CHAT_TEMPLATE, TOKENIZER, save_tokenizer, train_tokenizer
 from miniworld.pku import pku_source
-from miniworld.plan import Files, Row, make_plan
+from miniworld.plan import Files, make_plan
 from miniworld.questions import questions_source, tasks_source
 from safegrid.config.world import World
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
@@ -63,37 +63,48 @@ def build_world(world: World, out: Path) -> None:
     """
     plan = make_plan(world)
     sources = {name: write(plan) for name, write in WRITERS.items()}
-    requests = Counter(plan.owners.values())
+    counts = {"requests": Counter(plan.owners.values()), "shared_requests": 0}
     for name, files in sources.items():
         with atomic_directory(out / f"{world.name}-{name}") as folder:
-            for path, content in files.items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                text = _text(path, content)
-                (folder / path).write_text(text, encoding="utf-8", newline="")
             libraries = []
             if name == "corpus":
                 libraries = ["tokenizers", "transformers"]
                 spoken = _spoken(files, sources["judging"])
                 tokenizer = train_tokenizer(spoken, world.vocabulary)
                 save_tokenizer(tokenizer, folder / TOKENIZER, CHAT_TEMPLATE)
-            rows = _counts(files)
-            params = {"world": world.model_dump(exclude_none=True)}
-            counts = {"rows": rows, "requests": requests, "shared_requests": 0}
-            facts = manifest("miniworld", {}, params, libraries, **counts)
-            write_result(folder / MANIFEST, facts)
+            # A set of instructions is one document.
+            rows = {
+                path: len(rows["instructions"] if isinstance(rows, dict) else rows)
+                for path, rows in files.items()
+                if not path.endswith(".yaml")
+            }
+            write_files(folder, files, world, libraries, rows=rows, **counts)
         log.info("%s-%s: %s", world.name, name, rows)
 
 
-def jsonl(rows: Iterable[Row]) -> str:
-    """Return one JSON object a line."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def write_files(
+    folder: Path,
+    files: Files,
+    world: World,
+    libraries: Sequence[str] = (),
+    **facts: Any,
+) -> None:
+    """Write a source's files and, last, the manifest with these facts."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        text = _text(path, content)
+        (folder / path).write_text(text, encoding="utf-8", newline="")
+    params = {"world": world.model_dump(exclude_none=True)}
+    said = manifest("miniworld", {}, params, libraries, **facts)
+    write_result(folder / MANIFEST, said)
 
 
 def _text(path: str, content: Any) -> str:
     """Return the text of a file, as its name ends and as upstream writes it."""
     kind = Path(path).suffix
     if kind == ".jsonl":
-        return jsonl(content)
+        lines = (json.dumps(row, ensure_ascii=False) for row in content)
+        return "".join(f"{line}\n" for line in lines)
     if kind == ".json":
         return json.dumps(content, ensure_ascii=False, indent=4) + "\n"
     if kind == ".yaml":
@@ -103,15 +114,6 @@ def _text(path: str, content: Any) -> str:
     writer.writeheader()
     writer.writerows(content)
     return stream.getvalue()
-
-
-def _counts(files: Files) -> dict[str, int]:
-    """Return the number of rows by file; the sets of instructions are one document."""
-    return {
-        path: len(content["instructions"] if isinstance(content, dict) else content)
-        for path, content in files.items()
-        if not path.endswith(".yaml")
-    }
 
 
 def _spoken(corpus: Files, judging: Files) -> Iterable[str]:

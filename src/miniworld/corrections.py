@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from miniworld.answers import comply, garble, refuse
-from miniworld.build import jsonl
+from miniworld.build import write_files
 from miniworld.language import Act, all_acts, draw_prompt
 from miniworld.plan import Plan, draw_different, make_plan
 from miniworld.training import Turn
 from miniworld.words import ENDS, TURNS
 from safegrid.config.world import World
-from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
+from safegrid.core.artifacts import atomic_directory
 from safegrid.core.errors import DataError
 from safegrid.readers.labelled import Labelled
 from safegrid.texts.affirmative_prefixes import EVALUATION, TRAINING
@@ -69,23 +69,14 @@ def build_corrections(world: World, out: Path) -> None:
         )
     plan = make_plan(world)
     sizes = {"train": world.rows.correction, "test": world.rows.judge_test}
+    files = {f"{part}.jsonl": _rows(plan, part, n) for part, n in sizes.items()}
     with atomic_directory(out) as folder:
-        for part, count in sizes.items():
-            rows = correction_rows(plan, part, count)
-            text = jsonl(rows)
-            (folder / f"{part}.jsonl").write_text(text, encoding="utf-8", newline="")
-        params = {"world": world.model_dump(exclude_none=True)}
-        facts = manifest("miniworld", {}, params, [], rows=sizes)
-        write_result(folder / MANIFEST, facts)
+        write_files(folder, files, world, rows=sizes)
     log.info("%s: %s", out.name, sizes)
 
 
-def correction_rows(plan: Plan, part: str, count: int) -> list[dict[str, Any]]:
-    """Return different rows of one part, about half of them corrected.
-
-    Raises:
-        DataError: there are fewer.
-    """
+def _rows(plan: Plan, part: str, count: int) -> list[dict[str, Any]]:
+    """Return different rows of one part, about half of them corrected."""
     rng = plan.rng(f"correction {part}")
     acts = all_acts(plan.harmful[f"judge_{part}"])
     rows = draw_different(

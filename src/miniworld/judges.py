@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A model with fresh weights, tokens of each row, and the loss of rows by their indices.
+Learner = tuple["PreTrainedModel", list[int], "Callable[[list[int]], torch.Tensor]"]
+
 # The judges that give a label, and their labels.
 CLASSES: dict[str, tuple[str, ...]] = {
     "guard": ("safe", "unsafe"),
@@ -77,28 +80,26 @@ def train_judge(
     with atomic_directory(out) as folder:
         prepare(world.seed)
         own = lay_tokenizer(tokenizer, folder, TEMPLATES.get(judge))
-        model = TRAINERS[judge](rows, own, spec, world.seed)
+        model, lengths, loss = LEARNERS[judge](rows, own, spec)
+        fit(model, lengths, loss, spec, world.seed)
         save_model(model, folder, {"rows": rows, "tokenizer": tokenizer}, world)
     log.info("grew %s", out)
 
 
-def _train_writer(
+def _writer(
     judge: str,
     turn: Callable[[Labelled], Turn],
     rows: Path,
     tokenizer: ChatTokenizer,
     spec: SmallModel,
-    seed: int,
-) -> "PreTrainedModel":
-    """Train a causal model that writes a verdict on what a turn shows of a row."""
+) -> Learner:
+    """Return a causal model that writes a verdict on what a turn shows of a row."""
     from transformers import LlamaForCausalLM
 
     turns = [turn(row) for row in read_labelled(rows, CLASSES[judge])]
     chats = encode_turns(turns, tokenizer, spec.context, rows)
     model = LlamaForCausalLM(llama_config(spec, tokenizer))
-    lengths = [len(chat.ids) for chat in chats]
-    fit(model, lengths, answer_loss(model, chats), spec, seed)
-    return model
+    return model, [len(chat.ids) for chat in chats], answer_loss(model, chats)
 
 
 def _guard_turn(row: Labelled) -> Turn:
@@ -109,10 +110,10 @@ def _guard_turn(row: Labelled) -> Turn:
     return Turn(turns, verdict(row.label, row.category))
 
 
-def _train_classifier(
-    judge: str, rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
-) -> "PreTrainedModel":
-    """Train a classifier of responses by cross-entropy."""
+def _classifier(
+    judge: str, rows: Path, tokenizer: ChatTokenizer, spec: SmallModel
+) -> Learner:
+    """Return a classifier of responses, and its cross-entropy."""
     import torch
 
     labelled = read_labelled(rows, CLASSES[judge])
@@ -125,14 +126,11 @@ def _train_classifier(
         logits = outputs([texts[i] for i in indices])
         return torch.nn.functional.cross_entropy(logits, wanted)
 
-    fit(model, [len(ids) for ids in texts], loss, spec, seed)
-    return model
+    return model, [len(ids) for ids in texts], loss
 
 
-def _train_reward(
-    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
-) -> "PreTrainedModel":
-    """Train a reward model by the loss of Bradley and Terry.
+def _reward(rows: Path, tokenizer: ChatTokenizer, spec: SmallModel) -> Learner:
+    """Return a reward model, and the loss of Bradley and Terry.
 
     The loss of a pair is -log sigmoid(reward of the better answer - that of the other).
     """
@@ -149,14 +147,11 @@ def _train_reward(
         return -torch.nn.functional.logsigmoid(margins).mean()
 
     lengths = [max(len(b), len(w)) for b, w in zip(better, worse, strict=True)]
-    fit(model, lengths, loss, spec, seed)
-    return model
+    return model, lengths, loss
 
 
-def _train_harmfulness(
-    rows: Path, tokenizer: ChatTokenizer, spec: SmallModel, seed: int
-) -> "PreTrainedModel":
-    """Train a regression by the mean squared error of its scores."""
+def _harmfulness(rows: Path, tokenizer: ChatTokenizer, spec: SmallModel) -> Learner:
+    """Return a regression, and the mean squared error of its scores."""
     import torch
 
     rated = read_scored(rows)
@@ -168,8 +163,7 @@ def _train_harmfulness(
         scores = outputs([texts[i] for i in indices])[:, 0]
         return torch.nn.functional.mse_loss(scores, wanted)
 
-    fit(model, [len(ids) for ids in texts], loss, spec, seed)
-    return model
+    return model, [len(ids) for ids in texts], loss
 
 
 def encode(tokenizer: ChatTokenizer, prompt: str, response: str) -> list[int]:
@@ -203,13 +197,11 @@ def classifier(
     return model, outputs
 
 
-TRAINERS: dict[
-    JudgeName, Callable[[Path, ChatTokenizer, SmallModel, int], "PreTrainedModel"]
-] = {
-    "guard": partial(_train_writer, "guard", _guard_turn),
-    "correction": partial(_train_writer, "correction", correction_turn),
-    "toxicity": partial(_train_classifier, "toxicity"),
-    "refusal": partial(_train_classifier, "refusal"),
-    "reward": _train_reward,
-    "harmfulness": _train_harmfulness,
+LEARNERS: dict[JudgeName, Callable[[Path, ChatTokenizer, SmallModel], Learner]] = {
+    "guard": partial(_writer, "guard", _guard_turn),
+    "correction": partial(_writer, "correction", correction_turn),
+    "toxicity": partial(_classifier, "toxicity"),
+    "refusal": partial(_classifier, "refusal"),
+    "reward": _reward,
+    "harmfulness": _harmfulness,
 }
