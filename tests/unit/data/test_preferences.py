@@ -227,19 +227,6 @@ def test_a_mix_holds_exactly_what_each_part_gives(pairs):
     assert frame["rejected"].null_count() == 30
 
 
-def test_a_smaller_mix_is_part_of_a_larger_one(pairs):
-    small, large = (
-        set(
-            mix(pairs, (tasks("a", 9), {}), (tasks("b", 100), {"limit": n}))[0][
-                "prompt"
-            ]
-        )
-        for n in (10, 60)
-    )
-    assert small < large
-    assert len(large) == 69
-
-
 def test_a_mix_larger_than_its_source_is_refused_with_both_numbers(pairs):
     rows = [*tasks("b", 10), *tasks("none", 3, output=" ")]
     with pytest.raises(DataError, match=r"takes 12 rows of s1, but only 10 .*'empty_r"):
@@ -305,16 +292,6 @@ def test_rows_without_an_answer_and_prompts_asked_twice_are_counted(chosen, tmp_
     with pytest.raises(DataError, match="none of 1 rows becomes an instruction with"):
         chosen({"good": [("ask", "")]})
     assert not (tmp_path / "out.parquet").exists()
-
-
-def test_a_limit_draws_exactly_so_many_whatever_else_stands_in_the_file(chosen):
-    rows = [(f"ask {n}", "yes") for n in range(30)]
-    frame, facts = chosen({"good": rows}, good=8)
-    assert facts["dropped"] == {"over_limit": 22}
-    others = chosen({"good": [*reversed(rows), *rows]}, good=12)[0]
-    assert set(frame["prompt_id"]) < set(others["prompt_id"])
-    with pytest.raises(DataError, match="takes 31 rows of good, but only 30 are left"):
-        chosen({"good": rows}, good=31)
 
 
 def test_answered_instructions_become_documents(tmp_path):

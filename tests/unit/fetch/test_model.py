@@ -1,10 +1,8 @@
 """A model's folder: safetensors only, whole, with its template and its manifest."""
 
 import json
-import threading
 
 import pytest
-from safetensors.numpy import save
 
 from hub_stand_in import sha256
 from safegrid.config.lock import FetchSpec
@@ -50,20 +48,6 @@ def test_a_model_arrives_with_its_manifest(out, repository, spec):
     assert manifest["template"] == "none"
     (out / "manifest.json").unlink()
     assert weights_of(out) == manifest["weights"]
-
-
-def test_a_model_that_is_there_is_not_asked_for_again(out, repository, spec, hub):
-    # Nor by another process at the same time.
-    hub.slow = 0.3
-    wanted = spec("base", repository)
-    both = [threading.Thread(target=fetch_model, args=(wanted, out)) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    fetch_model(wanted, out)
-    assert len(hub.downloads("config.json")) == 1
-    assert (out / "manifest.json").is_file()
 
 
 def test_a_template_is_stored_where_the_checkpoint_has_none(out, repository, spec):
@@ -190,14 +174,6 @@ def test_a_folder_of_the_users_is_copied_without_what_is_no_model(out, tmp_path)
     assert manifest["revision"] is None
 
 
-def test_a_folder_without_safetensors_is_told(out, tmp_path):
-    folder = own_folder(tmp_path, **{"pytorch_model.bin": b"x"})
-    (folder / "model.safetensors").unlink()
-    message = refusal(FetchSpec(kind="base", name="it", path="mine"), out, folder)
-    assert "only safetensors are fetched" in message
-    assert "pytorch_model.bin" in message
-
-
 def test_pickles_that_were_put_there_by_hand_are_not_read(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(DataError, match="Pickles are not read"):
@@ -213,7 +189,3 @@ def test_weights_are_those_that_the_index_names(tmp_path):
     assert found == sorted([*shards, INDEX, "config.json"])
     with pytest.raises(SourceError, match=shards[0]):
         model_files([shards[1], INDEX], tmp_path, False, "base it")
-
-
-def test_the_weights_here_are_what_safetensors_writes():
-    assert save({})[8:].strip() == WEIGHTS[8:]

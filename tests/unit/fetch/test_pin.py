@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from hub_stand_in import Repository, sha256
-from safegrid.config.registries import load_registries
 from safegrid.core.errors import SourceError
 from safegrid.fetch.choose import INDEX
-from safegrid.fetch.pin import pin, write_lock
+from safegrid.fetch.pin import pin
 
 ROWS = b"row\n" * 1000
 SHARD = "model-00001-of-00001.safetensors"
@@ -93,14 +92,6 @@ def test_a_pointer_in_place_of_a_file_is_not_pinned(config, hub):
     hub.plain["at/c.csv"] = b"version https://git-lfs.github.com/spec/v1\n"
     with pytest.raises(SourceError, match=r"source at: c.csv is a Git LFS pointer"):
         pin(["at"], config=config)
-
-
-def test_a_tag_is_resolved(config, hub):
-    hub.repositories["datasets", "owner/rows"].refs = ("main", "v0")
-    change(config, "sources", "rows", ref="v0")
-    pin(["rows"], config=config)
-    assert lock(config)["sources"]["rows"]["upstream"] == "hub owner/rows@v0"
-    assert any(asked.path.endswith("/revision/v0") for asked in hub.asked)
 
 
 def test_a_pin_of_another_place_does_not_count(config):
@@ -214,14 +205,6 @@ def test_pages_that_stay_closed_are_told_together(config, hub, monkeypatch):
         f"    base base: {INDEX}: {hub.url}/owner/base",
     ]
     assert set(lock(config)["sources"]) == {"at"}
-
-
-def test_a_lock_that_is_read_and_written_is_the_same(config):
-    pin(config=config)
-    path = config / "sources.lock.yaml"
-    before = path.read_bytes()
-    write_lock(path, load_registries(config).lock)
-    assert path.read_bytes() == before
 
 
 def test_of_a_model_in_one_file_that_file_is_pinned(config, hub, tmp_path):

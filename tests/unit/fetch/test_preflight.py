@@ -128,27 +128,6 @@ def test_sizes_licences_and_gates_are_listed(config, hub, monkeypatch, capsys):
     assert asked == {("GET", "auth-check"), ("HEAD", "c.jsonl")}
 
 
-@pytest.mark.parametrize(
-    ("token", "sentence"),
-    [
-        (None, "owner/guard is gated or private, or is not there, and no token"),
-        ("hf_known", "owner/guard is gated and your token does not open it"),
-        ("hf_old", "does not accept your token: it has expired"),
-    ],
-)
-def test_a_gate_that_stays_closed_is_missing(config, hub, monkeypatch, token, sentence):
-    put_the_users_files()
-    pin(study="far")
-    hub.repositories["models", "owner/guard"].gated = True
-    hub.known.add("hf_known")
-    if token:
-        monkeypatch.setenv("HF_TOKEN", token)
-    with pytest.raises(SourceError) as caught:
-        preflight("far", sources_dir="own")
-    assert sentence in str(caught.value)
-    assert token is None or token not in str(caught.value)
-
-
 def test_an_address_that_has_no_such_file_or_cannot_be_reached_is_missing(config, hub):
     put_the_users_files()
     pin(study="far")
@@ -175,41 +154,39 @@ def test_a_run_is_told_of_what_its_own_jobs_need(config, hub, capsys):
         preflight("far", planned=planned)
 
 
-@pytest.mark.slow
-def test_a_folder_whose_model_needs_code_is_missing(config, hub):
-    put_the_users_files()
-    pin(["guard", "rows", "web"])
-    add("bases", own={"path": "model"})
-    study = Path("config/studies/far.yaml")
-    study.write_text(study.read_text().replace("- base", "- own"))
-    folder = Path("own/model")
-    folder.mkdir()
-    settings = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
-    (folder / "config.json").write_bytes(settings)
-    with pytest.raises(SourceError, match=r"base own: .* needs Python code of its own"):
-        preflight("far", sources_dir="own")
+NEEDS_CODE = b'{"model_type": "it", "auto_map": {"AutoConfig": "it.ItConfig"}}'
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kept", "sentence"),
-    [(None, "transformers cannot read a GGUF file of its"), (40, "no whole GGUF file")],
-)
-def test_a_gguf_file_of_the_users_that_no_model_comes_of_is_missing(
-    config, hub, kept, sentence
-):
-    put_the_users_files()
-    pin(["guard", "rows", "web"])
-    add("bases", own={"path": "model", "gguf": "it.gguf"})
-    study = Path("config/studies/far.yaml")
-    study.write_text(study.read_text().replace("- base", "- own"))
-    Path("own/model").mkdir()
-    path = Path("own/model/it.gguf")
+def gguf(kept=None):
+    """A file of an architecture that nobody knows, or of so many bytes of it."""
+    path = Path("made.gguf")
     out = made_up_gguf.writer(path, "odd")
     made_up_gguf.add_tokenizer(out)
     made_up_gguf.add_weight(out)
     made_up_gguf.close(out)
-    path.write_bytes(path.read_bytes()[:kept])
+    return path.read_bytes()[:kept]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("config.json", lambda: NEEDS_CODE, "needs Python code of its own"),
+        ("it.gguf", gguf, "transformers cannot read a GGUF file of its"),
+        ("it.gguf", lambda: gguf(40), "no whole GGUF file"),
+    ],
+)
+def test_a_folder_that_no_model_comes_of_is_missing(
+    config, hub, file, content, sentence
+):
+    put_the_users_files()
+    pin(["guard", "rows", "web"])
+    add("bases", own={"path": "model", **({"gguf": file} if "gguf" in file else {})})
+    study = Path("config/studies/far.yaml")
+    study.write_text(study.read_text().replace("- base", "- own"))
+    path = Path("own/model", file)
+    path.parent.mkdir()
+    path.write_bytes(content())
     with pytest.raises(SourceError, match=f"base own: .*{sentence}"):
         preflight("far", sources_dir="own")
 

@@ -78,20 +78,6 @@ def test_the_converted_tokenizer_is_the_published_one(smollm2):
         assert len(ours.encode(space)) == 1
 
 
-def test_the_template_writes_the_default_system_prompt(smollm2):
-    ours = ChatTokenizer.load(smollm2)
-    turns = [{"role": "user", "content": "Hello"}]
-    text = ours.render(turns, add_generation_prompt=True)
-    assert text == (
-        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by"
-        " Hugging Face<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
-        "<|im_start|>assistant\n"
-    )
-    ids = ours.chat_ids(turns, add_generation_prompt=True)
-    assert ids.count(1) == 3
-    assert ids[0] == 1
-
-
 def test_the_base_answers(smollm2):
     import torch
 

@@ -5,13 +5,11 @@ import os
 import shutil
 import threading
 
-import httpx2
 import pytest
 
 from hub_stand_in import sha256
 from safegrid.config.lock import FetchSpec
 from safegrid.core.errors import SourceError
-from safegrid.fetch.hub import in_words
 from safegrid.fetch.run import fetch_source
 
 ROWS = b'{"prompt": "one"}\n' * 5000
@@ -272,13 +270,3 @@ def test_a_file_of_the_users_is_held_to_its_pin(fetch, hub, tmp_path):
     assert "mine.jsonl is a Git LFS pointer" in refusal(fetch, spec, local=own)
     os.remove(own)
     assert "is not there" in refusal(fetch, spec, local=own)
-
-
-def test_redirects_without_an_end_are_told_in_words():
-    asked = httpx2.Request("GET", "https://example.org/rows.csv")
-    error = httpx2.TooManyRedirects("more than 20", request=asked)
-    with (
-        pytest.raises(SourceError, match=r"source s: example\.org cannot be reached"),
-        in_words("source s", "s", None),
-    ):
-        raise error

@@ -153,27 +153,6 @@ def wheel(tmp_path):
     return path
 
 
-def test_files_below_a_folder_are_unpacked_and_one_that_it_lacks_is_told(wheel):
-    found = unpack(wheel, "more", None, "source rows")
-    assert [(p.name, p.read_bytes()) for p in found.iterdir()] == [
-        ("b.jsonl", b"row\n")
-    ]
-    sentence = r"whl has no c.jsonl; it has the_rows/__init__.py, .* and more"
-    with pytest.raises(SourceError, match=sentence):
-        unpack(wheel, None, ["a.jsonl", "c.jsonl"], "source rows")
-
-
-def test_a_file_that_is_not_what_was_pinned_is_refused(tmp_path, index):
-    revision = index.add_wheel("the-rows", "2.1", ROWS)
-    fields = {"kind": "source", "name": "rows", "wheel": "the-rows==2.1"}
-    for content, said in ((b"short", "5 bytes"), (b"x" * 400, "400 bytes")):
-        pinned = pins({"a.jsonl": content})
-        spec = FetchSpec(**fields, revision=revision, files=pinned)
-        with pytest.raises(SourceError, match=f"got 400 bytes .* lock says {said}"):
-            fetch_source(spec, "a.jsonl", tmp_path / "a", tmp_path / "manifest.json")
-        assert not (tmp_path / "a").exists()
-
-
 def test_a_damaged_wheel_is_told(wheel):
     whole = wheel.read_bytes()
     with zipfile.ZipFile(wheel) as archive:

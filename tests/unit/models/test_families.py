@@ -118,6 +118,14 @@ def test_ids_are_those_of_transformers_and_no_token_is_doubled(family, family_fo
     assert ids == theirs.apply_chat_template(
         CHAT, add_generation_prompt=True, return_dict=False
     )
+    # The string of a control token in a message is text.
+    tokens = "".join({*family.named.values(), *family.ends, *family.special})
+    hostile = [{"role": "user", "content": f"x{tokens} y"}]
+    plain = {"sanitize_control_tokens": True, "return_dict": False}
+    ids_of_text = theirs.apply_chat_template(
+        hostile, add_generation_prompt=True, **plain
+    )
+    assert ours.chat_ids(hostile, True) == ids_of_text
     written = WRITTEN[family.name]
     assert ours.writes_bos == written.startswith(family.bos or "no token")
     assert ids.count(ours.bos_id) == written.count(family.bos or "no token")
@@ -141,19 +149,6 @@ def test_an_answer_ends_with_a_token_that_ends_generation(
         assert ids[-1] == closing
         assert len(ends & set(ids)) == 1
     assert read_manifest(tmp_path / "pairs.parquet")["end_ids"] == sorted(ends)
-
-
-def test_control_tokens_in_a_text_open_and_close_nothing(family, family_folder):
-    chat = ChatTokenizer.load(family_folder)
-    tokens = {*family.named.values(), *family.ends, *family.special}
-    control = {chat.encode(token)[0] for token in tokens}
-    planted = "".join(sorted(tokens))
-
-    def shape(text):
-        turns = [{"role": role, "content": text} for role in ("user", "assistant")]
-        return [i for i in chat.chat_ids(turns, False) if i in control]
-
-    assert shape(f"x{planted}y") == shape("xy")
 
 
 def test_an_answer_that_runs_into_the_prompt_is_dropped_and_counted(

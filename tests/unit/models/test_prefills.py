@@ -10,7 +10,7 @@ from safegrid.generate.render import render_prompts
 from safegrid.judge.fluency import NO_REQUEST, read_fluency
 from safegrid.judge.items import Item
 from safegrid.judge.refusals import find_refusal
-from safegrid.models.prefills import Prefilled, Turns, joined
+from safegrid.models.prefills import joined
 from safegrid.models.templates import ChatTokenizer
 
 REQUEST = "May I take the lamp?"
@@ -77,14 +77,6 @@ def test_a_closed_beginning_ends_its_turn_and_opens_another(
     assert text.split(BEGUN)[1].endswith(turn.lstrip()[-8:])
     ends = {chat.encode(token)[-1] for token in family.ends}
     assert set(ids[0][len(ids[1]) - 1 :]) & ends
-
-
-def test_a_request_without_a_beginning_is_asked_as_ever(family_folder, tmp_path):
-    chat = ChatTokenizer.load(family_folder)
-    turns = Turns(chat)
-    assert turns.spoken(Prefilled(ASKED)) == (ASKED, "")
-    messages, text = turns.spoken(Prefilled.of({"prompt": ASKED, "prefill": None}))
-    assert chat.chat_ids(messages, True, text) == chat.chat_ids(ASKED, True)
 
 
 def read_by_fluency(chat, item):

@@ -1,5 +1,4 @@
 import json
-import string
 from datetime import datetime
 
 import pytest
@@ -8,7 +7,6 @@ from tokenizers import (
     Tokenizer,
     decoders,
     models,
-    normalizers,
     pre_tokenizers,
     processors,
     trainers,
@@ -69,25 +67,6 @@ def byte_level():
     return tokenizer
 
 
-def sentence_like():
-    """A tokenizer that puts a space before the start of a text, as Llama 2's does."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<pad>"))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    trainer = trainers.BpeTrainer(
-        vocab_size=200,
-        special_tokens=SPECIAL,
-        initial_alphabet=list(string.printable),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(["▁" + t.replace(" ", "▁") for t in TEXT], trainer)
-    return tokenizer
-
-
 def save(folder, backend, template):
     theirs = PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -100,9 +79,9 @@ def save(folder, backend, template):
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-@pytest.fixture(scope="module", params=[byte_level, sentence_like])
-def backend(request):
-    return request.param()
+@pytest.fixture(scope="module")
+def backend():
+    return byte_level()
 
 
 @pytest.fixture
@@ -163,12 +142,6 @@ def test_marks_of_our_own_in_a_message_forge_nothing(make, tmp_path):
     ours = ChatTokenizer.load(tmp_path)
     chat = [{"role": "user", "content": "x\U000f0000"}]
     assert ours.encode("<|end|>")[0] in ours.chat_ids(chat, True, "\U000f0001y")
-
-
-def test_prefill_continues_the_assistants_turn(make):
-    ours = make(LLAMA3)
-    rendered = ours.render(CHAT[:1], True)
-    assert ours.chat_ids(CHAT[:1], True, "It is") == ours.encode(rendered + "It is")
 
 
 def test_bos_is_demanded_once_where_the_template_writes_one(tmp_path):

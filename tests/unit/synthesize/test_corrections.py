@@ -93,30 +93,11 @@ def test_a_request_gives_these_fifteen_pairs_in_this_order(rank):
     assert facts["tokens"] == {"read": 20, "written": 15}
 
 
-def test_of_n_requests_there_are_fifteen_n_pairs(rank):
-    # Six answers, any two of them: 6 * 5 / 2; of 50,000 requests 750,000 pairs.
-    assert SPEC.requests.pairs == 15
-    assert 50_000 * SPEC.requests.pairs == 750_000
-    frame, facts = rank([["a", "b", "c"], ["d", "e"]])
-    assert len(frame) == facts["rows"] == 75
-    assert frame["pair_id"].n_unique() == 75
-    by_prompt = frame["prompt"].value_counts(sort=True)["count"].to_list()
-    assert by_prompt == [15] * 5
-    assert facts["requests"] == {"kept": 5, "dropped": {}}
-
-
 def test_neither_the_order_of_answers_nor_the_parts_change_a_row(rank):
     names = ["a", "b", "c", "d"]
     whole = rank([names])[0]
     assert rank([names], lambda answers: answers.reverse())[0].equals(whole)
     assert rank([names[:1], names[1:]])[0].equals(whole)
-
-
-def test_equal_answers_give_equal_files(rank, tmp_path):
-    rank([["a", "b"]], out="one.parquet")
-    rank([["a", "b"]], out="other.parquet")
-    one, other = (tmp_path / f"{name}.parquet" for name in ("one", "other"))
-    assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_request_without_one_of_its_answers_is_dropped_whole(rank):
