@@ -66,9 +66,6 @@ def prepare_corrections(
         out: rows of PROMPT, those of a request beside each other and of one cluster;
             categories `SR` (the direct answer) and `SYN1`, `SYN2` ... `reference` of
             the first holds the whole unsafe answer.
-
-    Raises:
-        DataError: the file is broken, or no row of it is such a request.
     """
     problems = FileProblems(file)
     lost: Counter[str] = Counter()
@@ -110,9 +107,6 @@ def cut_prompt_pool(prompts: Path, shards: int, part: int, out: Path) -> None:
         shards: how many parts there are.
         part: which one, from 1.
         out: rows of PROMPT.
-
-    Raises:
-        DataError: there are fewer requests than parts.
     """
     facts = read_manifest(prompts)
     requests = facts["requests"]["kept"]

@@ -99,9 +99,6 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
         files: of format `instructions`.
         out: JSON lines of `messages`: a user's turn and the answer to it.
         out_manifest: what was kept and dropped; written last.
-
-    Raises:
-        DataError: a file is broken.
     """
     lines, unanswered = [], 0
     for file in files:
@@ -110,7 +107,12 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
             if is_blank(row.response):
                 unanswered += 1
             else:
-                lines.append(_document(row.prompt, row.response))
+                turns = [
+                    {"role": "user", "content": row.prompt},
+                    {"role": "assistant", "content": row.response},
+                ]
+                document = json.dumps({"messages": turns}, ensure_ascii=False)
+                lines.append(f"{document}\n")
         problems.raise_any()
     write_text(out, "".join(lines))
     inputs = {str(number): file for number, file in enumerate(files)}
@@ -118,11 +120,3 @@ def gather_texts(files: list[Path], out: Path, out_manifest: Path) -> None:
     facts = manifest("prepare", inputs, {}, rows=len(lines), dropped=dropped)
     write_result(out_manifest, facts)
     log.info("%d documents of %d files, dropped %s", len(lines), len(files), dropped)
-
-
-def _document(prompt: str, response: str) -> str:
-    turns = [
-        {"role": "user", "content": prompt},
-        {"role": "assistant", "content": response},
-    ]
-    return json.dumps({"messages": turns}, ensure_ascii=False) + "\n"

@@ -30,9 +30,6 @@ def report_overlap(
             `ngram` each with `n` and `prompt_ids`, and `n_without_ngram`, the prompts
             too short to hold eight words; and with `contaminated`, the ids of the
             prompts that equal a training prompt or share eight words with one.
-
-    Raises:
-        DataError: a table is not of its type.
     """
     trained = {
         path.stem: set(map(words, read_table(path, PREFERENCE)["prompt"]))

@@ -56,10 +56,6 @@ def prepare_dataset(
         sources: the registry's entry of the source of each of `spec.rows_from`.
         files: the raw file of each of them.
         out: rows of PREFERENCE.
-
-    Raises:
-        DataError: a file is broken, a part holds fewer rows than it is to give, or no
-            row is left.
     """
     drops = Drops()
     reads = map(partial(_reader, spec), spec.rows_from, sources)
@@ -100,10 +96,6 @@ def prepare_chosen(
         files: the raw file of each part.
         out: rows of PROMPT, in the order of the parts and of their files; `reference`
             is the chosen answer, `category` names the source.
-
-    Raises:
-        DataError: a file is broken, a part holds fewer rows than it is to give, or no
-            row is left.
     """
     drops = Drops()
     reads = [partial(_answered, part) for part in parts]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from safegrid.config.prompt import PROMPT_FORMATS, PromptKind, PromptSpec
+from safegrid.config.prompt import PromptKind, PromptSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.errors import ConfigError, DataError
@@ -60,12 +60,12 @@ def prepare_prompts(
         file: the raw file that `spec.file` names.
         out: the parquet file to write.
         plain: the raw file that `spec.plain` names, where it names one.
-
-    Raises:
-        ConfigError: source and kind do not fit, or `plain` was not handed over.
-        DataError: a file is broken or holds nothing, or nothing of a category.
     """
-    _check(benchmark, spec, source, plain)
+    if (spec.plain is None) != (plain is None):
+        raise ConfigError(
+            f"benchmark {benchmark!r}: its block says plain: {spec.plain!r}, but the"
+            f" plain file handed over is {plain}; give both or neither"
+        )
     raw = PromptFile(file, spec, plain)
     rows = list(READERS[spec.kind](raw))
     raw.problems.raise_any()
@@ -93,22 +93,6 @@ def prepare_prompts(
     labelled = (p._replace(reference=p.reference or spec.label) for p in kept)
     table = [prompt_row(benchmark, prompt) for prompt in labelled]
     write_table(out, pl.DataFrame(table, schema=PROMPT), PROMPT, facts)
-
-
-def _check(
-    benchmark: str, spec: PromptSpec, source: SourceSpec, plain: Path | None
-) -> None:
-    if source.format != PROMPT_FORMATS[spec.kind]:
-        raise ConfigError(
-            f"benchmark {benchmark!r}: kind {spec.kind!r} reads sources of format"
-            f" {PROMPT_FORMATS[spec.kind]!r}, but {spec.source!r} is"
-            f" {source.format!r}"
-        )
-    if (spec.plain is None) != (plain is None):
-        raise ConfigError(
-            f"benchmark {benchmark!r}: its block says plain: {spec.plain!r}, but the"
-            f" plain file handed over is {plain}; give both or neither"
-        )
 
 
 def _of_categories(

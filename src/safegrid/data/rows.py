@@ -72,10 +72,7 @@ class PromptFile:
 
 
 class Pair(NamedTuple):
-    """A chosen and a rejected response, with the line they came from.
-
-    The rejected one is None of an instruction with its answer.
-    """
+    """A chosen and a rejected response, if there is one, with the line of their row."""
 
     line: int
     prompt: str

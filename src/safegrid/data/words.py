@@ -20,13 +20,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from rapidfuzz import fuzz
 
 from safegrid.readers.plain import plain
 
-How = Literal["contained", "similar", "own"]
 Words = tuple[str, ...]
 Key = TypeVar("Key")
 
@@ -75,9 +74,11 @@ class Containment(Generic[Key]):
     def inside(self, text: Words) -> Iterator[Key]:
         """Give the keys of the texts of at least 3 words that `text` contains."""
         for start in range(len(text)):
-            for key in self._starting_at(text, start):
-                if text[start : start + len(self._texts[key])] == self._texts[key]:
-                    yield key
+            for size in self._sizes:
+                for key in self._filed.get(text[start : start + size], ()):
+                    whole = self._texts[key]
+                    if text[start : start + len(whole)] == whole:
+                        yield key
 
     def longest(self, text: Words) -> Key | None:
         """Return the longest text inside `text`, the first filed among equals."""
@@ -86,10 +87,6 @@ class Containment(Generic[Key]):
             key=lambda key: (-len(self._texts[key]), self._order[key]),
             default=None,
         )
-
-    def _starting_at(self, text: Words, start: int) -> Iterable[Key]:
-        for size in self._sizes:
-            yield from self._filed.get(text[start : start + size], ())
 
 
 def item_of(text: str) -> str:
@@ -116,7 +113,7 @@ class ItemFinder:
             for trigram in trigrams:
                 self._holding.setdefault(trigram, []).append(item)
 
-    def find(self, attacked: str) -> tuple[str, How]:
+    def find(self, attacked: str) -> tuple[str, str]:
         """Return the item behind an attacked prompt and how it was found."""
         contained = self._whole.longest(words(attacked))
         if contained is not None:

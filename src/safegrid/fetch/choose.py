@@ -36,9 +36,6 @@ def model_files(
     """Return the files of a model among the `names` of its repository or folder.
 
     The index of its weights, if there is one, lies in `folder`.
-
-    Raises:
-        SourceError: there are no weights as safetensors, or not all of the index.
     """
     settings = [name for name in SETTINGS if name in names]
     if remote_code:

@@ -37,10 +37,6 @@ def convert_gguf(gguf: Path, template: str | None, out: Path) -> None:
         gguf: the file, in the folder that was fetched.
         template: chat template that is stored where the file has none; None for none.
         out: the model's folder.
-
-    Raises:
-        DataError: the file is damaged, has no tokenizer, or is of an architecture or a
-            tokenizer that transformers does not know.
     """
     check_folder(gguf.parent)
     facts = check_gguf(gguf)

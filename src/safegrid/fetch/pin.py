@@ -58,11 +58,6 @@ def pin(
             of names.
         sources_dir: the folder that `path` of an entry is below.
         config: the folder of the registries and the lock.
-
-    Raises:
-        ConfigError: both names and a study are given, or the study is not valid.
-        SourceError: names of no entry; or one sentence for each that could not be
-            pinned. The others are pinned all the same.
     """
     folder = own_folder(sources_dir, config)
     registries = load_registries(config)

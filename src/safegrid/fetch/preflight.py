@@ -43,10 +43,6 @@ def preflight(
         planned: the files that a run is about to make, a line each; without it those
             that are not there.
         config: folder of the studies and registries.
-
-    Raises:
-        ConfigError: the study is not valid.
-        SourceError: something is missing: every reason, a line each.
     """
     folder = own_folder(sources_dir, config)
     upstreams = Upstreams(Study(load_config(config, study), folder))

@@ -35,9 +35,6 @@ def fetch_source(
         out: its place.
         manifest: what says how it came there, written last.
         local: the user's own file, where it comes from a folder of theirs.
-
-    Raises:
-        SourceError: it is unpinned, cannot be had, or is not what was pinned.
     """
     what = f"{spec.kind} {spec.name}: {file}"
     pin = spec.files.get(file)
@@ -65,9 +62,6 @@ def fetch_model(spec: FetchSpec, out: Path, local: Path | None = None) -> None:
         spec: where from, and what the lock says of each file.
         out: the folder; its chat template and its manifest are added.
         local: the user's own folder, where it comes from one.
-
-    Raises:
-        SourceError: it is unpinned, cannot be had, or is not what was pinned.
     """
     what = f"{spec.kind} {spec.name}"
     with held(out):

@@ -56,11 +56,7 @@ def loading() -> Iterator[None]:
 def load_model(
     stack: Sequence[Path], dtype: Dtype = "float32", head: Head = "causal"
 ) -> "PreTrainedModel":
-    """Load a stack into memory, adapters merged in `dtype`, in evaluation mode.
-
-    Raises:
-        DataError: a folder is not what its place in the stack asks for.
-    """
+    """Load a stack into memory, adapters merged in `dtype`, in evaluation mode."""
     _check_stack(stack, head)
     with loading():
         return _load(stack, dtype, head)

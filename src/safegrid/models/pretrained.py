@@ -6,7 +6,6 @@ stands a `from_pretrained` or `from_config` (a test reads the code for them).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,26 +80,20 @@ def load_gguf_config(file: Path) -> "PreTrainedConfig":
     """Load the settings of a model from its GGUF file."""
     from transformers import AutoConfig
 
-    with _gguf_errors(file, "a GGUF file of its architecture"):
-        return AutoConfig.from_pretrained(  # type: ignore[no-any-return]
-            file.parent, gguf_file=file.name, **OPTIONS
-        )
+    part = "a GGUF file of its architecture"
+    return _load_gguf(AutoConfig, file, part)  # type: ignore[no-any-return]
 
 
 def load_gguf_tokenizer(file: Path) -> "PreTrainedTokenizerBase":
     """Load a model's tokenizer from its GGUF file."""
     from transformers import AutoTokenizer
 
-    with _gguf_errors(file, "its tokenizer"):
-        return AutoTokenizer.from_pretrained(
-            file.parent, gguf_file=file.name, **OPTIONS
-        )
+    return _load_gguf(AutoTokenizer, file, "its tokenizer")  # type: ignore
 
 
-@contextmanager
-def _gguf_errors(file: Path, part: str) -> Iterator[None]:
+def _load_gguf(auto_class: Any, file: Path, part: str) -> Any:
     try:
-        yield
+        return auto_class.from_pretrained(file.parent, gguf_file=file.name, **OPTIONS)
     except (ValueError, KeyError) as error:
         raise DataError(
             f"{file}: transformers cannot read {part}: {error}. Take the model as"

@@ -54,6 +54,11 @@ class ChatTokenizer:
         self.template = template
         self.special_tokens = special_tokens
         self._backend = backend
+        names = ("bos_token", "eos_token", "pad_token")
+        tokens = (special_tokens.get(name) for name in names)
+        self.bos_id, self.eos_id, self.pad_id = (
+            None if token is None else backend.token_to_id(token) for token in tokens
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "ChatTokenizer":
@@ -76,25 +81,6 @@ class ChatTokenizer:
         template = read_template(folder, settings)
         check_tokenizer(folder, backend, special_tokens, template or "")
         return cls(folder, backend, template, special_tokens)
-
-    @property
-    def bos_id(self) -> int | None:
-        """The id of the token that opens a sequence."""
-        return self._special_id("bos_token")
-
-    @property
-    def eos_id(self) -> int | None:
-        """The id of the token that ends an answer."""
-        return self._special_id("eos_token")
-
-    @property
-    def pad_id(self) -> int | None:
-        """The id that fills up a batch."""
-        return self._special_id("pad_token")
-
-    def _special_id(self, name: str) -> int | None:
-        token = self.special_tokens.get(name)
-        return None if token is None else self._backend.token_to_id(token)
 
     def token(self, id_: int) -> str:
         """Return what the vocabulary calls an id; its number where it has none such."""

@@ -22,13 +22,7 @@ from safegrid.core.text_files import (
     foreign,
     placeholder,
 )
-from safegrid.readers.json_text import (
-    Lined,
-    names_halves,
-    parse,
-    parse_lines,
-    without_halves,
-)
+from safegrid.readers.json_text import HALF, Lined, parse, parse_lines, without_halves
 from safegrid.readers.problems import FileProblems, describe
 
 TYPE_NAMES = {
@@ -40,7 +34,7 @@ TYPE_NAMES = {
     list: "[...]",
     type(None): "null",
 }
-HALF = (
+HALF_ALONE = (
     "holds half of a surrogate pair, which is no character: write both halves, or none"
 )
 # What other programs write in place of a comma.
@@ -129,12 +123,12 @@ def _objects(
     items: Iterable[Lined], text: str, problems: FileProblems
 ) -> Iterator[RawRow]:
     """Give the JSON values of a text as rows, if they are what a table can hold."""
-    halves = names_halves(text)
+    halves = HALF.search(text)
     for line, values in items:
         if not isinstance(values, dict):
             problems.add(line, f"not an object {{...}}: {type_name(values)}")
         elif halves and without_halves(values) != values:
-            problems.add(line, HALF)
+            problems.add(line, HALF_ALONE)
         else:
             yield RawRow(line, values)
 
@@ -160,10 +154,7 @@ def read_csv(path: Path, problems: FileProblems) -> Iterator[RawRow]:
 
 
 def _check_header(header: list[str]) -> None:
-    """Refuse a header by which no rows can be read.
-
-    Columns without a name are nobody's, and may be many.
-    """
+    """Refuse a header by which no rows can be read; cells of it may be empty."""
     twice = {name for name in header if name and header.count(name) > 1}
     if twice:
         names = ", ".join(map(describe, sorted(twice)))
@@ -178,10 +169,7 @@ def _check_header(header: list[str]) -> None:
 
 
 def read_columns(path: Path, _: FileProblems) -> Iterator[RawRow]:
-    """Read a table of parquet or of an Arrow stream, as `datasets` saves its rows.
-
-    A row's line is its number, counted from 1.
-    """
+    """Read a table of parquet or of an Arrow stream; a row's line is its number."""
     kind = path.suffix.removeprefix(".")
     try:
         if kind == "arrow":

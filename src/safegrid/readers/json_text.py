@@ -13,7 +13,8 @@ from safegrid.readers.problems import describe
 Lined = tuple[int, Any]
 """A value, and the line where it starts."""
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+# Only a text that names a half can have a value with one that is alone.
+HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -49,14 +50,6 @@ def without_halves(value: Any) -> Any:
     JSON can name a half alone, as in "\ud83d". It is no character: no file holds it.
     """
     return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-
-
-def names_halves(text: str) -> bool:
-    """Say whether a JSON text names a half of a surrogate pair, or both of a whole one.
-
-    Only such a text can have a value with a half that is alone.
-    """
-    return _HALF.search(text) is not None
 
 
 def _items(text: str, at: int) -> tuple[list[Lined], int]:

@@ -77,10 +77,8 @@ Kind = TypeVar("Kind", bound=IdentifiedRow)
 def read_labelled(path: Path, classes: Sequence[str]) -> list[Labelled]:
     """Read rows of id, prompt, response, label and, if known, category and prefill.
 
-    Raises:
-        DataError: no rows, or rows that are not what they should be, such as with a
-            label that is none of `classes`; the message names all lines with their
-            reasons, and never a row's text.
+    A DataError names all lines of rows that are not so, such as with a label that is
+    none of `classes`, and never a row's text.
     """
 
     class Row(LabelledRow):

@@ -33,10 +33,7 @@ def plain(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Return a text as `plain` does, without capitals and with single spaces.
-
-    It is equal for texts that say the same in the same words.
-    """
+    """Return a text as `plain` does, without capitals and with single spaces."""
     return " ".join(plain(text).casefold().split())
 
 

@@ -108,9 +108,6 @@ def read_rows(
     objects, or an object of lists, one a column), .csv, .parquet, .arrow (a stream) and
     .txt (one text a line). `names` says, by what a file may call a field, what it is
     called here.
-
-    Raises:
-        DataError: the file is missing, or has another ending.
     """
     check_readable(path, READERS)
     is_empty = True

@@ -75,10 +75,6 @@ def corrections(
         verdicts: of `spec.judge` on each of them, rows of VERDICT; empty without one.
         out: rows of PREFERENCE in the order of the prompts; `category` names the two
             ranks, as `SR>SYN1`.
-
-    Raises:
-        DataError: prompts and answers do not belong together, parts were answered by
-            different engines, or no request is left.
     """
     engine = _engine(responses)
     asked = spec.requests

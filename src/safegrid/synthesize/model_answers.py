@@ -56,10 +56,6 @@ def best_of_k(
         responses: rows of RESPONSE, `spec.decode.samples` for each prompt.
         verdicts: rows of VERDICT of `spec.judge`.
         out: rows of PREFERENCE without rejected answers.
-
-    Raises:
-        DataError: the files are not of the same prompts and answers, or no prompt has
-            an answer to be chosen.
     """
     asked = read_table(prompts, PROMPT)
     answers = _scored(read_table(responses, RESPONSE), verdicts)
@@ -112,9 +108,6 @@ def rejected_by_model(
         responses: rows of RESPONSE, one for each prompt.
         out: rows of PREFERENCE in the order of the prompts; `category` is the source
             of the chosen answer.
-
-    Raises:
-        DataError: prompts and answers do not belong together, or no pair is left.
     """
     asked, answers = read_table(prompts, PROMPT), by_prompt(responses, RESPONSE)
     problem = f"{responses}: not one answer to each prompt of {prompts}"

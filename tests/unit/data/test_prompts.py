@@ -301,14 +301,10 @@ def test_prompts_of_some_categories_alone_are_kept_and_the_others_counted(prompt
         prompts("xstest", XSTEST, categories=["homonym"])
 
 
-def test_kind_source_and_plain_must_fit(tmp_path):
-    source = SourceSpec(format="pku", files={"a": "a"}, licence="-", content="-")
-    spec = PromptSpec(source="s", file="a", kind="alert")
-    with pytest.raises(ConfigError, match="reads sources of format 'alert'"):
-        prepare_prompts("b", spec, source, tmp_path / "x", tmp_path / "y")
+def test_a_plain_file_is_given_where_the_block_names_one(tmp_path):
+    source = SourceSpec(format="alert", files={"a": "a"}, licence="-", content="-")
     with pytest.raises(ValidationError, match="remove it"):
         PromptSpec(source="s", file="a", kind="alert", plain="alert")
     spec = PromptSpec(source="s", file="a", kind="alert_adversarial", plain="alert")
-    source = source.model_copy(update={"format": "alert"})
     with pytest.raises(ConfigError, match="give both or neither"):
         prepare_prompts("b", spec, source, tmp_path / "x", tmp_path / "y")
