@@ -61,21 +61,25 @@ def compute_reference(
     # By length: a forward holds little padding, and too little memory shows at once.
     longest = pl.Series(lengths(frame))
     shaped = frame.sort(longest, descending=True, maintain_order=True).drop("category")
-    recipe = _recipe(precision, micro_batch)
+    # It computes log-probabilities and no step.
+    values = {"learning_rate": 1.0, "beta": 1.0, "max_steps": 1, "precision": precision}
+    sizes = dict.fromkeys(("batch", "per_device_train_batch_size"), micro_batch)
+    training = Training.model_validate(values | sizes)
+    recipe = Recipe(name="reference", method="dpo", dataset="", training=training)
     trainer = _trainer(recipe, stack, shaped, micro_batch)
     columns = {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
-    values = shaped.select(
+    found = shaped.select(
         "pair_id",
         **{k: pl.Series(trainer.train_dataset[c][:]) for k, c in columns.items()},
     )
-    values = frame.select("pair_id").join(values, on="pair_id", maintain_order="left")
+    found = frame.select("pair_id").join(found, on="pair_id", maintain_order="left")
     params = {
         "precision": precision,
         "start": weights_hash(stack),
         "subsets": [part._asdict() for part in parts],
         "data_seed": data_seed,
     }
-    _write(trainer, out, values, REFERENCE, pairs, params)
+    _write(trainer, out, found, REFERENCE, pairs, params)
 
 
 def compute_kto_reference(
@@ -112,14 +116,6 @@ def compute_kto_reference(
         **kto_params(recipe, data_seed),
     }
     _write(trainer, out, values, KTO_REFERENCE, pairs, params)
-
-
-def _recipe(precision: str, micro_batch: int) -> Recipe:
-    """Return a recipe for a trainer that computes log-probabilities and no step."""
-    values = {"learning_rate": 1.0, "beta": 1.0, "max_steps": 1, "precision": precision}
-    sizes = dict.fromkeys(("batch", "per_device_train_batch_size"), micro_batch)
-    training = Training.model_validate(values | sizes)
-    return Recipe(name="reference", method="dpo", dataset="", training=training)
 
 
 def _trainer(recipe: Recipe, stack: list[Path], rows: pl.DataFrame, size: int) -> Any:

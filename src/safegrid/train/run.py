@@ -4,15 +4,15 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from safegrid.config.methods import METHODS
-from safegrid.config.training import Recipe, split_dose
+from safegrid.config.training import Recipe
 from safegrid.core.artifacts import (
     atomic_directory,
     manifest,
@@ -25,8 +25,9 @@ from safegrid.models.checkpoints import load_model, loading, weights_hash, weigh
 from safegrid.models.pretrained import load_tokenizer
 from safegrid.models.templates import ChatTokenizer
 from safegrid.runtime.devices import device_name
-from safegrid.train import checks, lease
+from safegrid.train import checks
 from safegrid.train.checks import checked_pairs
+from safegrid.train.lease import lease
 from safegrid.train.plan import (
     Plan,
     check_settings,
@@ -90,8 +91,9 @@ def train(
     given = {"pairs": pairs, "reference": reference, "kto_reference": kto_reference}
     inputs = {name: path for name, path in given.items() if path is not None}
     end, *doses = out
-    steps = {_step(path): path for path in doses}
-    with _held(checkpoints / _key(params, inputs, list(steps))) as folder:
+    steps = {int(path.parent.name.rpartition("@")[2]): path for path in doses}
+    folder = checkpoints / _key(params, inputs, list(steps))
+    with lease(folder) if is_main_process() else nullcontext():
         plan = make_plan(recipe, seed, rows, selected.height, folder)
         check_steps(plan, steps)
         trainer = _build(plan, stack, rows, steps)
@@ -105,24 +107,10 @@ def train(
         _save(trainer, plan, rows, stack[0], facts, run, end, steps)
 
 
-def _step(folder: Path) -> int:
-    """Return the step of a dose by its folder, `.../{recipe}@{step}/seed{seed}`."""
-    step = split_dose(folder.parent.name)[1]
-    assert step is not None, f"{folder} is called as no dose is"
-    return step
-
-
 def _key(params: dict[str, Any], inputs: dict[str, Path], doses: list[int]) -> str:
     """Name the checkpoints of a training by all that it leaves depends on."""
     hashes = {name: sha256_file(path) for name, path in inputs.items()}
     return sha256_json([params, hashes, *([doses] if doses else [])])[:16]
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[Path]:
-    """Hold the checkpoint folder in the main process; the others use it with it."""
-    with lease.lease(folder) if is_main_process() else nullcontext():
-        yield folder
 
 
 def _rows(
@@ -210,11 +198,18 @@ def _save(
     for step, path in doses.items():
         with atomic_directory(path) as folder:
             save.take(save.kept(plan.folder, step), folder)
-            own = dose_facts(facts, plan, rows, step)
+            own = {
+                **facts,
+                "params": {**facts["params"], "checkpoint": step},
+                "steps": step,
+                # All of them: they ruled the learning rates that it had.
+                "training_steps": plan.steps,
+                "tokens": count_tokens(plan, rows, step),
+            }
             save.complete(folder, start, curve.filter(pl.col("step") <= step), own)
     with atomic_directory(end) as folder:
         save.write_weights(trainer, weights, plan.recipe.training.precision, folder)
-        save.complete(folder, start, curve, facts, run)
+        save.complete(folder, start, curve, facts, run=run)
     logger.info("%s: trained %d steps", end, plan.steps)
 
 
@@ -230,22 +225,6 @@ def lineage(stack: list[Path]) -> dict[str, Any]:
     return {
         "base": facts.get("base", own),
         "template": ChatTokenizer.load(stack[0]).template_hash,
-    }
-
-
-def dose_facts(
-    facts: dict[str, Any], plan: Plan, rows: pl.DataFrame, step: int
-) -> dict[str, Any]:
-    """Return the facts of the model after a step, by those of the end of its training.
-
-    `training_steps` are all steps of the training, whose learning rates it had.
-    """
-    return {
-        **facts,
-        "params": {**facts["params"], "checkpoint": step},
-        "steps": step,
-        "training_steps": plan.steps,
-        "tokens": count_tokens(plan, rows, step),
     }
 
 

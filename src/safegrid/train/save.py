@@ -152,16 +152,12 @@ def write_weights(
     The model itself is left as it is, so that it can be trained on. `dtype` is that of
     full weights on disk; an adapter stays in float32.
     """
+    import torch
+
     model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "peft_config"):
         _write_adapter(model, state, folder)
-    else:
-        _write_whole(model, state, dtype, folder)
-
-
-def _write_whole(model: Any, state: dict[str, Any], dtype: Dtype, folder: Path) -> None:
-    import torch
-
+        return
     state = {name: tensor.to(getattr(torch, dtype)) for name, tensor in state.items()}
     model.save_pretrained(folder, state_dict=state)
     # It names the type that the model is trained in, and is to name that on disk.
@@ -209,7 +205,7 @@ def complete(
     start: Path,
     curve: pl.DataFrame,
     facts: dict[str, Any],
-    run: dict[str, Any] | None = None,
+    **run: Any,
 ) -> None:
     """Make a folder of weights the folder of a model.
 
@@ -219,5 +215,4 @@ def complete(
     for path in tokenizer_files(start):
         shutil.copyfile(path, folder / path.name)
     write_table(folder / CURVE, curve, HISTORY, facts)
-    own = {} if run is None else {"run": run}
-    write_result(folder / MANIFEST, {**facts, **own, **folder_facts(folder)})
+    write_result(folder / MANIFEST, {**facts, **run, **folder_facts(folder)})

@@ -49,11 +49,16 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
         DataError: a pair breaks the token contract, or none is left.
     """
     chat = ChatTokenizer.load(tokenizer)
-    ends = end_ids(tokenizer, chat)
-    kept = _Kept(max_length)
+    kept = _Kept(chat, end_ids(tokenizer, chat), max_length)
 
     def facts(rows: int) -> dict[str, Any]:
-        kept.require(rows, dataset)
+        if not rows:
+            # Where all that is left is joined, the template is at fault.
+            raise kept.joined or DataError(
+                f"{dataset}: no pair is left after tokenizing with max_length"
+                f" {max_length} (dropped: {kept.counts()}); raise max_length or check"
+                " the dataset"
+            )
         return manifest(
             "tokenize",
             {"dataset": dataset, "tokenizer": tokenizer_files(tokenizer)},
@@ -62,12 +67,12 @@ def tokenize_pairs(dataset: Path, tokenizer: Path, max_length: int, out: Path) -
             rows=rows,
             dropped=kept.counts(),
             dropped_ids={reason: ids for reason, ids in kept.dropped.items() if ids},
-            end_ids=sorted(ends),
+            end_ids=sorted(kept.ends),
             bos_id=chat.bos_id if chat.writes_bos else None,
             tokens=kept.tokens,
         )
 
-    rows = write_stream(out, kept.rows(dataset, chat, ends), PAIRS, facts)
+    rows = write_stream(out, kept.rows(dataset), PAIRS, facts)
     logger.info("%s: %d pairs, dropped %s", out, rows, kept.counts())
 
 
@@ -99,7 +104,7 @@ def close_conversations(pairs: pl.DataFrame, tokenizer: Path) -> pl.DataFrame:
     return pairs.with_columns(pl.concat_list(side, rest) for side in sides)
 
 
-def pair_ids(
+def _pair_ids(
     row: Row, chat: ChatTokenizer, ends: set[int], name: str
 ) -> dict[str, list[int]]:
     """Return the ids of one pair: prompt, and completions with their turn's end.
@@ -147,24 +152,26 @@ class _Kept:
 
     Attributes:
         dropped: ids by reason.
+        joined: the first fault of a row whose answer is joined to its prompt.
         tokens: of all kept rows: prompt and longer answer.
     """
 
-    def __init__(self, max_length: int) -> None:
-        self._max_length = max_length
-        self._joined: JoinedError | None = None
+    def __init__(self, chat: ChatTokenizer, ends: set[int], max_length: int) -> None:
+        self._chat, self.ends, self._max_length = chat, ends, max_length
         reasons = ("too_long", "equal_answers", "joined_to_prompt")
         self.dropped: dict[str, list[str]] = {reason: [] for reason in reasons}
+        self.joined: JoinedError | None = None
         self.tokens = 0
 
-    def rows(self, dataset: Path, chat: ChatTokenizer, ends: set[int]) -> Iterator[Row]:
+    def rows(self, dataset: Path) -> Iterator[Row]:
         """Give the rows that are kept."""
         rows = read_stream(dataset, PREFERENCE)
         for row in progress(count_rows(dataset), "pair", "tokenize", rows):
+            name = f"{dataset}: pair {row['pair_id']}"
             try:
-                ids = pair_ids(row, chat, ends, f"{dataset}: pair {row['pair_id']}")
+                ids = _pair_ids(row, self._chat, self.ends, name)
             except JoinedError as error:
-                self._joined = self._joined or error
+                self.joined = self.joined or error
                 self.dropped["joined_to_prompt"].append(row["pair_id"])
                 continue
             answers = ids["chosen_ids"], ids.get("rejected_ids", [])
@@ -177,22 +184,6 @@ class _Kept:
                 self.tokens += length
                 known = {name: row[name] for name in ("pair_id", "category")}
                 yield {**dict.fromkeys(PAIRS), **known, **ids}
-
-    def require(self, rows: int, dataset: Path) -> None:
-        """Check that a row was kept.
-
-        Raises:
-            JoinedError: none was and one is joined: the template is at fault.
-            DataError: none was.
-        """
-        if self._joined and not rows:
-            raise self._joined
-        if not rows:
-            raise DataError(
-                f"{dataset}: no pair is left after tokenizing with max_length"
-                f" {self._max_length} (dropped: {self.counts()}); raise max_length or"
-                " check the dataset"
-            )
 
     def counts(self) -> dict[str, int]:
         """Return the number of dropped rows by reason."""

@@ -213,9 +213,9 @@ def test_the_switch_that_compacts_trls_fused_head_switches_nothing_else():
 
     from trl.trainer import utils
 
-    from safegrid.train.trainers import common
+    import safegrid.train.trainers.common  # noqa: F401
 
-    assert utils._use_triton is common._yes
+    assert utils._use_triton(None)
     assert inspect.getsource(utils).count("_use_triton(") == 1
 
 

@@ -18,14 +18,10 @@ from safegrid.train.plan import Plan, world_size
 Example = dict[str, Any]
 
 
-def _yes(device: torch.device) -> bool:
-    return True
-
-
 # TRL's fused head projects answers' positions only where it runs on Triton, and all
 # positions elsewhere, to spare compilers a change of shapes. Nothing is compiled here,
 # and half of a pair is prompt: the same values in 4/5 of a step's time on a CPU.
-trl_utils._use_triton = _yes  # type: ignore[attr-defined]
+trl_utils._use_triton = lambda device: True  # type: ignore[attr-defined]
 
 
 def arguments(plan: Plan) -> dict[str, Any]:
@@ -141,17 +137,16 @@ def prepare(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-class RowCollator:
-    """Collates ids into tensors and keeps the rows' numbers, `(rows,)`, beside them."""
+def with_rows(
+    collator: Callable[[list[Example]], Example], convert: Callable[[Example], Example]
+) -> Callable[[list[Example]], Example]:
+    """Return a collator of converted rows with their numbers, `(rows,)`, as `row`."""
 
-    def __init__(self, inner: Any, convert: Callable[[Example], Example]) -> None:
-        self._inner, self._convert = inner, convert
+    def collate(examples: list[Example]) -> Example:
+        batch = collator([convert(example) for example in examples])
+        return {**batch, "row": torch.tensor([example["row"] for example in examples])}
 
-    def __call__(self, examples: list[Example]) -> dict[str, Any]:
-        """Return the inner collator's tensors of converted rows, and `row`."""
-        batch: dict[str, Any] = self._inner([self._convert(e) for e in examples])
-        batch["row"] = torch.tensor([example["row"] for example in examples])
-        return batch
+    return collate
 
 
 class Guarded:

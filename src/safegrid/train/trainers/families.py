@@ -26,10 +26,10 @@ from safegrid.train.save import Watch
 from safegrid.train.trainers.common import (
     Example,
     Guarded,
-    RowCollator,
     arguments,
     lora_config,
     prepare,
+    with_rows,
 )
 
 # TRL adds a mixture of experts' balancing loss to every method's own by itself; the
@@ -224,7 +224,7 @@ def build_trainer(
     trainer = family(
         model=prepare(model),
         args=family.config(**arguments(plan), **family._settings(plan, rows)),
-        data_collator=RowCollator(family.collator(pad_token_id=pad_id), family.convert),
+        data_collator=with_rows(family.collator(pad_token_id=pad_id), family.convert),
         train_dataset=dataset,
         processing_class=tokenizer,
         peft_config=lora_config(plan.recipe.training.lora, model, head),
@@ -233,6 +233,5 @@ def build_trainer(
     trainer.step_rows = []
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Watch())
-    if plan.order is not None:
-        trainer.train_dataset = trainer.train_dataset.select(plan.order)
+    trainer.train_dataset = trainer.train_dataset.select(plan.order)
     return trainer
