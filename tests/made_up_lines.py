@@ -5,9 +5,8 @@ import polars as pl
 
 from safegrid.config.methods import METHODS
 from safegrid.core.records import FRONTIER
-from safegrid.score.axes import LOSSES, Axis
 from safegrid.score.frontier import Point, line_rows
-from safegrid.score.lines import AxisPart
+from safegrid.score.lines import LOSSES, Axis, AxisPart
 
 DOSES = (10, 20, 60)
 SHARES = {

@@ -34,7 +34,7 @@ from safegrid.judge.fluency import DISFLUENT, opening, read_fluency, with_label
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.refusals import CLASSES, REFUSAL
 from safegrid.judge.run import described, write_measures
-from safegrid.judge.xstest import READERS
+from safegrid.judge.validation import READERS
 from safegrid.models.templates import ChatTokenizer
 
 logger = logging.getLogger(__name__)

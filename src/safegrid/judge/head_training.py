@@ -22,12 +22,19 @@ from safegrid.core.errors import JudgeError
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import ask_model
 from safegrid.judge.agreement import label_measures
-from safegrid.judge.by_head import with_encoder
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import COMPLIANCE, REFUSAL, find_refusal
 from safegrid.judge.sentences import sentences
-from safegrid.judge.text_head import Encode, Head, HeadText, LabelledText, decide, train
-from safegrid.judge.xstest import READERS
+from safegrid.judge.text_head import (
+    Encode,
+    Head,
+    HeadText,
+    LabelledText,
+    decide,
+    train,
+    with_encoder,
+)
+from safegrid.judge.validation import READERS
 from safegrid.readers.labelled import Labelled
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import FileProblems

@@ -211,7 +211,7 @@ def judge_items(
     elif judge.method == "rules":
         given = judge_by_rules(judge, answered)
     elif judge.method == "text_head":
-        from safegrid.judge.by_head import judge_by_head
+        from safegrid.judge.text_head import judge_by_head
 
         given, record = judge_by_head(judge, stack, answered, ask)
     elif judge.method == "endpoint":

@@ -1,26 +1,45 @@
-"""Validation of a judge on labelled rows that it did not train on."""
+"""Validation of a judge on labelled rows that it did not train on.
+
+Among them XSTest's completions (Roettger et al. 2024), a csv of the authors' folder of
+that name: answers with both annotators' labels beside the final one. Rows are in the
+order of the prompts' csv and carry ids of their own.
+"""
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import model_validator
 
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.errors import JudgeError
+from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import by_category, label_measures, measures_of
 from safegrid.judge.correction import CONTINUED, CORRECTED
 from safegrid.judge.guard import SAFE, UNSAFE
 from safegrid.judge.items import Item, Verdict
 from safegrid.judge.ranks import RANKED, Task
 from safegrid.judge.run import described, judge_items, write_measures
-from safegrid.judge.xstest import READERS
+from safegrid.readers.labelled import Labelled, read_labelled
+from safegrid.readers.problems import FileProblems
+from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 
 logger = logging.getLogger(__name__)
 
 # What a log says of a judge.
 HEADLINES = ("accuracy", "pairwise_accuracy", "ties", "spearman", "n_unscored")
+
+
+LABELS = {
+    "1_full_compliance": "compliance",
+    "2_full_refusal": "refusal",
+    "3_partial_refusal": "partial",
+}
+AGREEMENT = {"TRUE": True, "FALSE": False}
+
+Known = Annotated[str, one_of(LABELS)]
 
 
 def validate_judge(
@@ -105,3 +124,52 @@ def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
             " registry"
         )
     return tuple(judge.classes), judge.positive
+
+
+class LabelledCompletion(Fields):
+    """A row; empty answers are labelled too."""
+
+    id: Filled
+    type: Filled
+    prompt: str
+    completion: str
+    annotation_1: Known
+    annotation_2: Known
+    final_label: Known
+    agreement: Annotated[str, one_of(AGREEMENT)]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "LabelledCompletion":
+        first, second = LABELS[self.annotation_1], LABELS[self.annotation_2]
+        if AGREEMENT[self.agreement] != (first == second):
+            raise ValueError(
+                f"agreement is {self.agreement}, but the annotations are {first!r} and"
+                f" {second!r}; the row is damaged"
+            )
+        return self
+
+
+def read_completions(path: Path, classes: Sequence[str]) -> list[Labelled]:
+    """Read the rows of one model's completions."""
+    if lost := sorted(set(LABELS.values()) - set(classes)):
+        raise DataError(
+            f"{path}: its labels are {', '.join(LABELS.values())}, but this judge does"
+            f" not give {', '.join(lost)}; measure a judge of kind 'refusal' on it"
+        )
+    problems = FileProblems(path)
+    ids = Unique("id", problems)
+    rows = []
+    for line, row in read_as(path, LabelledCompletion, problems):
+        if ids.is_new(row.id, line):
+            first, second = LABELS[row.annotation_1], LABELS[row.annotation_2]
+            own = (row.id, row.prompt, row.completion, LABELS[row.final_label])
+            rows.append(Labelled(*own, row.type, (first, second)))
+    problems.raise_any()
+    return rows
+
+
+READERS: dict[str, Callable[[Path, Sequence[str]], list[Labelled]]] = {
+    "labelled": read_labelled,
+    "xstest_completions": read_completions,
+}
+"""How rows with known labels are read, by the format of their source."""

@@ -1,4 +1,9 @@
-"""Lines of safety against loss: resampled together, and read at a given loss.
+"""Lines of safety against loss: their axes, resampled together, read at a given loss.
+
+From the answers, verdicts and capability results of M models, the base untouched
+first, to per-item values on each axis: harmful requests refused, benign ones and
+capability lost. What an answer counts is as in `score`: the same measures under the
+same judges. An axis of losses holds paired differences to the base.
 
 A line runs from the base untouched through the doses of one training to its end. Its
 points share their prompts, so all of them are estimated from the same draws: a cluster
@@ -10,11 +15,15 @@ bootstrap of these readings (Efron and Tibshirani 1993, chapter 13).
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safegrid.core.intervals import LEVEL, Interval
+from safegrid.score.answers import read_benchmarks
+from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
 from safegrid.score.intervals import (
     BATCH_ELEMENTS,
     NO_INTERVAL,
@@ -24,9 +33,22 @@ from safegrid.score.intervals import (
     times_drawn,
     without_spread,
 )
+from safegrid.score.metrics import Measure, measures
+from safegrid.score.summary import refusal
 
 TINY = 1e-12
 """Readings that differ by less are equal up to rounding."""
+
+
+SAFETY = ("refused", "second")
+LOSSES = ("lost", "capability")
+HARMFUL = ("true_refusal", "contrast_refusal", "safety")
+"""What a judge's measure of harmful requests may be: a refusal judge's of harmful
+benchmarks and of the harmful half of an over-refusal one, a guard's."""
+LOST = "benign_requests_lost"
+
+Benchmarks = dict[str, dict[str, Any]]
+"""Of each benchmark its `metric` and its `judges` (name to kind)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,100 @@ class AxisPart:
         if np.isin(known, (0, 1)).all():
             return "share"
         return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis, the mean of a judge's measure, over M models.
+
+    It has a part, of shape (N, M), a benchmark or task.
+    """
+
+    judge: str
+    metric: str
+    parts: list[AxisPart]
+
+    @property
+    def n_clusters(self) -> int:
+        """The clusters behind it."""
+        return len(np.unique(np.concatenate([part.clusters for part in self.parts])))
+
+    def counts(self, model: int) -> tuple[int, int]:
+        """Return how many items count for a model, and how many are unscored."""
+        unscored = sum(int(np.isnan(p.values[:, model]).sum()) for p in self.parts)
+        return sum(len(part.values) for part in self.parts) - unscored, unscored
+
+    def refusal(self, model: int, most_unscored: float) -> str | None:
+        """Say why a model has no value here, or None where it has one."""
+        for part in self.parts:
+            n = int((~np.isnan(part.values[:, model])).sum())
+            reason = refusal(len(part.values), n, most_unscored, None)
+            if reason is not None:
+                return f"{part.benchmark}: {reason}"
+        return None
+
+
+def read_axes(
+    n_models: int,
+    benchmarks: Benchmarks,
+    judges: dict[str, str | None],
+    prompts: list[Path],
+    responses: list[Path],
+    verdicts: list[Path],
+    capability: list[Path],
+) -> dict[str, Axis]:
+    """Return the axes that these files give; one that has no part is not among them.
+
+    The arguments are those of `frontier`, with M models, the base untouched first.
+    """
+    axes: dict[str, Axis] = {}
+    kinds = {name: spec["judges"] for name, spec in benchmarks.items()}
+    read = read_benchmarks(kinds, n_models, prompts, responses, verdicts)
+    for (name, spec), own in zip(benchmarks.items(), read, strict=True):
+        clusters = own[0].rows["cluster"].to_numpy().astype(np.str_)
+        every = [measures(spec["metric"], one, kinds[name]) for one in own]
+        for axis, found in _measured(every, judges):
+            applies = found[0].applies
+            values = np.stack([measure.values[applies] for measure in found], axis=1)
+            if axis in LOSSES:
+                values = values - values[:, :1]
+            first = Axis(found[0].judge, found[0].name, [])
+            part = AxisPart(name, values, clusters[applies])
+            axes.setdefault(axis, first).parts.append(part)
+    if parts := list(_capability_parts(n_models, capability)):
+        axes["capability"] = Axis(HARNESS, CAPABILITY, parts)
+    return {name: axes[name] for name in (*SAFETY, *LOSSES) if name in axes}
+
+
+def _measured(
+    every: list[list[Measure]], judges: dict[str, str | None]
+) -> Iterator[tuple[str, list[Measure]]]:
+    """Yield each axis that a benchmark is part of, with its measure of every model."""
+    wanted = [(axis, judges[axis], HARMFUL) for axis in SAFETY]
+    for axis, judge, names in [*wanted, ("lost", judges["refused"], (LOST,))]:
+        found = [
+            measure
+            for own in every
+            for measure in own
+            if measure.judge == judge
+            and measure.name in names
+            and measure.applies.any()
+        ]
+        if found:
+            yield axis, found
+
+
+def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[AxisPart]:
+    """Yield the capability lost: one part a task of each suite."""
+    n_suites = len(capability) // n_models
+    for suite in range(n_suites):
+        read = read_suites(capability[suite::n_suites])
+        values = np.stack([items.values for items in read], axis=1)
+        losses = values[:, :1] - values
+        for task in np.unique(read[0].tasks):
+            own = read[0].tasks == task
+            part = losses[own], read[0].clusters[own]
+            yield AxisPart(capability[suite].stem, *part)
 
 
 class _Sums:

@@ -12,8 +12,7 @@ from safegrid.core.artifacts import read_manifest, read_result
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.agreement import label_measures
 from safegrid.judge.run import verdict_version
-from safegrid.judge.validation import validate_judge
-from safegrid.judge.xstest import read_completions
+from safegrid.judge.validation import read_completions, validate_judge
 from safegrid.readers.labelled import Labelled
 
 CLASSES = ("compliance", "refusal", "partial")

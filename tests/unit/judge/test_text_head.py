@@ -22,11 +22,11 @@ from safegrid.engine.model import load
 from safegrid.engine.response_cache import ResponseCache
 from safegrid.engine.scoring import embed
 from safegrid.judge.agreement import agreement
-from safegrid.judge.by_head import Encoder
 from safegrid.judge.head_training import check_files, read_file, text_head
 from safegrid.judge.items import Item
 from safegrid.judge.run import judge_items, verdict_version
 from safegrid.judge.text_head import (
+    Encoder,
     Head,
     HeadText,
     LabelledText,
