@@ -7,7 +7,7 @@ rejected. Every row that became none is counted by its reason in the manifest.
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import PREFERENCE, PROMPT
 from safegrid.data import instructions, pku
 from safegrid.data.alert import unwrap
-from safegrid.data.rows import Drops, Pair, Prompt, draw, prompt_row, unusable
+from safegrid.data.rows import Pair, Prompt, draw, prompt_row, unusable
 from safegrid.data.words import item_of
 from safegrid.readers.plain import folded, is_blank
 from safegrid.readers.problems import FileProblems
@@ -31,6 +31,10 @@ from safegrid.readers.raw import Fields, Filled, read_as
 log = logging.getLogger(__name__)
 
 
+# Up to so many dropped rows of one reason are listed by line in the manifest.
+LISTED_DROPS = 50
+Drops = defaultdict[str, list[int]]
+"""The lines of the rows that became no pair, by reason."""
 Read = Callable[[Path, FileProblems, Drops], Iterable[Pair]]
 
 
@@ -57,7 +61,7 @@ def prepare_dataset(
         files: the raw file of each of them.
         out: rows of PREFERENCE.
     """
-    drops = Drops()
+    drops: Drops = defaultdict(list)
     reads = map(partial(_reader, spec), spec.rows_from, sources)
     found = _gathered(spec.rows_from, files, reads, _distinct, drops)
     pairs = _drawn(found, spec.limit, spec.seed, drops)
@@ -69,10 +73,9 @@ def prepare_dataset(
     facts = _facts(
         "a training row", files, params, pairs, drops, without_category=without
     )
-    names = [name for name in PREFERENCE if name != "source_row"]
-    columns = {name: [getattr(pair, name) for pair in pairs] for name in names}
-    columns["source_row"] = [pair.line for pair in pairs]
-    write_table(out, pl.DataFrame(columns, schema=PREFERENCE), PREFERENCE, facts)
+    rows = [[getattr(pair, name) for name in PREFERENCE] for pair in pairs]
+    frame = pl.DataFrame(rows, schema=PREFERENCE, orient="row")
+    write_table(out, frame, PREFERENCE, facts)
 
 
 def prepare_chosen(
@@ -97,7 +100,7 @@ def prepare_chosen(
         out: rows of PROMPT, in the order of the parts and of their files; `reference`
             is the chosen answer, `category` names the source.
     """
-    drops = Drops()
+    drops: Drops = defaultdict(list)
     reads = [partial(_answered, part) for part in parts]
     pairs = _gathered(parts, files, reads, _first_of_each_prompt, drops)
     params = {
@@ -143,7 +146,7 @@ def _gathered(
             raise DataError(
                 f"{file}: the dataset takes {part.limit} rows of {part.source}, but"
                 f" only {len(own)} are left of it (dropped so far:"
-                f" {drops.counts() or 'none'}); lower `limit` of this part"
+                f" {_counted(drops) or 'none'}); lower `limit` of this part"
             )
         found += _drawn(own, part.limit, part.seed, drops)
     return distinct(found, drops)
@@ -157,7 +160,7 @@ def _facts(
     drops: Drops,
     **more: Any,
 ) -> dict[str, Any]:
-    names, dropped = ", ".join(map(str, files)), drops.counts()
+    names, dropped = ", ".join(map(str, files)), _counted(drops)
     if not pairs:
         raise DataError(
             f"{names}: none of {sum(dropped.values())} rows becomes {wanted};"
@@ -170,10 +173,14 @@ def _facts(
         params,
         rows=len(pairs),
         dropped=dropped,
-        dropped_lines=drops.listed(),
+        dropped_lines={w: ns for w, ns in drops.items() if len(ns) <= LISTED_DROPS},
         parts=dict(sorted(Counter(pair.source for pair in pairs).items())),
         **more,
     )
+
+
+def _counted(drops: Drops) -> dict[str, int]:
+    return {reason: len(lines) for reason, lines in drops.items()}
 
 
 def _compared(
@@ -191,7 +198,7 @@ def _compared(
         if isinstance(chosen, Pair):
             yield chosen
         else:
-            drops.add(chosen, line)
+            drops[chosen].append(line)
 
 
 def _answered(
@@ -200,7 +207,7 @@ def _answered(
     """Give instructions with an answer; those without one are dropped."""
     for row in instructions.read(file, problems, part.input_heading):
         if is_blank(row.response):
-            drops.add("empty_response", row.line)
+            drops["empty_response"].append(row.line)
         else:
             yield Pair(row.line, row.prompt, row.response, None)
 
@@ -212,7 +219,7 @@ def _ready(
     for line, row in read_as(file, Ready, problems):
         prompt = unwrap(row.prompt)[0] if is_wrapped else row.prompt
         if (reason := unusable(row.chosen, row.rejected)) is not None:
-            drops.add(reason, line)
+            drops[reason].append(line)
         elif prompt:
             yield Pair(line, prompt, row.chosen, row.rejected, row.category or None)
         else:
@@ -226,7 +233,7 @@ def _distinct(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
     kept = []
     for pair in pairs:
         if ways[pair.unordered_id] > 1:
-            drops.add("contradicted", pair.line)
+            drops["contradicted"].append(pair.source_row)
         else:
             kept.append(pair)
     return _firsts(kept, lambda pair: pair.pair_id, "duplicate", drops)
@@ -242,7 +249,7 @@ def _firsts(
     kept: dict[str, Pair] = {}
     for pair in pairs:
         if kept.setdefault(key(pair), pair) is not pair:
-            drops.add(reason, pair.line)
+            drops[reason].append(pair.source_row)
     return list(kept.values())
 
 
@@ -250,5 +257,5 @@ def _drawn(pairs: list[Pair], limit: int | None, seed: int, drops: Drops) -> lis
     drawn = draw([pair.pair_id for pair in pairs], limit, seed)
     for pair in pairs:
         if pair.pair_id not in drawn:
-            drops.add("over_limit", pair.line)
+            drops["over_limit"].append(pair.source_row)
     return [pair for pair in pairs if pair.pair_id in drawn]

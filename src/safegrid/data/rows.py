@@ -12,9 +12,6 @@ from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Kind, read_as
 
-# Up to so many dropped rows of one reason are listed by line in the manifest.
-LISTED_DROPS = 50
-
 
 class Prompt(NamedTuple):
     """One prompt; the fields mean what the columns of PROMPT mean.
@@ -74,7 +71,7 @@ class PromptFile:
 class Pair(NamedTuple):
     """A chosen and a rejected response, if there is one, with the line of their row."""
 
-    line: int
+    source_row: int
     prompt: str
     chosen: str
     rejected: str | None
@@ -95,26 +92,6 @@ class Pair(NamedTuple):
     def _responses(self) -> list[str]:
         both = (self.chosen, self.rejected)
         return [response for response in both if response is not None]
-
-
-class Drops:
-    """Which rows became no pair: counted by reason, listed where they are few."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, list[int]] = {}
-
-    def add(self, reason: str, line: int) -> None:
-        """Note a dropped row."""
-        self._lines.setdefault(reason, []).append(line)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many rows each reason dropped."""
-        return {reason: len(lines) for reason, lines in self._lines.items()}
-
-    def listed(self) -> dict[str, list[int]]:
-        """Return the lines of the reasons that dropped few rows."""
-        found = self._lines.items()
-        return {why: lines for why, lines in found if len(lines) <= LISTED_DROPS}
 
 
 def unusable(chosen: str, rejected: str) -> str | None:

@@ -41,12 +41,10 @@ DIRECT, HARMFUL = "SR", "FHR"
 
 
 class AskedRequest(NamedTuple):
-    """A request, what was asked for it, answers by rank, and a guard's label."""
+    """A request, what was asked for it and its answers by rank, and a guard's label."""
 
     row: str
-    text: str
-    harmful: str
-    prefills: dict[str, str]
+    prompts: dict[str, Row]
     answers: dict[str, Row]
     verdict: str | None
 
@@ -126,7 +124,7 @@ def _rows(
         for better, worse in combinations(ladder, 2):
             yield {
                 "pair_id": f"{name}-{asked.row}-{better}-{worse}",
-                "prompt": asked.text,
+                "prompt": asked.prompts[DIRECT]["prompt"][-1]["content"],
                 "chosen": ladder[better],
                 "rejected": ladder[worse],
                 "category": f"{better}>{worse}",
@@ -144,10 +142,10 @@ def _climb(asked: AskedRequest) -> dict[str, str] | str:
     if asked.verdict in ("unsafe", "unscored"):
         return "unsafe_answer" if asked.verdict == "unsafe" else "unscored_answer"
     ladder = {
-        rank: joined(asked.prefills[rank], answer["text"]).strip()
+        rank: joined(asked.prompts[rank]["prefill"] or "", answer["text"]).strip()
         for rank, answer in asked.answers.items()
     }
-    return {**ladder, HARMFUL: asked.harmful}
+    return {**ladder, HARMFUL: asked.prompts[DIRECT]["reference"]}
 
 
 def _requests(
@@ -172,14 +170,9 @@ def _requests(
                 f"{prompts}: request {row} was asked for {', '.join(sorted(own))};"
                 f" expected {', '.join(ranks)}. Delete the file and rebuild it"
             )
-        yield AskedRequest(
-            row,
-            own[DIRECT]["prompt"][-1]["content"],
-            own[DIRECT]["reference"],
-            {rank: own[rank]["prefill"] or "" for rank in ranks},
-            {rank: answers[own[rank]["prompt_id"]] for rank in ranks},
-            judged[own[DIRECT]["prompt_id"]]["label"] if judged else None,
-        )
+        given = {rank: answers[own[rank]["prompt_id"]] for rank in ranks}
+        label = judged[own[DIRECT]["prompt_id"]]["label"] if judged else None
+        yield AskedRequest(row, own, given, label)
 
 
 def _engine(responses: Sequence[Path]) -> Mapping[str, str]:
