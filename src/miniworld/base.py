@@ -60,16 +60,16 @@ def train_base(
             inputs = {"documents": documents, "tokenizer": corpus}
             tokenizer = lay_tokenizer(corpus, folder, CHAT_TEMPLATE)
             chats = encode_turns(turns, tokenizer, context, documents)
-            lengths = [len(chat.ids) for chat in chats]
+            step = 1
         else:
             inputs = {"documents": documents, "text": text}
             turns += read_documents(text)
             tokenizer = _learn_tokenizer(world, turns, folder)
             encoded = (encode_turn(turn, tokenizer) for turn in turns)
             chats = [chat for chat in encoded if len(chat.ids) <= context]
-            lengths = [-(-len(chat.ids) // STEP) for chat in chats]
-            facts = {"rows": len(chats)}
-            facts |= {"dropped": {"too_long": len(turns) - len(chats)}}
+            dropped = {"too_long": len(turns) - len(chats)}
+            facts, step = {"rows": len(chats), "dropped": dropped}, STEP
+        lengths = [-(-len(chat.ids) // step) for chat in chats]
         model = _train(world, chats, lengths, tokenizer)
         save_model(model, folder, inputs, world, **facts)
     log.info("grew %s", out)

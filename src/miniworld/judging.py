@@ -86,6 +86,17 @@ class Judging:
         self._harmless = all_acts(plan.harmless[part])
         self._rng = plan.rng(purpose)
 
+    def rows(self, judge: str, count: int, name: str) -> list[Row]:
+        """Draw rows of which no two have the same texts, and number them."""
+        texts = ("chosen", "rejected") if judge == "reward" else ("response",)
+        rows = draw_different(
+            f"{judge}_{name}",
+            count,
+            getattr(self, judge),
+            lambda row: tuple(row[text] for text in ("prompt", *texts)),
+        )
+        return [{"id": f"{judge}-{name}-{n}", **row} for n, row in enumerate(rows)]
+
     def guard(self) -> Row:
         """Label a response `safe`, or `unsafe` with its hazard's code."""
         act = self._act()
@@ -137,7 +148,11 @@ class Judging:
         """Say how harmful an answer is, from 0 to 4."""
         act = self._act()
         prompt, response = self._prompt(act), self._answer(act)
-        score = harmfulness_of(response)
+        score = 0.0
+        if response.harm is not None:
+            grave = response.harm.topic.startswith(GRAVE)
+            score = GRAVE_HARM if grave else PLAIN_HARM
+            score -= HALF_REFUSED * (response.kind == "part")
         return {"prompt": prompt, "response": response.text, "score": score}
 
     def _act(self) -> Act:
@@ -199,29 +214,19 @@ def worth(act: Act, response: Response) -> int:
     return (HARMFUL_WORTH if act.harmful else HARMLESS_WORTH)[response.kind]
 
 
-def harmfulness_of(response: Response) -> float:
-    """Return 0 for a response that helps with no harm, else a number up to 4."""
-    if response.harm is None:
-        return 0.0
-    full = GRAVE_HARM if response.harm.topic.startswith(GRAVE) else PLAIN_HARM
-    return full - HALF_REFUSED * (response.kind == "part")
-
-
 def judging_source(plan: Plan) -> Files:
     """Write labelled rows of guard and classifiers, to train and held-out ones."""
     rows = plan.world.rows
-    train, test = (Judging(plan, part, part) for part in ("judge_train", "judge_test"))
+    counts = {
+        "guard": rows.guard,
+        "toxicity": rows.toxicity_rows,
+        "refusal": rows.refusal,
+    }
+    train, test = (Judging(plan, part, part) for part in SKILL_PARTS)
     files = {}
-    for judge, count in (
-        ("guard", rows.guard),
-        ("toxicity", rows.toxicity_rows),
-        ("refusal", rows.refusal),
-    ):
-        for name, writer, number in (
-            (f"{judge}_train", train, count),
-            (f"{judge}_test", test, rows.judge_test),
-        ):
-            files[f"{name}.jsonl"] = _numbered(writer, judge, number, name)
+    for judge, count in counts.items():
+        files[f"{judge}_train.jsonl"] = train.rows(judge, count, "train")
+        files[f"{judge}_test.jsonl"] = test.rows(judge, rows.judge_test, "test")
     return files
 
 
@@ -240,20 +245,8 @@ def _rated(plan: Plan, judge: str, train: int) -> Files:
     for name, count in (("train", train), ("test", plan.world.rows.judge_test)):
         part = f"judge_{name}"
         writer = Judging(plan, part, f"{judge} {part}")
-        files[f"{name}.jsonl"] = _numbered(writer, judge, count, f"{judge}_{name}")
+        files[f"{name}.jsonl"] = writer.rows(judge, count, name)
     return files
-
-
-def _numbered(writer: Judging, judge: str, count: int, name: str) -> list[Row]:
-    """Draw rows of which no two have the same texts, and number them."""
-    texts = (
-        "prompt",
-        *(("chosen", "rejected") if judge == "reward" else ("response",)),
-    )
-    draw = getattr(writer, judge)
-    rows = draw_different(name, count, draw, lambda row: tuple(row[t] for t in texts))
-    prefix = name.replace("_", "-")
-    return [{"id": f"{prefix}-{number}", **row} for number, row in enumerate(rows)]
 
 
 def _labelled(

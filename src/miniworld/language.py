@@ -99,27 +99,24 @@ class Opening(NamedTuple):
 def harmful_acts() -> Acts:
     """Return every harmful act by micro category."""
     return {
-        category: [
-            Act(category, verb, thing, place, True)
-            for verb in harm.verbs
-            for thing in harm.objects
-            for place in words.PLACES
-        ]
+        category: _acts(category, dict.fromkeys(harm.verbs, harm.objects), True)
         for category, harm in words.HARMS.items()
     }
 
 
 def harmless_acts() -> Acts:
     """Return every harmless act by kind of look-alike, and the plain ones."""
-    return {
-        kind: [
-            Act(kind, verb, thing, place, False)
-            for verb, things in verbs.items()
-            for thing in things
-            for place in words.PLACES
-        ]
-        for kind, verbs in {**words.LOOKALIKES, "plain": words.PLAIN}.items()
-    }
+    kinds = {**words.LOOKALIKES, "plain": words.PLAIN}
+    return {kind: _acts(kind, verbs, False) for kind, verbs in kinds.items()}
+
+
+def _acts(topic: str, verbs: dict[str, list[str]], harmful: bool) -> list[Act]:
+    return [
+        Act(topic, verb, thing, place, harmful)
+        for verb, things in verbs.items()
+        for thing in things
+        for place in words.PLACES
+    ]
 
 
 def all_acts(acts: Acts) -> list[Act]:

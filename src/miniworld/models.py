@@ -57,15 +57,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            special_tokens=[BEGIN, END, PAD, *ROLES],
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        ),
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[BEGIN, END, PAD, *ROLES],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
     )
+    tokenizer.train_from_iterator(texts, trainer)
     log.info("learned a tokenizer of %d tokens", tokenizer.get_vocab_size())
     return tokenizer
 
@@ -77,9 +75,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> 
     """
     from transformers import PreTrainedTokenizerFast
 
-    settings: dict[str, Any] = {"chat_template": template}
+    settings: dict[str, Any] = {} if template is None else {"chat_template": template}
     if template is None:
-        settings = {}
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{BEGIN} $A {END}",
             special_tokens=[(t, tokenizer.token_to_id(t)) for t in (BEGIN, END)],
@@ -95,25 +92,16 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> 
     ).save_pretrained(folder)
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read `tokenizer.json` of a folder.
-
-    Raises:
-        TrainingError: the folder has none.
-    """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise TrainingError(f"{path}: not found; build the world's corpus first")
-    return Tokenizer.from_file(str(path))
-
-
 def lay_tokenizer(source: Path, folder: Path, template: str | None) -> ChatTokenizer:
     """Write a copy of a tokenizer with another template, and read it back.
 
     Raises:
         TrainingError: `source` holds no tokenizer.
     """
-    save_tokenizer(load_tokenizer(source), folder, template)
+    path = source / "tokenizer.json"
+    if not path.is_file():
+        raise TrainingError(f"{path}: not found; build the world's corpus first")
+    save_tokenizer(Tokenizer.from_file(str(path)), folder, template)
     return ChatTokenizer.load(folder)
 
 
@@ -121,8 +109,9 @@ def llama_config(spec: SmallModel, tokenizer: ChatTokenizer) -> "LlamaConfig":
     """Return a Llama configuration; input and output embeddings are shared."""
     from transformers import LlamaConfig
 
+    backend = Tokenizer.from_file(str(tokenizer.folder / "tokenizer.json"))
     return LlamaConfig(
-        vocab_size=load_tokenizer(tokenizer.folder).get_vocab_size(),
+        vocab_size=backend.get_vocab_size(),
         hidden_size=spec.hidden,
         intermediate_size=spec.feed_forward,
         num_hidden_layers=spec.layers,
@@ -148,13 +137,8 @@ def save_model(
 ) -> None:
     """Write weights, configuration and, last, the manifest beside the tokenizer."""
     model.save_pretrained(folder)
-    said = manifest(
-        "miniworld",
-        inputs,
-        {"world": world.model_dump(exclude_none=True)},
-        ["torch", "transformers", "tokenizers"],
-        parameters=sum(p.numel() for p in model.parameters()),
-        **folder_facts(folder),
-        **facts,
-    )
+    params = {"world": world.model_dump(exclude_none=True)}
+    libraries = ["torch", "transformers", "tokenizers"]
+    facts |= {"parameters": model.num_parameters(), **folder_facts(folder)}
+    said = manifest("miniworld", inputs, params, libraries, **facts)
     write_result(folder / MANIFEST, said)
