@@ -73,6 +73,11 @@ def titles(table: Table) -> list[str]:
     return [column.title for column in table.columns]
 
 
+def heads(table: Table) -> str:
+    """Return the same in one line."""
+    return "; ".join(titles(table))
+
+
 def score(scores: pl.DataFrame, **where: Any) -> dict[str, Any]:
     """Return the one row of scores that is meant, of the whole cell if not said."""
     (row,) = scores.filter(**{"slice": "all", **where}).to_dicts()

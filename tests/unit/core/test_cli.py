@@ -60,7 +60,7 @@ def test_every_job_is_called_by_a_rule():
     assert jobs - NO_RULE <= {name for name, _ in calls()}
 
 
-def test_a_signature_is_a_commands_options(capsys):
+def test_a_signature_is_a_commands_options():
     def work(
         parts: list[PartSpec],
         engine: EngineSpec,
@@ -84,9 +84,8 @@ def test_a_signature_is_a_commands_options(capsys):
     many = {name for name, option in options.items() if option.many}
     assert many == {"parts", "files"}
     assert {n for n, o in options.items() if o.or_none} == {"limit", "cell"}
-    assert {n for n, o in options.items() if o.needed} == {
-        *("parts", "engine", "files", "limit")
-    }
+    needed = {name for name, option in options.items() if option.needed}
+    assert needed == {"parts", "engine", "files", "limit"}
     assert options["limit"].help == "how many; 100% are all."
     assert options["parts"].value(['{"source": "a"}']) == [PartSpec(source="a")]
     assert options["files"].value(["a", "b"]) == [Path("a"), Path("b")]
@@ -105,50 +104,37 @@ def test_help_tells_what_the_docstring_does(capsys):
 
 
 def test_an_error_is_one_sentence_and_exit_status_1(tmp_path, capsys):
-    missing = tmp_path / "none.parquet"
-    status = cli.run(
-        [
-            "tokenize",
-            *("--dataset", str(missing)),
-            *("--tokenizer", str(tmp_path)),
-            *("--max-length", "8"),
-            *("--out", str(tmp_path / "out.parquet")),
-        ]
-    )
-    assert status == 1
+    words = f"tokenize --dataset {tmp_path}/none.parquet --tokenizer {tmp_path}"
+    words += f" --max-length 8 --out {tmp_path}/out.parquet"
+    assert cli.run(words.split()) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert "Traceback" not in error
 
 
 def test_a_block_that_is_not_one_is_told(tmp_path, capsys):
-    status = cli.run(
-        ["build-world", "--world", '{"nam": 1}', "--out", str(tmp_path / "raw")]
-    )
-    assert status == 1
+    words = ["build-world", "--world", '{"nam": 1}', "--out", f"{tmp_path}/raw"]
+    assert cli.run(words) == 1
     assert "not a World block" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("words", "told"),
     [
-        (["study", "--study", "a;touch b", "--cores", "1"], "--study: got 'a;touch b'"),
-        (["rates", "--study", "../b"], "--study: got '../b': a name may hold letters"),
-        (["readme", "--study=-x"], "--study: got '-x'"),
-        (["status", "--study", ""], "--study: got ''"),
+        ("study --study=a;touch --cores=1", "study: got 'a;touch'"),
+        ("rates --study=../b", "study: got '../b': a name may hold letters"),
+        ("readme --study=-x", "study: got '-x'"),
+        ("status --study=", "study: got ''"),
+        ("study --study=mini --cores=two", "cores: got 'two': must be"),
         (
-            ["study", "--study", "mini", "--cores", "two"],
-            "--cores: got 'two': must be",
-        ),
-        (
-            ["score-verdicts", "--imported", "a", "--out", "b", "--most-unscored=nan"],
-            "--most-unscored: got 'nan': must be a finite number",
+            "score-verdicts --imported=a --out=b --most-unscored=nan",
+            "most-unscored: got 'nan': must be a finite number",
         ),
     ],
 )
-def test_an_option_that_cannot_be_meant_is_told_with_its_name(arguments, told, capsys):
-    assert cli.run(arguments) == 1
-    assert f"error: {told}" in capsys.readouterr().err
+def test_an_option_that_cannot_be_meant_is_told_with_its_name(words, told, capsys):
+    assert cli.run(words.split()) == 1
+    assert f"error: --{told}" in capsys.readouterr().err
 
 
 # What only reads results needs no folder of sources.

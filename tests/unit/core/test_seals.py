@@ -1,12 +1,10 @@
 """Nothing is read from what was edited or damaged since it was written."""
 
-import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from safegrid.config.load import load_config
 from safegrid.core.artifacts import (
     METADATA_KEY,
     manifest,
@@ -19,13 +17,10 @@ from safegrid.core.artifacts import (
 from safegrid.core.errors import DataError
 from safegrid.core.records import IDS
 from safegrid.core.seals import OWN, STUDY, check_seal, read_result, write_result
-from safegrid.cost.measured import measured_speeds
 from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import read_rows
-from safegrid.study import Study, cells
 from safegrid.workflow.failures import damaged
 
-CONFIG = Path(__file__).parents[3] / "config"
 RESPONSES = Path("results/s/responses/base/dpo/seed0/alert.parquet")
 MODEL = Path("results/s/models/b/r/seed0")
 ROWS = [{"prompt_id": f"p{n}", "ids": [n, n + 1]} for n in range(50)]
@@ -74,13 +69,6 @@ def test_rows_that_were_edited_beside_their_manifest_are_refused(read):
         read(RESPONSES)
 
 
-def test_a_manifest_that_was_edited_beside_its_rows_is_refused():
-    data = written().read_bytes()
-    RESPONSES.write_bytes(data.replace(b'"rows": 50', b'"rows": 51'))
-    with pytest.raises(DataError, match="edited or damaged"):
-        read_manifest(RESPONSES)
-
-
 @pytest.mark.parametrize("length", [0, 1, 20, -1, -8, -200])
 def test_a_table_that_was_cut_off_is_named(length):
     RESPONSES.write_bytes(written().read_bytes()[:length])
@@ -100,7 +88,6 @@ def test_the_text_of_a_seal_in_rows_or_facts_is_no_seal(tmp_path):
     ("text", "told"),
     [
         ('{"pairs": [], "own_sha256": "%s"}' % ("0" * 64), "edited or damaged"),
-        ('{"pairs": []}', "carries no own_sha256"),
         ("[1, 2]", "carries no own_sha256"),
         ("", "carries no own_sha256"),
         ('{"own_sha256": "12"}', "carries no own_sha256"),
@@ -147,11 +134,8 @@ def test_a_fetched_file_that_was_edited_is_not_read():
     file = Path("results/raw/source/data/rows.jsonl")
     file.parent.mkdir(parents=True)
     file.write_text('{"a": 1}\n')
-    sha = "8acb1e43a3e35a1aa0a3ab9f43ea2ebe0b20e0ba0ea8fbe2a3ba9b2d3b4b5b6c"
-    write_result(
-        file.with_name("rows.jsonl.manifest.json"),
-        {"files": {"data/rows.jsonl": {"sha256": sha, "bytes": 9}}},
-    )
+    pins = {"data/rows.jsonl": {"sha256": "8a" * 32, "bytes": 9}}
+    write_result(file.with_name("rows.jsonl.manifest.json"), {"files": pins})
     with pytest.raises(DataError, match=f"--forcerun {file}"):
         list(read_rows(file, FileProblems(file)))
 
@@ -171,12 +155,3 @@ def test_a_studys_damaged_results_are_found():
     found = dict(damaged(f"output_file\tdate\trule\n{rows}"))
     assert list(found) == [cut, MODEL]
     assert "manifest.json: carries no own_sha256" in found[MODEL]
-
-
-def test_a_cell_manifest_of_another_shape_is_a_sentence():
-    study = Study(load_config(CONFIG, "mini"))
-    path = Path(cells.cell_manifests(study, study.models[0])[0])
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps([1]))
-    with pytest.raises(DataError, match="carries no own_sha256"):
-        measured_speeds(study)

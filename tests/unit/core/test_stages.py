@@ -41,20 +41,12 @@ def test_a_number_stands_for_the_code_and_libraries_it_was_confirmed_with(
 
 def test_an_engines_code_belongs_to_the_stages_that_ask_it(confirm):
     asking = {s for s in VERSIONS if "safegrid.engine.main" in confirm.modules(s)}
-    assert asking == {
-        "generate",
-        "text_head",
-        "judge",
-        "validate_judge",
-        "calibrate",
-        "capability",
-    }
+    judging = {"judge", "text_head", "validate_judge", "calibrate"}
+    assert asking == {"generate", "capability", *judging}
 
 
 def test_the_libraries_that_compute_a_stage_are_held(confirm):
-    held = {
-        stage: set(entry["libraries"]) for stage, entry in confirm.present().items()
-    }
+    held = {stage: {*entry["libraries"]} for stage, entry in confirm.present().items()}
     assert {"torch", "transformers", "trl", "tokenizers"} <= held["train"]
     assert {"torch", "transformers", "lm_eval"} <= held["capability"]
     assert "torch" not in held["prepare"]

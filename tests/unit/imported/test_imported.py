@@ -12,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from safegrid import cli
 from safegrid.core.artifacts import read_result, read_table
 from safegrid.core.records import SCORE, VERDICT
+from score_tables import score
 
 N, SAFE = 178, 73
 # With an even n the median lies between two values.
@@ -35,9 +36,9 @@ class Published:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return file
 
-    def guard(self, safe: int = SAFE, drop: int = 0) -> Path:
+    def guard(self, drop: int = 0) -> Path:
         rows = [
-            {"prompt": text, "label": "safe" if i < safe else "unsafe", "other": i}
+            {"prompt": text, "label": "safe" if i < SAFE else "unsafe", "other": i}
             for i, text in enumerate(self.texts)
         ]
         return self.write("guard.jsonl", rows[drop:])
@@ -79,12 +80,7 @@ def published(tmp_path: Path) -> Published:
 
 def row_of(out: Path, metric: str, model: str = "it") -> dict[str, Any]:
     scores = read_table(out / "scores.parquet", SCORE)
-    return scores.row(
-        by_predicate=(pl.col("metric") == metric)
-        & (pl.col("recipe") == model)
-        & (pl.col("slice") == "all"),
-        named=True,
-    )
+    return score(scores, metric=metric, recipe=model)
 
 
 def test_a_published_table_is_recomputed_to_the_digit(published):
@@ -127,26 +123,6 @@ def test_lists_of_other_names_with_a_guards_own_lines_are_read(published):
     assert safe["value"] == SAFE / N
     verdicts = read_table(cell / "verdicts/g.parquet", VERDICT)
     assert verdicts["categories"].list.join(",").value_counts()["count"].max() == 105
-
-
-def test_all_safe_of_forty_is_not_certainty(published):
-    published.texts = published.texts[:40]
-    published.prompts.write_text(json.dumps({"instructions": published.texts}))
-    _, cell = published.bring(f"g=guard={published.guard(safe=40)}")
-    safe = row_of(published.score(cell)[1], "safety")
-    assert safe["value"] == 1.0
-    assert round(safe["low"], 2) == 0.91
-
-
-def test_models_are_rows_in_the_order_of_their_imports(published):
-    cells = []
-    for model, safe in (("sit_1000", 167), ("sit_300", 144), ("it", SAFE)):
-        file = published.guard(safe)
-        cells.append(published.bring(f"g=guard={file}", model=model)[1])
-    _, out = published.score(*cells)
-    table = pl.read_csv(out / "imported.csv")
-    assert table["Model"].to_list() == ["sit_1000", "sit_300", "it"]
-    assert table["I-CoNa safe (g)"].to_list() == [167 / N, 144 / N, SAFE / N]
 
 
 def test_the_order_of_rows_and_files_changes_nothing(published):
@@ -207,17 +183,18 @@ def test_what_is_wrong_with_several_files_is_told_at_once(published, capsys):
     assert "line 2: a second verdict for the item of line 1" in said
 
 
-def test_one_file_of_many_models_gives_each_its_own(published):
+def test_models_of_one_file_are_rows_in_the_order_of_their_imports(published):
+    counts = {"sit_1000": 167, "sit_300": 144, "it": SAFE}
     rows = [
         {"prompt": text, "label": "safe" if i < safe else "unsafe", "recipe": model}
-        for model, safe in (("it", SAFE), ("dpo", 167))
+        for model, safe in counts.items()
         for i, text in enumerate(published.texts)
     ]
-    file = published.write("all.jsonl", rows)
-    cells = [published.bring(f"g=guard={file}", model=m)[1] for m in ("it", "dpo")]
-    _, out = published.score(*cells)
-    found = [row_of(out, "safety", model)["value"] for model in ("it", "dpo")]
-    assert found == [SAFE / N, 167 / N]
+    judge = f"g=guard={published.write('all.jsonl', rows)}"
+    _, out = published.score(*(published.bring(judge, model=m)[1] for m in counts))
+    table = pl.read_csv(out / "imported.csv")
+    assert table["Model"].to_list() == list(counts)
+    assert table["I-CoNa safe (g)"].to_list() == [n / N for n in counts.values()]
 
 
 def test_all_that_is_wrong_with_the_options_is_told(published, capsys):

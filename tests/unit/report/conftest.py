@@ -9,6 +9,7 @@ import pytest
 
 from safegrid.config.methods import METHODS
 from safegrid.core.records import RUNS
+from safegrid.report.published import read_published
 from score_tables import fact, frame, share
 
 CATEGORIES = {
@@ -153,3 +154,10 @@ def scores() -> pl.DataFrame:
 def runs() -> pl.DataFrame:
     """The facts of its runs."""
     return synthetic_runs()
+
+
+@pytest.fixture(scope="session")
+def papers(request: pytest.FixtureRequest) -> dict[str, pl.DataFrame]:
+    """The published numbers of each paper."""
+    files = (request.config.rootpath / "config/published").glob("*.csv")
+    return {file.stem: read_published(file) for file in files}

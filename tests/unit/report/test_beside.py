@@ -11,16 +11,16 @@ from safegrid.config.methods import METHODS
 from safegrid.config.study import StudyEntry
 from safegrid.report.alignment import MEASURES, NO_MODEL, beside_table
 from safegrid.report.partial import PAPERS
-from safegrid.report.published import published_number, read_published
-from safegrid.report.writing import latex, markdown
+from safegrid.report.published import published_number
+from safegrid.report.writing import markdown
 from score_tables import cell, score, titles
 
 GLOBAL = "global safety score"
 
 
 @pytest.fixture(scope="module")
-def published(request):
-    return read_published(request.config.rootpath / "config/published/2409.07772.csv")
+def published(papers):
+    return papers["2409.07772"]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,7 @@ def test_bases_and_judges_are_told_apart(scores, published):
     compared = scores.filter(recipe="none").with_columns(base=pl.lit("gemma-2-9b-it"))
     table = beside_table(pl.concat([scores, compared]), published)
     entry = cell(table, "Gemma 2 9B", f"{GLOBAL}, ours")
-    mine = cell(table, "Falcon 11B Instruct", f"{GLOBAL}, ours")
-    assert entry.value == mine.value
-    assert len(table.rows) == len(set(table.rows))
+    assert entry == cell(table, "Falcon 11B Instruct", f"{GLOBAL}, ours")
     trained = scores.with_columns(base=pl.lit("other-base"))
     rows = beside_table(pl.concat([scores, trained]), published).rows
     assert {"Safe-NCA (mini-base)", "Safe-NCA (other-base)"} <= set(rows)
@@ -89,13 +87,12 @@ def test_bases_and_judges_are_told_apart(scores, published):
 
 
 def test_it_says_that_the_miniature_is_not_to_be_compared(table):
-    for text in (markdown(table), latex(table)):
-        assert "no two columns here can be compared" in " ".join(text.split())
-        assert "57.64" in text
-        assert "99.90" in text
+    text = markdown(table)
+    assert "no two columns here can be compared" in text
+    assert "99.90" in text
 
 
-def test_every_paper_has_its_pages_its_numbers_and_its_rules(request):
+def test_every_paper_has_its_pages_its_numbers_and_its_rules(request, papers):
     root = request.config.rootpath
     assert set(get_args(StudyEntry.model_fields["paper"].annotation)) == set(PAPERS)
     rules = yaml.safe_load((root / "rules/pages.yaml").read_text(encoding="utf-8"))
@@ -103,8 +100,7 @@ def test_every_paper_has_its_pages_its_numbers_and_its_rules(request):
         (page,) = (page for page in rules.values() if page.get("paper") == number)
         assert page["tables"] == list(tables)
         assert page["figures"] == list(figures)
-        published = read_published(root / f"config/published/{number}.csv")
-        assert published["paper"].unique().to_list() == [number]
+        assert papers[number]["paper"].unique().to_list() == [number]
 
 
 def test_models_of_the_file_are_models_of_the_papers_study(request, published):

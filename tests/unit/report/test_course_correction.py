@@ -7,7 +7,6 @@ import pytest
 from made_up_course import LIKELY, PAPER_KS, course_scores
 from safegrid.report.course_correction import TABLES
 from safegrid.report.course_figures import FIGURES
-from safegrid.report.published import read_published
 from safegrid.report.style import PAGE
 from safegrid.report.table import HIGHER, LOWER
 from safegrid.report.writing import latex, markdown, numbers
@@ -17,8 +16,8 @@ MINI_KS = (4, 8, 12, 16)
 
 
 @pytest.fixture(scope="module")
-def published(request):
-    return read_published(request.config.rootpath / "config/published/2407.16637.csv")
+def published(papers):
+    return papers["2407.16637"]
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +91,11 @@ def test_two_judges_and_one_turn_are_told_apart(full, published):
     assert len(shown) == len(set(shown))
 
 
-def test_unscored_paths_are_counted_and_a_refused_score_says_why(full, published):
+def test_a_refused_score_has_its_reason_and_no_point_of_a_curve(full, published):
     where = {"base": "qwen2-7b", "recipe": "none", "slice": "category=k=40"}
     where |= {"benchmark": "c2_eval", "metric": "correction"}
-    unscored = change(full, where, n_unscored=7)
-    assert "u=7" in markdown(TABLES["corr"](unscored, published))
     reason = "60 of 460 answers are unscored."
-    gone = {"value": None, "low": None, "high": None, "reason": reason}
-    scores = change(full, where, **gone)
+    scores = change(full, where, value=None, low=None, high=None, reason=reason)
     text = markdown(TABLES["corr"](scores, published))
     assert f"open turn: qwen2-7b (Corr@40): {reason}" in text
     figure = FIGURES["corr_curves"](scores.filter(base="qwen2-7b"), published)
@@ -178,10 +174,8 @@ def test_curves_are_the_scores_with_their_bands(full, published):
     assert shown[::2] == [f"{base}, open turn" for base in bases]
     axes = figure.axes[5]
     where = {"base": "qwen2-7b", "recipe": "c2_dpo", "benchmark": "c2_eval_closed"}
-    rows = [
-        score(full, metric="correction", slice=f"category=k={k}", **where)
-        for k in PAPER_KS
-    ]
+    where |= {"metric": "correction"}
+    rows = [score(full, slice=f"category=k={k}", **where) for k in PAPER_KS]
     line = axes.lines[1]
     assert list(line.get_xdata()) == list(PAPER_KS)
     assert line.get_ydata() == pytest.approx([100 * row["value"] for row in rows])
@@ -202,8 +196,6 @@ def test_marks_of_now_and_later_are_the_scores(mini, published):
         (opened, "c2_eval", "categories"),
     ):
         where = {"benchmark": benchmark, "metric": "correction", "slice": part}
-        values = [
-            100 * score(mini, recipe=name, **where)["value"]
-            for name in ("none", "c2_dpo")
-        ]
+        found = [score(mini, recipe=name, **where) for name in ("none", "c2_dpo")]
+        values = [100 * row["value"] for row in found]
         assert line.get_xdata() == pytest.approx(values)

@@ -1,7 +1,6 @@
 """Figures: labels apart, legible in grey, the same scores give the same bytes."""
 
 import itertools
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -22,7 +21,6 @@ from safegrid.report.trade_off import NO_DOTS, trade_off
 from score_tables import change, score
 
 HEAD = "paper,place,item,model,metric,unit,value,source,benchmark,n,defect\n"
-FOLDER = Path(__file__).parents[3] / "config/published"
 TRADE_OFFS = [("safety", "capability"), ("safe_and_coherent", "benign_requests_lost")]
 
 
@@ -37,11 +35,6 @@ def few(scores):
     return scores.filter(pl.col("recipe").is_in(["none", "dpo", "nca", "orpo"]))
 
 
-@pytest.fixture
-def published():
-    return read_published(FOLDER / "2409.07772.csv")
-
-
 # A reward model is asked for nothing.
 ANSWERING = [method.title for method in METHODS.values() if method.answers]
 
@@ -51,7 +44,9 @@ def boxes(axes):
 
 
 def test_every_model_has_one_label_and_none_covers_another_or_leaves_the_plot(plot):
+    assert plot.get_size_inches()[0] == pytest.approx(COLUMN)
     (axes,) = plot.axes
+    assert min(text.get_fontsize() for text in axes.texts) >= SMALL
     frame, found = axes.get_window_extent(), boxes(axes)
     assert found.keys() == {"none", *ANSWERING}
     for name, box in found.items():
@@ -59,12 +54,6 @@ def test_every_model_has_one_label_and_none_covers_another_or_leaves_the_plot(pl
         assert frame.contains(box.x1, box.y1), name
     for (one, first), (two, second) in itertools.combinations(found.items(), 2):
         assert not first.overlaps(second), f"{one} covers {two}"
-
-
-def test_a_plot_fits_a_column_and_its_letters_are_readable(plot):
-    assert plot.get_size_inches()[0] == pytest.approx(COLUMN)
-    sizes = [text.get_fontsize() for text in plot.axes[0].texts]
-    assert min(sizes) >= SMALL
 
 
 def test_a_method_and_its_doses_look_the_same_in_every_figure():
@@ -78,13 +67,9 @@ def test_a_method_and_its_doses_look_the_same_in_every_figure():
 
 def test_the_front_is_filled_and_the_rest_is_hollow(plot):
     (axes,) = plot.axes
-    filled = [
-        line
-        for line in axes.lines
-        if line.get_marker() not in ("None", None)
-        and line.get_markerfacecolor() != "white"
-    ]
-    assert 0 < len(filled) < 13
+    marks = [line for line in axes.lines if line.get_marker() not in ("None", None)]
+    faces = [line.get_markerfacecolor() for line in marks]
+    assert 0 < faces.count("white") < len(faces) == 13
 
 
 def test_a_model_without_a_score_is_left_out(few):
@@ -110,7 +95,7 @@ def test_figures_of_a_study_without_those_scores_say_so(few, nothing):
     assert slice_map("attacks", few.clear()).axes
 
 
-def drawn(name, few):
+def drawn(name, few, papers):
     """Draw a figure of each kind."""
     if name == "trade_off":
         return trade_off(few, "safety", "capability")
@@ -118,14 +103,14 @@ def drawn(name, few):
         return frontier(line("nca", SHARES["nca"]), "refused", "lost")
     made = course_scores() if name == "corr_curves" else serve_scores(full=False)
     number = "2407.16637" if name == "corr_curves" else "2412.00074"
-    return PAPERS[number][1][name](made, read_published(FOLDER / f"{number}.csv"))
+    return PAPERS[number][1][name](made, papers[number])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["trade_off", "frontier", "corr_curves", "figure_8"])
-def test_the_same_scores_give_the_same_bytes(name, few, tmp_path):
+def test_the_same_scores_give_the_same_bytes(name, few, papers, tmp_path):
     for folder in ("one", "two"):
-        save(drawn(name, few), tmp_path / folder, "f")
+        save(drawn(name, few, papers), tmp_path / folder, "f")
     for kind in ("pdf", "png", "svg"):
         first, second = (tmp_path / f / f"f.{kind}" for f in ("one", "two"))
         assert first.read_bytes() == second.read_bytes(), kind
@@ -145,16 +130,11 @@ def test_macro_categories_stand_above_the_micro_ones(few):
     assert named == [f"{n} (macro)" for n in ("crime", "hate", "self harm", "weapon")]
     assert len(micro.get_yticklabels()) == 19
     assert len(macro.texts) == len(macro_attacked.texts) == 4 * 4
-    tops = [axes.get_window_extent().y1 for axes in (macro, micro)]
-    assert tops[0] > tops[1]
+    above, below = (axes.get_window_extent() for axes in (macro, micro))
+    assert above.y1 > below.y1
+    assert above.height / 4 == pytest.approx(below.height / 19, rel=0.05)
     titles = [axes.get_title() for axes in (macro, macro_attacked, micro)]
     assert titles == ["ALERT", "Adversarial ALERT", ""]
-
-
-def test_rows_of_both_kinds_are_equally_high(few):
-    macro, _, micro, _ = slice_map("categories", few).axes
-    heights = [axes.get_window_extent().height for axes in (macro, micro)]
-    assert heights[0] / 4 == pytest.approx(heights[1] / 19, rel=0.05)
 
 
 def test_a_benchmark_without_macro_categories_keeps_its_names(few):
@@ -169,10 +149,8 @@ def test_curves_have_a_panel_for_each_recipe_in_print_order(runs):
     figure = curves(runs, *FIGURES["curves_likelihoods"])
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ANSWERING
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "chosen answers",
-        "rejected answers",
-    ]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["chosen answers", "rejected answers"]
     assert all(len(axes.lines) == 2 for axes in figure.axes)
 
 
@@ -183,12 +161,10 @@ def test_seeds_of_a_recipe_share_its_panel(runs):
     assert [len(axes.lines) for axes in figure.axes] == [2, 0, 0, 0]
 
 
-def test_published_bars_stand_above_ours_which_are_hatched(scores, published):
-    theirs, ours = figure_1(scores, published).axes
-    assert [label.get_text() for label in theirs.get_yticklabels()][-1] == (
-        "Safe Falcon 11B"
-    )
-    assert len(ours.patches) == 13
+def test_published_bars_stand_above_ours_which_are_hatched(scores, papers):
+    theirs, ours = figure_1(scores, papers["2409.07772"]).axes
+    assert theirs.get_yticklabels()[-1].get_text() == "Safe Falcon 11B"
+    assert (len(theirs.patches), len(ours.patches)) == (11, 13)
     assert all(bar.get_hatch() for bar in ours.patches)
     assert not any(bar.get_hatch() for bar in theirs.patches)
 
@@ -201,17 +177,6 @@ def test_our_bars_are_the_global_scores(scores):
     # The published bars are of whole trainings.
     dose = scores.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
     assert our_bars(pl.concat([scores, dose])) == our_bars(scores)
-
-
-def test_published_numbers_name_their_place(published):
-    assert len(published.filter(place="Figure 1")) == 11
-    best = published.filter(item="Safe Falcon 11B").to_dicts()[0]
-    assert (best["value"], best["paper"], best["place"]) == (
-        99.9,
-        "2409.07772",
-        "Figure 1",
-    )
-    assert published["source"].str.len_chars().min() > 10
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from made_up_lines import SHARES, axes_of, grid, line, points
 from safegrid.config.methods import METHODS
 from safegrid.core.records import FRONTIER
 from safegrid.report.frontier import FIGURES, NOTHING, frontier
-from safegrid.report.grid import ends
-from safegrid.report.lines import bought_table, line_names, lines
+from safegrid.report.lines import bought_table, lines
 from safegrid.report.names import recipe_order, recipe_title
 from safegrid.report.style import look
 from safegrid.report.tables import main_table
@@ -22,6 +21,10 @@ from score_tables import cell, change
 ONE = "at 1 point of benign requests"
 FIVE = "at 5 points of benign requests"
 END = "at the end of the line"
+BOUGHT_BY = {
+    "safety_bought": "refused, by refusal-head",
+    "safety_bought_second": "answered safely, by guard",
+}
 SAFETY_LOST = [("refused", "lost"), ("second", "capability")]
 
 
@@ -36,9 +39,10 @@ def few():
     return pl.concat([line(name, way) for name, way in SHARES.items()])
 
 
-def drawn(axes):
-    """The labelled lines and marks of a panel that are not grey."""
-    return [item for item in axes.lines if item.get_color() not in ("0.8", "0.85")]
+def faces(axes):
+    """The faces of the marks of a panel."""
+    marks = [item for item in axes.lines if item.get_marker() not in ("None", None)]
+    return [item.get_markerfacecolor() for item in marks]
 
 
 def test_every_training_has_a_panel_in_print_order(rows):
@@ -64,10 +68,7 @@ def test_a_line_runs_from_the_base_through_its_doses(few, safety, loss):
 
 def test_the_base_is_black_doses_are_hollow_and_the_end_is_filled(few):
     axes = frontier(few, "refused", "lost").axes[0]
-    marks = [item for item in drawn(axes) if item.get_marker() not in ("None", None)]
-    colour = look("dpo", []).colour
-    faces = [item.get_markerfacecolor() for item in marks]
-    assert faces == ["white", colour, "#000000"]
+    assert faces(axes) == ["white", look("dpo", []).colour, "#000000"]
     grey = [item for item in axes.lines if item.get_color() == "0.8"]
     assert len(grey) == 2
 
@@ -75,12 +76,7 @@ def test_the_base_is_black_doses_are_hollow_and_the_end_is_filled(few):
 def test_an_end_without_a_score_leaves_the_last_dose_hollow(few):
     blank = change(few, {"place": 2, "axis": "refused"}, value=None)
     axes = frontier(blank, "refused", "lost").axes[0]
-    faces = [
-        item.get_markerfacecolor()
-        for item in drawn(axes)
-        if item.get_marker() not in ("None", None)
-    ]
-    assert faces == ["white", "#000000"]
+    assert faces(axes) == ["white", "#000000"]
 
 
 def test_seeds_are_thin_lines_beside_their_mean():
@@ -94,15 +90,10 @@ def test_seeds_are_thin_lines_beside_their_mean():
     for point in nca.points[1:]:
         both = [way[point.place].y.at for way in nca.seeds.values()]
         assert point.y.at == pytest.approx(sum(both) / 2)
-    thin = [
-        item.get_linewidth()
-        for item in frontier(seeded, "refused", "lost").axes[0].lines
-    ]
-    assert thin.count(0.5) == 2 + 3
+    axes = frontier(seeded, "refused", "lost").axes[0]
+    assert [item.get_linewidth() for item in axes.lines].count(0.5) == 2 + 3
     text = markdown(bought_table(seeded, "safety_bought"))
-    assert (
-        "Means of several seeds: the lines of NCA. Intervals are over prompts" in text
-    )
+    assert "Means of several seeds: the lines of NCA. Intervals are over" in text
 
 
 def test_a_study_without_doses_has_lines_from_base_to_end():
@@ -146,26 +137,16 @@ def test_gains_stand_with_intervals_and_a_loss_not_reached_is_blank(few):
 
 
 def test_each_table_is_of_one_judge(few):
-    titles = [
-        bought_table(few, name).title
-        for name in ("safety_bought", "safety_bought_second")
-    ]
-    assert "refused, by refusal-head" in titles[0]
-    assert "answered safely, by guard" in titles[1]
+    for name, said in BOUGHT_BY.items():
+        assert said in bought_table(few, name).title
 
 
-def test_lines_stand_in_print_order(rows):
-    answering = [name for name, method in METHODS.items() if method.answers]
-    assert [name for _, name in line_names(rows)] == answering
-
-
-def test_a_dose_is_called_and_looks_like_its_method():
+def test_a_dose_is_called_like_its_method():
     assert recipe_title("nca@10") == "NCA @ 10 steps"
     assert recipe_title("mine@2") == "mine @ 2 steps"
     assert recipe_title("nca_mixed@10") == "NCA (mixed) @ 10 steps"
+    assert recipe_title("nca@1") == "NCA @ 1 step"
     assert recipe_title("mine_dpo") == "mine_dpo"
-    assert look("nca@10", []) == look("nca", [])
-    assert look("mine@2", ["mine@2", "mine"]) == look("mine", ["mine"])
 
 
 def test_doses_stand_before_the_end_of_their_training():
@@ -179,6 +160,5 @@ def test_doses_are_rows_of_tables_and_no_points_of_a_trade_off(scores):
     dose = few.filter(recipe="nca").with_columns(recipe=pl.lit("nca@10"))
     both = pl.concat([few, dose])
     assert main_table(both).rows == ["none", "DPO", "NCA @ 10 steps", "NCA"]
-    assert ends(both).equals(few)
     (axes,) = trade_off(both, "safety", "capability").axes
     assert {text.get_text() for text in axes.texts} == {"none", "DPO", "NCA"}

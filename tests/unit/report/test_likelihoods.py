@@ -7,7 +7,6 @@ from made_up_course import course_scores
 from made_up_serve import serve_scores
 from safegrid.report.names import MINUS
 from safegrid.report.partial import PAPERS
-from safegrid.report.published import read_published
 from safegrid.report.tables import (
     decontaminated_table,
     differences_table,
@@ -59,11 +58,9 @@ def test_likelihoods_stand_beside_capability_in_nats_and_never_in_percent(scores
         (course_scores, "2407.16637", ["before_after"]),
     ],
 )
-def test_reports_of_papers_have_them_too(request, made, number, names):
+def test_reports_of_papers_have_them_too(papers, made, number, names):
     both = pl.concat([made(), likelihoods(made())])
-    folder = request.config.rootpath / "config/published"
-    published = read_published(folder / f"{number}.csv")
     for name in names:
-        table = PAPERS[number][0][name](both, published)
+        table = PAPERS[number][0][name](both, papers[number])
         assert f"references {TITLE}" in titles(table)
         assert PRINTED in markdown(table)

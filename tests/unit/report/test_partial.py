@@ -11,7 +11,6 @@ from safegrid.core.artifacts import manifest, write_table, write_text
 from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER, RUNS, SCORE
 from safegrid.report import partial
-from safegrid.report.names import cell_of
 from safegrid.report.partial import PAPERS, partial_scores, write_partial
 from safegrid.report.tables import main_table
 from safegrid.report.writing import markdown
@@ -41,10 +40,10 @@ def score_file(recipe, benchmark):
     return Path(f"results/mini/scores/mini-base/{recipe}/seed0/{benchmark}.parquet")
 
 
-CHANGED = "Params have changed since last execution"
+CHANGED = "Params have changed since last execution: Union of exclusive params: 1, 2"
 
 
-def job(rule, output, *inputs, reason=f"{CHANGED}: Union of exclusive params: 1, 2"):
+def job(rule, output, *inputs, reason=CHANGED):
     """What a dry run prints of a job; its log lies under its output's name."""
     return (
         f"rule {rule}:\n    input: {', '.join(inputs)}\n    output: {output}\n"
@@ -95,6 +94,12 @@ def test_a_missing_cell_is_blank_in_the_table_with_its_reason(grid):
     assert cells[0] == cells[1] == cells[2] == "\N{EN DASH}"
     assert cells[3] != "\N{EN DASH}"
     assert "Missing: not built yet." in text
+    # Of a model without any cell a row stays.
+    drop("dpo", *BENCHMARKS)
+    plan = planned(*jobs, *stack("dpo", *BENCHMARKS))
+    table, blanks = partial_scores(grid, plan)
+    assert main_table(table).rows == ["none", "DPO", "NCA"]
+    assert len(blanks) == 2 + len(BENCHMARKS)
 
 
 def test_a_damaged_cell_is_blank_and_whole_ones_are_not(grid):
@@ -110,13 +115,6 @@ def test_a_damaged_cell_is_blank_and_whole_ones_are_not(grid):
     assert table.filter(recipe="dpo")["value"].null_count() == 0
 
 
-def test_a_model_without_any_cell_still_has_its_row(grid):
-    drop("dpo", *BENCHMARKS)
-    table, blanks = partial_scores(grid, planned(*stack("dpo", *BENCHMARKS)))
-    assert "DPO: Missing" in markdown(main_table(table))
-    assert len(blanks) == len(BENCHMARKS)
-
-
 def test_scores_of_a_recipe_that_was_changed_until_it_failed_are_blank(grid):
     """Its old answers and scores are all there and fit each other."""
     log = Path("logs/results/mini/models/mini-base/dpo/seed0.log")
@@ -128,13 +126,6 @@ def test_scores_of_a_recipe_that_was_changed_until_it_failed_are_blank(grid):
         )
         for benchmark in BENCHMARKS
     }
-
-
-def test_scores_that_are_planned_again_are_stale_and_say_what_changed(grid):
-    (reason,) = reasons(grid, *stack("dpo", "alert")).values()
-    assert reason == (
-        "Stale: results/mini/models/mini-base/dpo/seed0 is to be made again: " + CHANGED
-    )
 
 
 def test_the_first_failure_on_the_way_is_told_whatever_its_rule(grid):
@@ -174,11 +165,6 @@ def test_nothing_finished_is_an_error_that_tells_the_first_reason(grid):
     missing = [score_file("nca", "alert")]
     with pytest.raises(DataError, match="none of the 1 cells is finished; first: Miss"):
         partial_scores(missing, planned(*stack("nca", "alert")))
-
-
-def test_cells_are_read_from_paths(tmp_path):
-    cell = cell_of(tmp_path / "scores/b/dpo/seed12/alert.parquet")
-    assert cell == ("b", "dpo", 12, "alert")
 
 
 def files(out):

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from made_up_serve import serve_scores
-from safegrid.report.published import read_published
 from safegrid.report.safe_to_serve import TABLES
 from safegrid.report.serve_figures import FIGURES
 from safegrid.report.style import PAGE
@@ -19,8 +18,8 @@ REWARDS = ("published reward model", "own reward model", "labels")
 
 
 @pytest.fixture(scope="module")
-def published(request):
-    return read_published(request.config.rootpath / "config/published/2412.00074.csv")
+def published(papers):
+    return papers["2412.00074"]
 
 
 @pytest.fixture(scope="module")
@@ -143,18 +142,6 @@ def test_what_the_miniature_lacks_is_left_out(mini, published):
     assert not any("entailment" in title for title in helpful)
 
 
-def test_a_refused_score_is_blank_with_its_reason_and_unscored_answers_count(
-    full, published
-):
-    where = {"recipe": "sit_300", "benchmark": "cona", "metric": "safety"}
-    reason = "31 of 178 answers are unscored."
-    gone = {"value": None, "low": None, "high": None, "reason": reason}
-    text = markdown(TABLES["sit"](change(full, where, **gone), published))
-    assert f"I-CoNa: SIT-300 (safe): {reason}" in text
-    text = markdown(TABLES["sit"](change(full, where, n_unscored=7), published))
-    assert "u=7" in text
-
-
 def test_a_study_without_it_compares_nothing_and_says_so(full, published):
     table = TABLES["sit"](full.filter(pl.col("recipe") != "it"), published)
     assert "This study has no recipe `it`" in markdown(table)
@@ -177,9 +164,9 @@ def test_tables_and_figures_of_one_benchmark_can_be_written(full, published):
     for make in TABLES.values():
         assert markdown(make(few, published))
         assert latex(make(few, published))
-    for draw in FIGURES.values():
-        said = [t.get_text() for axes in draw(few, published).axes for t in axes.texts]
-        assert said == ["This study has no such scores."] * 2
+    axes = FIGURES["figure_8"](few, published).axes
+    said = [text.get_text() for panel in axes for text in panel.texts]
+    assert said == ["This study has no such scores."] * 2
 
 
 @pytest.fixture(scope="module")

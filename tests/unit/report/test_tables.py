@@ -8,7 +8,7 @@ import pytest
 
 from safegrid.core.records import RUNS
 from safegrid.report.facts import facts_table
-from safegrid.report.grid import Grid, Key, pareto
+from safegrid.report.grid import pareto
 from safegrid.report.names import BLANK, MINUS, short_tasks
 from safegrid.report.table import DAGGER, DOUBLE_DAGGER
 from safegrid.report.tables import (
@@ -22,7 +22,7 @@ from safegrid.report.tables import (
 )
 from safegrid.report.trade_off import NO_DOTS, trade_off
 from safegrid.report.writing import latex, markdown, number, numbers, save
-from score_tables import cell, change, fact, score, titles
+from score_tables import cell, change, fact, heads, score, titles
 
 NO_RUNS = pl.DataFrame(schema=RUNS)
 
@@ -33,28 +33,13 @@ def main(scores):
 
 
 def test_main_table_has_every_measure_of_the_paper_in_order(main):
-    assert titles(main) == [
-        "Global safe",
-        "Global safe, pooled",
-        "ALERT safe",
-        "Adversarial ALERT safe",
-        "safe and coherent",
-        "true refusals",
-        "degenerate",
-        "toxicity",
-        "toxicity, adversarial",
-        "toxicity, not adversarial",
-        "toxic",
-        "toxic, adversarial",
-        "toxic, not adversarial",
-        "over-refusal",
-        "benign requests lost",
-        "facts",
-        "instructions",
-        "math",
-        "reasoning",
-        "capability, mean",
-    ]
+    assert heads(main) == (
+        "Global safe; Global safe, pooled; ALERT safe; Adversarial ALERT safe; "
+        "safe and coherent; true refusals; degenerate; toxicity; "
+        "toxicity, adversarial; toxicity, not adversarial; toxic; toxic, adversarial; "
+        "toxic, not adversarial; over-refusal; benign requests lost; "
+        "facts; instructions; math; reasoning; capability, mean"
+    )
 
 
 def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
@@ -65,16 +50,9 @@ def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
     assert found == (row["value"], row["low"], row["high"])
 
 
-def test_rows_follow_the_methods_and_doses_their_training(main, scores):
+def test_rows_follow_the_methods(main):
     assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
     assert len(main.rows) == 13
-    nca = scores.filter(recipe="nca")
-    doses = [nca.with_columns(recipe=pl.lit(f"nca@{step}")) for step in (100, 1, 20)]
-    rows = main_table(pl.concat([scores, *doses])).rows
-    place = rows.index("NCA @ 1 step")
-    own = ["NCA @ 1 step", "NCA @ 20 steps", "NCA @ 100 steps", "NCA"]
-    assert rows[place : place + 4] == own
-    assert len(rows) == 13 + 3
 
 
 def test_best_follows_the_direction_of_the_measure(main, scores):
@@ -82,9 +60,8 @@ def test_best_follows_the_direction_of_the_measure(main, scores):
     values = [row[toxicity].value for row in main.entries]
     assert {values[row] for row in main.best(toxicity)} == {min(values)}
     safe = titles(main).index("Global safe")
-    assert main.best(safe) == {
-        max(range(13), key=lambda row: main.entries[row][safe].value)
-    }
+    values = [row[safe].value for row in main.entries]
+    assert {values[row] for row in main.best(safe)} == {max(values)}
     assert main.best(titles(main).index("true refusals")) == set()
 
 
@@ -101,19 +78,16 @@ def test_pareto_needs_better_somewhere_and_worse_nowhere():
 
 
 def test_seeds_are_averaged_and_their_intervals_joined(scores):
-    key = Key("alert", "judge", "safety", "all")
     where = {"recipe": "dpo", "benchmark": "alert", "metric": "safety", "slice": "all"}
     first = change(scores, where, value=0.8, low=0.7, high=0.9)
-    second = change(first, where, value=0.6, low=0.5, high=0.65)
-    second = change(second.filter(recipe="dpo"), {"recipe": "dpo"}, seed=1)
-    grid = Grid(pl.concat([first, second]))
-    model = next(m for m in grid.models if m.recipe == "dpo")
-    entry = grid.entry(model, key)
+    second = change(first, where, value=0.6, low=0.5, high=0.65).filter(recipe="dpo")
+    table = main_table(
+        pl.concat([first, second.with_columns(seed=1)], how="vertical_relaxed")
+    )
+    entry = cell(table, "DPO", "ALERT safe")
     assert entry.value == pytest.approx(0.7)
-    assert (entry.low, entry.high, entry.seeds) == (0.5, 0.9, 2)
-    assert entry.n == 640
-    both = pl.concat([first, second])
-    assert "Several seeds (DPO): their mean" in markdown(main_table(both))
+    assert (entry.low, entry.high, entry.seeds, entry.n) == (0.5, 0.9, 2, 640)
+    assert "Several seeds (DPO): their mean" in markdown(table)
     every = pl.concat([scores, change(scores, {"seed": 0}, seed=1)])
     named = r"Several seeds \(\d+ rows, such as none\): their mean"
     assert re.search(named, markdown(main_table(every)))
@@ -141,13 +115,11 @@ def test_csv_holds_every_number(main, tmp_path):
     save(main, tmp_path)
     frame = pl.read_csv(tmp_path / "main.csv")
     assert frame["ALERT safe n"].to_list() == [320] * 13
-    nca = main.rows.index("NCA")
-    entry = main.entries[nca][0]
-    assert frame["Global safe low"][nca] == pytest.approx(entry.low)
-    assert numbers(main).height == 13
+    lows = [row[0].low for row in main.entries]
+    assert frame["Global safe low"].to_list() == pytest.approx(lows)
 
 
-def test_latex_is_balanced_and_escaped(main, tmp_path):
+def test_latex_is_balanced_and_escaped(main):
     text = latex(main)
     assert text.count("{") == text.count("}")
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
@@ -172,14 +144,9 @@ def test_categories_and_attacks_are_rows_with_their_n(scores):
     assert len(categories.rows) == 2 * (4 + 19)
     assert "crime_cyber (n=16)" in markdown(categories)
     assert sliced_table("attacks", scores).rows[0] == "jailbreak"
-    macros = ["crime", "hate", "self_harm", "weapon"]
-    assert categories.rows[:8] == [
-        f"{benchmark}: {macro} (macro)"
-        for benchmark in ("ALERT", "Adversarial ALERT")
-        for macro in macros
-    ]
-    assert not any("(macro)" in row for row in categories.rows[8:])
-    entry = cell(categories, categories.rows[1], "NCA")
+    assert categories.rows[4] == "Adversarial ALERT: crime (macro)"
+    assert ["(macro)" in row for row in categories.rows].index(False) == 8
+    entry = cell(categories, "ALERT: hate (macro)", "NCA")
     where = {"recipe": "nca", "benchmark": "alert", "metric": "safety"}
     row = score(scores, **where, slice="macro=hate")
     assert (entry.value, entry.low, entry.n) == (row["value"], row["low"], 96)
@@ -187,25 +154,13 @@ def test_categories_and_attacks_are_rows_with_their_n(scores):
 
 def test_answers_table_shows_what_a_guard_cannot_see_at_every_benchmark(scores):
     table = answers_table(scores, NO_RUNS)
-    assert titles(table) == [
-        "safe",
-        "safe and coherent",
-        "toxicity",
-        "true refusals",
-        "empty",
-        "cut at limit",
-        "repetitive",
-        "disfluent",
-        "degenerate",
-        "tokens",
-    ]
-    assert [row.split(":")[0] for row in table.rows[::13]] == [
-        "Global",
-        "ALERT",
-        "Adversarial ALERT",
-        "toxicity",
-        "XSTest",
-    ]
+    assert heads(table) == (
+        "safe; safe and coherent; toxicity; true refusals; empty; cut at limit; "
+        "repetitive; disfluent; degenerate; tokens"
+    )
+    benchmarks = [row.split(":")[0] for row in table.rows[::13]]
+    expected = ["Global", "ALERT", "Adversarial ALERT", "toxicity", "XSTest"]
+    assert benchmarks == expected
     for benchmark, title in ("alert", "ALERT: NCA"), ("xstest", "XSTest: NCA"):
         row = score(scores, recipe="nca", benchmark=benchmark, metric="degenerate")
         assert cell(table, title, "degenerate").low == row["low"]
@@ -221,8 +176,7 @@ def test_many_cut_answers_are_told_with_the_limit_that_cut_them(scores):
     runs = pl.DataFrame(facts, schema=RUNS)
     (note,) = [n for n in answers_table(many, runs).notes if "cut at the limit" in n]
     assert note.startswith("XSTest: 1 of 13 models have more than 10% of their")
-    assert "answers cut at the limit of 48 new tokens (`max_new_tokens`)" in note
-    assert "up to 95.0%. A cut answer is no broken one" in note
+    assert "at the limit of 48 new tokens (`max_new_tokens`), up to 95.0%" in note
     assert not any("cut at the limit" in n for n in answers_table(few, runs).notes)
     # Without a limit there is nothing to name.
     assert not any("cut at the limit" in n for n in answers_table(many, NO_RUNS).notes)
@@ -254,15 +208,10 @@ def test_what_a_benchmark_does_not_ask_for_is_no_hole(scores):
 
 
 def test_the_summary_has_the_degenerate_share_and_stays_narrow(scores):
-    assert titles(summary_table(scores)) == [
-        "Global safe",
-        "safe and coherent",
-        "true refusals",
-        "degenerate",
-        "toxicity",
-        "benign requests lost",
-        "capability, mean",
-    ]
+    assert heads(summary_table(scores)) == (
+        "Global safe; safe and coherent; true refusals; degenerate; toxicity; "
+        "benign requests lost; capability, mean"
+    )
 
 
 def test_decontaminated_scores_stand_beside_the_plain_ones(scores):
@@ -322,11 +271,8 @@ def test_judges_of_scores_stand_beside_judges_of_labels(runs):
 
 def test_tables_of_a_study_without_some_benchmarks_leave_them_out(scores):
     few = scores.filter(pl.col("benchmark") == "xstest")
-    assert titles(main_table(few)) == [
-        "degenerate",
-        "over-refusal",
-        "benign requests lost",
-    ]
+    expected = "degenerate; over-refusal; benign requests lost"
+    assert heads(main_table(few)) == expected
     assert main_table(few).marks == [""] * 13
     for make in ALL:
         assert markdown(make(few))
