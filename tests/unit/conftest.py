@@ -112,11 +112,9 @@ class FakeEngine:
     def sequence_logprobs(self, ids: Any, n_context: Any) -> list[list[float]]:
         return self._each(zip(ids, n_context, strict=True), self.tokens, [math.nan])
 
-    def classify(self, ids: Any) -> list[list[float]]:
-        return self._each(((row,) for row in ids), self.classes, [math.nan, math.nan])
-
-    def logits(self, ids: Any) -> list[list[float]]:
-        return self._each(((row,) for row in ids), self.outputs, [])
+    def values(self, name: str, ids: Any) -> list[list[float]]:
+        answer = {"classify": self.classes, "logits": self.outputs}[name]
+        return self._each(((row,) for row in ids), answer, [])
 
     def _each(self, questions: Any, answer: Any, refusal: Any) -> list[Any]:
         results = []

@@ -267,9 +267,9 @@ def test_a_server_without_memory_says_so_in_its_first_error(model, run):
 def test_classes_are_ours(make):
     folder, prompts = make("LlamaForSequenceClassification", "llama_2", 2), rows(12)
     with lease(OURS, [folder], "classify") as engine:
-        expected = engine.classify(prompts), engine.logits(prompts)
+        expected = engine.values("classify", prompts), engine.values("logits", prompts)
     with lease(SPEC, [folder], "classify") as engine:
-        found = engine.classify(prompts), engine.logits(prompts)
+        found = engine.values("classify", prompts), engine.values("logits", prompts)
     for one, other in zip(found, expected, strict=True):
         for row, values in zip(one, other, strict=True):
             assert row == pytest.approx(values, abs=NATS)

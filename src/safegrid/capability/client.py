@@ -49,6 +49,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     def __init__(
         self, engine: Engine, tokenizer: ChatTokenizer, context: int, batch: int
     ) -> None:
+        bos, eos = tokenizer.bos_id, tokenizer.eos_id
         super().__init__(
             model=engine.model,
             base_url=engine.url,
@@ -59,33 +60,15 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
             max_retries=1,
             max_length=context,
             max_gen_toks=ANSWER_TOKENS,
+            # Before a text without context; and among the stop strings.
+            custom_prefix_token_id=eos if bos is None else bos,
+            eos_string=tokenizer.special_tokens.get("eos_token"),
         )
         self.engine = engine
-        self.tokenizer = self._chat = tokenizer
+        self.tokenizer = tokenizer
         self.tokenized_requests = True
         self.too_long: set[RequestKey] = set()
         self._starts: list[int] = []
-
-    @property
-    def eot_token_id(self) -> int | None:
-        """The id that ends a turn."""
-        return self._chat.eos_id
-
-    @property
-    def prefix_token_id(self) -> int | None:
-        """The id that stands before a text without context."""
-        bos = self._chat.bos_id
-        return self._chat.eos_id if bos is None else bos
-
-    @property
-    def eos_string(self) -> str | None:
-        """The text that ends a turn; sent among the stop strings."""
-        return self._chat.special_tokens.get("eos_token")
-
-    @property
-    def tokenizer_name(self) -> str:
-        """What the harness's request cache would be keyed by; we do not use one."""
-        return self._chat.template_hash
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
@@ -95,28 +78,32 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         The harness asks for an open turn where a task begins the answer itself.
         """
         if add_generation_prompt:
-            return self._chat.render(chat_history, True)
+            return self.tokenizer.render(chat_history, True)
         *before, last = chat_history
-        return self._chat.render(before, True) + last["content"]
+        return self.tokenizer.render(before, True) + last["content"]
 
     def tok_encode(
         self, string: str | Sequence[str], *_: Any, **__: Any
     ) -> list[int] | list[list[int]]:
         """Return the ids of a rendered text, or of each of several."""
         if isinstance(string, str):
-            return self._chat.encode(string)
-        return [self._chat.encode(text) for text in string]
+            return self.tokenizer.encode(string)
+        return [self.tokenizer.encode(text) for text in string]
 
     def generate_until(
         self, requests: list[Instance], disable_tqdm: bool = False
     ) -> list[str]:
         """Answer the requests that fit; an empty text for the others."""
-        fits = [self._has_room(*request.args) for request in requests]
+        fits = []
+        for request in requests:
+            ids = self.tokenizer.encode(request.args[0])
+            self.tokenizer.check_bos(ids, PROMPT)
+            most = int(request.args[1].get("max_gen_toks", ANSWER_TOKENS))
+            fits.append(len(ids) + most <= self.max_length)
+            if not fits[-1]:
+                self.too_long.add(request_key(request.args))
         fitting = list(itertools.compress(requests, fits))
         answers = iter(super().generate_until(fitting) if fitting else [])
-        for request, fit in zip(requests, fits, strict=True):
-            if not fit:
-                self.too_long.add(request_key(request.args))
         return [next(answers) if fit else "" for fit in fits]
 
     def _loglikelihood_tokens(
@@ -124,7 +111,7 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     ) -> list[tuple[float, bool]]:
         fits = []
         for text, context, continuation in requests:
-            self._chat.check_bos(context, PROMPT)
+            self.tokenizer.check_bos(context, PROMPT)
             # A text without a conversation (`text` is None) comes in windows that fit.
             fit = text is None or len(context) + len(continuation) <= self.max_length
             fits.append(fit)
@@ -140,12 +127,6 @@ class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
         """Return the next request's rows, where their contexts end, and their keys."""
         rows, self._starts, keys = super().batch_loglikelihood_requests(chunks)
         return rows, self._starts, keys
-
-    def _has_room(self, context: str, settings: dict[str, Any]) -> bool:
-        ids = self._chat.encode(context)
-        self._chat.check_bos(ids, PROMPT)
-        most = int(settings.get("max_gen_toks", ANSWER_TOKENS))
-        return len(ids) + most <= int(self.max_length)
 
     def model_call(
         self,

@@ -39,7 +39,7 @@ class CodeEval(evaluate.Metric):  # type: ignore[misc]
     ) -> tuple[dict[str, float], dict[int, list[bool]]]:
         if k != [1] or any(len(answers) != 1 for answers in predictions):
             raise ValueError("one answer to each problem is scored, by pass@1")
-        sandbox = find_sandbox().sandbox
+        sandbox, _ = find_sandbox()
         found = {
             number: [passes(f"{answers[0]}\n{tests}", sandbox)]
             for number, (answers, tests) in enumerate(

@@ -15,11 +15,11 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 
@@ -53,19 +53,8 @@ class NotStartedError(SafegridError):
     """A program could not even begin, so nothing is known of it."""
 
 
-class FoundSandbox(NamedTuple):
-    """The sandbox that works here, and why those before it do not."""
-
-    sandbox: Sandbox
-    failed: str
-
-
 def coding(tasks: Mapping[str, Any]) -> list[str]:
-    """Return the names of the tasks whose metric runs what the model wrote.
-
-    Args:
-        tasks: lm-evaluation-harness's own, by name.
-    """
+    """Return the names of the harness's tasks whose metric runs what a model wrote."""
     return [n for n, task in tasks.items() if getattr(task, "UNSAFE_CODE", False)]
 
 
@@ -99,7 +88,7 @@ def check_consent(asked: Mapping[str, list[str]]) -> None:
 
 def recorded(tasks: Mapping[str, Any]) -> dict[str, str]:
     """Return what a manifest says of the programs that tasks ran, if they ran any."""
-    return {"sandbox": find_sandbox().sandbox.name} if coding(tasks) else {}
+    return {"sandbox": find_sandbox()[0].name} if coding(tasks) else {}
 
 
 def write_metric(folder: Path) -> None:
@@ -110,33 +99,27 @@ def write_metric(folder: Path) -> None:
 
 
 @functools.cache
-def find_sandbox() -> FoundSandbox:
-    """Return the first sandbox in which a program runs here and is closed in.
+def find_sandbox() -> tuple[Sandbox, str]:
+    """Return the sandbox that works here, and why those before it do not.
+
+    In one that works a program runs, and sees no file outside of it.
 
     Raises:
         NotStartedError: programs do not even run without one.
     """
-    failed = []
-    for sandbox in (BWRAP, UNSHARE):
-        try:
-            if _closes_in(sandbox):
-                return FoundSandbox(sandbox, "")
-            failed.append(f"{sandbox.name} does not close in")
-        except (NotStartedError, OSError) as error:
-            failed.append(f"{sandbox.name}: {error}")
-    if not passes("import hashlib, math, random", NONE):
-        raise NotStartedError(f"{PYTHON[0]} -I imports no hashlib, math and random")
-    return FoundSandbox(NONE, f" (no sandbox works here: {'; '.join(failed)})")
-
-
-def _closes_in(sandbox: Sandbox) -> bool:
-    """Say whether a program runs in a sandbox and sees no file outside of it."""
+    program, failed = "import hashlib, math, random, os", []
     with NamedTemporaryFile(prefix="safegrid-outside-") as outside:
-        return passes(
-            "import hashlib, math, random, os\n"
-            f"assert not os.path.exists({outside.name!r})",
-            sandbox,
-        )
+        closed = f"{program}\nassert not os.path.exists({outside.name!r})"
+        for sandbox in (BWRAP, UNSHARE):
+            try:
+                if passes(closed, sandbox):
+                    return sandbox, ""
+                failed.append(f"{sandbox.name} does not close in")
+            except (NotStartedError, OSError) as error:
+                failed.append(f"{sandbox.name}: {error}")
+    if not passes(program, NONE):
+        raise NotStartedError(f"{PYTHON[0]} -I imports no hashlib, math and random")
+    return NONE, f" (no sandbox works here: {'; '.join(failed)})"
 
 
 def passes(program: str, sandbox: Sandbox, seconds: float = SECONDS) -> bool:
@@ -159,9 +142,14 @@ def passes(program: str, sandbox: Sandbox, seconds: float = SECONDS) -> bool:
             env=environment(),
             start_new_session=True,
         )
-        with _ended(process):
-            _wait_for_start(process)
-            return _passed(process, seconds)
+        with process:
+            try:
+                _wait_for_start(process)
+                return _passed(process, seconds)
+            finally:
+                # And with it whatever it has started, which may have ended by itself.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _passed(process: Process, seconds: float) -> bool:
@@ -198,16 +186,3 @@ def _wait_for_start(process: Process) -> None:
             late = "ended" if ready else f"not there after {START_SECONDS:g} s"
             raise NotStartedError(f"a program's process {late}: {why[-300:]}")
         said += part
-
-
-@contextmanager
-def _ended(process: Process) -> Iterator[None]:
-    """End the program and what it may have started when the block ends."""
-    with process:
-        try:
-            yield
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                log.debug("all processes of a program have ended by themselves")

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # neither is scored by the first metric that it lists.
 PREFERRED = ("acc", "exact_match")
 UNFILTERED = "none"
+TOO_LONG = "%s: %d of %d documents of %s do not fit the model's context: no value"
 
 
 def capability(
@@ -67,14 +68,25 @@ def capability(
         loaded_tasks(tasks, task_files, located(blocks, task_files)) as loaded,
         lease(engine, stack, "causal") as client,
     ):
-        context = _context(client, stack[0])
-        model = EngineModel(
-            client, tokenizer, context, min(engine.batch_size, MOST_ROWS)
-        )
+        context, batch = _context(client, stack[0]), min(engine.batch_size, MOST_ROWS)
+        model = EngineModel(client, tokenizer, context, batch)
         left_out = rows_left_out(loaded)
-        results = _evaluate(model, loaded, limit)
+        # As the harness's `simple_evaluate` does, short of what needs torch.
+        results: dict[str, Any] = evaluate(
+            model,
+            loaded,
+            limit=limit,
+            bootstrap_iters=0,
+            apply_chat_template=True,
+            fewshot_as_multiturn=True,
+            # The user was asked when the tasks were loaded.
+            confirm_run_unsafe_code=True,
+        )
     found = suite_results(results, model.too_long)
-    _tell_too_long(suite, found["tasks"])
+    for name, task in found["tasks"].items():
+        if task["n_too_long"]:
+            log.warning(TOO_LONG, suite, task["n_too_long"], task["n"], name)
+    identity = client.identity._asdict()
     facts = manifest(
         "capability",
         {"task_files": task_files},
@@ -87,41 +99,15 @@ def capability(
             "template": tokenizer.template_hash,
         },
         ("lm_eval", "datasets"),
-        engine=client.identity._asdict(),
+        engine=identity,
         rows=sum(task["n"] for task in found["tasks"].values()),
         dropped=left_out,
         **recorded(loaded["tasks"]),
     )
-    keep(out, _record(client, stack[0], facts["rows"]))
+    # The harness asks for all of it in every run.
+    took = Record(facts["rows"], 0, 0, identity, str(stack[0]), client.usage.take())
+    keep(out, took)
     write_result(out, {"manifest": facts, "suite": suite, "templated": True, **found})
-
-
-def _tell_too_long(suite: str, tasks: dict[str, Any]) -> None:
-    said = "%s: %d of %d documents of %s do not fit the model's context: no value"
-    for name, task in tasks.items():
-        if task["n_too_long"]:
-            log.warning(said, suite, task["n_too_long"], task["n"], name)
-
-
-def _record(client: Engine, model: Path, rows: int) -> Record:
-    """Return what a suite took; the harness asks for all of it in every run."""
-    identity = client.identity._asdict()
-    return Record(rows, 0, 0, identity, str(model), client.usage.take())
-
-
-def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> dict[str, Any]:
-    """Run the harness as its `simple_evaluate` does, short of what needs torch."""
-    results: dict[str, Any] = evaluate(
-        model,
-        loaded,
-        limit=limit,
-        bootstrap_iters=0,
-        apply_chat_template=True,
-        fewshot_as_multiturn=True,
-        # The user was asked when the tasks were loaded.
-        confirm_run_unsafe_code=True,
-    )
-    return results
 
 
 def _context(client: Engine, folder: Path) -> int:

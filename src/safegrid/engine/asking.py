@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safegrid.config import Decode, EngineSpec
-from safegrid.engine.client import Completion, Engine
+from safegrid.engine.client import Completion, Engine, Values
 from safegrid.engine.identity import Identity, served_name
 from safegrid.engine.lease import lease
 from safegrid.engine.response_cache import ResponseCache, answer_missing, item_key
@@ -24,6 +24,7 @@ Ids = Sequence[int]
 Result = TypeVar("Result")
 Ask = Callable[[Engine, Any], Sequence[Any]]
 IDENTITY = "identity"
+UNITS = {"classify": "verdicts", "logits": "scores", "embed": "vectors"}
 
 
 class MissingError(Exception):
@@ -97,24 +98,12 @@ class Asker:
         keys = [item_key("tail", list(row), n) for row, n in pairs]
         return self._answers(keys, pairs, ask, "likelihoods", _are_numbers)
 
-    def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return the probabilities of a classifier's labels, in its config's order."""
-        return self._values("classify", ids, lambda e, p: e.classify(p), "verdicts")
-
-    def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return a classifier's outputs as they are, in its config's order."""
-        return self._values("logits", ids, lambda e, p: e.logits(p), "scores")
-
-    def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return an encoder's vectors."""
-        return self._values("embed", ids, lambda e, p: e.embed(p), "vectors")
-
-    def _values(
-        self, name: str, ids: Sequence[Ids], ask: Ask, unit: str
-    ) -> list[list[float]]:
-        """Ask for numbers of whole rows; the name tells them apart in the cache."""
+    def values(self, name: Values, ids: Sequence[Ids]) -> list[list[float]]:
+        """Ask for a classifier's or encoder's values of whole rows."""
         keys = [item_key(name, list(row)) for row in ids]
-        return self._answers(keys, ids, ask, unit, _are_numbers)
+        return self._answers(
+            keys, ids, lambda e, p: e.values(name, p), UNITS[name], _are_numbers
+        )
 
     def _answers(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from safegrid.config.engine import BeamDecode
 from safegrid.core.errors import EngineError
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from safegrid.engine.identity import Identity
 
 Ids = Sequence[int]
+Values = Literal["classify", "logits", "embed"]
+"""Probabilities of a classifier's labels, its outputs as they are, or vectors."""
+REQUESTS: dict[Values, tuple[str, dict[str, Any], str]] = {
+    "classify": ("/classify", {}, "probs"),
+    "logits": ("/classify", {"use_activation": False}, "probs"),
+    "embed": ("/v1/embeddings", {}, "embedding"),
+}
 
 
 class Completion(NamedTuple):
@@ -42,9 +49,9 @@ class Engine:
     """A running engine, as a lease gives it.
 
     Every method takes rows of token ids and gives one answer a row, in their order.
-    A row that the model's context cannot hold is not sent; it gets `Completion(...,
-    "error", ...)` or NaN, so that a cell has a row for every item. Anything else that
-    goes wrong is an EngineError.
+    A row that the model's context cannot hold is not sent; it gets `TOO_LONG`, NaN or
+    nothing, so that a cell has a row for every item. Anything else that goes wrong is
+    an EngineError.
 
     Attributes:
         url: base URL; `{url}/v1/completions` is where other clients can ask.
@@ -180,36 +187,13 @@ class Engine:
             found[i] = {t: value for t, value in named.items() if value is not None}
         return found
 
-    def classify(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return the probabilities of a classifier's labels, in its config's order."""
-        results = self._sequences(ids, "/classify", {}, "probs")
-        width = max(map(len, results), default=0)
-        return [result or [float("nan")] * width for result in results]
-
-    def logits(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return a classifier's outputs as they are, in its config's order.
+    def values(self, name: Values, ids: Sequence[Ids]) -> list[list[float]]:
+        """Return a classifier's or encoder's values of each row, in its config's order.
 
         NaN is what the model itself gave that is no finite number; a row that its
         context cannot hold has no values at all.
         """
-        return self._sequences(ids, "/classify", {"use_activation": False}, "probs")
-
-    def embed(self, ids: Sequence[Ids]) -> list[list[float]]:
-        """Return an encoder's vector of each row, none of one that is too long."""
-        return self._sequences(ids, "/v1/embeddings", {}, "embedding")
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a request; an EngineError says why it is refused or not answered."""
-        url = self.url + path
-        with self.usage.running():
-            reply = send("POST", url, self.key, body, self.why_gone)
-        self.usage.count(body, reply.body, reply.worked)
-        return reply.body
-
-    def _sequences(
-        self, ids: Sequence[Ids], path: str, settings: dict[str, Any], field: str
-    ) -> list[list[float]]:
-        """Return the values of each row, none of a row that does not fit."""
+        path, settings, field = REQUESTS[name]
         fit = [i for i, row in enumerate(ids) if self._fits(row, 0)]
         results: list[list[float]] = [[] for _ in ids]
         for part in _parts(fit):
@@ -220,6 +204,14 @@ class Engine:
             for i, item in zip(part, data, strict=True):
                 results[i] = [_number(value) for value in item[field]]
         return results
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a request; an EngineError says why it is refused or not answered."""
+        url = self.url + path
+        with self.usage.running():
+            reply = send("POST", url, self.key, body, self.why_gone)
+        self.usage.count(body, reply.body, reply.worked)
+        return reply.body
 
     def _fits(self, row: Ids, room: int) -> bool:
         return self.max_length is None or len(row) + room <= self.max_length

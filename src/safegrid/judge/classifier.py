@@ -50,7 +50,9 @@ def read_classifier(
     ids = [chat.encode_sequence(plain(text)) for text in texts]
 
     def work(asker: Asker) -> list[Verdict]:
-        return [_of_classes(spec, names, found) for found in asker.classify(ids)]
+        return [
+            _of_classes(spec, names, found) for found in asker.values("classify", ids)
+        ]
 
     return work
 
@@ -99,7 +101,7 @@ def read_entailment(
     ]
 
     def work(asker: Asker) -> list[Verdict]:
-        found = iter(asker.classify(pairs))
+        found = iter(asker.values("classify", pairs))
         return [
             _of_sentences(item, [next(found) for _ in own], places)
             for item, own in zip(items, said, strict=True)
@@ -142,7 +144,7 @@ def read_scores(spec: JudgeSpec, chat: ChatTokenizer, items: Sequence[Item]) -> 
     rows = [_ids(spec, chat, item) for item in items]
 
     def work(asker: Asker) -> list[Verdict]:
-        found = asker.logits(rows)
+        found = asker.values("logits", rows)
         _check_scores(spec, rows, found)
         return [_of_output(outputs) for outputs in found]
 

@@ -219,7 +219,7 @@ class Encoder:
             ids if len(ids) <= self._longest else [*ids[: self._longest - 1], ids[-1]]
             for ids in rows
         ]
-        vectors = np.array(self._asker.embed(cut))
+        vectors = np.array(self._asker.values("embed", cut))
         if not np.isfinite(vectors).all():
             raise JudgeError(
                 f"{self._chat.folder}: the encoder gave a vector that is not finite;"

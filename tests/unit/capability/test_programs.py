@@ -14,7 +14,6 @@ import pytest
 
 from safegrid.capability import programs
 from safegrid.capability.programs import (
-    FoundSandbox,
     NotStartedError,
     check_consent,
     coding,
@@ -242,18 +241,18 @@ def commands(tmp_path, monkeypatch):
 
 
 def test_a_command_that_is_there_and_fails_is_not_used(commands):
-    found = commands(bwrap="echo 'no new namespace' >&2; exit 1")
-    assert found.sandbox is NONE
+    sandbox, failed = commands(bwrap="echo 'no new namespace' >&2; exit 1")
+    assert sandbox is NONE
     told = "bwrap: a program's process ended: no new namespace; unshare: not installed"
-    assert found.failed == f" (no sandbox works here: {told})"
+    assert failed == f" (no sandbox works here: {told})"
 
 
 def test_a_command_that_closes_nothing_in_is_not_used(commands):
     bare = 'while [ "$1" != -I ]; do python="$1"; shift; done; exec "$python" "$@"'
-    found = commands(bwrap=bare, unshare="exit 7")
-    assert found.sandbox is NONE
-    assert "bwrap does not close in" in found.failed
-    assert "unshare: a program's process ended: without a word" in found.failed
+    sandbox, failed = commands(bwrap=bare, unshare="exit 7")
+    assert sandbox is NONE
+    assert "bwrap does not close in" in failed
+    assert "unshare: a program's process ended: without a word" in failed
 
 
 def test_a_program_that_cannot_begin_has_not_failed(monkeypatch):
@@ -269,7 +268,7 @@ def test_a_program_that_cannot_begin_has_not_failed(monkeypatch):
 def test_consent_is_given_task_by_task(monkeypatch):
     assert coding({"plain": PLAIN, "one": CODING, "two": CODING}) == ["one", "two"]
     tasks = {"plain": [], "one": ["one"], "group": ["two", "three"]}
-    monkeypatch.setattr(programs, "find_sandbox", lambda: FoundSandbox(BWRAP, ""))
+    monkeypatch.setattr(programs, "find_sandbox", lambda: (BWRAP, ""))
     monkeypatch.setenv(RUN_CODE, "one, other")
     with pytest.raises(ConfigError, match=r"scoring group runs .* SAFEGRID_RUN_CODE=g"):
         check_consent(tasks)
@@ -289,21 +288,18 @@ def test_consent_knows_what_is_held_and_what_is_not(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     tasks = {"one": ["one"]}
     for found, held in (
-        (FoundSandbox(UNSHARE, ""), "in a sandbox (unshare), where it has no network"),
-        (
-            FoundSandbox(NONE, " (no sandbox works here: why)"),
-            "it can run commands, read and",
-        ),
+        ((UNSHARE, ""), "in a sandbox (unshare), where it has no network"),
+        ((NONE, " (no sandbox works here: why)"), "it can run commands, read and"),
     ):
         monkeypatch.setattr(programs, "find_sandbox", lambda found=found: found)
         monkeypatch.delenv(RUN_CODE, raising=False)
         with pytest.raises(ConfigError) as refused:
             check_consent(tasks)
         assert held in str(refused.value)
-        assert found.failed in str(refused.value)
+        assert found[1] in str(refused.value)
         monkeypatch.setenv(RUN_CODE, "one")
         check_consent(tasks)
         assert held in caplog.text
-        assert recorded({"one": CODING}) == {"sandbox": found.sandbox.name}
+        assert recorded({"one": CODING}) == {"sandbox": found[0].name}
     assert caplog.records[-1].levelname == "WARNING"
     assert recorded({"plain": PLAIN}) == {}

@@ -84,7 +84,7 @@ def test_without_consent_a_suite_with_code_asks_the_engine_nothing(
     monkeypatch.setenv(RUN_CODE, "names")
     found = run_suite("colours", "names")
     assert values(found, "names") == [1.0, 1.0, 0.0, 0.0]
-    assert found["manifest"]["sandbox"] == find_sandbox().sandbox.name
+    assert found["manifest"]["sandbox"] == find_sandbox()[0].name
 
 
 def test_requests_carry_key_settings_and_one_bos(run_suite, stand_in):

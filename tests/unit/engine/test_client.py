@@ -158,8 +158,8 @@ def test_rows_that_do_not_fit_are_answered_without_the_engine(engine, bodies):
     labels, short = engine.label_logprobs([[3] * 64, [4]], [[10], [11]])
     assert all(math.isnan(value) for value in labels)
     assert short == [-5.0, -5.5]
-    one, two = engine.classify([[3] * 65, [3]])
-    assert all(math.isnan(value) for value in one)
+    one, two = engine.values("classify", [[3] * 65, [3]])
+    assert one == []
     assert two == [0.25, 0.75]
     sent = [prompt for body in bodies() for prompt in body["prompt"]]
     assert max(map(len, sent)) <= 63
@@ -168,7 +168,7 @@ def test_rows_that_do_not_fit_are_answered_without_the_engine(engine, bodies):
 def test_nothing_is_asked_for_no_rows(engine, bodies):
     assert engine.complete([], GREEDY, []) == []
     assert engine.label_logprobs([], [[1]]) == []
-    assert engine.classify([]) == []
+    assert engine.values("classify", []) == []
     assert bodies() == []
 
 

@@ -354,7 +354,7 @@ class Served:
         )
         self.seen: list[list[int]] = []
 
-    def embed(self, ids: Sequence[Sequence[int]]) -> list[list[float]]:
+    def values(self, name: str, ids: Sequence[Sequence[int]]) -> list[list[float]]:
         self.seen += map(list, ids)
         return embed(self._model, ids)
 

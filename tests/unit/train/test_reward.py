@@ -133,7 +133,7 @@ def test_a_judge_reads_what_the_reward_model_was_trained_on(base, pairs):
     seen: list[list[int]] = []
 
     class Asked:
-        def logits(self, rows):
+        def values(self, name, rows):
             seen.extend(rows)
             return [[float(number)] for number, _ in enumerate(rows)]
 

@@ -162,7 +162,7 @@ def test_an_idle_engine_ends_and_a_used_one_does_not(stand_in, stack, spec):
         assert process.is_alive()
     wait_until(lambda: not process.is_alive())
     with lease(short, stack("a")) as engine:
-        assert engine.classify([[1]]) == ANSWER
+        assert engine.values("classify", [[1]]) == ANSWER
 
 
 def test_an_engine_that_dies_while_starting_shows_its_log(stand_in, stack, spec):
@@ -185,9 +185,9 @@ def test_an_engine_that_dies_in_use_is_an_error_and_is_replaced(stand_in, stack,
     with lease(spec, stack("a")) as engine:
         alive()[0].end()
         with pytest.raises(EngineError, match="does not answer"):
-            engine.classify([[1]])
+            engine.values("classify", [[1]])
     with lease(spec, stack("a")) as engine:
-        assert engine.classify([[1]]) == ANSWER
+        assert engine.values("classify", [[1]]) == ANSWER
 
 
 def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
@@ -200,15 +200,15 @@ def test_an_engine_that_says_it_is_at_fault_shows_why_and_is_replaced(
         lease(spec, stack("a")) as engine,
     ):
         (process,) = alive()
-        assert engine.classify([[1]]) == ANSWER
-        engine.classify([[2]])
+        assert engine.values("classify", [[1]]) == ANSWER
+        engine.values("classify", [[2]])
     (log,) = (tmp_path / "logs/engines").glob(f"{engine.model}.*.log")
     # The cause stands far above the end.
     assert "(first error) RuntimeError: the cause of it all\n[...]" in str(caught.value)
     assert str(caught.value).endswith(f"(all of it: {log})")
     wait_until(lambda: not process.is_alive())
     with lease(spec, stack("a")) as engine:
-        assert engine.classify([[1]]) == ANSWER
+        assert engine.values("classify", [[1]]) == ANSWER
     stop_all()
     assert "RuntimeError" in log.read_text()
     assert len(list(log.parent.iterdir())) == 2
@@ -229,7 +229,7 @@ def test_an_engine_that_falls_ill_between_two_leases_is_started_again(
     monkeypatch.delenv("STAND_IN_LIVES")
     with lease(spec, stack("a")) as engine:
         assert pids() != before
-        assert engine.classify([[1]]) == ANSWER
+        assert engine.values("classify", [[1]]) == ANSWER
 
 
 def test_killing_the_owner_ends_its_engines(stand_in, stack, spec, monkeypatch):
@@ -241,7 +241,7 @@ def test_killing_the_owner_ends_its_engines(stand_in, stack, spec, monkeypatch):
         owned.kill()
         wait_until(lambda: not process.is_alive())
         with pytest.raises(EngineError, match="does not answer"):
-            engine.classify([[1]])
+            engine.values("classify", [[1]])
     with (
         pytest.raises(SafegridError, match="the run that this job belongs to is gone"),
         lease(spec, stack("a")),

@@ -39,7 +39,7 @@ def answers(models):
     for name, head in (("classifier", "classify"), ("causal", "causal")):
         with lease(SPEC, [models / name], head) as engine:
             if head == "classify":
-                found.append(engine.classify(PROMPTS))
+                found.append(engine.values("classify", PROMPTS))
                 continue
             found.append(engine.complete(PROMPTS, SAMPLED, range(20)))
             found.append(engine.label_logprobs(PROMPTS, [[9], [10, 11]]))

@@ -80,7 +80,7 @@ def test_a_published_judge_is_read_as_transformers_reads_it(folder: Path) -> Non
     found: list[list[float]] = []
 
     class Asked:
-        def logits(self, rows: list[list[int]]) -> list[list[float]]:
+        def values(self, name: str, rows: list[list[int]]) -> list[list[float]]:
             found.extend(classify(served, rows, False))
             return found
 
