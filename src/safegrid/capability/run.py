@@ -71,17 +71,7 @@ def capability(
         context, batch = _context(client, stack[0]), min(engine.batch_size, MOST_ROWS)
         model = EngineModel(client, tokenizer, context, batch)
         left_out = rows_left_out(loaded)
-        # As the harness's `simple_evaluate` does, short of what needs torch.
-        results: dict[str, Any] = evaluate(
-            model,
-            loaded,
-            limit=limit,
-            bootstrap_iters=0,
-            apply_chat_template=True,
-            fewshot_as_multiturn=True,
-            # The user was asked when the tasks were loaded.
-            confirm_run_unsafe_code=True,
-        )
+        results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
     for name, task in found["tasks"].items():
         if task["n_too_long"]:
@@ -108,6 +98,20 @@ def capability(
     took = Record(facts["rows"], 0, 0, identity, str(stack[0]), client.usage.take())
     keep(out, took)
     write_result(out, {"manifest": facts, "suite": suite, "templated": True, **found})
+
+
+def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> Any:
+    """Run the harness as its `simple_evaluate` does, short of what needs torch."""
+    return evaluate(
+        model,
+        loaded,
+        limit=limit,
+        bootstrap_iters=0,
+        apply_chat_template=True,
+        fewshot_as_multiturn=True,
+        # The user was asked when the tasks were loaded.
+        confirm_run_unsafe_code=True,
+    )
 
 
 def _context(client: Engine, folder: Path) -> int:
