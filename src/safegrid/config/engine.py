@@ -21,17 +21,13 @@ OF_VLLM = (
 )
 # The share of a device that all servers of a run take together.
 ALL_SERVERS = 0.9
-_BY_KEY = {
-    **{f"--{name.replace('_', '-')}": f"has key `{name}`" for name in OF_VLLM[:3]},
-    "--dtype": "has key `dtype`",
-}
-_BY_US = dict.fromkeys(
-    ("--host", "--port", "--served-model-name", "--generation-config"),
-    "is set by the package",
-)
+# Words of its command line that no study may give, and why.
 SET_BY_US = {
-    **_BY_KEY,
-    **_BY_US,
+    **{f"--{n.replace('_', '-')}": f"has key `{n}`" for n in ("dtype", *OF_VLLM[:3])},
+    **dict.fromkeys(
+        ("--host", "--port", "--served-model-name", "--generation-config"),
+        "is set by the package",
+    ),
     "--api-key": "would show the key in the list of processes; the run has its own",
 }
 
@@ -138,7 +134,7 @@ class EngineSpec(Block):
     extra_args: list[str] = []
 
     @model_validator(mode="after")
-    def _address_fits_kind(self) -> "EngineSpec":
+    def _keys_fit_kind(self) -> "EngineSpec":
         if self.kind == "address" and not self.address:
             raise ValueError("kind 'address' needs `address`, the engine's base URL")
         if self.kind != "address" and self.address:
@@ -146,11 +142,8 @@ class EngineSpec(Block):
                 f"kind {self.kind!r} starts its own engine: remove `address`, or say"
                 " `kind: address`"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _options_fit_kind(self) -> "EngineSpec":
-        given = [name for name in OF_VLLM if self.model_dump()[name] != _default(name)]
+        fields = EngineSpec.model_fields
+        given = [n for n in OF_VLLM if getattr(self, n) != fields[n].default]
         if self.kind != "vllm" and given:
             raise ValueError(
                 f"{', '.join(given)}: for kind 'vllm' only, and this is {self.kind!r}:"
@@ -172,15 +165,5 @@ class EngineSpec(Block):
 
         Other engines pool as they think right, and vectors are cheap.
         """
-        shared = (
-            "batch_size",
-            "max_batch_tokens",
-            "idle_seconds",
-            "max_engines",
-            "start_seconds",
-        )
-        return EngineSpec(**{name: getattr(self, name) for name in shared})
-
-
-def _default(name: str) -> Any:
-    return EngineSpec.model_fields[name].default
+        shared = {"batch_size", "max_batch_tokens", "idle_seconds", "max_engines"}
+        return EngineSpec(**self.model_dump(include={*shared, "start_seconds"}))

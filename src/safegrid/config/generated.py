@@ -43,12 +43,18 @@ class GeneratedSpec(Block):
 
     @property
     def judges(self) -> list[str]:
-        """The judges that its answers are shown to."""
-        return []
+        """The judges that its answers are shown to: the one of a kind that has one."""
+        judge: str | None = getattr(self, "judge", None)
+        return [] if judge is None else [judge]
 
     def pools(self, name: str) -> list[str]:
         """What is asked so that it can be made, by name: the dataset's, or parts."""
         return [name]
+
+    def _check_one_answer(self, why: str) -> None:
+        if self.decode.samples != 1:
+            samples = self.decode.samples
+            raise ValueError(f"`samples` is {samples}: {why}, so remove it")
 
 
 def _judge_of(*kinds: str, why: str) -> Named:
@@ -83,11 +89,6 @@ class BestOfKSpec(GeneratedSpec):
 
     prompts: PromptSpec
     judge: Annotated[str, BEST]
-
-    @property
-    def judges(self) -> list[str]:
-        """The judge that scores its answers."""
-        return [self.judge]
 
 
 class RequestsSpec(Block):
@@ -168,11 +169,7 @@ class CorrectionsSpec(GeneratedSpec):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "CorrectionsSpec":
-        if self.decode.samples != 1:
-            raise ValueError(
-                f"`samples` is {self.decode.samples}: a correction is one answer, so"
-                " remove it"
-            )
+        self._check_one_answer("a correction is one answer")
         plain = Decode(max_new_tokens=self.decode.max_new_tokens)
         drawn = [name for name, value in self.decode if value != getattr(plain, name)]
         if self.beams is not None and drawn:
@@ -181,11 +178,6 @@ class CorrectionsSpec(GeneratedSpec):
                 " remove it from `decode`, or remove `beams`"
             )
         return self
-
-    @property
-    def judges(self) -> list[str]:
-        """The guard, where there is one."""
-        return [] if self.judge is None else [self.judge]
 
     @property
     def decoding(self) -> Decode:
@@ -216,9 +208,5 @@ class RejectedByModelSpec(GeneratedSpec):
 
     @model_validator(mode="after")
     def _one_answer(self) -> "RejectedByModelSpec":
-        if self.decode.samples != 1:
-            raise ValueError(
-                f"`samples` is {self.decode.samples}: one answer is rejected of each"
-                " prompt, so remove it"
-            )
+        self._check_one_answer("one answer is rejected of each prompt")
         return self

@@ -23,9 +23,20 @@ KEYS = ("trained_on", "features", "max_words", "regularisation")
 
 
 def _unlabelled(source: Any, name: str, block: Any) -> str | None:
-    file, label = block.get("file"), block.get("label")
-    part = LabelledFile.model_construct(source=name, file=str(file), label=label)
-    return check_labels(part, source.format)
+    """Say why rows of a format cannot be labelled as asked; None where they can."""
+    form, labelled = source.format, block.get("label") is not None
+    if form in (GIVEN_LABEL if labelled else OWN_LABELS):
+        return None
+    why = f"{name}/{block.get('file')} is of format {form!r}"
+    if labelled:
+        return (
+            f"{why}: `label` is for rows of {' or '.join(GIVEN_LABEL)}, remove it or"
+            " take another file"
+        )
+    return (
+        f"{why}, whose rows carry no labels: give it a `label`, or take one of"
+        f" {' or '.join(OWN_LABELS)}"
+    )
 
 
 class LabelledFile(Block):
@@ -66,21 +77,6 @@ class HeadSpec(Block):
     features: list[Feature] = Field(min_length=1)
     max_words: Positive
     regularisation: Above0
-
-
-def check_labels(part: LabelledFile, file_format: Format) -> str | None:
-    """Say why rows of a format cannot be labelled as asked; None where they can."""
-    if part.label is None and file_format not in OWN_LABELS:
-        return (
-            f"{part.name} is of format {file_format!r}, whose rows carry no labels:"
-            f" give it a `label`, or take one of {' or '.join(OWN_LABELS)}"
-        )
-    if part.label is not None and file_format not in GIVEN_LABEL:
-        return (
-            f"{part.name} is of format {file_format!r}: `label` is for rows of"
-            f" {' or '.join(GIVEN_LABEL)}, remove it or take another file"
-        )
-    return None
 
 
 VERDICTS = source_of("verdicts", holds="verdicts from elsewhere")

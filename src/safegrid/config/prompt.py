@@ -53,15 +53,9 @@ PROMPT_FORMATS: dict[PromptKind, Format] = {
 }
 # The kinds whose prompts carry a known answer, which a judge can hold theirs against.
 ANSWERED: frozenset[PromptKind] = frozenset(
-    {
-        "answered_instructions",
-        "boolq",
-        "openbookqa",
-        "openbookqa_words",
-        "piqa",
-        "piqa_words",
-        "single_word",
-    }
+    kind
+    for kind, form in PROMPT_FORMATS.items()
+    if form == "questions" or kind == "answered_instructions"
 )
 
 

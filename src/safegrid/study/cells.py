@@ -92,13 +92,6 @@ def cell_manifests(study: Study, model: Model) -> list[str]:
 
 
 def made_from(study: Study, dataset: str, base: str, seed: int) -> list[Cell]:
-    """Return the cells whose answers a dataset is made of.
-
-    Args:
-        study: that has it.
-        dataset: made by a model.
-        base: of that model.
-        seed: of that model.
-    """
+    """Return the cells whose answers a dataset is made of; base and seed are theirs."""
     spec = study.generated[dataset]
     return Model(base, spec.recipe, int(seed)).on(spec.pools(dataset))

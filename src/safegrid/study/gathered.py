@@ -16,16 +16,6 @@ def all_datasets(study: Study) -> list[str]:
     return [f"{study.root}/datasets/{name}.parquet" for name in study.prepared]
 
 
-def all_made(study: Study) -> list[str]:
-    """Return every file of rows that a model makes for another."""
-    rows = (
-        dataset_file(study, model.base, rows_name(study, model))
-        for model in study.trained
-        if study.recipe(model.recipe).dataset in study.generated
-    )
-    return sorted(set(rows))
-
-
 def all_pairs(study: Study) -> list[str]:
     """Return every file of rows as ids that a model is trained on."""
     return list(dict.fromkeys(pairs(study, model) for model in study.trained))
@@ -33,9 +23,14 @@ def all_pairs(study: Study) -> list[str]:
 
 def all_counted(study: Study) -> list[str]:
     """Return every table whose manifest counts what its stage dropped and why."""
+    made = {
+        dataset_file(study, model.base, rows_name(study, model))
+        for model in study.trained
+        if study.recipe(model.recipe).dataset in study.generated
+    }
     return [
         *all_datasets(study),
-        *all_made(study),
+        *sorted(made),
         *prompts(study, [*study.with_overlap, *study.generated]),
         *all_pairs(study),
     ]
@@ -95,19 +90,14 @@ def all_lines(study: Study) -> list[str]:
 # ---------------------------------------------------------------- judges
 
 
-def agreements(study: Study) -> list[str]:
-    """Return how far each two judges of refusals agree."""
-    pairs = judges.refusal_pairs(study)
-    return [f"{study.root}/agreement/{one}/{two}.json" for one, two in pairs]
-
-
 def all_validated(study: Study) -> list[str]:
-    """Return how good the judges are."""
+    """Return how good the judges are, and how far each two of refusals agree."""
+    pairs = judges.refusal_pairs(study)
     return [
         *(f"{study.root}/validated/{name}.json" for name in judges.validated(study)),
         *(f"{study.root}/calibrated/{j}/{b}.json" for j, b in judges.calibrated(study)),
         *(judges.head(study, name) for name in judges.heads(study)),
-        *agreements(study),
+        *(f"{study.root}/agreement/{one}/{two}.json" for one, two in pairs),
     ]
 
 

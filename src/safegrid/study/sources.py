@@ -1,21 +1,15 @@
 """Raw files of sources: of datasets and prompts, and of capability suites' tasks."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
+from safegrid.config.generated import RequestsSpec
+from safegrid.config.judge_entry import LabelledFile
+from safegrid.config.source import PartSpec
 from safegrid.study import Study
 
-
-class Part(Protocol):
-    """A block that names a file of a source."""
-
-    @property
-    def source(self) -> str:
-        """The source's name."""
-
-    @property
-    def file(self) -> str:
-        """The file's short name."""
+Part = PartSpec | RequestsSpec | LabelledFile
+"""A block that names a file of a source."""
 
 
 def raw(study: Study, source: str, file: str) -> str:

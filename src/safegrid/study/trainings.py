@@ -156,10 +156,7 @@ def reference_settings(study: Study) -> tuple[str, int]:
 def subsets_read(study: Study, start: Model, rows: str) -> list[Subset]:
     """Return the parts of rows whose reference log-probabilities trainings read.
 
-    Args:
-        study: that has the trainings.
-        start: the model that they start from.
-        rows: their name.
+    `start` is the model that they start from.
     """
     return _subsets(study).get(f"{start.path}/{rows}", [WHOLE])
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 
 from engines import launch_spec
 from safegrid.config import EngineSpec, HeadSpec, JudgeSpec
-from safegrid.config.judge_entry import JudgeEntry, LabelledFile, check_labels
+from safegrid.config.judge_entry import JudgeEntry, LabelledFile
+from safegrid.config.names import wrong_names
 from safegrid.core.artifacts import read_result, write_table
 from safegrid.core.errors import EngineError, JudgeError
 from safegrid.core.records import VERDICT
@@ -282,9 +284,10 @@ def test_what_does_not_fit_together_is_said_before_any_job(changes, expected):
     ],
 )
 def test_rows_have_labels_of_their_own_or_are_given_one(label, file_format, expected):
-    part = LabelledFile(source="s", file="f", label=label)
-    said = check_labels(part, file_format)
-    assert said is None if expected is None else expected in str(said)
+    known = {"source": {"s": SimpleNamespace(format=file_format, files={"f": "f"})}}
+    part = {"source": "s", "file": "f", "label": label}
+    said = [told for _, told in wrong_names(LabelledFile, part, known)]
+    assert said == [] if expected is None else expected in said[0]
 
 
 # ------------------------------------------------------------------ judging
