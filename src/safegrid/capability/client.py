@@ -17,11 +17,15 @@ The harness's own client fits our engine and vLLM; what is changed here are its 
 import copy
 import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.openai_completions import LocalCompletionsAPI
 
+from safegrid.core.artifacts import read_object
+from safegrid.core.errors import EngineError
+from safegrid.engine.calls import MOST_ROWS
 from safegrid.engine.client import Engine
 from safegrid.models.templates import ChatTokenizer
 
@@ -38,27 +42,39 @@ def request_key(arguments: Sequence[Any]) -> RequestKey:
     return str(arguments[0]), str(arguments[1])
 
 
+def context_of(client: Engine, folder: Path) -> int:
+    """Return how many tokens the model holds: as its engine says, or its config."""
+    if client.max_length is not None:
+        return client.max_length
+    length = read_object(folder / "config.json").get("max_position_embeddings")
+    if not isinstance(length, int):
+        raise EngineError(
+            f"neither the engine at {client.url} (max_model_len) nor"
+            f" {folder / 'config.json'} (max_position_embeddings) says how many tokens"
+            " the model holds"
+        )
+    return length
+
+
 class EngineModel(LocalCompletionsAPI):  # type: ignore[misc]
     """The model behind an engine, as lm-evaluation-harness sees it.
 
     Attributes:
-        too_long: keys of the requests that do not fit the model's `context` and were
+        too_long: keys of the requests that do not fit the model's context and were
             not sent; scored as impossible, answered by an empty text.
     """
 
-    def __init__(
-        self, engine: Engine, tokenizer: ChatTokenizer, context: int, batch: int
-    ) -> None:
+    def __init__(self, engine: Engine, tokenizer: ChatTokenizer, batch: int) -> None:
         bos, eos = tokenizer.bos_id, tokenizer.eos_id
         super().__init__(
             model=engine.model,
             base_url=engine.url,
             tokenizer_backend=None,
-            batch_size=batch,
+            batch_size=min(batch, MOST_ROWS),
             num_concurrent=1,
             # Our engine's client has already asked again.
             max_retries=1,
-            max_length=context,
+            max_length=context_of(engine, tokenizer.folder),
             max_gen_toks=ANSWER_TOKENS,
             # Before a text without context; and among the stop strings.
             custom_prefix_token_id=eos if bos is None else bos,

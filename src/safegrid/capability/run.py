@@ -18,10 +18,7 @@ from safegrid.capability.programs import recorded
 from safegrid.capability.shipped import located
 from safegrid.capability.tasks import loaded_tasks, rows_left_out
 from safegrid.config import EngineSpec
-from safegrid.core.artifacts import manifest, read_object, write_result
-from safegrid.core.errors import EngineError
-from safegrid.engine.calls import MOST_ROWS
-from safegrid.engine.client import Engine
+from safegrid.core.artifacts import manifest, write_result
 from safegrid.engine.lease import lease
 from safegrid.models.checkpoints import weights_hash
 from safegrid.models.templates import ChatTokenizer
@@ -68,8 +65,7 @@ def capability(
         loaded_tasks(tasks, task_files, located(blocks, task_files)) as loaded,
         lease(engine, stack, "causal") as client,
     ):
-        context, batch = _context(client, stack[0]), min(engine.batch_size, MOST_ROWS)
-        model = EngineModel(client, tokenizer, context, batch)
+        model = EngineModel(client, tokenizer, engine.batch_size)
         left_out = rows_left_out(loaded)
         results = _evaluate(model, loaded, limit)
     found = suite_results(results, model.too_long)
@@ -112,20 +108,6 @@ def _evaluate(model: EngineModel, loaded: Any, limit: int | None) -> Any:
         # The user was asked when the tasks were loaded.
         confirm_run_unsafe_code=True,
     )
-
-
-def _context(client: Engine, folder: Path) -> int:
-    """Return how many tokens the model holds: as its engine says, or its config."""
-    if client.max_length is not None:
-        return client.max_length
-    length = read_object(folder / "config.json").get("max_position_embeddings")
-    if not isinstance(length, int):
-        raise EngineError(
-            f"neither the engine at {client.url} (max_model_len) nor"
-            f" {folder / 'config.json'} (max_position_embeddings) says how many tokens"
-            " the model holds"
-        )
-    return length
 
 
 def suite_results(

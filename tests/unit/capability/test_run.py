@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from safegrid.capability import run
+from safegrid.capability.client import context_of
 from safegrid.capability.programs import find_sandbox
 from safegrid.config import EngineSpec
 from safegrid.core.artifacts import read_result
@@ -136,11 +137,11 @@ def test_an_engine_that_refuses_is_an_error_with_what_it_says(run_suite, stand_i
 def test_the_context_is_the_engines_or_the_configs(tmp_path):
     silent = SimpleNamespace(url="http://engine", max_length=None)
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 64}')
-    assert run._context(silent, tmp_path) == 64
-    assert run._context(SimpleNamespace(max_length=32), tmp_path) == 32
+    assert context_of(silent, tmp_path) == 64
+    assert context_of(SimpleNamespace(max_length=32), tmp_path) == 32
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(EngineError, match="how many tokens"):
-        run._context(silent, tmp_path)
+        context_of(silent, tmp_path)
 
 
 @pytest.mark.slow
