@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
 from safegrid.core.artifacts import manifest, read_table, write_json, write_table
 from safegrid.core.records import HISTORY, PREFERENCE
+from tiny_models import byte_level
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
@@ -51,16 +51,7 @@ def save_preferences(path, frame):
 
 
 def save_tokenizer(folder, template=TEMPLATE):
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((" ".join(texts(n)) for n in range(64)), trainer)
+    tokenizer = byte_level((" ".join(texts(n)) for n in range(64)), 320)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}

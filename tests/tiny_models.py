@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -49,6 +50,23 @@ def write_models(folder: Path) -> Path:
     return folder
 
 
+def byte_level(
+    texts: Iterable[str], size: int, special: Sequence[str] = SPECIAL
+) -> Tokenizer:
+    """Learn a byte-level BPE of so many tokens."""
+    backend = Tokenizer(BPE())
+    backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    backend.decoder = ByteLevelDecoder()
+    trainer = BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(special),
+        initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    return backend
+
+
 def write_tokenizer(folder: Path) -> int:
     """Write a byte-level tokenizer with a chat template; return how many it knows."""
     from transformers import PreTrainedTokenizerFast
@@ -56,18 +74,11 @@ def write_tokenizer(folder: Path) -> int:
     words = ["".join(word) for word in itertools.product("abdeiklmnorst", repeat=3)]
     draw = random.Random(0)
     text = [" ".join(draw.choices(words, k=40)) for _ in range(100)]
-    backend = Tokenizer(BPE())
-    backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    backend.decoder = ByteLevelDecoder()
-    trainer = BpeTrainer(
-        vocab_size=600,
-        special_tokens=SPECIAL,
-        initial_alphabet=ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(text, trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+        tokenizer_object=byte_level(text, 600),
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
     )
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from safegrid.config import Decode
 from safegrid.core.seals import write_result
 from safegrid.engine.calls import UsageCounter
 from safegrid.engine.client import Completion
 from safegrid.engine.identity import Identity
+from tiny_models import byte_level
 
 SPECIAL = ["<s>", "</s>", "<pad>", "<user>", "<bot>"]
 BASE_TEMPLATE = (
@@ -35,17 +35,7 @@ MakeFolder = Callable[[str, str | None], Path]
 
 @pytest.fixture(scope="session")
 def backend_json() -> str:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXTS * 5, trainer)
-    return str(tokenizer.to_str())
+    return str(byte_level(TEXTS * 5, 320, SPECIAL).to_str())
 
 
 @pytest.fixture

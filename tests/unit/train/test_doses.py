@@ -87,10 +87,20 @@ def test_a_dose_is_a_whole_folder_of_a_model(run, base):
     load_model([base, dose, further])
 
 
-@pytest.mark.parametrize("changes", [{}, {"lora": DROPPING}])
-def test_a_training_that_was_broken_off_keeps_its_doses(changes, run, tmp_path):
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("dpo", {}),
+        ("kto", {"per_device_train_batch_size": 4}),
+        ("orpo", {"lora": DROPPING}),
+        ("reward", {"lora": DROPPING}),
+    ],
+)
+def test_a_training_that_was_broken_off_ends_like_an_unbroken_one_and_keeps_its_doses(
+    method, changes, run, tmp_path
+):
     """Those that it had passed are used as they are; the others are made."""
-    recipe = make_recipe("dpo", max_steps=9, save_steps=4, logging_steps=2, **changes)
+    recipe = make_recipe(method, max_steps=9, save_steps=4, logging_steps=2, **changes)
     doses = [3, 5, 8]
     unbroken = run(recipe, "unbroken", doses)
     with pytest.raises(KeyboardInterrupt), broken_off(7):

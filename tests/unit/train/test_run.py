@@ -1,11 +1,9 @@
 """Whole trainings on a base of a few thousand weights."""
 
-import shutil
-
 import polars as pl
 import pytest
 
-from made_up_training import DROPPING, LORA, broken_off, curve, make_recipe, stored
+from made_up_training import LORA, curve, make_recipe, stored
 from safegrid.config.methods import METHODS
 from safegrid.core.artifacts import (
     manifest,
@@ -119,7 +117,6 @@ def test_a_model_says_what_it_was_made_of(run, base, pairs):
     assert (facts["params"]["seed"], facts["params"]["data_seed"]) == (3, 5)
     assert {"torch", "transformers", "trl", "peft"} <= set(facts["libraries"])
     assert facts["tokens"] > 0
-    assert facts["run"]["seconds"] > 0
     assert set(facts["run"]) == {"git", "device", "processes", "seconds"}
 
 
@@ -196,15 +193,6 @@ def test_a_reference_of_other_values_is_refused_before_the_first_step(
     assert not any(tmp_path.rglob("manifest.json"))
 
 
-def test_pairs_of_another_tokenizer_are_refused(run, base, tmp_path):
-    other = tmp_path / "other"
-    shutil.copytree(base, other)
-    template = other / "chat_template.jinja"
-    template.write_text(template.read_text().replace("<|assistant|>", "<|user|>"))
-    with pytest.raises(TrainingError, match="another tokenizer or chat template"):
-        run(make_recipe("sft"), stack=[other])
-
-
 @pytest.mark.parametrize(
     ("column", "ids", "words"),
     [
@@ -248,28 +236,6 @@ def test_weights_that_broke_in_the_last_step_are_not_written(run, tmp_path):
     assert not any(tmp_path.rglob("manifest.json"))
 
 
-@pytest.mark.parametrize(
-    ("method", "changes"),
-    [
-        ("dpo", {}),
-        ("kto", {"per_device_train_batch_size": 4}),
-        ("orpo", {"lora": DROPPING}),
-        ("reward", {"lora": DROPPING}),
-    ],
-)
-def test_a_broken_training_ends_with_the_weights_and_curve_of_an_unbroken_one(
-    method, changes, run
-):
-    recipe = make_recipe(method, max_steps=9, save_steps=3, logging_steps=2, **changes)
-    unbroken = run(recipe, "unbroken")
-    with broken_off(7), pytest.raises(KeyboardInterrupt):
-        run(recipe, "broken")
-    broken = run(recipe, "broken")
-    assert read_manifest(broken)["resumed"] is True
-    assert hash_weights(broken) == hash_weights(unbroken)
-    assert curve(broken).equals(curve(unbroken))
-
-
 def test_bfloat16_with_checkpointed_activations_trains(run, base, pairs, tmp_path):
     shared = tmp_path / "bf16.parquet"
     compute_reference(pairs, [base], "bfloat16", 8, shared)
@@ -289,15 +255,6 @@ def test_checkpointed_activations_change_no_weight(run):
     assert largest_difference([plain], [saving]) < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("method", "changes", "told"),
-    [
-        ("aot", {"per_device_train_batch_size": 1}, "with one pair it is DPO"),
-        ("dpo", {"max_steps": 1, "warmup_ratio": 0.1}, "its 1 steps are all warm-up"),
-    ],
-)
-def test_settings_that_learn_nothing_or_something_else_are_refused(
-    method, changes, told, run
-):
-    with pytest.raises(ConfigError, match=told):
-        run(make_recipe(method, **changes))
+def test_a_training_that_is_all_warm_up_is_refused(run):
+    with pytest.raises(ConfigError, match="its 1 steps are all warm-up"):
+        run(make_recipe(max_steps=1, warmup_ratio=0.1))
