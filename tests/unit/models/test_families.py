@@ -101,6 +101,9 @@ def test_a_second_bos_at_the_start_is_refused(name, families, save, tmp_path):
     doubled = pl.Series("prompt_ids", [[ids[0], *ids]])
     with pytest.raises(TrainingError, match="prompt_ids must open with BOS and hold"):
         check_tokens(read_table(path, PAIRS).with_columns(doubled), path, folder)
+    for broken in ([ids[0], *ids], ids[1:]):
+        with pytest.raises(DataError, match=r"row 1: must open with exactly one"):
+            ChatTokenizer.load(folder).check_bos(broken, "row 1")
     template = folder / "chat_template.jinja"
     template.write_text("{{- bos_token }}" + template.read_text())
     with pytest.raises(DataError, match="must open with exactly one"):

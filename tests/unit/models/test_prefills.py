@@ -19,7 +19,6 @@ ASKED = [{"role": "user", "content": REQUEST}]
 CLOSED = [*ASKED, {"role": "assistant", "content": BEGUN}]
 # Families whose answers follow the request without a sign of their own.
 WITHOUT_OPENING = {"llama_2", "mistral", "mixtral", "yi"}
-LED_BY_A_SPACE = {"falcon", "llama_2", "mistral", "mixtral", "vicuna"}
 
 
 def render(folder, tmp_path, *rows):
@@ -27,27 +26,6 @@ def render(folder, tmp_path, *rows):
     out = tmp_path / "ids.parquet"
     render_prompts(write(tmp_path, prompts=whole)["prompts"], folder, out)
     return read_table(out, IDS)["ids"].to_list(), read_manifest(out).get("prefilled")
-
-
-def test_an_open_turn_holds_the_beginning_and_nothing_after_it(
-    family_folder, family, tmp_path
-):
-    chat = ChatTokenizer.load(family_folder)
-    [ids], counted = render(
-        family_folder, tmp_path, {"prompt": ASKED, "prefill": BEGUN}
-    )
-    ends = [chat.encode(token)[-1] for token in family.ends]
-    asked = chat.chat_ids(ASKED, True)
-    # The turn's opening is what a request alone is rendered with.
-    text, opened = (chat.decode(i, skip_special=False) for i in (ids, asked))
-    assert text.startswith(opened)
-    between = text.removeprefix(opened).removesuffix(BEGUN)
-    assert between.strip() == ""
-    assert bool(between) == (family.name in LED_BY_A_SPACE)
-    after = ids[len(asked) - 1 :]
-    assert not set(after[1:]) & set(ends)
-    assert chat.decode(ids[-3:], skip_special=False).endswith("s")
-    assert counted == {"open": 1, "closed": 0}
 
 
 def test_an_open_beginning_has_the_tokens_of_a_finished_answer(family_folder, tmp_path):

@@ -144,20 +144,6 @@ def test_marks_of_our_own_in_a_message_forge_nothing(make, tmp_path):
     assert ours.encode("<|end|>")[0] in ours.chat_ids(chat, True, "\U000f0001y")
 
 
-def test_bos_is_demanded_once_where_the_template_writes_one(tmp_path):
-    save(tmp_path / "with", byte_level(), LLAMA3)
-    save(tmp_path / "without", byte_level(), PLAIN)
-    ours = ChatTokenizer.load(tmp_path / "with")
-    ids = ours.chat_ids(CHAT[:1], True)
-    ours.check_bos(ids, "row 1")
-    for broken in ([ours.bos_id or 0, *ids], ids[1:]):
-        with pytest.raises(DataError, match=r"row 1: must open with exactly one '<s>'"):
-            ours.check_bos(broken, "row 1")
-    other = ChatTokenizer.load(tmp_path / "without")
-    assert not other.writes_bos
-    other.check_bos(other.chat_ids(CHAT[:1], True), "row 1")
-
-
 def test_a_classifiers_input_stands_between_the_tokenizers_own_tokens(tmp_path):
     backend = byte_level()
     save(tmp_path / "bare", backend, None)

@@ -36,13 +36,7 @@ def asked(request):
 def rank(tmp_path):
     """Rank parts of requests; answers may be changed before they are written."""
 
-    def _rank(
-        parts,
-        change=lambda answers: None,
-        engines=None,
-        out="out.parquet",
-        labels=None,
-    ):
+    def _rank(parts, change=lambda answers: None, engines=None, labels=None):
         files = {"prompts": [], "responses": [], "verdicts": []}
         spec = SPEC if labels is None else SPEC.model_copy(update={"judge": "g"})
         for number, requests in enumerate(parts):
@@ -67,7 +61,7 @@ def rank(tmp_path):
             engine = (engines or {}).get(number, ENGINE)
             for name, path in write(tmp_path, number, engine, **tables).items():
                 files[name].append(path)
-        path = tmp_path / out
+        path = tmp_path / "out.parquet"
         corrections("c2", spec, **files, out=path)
         return read_table(path, PREFERENCE), read_manifest(path)
 
