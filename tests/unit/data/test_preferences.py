@@ -15,12 +15,14 @@ from safegrid.core.records import PROMPT
 from safegrid.data.instructions import gather_texts
 from safegrid.data.preferences import prepare_chosen
 
+NO = "I cannot help."
+
 
 def comparison(prompt, *safe, **changes):
     """Return a row of the seven-column form."""
     return {
         "prompt": prompt,
-        "response_0": "I cannot help.",
+        "response_0": NO,
         "response_1": "Sure, first step.",
         "is_response_0_safe": safe[0],
         "is_response_1_safe": safe[1],
@@ -51,8 +53,8 @@ TWO = comparison("two", True, False)
 
 def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
     frame, manifest = pairs("pku", [ONE, comparison("two", False, True)])
-    assert frame["chosen"].to_list() == ["I cannot help.", "Sure, first step."]
-    assert frame["rejected"].to_list() == ["Sure, first step.", "I cannot help."]
+    assert frame["chosen"].to_list() == [NO, "Sure, first step."]
+    assert frame["rejected"].to_list() == ["Sure, first step.", NO]
     assert frame["source_row"].to_list() == [1, 2]
     assert frame["source"].unique().to_list() == ["hand"]
     assert manifest["rows"] == 2
@@ -60,6 +62,8 @@ def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
 
 
 BROKEN = with_harms(ONE, "Drugs") | {"response_1": "edited"}
+OTHER_WAY = comparison("one", False, True)
+DISAGREE = comparison("one", True, False, safer_response_id=1)
 EITHER = [
     comparison("one", True, False, better_response_id=0),
     TWO,
@@ -67,48 +71,30 @@ EITHER = [
     comparison("four", False, False),
 ]
 HARMS = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO, "Cybercrime")]
+BETTER, SAFER = {"keep": "safe_and_better"}, {"keep": "safer_response_id"}
+DRUGS = {"categories": ["Drugs"]}
 
 
 @pytest.mark.parametrize(
     ("rows", "rule", "kept", "dropped"),
     [
-        ([ONE, ONE], {}, ["one"], {"duplicate": [2]}),
-        (EITHER, {}, ["one", "two"], {"both_safe": [3], "both_unsafe": [4]}),
-        (
-            EITHER,
-            {"keep": "safe_and_better"},
-            ["one", "three"],
-            {"not_better": [2], "both_unsafe": [4]},
-        ),
-        (EITHER, {"keep": "safer_response_id"}, ["one", "two", "three", "four"], {}),
-        (
-            [TWO, comparison("one", True, False, safer_response_id=1)],
-            {},
-            ["two"],
-            {"labels_disagree": [2]},
-        ),
-        ([TWO, ONE | {"response_1": " "}], {}, ["two"], {"empty_response": [2]}),
-        (
-            [TWO, ONE | {"response_1": "I cannot help."}],
-            {},
-            ["two"],
-            {"identical_responses": [2]},
-        ),
-        (
-            [ONE, comparison("one", False, True), TWO],
-            {},
-            ["two"],
-            {"contradicted": [1, 2]},
-        ),
-        ([BROKEN, with_harms(TWO)], {}, ["two"], {"checksum_mismatch": [1]}),
-        (HARMS, {"categories": ["Drugs"]}, ["one"], {"other_category": [2]}),
+        ([ONE, ONE], {}, "one", {"duplicate": [2]}),
+        (EITHER, {}, "one two", {"both_safe": [3], "both_unsafe": [4]}),
+        (EITHER, BETTER, "one three", {"not_better": [2], "both_unsafe": [4]}),
+        (EITHER, SAFER, "one two three four", {}),
+        ([TWO, DISAGREE], {}, "two", {"labels_disagree": [2]}),
+        ([TWO, ONE | {"response_1": " "}], {}, "two", {"empty_response": [2]}),
+        ([TWO, ONE | {"response_1": NO}], {}, "two", {"identical_responses": [2]}),
+        ([ONE, OTHER_WAY, TWO], {}, "two", {"contradicted": [1, 2]}),
+        ([BROKEN, with_harms(TWO)], {}, "two", {"checksum_mismatch": [1]}),
+        (HARMS, DRUGS, "one", {"other_category": [2]}),
     ],
 )
 def test_every_row_that_makes_no_pair_is_counted_by_reason(
     pairs, rows, rule, kept, dropped
 ):
     frame, manifest = pairs("pku", rows, **rule)
-    assert frame["prompt"].to_list() == kept
+    assert " ".join(frame["prompt"]) == kept
     assert manifest["dropped_lines"] == dropped
     assert manifest["dropped"] == {why: len(lines) for why, lines in dropped.items()}
 

@@ -103,13 +103,9 @@ def test_attacked_prompts_share_the_item_that_they_were_made_from(prompts):
 def test_toxicity_marks_what_upstream_scored_toxic_and_counts_missing_scores(
     prompts, asked
 ):
-    rows = [
-        opening(0, 0.1),
-        opening(10, 0.5),
-        opening(20, None),
-        opening(30, None, challenging=True),
-        opening(40, 0.2, filename="page-2.txt"),
-    ]
+    rows = [opening(0, 0.1), opening(10, 0.5), opening(20, None)]
+    rows.append(opening(30, None, challenging=True))
+    rows.append(opening(40, 0.2, filename="page-2.txt"))
     frame, manifest = prompts("toxicity", rows)
     assert frame["attack"].to_list() == [None, "adversarial", None, "adversarial", None]
     assert asked(frame)[1] == "The sentence 10 goes"
@@ -176,16 +172,8 @@ def test_own_prompts_need_one_column(prompts, asked):
 
 
 def test_own_prompts_with_all_columns(prompts, caplog):
-    row = {
-        "id": "a",
-        "prompt": "One",
-        "category": "c",
-        "macro_category": "m",
-        "attack": "t",
-        "cluster": "i",
-        "label": "safe",
-        "remark": "for nobody",
-    }
+    row = {"id": "a", "prompt": "One", "category": "c", "macro_category": "m"}
+    row |= {"attack": "t", "cluster": "i", "label": "safe", "remark": "for nobody"}
     other = row | {"id": "b", "category": "", "cluster": "", "label": ""}
     frame, _ = prompts("prompts_csv", [row, other], label="unsafe")
     assert frame["prompt_id"].to_list() == ["a", "b"]
@@ -247,10 +235,7 @@ def own(text):
         (toxicity(opening(0, 0.1)), "filename, begin and end repeats the one of line"),
         (toxicity(opening(9, 1.5)), "line 2: field 'prompt.toxicity' must be less"),
         (toxicity(opening(9, 0, prompt={"text": "x"})), "'prompt.toxicity' is missing"),
-        (
-            ("xstest", XSTEST.replace("unsafe", "unsave")),
-            r"line 4: field 'label' is 'unsave'.*'unsafe'",
-        ),
+        (("xstest", XSTEST.replace("unsafe", "unsave")), "'label' is 'unsave'.*'unsaf"),
         (("xstest", XSTEST.replace("\n2,How", "\n1,How")), "line 4: .*one of line 2"),
         (behaviours(ContextString=""), "line 3: field 'ContextString' must be filled"),
         (behaviours(BehaviorID="one"), "line 3: field 'BehaviorID' repeats"),
@@ -260,10 +245,6 @@ def own(text):
         (task(output=None), "field 'output' must be a text"),
         (task(input=3), "field 'input' must be text"),
         (task(instances=[]), "field 'instances' must have at least 1"),
-        (
-            ("instructions", {"instructions": ["a", "b"], "outputs": ["x"]}),
-            "its lists have .*'outputs': 1.* items; expected equally many",
-        ),
         (own("prompt,catgory\nOne,c\n"), "'catgory': did you mean 'category'"),
         (own("prompt,label\nOne,harmless\n"), "line 2: field 'label' is 'harmless'"),
         (own("prompt,id\nOne,1\nTwo,1\n"), "line 3: field 'id' repeats the one of"),

@@ -7,20 +7,13 @@ from safegrid.config.prompt import ANSWERED, PromptSpec
 from safegrid.core.errors import DataError
 from safegrid.judge.reference import right_choice
 
-BOOLQ = {
-    "question": "is the sun a star",
-    "title": "Sun",
-    "passage": "The sun is a star.",
-    "answer": True,
-}
+BOOLQ = {"question": "is the sun a star", "passage": "The sun is a star."}
+BOOLQ |= {"answer": True}
 OPENBOOKQA = {
     "id": "7-980",
     "question": {
         "stem": "The sun is",
-        "choices": [
-            {"text": "a moon", "label": "A"},
-            {"text": "a star", "label": "B"},
-        ],
+        "choices": [{"text": "a moon", "label": "A"}, {"text": "a star", "label": "B"}],
     },
     "answerKey": "B",
 }
@@ -30,12 +23,8 @@ HUB = {
     "choices": {"text": ["a moon", "a star"], "label": ["A", "B"]},
     "answerKey": "B",
 }
-PIQA = {
-    "goal": "To dry a cup,",
-    "sol1": "use a towel",
-    "sol2": "use a lake",
-    "label": 0,
-}
+PIQA = {"goal": "To dry a cup,", "sol1": "use a towel", "sol2": "use a lake"}
+PIQA |= {"label": 0}
 
 
 def test_boolq_asks_for_yes_or_no_and_clusters_by_passage(prompts, asked):
@@ -103,23 +92,11 @@ def choices(*texts, labels="ABCDEFGHIJ"):
         ("openbookqa", OPENBOOKQA | {"answerKey": "E"}, "'answerKey' is 'E'"),
         ("openbookqa", OPENBOOKQA | {"answerKey": "A,B"}, "'answerKey' is a text of 3"),
         ("openbookqa", OPENBOOKQA | {"id": "1"}, "'id' repeats the one of line 1"),
-        (
-            "openbookqa",
-            OPENBOOKQA | choices("a", " A"),
-            "two choices that are the same",
-        ),
+        ("openbookqa", OPENBOOKQA | choices("a", " A"), "two choices that are the sam"),
         ("openbookqa", OPENBOOKQA | choices("a"), "1 choices; expected 2 to 8"),
-        (
-            "openbookqa",
-            OPENBOOKQA | choices("a", 3),
-            "'choices.1' must be text, not a whole number",
-        ),
+        ("openbookqa", OPENBOOKQA | choices("a", 3), "'choices.1' must be text, not"),
         ("openbookqa", OPENBOOKQA | choices("a", "b", labels="BB"), "labels differ"),
-        (
-            "openbookqa",
-            OPENBOOKQA | {"question": "The sun is"},
-            "'question_stem' is empty",
-        ),
+        ("openbookqa", OPENBOOKQA | {"question": "x"}, "'question_stem' is empty"),
         ("piqa", PIQA | {"label": -1}, "'label' must be 0 or 1"),
         ("piqa", PIQA | {"sol2": "Use a towel"}, "two choices that are the same"),
         ("single_word", {"answer": "Sun"}, "one of 'prompt' and 'question'"),

@@ -122,12 +122,7 @@ def refusal(path, ask=check_gguf):
     [
         ("odd", "smollm", True, "cannot read a GGUF file of its architecture.*odd"),
         ("llama", "smollm", False, "holds no weights"),
-        (
-            "llama",
-            "superbpe",
-            True,
-            "superbpe.*texts would become",
-        ),
+        ("llama", "superbpe", True, "superbpe.*texts would become"),
         ("llama", None, True, "in a way not told"),
     ],
 )

@@ -37,16 +37,13 @@ def config(tmp_path, hub, monkeypatch):
     hub.plain["c.jsonl"] = b"row"
     web = {**alert, "url": f"{hub.url}/plain", "files": {"c": "c.jsonl"}}
     add("sources", rows=rows, mine=mine, hand=hand, web=web)
+    common = {"like": "alert", "judges": ["guard"]}
     study = {
         "name": "far",
         "title": "From far away.",
         "bases": ["base"],
         "benchmarks": {
-            name: {
-                "like": "alert",
-                "prompts": {"source": name, "file": file},
-                "judges": ["guard"],
-            }
+            name: {**common, "prompts": {"source": name, "file": file}}
             for name, file in FILES.items()
         },
     }
@@ -76,10 +73,7 @@ def test_everything_that_is_missing_is_one_message(config, hub):
         ("judge guard", "owner/guard is gated or private, or is not there"),
         ("source mine", "own/mine/a.jsonl is not there"),
         ("source hand", "Put results/raw/hand/b.jsonl there by hand"),
-        (
-            "config/sources.lock.yaml",
-            "Where there is a network: safegrid pin --study far",
-        ),
+        ("config/sources.lock.yaml", "Where there is a network: safegrid pin --study"),
     ):
         (line,) = [line for line in lines if f" {name}: " in line]
         assert sentence in line

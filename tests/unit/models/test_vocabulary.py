@@ -36,10 +36,7 @@ WORD = AddedToken("<word>", special=False)
         ({"rows": 5, "added": [WORD]}, r"'<word>' has id 5, .*resize_.*\(6\)"),
         ({"rows": 5, "added": [IMAGE], "settings": {"pad_token": "<image>"}}, "id 5"),
         ({"rows": 5, "added": [IMAGE], "template": "<image>"}, "'<image>' has id 5"),
-        (
-            {"rows": 5, "pad_token_id": 5},
-            r"config\.json: token 'pad_token_id' has id 5",
-        ),
+        ({"rows": 5, "pad_token_id": 5}, r"config\.json: token 'pad_token_id' has id"),
     ],
     ids=["ordinary", "added", "padding", "template", "settings"],
 )
