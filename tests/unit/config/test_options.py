@@ -1,27 +1,16 @@
 """Options of a run: what may stand in config.yaml, and the rule of study names."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from safegrid.config.load import load_config
 from safegrid.config.options import check_file, check_options, own_folder, read_options
 from safegrid.core.errors import ConfigError
 
-CONFIG = Path(__file__).parents[3] / "config"
-
 
 @pytest.fixture
-def root(tmp_path):
-    """Return a folder of registries whose config.yaml a test may write."""
-    for path in CONFIG.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    for name in ("config.yaml", "studies"):
-        (tmp_path / name).unlink()
-    (tmp_path / "config.yaml").write_text("study: tiny\nsources_dir: own\n")
-    shutil.copytree(CONFIG / "studies", tmp_path / "studies")
-    return tmp_path
+def root(copy):
+    """Return a folder of registries with a config.yaml of its own."""
+    (copy.root / "config.yaml").write_text("study: tiny\nsources_dir: own\n")
+    return copy.root
 
 
 def test_what_no_option_says_the_file_does(root):
@@ -61,20 +50,16 @@ def test_a_file_that_snakemake_takes_may_be_refused_all_the_same(root):
     "name",
     ["x;touch F", "-x", "a b", "$(id)", "x" * 101, "2024", "1e5", "no", "results"],
 )
-def test_a_study_file_has_a_name_like_all_others(root, name):
-    (root / "studies" / f"{name}.yaml").write_text(
-        (root / "studies/tiny.yaml").read_text()
-    )
-    with pytest.raises(ConfigError) as caught:
-        load_config(root, name)
-    assert "a name may hold letters, digits and _ . + -" in str(caught.value)
-    assert "rename it" in str(caught.value)
+def test_a_study_file_has_a_name_like_all_others(copy, name):
+    studies = copy.root / "studies"
+    (studies / f"{name}.yaml").write_text((studies / "tiny.yaml").read_text())
+    told = copy.message(name)
+    assert "a name may hold letters, digits and _ . + -" in told
+    assert "rename it" in told
 
 
 @pytest.mark.parametrize("file", ["templates/llama_2.jinja", "sources.lock.yaml"])
-def test_a_folder_in_the_place_of_a_file_is_told(tmp_path, file):
-    root = shutil.copytree(CONFIG, tmp_path / "config")
-    (root / file).unlink()
-    (root / file).mkdir()
-    with pytest.raises(ConfigError, match=rf"{file}: file: is no file"):
-        load_config(root, "tiny")
+def test_a_folder_in_the_place_of_a_file_is_told(copy, file):
+    (copy.root / file).unlink()
+    (copy.root / file).mkdir()
+    assert f"{file}: file: is no file" in copy.message()
