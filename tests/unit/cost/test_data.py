@@ -23,25 +23,22 @@ def data(make_study, assumed, tmp_path):
     return Data(make_study("mini"), assumed, tmp_path)
 
 
-def test_pairs_are_measured(data, tmp_path):
+def test_pairs_are_assumed_until_they_are_measured(data, tmp_path):
+    _, both = data.pairs(Model("mini-base", "dpo", 0))
+    assert (both.rows, both.measured) == (2 * 2063, False)
+    assert both.longest <= 160, "longer pairs are dropped"
+    assert both.source.endswith(": mini-pku train")
     rows = [
         {"prompt_ids": [1] * 3, "chosen_ids": [1] * 2, "rejected_ids": [1] * 7},
         {"prompt_ids": [1] * 4, "chosen_ids": [1], "rejected_ids": [1]},
     ]
-    write(tmp_path / "results/mini/pairs/mini-base/safety.parquet", rows, PAIRS)
+    name = "results/mini/pairs/mini-base/safety.parquet"
+    write(tmp_path / name, rows, PAIRS)
+    data = Data(data.study, data.assumed, tmp_path)
     chosen, both = data.pairs(Model("mini-base", "dpo", 0))
     assert chosen.lengths == (5,)
     assert (both.lengths, both.counts, both.measured) == ((5, 10), (3, 1), True)
-    name = "results/mini/pairs/mini-base/safety.parquet"
     assert both.source == f"lengths measured: {name}"
-
-
-def test_pairs_are_assumed_on_a_clean_checkout(data):
-    _, both = data.pairs(Model("mini-base", "dpo", 0))
-    assert not both.measured
-    assert both.rows == 2 * 2063
-    assert both.longest <= 160, "longer pairs are dropped"
-    assert both.source.endswith(": mini-pku train")
 
 
 def test_answers_of_the_base_stand_in_for_those_of_a_model(data, tmp_path):
@@ -64,11 +61,7 @@ def test_prompts_are_those_of_the_base_or_of_another_one(make_study, assumed, tm
     other = data.prompts("gemma-2-9b-it", "xstest")
     assert other.lengths == (20, 30)
     assert other.source.endswith("in place of gemma-2-9b-it's")
-
-
-def test_a_limit_of_prompts_counts(make_study, assumed, tmp_path):
-    data = Data(make_study("falcon-11b"), assumed, tmp_path)
-    assert data.prompts("falcon-11b", "toxicity").rows == 10_000
+    assert data.prompts("falcon-11b", "toxicity").rows == 10_000, "a limit"
 
 
 def test_what_nobody_knows_is_unknown(make_study, assumed, tmp_path):
@@ -141,12 +134,11 @@ def test_pairs_against_a_models_own_answers_have_the_lengths_of_both(
     made = {
         "recipe": "none",
         "chosen": [
-            {
-                "source": "safety-tuned-llamas-training",
-                "file": "safety_only",
-                "limit": 400,
-            },
-            {"source": "alpaca-eval-answers", "file": "text_davinci_003", "limit": 200},
+            {"source": source, "file": file, "limit": limit}
+            for source, file, limit in (
+                ("safety-tuned-llamas-training", "safety_only", 400),
+                ("alpaca-eval-answers", "text_davinci_003", 200),
+            )
         ],
         "decode": {"max_new_tokens": 48},
     }
@@ -180,10 +172,7 @@ def test_known_answers_are_read_in_one_forward_by_every_model(
     assert row.reads.mean == pytest.approx(41 + 82 + assumed.template, rel=0.05)
     assert row.gpu_hours > 0
     path = tmp_path / "results/mini/likelihoods/mini-base/none/seed0/references.parquet"
-    rows = [
-        {"n_prompt_tokens": 5, "n_tokens": 2},
-        {"n_prompt_tokens": 4, "n_tokens": 9},
-    ]
+    rows = [{"n_prompt_tokens": n, "n_tokens": m} for n, m in ((5, 2), (4, 9))]
     write(path, rows, LIKELIHOOD)
     found = Data(study, assumed, tmp_path).references("mini-base", "references")
     assert (found.lengths, found.measured) == ((7, 13), True)
@@ -198,14 +187,14 @@ def test_checkpoints_cost_no_training_but_disk_and_answers(
         return study, {(row.kind, row.what): row for row in plan.rows}
 
     (study, plain), (_, kept) = rows(), rows(1, 2)
-    trained, asked = len(study.trained), len(study.models)
+    models = len(study.models)
+    asked = models + 2 * len(study.trained)
     assert plain.keys() == kept.keys()
-    for (kind, _), row in plain.items():
-        with_doses = kept[kind, row.what]
+    for (kind, what), row in plain.items():
+        more = kept[kind, what]
         if kind in ("train", "reference", "validate_judge", "calibrate"):
-            assert with_doses.jobs == row.jobs
-            assert with_doses.gpu_hours == row.gpu_hours
+            assert (more.jobs, more.gpu_hours) == (row.jobs, row.gpu_hours)
             disk = 3 if kind == "train" else 1
-            assert with_doses.disk == pytest.approx(disk * row.disk)
+            assert more.disk == pytest.approx(disk * row.disk)
         else:
-            assert with_doses.jobs == row.jobs * (asked + 2 * trained) // asked
+            assert more.jobs == row.jobs * asked // models

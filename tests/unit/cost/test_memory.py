@@ -47,11 +47,12 @@ def test_an_adapter_trains_beside_float32_weights(falcon):
 
 
 def test_recomputation_keeps_one_number_a_layer(falcon):
-    one = training_memory(falcon, settings(), "dpo", 1024).activations
     given = settings(gradient_checkpointing=True)
-    two = training_memory(falcon, given, "dpo", 1024).activations
-    tokens = 2 * 8 * 1024
-    stream = tokens * 4 * falcon.width * falcon.layers
+    one, two = (
+        training_memory(falcon, each, "dpo", 1024).activations
+        for each in (settings(), given)
+    )
+    stream = 2 * 8 * 1024 * 4 * falcon.width * falcon.layers
     assert stream < two < stream + one / falcon.layers * 1.001 < one
 
 
@@ -61,14 +62,6 @@ def test_orpo_has_all_logits_and_the_others_a_tile(falcon):
     tiles = training_memory(falcon, given, "dpo", 1024).logits
     assert whole == 20 * 65_024 * 2 * 8 * 1024
     assert tiles < whole / 10
-
-
-def test_sft_has_half_of_a_pair(falcon):
-    one, two = (
-        training_memory(falcon, settings(), kind, 1024).activations
-        for kind in ("sft", "dpo")
-    )
-    assert two == 2 * one
 
 
 def test_processes_share_a_model_only_where_they_are_told_to(falcon):
@@ -95,6 +88,9 @@ def test_an_engine_holds_the_cache_of_a_chunk(falcon, h200):
     assert held.weights == pytest.approx(22.2 * GB, rel=0.002)
     assert held.cache == 245_760 * (16_384 + 64 * 128)
     assert engine_memory(falcon, engine, h200, "score").cache == 0
+    from safegrid.engine import scoring
+
+    assert memory.SLICE == scoring.SLICE, "logits that are widened at a time"
 
 
 def test_a_classifier_and_a_reward_model_have_no_logits_of_a_vocabulary(falcon, h200):
@@ -110,6 +106,8 @@ def test_a_classifier_and_a_reward_model_have_no_logits_of_a_vocabulary(falcon, 
     )
     assert one.logits < pairs.logits
     assert (one.activations, one.weights) == (pairs.activations, pairs.weights)
+    answers = training_memory(falcon, settings(), "sft", 1024)
+    assert pairs.activations == 2 * answers.activations, "SFT has half of a pair"
 
 
 def test_vllm_fills_its_share(falcon, h200):
@@ -121,9 +119,3 @@ def test_vllm_fills_its_share(falcon, h200):
     assert held() == pytest.approx(0.45 * 141 * GB)
     assert held(max_engines=1) == pytest.approx(0.9 * 141 * GB)
     assert held(gpu_memory_utilization=0.7) == pytest.approx(0.7 * 141 * GB)
-
-
-def test_plans_and_engine_widen_as_many_logits_at_a_time():
-    from safegrid.engine import scoring
-
-    assert memory.SLICE == scoring.SLICE

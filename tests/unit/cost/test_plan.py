@@ -125,15 +125,11 @@ def test_everything_wrong_is_told_at_once(plan, study, gpu, options, parts):
     assert [part for part in parts if part not in text] == []
 
 
-def test_a_plan_needs_the_repository(plan):
+def test_what_is_not_known_is_blank_with_its_reason(plan):
     Path("config").unlink()
     status, text = plan("mini")
     assert status == 1
     assert "run this from the repository's root" in text
-
-
-def test_what_is_not_known_is_blank_with_its_reason(plan):
-    Path("config").unlink()
     shutil.copytree(CONFIG, "config")
     path = Path("config/assumptions.yaml")
     path.write_text(path.read_text().replace("  mini_math: ", "  maxi_math: "))

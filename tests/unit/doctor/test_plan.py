@@ -76,6 +76,9 @@ def test_a_group_takes_the_time_of_its_layers_and_the_memory_of_the_widest():
     assert group.resources["mem_mb"] == 60000
     assert group.resources["gres"] == "gpu:1"
     assert group.resources["_cores"] == 2
+    text = TEXT + TEXT.replace("none_0", "dpo_0")
+    counts = {d.name: d.submissions for d in demands(parse_jobs(text), cores=2)}
+    assert counts == {"train": 2, "3 generate + 1 inventory": 2, "score": 2}
 
 
 def test_of_a_failed_plan_only_the_error_is_told():
@@ -85,12 +88,6 @@ def test_of_a_failed_plan_only_the_error_is_told():
     )
     assert error_of(text) == "WorkflowError: gres is a string"
     assert error_of("killed") == "killed"
-
-
-def test_equal_demands_are_one():
-    text = TEXT + TEXT.replace("none_0", "dpo_0")
-    counts = {d.name: d.submissions for d in demands(parse_jobs(text), cores=2)}
-    assert counts == {"train": 2, "3 generate + 1 inventory": 2, "score": 2}
 
 
 def test_a_group_whose_gpus_differ_cannot_be_one_job():
@@ -126,9 +123,6 @@ def test_what_the_plugin_refuses_is_told_before_a_job_is_submitted(line, resourc
 def test_an_account_that_is_not_yours_is_refused_with_those_that_are(commands):
     commands("sacctmgr", "ours\ntheirs")
     assert account_of({"slurm_account": "ours"}) == "ours"
+    assert account_of({}) == ""
     with pytest.raises(SafegridError, match=r"(?s)'nobody' is refused.*ours"):
         account_of({"slurm_account": "ours, nobody"})
-
-
-def test_without_an_account_nothing_is_asked(no_slurm):
-    assert account_of({}) == ""

@@ -30,12 +30,9 @@ from safegrid.runtime.faults import check_paths, check_writable, refused
 )
 def test_a_refusal_is_a_sentence(error, words):
     assert re.search(words, refused(error))
-
-
-def test_a_cause_is_told_where_a_library_wraps_it():
-    error = RuntimeError("could not save")
-    error.__cause__ = OSError(errno.ENOSPC, "no", "x")
-    assert refused(error).startswith("x: cannot be written")
+    wrapped = RuntimeError("could not save")
+    wrapped.__cause__ = error
+    assert refused(wrapped) == refused(error)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +54,6 @@ def test_other_errors_keep_their_traceback(error, monkeypatch):
         cli.run(["rates", "--study", "s"])
 
 
-def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
-    check_writable([tmp_path, tmp_path / "not/there"])
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("options", "filled", "words"),
     [("ro", 0, "mounted read-only"), ("size=8k", 8192, "the disk is full")],
@@ -74,6 +66,9 @@ def test_a_disk_that_takes_nothing_is_found_before_jobs_start(
             (disk / "filler").write_bytes(bytes(filled))
         with pytest.raises(SafegridError, match=f"{words}.*Nothing was started"):
             check_writable([disk / "results"])
+    before = sorted(tmp_path.iterdir())
+    check_writable([tmp_path, tmp_path / "not/there"])
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")

@@ -25,8 +25,14 @@ def owned(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_reused_pid_is_not_the_old_process() -> None:
     me = Process.me()
     assert me.is_here()
+    assert me.peak_megabytes() > 10
     assert me.is_alive()
     assert not replace(me, started=me.started - 100).is_alive()
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    ended = Process.of(child.pid)
+    assert not ended.is_alive()
+    assert ended.peak_megabytes() is None
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="elsewhere start times follow the clock")
@@ -38,12 +44,6 @@ def test_a_clock_that_is_set_makes_no_stranger_of_a_process(
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: at_start + 3600)
     assert psutil.Process().create_time() == pytest.approx(before + 3600)
     assert me.is_alive()
-
-
-def test_an_ended_process_is_named_and_never_alive() -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    assert not Process.of(child.pid).is_alive()
 
 
 def test_ending_one_that_ignores_the_request_kills_it() -> None:

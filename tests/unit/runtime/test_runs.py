@@ -41,25 +41,18 @@ def folder(tmp_path, **owner):
     return locks, file
 
 
-def test_a_dead_owner_is_cleared_with_its_orphans(tmp_path, sleeper):
-    locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
-    assert clear_crashed_run(locks, file)
-    assert not psutil.pid_exists(sleeper.pid)
-
-
-def test_what_a_dead_owner_was_writing_is_removed(tmp_path, caplog):
+def test_a_dead_owner_is_cleared_with_its_orphans_and_what_it_was_writing(
+    tmp_path, sleeper, caplog
+):
     locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
     results = tmp_path / "results"
     name = f".mini.{max(psutil.pids()) + 10_000}@{socket.gethostname()}.abcdefgh"
     (results / "bases" / name).mkdir(parents=True)
     (results / "bases" / "mini").mkdir()
     assert clear_crashed_run(locks, file, results)
+    assert not psutil.pid_exists(sleeper.pid)
     assert [path.name for path in (results / "bases").iterdir()] == ["mini"]
     assert "removed 1 hidden files" in caplog.text
-
-
-def test_a_reused_pid_does_not_count_as_the_owner(tmp_path):
-    assert clear_crashed_run(*folder(tmp_path, pid=os.getpid(), started=1.0))
 
 
 def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
@@ -80,6 +73,10 @@ def test_a_living_owner_is_refused(tmp_path):
     (locks / "0.input.lock").unlink()
     with pytest.raises(SafegridError, match="a run is at work"):
         clear_crashed_run(locks, file)
+    # A number that was given again is not the owner.
+    reused = folder(tmp_path / "reused", pid=me.pid, started=1.0)
+    assert clear_crashed_run(*reused)
+    assert not clear_crashed_run(tmp_path / "none", tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(
@@ -112,11 +109,8 @@ def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, comma
     for name in ("snakemake", "snakemake.py"):
         (tmp_path / name).write_text("import time; time.sleep(60)")
     for environment, refused in (({}, True), ({runs.RUN: "test-run"}, False)):
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={**os.environ} | environment,
-        )
+        words, variables = [sys.executable, *command], {**os.environ} | environment
+        process = subprocess.Popen(words, cwd=tmp_path, env=variables)
         try:
             if refused:
                 with pytest.raises(SafegridError, match=f"at work.*{process.pid}"):
@@ -126,10 +120,6 @@ def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, comma
         finally:
             process.kill()
             process.wait()
-
-
-def test_an_unlocked_folder_is_left_alone(tmp_path):
-    assert not clear_crashed_run(tmp_path / "none", tmp_path / "none.json")
 
 
 def test_jobs_inherit_the_identity_of_their_run(monkeypatch, tmp_path):
@@ -214,11 +204,8 @@ def test_a_job_whose_run_is_gone_already_does_not_start(monkeypatch, capsys, tmp
     monkeypatch.setitem(COMMANDS, "end-run", work["end-run"])
     assert cli.run(["end-run"]) == 0
     assert done.exists()
-
-
-def test_without_an_owner_nothing_is_watched(monkeypatch):
-    monkeypatch.delenv(runs.OWNER_PID, raising=False)
-    assert runs.end_with_owner() is None
+    monkeypatch.delenv(runs.OWNER_PID)
+    assert runs.end_with_owner() is None, "nothing is watched"
 
 
 def test_what_is_left_of_a_dead_run_is_ended_by_hand(

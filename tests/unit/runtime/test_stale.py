@@ -70,9 +70,6 @@ def test_lines_are_one_for_a_rule_and_a_cause_and_those_that_follow_come_last():
         "  2 judge: newer input: a and 2 more",
         f"  2 score: {FOLLOWS}",
     ]
-
-
-def test_a_long_list_ends_with_where_all_of_it_is():
     told = described(Planned(f"rule_{n}", "forced") for n in range(20)).splitlines()
     assert len(told) == 14
     assert told[-1] == "  and 8 lines more: `snakemake -n`"

@@ -29,14 +29,9 @@ def at_home(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("before", ["", "/there/", "results/of/mine/"])
 def test_the_record_lies_with_the_logs_of_the_same_tree(before):
-    assert record_file(Path(f"{before}{RESULT}")) == Path(
-        f"{before}logs/speed/s/verdicts/guard/base/dpo/seed0/alert.json"
-    )
-
-
-def test_a_result_of_no_study_has_no_record(tmp_path):
-    keep(Path("mine/alert.parquet"), Record(1, 0, 0, ENGINE, "m", usage()))
-    assert list(tmp_path.iterdir()) == []
+    path = Path(f"{before}logs/speed/s/verdicts/guard/base/dpo/seed0/alert.json")
+    assert record_file(Path(f"{before}{RESULT}")) == path
+    assert record_file(Path("mine/alert.parquet")) is None
 
 
 @pytest.mark.parametrize("took", [usage(), None])
@@ -46,14 +41,23 @@ def test_what_is_kept_is_read_again(took):
     assert recorded(RESULT, ENGINE) == record
 
 
-def test_a_blank_says_why():
-    with pytest.raises(UntimedError, match="no model was asked"):
-        recorded(RESULT, None)
-    with pytest.raises(UntimedError, match="no record logs/speed/s/verdicts"):
-        recorded(RESULT, ENGINE)
-    keep(RESULT, Record(5, 3, 1, ENGINE, "m", usage()))
-    with pytest.raises(UntimedError, match="of another result"):
-        recorded(RESULT, ENGINE | {"weights": "v"})
+@pytest.mark.parametrize(
+    ("kept", "engine", "why"),
+    [
+        (None, None, "no model was asked"),
+        (None, ENGINE, "no record logs/speed/s/verdicts"),
+        ("", ENGINE | {"weights": "v"}, "of another result"),
+        *((text, ENGINE, r"alert\.json: holds no Record") for text in ("[1]", "7")),
+        ('{"answers": "1", "usage": null}', ENGINE, "holds no Record"),
+    ],
+)
+def test_a_blank_says_why(kept, engine, why):
+    if kept is not None:
+        keep(RESULT, Record(5, 3, 1, ENGINE, "m", usage()))
+    if kept:
+        record_file(RESULT).write_text(kept)
+    with pytest.raises(UntimedError, match=why):
+        recorded(RESULT, engine)
 
 
 def test_sums_name_every_device_and_clock_once():
@@ -75,14 +79,3 @@ def test_the_first_visible_gpu_is_the_drivers(tmp_path, monkeypatch):
     assert visible_gpu() == "NVIDIA --id=2"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "9")
     assert visible_gpu() == UNKNOWN
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["[1]", "", "7", '{"engine": {}}', '{"answers": "1", "usage": null}'],
-)
-def test_a_record_of_another_shape_is_a_blank_with_its_reason(text):
-    keep(RESULT, Record(5, 3, 1, ENGINE, "m", usage()))
-    record_file(RESULT).write_text(text)
-    with pytest.raises(UntimedError, match=r"alert\.json: holds no Record"):
-        recorded(RESULT, ENGINE)

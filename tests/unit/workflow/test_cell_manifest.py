@@ -98,7 +98,6 @@ def test_without_a_peak_or_a_model_there_is_a_speed_and_no_mfu(device, gone, why
         (None, "there is no record logs/speed/s/responses/base/dpo/seed0/alert.json"),
         (Record(40, 40, 40, ENGINE, BASE, None), "of a cache without seconds"),
         (Record(2, 0, 0, ENGINE, BASE, replace(H200, requests=0)), "nothing could be"),
-        (Record(2, 0, 0, ENGINE | {"weights": "v"}, BASE, H200), "of another result"),
     ],
 )
 def test_an_unknown_speed_is_null_with_its_reason(record, why):
@@ -107,9 +106,6 @@ def test_an_unknown_speed_is_null_with_its_reason(record, why):
     speed = take()
     assert why in speed["why"]
     assert (speed["seconds"], speed["tokens_per_second"], speed["mfu"]) == (None,) * 3
-
-
-def test_rules_have_no_speed():
     result(RESPONSES, engine=None)
     assert take()["why"] == "no model was asked"
 

@@ -97,7 +97,3 @@ def test_aws_knows_the_pairs_of_memory_and_cores(run):
     for rule, of in args["set_resources"].items():
         assert int(args["set_threads"][rule]) in pairs[str(of["mem_mb"])]
     assert int(args["aws_batch_task_timeout"]) == 24 * 3600
-
-
-def test_the_untested_one_says_so_at_its_top():
-    assert (PROFILES / "google-batch/config.yaml").read_text().startswith("# UNTESTED.")

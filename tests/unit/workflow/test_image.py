@@ -61,12 +61,10 @@ def test_what_is_picked_from_a_lock_is_one_line_of_it(text):
 def test_a_job_finds_the_plugin_of_the_lock_without_a_network():
     settings = dict(pair.split("=", 1) for pair in " ".join(lines("ENV")).split())
     assert settings["PIP_NO_INDEX"] == "$PIP_NO_INDEX"
-    assert "PIP_NO_INDEX=1" in lines("ARG")
     wheels = Path(settings["PIP_FIND_LINKS"])
     assert f"--dest {wheels.name} " in DOCKERFILE
-    assert str(wheels.parent) in lines("WORKDIR")
     # Before that line an index is needed, and ARGs are variables of the lines below.
-    assert DOCKERFILE.index("ARG PIP_NO_INDEX") > DOCKERFILE.rindex("pip download")
+    assert DOCKERFILE.index("ARG PIP_NO_INDEX=1") > DOCKERFILE.rindex("pip download")
 
 
 def test_jobs_are_not_root_and_run_the_python_that_the_package_asks_for():

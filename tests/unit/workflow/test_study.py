@@ -7,20 +7,16 @@ from safegrid.workflow.study import describe, planned_jobs
 PLAN = """\
 rule train:
     output: a, b
-    jobid: 1
 
 localrule score:
     input: a
     output: c
-    jobid: 2
 
 rule train:
     output: d
-    jobid: 3
 
 localrule all:
     input: b, c, d
-    jobid: 0
 
 Job stats:
 total    4
