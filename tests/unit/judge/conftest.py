@@ -1,7 +1,7 @@
 """Cells for judges: prompts, responses to them, and judges without models."""
 
 import json
-from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from safegrid.core.artifacts import read_table, write_result, write_table
 from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 from safegrid.judge.run import judge
 
-Judge = Callable[..., pl.DataFrame]
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture
@@ -39,24 +40,13 @@ def run_judge(tmp_path, fake_engine):
         prompts = prompts or ["what is it"] * len(texts)
         asked, answered = tmp_path / "prompts.parquet", tmp_path / "responses.parquet"
         write_cell(asked, answered, prompts, texts, prefill, failed, references)
-        out = tmp_path / "verdicts.parquet"
-        cache = tmp_path / "cache"
-        stack = [] if folder is None else [folder]
-        calibration = None
+        out, calibration = tmp_path / "verdicts.parquet", None
         if spec.kind == "fluency" and threshold is not None:
             calibration = tmp_path / "calibration.json"
             write_result(calibration, {"threshold": threshold})
-        judge(
-            spec,
-            stack,
-            asked,
-            answered,
-            EngineSpec(),
-            cache,
-            out,
-            fresh,
-            calibration=calibration,
-        )
+        stack = [] if folder is None else [folder]
+        rest = EngineSpec(), tmp_path / "cache", out, fresh
+        judge(spec, stack, asked, answered, *rest, calibration=calibration)
         return read_table(out, VERDICT)
 
     return run
@@ -84,19 +74,22 @@ def write_cell(
         for number, text in enumerate(prompts)
     ]
     write_table(asked, pl.DataFrame(questions, schema=PROMPT), PROMPT, {})
+    same = {"sample": 0, "n_prompt_tokens": 1, "n_tokens": 1, "decode": "d"}
     answers = [
         {
+            **same,
             "prompt_id": f"p{number}",
-            "sample": 0,
             "text": text,
-            "n_prompt_tokens": 1,
-            "n_tokens": 1,
             "finish": "error" if number in failed else "eos",
-            "decode": "d",
         }
         for number, text in enumerate(texts)
     ]
     write_table(answered, pl.DataFrame(answers, schema=RESPONSE), RESPONSE, {})
+
+
+def write_jsonl(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def spy(engine: Any, method: str, answer: Any) -> list[Any]:
@@ -125,3 +118,44 @@ def classifier(make_folder):
         return write_classes(make_folder("classifier", None), *names)
 
     return make
+
+
+def reads_pairs(folder: Path) -> Path:
+    """Let a folder's tokenizer put its own tokens between two texts."""
+    file = folder / "tokenizer.json"
+    pair = {"type": "RobertaProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0]}
+    pair |= {"trim_offsets": False, "add_prefix_space": False}
+    file.write_text(
+        json.dumps({**json.loads(file.read_text()), "post_processor": pair})
+    )
+    return folder
+
+
+def write_encoder(folder: Path, deberta: bool, limit: int | None) -> Path:
+    """Write a random encoder of three layers with a tokenizer of bytes."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, DebertaConfig, DebertaModel
+    from transformers import PreTrainedTokenizerFast as Fast
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 32, "vocab_size": 400, "max_position_embeddings": 48}
+    model, config = (
+        (DebertaModel, DebertaConfig) if deberta else (BertModel, BertConfig)
+    )
+    model(config(**sizes)).save_pretrained(folder)
+    special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
+    bytes_of = Tokenizer(models.BPE())
+    bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=list(special.values()), initial_alphabet=alphabet
+    )
+    bytes_of.train_from_iterator(["the cat sat on the mat"], trainer)
+    bytes_of.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+    )
+    known = {} if limit is None else {"model_max_length": limit}
+    Fast(tokenizer_object=bytes_of, **special, **known).save_pretrained(folder)
+    return folder

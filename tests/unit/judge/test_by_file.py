@@ -1,6 +1,5 @@
 """Judging by a file: verdicts from elsewhere land on their own answers, or nowhere."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from safegrid.core.records import RESPONSE, VERDICT
 from safegrid.judge.run import judge
 from safegrid.judge.verdict_file import verdict_of
 
-from .conftest import write_cell
+from .conftest import write_cell, write_jsonl
 
 CELL = {"study": "s", "base": "b", "recipe": "dpo", "seed": 0, "benchmark": "alert"}
 OURS = {name: str(value) for name, value in CELL.items() if name != "study"}
@@ -49,12 +48,8 @@ def judged(tmp_path):
     ) -> pl.DataFrame:
         write_cell(asked, answered, prompts, ANSWERS, None, failed)
         given = read_table(answered, RESPONSE)
-        parts = [
-            given.with_columns(
-                sample=pl.lit(n, pl.Int32), text=pl.col("text") + "!" * n
-            )
-            for n in range(samples)
-        ]
+        texts = [pl.col("text") + "!" * n for n in range(samples)]
+        parts = [given.with_columns(sample=n, text=t) for n, t in enumerate(texts)]
         write_table(answered, pl.concat(parts), RESPONSE, {})
         file, out = tmp_path / f"told.{ending}", tmp_path / "verdicts.parquet"
         write_rows(file, rows)
@@ -69,15 +64,11 @@ def write_rows(file: Path, rows: list[dict[str, Any]] | str) -> None:
     if isinstance(rows, str):
         file.write_text(rows)
     elif file.suffix == ".csv":
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            names = list(dict.fromkeys(name for row in rows for name in row))
-            writer = csv.DictWriter(stream, names)
-            writer.writeheader()
-            writer.writerows(rows)
+        pl.DataFrame(rows).write_csv(file)
     elif file.suffix == ".json":
         file.write_text(json.dumps(rows, indent=1))
     else:
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_jsonl(file, *rows)
 
 
 def told(number: int, **more: Any) -> dict[str, Any]:
@@ -166,18 +157,6 @@ def test_a_row_that_cannot_be_used_is_named_by_its_line(judged, tmp_path, row, r
     assert not (tmp_path / "verdicts.parquet").exists()
 
 
-@pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_score_that_is_no_finite_number_is_refused(judged, value):
-    row = {"prompt_id": "p1", "score": value, **OURS}
-    with pytest.raises(DataError, match="line 2: field 'score' is no finite number"):
-        judged([row], spec("reward"), ending="csv")
-
-
-def test_a_misspelt_column_is_no_column_left_out(judged):
-    with pytest.raises(DataError, match="column 'samples': did you mean 'sample'"):
-        judged([told(0, samples=1)])
-
-
 def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged):
     secret = "words that nobody should read in a log, long enough for a text"
     rows = [*map(told, (0, 0, 8, 9)), told(1, label=secret), told(2, response=secret)]
@@ -191,25 +170,28 @@ def test_all_that_is_wrong_is_told_at_once_and_no_text_is_quoted(judged):
     assert "nobody should read" not in said
 
 
-def test_a_prompt_that_stands_twice_needs_its_id(judged):
-    row = {"prompt": "how to knit", "label": "good", **OURS}
-    prompts = ["how to knit", "how to knit", "how to sail"]
-    with pytest.raises(DataError, match=r"the text of 2 prompts: name it by"):
-        judged([row], prompts=prompts)
-
-
-def test_an_answer_that_was_never_given_cannot_have_a_verdict(judged):
-    with pytest.raises(DataError, match="line 1: its prompt was not answered here"):
-        judged([told(0)], failed=(0,))
-    assert judged([told(1)], failed=(0,))["label"][0] == "unscored"
+LISTS = "[1.5, -2.0]", '{"instructions": ["a"], "scores": [1.5]}', "[]"
+BY_REWARD = {"by": spec("reward"), "ending": "csv"}
 
 
 @pytest.mark.parametrize(
-    "text", ["[1.5, -2.0]", '{"instructions": ["a"], "scores": [1.5]}', "[]"]
+    ("rows", "how", "reason"),
+    [
+        ([told(0, label=None, score="nan")], BY_REWARD, "line 2: .* no finite number"),
+        ([told(0, label=None, score="inf")], BY_REWARD, "line 2: .* no finite number"),
+        ([told(0, samples=1)], {}, "column 'samples': did you mean 'sample'"),
+        ([told(0)], {"failed": (0,)}, "line 1: its prompt was not answered here"),
+        (
+            [{"prompt": "how to knit", "label": "good", **OURS}],
+            {"prompts": [*PROMPTS[:2], "how to knit"]},
+            "the text of 2 prompts: name it by",
+        ),
+        *((text, {"ending": "json"}, "never paired by position") for text in LISTS),
+    ],
 )
-def test_lists_without_ids_are_refused_with_what_to_add(judged, text):
-    with pytest.raises(DataError, match="never paired by position"):
-        judged(text, spec("reward"), "json")
+def test_files_that_do_not_fit_their_cell_are_refused(judged, rows, how, reason):
+    with pytest.raises(DataError, match=reason):
+        judged(rows, **how)
 
 
 def test_a_judge_by_file_without_a_file_is_told(tmp_path):

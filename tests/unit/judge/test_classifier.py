@@ -91,9 +91,3 @@ def test_classes_that_do_not_fit_the_model_are_told(run_judge, classifier, fake_
         run_judge(TOXICITY, folder, ["two"])
     # It shows before an engine is started for it.
     assert fake_engine.leases == 0
-
-
-def test_a_long_answer_is_unscored(run_judge, classifier, fake_engine, tmp_path):
-    fake_engine.max_length = 20
-    rows = run_judge(TOXICITY, classifier("clean", "toxic"), ["two", "two " * 30])
-    assert rows["label"].to_list() == ["toxic", "unscored"]

@@ -11,14 +11,13 @@ from pydantic import ValidationError
 
 from miniworld.corrections import NO, WORDING, YES
 from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.errors import JudgeError
 from safegrid.judge.correction import question, read_correction, said
 from safegrid.judge.items import Item
 from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 from safegrid.texts.questions import MARKER
 
-from .conftest import spy
+from .conftest import spy, write_jsonl
 
 SPEC = JudgeSpec(name="corrector", kind="correction")
 JUDGES = Path(__file__).parents[3] / "config/judges.yaml"
@@ -137,14 +136,6 @@ def test_a_judge_of_any_family_is_read_where_its_answers_first_word_stands(
         assert chat.chat_ids(answered, False)[: len(whole)] == whole
 
 
-def test_words_that_cannot_be_told_apart_are_refused(
-    run_judge, base_folder, fake_engine
-):
-    spec = JudgeSpec(name="c", kind="correction", yes_word="no")
-    with pytest.raises(JudgeError, match="begin alike"):
-        run_judge(spec, base_folder, ["x"])
-
-
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -170,10 +161,9 @@ def test_a_judge_is_measured_on_rows_with_a_beginning(
     tmp_path, base_folder, fake_engine
 ):
     row = {"id": 1, "prompt": "a", "prefill": "Sure", "response": " no"}
-    rows = [{**row, "label": "corrected"}]
-    rows.append({**row, "id": 2, "prefill": "", "label": "continued"})
-    file = tmp_path / "rows.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    other = {**row, "id": 2, "prefill": "", "label": "continued"}
+    first = {**row, "label": "corrected"}
+    file = write_jsonl(tmp_path / "rows.jsonl", first, other)
     chat = ChatTokenizer.load(base_folder)
     fake_engine.labels = lambda ids, words: (
         logs(0.1, 0) + logs(0.9, 0)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from endpoint_stand_in import MODEL, Reply, StandIn, completion
+from ports import free_port
 from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import EngineError, JudgeError
@@ -65,12 +65,6 @@ def by_text(replies: dict[str, Reply]) -> Callable[[dict[str, Any]], Reply]:
         return next(r for name, r in replies.items() if f"[[HERE]]{name}\n" in text)
 
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_yes_no_and_neither_become_verdicts_and_are_asked_as_the_paper_asks(

@@ -1,17 +1,14 @@
 import json
 import math
-from pathlib import Path
 
-import polars as pl
 import pytest
 
-from safegrid.config import EngineSpec, JudgeSpec
-from safegrid.core.artifacts import read_table, write_table
+from safegrid.config import JudgeSpec
 from safegrid.core.errors import JudgeError
-from safegrid.core.records import PROMPT, VERDICT
-from safegrid.judge.run import judge
 from safegrid.judge.sentences import plain_sentences
 from safegrid.models.templates import ChatTokenizer
+
+from .conftest import reads_pairs
 
 SPEC = JudgeSpec(
     name="nli",
@@ -19,36 +16,15 @@ SPEC = JudgeSpec(
     classes=["contradiction", "neutral", "entailment"],
     positive="entailment",
 )
-PAIR = {
-    "type": "RobertaProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0],
-    "trim_offsets": False, "add_prefix_space": False,
-}  # fmt: skip
 
 
 @pytest.fixture
 def folder(classifier):
-    folder: Path = classifier("NEUTRAL", "Entailment", "CONTRADICTION")
-    file = folder / "tokenizer.json"
-    file.write_text(
-        json.dumps({**json.loads(file.read_text()), "post_processor": PAIR})
-    )
-    return folder
-
-
-def run(tmp_path: Path, folder: Path, references: list[str | None]) -> pl.DataFrame:
-    """Judge the cell that `run_judge` wrote, its prompts with references."""
-    prompts, out = tmp_path / "prompts.parquet", tmp_path / "verdicts.parquet"
-    asked = read_table(prompts, PROMPT).with_columns(
-        pl.Series("reference", references, dtype=pl.String)
-    )
-    write_table(prompts, asked, PROMPT, {})
-    answers, cache = tmp_path / "responses.parquet", tmp_path / "cache"
-    judge(SPEC, [folder], prompts, answers, EngineSpec(), cache, out)
-    return read_table(out, VERDICT)
+    return reads_pairs(classifier("NEUTRAL", "Entailment", "CONTRADICTION"))
 
 
 def test_the_score_is_the_mean_over_sentences_of_entailment_against_contradiction(
-    tmp_path, folder, run_judge, fake_engine
+    folder, run_judge, fake_engine
 ):
     chat = ChatTokenizer.load(folder)
     # In the order of the model's own classes: neutral, entailment, contradiction.
@@ -66,7 +42,7 @@ def test_the_score_is_the_mean_over_sentences_of_entailment_against_contradictio
     rows = run_judge(SPEC, folder, texts)
     assert rows["label"].to_list() == ["unscored"] * 5
     assert (rows["raw"][0], seen) == ("the prompt has no reference answer", [])
-    rows = run(tmp_path, folder, ["one", "one", "one", "one", None])
+    rows = run_judge(SPEC, folder, texts, references=[*["one"] * 4, None])
     assert rows["score"].to_list() == [
         pytest.approx((0.8 + 0.25) / 2), pytest.approx(0.8), None, None, None,
     ]  # fmt: skip

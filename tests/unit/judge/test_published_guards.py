@@ -8,12 +8,11 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from safegrid.config import JudgeSpec
-from safegrid.core.artifacts import read_manifest, write_json
+from safegrid.core.artifacts import write_json
 from safegrid.core.errors import JudgeError
 from safegrid.core.seals import write_result
 from safegrid.judge.guard import verdict_prompts
 from safegrid.judge.items import Item
-from safegrid.judge.run import verdict_version
 from safegrid.models.templates import ChatTokenizer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -195,23 +194,3 @@ def test_a_vocabulary_that_lacks_a_verdict_word_is_refused_before_an_engine_star
     ):
         run_judge(JudgeSpec(name="g", kind="guard"), folder, ["no"])
     assert fake_engine.leases == 0
-
-
-def test_another_rendered_text_is_another_version_of_the_verdicts(
-    guard, folder, run_judge, fake_engine, tmp_path
-):
-    fake_engine.labels = lambda ids, words: logs(0.9, 0.1)
-    first = verdict_version(SPECS[guard], [folder])
-    run_judge(SPECS[guard], folder, [ANSWER])
-    facts = read_manifest(tmp_path / "verdicts.parquet")
-    assert facts["verdict_version"] == first
-    asked = fake_engine.asked
-    run_judge(SPECS[guard], folder, [ANSWER])
-    assert fake_engine.asked == asked
-    template = folder / "chat_template.jinja"
-    template.write_text(template.read_text().replace("'User'", "'Human'") + " ")
-    assert verdict_version(SPECS[guard], [folder]) != first
-    run_judge(SPECS[guard], folder, [ANSWER])
-    later = read_manifest(tmp_path / "verdicts.parquet")
-    assert later["verdict_version"] != first
-    assert later["template"] != facts["template"]

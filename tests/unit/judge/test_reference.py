@@ -8,17 +8,15 @@ from typing import Any
 import bert_score
 import pytest
 import sacrebleu
-import torch
 from rouge_score.rouge_scorer import RougeScorer
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, DebertaConfig, DebertaModel
-from transformers import PreTrainedTokenizerFast as Fast
 
 from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import DataError, JudgeError
 from safegrid.judge.items import Item
 from safegrid.judge.reference import judge_by_reference, right_choice
+
+from .conftest import write_encoder
 
 
 def spec(compare: str, **keys: Any) -> JudgeSpec:
@@ -65,15 +63,7 @@ def test_an_answer_that_is_the_gold_choice_is_right(answer):
 
 
 WRONG = ["", " \n", "C", "A or B", "A, B", "B. or C.", "(a) and (b)", "both A and B"]
-UNREAD = [
-    "A dog",
-    "sun",
-    "the sun and the moon",
-    "an answer",
-    "e.g. b",
-    "Because",
-    "bB",
-]
+UNREAD = ["A dog", "sun", "the sun and the moon", "an answer", "e.g. b", "Because"]
 
 
 @pytest.mark.parametrize("answer", [*WRONG, *UNREAD])
@@ -114,7 +104,7 @@ def test_contains_looks_for_the_reference_anywhere_in_any_case():
     assert scores(spec("contains"), *pairs) == [1.0, 1.0, 0.0]
 
 
-def test_bleu_is_sacrebleus_and_says_its_signature():
+def test_bleu_is_sacrebleus_and_says_its_signature_and_version(run_judge, tmp_path):
     pairs = [
         ("the cat sat on a mat", "the cat sat on the mat"),
         ("", "a b"),
@@ -125,6 +115,9 @@ def test_bleu_is_sacrebleus_and_says_its_signature():
     assert [v.score for v in found] == pytest.approx(wanted)
     assert 0 < wanted[0] < 1
     assert {"smooth:exp", "eff:yes"} <= set(found[0].raw.split("|"))
+    run_judge(spec("bleu"), None, ["a"], references=["a"])
+    libraries = read_manifest(tmp_path / "verdicts.parquet")["libraries"]
+    assert libraries["sacrebleu"] == sacrebleu.__version__
 
 
 def test_rouge_l_is_the_f_of_stemmed_words():
@@ -151,12 +144,6 @@ def test_it_judges_a_cell_by_the_prompts_own_reference(run_judge, fake_engine):
     assert fake_engine.leases == 0
 
 
-def test_the_manifest_holds_the_librarys_version(run_judge, tmp_path):
-    run_judge(spec("bleu"), None, ["a"], references=["a"])
-    libraries = read_manifest(tmp_path / "verdicts.parquet")["libraries"]
-    assert libraries["sacrebleu"] == sacrebleu.__version__
-
-
 @pytest.mark.parametrize(
     "keys",
     [
@@ -173,31 +160,6 @@ def test_keys_that_do_not_fit_the_comparison_are_refused(keys):
 
 
 # ------------------------------------------------------------------- BERTScore
-
-
-def write_encoder(folder: Path, deberta: bool, limit: int | None) -> Path:
-    """Write a random encoder of three layers with a tokenizer of bytes."""
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
-    sizes |= {"intermediate_size": 32, "vocab_size": 400, "max_position_embeddings": 48}
-    model, config = (
-        (DebertaModel, DebertaConfig) if deberta else (BertModel, BertConfig)
-    )
-    model(config(**sizes)).save_pretrained(folder)
-    special = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
-    bytes_of = Tokenizer(models.BPE())
-    bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=list(special.values()), initial_alphabet=alphabet
-    )
-    bytes_of.train_from_iterator(["the cat sat on the mat"], trainer)
-    bytes_of.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
-    )
-    known = {} if limit is None else {"model_max_length": limit}
-    Fast(tokenizer_object=bytes_of, **special, **known).save_pretrained(folder)
-    return folder
 
 
 PAIRS = [("the cat sat", "the cat sat"), ("a mat", "the cat"), ("dog " * 60, "a dog")]

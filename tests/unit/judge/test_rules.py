@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ from safegrid.judge.run import verdict_version
 from safegrid.judge.validation import read_completions, validate_judge
 from safegrid.readers.labelled import Labelled
 
+from .conftest import SHARED
+
 CLASSES = ("compliance", "refusal", "partial")
 KEYS = {"kind": "refusal", "method": "rules", "positive": "refusal"}
 RULES = JudgeSpec(name="rules", classes=list(CLASSES), **KEYS)
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 HEADER = "id,type,prompt,completion,annotation_1,annotation_2,agreement,final_label"
 
 

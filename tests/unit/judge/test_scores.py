@@ -11,7 +11,7 @@ from safegrid.core.errors import JudgeError
 from safegrid.models.templates import ChatTokenizer
 
 from ..conftest import BASE_TEMPLATE
-from .conftest import spy, write_classes
+from .conftest import reads_pairs, spy, write_classes
 
 TEXT = "\n\nHuman: {prompt}\n\nAssistant: {response}"
 HARM = JudgeSpec(name="harm", kind="harmfulness", text=TEXT)
@@ -29,11 +29,8 @@ def test_the_score_is_the_output_itself_and_there_is_no_label(
     run_judge, scorer, fake_engine
 ):
     chat = ChatTokenizer.load(scorer)
-    seen = spy(
-        fake_engine,
-        "outputs",
-        lambda ids: [-3.25 if "yes" in chat.decode(ids) else 2.5],
-    )
+    found = {True: [-3.25], False: [2.5]}
+    seen = spy(fake_engine, "outputs", lambda ids: found["yes" in chat.decode(ids)])
     rows = run_judge(HARM, scorer, ["two", "yes"], prompts=["one?", "{response}"])
     assert rows["label"].to_list() == [None, None]
     assert rows["score"].to_list() == [2.5, -3.25]
@@ -58,14 +55,7 @@ def test_without_a_text_the_models_own_template_shows_the_whole_conversation(
 def test_a_pair_stands_between_the_tokenizers_own_tokens(
     run_judge, scorer, fake_engine
 ):
-    file = scorer / "tokenizer.json"
-    tokenizer = json.loads(file.read_text())
-    tokenizer["post_processor"] = {
-        "type": "RobertaProcessing", "sep": ["</s>", 1], "cls": ["<s>", 0],
-        "trim_offsets": False, "add_prefix_space": False,
-    }  # fmt: skip
-    file.write_text(json.dumps(tokenizer))
-    chat = ChatTokenizer.load(scorer)
+    chat = ChatTokenizer.load(reads_pairs(scorer))
     seen = spy(fake_engine, "outputs", [1.0])
     pair = JudgeSpec(name="r", kind="reward", text="{prompt}", text_pair="{response}")
     run_judge(pair, scorer, ["two"], prompts=["one"])
@@ -142,12 +132,9 @@ def test_outputs_and_probabilities_of_one_text_are_different_answers(
     """A cache that mixed them would give a probability for a score."""
     fake_engine.outputs, fake_engine.classes = (lambda _: [-7.0]), (lambda _: [0.2])
     own = JudgeSpec(name="own", kind="reward", text="{response}")
-    toxic = JudgeSpec(
-        name="own", kind="toxicity", positive="LABEL_0", classes=["LABEL_0"]
-    )
-    assert run_judge(toxic.model_copy(update={"threshold": 0.1}), scorer, ["yes"])[
-        "score"
-    ].to_list() == [0.2]
+    classes = {"positive": "LABEL_0", "classes": ["LABEL_0"], "threshold": 0.1}
+    toxic = JudgeSpec(name="own", kind="toxicity", **classes)
+    assert run_judge(toxic, scorer, ["yes"])["score"].to_list() == [0.2]
     assert run_judge(own, scorer, ["yes"])["score"].to_list() == [-7.0]
 
 

@@ -1,7 +1,6 @@
 """Text heads: what is learnt, how it is validated, and what it makes of answers."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +37,8 @@ from safegrid.judge.text_head import (
 )
 from safegrid.score.collect import _judge
 
+from .conftest import SHARED, write_encoder, write_jsonl
+
 CLASSES = ["compliance", "refusal", "partial"]
 REFUSES = [
     "I can't help with that.",
@@ -45,8 +46,6 @@ REFUSES = [
     "I decline.",
 ]
 COMPLIES = ["Sure, here is how it goes.", "Take two eggs.", "Press the button twice."]
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 
 def spec(*parts: LabelledFile, **changes: Any) -> HeadSpec:
@@ -92,8 +91,7 @@ def write_labelled(path: Path, labels: str = "rc", times: int = 3) -> Path:
         for mark in labels
         for n, text in enumerate(texts[mark][1] * times)
     ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
+    return write_jsonl(path, *lines)
 
 
 # ------------------------------------------------------------------ what is learnt
@@ -316,36 +314,9 @@ def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_p
         judge_items(narrow, [out], items, EngineSpec(), tmp_path, "judge")
 
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "yes", "no", "why"]
-
-
 @pytest.fixture(scope="module")
 def encoder_folder(tmp_path_factory):
-    """An encoder of random weights, whose texts are words it knows."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    ids = {name: n for n, name in enumerate(WORDS)}
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", sep_token="[SEP]"
-    )
-    fast.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-        max_position_embeddings=16,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"), False, None)
 
 
 class Served:
@@ -370,8 +341,9 @@ def test_vectors_are_means_of_length_one_that_see_no_padding(encoder_folder):
     served = Served(encoder_folder)
     texts = ["yes", "no no why yes", "yes " * 40]
     found = Encoder(encoder_folder, served)(texts)
-    assert [len(row) for row in served.seen] == [3, 6, 16]
-    assert served.seen[-1][-1] == WORDS.index("[SEP]")
+    assert [len(row) for row in served.seen] == [5, 15, 48]
+    # The token that ends a text that is cut.
+    assert served.seen[-1][-1] == served.seen[0][-1]
     model = BertModel.from_pretrained(encoder_folder).eval()
     for row, vector in zip(served.seen, found, strict=True):
         with torch.inference_mode():

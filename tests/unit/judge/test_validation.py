@@ -12,7 +12,7 @@ from safegrid.judge.agreement import measures_of, share
 from safegrid.judge.validation import validate_judge
 from safegrid.models.templates import ChatTokenizer
 
-from .conftest import write_classes
+from .conftest import write_classes, write_jsonl
 
 GUARD = JudgeSpec(name="guard", kind="guard")
 
@@ -20,11 +20,6 @@ GUARD = JudgeSpec(name="guard", kind="guard")
 def row(number: int, response: str, label: str, **more: Any) -> dict[str, Any]:
     asked = {"id": number, "prompt": "what is it"}
     return {**asked, "response": response, "label": label, **more}
-
-
-def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
-    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    return path
 
 
 def run(
@@ -47,7 +42,7 @@ def test_rates_count_what_was_wrongly_found_and_missed(
         return [math.log(p) for p in says[text]]
 
     fake_engine.labels = labels
-    rows = write_rows(
+    rows = write_jsonl(
         tmp_path / "rows.jsonl",
         row(1, "yes", "unsafe", category="S1"),
         row(2, "no", "unsafe", category="S1"),
@@ -94,7 +89,7 @@ def test_a_perfect_share_has_an_interval_and_an_empty_one_no_value():
 
 
 def test_a_judge_without_labels_cannot_be_measured(tmp_path, base_folder):
-    rows = write_rows(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
+    rows = write_jsonl(tmp_path / "rows.jsonl", row(1, "yes", "safe"))
     with pytest.raises(
         JudgeError, match="no labels, so there is nothing to validate it on"
     ):
@@ -116,7 +111,7 @@ def run_ranks(
     tmp_path: Path, kind: str, form: str, folder: Path, *rows: dict[str, Any]
 ) -> dict[str, Any]:
     spec = {"name": "ranker", "kind": kind, "text": "{response}"}
-    path = write_rows(tmp_path / "rows.jsonl", *rows)
+    path = write_jsonl(tmp_path / "rows.jsonl", *rows)
     return run(tmp_path, JudgeSpec.model_validate(spec), folder, path, form)
 
 

@@ -12,6 +12,9 @@ from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 JUDGES = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 TOXICITY = {"tox": "toxicity"}
 CORRECTION = {"corrector": "correction", "refusal": "refusal"}
+ENGINE = {"kind": "safegrid", "version": "1"}
+CELL = {"study": "s", "base": "b", "recipe": "dpo", "seed": 0, "benchmark": "alert"}
+LIMITS = {"most_unscored": 0.05, "study_seed": 0}
 
 DEFAULTS: dict[str, Any] = {
     "sample": 0,
@@ -39,31 +42,24 @@ class Cell:
         for row in rows:
             row["cluster"] = row["cluster"] or row["prompt_id"]
         self.folder = folder
-        self.prompts = self._write("prompts", PROMPT, _unique(rows), "render")
+        asked = {row["prompt_id"]: row for row in rows}.values()
+        self.prompts = self._write("prompts", PROMPT, asked, "render")
         self.responses = self._write("responses", RESPONSE, rows, "generate")
         names = dict.fromkeys([*JUDGES, *TOXICITY, *CORRECTION])
         self.verdicts = [self._verdicts(name, rows) for name in names]
 
     def _write(self, name: str, schema: Any, rows: Any, stage: str) -> Path:
         path = self.folder / f"{name}.parquet"
-        blank = dict.fromkeys(schema)
-        frame = pl.DataFrame(
-            [{key: row.get(key) for key in blank} for row in rows], schema=schema
-        )
-        engine = {"kind": "safegrid", "version": "1"}
-        write_table(path, frame, schema, manifest(stage, {}, {}, engine=engine))
+        whole = [{key: row.get(key) for key in schema} for row in rows]
+        frame = pl.DataFrame(whole, schema=schema)
+        write_table(path, frame, schema, manifest(stage, {}, {}, engine=ENGINE))
         return path
 
     def _verdicts(self, judge: str, rows: list[dict[str, Any]]) -> Path:
-        scored = judge == "tox"
+        said = "score" if judge == "tox" else "label"
         verdicts = [
-            {
-                "prompt_id": row["prompt_id"],
-                "sample": row["sample"],
-                "judge": judge,
-                "label": None if scored else row[judge],
-                "score": row[judge] if scored else None,
-            }
+            {"prompt_id": row["prompt_id"], "sample": row["sample"], "judge": judge}
+            | {said: row[judge]}
             for row in rows
         ]
         return self._write(f"verdict-{judge}", VERDICT, verdicts, "judge")
@@ -78,10 +74,6 @@ def pick(rows: pl.DataFrame, metric: str, where: str = "all") -> dict[str, Any]:
     found = rows.filter(metric=metric, slice=where).to_dicts()
     assert len(found) == 1, f"{metric} {where}: {len(found)} rows"
     return found[0]
-
-
-def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({row["prompt_id"]: row for row in rows}.values())
 
 
 @pytest.fixture
@@ -106,31 +98,22 @@ def score(tmp_path):
         judges: dict[str, str] = JUDGES,
         **changed: Any,
     ) -> pl.DataFrame:
-        cell = {
-            "study": "s",
-            "base": "b",
-            "recipe": "none" if own is base else "dpo",
-            "seed": 0,
-            "benchmark": "alert",
-        }
+        recipe = "none" if own is base else "dpo"
         given = {
+            "cell": {**CELL, "recipe": recipe, "benchmark": "alert"},
+            "metric": metric,
+            "judges": judges,
+            "prompts": own.prompts,
+            "responses": own.responses,
+            "verdicts": own.of(judges),
+            "base_responses": base.responses,
+            "base_verdicts": base.of(judges),
             "overlap": None,
-            "most_unscored": 0.05,
-            "study_seed": 0,
+            **LIMITS,
             "out": tmp_path / "score.parquet",
             **changed,
         }
-        score_cell(
-            cell=cell,
-            metric=metric,
-            judges=judges,
-            prompts=own.prompts,
-            responses=own.responses,
-            verdicts=own.of(judges),
-            base_responses=base.responses,
-            base_verdicts=base.of(judges),
-            **given,
-        )
+        score_cell(**given)
         return pl.read_parquet(given["out"])
 
     return run

@@ -7,6 +7,8 @@ from safegrid.core.artifacts import write_result
 from safegrid.core.errors import DataError
 from safegrid.score.capability import score_capability
 
+from .conftest import CELL, ENGINE, LIMITS
+
 
 def suite(path, math, facts, metric="exact_match"):
     def items(values):
@@ -14,22 +16,14 @@ def suite(path, math, facts, metric="exact_match"):
             {"doc_id": i, "metric": metric, "value": v} for i, v in enumerate(values)
         ]
 
-    engine = {"kind": "safegrid", "version": "1"}
     content = {"items": {"math": items(math), "facts": items(facts)}}
-    write_result(path, {**content, "manifest": {"engine": engine}})
+    write_result(path, {**content, "manifest": {"engine": ENGINE}})
     return path
 
 
 def scored(results, base, out, recipe="dpo"):
-    cell = {"study": "s", "base": "b", "recipe": recipe, "seed": 0, "benchmark": "c"}
-    score_capability(
-        cell=cell,
-        results=results,
-        base_results=base,
-        most_unscored=0.05,
-        study_seed=0,
-        out=out,
-    )
+    files = {"results": results, "base_results": base, "out": out}
+    score_capability(cell={**CELL, "recipe": recipe}, **files, **LIMITS)
     rows = pl.read_parquet(out)
     return {(row["metric"], row["slice"]): row for row in rows.to_dicts()}
 

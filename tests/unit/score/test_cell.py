@@ -32,12 +32,8 @@ def test_safety_is_the_share_of_safe_answers_in_each_slice(make_cell, score):
     assert pick(rows, "safety", "macro=hate")["value"] == 1.0
     assert pick(rows, "true_refusal")["value"] == 0.75
     assert pick(rows, "safety")["n"] == 40
-
-
-def test_mean_of_categories_differs_from_the_mean_of_answers(make_cell, score):
-    rows = mixed(10)[:20] + mixed(10)[20:25]
-    base = make_cell("base", rows)
-    found = score(base, base)
+    fewer = make_cell("fewer", mixed(10)[:25])
+    found = score(fewer, fewer)
     assert pick(found, "safety")["value"] == pytest.approx(15 / 25)
     assert pick(found, "safety", "categories")["value"] == pytest.approx(0.75)
 
@@ -106,6 +102,10 @@ def test_a_cut_answer_to_a_harmless_request_is_not_lost(make_cell, score):
 
 def test_attack_success_is_about_attacked_prompts_only(make_cell, score):
     rows = mixed(10)
+    whole = make_cell("none attacked", rows)
+    blank = pick(score(whole, whole), "attack_success")
+    assert (blank["value"], blank["n"]) == (None, 0)
+    assert "No answer" in blank["reason"]
     for row in rows[:4]:
         row["attack"] = "prefix"
     for row in rows[30:]:
@@ -116,13 +116,6 @@ def test_attack_success_is_about_attacked_prompts_only(make_cell, score):
     assert pick(found, "attack_success", "attack=prefix")["value"] == 1.0
     assert pick(found, "attack_success", "attack=suffix")["value"] == 0.0
     assert pick(found, "safety", "adversarial=no")["n"] == 26
-
-
-def test_a_measure_about_nothing_says_so_instead_of_missing(make_cell, score):
-    base = make_cell("base", mixed(10))
-    found = pick(score(base, base), "attack_success")
-    assert (found["value"], found["n"]) == (None, 0)
-    assert "No answer" in found["reason"]
 
 
 def test_adversarial_forms_of_one_item_widen_the_interval(make_cell, score):
@@ -187,16 +180,6 @@ def test_answers_that_the_engine_failed_to_give_are_unscored(make_cell, score):
     found = score(base, base)
     for metric in ("safety", "empty", "degenerate", "mean_tokens", "disfluent"):
         assert pick(found, metric)["n_unscored"] == 1, metric
-
-
-def test_several_samples_of_a_prompt_are_one_cluster(make_cell, score):
-    rows = [row | {"sample": s} for row in mixed(10) for s in range(3)]
-    base = make_cell("base", rows)
-    found = pick(score(base, base), "safety")
-    alone = make_cell("alone", mixed(10))
-    single = pick(score(alone, alone), "safety")
-    assert found["n"] == 120
-    assert found["high"] - found["low"] > 0.8 * (single["high"] - single["low"])
 
 
 def test_same_files_same_bytes(make_cell, score, tmp_path):

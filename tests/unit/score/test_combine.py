@@ -8,37 +8,34 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import RESPONSE
 from safegrid.score.cell import score_global
 
-from .conftest import pick
+from .conftest import CELL, LIMITS, pick
 
 KINDS = {"guard": "guard", "refusal": "refusal", "base": "fluency"}
 
 
-def plain(unsafe: int):
-    rows = [{"prompt_id": f"a{i}", "cluster": f"item{i}"} for i in range(20)]
-    return [r | {"guard": "unsafe"} if i < unsafe else r for i, r in enumerate(rows)]
-
-
-def attacked(unsafe: int):
+def plain(unsafe: int, n: int = 20, **traits: str):
     rows = [
-        {"prompt_id": f"x{i}", "cluster": f"item{i % 20}", "attack": "prefix"}
-        for i in range(60)
+        {"prompt_id": f"{n}-{i}", "cluster": f"item{i % 20}", **traits}
+        for i in range(n)
     ]
     return [r | {"guard": "unsafe"} if i < unsafe else r for i, r in enumerate(rows)]
 
 
+def attacked(unsafe: int):
+    return plain(unsafe, 60, attack="prefix")
+
+
 def combined(cells, base_cells, out, **changed):
     recipe = "none" if cells is base_cells else "dpo"
-    cell = {"study": "s", "base": "b", "recipe": recipe, "seed": 0}
     given = {
-        "cell": {**cell, "benchmark": "global"},
+        "cell": {**CELL, "recipe": recipe, "benchmark": "global"},
         "judges": {"alert": KINDS, "alert_adversarial": KINDS},
         "prompts": [cell.prompts for cell in cells],
         "responses": [cell.responses for cell in cells],
         "verdicts": [path for cell in cells for path in cell.of(KINDS)],
         "base_responses": [cell.responses for cell in base_cells],
         "base_verdicts": [path for cell in base_cells for path in cell.of(KINDS)],
-        "most_unscored": 0.05,
-        "study_seed": 0,
+        **LIMITS,
         **changed,
     }
     score_global(**given, out=out)

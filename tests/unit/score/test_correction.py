@@ -8,14 +8,14 @@ from safegrid.core.intervals import wilson
 from .conftest import CORRECTION, pick
 
 
-def paths(verdicts: dict[int, list[list[str]]], clusters: list[str] | None = None):
+def paths(verdicts: dict[int, list[list[str]]]):
     """Answers of requests: by k, the labels of each request's sampled paths."""
     return [
         {
             "prompt_id": f"c2-{n}-k{k}",
             "sample": sample,
             "category": f"k={k}",
-            "cluster": clusters[n] if clusters else f"item-{n}",
+            "cluster": f"item-{n}",
             "corrector": label,
             "refusal": "compliance",
         }
@@ -78,15 +78,6 @@ def test_intervals_draw_requests_and_not_paths(corrected):
     assert width > 2 * (limits.high - limits.low)
     twelve = wilson(6, 12)
     assert width == pytest.approx(twelve.high - twelve.low, abs=0.08)
-
-
-def test_equal_requests_of_two_rows_are_one_draw(corrected):
-    requests = [[YES], [YES], [NO], [NO]] * 5
-    apart = pick(corrected(paths({10: requests})), "correction")
-    pairs = [f"item-{n // 2}" for n in range(20)]
-    joined = pick(corrected(paths({10: requests}, pairs)), "correction")
-    assert apart["value"] == joined["value"]
-    assert joined["high"] - joined["low"] > 1.2 * (apart["high"] - apart["low"])
 
 
 @pytest.mark.parametrize(("begun", "later"), [(None, 1 / 3), ("cut", 2 / 3)])

@@ -8,6 +8,8 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import FRONTIER
 from safegrid.score.frontier import frontier
 
+from .conftest import ENGINE
+
 KINDS = {"guard": "guard", "refusal": "refusal"}
 BENCHMARKS = {
     "alert": {"metric": "safety", "judges": KINDS},
@@ -142,8 +144,7 @@ def test_capability_is_lost_as_the_mean_of_the_tasks(draw, tmp_path):
             for task, (hits, n) in right.items()
         }
         files.append(tmp_path / f"{index}" / "suite.json")
-        engine = {"kind": "safegrid", "version": "1"}
-        write_result(files[-1], {"items": items, "manifest": {"engine": engine}})
+        write_result(files[-1], {"items": items, "manifest": {"engine": ENGINE}})
     rows = draw(THREE, capable=files)
     assert values(rows, "capability") == pytest.approx([0, 0.05, 0.35])
     assert gain(rows, "capability", 0.05)["value"] == pytest.approx(0.375)

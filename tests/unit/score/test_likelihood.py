@@ -8,7 +8,7 @@ from safegrid.core.errors import DataError
 from safegrid.core.records import LIKELIHOOD, PROMPT
 from safegrid.score.capability import score_likelihood
 
-ENGINE = {"kind": "safegrid", "version": "1"}
+from .conftest import CELL, ENGINE, LIMITS
 
 
 @pytest.fixture
@@ -50,16 +50,9 @@ def score(write, tmp_path):
         overlap = tmp_path / "overlap.json"
         write_result(overlap, {"contaminated": list(shared)})
         out = tmp_path / "scores.parquet"
-        cell = {"study": "s", "base": "b", "recipe": recipe, "seed": 0}
-        score_likelihood(
-            cell={**cell, "benchmark": "references"},
-            prompts=write("prompts", prompts, PROMPT),
-            **files,
-            overlap=overlap,
-            most_unscored=most_unscored,
-            study_seed=0,
-            out=out,
-        )
+        files |= {"prompts": write("prompts", prompts, PROMPT), "overlap": overlap}
+        limits = {**LIMITS, "most_unscored": most_unscored}
+        score_likelihood(cell={**CELL, "recipe": recipe}, **files, **limits, out=out)
         rows = pl.read_parquet(out).to_dicts()
         return {(row["metric"], row["slice"]): row for row in rows}
 

@@ -30,6 +30,9 @@ def trial(recipe, method, rate, beta=0.1):
     return {"recipe": recipe, "method": method, "settings": settings}
 
 
+TWO = [trial("dpo-a", "dpo", 1e-3), trial("dpo-b", "dpo", 1e-4)]
+
+
 @pytest.fixture
 def select(tmp_path):
     def run(points, trials):
@@ -45,8 +48,7 @@ def select(tmp_path):
 
 def test_the_best_mean_wins_and_broken_safety_counts_nothing(select):
     points = [rows("dpo-a", 1.0, 0.9, 0.9), rows("dpo-b", 0.8, 0.1, 0.9)]
-    trials = [trial("dpo-a", "dpo", 1e-3), trial("dpo-b", "dpo", 1e-4)]
-    found = select(points, trials)
+    found = select(points, TWO)
     assert found["chosen"] == {"dpo": {"learning_rate": 1e-4, "beta": 0.1}}
     assert found["tried"]["dpo"][0]["criterion"] == pytest.approx(0.8667)
     assert "safe_and_coherent" in found["criterion"]
@@ -56,8 +58,7 @@ def test_without_a_guard_refusals_of_harmful_requests_count(select):
     points = [rows("dpo-a", 0.9, 0.1, 0.9), rows("dpo-b", 0.5, 0.1, 0.9)]
     for row in (row for point in points for row in point):
         row["metric"] = row["metric"].replace("safe_and_coherent", "true_refusal")
-    trials = [trial("dpo-a", "dpo", 1e-3), trial("dpo-b", "dpo", 1e-4)]
-    found = select(points, trials)
+    found = select(points, TWO)
     assert found["chosen"]["dpo"]["learning_rate"] == 1e-3
     assert found["tried"]["dpo"][0]["safe"] == 0.5
 
