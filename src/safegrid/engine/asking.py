@@ -48,15 +48,8 @@ class Asker:
     def record(self, identity: Identity, model: Path) -> Record:
         """Return what all that was asked so far took, whenever that was."""
         usage, untimed = self._cache.usage_of(self._keys)
-        known = len(self._keys)
-        return Record(
-            answers=known,
-            from_cache=known - self._new,
-            untimed=untimed,
-            engine=identity._asdict(),
-            model=str(model),
-            usage=usage,
-        )
+        known, who = len(self._keys), identity._asdict()
+        return Record(known, known - self._new, untimed, who, str(model), usage)
 
     def complete(
         self, ids: Sequence[Ids], decode: Decode, seeds: Sequence[int]
@@ -66,7 +59,8 @@ class Asker:
         pairs = list(zip(ids, seeds, strict=True))
 
         def ask(engine: Engine, part: Sequence[tuple[Ids, int]]) -> Sequence[Any]:
-            return engine.complete([p for p, _ in part], decode, [s for _, s in part])
+            prompts, own = zip(*part, strict=True)
+            return engine.complete(prompts, decode, own)
 
         keys = [item_key("complete", settings, list(p), s) for p, s in pairs]
         found = self._answers(keys, pairs, ask, "answers", _is_completion)
@@ -91,12 +85,13 @@ class Asker:
     ) -> list[list[float]]:
         """Return the log-probabilities of the tokens after each context, in nats."""
         pairs = list(zip(ids, n_context, strict=True))
-
-        def ask(engine: Engine, part: Sequence[tuple[Ids, int]]) -> Sequence[Any]:
-            return engine.sequence_logprobs([r for r, _ in part], [n for _, n in part])
-
-        keys = [item_key("tail", list(row), n) for row, n in pairs]
-        return self._answers(keys, pairs, ask, "likelihoods", _are_numbers)
+        return self._answers(
+            [item_key("tail", list(row), n) for row, n in pairs],
+            pairs,
+            lambda engine, part: engine.sequence_logprobs(*zip(*part, strict=True)),
+            "likelihoods",
+            _are_numbers,
+        )
 
     def values(self, name: Values, ids: Sequence[Ids]) -> list[list[float]]:
         """Ask for a classifier's or encoder's values of whole rows."""

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from safegrid.config.engine import BeamDecode
+from safegrid.config.engine import BeamDecode, Decode
 from safegrid.core.errors import EngineError
 from safegrid.engine.calls import MOST_ROWS, PARALLEL, UsageCounter, send
 from safegrid.runtime.devices import UNKNOWN
 
 if TYPE_CHECKING:
-    from safegrid.config import Decode
     from safegrid.engine.identity import Identity
 
 Ids = Sequence[int]
@@ -77,7 +76,7 @@ class Engine:
         self.usage = UsageCounter(self.device)
 
     def complete(
-        self, ids: Sequence[Ids], decode: "Decode", seeds: Sequence[int]
+        self, ids: Sequence[Ids], decode: Decode, seeds: Sequence[int]
     ) -> list[Completion]:
         """Ask for one answer to each prompt, drawn from its seed.
 

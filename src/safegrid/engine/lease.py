@@ -123,16 +123,10 @@ def engines(folder: Path | None = None) -> list[Running]:
         return found
 
 
-def _reach(launch_spec: LaunchSpec) -> tuple[Connection, Running, Card]:
+def _reach(
+    launch_spec: LaunchSpec, again: bool = True
+) -> tuple[Connection, Running, Card]:
     """Hold an engine that answers: one that is met dying is started again, once."""
-    try:
-        return _try_reach(launch_spec)
-    except FailedError as error:
-        logger.warning("%s; it is started again", error)
-        return _try_reach(launch_spec)
-
-
-def _try_reach(launch_spec: LaunchSpec) -> tuple[Connection, Running, Card]:
     connection = _manager()
     try:
         running = _borrow(connection, launch_spec)
@@ -142,9 +136,12 @@ def _try_reach(launch_spec: LaunchSpec) -> tuple[Connection, Running, Card]:
         if not named:
             raise EngineError(f"{running.url} does not serve {running.name}: {cards}")
         return connection, running, named[0]
-    except BaseException:
+    except BaseException as error:
         connection.close()
-        raise
+        if not (again and isinstance(error, FailedError)):
+            raise
+        logger.warning("%s; it is started again", error)
+        return _reach(launch_spec, again=False)
 
 
 def _borrow(connection: Connection, launch_spec: LaunchSpec) -> Running:

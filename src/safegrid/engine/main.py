@@ -126,12 +126,12 @@ def serve_vllm(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
         },
     )
     # vLLM has children; they are all in the group that this process leads.
-    while server.poll() is None and not ends and not is_healthy(url):
-        time.sleep(POLL)
-    if server.poll() is None and not ends:
-        tell(url)
-        logger.info("%s answers (vLLM)", launch_spec.model)
+    told = False
     while server.poll() is None and not ends:
+        if not told and is_healthy(url):
+            told = True
+            tell(url)
+            logger.info("%s answers (vLLM)", launch_spec.model)
         time.sleep(POLL)
     if ends:
         _end_group(server)

@@ -49,7 +49,7 @@ def render_prompts(prompts: Path, tokenizer: Path, out: Path) -> None:
         template=chat.template_hash,
         rows=len(ids),
         longest=max(map(len, ids)),
-        **_beginnings(turns, asked),
+        **_prefilled(turns, asked),
     )
     frame = pl.DataFrame(
         {"prompt_id": rows["prompt_id"], "ids": ids}, schema_overrides=IDS
@@ -68,11 +68,9 @@ def _ids(turns: Turns, asked: Prefilled, name: str) -> list[int]:
     return ids
 
 
-def _beginnings(turns: Turns, asked: Sequence[Prefilled]) -> dict[str, Any]:
+def _prefilled(turns: Turns, asked: Sequence[Prefilled]) -> dict[str, Any]:
     """Count the prefills by how the model finds them."""
-    closed = sum(one.closed for one in asked)
     given = sum(bool(one.prefill) for one in asked)
-    if not given:
-        return {}
+    closed = sum(one.closed for one in asked)
     kept = closed if closed and turns.reopen else 0
-    return {"prefilled": {"open": given - kept, "closed": kept}}
+    return {"prefilled": {"open": given - kept, "closed": kept}} if given else {}

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,11 @@ from safegrid.readers.plain import is_blank
 from safegrid.runtime.usage import keep
 
 logger = logging.getLogger(__name__)
+
+TOO_LONG = (
+    "%d of %d prompts are too long for the model's context with %d tokens of answer;"
+    " they were not asked, and are unscored"
+)
 
 
 class _Item(NamedTuple):
@@ -75,7 +80,11 @@ def generate(
         EngineError: the engine does not start or does not answer.
     """
     items, template = _items(ids, decode.samples, stack[0])
-    seeds = _seeds(items, decode, seed)
+    # A greedy answer depends on no seed, so another study's seed asks nothing again.
+    seeds = [
+        sample_seed(seed, item.prompt_id, item.sample) if decode.temperature else 0
+        for item in items
+    ]
 
     def work(asker: Asker) -> list[Completion]:
         return asker.complete([item.ids for item in items], decode, seeds)
@@ -95,7 +104,9 @@ def generate(
     )
     keep(out, record)
     write_table(out, _table(items, answers, decode), RESPONSE, facts)
-    _tell(facts["finish"], len(answers), decode)
+    if too_long := facts["finish"]["error"]:
+        logger.warning(TOO_LONG, too_long, len(answers), decode.max_new_tokens)
+    logger.info("%d responses: %s", len(answers), facts["finish"])
 
 
 def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str]:
@@ -120,23 +131,6 @@ def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str]:
         for sample in range(samples)
     ]
     return items, own.template_hash
-
-
-def _seeds(items: Sequence[_Item], decode: Decode, seed: int) -> list[int]:
-    # A greedy answer depends on no seed, so another study's seed asks nothing again.
-    if decode.temperature == 0:
-        return [0] * len(items)
-    return [sample_seed(seed, item.prompt_id, item.sample) for item in items]
-
-
-def _tell(finish: Mapping[str, int], number: int, decode: Decode) -> None:
-    if finish["error"]:
-        logger.warning(
-            "%d of %d prompts are too long for the model's context with %d tokens of"
-            " answer; they were not asked, and are unscored",
-            *(finish["error"], number, decode.max_new_tokens),
-        )
-    logger.info("%d responses: %s", number, finish)
 
 
 def sample_seed(seed: int, prompt_id: str, sample: int) -> int:
