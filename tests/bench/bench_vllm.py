@@ -16,17 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-os.environ.setdefault("SAFEGRID_RUN", f"bench-{os.getpid()}")
-os.environ.setdefault("SAFEGRID_OWNER_PID", str(os.getpid()))
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from bench.bench_engine import engine_seconds
+from bench.run import RECORD
 from safegrid.config import Decode, EngineSpec
 from safegrid.engine.client import Engine
-from safegrid.engine.lease import engines, lease, stop_all
+from safegrid.engine.lease import lease, stop_all
 
-RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
 KEY = "vllm_against_ours"
 ENGINES = {
     "ours": EngineSpec(max_engines=1, idle_seconds=600),
@@ -51,23 +48,12 @@ def rows(count: int, length: int, seed: int) -> list[list[int]]:
     ]
 
 
-def processor_seconds() -> float:
-    """Return what the engines that live have taken so far, children included."""
-    total = 0.0
-    for process in (one.process for one in engines()):
-        one = psutil.Process(process.pid)
-        for part in [one, *one.children(recursive=True)]:
-            spent = part.cpu_times()
-            total += spent.user + spent.system
-    return total
-
-
 @contextmanager
 def counted(found: dict[str, float], name: str) -> Iterator[None]:
     """Note the processor's seconds of a block under a name."""
-    before = processor_seconds()
+    before = engine_seconds()
     yield
-    found[name] = processor_seconds() - before
+    found[name] = engine_seconds() - before
 
 
 def measure(engine: Engine, count: int, length: int, new: int) -> dict[str, Any]:
@@ -76,7 +62,7 @@ def measure(engine: Engine, count: int, length: int, new: int) -> dict[str, Any]
     words = [[200], [300]]
     engine.complete(rows(4, length, 0), Decode(max_new_tokens=2), [0] * 4)
     engine.label_logprobs(rows(4, length, 0), words)
-    found: dict[str, Any] = {"start": processor_seconds()}
+    found: dict[str, Any] = {"start": engine_seconds()}
     with counted(found, "greedy"):
         answers = engine.complete(rows(count, length, 1), greedy, [0] * count)
     with counted(found, "two_labels"):

@@ -69,11 +69,7 @@ def stage_shares(folder: Path, study: str) -> dict[str, Any]:
         counts[phase] += 1
     total = sum(seconds.values())
     return {
-        phase: {
-            "jobs": counts[phase],
-            "seconds": spent,
-            "share": spent / total,
-        }
+        phase: {"jobs": counts[phase], "seconds": spent, "share": spent / total}
         for phase, spent in sorted(seconds.items())
     }
 
@@ -91,17 +87,13 @@ def throughput(folder: Path, study: str) -> dict[str, float]:
     cells = len(list((root / "responses").rglob("*.parquet")))
     answered = float(responses["n_tokens"].sum())
     read = float(responses["n_prompt_tokens"].sum()) + answered
+    manifests = (root / "models").glob("*/*/*/manifest.json")
+    trained = sum(read_json(path)["tokens"] for path in manifests)
     return {
         "generation": answered / spent["generate"],
         "judging": read / cells * verdicts / spent["judge"],
-        "training": _trained_tokens(root) / spent["train"],
+        "training": trained / spent["train"],
     }
-
-
-def _trained_tokens(root: Path) -> float:
-    """Return the tokens that the steps of all trainings went through."""
-    manifests = (root / "models").glob("*/*/*/manifest.json")
-    return float(sum(read_json(path)["tokens"] for path in manifests))
 
 
 def write_costs(folder: Path, study: str, out: Path) -> None:
