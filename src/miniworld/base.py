@@ -1,6 +1,7 @@
 """Train a world's base: a small decoder that answers, refuses, sums and knows."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ def train_base(
         else:
             inputs = {"documents": documents, "text": text}
             turns += read_documents(text)
-            tokenizer = _learn_tokenizer(world, turns, folder)
+            assert world.text is not None, "the caller has real text"
+            backend = train_tokenizer(_spoken(turns), world.text.vocabulary)
+            save_tokenizer(backend, folder, CHAT_TEMPLATE)
+            tokenizer = ChatTokenizer.load(folder)
             encoded = (encode_turn(turn, tokenizer) for turn in turns)
             chats = [chat for chat in encoded if len(chat.ids) <= context]
             dropped = {"too_long": len(turns) - len(chats)}
@@ -75,16 +79,10 @@ def train_base(
     log.info("grew %s", out)
 
 
-def _learn_tokenizer(world: World, turns: list[Turn], folder: Path) -> ChatTokenizer:
-    assert world.text is not None, "the caller has real text"
-    said = (
-        text
-        for turn in turns
-        for text in (*(m["content"] for m in turn.messages), turn.answer)
-    )
-    tokenizer = train_tokenizer(said, world.text.vocabulary)
-    save_tokenizer(tokenizer, folder, CHAT_TEMPLATE)
-    return ChatTokenizer.load(folder)
+def _spoken(turns: list[Turn]) -> Iterator[str]:
+    for turn in turns:
+        yield from (message["content"] for message in turn.messages)
+        yield turn.answer
 
 
 def _train(
@@ -105,11 +103,7 @@ def _train(
 
 
 def read_documents(path: Path) -> list[Turn]:
-    """Read conversations whose last message is the answer to learn.
-
-    Raises:
-        DataError: no documents, or lines that are none; the message names them.
-    """
+    """Read conversations whose last message is the answer to learn."""
     problems = FileProblems(path)
     turns = []
     for line, values in read_rows(path, problems):

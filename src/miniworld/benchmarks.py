@@ -85,11 +85,7 @@ def alert_source(plan: Plan) -> Files:
 
 
 def alert_requests(plan: Plan, part: str, count: int) -> dict[str, list[Request]]:
-    """Return the requests of a part by micro category: the same ones at every call.
-
-    Raises:
-        DataError: the part has fewer.
-    """
+    """Return the requests of a part by micro category: the same ones at every call."""
     rng = plan.rng(part)
     return {
         category: plan.draw_requests(part, acts, count, rng, f"{part}: {category}")
@@ -191,11 +187,7 @@ def sets_source(plan: Plan) -> Files:
 
 
 def draw_sets(plan: Plan) -> dict[str, list[Request]]:
-    """Draw the requests of each set.
-
-    Raises:
-        DataError: a set asks for more than its topics leave.
-    """
+    """Draw the requests of each set; refuse more than its topics leave."""
     alert = alert_requests(plan, "alert", plan.world.rows.alert)
     taken = {request for own in alert.values() for request in own}
     drawn = {}

@@ -93,11 +93,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, template: str | None) -> 
 
 
 def lay_tokenizer(source: Path, folder: Path, template: str | None) -> ChatTokenizer:
-    """Write a copy of a tokenizer with another template, and read it back.
-
-    Raises:
-        TrainingError: `source` holds no tokenizer.
-    """
+    """Write a copy of a tokenizer with another template, and read it back."""
     path = source / "tokenizer.json"
     if not path.is_file():
         raise TrainingError(f"{path}: not found; build the world's corpus first")

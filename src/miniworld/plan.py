@@ -64,11 +64,7 @@ class Plan(NamedTuple):
         return random.Random(f"{self.world.seed}:{purpose}")
 
     def claim(self, part: str, act: Act) -> None:
-        """Note that a part asks for an act.
-
-        Raises:
-            DataError: another part does.
-        """
+        """Note that a part asks for an act; refuse what another part asks for."""
         owner = self.owners.setdefault(act.text, part)
         if owner != part:
             raise DataError(
@@ -88,8 +84,7 @@ class Plan(NamedTuple):
     ) -> list[Request]:
         """Draw distinct requests for these acts, none of those that are taken.
 
-        Raises:
-            DataError: the world holds fewer; names `wanted_by` or the part.
+        That the world holds fewer is told by `wanted_by`, or by the part.
         """
         asked = (Request(act, form) for act in acts for form in forms)
         pool = [request for request in asked if request not in taken]
@@ -106,11 +101,7 @@ class Plan(NamedTuple):
     def draw(
         self, part: str, rng: random.Random, draw: Callable[[random.Random], Drawn]
     ) -> Drawn:
-        """Draw until a thing's text is free or this part's own, and claim it.
-
-        Raises:
-            DataError: nearly all there is belongs to other parts.
-        """
+        """Draw until a thing's text is free or this part's own, and claim it."""
         for _ in range(MOST_TRIES):
             drawn = draw(rng)
             if self.owners.setdefault(drawn.text, part) == part:
@@ -127,11 +118,7 @@ class Plan(NamedTuple):
         rng: random.Random,
         draw: Callable[[random.Random], Drawn],
     ) -> list[Drawn]:
-        """Draw `count` things with different texts, as `draw` does.
-
-        Raises:
-            DataError: there are fewer.
-        """
+        """Draw `count` things with different texts, as `draw` does."""
 
         def one() -> Drawn:
             return self.draw(part, rng, draw)
@@ -161,8 +148,7 @@ def draw_different(
 ) -> list[Thing]:
     """Draw things of which no two have the same key.
 
-    Raises:
-        DataError: there are fewer; names `wanted_by` and what the things are.
+    That there are fewer is told by `wanted_by` and by what the things are.
     """
     found: dict[Hashable, Thing] = {}
     in_vain = 0

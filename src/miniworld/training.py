@@ -65,11 +65,7 @@ def encode_turn(turn: Turn, tokenizer: ChatTokenizer) -> Chat:
 def encode_turns(
     turns: Sequence[Turn], tokenizer: ChatTokenizer, context: int, source: Path
 ) -> list[Chat]:
-    """Return conversations as ids.
-
-    Raises:
-        DataError: a conversation is longer than the model's context.
-    """
+    """Return conversations as ids; refuse one that is longer than the context."""
     chats = [encode_turn(turn, tokenizer) for turn in turns]
     for number, chat in enumerate(chats, 1):
         if len(chat.ids) > context:
@@ -143,16 +139,8 @@ def fit(
 ) -> None:
     """Train a model in place; it is left in evaluation mode.
 
-    Args:
-        model: with fresh weights.
-        lengths: tokens of each document.
-        loss_of: the mean loss of a batch, given as indices of documents.
-        spec: steps, batch and learning rate.
-        seed: rules the order of the documents.
-
-    Raises:
-        TrainingError: no documents, or the loss is not a finite number; the message
-            names the step.
+    `lengths` are the tokens of each document; `loss_of` gives the mean loss of a batch
+    by the indices of its documents, whose order the seed rules.
     """
     import torch
 

@@ -27,12 +27,7 @@ ROWS_AT_ONCE = 1000
 def checked_pairs(
     path: Path, recipe: Recipe, data_seed: int, start: Path
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Return the pairs that a recipe selects, and what was checked of them.
-
-    Raises:
-        DataError: as `select_pairs` and `check_tokens`.
-        TrainingError: as `check_tokens`.
-    """
+    """Return the pairs that a recipe selects, and what was checked of them."""
     part = Subset(recipe.fraction, recipe.categories)
     who = f"recipe {recipe.name}"
     selected = select_pairs(read_table(path, PAIRS), [part], data_seed, path, who)
@@ -42,10 +37,8 @@ def checked_pairs(
 def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]:
     """Assert the token contract on the pairs of a training; return what was checked.
 
-    Args:
-        pairs: selected rows of `records.PAIRS`.
-        path: their file; its manifest names the ids of BOS and of a turn's end.
-        start: folder of the start model with its tokenizer's files.
+    The manifest of their file names the ids of BOS and of a turn's end; `start` is the
+    folder of the start model.
 
     Raises:
         DataError: the start model cannot read a token of theirs, or its padding.
@@ -79,12 +72,9 @@ def check_tokens(pairs: pl.DataFrame, path: Path, start: Path) -> dict[str, Any]
 
 
 def check_lengths(trainer: Any, rows: pl.DataFrame) -> dict[str, Any]:
-    """Assert that no row is cut, neither where the trainer holds it nor on its way.
+    """Refuse rows that are cut, where the trainer holds them or in its collator.
 
     `rows` are what it was given, in the order of its row numbers.
-
-    Raises:
-        TrainingError: some are, or the collator cuts the longest.
     """
     dataset = trainer.train_dataset
     places = {row: place for place, row in enumerate(dataset["row"])}
@@ -113,9 +103,6 @@ def check_first_step(trainer: Any, plan: Plan) -> dict[str, Any]:
     The loss falls on whole answers and on nothing else (a reward model's is of whole
     conversations), nothing is cut off, and where there is a reference the policy still
     equals it.
-
-    Raises:
-        TrainingError: a mask is off, or policy and reference differ.
     """
     recipe = plan.recipe
     method, precision = METHODS[recipe.method], recipe.training.precision

@@ -60,11 +60,7 @@ def merge_model(
 
 
 def save_merged(stack: list[Path], dtype: str, out: Path) -> None:
-    """Write the folder of a stack's merged model, whole or not at all.
-
-    Raises:
-        DataError: a folder is not what its place in the stack asks for.
-    """
+    """Write the folder of a stack's merged model, whole or not at all."""
     head = "classify" if (stack[-1] / CONFIG).is_file() else "causal"
     merged = load_model(stack, dtype, head)  # type: ignore[arg-type]
     params = {"dtype": dtype, "start": weights_hash(stack)}

@@ -22,8 +22,6 @@ class Plan:
     """A training run, resolved.
 
     Attributes:
-        recipe: method and settings.
-        seed: the run's seed.
         steps: optimiser's steps.
         forward_rows: rows that one forward takes (KTO: two for each pair).
         accumulate: forwards a step, in each process.
@@ -40,13 +38,6 @@ class Plan:
     order: Sequence[int]
     folder: Path
     save_steps: int
-
-    @property
-    def beta(self) -> float:
-        """The method's beta; `check_method` refused a recipe that lacks it."""
-        beta = self.recipe.training.beta
-        assert beta is not None, f"{self.recipe.method} is checked to have a beta"
-        return beta
 
 
 def make_plan(
@@ -80,12 +71,7 @@ def make_plan(
 
 
 def check_settings(recipe: Recipe) -> None:
-    """Refuse a training that cannot start as its recipe says.
-
-    Raises:
-        ConfigError: the method would be another one, other processes are at work than
-            were asked for, or a package is not there.
-    """
+    """Refuse a training that cannot start as its recipe says."""
     problems = list(check_method(recipe))
     wanted, started = recipe.training.processes, world_size()
     if wanted != started:
@@ -106,10 +92,6 @@ def check_steps(plan: Plan, doses: Collection[int]) -> None:
     """Refuse a training that learns nothing, or doses that it does not come to.
 
     Where a recipe counts epochs, nobody knows its steps before its rows are there.
-
-    Raises:
-        ConfigError: all steps are warm-up; a dose is beyond the last step, or is the
-            model at the end itself.
     """
     problems = beyond(doses, plan.steps)
     warmup = plan.recipe.training.warmup_ratio

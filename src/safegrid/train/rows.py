@@ -153,12 +153,7 @@ def kto_params(recipe: Recipe, data_seed: int) -> dict[str, Any]:
 def join_reference(
     selected: pl.DataFrame, path: Path, recipe: Recipe, stack: list[Path]
 ) -> pl.DataFrame:
-    """Add the shared values to pairs, as `ref_chosen_logps` and `ref_rejected_logps`.
-
-    Raises:
-        TrainingError: the file was made under another model or precision, or lacks a
-            pair.
-    """
+    """Add the shared values to pairs: `ref_chosen_logps` and `ref_rejected_logps`."""
     _check_params(path, stack, recipe, {})
     values = read_table(path, REFERENCE).rename(
         {"chosen": "ref_chosen_logps", "rejected": "ref_rejected_logps"}
@@ -180,12 +175,7 @@ def join_kto_reference(
     data_seed: int,
     stack: list[Path],
 ) -> pl.DataFrame:
-    """Add the shared values `ref_KL_logps` to the rows of `unpair`.
-
-    Raises:
-        TrainingError: the file was made for another order, subset, micro-batch, model
-            or precision.
-    """
+    """Add the shared values to the rows of `unpair`, as `ref_KL_logps`."""
     _check_params(path, stack, recipe, kto_params(recipe, data_seed))
     values = read_table(path, KTO_REFERENCE)
     keys = ["pair_id", "label"]
@@ -200,13 +190,9 @@ def join_kto_reference(
 def _check_params(
     path: Path, stack: list[Path], recipe: Recipe, more: dict[str, Any]
 ) -> None:
-    expected = {
-        "precision": recipe.training.precision,
-        "start": weights_hash(stack),
-        **more,
-    }
     found = read_manifest(path)["params"]
-    for name, value in expected.items():
+    own = {"precision": recipe.training.precision, "start": weights_hash(stack)}
+    for name, value in {**own, **more}.items():
         if found.get(name) != value:
             raise TrainingError(
                 f"{path}: made with {name} {found.get(name)!r}, but recipe"

@@ -124,12 +124,9 @@ def take(source: Path, folder: Path) -> None:
 
 
 def gather_weights(trainer: Any) -> dict[str, Any]:
-    """Return the weights of a model in training, as they stand now.
+    """Return the weights of a model in training, as they stand now; refuse a NaN.
 
     Every process calls this, because shards are gathered; the main one has them all.
-
-    Raises:
-        TrainingError: a weight is not finite.
     """
     import torch
 

@@ -110,10 +110,6 @@ def _pair_ids(
     """Return the ids of one pair: prompt, and completions with their turn's end.
 
     `name` tells messages where the row stands; `ends` are the ids that end a turn.
-
-    Raises:
-        JoinedError: the prompt's ids are no prefix of a conversation's.
-        DataError: the turn is not ended once, or the BOS is missing or doubled.
     """
     turns = [{"role": "user", "content": row["prompt"]}]
     prompt = chat.chat_ids(turns, add_generation_prompt=True)
@@ -124,12 +120,12 @@ def _pair_ids(
         answer = {"role": "assistant", "content": row[side]}
         whole = chat.chat_ids([*turns, answer], add_generation_prompt=False)
         if whole[: len(prompt)] != prompt:
+            other = whole[: len(prompt)]
             raise JoinedError(
                 f"{name}, {side}: the prompt's ids are not the first ids of the whole"
-                f" conversation ({prompt[-4:]} against"
-                f" {whole[: len(prompt)][-4:]} at the border), so training would see"
-                " another prompt than generation does; the chat template in"
-                f" {chat.folder} must render both alike"
+                f" conversation ({prompt[-4:]} against {other[-4:]} at the border), so"
+                " training would see another prompt than generation does; the chat"
+                f" template in {chat.folder} must render both alike"
             )
         found[f"{side}_ids"] = _end_turn(whole[len(prompt) :], ends, f"{name}, {side}")
     return found

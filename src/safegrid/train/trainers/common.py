@@ -33,6 +33,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
     training = plan.recipe.training
     cuda = torch.cuda.is_available()
     checkpointing = training.gradient_checkpointing
+    spared = {"use_reentrant": False} if checkpointing else None
     return {
         "output_dir": str(plan.folder),
         "max_steps": plan.steps,
@@ -47,9 +48,7 @@ def arguments(plan: Plan) -> dict[str, Any]:
         "bf16": training.precision == "bfloat16",
         "fp16": False,
         "activation_checkpointing": checkpointing,
-        "activation_checkpointing_kwargs": (
-            {"use_reentrant": False} if checkpointing else None
-        ),
+        "activation_checkpointing_kwargs": spared,
         "seed": plan.seed,
         "data_seed": plan.seed,
         "train_sampling_strategy": "sequential",
@@ -104,9 +103,8 @@ def lora_config(
     try:
         rename_experts(renamed, model, None)
     except ValueError as error:  # of two that stand in one tensor, one is named
-        raise TrainingError(
-            f"lora.target_modules {lora.target_modules}: {error}"
-        ) from None
+        named = f"lora.target_modules {lora.target_modules}"
+        raise TrainingError(f"{named}: {error}") from None
     everywhere = lora.target_modules == "all-linear"
     experts = any(weight.dim() == 3 for weight in model.parameters())
     if lora.lora_dropout and experts and (everywhere or renamed.target_parameters):
@@ -172,11 +170,7 @@ class Guarded:
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Compute the trainer's own loss and look at it.
-
-        Raises:
-            TrainingError: it is not finite; names the step and the pairs.
-        """
+        """Compute the trainer's own loss and look at it."""
         self.step_rows += inputs.pop("row").tolist()
         loss = super().compute_loss(  # type: ignore[misc]
             model, inputs, return_outputs, num_items_in_batch
@@ -186,11 +180,7 @@ class Guarded:
         return loss
 
     def _get_grad_norm(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the gradient's norm, before the optimiser uses the gradient.
-
-        Raises:
-            TrainingError: it is not finite; names the step and the pairs.
-        """
+        """Look at the gradient's norm, before the optimiser uses the gradient."""
         norm = super()._get_grad_norm(*args, **kwargs)  # type: ignore[misc]
         self._require_finite("gradient's norm", torch.as_tensor(norm))
         self.step_rows.clear()

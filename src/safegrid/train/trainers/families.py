@@ -32,10 +32,6 @@ from safegrid.train.trainers.common import (
     with_rows,
 )
 
-# TRL adds a mixture of experts' balancing loss to every method's own by itself; the
-# formula that a method's name stands for has none.
-NO_BALANCING = {"router_aux_loss_coef": 0.0}
-
 
 class Referenced(Guarded):
     """Mixed into a trainer: rows are ids, with reference values if given.
@@ -44,17 +40,6 @@ class Referenced(Guarded):
     """
 
     reference_columns: ClassVar[set[str]]
-
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        return {
-            **NO_BALANCING,
-            "beta": plan.beta,
-            "max_length": None,
-            "disable_dropout": False,
-            "precompute_ref_log_probs": True,
-            "precompute_ref_batch_size": plan.forward_rows,
-        }
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
@@ -71,14 +56,6 @@ class PairTrainer(Referenced, DPOTrainer):  # type: ignore[misc]
     reference_columns = {"ref_chosen_logps", "ref_rejected_logps"}
     config, collator = DPOConfig, dpo_trainer.DataCollatorForPreference
 
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        return {
-            **super()._settings(plan, rows),
-            "loss_type": [METHODS[plan.recipe.method].loss_type],
-            "label_smoothing": plan.recipe.training.label_smoothing,
-        }
-
 
 class AnswerTrainer(Referenced, KTOTrainer):  # type: ignore[misc]
     """KTO over single answers, mismatched already (`rows.unpair`).
@@ -89,15 +66,6 @@ class AnswerTrainer(Referenced, KTOTrainer):  # type: ignore[misc]
 
     reference_columns = {"ref_logps", "ref_KL_logps"}
     config, collator = KTOConfig, DataCollatorForUnpairedPreference
-
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        return {
-            **super()._settings(plan, rows),
-            "loss_type": METHODS[plan.recipe.method].loss_type,
-            "desirable_weight": 1.0,
-            "undesirable_weight": 1.0,
-        }
 
 
 class OrpoTrainer(Guarded, ORPOTrainer):  # type: ignore[misc]
@@ -117,13 +85,8 @@ class OrpoTrainer(Guarded, ORPOTrainer):  # type: ignore[misc]
         # TRL maps every row several times to tokenize it: one is enough.
         super().__init__(train_dataset=train_dataset.select([0]), **settings)
         self.train_dataset = train_dataset
-        # Its configuration has no such setting; see NO_BALANCING.
+        # Its configuration has no such setting; see `settings`.
         self.aux_loss_enabled = False
-
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        longest = max(lengths(rows))
-        return {"beta": plan.beta, "max_length": longest, "disable_dropout": False}
 
     @staticmethod
     def convert(example: Example) -> Example:
@@ -152,17 +115,6 @@ class ChosenTrainer(Guarded, SFTTrainer):  # type: ignore[misc]
 
     config, collator = SFTConfig, DataCollatorForLanguageModeling
 
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        return {
-            **NO_BALANCING,
-            "loss_type": METHODS[plan.recipe.method].loss_type,
-            "max_length": None,
-            "packing": False,
-            "completion_only_loss": True,
-            "dataset_kwargs": {"skip_prepare_dataset": True},
-        }
-
     @staticmethod
     def convert(example: Example) -> Example:
         """Return prompt and chosen answer joined; labels only on the answer."""
@@ -174,14 +126,6 @@ class PreferenceTrainer(Guarded, RewardTrainer):  # type: ignore[misc]
     """Bradley-Terry reward models: a body with a head of one output."""
 
     config, collator = RewardConfig, reward_trainer.DataCollatorForPreference
-
-    @classmethod
-    def _settings(cls, plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
-        return {
-            "max_length": None,
-            "disable_dropout": False,
-            "center_rewards_coefficient": None,
-        }
 
     @staticmethod
     def convert(example: Example) -> Example:
@@ -197,6 +141,52 @@ FAMILIES: dict[Trainer, Any] = {
     "reward": PreferenceTrainer,
     "sft": ChosenTrainer,
 }
+
+
+def settings(plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
+    """Return what the config of a method's family takes beside `arguments`."""
+    training, method = plan.recipe.training, METHODS[plan.recipe.method]
+    # TRL adds a mixture of experts' balancing loss to every method's own by itself; the
+    # formula that a method's name stands for has none.
+    plain = {"router_aux_loss_coef": 0.0, "max_length": None}
+    referenced = {
+        **plain,
+        "beta": training.beta,
+        "disable_dropout": False,
+        "precompute_ref_log_probs": True,
+        "precompute_ref_batch_size": plan.forward_rows,
+    }
+    own: dict[Trainer, dict[str, Any]] = {
+        "dpo": {
+            **referenced,
+            "loss_type": [method.loss_type],
+            "label_smoothing": training.label_smoothing,
+        },
+        "kto": {
+            **referenced,
+            "loss_type": method.loss_type,
+            "desirable_weight": 1.0,
+            "undesirable_weight": 1.0,
+        },
+        "orpo": {
+            "beta": training.beta,
+            "max_length": max(lengths(rows)),
+            "disable_dropout": False,
+        },
+        "sft": {
+            **plain,
+            "loss_type": method.loss_type,
+            "packing": False,
+            "completion_only_loss": True,
+            "dataset_kwargs": {"skip_prepare_dataset": True},
+        },
+        "reward": {
+            "max_length": None,
+            "disable_dropout": False,
+            "center_rewards_coefficient": None,
+        },
+    }
+    return own[method.trainer]
 
 
 def build_trainer(
@@ -223,7 +213,7 @@ def build_trainer(
     dataset = Dataset(rows.drop("pair_id").with_row_index("row").to_arrow())
     trainer = family(
         model=prepare(model),
-        args=family.config(**arguments(plan), **family._settings(plan, rows)),
+        args=family.config(**arguments(plan), **settings(plan, rows)),
         data_collator=with_rows(family.collator(pad_token_id=pad_id), family.convert),
         train_dataset=dataset,
         processing_class=tokenizer,
