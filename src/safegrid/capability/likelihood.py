@@ -75,14 +75,7 @@ def reference_likelihood(
 
     versions = {"stage": VERSIONS["capability"], "benchmark": benchmark_version}
     found, record = ask_model(engine, stack, "causal", cache, versions, work, fresh)
-    # A row that does not fit has not one number.
-    too_long = sum(all(map(math.isnan, logprobs)) for logprobs in found)
-    counts = {
-        "rows": len(known),
-        "longer_than_context": too_long,
-        "not_finite": sum(total(logprobs) is None for logprobs in found) - too_long,
-        "tokens": sum(len(one.answer) for one in known),
-    }
+    counts = _counts(known, found)
     facts = manifest(
         "capability",
         {"prompts": prompts, "tokenizer": tokenizer_files(stack[0])},
@@ -120,6 +113,19 @@ def _references(
             " look at its source and its `kind`"
         )
     return known
+
+
+def _counts(
+    known: Sequence[Reference], found: Sequence[Sequence[float]]
+) -> dict[str, int]:
+    # A row that does not fit has not one number.
+    too_long = sum(all(map(math.isnan, logprobs)) for logprobs in found)
+    return {
+        "rows": len(known),
+        "longer_than_context": too_long,
+        "not_finite": sum(total(logprobs) is None for logprobs in found) - too_long,
+        "tokens": sum(len(one.answer) for one in known),
+    }
 
 
 def _table(

@@ -39,6 +39,7 @@ class _Item(NamedTuple):
     prompt_id: str
     sample: int
     ids: list[int]
+    seed: int
 
 
 def generate(
@@ -79,15 +80,11 @@ def generate(
             chat template than the model's.
         EngineError: the engine does not start or does not answer.
     """
-    items, template = _items(ids, decode.samples, stack[0])
-    # A greedy answer depends on no seed, so another study's seed asks nothing again.
-    seeds = [
-        sample_seed(seed, item.prompt_id, item.sample) if decode.temperature else 0
-        for item in items
-    ]
+    items, template = _items(ids, decode, seed, stack[0])
 
     def work(asker: Asker) -> list[Completion]:
-        return asker.complete([item.ids for item in items], decode, seeds)
+        asked, seeds = [item.ids for item in items], [item.seed for item in items]
+        return asker.complete(asked, decode, seeds)
 
     versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
     code = search_folder(search)
@@ -109,7 +106,9 @@ def generate(
     logger.info("%d responses: %s", len(answers), facts["finish"])
 
 
-def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str]:
+def _items(
+    ids: Path, decode: Decode, seed: int, folder: Path
+) -> tuple[list[_Item], str]:
     """Read what is asked, each prompt once for each sample, and the template's hash."""
     asked = read_table(ids, IDS)
     if asked.is_empty():
@@ -125,10 +124,12 @@ def _items(ids: Path, samples: int, folder: Path) -> tuple[list[_Item], str]:
             f" {folder} has {own.template_hash}; render the prompts through this"
             " model's own base"
         )
+    # A greedy answer depends on no seed, so another study's seed asks nothing again.
+    drawn = decode.temperature > 0
     items = [
-        _Item(prompt_id, sample, prompt)
-        for prompt_id, prompt in asked.rows()
-        for sample in range(samples)
+        _Item(name, sample, prompt, sample_seed(seed, name, sample) if drawn else 0)
+        for name, prompt in asked.rows()
+        for sample in range(decode.samples)
     ]
     return items, own.template_hash
 
