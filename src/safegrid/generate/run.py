@@ -83,13 +83,11 @@ def generate(
     items, template = _items(ids, decode, seed, stack[0])
 
     def work(asker: Asker) -> list[Completion]:
-        asked, seeds = [item.ids for item in items], [item.seed for item in items]
-        return asker.complete(asked, decode, seeds)
+        return asker.complete([i.ids for i in items], decode, [i.seed for i in items])
 
     versions = {"stage": VERSIONS["generate"], "benchmark": benchmark_version}
-    code = search_folder(search)
     answers, record = ask_model(
-        engine, stack, "causal", cache, versions, work, fresh, code
+        engine, stack, "causal", cache, versions, work, fresh, search_folder(search)
     )
     facts = manifest(
         "generate",
