@@ -30,6 +30,10 @@ def with_corrections(entry):
     }
 
 
+def put(**changes):
+    return lambda entry: entry["datasets"]["c2"]["corrections"].update(changes)
+
+
 @pytest.fixture
 def load(load_tiny):
     """Load study tiny with corrections, after changes of it."""
@@ -52,10 +56,7 @@ def test_parts_are_asked_of_the_maker_and_the_whole_of_nobody(load):
     assert set(study.pools) == {"c2/part1", "c2/part2"}
     assert not set(study.pools) & set(study.with_prompts)
 
-    def whole(entry):
-        entry["datasets"]["c2"]["corrections"]["shards"] = 1
-
-    assert load(whole).pool_cells == [Cell(base, "c2")]
+    assert load(put(shards=1)).pool_cells == [Cell(base, "c2")]
 
 
 def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
@@ -75,10 +76,7 @@ def test_models_of_every_seed_and_method_train_on_the_rows_of_one_maker(load):
 
 
 def test_a_recipe_that_starts_elsewhere_has_its_own_reference_of_the_same_rows(load):
-    def started(entry):
-        entry["recipes"]["c2_dpo"]["init_from"] = "dpo"
-
-    study = load(started)
+    study = load(lambda entry: entry["recipes"]["c2_dpo"].update(init_from="dpo"))
     (file,) = trainings.reference(study, Model("tiny-base", "c2_dpo", 1))
     # The start model is of seed 1, the maker of seed 0.
     assert file == "results/tiny/reference/tiny-base/dpo/seed1/c2/seed0.parquet"
@@ -100,11 +98,6 @@ def test_one_base_makes_the_rows_that_models_of_all_bases_are_trained_on(load):
     assert study.pool_cells == [Cell(Model("tiny-base", "dpo", 1), "c2")]
 
 
-def test_the_file_of_its_requests_is_fetched(load):
-    items = {i.name: i for i in Upstreams(load()).items if i.kind == "source"}
-    assert items["c2-eval"].files == ("test.jsonl",)
-
-
 def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(load):
     plain = load().asked["c2/part1"].decode
     study = load(put(beams={"penalty": 0.7}))
@@ -124,14 +117,12 @@ def test_beams_are_part_of_how_a_pool_is_asked_and_their_code_is_fetched(load):
     ]
     assert sources.search_files(study, "alert") == []
     upstreams = Upstreams(study)
-    item = next(i for i in upstreams.items if i.name == "diverse-beams")
-    assert (len(item.files), item.unpinned) == (2, True)
+    items = {i.name: i for i in upstreams.items}
+    assert items["c2-eval"].files == ("test.jsonl",)
+    assert len(items["diverse-beams"].files) == 2
+    assert items["diverse-beams"].unpinned
     assert upstreams.item("source", "diverse-beams").spec().remote_code
     assert not upstreams.item("source", "c2-eval").spec().remote_code
-
-
-def put(**changes):
-    return lambda entry: entry["datasets"]["c2"]["corrections"].update(changes)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +132,7 @@ def put(**changes):
         (put(recipe="dppo"), r"corrections\.recipe.*got 'dppo'.*did you mean 'dpo'"),
         (
             put(base="mini-base"),
-            r"corrections\.base.*got 'mini-base', no base of the study of that name",
-        ),
-        (
-            put(requests={"source": "c2-evil"}),
-            r"corrections\.requests\.source.*did you mean 'c2-eval'",
+            r"corrections\.base.*'mini-base', no base of",
         ),
         (
             put(requests={"source": "c2-eval", "file": "tset"}),
@@ -155,13 +142,8 @@ def put(**changes):
             put(requests={"source": "tiny-xstest", "file": "xstest"}),
             r"'tiny-xstest' is of format 'xstest', which holds no answers labelled",
         ),
-        (put(beams={"source": "diverse-beam"}), r"did you mean 'diverse-beams'"),
-        (
-            put(beams={"source": "c2-eval"}),
-            r"'c2-eval' is of format 'pku', which holds no code",
-        ),
+        (put(beams={"source": "c2-eval"}), r"'c2-eval' is .* which holds no code"),
         (put(beams={"groups": 1}), r"beams\.groups.*greater than or equal to 2"),
-        (put(beams={"penalty": 0}), r"beams\.penalty.*greater than 0"),
         (
             put(beams={}, decode={"max_new_tokens": 8, "temperature": 0.5}),
             r"`beams` search for the best answer and know no temperature",
@@ -173,14 +155,6 @@ def put(**changes):
         (
             put(judge="tiny-refusal"),
             r"corrections\.judge: 'tiny-refusal' is of kind 'refusal', which calls no",
-        ),
-        (put(judge="tiny-gard"), r"corrections\.judge.*did you mean 'tiny-guard'"),
-        (
-            lambda e: (
-                put(beams={})(e),
-                e.update(engines={"tiny-base": {"kind": "vllm"}}),
-            ),
-            r"corrections\.beams: an engine of kind 'vllm' searches in no diverse",
         ),
         (
             lambda e: e.update(engines={"tiny-bose": {"kind": "vllm"}}),
@@ -206,9 +180,8 @@ def test_what_cannot_be_made_is_told_before_any_job(load, change, said):
 
 
 def test_a_guard_of_corrections_judges_every_part(load):
-    study = load(put(judge="tiny-guard", shards=2))
+    study = load(put(judge="tiny-guard"))
     assert cells.verdicts(study, *study.pool_cells) == [
         f"results/tiny/verdicts/tiny-guard/tiny-base/none/seed0/c2/part{n}.parquet"
         for n in (1, 2)
     ]
-    assert cells.verdicts(load(), *load().pool_cells) == []

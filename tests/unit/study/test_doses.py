@@ -54,9 +54,6 @@ def made_by(recipe):
     [
         ("nca@10", ("nca", 10)),
         ("nca", ("nca", None)),
-        ("none", ("none", None)),
-        ("dpo-lr5e-05", ("dpo-lr5e-05", None)),
-        ("nca@", ("nca@", None)),
         ("nca@010", ("nca@010", None)),
         ("nca@1@2", ("nca@1@2", None)),
     ],
@@ -73,16 +70,11 @@ def test_doses_are_models_of_the_grid_before_their_end(load_tiny):
     assert names == ["none", "dpo@1", "dpo@3", "dpo", "nca@2", "nca"]
     assert [model.recipe for model in study.trained] == ["dpo", "nca"]
     assert study.recipe_names == names
-    assert gathered.all_models(study) == [
-        f"{FOLDER}/{name}/seed0" for name in names[1:]
-    ]
-    assert gathered.all_trainings(study) == [
-        f"{FOLDER}/{n}/seed0" for n in ("dpo", "nca")
-    ]
-    assert (
-        "results/tiny/scores/tiny-base/dpo@3/seed0/alert.parquet"
-        in gathered.all_scores(study)
-    )
+    folders = [f"{FOLDER}/{name}/seed0" for name in names[1:]]
+    assert gathered.all_models(study) == folders
+    assert gathered.all_trainings(study) == [folders[2], folders[4]]
+    score = "results/tiny/scores/tiny-base/dpo@3/seed0/alert.parquet"
+    assert score in gathered.all_scores(study)
     assert trainings.kept_at(study) == {(): [], (1, 3): ["dpo"], (2,): ["nca"]}
 
 
@@ -94,11 +86,8 @@ def test_a_recipe_may_keep_none_of_the_shared_ones(load_tiny):
 
 def test_checkpoints_change_nothing_that_a_training_is_given(load_tiny):
     """So a training whose list grows shorter is not run again."""
-    plain, keeping_two = load_tiny(), load_tiny(keeping(1, 2))
-    assert (
-        plain.recipe("dpo").model_dump_json()
-        == keeping_two.recipe("dpo").model_dump_json()
-    )
+    plain, two = (load_tiny(*c).recipe("dpo") for c in ((), (keeping(1, 2),)))
+    assert plain.model_dump_json() == two.model_dump_json()
 
 
 def test_a_dose_is_a_chain_of_its_own_that_others_start_from(load_tiny):
@@ -109,11 +98,8 @@ def test_a_dose_is_a_chain_of_its_own_that_others_start_from(load_tiny):
         "results/bases/tiny-base",
         f"{FOLDER}/dpo@1/seed0",
     ]
-    dose = Model("tiny-base", "more@1", 0)
-    assert study.stack(dose) == [
-        *study.stack(study.parent(more)),
-        f"{FOLDER}/more@1/seed0",
-    ]
+    stack = study.stack(Model("tiny-base", "more@1", 0))
+    assert stack == [*study.stack(study.parent(more)), f"{FOLDER}/more@1/seed0"]
     (reference,) = trainings.reference(study, more)
     assert reference.startswith("results/tiny/reference/tiny-base/dpo@1/seed0/")
 
@@ -131,8 +117,6 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
         ([keeping(2, 6)], "`checkpoints` names step 6, and the training ends after 4"),
         ([keeping(3, 2)], "steps must stand in order, each one once"),
         ([keeping(2, 2)], "steps must stand in order, each one once"),
-        ([keeping(0)], "training.checkpoints"),
-        ([keeping("one")], "must be a whole number"),
         (
             [keeping(1), lambda entry: entry.update(sweep={"learning_rate": [1e-4]})],
             "a sweep study keeps no checkpoints",
@@ -147,10 +131,6 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
             " step 3 (kept: 2); add it",
         ),
         (
-            [adding("more", init_from="nca@3")],
-            "'nca' keeps no checkpoint at step 3 (kept: none)",
-        ),
-        (
             [keeping(2, 4), adding("more", init_from="nca@4")],
             "got 'nca@4': step 4 is the end of that training, whose model is named"
             " 'nca'",
@@ -159,7 +139,6 @@ def test_a_dataset_may_be_made_by_a_dose(load_tiny):
             [made_by("nca@9")],
             "datasets.best.best_of_k.recipe: got 'nca@9': 'nca' is trained for 4 steps",
         ),
-        ([adding("more", init_from="ncaa@1")], "no recipe of that name"),
         ([keeping(1), adding("more", init_from="more@1")], "it starts from itself"),
         ([adding("more@1")], "a name may hold letters"),
     ],
@@ -182,10 +161,9 @@ def test_a_judge_is_the_end_of_a_recipe(load_tiny, tmp_path):
     def judged(entry):
         entry["benchmarks"]["alert"]["judges"].append("own")
 
-    with pytest.raises(ConfigError) as caught:
+    said = r"own\.recipe: got 'reward@1', no recipe of that name; did you mean 'reward'"
+    with pytest.raises(ConfigError, match=said):
         load_tiny(adding("reward", method="reward"), judged)
-    said = "own.recipe: got 'reward@1', no recipe of that name; did you mean 'reward'?"
-    assert said in str(caught.value)
 
 
 def test_where_epochs_count_the_steps_are_not_known_yet(load_tiny):
@@ -213,7 +191,6 @@ def test_cells_are_selected_by_the_name_of_a_dose(load_tiny):
     ],
 )
 def test_a_dose_that_is_none_is_no_cell(load_tiny, name, words):
-    study = load_tiny(keeping(2, 4))
     with pytest.raises(ConfigError) as caught:
-        Selection(study, {"recipe": name})
+        Selection(load_tiny(keeping(2, 4)), {"recipe": name})
     assert words in str(caught.value)

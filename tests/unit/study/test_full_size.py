@@ -22,43 +22,11 @@ def course():
     return Study(load_config(ROOT, "course-correction"))
 
 
-def test_the_mixes_are_safe_to_serves(serve):
-    datasets = serve.config.study.datasets
-    mixes = {n: s.parts for n, s in datasets.items() if n.startswith(("it", "sit"))}
-    assert {name: [part.limit for part in parts] for name, parts in mixes.items()} == {
-        "it": [20_000],
-        **{f"sit_{n}": [20_000, n] for n in (100, 300, 500, 1000, 1500, 2000)},
-    }
-    shares = [serve.recipe(name).fraction for name in serve.config.recipes]
-    assert Counter(s for s in shares if s < 1) == {
-        1 / 2: 1,
-        1 / 4: 1,
-        1 / 8: 1,
-        1 / 16: 1,
-    }
-
-
-def test_raft_is_two_settings_of_eight_answers_each(serve):
-    base, seed = "llama-2-7b", 42
-    asked = {
-        name: (spec.recipe, spec.prompts.limit, spec.judge)
-        for name, spec in serve.generated.items()
-    }
-    assert asked == {
-        "raft_reward": ("it", 500, "deberta-reward"),
-        "raft_own": ("it", 500, "own-reward"),
-        "raft_1": ("it", 100, "deberta-reward"),
-        **{f"raft_{n}": (f"raft_{n - 1}", 100, "deberta-reward") for n in range(2, 6)},
-    }
+def test_each_iteration_of_raft_is_an_adapter_on_the_last_ones(serve):
     assert {spec.decode.samples for spec in serve.generated.values()} == {8}
-    seeds = [serve.generated[f"raft_{n}"].prompts.seed for n in range(1, 6)]
-    assert len(set(seeds)) == 5
-    # Each iteration is an adapter on the last one's.
-    stack = serve.stack(Model(base, "raft_5", seed))
-    assert [folder.split("/")[-2] for folder in stack[1:]] == [
-        "it",
-        *(f"raft_{n}" for n in range(1, 6)),
-    ]
+    stack = serve.stack(Model("llama-2-7b", "raft_5", 42))
+    made = [folder.split("/")[-2] for folder in stack[1:]]
+    assert made == ["it", *(f"raft_{n}" for n in range(1, 6))]
 
 
 def test_the_own_reward_model_judges_and_answers_nothing(serve):
@@ -92,17 +60,6 @@ def test_corrections_are_made_once_by_llama_2_for_both(course):
     }
     spec = course.generated["c2_syn"]
     assert spec.requests.limit * spec.requests.pairs == 750_000
-
-
-def test_both_turns_are_asked_with_the_same_beginnings(course):
-    ks = list(range(10, 90, 10))
-    turns = {}
-    for name in ("c2_eval", "c2_eval_closed"):
-        prefills = course.with_prompts[name].prefills
-        turns[name] = prefills.turn
-        assert prefills.ks == ks
-        assert prefills.affirmative_prefixes == "evaluation"
-    assert turns == {"c2_eval": "open", "c2_eval_closed": "closed"}
 
 
 def test_ten_models_are_asked_and_the_largest_where_it_is_served(course):

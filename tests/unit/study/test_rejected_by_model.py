@@ -37,16 +37,12 @@ def load(load_tiny):
 def test_the_base_answers_once_for_all_seeds_and_nobody_judges(load):
     study, base = load(), Model("tiny-base", "none", 0)
     assert study.pool_cells == [Cell(base, "refusals")]
-    for seed in (0, 1):
-        model = Model("tiny-base", "refuse", seed)
-        assert trainings.pairs(study, model).endswith(
-            "/pairs/tiny-base/refusals/seed0.parquet"
-        )
+    rows = {trainings.rows_name(study, m) for m in study.trained if m.seed == 1}
+    assert "refusals/seed0" in rows
     assert cells.verdicts(study, *study.pool_cells) == []
     assert "refusals" not in study.with_prompts
-    assert cells.answers(study, Cell(base, "refusals")) in cells.model_answers(
-        study, base
-    )
+    asked = cells.model_answers(study, base)
+    assert cells.answers(study, Cell(base, "refusals")) in asked
 
 
 def test_answers_of_a_recipe_are_rejected_at_the_seed_of_the_training(load):
@@ -82,20 +78,8 @@ def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
     [
         (put(recipe="refuse"), r"recipes\.refuse\.init_from.*its rows are made by it"),
         (
-            put(recipe="dppo"),
-            r"rejected_by_model\.recipe.*got 'dppo'.*did you mean 'dpo'",
-        ),
-        (
-            put(chosen=[{**SAFETY, "source": "safety-tuned-lamas-training"}]),
-            r"rejected_by_model\.chosen\.0\.source.*mean 'safety-tuned-llamas-tr",
-        ),
-        (
             put(chosen=[{**SAFETY, "file": "safety"}]),
             r"rejected_by_model\.chosen\.0\.file.*did you mean 'safety_only'",
-        ),
-        (
-            put(chosen=[{"source": "tiny-pku"}]),
-            r"rejected_by_model\.chosen.*'tiny-pku' is of format 'pku', which",
         ),
         (put(chosen=[]), r"rejected_by_model\.chosen.*at least 1 item"),
         (
@@ -103,14 +87,6 @@ def test_jobs_are_given_the_parts_and_the_files_of_the_chosen_answers(load):
             r"`samples` is 2: one answer is rejected of each prompt",
         ),
         (put(judge="tiny-guard"), r"rejected_by_model\.judge"),
-        (
-            lambda e: e["datasets"]["refusals"].update(limit=3),
-            r"rows that a model makes know no limit: remove it here",
-        ),
-        (
-            lambda e: e["datasets"].update(alert=e["datasets"]["refusals"]),
-            r"datasets\.alert\.rejected_by_model.*a benchmark has this name",
-        ),
     ],
 )
 def test_what_cannot_be_made_is_told_before_any_job(load, change, said):

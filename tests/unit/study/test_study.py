@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from safegrid.config.methods import METHODS
 from safegrid.config.training import Lora
 from safegrid.study import Study, cells, gathered, judges, lines, sources, trainings
 from safegrid.study.grid import Cell, Model, one_of
-from safegrid.study.trainings import kto_key, launcher
+from safegrid.study.trainings import launcher
 
 ROOT = Path(__file__).parents[3] / "config"
 
@@ -27,8 +28,11 @@ def with_recipe(config, name, **changes):
     recipe = config.recipes[name]
     training = recipe.training.model_copy(update=changes.pop("training", {}))
     changed = recipe.model_copy(update={"training": training, **changes})
-    recipes = {**config.recipes, name: changed}
-    return Study(type(config)(**{**vars(config), "recipes": recipes}))
+    return Study(replace(config, recipes={**config.recipes, name: changed}))
+
+
+def with_entry(config, **changes):
+    return Study(replace(config, study=config.study.model_copy(update=changes)))
 
 
 def line_responses(study):
@@ -40,6 +44,9 @@ def test_the_grid_is_the_base_and_every_recipe_on_every_benchmark(study):
     assert len(study.models) == 25
     assert study.models[0] == Model("mini-base", "none", 0)
     assert len(list(study.cells(study.config.benchmarks))) == 25 * 5
+    files = gathered.all_scores(study)
+    assert len(files) == len(set(files)) == 25 * 6
+    assert "results/mini/scores/mini-base/none/seed0/global.parquet" in files
 
 
 def test_a_recipe_may_have_seeds_of_its_own(config):
@@ -54,22 +61,17 @@ def test_a_recipe_may_have_seeds_of_its_own(config):
     responses = line_responses(seeded)
     assert {path.split("/")[5] for path in responses} == {"seed0", "seed3", "seed5"}
     # What a training is given says nothing of the others.
-    assert (
-        seeded.recipe("dpo").model_dump_json()
-        == Study(config).recipe("dpo").model_dump_json()
-    )
+    given = config.recipes["dpo"].model_dump_json()
+    assert seeded.recipe("dpo").model_dump_json() == given
 
 
 def test_a_compared_base_is_measured_and_not_trained(config):
-    entry = config.study.model_copy(update={"compared": ["tiny-base"]})
-    study = Study(type(config)(**{**vars(config), "study": entry}))
-    assert [m for m in study.models if m.base == "tiny-base"] == [
-        Model("tiny-base", "none", 0)
-    ]
-    assert len(study.models) == 26
-    assert Cell(Model("tiny-base", "none", 0), "alert") in set(
-        study.cells(study.prompted)
+    study, untouched = (
+        with_entry(config, compared=["tiny-base"]),
+        "tiny-base/none/seed0",
     )
+    assert [m.path for m in study.models if m.base == "tiny-base"] == [untouched]
+    assert len(study.models) == 26
 
 
 def test_one_process_needs_no_launcher_and_several_get_accelerates(config):
@@ -85,19 +87,10 @@ def test_full_models_stand_alone_and_adapters_follow_their_parent(config):
         "results/mini/models/mini-base/sft/seed3",
         "results/mini/models/mini-base/nca/seed3",
     ]
-    assert study.stack(Model("mini-base", "sft", 3)) == [
-        "results/mini/models/mini-base/sft/seed3"
-    ]
-
-
-def test_a_recipe_on_a_recipe_refers_to_that_model(config):
-    study = with_recipe(config, "dpo", init_from="sft")
-    model = Model("mini-base", "dpo", 0)
-    assert study.stack(study.parent(model)) == [
-        "results/mini/models/mini-base/sft/seed0"
-    ]
-    assert trainings.reference(study, model) == [
-        "results/mini/reference/mini-base/sft/seed0/safety.parquet"
+    parent = study.parent(Model("mini-base", "nca", 3))
+    assert study.stack(parent) == ["results/mini/models/mini-base/sft/seed3"]
+    assert trainings.reference(study, Model("mini-base", "nca", 3)) == [
+        "results/mini/reference/mini-base/sft/seed3/safety.parquet"
     ]
 
 
@@ -105,6 +98,8 @@ def test_reference_values_are_shared_by_all_methods_that_need_them(study):
     files = {m.recipe: tuple(trainings.reference(study, m)) for m in study.trained}
     assert files.pop("orpo") == files.pop("sft") == ()
     assert len(set(files.values())) == 1
+    wanting = [m.recipe for m in study.trained if trainings.kto_reference(study, m)]
+    assert wanting == ["kto"]
 
 
 def test_reference_values_are_computed_for_what_recipes_read(config):
@@ -116,36 +111,18 @@ def test_reference_values_are_computed_for_what_recipes_read(config):
         asked = Study(config)
         base = Model("mini-base", "none", 0)
         found = trainings.subsets_read(asked, base, "safety")
-        return json.loads(json.dumps(found)), trainings.reference_share(
-            asked, Model("mini-base", "dpo", 0)
-        )
+        share = trainings.reference_share(asked, Model("mini-base", "dpo", 0))
+        return json.loads(json.dumps(found)), share
 
     names = [n for n, r in config.recipes.items() if METHODS[r.method].reference]
     assert needed() == ([[1.0, None]], 1.0)
     part = needed(**{**dict.fromkeys(names, (0.25, None)), "dpo": (0.5, None)})
     # Fractions are nested.
     assert part == ([[0.5, None]], 0.5)
-    assert needed(nca=(0.125, ["b", "a"])) == (
-        [[0.125, ["a", "b"]], [0.5, None]],
-        0.625,
-    )
+    part = needed(nca=(0.125, ["b", "a"]))
+    assert part == ([[0.125, ["a", "b"]], [0.5, None]], 0.625)
     # A method without a reference reads none of it.
     assert needed(sft=(1.0, None))[1] == 0.625
-
-
-def test_only_kto_reads_mismatched_values(study):
-    wanting = [m.recipe for m in study.trained if trainings.kto_reference(study, m)]
-    assert wanting == ["kto"]
-
-
-def test_the_kto_key_follows_order_subset_and_micro_batch(config):
-    kto = config.recipes["kto"]
-    halved = kto.model_copy(update={"fraction": 0.5})
-    faster = kto.model_copy(
-        update={"training": kto.training.model_copy(update={"learning_rate": 1.0})}
-    )
-    assert kto_key(kto) != kto_key(halved)
-    assert kto_key(kto) == kto_key(faster)
 
 
 def test_fluency_is_read_under_the_base_itself(study):
@@ -177,32 +154,30 @@ def test_the_names_of_a_cell_are_a_param_without_a_path(study):
     assert cell == {**names, "benchmark": "alert"}
 
 
-def test_scores_hold_every_cell_and_the_global_one(study):
-    files = gathered.all_scores(study)
-    assert len(files) == len(set(files)) == 25 * 6
-    assert "results/mini/scores/mini-base/none/seed0/global.parquet" in files
-
-
 def test_a_wildcard_takes_known_names_only():
     assert one_of(["a.b", "c"]) == r"a\.b|c"
     assert one_of([]) == r"(?!)"
 
 
-def test_another_beta_of_kto_shares_its_mismatched_values(config):
+@pytest.mark.parametrize(
+    ("changes", "shared"),
+    [
+        ({"training": {"beta": 0.7, "learning_rate": 1.0}}, True),
+        ({"training": {"per_device_train_batch_size": 8}}, False),
+        ({"fraction": 0.5}, False),
+    ],
+)
+def test_ktos_mismatched_values_follow_subset_and_micro_batch(config, changes, shared):
     before = trainings.kto_recipes(Study(config))
-    after = trainings.kto_recipes(with_recipe(config, "kto", training={"beta": 0.7}))
-    assert before == after
-    other = trainings.kto_recipes(
-        with_recipe(config, "kto", training={"per_device_train_batch_size": 8})
-    )
-    assert before.keys() != other.keys()
+    after = trainings.kto_recipes(with_recipe(config, "kto", **changes))
+    assert (before == after) is (before.keys() == after.keys()) is shared
 
 
 def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(config):
     suite = config.benchmarks["capability"]
     names = [*suite.tasks, "real_gsm8k", "real_bbh_snarks", "shipped"]
     changed = {"capability": suite.model_copy(update={"tasks": names})}
-    study = Study(type(config)(**{**vars(config), "benchmarks": changed}))
+    study = Study(replace(config, benchmarks=changed))
     blocks = sources.task_blocks(study, "capability")
     assert list(blocks) == ["real_gsm8k", "real_bbh_snarks"]
     assert blocks["real_gsm8k"]["files"] == {
@@ -216,9 +191,7 @@ def test_a_suite_reads_its_sources_files_and_the_rows_of_its_registry_tasks(conf
 
 def test_overlap_is_found_where_there_is_training_data(config, study):
     assert cells.overlap(study, ["alert"]) == ["results/mini/overlap/alert.json"]
-    entry = config.study.model_copy(update={"datasets": {}})
-    bare = Study(type(config)(**{**vars(config), "study": entry}))
-    assert cells.overlap(bare, ["alert"]) == []
+    assert cells.overlap(with_entry(config, datasets={}), ["alert"]) == []
 
 
 def test_what_the_bases_answered_covers_every_benchmark(study):
@@ -253,6 +226,6 @@ def test_the_judges_of_lines_are_the_first_refusal_judge_and_another(config, stu
         for name, spec in config.benchmarks.items()
         if (own := [j for j in spec.judges if j != "mini-guard"])
     }
-    without = Study(type(config)(**{**vars(config), "benchmarks": asked}))
+    without = Study(replace(config, benchmarks=asked))
     assert json.loads(lines.judges(without))["second"] is None
     assert "toxicity" not in json.loads(lines.benchmarks(study))

@@ -59,23 +59,16 @@ def message(root):
     ("fields", "sentence"),
     [
         ({"hub": "a/b", "url": "https://a.b/c"}, "comes from hub and url"),
-        ({"world": "mini", "path": "a"}, "comes from world and path"),
         ({"hub": "a"}, "hub: got 'a'"),
-        ({"wheel": "a"}, "wheel: got 'a'"),
         ({"wheel": "a>=1"}, "wheel: got"),
-        ({"wheel": "a==1", "hub": "a/b"}, "comes from hub and wheel"),
         ({"hub": "a/b", "folder": "c"}, "`folder` is for what comes from a wheel"),
         ({"path": "../a"}, "must be a path below its folder"),
-        ({"files": {"a": "/etc/a"}}, "must be a path below its folder"),
         ({"files": {"a": "b/../../a"}}, "must be a path below its folder"),
         ({"url": "ftp://a.b/c"}, "must begin with https://"),
         ({"url": "https://a.b/c?key=1"}, "must hold no user"),
         ({"url": "https://a.b/c", "gated": True}, "`gated` is for what comes"),
         ({"ref": "v0"}, "`ref` is for what comes from the hub"),
         ({"path": "x", "mirror": "y"}, "`mirror` is for what has a `hub`, `wheel`"),
-        ({"hub": "a/b", "mirror": "../y"}, "must be a path below its folder"),
-        ({"huub": "a/b"}, "unknown key; did you mean 'hub'?"),
-        ({"format": "allert"}, "'allert'"),
         ({"hub": "a/b", "remote_code": True}, "is for bases and judges"),
         ({"format": "custom_generate"}, "name custom_generate/generate.py among"),
     ],
@@ -91,9 +84,9 @@ def test_what_cannot_be_meant_is_told(root, fields, sentence):
 @pytest.mark.parametrize(
     ("registry", "fields", "sentence"),
     [
+        ("bases", {"hub": "a/b", "licence": None}, "`licence` is missing"),
         ("bases", {"gguf": "a.gguf"}, "`gguf` is converted when it was fetched"),
         ("bases", {"hub": "a/b", "gguf": "a.bin"}, "gguf: got 'a.bin'"),
-        ("bases", {"hub": "a/b", "gguf": "../a.gguf"}, "must be a path below its"),
         ("bases", {"url": "https://a.b/c"}, "give `hub`, `wheel` or `path`"),
         (
             "bases",
@@ -123,13 +116,6 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(root):
     assert "secret" not in text
 
 
-def test_what_is_fetched_states_its_licence(root):
-    add(root, "bases", odd={"hub": "a/b"})
-    add(root, "judges", odder={"hub": "a/b", "kind": "guard"})
-    text = message(root)
-    assert text.count("`licence` is missing") == 2
-
-
 def test_a_template_that_is_not_there_is_told_for_what_is_used(root):
     add(root, "bases", **{"odd": {"hub": "a/b", **TERMS, "template": "odd"}})
     load_config(root, "tiny")
@@ -147,7 +133,8 @@ def test_a_lock_that_was_edited_badly_is_told_with_its_line(root):
 
 def test_the_registries_that_ship_hold_what_the_lock_pins():
     registries = load_registries(ROOT)
-    assert registries.lock.sources
+    for name, entry in registries.sources.items():
+        assert entry.url is None or name in registries.lock.sources
     for name, pin in registries.lock.sources.items():
         entry = registries.sources[name]
         assert pin.upstream == entry.address
@@ -163,11 +150,6 @@ def test_the_registries_that_ship_hold_what_the_lock_pins():
     ]
     assert len(wheels) == 2
     assert all(pin and pin.upstream == entry.address for pin, entry in wheels)
-
-
-def test_no_moving_address_ships():
-    for name, entry in load_registries(ROOT).sources.items():
-        assert entry.url is None or name in load_registries(ROOT).lock.sources
 
 
 @pytest.fixture
@@ -199,10 +181,10 @@ def upstreams(root, sources_dir=None):
 
 def test_a_study_asks_for_the_files_that_it_uses_and_no_others(far):
     items = {(i.kind, i.name): i for i in upstreams(far).items}
-    assert set(items) == {
-        ("base", "far-base"),
-        ("judge", "far-guard"),
-        ("source", "far"),
+    assert {names: item.asked_by for names, item in items.items()} == {
+        ("base", "far-base"): ("bases",),
+        ("judge", "far-guard"): ("benchmarks.attacks.judges",),
+        ("source", "far"): ("benchmarks.attacks.prompts",),
     }
     assert items["source", "far"].targets == [
         "results/raw/far/b.jsonl",
@@ -251,15 +233,11 @@ def unpinned(found):
     return [item.name for item in found.items if item.unpinned]
 
 
-def test_studies_of_worlds_have_nothing_to_fetch():
-    for name in ("tiny", "mini"):
-        assert Upstreams(Study(load_config(ROOT, name))).items == []
+def test_a_study_of_a_world_has_nothing_to_fetch():
+    assert Upstreams(Study(load_config(ROOT, "mini"))).items == []
 
 
-FULL_SIZE = ("falcon-11b", "falcon-11b-sweep", "safe-to-serve", "course-correction")
-
-
-@pytest.mark.parametrize("name", FULL_SIZE)
+@pytest.mark.parametrize("name", ["falcon-11b", "safe-to-serve", "course-correction"])
 def test_a_study_of_full_size_asks_for_no_folder_of_the_users(name):
     found = Upstreams(Study(load_config(ROOT, name)))
     assert found.homeless() is None
@@ -279,15 +257,6 @@ def test_copies_of_pinned_files_are_what_the_lock_says():
     assert len(there) > 40
     for path, wanted in there.items():
         assert sha256_file(path) == wanted.sha256, path
-
-
-def test_an_item_says_which_keys_ask_for_it(far):
-    asked = {item.name: item.asked_by for item in upstreams(far).items}
-    assert asked == {
-        "far-base": ("bases",),
-        "far-guard": ("benchmarks.attacks.judges",),
-        "far": ("benchmarks.attacks.prompts",),
-    }
 
 
 def test_a_pin_counts_for_its_place_and_its_files(far):
