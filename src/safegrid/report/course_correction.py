@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
 from safegrid.report.names import BASE, WORDS, benchmark_title
 from safegrid.report.published import EVERY, share_of, why
 from safegrid.report.table import (
@@ -166,7 +166,7 @@ def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
             columns.append(replace(column, key=key, better=0, signed=True))
     zero = Entry(0.0, 0.0, 0.0)
     return sheet_table(
-        "against_base", grid, rows, columns, against=lambda row, column: zero
+        "against_base", grid, rows, columns, against=lambda model, key: zero
     )
 
 
@@ -209,10 +209,8 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
             title = f"refused later, {turn_title(name)} ({key.judge})"
             titles[mean_over_k(grid, key)] = title
 
-    def earlier(row: Row, column: Column) -> Entry | None:
-        if row.model is None or column.key not in blocks:
-            return None
-        return grid.entry(row.model, at_once(column.key))
+    def earlier(model: ModelRow, key: Key) -> Entry | None:
+        return grid.entry(model, at_once(key)) if key in blocks else None
 
     columns = [Column(title, key, 0, "share") for key, title in titles.items()]
     rows = rows_of(grid, grid.models)

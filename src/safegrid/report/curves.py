@@ -1,12 +1,13 @@
 """Training curves: small multiples, one panel a recipe, seeds over each other."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.names import recipe_order, recipe_title
+from safegrid.report.names import model_title, training_order
 from safegrid.report.style import CM, DASHES, SMALL, multiples, styled
 
 GREYS = ("black", "0.45", "0.65", "0.3")
@@ -48,13 +49,11 @@ def curves(runs: pl.DataFrame, metrics: Sequence[str], title: str) -> Figure:
 
 def _panels(rows: pl.DataFrame) -> dict[str, list[str]]:
     """Return a panel's title and its models (base/recipe/seedN), in print order."""
-    models = [subject.split("/") for subject in rows["subject"].unique()]
-    several = len({base for base, _, _ in models}) > 1
-    found: dict[str, list[str]] = {}
-    for model in sorted(models, key=lambda m: (m[0], recipe_order(m[1]), m)):
-        base, name = model[0], recipe_title(model[1])
-        title = f"{base} {name}" if several else name
-        found.setdefault(title, []).append("/".join(model))
+    models = sorted(rows["subject"].unique(), key=training_order)
+    names = [tuple(model.split("/")[:2]) for model in models]
+    found: dict[str, list[str]] = defaultdict(list)
+    for model, (base, recipe) in zip(models, names, strict=True):
+        found[model_title(names, base, recipe)].append(model)
     return found
 
 

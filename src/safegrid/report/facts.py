@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
 from safegrid.report.grid import Entry, Key
-from safegrid.report.names import DATA, benchmark_title, recipe_order, recipe_title
+from safegrid.report.names import DATA, benchmark_title, recipe_title, training_order
 from safegrid.report.table import SHEETS, Column, Table
 
 KINDS = {
@@ -34,7 +33,7 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
         # Measures of a part of the labelled rows have a space in their name.
         rows = rows.filter(~pl.col("metric").str.contains(" "))
     subjects = sorted(
-        rows["subject"].unique(), key=_training if kind == "training" else None
+        rows["subject"].unique(), key=training_order if kind == "training" else None
     )
     metrics = sorted(rows["metric"].unique(), key=lambda m: (m != "kept", m))
     unread = dict(every.filter(metric="n_unscored").select("subject", "value").rows())
@@ -60,12 +59,6 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
         notes=[*sheet.notes, *_notes(kind, every)],
         judged=False,
     )
-
-
-def _training(subject: str) -> Any:
-    """Return the sort key of a training: they stand as their recipes do."""
-    base, recipe, _ = subject.split("/")
-    return base, recipe_order(recipe), subject
 
 
 def _model(subject: str) -> str:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.lines import DrawnLine, DrawnPoint, line_title, lines, says
-from safegrid.report.names import BASE, MINUS
+from safegrid.report.lines import DrawnLine, DrawnPoint, lines, says
+from safegrid.report.names import BASE, MINUS, model_title
 from safegrid.report.style import CM, SMALL, cross, look, mark, multiples, styled
 
 GUIDES = (1.0, 2.0, 5.0)
@@ -76,7 +76,7 @@ def _panel(axes: Axes, line: DrawnLine, every: list[DrawnLine]) -> None:
         mark(axes, point.x.at, point.y.at, own, point.place == line.end, 4.0)
     mark(axes, start.x.at, start.y.at, look(BASE, []), True, 5.5)
     names = [(other.base, other.recipe) for other in every]
-    title = line_title(names, line.base, line.recipe)
+    title = model_title(names, line.base, line.recipe)
     axes.set_title(title, loc="left", pad=3, color=own.colour)
 
 

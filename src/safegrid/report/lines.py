@@ -13,7 +13,7 @@ import polars as pl
 from safegrid.core.artifacts import read_table
 from safegrid.core.records import FRONTIER
 from safegrid.report.grid import Entry, Key, Value
-from safegrid.report.names import recipe_order, recipe_title
+from safegrid.report.names import model_title, recipe_order, recipe_title
 from safegrid.report.table import SHEETS, Column, Table
 
 TITLES = {"lost": "benign requests", "capability": "capability"}
@@ -51,12 +51,6 @@ def line_names(rows: pl.DataFrame) -> list[tuple[str, str]]:
     """Return base and recipe of every line in print order."""
     found = rows.select("base", "line").unique().rows()
     return sorted(found, key=lambda name: (name[0], recipe_order(name[1])))
-
-
-def line_title(names: Iterable[tuple[str, str]], base: str, recipe: str) -> str:
-    """Return a line's name in print; its base's only where there are several."""
-    several = len({name for name, _ in names}) > 1
-    return f"{base} {recipe_title(recipe)}" if several else recipe_title(recipe)
 
 
 def lines(rows: pl.DataFrame, safety: str, loss: str) -> list[DrawnLine]:
@@ -119,7 +113,7 @@ def bought_table(rows: pl.DataFrame, name: str) -> Table:
         name,
         sheet.title.format(what=what, judge=judge),
         sheet.head,
-        [line_title(names, *line) for line in names],
+        [model_title(names, *line) for line in names],
         [
             *(_column(_read_at(*place), 1) for place in places),
             *(_column(f"{TITLES[loss]} lost at the end", -1) for loss in lost),

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,6 +100,18 @@ def recipe_order(name: str) -> tuple[int, str, float]:
     padded = re.sub(r"\d+", lambda digits: digits[0].zfill(9), recipe)
     place = known.index(recipe) if recipe in known else len(known)
     return place, padded, math.inf if dose is None else dose
+
+
+def training_order(subject: str) -> tuple[str, tuple[int, str, float], str]:
+    """Sort key of trainings, `base/recipe/seedN`: they stand as their recipes do."""
+    base, recipe, _ = subject.split("/")
+    return base, recipe_order(recipe), subject
+
+
+def model_title(every: Iterable[Sequence[str]], base: str, recipe: str) -> str:
+    """Return a model's name in print; its base's only where `every` names several."""
+    several = len({name[0] for name in every}) > 1
+    return f"{base} {recipe_title(recipe)}" if several else recipe_title(recipe)
 
 
 def short_tasks(slices: list[str]) -> dict[str, str]:

@@ -11,13 +11,7 @@ import polars as pl
 
 from safegrid.config.training import split_dose
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
-from safegrid.report.names import (
-    BENCHMARKS,
-    METRICS,
-    WORDS,
-    recipe_order,
-    recipe_title,
-)
+from safegrid.report.names import BENCHMARKS, METRICS, WORDS, recipe_order, recipe_title
 from safegrid.report.published import EVERY, NOT_GIVEN, share_of, why
 from safegrid.report.table import (
     SHEETS,
@@ -83,30 +77,27 @@ def place_of(recipe: str) -> Place:
 def models_of(grid: Grid, group: str) -> list[ModelRow]:
     """Return the models of a group, `it` first, then by number."""
     belong = (-1, GROUPS.index(group))
-    found = {m: place_of(m.recipe) for m in grid.models}
-    own = [model for model, place in found.items() if place.group in belong]
-    return sorted(own, key=lambda model: (model.base, found[model]))
+    found = [(m.base, place_of(m.recipe), m) for m in grid.models]
+    return [model for _, place, model in sorted(found) if place.group in belong]
 
 
 def every_model(grid: Grid) -> list[ModelRow]:
     """Return all models: the base, `it`, the groups in their order, then the rest."""
-
-    def order(model: ModelRow) -> tuple[str, int, float, tuple[int, str, float]]:
+    found = []
+    for model in grid.models:
         place = place_of(split_dose(model.recipe)[0])
-        return model.base, place.group, place.number, recipe_order(model.recipe)
+        order = (place.group, place.number, recipe_order(model.recipe))
+        found.append((model.base, order, model))
+    return [model for *_, model in sorted(found)]
 
-    return sorted(grid.models, key=order)
 
-
-def title_of(grid: Grid, model: ModelRow) -> str:
-    """Return a model's name in print; its base's only where there are several."""
+def _named(grid: Grid, model: ModelRow) -> str:
     return grid.title(model, place_of(model.recipe).title)
 
 
 def by_benchmark(keys: Iterable[Key]) -> list[Key]:
     """Sort keys by benchmark as they are listed, `global` first."""
-    known = ["global", *(name for name in BENCHMARKS if name != "global")]
-    places = {name: place for place, name in enumerate(known)}
+    places = {name: place for place, name in enumerate(BENCHMARKS)} | {"global": -1}
     return sorted(keys, key=lambda key: (places.get(key.benchmark, len(places)), key))
 
 
@@ -153,17 +144,19 @@ def _columns(
 
     Where keys name no benchmark, the rows do: they are of `benchmarks`.
     """
-    ours = columns_of(keys, _title, lambda key: (key.benchmark, key.metric))
+    ours = columns_of(keys, _title, _measure)
     columns: list[Column] = []
-    for (name, metric), alike in groupby(
-        ours, key=lambda column: (column.key.benchmark, column.key.metric)
-    ):
+    for (name, metric), alike in groupby(ours, lambda column: _measure(column.key)):
         columns += alike
         if theirs and theirs.has(metric, benchmarks or [name]):
             key = Key(name, "", metric, "all")
             title = f"{_title(key)}, published"
             columns.append(Column(title, key, 0, "printed", published=True))
     return columns
+
+
+def _measure(key: Key) -> tuple[str, str]:
+    return key.benchmark, key.metric
 
 
 def _title(key: Key) -> str:
@@ -183,16 +176,12 @@ def _table(
     def of_paper(row: Row, column: Column) -> Entry:
         if theirs is None or row.model is None:
             return NOT_ASKED
-        key = column.key._replace(**row.about)
-        return theirs.entry(row.model.recipe, key.benchmark, key.metric)
+        return theirs.entry(row.model.recipe, column.key.benchmark, column.key.metric)
 
-    def of_it(row: Row, column: Column) -> Entry | None:
-        if not row.model or row.model.recipe == IT:
+    def of_it(model: ModelRow, key: Key) -> Entry | None:
+        if model.recipe == IT or not METRICS[key.metric].better:
             return None
-        if not METRICS[column.key.metric].better:
-            return None
-        key = column.key._replace(**row.about)
-        return grid.entry(row.model._replace(recipe=IT), key)
+        return grid.entry(model._replace(recipe=IT), key)
 
     there = any(row.model and row.model.recipe == IT for row in rows)
     more = [] if there else [WORDS["no_it"]]
@@ -208,7 +197,7 @@ def group_table(group: str, scores: pl.DataFrame, published: pl.DataFrame) -> Ta
     theirs = Published(published, {model.recipe for model in models})
     # Bold would compare answers to one benchmark with those to another.
     columns = [replace(c, better=0) for c in _columns(keys, theirs, benchmarks)]
-    rows = rows_of(grid, models, map(block_of, benchmarks), title_of)
+    rows = rows_of(grid, models, map(block_of, benchmarks), _named)
     return _table(group, grid, rows, columns, theirs)
 
 
@@ -222,7 +211,7 @@ def helpfulness_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
         *grid.whole("reference_likelihood"),
     ]
     theirs = Published(published, {model.recipe for model in grid.models})
-    rows = rows_of(grid, every_model(grid), named=title_of)
+    rows = rows_of(grid, every_model(grid), named=_named)
     return _table("helpfulness", grid, rows, _columns(keys, theirs), theirs)
 
 
@@ -234,7 +223,7 @@ def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         *grid.lead("degenerate"),
         *grid.whole("capability", "reference_likelihood"),
     ]
-    rows = rows_of(grid, every_model(grid), named=title_of)
+    rows = rows_of(grid, every_model(grid), named=_named)
     return _table("all_methods", grid, rows, _columns(keys, None))
 
 
@@ -253,4 +242,3 @@ TABLES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
     "helpfulness": helpfulness_table,
     "all_methods": all_methods_table,
 }
-"""The paper's tables by name, each from our scores and the published numbers."""

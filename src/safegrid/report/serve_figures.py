@@ -74,7 +74,6 @@ def serve_figure(name: str, scores: pl.DataFrame, published: pl.DataFrame) -> Fi
 
 
 FIGURES = {name: partial(serve_figure, name) for name in PANELS}
-"""The paper's figures by name, each from our scores and the published numbers."""
 
 
 def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None:

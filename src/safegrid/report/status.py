@@ -102,9 +102,10 @@ def state_of(file: str, plan: Plan, running: set[str]) -> State:
 
 def blank_of(file: str, plan: Plan) -> str | None:
     """Say why a score file is not there, not current or damaged; else None."""
-    reason = why(file, plan)
-    fault = fault_of(Path(file)) if reason is None else None
-    return reason if fault is None else f"Damaged: {file} {fault}."
+    if (reason := why(file, plan)) is not None:
+        return reason
+    fault = fault_of(Path(file))
+    return f"Damaged: {file} {fault}." if fault else None
 
 
 def finished(path: Path) -> State:

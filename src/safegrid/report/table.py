@@ -94,7 +94,7 @@ class Row(NamedTuple):
 
 Elsewhere = Callable[[Row, Column], Entry]
 """What stands in a column of published numbers, or in a row without a model."""
-Against = Callable[[Row, Column], Entry | None]
+Against = Callable[[ModelRow, Key], Entry | None]
 """What an entry of ours is held against, None where nothing."""
 Block = tuple[str, dict[str, str]]
 """Title of rows that belong together, and what they are about (see `Row`)."""
@@ -171,11 +171,12 @@ def sheet_table(
     """Return a table of scores as its sheet says; `more` stands below its notes."""
 
     def entry(row: Row, column: Column) -> Entry:
+        column = replace(column, key=column.key._replace(**row.about))
         if elsewhere and (column.published or row.model is None):
             return elsewhere(row, column)
         assert row.model is not None, "a row without a model is a paper's"
-        found = grid.entry(row.model, column.key._replace(**row.about))
-        start = against(row, column) if against else None
+        found = grid.entry(row.model, column.key)
+        start = against(row.model, column.key) if against else None
         return replace(found, side=_side(found, start)) if start else found
 
     sheet = SHEETS[name]
