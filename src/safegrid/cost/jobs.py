@@ -10,7 +10,7 @@ from safegrid.config.engine import EngineSpec
 from safegrid.config.training import Training
 from safegrid.cost.flops import Work
 from safegrid.cost.memory import Memory
-from safegrid.cost.shapes import Known
+from safegrid.cost.registry import Known
 from safegrid.cost.tokens import Tokens, UnknownError
 
 # The rules that hold a GPU, each with its kind of job in a plan.

@@ -17,7 +17,7 @@ from safegrid.cost.memory import (
     reference_memory,
     training_memory,
 )
-from safegrid.cost.shapes import base_shape, judge_shape
+from safegrid.cost.registry import base_shape, judge_shape
 from safegrid.cost.tokens import Tokens, merge
 from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model

@@ -46,23 +46,22 @@ def ask(
     return done.stdout
 
 
-def cancel_jobs(folder: Path, logs: Path = LOGS, *, wait: bool = True) -> list[str]:
-    """Cancel the jobs that runs in a folder submitted, and return their numbers.
+def cancel_jobs(*, wait: bool = True) -> list[str]:
+    """Cancel the jobs that runs in this folder submitted, and return their numbers.
 
     Whoever calls knows that no run is at work in the folder: its jobs would write into
-    the results of the run that comes next. With `wait` they are gone, so that one can
-    start. `logs` are the executor's.
+    the results of the run that comes next. With `wait` they are gone when it returns.
 
     Raises:
         SafegridError: SLURM was used here, and is not to be found or does not answer.
     """
-    if not logs.is_dir():
+    if not LOGS.is_dir():
         return []
     if shutil.which("squeue") is None:
         raise SafegridError(
             "a run in this folder used SLURM, whose commands are not here now: load"
             " them, or go to where they are, so that jobs it left can be cancelled. If"
-            f" there are none: rm -r {logs}"
+            f" there are none: rm -r {LOGS}"
         )
     form = ["--noheader", "--format=%i|%j|%Z", f"--states={WAITING_OR_RUNNING}"]
     queue = _ask("squeue", "--user", getuser(), *form)
@@ -70,7 +69,7 @@ def cancel_jobs(folder: Path, logs: Path = LOGS, *, wait: bool = True) -> list[s
     numbers = [
         number
         for number, name, where in found
-        if name.startswith(PREFIX) and Path(where) == folder.resolve()
+        if name.startswith(PREFIX) and Path(where) == Path.cwd()
     ]
     if numbers:
         _ask("scancel", *numbers)

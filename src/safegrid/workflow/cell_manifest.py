@@ -10,8 +10,7 @@ from safegrid.config.cost import GpuSpec
 from safegrid.core.artifacts import read_manifest, sha256_file, write_result
 from safegrid.core.errors import DataError
 from safegrid.cost.flops import forward_flops, mfu
-from safegrid.cost.registry import load_gpus, meant
-from safegrid.cost.shapes import of_folder
+from safegrid.cost.registry import load_gpus, meant, of_folder
 from safegrid.runtime.usage import Record, UntimedError, Usage, recorded
 
 # What is said of a speed; `why` is the reason of a blank.

@@ -7,7 +7,7 @@ import psutil
 
 from safegrid.core.errors import SafegridError
 from safegrid.core.files import remove_leftovers
-from safegrid.runtime.runs import OWNER_FILE, RUN, Owner, end_processes, read_owner
+from safegrid.runtime.runs import RUN, Owner, end_processes, read_owner
 from safegrid.runtime.slurm import cancel_jobs
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,7 @@ def is_locked(locks: Path = LOCKS) -> bool:
     return locks.is_dir() and any(locks.iterdir())
 
 
-def clear_crashed_run(
-    locks: Path = LOCKS, owner_file: Path = OWNER_FILE, results: Path = RESULTS
-) -> bool:
+def clear_crashed_run() -> bool:
     """End what a crashed run left; return whether its lock must be taken off.
 
     Files and folders that it was writing under hidden names are removed.
@@ -32,25 +30,25 @@ def clear_crashed_run(
         SafegridError: the folder is locked by a run that lives, that belongs to
             another machine, or that nobody recorded; or SLURM does not answer.
     """
-    owner = read_owner(owner_file)
+    owner = read_owner()
     if owner is not None and owner.is_here() and owner.is_alive():
         # Even without a lock: it has just begun, or is about to end.
         raise SafegridError(
             f"a run is at work in this folder (process {owner.pid});"
             f" wait for it, or end it with `kill -INT {owner.pid}`"
         )
-    locked = is_locked(locks)
+    locked = is_locked()
     if locked:
         _refuse_unless_dead(owner)
-        _refuse_beside_another(locks.absolute().parent.parent, owner)
+        _refuse_beside_another(owner)
     if owner is None or not owner.is_here():
         return False
-    for job in cancel_jobs(Path()):
+    for job in cancel_jobs():
         log.warning("cancelled SLURM job %s, which a dead run left in the queue", job)
     if ended := end_processes(owner.run):
         log.warning("ended %d processes that run %s left behind", ended, owner.run)
-    if removed := remove_leftovers(results):
-        log.warning("removed %d hidden files that were cut off in %s", removed, results)
+    if removed := remove_leftovers(RESULTS):
+        log.warning("removed %d hidden files that were cut off in %s", removed, RESULTS)
     return locked
 
 
@@ -81,7 +79,7 @@ def _refuse_unless_dead(owner: Owner | None) -> None:
         )
 
 
-def _refuse_beside_another(folder: Path, dead: Owner | None) -> None:
+def _refuse_beside_another(dead: Owner | None) -> None:
     """Refuse while a Snakemake works here that has not recorded itself yet.
 
     Between taking the lock and recording its owner a run takes a moment, in which the
@@ -91,7 +89,7 @@ def _refuse_beside_another(folder: Path, dead: Owner | None) -> None:
         try:
             # `snakemake`, a script's Python, or `python -m snakemake`.
             ours = any(Path(word).name == "snakemake" for word in process.cmdline()[:3])
-            if not ours or Path(process.cwd()) != folder.resolve():
+            if not ours or Path(process.cwd()) != Path.cwd():
                 continue
             left_behind = dead is not None and process.environ().get(RUN) == dead.run
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):

@@ -162,7 +162,7 @@ def _tell_of_end(study: str, end: RunEndedError) -> None:
     said = f"{end}; start again to go on: finished cells, answers and checkpoints are"
     said += " kept"
     try:
-        cancelled = cancel_jobs(Path(), wait=False)
+        cancelled = cancel_jobs(wait=False)
     except SafegridError as error:
         said += f"\n{error}"
     else:

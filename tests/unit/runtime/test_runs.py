@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,7 +17,7 @@ from safegrid.core.artifacts import write_json
 from safegrid.core.errors import SafegridError
 from safegrid.runtime import runs
 from safegrid.runtime.processes import Process
-from safegrid.workflow.lock import clear_crashed_run, end_run
+from safegrid.workflow.lock import LOCKS, clear_crashed_run, end_run
 
 
 @pytest.fixture
@@ -31,92 +32,100 @@ def sleeper():
     process.wait()
 
 
-def folder(tmp_path, **owner):
-    locks = tmp_path / "locks"
-    locks.mkdir(parents=True)
-    (locks / "0.input.lock").touch()
-    file = tmp_path / "owner.json"
-    if owner:
-        write_json(file, {"run": "test-run", "host": socket.gethostname(), **owner})
-    return locks, file
+@pytest.fixture
+def leave(tmp_path, monkeypatch):
+    """Return a function that leaves a lock here, as the run of an owner did."""
+    monkeypatch.chdir(tmp_path)
+    LOCKS.mkdir(parents=True)
+
+    def left(**owner):
+        (LOCKS / "0.input.lock").touch()
+        if owner:
+            dead = {"run": "test-run", "host": socket.gethostname(), "started": 0.0}
+            write_json(runs.OWNER_FILE, dead | {"pid": 2**22 + 1} | owner)
+
+    return left
 
 
 def test_a_dead_owner_is_cleared_with_its_orphans_and_what_it_was_writing(
-    tmp_path, sleeper, caplog
+    leave, sleeper, caplog
 ):
-    locks, file = folder(tmp_path, pid=2**22 + 1, started=0.0)
-    results = tmp_path / "results"
+    leave(started=0.0)
+    bases = Path("results/bases")
     name = f".mini.{max(psutil.pids()) + 10_000}@{socket.gethostname()}.abcdefgh"
-    (results / "bases" / name).mkdir(parents=True)
-    (results / "bases" / "mini").mkdir()
-    assert clear_crashed_run(locks, file, results)
+    (bases / name).mkdir(parents=True)
+    (bases / "mini").mkdir()
+    assert clear_crashed_run()
     assert not psutil.pid_exists(sleeper.pid)
-    assert [path.name for path in (results / "bases").iterdir()] == ["mini"]
+    assert [path.name for path in bases.iterdir()] == ["mini"]
     assert "removed 1 hidden files" in caplog.text
 
 
-def test_a_dead_owner_that_nobody_waited_for_is_dead(tmp_path):
+def test_a_dead_owner_that_nobody_waited_for_is_dead(leave):
     child = subprocess.Popen([sys.executable, "-c", ""])
     started = Process.of(child.pid).started
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    locks, file = folder(tmp_path, pid=child.pid, started=started)
-    assert clear_crashed_run(locks, file)
+    leave(pid=child.pid, started=started)
+    assert clear_crashed_run()
     child.wait()
 
 
-def test_a_living_owner_is_refused(tmp_path):
-    me = Process.me()
-    locks, file = folder(tmp_path, pid=me.pid, started=me.started)
-    with pytest.raises(SafegridError, match=f"a run is at work.*{me.pid}"):
-        clear_crashed_run(locks, file)
-    (locks / "0.input.lock").unlink()
+def test_a_living_owner_is_refused(leave):
+    me = dataclasses.asdict(Process.me())
+    leave(**me)
+    with pytest.raises(SafegridError, match=f"a run is at work.*{me['pid']}"):
+        clear_crashed_run()
+    (LOCKS / "0.input.lock").unlink()
     with pytest.raises(SafegridError, match="a run is at work"):
-        clear_crashed_run(locks, file)
+        clear_crashed_run()
     # A number that was given again is not the owner.
-    reused = folder(tmp_path / "reused", pid=me.pid, started=1.0)
-    assert clear_crashed_run(*reused)
-    assert not clear_crashed_run(tmp_path / "none", tmp_path / "none.json")
+    leave(**me | {"started": 1.0})
+    assert clear_crashed_run()
+
+
+def test_an_unlocked_folder_is_left_alone(leave):
+    assert not clear_crashed_run()
 
 
 @pytest.mark.parametrize(
     ("owner", "words"),
     [
-        ({"pid": 1, "started": 0.0, "host": "elsewhere"}, r"elsewhere.*--unlock"),
+        ({"pid": 1, "host": "elsewhere"}, r"elsewhere.*--unlock"),
         ({}, "no run recorded itself as the owner.*snakemake --unlock"),
     ],
 )
-def test_an_owner_that_cannot_be_seen_is_refused_with_the_command(
-    tmp_path, owner, words
-):
+def test_an_owner_that_cannot_be_seen_is_refused_with_the_command(leave, owner, words):
+    leave(**owner)
     with pytest.raises(SafegridError, match=words):
-        clear_crashed_run(*folder(tmp_path, **owner))
+        clear_crashed_run()
 
 
 @pytest.mark.parametrize("text", ["[1]", "", '{"pid": 1', '{"pid": 1, "run": "r"}'])
-def test_an_owner_file_of_another_shape_is_told_with_the_command(tmp_path, text):
-    locks, file = folder(tmp_path)
-    file.write_text(text)
+def test_an_owner_file_of_another_shape_is_told_with_the_command(leave, tmp_path, text):
+    runs.OWNER_FILE.write_text(text)
     with pytest.raises(SafegridError, match=r"holds no Owner.*`rm -r .*owner\.json`"):
-        clear_crashed_run(locks, file)
+        clear_crashed_run()
     with pytest.raises(SafegridError, match="a folder; expected a JSON file"):
         runs.read_owner(tmp_path)
 
 
 @pytest.mark.parametrize("command", [["./snakemake"], ["-m", "snakemake"]])
-def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(tmp_path, command):
-    locks, file = folder(tmp_path / ".snakemake", pid=2**22 + 1, started=0.0)
+def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(
+    leave, tmp_path, command
+):
+    leave(started=0.0)
     for name in ("snakemake", "snakemake.py"):
         (tmp_path / name).write_text("import time; time.sleep(60)")
     for environment, refused in (({}, True), ({runs.RUN: "test-run"}, False)):
         words, variables = [sys.executable, *command], {**os.environ} | environment
-        process = subprocess.Popen(words, cwd=tmp_path, env=variables)
+        process = subprocess.Popen(words, env=variables)
         try:
             if refused:
                 with pytest.raises(SafegridError, match=f"at work.*{process.pid}"):
-                    clear_crashed_run(locks, file)
+                    clear_crashed_run()
             else:
-                assert clear_crashed_run(locks, file)
+                assert clear_crashed_run()
         finally:
             process.kill()
             process.wait()
@@ -208,17 +217,8 @@ def test_a_job_whose_run_is_gone_already_does_not_start(monkeypatch, capsys, tmp
     assert runs.end_with_owner() is None, "nothing is watched"
 
 
-def test_what_is_left_of_a_dead_run_is_ended_by_hand(
-    tmp_path, monkeypatch, capsys, sleeper
-):
-    home = tmp_path / ".snakemake"
-    _, file = folder(home, pid=2**22 + 1, started=0.0)
-    file.rename(home / runs.OWNER_FILE.name)
-    monkeypatch.chdir(tmp_path)
+def test_what_is_left_of_a_dead_run_is_ended_by_hand(leave, capsys, sleeper):
+    leave(started=0.0)
     end_run()
     assert not psutil.pid_exists(sleeper.pid)
     assert "`snakemake --unlock`, then start again" in capsys.readouterr().out
-    owner = {**dataclasses.asdict(Process.me()), "run": "r"}
-    write_json(home / runs.OWNER_FILE.name, owner)
-    with pytest.raises(SafegridError, match="a run is at work"):
-        end_run()

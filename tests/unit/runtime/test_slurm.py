@@ -3,17 +3,17 @@
 import pytest
 
 from safegrid.core.errors import SafegridError
-from safegrid.runtime.slurm import ask, cancel_jobs
+from safegrid.runtime.slurm import LOGS, ask, cancel_jobs
 
 
 def test_where_slurm_is_not_found_only_a_folder_that_used_it_is_refused(
     tmp_path, monkeypatch
 ):
-    logs = tmp_path / "slurm_logs"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "")
-    assert cancel_jobs(tmp_path, logs) == []
+    assert cancel_jobs() == []
     with pytest.raises(SafegridError, match="sinfo is not installed here"):
         ask("sinfo")
-    logs.mkdir()
-    with pytest.raises(SafegridError, match=f"used SLURM.* rm -r {logs}"):
-        cancel_jobs(tmp_path, logs)
+    LOGS.mkdir(parents=True)
+    with pytest.raises(SafegridError, match=f"used SLURM.* rm -r {LOGS}"):
+        cancel_jobs()

@@ -16,8 +16,7 @@ from safegrid.core.artifacts import (
     write_table,
 )
 from safegrid.core.errors import DataError
-from safegrid.cost.registry import load_gpus
-from safegrid.cost.shapes import read_shape
+from safegrid.cost.registry import load_gpus, read_shape
 from safegrid.runtime.usage import Record, Usage, keep
 from safegrid.workflow.cell_manifest import BLANK, write_cell_manifest
 

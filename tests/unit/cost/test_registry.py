@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from safegrid.config.load import load_config
-from safegrid.cost.shapes import base_shape, judge_shape, of_billions, read_shape
+from safegrid.cost.registry import base_shape, judge_shape, of_billions, read_shape
 from safegrid.study import Study
 
 CONFIG = Path(__file__).parents[3] / "config"
