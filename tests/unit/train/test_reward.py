@@ -104,9 +104,8 @@ def test_the_runs_seed_rules_the_heads_first_values(base):
     state = torch.random.get_rng_state()
     assert torch.equal(head(1), head(1))
     assert not torch.equal(head(1), head(2))
-    assert 0.1 < float(head(1).detach().std()) < 0.3, (
-        "the base's initializer_range is 0.2"
-    )
+    # The base's initializer_range is 0.2.
+    assert 0.1 < float(head(1).detach().std()) < 0.3
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
