@@ -81,8 +81,6 @@ def save_base(folder, **shape):
     }
     torch.manual_seed(7)
     LlamaForCausalLM(LlamaConfig(**usual | shape)).save_pretrained(folder)
-    # The pairs are made by a folder without a model: both hold the same files.
-    (folder / "generation_config.json").unlink()
     return folder
 
 

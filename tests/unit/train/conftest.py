@@ -2,17 +2,10 @@
 
 import pytest
 
-from made_up_training import preferences, save_base, save_preferences, save_tokenizer
+from made_up_training import preferences, save_base, save_preferences
 from safegrid.config.methods import METHODS
 from safegrid.train.run import train
 from safegrid.train.tokenize import tokenize_pairs
-
-
-@pytest.fixture(scope="session")
-def tokenizer_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    save_tokenizer(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +14,11 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pairs(tmp_path_factory, tokenizer_dir):
-    """Sixty-four pairs as ids of the tokenizer that the base has too."""
+def pairs(tmp_path_factory, base):
+    """Sixty-four pairs as ids of the base's tokenizer."""
     folder = tmp_path_factory.mktemp("pairs")
     dataset = save_preferences(folder / "dataset.parquet", preferences(64))
-    tokenize_pairs(dataset, tokenizer_dir, 128, folder / "pairs.parquet")
+    tokenize_pairs(dataset, base, 128, folder / "pairs.parquet")
     return folder / "pairs.parquet"
 
 
