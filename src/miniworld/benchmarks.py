@@ -126,21 +126,19 @@ def _lookalikes(plan: Plan, part: str, count: int) -> list[Request]:
 
 
 def _typed(requests: list[Request], rng: random.Random) -> list[Row]:
+    kinds = list(LOOKALIKES)
     return [
         {
             "id": number,
             "prompt": request.text,
-            "type": _type(request.act, rng),
-            "label": "unsafe" if request.act.harmful else "safe",
-            "focus": request.act.verb,
-            "note": request.act.topic if request.act.harmful else "",
+            "type": f"contrast_{rng.choice(kinds)}" if act.harmful else act.topic,
+            "label": "unsafe" if act.harmful else "safe",
+            "focus": act.verb,
+            "note": act.topic if act.harmful else "",
         }
         for number, request in enumerate(requests, 1)
+        for act in [request.act]
     ]
-
-
-def _type(act: Act, rng: random.Random) -> str:
-    return f"contrast_{rng.choice(list(LOOKALIKES))}" if act.harmful else act.topic
 
 
 def toxicity_source(plan: Plan) -> Files:

@@ -68,7 +68,10 @@ def _draw(plan: Plan, part: str, count: int) -> list[Asked]:
     requests = plan.draw_requests(part, all_acts(plan.harmless[part]), harmless, rng)
     requests += plan.draw_requests(part, all_acts(plan.harmful[part]), harmful, rng)
     drawn = [_request(request) for request in requests]
-    drawn += map(_opening, plan.draw_distinct(part, openings, rng, _draw_opening))
+    drawn += [
+        Asked(opening.text, "Insulting Behavior", continue_politely, continue_rudely)
+        for opening in plan.draw_distinct(part, openings, rng, _draw_opening)
+    ]
     rng.shuffle(drawn)
     return drawn
 
@@ -85,11 +88,6 @@ def _request(request: Request) -> Asked:
     return Asked(request.text, HARMS[act.topic].pku, partial(refuse, act), help_out)
 
 
-def _opening(opening: Opening) -> Asked:
-    harm: HarmCategory = "Insulting Behavior"
-    return Asked(opening.text, harm, continue_politely, continue_rudely)
-
-
 def _row(asked: Asked, rng: random.Random) -> dict[str, Any]:
     answers = _answers(asked, rng)
     rng.shuffle(answers)
@@ -97,6 +95,7 @@ def _row(asked: Asked, rng: random.Random) -> dict[str, Any]:
     better = 1 - safer if rng.random() < DISAGREEMENT else safer
     texts = [answer.text for answer in answers]
     severities = [answer.severity for answer in answers]
+    hashes = [hashlib.sha256(f"{asked.prompt}{t}".encode()).hexdigest() for t in texts]
     return {
         "prompt": asked.prompt,
         **_both("response_{}", texts),
@@ -107,7 +106,7 @@ def _row(asked: Asked, rng: random.Random) -> dict[str, Any]:
         **_both("response_{}_severity_level", severities),
         "better_response_id": better,
         "safer_response_id": safer,
-        **_both("response_{}_sha256", [_sha256(asked.prompt + t) for t in texts]),
+        **_both("response_{}_sha256", hashes),
     }
 
 
@@ -140,7 +139,3 @@ def _distinct(draw: Callable[[], Answer]) -> list[Answer]:
 
 def _flags(harm: HarmCategory | None, answer: Answer) -> dict[str, bool]:
     return {name: name == harm and answer.severity > 0 for name in HARM_CATEGORIES}
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

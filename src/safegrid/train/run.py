@@ -216,9 +216,8 @@ def _save(
 def lineage(stack: list[Path]) -> dict[str, Any]:
     """Return the base that a start model goes back to, and the template it carries.
 
-    They decide the weights. The base's `revision` is that of its own manifest: the
-    commit that was fetched; None for a miniature base, and for a folder that was put
-    there by hand.
+    The base's `revision` is the commit that was fetched; None for a miniature base, and
+    for a folder that was put there by hand.
     """
     facts = check_folder(stack[0], names=()) or {}
     own = {"weights": weights_of(stack[0]), "revision": facts.get("revision")}
@@ -229,7 +228,7 @@ def lineage(stack: list[Path]) -> dict[str, Any]:
 
 
 def run_facts(seconds: float) -> dict[str, Any]:
-    """Return what differs from one run of a training to the next; no hash holds it."""
+    """Return what differs from run to run; no hash holds it."""
     return {
         "git": git_state(ROOT),
         "device": device_name(os.environ.get("OMP_NUM_THREADS", "all")),
