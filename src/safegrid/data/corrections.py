@@ -69,6 +69,7 @@ def prepare_corrections(
     """
     problems = FileProblems(file)
     lost: Counter[str] = Counter()
+    block = spec.model_dump(mode="json")
 
     def facts(rows: int) -> dict[str, object]:
         problems.raise_any()
@@ -82,12 +83,7 @@ def prepare_corrections(
         return manifest(
             "prepare",
             {"file": file},
-            {
-                "name": name,
-                "spec": spec.model_dump(mode="json"),
-                "seed": seed,
-                "format": source.format,
-            },
+            {"name": name, "spec": block, "seed": seed, "format": source.format},
             rows=rows,
             dropped={why: n * spec.answers for why, n in dropped.items()},
             requests={"kept": kept, "dropped": dropped},

@@ -105,8 +105,7 @@ class Comparison(Fields):
 def choose(line: int, row: Comparison, spec: DatasetSpec) -> Pair | str:
     """Return the pair that a comparison makes by the dataset's rule, or why none.
 
-    The pair's category is the first harm category of the rejected response; null where
-    it has none.
+    Its category is the first harm category of the rejected response, if it has one.
     """
     if not row.intact:
         return "checksum_mismatch"

@@ -132,10 +132,7 @@ def _gathered(
     distinct: Callable[[Sequence[Pair], Drops], list[Pair]],
     drops: Drops,
 ) -> list[Pair]:
-    """Return the rows of all parts, distinct within each and between them.
-
-    A part gives exactly as many as its limit says, or there are too few.
-    """
+    """Return as many rows as each part is to give, distinct within it and between."""
     found: list[Pair] = []
     for part, file, read in zip(parts, files, reads, strict=True):
         problems = FileProblems(file)

@@ -52,8 +52,7 @@ class Behaviour(Fields):
 def read_harmbench(file: PromptFile) -> Iterator[Prompt]:
     """Ask a behaviour with its context before it, as HarmBench's direct request does.
 
-    Its semantic category is the category here (copyright is one of its own), its
-    functional category the macro category.
+    The macro category is its functional one.
     """
     ids = Unique("field 'BehaviorID'", file.problems)
     for line, row in file.rows(Behaviour):
@@ -172,10 +171,7 @@ Cell = Annotated[str | None, BLANK_IS_NONE]
 class Own(Fields):
     """A row of your own; all columns but `prompt` may be left out, or cells be empty.
 
-    Attributes:
-        id: unique; else the row's number.
-        category, macro_category, attack: any labels.
-        cluster: the item that a prompt was derived from; else its own words.
+    Without an id it has its number, without a cluster its own words.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -6,23 +6,19 @@ from pathlib import Path, PurePosixPath
 
 from safegrid.core.errors import SourceError
 from safegrid.core.files import read_object
+from safegrid.models.tokenizer_files import TOKENIZER_FILES
 
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 # What a folder needs beside its weights, as transformers names it.
 SETTINGS = (
+    *TOKENIZER_FILES,
     "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
     "tokenizer.model",
     "spm.model",  # of DeBERTa
-    "special_tokens_map.json",
-    "added_tokens.json",
     "vocab.json",
     "vocab.txt",
     "merges.txt",
-    "chat_template.jinja",
     "chat_template.json",
 )
 CODE = "*.py"

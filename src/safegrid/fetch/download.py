@@ -86,7 +86,7 @@ def receive(
     """Receive what is missing of a file; its `size` is None where nobody knows it."""
     # Its warnings show signed addresses.
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    page = spec.hub and page_of(repo_type(spec.kind, spec.remote_code), spec.hub)
+    page = page_of(repo_type(spec.kind, spec.remote_code), spec.hub)
     url, headers = address(spec, file)
     with in_words(what, spec.name, page), room_in_words(partial, size, what):
         for attempt in range(1, ATTEMPTS + 1):

@@ -53,9 +53,9 @@ def repo_type(kind: Kind, is_code: bool) -> RepoType:
     return "dataset" if kind == "source" and not is_code else "model"
 
 
-def page_of(repo: RepoType, hub: str | None) -> str:
+def page_of(repo: RepoType, hub: str | None) -> str | None:
     """Return the address of a repository's page, where terms are accepted."""
-    return f"{endpoint()}/{'datasets/' if repo == 'dataset' else ''}{hub}"
+    return hub and f"{endpoint()}/{'datasets/' if repo == 'dataset' else ''}{hub}"
 
 
 def address(spec: FetchSpec, file: str) -> tuple[str, dict[str, str]]:

@@ -123,11 +123,10 @@ def obstacle(item: UpstreamItem) -> str | None:
 
     what, entry = item.label, item.entry
     repo = repo_type(item.kind, entry.is_code)
-    page = entry.hub and page_of(repo, entry.hub)
     try:
         if entry.wheel is not None and item.pin is not None:
             check_offered(entry.wheel, str(item.pin.revision), what)
-        with in_words(what, item.name, page):
+        with in_words(what, item.name, page_of(repo, entry.hub)):
             if entry.hub is not None:
                 api().auth_check(entry.hub, repo_type=repo)
             for file in () if entry.url is None else item.files:

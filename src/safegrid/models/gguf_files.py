@@ -44,13 +44,13 @@ class GgufFacts:
     split: str | None
 
 
-def read_gguf(path: Path) -> GgufFacts:
-    """Read what a GGUF file says of itself; a DataError if it is not a whole model."""
+def check_gguf(path: Path) -> GgufFacts:
+    """Check that transformers makes a model of a whole GGUF file, and its tokens."""
     reader = _reader(path)
     architecture = _text(reader, "general.architecture")
     if architecture is None:
         raise DataError(f"{path}: does not name its architecture, so it is no model")
-    kind = _text(reader, KIND)
+    kind, split = _text(reader, KIND), _text(reader, SPLIT)
     if kind is None or TOKENS not in reader.fields:
         raise DataError(
             f"{path}: holds no tokenizer ({KIND}, {TOKENS}), so that no text can become"
@@ -58,37 +58,30 @@ def read_gguf(path: Path) -> GgufFacts:
         )
     if not reader.tensors:
         raise DataError(f"{path}: holds no weights, only a vocabulary")
+    _check_known(path, kind, split)
     types = Counter[str]()
     for tensor in reader.tensors:
         types[tensor.tensor_type.name] += int(tensor.n_elements)
-    return GgufFacts(
-        architecture,
-        _quantisation(reader, types),
-        dict(sorted(types.items())),
-        kind,
-        _text(reader, SPLIT),
-    )
+    quantisation, numbers = _quantisation(reader, types), dict(sorted(types.items()))
+    return GgufFacts(architecture, quantisation, numbers, kind, split)
 
 
-def check_gguf(path: Path) -> GgufFacts:
-    """Check that transformers makes a model of a GGUF file, and its very tokens."""
+def _check_known(path: Path, kind: str, split: str | None) -> None:
     from transformers.integrations.gguf.gguf_tokenizer_mapping import (
         GGUF_PRE_TOKENIZER_SPLITS,
     )
 
     from safegrid.models.pretrained import load_gguf_config
 
-    facts = read_gguf(path)
     known = {*AS_GPT2, *SINGLE_DIGITS, *GGUF_PRE_TOKENIZER_SPLITS}
-    if facts.tokenizer == BYTE_LEVEL and facts.split not in known:
-        named = f"as {facts.split!r} does" if facts.split else "in a way not told"
+    if kind == BYTE_LEVEL and split not in known:
+        named = f"as {split!r} does" if split else "in a way not told"
         raise DataError(
             f"{path}: its tokenizer splits texts {named} ({SPLIT}), which cannot be"
             " rebuilt here: texts would become other tokens than those it was trained"
             " on. Take the model as safetensors"
         )
     load_gguf_config(path)
-    return facts
 
 
 def _reader(path: Path) -> "GGUFReader":

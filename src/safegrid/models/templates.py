@@ -37,11 +37,7 @@ Message = Mapping[str, str]
 
 
 class ChatTokenizer:
-    """Text and conversations to token ids, as one model's files say.
-
-    `template` is None of a model without one; `special_tokens` has the strings of
-    `bos_token` and so on, where they are set.
-    """
+    """Text and conversations to token ids, as one model's files say."""
 
     def __init__(
         self,
@@ -129,10 +125,7 @@ class ChatTokenizer:
             )
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a rendered text; control tokens in it count as such.
-
-        None are added. A text from outside goes through `encode_text`.
-        """
+        """Return the ids of a rendered text; control tokens in it count as such."""
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return ids
 

@@ -16,8 +16,7 @@ from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
 class Labelled(NamedTuple):
     """A prompt-response pair with the label that a judge should give.
 
-    `annotations` are what two people said before they settled on it, if known;
-    `prefill` stands before the response, and was not the model's choice.
+    `annotations` are what two people said before they settled on it, if known.
     """
 
     id: str

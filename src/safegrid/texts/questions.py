@@ -35,11 +35,9 @@ def correction_question(
     yes: str,
     no: str,
 ) -> str:
-    """Return the question about one answer.
+    """Return the question about one answer, its places filled.
 
-    `prompt_template` is the question with its places, null for QUESTION; `prefill` is
-    the answer up to the marker, `response` what follows; `yes` says that it corrects
-    itself.
+    `prefill` is the answer up to the marker; `yes` says that it corrects itself.
     """
     values = {"prompt": prompt, "prefill": prefill, "response": response}
     values = {name: value.replace(MARKER, UNMARKED) for name, value in values.items()}

@@ -11,7 +11,7 @@ from safegrid.core.errors import DataError
 from safegrid.fetch.convert import convert_gguf
 from safegrid.fetch.run import fetch_model
 from safegrid.models.checkpoints import load_model, weights_of
-from safegrid.models.gguf_files import check_gguf, read_gguf
+from safegrid.models.gguf_files import check_gguf
 from safegrid.models.templates import ChatTokenizer
 
 MODEL = "it.Q4_1.gguf"
@@ -108,9 +108,9 @@ def test_a_bos_that_the_file_asks_for_is_added_and_a_template_where_it_has_none(
     assert manifest["template"] == "the configuration's"
 
 
-def refusal(path, ask=check_gguf):
+def refusal(path):
     with pytest.raises(DataError) as caught:
-        ask(path)
+        check_gguf(path)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -149,7 +149,7 @@ def test_a_file_that_is_cut_off_is_refused(path, kept):
     made_up_gguf.write_llama(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:kept])
-    assert "is no whole GGUF file" in refusal(path, read_gguf)
+    assert "is no whole GGUF file" in refusal(path)
 
 
 def test_a_file_that_lacks_a_weight_leaves_no_folder(path, tmp_path):
