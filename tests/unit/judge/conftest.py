@@ -14,6 +14,15 @@ from safegrid.core.records import PROMPT, RESPONSE, VERDICT
 from safegrid.judge.run import judge
 
 ROOT = Path(__file__).resolve().parents[3]
+HEAD: dict[str, Any] = {
+    "name": "head",
+    "kind": "refusal",
+    "method": "text_head",
+    "positive": "refusal",
+    "classes": ["compliance", "refusal", "partial"],
+    "encoder": "e",
+    "trained_on": [{"source": "s", "file": "f"}],
+}
 SHARED = Path(os.environ.get("SAFEGRID_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from miniworld.corrections import NO, WORDING, YES
 from safegrid.config import EngineSpec, JudgeSpec
@@ -45,16 +44,10 @@ def test_a_planted_marker_or_place_is_shown_as_something_else():
     assert "go on [HERE] {yes} No!" in after
 
 
-def test_a_wording_of_ones_own_needs_its_places():
+def test_a_judge_may_have_a_wording_of_its_own():
     wording = "{prompt} | {prefill} | {response}"
     spec = JudgeSpec(name="c", kind="correction", prompt_template=wording)
     assert question(spec, item("x"))[0]["content"] == "May I? | Sure, first | x"
-    with pytest.raises(ValidationError, match=r"`prompt_template` lacks \{prefill\}"):
-        JudgeSpec(name="c", kind="correction", prompt_template="{prompt} {response}")
-    with pytest.raises(
-        ValidationError, match="`prompt_template` is for kind 'correction'"
-    ):
-        JudgeSpec(name="c", kind="guard", prompt_template=wording)
 
 
 def test_the_registrys_miniature_judge_is_asked_as_it_was_trained():

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 from endpoint_stand_in import MODEL, Reply, StandIn, completion
 from ports import free_port
@@ -333,18 +332,3 @@ def test_requests_begin_no_faster_than_the_rate_and_wait_out_a_hold():
         pace.wait()
         begun.append(now[0])
     assert begun == pytest.approx([0, 2, 4, 104])
-
-
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"endpoint": None}, "belongs to `method: endpoint`, and it needs one"),
-        ({"method": "model"}, "belongs to `method: endpoint`"),
-        ({"kind": "guard"}, "method 'endpoint' is for kind 'correction'"),
-        ({"endpoint": {"model": "m", "key": "sk-1 2"}}, "pattern"),
-    ],
-)
-def test_an_endpoint_in_the_wrong_place_is_refused(keys, said):
-    block = spec().model_dump() | keys
-    with pytest.raises(ValidationError, match=said):
-        JudgeSpec.model_validate(block)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from safegrid.config import JudgeSpec
 from safegrid.core.artifacts import read_manifest
@@ -72,11 +71,6 @@ def test_an_opening_keeps_the_space_between_its_words():
     assert opening("one  two\n", 2) == "one  two\n"
     assert opening("one two", None) == "one two"
     assert opening("", 2) == ""
-
-
-def test_words_of_an_opening_belong_to_fluency():
-    with pytest.raises(ValidationError, match="`opening_words` is for kind 'fluency'"):
-        JudgeSpec(name="guard", kind="guard", opening_words=3)
 
 
 def test_a_prefill_is_context_and_the_turns_end_is_not_scored(

@@ -144,21 +144,6 @@ def test_it_judges_a_cell_by_the_prompts_own_reference(run_judge, fake_engine):
     assert fake_engine.leases == 0
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"compare": "bleu", "method": "model"},
-        {"compare": "bertscore", "method": "rules", "layers": 2},
-        {"compare": "bertscore", "method": "model"},
-        {"compare": "bleu", "method": "rules", "layers": 2},
-        {"compare": "bleu", "method": "rules", "baseline": "roberta-large"},
-    ],
-)
-def test_keys_that_do_not_fit_the_comparison_are_refused(keys):
-    with pytest.raises(ValueError, match="compare"):
-        JudgeSpec(name="j", kind="reference", **keys)
-
-
 # ------------------------------------------------------------------- BERTScore
 
 

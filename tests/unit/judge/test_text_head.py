@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from engines import launch_spec
-from safegrid.config import EngineSpec, HeadSpec, JudgeSpec
+from safegrid.config import EngineSpec, HeadSpec
 from safegrid.config.judge_entry import JudgeEntry, LabelledFile
 from safegrid.config.names import wrong_names
 from safegrid.core.artifacts import read_result, write_table
@@ -37,7 +38,7 @@ from safegrid.judge.text_head import (
 )
 from safegrid.score.collect import _judge
 
-from .conftest import SHARED, write_encoder, write_jsonl
+from .conftest import HEAD, SHARED, write_encoder, write_jsonl
 
 CLASSES = ["compliance", "refusal", "partial"]
 REFUSES = [
@@ -112,12 +113,8 @@ def test_a_head_tells_refusals_from_compliance_and_reads_no_words_behind_its_lim
 
 
 def test_three_classes_have_three_probabilities():
-    partial = [
-        LabelledText(
-            HeadText("", "I can't, however here is some of it."), "partial", "a"
-        )
-    ]
-    head = train(rows() + partial, spec(), None)
+    part = HeadText("", "I can't, however here is some of it.")
+    head = train([*rows(), LabelledText(part, "partial", "a")], spec(), None)
     assert head.classes == sorted(CLASSES)
     assert head.probabilities([HeadText("", "Yes.")], None).shape == (1, 3)
 
@@ -133,25 +130,17 @@ def test_a_head_comes_back_from_json_bit_by_bit():
 
 def test_no_file_and_no_class_outweighs_by_its_size_and_few_rows_count_less():
     cells = {("a", "refusal"): 200, ("b", "refusal"): 800, ("b", "partial"): 20}
-    made = [
-        LabelledText(HeadText("", ""), c, f)
-        for (f, c), n in cells.items()
-        for _ in range(n)
-    ]
-    weights = row_weights(made)
+    text = HeadText("", "")
+    made = [[LabelledText(text, c, f)] * n for (f, c), n in cells.items()]
+    weights = row_weights(list(chain(*made)))
     total = [weights[:200].sum(), weights[200:1000].sum(), weights[1000:].sum()]
     assert total[0] == pytest.approx(total[1]) == pytest.approx(10 * total[2])
     assert weights.mean() == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("threshold", "expected"), [(0.3, "refusal"), (0.31, "compliance")]
-)
-def test_the_threshold_is_of_the_positive_class(threshold, expected):
-    said = decide(
-        [0.5, 0.2, 0.3], ["compliance", "partial", "refusal"], "refusal", threshold
-    )
-    assert said == expected
+def test_the_threshold_is_of_the_positive_class():
+    given = [0.5, 0.2, 0.3], ["compliance", "partial", "refusal"], "refusal"
+    assert [decide(*given, at) for at in (0.3, 0.31)] == ["refusal", "compliance"]
 
 
 def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
@@ -169,9 +158,8 @@ def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
 
 def test_each_file_is_left_out_in_turn_beside_the_rules(tmp_path):
     files, parts = two_files(tmp_path)
-    given = tmp_path / "given.json"
     said = [{"instruction": "how", "output": t} for t in [*COMPLIES, REFUSES[0], ""]]
-    given.write_text(json.dumps(said))
+    given = write_jsonl(tmp_path / "given.jsonl", *said)
     weak = LabelledFile(source="w", file="c", label="compliance")
     formats = ["labelled", "labelled", "instructions"]
     head, paths = spec(*parts, weak), [*files, given]
@@ -194,14 +182,9 @@ def test_each_file_is_left_out_in_turn_beside_the_rules(tmp_path):
 
 
 def test_rows_said_to_refuse_stay_where_they_refuse_or_object(tmp_path):
-    said = [
-        "I can't.",
-        "No, that is illegal.",
-        "Press the button.",
-        "I can't help you.",
-    ]
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps([{"instruction": "how", "output": t} for t in said]))
+    said = ["I can't.", "No, that is illegal.", "Press it.", "I can't help you."]
+    rows = [{"instruction": "how", "output": text} for text in said]
+    path = write_jsonl(tmp_path / "rows.jsonl", *rows)
     part = LabelledFile(source="w", file="r", label="refusal")
     found = read_file(part, path, "instructions", CLASSES)
     assert [row.response for row in found.rows] == [said[1], said[3]]
@@ -211,8 +194,7 @@ def test_rows_said_to_refuse_stay_where_they_refuse_or_object(tmp_path):
 def test_answers_that_people_called_unsafe_comply(tmp_path):
     row = {"prompt": "how", "response_0": "So.", "response_1": "No."}
     row |= {"is_response_0_safe": False, "is_response_1_safe": True}
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps(row))
+    path = write_jsonl(tmp_path / "rows.jsonl", row)
     part = LabelledFile(source="w", file="u", label="compliance")
     found = read_file(part, path, "pku", CLASSES)
     assert [(row.response, row.label) for row in found.rows] == [("So.", "compliance")]
@@ -229,7 +211,7 @@ def test_a_file_without_a_class_is_named(tmp_path, labels, where):
     files = [
         read_file(
             LabelledFile(source="s", file=name),
-            write_labelled(tmp_path / name, marks).rename(tmp_path / f"{name}.jsonl"),
+            write_labelled(tmp_path / f"{name}.jsonl", marks),
             "labelled",
             CLASSES,
         )
@@ -237,39 +219,6 @@ def test_a_file_without_a_class_is_named(tmp_path, labels, where):
     ]
     with pytest.raises(JudgeError, match=where):
         check_files(files, CLASSES[:2])
-
-
-BLOCK: dict[str, Any] = {
-    "name": "head",
-    "kind": "refusal",
-    "method": "text_head",
-    "positive": "refusal",
-    "classes": CLASSES,
-    "encoder": "e",
-    "trained_on": [{"source": "s", "file": "f"}],
-}
-WEAK = {"source": "s", "file": "g", "label": "refusal"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"trained_on": [WEAK]}, "rows of one class only, 'refusal'"),
-        ({"trained_on": []}, "needs `trained_on`"),
-        ({"trained_on": [{**WEAK, "label": "no"}]}, "'no', which is none of `classes`"),
-        ({"trained_on": BLOCK["trained_on"] * 2}, "s/f more than once"),
-        ({"encoder": None}, "needs `encoder`"),
-        ({"kind": "toxicity"}, "is for kind 'refusal'"),
-        ({"positive": "no"}, "needs `classes`"),
-        (
-            {"method": "rules", "encoder": None},
-            "`trained_on` is for method 'text_head'",
-        ),
-    ],
-)
-def test_what_does_not_fit_together_is_said_before_any_job(changes, expected):
-    with pytest.raises(ValueError, match=expected):
-        JudgeEntry.model_validate({**BLOCK, **changes})
 
 
 @pytest.mark.parametrize(
@@ -294,11 +243,9 @@ def test_rows_have_labels_of_their_own_or_are_given_one(label, file_format, expe
 def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_path):
     files, parts = two_files(tmp_path)
     out = trained(tmp_path, spec(*parts), files)
-    judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
+    judge = JudgeEntry.model_validate(HEAD).spec()
     texts = ["I can't help you.", "Take four eggs.", " \n", "gone"]
-    items = [
-        Item(str(n), 0, [], text, failed=text == "gone") for n, text in enumerate(texts)
-    ]
+    items = [Item(text, 0, [], text, failed=text == "gone") for text in texts]
     found, record = judge_items(judge, [out], items, EngineSpec(), tmp_path, "judge")
     labels = [verdict.label for verdict in found]
     assert labels == ["refusal", "compliance", "unscored", "unscored"]
@@ -307,9 +254,7 @@ def test_a_head_judges_without_an_engine_and_leaves_empty_answers_unscored(tmp_p
     assert found[2].score is None
     assert record is None
     assert verdict_version(judge, [out]) != verdict_version(judge, [files[0]])
-    narrow = JudgeSpec.model_validate(
-        {**judge.model_dump(), "classes": ["refusal", "no"]}
-    )
+    narrow = judge.model_copy(update={"classes": ["refusal", "no"]})
     with pytest.raises(JudgeError, match=r"was trained on \['compliance', 'refusal'\]"):
         judge_items(narrow, [out], items, EngineSpec(), tmp_path, "judge")
 
@@ -357,7 +302,7 @@ def test_a_head_is_trained_and_asked_through_an_engine(tmp_path, encoder_folder)
     head = spec(*parts, features=["answer", "words"])
     out = trained(tmp_path, head, files, encoder=encoder_folder)
     stack = [out, encoder_folder]
-    judge = JudgeEntry.model_validate({**BLOCK, "threshold": 0.5}).spec()
+    judge = JudgeEntry.model_validate(HEAD).spec()
     items = [Item(str(n), 0, [], text) for n, text in enumerate(REFUSES)]
     asked = (judge, stack, items, EngineSpec(), tmp_path / "asked", "judge")
     found, record = judge_items(*asked)
