@@ -32,19 +32,8 @@ PROGRAMS, METRIC = "safegrid.capability.programs", "safegrid.capability.code_eva
 
 # What computes results; loggers, servers and progress bars do not.
 LIBRARIES = {
-    "accelerate",
-    "datasets",
-    "jinja2",
-    "lm_eval",
-    "numpy",
-    "peft",
-    "polars",
-    "rapidfuzz",
-    "scipy",
-    "statsmodels",
-    "tokenizers",
-    "torch",
-    "transformers",
+    *("accelerate", "datasets", "jinja2", "lm_eval", "numpy", "peft", "polars"),
+    *("rapidfuzz", "scipy", "statsmodels", "tokenizers", "torch", "transformers"),
     "trl",
 }
 

@@ -10,7 +10,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from safegrid import cli
-from safegrid.core.artifacts import read_result, read_table
+from safegrid.core.artifacts import read_table
 from safegrid.core.records import SCORE, VERDICT
 from score_tables import score
 
@@ -36,12 +36,12 @@ class Published:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return file
 
-    def guard(self, drop: int = 0) -> Path:
+    def guard(self) -> Path:
         rows = [
             {"prompt": text, "label": "safe" if i < SAFE else "unsafe", "other": i}
             for i, text in enumerate(self.texts)
         ]
-        return self.write("guard.jsonl", rows[drop:])
+        return self.write("guard.jsonl", rows)
 
     def rewards(self) -> Path:
         rows = [
@@ -125,41 +125,6 @@ def test_lists_of_other_names_with_a_guards_own_lines_are_read(published):
     assert verdicts["categories"].list.join(",").value_counts()["count"].max() == 105
 
 
-def test_the_order_of_rows_and_files_changes_nothing(published):
-    judges = [f"g=guard={published.guard()}", f"r=reward={published.rewards()}"]
-    _, cell = published.bring(*judges)
-    first = (published.score(cell)[1] / "scores.parquet").read_bytes()
-    for file in ("guard.jsonl", "rewards.jsonl"):
-        path = published.folder / file
-        path.write_text("".join(sorted(path.read_text().splitlines(keepends=True))))
-    again = read_table(
-        published.score(published.bring(*judges[::-1])[1])[1] / "scores.parquet", SCORE
-    )
-    assert again.equals(pl.read_parquet(first))
-
-
-def test_items_without_a_verdict_are_unscored_and_a_score_is_refused(published):
-    _, cell = published.bring(f"g=guard={published.guard(drop=20)}")
-    rows = read_table(cell / "verdicts" / "g.parquet", VERDICT)
-    assert len(rows) == N
-    assert rows["label"].value_counts(sort=True).rows()[-1] == ("unscored", 20)
-    assert read_result(cell / "manifest.json")["counts"]["g"]["unscored"] == 20
-    safe = row_of(published.score(cell)[1], "safety")
-    assert safe["value"] is None
-    assert safe["reason"].startswith("20 of 178 answers are unscored")
-
-
-def test_lists_that_pair_by_position_are_refused(published, capsys):
-    file = published.folder / "scores.json"
-    for value in (REWARDS, {"instructions": published.texts, "scores": REWARDS}):
-        file.write_text(json.dumps(value))
-        status, cell = published.bring(f"r=reward={file}")
-        assert (status, cell.exists()) == (1, False)
-        said = capsys.readouterr().err
-        assert "never paired by position" in said
-        assert "`prompt_id`, or `prompt`" in said
-
-
 def test_verdicts_of_two_different_answers_make_no_item(published, capsys):
     rows = [{"prompt_id": "instruction-1", "label": "safe", "response": "no"}]
     guard = published.write("a.jsonl", rows)
@@ -233,11 +198,3 @@ def test_prompts_of_a_study_need_no_kind(published):
     assert published.bring(judge, kind=None, prompts=prompts, out=out)[0] == 0
     for name in ("prompts.parquet", "verdicts/g.parquet"):
         assert (out / name).read_bytes() == (cell / name).read_bytes()
-
-
-def test_prompts_that_are_no_table_are_refused(published, capsys):
-    prompts = published.folder / "prompts.parquet"
-    prompts.write_text("text")
-    judge = f"g=guard={published.guard()}"
-    assert published.bring(judge, kind=None, prompts=prompts)[0] == 1
-    assert f"{prompts}: not readable as parquet" in capsys.readouterr().err

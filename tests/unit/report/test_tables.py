@@ -32,7 +32,9 @@ def main(scores):
     return main_table(scores)
 
 
-def test_main_table_has_every_measure_of_the_paper_in_order(main):
+def test_main_table_has_every_method_and_measure_of_the_paper_in_order(main):
+    assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
+    assert len(main.rows) == 13
     assert heads(main) == (
         "Global safe; Global safe, pooled; ALERT safe; Adversarial ALERT safe; "
         "safe and coherent; true refusals; degenerate; toxicity; "
@@ -40,19 +42,6 @@ def test_main_table_has_every_measure_of_the_paper_in_order(main):
         "toxic, not adversarial; over-refusal; benign requests lost; "
         "facts; instructions; math; reasoning; capability, mean"
     )
-
-
-def test_toxicity_is_shown_in_mean_and_share_for_each_half(main, scores):
-    half = {"metric": "toxicity_share", "slice": "adversarial=no"}
-    row = score(scores, recipe="nca", **half)
-    entry = cell(main, "NCA", "toxic, not adversarial")
-    found = (entry.value, entry.low, entry.high)
-    assert found == (row["value"], row["low"], row["high"])
-
-
-def test_rows_follow_the_methods(main):
-    assert main.rows[:4] == ["none", "DPO", "rDPO", "IPO"]
-    assert len(main.rows) == 13
 
 
 def test_best_follows_the_direction_of_the_measure(main, scores):
