@@ -1,7 +1,6 @@
 """A real vLLM on a CPU, held to our own engine: the same answers by the same client."""
 
 import json
-import math
 import random
 import signal
 import threading
@@ -17,7 +16,6 @@ from safegrid.core.errors import EngineError
 from safegrid.core.seals import read_result
 from safegrid.engine.asking import ask_model
 from safegrid.engine.calls import KeyRefusedError, is_failing, send
-from safegrid.engine.client import TOO_LONG
 from safegrid.engine.lease import engines, lease, stop_all
 from safegrid.judge.guard import read_guard
 from safegrid.judge.items import Item
@@ -152,17 +150,6 @@ def test_stop_strings_end_an_answer_also_humanevals_five(engine):
     (cut,) = engine.complete(prompt, decode, [0])
     assert cut.text == whole.text[: whole.text.index(stop)]
     assert cut.finish == "eos"
-
-
-def test_a_prompt_that_is_too_long_is_not_sent(engine):
-    assert engine.max_length == 512
-    long, short = [5] * 501, rows(1)[0]
-    found = engine.complete([long, short], GREEDY, [0, 0])
-    assert found[0] == TOO_LONG
-    assert found[1].n_tokens
-    labels = engine.label_logprobs([[5] * 512, short], [[30], [40, 50]])
-    assert all(map(math.isnan, labels[0]))
-    assert all(map(math.isfinite, labels[1]))
 
 
 def test_its_identity_names_version_device_and_flags(engine):

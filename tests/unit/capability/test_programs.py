@@ -176,15 +176,6 @@ def test_no_daemon_outlives_a_program_in_a_sandbox(sandbox, ends):
 
 
 @pytest.mark.slow
-def test_without_a_sandbox_a_daemon_may_stay_as_the_consent_says():
-    name = f"sg-{os.getpid()}-none"
-    assert passes(daemon(name, 0.3), NONE)
-    (left,) = named(name)
-    left.kill()
-    assert "leave some behind" in NONE.holds
-
-
-@pytest.mark.slow
 def test_no_socket_of_the_machine_can_be_reached_from_a_sandbox(sandbox, tmp_path):
     path = tmp_path / "socket"
     local = socket.socket(socket.AF_UNIX)

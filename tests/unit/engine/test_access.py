@@ -106,12 +106,6 @@ def test_a_body_that_is_pushed_without_the_key_is_not_taken_in(engine):
     assert sent < LARGE / 2
 
 
-def test_with_the_key_a_large_body_is_read(engine):
-    with engine.connect() as connection:
-        connection.sendall(head(2**22) + bytes(2**22))
-        assert answered(connection, b"4194304")
-
-
 def test_health_is_open_and_reads_no_body_either(engine):
     with engine.connect() as connection:
         connection.sendall(head(LARGE, None, "/health"))
@@ -152,10 +146,3 @@ def test_a_head_that_does_not_come_is_not_waited_for(engine, monkeypatch):
         # Who has shown the key may take his time.
         mine.sendall(b"abc")
         assert answered(mine, b"3")
-
-
-def test_a_head_without_end_is_refused(engine):
-    with engine.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nlong: " + b"x" * 2**17)
-        assert read(connection)[:12] in (b"HTTP/1.1 400", b"")
-    assert engine.asked == 0

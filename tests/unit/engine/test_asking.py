@@ -55,7 +55,9 @@ COMPLETION, LABELS = ASK
         (LABELS, {"3": -1.0, "4": -2.0}),
     ],
 )
-def test_an_answer_of_another_shape_is_asked_again_and_replaced(tmp_path, item, kept):
+def test_an_answer_of_another_shape_is_asked_again_and_replaced(
+    tmp_path, item, kept, caplog
+):
     path, key = tmp_path / "cell", {"weights": "w"}
     with ResponseCache(path, key) as cache:
         cache.put_chunk({item: kept})
@@ -65,5 +67,6 @@ def test_an_answer_of_another_shape_is_asked_again_and_replaced(tmp_path, item, 
             engine = Fake()
             answers += ASK[item](Asker(cache, 8, engine))
         assert engine.asked == asked
+    assert "1 answers are none to their questions" in caplog.text
     expected = {COMPLETION: GOOD, LABELS: [-1.0, float("nan")]}[item]
     assert repr(answers) == repr([expected, expected])

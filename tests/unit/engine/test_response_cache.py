@@ -7,7 +7,7 @@ import pytest
 
 from safegrid.core.errors import EngineError
 from safegrid.core.files import sha256_json
-from safegrid.engine.response_cache import ResponseCache, answer_missing, item_key
+from safegrid.engine.response_cache import ResponseCache, answer_missing
 from safegrid.runtime.usage import Usage
 
 KEY = {"weights": "w", "engine": "e"}
@@ -125,17 +125,6 @@ def test_no_part_of_a_line_can_be_edited_alone(path, kept, old, new, caplog):
     assert "does not fit its checksum" in caplog.text
 
 
-def test_answers_that_do_not_fit_their_question_are_asked_again(path, caplog):
-    with ResponseCache(path, KEY) as cache:
-        cache.put_chunk({"a": 1, "b": "odd"})
-        answer_missing(
-            cache, {"a": 1, "b": 2}, lambda items: items, 2, fits=lambda x: x != "odd"
-        )
-    with ResponseCache(path, KEY) as cache:
-        assert (cache.get("a"), cache.get("b")) == (1, 2)
-    assert "1 answers are none to their questions" in caplog.text
-
-
 def test_a_store_that_is_a_folder_is_told(tmp_path):
     with pytest.raises(EngineError, match="a folder"), ResponseCache(tmp_path, KEY):
         pass
@@ -162,22 +151,6 @@ def test_a_file_has_one_writer(tmp_path):
     other.join()
     with ResponseCache(tmp_path / "cell", KEY):
         pass
-
-
-def test_only_missing_items_are_asked(tmp_path):
-    asked = []
-
-    def ask(items):
-        asked.append(items)
-        return [item * 10 for item in items]
-
-    with ResponseCache(tmp_path / "cell", KEY) as cache:
-        cache.put_chunk({"b": 20})
-        items = {"a": 1, "b": 2, "c": 3, "d": 4}
-        expected = {"a": 10, "b": 20, "c": 30, "d": 40}
-        assert answer_missing(cache, items, ask, chunk=2) == expected
-        assert asked == [[1], [3, 4]]
-        assert answer_missing(cache, items, ask_nothing, chunk=2) == expected
 
 
 def test_after_a_kill_the_chunks_are_those_of_an_unbroken_run(tmp_path):
@@ -208,18 +181,6 @@ def test_new_and_stored_answers_look_alike(path):
         new = answer_missing(cache, {"a": 1}, lambda items: [(1, 2.5)], chunk=1)
     with ResponseCache(path, KEY) as cache:
         assert answer_missing(cache, {"a": 1}, ask_nothing, chunk=1) == new
-
-
-def test_too_few_answers_are_not_kept(tmp_path):
-    with ResponseCache(tmp_path / "cell", KEY) as cache:
-        with pytest.raises(ValueError, match="zip"):
-            answer_missing(cache, {"a": 1, "b": 2}, lambda items: [1], chunk=2)
-        assert len(cache) == 0
-
-
-def test_item_keys_differ_with_each_part():
-    keys = {item_key([1, 2], 3), item_key([1], 2, 3), item_key([1, 2], 4)}
-    assert len(keys) == 3
 
 
 def test_lines_keep_what_they_took(tmp_path):

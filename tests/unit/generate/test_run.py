@@ -94,14 +94,6 @@ def test_each_sample_is_drawn_from_its_own_seed(run, fake_engine):
     assert not set(other["text"]) & set(rows["text"])
 
 
-def test_a_draw_does_not_depend_on_the_other_prompts(run, fake_engine, write_ids):
-    fake_engine.answer = saying(lambda row, seed: str(seed))
-    few = write_ids("few", ROWS[1:])
-    every = run(decode=SAMPLED)
-    some = run(few, decode=SAMPLED)
-    assert some["text"].to_list() == every["text"].to_list()[2:]
-
-
 def test_a_repeated_cell_starts_no_engine_and_gives_the_same_bytes(
     run, tmp_path, fake_engine
 ):
@@ -153,13 +145,6 @@ def test_answers_of_two_engines_never_meet_in_one_cell(run, fake_engine, write_i
     rows = run()
     assert rows["text"].to_list() == ["newer"] * 3
     assert run.facts()["engine"]["version"] == "2"
-
-
-def test_only_missing_answers_are_asked(run, fake_engine, write_ids):
-    few = write_ids("few", ROWS[1:])
-    run(few)
-    run()
-    assert fake_engine.asked == 3
 
 
 def test_code_that_searches_runs_by_consent_and_is_part_of_what_answered(

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness's own completions client on our engine, and its hf backend.
+"""lm-evaluation-harness on our engine, by its own client and ours, and its hf backend.
 
 The stock client is the contract: if it reads our engine as it reads transformers, the
 protocol is right. Items are compared one by one.
@@ -9,7 +9,9 @@ import random
 
 import pytest
 
+from safegrid.capability.run import capability
 from safegrid.config import EngineSpec
+from safegrid.core.artifacts import read_result
 from safegrid.engine.lease import lease
 
 SCORED = """
@@ -82,7 +84,9 @@ def evaluate(model, task_folder, **arguments):
     }
 
 
-def test_items_are_those_of_the_hf_backend(run, causal, task_folder, monkeypatch):
+def test_items_are_those_of_the_hf_backend(
+    run, causal, task_folder, tmp_path, monkeypatch
+):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     theirs = evaluate(
         "hf",
@@ -120,3 +124,15 @@ def test_items_are_those_of_the_hf_backend(run, causal, task_folder, monkeypatch
         values = [float(reply[0][0]) for reply in one["resps"]]
         picks.add(values.index(max(values)))
     assert picks == {0, 1, 2, 3}
+    # A suite scores the same choices right, and finds the hf backend's own answers.
+    path, out = task_folder / "rows.jsonl", tmp_path / "suite.json"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row, sample in zip(rows, theirs["written"], strict=True):
+        row["target"] = sample["resps"][0][0]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files, names = sorted(task_folder.iterdir()), ["choice", "written"]
+    capability("suite", names, {}, files, None, [causal], EngineSpec(), out)
+    items = read_result(out)["items"]
+    found = [item["value"] for item in items["choice"]]
+    assert found == [sample["acc"] for sample in theirs["choice"]]
+    assert {item["value"] for item in items["written"]} == {1.0}
