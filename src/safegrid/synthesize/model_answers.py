@@ -27,6 +27,14 @@ Lost = Literal["no_answer", "no_scored_answer", "empty_answer", "equal_answers"]
 STALE = "One of the two files is stale: delete it and rebuild it"
 
 
+class Made(NamedTuple):
+    """The answers of a training row, and which of the prompt's it is, if of several."""
+
+    chosen: str
+    rejected: str | None
+    which: str = ""
+
+
 class Best(NamedTuple):
     """The best answer to a prompt, and the mean score of all that have one."""
 
@@ -62,17 +70,16 @@ def best_of_k(
     _check_numbers(asked, answers, spec.decode.samples, prompts, responses)
     best: list[Best] = []
 
-    def make(prompt: Row, number: int) -> Row | Lost:
+    def make(prompt: Row) -> Made | Lost:
         chosen = _choose(answers[prompt["prompt_id"]])
         if isinstance(chosen, str):
             return chosen
         best.append(chosen)
         # An answer belongs to its prompt's id, whatever else was chosen.
-        pair_id = f"{name}-{prompt['prompt_id']}-{chosen.answer['sample']}"
-        return _row(pair_id, prompt, chosen.answer["text"], None, name, number)
+        return Made(chosen.answer["text"], None, f"-{chosen.answer['sample']}")
 
     none = f"{responses}: no answer of {len(asked)} prompts can be chosen by {verdicts}"
-    found, dropped = _rows(asked, make, none)
+    found, dropped = _rows(name, asked, make, none)
     facts = manifest(
         "synthesize",
         {"prompts": prompts, "responses": responses, "verdicts": verdicts},
@@ -113,19 +120,18 @@ def rejected_by_model(
     problem = f"{responses}: not one answer to each prompt of {prompts}"
     check_same(asked["prompt_id"], answers, problem)
 
-    def make(prompt: Row, number: int) -> Row | Lost:
-        chosen, text = prompt["reference"], answers[prompt["prompt_id"]]["text"]
-        if answers[prompt["prompt_id"]]["finish"] == "error":
+    def make(prompt: Row) -> Made | Lost:
+        chosen, answer = prompt["reference"], answers[prompt["prompt_id"]]
+        if answer["finish"] == "error":
             return "no_answer"
-        if is_blank(text):
+        if is_blank(answer["text"]):
             return "empty_answer"
-        if folded(chosen) == folded(text):
+        if folded(chosen) == folded(answer["text"]):
             return "equal_answers"
-        pair_id = f"{name}-{prompt['prompt_id']}"
-        return _row(pair_id, prompt, chosen, text.strip(), name, number)
+        return Made(chosen, answer["text"].strip())
 
     none = f"{responses}: no answer to {len(asked)} prompts can be rejected"
-    pairs, dropped = _rows(asked, make, none)
+    pairs, dropped = _rows(name, asked, make, none)
     prompt_ids = asked["prompt_id"].to_list()
     kept = [answers[prompt_ids[pair["source_row"] - 1]] for pair in pairs]
     facts = manifest(
@@ -157,39 +163,30 @@ def check_same(one: Iterable[str], other: Iterable[str], problem: str) -> None:
 
 
 def _rows(
-    asked: pl.DataFrame, make: Callable[[Row, int], Row | Lost], none: str
+    name: str, asked: pl.DataFrame, make: Callable[[Row], Made | Lost], none: str
 ) -> tuple[list[Row], dict[Lost, int]]:
     """Make a training row of each prompt, or count why there is none."""
     found: list[Row] = []
     dropped: Counter[Lost] = Counter()
     for number, prompt in enumerate(asked.iter_rows(named=True), start=1):
-        made = make(prompt, number)
+        made = make(prompt)
         if isinstance(made, str):
             dropped[made] += 1
-        else:
-            found.append(made)
+            continue
+        found.append(
+            {
+                "pair_id": f"{name}-{prompt['prompt_id']}{made.which}",
+                "prompt": prompt["prompt"][-1]["content"],
+                "chosen": made.chosen,
+                "rejected": made.rejected,
+                "category": prompt["category"],
+                "source": name,
+                "source_row": number,
+            }
+        )
     if not found:
         raise DataError(f"{none}: {dict(dropped)}; nothing was written")
     return found, dict(sorted(dropped.items()))
-
-
-def _row(
-    pair_id: str,
-    prompt: Row,
-    chosen: str,
-    rejected: str | None,
-    name: str,
-    number: int,
-) -> Row:
-    return {
-        "pair_id": pair_id,
-        "prompt": prompt["prompt"][-1]["content"],
-        "chosen": chosen,
-        "rejected": rejected,
-        "category": prompt["category"],
-        "source": name,
-        "source_row": number,
-    }
 
 
 def _check_numbers(
