@@ -12,10 +12,8 @@ import os
 import signal
 import string
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -31,6 +29,10 @@ from tokenizers import (
 )
 
 FAMILY_FILE = Path(__file__).with_name("families.yaml")
+NAMED = ("bos", "eos", "pad", "unk")
+# Of a family what families.yaml leaves out.
+DEFAULTS = {**dict.fromkeys(NAMED), "special": [], "config": {}}
+DEFAULTS |= {"spaces": False, "prefix": True, "adds_bos": False, "system": True}
 TEMPLATES = Path(__file__).parents[1] / "config/templates"
 TEXT = [
     "May I take the lamp and the bread from the window?",
@@ -41,7 +43,7 @@ TEXT = [
 ]
 
 
-def pytest_configure() -> None:
+def pytest_configure():
     """Let commands heed signals where the tests do not, as behind `nohup` or with `&`.
 
     A command inherits what its parent ignores.
@@ -50,47 +52,15 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@dataclass(frozen=True)
-class Family:
-    """What is particular to a family; families.yaml says more.
-
-    Attributes:
-        spaces: its words carry their space as `▁` (SentencePiece), else byte-level BPE.
-        prefix: it puts such a space before the start of a text.
-        adds_bos: its tokenizer opens every text with BOS by itself.
-        unk: what stands for a letter that it does not know, where it names one.
-        system: whether a conversation may open with a system message.
-        architecture: transformers' names of configuration and model, and its options.
-    """
-
-    name: str
-    eos: str
-    ends: tuple[str, ...]
-    architecture: tuple[str, dict[str, Any]]
-    bos: str | None = None
-    pad: str | None = None
-    unk: str | None = None
-    special: tuple[str, ...] = ()
-    spaces: bool = False
-    prefix: bool = True
-    adds_bos: bool = False
-    system: bool = True
-
-    @property
-    def named(self) -> dict[str, str]:
-        """The named tokens as tokenizer_config.json has them."""
-        tokens = {"bos": self.bos, "eos": self.eos, "pad": self.pad, "unk": self.unk}
-        return {f"{name}_token": token for name, token in tokens.items() if token}
-
-
-def read_families() -> dict[str, Family]:
+def read_families():
     """Return all families and guards of families.yaml by name."""
     found = {}
     for name, entry in yaml.safe_load(FAMILY_FILE.read_text("utf-8")).items():
-        options = {"ends": [entry["eos"]], "special": [], "config": {}, **entry}
-        kind = options.pop("architecture"), options.pop("config")
-        options |= {key: tuple(options[key]) for key in ("ends", "special")}
-        found[name] = Family(name, **options, architecture=kind)
+        options = {**DEFAULTS, "ends": [entry["eos"]], **entry}
+        tokens = {f"{kind}_token": options[kind] for kind in NAMED}
+        # As tokenizer_config.json has them.
+        named = {kind: token for kind, token in tokens.items() if token}
+        found[name] = SimpleNamespace(name=name, named=named, **options)
     return found
 
 
@@ -99,7 +69,7 @@ FAMILIES = read_families()
 GUARDS = {"llama_guard_3", "wildguard"}
 
 
-def backend_of(family: Family) -> Tokenizer:
+def backend_of(family):
     """Return a tokenizer of the family's kind, with its special tokens."""
     tokens = [*family.named.values(), *family.ends, *family.special, "<unk>"]
     special = [AddedToken(t, special=True) for t in dict.fromkeys(tokens)]
@@ -134,7 +104,7 @@ def backend_of(family: Family) -> Tokenizer:
     return tokenizer
 
 
-def save_family(family: Family, folder: Path) -> Path:
+def save_family(family, folder):
     """Write a family's tokenizer, template and generation settings into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     backend = backend_of(family)
@@ -155,31 +125,31 @@ def save_family(family: Family, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session", params=sorted(FAMILIES.keys() - GUARDS))
-def family(request: pytest.FixtureRequest) -> Family:
+def family(request):
     """Every family in turn."""
     return FAMILIES[request.param]
 
 
 @pytest.fixture(scope="session")
-def families() -> dict[str, Family]:
+def families():
     """All families and guards by name."""
     return FAMILIES
 
 
 @pytest.fixture(scope="session")
-def save() -> Callable[[Family, Path], Path]:
+def save():
     """The writer of a family's files."""
     return save_family
 
 
 @pytest.fixture(scope="session")
-def family_folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def family_folder(family, tmp_path_factory):
     """A folder with the family's tokenizer and template, without a model."""
     return save_family(family, tmp_path_factory.mktemp(family.name))
 
 
 @pytest.fixture(scope="session")
-def cloud_packages() -> Path:
+def cloud_packages():
     """The folder of Snakemake's cloud plugins; no test without it."""
     folder = Path(os.environ.get("SAFEGRID_CLOUD", Path(sys.prefix) / "cloud"))
     if not (folder / "snakemake_storage_plugin_s3").is_dir():

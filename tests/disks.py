@@ -1,15 +1,13 @@
 """A small disk, or one that cannot be written, where this machine lets us mount one."""
 
 import subprocess
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 
 @contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
+def mounted(folder, options):
     """Mount a file system in memory on a folder, with options such as `size=64k`.
 
     Skips the test where that is not permitted, as it is to root alone.
@@ -27,12 +25,12 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def remount(folder: Path, options: str) -> None:
+def remount(folder, options):
     """Give such a file system other options."""
     done = _mount("-o", f"remount,{options}", str(folder))
     assert done.returncode == 0, done.stderr
 
 
-def _mount(*options: str) -> subprocess.CompletedProcess[str]:
+def _mount(*options):
     command = ["mount", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)

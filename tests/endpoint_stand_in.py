@@ -29,7 +29,7 @@ class Reply:
     seconds: float = 0.0
 
 
-def completion(text: str | None, **changes: Any) -> dict[str, Any]:
+def completion(text, **changes):
     """Return a chat completion as the protocol has it."""
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
@@ -47,7 +47,7 @@ class StandIn:
         most: requests that were under way at a time, at most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.answer: Callable[[dict[str, Any]], Reply] = lambda body: Reply("yes")
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -58,7 +58,7 @@ class StandIn:
         self.url = f"{self._server.url}/v1"
         self.close = self._server.close
 
-    def reply(self, body: dict[str, Any], headers: dict[str, str]) -> Reply:
+    def reply(self, body, headers):
         """Note a request, and return what is sent."""
         with self._lock:
             self.asked.append(body)
@@ -79,7 +79,7 @@ class Handler(Quiet, BaseHTTPRequestHandler):
 
     stand_in: StandIn
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         headers = {name.title(): value for name, value in self.headers.items()}
         reply = self.stand_in.reply(json.loads(self.body()), headers)
         sent = reply.body

@@ -2,29 +2,25 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from safegrid.config import EngineSpec
 from safegrid.engine.launch import LaunchSpec
 from safegrid.engine.lease import engines, stop_all
-from safegrid.runtime.processes import Process
 
 
-def launch_spec(*stack: Path | str, **changes: Any) -> LaunchSpec:
+def launch_spec(*stack, **changes):
     """Return what an engine in this process is loaded with: one thread, float32."""
     known = changes.keys() & EngineSpec.model_fields.keys()
     settings = {name: changes.pop(name) for name in known}
     spec = EngineSpec(**{"batch_size": 64, "max_batch_tokens": 4096} | settings)
-    given: dict[str, Any] = {"model": "m", "head": "causal", "threads": 1, "key": "k"}
+    given = {"model": "m", "head": "causal", "threads": 1, "key": "k"}
     return LaunchSpec(engine=spec, stack=list(map(str, stack)), **given | changes)
 
 
-def request(prompt: Any = (1,), **settings: Any) -> Any:
+def request(prompt=(1,), **settings):
     """Return a request for completions, greedy where it does not say another thing."""
     from safegrid.engine.protocol import CompletionRequest
 
@@ -32,7 +28,7 @@ def request(prompt: Any = (1,), **settings: Any) -> Any:
     return CompletionRequest(prompt=prompt, **given)
 
 
-def plain_generate(model: Any, prompt: list[int], count: int) -> list[int]:
+def plain_generate(model, prompt, count):
     """Return the answer of transformers' own `generate` to one prompt."""
     import torch
 
@@ -45,11 +41,10 @@ def plain_generate(model: Any, prompt: list[int], count: int) -> list[int]:
         pad_token_id=0,
         eos_token_id=sorted(model.ends),
     )
-    answer: list[int] = out[0, len(prompt) :].tolist()
-    return answer
+    return out[0, len(prompt) :].tolist()
 
 
-def belong_to_a_run(patch: pytest.MonkeyPatch, folder: Path) -> None:
+def belong_to_a_run(patch, folder):
     """Let this process be a job of a run that has its engines in a folder."""
     patch.setenv("SAFEGRID_RUN_DIR", str(folder))
     patch.setenv("SAFEGRID_RUN", "test")
@@ -59,7 +54,7 @@ def belong_to_a_run(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @contextmanager
-def own_run(folder: Path) -> Iterator[pytest.MonkeyPatch]:
+def own_run(folder):
     """Be a job of a run of its own, whose engines are ended after the block."""
     with pytest.MonkeyPatch.context() as patch:
         belong_to_a_run(patch, folder)
@@ -69,7 +64,7 @@ def own_run(folder: Path) -> Iterator[pytest.MonkeyPatch]:
             stop_all()
 
 
-def wait_until(happens: Callable[[], bool], patience: float = 20.0) -> None:
+def wait_until(happens, patience=20.0):
     """Look until it happens, which it must in time."""
     deadline = time.monotonic() + patience
     while not happens():
@@ -77,6 +72,6 @@ def wait_until(happens: Callable[[], bool], patience: float = 20.0) -> None:
         time.sleep(0.05)
 
 
-def alive() -> list[Process]:
+def alive():
     """Return the processes of the run's engines."""
     return [engine.process for engine in engines()]

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -20,9 +19,7 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(MODULES)
 
 
-def start(
-    arguments: Sequence[str], environment: Mapping[str, str], shown: Path
-) -> multiprocessing.process.BaseProcess:
+def start(arguments, environment, shown):
     """Start `safegrid ARGUMENTS`; what it prints goes to the file `shown`."""
     process = _context.Process(
         target=_become, args=(list(arguments), dict(environment), str(shown))
@@ -31,9 +28,7 @@ def start(
     return process
 
 
-def run(
-    arguments: Sequence[str], environment: Mapping[str, str]
-) -> CompletedProcess[str]:
+def run(arguments, environment):
     """Run `safegrid ARGUMENTS` to its end; what it printed is all in `stdout`."""
     with tempfile.TemporaryDirectory() as folder:
         shown = Path(folder) / "shown.txt"
@@ -43,7 +38,7 @@ def run(
         return CompletedProcess(arguments, process.exitcode, shown.read_text())
 
 
-def _become(arguments: list[str], environment: dict[str, str], shown: str) -> None:
+def _become(arguments, environment, shown):
     os.environ.clear()
     os.environ.update(environment)
     stream = os.open(shown, os.O_WRONLY | os.O_CREAT)

@@ -29,7 +29,7 @@ FROZEN = (
 )
 
 
-def rows_of(path: Path) -> str:
+def rows_of(path):
     """Return a hash of a table's rows, or of a whole file that is none."""
     if path.suffix != ".parquet":
         return sha256_file(path)
@@ -37,7 +37,7 @@ def rows_of(path: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def hashes(study: str) -> dict[str, list[str]]:
+def hashes(study):
     """Return bytes' and rows' hashes of a study's frozen files, by path in results/."""
     folder = RESULTS / study
     files = sorted(path for glob in FROZEN for path in folder.glob(glob))
@@ -49,12 +49,7 @@ def hashes(study: str) -> dict[str, list[str]]:
     }
 
 
-def write(file: Path, studies: list[str]) -> None:
-    """Write the hashes of studies."""
-    write_json(file, {study: hashes(study) for study in studies})
-
-
-def compare(file: Path) -> None:
+def compare(file):
     """Print files whose rows differ, are gone or new; end with 1 if there are any."""
     differing = []
     for study, before in read_object(file).items():
@@ -80,6 +75,6 @@ if __name__ == "__main__":
     parser.add_argument("studies", nargs="*")
     given = parser.parse_args()
     if given.do == "write":
-        write(given.file, given.studies)
+        write_json(given.file, {study: hashes(study) for study in given.studies})
     else:
         compare(given.file)

@@ -11,29 +11,28 @@ import hashlib
 import io
 import json
 import re
-import threading
+import time
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
 
+from ports import Loopback, Quiet
 
-def sha256(content: bytes) -> str:
+
+def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def metadata(package: str, version: str) -> bytes:
+def metadata(package, version):
     return f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n".encode()
 
 
-def wheel_name(package: str, version: str) -> str:
+def wheel_name(package, version):
     return f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
-def make_wheel(package: str, version: str, files: Mapping[str, bytes]) -> bytes:
+def make_wheel(package, version, files):
     """Return the bytes of a wheel with these files; the same ones give the same."""
     module = package.replace("-", "_")
     info = f"{module}-{version}.dist-info"
@@ -67,7 +66,7 @@ class Repository:
     large: tuple[str, ...] = ()
     offers: tuple["Repository", ...] = ()
 
-    def at(self, revision: str) -> "Repository | None":
+    def at(self, revision):
         """Return the repository at a branch, a commit or a pull request."""
         if revision in (*self.refs, self.commit):
             return self
@@ -75,7 +74,7 @@ class Repository:
         names |= {offer.commit: offer for offer in self.offers}
         return names.get(revision)
 
-    def pins(self) -> dict[str, dict[str, Any]]:
+    def pins(self):
         """Return what a lock says of its files."""
         return {
             name: {"sha256": sha256(content), "bytes": len(content)}
@@ -117,23 +116,16 @@ class Hub:
     slow: float = 0.0
     asked: list[Asked] = field(default_factory=list)
 
-    def __enter__(self) -> "Hub":
-        bound = type("Bound", (Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
-        self._server.daemon_threads = True
-        # It looks so often, in seconds, whether it should end.
-        serve = partial(self._server.serve_forever, poll_interval=0.02)
-        threading.Thread(target=serve, daemon=True).start()
-        self.port = int(self._server.server_address[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __enter__(self):
+        self._server = Loopback(type("Bound", (Handler,), {"hub": self}))
+        self.url = self._server.url
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error):
+        self._server.close()
 
     @property
-    def pip_environment(self) -> dict[str, str]:
+    def pip_environment(self):
         """The variables by which pip asks here, and no cache and nothing else."""
         return {
             "PIP_INDEX_URL": f"{self.url}/simple",
@@ -143,37 +135,33 @@ class Hub:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def add(self, kind: str, name: str, **fields: Any) -> Repository:
+    def add(self, kind, name, **fields):
         """Add a data set or a model."""
         repository = Repository(**fields)
         self.repositories[f"{kind}s", name] = repository
         return repository
 
-    def add_wheel(self, package: str, version: str, files: Mapping[str, bytes]) -> str:
+    def add_wheel(self, package, version, files):
         """Add a wheel; return its sha256."""
         self.wheels[package, version] = make_wheel(package, version, files)
         return sha256(self.wheels[package, version])
 
-    def downloads(self, file: str) -> list[Asked]:
+    def downloads(self, file):
         """Return the requests for the bytes of a file, not those sent elsewhere."""
         held = (r.files[file] for r in self.repositories.values() if file in r.files)
         ends = (f"/{file}", f"/large/{sha256(next(held, b''))}")
         return [a for a in self.asked if a.method == "GET" and a.path.endswith(ends)]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     """Answers one request, by the first of ROUTES that its path fits."""
 
     hub: Hub
-    protocol_version = "HTTP/1.1"
 
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
+    def do_HEAD(self):
         self.do_GET()
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         authorization = self.headers.get("authorization")
         self.token = authorization.removeprefix("Bearer ") if authorization else None
@@ -188,11 +176,11 @@ class Handler(BaseHTTPRequestHandler):
 
     # ------------------------------------------------------------------ the hub
 
-    def _auth(self, kind: str, name: str) -> None:
+    def _auth(self, kind, name):
         if not self._gate(kind, name):
             self._json({})
 
-    def _gate(self, kind: str, name: str) -> bool:
+    def _gate(self, kind, name):
         """Refuse who may not in; say whether that was so."""
         token, repository = self.token, self.hub.repositories.get((kind, name))
         if token is not None and token not in self.hub.opening | self.hub.known:
@@ -207,7 +195,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(403, "GatedRepo", token)
         return True
 
-    def _repository(self, kind: str, name: str, ref: str | None) -> None:
+    def _repository(self, kind, name, ref):
         whole = self.hub.repositories.get((kind, name))
         if whole is None:
             # What is there is told even of a gated repository; its files are not.
@@ -224,11 +212,11 @@ class Handler(BaseHTTPRequestHandler):
             ]
             self._json(told)
 
-    def _lfs(self, content: bytes) -> dict[str, Any]:
+    def _lfs(self, content):
         told = {"sha256": sha256(content), "size": len(content), "pointerSize": 130}
         return {"lfs": told}
 
-    def _offers(self, name: str) -> None:
+    def _offers(self, name):
         if self._gate("models", name):
             return
         offers = self.hub.repositories["models", name].offers
@@ -243,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         entries = [entry | {"num": number} for number in range(1, len(offers) + 1)]
         self._json({"discussions": entries, "count": len(entries), "start": 0})
 
-    def _file(self, prefix: str | None, name: str, revision: str, file: str) -> None:
+    def _file(self, prefix, name, revision, file):
         kind = "datasets" if prefix else "models"
         if self._gate(kind, name):
             return
@@ -255,12 +243,13 @@ class Handler(BaseHTTPRequestHandler):
         elif file in repository.large:
             digest = sha256(repository.files[file])
             # Another host name, which a token must not follow to.
-            where = f"http://localhost:{self.hub.port}/large/{digest}?signature=secret"
+            other = self.hub.url.replace("127.0.0.1", "localhost")
+            where = f"{other}/large/{digest}?signature=secret"
             self._send(302, b"", Location=where)
         else:
             self._bytes(file, repository.files[file])
 
-    def _large(self, digest: str) -> None:
+    def _large(self, digest):
         held = self.hub.repositories.values()
         every = [r.files for one in held for r in (one, *one.offers)]
         items = [item for files in every for item in files.items()]
@@ -269,13 +258,13 @@ class Handler(BaseHTTPRequestHandler):
 
     # ------------------------------------------------------------------ the others
 
-    def _plain(self, file: str) -> None:
+    def _plain(self, file):
         if file in self.hub.plain:
             self._bytes(file, self.hub.plain[file])
         else:
             self._refuse(404)
 
-    def _wheels(self, package: str) -> None:
+    def _wheels(self, package):
         links = []
         for (name, version), wheel in self.hub.wheels.items():
             if name == package:
@@ -289,14 +278,14 @@ class Handler(BaseHTTPRequestHandler):
         page = f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>"
         self._send(200 if links else 404, page.encode(), Content_Type="text/html")
 
-    def _wheel(self, file: str, apart: str | None) -> None:
+    def _wheel(self, file, apart):
         for (name, version), wheel in self.hub.wheels.items():
             if wheel_name(name, version) == file:
                 self._send(200, metadata(name, version) if apart else wheel)
                 return
         self._refuse(404)
 
-    def _bytes(self, file: str, content: bytes) -> None:
+    def _bytes(self, file, content):
         asked, headers, first = self.headers.get("range"), {}, 0
         if asked:
             first = int(asked.removeprefix("bytes=").split("-")[0])
@@ -309,7 +298,7 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.busy[file] -= 1
             self._refuse(503)
             return
-        threading.Event().wait(self.hub.slow)
+        time.sleep(self.hub.slow)
         cuts = self.hub.cuts.get(file)
         cut = cuts.pop(0) if cuts else None
         self.close_connection = cut is not None
@@ -317,27 +306,18 @@ class Handler(BaseHTTPRequestHandler):
         status = 206 if asked else 200
         self._send(status, content[first:], cut, ETag=etag, **headers)
 
-    def _json(self, value: Any) -> None:
+    def _json(self, value):
         self._send(200, json.dumps(value).encode(), Content_Type="application/json")
 
-    def _refuse(
-        self, status: int, code: str = "", echo: str = "", message: str = ""
-    ) -> None:
+    def _refuse(self, status, code="", echo="", message=""):
         # A careless server repeats what it was sent; nobody may print it.
         headers = {"X-Error-Message": message or f"refused {echo}"}
         headers |= {"X-Error-Code": code} if code else {}
         self._send(status, f"refused {echo}".encode(), **headers)
 
-    def _send(
-        self, status: int, body: bytes, cut: int | None = None, **headers: str
-    ) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[:cut])
+    def _send(self, status, body, cut=None, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answer(body, status, cut if self.command == "GET" else 0, **named)
 
 
 ROUTES = {

@@ -4,13 +4,11 @@ import fcntl
 import hashlib
 import platform
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import distributions
-from pathlib import Path
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder):
     """Hash every file of a folder, and what is installed beside it."""
     digest = hashlib.sha256(platform.python_version().encode())
     for name in sorted(f"{d.name} {d.version}" for d in distributions()):
@@ -22,14 +20,14 @@ def fingerprint(folder: Path) -> str:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder):
     """Let one process at a time into the block; the others wait."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def keep(made: Path, kept: Path) -> None:
+def keep(made, kept):
     """Keep a copy under a name that was free, and drop those of other names."""
     for old in kept.parent.iterdir():
         if old.is_dir():

@@ -32,7 +32,7 @@ LOOK_SECONDS = 0.1
 class Pod:
     """A job's only pod: its process, its folder and what it said."""
 
-    def __init__(self, spec: dict[str, Any], environment: dict[str, str]) -> None:
+    def __init__(self, spec, environment):
         self.folder = Path(tempfile.mkdtemp(prefix="pod-"))
         self.log = self.folder / "log"
         container = spec["template"]["spec"]["containers"][0]
@@ -49,12 +49,12 @@ class Pod:
             )
 
     @property
-    def exit_code(self) -> int | None:
+    def exit_code(self):
         """As a container's: 128 and the signal's number for a killed one."""
         code = self._process.poll()
         return 128 - code if code is not None and code < 0 else code
 
-    def kill(self) -> None:
+    def kill(self):
         """End all of its processes at once, as a reclaimed machine does."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -62,11 +62,11 @@ class Pod:
             return
         self._process.wait()
 
-    def remove(self) -> None:
+    def remove(self):
         self.kill()
         shutil.rmtree(self.folder)
 
-    def status(self) -> dict[str, Any]:
+    def status(self):
         code = self.exit_code
         state = {"running": {}} if code is None else {"terminated": {"exitCode": code}}
         container = {"name": "snakemake", "state": state, "ready": code is None}
@@ -91,33 +91,33 @@ class Cluster:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self):
         self._server = Loopback(type("Bound", (Handler,), {"cluster": self}))
         self.url = self._server.url
         self._ended = threading.Event()
         threading.Thread(target=self._take_back, daemon=True).start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error):
         self._ended.set()
         self._server.close()
         for name in list(self.pods):
             self.pods.pop(name).remove()
 
-    def create_job(self, job: dict[str, Any]) -> dict[str, Any]:
+    def create_job(self, job):
         container = job["spec"]["template"]["spec"]["containers"][0]
         declared = {v["name"]: self._value(v) for v in container.get("env", [])}
         self.jobs.append(job)
         self.pods[job["metadata"]["name"]] = Pod(job["spec"], self.image | declared)
         return job
 
-    def _value(self, variable: dict[str, Any]) -> str:
+    def _value(self, variable):
         if "valueFrom" not in variable:
             return str(variable["value"])
         of = variable["valueFrom"]["secretKeyRef"]
         return base64.b64decode(self.secrets[of["name"]][of["key"]]).decode()
 
-    def _take_back(self) -> None:
+    def _take_back(self):
         while not self._ended.wait(LOOK_SECONDS):
             running = [p for p in list(self.pods.items()) if p[1].exit_code is None]
             for name, pod in running if self.reclaim and not self.reclaimed else []:
@@ -126,7 +126,7 @@ class Cluster:
                     self.reclaimed.append(name)
 
 
-def odd_resources(job: dict[str, Any]) -> str:
+def odd_resources(job):
     """Say which extended resource a cluster would refuse: asked for without a limit."""
     container = job["spec"]["template"]["spec"]["containers"][0]
     asked = container["resources"]["requests"]
@@ -140,7 +140,7 @@ class Handler(Quiet, BaseHTTPRequestHandler):
 
     cluster: Cluster
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         body = json.loads(self.body())
         if self._is(f"{CORE}/secrets"):
             self.cluster.secrets[body["metadata"]["name"]] = body["data"]
@@ -152,7 +152,7 @@ class Handler(Quiet, BaseHTTPRequestHandler):
         else:
             self._json({}, 404)
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         pods = self.cluster.pods
         if found := self._is(rf"{BATCH}/jobs/(?P<name>[\w-]+)/status"):
             self._job(found["name"])
@@ -166,7 +166,7 @@ class Handler(Quiet, BaseHTTPRequestHandler):
         else:
             self._json({}, 404)
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self):
         self.body()
         if found := self._is(rf"{CORE}/secrets/(?P<name>[\w-]+)"):
             del self.cluster.secrets[found["name"]]
@@ -174,7 +174,7 @@ class Handler(Quiet, BaseHTTPRequestHandler):
             self.cluster.pods.pop(found["name"]).remove()
         self._json({"kind": "Status", "status": "Success"})
 
-    def _job(self, name: str) -> None:
+    def _job(self, name):
         if name not in self.cluster.pods:
             self._json({}, 404)
             return
@@ -182,13 +182,13 @@ class Handler(Quiet, BaseHTTPRequestHandler):
         word = "active" if code is None else "failed" if code else "succeeded"
         self._json({"metadata": {"name": name}, "status": {word: 1}})
 
-    def _pod(self, name: str) -> dict[str, Any]:
+    def _pod(self, name):
         statuses = [self.cluster.pods[name].status()]
         return {"metadata": {"name": name}, "status": {"containerStatuses": statuses}}
 
-    def _is(self, pattern: str) -> re.Match[str] | None:
+    def _is(self, pattern):
         return re.fullmatch(pattern, urlsplit(self.path).path)
 
-    def _json(self, value: Any, code: int = 200) -> None:
+    def _json(self, value, code=200):
         sent = json.dumps(value).encode()
         self.answer(sent, code, **{"content-type": "application/json"})

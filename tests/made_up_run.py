@@ -8,11 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from safegrid.runtime.runs import OWNER_FILE, Owner, processes_of, read_owner
+from engines import wait_until
+from safegrid.runtime.runs import OWNER_FILE, processes_of, read_owner
 from safegrid.workflow.lock import is_locked
 from terminal import Terminal
 
@@ -87,7 +87,7 @@ time.sleep(600)
 class MadeUpRun:
     """A folder in which it is started again and again; no environment is activated."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         self.folder = folder
         (folder / "Snakefile").write_text(SNAKEFILE.format(root=str(ROOT)))
         (folder / "job.py").write_text(JOB)
@@ -97,39 +97,35 @@ class MadeUpRun:
         study = study.replace("name: tiny", "name: made-up")
         (folder / "config/studies/made-up.yaml").write_text(study)
         shutil.copy(ROOT / "Makefile", folder)
-        for name in ("requirements.lock", "pyproject.toml"):
-            (folder / name).touch()
         ours = Path(sys.executable).parent
         (folder / ".venv").mkdir()
         (folder / ".venv/bin").symlink_to(ours)
-        (folder / ".venv/.ready").touch()
+        for name in ("requirements.lock", "pyproject.toml", ".venv/.ready"):
+            (folder / name).touch()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SAFEGRID_")}
         path = [p for p in kept["PATH"].split(os.pathsep) if p != str(ours)]
         self.environment = {**kept, "PATH": os.pathsep.join(path)}
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, *command):
         """Start a command, and wait until the job is at work and the engine lives."""
-        (self.folder / "at-work").unlink(missing_ok=True)
-        with (self.folder / "said.txt").open("w") as stream:
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._wait_for_work()
-        return process
+        options = {"cwd": self.folder, "env": self.environment}
+        options |= {"stderr": subprocess.STDOUT, "start_new_session": True}
+        with (self.folder / "said.txt").open("w") as stream, self._to_work():
+            return subprocess.Popen(command, stdout=stream, **options)
 
-    def start_in_terminal(self, *command: str) -> Terminal:
+    def start_in_terminal(self, *command):
         """Start it as a user does."""
-        (self.folder / "at-work").unlink(missing_ok=True)
-        terminal = Terminal(command, self.folder, self.environment)
-        self._wait_for_work()
-        return terminal
+        with self._to_work():
+            return Terminal(command, self.folder, self.environment)
 
-    def finish(self, command: Sequence[str]) -> None:
+    @contextmanager
+    def _to_work(self):
+        """Wait after the block until its run is at work."""
+        (self.folder / "at-work").unlink(missing_ok=True)
+        yield
+        wait_until((self.folder / "at-work").exists, 120)
+
+    def finish(self, command):
         """Run it to its end: the job has nothing to wait for any more."""
         (self.folder / "go-on").touch()
         subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
@@ -137,36 +133,28 @@ class MadeUpRun:
         self.assert_free()
 
     @property
-    def said(self) -> str:
+    def said(self):
         """What it has printed, where it was started without a terminal."""
         return (self.folder / "said.txt").read_text()
 
     @property
-    def owner(self) -> Owner:
+    def owner(self):
         """The owner of the run that was recorded last."""
         found = read_owner(self.folder / OWNER_FILE)
         assert found is not None, "no run was recorded"
         return found
 
-    def assert_ended(self) -> None:
+    def assert_ended(self):
         """All of the run is gone in time, its owner too."""
-        owner, deadline = self.owner, time.monotonic() + SECONDS
-        while (left := processes_of(owner.run)) or owner.is_alive():
-            assert time.monotonic() < deadline, left
-            time.sleep(0.1)
+        owner = self.owner
+        wait_until(lambda: not (processes_of(owner.run) or owner.is_alive()), SECONDS)
 
-    def assert_free(self) -> None:
+    def assert_free(self):
         """The folder is not locked, and what was finished was made once."""
         assert not is_locked(self.folder / ".snakemake/locks")
         assert (self.folder / "made.txt").read_text() == "made\n"
 
-    def end(self) -> None:
+    def end(self):
         """End what a failing test may have left."""
         for process in processes_of(self.owner.run):
             process.kill()
-
-    def _wait_for_work(self) -> None:
-        deadline = time.monotonic() + 120
-        while not (self.folder / "at-work").exists():
-            assert time.monotonic() < deadline, "no job is at work"
-            time.sleep(0.05)

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,14 +34,14 @@ for line in sys.stdin:
 
 
 @cache
-def _server() -> "subprocess.Popen[str]":
+def _server():
     """The process, which ends with this one: nobody writes to it any more."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", SERVER], env=environment, **pipes)
 
 
-def plan(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+def plan(command, folder, environment):
     """Run `snakemake --dry-run ...` to its good end and return what it printed."""
     assert "--dry-run" in command
     server = _server()

@@ -1,7 +1,6 @@
 """Servers on the loopback: ports, those of other programs, and stand-ins' own."""
 
 import socket
-import subprocess
 import threading
 import time
 from functools import partial
@@ -11,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Loopback:
     """A server in a thread of this process, until it is closed."""
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, handler):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -19,7 +18,7 @@ class Loopback:
         serve = partial(self._server.serve_forever, poll_interval=0.02)
         threading.Thread(target=serve, daemon=True).start()
 
-    def close(self) -> None:
+    def close(self):
         """Answer no more."""
         self._server.shutdown()
         self._server.server_close()
@@ -30,30 +29,30 @@ class Quiet(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, *args):
         pass
 
-    def body(self) -> bytes:
+    def body(self):
         """Return what was sent."""
         return self.rfile.read(int(self.headers.get("content-length") or 0))
 
-    def answer(self, content: bytes, code: int = 200, **headers: str) -> None:
-        """Send an answer."""
+    def answer(self, content, code=200, cut=None, **headers):
+        """Send an answer, or its head and so many bytes."""
         self.send_response(code)
         for name, value in {**headers, "content-length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[:cut])
 
 
-def free_port() -> int:
+def free_port():
     """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def wait_for_server(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_for_server(process, port):
     """Wait until a process listens on a port; it must not end before."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:

@@ -39,7 +39,7 @@ SLURM_CONF={conf} exec {program} "$@"
 """
 
 
-def missing() -> list[str]:
+def missing():
     """Return the programs that are not installed here."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
@@ -47,54 +47,46 @@ def missing() -> list[str]:
 class Cluster:
     """The daemons, from `start` to `end`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root):
         self.root = root
         self.conf = root / "slurm.conf"
         self.bin = root / "bin"
 
     @property
-    def environment(self) -> dict[str, str]:
+    def environment(self):
         """What a process needs in its environment to use this cluster."""
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         return {"SLURM_CONF": str(self.conf), "PATH": path}
 
-    def call(self, *command: str) -> str:
+    def call(self, *command):
         """Run a command of SLURM to its good end and return what it printed."""
-        done = subprocess.run(
-            command,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        options = {"env": os.environ | self.environment, "check": False}
+        done = subprocess.run(command, capture_output=True, text=True, **options)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
-    def start(self) -> "Cluster":
+    def start(self):
         """Write the configuration, start the daemons, and wait for both nodes."""
         for folder in (self.root, self.root / "state", self.bin):
             folder.mkdir(mode=0o755)
         self._configure()
-        munge = {
-            n: str(self.root / f"munge.{n}") for n in ("key", "pid", "log", "seed")
-        }
-        self.call("mungekey", "--create", "--keyfile", munge["key"])
-        self.call(
-            *["munged", "--socket", str(self.root / "munge.socket")],
-            *["--key-file", munge["key"], "--pid-file", munge["pid"]],
-            *["--log-file", munge["log"], "--seed-file", munge["seed"]],
-        )
+        names = ("key", "pid", "log", "seed")
+        paths = {name: str(self.root / f"munge.{name}") for name in names}
+        self.call("mungekey", "--create", "--keyfile", paths["key"])
+        socket_file = ("--socket", str(self.root / "munge.socket"))
+        files = [word for n, path in paths.items() for word in (f"--{n}-file", path)]
+        self.call("munged", *socket_file, *files)
         self.call("slurmctld", "-c")
         for name in NODES:
             self.start_node(name)
         return self
 
-    def start_node(self, name: str) -> None:
+    def start_node(self, name):
         """Start the daemon of a node and wait until jobs can run there."""
         self.call("slurmd", "-N", name)
         self.wait_for(lambda: self.node_state(name) == "idle", f"{name} to be idle")
 
-    def kill_node(self, name: str) -> None:
+    def kill_node(self, name):
         """Let a node vanish: its daemon and all that runs below its jobs."""
         daemon = int((self.root / f"slurmd-{name}.pid").read_text())
         os.kill(daemon, signal.SIGKILL)
@@ -102,16 +94,16 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(step, signal.SIGKILL)
 
-    def node_state(self, name: str) -> str:
+    def node_state(self, name):
         """Return the state of a node, such as `idle`, `down` or `idle*`."""
         return self.call("sinfo", "-h", "-n", name, "-o", "%T").split()[0]
 
-    def jobs(self, *options: str) -> list[list[str]]:
+    def jobs(self, *options):
         """Return id, state, and comment of all jobs that the controller remembers."""
         text = self.call("squeue", "-h", "--states=all", "-o", "%i|%T|%k", *options)
         return [line.split("|") for line in text.splitlines()]
 
-    def wait_for(self, look, what: str, patience: float = PATIENCE):
+    def wait_for(self, look, what, patience=PATIENCE):
         """Look until there is something to see, and return it."""
         deadline = time.monotonic() + patience
         while not (seen := look()):
@@ -119,21 +111,21 @@ class Cluster:
             time.sleep(0.1)
         return seen
 
-    def wait_for_state(self, number: str, state: str) -> None:
+    def wait_for_state(self, number, state):
         """Wait until a job is in a state, such as `PENDING`."""
         self.wait_for(
             lambda: [number, state] in [job[:2] for job in self.jobs()],
             f"{state} of {number}",
         )
 
-    def end(self) -> None:
+    def end(self):
         """End all jobs, then all daemons."""
         self.call("scancel", "--user", getuser())
         self.wait_for(lambda: not self.jobs("--states=R,PD,CG"), "end of the jobs")
         for file in sorted(self.root.glob("*.pid"), reverse=True):
             _end(int(file.read_text()))
 
-    def _configure(self) -> None:
+    def _configure(self):
         host = socket.gethostname().split(".")[0]
         nodes = [NODE.format(name=n, host=host, port=free_port()) for n in NODES]
         names = {"host": host, "user": getuser(), "root": self.root}
@@ -149,7 +141,7 @@ class Cluster:
             script.write_text(SCRIPT.format(conf=self.conf, program=program))
             script.chmod(0o755)
 
-    def _steps(self, name: str) -> set[int]:
+    def _steps(self, name):
         """Return the processes that a node's daemon started, and theirs.
 
         Another test's cluster may have a node of that name.
@@ -164,14 +156,12 @@ class Cluster:
         return {process.pid for process in found}
 
 
-def _end(pid: int) -> None:
+def _end(pid):
     """End a daemon and wait for it: it writes its state first."""
-    deadline = time.monotonic() + PATIENCE
-    try:
-        os.kill(pid, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    with suppress(psutil.NoSuchProcess):
+        daemon = psutil.Process(pid)
+        daemon.terminate()
+        try:
+            daemon.wait(PATIENCE)
+        except psutil.TimeoutExpired:
+            daemon.kill()

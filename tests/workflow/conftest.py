@@ -11,15 +11,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from subprocess import PIPE, STDOUT, CompletedProcess, Popen
-from typing import Any
+from subprocess import PIPE, STDOUT, Popen
+from typing import NamedTuple
 
-import polars as pl
 import pytest
 import yaml
 
@@ -47,7 +44,7 @@ WHOLE_TREES = {"finished", "fresh", "make_tree"}
 PATIENCE = pytest.mark.timeout(4 * 3600)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+def pytest_itemcollected(item):
     """Whatever lies here starts models, engines or whole workflows."""
     item.add_marker("slow")
     if WHOLE_TREES & set(getattr(item, "fixturenames", ())):
@@ -55,36 +52,30 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(PATIENCE)
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One planned job."""
 
     rule: str
-    wildcards: dict[str, str] = field(hash=False)
+    wildcards: dict[str, str]
 
 
 class Plan:
     """The jobs that a dry run of Snakemake has planned."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         self.text = text
-        self.jobs = [_job(*found) for found in JOB.findall(text)]
+        self.jobs = []
+        for rule, lines in JOB.findall(text):
+            pairs = ", ".join(WILDCARDS.findall(lines))
+            wildcards = [pair.split("=", 1) for pair in pairs.split(", ") if pair]
+            self.jobs.append(Job(rule, dict(wildcards)))
+        # How many jobs of each rule.
+        self.counts = dict(Counter(job.rule for job in self.jobs))
         totals = set(TOTAL.findall(text)) or {"0"}
         assert totals == {str(len(self.jobs))}, f"a plan that is not understood: {text}"
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many jobs of each rule."""
-        return dict(Counter(job.rule for job in self.jobs))
 
-
-def _job(rule: str, lines: str) -> Job:
-    found = WILDCARDS.search(lines)
-    pairs = found.group(1).split(", ") if found else []
-    return Job(rule, dict(pair.split("=", 1) for pair in pairs))
-
-
-def changed(change: Callable[[Any], object], text: str) -> str:
+def changed(change, text):
     """Return YAML after a change of what it holds."""
     document = yaml.safe_load(text)
     change(document)
@@ -94,80 +85,75 @@ def changed(change: Callable[[Any], object], text: str) -> str:
 class Tree:
     """A copy of the repository, in which studies run and files may be edited."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         self.folder = folder
-        self.first_run = ""
         # Tests of other rooms switch the hub off for their own process.
-        kept = {
+        self.environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("SAFEGRID_") and name != "HF_HUB_OFFLINE"
         }
-        paths = [str(Path(sys.executable).parent), kept["PATH"]]
-        self.environment = {
-            **kept,
+        paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        self.environment |= {
             "PATH": os.pathsep.join(paths),
             "PYTHONPATH": str(folder / "src"),
             "SAFEGRID_RUN_DIR": str(folder / "engines"),
         }
 
-    def call(self, *command: str, cwd: Path | None = None) -> str:
+    def call(self, *command, cwd=None):
         """Run a command to its good end and return what it printed."""
         done = self.run(*command, cwd=cwd)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def run(self, *command: str, cwd: Path | None = None) -> CompletedProcess[str]:
+    def run(self, *command, cwd=None):
         """Run a command; what it printed is all in `stdout`."""
-        cwd = cwd or self.folder
-        options: Any = {"stdout": PIPE, "stderr": STDOUT, "text": True, "check": False}
-        return subprocess.run(command, cwd=cwd, env=self.environment, **options)
+        options = {"stdout": PIPE, "stderr": STDOUT, "text": True, "check": False}
+        options |= {"cwd": cwd or self.folder, "env": self.environment}
+        return subprocess.run(command, **options)
 
-    def start(
-        self, *command: str, log: str = "said.txt", cwd: Path | None = None
-    ) -> Popen[bytes]:
+    def refused(self, *command):
+        """Run a command that ends in words, with 1, and return what it printed."""
+        done = self.run(*command)
+        assert done.returncode == 1, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def start(self, *command, log="said.txt"):
         """Start a command in a session of its own, which prints into a file."""
         with (self.folder / log).open("w") as shown:
-            options: Any = {"stdout": shown, "stderr": STDOUT}
-            options |= {"cwd": cwd or self.folder, "start_new_session": True}
-            return Popen(command, env=self.environment, **options)
+            options = {"stdout": shown, "stderr": STDOUT, "env": self.environment}
+            options |= {"cwd": self.folder, "start_new_session": True}
+            return Popen(command, **options)
 
     @property
-    def study_command(self) -> list[str]:
+    def study_command(self):
         """What `make study` calls."""
         return self.safegrid("study", "--study", "tiny", "--cores", "2")
 
-    def safegrid(self, *words: str) -> list[str]:
+    def safegrid(self, *words):
         """Return a command of ours."""
         return [sys.executable, "-m", "safegrid", *words]
 
-    def snakemake(
-        self, *targets: str, study: str = "tiny", options: Sequence[str] = ()
-    ) -> list[str]:
+    def snakemake(self, *targets, study="tiny", options=()):
         """Return Snakemake's command; `options` are further ones of `--config`."""
         config = ["--config", f"study={study}", *options]
         return ["snakemake", "--cores", "2", *config, "--", *targets]
 
-    def plan(
-        self,
-        *targets: str,
-        workdir: Path | None = None,
-        study: str = "tiny",
-        options: Sequence[str] = (),
-    ) -> Plan:
+    def plan(self, *targets, workdir=None, **more):
         """Plan targets, by default the whole study, in this tree or elsewhere."""
-        planned = self.snakemake(*targets, study=study, options=options)
+        planned = self.snakemake(*targets, **more)
         planned[1:1] = ["--dry-run", "--snakefile", str(self.folder / "Snakefile")]
         return Plan(planner.plan(planned, workdir or self.folder, self.environment))
 
     @property
-    def study(self) -> Study:
+    def study(self):
         """The study as it stands in this tree."""
         return Study(load_config(self.folder / "config", "tiny"))
 
     @contextmanager
-    def edited(self, file: str, change: Callable[[str], str]) -> Iterator[None]:
-        """Edit a file for as long as the block runs."""
+    def edited(self, file, change):
+        """Edit a file's text for as long as the block runs."""
         path = self.folder / file
         before = path.read_text()
         after = change(before)
@@ -178,40 +164,40 @@ class Tree:
         finally:
             path.write_text(before)
 
-    def with_study(self, change: Callable[[dict[str, Any]], None]) -> Any:
+    def with_study(self, change):
         """Edit the study's YAML for as long as the block runs."""
         return self.with_yaml(STUDY, change)
 
-    def with_yaml(self, file: str, change: Callable[[Any], object]) -> Any:
+    def with_yaml(self, file, change):
         """Edit what a YAML file holds for as long as the block runs."""
         return self.edited(file, partial(changed, change))
 
-    def rewrite(self, file: str, change: Callable[[Any], object]) -> None:
+    def rewrite(self, file, change):
         """Change what a YAML file holds, for good."""
         path = self.folder / file
         path.write_text(changed(change, path.read_text()))
 
-    def use_hub(self, url: str) -> None:
+    def use_hub(self, url):
         """Let a server of the tests be the hub."""
         self.environment |= {"HF_ENDPOINT": url, "HF_HUB_DISABLE_TELEMETRY": "1"}
         self.environment["HF_HOME"] = str(self.folder / "hf")
 
-    def add(self, registry: str, **entries: Any) -> None:
+    def add(self, registry, **entries):
         """Add entries to a registry of the configuration."""
         with (self.folder / f"config/{registry}.yaml").open("a") as stream:
             stream.write("\n" + yaml.safe_dump(entries))
 
-    def shrink(self) -> None:
+    def shrink(self):
         """Keep fewer cells of the study: two models and three benchmarks."""
 
-        def change(study: dict[str, Any]) -> None:
+        def change(study):
             study["recipes"] = {"dpo": study["recipes"]["dpo"]}
             for name in ("alert_adversarial", "toxicity"):
                 del study["benchmarks"][name]
 
         self.rewrite(STUDY, change)
 
-    def stop_at(self, *files: str) -> None:
+    def stop_at(self, *files):
         """Let the whole study be its cells and these files, without all its pages."""
         path = self.folder / "Snakefile"
         head, rule, rest = path.read_text().partition("rule all:\n")
@@ -219,55 +205,53 @@ class Tree:
         ends = f"    input:\n{manifests}\n        {', '.join(map(repr, files))},\n\n\n"
         path.write_text(head + rule + ends + rest[rest.index("onstart:") :])
 
-    def written(self) -> bytes:
+    def files(self, folder, pattern="*"):
+        """Return all files of a folder, in order."""
+        return sorted(p for p in (self.folder / folder).rglob(pattern) if p.is_file())
+
+    def written(self):
         """Return everything that runs wrote, as one text."""
         names = ("results", "logs", ".snakemake", "config")
-        paths = (p for name in names for p in (self.folder / name).rglob("*"))
-        return b"".join(path.read_bytes() for path in paths if path.is_file())
+        return b"".join(p.read_bytes() for name in names for p in self.files(name))
 
-    def made(self) -> list[str]:
+    def made(self):
         """Return the paths of all results, without the marks that Snakemake sets."""
-        paths = (self.folder / "results").rglob("*")
         others = (".snakemake_timestamp", "README.md")
-        files = (p for p in paths if p.is_file() and p.name not in others)
-        return [str(path.relative_to(self.folder)) for path in files]
+        found = (p for p in self.files("results") if p.name not in others)
+        return [str(path.relative_to(self.folder)) for path in found]
 
-    def read(self, path: str) -> bytes:
+    def read(self, path):
         """Return a file's content."""
         return (self.folder / path).read_bytes()
 
-    def table(self, path: str, schema: Any) -> pl.DataFrame:
+    def table(self, path, schema):
         """Return the rows of a table of ours."""
         return read_table(self.folder / path, schema)
 
-    def facts(self, path: str) -> dict[str, Any]:
+    def facts(self, path):
         """Return the manifest of a result."""
         return read_manifest(self.folder / path)
 
-    def differing(self, other: "Tree", folder: str) -> list[str]:
+    def differing(self, other, folder):
         """Return the tables of a folder that are not, byte for byte, another tree's."""
         paths = self.files(folder, "*.parquet")
         assert paths, f"no tables in {folder}"
         names = [str(path.relative_to(self.folder)) for path in paths]
         return [name for name in names if self.read(name) != other.read(name)]
 
-    def files(self, folder: str, pattern: str = "*") -> list[Path]:
-        """Return all files of a folder, in order."""
-        return sorted(p for p in (self.folder / folder).rglob(pattern) if p.is_file())
-
-    def copy(self, folder: Path) -> "Tree":
+    def copy(self, folder):
         """Copy this tree with its results and Snakemake's memory of them."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Tree(folder)
 
-    def end(self) -> None:
+    def end(self):
         """End what the tree's last run may have left."""
         owner = read_owner(self.folder / OWNER)
         if owner is not None and not owner.is_alive():
             end_processes(owner.run)
 
 
-def untouched(folder: Path) -> Tree:
+def untouched(folder):
     """Copy the repository without its tests and anything that was made in it."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -281,13 +265,13 @@ def untouched(folder: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def make_tree() -> Callable[[Path], Tree]:
+def make_tree():
     """Return the maker of such copies, for fixtures that outlive a test."""
     return untouched
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Tree]:
+def fresh(tmp_path):
     """A copy of the repository in which nothing was run."""
     tree = untouched(tmp_path / "repository")
     yield tree
@@ -295,7 +279,7 @@ def fresh(tmp_path: Path) -> Iterator[Tree]:
 
 
 @pytest.fixture
-def copy(finished: Tree, tmp_path: Path) -> Iterator[Tree]:
+def copy(finished, tmp_path):
     """A copy of the finished study, to run jobs in."""
     tree = finished.copy(tmp_path / "repository")
     yield tree
@@ -303,16 +287,14 @@ def copy(finished: Tree, tmp_path: Path) -> Iterator[Tree]:
 
 
 @pytest.fixture(scope="module")
-def shared_copy(
-    finished: Tree, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Tree]:
+def shared_copy(finished, tmp_path_factory):
     """A copy of the finished study in which all tests of a module run jobs."""
     tree = finished.copy(tmp_path_factory.mktemp("shared") / "repository")
     yield tree
     tree.end()
 
 
-def run_once(folder: Path, cache: Path) -> Tree:
+def run_once(folder, cache):
     """Run the study `tiny` in a new copy of the repository, or copy such a run."""
     tree = untouched(folder)
     kept = cache / fingerprint(folder)
@@ -328,14 +310,11 @@ def run_once(folder: Path, cache: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def finished(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Tree]:
+def finished(request, tmp_path_factory):
     """A copy of the repository in which the study `tiny` was run to its report.
 
     Whoever edits it takes the edit back; whoever runs jobs makes a copy.
     """
-    assert request.config.cache is not None
     cache = request.config.cache.mkdir("finished")
     tree = run_once(tmp_path_factory.mktemp("workflow") / "repository", cache)
     yield tree
@@ -343,25 +322,25 @@ def finished(
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tmp_path_factory):
     """The folder of tiny random models."""
     return write_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
-def causal(models: Path) -> Path:
+def causal(models):
     """The folder of a language model."""
     return models / "causal"
 
 
 @pytest.fixture(scope="session")
-def classifier(models: Path) -> Path:
+def classifier(models):
     """The folder of a classifier with three labels."""
     return models / "classifier"
 
 
 @pytest.fixture(scope="module")
-def module_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def module_run(tmp_path_factory):
     """A run of its own, whose engines are ended after the module."""
     with own_run(tmp_path_factory.mktemp("run")):
         yield

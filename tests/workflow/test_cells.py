@@ -47,9 +47,8 @@ def test_a_forced_slice_is_every_cell_that_fits(finished, option, models):
 
 def test_force_is_true_or_false(finished):
     options = ("recipe=nca", "benchmark=alert", "force=maybe")
-    done = finished.run(*finished.snakemake("cell", options=options))
-    assert done.returncode == 1
-    assert "force: got 'maybe'; expected true or false" in done.stdout
+    said = finished.refused(*finished.snakemake("cell", options=options))
+    assert "force: got 'maybe'; expected true or false" in said
 
 
 def test_a_forced_cell_is_told_first_and_gives_the_same(finished, copy):

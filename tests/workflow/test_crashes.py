@@ -11,9 +11,7 @@ that a folder may have any name.
 import csv
 import shutil
 import signal
-import subprocess
 import time
-from dataclasses import dataclass, field
 from functools import partial
 
 import psutil
@@ -22,58 +20,38 @@ import pytest
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.files import read_json
 from safegrid.engine.lease import engines
-from safegrid.runtime.runs import processes_of, read_owner
+from safegrid.runtime.runs import OWNER_FILE, processes_of, read_owner
 
 # All that a folder's name may hold: the story's folder is called so.
 ODD = '-n [v2] it\'s "q" $HOME;&#%41~*?\\é,=()!|<>`id`'
-OWNER = ".snakemake/safegrid-owner.json"
 SCORES = "results/tiny/scores.parquet"
 TABLES = "results/tiny/tables/main.csv"
 MODELS = "results/tiny/models"
+# How files end that are whole.
+MARKS = {
+    ".html": b"</html>",
+    ".svg": b"</svg>",
+    ".png": b"IEND\xaeB`\x82",
+    ".pdf": b"%%EOF",
+}
 
 
-@dataclass
 class Story:
-    """What was seen on the way: a list has one entry a run, in their order."""
+    """A tree, the run at work in it, and what was seen: lists with one entry a run."""
 
-    tree: object
-    refusal: subprocess.CompletedProcess = None
-    statuses: list = field(default_factory=list)
-    models: list = field(default_factory=list)
-    orphans: list = field(default_factory=list)
-    left: list = field(default_factory=list)
-    half: list = field(default_factory=list)
-    said: list = field(default_factory=list)
+    def __init__(self, tree):
+        self.tree = tree
+        self.statuses, self.said, self.models = [], [], []
+        self.orphans, self.left, self.half = [], [], []
 
-    def interrupt(self, run, moment, end):
-        """End a run at a moment, whose process can do nothing about that."""
-        psutil.Process(run.wait(partial(moment, self.tree))).suspend()
-        self.orphans.append(processes_of(run.owner.run))
-        self.tell(run, end(run))
-
-    def tell(self, run, status):
-        """Note how a run ended."""
-        self.statuses.append(status)
-        self.half += half_files(self.tree)
-        self.models.append(times_of(self.tree))
-        self.said.append(run.log.read_text())
-
-    def look(self):
-        """Note which processes of the last run are left."""
-        self.left.append(alive(self.orphans[-1]))
-
-
-class Run:
-    """`safegrid study` in the background, with the run that it starts."""
-
-    def __init__(self, tree, name):
-        owner_file = tree.folder / OWNER
-        before = read_owner(owner_file)
-        self.log = tree.folder / f"{name}.txt"
-        self.process = tree.start(*tree.study_command, log=self.log.name)
+    def start(self):
+        """Start `safegrid study` in the background, and see its run begin."""
+        before = read_owner(self.tree.folder / OWNER_FILE)
+        self.log = self.tree.folder / f"run{len(self.said)}.txt"
+        self.process = self.tree.start(*self.tree.study_command, log=self.log.name)
 
         def owner():
-            found = read_owner(owner_file)
+            found = read_owner(self.tree.folder / OWNER_FILE)
             return None if before and found and found.run == before.run else found
 
         self.owner = self.wait(owner)
@@ -85,16 +63,30 @@ class Run:
             time.sleep(0.05)
         return found
 
+    def interrupt(self, moment, end):
+        """End the run at a moment, whose process can do nothing about that."""
+        psutil.Process(self.wait(partial(moment, self.tree))).suspend()
+        self.orphans.append(processes_of(self.owner.run))
+        end()
+        self.note()
+
     def kill_snakemake(self):
-        """Kill Snakemake only; return the status of the process above it."""
+        """Kill the process below `safegrid study` only."""
         for child in psutil.Process(self.process.pid).children():
             child.kill()
-        return self.process.wait()
 
-    def end(self, number):
-        """Send a signal to the process above Snakemake; return its status."""
-        self.process.send_signal(number)
-        return self.process.wait()
+    def note(self):
+        """Note how the run ended."""
+        self.statuses.append(self.process.wait())
+        self.half += half_files(self.tree)
+        self.models.append(times_of(self.tree))
+        self.said.append(self.log.read_text())
+
+    def look(self):
+        """Note which processes of the last run are left; nobody waits for zombies."""
+        last = self.orphans[-1]
+        living = [p for p in last if p.is_running() and p.status() != "zombie"]
+        self.left.append(living)
 
 
 def training(tree):
@@ -103,20 +95,24 @@ def training(tree):
     return next((read_json(lease)["pid"] for lease in leases), None)
 
 
+def engines_of(tree):
+    """The engines of the tree's runs."""
+    folders = (tree.folder / "engines").glob("run-*")
+    return [engine for folder in folders for engine in engines(folder)]
+
+
 def answering(tree):
     """An engine whose answers a cache has begun to keep, or None."""
-    caches = (tree.folder / "results/tiny/cache").glob("generate/**/*")
-    if not any(path.is_file() and path.stat().st_size for path in caches):
-        return None
-    for folder in (tree.folder / "engines").glob("run-*"):
-        for engine in engines(folder):
-            return engine.process.pid
-    return None
+    kept = any(
+        path.stat().st_size for path in tree.files("results/tiny/cache/generate")
+    )
+    found = engines_of(tree) if kept else []
+    return found[0].process.pid if found else None
 
 
 def at_work(tree, words):
     """The job of the tree's run whose command has words that end so, or None."""
-    for process in processes_of(read_owner(tree.folder / OWNER).run):
+    for process in processes_of(read_owner(tree.folder / OWNER_FILE).run):
         try:
             command = process.cmdline()
         except psutil.NoSuchProcess:
@@ -128,11 +124,6 @@ def at_work(tree, words):
     return None
 
 
-def alive(processes):
-    """Which of these still live; a dead one that nobody waits for is a zombie."""
-    return [p for p in processes if p.is_running() and p.status() != "zombie"]
-
-
 def half_files(tree):
     """Results that stand under their own name and are not whole."""
     found = []
@@ -140,72 +131,26 @@ def half_files(tree):
         parts = path.relative_to(tree.folder).parts
         if "cache" in parts or any(part.startswith(".") for part in parts):
             continue
-        model = path.is_dir() and path.name.startswith("seed") and "models" in parts
         try:
-            read = read_manifest if model else READERS.get(path.suffix)
-            if read is not None:
-                read(path)
+            read_whole(path, parts)
         except Exception as error:
             found.append(f"{path}: {error!r}")
     return found
 
 
-def ends_with(mark):
-    """Return a reader of files whose format says where they end."""
-
-    def read(path):
-        assert path.read_bytes().rstrip().endswith(mark), f"no {mark!r} at its end"
-
-    return read
-
-
-def read_csv(path):
-    """Read a table whose rows are all as wide as its header."""
-    assert path.read_bytes().endswith(b"\n"), "its last line is cut"
-    with path.open(newline="", encoding="utf-8") as stream:
-        assert len({len(row) for row in csv.reader(stream)}) == 1
-
-
-READERS = {
-    ".parquet": read_manifest,
-    ".json": read_json,
-    ".ipynb": read_json,
-    ".csv": read_csv,
-    ".html": ends_with(b"</html>"),
-    ".svg": ends_with(b"</svg>"),
-    ".png": ends_with(b"IEND\xaeB`\x82"),
-    ".pdf": ends_with(b"%%EOF"),
-}
-
-
-@pytest.fixture(scope="module")
-def story(finished, tmp_path_factory):
-    tree = finished.copy(tmp_path_factory.mktemp("crashes") / ODD)
-    tree.shrink()
-    tree.stop_at(SCORES, TABLES)
-    for folder in ("results/tiny", "logs/tiny"):
-        shutil.rmtree(tree.folder / folder)
-    told = Story(tree)
-    run = Run(tree, "training")
-    told.refusal = tree.run(*tree.study_command)
-    told.interrupt(run, training, Run.kill_snakemake)
-    told.look()
-    run = Run(tree, "answering")
-    told.interrupt(run, answering, partial(Run.end, number=signal.SIGTERM))
-    told.look()
-    run = Run(tree, "scoring")
-    scoring = partial(at_work, words=["score"])
-    told.interrupt(run, scoring, partial(Run.end, number=signal.SIGKILL))
-    # What nobody could end is ended by the next run before it has a job.
-    run = Run(tree, "writing")
-    told.look()
-    writing = partial(at_work, words=["notebook", "1_tables.ipynb"])
-    told.interrupt(run, writing, Run.kill_snakemake)
-    told.look()
-    run = Run(tree, "last")
-    told.tell(run, run.process.wait())
-    yield told
-    tree.end()
+def read_whole(path, parts):
+    """Read a result of a format that tells whether it is whole."""
+    model = path.is_dir() and path.name.startswith("seed") and "models" in parts
+    if model or path.suffix == ".parquet":
+        read_manifest(path)
+    elif path.suffix in (".json", ".ipynb"):
+        read_json(path)
+    elif path.suffix in MARKS:
+        assert path.read_bytes().rstrip().endswith(MARKS[path.suffix]), "no end"
+    elif path.suffix == ".csv":
+        assert path.read_bytes().endswith(b"\n"), "its last line is cut"
+        with path.open(newline="", encoding="utf-8") as stream:
+            assert len({len(row) for row in csv.reader(stream)}) == 1
 
 
 def times_of(tree):
@@ -217,10 +162,38 @@ def times_of(tree):
     return {path: (tree.folder / path).stat().st_mtime_ns for path in whole}
 
 
+@pytest.fixture(scope="module")
+def story(finished, tmp_path_factory):
+    tree = finished.copy(tmp_path_factory.mktemp("crashes") / ODD)
+    tree.shrink()
+    tree.stop_at(SCORES, TABLES)
+    for folder in ("results/tiny", "logs/tiny"):
+        shutil.rmtree(tree.folder / folder)
+    told = Story(tree)
+    told.start()
+    told.refusal = tree.refused(*tree.study_command)
+    told.interrupt(training, told.kill_snakemake)
+    told.look()
+    told.start()
+    told.interrupt(answering, lambda: told.process.send_signal(signal.SIGTERM))
+    told.look()
+    told.start()
+    told.interrupt(partial(at_work, words=["score"]), lambda: told.process.kill())
+    # What nobody could end is ended by the next run before it has a job.
+    told.start()
+    told.look()
+    writing = partial(at_work, words=["notebook", "1_tables.ipynb"])
+    told.interrupt(writing, told.kill_snakemake)
+    told.look()
+    told.start()
+    told.note()
+    yield told
+    tree.end()
+
+
 def test_a_run_beside_a_living_one_is_refused(story):
-    assert story.refusal.returncode == 1
-    assert "error: a run is at work in this folder" in story.refusal.stdout
-    assert "kill -INT" in story.refusal.stdout
+    assert "error: a run is at work in this folder" in story.refusal
+    assert "kill -INT" in story.refusal
 
 
 def test_a_run_that_is_ended_says_how_to_go_on(story):
@@ -231,12 +204,9 @@ def test_a_run_that_is_ended_says_how_to_go_on(story):
     assert "processes that run" in story.said[3]
 
 
-def test_a_run_that_is_ended_leaves_no_engine_and_no_job(story):
+def test_a_run_that_is_ended_leaves_no_process_and_no_half_file(story):
     assert all(story.orphans), "nothing was at work, so nothing is tested"
     assert story.left == [[], [], [], []]
-
-
-def test_nothing_under_its_own_name_is_half_a_file(story):
     assert story.half == []
 
 
@@ -258,19 +228,11 @@ def test_an_engine_that_dies_costs_its_cell_a_second_try(finished, copy):
     options = ("recipe=dpo", "benchmark=alert")
     run = copy.start(*copy.snakemake("cell", options=options))
     said = copy.folder / "said.txt"
-    while (engine := starting(copy)) is None:
+    # One that does not answer yet.
+    while not (engine := [e for e in engines_of(copy) if e.url is None]):
         assert run.poll() is None, said.read_text()
         time.sleep(0.01)
-    engine.kill()
+    psutil.Process(engine[0].process.pid).kill()
     assert run.wait() == 0, said.read_text()
     assert said.read_text().count("Trying to restart job") == 1
     assert copy.read(answers) == finished.read(answers)
-
-
-def starting(tree):
-    """The process of an engine that does not answer yet, or None."""
-    for folder in (tree.folder / "engines").glob("run-*"):
-        for engine in engines(folder):
-            if engine.url is None:
-                return psutil.Process(engine.process.pid)
-    return None

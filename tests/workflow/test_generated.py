@@ -1,10 +1,11 @@
-"""The page's study of mixes, RAFT and pairs against a model's own answers.
+"""Datasets that models make: the page's study of mixes, RAFT and pairs, corrections.
 
-It is run as it stands there, on the finished world.
+The page's study is run as it stands there, on the finished world.
 """
 
 import json
 import re
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ from safegrid.core.records import (
     VERDICT,
 )
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 PAGE = "docs/add_a_study.md"
 FENCE = re.compile(
     r"^```yaml\n# (?:add to )?config/studies/pilot-raft\.yaml\n(.*?)^```$",
@@ -28,6 +30,19 @@ FENCE = re.compile(
 STUDY = "results/pilot-raft"
 OVERLAP = f"{STUDY}/overlap/references.json"
 KEY = ["prompt_id", "sample"]
+# Of the study `tiny`, for corrections.
+ROWS = "results/tiny/generated/tiny-base/{}/seed0.parquet"
+ANSWERS = "results/tiny/responses/tiny-base/none/seed0/{}.parquet"
+STAND_IN = {
+    "path": "diverse_beams",
+    "format": "custom_generate",
+    "files": {
+        "one": "custom_generate/generate.py",
+        "two": "custom_generate/beam_search.py",
+    },
+    "licence": "Apache-2.0",
+    "content": "code",
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +90,6 @@ def test_an_iteration_trains_on_the_best_answers_of_the_model_before(
     assert model["rows"] == made.height
 
 
-def test_a_mix_is_its_instructions_and_so_many_safety_rows(pilot):
-    mixed = table(pilot, "datasets/sit.parquet", PREFERENCE)
-    plain = table(pilot, "datasets/it.parquet", PREFERENCE)
-    assert set(plain["pair_id"]) < set(mixed["pair_id"])
-    assert mixed.height == plain.height + 10
-
-
 def test_every_model_that_answers_is_scored_by_guard_and_reward(pilot):
     scores = table(pilot, "scores.parquet", SCORE).filter(slice="all")
     for metric in ("safety", "reward_mean", "reward_median"):
@@ -113,13 +121,6 @@ def test_pairs_prefer_known_answers_to_the_bases_own(pilot):
     made = table(pilot, path, PREFERENCE)
     dropped = pilot.facts(f"{STUDY}/{path}")["dropped"]
     assert made.height == 60 - sum(dropped.values())
-    answers = "responses/tiny-base/none/seed0/refusals.parquet"
-    answers = table(pilot, answers, RESPONSE).join(asked, on="prompt_id")
-    own = dict(answers["prompt_id", "text"].rows())
-    known = dict(asked["prompt_id", "reference"].rows())
-    for name, chosen, rejected in made["pair_id", "chosen", "rejected"].rows():
-        prompt = name.removeprefix("refusals-")
-        assert (chosen, rejected) == (known[prompt], own[prompt].strip())
     model = pilot.facts(f"{STUDY}/models/tiny-base/refuse/seed0")
     assert model["rows"] == made.height
     pairs = json.loads(pilot.read(OVERLAP))["pairs"]
@@ -154,3 +155,60 @@ def test_a_cell_of_known_answers_is_made_again_alone(pilot):
     assert planned(pilot, "cell", options=only) == rules
     make(pilot, "cell", options=only)
     assert pilot.read(cell) == before
+
+
+# ------------------------------------------------------------------ corrections
+
+
+def with_corrections(name, limit, words, **more):
+    """Return an edit that adds a dataset of corrections, and a model trained on it."""
+    requests = {"source": "tiny-pku", "limit": limit, "min_words": 6}
+    block = {"requests": requests, "recipe": "none"}
+    block |= {"decode": {"max_new_tokens": words}, **more}
+
+    def add(study):
+        study["datasets"][name] = {"corrections": block, "max_length": 160}
+        study["recipes"][f"{name}_dpo"] = {"method": "dpo", "dataset": name}
+
+    return add
+
+
+def test_beams_are_searched_by_code_of_a_folder_once_the_user_lets_it_run(shared_copy):
+    tree, made = shared_copy, ROWS.format("searched")
+    tree.add("sources", **{"stand-in": STAND_IN})
+    command = tree.snakemake(made, options=(f"sources_dir={FIXTURES}",))
+    add = with_corrections("searched", 2, 8, beams={"source": "stand-in"})
+    with tree.with_study(add):
+        assert "set SAFEGRID_REMOTE_CODE=stand-in" in tree.refused(*command)
+        tree.environment["SAFEGRID_REMOTE_CODE"] = "stand-in"
+        tree.call(*command)
+    assert len(tree.table(made, PREFERENCE)) == 30
+    facts = tree.facts(ANSWERS.format("searched"))
+    assert set(facts["inputs"]) == {"ids", "generate.py", "beam_search.py"}
+    assert facts["params"]["decode"]["beams"] == {"groups": 2, "penalty": 0.5}
+    assert facts["finish"]["error"] == 0
+
+
+def test_a_model_is_trained_on_what_its_base_corrected(shared_copy):
+    """One run: what is asked again after it is in the cache."""
+    tree, made = shared_copy, ROWS.format("c2")
+    parts = [ANSWERS.format(f"c2/part{n}") for n in (1, 2)]
+    with tree.with_study(with_corrections("c2", 12, 16, shards=2)):
+        said = tree.call(*tree.snakemake("results/tiny/models/tiny-base/c2_dpo/seed0"))
+        asked, frame = tree.facts(made)["requests"], tree.table(made, PREFERENCE)
+        assert asked["kept"] + sum(asked["dropped"].values()) == 12
+        assert len(frame) == 15 * asked["kept"] > 0
+        assert set(frame["category"].value_counts()["count"]) == {asked["kept"]}
+        # Half of the requests, five prompts each.
+        assert [len(tree.table(part, RESPONSE)) for part in parts] == [30, 30]
+        assert "c2: " in said
+        assert "1000 requests cost" in said
+        rates = tree.call(*tree.safegrid("rates", "--study", "tiny"))
+        assert rates.count("tiny-base/c2/seed0: 1000 requests cost") == 1
+
+        before = tree.read(made)
+        for name in (made, parts[1]):
+            (tree.folder / name).unlink()
+        again = tree.call(*tree.snakemake(made))
+        assert "all responses found in the cache" in again
+        assert tree.read(made) == before

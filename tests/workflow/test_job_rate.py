@@ -36,7 +36,7 @@ onsuccess:
 
 
 @pytest.mark.parametrize("dropped", [True, False])
-def test_no_timers_are_left_by_jobs(dropped: bool, tmp_path: Path) -> None:
+def test_no_timers_are_left_by_jobs(dropped, tmp_path):
     """Without the hook there are some, else it is needed no more."""
     text = SNAKEFILE.format(root=str(ROOT), jobs=JOBS, dropped=dropped)
     (tmp_path / "Snakefile").write_text(text)

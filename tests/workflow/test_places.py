@@ -1,9 +1,13 @@
-"""Folders in which no run works: of a name that means something, closed, in use."""
+"""Folders in which no run works: of a name that means something, closed, in use.
+
+And programs of the environment called by their paths: nobody needs to activate it.
+"""
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from disks import mounted
 ROOT = Path(__file__).parents[2]
 # What a folder's name may not hold; test_crashes.py runs a study where it has the rest.
 REFUSED = ["{x}", "a:b", "two\nlines"]
+ROWS = "results/raw/tiny-correction-rows/train.jsonl"
 
 
 def started_by(tree, command):
@@ -28,10 +33,8 @@ def test_a_folder_whose_name_means_something_else_is_refused(
     make_tree, tmp_path, command, name
 ):
     tree = make_tree(tmp_path / name)
-    done = tree.run(*started_by(tree, command))
-    assert done.returncode == 1
-    assert "no study can run in a folder of this name; rename it" in done.stdout
-    assert "Traceback" not in done.stdout
+    said = tree.refused(*started_by(tree, command))
+    assert "no study can run in a folder of this name; rename it" in said
     assert tree.made() == []
 
 
@@ -51,13 +54,10 @@ def test_an_environment_is_not_made_where_its_commands_would_not_start(tmp_path,
 @pytest.mark.parametrize("command", ["snakemake", "study"])
 def test_results_that_cannot_be_written_end_a_run_before_its_first_job(fresh, command):
     with mounted(fresh.folder / "results", "ro"):
-        done = fresh.run(*started_by(fresh, command))
-    assert done.returncode == 1
-    told = "results: cannot be written, its file system is mounted read-only"
-    assert told in done.stdout
-    assert "Nothing was started" in done.stdout
-    assert "Traceback" not in done.stdout
-    assert "rule build_world:" not in done.stdout
+        said = fresh.refused(*started_by(fresh, command))
+    assert "results: cannot be written, its file system is mounted read-only" in said
+    assert "Nothing was started" in said
+    assert "rule build_world:" not in said
     assert not (fresh.folder / "logs").exists()
     assert list(fresh.folder.glob(".snakemake/locks/*")) == []
 
@@ -70,13 +70,26 @@ def test_a_second_run_in_a_folder_is_refused_and_harms_nothing(fresh):
         assert first.poll() is None, said.read_text()
         time.sleep(0.01)
     os.killpg(first.pid, signal.SIGSTOP)
-    plain, study = fresh.run(*prepare), fresh.run(*fresh.study_command)
+    plain, study = fresh.refused(*prepare), fresh.refused(*fresh.study_command)
     os.killpg(first.pid, signal.SIGCONT)
     assert first.wait() == 0, said.read_text()
-    assert plain.returncode == study.returncode == 1
-    assert "Directory cannot be locked" in plain.stdout
-    assert f"a run is at work in this folder (process {first.pid})" in study.stdout
-    for refused in (plain, study):
-        assert "Traceback" not in refused.stdout
-        assert "rule build_world:" not in refused.stdout
+    assert "Directory cannot be locked" in plain
+    assert f"a run is at work in this folder (process {first.pid})" in study
+    assert "rule build_world:" not in plain + study
     assert fresh.plan("prepare_data").jobs == []
+
+
+def test_snakemake_by_its_path_runs_rules_with_the_same_python(make_tree, tmp_path):
+    tree, ours = make_tree(tmp_path / "repository"), Path(sys.executable).parent
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    for name in ("python", "snakemake", "safegrid"):
+        (shadow / name).write_text("#!/bin/sh\nexit 99\n")
+        (shadow / name).chmod(0o755)
+    path = [p for p in os.environ["PATH"].split(os.pathsep) if p != str(ours)]
+    tree.environment["PATH"] = os.pathsep.join([str(shadow), *path])
+    for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+        tree.environment.pop(name, None)
+    _, *words = tree.snakemake(ROWS)
+    tree.call(str(ours / "snakemake"), *words)
+    assert (tree.folder / ROWS).is_file()

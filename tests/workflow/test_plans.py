@@ -97,14 +97,6 @@ def test_a_cell_by_name_is_its_answers_verdicts_and_scores(finished, tmp_path):
     assert not {"collect", "capability", "validate_judge"} & set(counts)
 
 
-def test_a_slice_is_every_cell_that_fits(finished, tmp_path):
-    options = ("benchmark=alert",)
-    counts = finished.plan("cells", workdir=tmp_path, options=options).counts
-    assert counts["score"] == counts["generate"] == len(finished.study.models)
-    assert counts["train"] == len(finished.study.trained)
-    assert "capability" not in counts
-
-
 @pytest.mark.parametrize("target", UNTIL)
 def test_a_named_target_stops_where_it_says(finished, tmp_path, target):
     plan = finished.plan(target, workdir=tmp_path)

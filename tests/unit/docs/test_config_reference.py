@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, Literal
+from typing import Literal
 
 import jsonschema
 import pytest
@@ -32,33 +32,33 @@ NOT_WRITTEN = {
 FILES = sorted([*CONFIG.glob("*.yaml"), *CONFIG.glob("studies/*.yaml")])
 
 
-def schema_of(path) -> dict[str, Any]:
+def schema_of(path):
     stem = "studies" if path.parent.name == "studies" else path.stem
     return json.loads((SCHEMAS / f"{stem}.json").read_text("utf-8"))
 
 
-def test_every_block_has_its_table() -> None:
+def test_every_block_has_its_table():
     told = re.findall(r"<!-- keys of (\w+) -->", PAGE.read_text("utf-8"))
     assert sorted(told) == sorted(set(BLOCKS) - NOT_WRITTEN)
 
 
 @pytest.mark.parametrize("name", sorted(set(BLOCKS) - NOT_WRITTEN))
-def test_every_key_has_a_meaning(name: str) -> None:
+def test_every_key_has_a_meaning(name):
     model = BLOCKS[name]
     assert reference.own_fields(model).keys() <= reference.meanings(model).keys()
 
 
-def test_the_page_is_that_of_the_code() -> None:
+def test_the_page_is_that_of_the_code():
     assert PAGE.read_text("utf-8") == reference.page(), "run make config-reference"
 
 
-def test_the_schemas_are_those_of_the_code() -> None:
+def test_the_schemas_are_those_of_the_code():
     kept = {p.stem: json.loads(p.read_text("utf-8")) for p in SCHEMAS.iterdir()}
     assert kept == reference.schemas(), "run make config-reference"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_shipped_files_fit_their_schemas(path) -> None:
+def test_shipped_files_fit_their_schemas(path):
     schema, data = schema_of(path), read_document(path, Problems()).data
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(data)) == []
 
@@ -73,7 +73,7 @@ def test_shipped_files_fit_their_schemas(path) -> None:
         ("gpus", lambda data: data["h200"].update(memory=1)),
     ],
 )
-def test_a_schema_refuses_what_loading_refuses(stem, change) -> None:
+def test_a_schema_refuses_what_loading_refuses(stem, change):
     path = CONFIG / f"{stem}.yaml"
     data = read_document(path, Problems()).data
     change(data)
@@ -81,12 +81,12 @@ def test_a_schema_refuses_what_loading_refuses(stem, change) -> None:
         jsonschema.validate(data, schema_of(path))
 
 
-def test_columns_of_published_numbers_are_told() -> None:
+def test_columns_of_published_numbers_are_told():
     text = PAGE.read_text("utf-8").partition("## Published")[2]
     assert re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE) == list(COLUMNS)
 
 
-def test_a_default_or_a_kind_that_changed_would_be_seen() -> None:
+def test_a_default_or_a_kind_that_changed_would_be_seen():
     class Other(BaseModel):
         """A block.
 

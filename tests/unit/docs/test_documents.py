@@ -3,9 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -39,53 +37,53 @@ TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 ALL = "".join(TEXT.values())
 
 
-def ids(page: Path) -> str:
+def ids(page):
     return str(page.relative_to(ROOT))
 
 
-def prose(page: Path) -> str:
+def prose(page):
     return FENCE.sub("", TEXT[page])
 
 
-def fences(page: Path, *languages: str) -> list[str]:
+def fences(page, *languages):
     found = FENCE.findall(TEXT[page])
     return [text for language, text in found if language in languages]
 
 
-def anchors(page: Path) -> set[str]:
+def anchors(page):
     """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
     return {title.replace(" ", "-") for title in plain}
 
 
-def make_targets() -> set[str]:
+def make_targets():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     return set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
 
 
-def rules() -> set[str]:
+def rules():
     files = [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
     plain = re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)
     return {*plain, *re.findall(r"^use rule \w+ as (\w+) with:", text, re.MULTILINE)}
 
 
-def command_lines() -> Iterator[tuple[str, list[str]]]:
+def command_lines():
     for page in PAGES:
         for block in fences(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
                 yield ids(page), line.partition("#")[0].split()
 
 
-def exists(path: str) -> bool:
+def exists(path):
     if path in MADE_BY:
         return (ROOT / path).exists() or MADE_BY[path] in make_targets()
     return path in EXAMPLES or (ROOT / path).exists()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere(page):
     for link in LINK.findall(prose(page)):
         if "://" in link:
             continue
@@ -97,14 +95,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_named_paths_exist(page: Path) -> None:
+def test_named_paths_exist(page):
     for code in CODE.findall(prose(page)):
         path = code.rstrip("/")
         if path.split("/")[0] in TOP and not re.search(r"[{}<>*\s]", path):
             assert exists(path), code
 
 
-def test_the_tree_names_every_folder_and_what_is_there() -> None:
+def test_the_tree_names_every_folder_and_what_is_there():
     block = TEXT[README].split("<!-- tree:begin -->")[1].split("<!-- tree:end -->")[0]
     named = re.findall(r"^(\S+)  +\S", block, re.MULTILINE)
     assert [path for path in named if not exists(path)] == []
@@ -115,19 +113,19 @@ def test_the_tree_names_every_folder_and_what_is_there() -> None:
     assert folders <= {path.split("/")[0] for path in named}
 
 
-def test_the_readme_stays_short() -> None:
+def test_the_readme_stays_short():
     assert len(TEXT[README].splitlines()) <= 220
     assert len(TEXT[README].split()) <= 2000
 
 
-def test_named_make_targets_exist() -> None:
+def test_named_make_targets_exist():
     named = set(re.findall(r"`make ([a-z-]+)", ALL))
     named |= {line[1] for _, line in command_lines() if line[:1] == ["make"]}
     assert named >= {"study", "test", "check", "bench", "readme"}
     assert named <= make_targets()
 
 
-def test_named_targets_of_snakemake_exist() -> None:
+def test_named_targets_of_snakemake_exist():
     options = {"--cores", "--config", "-n", "--quiet", "--force", "--unlock"}
     options |= {"--", "--profile"}
     seen = set()
@@ -155,7 +153,7 @@ def test_named_targets_of_snakemake_exist() -> None:
     assert seen | listed <= rules()
 
 
-def test_named_subcommands_exist() -> None:
+def test_named_subcommands_exist():
     lines = (line for _, line in command_lines() if line[:1] == ["safegrid"])
     named = {*re.findall(r"`safegrid ([\w-]+)", ALL), *(line[1] for line in lines)}
     assert named
@@ -165,9 +163,7 @@ def test_named_subcommands_exist() -> None:
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if "# add to config" in TEXT[p]], ids=ids
 )
-def test_examples_are_valid(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_examples_are_valid(page, tmp_path, monkeypatch):
     """The YAML of a page, put where its first line says, makes valid studies."""
     shutil.copytree(ROOT / "config", tmp_path / "config")
     for block in fences(page, "python"):
@@ -184,20 +180,20 @@ def test_examples_are_valid(
         load_config(tmp_path / "config", study)
 
 
-def put(path: Path, block: str) -> None:
+def put(path, block):
     """Write an example's file, or merge it into the file that is there."""
     given = yaml.safe_load(block)
-    old: Any = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
+    old = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
     path.write_text(yaml.safe_dump(merge(old, given), sort_keys=False), "utf-8")
 
 
-def test_every_metric_and_column_is_explained() -> None:
+def test_every_metric_and_column_is_explained():
     explained = set(CODE.findall(TEXT[STATISTICS]))
     assert set(METRICS) <= explained
     assert set(SCORE) <= explained
 
 
-def test_constants_in_the_page_are_those_of_the_code() -> None:
+def test_constants_in_the_page_are_those_of_the_code():
     text = " ".join(TEXT[STATISTICS].split())
     sentences = [
         f"{intervals.RESAMPLES:,} resamples",
@@ -210,7 +206,7 @@ def test_constants_in_the_page_are_those_of_the_code() -> None:
     assert degenerate.LEAST_DISTINCT == 0.5
 
 
-def test_pages_show_tables_that_were_filled_and_figures_that_are_there() -> None:
+def test_pages_show_tables_that_were_filled_and_figures_that_are_there():
     tables, figures = [*TABLE.finditer(ALL)], [*FIGURE.finditer(ALL)]
     assert len(tables) == ALL.count("<!-- table:begin")
     assert {mark["study"] for mark in tables} == {mark["study"] for mark in figures}
@@ -221,5 +217,5 @@ def test_pages_show_tables_that_were_filled_and_figures_that_are_there() -> None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_nothing_of_a_machine_is_named(page: Path) -> None:
+def test_nothing_of_a_machine_is_named(page):
     assert not re.search(r"(?<![\w.])/(work|home|root|tmp|Users)/", TEXT[page])

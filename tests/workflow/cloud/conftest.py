@@ -4,9 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import unquote
 
 import httpx
@@ -18,7 +16,7 @@ NAME = "of-tests"
 PREFIX = "studies"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+def pytest_itemcollected(item):
     """Whatever lies here needs what not every machine has."""
     item.add_marker("remote")
 
@@ -26,7 +24,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 class Bucket:
     """An S3 bucket, and what Snakemake is told to use it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url):
         self.url = url
         # Signed by whom is not looked at, only that a request is signed.
         signed = {"authorization": "AWS test:"}
@@ -35,29 +33,29 @@ class Bucket:
         self._client.put("").raise_for_status()
 
     @property
-    def environment(self) -> dict[str, str]:
+    def environment(self):
         """Where it is and how it opens; the stand-in takes every key."""
         stem = "SNAKEMAKE_STORAGE_S3"
         keys = {f"{stem}_ACCESS_KEY": "test", f"{stem}_SECRET_KEY": "test"}
         return {f"{stem}_ENDPOINT_URL": self.url, **keys}
 
     @property
-    def options(self) -> list[str]:
+    def options(self):
         """Options of Snakemake that put all data and results into it."""
         prefix = f"--default-storage-prefix=s3://{NAME}/{PREFIX}"
         return ["--default-storage-provider=s3", prefix]
 
-    def read(self, path: str) -> bytes:
+    def read(self, path):
         """Return an object by its path in a local run."""
         return self._client.get(f"/{PREFIX}/{path}").raise_for_status().content
 
-    def add(self, folder: Path, paths: Iterable[str]) -> None:
+    def add(self, folder, paths):
         """Put files of a local run where a run in the bucket has them, oldest first."""
         for path in sorted(paths, key=lambda path: (folder / path).stat().st_mtime_ns):
             content = (folder / path).read_bytes()
             self._client.put(f"/{PREFIX}/{path}", content=content).raise_for_status()
 
-    def bring_down(self, folder: Path) -> None:
+    def bring_down(self, folder):
         """Copy all results with their times, as `aws s3 sync` does."""
         for path in sorted(self.paths()):
             if path.startswith("results/"):
@@ -67,9 +65,9 @@ class Bucket:
                 (folder / path).write_bytes(answer.content)
                 os.utime(folder / path, (made.timestamp(), made.timestamp()))
 
-    def paths(self) -> set[str]:
+    def paths(self):
         """Return the paths of all its objects, as a local run has them."""
-        found: list[str] = []
+        found = []
         while True:
             after = {"start-after": found[-1]} if found else {}
             answer = self._client.get("", params={"list-type": "2", **after})
@@ -80,7 +78,7 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(cloud_packages: Path) -> Iterator[Bucket]:
+def bucket(cloud_packages):
     """An empty bucket of a server of its own."""
     port = free_port()
     server = subprocess.Popen(

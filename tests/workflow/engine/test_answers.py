@@ -15,7 +15,6 @@ from fastapi.testclient import TestClient
 
 from engines import launch_spec, plain_generate, request
 from safegrid.core.errors import EngineError
-from safegrid.engine.batches import LEAST, SharedPrefix
 from safegrid.engine.calls import SECONDS_HEADER
 from safegrid.engine.decode import generate
 from safegrid.engine.model import load
@@ -136,13 +135,6 @@ def test_examples_of_each_task_are_read_once(model, prompts, shapes):
     assert read == [*[(1, 70), (10, 3)] * 2, (1, len(prompts[20]) - 1)]
     for row, start, scored in zip(rows, starts, found, strict=True):
         assert scored.logprobs == plain_logprobs(model, row, start)
-
-
-def test_rows_that_share_little_are_read_whole(model, prompts):
-    share = prompts[0][:1] + [7] * (LEAST - 2)
-    assert SharedPrefix(model, [[*share, 8, 9], [*share, 9, 9]], 16).length == 0
-    assert SharedPrefix(model, [[*share, 7, 8], [*share, 7, 9]], 16).length == LEAST
-    assert SharedPrefix(model, [[*share, 7, 8]], 16).length == 0
 
 
 def test_seeds_and_settings_change_draws(model, prompts):

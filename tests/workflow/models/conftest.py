@@ -1,9 +1,5 @@
 """A tiny random model of every family's own architecture, its pairs and trainings."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import polars as pl
 import pytest
 
@@ -13,55 +9,49 @@ from safegrid.core.records import PREFERENCE
 from safegrid.train.run import train
 from safegrid.train.tokenize import tokenize_pairs
 
+from ...conftest import save_family
+
 COMMON = {"intermediate_size": 48, "num_key_value_heads": 1}
 WORDS = ["lamp", "bread", "river", "window", "stone", "garden", "silver", "cloud"]
 
 
-@pytest.fixture(scope="session")
-def save_model(save: Callable[..., Path]) -> Callable[..., Path]:
-    """Return a writer of a family's folder with a model in it."""
+def save_model(family, folder, positions=256):
+    """Write a family's folder with a model in it."""
     import torch
     import transformers
 
-    def make(family: Any, folder: Path, positions: int = 256) -> Path:
-        save(family, folder)
-        kind, options = family.architecture
-        backend = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-        config = getattr(transformers, f"{kind}Config")(
-            vocab_size=len(backend),
-            hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=positions,
-            # Large, so that the likeliest token is so by a margin.
-            initializer_range=0.2,
-            # Falcon has other names for these two.
-            **{} if kind == "Falcon" else COMMON,
-            **options,
-            bos_token_id=backend.bos_token_id,
-            eos_token_id=backend.eos_token_id,
-            pad_token_id=backend.pad_token_id,
-        )
-        torch.manual_seed(3)
-        settings = (folder / "generation_config.json").read_bytes()
-        getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(folder)
-        (folder / "generation_config.json").write_bytes(settings)
-        return folder
-
-    return make
+    save_family(family, folder)
+    kind = family.architecture
+    backend = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=len(backend),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=positions,
+        # Large, so that the likeliest token is so by a margin.
+        initializer_range=0.2,
+        # Falcon has other names for these two.
+        **{} if kind == "Falcon" else COMMON,
+        **family.config,
+        bos_token_id=backend.bos_token_id,
+        eos_token_id=backend.eos_token_id,
+        pad_token_id=backend.pad_token_id,
+    )
+    torch.manual_seed(3)
+    settings = (folder / "generation_config.json").read_bytes()
+    getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(folder)
+    (folder / "generation_config.json").write_bytes(settings)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def model_folder(
-    family: Any,
-    save_model: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def model_folder(family, tmp_path_factory):
     """The folder of the family in turn."""
     return save_model(family, tmp_path_factory.mktemp(family.name) / "model")
 
 
-def write_pairs(model: Path, folder: Path) -> Path:
+def write_pairs(model, folder):
     """Write pairs of several lengths, as ids of a model's tokenizer."""
     rows = [
         {
@@ -83,39 +73,21 @@ def write_pairs(model: Path, folder: Path) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
-def pairs_of() -> Callable[[Path, Path], Path]:
-    """The writer of pairs."""
-    return write_pairs
-
-
-@pytest.fixture(scope="session")
-def trained() -> Callable[..., Path]:
-    """Return a training: model, pairs, folder, method and settings to a new model."""
-
-    def run(
-        model: Path,
-        pairs: Path,
-        folder: Path,
-        method: str = "dpo",
-        reference: Path | None = None,
-        **settings: Any,
-    ) -> Path:
-        beta = 0.1 if method in ("dpo", "kto", "orpo") else None
-        common = {"beta": beta, "batch": 8, "warmup_ratio": 0.0, "logging_steps": 1}
-        recipe = {"name": method, "method": method, "dataset": "d"}
-        recipe["training"] = {**common, "per_device_train_batch_size": 4, **settings}
-        train(
-            pairs=pairs,
-            stack=[model],
-            reference=reference,
-            kto_reference=None,
-            recipe=Recipe.model_validate(recipe),
-            seed=0,
-            data_seed=0,
-            out=[folder / "model"],
-            checkpoints=folder / "checkpoints",
-        )
-        return folder / "model"
-
-    return run
+def trained(model, pairs, folder, method="dpo", reference=None, **settings):
+    """Train a model on pairs by a method; return the folder of the new one."""
+    beta = 0.1 if method in ("dpo", "kto", "orpo") else None
+    common = {"beta": beta, "batch": 8, "warmup_ratio": 0.0, "logging_steps": 1}
+    recipe = {"name": method, "method": method, "dataset": "d"}
+    recipe["training"] = {**common, "per_device_train_batch_size": 4, **settings}
+    train(
+        pairs=pairs,
+        stack=[model],
+        reference=reference,
+        kto_reference=None,
+        recipe=Recipe.model_validate(recipe),
+        seed=0,
+        data_seed=0,
+        out=[folder / "model"],
+        checkpoints=folder / "checkpoints",
+    )
+    return folder / "model"

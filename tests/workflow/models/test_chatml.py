@@ -1,9 +1,6 @@
 """Trainings of a model whose BOS opens every turn and whose padding ends every turn."""
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -19,6 +16,8 @@ from safegrid.models.checkpoints import hash_weights
 from safegrid.train.reference import compute_kto_reference
 from safegrid.train.rows import unpair
 
+from .conftest import save_model, trained, write_pairs
+
 LORA = {"r": 4, "lora_alpha": 8}
 # A batch of one micro-batch, and nothing that would hide a difference.
 STEPS = {"learning_rate": 1e-3, "max_steps": 2, "batch": 4, "max_grad_norm": 1e9}
@@ -30,16 +29,12 @@ full_and_lora = pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora
 
 
 @pytest.fixture(scope="session")
-def model(
-    families: Any,
-    save_model: Callable[..., Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def model(families, tmp_path_factory):
     return save_model(families["smollm2"], tmp_path_factory.mktemp("smollm2") / "model")
 
 
 @pytest.fixture(scope="session")
-def other_pad(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_pad(model, tmp_path_factory):
     """The same model, which fills batches up with another token."""
     folder = tmp_path_factory.mktemp("other") / "model"
     shutil.copytree(model, folder)
@@ -54,18 +49,17 @@ def other_pad(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(trained: Any, pairs_of: Any, tmp_path: Path) -> Callable[..., Path]:
+def run(tmp_path):
     """Return a training of a model: name, model, method and settings."""
 
-    def run(name: str, model: Path, method: str, **settings: Any) -> Path:
-        pairs = pairs_of(model, tmp_path / name)
-        out: Path = trained(model, pairs, tmp_path / name, method, **STEPS, **settings)
-        return out
+    def run(name, model, method, **settings):
+        pairs = write_pairs(model, tmp_path / name)
+        return trained(model, pairs, tmp_path / name, method, **STEPS, **settings)
 
     return run
 
 
-def curve(model: Path, metric: str) -> list[float]:
+def curve(model, metric):
     rows = read_table(model / "history.parquet", HISTORY)
     return rows.filter(pl.col("metric") == metric)["value"].to_list()
 
@@ -73,8 +67,8 @@ def curve(model: Path, metric: str) -> list[float]:
 @full_and_lora
 @pytest.mark.parametrize("method", ["dpo", "kto", "sft", "orpo", "reward"])
 def test_what_fills_batches_up_changes_no_loss_and_no_weight(
-    method: str, lora: Any, model: Path, other_pad: Path, run: Any
-) -> None:
+    method, lora, model, other_pad, run
+):
     own = run("own", model, method, lora=lora)
     other = run("other", other_pad, method, lora=lora)
     assert len(set(curve(own, "loss"))) == 2
@@ -84,9 +78,7 @@ def test_what_fills_batches_up_changes_no_loss_and_no_weight(
 
 @full_and_lora
 @pytest.mark.parametrize("method", ["dpo", "sft", "orpo"])
-def test_one_row_a_forward_gives_the_losses_of_many(
-    method: str, lora: Any, model: Path, run: Any
-) -> None:
+def test_one_row_a_forward_gives_the_losses_of_many(method, lora, model, run):
     many, single = (
         run(f"rows{n}", model, method, lora=lora, per_device_train_batch_size=n)
         for n in (4, 1)
@@ -96,11 +88,9 @@ def test_one_row_a_forward_gives_the_losses_of_many(
     assert norms[0] == pytest.approx(norms[1], rel=1e-3)
 
 
-def test_mismatched_values_are_those_of_each_row_without_padding(
-    model: Path, pairs_of: Any, tmp_path: Path
-) -> None:
+def test_mismatched_values_are_those_of_each_row_without_padding(model, tmp_path):
     """KTO's loss depends on its micro-batch, so each row's value is compared."""
-    pairs, out = pairs_of(model, tmp_path), tmp_path / "kl.parquet"
+    pairs, out = write_pairs(model, tmp_path), tmp_path / "kl.parquet"
     training = {**STEPS, "beta": 0.1, "per_device_train_batch_size": 4}
     recipe = {"name": "kto", "method": "kto", "dataset": "d", "training": training}
     compute_kto_reference(pairs, [model], Recipe.model_validate(recipe), 0, out)

@@ -1,7 +1,6 @@
 """A cluster for the tests of this folder, and trees whose jobs go there."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +15,7 @@ QUICKLY = [
 ]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+def pytest_itemcollected(item):
     """Whatever lies here needs what not every machine has."""
     item.add_marker("remote")
 
@@ -24,25 +23,23 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 class Login:
     """A finished copy of the repository on the cluster's login node."""
 
-    def __init__(self, tree, cluster) -> None:
+    def __init__(self, tree, cluster):
         self.tree = tree
         self.cluster = cluster
         self.folder = tree.folder
-        tree.environment |= {
-            "SLURM_CONF": str(cluster.conf),
-            "PATH": f"{cluster.bin}{os.pathsep}{tree.environment['PATH']}",
-        }
+        path = f"{cluster.bin}{os.pathsep}{tree.environment['PATH']}"
+        tree.environment |= {**cluster.environment, "PATH": path}
 
-    def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
+    def command(self, *words, options=()):
         """Return `snakemake --profile slurm` for the study `tiny`."""
         config = ["--config", "study=tiny", *options]
         return ["snakemake", "--profile", "slurm", *QUICKLY, *config, "--", *words]
 
-    def start(self, *words: str, log: str, **more):
+    def start(self, *words, log, **more):
         """Start it in the background."""
         return self.tree.start(*self.command(*words, **more), log=log)
 
-    def submitted(self) -> dict[str, str]:
+    def submitted(self):
         """Return the jobs that SLURM has seen from this folder: number to rule."""
         jobs = self.cluster.call("squeue", "-h", "--states=all", "-o", "%i|%Z|%k")
         found = (job.split("|") for job in jobs.splitlines())
@@ -52,7 +49,7 @@ class Login:
             if folder == str(self.folder)
         }
 
-    def forget(self, cell: str) -> None:
+    def forget(self, cell):
         """Remove what a cell is made of, and what was kept of its answers."""
         root = self.folder / "results/tiny"
         for kind in ("responses", "scores", "verdicts/*", "cell_manifests/*"):
@@ -63,7 +60,7 @@ class Login:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster():
     """A SLURM of two nodes."""
     if missing():
         pytest.skip(f"SLURM is not installed here: {', '.join(missing())} not found")
@@ -81,7 +78,7 @@ def cluster() -> Iterator[Cluster]:
 def make_login(finished, cluster, tmp_path_factory):
     """Return a maker of finished copies whose jobs go to the cluster."""
 
-    def make(name: str) -> Login:
+    def make(name):
         tree = finished.copy(tmp_path_factory.mktemp("login") / name)
         return Login(tree, cluster)
 

@@ -103,18 +103,6 @@ def test_what_a_job_script_breaks_is_seen_from_the_node(here):
     assert "locks do not hold where engines are registered: /dev/null/engines" in found
 
 
-def test_a_job_script_that_fails_is_told_in_its_own_words(here):
-    broken = "\necho 'module: no such module' >&2; exit 1\n"
-    with (
-        here.edited("profiles/slurm/job.sh", lambda text: text + broken),
-        here.with_yaml(PROFILE, lambda profile: profile.update({"latency-wait": 1})),
-    ):
-        ((state, text),) = probe()
-    assert state == "fail"
-    assert "the probe ended (FAILED) and no answer came" in text
-    assert "module: no such module" in text
-
-
 def test_a_probe_that_does_not_start_is_cancelled(here, cluster):
     nodes = "NodeName=node1,node2"
     cluster.call("scontrol", "update", nodes, "State=DRAIN", "Reason=test")

@@ -1,19 +1,21 @@
-"""The small study on a cluster: the same results, in few jobs, whatever happens."""
+"""The small study on a cluster: the same results, in few jobs, whatever happens.
+
+And a signal to `safegrid study` whose jobs are SLURM's: none is left in the queue.
+"""
 
 import os
 import shutil
 import signal
-from dataclasses import dataclass, field
 
 import pytest
 
+from made_up_run import STUDY, MadeUpRun
 from safegrid.train.lease import WHOLE
-
-pytestmark = pytest.mark.grid
 
 TABLES = "results/tiny/tables/main.csv"
 MODEL = "results/tiny/models/tiny-base/{}/seed0"
 CELL = "tiny-base/dpo/seed0/alert"
+BY_NAME = ("recipe=dpo", "benchmark=alert")
 # One a trained model, one a model for all its cells of a stage, one a measured judge,
 # one a base for its judge of fluency.
 JOBS = {
@@ -24,17 +26,6 @@ JOBS = {
     "generate": 2,
     "judge": 2,
 }
-
-
-@dataclass
-class Run:
-    """A run of the whole grid, and what was done to it on the way."""
-
-    login: object
-    cancelled: str
-    said: str = ""
-    status: int = -1
-    jobs: dict = field(default_factory=dict)
 
 
 def stage(comment):
@@ -62,18 +53,19 @@ def whole(make_login):
     # Other pages are made as these are.
     login.tree.stop_at(TABLES)
     process = login.start("all", log="run.txt")
-    number = login.cluster.wait_for(lambda: running(login, "train"), "training")
-    login.cluster.call("scancel", number)
-    run = Run(login, cancelled=number)
-    run.status = process.wait()
-    run.said = (login.folder / "run.txt").read_text()
-    run.jobs = login.submitted()
-    return run
+    login.cancelled = login.cluster.wait_for(
+        lambda: running(login, "train"), "training"
+    )
+    login.cluster.call("scancel", login.cancelled)
+    login.status = process.wait()
+    login.said = (login.folder / "run.txt").read_text()
+    login.jobs = login.submitted()
+    return login
 
 
 def test_the_grid_has_the_scores_of_a_run_on_one_machine(whole, finished):
     assert whole.status == 0, whole.said
-    assert whole.login.tree.differing(finished, "results/tiny/scores") == []
+    assert whole.tree.differing(finished, "results/tiny/scores") == []
 
 
 def test_a_cancelled_job_is_reported_and_submitted_again(whole):
@@ -88,41 +80,34 @@ def test_the_cells_of_a_model_are_one_job_of_a_stage(whole):
 
 
 def test_what_a_site_does_first_is_done_in_every_job(whole):
-    told = {path.name for path in whole.login.folder.glob("hook-*")}
+    told = {path.name for path in whole.folder.glob("hook-*")}
     # The cancelled one may have ended before its command began.
     expected = {f"hook-{number}" for number in whole.jobs if number != whole.cancelled}
     assert told - {f"hook-{whole.cancelled}"} == expected
 
 
-def test_light_rules_stay_on_the_login_node(whole):
+def test_light_rules_stay_on_the_login_node_and_others_are_told_their_gpu(whole):
+    logs = whole.folder / "logs/tiny"
     # Every log of a job on a node begins with the place.
     for rule in ("score", "tokenize", "render", "collect", "write_tables"):
-        logs = list((whole.login.folder / "logs/tiny").glob(f"{rule}*/**/*.log"))
-        logs += (whole.login.folder / "logs/tiny").glob(f"{rule}.log")
-        assert logs, rule
-        assert not [path for path in logs if "SLURM job" in path.read_text()], rule
-
-
-def test_a_job_is_told_its_gpu(whole):
+        told = [*logs.glob(f"{rule}*/**/*.log"), *logs.glob(f"{rule}.log")]
+        assert told, rule
+        assert not [path for path in told if "SLURM job" in path.read_text()], rule
     for rule in ("train", "generate", "judge", "capability", "reference"):
-        for log in (whole.login.folder / f"logs/tiny/{rule}").rglob("*.log"):
-            assert "GPUs: 0" in log.read_text(), log
+        for path in (logs / rule).rglob("*.log"):
+            assert "GPUs: 0" in path.read_text(), path
 
 
 def test_a_second_run_submits_nothing(whole):
-    said = whole.login.tree.call(*whole.login.command("all"))
+    said = whole.tree.call(*whole.command("all"))
     assert "Nothing to be done" in said
-    assert whole.login.submitted() == whole.jobs
+    assert whole.submitted() == whole.jobs
 
 
 @pytest.fixture(scope="module")
 def other(make_login):
     """A finished copy whose cells are asked for one by one."""
     return make_login("cells")
-
-
-NODES = "    nodes: 2\n"
-BY_NAME = ("recipe=dpo", "benchmark=alert")
 
 
 def test_a_run_that_was_killed_is_ended_as_the_page_says_and_goes_on(other, finished):
@@ -196,7 +181,9 @@ def test_a_training_spans_the_nodes_of_its_job(other):
     profile = "profiles/slurm/config.yaml"
     kind = "  train: &train\n"
     with (
-        other.tree.edited(profile, lambda text: text.replace(kind, kind + NODES)),
+        other.tree.edited(
+            profile, lambda text: text.replace(kind, f"{kind}    nodes: 2\n")
+        ),
         long_training(
             other, "wide", max_steps=4, processes=2, per_device_train_batch_size=4
         ),
@@ -212,3 +199,44 @@ def long_training(login, name, **training):
     """Add a recipe for as long as the block runs."""
     recipe = {"method": "dpo", "dataset": "safety", "training": training}
     return login.tree.with_study(lambda study: study["recipes"].update({name: recipe}))
+
+
+# ------------------------------------------------------------------ signals
+
+PROFILE = """
+executor: slurm
+jobs: 2
+slurm-jobname-prefix: safegrid
+slurm-status-command: squeue
+slurm-init-seconds-before-status-checks: 2
+latency-wait: 10
+default-resources:
+  runtime: 5
+  mem_mb: 1000
+"""
+
+
+@pytest.fixture
+def made_up(cluster, tmp_path):
+    """A run whose profile sends its long job to the cluster."""
+    run = MadeUpRun(tmp_path)
+    (tmp_path / "cluster").mkdir()
+    (tmp_path / "cluster/config.yaml").write_text(PROFILE)
+    path = f"{cluster.bin}:{run.environment['PATH']}"
+    run.environment |= {**cluster.environment, "PATH": path}
+    run.environment["SNAKEMAKE_PROFILE"] = "cluster"
+    yield run
+    run.end()
+
+
+def test_a_signal_cancels_what_was_submitted(made_up, cluster):
+    process = made_up.start(*STUDY)
+    # The cluster remembers the ended jobs of other tests.
+    at_work = "--states=R,PD,CG"
+    assert [state for _, state, _ in cluster.jobs(at_work)] == ["RUNNING"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == 128 + signal.SIGTERM
+    assert "the run was ended by SIGTERM; start again" in made_up.said
+    made_up.assert_ended()
+    cluster.wait_for(lambda: not cluster.jobs(at_work), "an empty queue")
+    made_up.finish(STUDY)
