@@ -18,8 +18,7 @@ rule capability:
     benchmark:
         "logs/timing/{study}/capability/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     priority: lambda w: STUDY.priorities[model_of(w)]
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:
@@ -58,8 +57,7 @@ rule reference_likelihood:
     wildcard_constraints:
         benchmark=one_of(STUDY.likelihoods),
     priority: lambda w: STUDY.priorities[model_of(w)]
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:

@@ -109,6 +109,15 @@ GPUS = BASEDIR / "config/gpus.yaml"
 ASSUMPTIONS = BASEDIR / "config/assumptions.yaml"
 
 
+# An engine can die of what is not its job's fault; answers that it gave are kept.
+ENGINE_RETRIES = 1
+
+
+def made_from(w):
+    """Return the cells whose answers a dataset is made of."""
+    return cells.made_from(STUDY, w.generated, w.base, w.seed)
+
+
 def in_world(source, *names):
     """Name files of a source that the miniature writes, and the manifest beside them."""
     folder = f"results/raw/{{world}}-{source}"

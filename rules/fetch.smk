@@ -9,9 +9,8 @@ its hashes, which are params: no version number is needed.
 """
 
 
+# A rule that is made of another one does not take over that it is local.
 localrules:
-    fetch_source,
-    fetch_base,
     fetch_judge,
     fetch_encoder,
     fetch_gguf,

@@ -19,8 +19,7 @@ rule generate:
     benchmark:
         "logs/timing/{study}/generate/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     priority: lambda w: STUDY.priorities[model_of(w)]
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:

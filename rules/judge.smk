@@ -29,8 +29,7 @@ rule text_head:
     wildcard_constraints:
         judge=one_of(judges.heads(STUDY)),
     priority: lambda w: judges.priority(STUDY, w.judge)
-    # An engine can die of what is not the head's fault; vectors that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:
@@ -68,8 +67,7 @@ rule judge:
     benchmark:
         "logs/timing/{study}/judge/{judge}/{base}/{recipe}/seed{seed}/{benchmark}.tsv"
     priority: lambda w: judges.priority(STUDY, w.judge)
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:
@@ -107,8 +105,7 @@ rule validate_judge:
     benchmark:
         "logs/timing/{study}/validate_judge/{judge}.tsv"
     priority: lambda w: judges.priority(STUDY, w.judge)
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:
@@ -144,8 +141,7 @@ rule calibrate:
     benchmark:
         "logs/timing/{study}/calibrate/{judge}/{base}.tsv"
     priority: lambda w: judges.priority(STUDY, w.judge)
-    # An engine can die of what is not the cell's fault; answers that it gave are kept.
-    retries: 1
+    retries: ENGINE_RETRIES
     conda:
         "../envs/engine.yaml"
     params:

@@ -13,6 +13,12 @@ TOKENIZER = multiext(
 )
 
 
+WORLD = {
+    "world": lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
+    "version": VERSIONS["miniworld"],
+}
+
+
 rule build_world:
     """Write the world's raw files in the formats of the real sets."""
     output:
@@ -57,8 +63,7 @@ rule build_world:
     conda:
         "../envs/train.yaml"
     params:
-        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
-        version=VERSIONS["miniworld"],
+        **WORLD,
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -114,8 +119,7 @@ rule train_base:
     conda:
         "../envs/train.yaml"
     params:
-        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
-        version=VERSIONS["miniworld"],
+        **WORLD,
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -139,8 +143,7 @@ rule build_corrections:
     conda:
         "../envs/train.yaml"
     params:
-        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
-        version=VERSIONS["miniworld"],
+        **WORLD,
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -173,8 +176,7 @@ rule train_judge:
     conda:
         "../envs/train.yaml"
     params:
-        world=lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
-        version=VERSIONS["miniworld"],
+        **WORLD,
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1

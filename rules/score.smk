@@ -5,6 +5,12 @@ likelihoods/.
 Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/; selected.yaml.
 """
 
+# What all scores of a study have in common.
+SCORING = {
+    "most_unscored": STUDY.config.study.most_unscored,
+    "seed": STUDY.config.study.seed,
+}
+
 
 rule score:
     """Score one cell, with paired differences to the base untouched."""
@@ -28,11 +34,10 @@ rule score:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         cell=lambda w: cells.names(STUDY, cell_of(w)),
         metric=lambda w: STUDY.prompted[w.benchmark].metric,
         judges=lambda w: json.dumps(judges.kinds(STUDY, w.benchmark)),
-        most_unscored=STUDY.config.study.most_unscored,
-        seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
     shell:
         r"""
@@ -71,9 +76,8 @@ rule score_capability:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         cell=lambda w: cells.names(STUDY, cell_of(w)),
-        most_unscored=STUDY.config.study.most_unscored,
-        seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
     shell:
         r"""
@@ -108,9 +112,8 @@ rule score_likelihood:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         cell=lambda w: cells.names(STUDY, cell_of(w)),
-        most_unscored=STUDY.config.study.most_unscored,
-        seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.capability"),
     shell:
         r"""
@@ -150,12 +153,11 @@ rule score_global:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         cell=lambda w: cells.names(STUDY, Cell(model_of(w), "global")),
         judges=lambda w: json.dumps(
             {name: judges.kinds(STUDY, name) for name in STUDY.safety}
         ),
-        most_unscored=STUDY.config.study.most_unscored,
-        seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.cell"),
     shell:
         r"""
@@ -200,11 +202,10 @@ rule frontier:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         line=lambda w: lines.line(STUDY, w.base, w.recipe),
         benchmarks=lambda w: lines.benchmarks(STUDY),
         judges=lambda w: lines.judges(STUDY),
-        most_unscored=STUDY.config.study.most_unscored,
-        seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.frontier"),
     shell:
         r"""

@@ -10,12 +10,8 @@ rule best_of_k:
     """Keep the best of a model's answers to each prompt, by a judge's score."""
     input:
         prompts="results/{study}/prompts/{generated}.parquet",
-        responses=lambda w: cells.all_answers(
-            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
-        ),
-        verdicts=lambda w: cells.verdicts(
-            STUDY, *cells.made_from(STUDY, w.generated, w.base, w.seed)
-        ),
+        responses=lambda w: cells.all_answers(STUDY, made_from(w)),
+        verdicts=lambda w: cells.verdicts(STUDY, *made_from(w)),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
@@ -114,12 +110,8 @@ rule corrections:
         prompts=lambda w: cells.prompts(
             STUDY, STUDY.generated[w.generated].pools(w.generated)
         ),
-        responses=lambda w: cells.all_answers(
-            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
-        ),
-        verdicts=lambda w: cells.verdicts(
-            STUDY, *cells.made_from(STUDY, w.generated, w.base, w.seed)
-        ),
+        responses=lambda w: cells.all_answers(STUDY, made_from(w)),
+        verdicts=lambda w: cells.verdicts(STUDY, *made_from(w)),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
@@ -189,9 +181,7 @@ rule rejected_by_model:
     """Prefer known answers to a model's own, as preference pairs."""
     input:
         prompts="results/{study}/prompts/{generated}.parquet",
-        responses=lambda w: cells.all_answers(
-            STUDY, cells.made_from(STUDY, w.generated, w.base, w.seed)
-        ),
+        responses=lambda w: cells.all_answers(STUDY, made_from(w)),
     output:
         dataset="results/{study}/generated/{base}/{generated}/seed{seed}.parquet",
     log:
