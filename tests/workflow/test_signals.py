@@ -55,7 +55,6 @@ HUNG_UP = to_group(signal.SIGHUP, signal.SIGTERM)
     [
         pytest.param(STUDY, to_one(signal.SIGTERM, "study"), "SIGTERM", id="study"),
         pytest.param(MAKE, to_one(signal.SIGTERM, "make"), "SIGTERM", id="make"),
-        pytest.param(MAKE, to_one(signal.SIGINT, "make"), "SIGINT", id="make-int"),
         pytest.param(MAKE, TWICE, "SIGINT", id="group-twice"),
         pytest.param(
             ("timeout", "600", *MAKE),
@@ -104,7 +103,7 @@ def test_a_run_ends_with_its_terminal(made_up):
     made_up.assert_free()
 
 
-@pytest.mark.parametrize("name", ["make study", "safegrid study", "-m snakemake"])
+@pytest.mark.parametrize("name", ["make study", "safegrid study"])
 def test_what_is_killed_at_once_takes_the_rest_along(made_up, name):
     process = made_up.start(*MAKE)
     to_one(signal.SIGKILL, name)(process)
