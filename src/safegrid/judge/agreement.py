@@ -10,7 +10,7 @@ study's refusal rates hangs on which judge was asked.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +33,6 @@ Value = TypeVar("Value")
 # What names an answer, and what stands beside it in the list; never a text.
 CELL = ("base", "recipe", "seed", "benchmark")
 ROW = ("prompt_id", "sample")
-OTHER = "other"
 
 
 def estimate(
@@ -85,7 +84,7 @@ def label_measures(
     pairs: Sequence[Pair],
     classes: Sequence[str],
     positive: str,
-) -> dict[str, Any]:
+) -> Measures:
     """Return `measures_of` rows' pairs, `kappa`, and `annotators_kappa` if known.
 
     The annotators' kappa, of rows with two people's labels, on the same two classes
@@ -94,30 +93,28 @@ def label_measures(
     where the first annotator gave one of the two.
     """
     other = next(name for name in classes if name != positive)
-    known = [pair for pair in pairs if pair[1] != UNSCORED]
+    known = [
+        pair for pair in pairs if pair[1] != UNSCORED and pair[0] in (positive, other)
+    ]
     apart = Counter(truth for truth, _ in pairs if truth not in (positive, other))
-    found: dict[str, Any] = {
+    found: Measures = {
         **measures_of(pairs, positive),
-        "kappa": {**kappa_of(known, positive, other), "against": other},
+        "kappa": {**kappa_of(known, positive), "against": other},
         "apart": dict(sorted(apart.items())),
     }
-    annotated = [row.annotations for row in rows if row.annotations is not None]
-    if annotated:
-        found["annotators_kappa"] = kappa_of(annotated, positive, other)
+    if annotated := [row.annotations for row in rows if row.annotations]:
+        both = (pair for pair in annotated if pair[0] in (positive, other))
+        found["annotators_kappa"] = kappa_of(both, positive)
     return found
 
 
-def kappa_of(pairs: Sequence[Pair], positive: str, other: str) -> dict[str, Any]:
+def kappa_of(pairs: Iterable[Pair], positive: str) -> Measures:
     """Return Cohen's kappa of positive or not, with its interval.
 
     Cohen (1960); the 95% interval is the large-sample one of Fleiss, Cohen and Everitt
     (1969). Kappa is undefined, and null, where both gave one class alone.
     """
-    counts = Counter(
-        (first == positive, second == positive)
-        for first, second in pairs
-        if first in (positive, other)
-    )
+    counts = Counter((first == positive, second == positive) for first, second in pairs)
     n = counts.total()
     table = np.array([[counts[a, b] for b in (False, True)] for a in (False, True)])
     if n == 0 or n in (table[0, 0], table[1, 1]):
@@ -181,13 +178,9 @@ def _both(first: Path, second: Path) -> pl.DataFrame:
 def _measures(rows: pl.DataFrame, positive: str) -> dict[str, object]:
     labels: Sequence[Pair] = rows.select("first", "second").rows()
     scored = [pair for pair in labels if UNSCORED not in pair]
-    refused = [
-        (positive if one == positive else OTHER, positive if two == positive else OTHER)
-        for one, two in scored
-    ]
     return {
         "n": len(scored),
         "n_unscored": len(labels) - len(scored),
-        "kappa": kappa_of(refused, positive, OTHER),
+        "kappa": kappa_of(scored, positive),
         "agreement": share([one == two for one, two in scored]),
     }

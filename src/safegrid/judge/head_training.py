@@ -29,7 +29,6 @@ from safegrid.judge.text_head import (
     Encode,
     Head,
     HeadText,
-    LabelledText,
     decide,
     train,
     with_encoder,
@@ -65,13 +64,10 @@ class File(NamedTuple):
     @property
     def texts(self) -> list[HeadText]:
         """The rows as a head reads them."""
-        return [HeadText(row.prompt, row.prefill + row.response) for row in self.rows]
-
-    @property
-    def described(self) -> list[LabelledText]:
-        """The rows as a head learns from them."""
-        pairs = zip(self.texts, self.rows, strict=True)
-        return [LabelledText(text, row.label, self.part.name) for text, row in pairs]
+        return [
+            HeadText(row.prompt, row.prefill + row.response, row.label, self.part.name)
+            for row in self.rows
+        ]
 
 
 def text_head(
@@ -105,7 +101,7 @@ def text_head(
 
     def work(encode: Encode) -> tuple[Head, dict[str, Any]]:
         validated = {f.part.name: _without(judge, files, f, encode) for f in left_out}
-        every = [row for file in files for row in file.described]
+        every = [row for file in files for row in file.texts]
         return train(every, judge, encode), validated
 
     versions = {"stage": VERSIONS["text_head"]}
@@ -139,7 +135,7 @@ def _without(
     judge: HeadSpec, files: Sequence[File], left_out: File, encode: Encode
 ) -> dict[str, Any]:
     """Return the measures on one file of a head that was trained on the others."""
-    others = [row for file in files if file is not left_out for row in file.described]
+    others = [row for file in files if file is not left_out for row in file.texts]
     head = train(others, judge, encode)
     said = [
         decide(row, head.classes, judge.positive, judge.threshold)

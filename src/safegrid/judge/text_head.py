@@ -50,18 +50,12 @@ Encode = Callable[[Sequence[str]], Floats] | None
 
 
 class HeadText(NamedTuple):
-    """What a head reads of a row: the request, and the whole answer to it."""
+    """What a head reads of a row, and of a labelled one its label and its file."""
 
     prompt: str
     answer: str
-
-
-class LabelledText(NamedTuple):
-    """A row with its label, and the file that it is from."""
-
-    text: HeadText
-    label: str
-    file: str
+    label: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,10 +116,9 @@ def decide(
     return max(by_class, key=by_class.__getitem__)
 
 
-def train(rows: Sequence[LabelledText], spec: HeadSpec, encode: Encode) -> Head:
+def train(rows: Sequence[HeadText], spec: HeadSpec, encode: Encode) -> Head:
     """Fit a head on the rows of all files, of two classes or more; deterministic."""
-    texts = [row.text for row in rows]
-    table = describe(texts, spec.features, spec.max_words, encode)
+    table = describe(rows, spec.features, spec.max_words, encode)
     model = LogisticRegression(C=1 / spec.regularisation, max_iter=5000)
     labels = [row.label for row in rows]
     model.fit(table, labels, sample_weight=row_weights(rows))
@@ -138,7 +131,7 @@ def train(rows: Sequence[LabelledText], spec: HeadSpec, encode: Encode) -> Head:
     )
 
 
-def row_weights(rows: Sequence[LabelledText]) -> Floats:
+def row_weights(rows: Sequence[HeadText]) -> Floats:
     """Return (N,) weights, 1 on average: no file and no class outweighs by its size."""
     cells = [(row.file, row.label) for row in rows]
     sizes = {cell: cells.count(cell) for cell in set(cells)}

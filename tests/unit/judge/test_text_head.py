@@ -31,7 +31,6 @@ from safegrid.judge.text_head import (
     Encoder,
     Head,
     HeadText,
-    LabelledText,
     decide,
     row_weights,
     train,
@@ -78,11 +77,9 @@ def two_files(folder: Path) -> tuple[list[Path], list[LabelledFile]]:
     return files, [LabelledFile(source="s", file=name) for name in "ab"]
 
 
-def rows(file: str = "a") -> list[LabelledText]:
+def rows(file: str = "a") -> list[HeadText]:
     labelled = [(t, "refusal") for t in REFUSES] + [(t, "compliance") for t in COMPLIES]
-    return [
-        LabelledText(HeadText("how", text), label, file) for text, label in labelled
-    ]
+    return [HeadText("how", text, label, file) for text, label in labelled]
 
 
 def write_labelled(path: Path, labels: str = "rc", times: int = 3) -> Path:
@@ -113,8 +110,8 @@ def test_a_head_tells_refusals_from_compliance_and_reads_no_words_behind_its_lim
 
 
 def test_three_classes_have_three_probabilities():
-    part = HeadText("", "I can't, however here is some of it.")
-    head = train([*rows(), LabelledText(part, "partial", "a")], spec(), None)
+    part = HeadText("", "I can't, however here is some of it.", "partial", "a")
+    head = train([*rows(), part], spec(), None)
     assert head.classes == sorted(CLASSES)
     assert head.probabilities([HeadText("", "Yes.")], None).shape == (1, 3)
 
@@ -130,8 +127,7 @@ def test_a_head_comes_back_from_json_bit_by_bit():
 
 def test_no_file_and_no_class_outweighs_by_its_size_and_few_rows_count_less():
     cells = {("a", "refusal"): 200, ("b", "refusal"): 800, ("b", "partial"): 20}
-    text = HeadText("", "")
-    made = [[LabelledText(text, c, f)] * n for (f, c), n in cells.items()]
+    made = [[HeadText("", "", c, f)] * n for (f, c), n in cells.items()]
     weights = row_weights(list(chain(*made)))
     total = [weights[:200].sum(), weights[200:1000].sum(), weights[1000:].sum()]
     assert total[0] == pytest.approx(total[1]) == pytest.approx(10 * total[2])
@@ -146,7 +142,7 @@ def test_the_threshold_is_of_the_positive_class():
 def test_the_encoders_vectors_of_answer_prompt_and_product_are_features():
     vectors = {"yes": [1.0, 0.0], "no": [0.0, 1.0], "how": [0.5, 0.5]}
     labels = (("yes", "compliance"), ("no", "refusal"))
-    made = [LabelledText(HeadText("how", text), label, "a") for text, label in labels]
+    made = [HeadText("how", text, label, "a") for text, label in labels]
     blocks = spec(features=["answer", "prompt", "product"])
     head = train(made * 5, blocks, lambda texts: np.array([vectors[t] for t in texts]))
     assert head.weights.shape == (1, 6)
