@@ -5,7 +5,8 @@ import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from miniworld.benchmarks import (
     xstest_source,
 )
 from miniworld.corpus import corpus_source, instructions_source, safety_source
-from miniworld.judging import harmfulness_source, judging_source, reward_source
+from miniworld.judging import judging_source, rated_source
 from miniworld.models import CHAT_TEMPLATE, TOKENIZER, save_tokenizer, train_tokenizer
 from miniworld.pku import pku_source
-from miniworld.plan import Files, make_plan
+from miniworld.plan import Files, Plan, make_plan
 from miniworld.questions import questions_source, tasks_source
 from safegrid.config.world import World
 from safegrid.core.artifacts import MANIFEST, atomic_directory, manifest, write_result
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # Benchmarks claim their questions before the corpus does. What came later to the world
 # stands last, with dice of its own, so that the files before it stay as they are.
-WRITERS = {
+WRITERS: dict[str, Callable[[Plan], Files]] = {
     "alert": alert_source,
     "xstest": xstest_source,
     "toxicity": toxicity_source,
@@ -43,8 +44,8 @@ WRITERS = {
     "instructions": instructions_source,
     "safety": safety_source,
     "sets": sets_source,
-    "reward-rows": reward_source,
-    "harmfulness-rows": harmfulness_source,
+    "reward-rows": partial(rated_source, "reward"),
+    "harmfulness-rows": partial(rated_source, "harmfulness"),
 }
 
 

@@ -230,19 +230,13 @@ def judging_source(plan: Plan) -> Files:
     return files
 
 
-def reward_source(plan: Plan) -> Files:
-    """Write preferences to train on, and held-out ones."""
-    return _rated(plan, "reward", plan.world.rows.reward)
-
-
-def harmfulness_source(plan: Plan) -> Files:
-    """Write rated answers to train on, and held-out ones."""
-    return _rated(plan, "harmfulness", plan.world.rows.harmfulness)
-
-
-def _rated(plan: Plan, judge: str, train: int) -> Files:
+def rated_source(judge: str, plan: Plan) -> Files:
+    """Write pairs or rated answers to train a judge on, and held-out ones."""
     files = {}
-    for name, count in (("train", train), ("test", plan.world.rows.judge_test)):
+    for name, count in (
+        ("train", getattr(plan.world.rows, judge)),
+        ("test", plan.world.rows.judge_test),
+    ):
         part = f"judge_{name}"
         writer = Judging(plan, part, f"{judge} {part}")
         files[f"{name}.jsonl"] = writer.rows(judge, count, name)

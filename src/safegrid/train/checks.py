@@ -154,10 +154,7 @@ def _check_masks(batch: dict[str, Any], examples: list[dict[str, Any]]) -> None:
 
 
 def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]]:
-    """Return masks of the loss and of all tokens, and the columns of the answers.
-
-    A reward model has no loss on tokens.
-    """
+    """Return masks of the loss and of all tokens, and the columns of the answers."""
     sides = ("chosen", "rejected")
     both = ("chosen_ids", "rejected_ids")
     if "chosen_labels" in batch:
@@ -169,7 +166,7 @@ def _masks(batch: dict[str, Any]) -> tuple[list[Any], list[Any], tuple[str, ...]
     if "completion_mask" in batch:
         single = "KL_input_ids" in batch
         return [batch["completion_mask"]], seen, ("completion_ids",) if single else both
-    return [], seen, both
+    return [], seen, both  # a reward model's, without a loss on tokens
 
 
 def _log_ratio(trainer: Any, batch: dict[str, Any]) -> float:

@@ -114,8 +114,7 @@ def training_facts(
 ) -> dict[str, Any]:
     """Return what a training from a start model went through.
 
-    `selected` are the pairs that its recipe takes, `rows` those that fill
-    micro-batches, as its trainer reads them.
+    `selected` are its recipe's pairs, `rows` those of them that fill micro-batches.
     """
     kept = rows["pair_id"].n_unique()
     return {

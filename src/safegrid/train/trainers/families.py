@@ -149,10 +149,10 @@ def settings(plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
     # TRL adds a mixture of experts' balancing loss to every method's own by itself; the
     # formula that a method's name stands for has none.
     plain = {"router_aux_loss_coef": 0.0, "max_length": None}
+    loss, beta = {"loss_type": method.loss_type}, {"beta": training.beta}
+    own_dropout = {"disable_dropout": False}
     referenced = {
-        **plain,
-        "beta": training.beta,
-        "disable_dropout": False,
+        **plain | beta | own_dropout,
         "precompute_ref_log_probs": True,
         "precompute_ref_batch_size": plan.forward_rows,
     }
@@ -163,26 +163,20 @@ def settings(plan: Plan, rows: pl.DataFrame) -> dict[str, Any]:
             "label_smoothing": training.label_smoothing,
         },
         "kto": {
-            **referenced,
-            "loss_type": method.loss_type,
+            **referenced | loss,
             "desirable_weight": 1.0,
             "undesirable_weight": 1.0,
         },
-        "orpo": {
-            "beta": training.beta,
-            "max_length": max(lengths(rows)),
-            "disable_dropout": False,
-        },
+        "orpo": {**beta | own_dropout, "max_length": max(lengths(rows))},
         "sft": {
-            **plain,
-            "loss_type": method.loss_type,
+            **plain | loss,
             "packing": False,
             "completion_only_loss": True,
             "dataset_kwargs": {"skip_prepare_dataset": True},
         },
         "reward": {
+            **own_dropout,
             "max_length": None,
-            "disable_dropout": False,
             "center_rewards_coefficient": None,
         },
     }
