@@ -14,6 +14,14 @@ def prompt(name, text, **more):
     return {**dict.fromkeys(PROMPT), "prompt_id": name, "prompt": turns, **more}
 
 
+def comparison(prompt, *answers, **changes):
+    """Return a row of PKU-SafeRLHF; of each answer its text and whether it is safe."""
+    row = {"prompt": prompt, "better_response_id": 0}
+    for number, (text, is_safe) in enumerate(answers):
+        row |= {f"response_{number}": text, f"is_response_{number}_safe": is_safe}
+    return {**row, "safer_response_id": 0 if answers[0][1] else 1, **changes}
+
+
 def answer(name, text, sample=0, finish="eos"):
     """Return an answer's row: four tokens were read and three written."""
     return {

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from answered import comparison as row
 from safegrid.config.prompt import PromptSpec
 from safegrid.core.errors import DataError
 from safegrid.data.c2_eval import prefill_of
@@ -12,20 +13,6 @@ from safegrid.texts.affirmative_prefixes import (
     EVALUATION,
     TRAINING,
 )
-
-
-def row(prompt, *answers):
-    (first, first_safe), (second, second_safe) = answers
-    return {
-        "prompt": prompt,
-        "response_0": first,
-        "response_1": second,
-        "is_response_0_safe": first_safe,
-        "is_response_1_safe": second_safe,
-        "better_response_id": 0,
-        "safer_response_id": 0 if first_safe else 1,
-    }
-
 
 WORDS = "first  this\n then that, and so on"
 ROWS = [

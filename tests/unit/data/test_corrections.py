@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 
+from answered import comparison
 from safegrid.config.generated import RequestsSpec
 from safegrid.config.source import SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
@@ -27,16 +28,7 @@ LONG = "one, two. three, four. five, six. seven, eight. nine"
 
 
 def row(prompt="How is it done?", unsafe=LONG, **changes):
-    return {
-        "prompt": prompt,
-        "response_0": "No.",
-        "response_1": unsafe,
-        "is_response_0_safe": True,
-        "is_response_1_safe": False,
-        "better_response_id": 0,
-        "safer_response_id": 0,
-        **changes,
-    }
+    return comparison(prompt, ("No.", True), (unsafe, False), **changes)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from answered import comparison
 from safegrid.config.dataset import HARM_CATEGORIES, DatasetSpec
 from safegrid.config.source import PartSpec, SourceSpec
 from safegrid.core.artifacts import read_manifest, read_table
@@ -18,17 +19,9 @@ from safegrid.data.preferences import prepare_chosen
 NO = "I cannot help."
 
 
-def comparison(prompt, *safe, **changes):
-    """Return a row of the seven-column form."""
-    return {
-        "prompt": prompt,
-        "response_0": NO,
-        "response_1": "Sure, first step.",
-        "is_response_0_safe": safe[0],
-        "is_response_1_safe": safe[1],
-        "better_response_id": 1,
-        "safer_response_id": 0 if safe[0] else 1,
-    } | changes
+def compared(prompt, *safe, **changes):
+    texts = zip((NO, "Sure, first step."), safe, strict=True)
+    return comparison(prompt, *texts, **{"better_response_id": 1, **changes})
 
 
 def with_harms(row, *harms):
@@ -47,12 +40,12 @@ def with_harms(row, *harms):
     return row | extra
 
 
-ONE = comparison("one", True, False)
-TWO = comparison("two", True, False)
+ONE = compared("one", True, False)
+TWO = compared("two", True, False)
 
 
 def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
-    frame, manifest = pairs("pku", [ONE, comparison("two", False, True)])
+    frame, manifest = pairs("pku", [ONE, compared("two", False, True)])
     assert frame["chosen"].to_list() == [NO, "Sure, first step."]
     assert frame["rejected"].to_list() == ["Sure, first step.", NO]
     assert frame["source_row"].to_list() == [1, 2]
@@ -62,13 +55,13 @@ def test_the_safe_response_is_chosen_wherever_it_stands(pairs):
 
 
 BROKEN = with_harms(ONE, "Drugs") | {"response_1": "edited"}
-OTHER_WAY = comparison("one", False, True)
-DISAGREE = comparison("one", True, False, safer_response_id=1)
+OTHER_WAY = compared("one", False, True)
+DISAGREE = compared("one", True, False, safer_response_id=1)
 EITHER = [
-    comparison("one", True, False, better_response_id=0),
+    compared("one", True, False, better_response_id=0),
     TWO,
-    comparison("three", True, True, safer_response_id=1),
-    comparison("four", False, False),
+    compared("three", True, True, safer_response_id=1),
+    compared("four", False, False),
 ]
 HARMS = [with_harms(ONE, "Drugs", "Violence"), with_harms(TWO, "Cybercrime")]
 BETTER, SAFER = {"keep": "safe_and_better"}, {"keep": "safer_response_id"}
@@ -101,7 +94,7 @@ def test_every_row_that_makes_no_pair_is_counted_by_reason(
 
 def test_without_any_pair_nothing_is_written(pairs):
     with pytest.raises(DataError, match=r"none of 1 rows becomes a tr.*both_safe"):
-        pairs("pku", [comparison("one", True, True)])
+        pairs("pku", [compared("one", True, True)])
 
 
 def test_category_is_the_first_harm_of_the_rejected_response(pairs):
@@ -122,7 +115,7 @@ def test_pair_ids_depend_on_content_alone(pairs):
 
 
 def test_a_limit_draws_by_seed_and_mostly_keeps_its_choice(pairs):
-    rows = [comparison(f"prompt {i}", True, False) for i in range(40)]
+    rows = [compared(f"prompt {i}", True, False) for i in range(40)]
     first, manifest = pairs("pku", rows, limit=10)
     again, _ = pairs("pku", rows[5:], limit=10)
     other, _ = pairs("pku", rows, limit=10, seed=1)
