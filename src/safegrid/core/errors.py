@@ -18,12 +18,9 @@ class SourceError(SafegridError):
 
 
 class ClosedError(SourceError):
-    """A repository does not open.
+    """A repository does not open: what was asked, its page for terms, and why.
 
-    Attributes:
-        what: the entry of a registry, and the file that was asked for.
-        page: the address where its terms are accepted.
-        why: the reason and what to do, after "it" or "each of these".
+    `why` is the reason and what to do, after "it" or "each of these".
     """
 
     def __init__(self, what: str, page: str, why: str) -> None:

@@ -150,9 +150,9 @@ def _write_prompts(benchmark: str, kind: str | None, file: Path, out: Path) -> N
         if METADATA_KEY in pl.read_parquet_metadata(file):
             check_seal(file)
             shutil.copyfile(file, out)
-            return
-        facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
-        write_table(out, rows, PROMPT, facts)
+        else:
+            facts = manifest("import-verdicts", {"prompts": file}, {}, rows=len(rows))
+            write_table(out, rows, PROMPT, facts)
         return
     spec = PromptSpec.model_validate({"source": "given", "file": "it", "kind": kind})
     given = {"format": PROMPT_FORMATS[spec.kind], "files": {"it": file.name}}
@@ -217,11 +217,11 @@ def _facts(folder: Path) -> dict[str, Any]:
 def _check_apart(facts: dict[Path, dict[str, Any]]) -> None:
     seen: dict[tuple[str, ...], Path] = {}
     for folder, found in facts.items():
+        model, benchmark = found["params"]["model"], found["params"]["benchmark"]
         for judge in found["judges"]:
-            key = (found["params"]["model"], found["params"]["benchmark"], judge)
-            if key in seen:
+            first = seen.setdefault((model, benchmark, judge), folder)
+            if first != folder:
                 raise DataError(
-                    f"{folder}: judge {judge!r} of model {key[0]!r} on {key[1]!r}"
-                    f" stands in {seen[key]} too; name one of the two"
+                    f"{folder}: judge {judge!r} of model {model!r} on {benchmark!r}"
+                    f" stands in {first} too; name one of the two"
                 )
-            seen[key] = folder

@@ -1,5 +1,6 @@
 """Figures of Course-Correction: Corr@k along k, and refusals at once beside later."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def _curves(axes: Axes, grid: Grid, block: Key, models: Models) -> None:
     colours = [BLACK, *COLOURS] if trained else COLOURS
     for place, (name, model) in enumerate(models.items()):
         shade = colours[place % len(colours)]
-        entries = [grid.entry(model, block._replace(slice=at_k(k))) for k in ks]
-        values, lows, highs = _percents(entries)
+        keys = [block._replace(slice=at_k(k)) for k in ks]
+        values, lows, highs = _percents(grid.entry(model, key) for key in keys)
         axes.fill_between(ks, lows, highs, color=shade, alpha=0.13, linewidth=0)
         axes.plot(
             ks,
@@ -93,7 +94,7 @@ def _curves(axes: Axes, grid: Grid, block: Key, models: Models) -> None:
     axes.set_axisbelow(True)
 
 
-def _percents(entries: list[Entry]) -> Any:
+def _percents(entries: Iterable[Entry]) -> Any:
     """Return values, lower and upper limits in percent."""
     return np.array([entry.percent for entry in entries]).reshape(-1, 3).T
 
@@ -127,7 +128,7 @@ def _points(axes: Axes, grid: Grid, blocks: list[Key]) -> None:
     keys |= {f"corrected later, {turn_title(b.benchmark)}": b for b in blocks}
     step = 0.6 / len(keys)
     for place, (label, key) in enumerate(keys.items()):
-        values, lows, highs = _percents([grid.entry(m, key) for m in grid.models])
+        values, lows, highs = _percents(grid.entry(m, key) for m in grid.models)
         shift = step * (place - (len(keys) - 1) / 2)
         heights = [line + shift for line in range(len(values))]
         marker, colour = LOOKS[place % len(LOOKS)]

@@ -46,26 +46,19 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One number with its 95% interval and what belongs to it.
+    """One number with its 95% interval and what belongs to it."""
 
-    Attributes:
-        value: None is a blank, for a `reason` where there is one.
-        n: items that count.
-        n_unscored: items that a judge could not score, None where nobody counted.
-        seeds: how many have a value.
-        defects: of a published number, names of `defects` in words.yaml.
-        side: HIGHER or LOWER where the interval lies beyond what it is held against.
-    """
-
-    value: float | None = None
+    value: float | None = None  # None is a blank, for a `reason` where there is one
     low: float | None = None
     high: float | None = None
-    n: int = 0
-    n_unscored: int | None = None
-    seeds: int = 0
+    n: int = 0  # items that count
+    n_unscored: int | None = None  # that no judge could score; None: nobody counted
+    seeds: int = 0  # how many have a value
     reason: str | None = None
-    defects: tuple[str, ...] = ()
-    side: str = ""
+    defects: tuple[str, ...] = ()  # of a published number, names in words.yaml
+    side: str = (
+        ""  # HIGHER or LOWER, if the interval lies beyond what it is held against
+    )
 
     @property
     def percent(self) -> Value:
@@ -178,9 +171,7 @@ def _entry(rows: list[dict[str, Any]]) -> Entry:
 def pareto(points: Iterable[tuple[float, ...]]) -> list[bool]:
     """Say of each point whether no other is as good everywhere and better somewhere.
 
-    Args:
-        points: coordinates, more is better; a point with a NaN is never optimal and
-            dominates nothing.
+    More is better; a point with a NaN is never optimal and dominates nothing.
     """
     listed = list(points)
     return [

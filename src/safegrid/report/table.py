@@ -27,43 +27,29 @@ percentage is one already; `printed` is a number with the digits that a paper gi
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `better` and `unit` are those of its metric (see `words.yaml`).
-
-    Attributes:
-        key: what it shows; fields that the rows say are empty.
-        signed: print a plus before gains.
-        published: its numbers are a paper's.
-    """
+    """A column; `better` and `unit` are those of its metric (see `words.yaml`)."""
 
     title: str
-    key: Key
+    key: Key  # what it shows; fields that the rows say are empty
     better: int
     unit: str
-    signed: bool = False
-    published: bool = False
+    signed: bool = False  # print a plus before gains
+    published: bool = False  # its numbers are a paper's
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of numbers with intervals.
+    """A table of numbers with intervals."""
 
-    Attributes:
-        name: of its files.
-        head: title of the first column.
-        entries: one list a row, one entry a column.
-        marks: of each row, the marks of the Pareto fronts that it is on.
-        judged: its entries are answers under judges, of which some may be unscored.
-    """
-
-    name: str
+    name: str  # of its files
     title: str
-    head: str
+    head: str  # of the first column
     rows: list[str]
     columns: list[Column]
-    entries: list[list[Entry]]
-    marks: Sequence[str] = ()
+    entries: list[list[Entry]]  # one list a row, one entry a column
+    marks: Sequence[str] = ()  # of each row, for the Pareto fronts that it is on
     notes: Sequence[str] = ()
-    judged: bool = True
+    judged: bool = True  # its entries are answers, of which some may be unscored
 
     def best(self, column: int) -> set[int]:
         """Return the rows with the best value of a column, all that print the same."""
@@ -79,17 +65,12 @@ class Table:
 
 
 class Row(NamedTuple):
-    """A row of scores; its model is None where a paper alone has a number.
-
-    Attributes:
-        about: fields of `Key` that the row says, not the columns.
-        item: what a paper calls it.
-    """
+    """A row of scores; its model is None where a paper alone has a number."""
 
     title: str
     model: ModelRow | None
-    about: dict[str, str] = {}
-    item: str = ""
+    about: dict[str, str] = {}  # fields of `Key` that the row says, not the columns
+    item: str = ""  # what a paper calls it
 
 
 Elsewhere = Callable[[Row, Column], Entry]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 
 import polars as pl
 
@@ -195,23 +196,21 @@ def _columns(keys: Iterable[Key]) -> list[Column]:
 
 def _marks(grid: Grid) -> list[str]:
     """Return each row's marks: no other model of its base beats it on every axis."""
-    marks = [""] * len(grid.models)
-    for mark, axes in FRONTS.items():
-        keys = [
-            (METRICS[name].better, key) for name in axes for key in grid.axis(name)[:1]
-        ]
-        for base in {model.base for model in grid.models}:
-            rows = [i for i, model in enumerate(grid.models) if model.base == base]
-            points = [
-                tuple(
-                    sign * grid.entry(grid.models[row], key).percent.at
-                    for sign, key in keys
+    marks = dict.fromkeys(grid.models, "")
+    for mark, names in FRONTS.items():
+        axes = [(METRICS[name].better, grid.axis(name)) for name in names]
+        if not all(keys for _, keys in axes):
+            continue
+        for _, models in groupby(grid.models, lambda model: model.base):
+            points = {
+                m: tuple(
+                    sign * grid.entry(m, keys[0]).percent.at for sign, keys in axes
                 )
-                for row in rows
-            ]
-            for row, optimal in zip(rows, pareto(points), strict=True):
-                marks[row] += mark if optimal and len(keys) == len(axes) else ""
-    return marks
+                for m in models
+            }
+            for model, optimal in zip(points, pareto(points.values()), strict=True):
+                marks[model] += mark if optimal else ""
+    return list(marks.values())
 
 
 ALL = (
