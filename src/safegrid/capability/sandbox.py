@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +50,7 @@ class Sandbox(NamedTuple):
 
 def _bwrap(command: Sequence[str], folder: str) -> list[str]:
     words = [_installed("bwrap"), "--unshare-all", "--die-with-parent"]
-    words += ["--cap-drop", "ALL"]
-    words += ["--dev", "/dev"]
+    words += ["--cap-drop", "ALL", "--dev", "/dev"]
     for place in ("/dev/shm", "/tmp"):
         words += ["--size", str(BYTES), "--tmpfs", place]
     for path in shown():
@@ -94,9 +93,8 @@ exit $?
 
 
 def _unshare(command: Sequence[str], folder: str) -> list[str]:
-    words = [_installed("unshare"), *_NAMESPACES.split(), "--kill-child"]
-    words += ["sh", "-c", _ENTER]
-    return [*words, str(BYTES), folder, ROOM, *shown(), "--", *command]
+    words = [_installed("unshare"), *_NAMESPACES.split(), "--kill-child", "sh", "-c"]
+    return [*words, _ENTER, str(BYTES), folder, ROOM, *shown(), "--", *command]
 
 
 def _installed(name: str) -> str:
@@ -141,13 +139,10 @@ def shown() -> list[str]:
         [*PYTHON, "-c", code], env=environment(), capture_output=True, check=True
     )
     libraries = os.environ.get(LIBRARIES, "").split(os.pathsep)
-    return _outermost([*SYSTEM, *json.loads(asked.stdout), *libraries, str(GUARDED)])
-
-
-def _outermost(paths: Iterable[str]) -> list[str]:
-    """Return what is there, without what lies in another one's folder."""
+    paths = {*SYSTEM, *json.loads(asked.stdout), *libraries, str(GUARDED)}
     kept: list[str] = []
-    for path in sorted({p for p in paths if os.path.isabs(p) and os.path.exists(p)}):
+    # What is there, without what lies in another one's folder.
+    for path in sorted(p for p in paths if os.path.isabs(p) and os.path.exists(p)):
         if not any(Path(path).is_relative_to(other) for other in kept):
             kept.append(path)
     return kept

@@ -20,8 +20,6 @@ from safegrid.core.errors import ConfigError
 SHIPPED = Path(lm_eval.tasks.__file__).parent
 LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 """What `datasets` calls its reader of a file, by the file's ending."""
-
-
 # Instructions of IFEval whose checks cut a text into sentences, by files of nltk.
 OF_SENTENCES = {
     "length_constraints:number_sentences",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any, NamedTuple
+from typing import Any
 
 import datasets
 import numpy as np
@@ -27,12 +27,8 @@ from safegrid.readers.formats import READERS
 from safegrid.readers.problems import FileProblems, describe
 from safegrid.readers.raw import read_rows
 
-
-class LocalTask(NamedTuple):
-    """A task, group or tag of the study's own files, and the folder it lies in."""
-
-    manager: TaskManager
-    folder: Path
+LocalTasks = dict[str, tuple[TaskManager, Path]]
+"""Tasks, groups and tags of the study's own files, and the folders they lie in."""
 
 
 @contextlib.contextmanager
@@ -74,16 +70,16 @@ def loaded_tasks(
         yield _load(names, local, Path(folder))
 
 
-def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any:
+def _load(names: Sequence[str], local: LocalTasks, cache: Path) -> Any:
     shipped = TaskManager() if any(name not in local for name in names) else None
     _check(names, local, shipped)
     found: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}, "group_map": {}}
     run_code = {}
     for name in names:
         if name in local:
-            own = local[name]
-            with _reading_from(own.folder, cache):
-                loaded = own.manager.load([name])
+            manager, folder = local[name]
+            with _reading_from(folder, cache):
+                loaded = manager.load([name])
         else:
             assert shipped is not None, "names that are not local were checked"
             # Where the metric lies that a coding task would else fetch.
@@ -93,11 +89,15 @@ def _load(names: Sequence[str], local: dict[str, LocalTask], cache: Path) -> Any
             members |= loaded.get(part, {})
         run_code[name] = coding(loaded.get("tasks", {}))
     check_consent(run_code)
-    _settle(found["tasks"].values())
+    # The defaults that `simple_evaluate` would give each task.
+    for task in found["tasks"].values():
+        if task.get_config("num_fewshot") is None:
+            task.set_config(key="num_fewshot", value=0)
+        task.set_fewshot_seed(seed=DEFAULT_OTHER_SEED)
     return found
 
 
-def _local(files: Sequence[Path]) -> dict[str, LocalTask]:
+def _local(files: Sequence[Path]) -> LocalTasks:
     declared = {path.resolve() for path in files if path.suffix in (".yaml", ".yml")}
     folders = {path.parent for path in declared}
     # A folder's index holds its subfolders.
@@ -106,7 +106,7 @@ def _local(files: Sequence[Path]) -> dict[str, LocalTask]:
         return {}
     manager = TaskManager(include_path=sorted(tops), include_defaults=False)
     return {
-        name: LocalTask(manager, path.parent)
+        name: (manager, path.parent)
         for name, entry in manager.task_index.items()
         if (path := Path(entry.yaml_path or min(declared)).resolve()) in declared
     }
@@ -127,15 +127,14 @@ def _check_rows(path: Path) -> None:
 
 
 def _check(
-    names: Sequence[str], local: dict[str, LocalTask], shipped: TaskManager | None
+    names: Sequence[str], local: LocalTasks, shipped: TaskManager | None
 ) -> None:
     known = [*local, *(shipped.all_tasks if shipped is not None else [])]
     problems = []
-    for name in names:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            problems.append(f"  {name!r}{hint}")
+    for name in filter(lambda name: name not in known, names):
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        problems.append(f"  {name!r}{hint}")
     if problems:
         raise ConfigError(
             "tasks that are neither in the suite's task files"
@@ -183,22 +182,10 @@ def _plain(path: str, folder: Path) -> str:
 
 def rows_left_out(loaded: dict[str, Any]) -> dict[str, int]:
     """Return how many rows of each task its `process_docs` left out, where any."""
-    counts = {
-        name: len(task.dataset[_asked(task)]) - len(task.eval_docs)
-        for name, task in loaded["tasks"].items()
-        if task.config.process_docs is not None
-    }
+    counts = {}
+    for name, task in loaded["tasks"].items():
+        if task.config.process_docs is not None:
+            # As the harness asks: its test, or its validation.
+            split = task.config.test_split or task.config.validation_split
+            counts[name] = len(task.dataset[split]) - len(task.eval_docs)
     return {name: count for name, count in counts.items() if count > 0}
-
-
-def _asked(task: Any) -> str:
-    """Return the split that a task asks: as the harness, its test or its validation."""
-    return str(task.config.test_split or task.config.validation_split)
-
-
-def _settle(tasks: Any) -> None:
-    """Give each task the defaults that `simple_evaluate` would give it."""
-    for task in tasks:
-        if task.get_config("num_fewshot") is None:
-            task.set_config(key="num_fewshot", value=0)
-        task.set_fewshot_seed(seed=DEFAULT_OTHER_SEED)

@@ -145,9 +145,9 @@ def ask_model(
         stack: folders of the model.
         head: what the model is.
         cache: the cell's file of answers.
-        versions: numbers of all that makes an answer besides the engine: the stage
-            (what clients do with an answer before it is kept), and what the user
-            numbers himself. Answers of other numbers are asked again.
+        versions: of all that makes an answer besides the engine: the stage (what
+            clients do with an answer before it is kept), and what the user numbers
+            himself. Answers of other versions are asked again.
         work: asks and makes something of the answers. It is called again from its
             start where the cache turns out to lack one, so it must only compute.
         fresh: ask everything again.

@@ -31,12 +31,9 @@ def cut(
 ) -> list[list[int]]:
     """Cut rows into chunks that depend on nothing but their lengths and order.
 
-    Args:
-        lengths: tokens of each row, those still to come included.
-        rows: most rows of a chunk.
-        tokens: most padded tokens of a chunk (rows times its longest row); a row that
-            is longer alone gets a chunk of its own.
-        spread: share by which a row may be longer than the shortest of its chunk.
+    Lengths are tokens of each row, those still to come included. A chunk has at most so
+    many `rows`, and padded `tokens` (rows times its longest row), if it has more than
+    one row; a row may be longer by a share `spread` than the shortest of its chunk.
 
     Returns:
         Indices into `lengths`, short rows first.
@@ -79,9 +76,7 @@ def families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
         Indices into `rows`, ascending in each family.
     """
     grouped: list[list[int]] = []
-    for index in sorted(
-        range(len(rows)), key=lambda index: (tuple(rows[index]), index)
-    ):
+    for index in sorted(range(len(rows)), key=lambda i: (tuple(rows[i]), i)):
         before = rows[grouped[-1][-1]] if grouped else ()
         longer = max(len(before), len(rows[index]))
         if grouped and 2 * common_length([before, rows[index]]) >= longer:

@@ -54,11 +54,8 @@ class Engine:
 
     Attributes:
         url: base URL; `{url}/v1/completions` is where other clients can ask.
-        key: bearer key, or None where the engine asks for none.
-        model: the name under which the model is served.
         max_length: the model's context in tokens, or None if the engine does not say.
         ours: whether it is our engine, which understands more than vLLM does.
-        identity: who answers, for score rows and the cache's key.
         why_gone: what to add to a message when the engine is gone.
         usage: what was asked of it, and in how many seconds.
     """

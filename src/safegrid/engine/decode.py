@@ -67,11 +67,10 @@ def generate(model: LoadedModel, request: CompletionRequest) -> list[Answer]:
 
 def uniforms(seeds: Sequence[int], count: int) -> torch.Tensor:
     """Return numbers in [0, 1) of (rows, count), a row's from its own seed; float64."""
-    rows = []
-    for seed in seeds:
-        source = torch.Generator().manual_seed(seed)
-        rows.append(torch.rand(count, generator=source, dtype=torch.float64))
-    return torch.stack(rows)
+    sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack(
+        [torch.rand(count, generator=one, dtype=torch.float64) for one in sources]
+    )
 
 
 def draw(

@@ -38,12 +38,10 @@ class LaunchSpec:
 
     Attributes:
         model: the name it serves under.
-        threads: of torch.
-        key: bearer key of the run, which the manager makes.
+        key: of the run, which the manager makes.
         owner: the process with which the engine ends, if there is one to see.
         search: folder of the code that searches in beams, if it is to.
-        environment: the client's, for an engine that is spawned; None for one that is
-            forked.
+        environment: the client's, if the engine is spawned; None if it is forked.
     """
 
     engine: EngineSpec

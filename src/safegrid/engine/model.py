@@ -24,7 +24,6 @@ class LoadedModel:
         context: most tokens of a sequence.
         ends: ids that end an answer.
         pad_id: fills up rows; a classifier reads where a row ends by it.
-        batch_size: most rows of a forward.
         max_batch_tokens: most padded tokens of a forward.
         search: folder of the code that searches in beams, if there is one.
         check: is called before every step of work, and raises to stop it.

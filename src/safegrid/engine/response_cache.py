@@ -195,14 +195,9 @@ def answer_missing(
     a kill the chunks are the ones of an unbroken run, so their answers are too. Answers
     are returned as JSON gives them back (lists for tuples), stored and new ones alike.
 
-    Args:
-        cache: where answers are looked up and kept.
-        items: by key.
-        ask: gives one answer (a value that JSON can hold) an item, in order.
-        chunk: items of a chunk; the engine's `batch_size` is a fit choice.
-        description: of the progress bar.
-        usage: gives what the last call of `ask` took, where that is known.
-        fits: whether a kept answer has the shape of one; others are asked again.
+    `ask` gives one answer (a value that JSON can hold) an item, in order, and `usage`
+    what its last call took, where that is known. Of kept answers those that do not fit
+    are asked again.
     """
     keys = list(items)
     chunks = [keys[start : start + chunk] for start in range(0, len(keys), chunk)]

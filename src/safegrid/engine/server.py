@@ -241,12 +241,7 @@ class HeadFirst(H11Protocol):
 
 
 def serve(launch_spec: LaunchSpec, tell: Callable[[str], None]) -> None:
-    """Load a model and answer requests on this machine until this process is ended.
-
-    Args:
-        launch_spec: what to serve.
-        tell: is called with the URL once it answers.
-    """
+    """Load a model and answer requests until this process ends; tell its URL."""
     model = load(launch_spec)
     if model.search is not None:
         check_search(model)
