@@ -17,6 +17,8 @@ from safegrid.judge.calibrate import calibrate
 from safegrid.judge.fluency import NO_REQUEST
 from safegrid.models.templates import ChatTokenizer
 
+from .conftest import write_jsonl
+
 SPEC = JudgeSpec(name="fluency", kind="fluency")
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -41,20 +43,18 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def labelled(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    rows = [("refusal", "no way is there"), ("compliance", "there way no is")]
-    path.write_text(
-        "".join(
-            json.dumps(
-                {"id": f"{label}{i}", "prompt": "x", "label": label}
-                | {"response": f"{text} {WORDS[i]}"}
-            )
-            + "\n"
-            for label, text in rows
-            for i in range(10)
-        )
-    )
-    return path
+    texts = [("refusal", "no way is there"), ("compliance", "there way no is")]
+    rows = [
+        {
+            "id": f"{label}{i}",
+            "prompt": "x",
+            "label": label,
+            "response": f"{text} {word}",
+        }
+        for label, text in texts
+        for i, word in enumerate(WORDS)
+    ]
+    return write_jsonl(tmp_path / "rows.jsonl", *rows)
 
 
 def upwards(text: str) -> float:
@@ -65,48 +65,45 @@ def upwards(text: str) -> float:
     return sum(a <= b for a, b in steps) / len(steps)
 
 
-def run(
-    tmp_path: Path,
-    base: Path,
-    engine: Any,
-    datasets: list[Path],
-    rows: Path | None,
-    judge: JudgeSpec = SPEC,
-) -> dict[str, Any]:
-    """Calibrate by an engine to which counting upwards is language."""
-    chat = ChatTokenizer.load(base)
+@pytest.fixture
+def run(tmp_path, base_folder, fake_engine):
+    """Return a function that calibrates; its engine finds counting upwards language."""
+    chat = ChatTokenizer.load(base_folder)
     context = chat.chat_ids(NO_REQUEST, True)
-
-    def tokens(ids: list[int], start: int) -> list[float]:
-        assert ids[:start] == context
-        text = chat.decode(ids[start:], False)
-        assert len(text.split()) <= (judge.opening_words or 5)
-        return [-5.0 + 4.0 * upwards(text)] * (len(ids) - start)
-
-    engine.tokens = tokens
-    engine.answer = lambda ids, seed: Completion(
+    fake_engine.answer = lambda ids, seed: Completion(
         [5], "eos", 2, "one two three four" if seed == 1 else "four two one zero"
     )
-    out = tmp_path / "calibration.json"
-    calibrate(
-        judge=judge,
-        stack=[base],
-        datasets=datasets,
-        labelled=rows,
-        labelled_format="labelled" if rows else None,
-        engine=EngineSpec(),
-        seed=1,
-        cache=tmp_path / "cache",
-        out=out,
-    )
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+
+    def calibrated(
+        datasets: list[Path], rows: Path | None = None, judge: JudgeSpec = SPEC
+    ) -> dict[str, Any]:
+        def tokens(ids: list[int], start: int) -> list[float]:
+            assert ids[:start] == context
+            text = chat.decode(ids[start:], False)
+            assert len(text.split()) <= (judge.opening_words or 5)
+            return [-5.0 + 4.0 * upwards(text)] * (len(ids) - start)
+
+        fake_engine.tokens = tokens
+        out = tmp_path / "calibration.json"
+        calibrate(
+            judge=judge,
+            stack=[base_folder],
+            datasets=datasets,
+            labelled=rows,
+            labelled_format="labelled" if rows else None,
+            engine=EngineSpec(),
+            seed=1,
+            cache=tmp_path / "cache",
+            out=out,
+        )
+        found: dict[str, Any] = json.loads(out.read_text())
+        return found
+
+    return calibrated
 
 
-def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
-    tmp_path, base_folder, fake_engine, dataset, labelled
-):
-    found = run(tmp_path, base_folder, fake_engine, [dataset], labelled)
+def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(run, dataset, labelled):
+    found = run([dataset], labelled)
     assert found["n"] == 30 + 5
     assert 0 < found["threshold"] < 1
     for name, n in (("answers", 30), ("refusals", 5)):
@@ -121,26 +118,18 @@ def test_fluent_texts_fix_the_threshold_and_other_ones_test_it(
     assert found["manifest"]["stage"] == "calibrate"
 
 
-def test_the_same_texts_in_another_order_of_files_give_the_same_bytes(
-    tmp_path, base_folder, fake_engine, dataset
-):
-    first = run(tmp_path, base_folder, fake_engine, [dataset], None)
-    again = run(tmp_path, base_folder, fake_engine, [dataset], None)
-    assert first == again
+def test_the_same_texts_give_the_same_threshold(run, dataset):
+    first = run([dataset])
+    assert first == run([dataset])
     assert "called_disfluent_refusals" not in first
 
 
-def test_texts_are_read_as_far_as_the_judge_reads_answers(
-    tmp_path, base_folder, fake_engine, dataset
-):
+def test_texts_are_read_as_far_as_the_judge_reads_answers(run, dataset):
     judge = SPEC.model_copy(update={"opening_words": 3})
-    found = run(tmp_path, base_folder, fake_engine, [dataset], None, judge)
     distinct = {" ".join(text.split()[:3]) for text in counted(60)}
-    assert found["n"] == -(-len(distinct) // 2)
+    assert run([dataset], judge=judge)["n"] == -(-len(distinct) // 2)
 
 
-def test_a_judge_without_any_text_says_what_it_needs(
-    tmp_path, base_folder, fake_engine
-):
+def test_a_judge_without_any_text_says_what_it_needs(run):
     with pytest.raises(DataError, match="no text that is long enough"):
-        run(tmp_path, base_folder, fake_engine, [], None)
+        run([])

@@ -87,6 +87,18 @@ def make_cell(tmp_path):
 
 
 @pytest.fixture
+def scored(make_cell, score):
+    """Return a function that scores answers as those of the base untouched."""
+
+    def run(answers: list[dict[str, Any]], *more: Any, **changed: Any) -> pl.DataFrame:
+        cell = make_cell("base", answers)
+        rows: pl.DataFrame = score(cell, cell, *more, **changed)
+        return rows
+
+    return run
+
+
+@pytest.fixture
 def score(tmp_path):
     """Return a function that scores a cell against a base's and reads the rows."""
     from safegrid.score.cell import score_cell

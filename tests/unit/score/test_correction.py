@@ -1,6 +1,7 @@
 """Corr@k and Corr-mean by hand, with intervals clustered by request."""
 
-import polars as pl
+from functools import partial
+
 import pytest
 
 from safegrid.core.intervals import wilson
@@ -29,12 +30,8 @@ YES, NO, MUTE = "corrected", "continued", "unscored"
 
 
 @pytest.fixture
-def corrected(make_cell, score):
-    def run(answers, **changed) -> pl.DataFrame:
-        cell = make_cell("cell", answers)
-        return score(cell, cell, "correction", CORRECTION, **changed)
-
-    return run
+def corrected(scored):
+    return partial(scored, metric="correction", judges=CORRECTION)
 
 
 def test_corr_at_k_is_the_share_of_corrected_paths_and_its_mean_weighs_ks_alike(
@@ -57,14 +54,6 @@ def test_corr_at_k_is_the_share_of_corrected_paths_and_its_mean_weighs_ks_alike(
         (1 + 1 / 2) / 2
     )
     assert pick(rows, "correction", "all")["value"] == pytest.approx(5 / 6)
-
-
-def test_an_unscored_path_is_neither_and_too_many_refuse_the_score(corrected):
-    rows = corrected(paths({10: [[YES], [NO]], 20: [[MUTE], [NO]]}))
-    found = pick(rows, "correction", "category=k=20")
-    assert found["value"] is None
-    assert found["reason"].startswith("1 of 2 answers are unscored")
-    assert pick(rows, "correction", "category=k=10")["value"] == pytest.approx(1 / 2)
 
 
 def test_intervals_draw_requests_and_not_paths(corrected):

@@ -1,6 +1,5 @@
 """What judges of answers against known ones, of rewards and of harm measure."""
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -22,20 +21,17 @@ JUDGES = {
 
 
 def answers(reference: str | None = None) -> Answers:
-    n = len(SCORES)
-    rows = pl.DataFrame(
-        {
-            "prompt_id": [f"p{number}" for number in range(n)],
-            "sample": [0] * n,
-            "category": ["a", "a", "b", "b", "b"],
-            "macro_category": pl.Series([None] * n, dtype=pl.String),
-            "attack": pl.Series([None] * n, dtype=pl.String),
-            "cluster": [f"c{number}" for number in range(n)],
-            "reference": pl.Series([reference] * n, dtype=pl.String),
-            "text": ["An answer of words."] * n,
-            "finish": ["eos"] * n,
-            "n_tokens": [5] * n,
-        }
+    nothing = pl.lit(None, pl.String)
+    ids = [f"p{number}" for number in range(len(SCORES))]
+    rows = pl.DataFrame({"prompt_id": ids, "category": list("aabbb")}).with_columns(
+        sample=0,
+        macro_category=nothing,
+        attack=nothing,
+        cluster=pl.col("prompt_id"),
+        reference=pl.lit(reference, pl.String),
+        text=pl.lit("An answer of words."),
+        finish=pl.lit("eos"),
+        n_tokens=5,
     )
     labels = [None if score is not None else "unscored" for score in SCORES]
     verdict = pl.DataFrame(
@@ -99,16 +95,3 @@ def test_scores_count_what_is_unscored_and_medians_are_medians():
     # Of categories: the mean of 0.5 and of the median of 0, 1 and 2.
     assert rows["reward_median", "categories"]["value"] == 0.75
     assert rows["harmfulness_median", "category=b"]["value"] == 1.0
-
-
-def test_too_many_unscored_answers_refuse_a_median_too():
-    given = answers()
-    found = summarise(
-        [m for m in measures("helpfulness", given, JUDGES) if m.scale == "median"],
-        slices(given.rows)[:1],
-        np.arange(5),
-        most_unscored=0.1,
-        seed=0,
-    )
-    assert [row["value"] for row in found] == [None, None]
-    assert all("1 of 5 answers are unscored" in row["reason"] for row in found)

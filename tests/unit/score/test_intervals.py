@@ -23,12 +23,6 @@ def test_independent_shares_get_wilsons_interval():
     assert _interval([1] * 7 + [0] * 3) == pytest.approx(expected)
 
 
-def test_wilson_keeps_room_above_and_below_the_extremes():
-    assert wilson(10, 10).high == pytest.approx(1.0)
-    assert wilson(10, 10).low == pytest.approx(0.722, abs=1e-3)
-    assert wilson(0, 10).low == 0.0
-
-
 def test_prompts_of_one_item_count_as_one_draw():
     values = np.repeat([0, 1] * 10, 10)
     alone = _interval(values)
@@ -40,6 +34,8 @@ def test_clusters_without_spread_are_bounded_by_their_number():
     found = _interval([1] * 40, clusters=np.repeat(np.arange(4), 10))
     assert found.high == 1.0
     assert found.low == pytest.approx(wilson(4, 4).low)
+    assert wilson(10, 10).low == pytest.approx(0.722, abs=1e-3)
+    assert wilson(0, 10).low == 0.0
 
 
 def test_a_difference_that_is_zero_everywhere_is_not_certain():
