@@ -115,12 +115,12 @@ def test_trainings_have_the_tokens_that_were_planned(finished):
     config, study = finished.folder / "config", finished.study
     data = Data(study, load_assumptions(config), finished.folder)
     jobs = Planner(data, load_gpus(config)["h200"]).jobs()
-    planned = {job.name: job.work.tokens_in for job in jobs if job.kind == "train"}
+    planned = {job.name: job.work.tokens for job in jobs if job.kind == "train"}
     speeds, left_out = training_speeds(study, finished.folder)
     assert (len(speeds), left_out) == (len(study.trained), [])
     # Four steps are a draw: the whole dataset's mean is not quite theirs.
     for speed in speeds:
-        assert planned[speed.name] == pytest.approx(speed.tokens_in, rel=0.1)
+        assert planned[speed.name] == pytest.approx(speed.tokens, rel=0.1)
 
 
 def test_a_finished_study_is_measured(finished, tmp_path):

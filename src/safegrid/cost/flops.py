@@ -36,23 +36,17 @@ class Limits:
 class Work:
     """What a job has to do.
 
-    Tokens are without padding; `model_flops` is what they need, of which the MFU is,
-    and `flops` holds padding and what is computed again. `limit` are seconds at the
-    limits of its device, `floor` those that launching its steps takes at least: 0
-    where that is unknown or part of a measured share.
+    Tokens are read and written ones, without padding; `model_flops` is what they need,
+    of which the MFU is, and `flops` holds padding and what is computed again. `limit`
+    are seconds at the limits of its device, `floor` those that launching its steps
+    takes at least: 0 where that is unknown or part of a measured share.
     """
 
-    tokens_in: float
-    tokens_out: float
+    tokens: float
     model_flops: float
     flops: float
     limit: float
     floor: float = 0.0
-
-    @property
-    def tokens(self) -> float:
-        """Read and written."""
-        return self.tokens_in + self.tokens_out
 
     def seconds(self, share: float) -> float:
         """Return the seconds it takes at a share of the limit."""
@@ -68,7 +62,7 @@ class Work:
         return Work(*(one + two for one, two in pairs))
 
 
-NOTHING = Work(0, 0, 0, 0, 0)
+NOTHING = Work(0, 0, 0, 0)
 
 
 def limits(gpu: GpuSpec, dtype: str) -> Limits:
@@ -94,7 +88,7 @@ def forward_flops(shape: ShapeSpec, tokens: float) -> float:
 def forward(shape: ShapeSpec, device: Limits, tokens: float) -> Work:
     """Return the work of one forward over tokens: scoring, references, prefill."""
     flops = forward_flops(shape, tokens)
-    return Work(tokens, 0, flops, flops, flops / device.flops)
+    return Work(tokens, flops, flops, flops / device.flops)
 
 
 def training(
@@ -117,7 +111,7 @@ def training(
     # Of a dataset without a row nothing is padded.
     unpadded = forward_only * tokens / padded if padded else 0.0
     useful = shape.active * (needed * tokens + 2 * unpadded)
-    return Work(tokens + unpadded, 0, useful, flops, flops / device.flops)
+    return Work(tokens + unpadded, useful, flops, flops / device.flops)
 
 
 def train(shape: ShapeSpec, gpu: GpuSpec, sequences: Tokens, recipe: Recipe) -> Work:
@@ -188,7 +182,7 @@ def decoding(
     flops = forward_flops(shape, answers.total)
     limit = steps * max(step_seconds(shape, device, busy, context, size))
     floor = 0.0 if refill else steps * shape.layers * step_ms / 1000
-    return Work(0, answers.total, flops, flops, limit, floor)
+    return Work(answers.total, flops, flops, limit, floor)
 
 
 @dataclass(frozen=True)
@@ -215,8 +209,7 @@ class PlannedEngine:
         done += self._decoded(prompts.mean, answers.times(width), decode.max_new_tokens)
         return replace(
             done,
-            tokens_in=asked,
-            tokens_out=answers.total,
+            tokens=asked + answers.total,
             model_flops=done.model_flops / width,
         )
 

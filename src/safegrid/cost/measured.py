@@ -24,24 +24,18 @@ HOUR = 3600
 class Speed:
     """What a finished job took; kind and name are those of its `Job`.
 
-    Padding is not counted. The seconds are those that its model was at work, or its
-    whole job where only that is known; the device is called as torch calls it; the
-    dtype is that of the matrix products.
+    Tokens are read and written ones, without padding. The seconds are those that its
+    model was at work, or its whole job where only that is known; the device is called
+    as torch calls it; the dtype is that of the matrix products.
     """
 
     kind: str
     name: str
-    tokens_in: int
-    tokens_out: int
+    tokens: int
     seconds: float
     device: str
     dtype: str
     gpus: int = 1
-
-    @property
-    def tokens(self) -> int:
-        """Read and written."""
-        return self.tokens_in + self.tokens_out
 
 
 @dataclass(frozen=True)
@@ -100,8 +94,9 @@ def measured_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
             kind, facts = entry["stage"], entry["speed"]
             if facts["seconds"]:
                 name = str(Path(*Path(file).parts[1:]).with_suffix(""))
-                columns = ("tokens_in", "tokens_out", "seconds", "device", "dtype")
-                found.append(Speed(kind, name, *(facts[column] for column in columns)))
+                took = facts["seconds"], facts["device"], facts["dtype"]
+                tokens = facts["tokens_in"] + facts["tokens_out"]
+                found.append(Speed(kind, name, tokens, *took))
             elif facts["why"] != NO_MODEL:
                 blanks[f"{kind}: {facts['why']}"] += 1
     return found, left_out + [f"{count} of {why}" for why, count in blanks.items()]
@@ -124,7 +119,7 @@ def training_speeds(study: Study, root: Path = Path()) -> tuple[list[Speed], lis
             continue
         precision = facts["params"]["recipe"]["training"]["precision"]
         took = run["seconds"], run["device"], precision, run["processes"]
-        found.append(Speed("train", model.path, facts["tokens"], 0, *took))
+        found.append(Speed("train", model.path, facts["tokens"], *took))
     return found, left_out
 
 

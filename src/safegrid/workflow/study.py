@@ -94,7 +94,7 @@ class _Run:
             return 0
         check_writable()
         bases = load_config(Path("config"), self.study).study.bases
-        print(describe(self.study, planned_jobs(plan), self.cores, bases), flush=True)
+        print(describe(self.study, plan, self.cores, bases), flush=True)
         status = self._fetch(plan)
         return status or self._make(forced)
 
@@ -174,17 +174,8 @@ def _tell_of_end(study: str, end: RunEndedError) -> None:
 
 def _say_where(study: str) -> None:
     root = f"results/{study}"
-    print(
-        f"tables:  {root}/tables/\nfigures: {root}/figures/\n"
-        f"report:  {root}/report/report.html"
-    )
-
-
-def planned_jobs(plan: Plan) -> dict[str, int]:
-    """Count a plan's jobs by rule; `all`, which only gathers others, makes no file."""
-    # A job that makes several files stands in a plan once for each.
-    rules = {id(job): job.rule for job in plan.values()}
-    return dict(Counter(rules.values()))
+    print(f"tables:  {root}/tables/\nfigures: {root}/figures/")
+    print(f"report:  {root}/report/report.html")
 
 
 def costs() -> dict[str, dict[str, dict[str, float]]]:
@@ -194,7 +185,7 @@ def costs() -> dict[str, dict[str, dict[str, float]]]:
     return table
 
 
-def describe(study: str, jobs: dict[str, int], cores: int, bases: Sequence[str]) -> str:
+def describe(study: str, plan: Plan, cores: int, bases: Sequence[str]) -> str:
     """Say what is planned and what it will take, in two lines.
 
     The first base that was measured stands for all, or else the miniature's.
@@ -202,10 +193,10 @@ def describe(study: str, jobs: dict[str, int], cores: int, bases: Sequence[str])
     measured = costs()
     base = next((base for base in bases if base in measured), MINIATURE)
     table = measured[base]
-    # A rule whose trainings keep checkpoints is named by their steps.
-    kinds: Counter[str] = Counter()
-    for rule, n in jobs.items():
-        kinds[rule.partition("_at_")[0]] += n
+    # A job that makes several files stands in a plan once for each, and a rule whose
+    # trainings keep checkpoints is named by their steps.
+    rules = {id(job): job.rule.partition("_at_")[0] for job in plan.values()}
+    kinds = Counter(rules.values())
     known = {rule: n for rule, n in kinds.items() if rule in table}
     seconds = sum(table[rule]["seconds"] * n for rule, n in known.items())
     megabytes = sum(table[rule]["megabytes"] * n for rule, n in known.items())

@@ -88,18 +88,12 @@ def test_c2_eval_asks_each_row_once_for_each_k_with_its_beginning(
 @pytest.fixture
 def corrected(make_study, assumed, tmp_path):
     """What is assumed of a study with corrections of 2000 requests in 2 parts."""
-    made = {
-        "recipe": "none",
-        "decode": {"max_new_tokens": 128},
-        "requests": {"source": "pku-saferlhf", "limit": 2000},
-        "shards": 2,
-    }
-
-    changes = {
-        "datasets": {"c2": {"corrections": made, "max_length": 100_000}},
-        "recipes": {"dpo": {"method": "dpo", "dataset": "c2"}},
-    }
-    return Data(make_study("mini", changes), assumed, tmp_path)
+    requests = {"source": "pku-saferlhf", "limit": 2000}
+    made = {"recipe": "none", "decode": {"max_new_tokens": 128}, "shards": 2}
+    dataset = {"corrections": made | {"requests": requests}, "max_length": 100_000}
+    recipes = {"dpo": {"method": "dpo", "dataset": "c2"}}
+    study = make_study("mini", {"datasets": {"c2": dataset}, "recipes": recipes})
+    return Data(study, assumed, tmp_path)
 
 
 def test_corrections_are_asked_five_times_and_give_fifteen_pairs(corrected):

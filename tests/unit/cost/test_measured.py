@@ -18,8 +18,7 @@ H200 = "NVIDIA H200"
 SPEED = {
     "kind": "train",
     "name": "mini-base/dpo/seed0",
-    "tokens_in": 60_000,
-    "tokens_out": 0,
+    "tokens": 60_000,
     "seconds": 10.0,
     "device": H200,
     "dtype": "float32",
@@ -54,9 +53,7 @@ def jobs(study, assumed, h200, tmp_path):
 @pytest.fixture
 def work(jobs):
     """The planned work of the job that SPEED is of."""
-    return next(
-        j.work for j in jobs if (j.kind, j.name) == (SPEED["kind"], SPEED["name"])
-    )
+    return next(j.work for j in jobs if (j.rule, j.name) == ("train", SPEED["name"]))
 
 
 def speed(**changed):
@@ -67,14 +64,14 @@ def test_finished_trainings_are_read_and_resumed_ones_left_out(study, tmp_path):
     finish(study, tmp_path, "dpo")
     finish(study, tmp_path, "nca", resumed=True)
     assert training_speeds(study, tmp_path) == (
-        [speed(tokens_in=50_000, seconds=30.0)],
+        [speed(tokens=50_000, seconds=30.0)],
         ["mini-base/nca/seed0 went on from a checkpoint"],
     )
 
 
 def test_the_share_is_the_limit_over_the_seconds_on_this_device(jobs, gpus, work):
     here, later = speed(), speed(name="mini-base/nca/seed0", seconds=30.0)
-    limit = 60_000 / work.tokens_in * work.limit
+    limit = 60_000 / work.tokens * work.limit
     elsewhere = [speed(device="NVIDIA L40S"), speed(device="cpu x86_64")]
     for speeds, share in (
         (elsewhere, {}),
@@ -96,7 +93,7 @@ def test_what_was_measured_is_stronger_than_assumed_and_weaker_than_given(assume
 def test_plan_and_reality_stand_beside_each_other(jobs, gpus, h200, work):
     shares = {"train": Share(0.5, "assumed")}
     (found,) = compare([speed()], jobs, shares, gpus, "h200")
-    part = 60_000 / work.tokens_in
+    part = 60_000 / work.tokens
     assert found.planned == pytest.approx(part * work.limit / 0.5)
     assert found.ratio == pytest.approx(10 / found.planned)
     assert found.tokens_a_second == 6_000
@@ -120,7 +117,7 @@ def test_finished_runs_teach_the_plan(study, assumed, gpus, tmp_path, work):
     assert after.shares["train"].measured
     rows = {row.what: row for row in after.rows if row.kind == "train"}
     # The same tokens at the same share: what it took is what the next one will take.
-    part = 50_000 / work.tokens_in
+    part = 50_000 / work.tokens
     assert rows["dpo"].gpu_hours * 3600 * part == pytest.approx(30.0)
     # What was measured is compared with the plan that was made before.
     (found,) = after.compared

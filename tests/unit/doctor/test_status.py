@@ -50,11 +50,7 @@ def test_squeue_is_fine_where_ended_jobs_are_remembered(look):
         ("unknown", {}, ["MinJobAge cannot be read"]),
         (120, {}, ["120 s", "FOR EVER"]),
         (300, {"asked": "sacct"}, ["is used, but this site keeps no accounts"]),
-        (
-            300,
-            {"first": 200},
-            ["the profile says squeue, but MinJobAge is 300 s", "keeps no accounts"],
-        ),
+        (300, {"first": 200}, ["says squeue, but MinJobAge is 300 s", "no accounts"]),
     ],
 )
 def test_a_site_that_forgets_its_jobs_is_a_trap(look, age, changed, words):

@@ -2,35 +2,22 @@
 
 from safegrid.runtime.plans import parse_plan
 from safegrid.workflow import study
-from safegrid.workflow.study import describe, planned_jobs
+from safegrid.workflow.study import describe
 
-PLAN = """\
-rule train:
-    output: a, b
 
-localrule score:
-    input: a
-    output: c
-
-rule train:
-    output: d
-
-localrule all:
-    input: b, c, d
-
-Job stats:
-total    4
-"""
+def plan(*rules):
+    """Return the plan of jobs of these rules, each of which makes two files."""
+    jobs = [f"rule {rule}:\n    output: a{n}, b{n}\n\n" for n, rule in enumerate(rules)]
+    gather = "localrule all:\n    input: a0\n\n"
+    return parse_plan(f"{''.join(jobs)}{gather}total    {len(rules) + 1}\n", "a plan")
 
 
 def test_each_job_is_counted_once_and_what_makes_nothing_is_none():
-    jobs = planned_jobs(parse_plan(PLAN, "a plan"))
-    assert jobs == {"train": 2, "score": 1}
-    told = describe("mine", jobs, 2, ["a-stranger"])
+    told = describe("mine", plan("train", "score", "train"), 2, ["a-stranger"])
     assert "study mine: 3 jobs, about" in told
     assert "from jobs of base mini-base" in told
-    nothing = parse_plan("Nothing to be done (all requested files are present).\n", "b")
-    assert planned_jobs(nothing) == {}
+    nothing = "Nothing to be done (all requested files are present).\n"
+    assert parse_plan(nothing, "a plan") == {}
 
 
 def test_a_study_is_estimated_from_its_own_base_and_from_each_training(monkeypatch):
@@ -39,7 +26,7 @@ def test_a_study_is_estimated_from_its_own_base_and_from_each_training(monkeypat
         return {"mini-base": {}, "real": {"train": train}}
 
     monkeypatch.setattr(study, "costs", measured)
-    jobs = {"train": 1, "train_at_5_10": 2, "score": 1}
+    jobs = plan("train", "train_at_5_10", "train_at_5_10", "score")
     told = describe("mine", jobs, 2, ["another", "real"])
     assert "4 jobs, about 3 min on 2 cores and 12 MB" in told
     assert "of base real on two cores; not counted: score;" in told
