@@ -10,7 +10,7 @@ words by single spaces; here the answer's own white space is kept.
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import NamedTuple
+from itertools import islice
 
 from safegrid.config.prompt import PrefillSpec
 from safegrid.core.errors import DataError
@@ -25,13 +25,6 @@ from safegrid.texts.affirmative_prefixes import AFFIRMATIVE_PREFIXES
 CUT, WHOLE = "cut", "whole"
 
 _WORD = re.compile(r"\S+")
-
-
-class Prefix(NamedTuple):
-    """The first words of an answer; short if there are fewer than were asked for."""
-
-    text: str
-    short: bool
 
 
 def read_prompts(file: PromptFile) -> Iterator[Prompt]:
@@ -68,21 +61,20 @@ def prefix_of(request: str, answer: str, prefixes: tuple[str, ...], seed: int) -
 
 def prefill_of(
     prefix: str, answer: str, k: int, count_affirmative_prefix: bool
-) -> Prefix:
-    """Return a prefix and an answer's first words, k in all or k after the prefix."""
+) -> tuple[str, bool]:
+    """Return a prefix and an answer's first words, and whether these were too few.
+
+    They are k in all, or k after the prefix.
+    """
     if count_affirmative_prefix:
         return _first_words(f"{prefix} {answer}", k)
     text, short = _first_words(answer, k)
-    return Prefix(f"{prefix} {text}", short)
+    return f"{prefix} {text}", short
 
 
-def _first_words(text: str, k: int) -> Prefix:
-    end, found = 0, 0
-    for found, word in enumerate(_WORD.finditer(text), start=1):
-        end = word.end()
-        if found == k:
-            break
-    return Prefix(text[:end], found < k)
+def _first_words(text: str, k: int) -> tuple[str, bool]:
+    words = list(islice(_WORD.finditer(text), k))
+    return text[: words[-1].end()] if words else "", len(words) < k
 
 
 def _asked(
@@ -93,15 +85,15 @@ def _asked(
     prefix = prefix_of(request, answer, prefixes, file.spec.seed)
     cluster = item_of(request)
     for k in prefills.ks:
-        begun = prefill_of(prefix, answer, k, prefills.count_affirmative_prefix)
-        file.counts[f"shorter_than_k={k}"] += begun.short and k > 0
+        begun, short = prefill_of(prefix, answer, k, prefills.count_affirmative_prefix)
+        file.counts[f"shorter_than_k={k}"] += short and k > 0
         yield Prompt(
             f"{name}-k{k}",
             request,
             cluster=cluster,
             category=f"k={k}",
-            macro_category=(WHOLE if begun.short else CUT) if k else None,
-            prefill=begun.text if k else "",
+            macro_category=(WHOLE if short else CUT) if k else None,
+            prefill=begun if k else "",
             closed=prefills.turn == "closed",
             drawn_as=name,
         )

@@ -42,23 +42,16 @@ def read_boolq(file: PromptFile) -> Iterator[Prompt]:
 class Word(Fields):
     """A prompt, also called question, and the one word that answers it."""
 
-    prompt: Filled = ""
-    question: Filled = ""
+    prompt: Filled
     answer: Filled
-
-    @model_validator(mode="after")
-    def _asks_once(self) -> "Word":
-        if bool(self.prompt) == bool(self.question):
-            raise ValueError("expected a text in one of 'prompt' and 'question'")
-        return self
 
 
 def read_single_word(file: PromptFile) -> Iterator[Prompt]:
     """Ask for the one word that answers a prompt."""
-    for number, (_, row) in enumerate(file.rows(Word), start=1):
-        text = row.prompt or row.question
+    rows = file.rows(Word, {"question": "prompt"})
+    for number, (_, row) in enumerate(rows, start=1):
         name, answer = f"single-word-{number}", row.answer.strip()
-        yield Prompt(name, text, cluster=item_of(text), reference=answer)
+        yield Prompt(name, row.prompt, cluster=item_of(row.prompt), reference=answer)
 
 
 def _differ(choices: list[str]) -> list[str]:

@@ -99,8 +99,8 @@ def choices(*texts, labels="ABCDEFGHIJ"):
         ("openbookqa", OPENBOOKQA | {"question": "x"}, "'question_stem' is empty"),
         ("piqa", PIQA | {"label": -1}, "'label' must be 0 or 1"),
         ("piqa", PIQA | {"sol2": "Use a towel"}, "two choices that are the same"),
-        ("single_word", {"answer": "Sun"}, "one of 'prompt' and 'question'"),
-        ("single_word", {"prompt": "a", "question": "b", "answer": "c"}, "one of"),
+        ("single_word", {"answer": "Sun"}, "missing fields 'prompt'"),
+        ("single_word", {"prompt": "a", "question": "b", "answer": "c"}, "both read"),
     ],
 )
 def test_a_broken_question_is_named_by_its_line(prompts, kind, row, told):
