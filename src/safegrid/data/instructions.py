@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,7 @@ from safegrid.readers.problems import FileProblems
 from safegrid.readers.raw import Fields, Filled, read_as
 
 log = logging.getLogger(__name__)
+
 
 # What the fields are called where a file holds lists.
 LISTS = {"instructions": "instruction", "inputs": "input", "outputs": "output"}
@@ -38,6 +39,7 @@ class AnswerFields(Fields):
 class Task(Fields):
     """A row: an instruction with its answer, or with several as instances."""
 
+    NAMES: ClassVar[dict[str, str]] = LISTS
     instruction: Filled
     input: str | None = None
     output: str | None = None
@@ -68,7 +70,7 @@ def read(
 ) -> Iterator[Instruction]:
     """Read a file; `heading` stands in a line above an input, where there is one."""
     above = f"{heading}\n" if heading else ""
-    for line, row in read_as(path, Task, problems, LISTS):
+    for line, row in read_as(path, Task, problems):
         own = AnswerFields(input=row.input, output=row.output or "")
         for answer in row.instances or [own]:
             prompt, given = row.instruction, answer.input or ""

@@ -7,7 +7,7 @@ saw a letter. The wording is ours: papers do not print theirs.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -42,14 +42,14 @@ def read_boolq(file: PromptFile) -> Iterator[Prompt]:
 class Word(Fields):
     """A prompt, also called question, and the one word that answers it."""
 
+    NAMES: ClassVar[dict[str, str]] = {"question": "prompt"}
     prompt: Filled
     answer: Filled
 
 
 def read_single_word(file: PromptFile) -> Iterator[Prompt]:
     """Ask for the one word that answers a prompt."""
-    rows = file.rows(Word, {"question": "prompt"})
-    for number, (_, row) in enumerate(rows, start=1):
+    for number, (_, row) in enumerate(file.rows(Word), start=1):
         name, answer = f"single-word-{number}", row.answer.strip()
         yield Prompt(name, row.prompt, cluster=item_of(row.prompt), reference=answer)
 

@@ -1,7 +1,7 @@
 """Rows that adapters make of upstream rows: prompts, pairs, and what becomes none."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from safegrid.config.prompt import PromptSpec
 from safegrid.readers.plain import is_blank
 from safegrid.readers.problems import FileProblems
-from safegrid.readers.raw import NO_NAMES, Kind, read_as
+from safegrid.readers.raw import Kind, read_as
 
 
 class Prompt(NamedTuple):
@@ -63,11 +63,9 @@ class PromptFile:
     def __post_init__(self) -> None:
         self.problems = FileProblems(self.path)
 
-    def rows(
-        self, kind: type[Kind], names: Mapping[str, str] = NO_NAMES
-    ) -> Iterator[tuple[int, Kind]]:
+    def rows(self, kind: type[Kind]) -> Iterator[tuple[int, Kind]]:
         """Give its rows with their lines; what does not fit is noted."""
-        return read_as(self.path, kind, self.problems, names)
+        return read_as(self.path, kind, self.problems)
 
 
 class Pair(NamedTuple):

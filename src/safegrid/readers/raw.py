@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -44,8 +44,12 @@ class Fields(BaseModel):
     """The fields that an adapter reads of a row; others are left aside.
 
     No text stands for a number, and none for a truth, but in csv, where all is text.
+
+    Attributes:
+        NAMES: by what a file may call a field, what it is called here.
     """
 
+    NAMES: ClassVar[Mapping[str, str]] = NO_NAMES
     model_config = ConfigDict(strict=True, frozen=True)
 
 
@@ -73,22 +77,19 @@ Kind = TypeVar("Kind", bound=Fields)
 
 
 def read_as(
-    path: Path,
-    kind: type[Kind],
-    problems: FileProblems,
-    names: Mapping[str, str] = NO_NAMES,
+    path: Path, kind: type[Kind], problems: FileProblems
 ) -> Iterator[tuple[int, Kind]]:
     """Read the rows of a file that carry some fields, with their lines.
 
     Missing fields, wrong types, and a field that a row has by another case or with
-    blanks around are noted. For files and `names` see `read_rows`.
+    blanks around are noted.
     """
     validator = kind.__pydantic_validator__
     is_csv = path.suffix == ".csv"
     validate = validator.validate_strings if is_csv else validator.validate_python
     known = {f.alias or name: f for name, f in kind.model_fields.items()}
     required = [name for name, field in known.items() if field.is_required()]
-    for line, values in read_rows(path, problems, names):
+    for line, values in read_rows(path, problems, kind.NAMES):
         reason = _misnamed(values, required, known)
         if reason is None:
             try:

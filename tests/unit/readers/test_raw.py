@@ -3,6 +3,7 @@
 import lzma
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -227,10 +228,13 @@ def test_columns_without_a_name_are_nobodys(write):
 
 
 def test_optional_columns_are_read_by_their_own_name_only(write):
-    def reasons(content, names=()):
+    class Sort(Kind):
+        NAMES: ClassVar[dict[str, str]] = {"sort": "kind"}
+
+    def reasons(content, kind=Kind):
         path = write("a.csv", content)
         problems = FileProblems(path)
-        rows = read_as(path, Kind, problems, dict(names))
+        rows = read_as(path, kind, problems)
         return [row.kind for _, row in rows], problems
 
     assert reasons("id,text,kind\n1,x,a\n")[0] == ["a"]
@@ -239,7 +243,7 @@ def test_optional_columns_are_read_by_their_own_name_only(write):
     assert found == []
     with pytest.raises(DataError, match=r"field 'Kind ': did you mean 'kind'\?"):
         problems.raise_any()
-    found, problems = reasons("id,text,kind,sort\n1,x,a,b\n", {"sort": "kind"})
+    found, problems = reasons("id,text,kind,sort\n1,x,a,b\n", Sort)
     assert found == []
     with pytest.raises(DataError, match="'sort' and 'kind' are both read as 'kind'"):
         problems.raise_any()
