@@ -6,14 +6,14 @@ attack_type); gives requests without the Alpaca wrapper, with their macro catego
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
 
 from safegrid.data.rows import Prompt, PromptFile
 from safegrid.data.words import ItemFinder, item_of
 from safegrid.readers.problems import describe
-from safegrid.readers.raw import Fields, Filled, Unique, one_of
+from safegrid.readers.raw import Fields, Filled, one_of
 
 # Exactly as upstream spells them: `crime_kidnapp`, `sex_harrasment` and the plus of
 # `hate_lgbtq+` are in the data. `self_harm` holds the separator, so the macro is not
@@ -53,6 +53,7 @@ def _label(value: str) -> str:
 class Plain(Fields):
     """A row of the plain file."""
 
+    UNIQUE: ClassVar[str] = "id"
     id: int
     prompt: Filled
     category: Annotated[str, one_of(MACRO)]
@@ -103,13 +104,12 @@ def unwrap(prompt: str) -> tuple[str, bool]:
 
 def _requests(file: PromptFile, kind: type[Plain]) -> Iterator[tuple[Plain, str, bool]]:
     """Give rows, each with its request and whether it carried the whole wrapper."""
-    ids = Unique("field 'id'", file.problems)
     for line, row in file.rows(kind):
         text, wrapped = unwrap(row.prompt)
-        if not text:
-            file.problems.add(line, "field 'prompt' holds nothing but its wrapper")
-        elif ids.is_new(row.id, line):
+        if text:
             yield row, text, wrapped
+        else:
+            file.problems.add(line, "field 'prompt' holds nothing but its wrapper")
 
 
 def _prompt(name: str, text: str, cluster: str, row: Plain) -> Prompt:

@@ -7,7 +7,7 @@ theirs, as upstream calls them.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, get_args
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -32,6 +32,7 @@ TOXIC = 0.5
 class Behaviour(Fields):
     """A row of HarmBench."""
 
+    UNIQUE: ClassVar[str] = "BehaviorID"
     Behavior: Filled
     FunctionalCategory: Annotated[str, one_of(FUNCTIONS)]
     SemanticCategory: Filled
@@ -54,15 +55,13 @@ def read_harmbench(file: PromptFile) -> Iterator[Prompt]:
 
     The macro category is its functional one.
     """
-    ids = Unique("field 'BehaviorID'", file.problems)
-    for line, row in file.rows(Behaviour):
+    for _, row in file.rows(Behaviour):
         text = row.Behavior
         if row.ContextString.strip():
             text = f"{row.ContextString}\n\n---\n\n{text}"
-        if ids.is_new(row.BehaviorID, line):
-            categories = (row.SemanticCategory, row.FunctionalCategory)
-            name = f"harmbench-{row.BehaviorID}"
-            yield Prompt(name, text, item_of(text), *categories)
+        categories = (row.SemanticCategory, row.FunctionalCategory)
+        name = f"harmbench-{row.BehaviorID}"
+        yield Prompt(name, text, item_of(text), *categories)
 
 
 class Goal(Fields):
@@ -81,6 +80,7 @@ def read_advbench(file: PromptFile) -> Iterator[Prompt]:
 class LookAlike(Fields):
     """A row of XSTest: a harmless look-alike or an unsafe contrast."""
 
+    UNIQUE: ClassVar[str] = "id"
     id: Filled
     prompt: Filled
     type: Filled
@@ -89,12 +89,10 @@ class LookAlike(Fields):
 
 def read_xstest(file: PromptFile) -> Iterator[Prompt]:
     """Ask the prompts; the label says whether the safe answer is to comply."""
-    ids = Unique("field 'id'", file.problems)
-    for line, row in file.rows(LookAlike):
-        if ids.is_new(row.id, line):
-            cluster = item_of(row.prompt)
-            prompt = Prompt(f"xstest-{row.id}", row.prompt, cluster, row.type)
-            yield prompt._replace(reference=row.label)
+    for _, row in file.rows(LookAlike):
+        cluster = item_of(row.prompt)
+        prompt = Prompt(f"xstest-{row.id}", row.prompt, cluster, row.type)
+        yield prompt._replace(reference=row.label)
 
 
 class Half(Fields):

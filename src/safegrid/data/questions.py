@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from safegrid.data.rows import Prompt, PromptFile
 from safegrid.data.words import item_of
 from safegrid.readers.problems import describe
-from safegrid.readers.raw import Fields, Filled, Unique
+from safegrid.readers.raw import Fields, Filled
 
 LETTERS = "ABCDEFGH"
 
@@ -70,6 +70,7 @@ Choices = Annotated[list[Filled], AfterValidator(_differ)]
 class Science(Fields):
     """A row of OpenBookQA, of the authors' shape (`question`) or of the hub's."""
 
+    UNIQUE: ClassVar[str] = "id"
     id: Filled
     question_stem: Filled = Field(default="", validate_default=True)
     labels: list[str] = []
@@ -118,10 +119,8 @@ def read_openbookqa_words(file: PromptFile) -> Iterator[Prompt]:
 
 
 def _science(file: PromptFile) -> Iterator[tuple[str, Science, int]]:
-    ids = Unique("field 'id'", file.problems)
-    for line, row in file.rows(Science):
-        if ids.is_new(row.id, line):
-            yield f"openbookqa-{row.id}", row, row.labels.index(row.key.strip())
+    for _, row in file.rows(Science):
+        yield f"openbookqa-{row.id}", row, row.labels.index(row.key.strip())
 
 
 class Way(Fields):

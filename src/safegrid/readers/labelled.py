@@ -5,12 +5,12 @@ What it should say is a class, a number, or which of two answers is better.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from safegrid.readers.problems import FileProblems
-from safegrid.readers.raw import Fields, Filled, Unique, one_of, read_as
+from safegrid.readers.raw import Fields, Filled, one_of, read_as
 
 
 class Labelled(NamedTuple):
@@ -37,6 +37,7 @@ def _id(value: Any) -> str:
 class IdentifiedRow(Fields):
     """A row with an id unlike every other row's; empty answers are labelled too."""
 
+    UNIQUE: ClassVar[str] = "id"
     id: Annotated[Any, AfterValidator(_id)]
     prompt: str
     category: str | None = None
@@ -105,8 +106,6 @@ def read_scored(path: Path) -> list[ScoredPair]:
 def _read(path: Path, kind: type[Kind]) -> list[Kind]:
     """Read rows with ids of their own."""
     problems = FileProblems(path)
-    ids = Unique("id", problems)
-    rows = read_as(path, kind, problems)
-    found = [row for line, row in rows if ids.is_new(row.id, line)]
+    rows = [row for _, row in read_as(path, kind, problems)]
     problems.raise_any()
-    return found
+    return rows

@@ -47,9 +47,11 @@ class Fields(BaseModel):
 
     Attributes:
         NAMES: by what a file may call a field, what it is called here.
+        UNIQUE: the field that differs in every row, if one must.
     """
 
     NAMES: ClassVar[Mapping[str, str]] = NO_NAMES
+    UNIQUE: ClassVar[str | None] = None
     model_config = ConfigDict(strict=True, frozen=True)
 
 
@@ -82,22 +84,25 @@ def read_as(
     """Read the rows of a file that carry some fields, with their lines.
 
     Missing fields, wrong types, and a field that a row has by another case or with
-    blanks around are noted.
+    blanks around are noted, and values that should differ.
     """
     validator = kind.__pydantic_validator__
     is_csv = path.suffix == ".csv"
     validate = validator.validate_strings if is_csv else validator.validate_python
     known = {f.alias or name: f for name, f in kind.model_fields.items()}
     required = [name for name, field in known.items() if field.is_required()]
+    unique = Unique(f"field {kind.UNIQUE!r}", problems)
     for line, values in read_rows(path, problems, kind.NAMES):
-        reason = _misnamed(values, required, known)
-        if reason is None:
-            try:
-                yield line, validate(values)
-                continue
-            except ValidationError as error:
-                reason = _misfit(error)
-        problems.add(line, reason)
+        if reason := _misnamed(values, required, known):
+            problems.add(line, reason)
+            continue
+        try:
+            row = validate(values)
+        except ValidationError as error:
+            problems.add(line, _misfit(error))
+            continue
+        if kind.UNIQUE is None or unique.is_new(getattr(row, kind.UNIQUE), line):
+            yield line, row
 
 
 def read_rows(

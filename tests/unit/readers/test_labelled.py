@@ -33,7 +33,7 @@ def test_rows_are_read_with_their_category_if_it_is_known(tmp_path: Path) -> Non
     [
         (line(id=[1]), "line 1: field 'id' must be text or a whole number"),
         (line(label="sane"), "line 1: field 'label' is 'sane': .*mean 'safe'"),
-        (line() + line(id="1"), "line 2: id repeats the one of line 1"),
+        (line() + line(id="1"), "line 2: field 'id' repeats the one of line 1"),
     ],
 )
 def test_broken_rows_are_named(tmp_path: Path, text: bytes, reason: str) -> None:
