@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safegrid.config.benchmark import BenchmarkSpec, TaskEntry
-from safegrid.config.benchmarks import resolve_benchmarks
+from safegrid.config.benchmark import BenchmarkSpec, TaskEntry, resolve_benchmarks
 from safegrid.config.block import NAMING, is_name
 from safegrid.config.checks import (
     check_adapters,
@@ -22,34 +21,31 @@ from safegrid.config.checks import (
 )
 from safegrid.config.documents import Document, Problems
 from safegrid.config.graph import Graph
-from safegrid.config.judge_entry import JudgeEntry
-from safegrid.config.lock import Lock
 from safegrid.config.methods import METHODS
 from safegrid.config.names import Known, wrong_names
 from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
-from safegrid.config.registries import ALL, entries_of, read_lock, read_templates
-from safegrid.config.source import SourceSpec
-from safegrid.config.study import BaseEntry, StudyEntry
+from safegrid.config.registries import (
+    ALL,
+    Registries,
+    entries_of,
+    read_lock,
+    read_templates,
+)
+from safegrid.config.study import StudyEntry
 from safegrid.config.training import Recipe
-from safegrid.config.upstream import EncoderEntry
 from safegrid.config.world import World
 from safegrid.config.yaml_files import read_document
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Registries):
     """A study and everything that it names, valid and resolved."""
 
     study: StudyEntry
     recipes: dict[str, Recipe]
     benchmarks: dict[str, BenchmarkSpec]
-    judges: dict[str, JudgeEntry]
-    sources: dict[str, SourceSpec]
-    bases: dict[str, BaseEntry]
-    encoders: dict[str, EncoderEntry]
     tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
-    lock: Lock
     templates: dict[str, str]
 
 
@@ -66,9 +62,8 @@ def load_config(root: Path, name: str) -> Config:
     def read(stem: str) -> Document:
         return read_document(root / f"{stem}.yaml", problems)
 
-    document, methods, benchmarks = map(
-        read, (f"studies/{name}", "methods", "benchmarks")
-    )
+    files = (f"studies/{name}", "methods", "benchmarks")
+    document, methods, benchmarks = map(read, files)
     check_shapes(document, methods, benchmarks)
     registries = {stem: read(stem) for stem in ALL}
     entries = {stem: entries_of(registries[stem], kind) for stem, kind in ALL.items()}
@@ -81,14 +76,10 @@ def load_config(root: Path, name: str) -> Config:
         "dataset": document.section("datasets"),
         "method": METHODS,
     }
-    blocks: list[tuple[Any, Document]] = [
-        *((dict[str, kind], registries[stem]) for stem, kind in ALL.items()),  # type: ignore[valid-type]
-        (dict[str, BenchmarkSpec], benchmarks),
-        (StudyEntry, document),
-    ]
-    for kind, place in blocks:
-        for key, told in wrong_names(kind, place.data, known):
-            place.note(key, told)
+    for stem, kind in ALL.items():
+        _check_names(dict[str, kind], registries[stem], known)  # type: ignore[valid-type]
+    _check_names(dict[str, BenchmarkSpec], benchmarks, known)
+    _check_names(StudyEntry, document, known)
     check_study(document, methods, sources)
     asked = resolve_benchmarks(document, benchmarks.data, known)
     used = {judge for spec in asked.values() for judge in spec.judges}
@@ -107,7 +98,8 @@ def load_config(root: Path, name: str) -> Config:
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
     assert study is not None, "what does not validate was raised"
-    return Config(study, recipes, asked, lock=lock, templates=templates, **entries)
+    own: dict[str, Any] = {"study": study, "recipes": recipes, "benchmarks": asked}
+    return Config(**entries, **own, lock=lock, templates=templates)
 
 
 def _check_known(root: Path, name: str) -> None:
@@ -119,6 +111,11 @@ def _check_known(root: Path, name: str) -> None:
         file = root / "studies" / f"{name}.yaml"
         problems.add(str(file), "file", f"is named {name!r}: {NAMING}; rename it")
     problems.raise_if_any("configuration")
+
+
+def _check_names(kind: Any, document: Document, known: Known) -> None:
+    for key, told in wrong_names(kind, document.data, known):
+        document.note(key, told)
 
 
 def _models(study: StudyEntry) -> Iterator[str]:

@@ -70,12 +70,14 @@ def sweep_name(recipe: str, settings: Mapping[str, float]) -> str:
     return "-".join([recipe, *parts])
 
 
-def sweep_points(sweep: Mapping[str, list[float]], method: str) -> list[dict[str, Any]]:
-    """Return the settings that a sweep tries for a method: beta only if it has one.
+def sweep_axes(sweep: Mapping[str, list[float]], method: str) -> dict[str, list[float]]:
+    """Return what a sweep tries for a method: beta only if it has one."""
+    return {k: v for k, v in sweep.items() if k != "beta" or METHODS[method].beta}
 
-    Without a sweep that is one point, which sets nothing.
-    """
-    axes = {k: v for k, v in sweep.items() if k != "beta" or METHODS[method].beta}
+
+def sweep_points(sweep: Mapping[str, list[float]], method: str) -> list[dict[str, Any]]:
+    """Return the points of a sweep; without one, the one point that sets nothing."""
+    axes = sweep_axes(sweep, method)
     points = itertools.product(*axes.values())
     return [dict(zip(axes, point, strict=True)) for point in points]
 

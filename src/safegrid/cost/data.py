@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from safegrid.config.calibration import MOST_TEXTS
 from safegrid.config.cost import Assumed, TaskAssumed
+from safegrid.config.judge import MOST_TEXTS
 from safegrid.config.prompt import PrefillSpec, PromptSpec
 from safegrid.config.source import INSTRUCTION_FORMATS, PartSpec
 from safegrid.config.training import NONE

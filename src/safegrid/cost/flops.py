@@ -11,10 +11,9 @@ for Falcon 11B at 256 tokens, 2.3 % at 1,024.
 import math
 from dataclasses import dataclass, replace
 
-from safegrid.config.calibration import MOST_OWN, NEW_TOKENS
 from safegrid.config.cost import Assumed, GpuSpec, ShapeSpec, TaskAssumed
 from safegrid.config.engine import Decode, EngineSpec
-from safegrid.config.judge import JudgeSpec
+from safegrid.config.judge import MOST_OWN, NEW_TOKENS, JudgeSpec
 from safegrid.config.methods import METHODS
 from safegrid.config.training import Recipe
 from safegrid.cost.tokens import Tokens

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from safegrid.config import Decode, EngineSpec, JudgeSpec
-from safegrid.config.calibration import (
+from safegrid.config.judge import (
     BROKEN_TEMPERATURE,
     MOST_OWN,
     MOST_TEXTS,

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import polars as pl
 
-from safegrid.config.benchmarks import GLOBAL
+from safegrid.config.benchmark import GLOBAL
 from safegrid.report.grid import Grid, Key, ends, pareto
 from safegrid.report.names import (
     BASE,

@@ -1,6 +1,6 @@
 """Files that are gathered from every model, dataset or cell of a study."""
 
-from safegrid.config.benchmarks import GLOBAL
+from safegrid.config.benchmark import GLOBAL
 from safegrid.config.training import NONE
 from safegrid.study import Study, judges
 from safegrid.study import lines as training_lines

@@ -1,7 +1,6 @@
 """Lines: each training from its base through its doses, and what it is drawn from."""
 
 import json
-from typing import Any
 
 from safegrid.config.training import NONE
 from safegrid.study import Study
@@ -39,7 +38,6 @@ def models(study: Study, base: str, recipe: str) -> list[tuple[Model, int]]:
 
 
 def _starts(study: Study, model: Model) -> list[Model]:
-    """Return the trained models that a training starts from, the first one first."""
     parent = study.parent(model)
     return [] if parent.recipe == NONE else [*_starts(study, parent), parent]
 
@@ -52,33 +50,24 @@ def cells(study: Study, base: str, recipe: str, *benchmarks: str) -> list[Cell]:
 
 def line(study: Study, base: str, recipe: str) -> str:
     """Return the models of a line, as its job is given them."""
-    found: list[dict[str, Any]] = [
-        {
-            "recipe": model.recipe,
-            "seed": model.seed,
-            "place": place,
-            "step": _step(study, model),
-        }
-        for model, place in models(study, base, recipe)
-    ]
+    found = []
+    for model, place in models(study, base, recipe):
+        # Of its own training; null where epochs are counted.
+        step: int | None = 0
+        if model.recipe != NONE:
+            step = model.dose or study.recipe(model.recipe).training.max_steps
+        names = {"recipe": model.recipe, "seed": model.seed}
+        found.append({**names, "place": place, "step": step})
     return json.dumps({"base": base, "recipe": recipe, "models": found})
-
-
-def _step(study: Study, model: Model) -> int | None:
-    """Return the step of a model's own training; None where epochs are counted."""
-    if model.recipe == NONE:
-        return 0
-    return model.dose or study.recipe(model.recipe).training.max_steps
 
 
 def benchmarks(study: Study) -> str:
     """Return the benchmarks of such requests, and how they are scored."""
-    return json.dumps(
-        {
-            name: {"metric": study.prompted[name].metric, "judges": kinds(study, name)}
-            for name in requests(study)
-        }
-    )
+    scored = {}
+    for name in requests(study):
+        metric = study.prompted[name].metric
+        scored[name] = {"metric": metric, "judges": kinds(study, name)}
+    return json.dumps(scored)
 
 
 def judges(study: Study) -> str:

@@ -30,7 +30,7 @@ class Selection:
     """
 
     def __init__(self, study: Study, options: Mapping[str, Any]) -> None:
-        """Read the options of `--config`.
+        """Read options of `--config`.
 
         Raises:
             ConfigError: one message with every name that the study does not hold.
@@ -60,11 +60,7 @@ class Selection:
         return "benchmark" in self._asked
 
     def files(self) -> list[str]:
-        """Return all files of the cells that fit, and those in which they end.
-
-        Raises:
-            ConfigError: as `cells`.
-        """
+        """Return all files of the cells that fit, and those in which they end."""
         cells, study = self.cells(), self._study
         if self.by_benchmark:
             folder = f"{study.root}/cell_manifests"
@@ -81,10 +77,8 @@ class Selection:
             ConfigError: nothing was asked for, or no cell fits all of it.
         """
         if not self._asked:
-            raise ConfigError(
-                "which cells? Say some of them: --config"
-                f" {' '.join(f'{key}=...' for key in OPTIONS)}"
-            )
+            options = " ".join(f"{key}=..." for key in OPTIONS)
+            raise ConfigError(f"which cells? Say some of them: --config {options}")
         wanted = self._asked.items()
         found = [cell for cell in self._all() if wanted <= self._parts(cell).items()]
         if not found:
@@ -100,17 +94,13 @@ class Selection:
         found = self.cells()
         if len(found) == 1:
             return found[0]
-        open_keys = {
-            key: sorted({self._parts(cell)[key] for cell in found}) for key in KEYS
-        }
-        choices = "; ".join(
-            f"{key}: {', '.join(values)}"
-            for key, values in open_keys.items()
-            if len(values) > 1
-        )
+        choices = []
+        for key in KEYS:
+            values = {self._parts(cell)[key] for cell in found}
+            choices += [f"{key}: {', '.join(sorted(values))}"] * (len(values) > 1)
         raise ConfigError(
-            f"{len(found)} cells of {self._study.name!r} have {self._said()}; say"
-            f" which with --config, or take target `cells` for all ({choices})"
+            f"{len(found)} cells of {self._study.name!r} have {self._said()}; say which"
+            f" with --config, or take target `cells` for all ({'; '.join(choices)})"
         )
 
     def _said(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from safegrid.config.dataset import DatasetSpec
 from safegrid.config.methods import METHODS
+from safegrid.config.recipes import sweep_axes
 from safegrid.config.training import Recipe, Training, dose_name
 from safegrid.core.files import sha256_json
 from safegrid.runtime.launch import COPIES
@@ -197,15 +198,9 @@ def model_folders(steps: Iterable[int]) -> list[str]:
 
 def trials(study: Study) -> list[dict[str, Any]]:
     """Return the points of a sweep study: recipe, method and the settings tried."""
-    return [
-        {
-            "recipe": name,
-            "method": recipe.method,
-            "settings": {
-                axis: getattr(recipe.training, axis)
-                for axis in study.config.study.sweep
-                if axis != "beta" or METHODS[recipe.method].beta
-            },
-        }
-        for name, recipe in study.config.recipes.items()
-    ]
+    found = []
+    for name, recipe in study.config.recipes.items():
+        axes = sweep_axes(study.config.study.sweep, recipe.method)
+        settings = {axis: getattr(recipe.training, axis) for axis in axes}
+        found.append({"recipe": name, "method": recipe.method, "settings": settings})
+    return found
