@@ -71,10 +71,10 @@ metric_list: [{metric: exact_match}]
 """
 
 
-def rows(count, seed=0, least=2):
-    draw = random.Random(seed)
+def rows(count):
+    draw = random.Random(0)
     return [
-        [1, *(draw.randrange(20, 400) for _ in range(draw.randint(least, 60)))]
+        [1, *(draw.randrange(20, 400) for _ in range(draw.randint(2, 60)))]
         for _ in range(count)
     ]
 
@@ -87,7 +87,6 @@ def ours(model):
         return {
             "greedy": engine.complete(prompts, GREEDY, [0] * 24),
             "labels": engine.label_logprobs(prompts, [[30], [40], [40, 50]]),
-            "tails": engine.sequence_logprobs(rows(24, 1, 8), [4] * 24),
         }
 
 
@@ -124,12 +123,6 @@ def test_probabilities_of_labels_are_ours_from_one_request(engine, ours):
     assert [v for row in single for v in row] == pytest.approx(
         [v for tail in echoed for v in tail], abs=NATS
     )
-
-
-def test_likelihoods_are_ours(engine, ours):
-    found = engine.sequence_logprobs(rows(24, 1, 8), [4] * 24)
-    for tail, expected in zip(found, ours["tails"], strict=True):
-        assert tail == pytest.approx(expected, abs=NATS)
 
 
 def test_a_seed_repeats_whatever_is_asked_beside_it(engine):

@@ -16,13 +16,7 @@ COLOURS = {"sky": "blue", "grass": "green", "coal": "black", "snow": "white"}
 
 
 class StandIn:
-    """Knows the colours of some things, and keeps what it was asked.
-
-    Attributes:
-        knows: the things that it answers rightly.
-        context: tokens of prompt and answer together that it takes.
-        asked: bodies and authorization headers of the requests.
-    """
+    """Knows the colours of some things, and keeps bodies and keys of its requests."""
 
     def __init__(self, tokenizer: ChatTokenizer, knows: set[str]) -> None:
         self.tokenizer = tokenizer
@@ -35,33 +29,23 @@ class StandIn:
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         choices = [
-            self._scored(ids) if body.get("echo") else {"text": self._answered(ids)}
-            for ids in body["prompt"]
+            {"index": i, **self._choice(ids, body.get("echo", False))}
+            for i, ids in enumerate(body["prompt"])
         ]
+        usage = {"completion_tokens": 0 if body.get("echo") else len(choices)}
         # Out of order on purpose: a client must go by the index.
-        numbered = [choice | {"index": i} for i, choice in enumerate(choices)]
-        usage = {"completion_tokens": 0 if body.get("echo") else len(numbered)}
-        return {"choices": numbered[::-1], "usage": usage}
+        return {"choices": choices[::-1], "usage": usage}
 
-    def _scored(self, ids: list[int]) -> dict[str, Any]:
-        thing, answer = self._parts(ids)
-        right = (COLOURS[thing] == answer.strip()) == (thing in self.knows)
-        values = [RIGHT if right else WRONG] * len(ids)
-        return {
-            "logprobs": {
-                "token_logprobs": [None, *values],
-                "top_logprobs": [None, *({"x": value} for value in values)],
-            }
-        }
-
-    def _answered(self, ids: list[int]) -> str:
-        thing, _ = self._parts(ids)
-        return COLOURS[thing] if thing in self.knows else "no idea"
-
-    def _parts(self, ids: list[int]) -> tuple[str, str]:
+    def _choice(self, ids: list[int], echo: bool) -> dict[str, Any]:
         text = self.tokenizer.decode(ids, skip_special=False)
         question, answer = text.split("<bot>")
-        return question.split()[-1].rstrip("?"), answer
+        thing = question.split()[-1].rstrip("?")
+        if not echo:
+            return {"text": COLOURS[thing] if thing in self.knows else "no idea"}
+        right = (COLOURS[thing] == answer.strip()) == (thing in self.knows)
+        values = [RIGHT if right else WRONG] * len(ids)
+        tops = [None, *({"x": value} for value in values)]
+        return {"logprobs": {"token_logprobs": [None, *values], "top_logprobs": tops}}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         stand_in = self

@@ -358,9 +358,6 @@ def wrong(doc: dict[str, Any]) -> str:
     [
         ("real_gsm8k", "gsm8k", last_number),
         ("real_gsm8k_zeroshot", "gsm8k", last_number),
-        ("real_bbh_sports_understanding", "bbh", lambda doc: doc["target"]),
-        ("real_bbh_web_of_lies", "bbh", lambda doc: doc["target"]),
-        ("real_bbh_formal_fallacies", "bbh", lambda doc: doc["target"]),
         ("real_bbh_snarks", "bbh", lambda doc: doc["target"]),
         ("real_musr_murder_mysteries", "musr", lambda doc: doc["answer_choice"]),
         ("real_musr_object_placements", "musr", lambda doc: doc["answer_choice"]),

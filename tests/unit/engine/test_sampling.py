@@ -16,9 +16,8 @@ def shares(count=4000, **settings):
 
 
 def test_cut_sorts_and_bounds_rows_and_padded_tokens():
-    lengths = [5, 1, 9, 2, 3, 2]
-    chunks = cut(lengths, rows=3, tokens=10)
-    assert chunks == [[1, 3, 5], [4, 0], [2]]
+    assert cut([5, 1, 9, 2, 3, 2], rows=3, tokens=10) == [[1, 3, 5], [4, 0], [2]]
+    assert cut([2, 2, 2, 2], rows=2, tokens=100) == [[0, 1], [2, 3]]
     assert cut([50], rows=3, tokens=10) == [[0]]
     assert cut([], rows=3, tokens=10) == []
 
@@ -27,10 +26,6 @@ def test_cut_keeps_rows_of_like_length_together_where_asked():
     lengths = [10, 100, 26, 27, 125, 126]
     assert cut(lengths, rows=9, tokens=9999) == [[0, 2, 3, 1, 4, 5]]
     assert cut(lengths, rows=9, tokens=9999, spread=0.25) == [[0, 2], [3], [1, 4], [5]]
-
-
-def test_cut_depends_on_nothing_but_lengths_and_order():
-    assert cut([2, 2, 2, 2], rows=2, tokens=100) == [[0, 1], [2, 3]]
 
 
 @pytest.mark.parametrize(("left", "row"), [(True, [9, 9, 4]), (False, [4, 9, 9])])
@@ -51,21 +46,21 @@ def test_draws_follow_the_distribution(temperature):
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
-def test_top_k_keeps_the_k_likeliest_in_proportion():
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"top_k": 2}, [1, 4]),
+        # Sorted, the chances are 0.43, 0.26, 0.16, 0.06 and so on.
+        ({"top_p": 0.3}, [1]),
+        ({"top_p": 0.5}, [1, 4]),
+        ({"top_p": 0.75}, [1, 4, 2]),
+    ],
+)
+def test_the_likeliest_are_kept_in_proportion(settings, tokens):
     expected = torch.zeros(5)
-    expected[[1, 4]] = LOGITS[0, [1, 4]].softmax(-1)
-    found = shares(temperature=1.0, top_k=2)
+    expected[tokens] = LOGITS[0, tokens].softmax(-1)
+    found = shares(temperature=1.0, **settings)
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
-
-
-def test_top_p_keeps_the_smallest_set_that_reaches_it():
-    # Sorted, the chances are 0.43, 0.26, 0.16, 0.06 and so on.
-    kept = {0.3: [1], 0.5: [1, 4], 0.75: [1, 4, 2]}
-    for top_p, tokens in kept.items():
-        expected = torch.zeros(5)
-        expected[tokens] = LOGITS[0, tokens].softmax(-1)
-        found = shares(temperature=1.0, top_p=top_p)
-        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
 
 
 def test_a_token_of_no_probability_is_never_drawn():
