@@ -105,8 +105,7 @@ def batches_of_one_length(
 ) -> Iterator[list[int]]:
     """Give indices of documents in batches of equal length, without an end.
 
-    Every pass goes through the documents in a new order; what does not fill a batch
-    waits for the next pass.
+    Each pass has a new order; what does not fill a batch waits for the next.
     """
     waiting: dict[int, list[int]] = {}
     order = list(range(len(lengths)))

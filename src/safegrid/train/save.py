@@ -112,10 +112,9 @@ def kept(folder: Path, step: int) -> Path:
 
 
 def take(source: Path, folder: Path) -> None:
-    """Put kept weights into another folder, and leave them where they are.
+    """Put kept weights into another folder; a kill in between costs nothing.
 
-    A kill in between costs nothing then. The copy takes no room where both folders lie
-    on one disk.
+    The copy takes no room where both folders lie on one disk.
     """
     try:
         shutil.copytree(source, folder, copy_function=os.link, dirs_exist_ok=True)
@@ -181,9 +180,8 @@ def _write_adapter(model: Any, state: dict[str, Any], folder: Path) -> None:
 def history(log_history: list[dict[str, Any]], beta: float | None) -> pl.DataFrame:
     """Return the training curve as rows of `records.HISTORY`: step, metric, value.
 
-    The trainer's own log survives a continued training. Values are means over the steps
-    since the line before, `grad_norm` and `learning_rate` those of the step itself.
-    Without a `beta`, rewards are no log-ratios.
+    Values are means over the steps since the line before, `grad_norm` and
+    `learning_rate` those of the step itself. Without `beta`, rewards are no log-ratios.
     """
     rows = []
     for line in log_history:
