@@ -98,8 +98,8 @@ def load_config(root: Path, name: str) -> Config:
     templates = read_templates(root, models, problems)
     problems.raise_if_any(f"study {name!r}")
     assert study is not None, "what does not validate was raised"
-    own: dict[str, Any] = {"study": study, "recipes": recipes, "benchmarks": asked}
-    return Config(**entries, **own, lock=lock, templates=templates)
+    whole: dict[str, Any] = {**entries, "recipes": recipes, "benchmarks": asked}
+    return Config(**whole, study=study, lock=lock, templates=templates)
 
 
 def _check_known(root: Path, name: str) -> None:
