@@ -35,10 +35,7 @@ FIGURES = {
 
 @styled
 def frontier(rows: pl.DataFrame, safety: str, loss: str) -> Figure:
-    """Draw every training as a line from its base through its doses to its end.
-
-    The rows are of FRONTIER, its axes as in `FIGURES`.
-    """
+    """Draw every training as a line from its base through its doses to its end."""
     found = lines(rows, safety, loss)
     what, judge = says(rows, safety)
     titles = (LOST[loss], f"{what} (%),\n{judge}")

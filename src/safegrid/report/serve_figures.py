@@ -6,7 +6,7 @@ dashed line are the paper's, whose models, judges and prompts are its own.
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -34,32 +34,23 @@ RIGHT = ("accuracy", "contains")
 AXES = {SAFE: "safe answers (%)", RIGHT: "right answers (%)"}
 
 
-class Panel(NamedTuple):
-    """Metrics of a group of recipes, joined by lines if the group has an order."""
-
-    group: str
-    metrics: tuple[str, ...]
-    axis: str
-    joined: bool = True
-
-
-SAFETY_ROWS = "safety rows among the instructions"
-REWARD = "what picks the best answer (RAFT)"
-ITERATION = "iteration (RAFT)"
-SHARE = "share of the pairs (DPO)"
-PANELS = {
-    "figure_4": (Panel("sit", SAFE, SAFETY_ROWS), Panel("sit", RIGHT, SAFETY_ROWS)),
-    "figure_5": (
-        Panel("raft_rewards", SAFE, REWARD, joined=False),
-        Panel("raft_iterations", SAFE, ITERATION),
-    ),
-    "figure_6": (
-        Panel("raft_rewards", RIGHT, REWARD, joined=False),
-        Panel("raft_iterations", RIGHT, ITERATION),
-    ),
-    "figure_8": (Panel("dpo", SAFE, SHARE), Panel("dpo", RIGHT, SHARE)),
+GROUPS = {
+    "sit": "safety rows among the instructions",
+    "raft_rewards": "what picks the best answer (RAFT)",
+    "raft_iterations": "iteration (RAFT)",
+    "dpo": "share of the pairs (DPO)",
 }
-"""The panels of each figure, left and right."""
+"""Groups of recipes, and what their axis says."""
+UNORDERED = "raft_rewards"
+"""The group that has no order, so that no line joins its recipes."""
+Panel = tuple[str, tuple[str, ...]]
+PANELS: dict[str, tuple[Panel, Panel]] = {
+    "figure_4": (("sit", SAFE), ("sit", RIGHT)),
+    "figure_5": (("raft_rewards", SAFE), ("raft_iterations", SAFE)),
+    "figure_6": (("raft_rewards", RIGHT), ("raft_iterations", RIGHT)),
+    "figure_8": (("dpo", SAFE), ("dpo", RIGHT)),
+}
+"""The panels of each figure, left and right: a group, and its metrics."""
 
 
 @styled
@@ -67,7 +58,8 @@ def serve_figure(name: str, scores: pl.DataFrame, published: pl.DataFrame) -> Fi
     """Draw one of `PANELS` from rows of SCORE and the paper's numbers."""
     grid = Grid(scores)
     figure = new_figure(PAGE, HEIGHT)
-    panels = figure.subplots(1, 2, sharey=len({p.metrics for p in PANELS[name]}) == 1)
+    (_, left), (_, right) = PANELS[name]
+    panels = figure.subplots(1, 2, sharey=left == right)
     for axes, panel in zip(panels, PANELS[name], strict=True):
         _draw(axes, grid, panel, published)
     return figure
@@ -77,11 +69,12 @@ FIGURES = {name: partial(serve_figure, name) for name in PANELS}
 
 
 def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None:
-    models = models_of(grid, panel.group)
+    group, metrics = panel
+    models, joined = models_of(grid, group), group != UNORDERED
     theirs = Published(published, {model.recipe for model in models})
     keys = [
         key
-        for metric in panel.metrics
+        for metric in metrics
         for key in by_benchmark(grid.whole(metric))
         if key.benchmark != "global"
     ]
@@ -92,7 +85,7 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
         for base in dict.fromkeys(model.base for model in models):
             own = {x: model for x, model in enumerate(models) if model.base == base}
             values = [grid.entry(model, key).percent for model in own.values()]
-            _ours(axes, [x + shift for x in own], values, place, panel.joined)
+            _ours(axes, [x + shift for x in own], values, place, joined)
             printed = [
                 theirs.entry(model.recipe, key.benchmark, key.metric).value
                 for model in own.values()
@@ -100,7 +93,7 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
             axes.plot(
                 [x + beside for x in own],
                 [math.nan if value is None else value for value in printed],
-                linestyle="--" if panel.joined else "none",
+                linestyle="--" if joined else "none",
                 marker=look_at(place).marker,
                 markersize=3.0,
                 markeredgewidth=0.7,
@@ -108,7 +101,9 @@ def _draw(axes: Axes, grid: Grid, panel: Panel, published: pl.DataFrame) -> None
                 zorder=1,
                 **HOLLOW,
             )
-    _frame(axes, grid, panel, models, keys)
+    axes.set_xlabel(GROUPS[group])
+    axes.set_ylabel(AXES[metrics])
+    _frame(axes, grid, models, keys)
 
 
 def _ours(
@@ -129,16 +124,12 @@ def _ours(
         axes.vlines(x, value.low, value.high, color=colour, linewidth=0.7, zorder=2)
 
 
-def _frame(
-    axes: Axes, grid: Grid, panel: Panel, models: list[ModelRow], keys: list[Key]
-) -> None:
+def _frame(axes: Axes, grid: Grid, models: list[ModelRow], keys: list[Key]) -> None:
     ticks = [place_of(model.recipe).tick for model in models]
     if grid.several_bases:
         ticks = [f"{tick}\n{m.base}" for tick, m in zip(ticks, models, strict=True)]
     axes.set_xticks(range(len(models)), ticks)
     axes.set_xlim(-0.5, max(1, len(models)) - 0.5)
-    axes.set_xlabel(panel.axis)
-    axes.set_ylabel(AXES[panel.metrics])
     axes.grid(axis="y", color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
     if not keys or all(model.recipe == IT for model in models):

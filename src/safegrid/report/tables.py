@@ -91,10 +91,7 @@ def differences_table(scores: pl.DataFrame) -> Table:
 
 
 def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
-    """Return what a guard cannot see, beside the scores of every benchmark.
-
-    The rows of RUNS hold each benchmark's limit of new tokens.
-    """
+    """Return what a guard cannot see, beside the scores of every benchmark."""
     grid = Grid(scores)
     found = grid.whole(*SHEETS["answers"].metrics)
     keys = [key._replace(benchmark="") for key in found]
