@@ -12,6 +12,7 @@ from safegrid.runtime.usage import Record, Usage, keep
 from safegrid.workflow.rates import jobs, print_rates
 
 CELL = "base/dpo/seed0/alert"
+ENGINE = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
 TIMING = "s\th:m:s\tmax_rss\n{seconds}\t0:00:04\t{peak}\n"
 
 
@@ -20,13 +21,8 @@ def tree(tmp_path, monkeypatch):
     """A folder with timing files of some jobs of study `s`, with their results."""
     monkeypatch.chdir(tmp_path)
     timed("generate", CELL, seconds=4.0, peak="50.5", said=ENGINE_PEAK % 321)
-    engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
-    table(f"responses/{CELL}", rows=8, dropped={"long": 2}, engine=engine)
-    usage = Usage(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200")
-    keep(
-        Path(f"results/s/responses/{CELL}.parquet"),
-        Record(10, 0, 0, engine, "m", usage),
-    )
+    table(f"responses/{CELL}", rows=8, dropped={"long": 2}, engine=ENGINE)
+    took(f"responses/{CELL}", Usage(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200"))
     timed("judge", f"guard/{CELL}", seconds=1.0, peak="NA")
     table(f"verdicts/guard/{CELL}", rows=10)
     timed("judge", f"guard/{CELL}2", seconds=9.0, peak="40")  # its job failed
@@ -48,6 +44,11 @@ def timed(rule, name, seconds, peak, said=""):
         Path(path).write_text(text)
 
 
+def took(name, usage):
+    record = Record(usage.rows, 0, 0, ENGINE, "m", usage)
+    keep(Path(f"results/s/{name}.parquet"), record)
+
+
 def table(name, **facts):
     frame = pl.DataFrame({"a": [1]})
     path = Path(f"results/s/{name}.parquet")
@@ -55,17 +56,14 @@ def table(name, **facts):
 
 
 def test_a_dataset_of_corrections_says_what_1000_requests_cost(tree, capsys):
-    engine = {"kind": "safegrid", "version": "1", "dtype": "float32", "weights": "w"}
     asked = {"kept": 30, "dropped": {"no_answer": 10}}
-    table("generated/base/c2/seed0", rows=450, requests=asked, answered_by=engine)
+    table("generated/base/c2/seed0", rows=450, requests=asked, answered_by=ENGINE)
     table("generated/base/raft/seed0", rows=8)
     print_rates("s")
-    assert "base/c2/seed0: what 1000 requests cost is not known" in (
-        capsys.readouterr().out
-    )
+    out = capsys.readouterr().out
+    assert "base/c2/seed0: what 1000 requests cost is not known" in out
     usage = Usage(4, 200, 40_000, 8_000, 2.0, "engine", "NVIDIA H200")
-    record = Record(200, 0, 0, engine, "m", usage)
-    keep(Path("results/s/generated/base/c2/seed0.parquet"), record)
+    took("generated/base/c2/seed0", usage)
     print_rates("s")
     out = capsys.readouterr().out
     assert (
