@@ -39,14 +39,10 @@ def test_a_published_number_stands_beside_ours_of_the_same_model(table, scores):
 
 def test_each_metric_of_the_paper_has_its_own_of_ours(table):
     ours = [column.key for column in table.columns if column.title.endswith(", ours")]
-    assert [(key.benchmark, key.slice) for key in ours] == [
-        ("global", "all"),
-        ("alert", "all"),
-        ("alert_adversarial", "all"),
-        ("toxicity", "adversarial=no"),
-        ("toxicity", "adversarial=yes"),
-        ("capability", "task=mini_math"),
-    ]
+    assert "; ".join(f"{key.benchmark} {key.slice}" for key in ours) == (
+        "global all; alert all; alert_adversarial all; toxicity adversarial=no; "
+        "toxicity adversarial=yes; capability task=mini_math"
+    )
     assert len(table.columns) == 2 * len(MEASURES)
 
 

@@ -129,18 +129,13 @@ def cells(page):
 def test_the_page_says_in_words_how_every_cell_stands_and_each_reason_once(states):
     text = page_of("s", states, datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
     assert cells(text) == [
-        ["col", "Model"],
-        ["col", "alert"],
-        ["col", "xstest"],
+        *(["col", "Model"], ["col", "alert"], ["col", "xstest"]),
         ["row", "b/none/seed0"],
-        ["done", "done3 unscored"],
-        ["refused", "refused (1)9 unscored"],
+        *(["done", "done3 unscored"], ["refused", "refused (1)9 unscored"]),
         ["row", "b/nca/seed0"],
-        ["failed", "failed (2)"],
-        ["failed", "failed (2)"],
+        *(["failed", "failed (2)"], ["failed", "failed (2)"]),
         ["row", "b/dpo/seed0"],
-        ["missing", "missing"],
-        ["none", "not in this study"],
+        *(["missing", "missing"], ["none", "not in this study"]),
     ]
     counts = "1 done, 2 failed, 1 missing, 1 refused"
     assert f"{counts}. Made 2026-01-02 03:04+00:00." in text
