@@ -177,19 +177,15 @@ def measures(metric: str, answers: Answers, judges: dict[str, str]) -> list[Meas
     marks = _degenerate(answers, judges)
     broken = next(mark.values for mark in marks if mark.name == "degenerate")
     kinds = METRICS[metric] + (REWARDS if metric != "toxicity" else [])
-    found = [
-        Measure(
-            judge,
-            kind.name,
-            kind.scale,
-            kind.values(View(answers, judge, broken)),
-            PARTS[kind.part](answers.rows).to_numpy(),
-        )
-        for name, group in groupby(kinds, lambda kind: kind.judges)
-        for own in [list(group)]
-        for judge in _of_kind(judges, name)
-        for kind in own
-    ]
+    found = []
+    for name, group in groupby(kinds, lambda kind: kind.judges):
+        own = list(group)
+        for judge in _of_kind(judges, name):
+            view = View(answers, judge, broken)
+            for kind in own:
+                part = PARTS[kind.part](answers.rows).to_numpy()
+                values = kind.values(view)
+                found.append(Measure(judge, kind.name, kind.scale, values, part))
     return [*found, *marks]
 
 
