@@ -118,10 +118,6 @@ def test_what_mixes_and_pools_read_is_fetched(load):
             lambda e: e["recipes"]["it"].update(base="mini-base"),
             r"recipes\.it\.base.*'mini-base', which is none of the study's bases",
         ),
-        (
-            change(prompts={**PROMPTS, "kind": "xstest"}),
-            r"best_of_k\.prompts\.source.*'xstest' reads sources of format",
-        ),
     ],
 )
 def test_what_cannot_be_made_is_told_before_any_job(load, change, said):

@@ -44,14 +44,6 @@ def test_a_judge_of_references_goes_by_what_it_compares(load: Any) -> None:
     assert judges.stack(study, "bertscore", "tiny-base") == ["results/judges/bertscore"]
 
 
-def test_helpfulness_without_a_judge_that_measures_it_is_refused(load: Any) -> None:
-    prompts = {"source": "tiny-questions", "file": "boolq"}
-    with pytest.raises(
-        ConfigError, match="kind 'reference' or 'entailment' or 'reward', got"
-    ):
-        load("boolq", prompts=prompts, judges=["tiny-fluency"])
-
-
 def test_a_reference_needs_prompts_with_a_known_answer(load: Any) -> None:
     with pytest.raises(ConfigError, match="kind 'xstest' has none; expected one of"):
         load(
@@ -59,10 +51,3 @@ def test_a_reference_needs_prompts_with_a_known_answer(load: Any) -> None:
             prompts={"source": "tiny-xstest", "file": "xstest"},
             judges=["tiny-refusal", "exact-choice"],
         )
-
-
-def test_questions_are_no_other_formats_rows(load: Any) -> None:
-    with pytest.raises(
-        ConfigError, match="'boolq' reads sources of format 'questions'"
-    ):
-        load("boolq", prompts={"source": "tiny-xstest", "file": "xstest"})

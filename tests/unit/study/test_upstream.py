@@ -35,8 +35,7 @@ FILE = {"sha256": "a" * 64, "bytes": 3}
 
 @pytest.fixture
 def root(tmp_path):
-    shutil.copytree(ROOT, tmp_path / "config")
-    return tmp_path / "config"
+    return shutil.copytree(ROOT, tmp_path / "config")
 
 
 def add(root, registry, **entries):
@@ -139,17 +138,11 @@ def test_the_registries_that_ship_hold_what_the_lock_pins():
         entry = registries.sources[name]
         assert pin.upstream == entry.address
         assert set(pin.files) == set(entry.files.values())
-    wheels = [
-        (pins.get(name), entry)
-        for pins, entries in (
-            (registries.lock.bases, registries.bases),
-            (registries.lock.encoders, registries.encoders),
-        )
-        for name, entry in entries.items()
-        if entry.wheel
-    ]
+    entries = {**registries.bases, **registries.encoders}
+    pins = {**registries.lock.bases, **registries.lock.encoders}
+    wheels = [name for name, entry in entries.items() if entry.wheel]
     assert len(wheels) == 2
-    assert all(pin and pin.upstream == entry.address for pin, entry in wheels)
+    assert all(pins[name].upstream == entries[name].address for name in wheels)
 
 
 @pytest.fixture
