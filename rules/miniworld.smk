@@ -13,10 +13,9 @@ TOKENIZER = multiext(
 )
 
 
-WORLD = {
-    "world": lambda w: STUDY.config.worlds[w.world].model_dump_json(exclude_none=True),
-    "version": VERSIONS["miniworld"],
-}
+def world_of(wildcards):
+    """Return the block of a world."""
+    return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
 
 
 rule build_world:
@@ -63,7 +62,8 @@ rule build_world:
     conda:
         "../envs/train.yaml"
     params:
-        **WORLD,
+        world=world_of,
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -119,7 +119,8 @@ rule train_base:
     conda:
         "../envs/train.yaml"
     params:
-        **WORLD,
+        world=world_of,
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -143,7 +144,8 @@ rule build_corrections:
     conda:
         "../envs/train.yaml"
     params:
-        **WORLD,
+        world=world_of,
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
@@ -176,7 +178,8 @@ rule train_judge:
     conda:
         "../envs/train.yaml"
     params:
-        **WORLD,
+        world=world_of,
+        version=VERSIONS["miniworld"],
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
