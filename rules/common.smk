@@ -118,6 +118,11 @@ def made_from(w):
     return cells.made_from(STUDY, w.generated, w.base, w.seed)
 
 
+def world_of(wildcards):
+    """Return the block of a world."""
+    return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
+
+
 def in_world(source, *names):
     """Name files of a source that the miniature writes, and the manifest beside them."""
     folder = f"results/raw/{{world}}-{source}"

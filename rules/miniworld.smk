@@ -13,11 +13,6 @@ TOKENIZER = multiext(
 )
 
 
-def world_of(wildcards):
-    """Return the block of a world."""
-    return STUDY.config.worlds[wildcards.world].model_dump_json(exclude_none=True)
-
-
 rule build_world:
     """Write the world's raw files in the formats of the real sets."""
     output:
