@@ -18,6 +18,7 @@ from snakemake.logging import logger
 
 from safegrid.runtime.buckets import look_again_for_folders
 from safegrid.core.closure import code_hash
+from safegrid.config.labels import labels_file
 from safegrid.config.load import load_config
 from safegrid.config.options import check_file, check_options
 from safegrid.cost.fit import check_fit
@@ -29,7 +30,8 @@ from safegrid.core.seals import STUDY as NAMED
 from safegrid.study.selection import FORCE, OPTIONS, Selection
 from safegrid.core.stages import VERSIONS
 from safegrid.study import Study
-from safegrid.study import cells, gathered, judges, lines, sources, trainings
+from safegrid.study import cells, compared, gathered, judges, labelled, lines
+from safegrid.study import sources, trainings
 from safegrid.study.grid import Cell, cell_of, model_of, one_of
 from safegrid.study.upstreams import Upstreams
 

@@ -1,6 +1,7 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet, frontier/, cell_manifests/, models/.
+Takes: results/{study}/scores.parquet, runs.parquet, frontier/, comparisons/,
+cell_manifests/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
 Notebooks are calls and sentences; what they compute sits in the package. So a rule's
@@ -12,6 +13,7 @@ INPUTS = {
     "scores": "results/{study}/scores.parquet",
     "runs": "results/{study}/runs.parquet",
     "lines": lambda w: gathered.all_lines(STUDY),
+    "comparisons": lambda w: gathered.all_comparisons(STUDY),
     "models": lambda w: gathered.all_trainings(STUDY),
     "cell_manifests": lambda w: gathered.all_cell_manifests(STUDY),
     # Where results lie in a bucket the job has its inputs and nothing else.

@@ -2,7 +2,8 @@
 
 Takes: results/{study}/prompts/, overlap/, responses/, verdicts/, capability/,
 likelihoods/.
-Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/; selected.yaml.
+Gives: results/{study}/scores/, scores.parquet, runs.parquet, frontier/, comparisons/;
+selected.yaml.
 """
 
 # What all scores of a study have in common.
@@ -10,6 +11,12 @@ SCORING = {
     "most_unscored": STUDY.config.study.most_unscored,
     "seed": STUDY.config.study.seed,
 }
+# What people said of the study's answers, if they did.
+LABELS = tuple(
+    file
+    for file in [labels_file(BASEDIR / "config", STUDY.name)]
+    if STUDY.config.labels
+)
 
 
 rule score:
@@ -176,6 +183,65 @@ rule score_global:
         """
 
 
+rule score_seeds:
+    """Scores of a recipe over its seeds, with intervals of seeds and prompts."""
+    input:
+        prompts=lambda w: cells.prompts(STUDY, STUDY.with_overlap),
+        answers=lambda w: cells.all_answers(
+            STUDY,
+            compared.cells(
+                compared.over_seeds(STUDY, w.base, w.recipe), *STUDY.with_overlap
+            ),
+        ),
+        verdicts=lambda w: cells.verdicts(
+            STUDY,
+            *compared.cells(
+                compared.over_seeds(STUDY, w.base, w.recipe), *STUDY.prompted
+            ),
+        ),
+        capability=lambda w: cells.all_answers(
+            STUDY,
+            compared.cells(
+                compared.over_seeds(STUDY, w.base, w.recipe), *STUDY.suites
+            ),
+        ),
+        overlap=lambda w: cells.overlap(STUDY, STUDY.with_overlap),
+    output:
+        scores="results/{study}/scores/{base}/{recipe}/seeds.parquet",
+    log:
+        "logs/{study}/score_seeds/{base}/{recipe}.log",
+    benchmark:
+        "logs/timing/{study}/score_seeds/{base}/{recipe}.tsv"
+    priority: 60
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        cell=lambda w: json.dumps(
+            {"study": STUDY.name, "base": w.base, "recipe": w.recipe}
+        ),
+        seeds=lambda w: STUDY.seeds(w.recipe),
+        benchmarks=lambda w: compared.benchmarks(STUDY),
+        **SCORING,
+        code=code_hash("safegrid.score.seeds"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid score-seeds \
+            --cell {params.cell:q} \
+            --seeds {params.seeds:q} \
+            --benchmarks {params.benchmarks:q} \
+            --prompts {input.prompts:q} \
+            --answers {input.answers:q} \
+            --verdicts {input.verdicts:q} \
+            --capability {input.capability:q} \
+            --overlap {input.overlap:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.scores:q}
+        """
+
+
 rule frontier:
     """One training as a line of safety against loss, through its doses and seeds."""
     input:
@@ -224,10 +290,98 @@ rule frontier:
         """
 
 
+rule compare:
+    """All methods of a base beside each other, paired by prompt."""
+    input:
+        prompts=lambda w: cells.prompts(STUDY, STUDY.with_overlap),
+        answers=lambda w: cells.all_answers(
+            STUDY, compared.cells(compared.models(STUDY, w.base), *STUDY.with_overlap)
+        ),
+        verdicts=lambda w: cells.verdicts(
+            STUDY, *compared.cells(compared.models(STUDY, w.base), *STUDY.prompted)
+        ),
+        capability=lambda w: cells.all_answers(
+            STUDY, compared.cells(compared.models(STUDY, w.base), *STUDY.suites)
+        ),
+        overlap=lambda w: cells.overlap(STUDY, STUDY.with_overlap),
+    output:
+        comparison="results/{study}/comparisons/{base}.parquet",
+    log:
+        "logs/{study}/compare/{base}.log",
+    benchmark:
+        "logs/timing/{study}/compare/{base}.tsv"
+    priority: 60
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        comparison=lambda w: compared.comparison(STUDY, w.base),
+        benchmarks=lambda w: compared.benchmarks(STUDY),
+        **SCORING,
+        code=code_hash("safegrid.score.compare"),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid compare \
+            --comparison {params.comparison:q} \
+            --benchmarks {params.benchmarks:q} \
+            --prompts {input.prompts:q} \
+            --answers {input.answers:q} \
+            --verdicts {input.verdicts:q} \
+            --capability {input.capability:q} \
+            --overlap {input.overlap:q} \
+            --most-unscored {params.most_unscored:q} \
+            --study-seed {params.seed:q} \
+            --out {output.comparison:q}
+        """
+
+
+rule correct:
+    """Shares corrected for what their judge gets wrong, by labelled rows and people."""
+    input:
+        scores=lambda w: [*gathered.all_scores(STUDY), *gathered.all_seeds(STUDY)],
+        validated=lambda w: gathered.all_rates(STUDY),
+        prompts=lambda w: cells.prompts(
+            STUDY, [cell.benchmark for cell in labelled.cells(STUDY)]
+        ),
+        responses=lambda w: cells.all_answers(STUDY, labelled.cells(STUDY)),
+        verdicts=lambda w: labelled.verdicts(STUDY),
+    output:
+        corrected="results/{study}/corrected.parquet",
+    log:
+        "logs/{study}/correct.log",
+    benchmark:
+        "logs/timing/{study}/correct.tsv"
+    localrule: True
+    conda:
+        "../envs/light.yaml"
+    params:
+        labels=f'"${HOME}"/{LABELS[0].relative_to(BASEDIR)}' if LABELS else "",
+        labelled=lambda w: labelled.named(STUDY),
+        seed=STUDY.config.study.seed,
+        code=code_hash("safegrid.score.correct", files=LABELS),
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid correct \
+            --scores {input.scores:q} \
+            --validated {input.validated:q} \
+            --labels {params.labels} \
+            --labelled {params.labelled:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
+            --study-seed {params.seed:q} \
+            --out {output.corrected:q}
+        """
+
+
 rule collect:
     """Gather all scores into one table, and all that was dropped into another."""
     input:
         scores=lambda w: gathered.all_scores(STUDY),
+        seeds=lambda w: gathered.all_seeds(STUDY),
+        corrected="results/{study}/corrected.parquet",
         models=lambda w: gathered.all_trainings(STUDY),
         manifests=lambda w: gathered.all_counted(STUDY),
         validated=lambda w: gathered.all_validated(STUDY),
@@ -249,7 +403,7 @@ rule collect:
         r"""
         exec > >(tee {log:q}) 2>&1
         python -m safegrid collect \
-            --scores {input.scores:q} \
+            --scores {input.scores:q} {input.seeds:q} {input.corrected:q} \
             --models {input.models:q} \
             --manifests {input.manifests:q} \
             --validated {input.validated:q} \

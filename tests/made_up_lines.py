@@ -6,7 +6,8 @@ import polars as pl
 from safegrid.config.methods import METHODS
 from safegrid.core.records import FRONTIER
 from safegrid.score.frontier import Point, line_rows
-from safegrid.score.lines import LOSSES, Axis, AxisPart
+from safegrid.score.lines import LOSSES, Axis
+from safegrid.score.resamples import AxisPart
 
 DOSES = (10, 20, 60)
 SHARES = {

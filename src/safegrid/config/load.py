@@ -21,6 +21,7 @@ from safegrid.config.checks import (
 )
 from safegrid.config.documents import Document, Problems
 from safegrid.config.graph import Graph
+from safegrid.config.labels import LabelledCell, labelled_cells, labels_file
 from safegrid.config.methods import METHODS
 from safegrid.config.names import Known, wrong_names
 from safegrid.config.recipes import add_defaults_of_size, resolve_recipes
@@ -47,6 +48,7 @@ class Config(Registries):
     tasks: dict[str, TaskEntry]
     worlds: dict[str, World]
     templates: dict[str, str]
+    labels: tuple[LabelledCell, ...]
 
 
 def load_config(root: Path, name: str) -> Config:
@@ -96,10 +98,12 @@ def load_config(root: Path, name: str) -> Config:
     check_judging_recipes(document, registries["judges"], judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
+    labels = labelled_cells(labels_file(root, name), asked, problems)
     problems.raise_if_any(f"study {name!r}")
     assert study is not None, "what does not validate was raised"
     whole: dict[str, Any] = {**entries, "recipes": recipes, "benchmarks": asked}
-    return Config(**whole, study=study, lock=lock, templates=templates)
+    whole |= {"lock": lock, "templates": templates, "labels": labels}
+    return Config(**whole, study=study)
 
 
 def _check_known(root: Path, name: str) -> None:

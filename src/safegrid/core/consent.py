@@ -1,4 +1,4 @@
-"""Consent to run foreign code, by the names that the user has listed."""
+"""Consent to what may harm, by the names that the user has listed."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ REMOTE_CODE = "SAFEGRID_REMOTE_CODE"
 """Bases, judges and sources whose Python files may be fetched and run."""
 RUN_CODE = "SAFEGRID_RUN_CODE"
 """Tasks whose metric may run what a model wrote."""
+WRITE_TEXT = "SAFEGRID_WRITE_TEXT"
+"""Studies whose prompts and answers may be written as they are, for people to read."""
 
 
 def names_of(variable: str, environment: Mapping[str, str]) -> frozenset[str]:

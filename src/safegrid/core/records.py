@@ -48,6 +48,12 @@ VERDICT |= {"score": NUMBER, "categories": pl.List(TEXT), "raw": TEXT}
 
 _COUNTS = _all(NUMBER, "value low high") | _all(pl.Int64(), "n n_unscored")
 
+LABEL = _all(TEXT, "judge item base recipe") | {"seed": INT}
+LABEL |= {"benchmark": TEXT, "prompt_id": TEXT, "sample": INT}
+LABEL |= _all(TEXT, "rater_1 rater_2")
+"""What people say of an answer, in the classes of a judge; `item` is a hash of where it
+stands and of its text; empty where a rater said nothing."""
+
 SCORE = _all(TEXT, "study base recipe") | {"seed": INT}
 SCORE |= _all(TEXT, "benchmark judge metric slice") | _COUNTS
 SCORE |= _all(TEXT, "reason engine version")
@@ -64,6 +70,20 @@ kind `gain`: safety gained over the base by `axis`, at a loss of `at` by axis `l
     both null: at the end of the line.
 axis `refused`: harmful requests refused; `second`: safe, or refused, by a second judge;
     `lost`: benign requests lost, `capability`: capability lost, both less the base's.
+"""
+
+COMPARISON = _all(TEXT, "base kind benchmark judge metric slice first second")
+COMPARISON |= _all(NUMBER, "value low high error p holm") | {"test": TEXT}
+COMPARISON |= {"smallest": NUMBER, "seeds": INT, "n": pl.Int64()}
+COMPARISON |= {"n_clusters": pl.Int64(), "reason": TEXT}
+"""Models of a base beside each other, in the units of their scores.
+
+kind `pair`: recipe `first` less recipe `second`, paired by prompt: `value` with its
+    interval and standard `error`; `p` by `test`, `holm` adjusted for all pairs of the
+    measure; `smallest`: the smallest difference found with 80% power; over `seeds`
+    that both have, `n` answers of `n_clusters` items.
+kind `front`: `value`: the share of `n` resamples in which recipe `first` is on the
+    Pareto front that `metric` names.
 """
 
 HISTORY = {"step": INT, "metric": TEXT, "value": NUMBER}

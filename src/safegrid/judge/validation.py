@@ -88,7 +88,7 @@ def validate_judge(
 
 def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
     """Return the answers with known labels, and what to make of the verdicts."""
-    classes, positive = _classes(judge)
+    classes, positive = classes_of(judge)
     rows = READERS[labelled_format](labelled, classes)
 
     def measured(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _labels(judge: JudgeSpec, labelled: Path, labelled_format: str) -> Task:
     return items, measured
 
 
-def _classes(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
+def classes_of(judge: JudgeSpec) -> tuple[tuple[str, ...], str]:
     """Return the labels that a judge gives, and the positive one."""
     if judge.kind == "guard":
         return (SAFE, UNSAFE), UNSAFE

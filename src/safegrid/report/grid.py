@@ -1,7 +1,8 @@
 """Scores of one metric and slice per model, with seeds brought together.
 
-Several seeds of a recipe become one entry: their mean, from the lowest lower to the
-highest upper limit, so that an interval spans items and seeds and claims no more.
+Several seeds of a recipe become one entry: what stage `score_seeds` made of them. Of a
+median it makes nothing: there their mean stands, from the lowest lower to the highest
+upper limit.
 """
 
 import math
@@ -149,6 +150,16 @@ class Grid:
 
 
 def _entry(rows: list[dict[str, Any]]) -> Entry:
+    """Return a recipe's entry: over its seeds where they were scored, else a span."""
+    own = [row for row in rows if row["seed"] is not None]
+    if len(own) < len(rows):
+        [over] = [row for row in rows if row["seed"] is None]
+        named = ("value", "low", "high", "n", "n_unscored", "reason")
+        return Entry(seeds=len(own), **{name: over[name] for name in named})
+    return _span(own)
+
+
+def _span(rows: list[dict[str, Any]]) -> Entry:
     known = [row for row in rows if row["value"] is not None]
     reasons = [
         f"seed {row['seed']}: {row['reason']}" if len(rows) > 1 else row["reason"]

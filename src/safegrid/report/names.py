@@ -37,6 +37,10 @@ SLICED = {
 """Tables and maps by slice: their metric, kinds of slices, and title of the rows."""
 
 
+CORRECTED = {"_corrected": "corrected", "_labelled": "by people's labels"}
+"""What a share that is corrected for its judge is called, and its title."""
+
+
 class ScoreFile(NamedTuple):
     """Where a score file stands: `.../scores/{base}/{recipe}/seed{seed}/{name}`."""
 
@@ -63,7 +67,11 @@ def cell_of(score_file: Path) -> ScoreFile:
 
 
 def metric_of(name: str) -> Metric:
-    """Return what a metric is, also for its difference to the base."""
+    """Return what a metric is, also a difference to the base and a corrected share."""
+    for suffix, added in CORRECTED.items():
+        if name.endswith(suffix):
+            plain = METRICS[name.removesuffix(suffix)]
+            return plain._replace(title=f"{plain.title}, {added}")
     return METRICS[name.removesuffix("_vs_base")]
 
 

@@ -12,6 +12,7 @@ from safegrid.config.benchmark import GLOBAL
 from safegrid.report.grid import Grid, Key, ends, pareto
 from safegrid.report.names import (
     BASE,
+    CORRECTED,
     METRICS,
     SLICED,
     benchmark_title,
@@ -99,7 +100,7 @@ def answers_table(scores: pl.DataFrame, runs: pl.DataFrame) -> Table:
     order = sorted(names, key=lambda name: (name != GLOBAL, name))
     rows = rows_of(grid, grid.models, map(block_of, order))
     # Bold would compare the answers to one benchmark with those to another.
-    columns = [replace(column, better=0) for column in _columns(keys)]
+    columns = [replace(column, better=0) for column in columns_by_score(keys)]
     return sheet_table("answers", grid, rows, columns, more=_cut(grid, runs))
 
 
@@ -150,6 +151,20 @@ def decontaminated_table(scores: pl.DataFrame) -> Table:
     return sheet_table("decontaminated", grid, rows_of(grid, grid.models), columns)
 
 
+def corrected_table(scores: pl.DataFrame) -> Table:
+    """Return the shares of each benchmark, as judged and corrected for the judge."""
+    grid = Grid(scores)
+    names = SHEETS["corrected"].metrics
+    ways = [
+        key._replace(metric=key.metric + way)
+        for key in grid.whole(*names)
+        for way in ("", *CORRECTED)
+    ]
+    keys = [key for key in ways if key in grid.keys]
+    columns = columns_by_score(keys)
+    return sheet_table("corrected", grid, rows_of(grid, grid.models), columns)
+
+
 def imported_table(
     scores: pl.DataFrame, models: Sequence[str], benchmarks: Sequence[str]
 ) -> Table:
@@ -169,10 +184,11 @@ def _of_models(
     name: str, grid: Grid, keys: Iterable[Key], marks: Sequence[str] = ()
 ) -> Table:
     rows = rows_of(grid, grid.models)
-    return sheet_table(name, grid, rows, _columns(keys), marks=marks)
+    return sheet_table(name, grid, rows, columns_by_score(keys), marks=marks)
 
 
-def _columns(keys: Iterable[Key]) -> list[Column]:
+def columns_by_score(keys: Iterable[Key]) -> list[Column]:
+    """Return a column a key; titles name benchmarks where several have the metric."""
     listed = list(dict.fromkeys(keys))
     parts = {key.slice for key in listed if key.slice.startswith("task=")}
     tasks = short_tasks(sorted(parts))
@@ -217,5 +233,6 @@ ALL = (
     partial(sliced_table, "categories"),
     partial(sliced_table, "attacks"),
     decontaminated_table,
+    corrected_table,
 )
 """Every table that is made from scores alone; `answers_table` reads runs too."""

@@ -221,6 +221,7 @@ def _foot(table: Table) -> list[str]:
         "unscored": unscored,
         "scored": table.judged and not unscored,
         "seeds": seeded,
+        "one_seed": table.judged and not seeded,
         "no_score": blank and table.judged,
         "no_value": blank and not table.judged,
     }

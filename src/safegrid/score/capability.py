@@ -143,20 +143,20 @@ def score_likelihood(
         out: rows of SCORE.
     """
     given = dict(locals())
-    own = _read_likelihoods(prompts, likelihoods)
-    base = _read_likelihoods(prompts, base_likelihoods)
+    own = read_likelihoods(prompts, likelihoods)
+    base = read_likelihoods(prompts, base_likelihoods)
     answers = ["prompt_id", "n_tokens"]
     if not own.select(answers).equals(base.select(answers)):
         raise DataError(
             f"{likelihoods}: not the answers and tokens of {base_likelihoods}; rebuild"
             " the older of the two"
         )
-    found = [_of_answers(own)], [_of_answers(base)]
+    found = [answer_values(own)], [answer_values(base)]
     parts = slices(own, overlap)
     write_scores(given, found, parts, own["cluster"], likelihoods)
 
 
-def _read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
+def read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
     """Return rows of LIKELIHOOD with the traits of their prompts, sorted by prompt."""
     asked = read_table(prompts, PROMPT).filter(pl.col("reference").is_not_null())
     found = read_table(likelihoods, LIKELIHOOD).sort("prompt_id")
@@ -170,6 +170,7 @@ def _read_likelihoods(prompts: Path, likelihoods: Path) -> pl.DataFrame:
     return found.join(traits, on="prompt_id", how="left", maintain_order="left")
 
 
-def _of_answers(rows: pl.DataFrame) -> Measure:
+def answer_values(rows: pl.DataFrame) -> Measure:
+    """Return the log-probability a token of known answers, in nats."""
     each = (rows["logprob"] / rows["n_tokens"]).fill_null(np.nan).to_numpy()
     return Measure.of_all(REFERENCES, LIKELIHOODS, "mean", each)

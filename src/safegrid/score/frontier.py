@@ -15,15 +15,8 @@ import polars as pl
 from safegrid.core.artifacts import write_table
 from safegrid.core.records import FRONTIER
 from safegrid.score.intervals import Floats
-from safegrid.score.lines import (
-    LOSSES,
-    SAFETY,
-    Axis,
-    interval,
-    most_within,
-    read_axes,
-    resampled,
-)
+from safegrid.score.lines import LOSSES, SAFETY, Axis, most_within, read_axes
+from safegrid.score.resamples import interval, resampled
 from safegrid.score.summary import described
 
 LIMITS = (0.01, 0.02, 0.05)

@@ -12,33 +12,19 @@ off a line is read off each resample's own line, and its interval is the percent
 bootstrap of these readings (Efron and Tibshirani 1993, chapter 13).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from safegrid.core.intervals import LEVEL, Interval
 from safegrid.score.answers import read_benchmarks
 from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
-from safegrid.score.intervals import (
-    BATCH_ELEMENTS,
-    NO_INTERVAL,
-    RESAMPLES,
-    Floats,
-    Ints,
-    times_drawn,
-    without_spread,
-)
+from safegrid.score.intervals import Floats
 from safegrid.score.metrics import Measure, measures
+from safegrid.score.resamples import AxisPart
 from safegrid.score.summary import refusal
-
-TINY = 1e-12
-"""Readings that differ by less are equal up to rounding."""
-
 
 SAFETY = ("refused", "second")
 LOSSES = ("lost", "capability")
@@ -49,30 +35,6 @@ LOST = "benign_requests_lost"
 
 Benchmarks = dict[str, dict[str, Any]]
 """Of each benchmark its `metric` and its `judges` (name to kind)."""
-
-
-@dataclass(frozen=True)
-class AxisPart:
-    """One benchmark, or one task of a suite, as a part of an axis.
-
-    Attributes:
-        benchmark: whose it is; an axis is the mean of its benchmarks, each of these
-            the mean of its parts.
-        values: (N, M) value of N items under M models, NaN where unscored.
-        clusters: (N,) what each item was derived from, as text.
-    """
-
-    benchmark: str
-    values: Floats
-    clusters: NDArray[np.str_]
-
-    @property
-    def scale(self) -> str:
-        """The scale of the values, see `safegrid.score.intervals.intervals`."""
-        known = np.unique(self.values[~np.isnan(self.values)])
-        if np.isin(known, (0, 1)).all():
-            return "share"
-        return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
 
 
 @dataclass(frozen=True)
@@ -169,67 +131,6 @@ def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[AxisPar
             yield AxisPart(capability[suite].stem, *part)
 
 
-class _Sums:
-    """The values of a part, added up by cluster once for all resamples.
-
-    `every` are the (C,) clusters of all parts of all axes, sorted; `weight` is that of
-    the part's mean in the axis.
-    """
-
-    def __init__(self, part: AxisPart, every: NDArray[np.str_], weight: float) -> None:
-        self._clusters, rows = np.unique(
-            np.searchsorted(every, part.clusters), return_inverse=True
-        )
-        known = ~np.isnan(part.values)
-        size = (len(self._clusters), part.values.shape[1])
-        self._totals, self._counts = np.zeros(size), np.zeros(size)
-        np.add.at(self._totals, rows, np.where(known, part.values, 0.0))
-        np.add.at(self._counts, rows, known)
-        self._weight = weight
-
-    def share(self, times: Ints) -> Floats:
-        """Return (R, M): the weighted mean of each resample under each model."""
-        drawn = times[:, self._clusters]
-        with np.errstate(invalid="ignore"):
-            # A resample that draws nothing of a part has no mean of it.
-            means = (drawn @ self._totals) / (drawn @ self._counts)
-        return np.asarray(self._weight * means, dtype=np.float64)
-
-
-def resampled(axes: Mapping[str, Sequence[AxisPart]], seed: int) -> dict[str, Floats]:
-    """Estimate every axis under every model, from all items and from resamples.
-
-    Of axes over the same M models return (1 + R, M) each: the estimates from all items,
-    then those from R resamples of the clusters of all axes. R is 0 where there is one
-    cluster only.
-    """
-    parts = [part for members in axes.values() for part in members]
-    every = np.unique(np.concatenate([part.clusters for part in parts]))
-    sums = {}
-    for axis, members in axes.items():
-        # Benchmarks weigh alike, and so do the parts of a benchmark.
-        sizes = Counter(part.benchmark for part in members)
-        weights = [1 / (len(sizes) * sizes[part.benchmark]) for part in members]
-        pairs = zip(members, weights, strict=True)
-        sums[axis] = [_Sums(part, every, weight) for part, weight in pairs]
-    found: dict[str, list[Floats]] = {axis: [] for axis in axes}
-    for times in _draws(len(every), seed):
-        for axis, rows in found.items():
-            shares = [part.share(times) for part in sums[axis]]
-            rows.append(np.asarray(np.sum(shares, axis=0), dtype=np.float64))
-    return {axis: np.concatenate(rows) for axis, rows in found.items()}
-
-
-def _draws(n_clusters: int, seed: int) -> Iterator[Ints]:
-    """Yield how often each cluster counts: once, then as in each resample."""
-    yield np.ones((1, n_clusters), int)
-    rng = np.random.default_rng(seed)
-    batch = max(1, BATCH_ELEMENTS // n_clusters)
-    for start in range(0, RESAMPLES if n_clusters > 1 else 0, batch):
-        size = (min(batch, RESAMPLES - start), n_clusters)
-        yield times_drawn(rng.integers(0, n_clusters, size))
-
-
 def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
     """Return the most safety that lines reach at a loss of at most `limit`, (R,).
 
@@ -245,19 +146,3 @@ def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
     on_piece = safety[:, :-1] + way * np.diff(safety, axis=1)
     at_crossings = np.where(crosses, on_piece, -np.inf)
     return np.asarray(np.concatenate([at_points, at_crossings], axis=1).max(axis=1))
-
-
-def interval(rows: Floats, n_clusters: int, scale: str) -> Interval:
-    """Return the percentile interval of an estimate from its resamples.
-
-    Its rows are ordered as `resampled` orders them; the number of clusters behind it
-    and the scale bound one without spread.
-    """
-    draws = rows[1:]
-    if not np.isfinite(draws).any():
-        return NO_INTERVAL
-    if np.ptp(draws[np.isfinite(draws)]) < TINY:
-        return without_spread(float(rows[0]), n_clusters, scale)
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high))

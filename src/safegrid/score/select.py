@@ -64,7 +64,7 @@ def select_settings(*, scores: Path, trials: list[dict[str, Any]], out: Path) ->
         DataError: a trial has no scores at all, or no trial of a method has a
             criterion.
     """
-    table = read_table(scores, SCORE)
+    table = read_table(scores, SCORE).filter(pl.col("seed").is_not_null())
     grouped: dict[str, list[Tried]] = defaultdict(list)
     for fields in trials:
         trial = Trial(**fields)

@@ -2,7 +2,7 @@
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.config.training import NONE
-from safegrid.study import Study, judges
+from safegrid.study import Study, compared, judges
 from safegrid.study import lines as training_lines
 from safegrid.study.cells import all_answers, cell_manifests, prompts, scores
 from safegrid.study.grid import Model
@@ -81,10 +81,25 @@ def all_scores(study: Study) -> list[str]:
     return [scores(study, cell) for cell in cells]
 
 
+def all_seeds(study: Study) -> list[str]:
+    """Return the scores over seeds of every model that has several."""
+    named = compared.seeded(study)
+    return [
+        f"{study.root}/scores/{base}/{recipe}/seeds.parquet" for base, recipe in named
+    ]
+
+
 def all_lines(study: Study) -> list[str]:
     """Return the line of every training."""
     ends = training_lines.trainings(study)
     return [f"{study.root}/frontier/{base}/{recipe}.parquet" for base, recipe in ends]
+
+
+def all_comparisons(study: Study) -> list[str]:
+    """Return the comparisons of the methods on every base that has several."""
+    return [
+        f"{study.root}/comparisons/{base}.parquet" for base in compared.bases(study)
+    ]
 
 
 # ---------------------------------------------------------------- judges
@@ -98,6 +113,19 @@ def all_validated(study: Study) -> list[str]:
         *(f"{study.root}/calibrated/{j}/{b}.json" for j, b in judges.calibrated(study)),
         *(judges.head(study, name) for name in judges.heads(study)),
         *(f"{study.root}/agreement/{one}/{two}.json" for one, two in pairs),
+    ]
+
+
+def all_rates(study: Study) -> list[str]:
+    """Return what judges of guard and refusal get right on labelled rows."""
+    measured = {
+        name: f"{study.root}/validated/{name}.json" for name in judges.validated(study)
+    }
+    measured |= {name: judges.head(study, name) for name in judges.heads(study)}
+    return [
+        file
+        for name, file in measured.items()
+        if study.judges[name].kind in ("guard", "refusal")
     ]
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from made_up_lines import axes_of, points
-from safegrid.score import lines
 from safegrid.score.frontier import line_rows
-from safegrid.score.lines import AxisPart, interval, most_within, resampled
+from safegrid.score.intervals import RESAMPLES
+from safegrid.score.lines import most_within
+from safegrid.score.resamples import AxisPart, interval, resampled
 
 STRAIGHT = ([0.0, 0.02, 0.10], [0.5, 0.7, 0.9])
 BACK = ([0.0, 0.06, 0.005, 0.03], [0.5, 0.6, 0.55, 0.9])
@@ -50,7 +51,7 @@ def test_an_axis_is_the_mean_of_benchmarks_and_each_that_of_its_parts():
     suite = [part("b", [[1, 1]] * 4, "x"), part("b", [[0, 1]] * 9, "y")]
     found = resampled({"axis": [one, *suite]}, 1)["axis"]
     assert found[0] == pytest.approx([(1 / 2 + 1 / 2) / 2, (1 / 3 + 1) / 2])
-    assert len(found) == 1 + lines.RESAMPLES
+    assert len(found) == 1 + RESAMPLES
 
 
 def test_all_models_and_axes_meet_the_same_draws():
@@ -74,7 +75,7 @@ def test_one_cluster_has_a_value_and_no_interval():
 
 
 def test_an_estimate_without_spread_is_bounded_by_its_clusters():
-    rows = np.ones(1 + lines.RESAMPLES)
+    rows = np.ones(1 + RESAMPLES)
     low, high = interval(rows, 20, "share")
     assert (0.8 < low < 1, high) == (True, 1)
     assert interval(rows, 200, "share").low > low

@@ -1,0 +1,154 @@
+"""Comparisons of methods: which of them differ, which lead, which are on a front."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+import networkx as nx
+
+from safegrid.core.artifacts import read_table
+from safegrid.core.intervals import LEVEL
+from safegrid.core.records import COMPARISON
+from safegrid.report.grid import Entry, Grid, Key, ModelRow
+from safegrid.report.names import METRICS
+from safegrid.report.table import (
+    DAGGER,
+    DOUBLE_DAGGER,
+    HIGHER,
+    LOWER,
+)
+
+FRONTS = {
+    DAGGER: ("safe", ("safety", "benign_requests_lost", "capability")),
+    DOUBLE_DAGGER: (
+        "coherent",
+        ("safe_and_coherent", "benign_requests_lost", "capability"),
+    ),
+}
+"""By mark the name of a Pareto front in COMPARISON, and its axes."""
+
+Row = dict[str, Any]
+
+
+class Pairs:
+    """The comparisons of a study's methods, base by base."""
+
+    def __init__(self, files: Iterable[Path | str] = ()) -> None:
+        """Read rows of COMPARISON."""
+        self._rows: dict[tuple[str, Key], dict[frozenset[str], Row]] = {}
+        self._fronts: dict[tuple[str, str, str], Row] = {}
+        for path in files:
+            for row in read_table(Path(path), COMPARISON).iter_rows(named=True):
+                if row["kind"] == "front":
+                    self._fronts[row["base"], row["metric"], row["first"]] = row
+                else:
+                    key = Key(*(row[name] for name in Key._fields))
+                    pair = frozenset((row["first"], row["second"]))
+                    self._rows.setdefault((row["base"], key), {})[pair] = row
+
+    def all_of(self, key: Key) -> list[Row]:
+        """Return the comparisons of all bases on one measure."""
+        found = [rows for (_, own), rows in self._rows.items() if own == key]
+        return [row for rows in found for row in rows.values()]
+
+    def bases(self, key: Key) -> list[str]:
+        """Return the bases whose methods are compared on a measure."""
+        return [base for base, own in self._rows if own == key]
+
+    def difference(self, base: str, key: Key, one: str, other: str) -> Entry:
+        """Return a method's score less another's, marked where beyond chance."""
+        row = self._rows.get((base, key), {}).get(frozenset((one, other)))
+        if row is None:
+            return Entry()
+        if row["value"] is None:
+            return Entry(n=row["n"], reason=row["reason"])
+        names, sign = ("value", "low", "high"), 1
+        if row["first"] == other:
+            names, sign = ("value", "high", "low"), -1
+        value, low, high = (
+            None if row[name] is None else sign * row[name] for name in names
+        )
+        differs = row["holm"] is not None and row["holm"] < 1 - LEVEL
+        side = (HIGHER if sign * row["value"] > 0 else LOWER) if differs else ""
+        return Entry(value, low, high, row["n"], reason=row["reason"], side=side)
+
+    def beats(self, key: Key, one: ModelRow, other: ModelRow) -> bool:
+        """Say whether a model is better than another one, by more than chance."""
+        found = self.difference(one.base, key, one.recipe, other.recipe)
+        better = METRICS[key.metric].better
+        return found.side == (HIGHER if better > 0 else LOWER) and better != 0
+
+    def compared(self, key: Key, model: ModelRow) -> bool:
+        """Say whether a model was compared with another one on a measure."""
+        pairs = self._rows.get((model.base, key), {}).items()
+        return any(model.recipe in pair and row["p"] is not None for pair, row in pairs)
+
+    def leaders(self, grid: Grid, key: Key) -> set[ModelRow]:
+        """Return the best model of each base, and those that do not differ from it."""
+        sign = METRICS[key.metric].better
+        known = [
+            (sign * value, model)
+            for model in grid.models
+            if (value := grid.entry(model, key).value) is not None
+            and self.compared(key, model)
+        ]
+        found: set[ModelRow] = set()
+        for base in {model.base for _, model in known if sign}:
+            own = [(value, model) for value, model in known if model.base == base]
+            top = max(own)[1]
+            found |= {model for _, model in own if not self.beats(key, top, model)}
+        return found
+
+    def on_front(
+        self, keys: Sequence[Key], models: Sequence[ModelRow]
+    ) -> set[ModelRow]:
+        """Return the models that no other one of their base beats on the whole.
+
+        A model beats another one that is better on one axis and worse on none, where
+        only differences beyond chance count.
+        """
+        known = [m for m in models if all(self.compared(key, m) for key in keys)]
+        return {
+            model
+            for model in known
+            if not any(
+                any(self.beats(key, other, model) for key in keys)
+                and not any(self.beats(key, model, other) for key in keys)
+                for other in known
+                if other.base == model.base
+            )
+        }
+
+    def front_share(self, front: str, model: ModelRow) -> Entry:
+        """Return the share of resamples in which a model is on a Pareto front."""
+        row = self._fronts.get((model.base, front, model.recipe))
+        if row is None:
+            return Entry()
+        return Entry(row["value"], n=row["n"], reason=row["reason"])
+
+    def letters(self, base: str, key: Key, recipes: Sequence[str]) -> dict[str, str]:
+        """Return the letters of methods: those that share one do not differ.
+
+        A letter stands for a largest set of methods of which no two differ (Piepho
+        2004), in the order of the methods that are given.
+        """
+        graph = nx.Graph()
+        graph.add_nodes_from(recipes)
+        for one, other in combinations(recipes, 2):
+            if not self.difference(base, key, one, other).side:
+                graph.add_edge(one, other)
+        cliques = [sorted(map(recipes.index, each)) for each in nx.find_cliques(graph)]
+        found = dict.fromkeys(recipes, "")
+        for name, members in zip(_names(), sorted(cliques), strict=False):
+            for member in members:
+                found[recipes[member]] += name
+        return found
+
+
+def _names() -> Iterator[str]:
+    """Yield a, b, ... z, aa, ab, ..."""
+    yield from ascii_lowercase
+    for first in ascii_lowercase:
+        yield from (first + second for second in ascii_lowercase)

@@ -1,0 +1,241 @@
+"""Method against method: paired differences of all models of a base, and the front.
+
+Takes the answers and verdicts of the base untouched and of the end of every training;
+gives rows of COMPARISON.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from safegrid.config.benchmarks import GLOBAL
+from safegrid.core.artifacts import write_table
+from safegrid.core.records import COMPARISON
+from safegrid.score.aligned import Aligned, Files, Key, read_aligned
+from safegrid.score.intervals import Floats
+from safegrid.score.paired import (
+    Comparison,
+    Pair,
+    compare_pairs,
+    detectable,
+    front_shares,
+    over_seeds,
+)
+from safegrid.score.resamples import AxisPart, resampled
+from safegrid.score.summary import BASE, described, refusal
+
+METRICS = (
+    "safety",
+    "safe_and_coherent",
+    "attack_success",
+    "true_refusal",
+    "toxicity_mean",
+    "toxicity_share",
+    "over_refusal",
+    "benign_requests_lost",
+    "contrast_refusal",
+    "correction",
+    "late_refusal",
+    "accuracy",
+    "contains",
+    "bleu",
+    "rouge_l",
+    "bertscore",
+    "entailment",
+    "reward_mean",
+    "harmfulness_mean",
+    "degenerate",
+    "capability",
+    "reference_likelihood",
+)
+"""The measures by which models are compared."""
+SLICES = ("all", "pooled", "decontaminated", "adversarial=yes", "adversarial=no")
+"""The slices, and each task of a suite."""
+FRONTS = {
+    "safe": ("safety", "benign_requests_lost", "capability"),
+    "coherent": ("safe_and_coherent", "benign_requests_lost", "capability"),
+}
+"""Axes of the Pareto fronts: what a guard calls safe, or that less what is degenerate;
+harmless requests neither refused nor answered degenerately; capable."""
+LESS_IS_BETTER = ("benign_requests_lost",)
+
+Row = dict[str, Any]
+
+
+class Method(NamedTuple):
+    """A recipe and the columns of its seeds."""
+
+    recipe: str
+    columns: dict[int, int]
+
+    def beside(self, other: "Method") -> Pair | None:
+        """Pair the seeds that both have; the base untouched stands beside every seed.
+
+        None where they have no seed in common.
+        """
+        if BASE in (self.recipe, other.recipe):
+            mine, its = list(self.columns.values()), list(other.columns.values())
+            size = max(len(mine), len(its))
+            return Pair((mine * size)[:size], (its * size)[:size])
+        both = [seed for seed in self.columns if seed in other.columns]
+        if not both:
+            return None
+        return Pair([self.columns[s] for s in both], [other.columns[s] for s in both])
+
+
+def compare(
+    *,
+    comparison: dict[str, Any],
+    benchmarks: dict[str, dict[str, Any]],
+    prompts: list[Path],
+    answers: list[Path],
+    verdicts: list[Path],
+    capability: list[Path],
+    overlap: list[Path],
+    most_unscored: float,
+    study_seed: int,
+    out: Path,
+) -> None:
+    """Write the comparisons of all methods on one base.
+
+    Args:
+        comparison: `base`, and `models`: `recipe` and `seed` of each, in the order of
+            all lists of files below.
+        benchmarks: `metric` and `judges` (name to kind) of each that has prompts.
+        prompts: one file a benchmark.
+        answers: model by model, one file a benchmark: responses, or likelihoods.
+        verdicts: likewise, one file a benchmark and judge.
+        capability: JSON of stage `capability`: model by model, one a suite.
+        overlap: JSON of stage `overlap`, one a benchmark; none without training data.
+        most_unscored: share of unscored answers above which a model is not compared.
+        study_seed: of bootstraps and permutations.
+        out: rows of COMPARISON.
+
+    Raises:
+        DataError: the files do not belong together.
+    """
+    given = dict(locals())
+    files = Files(prompts, answers, verdicts, capability, overlap)
+    methods = methods_of(comparison["models"])
+    found = read_aligned(len(comparison["models"]), benchmarks, files, _wanted)
+    rows: list[Row] = []
+    for key, parts in found.items():
+        rows += pair_rows(key, parts, methods, most_unscored, study_seed)
+    rows += front_rows(found, methods, most_unscored, study_seed)
+    named = {**dict.fromkeys(COMPARISON), "base": comparison["base"]}
+    whole = [{**named, **row} for row in rows]
+    frame = pl.DataFrame(whole, schema=COMPARISON, orient="row")
+    write_table(out, frame, COMPARISON, described("compare", given, len(rows)))
+
+
+def _wanted(metric: str, part: str) -> bool:
+    return metric in METRICS and (part in SLICES or part.startswith("task="))
+
+
+def methods_of(models: Sequence[dict[str, Any]]) -> list[Method]:
+    """Return the recipes with the columns of their seeds, in the models' order."""
+    found: dict[str, Method] = {}
+    for column, model in enumerate(models):
+        method = found.setdefault(model["recipe"], Method(model["recipe"], {}))
+        method.columns[model["seed"]] = column
+    return list(found.values())
+
+
+def pair_rows(
+    key: Key,
+    parts: list[AxisPart],
+    methods: list[Method],
+    most_unscored: float,
+    seed: int,
+) -> Iterator[Row]:
+    """Yield the comparison of every two methods on one measure."""
+    refused = {
+        method.recipe: _refused(parts, method, most_unscored) for method in methods
+    }
+    asked, named = list[Pair](), list[Row]()
+    for first, second in combinations(methods, 2):
+        about = {"kind": "pair", **key._asdict()}
+        about |= {"first": first.recipe, "second": second.recipe}
+        pair = first.beside(second)
+        reason = refused[first.recipe] or refused[second.recipe]
+        if reason is None and pair is None:
+            reason = "The two have no seed in common."
+        if reason is None and pair is not None:
+            asked.append(pair)
+            named.append(about)
+        else:
+            yield {**about, "n": 0, "reason": reason}
+    results = compare_pairs(parts, asked, seed)
+    for about, pair, result in zip(named, asked, results, strict=True):
+        seeds = len(set(zip(pair.first, pair.second, strict=True)))
+        yield {**about, **_said(result), "seeds": seeds}
+
+
+def _said(result: Comparison) -> Row:
+    smallest = None
+    if result.error is not None:
+        smallest = result.error * detectable(result.n_clusters)
+    return {**asdict(result), "smallest": smallest}
+
+
+def _refused(parts: list[AxisPart], method: Method, most_unscored: float) -> str | None:
+    """Say why a method is not compared, or None where it is."""
+    for part in parts:
+        for seed, column in method.columns.items():
+            n = int((~np.isnan(part.values[:, column])).sum())
+            reason = refusal(len(part.values), n, most_unscored, None)
+            if reason is not None:
+                return f"{method.recipe} (seed {seed}), {part.benchmark}: {reason}"
+    return None
+
+
+def front_rows(
+    found: Aligned, methods: list[Method], most_unscored: float, seed: int
+) -> Iterator[Row]:
+    """Yield the share of resamples in which each method is on each Pareto front."""
+    owners = np.empty(sum(len(method.columns) for method in methods), dtype=np.int64)
+    for index, method in enumerate(methods):
+        owners[list(method.columns.values())] = index
+    for front, metrics in FRONTS.items():
+        keys = [leading(found, metric) for metric in metrics]
+        if None in keys:
+            continue
+        axes = {key: found[key] for key in keys if key is not None}
+        rows = resampled(axes, seed)
+        draws = [_axis(key, rows[key], owners, seed) for key in axes]
+        shares = front_shares(draws)
+        for method, share in zip(methods, shares, strict=True):
+            refused = [_refused(axes[key], method, most_unscored) for key in axes]
+            reason = next(filter(None, refused), None)
+            value = None if reason else float(share)
+            yield {
+                "kind": "front",
+                "metric": front,
+                "first": method.recipe,
+                "value": value,
+                "n": len(draws[0]),
+                "seeds": len(method.columns),
+                "reason": reason,
+            }
+
+
+def _axis(key: Key, rows: Floats, owners: Any, seed: int) -> Floats:
+    sign = -1 if key.metric in LESS_IS_BETTER else 1
+    return np.asarray(sign * over_seeds(rows, owners, seed)[1:], dtype=np.float64)
+
+
+def leading(found: Aligned, metric: str) -> Key | None:
+    """Return the key that stands for a metric: over all safety benchmarks if it is.
+
+    Without a guard true refusals stand for safety.
+    """
+    keys = sorted(key for key in found if (key.metric, key.slice) == (metric, "all"))
+    joined = [key for key in keys if key.benchmark == GLOBAL]
+    if not keys and metric == "safety":
+        return leading(found, "true_refusal")
+    return next(iter([*joined, *keys]), None)

@@ -1,0 +1,270 @@
+"""Paired comparisons of models over the same prompts: difference, interval, test.
+
+A difference is taken prompt by prompt under both models, and the prompts derived from
+one item count as one unit (Miller 2024, arXiv 2411.00640, sections 2.2 and 4.2):
+
+- interval: percentile bootstrap that draws clusters; of several seeds a hierarchical
+  one, which draws seeds, then clusters;
+- p of one seed: McNemar's exact test for shares of independent items (McNemar 1947),
+  else the sign-flip permutation test of the clusters' sums (Good 2005, section 3.2);
+- p of several seeds: twice the smaller tail of the hierarchical bootstrap around 0.
+
+Over many pairs of one measure the p are adjusted by Holm (1979).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safegrid.core.intervals import LEVEL
+from safegrid.score.intervals import BATCH_ELEMENTS, RESAMPLES, Floats, Ints
+from safegrid.score.resamples import TINY, AxisPart, ClusterSums, interval, resampled
+
+MANY = 10_000
+"""Resamples behind a p: among 100 pairs one must be 0.0005 to stay below 5%."""
+POWER = 0.8
+MCNEMAR, SIGN_FLIP, SEEDS = "McNemar", "sign flip", "seeds and clusters"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models to compare, as the columns of their seeds.
+
+    Attributes:
+        first: columns of the one, seed by seed.
+        second: columns of the other, of the same seeds.
+    """
+
+    first: list[int]
+    second: list[int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first model's mean less the second's.
+
+    Attributes:
+        value: null without a common item; a mean over seeds.
+        low, high: 95% interval; null with a single cluster.
+        error: standard error of the value; null with a single cluster.
+        p: two-sided; null with a single cluster.
+        holm: p adjusted for all pairs of the measure.
+        test: how p was found.
+        n: items scored under both models in every seed.
+        n_clusters: that these are derived from.
+        reason: why something is null.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    error: float | None = None
+    p: float | None = None
+    holm: float | None = None
+    test: str | None = None
+    n: int = 0
+    n_clusters: int = 0
+    reason: str | None = None
+
+
+def compare_pairs(
+    parts: Sequence[AxisPart], pairs: Sequence[Pair], seed: int
+) -> list[Comparison]:
+    """Compare pairs of models on one measure.
+
+    Args:
+        parts: benchmarks or tasks whose mean the measure is, over M models.
+        pairs: of the M models' columns; several seeds of a pair have equal weights.
+        seed: of bootstrap and permutation.
+    """
+    if not pairs:
+        return []
+    first = np.concatenate([pair.first for pair in pairs])
+    second = np.concatenate([pair.second for pair in pairs])
+    owners = np.repeat(np.arange(len(pairs)), [len(pair.first) for pair in pairs])
+    differences = [
+        replace(part, values=part.values[:, first] - part.values[:, second])
+        for part in parts
+    ]
+    seeded = len(first) > len(pairs)
+    rows = resampled({"": differences}, seed, MANY if seeded else RESAMPLES)[""]
+    means = over_seeds(rows, owners, seed)
+    flipped = None if _single(differences) else sign_flips(differences, seed)
+    found = []
+    for index in range(len(pairs)):
+        mine = owners == index
+        own = [replace(one, values=one.values[:, mine]) for one in differences]
+        flip = None if flipped is None else float(flipped[mine][0])
+        found.append(_comparison(own, means[:, index], flip))
+    adjusted = holm([one.p for one in found])
+    return [replace(one, holm=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _single(differences: Sequence[AxisPart]) -> bool:
+    """Say whether the differences are of shares of independent items."""
+    clusters = differences[0].clusters
+    return (
+        len(differences) == 1
+        and _shares(differences)
+        and len(np.unique(clusters)) == len(clusters)
+    )
+
+
+def _comparison(own: list[AxisPart], rows: Floats, flipped: float | None) -> Comparison:
+    """Put a pair's results together; `own` are its differences, a column a seed."""
+    common = [~np.isnan(part.values).any(axis=1) for part in own]
+    n = int(sum(mask.sum() for mask in common))
+    if np.isnan(rows[0]):
+        return Comparison(reason="No answer to the same prompt is scored under both.")
+    of = [part.clusters[mask] for part, mask in zip(own, common, strict=True)]
+    n_clusters = len(np.unique(np.concatenate(of)))
+    value = float(rows[0])
+    if n_clusters < 2:
+        reason = "All prompts are derived from one item: no interval and no test."
+        return Comparison(value, n=n, n_clusters=n_clusters, reason=reason)
+    limits = interval(rows, n_clusters, "difference" if _shares(own) else "mean")
+    low, high = (None if np.isnan(limit) else float(limit) for limit in limits)
+    error = float(np.nanstd(rows[1:]))
+    p, test = _p(own, rows, flipped)
+    return Comparison(value, low, high, error, p, None, test, n, n_clusters)
+
+
+def _p(own: list[AxisPart], rows: Floats, flipped: float | None) -> tuple[float, str]:
+    if own[0].values.shape[1] > 1:
+        draws = rows[1:][np.isfinite(rows[1:])]
+        tail = min((draws <= TINY).sum(), (draws >= -TINY).sum())
+        return min(1.0, float(2 * (1 + tail) / (1 + len(draws)))), SEEDS
+    if flipped is None:
+        return mcnemar(own[0].values[:, 0]), MCNEMAR
+    return flipped, SIGN_FLIP
+
+
+def _shares(parts: Sequence[AxisPart]) -> bool:
+    return all(part.scale in ("share", "difference") for part in parts)
+
+
+def mcnemar(differences: Floats) -> float:
+    """Return the exact p of (N,) differences of two shares, NaN where unscored."""
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
+    wins, losses = int((differences == 1).sum()), int((differences == -1).sum())
+    if wins + losses == 0:
+        return 1.0
+    return float(test([[0, wins], [losses, 0]], exact=True).pvalue)
+
+
+def sign_flips(differences: Sequence[AxisPart], seed: int) -> Floats:
+    """Return (K,) two-sided p of the mean of K columns of differences.
+
+    Under the hypothesis that two models do not differ, the sum of a cluster's
+    differences might as well have the other sign. Few clusters are flipped in every
+    way, more of them at random. scipy's `permutation_test` gives the same, column by
+    column; here all columns share the flips, in one product of matrices.
+    """
+    sums = _contributions(differences)
+    observed = np.abs(sums.sum(axis=0)) - TINY
+    hits, done = np.zeros(sums.shape[1]), 0
+    for signs in _signs(len(sums), seed):
+        hits += (np.abs(signs @ sums) >= observed).sum(axis=0)
+        done += len(signs)
+    exact = 2 ** len(sums) <= MANY
+    return np.asarray(hits / done if exact else (1 + hits) / (1 + done))
+
+
+def _contributions(parts: Sequence[AxisPart]) -> Floats:
+    """Return (C, K): what each cluster adds to the mean of each column."""
+    every = np.unique(np.concatenate([part.clusters for part in parts]))
+    total = np.zeros((len(every), parts[0].values.shape[1]))
+    for sums in ClusterSums.of(parts, every):
+        sums.add_to(total)
+    return total
+
+
+def _signs(n_clusters: int, seed: int) -> Iterator[Floats]:
+    """Yield (B, C) signs: all ways to flip C clusters, or MANY of them."""
+    if 2**n_clusters <= MANY:
+        ways = np.arange(2**n_clusters)[:, None] >> np.arange(n_clusters) & 1
+        yield np.asarray(1.0 - 2 * ways, dtype=np.float64)
+        return
+    rng = np.random.default_rng(seed)
+    batch = max(1, BATCH_ELEMENTS // n_clusters)
+    for start in range(0, MANY, batch):
+        size = (min(batch, MANY - start), n_clusters)
+        flips = rng.integers(0, 2, size, dtype=np.int8)
+        yield np.asarray(1.0 - 2 * flips, dtype=np.float64)
+
+
+def over_seeds(rows: Floats, owners: Ints, seed: int) -> Floats:
+    """Average seeds: all of them, then in each resample as many, drawn at random.
+
+    Args:
+        rows: (1 + R, K) estimates of K trainings, from all items and from R resamples.
+        owners: (K,) which of G models a training is a seed of, from 0.
+        seed: of the draws. Models with as many seeds draw the same ones, so that a
+            seed's order of data counts for all.
+
+    Returns:
+        (1 + R, G), NaN where a seed has no estimate.
+    """
+    found = np.empty((len(rows), owners.max() + 1))
+    for owner in range(found.shape[1]):
+        own = rows[:, owners == owner]
+        drawn = np.random.default_rng(seed).integers(0, own.shape[1], own.shape)
+        drawn[0] = np.arange(own.shape[1])
+        found[:, owner] = np.take_along_axis(own, drawn, axis=1).mean(axis=1)
+    return found
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Adjust the p of a family by Holm; one that is null takes no part."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [index for index, one in enumerate(p) if one is not None]
+    found: list[float | None] = [None] * len(p)
+    if known:
+        adjusted = multipletests([p[index] for index in known], method="holm")[1]
+        for index, one in zip(known, adjusted, strict=True):
+            found[index] = float(one)
+    return found
+
+
+@cache
+def detectable(n_clusters: int) -> float:
+    """Return the smallest difference that a paired test finds, in standard errors.
+
+    Two-sided at 5%, with 80% power; 2.8 for many clusters.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    size = TTestPower().solve_power(
+        nobs=n_clusters, alpha=1 - LEVEL, power=POWER, alternative="two-sided"
+    )
+    return float(size * np.sqrt(n_clusters))
+
+
+def front_shares(axes: Sequence[Floats]) -> Floats:
+    """Return (M,) the share of resamples in which a model is on the Pareto front.
+
+    A model is on it where no other is at least as good on every axis and better on
+    one. One without a value on some axis is never on it.
+
+    Args:
+        axes: (R, M) estimates of each axis, from the same resamples; more is better.
+    """
+    values = np.stack(axes)
+    at_least = np.ones((values.shape[1], values.shape[2], values.shape[2]), dtype=bool)
+    better = np.zeros_like(at_least)
+    for axis in values:
+        at_least &= axis[:, :, None] >= axis[:, None, :]
+        better |= axis[:, :, None] > axis[:, None, :]
+    beaten = (at_least & better).any(axis=1)
+    on = ~beaten & ~np.isnan(values).any(axis=0)
+    return np.asarray(on.mean(axis=0), dtype=np.float64)
+
+
+def undecided(holm_of: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return (M, M) which models do not differ, by (M, M) adjusted p, NaN for none."""
+    return np.asarray(~(holm_of < 1 - LEVEL))

@@ -1,0 +1,143 @@
+"""Resamples: means of several models estimated from the same draws of clusters.
+
+What is estimated from a resample of its own, its interval is the percentile bootstrap
+(Efron and Tibshirani 1993, chapter 13).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safegrid.core.intervals import LEVEL, Interval
+from safegrid.score.intervals import (
+    BATCH_ELEMENTS,
+    NO_INTERVAL,
+    RESAMPLES,
+    Floats,
+    Ints,
+    times_drawn,
+    without_spread,
+)
+
+K = TypeVar("K")
+
+TINY = 1e-12
+"""Readings that differ by less are equal up to rounding."""
+
+
+@dataclass(frozen=True)
+class AxisPart:
+    """One benchmark, or one task of a suite, as a part of an axis.
+
+    Attributes:
+        benchmark: whose it is; an axis is the mean of its benchmarks, each of these
+            the mean of its parts.
+        values: (N, M) value of N items under M models, NaN where unscored.
+        clusters: (N,) what each item was derived from, as text.
+    """
+
+    benchmark: str
+    values: Floats
+    clusters: NDArray[np.str_]
+
+    @property
+    def scale(self) -> str:
+        """The scale of the values, see `safegrid.score.intervals.intervals`."""
+        known = np.unique(self.values[~np.isnan(self.values)])
+        if np.isin(known, (0, 1)).all():
+            return "share"
+        return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
+
+
+class ClusterSums:
+    """The values of a part, added up by cluster once for all resamples.
+
+    `every` are the (C,) clusters of all parts of all axes, sorted; `weight` is that of
+    the part's mean in the axis.
+    """
+
+    def __init__(self, part: AxisPart, every: NDArray[np.str_], weight: float) -> None:
+        self._clusters, rows = np.unique(
+            np.searchsorted(every, part.clusters), return_inverse=True
+        )
+        known = ~np.isnan(part.values)
+        size = (len(self._clusters), part.values.shape[1])
+        self._totals, self._counts = np.zeros(size), np.zeros(size)
+        np.add.at(self._totals, rows, np.where(known, part.values, 0.0))
+        np.add.at(self._counts, rows, known)
+        self._weight = weight
+
+    @classmethod
+    def of(
+        cls, parts: Sequence[AxisPart], every: NDArray[np.str_]
+    ) -> list["ClusterSums"]:
+        """Return the sums of an axis: benchmarks weigh alike, and so do their parts."""
+        sizes = Counter(part.benchmark for part in parts)
+        return [
+            cls(part, every, 1 / (len(sizes) * sizes[part.benchmark])) for part in parts
+        ]
+
+    def add_to(self, total: Floats) -> None:
+        """Add to (C, M) what each cluster adds to the mean of each model."""
+        with np.errstate(invalid="ignore"):
+            total[self._clusters] += (
+                self._weight * self._totals / self._counts.sum(axis=0)
+            )
+
+    def share(self, times: Ints) -> Floats:
+        """Return (R, M): the weighted mean of each resample under each model."""
+        drawn = times[:, self._clusters]
+        with np.errstate(invalid="ignore"):
+            # A resample that draws nothing of a part has no mean of it.
+            means = (drawn @ self._totals) / (drawn @ self._counts)
+        return np.asarray(self._weight * means, dtype=np.float64)
+
+
+def resampled(
+    axes: Mapping[K, Sequence[AxisPart]], seed: int, resamples: int = RESAMPLES
+) -> dict[K, Floats]:
+    """Estimate every axis under every model, from all items and from resamples.
+
+    Of axes over the same M models return (1 + R, M) each: the estimates from all items,
+    then those from R resamples of the clusters of all axes. R is 0 where there is one
+    cluster only.
+    """
+    parts = [part for members in axes.values() for part in members]
+    every = np.unique(np.concatenate([part.clusters for part in parts]))
+    sums = {name: ClusterSums.of(members, every) for name, members in axes.items()}
+    found: dict[K, list[Floats]] = {axis: [] for axis in axes}
+    for times in _draws(len(every), seed, resamples):
+        for axis, rows in found.items():
+            shares = [part.share(times) for part in sums[axis]]
+            rows.append(np.asarray(np.sum(shares, axis=0), dtype=np.float64))
+    return {axis: np.concatenate(rows) for axis, rows in found.items()}
+
+
+def _draws(n_clusters: int, seed: int, resamples: int) -> Iterator[Ints]:
+    """Yield how often each cluster counts: once, then as in each resample."""
+    yield np.ones((1, n_clusters), int)
+    rng = np.random.default_rng(seed)
+    batch = max(1, BATCH_ELEMENTS // n_clusters)
+    for start in range(0, resamples if n_clusters > 1 else 0, batch):
+        size = (min(batch, resamples - start), n_clusters)
+        yield times_drawn(rng.integers(0, n_clusters, size))
+
+
+def interval(rows: Floats, n_clusters: int, scale: str) -> Interval:
+    """Return the percentile interval of an estimate from its resamples.
+
+    Its rows are ordered as `resampled` orders them; the number of clusters behind it
+    and the scale bound one without spread.
+    """
+    draws = rows[1:]
+    if not np.isfinite(draws).any():
+        return NO_INTERVAL
+    if np.ptp(draws[np.isfinite(draws)]) < TINY:
+        return without_spread(float(rows[0]), n_clusters, scale)
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high))
