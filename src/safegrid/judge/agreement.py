@@ -87,6 +87,8 @@ def label_measures(
 ) -> Measures:
     """Return `measures_of` rows' pairs, `kappa`, and `annotators_kappa` if known.
 
+    `kappa_of_classes` is over all classes, where rows have more than two.
+
     The annotators' kappa, of rows with two people's labels, on the same two classes
     (the positive one and the first other of `classes`), is the ceiling: a judge cannot
     be expected to agree with people more than they do with each other. A row is in it
@@ -102,6 +104,9 @@ def label_measures(
         "kappa": {**kappa_of(known, positive), "against": other},
         "apart": dict(sorted(apart.items())),
     }
+    if apart:
+        scored = [pair for pair in pairs if pair[1] != UNSCORED]
+        found["kappa_of_classes"] = kappa_of_classes(scored, classes)
     if annotated := [row.annotations for row in rows if row.annotations]:
         both = (pair for pair in annotated if pair[0] in (positive, other))
         found["annotators_kappa"] = kappa_of(both, positive)
@@ -114,10 +119,18 @@ def kappa_of(pairs: Iterable[Pair], positive: str) -> Measures:
     Cohen (1960); the 95% interval is the large-sample one of Fleiss, Cohen and Everitt
     (1969). Kappa is undefined, and null, where both gave one class alone.
     """
-    counts = Counter((first == positive, second == positive) for first, second in pairs)
+    sides = ((first == positive, second == positive) for first, second in pairs)
+    return kappa_of_classes(sides, (False, True))
+
+
+def kappa_of_classes(
+    pairs: Iterable[tuple[Value, Value]], classes: Sequence[Value]
+) -> Measures:
+    """Return Cohen's kappa of all classes, as `kappa_of`; none is nearer to another."""
+    counts = Counter(pairs)
     n = counts.total()
-    table = np.array([[counts[a, b] for b in (False, True)] for a in (False, True)])
-    if n == 0 or n in (table[0, 0], table[1, 1]):
+    table = np.array([[counts[a, b] for b in classes] for a in classes])
+    if n == 0 or n in np.diag(table):
         return estimate(n)
     kappa = cohens_kappa(table)
     high = min(float(kappa.kappa_upp), 1.0)

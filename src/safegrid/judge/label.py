@@ -19,13 +19,12 @@ from safegrid.core.consent import WRITE_TEXT, allowed
 from safegrid.core.errors import DataError
 from safegrid.core.files import atomic_file
 from safegrid.core.records import LABEL, PROMPT, RESPONSE, UNSCORED, VERDICT
-from safegrid.judge.agreement import kappa_of
+from safegrid.judge.agreement import CELL, kappa_of_classes
 from safegrid.judge.validation import classes_of
 from safegrid.study import Study, cells
 
 logger = logging.getLogger(__name__)
 
-CELL = ("base", "recipe", "seed", "benchmark")
 SHOWN = ("item", "prompt", "prefill", "response", *RATERS)
 
 
@@ -60,10 +59,10 @@ def label(
     items = read_items(found, judge)
     if sheet.exists():
         kept = labels_file(config, study)
-        classes, positive = classes_of(found.config.judges[judge].spec())
+        classes, _ = classes_of(found.config.judges[judge].spec())
         labels = read_sheet(sheet, items, classes)
         keep(labels, judge, kept)
-        _tell(labels, classes, positive, kept)
+        _tell(labels, classes, kept)
     else:
         _write(draw(items, answers, seed), sheet, study)
 
@@ -217,15 +216,12 @@ def keep(labels: pl.DataFrame, judge: str, path: Path) -> None:
         every.write_csv(temporary)
 
 
-def _tell(
-    labels: pl.DataFrame, classes: Sequence[str], positive: str, path: Path
-) -> None:
+def _tell(labels: pl.DataFrame, classes: Sequence[str], path: Path) -> None:
     """Say how many labels were kept, and how far two raters agree."""
     logger.info("%s: %d labels; commit it", path, len(labels))
     both = labels.filter(*(pl.col(name) != "" for name in RATERS))
     if len(both):
-        other = next(name for name in classes if name != positive)
-        kappa = kappa_of(both.select(RATERS).rows(), positive, other)
+        kappa = kappa_of_classes(both.select(RATERS).rows(), classes)
         value, low, high, n = (kappa[name] for name in ("value", "low", "high", "n"))
         said = "undefined, as both gave one class"
         if value is not None:

@@ -65,6 +65,16 @@ def test_kappa_is_over_two_classes_and_sets_the_third_apart():
     assert found["apart"] == {"partial": 7}
 
 
+def test_kappa_of_three_classes_counts_the_third():
+    """Observed 9 of 10, by chance 0.5 x 0.6 + 0.3 x 0.2 + 0.2 x 0.2 = 0.4."""
+    pairs = [("refusal", "refusal")] * 5 + [("compliance", "compliance")] * 2
+    pairs += [("compliance", "refusal"), ("partial", "partial"), ("partial", "partial")]
+    found = agreement(pairs)["kappa_of_classes"]
+    assert found["n"] == 10
+    assert found["value"] == pytest.approx((0.9 - 0.4) / (1 - 0.4))
+    assert "kappa_of_classes" not in agreement(pairs[:8])
+
+
 def test_kappa_of_one_class_alone_is_no_number():
     kappa = agreement([("refusal", "refusal")] * 3)["kappa"]
     assert (kappa["value"], kappa["low"], kappa["n"]) == (None, None, 3)

@@ -1,5 +1,7 @@
 """Lines of safety against loss: exact readings, joint draws, honest intervals."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -83,7 +85,8 @@ def test_an_estimate_without_spread_is_bounded_by_its_clusters():
 
 def test_intervals_hold_the_truth_as_often_as_they_say(monkeypatch):
     """Base and one dose, 40 points safer at a loss of 20: 10 points at a loss of 5."""
-    monkeypatch.setattr(lines, "RESAMPLES", 400)
+    few = partial(resampled, resamples=400)
+    monkeypatch.setattr("safegrid.score.frontier.resampled", few)
     shares = [(0.4, 0.4, 0.02, 0.8), (0.8, 0.8, 0.22, 0.8)]
     hits, draws = 0, 120
     for draw in range(draws):
