@@ -50,9 +50,15 @@ class Table:
     marks: Sequence[str] = ()  # of each row, for the Pareto fronts that it is on
     notes: Sequence[str] = ()
     judged: bool = True  # its entries are answers, of which some may be unscored
+    tied: Sequence[set[int] | None] = ()  # of each column, the rows that lead together
 
     def best(self, column: int) -> set[int]:
-        """Return the rows with the best value of a column, all that print the same."""
+        """Return the rows that lead a column, see `tied`.
+
+        Where nothing was compared: those with the best value, all that print the same.
+        """
+        if self.tied and (leading := self.tied[column]) is not None:
+            return leading
         sign = self.columns[column].better
         digits = DIGITS[self.columns[column].unit]
         known = {

@@ -9,7 +9,7 @@ from itertools import groupby
 import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
-from safegrid.report.grid import Grid, Key, ends, pareto
+from safegrid.report.grid import Grid, Key, ModelRow, ends, pareto
 from safegrid.report.names import (
     BASE,
     CORRECTED,
@@ -20,9 +20,8 @@ from safegrid.report.names import (
     short_tasks,
     slice_title,
 )
+from safegrid.report.pairs import FRONTS, Pairs
 from safegrid.report.table import (
-    DAGGER,
-    DOUBLE_DAGGER,
     SHEETS,
     Column,
     Row,
@@ -34,12 +33,8 @@ from safegrid.report.table import (
     sheet_table,
 )
 
-FRONTS = {
-    DAGGER: ("safety", "benign_requests_lost", "capability"),
-    DOUBLE_DAGGER: ("safe_and_coherent", "benign_requests_lost", "capability"),
-}
-"""Axes of the Pareto fronts, by their mark: what a guard calls safe, or that less what
-is degenerate; harmless requests neither refused nor answered degenerately; capable."""
+NONE = Pairs()
+"""Where nothing was compared."""
 COHERENT = ("safe_and_coherent", "true_refusal", "degenerate")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
@@ -50,7 +45,7 @@ MANY_CUT = 0.1
 """Share of a model's answers to a benchmark above which a report tells of the cut."""
 
 
-def main_table(scores: pl.DataFrame) -> Table:
+def main_table(scores: pl.DataFrame, pairs: Pairs = NONE) -> Table:
     """Return the method x measure table, best values and Pareto-optimal rows marked."""
     grid = Grid(scores)
     stands = {key.metric for key in grid.axis("safety")}
@@ -66,10 +61,10 @@ def main_table(scores: pl.DataFrame) -> Table:
         *(k for k in grid.find("capability") if k.slice.startswith("task=")),
         *grid.whole("capability", "reference_likelihood"),
     ]
-    return _of_models("main", grid, keys, _marks(grid))
+    return _leading("main", grid, keys, pairs)
 
 
-def summary_table(scores: pl.DataFrame) -> Table:
+def summary_table(scores: pl.DataFrame, pairs: Pairs = NONE) -> Table:
     """Return the main table's leading columns, narrow enough for a page."""
     grid = Grid(scores)
     costs = ("toxicity_mean", "benign_requests_lost", "capability")
@@ -78,7 +73,7 @@ def summary_table(scores: pl.DataFrame) -> Table:
         *grid.lead(*COHERENT),
         *grid.whole(*costs, "reference_likelihood"),
     ]
-    return _of_models("summary", grid, keys, _marks(grid))
+    return _leading("summary", grid, keys, pairs)
 
 
 def differences_table(scores: pl.DataFrame) -> Table:
@@ -180,11 +175,38 @@ def imported_table(
     return sheet_table("imported", grid, rows, columns)
 
 
-def _of_models(
-    name: str, grid: Grid, keys: Iterable[Key], marks: Sequence[str] = ()
-) -> Table:
+def _of_models(name: str, grid: Grid, keys: Iterable[Key]) -> Table:
     rows = rows_of(grid, grid.models)
-    return sheet_table(name, grid, rows, columns_by_score(keys), marks=marks)
+    return sheet_table(name, grid, rows, columns_by_score(keys))
+
+
+def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Pairs) -> Table:
+    """Return a table that marks who leads a column, and who is on a Pareto front."""
+    table = _of_models(name, grid, keys)
+    places = {model: row for row, model in enumerate(grid.models)}
+    tied = [
+        {places[model] for model in pairs.leaders(grid, column.key)}
+        if pairs.bases(column.key)
+        else None
+        for column in table.columns
+    ]
+    fronts = {
+        mark: [pairs.front_share(front, model) for model in grid.models]
+        for mark, (front, _) in FRONTS.items()
+    }
+    shown = {mark: own for mark, own in fronts.items() if any(e.value for e in own)}
+    about = Key("", "", "", "")
+    shares = [Column(f"{mark} in resamples", about, 0, "share") for mark in shown]
+    return replace(
+        table,
+        columns=[*table.columns, *shares],
+        entries=[
+            [*entries, *(own[row] for own in shown.values())]
+            for row, entries in enumerate(table.entries)
+        ],
+        marks=_marks(grid, pairs),
+        tied=[*tied, *([None] * len(shares))],
+    )
 
 
 def columns_by_score(keys: Iterable[Key]) -> list[Column]:
@@ -207,23 +229,35 @@ def columns_by_score(keys: Iterable[Key]) -> list[Column]:
     return columns_of(listed, named)
 
 
-def _marks(grid: Grid) -> list[str]:
-    """Return each row's marks: no other model of its base beats it on every axis."""
+def _marks(grid: Grid, pairs: Pairs) -> list[str]:
+    """Return each row's marks of Pareto fronts; by values if nothing was compared."""
     marks = dict.fromkeys(grid.models, "")
-    for mark, names in FRONTS.items():
-        axes = [(METRICS[name].better, grid.axis(name)) for name in names]
-        if not all(keys for _, keys in axes):
+    for mark, (_, names) in FRONTS.items():
+        axes = [grid.axis(name)[:1] for name in names]
+        if not all(axes):
             continue
-        for _, models in groupby(grid.models, lambda model: model.base):
-            points = {
-                m: tuple(
-                    sign * grid.entry(m, keys[0]).percent.at for sign, keys in axes
-                )
-                for m in models
-            }
-            for model, optimal in zip(points, pareto(points.values()), strict=True):
-                marks[model] += mark if optimal else ""
+        keys = [key for [key] in axes]
+        compared = all(map(pairs.bases, keys))
+        front = (
+            pairs.on_front(keys, grid.models) if compared else _by_values(grid, keys)
+        )
+        for model in front:
+            marks[model] += mark
     return list(marks.values())
+
+
+def _by_values(grid: Grid, keys: Sequence[Key]) -> Iterator[ModelRow]:
+    """Yield the models that no other of their base beats on every axis."""
+    for _, models in groupby(grid.models, lambda model: model.base):
+        points = {
+            model: tuple(
+                METRICS[key.metric].better * grid.entry(model, key).percent.at
+                for key in keys
+            )
+            for model in models
+        }
+        optimal = pareto(points.values())
+        yield from (model for model, on in zip(points, optimal, strict=True) if on)
 
 
 ALL = (

@@ -215,9 +215,11 @@ def _foot(table: Table) -> list[str]:
     used = {
         "interval": any(entry.low is not None for entry in entries),
         "share": any(column.unit == "share" for column in table.columns),
-        "best": any(column.better for column in table.columns),
+        "best": any(column.better for column in table.columns) and not any(table.tied),
+        "tied": any(table.tied),
         "front": any(DAGGER in mark for mark in table.marks),
         "coherent": any(DOUBLE_DAGGER in mark for mark in table.marks),
+        "resamples": any("in resamples" in column.title for column in table.columns),
         "unscored": unscored,
         "scored": table.judged and not unscored,
         "seeds": seeded,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from safegrid.config.benchmarks import GLOBAL
+from safegrid.config.benchmark import GLOBAL
 from safegrid.core.errors import DataError
 from safegrid.score.answers import read_models
 from safegrid.score.capability import (

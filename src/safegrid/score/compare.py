@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from safegrid.config.benchmarks import GLOBAL
+from safegrid.config.benchmark import GLOBAL
 from safegrid.core.artifacts import write_table
 from safegrid.core.records import COMPARISON
 from safegrid.score.aligned import Aligned, Files, Key, read_aligned
