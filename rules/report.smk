@@ -128,6 +128,7 @@ rule report_partial:
         study=STUDY.name,
         scores=partial_scores,
         lines=lambda w: gathered.all_lines(STUDY),
+        comparisons=lambda w: gathered.all_comparisons(STUDY),
         models=lambda w: gathered.all_trainings(STUDY),
         manifests=lambda w: gathered.all_counted(STUDY),
         validated=lambda w: gathered.all_validated(STUDY),
@@ -144,7 +145,8 @@ rule report_partial:
         mkdir -p {params.out:q}
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
-            -- {params.gathered:q} {params.lines:q} >{params.plan:q}
+            -- {params.gathered:q} {params.lines:q} {params.comparisons:q} \
+            >{params.plan:q}
         python -m safegrid collect-finished \
             --plan {params.plan:q} \
             --models {params.models:q} \
@@ -158,6 +160,7 @@ rule report_partial:
             --scores {params.scores:q} \
             --runs {params.out:q}/runs.parquet \
             --lines {params.lines:q} \
+            --comparisons {params.comparisons:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}

@@ -147,6 +147,10 @@ class Pairs:
         return found
 
 
+NONE = Pairs()
+"""Where nothing was compared."""
+
+
 def _names() -> Iterator[str]:
     """Yield a, b, ... z, aa, ab, ..."""
     yield from ascii_lowercase

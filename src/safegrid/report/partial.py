@@ -25,6 +25,7 @@ from safegrid.report import (
     facts,
     frontier,
     heat,
+    methods,
     safe_to_serve,
     serve_figures,
     tables,
@@ -34,6 +35,7 @@ from safegrid.report import (
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
 from safegrid.report.names import BASE, SLICED, ScoreFile, cell_of
+from safegrid.report.pairs import Pairs
 from safegrid.report.published import read_published
 from safegrid.report.status import blank_of, state_of, write_page
 from safegrid.report.style import save
@@ -59,6 +61,7 @@ def write_partial(
     scores: list[Path],
     runs: Path,
     lines: list[Path],
+    comparisons: list[Path],
     plan: Path,
     published: Path,
     out: Path,
@@ -70,6 +73,7 @@ def write_partial(
         scores: every score file of the study, whether it exists or not.
         runs: rows of RUNS, of what is finished.
         lines: every file of FRONTIER of the study, whether it exists or not.
+        comparisons: the same of COMPARISON; only what is finished is told.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
@@ -90,18 +94,28 @@ def write_partial(
     write_text(out / "blanks.md", "\n".join([head, "", *listed]).rstrip() + "\n")
     ran, drawn = read_runs(runs), partial_lines(lines, jobs)
     printed = read_published(published)
-    for made in all_tables(table, ran, drawn, printed):
+    pairs = Pairs(path for path in comparisons if blank_of(str(path), jobs) is None)
+    for made in all_tables(table, ran, drawn, printed, pairs):
         writing.save(made, out / "tables")
-    for name, figure in all_figures(table, ran, drawn, printed):
+    for name, figure in all_figures(table, ran, drawn, printed, pairs):
         save(figure, out / "figures", name)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
 
 
 def all_tables(
-    scores: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, printed: pl.DataFrame
+    scores: pl.DataFrame,
+    runs: pl.DataFrame,
+    lines: pl.DataFrame,
+    printed: pl.DataFrame,
+    pairs: Pairs,
 ) -> Iterator[Table]:
     """Make every table of a report; those of the runs where any is finished."""
     yield from (table_of(scores) for table_of in tables.ALL)
+    yield tables.main_table(scores, pairs)
+    yield tables.summary_table(scores, pairs)
+    yield methods.methods_table(scores, pairs)
+    yield methods.pairs_table(scores, pairs)
+    yield methods.pairs_table(scores, pairs, "decontaminated")
     yield tables.answers_table(scores, runs)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
@@ -111,12 +125,17 @@ def all_tables(
 
 
 def all_figures(
-    scores: pl.DataFrame, runs: pl.DataFrame, lines: pl.DataFrame, printed: pl.DataFrame
+    scores: pl.DataFrame,
+    runs: pl.DataFrame,
+    lines: pl.DataFrame,
+    printed: pl.DataFrame,
+    pairs: Pairs,
 ) -> Iterator[tuple[str, Figure]]:
     """Draw every figure of a report, by the name of its files."""
     yield from ((name, heat.slice_map(name, scores)) for name in SLICED)
     for name, axes in trade_off.FIGURES.items():
-        yield name, trade_off.trade_off(scores, *axes)
+        yield name, trade_off.trade_off(scores, *axes, pairs)
+    yield "pairs_map", methods.pairs_map(scores, pairs)
     for name, axes in frontier.FIGURES.items():
         yield name, frontier.frontier(lines, *axes)
     _, pages = PAPERS[printed["paper"][0]]

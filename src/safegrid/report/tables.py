@@ -20,7 +20,7 @@ from safegrid.report.names import (
     short_tasks,
     slice_title,
 )
-from safegrid.report.pairs import FRONTS, Pairs
+from safegrid.report.pairs import FRONTS, NONE, Pairs
 from safegrid.report.table import (
     SHEETS,
     Column,
@@ -33,8 +33,6 @@ from safegrid.report.table import (
     sheet_table,
 )
 
-NONE = Pairs()
-"""Where nothing was compared."""
 COHERENT = ("safe_and_coherent", "true_refusal", "degenerate")
 ADVERSARIAL = {
     "adversarial=yes": ", adversarial",
@@ -261,12 +259,10 @@ def _by_values(grid: Grid, keys: Sequence[Key]) -> Iterator[ModelRow]:
 
 
 ALL = (
-    main_table,
-    summary_table,
     differences_table,
     partial(sliced_table, "categories"),
     partial(sliced_table, "attacks"),
     decontaminated_table,
     corrected_table,
 )
-"""Every table that is made from scores alone; `answers_table` reads runs too."""
+"""Every table that is made from scores alone."""

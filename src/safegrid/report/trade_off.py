@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from safegrid.report.grid import Entry, Grid, Key, Value, ends, pareto
 from safegrid.report.labels import place_labels
 from safegrid.report.names import METRICS, recipe_title
+from safegrid.report.pairs import NONE, Pairs
 from safegrid.report.style import (
     CM,
     COLUMN,
@@ -47,7 +48,9 @@ Dots = dict[str, tuple[Value, Value]]
 
 
 @styled
-def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
+def trade_off(
+    scores: pl.DataFrame, safety: str, cost: str, pairs: Pairs = NONE
+) -> Figure:
     """Plot a safety metric against what it costs, one panel a base.
 
     Axes are metrics as in `FIGURES`, safety of all safety benchmarks together; in a
@@ -63,7 +66,7 @@ def trade_off(scores: pl.DataFrame, safety: str, cost: str) -> Figure:
     drawn = []
     for base, axes in zip(bases, panels, strict=True):
         if dots := _dots(grid, base, *keys):
-            _draw(axes, dots, sign)
+            _draw(axes, dots, sign, _leading(grid, base, keys, pairs))
             axes.set_xlabel(names[0])
             axes.set_ylabel(names[1])
             drawn.append((axes, dots))
@@ -111,14 +114,29 @@ def _front(dots: Dots, sign: int) -> dict[str, tuple[float, float]]:
     return {name: (x, y) for x, name, y in sorted(front)}
 
 
-def _draw(axes: Axes, dots: Dots, sign: int) -> None:
+def _leading(
+    grid: Grid, base: str, keys: tuple[list[Key], list[Key]], pairs: Pairs
+) -> set[str] | None:
+    """Return the recipes on the front by paired tests, None where nothing was compared.
+
+    The figure's axes are the two keys.
+    """
+    axes = [own[0] for own in keys]
+    if not all(base in pairs.bases(key) for key in axes):
+        return None
+    models = [model for model in grid.models if model.base == base]
+    return {model.recipe for model in pairs.on_front(axes, models)}
+
+
+def _draw(axes: Axes, dots: Dots, sign: int, leading: set[str] | None) -> None:
     front = _front(dots, sign)
     x, y = [x for x, _ in front.values()], [y for _, y in front.values()]
     axes.plot(x, y, color="0.55", linewidth=0.8, dashes=(3, 2), zorder=1)
     for recipe, (across, up) in dots.items():
         own = look(recipe, list(dots))
         cross(axes, across, up, color=own.colour, alpha=0.6)
-        mark(axes, across.at, up.at, own, recipe in front, 4.5)
+        filled = recipe in (front if leading is None else leading)
+        mark(axes, across.at, up.at, own, filled, 4.5)
     axes.grid(color="0.92", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.margins(0.09)

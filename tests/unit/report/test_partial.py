@@ -236,6 +236,7 @@ def write_all(grid, runs, out, published=PUBLISHED, lines=()):
         scores=grid,
         runs=Path("runs.parquet"),
         lines=list(lines),
+        comparisons=[],
         plan=Path("plan.txt"),
         published=published,
         out=out,
