@@ -138,7 +138,14 @@ def test_an_option_that_cannot_be_meant_is_told_with_its_name(words, told, capsy
 
 
 # What only reads results needs no folder of sources.
-READS_RESULTS = {"merge", "rates", "readme", "report-partial", "status-page"}
+READS_RESULTS = {
+    "label",
+    "merge",
+    "rates",
+    "readme",
+    "report-partial",
+    "status-page",
+}
 
 
 def test_an_option_of_users_has_one_kind_and_studies_their_sources():

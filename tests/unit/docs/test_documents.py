@@ -26,7 +26,7 @@ TOP = {"src", "config", "rules", "docs", "tests", "notebooks", "profiles", "envs
 MADE_BY = {"docs/figures/": "readme", "docs/bench": "bench"}
 OPTIONS_OF_CONFIG = {"sources_dir", "gpu", *OPTIONS, FORCE}
 # Files that the examples of the pages make.
-EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml"}
+EXAMPLES = {"config/tuned", "config/tuned/pilot.yaml", "config/labels/mini.csv"}
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
