@@ -12,11 +12,8 @@ SCORING = {
     "seed": STUDY.config.study.seed,
 }
 # What people said of the study's answers, if they did.
-LABELS = tuple(
-    file
-    for file in [labels_file(BASEDIR / "config", STUDY.name)]
-    if STUDY.config.labels
-)
+LABELS = (labels_file(BASEDIR / "config", STUDY.name),) if STUDY.config.labels else ()
+LABELS_AT_HOME = [os.path.join(f'"${HOME}"', l.relative_to(BASEDIR)) for l in LABELS]
 
 
 rule score:
@@ -217,12 +214,12 @@ rule score_seeds:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         cell=lambda w: json.dumps(
             {"study": STUDY.name, "base": w.base, "recipe": w.recipe}
         ),
         seeds=lambda w: STUDY.seeds(w.recipe),
         benchmarks=lambda w: compared.benchmarks(STUDY),
-        **SCORING,
         code=code_hash("safegrid.score.seeds"),
     shell:
         r"""
@@ -315,9 +312,9 @@ rule compare:
     conda:
         "../envs/light.yaml"
     params:
+        **SCORING,
         comparison=lambda w: compared.comparison(STUDY, w.base),
         benchmarks=lambda w: compared.benchmarks(STUDY),
-        **SCORING,
         code=code_hash("safegrid.score.compare"),
     shell:
         r"""
@@ -356,7 +353,7 @@ rule correct:
     conda:
         "../envs/light.yaml"
     params:
-        labels=f'"${HOME}"/{LABELS[0].relative_to(BASEDIR)}' if LABELS else "",
+        labels=LABELS_AT_HOME,
         labelled=lambda w: labelled.named(STUDY),
         seed=STUDY.config.study.seed,
         code=code_hash("safegrid.score.correct", files=LABELS),

@@ -197,6 +197,8 @@ class Assumed(Block):
         template: tokens that a chat template adds to a prompt
         guard: tokens that a guard's template adds to a prompt-response pair
         unsafe: share of answers whose category line a guard is asked for
+        differ: share of a benchmark's prompts on which two methods are scored
+            differently
         answer_bytes: disk of an answer's token, with its verdicts and caches
         sources: by [source](#sourcesyaml) and file, below
         tasks: by task of lm-evaluation-harness, below
@@ -209,6 +211,7 @@ class Assumed(Block):
     template: Count
     guard: Count
     unsafe: Part
+    differ: Part
     answer_bytes: Above0
     sources: dict[str, dict[str, FileAssumed]]
     tasks: dict[str, TaskAssumed]

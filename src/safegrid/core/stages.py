@@ -15,10 +15,10 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 3,
     "generate": 2,
-    "text_head": 2,
+    "text_head": 3,
     "judge": 5,
     "synthesize": 3,
-    "validate_judge": 6,
+    "validate_judge": 7,
     "calibrate": 3,
     "capability": 4,
 }

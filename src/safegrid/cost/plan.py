@@ -13,6 +13,7 @@ from safegrid.core.errors import SafegridError
 from safegrid.core.files import write_json
 from safegrid.cost.estimate import estimate
 from safegrid.cost.jobs import KINDS
+from safegrid.cost.power import smallest
 from safegrid.cost.printing import facts, text
 from safegrid.cost.registry import load_assumptions, load_gpus, pick_gpu
 from safegrid.study import Study
@@ -60,6 +61,7 @@ def print_plan(
     plan = estimate(asked, assumed, gpus, known, cost, given)
     needed = prerequisites(Upstreams(asked), os.environ, is_file_there)
     print(text(plan, assumed, asked.config.study.engine.dtype))
+    print(f"\n{smallest(plan, assumed.differ)}")
     told = "\n" + listed(needed) if needed else " nothing"
     print(f"\nWhat it needs from outside:{told}")
     if out is not None:

@@ -133,8 +133,8 @@ def _shown(table: Table, cell: Callable[[str, str, bool], str]) -> dict[str, lis
     The number of items stands where it is said once: by column, by row, or apart.
     """
     titles = [column.title for column in table.columns]
-    by_column = [{_total(row[i]) for row in table.entries} for i in range(len(titles))]
-    by_row = [{_total(entry) for entry in row} for row in table.entries]
+    by_column = [{row[i].n for row in table.entries} for i in range(len(titles))]
+    by_row = [{entry.n for entry in row} for row in table.entries]
     rows, apart = table.rows, False
     if all(len(sizes - {0}) < 2 for sizes in by_column):
         titles = list(map(_sized, titles, by_column))
@@ -154,10 +154,6 @@ def _shown(table: Table, cell: Callable[[str, str, bool], str]) -> dict[str, lis
     return shown
 
 
-def _total(entry: Entry) -> int:
-    return entry.n + (entry.n_unscored or 0)
-
-
 def _sized(title: str, sizes: set[int]) -> str:
     return " ".join([title, *(f"(n={size})" for size in sizes - {0})])
 
@@ -174,8 +170,8 @@ def _texts(
         # Limits of a printed number are ours: percent to one digit.
         ours = replace(column, unit="count") if column.unit == "printed" else column
         small.append(f"[{number(entry.low, ours)}, {number(entry.high, ours)}]")
-    if apart and _total(entry):
-        small.append(f"n={_total(entry)}")
+    if apart and entry.n:
+        small.append(f"n={entry.n}")
     if entry.n_unscored:
         small.append(f"u={entry.n_unscored}")
     return number(entry.value, column) + marks, " ".join(small)

@@ -4,9 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from safegrid.cli import run
+from safegrid.core.artifacts import manifest, write_table
+from safegrid.core.records import COMPARISON
 
 CONFIG = Path(__file__).parents[3] / "config"
 PAGE = (CONFIG.parent / "docs/plan_the_cost.md").read_text(encoding="utf-8")
@@ -138,3 +141,28 @@ def test_what_is_not_known_is_blank_with_its_reason(plan):
     assert "25 (25 not known)" in text
     assert "without 25 jobs of which too little is known:" in text
     assert "capability capability: nothing is known of task mini_math" in text
+
+
+def test_it_says_how_small_a_difference_a_benchmark_can_show(plan):
+    """450 prompts, 20% of them different: 2.81 standard errors of sqrt(0.2 / 450)."""
+    _, text = plan("falcon-11b")
+    head = (
+        "Smallest difference of two methods that a paired test finds (5%, 80% power):"
+    )
+    told = text.split(head)[1]
+    assert "xstest: 5.9 points (assumed: 450 independent prompts" in told
+    assert head in PAGE
+
+
+def test_a_finished_studys_own_pairs_replace_what_is_assumed(plan):
+    plan("tiny")
+    about = ("b", "pair", "alert", "guard", "safety", "all")
+    names = ("base", "kind", "benchmark", "judge", "metric", "slice")
+    row = {**dict.fromkeys(COMPARISON), **dict(zip(names, about, strict=True))}
+    rows = [{**row, "smallest": found} for found in (0.02, 0.04, 0.09, 0.0, None)]
+    table = pl.DataFrame(rows, schema=COMPARISON, orient="row")
+    path = Path("results/tiny/comparisons/b.parquet")
+    write_table(path, table, COMPARISON, manifest("compare", {}, {}))
+    _, text = plan("tiny")
+    assert "alert: 0.04 of safety by guard (measured: median of 3 pairs)" in text
+    assert "assumed: " not in text.split("Smallest difference")[1].split("\n\n")[0]

@@ -232,7 +232,8 @@ def test_unread_rows_of_a_judge_are_counted_in_every_form(runs):
     text = markdown(table)
     assert "mini-guard 7, mini-refusal 0" in text
     (row,) = [line for line in text.splitlines() if line.startswith("| mini-guard")]
-    assert "n=207 u=7" in row
+    assert "] u=7 |" in row
+    assert "| accuracy (n=200) |" in text
     assert "u: answers that a judge could not score" in text
     uncounted = facts_table("judge", runs.filter(pl.col("metric") != "n_unscored"))
     assert numbers(uncounted)["accuracy unscored"].null_count() == 2
