@@ -13,7 +13,8 @@ SCORING = {
 }
 # What people said of the study's answers, if they did.
 LABELS = (labels_file(BASEDIR / "config", STUDY.name),) if STUDY.config.labels else ()
-LABELS_AT_HOME = [os.path.join(f'"${HOME}"', l.relative_to(BASEDIR)) for l in LABELS]
+# Of the repository: a pod's lies elsewhere.
+LABELS_AT_HOME = [str(file.relative_to(BASEDIR)) for file in LABELS]
 
 
 rule score:
@@ -360,10 +361,11 @@ rule correct:
     shell:
         r"""
         exec > >(tee {log:q}) 2>&1
+        labels={params.labels:q}
         python -m safegrid correct \
             --scores {input.scores:q} \
             --validated {input.validated:q} \
-            --labels {params.labels} \
+            --labels ${{labels:+"$SAFEGRID_HOME/$labels"}} \
             --labelled {params.labelled:q} \
             --prompts {input.prompts:q} \
             --responses {input.responses:q} \

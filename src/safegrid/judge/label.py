@@ -149,7 +149,7 @@ def read_sheet(
     Raises:
         DataError: every fault of the sheet, with its lines.
     """
-    rows = pl.read_csv(sheet, infer_schema=False).fill_null("")
+    rows = pl.read_csv(sheet, infer_schema=False, glob=False).fill_null("")
     raters = [name for name in RATERS if name in rows.columns]
     if "item" not in rows.columns or not raters:
         raise DataError(f"{sheet}: expected the columns {', '.join(SHOWN)}")
@@ -203,7 +203,11 @@ def keep(labels: pl.DataFrame, judge: str, path: Path) -> None:
     """
     new = labels.with_columns(judge=pl.lit(judge)).select(list(LABEL))
     new = new.cast(pl.Schema(LABEL))
-    held = pl.read_csv(path, schema=LABEL).fill_null("") if path.exists() else None
+    held = (
+        pl.read_csv(path, schema=LABEL, glob=False).fill_null("")
+        if path.exists()
+        else None
+    )
     old = new.clear() if held is None else held
     every = pl.concat([old, new]).unique().sort("judge", "item")
     twice = every.filter(pl.struct("judge", "item").is_duplicated())

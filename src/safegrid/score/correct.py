@@ -138,7 +138,7 @@ def read_labels(path: Path | None) -> pl.DataFrame:
     """Return rows of LABEL; none without a file."""
     if path is None:
         return pl.DataFrame(schema=LABEL)
-    return pl.read_csv(path, schema=LABEL).fill_null("")
+    return pl.read_csv(path, schema=LABEL, glob=False).fill_null("")
 
 
 def labelled_rows(
