@@ -15,7 +15,7 @@ from safegrid.report.names import METRICS, recipe_title
 from safegrid.report.pairs import Pairs
 from safegrid.report.style import CM, PAGE, SMALL, new_figure, styled
 from safegrid.report.table import Table, full_title, rows_of, sheet_table
-from safegrid.report.tables import columns_by_score
+from safegrid.report.tables import columns_by_score, leading_rows
 
 HEADLINES = (
     "safety",
@@ -33,6 +33,8 @@ WIDEST = 3
 """Panels beside each other."""
 HEAD, CELL = 2.2 * CM, 0.36 * CM
 CELL_SIZE = 4.4
+PALE = 0.2
+"""Share of a difference's colour where it is inside chance."""
 
 
 def headlines(grid: Grid, pairs: Pairs, part: str = "all") -> list[Key]:
@@ -65,7 +67,8 @@ def methods_table(scores: pl.DataFrame, pairs: Pairs) -> Table:
         ]
         for model, entries in zip(grid.models, table.entries, strict=True)
     ]
-    return replace(table, entries=lettered)
+    tied = leading_rows(grid, table.columns, pairs)
+    return replace(table, entries=lettered, tied=tied)
 
 
 def _ranked(grid: Grid, base: str, key: Key) -> list[str]:
@@ -143,12 +146,14 @@ def pairs_map(scores: pl.DataFrame, pairs: Pairs) -> Figure:
 
 
 def _draw(axes: Axes, methods: list[str], pairs: Pairs, base: str, key: Key) -> None:
-    """Draw a panel: dark where a difference is large, numbers where it is sure."""
+    """Draw a panel: dark and with a number where a difference is beyond chance."""
     entries = [[pairs.difference(base, key, o, c) for c in methods] for o in methods]
     factor = 100 if METRICS[key.metric].unit == "share" else 1
     values = np.array([[factor * (e.value or 0) for e in row] for row in entries])
     reach = max(float(np.abs(values).max()), 1e-9)
-    axes.pcolormesh(values, cmap="PuOr_r", vmin=-1.2 * reach, vmax=1.2 * reach)
+    sure = np.array([[bool(entry.side) for entry in row] for row in entries])
+    shown = np.where(sure, values, PALE * values)
+    axes.pcolormesh(shown, cmap="PuOr_r", vmin=-1.2 * reach, vmax=1.2 * reach)
     for (row, column), value in np.ndenumerate(values):
         if entries[row][column].side:
             dark = abs(value) > 0.7 * reach

@@ -181,13 +181,7 @@ def _of_models(name: str, grid: Grid, keys: Iterable[Key]) -> Table:
 def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Pairs) -> Table:
     """Return a table that marks who leads a column, and who is on a Pareto front."""
     table = _of_models(name, grid, keys)
-    places = {model: row for row, model in enumerate(grid.models)}
-    tied = [
-        {places[model] for model in pairs.leaders(grid, column.key)}
-        if pairs.bases(column.key)
-        else None
-        for column in table.columns
-    ]
+    tied = leading_rows(grid, table.columns, pairs)
     fronts = {
         mark: [pairs.front_share(front, model) for model in grid.models]
         for mark, (front, _) in FRONTS.items()
@@ -205,6 +199,22 @@ def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Pairs) -> Table:
         marks=_marks(grid, pairs),
         tied=[*tied, *([None] * len(shares))],
     )
+
+
+def leading_rows(
+    grid: Grid, columns: Iterable[Column], pairs: Pairs
+) -> list[set[int] | None]:
+    """Return the rows that lead each column, None where nothing was compared.
+
+    The rows are the grid's models.
+    """
+    places = {model: row for row, model in enumerate(grid.models)}
+    return [
+        {places[model] for model in pairs.leaders(grid, column.key)}
+        if pairs.bases(column.key)
+        else None
+        for column in columns
+    ]
 
 
 def columns_by_score(keys: Iterable[Key]) -> list[Column]:
