@@ -117,7 +117,7 @@ def test_a_pair_is_turned_with_its_limits(pairs):
 
 def test_the_table_of_methods_says_how_small_a_difference_shows(pairs, scores):
     shown = markdown(methods_table(scores, pairs))
-    assert "| KTO | 91.0 ab [81.0, 96.0] |" in shown
+    assert "| KTO | **91.0 ab [81.0, 96.0]** |" in shown
     assert "200 independent items show a difference of 2.8 points" in shown
 
 
