@@ -173,6 +173,6 @@ def _seeds(rows: pl.DataFrame) -> list[str]:
     if not named:
         return []
     return [
-        f"Means of several seeds: the lines of {named}. Intervals are over prompts, not"
-        " seeds."
+        f"Means of several seeds: the lines of {named}. Their intervals hold seeds and"
+        " prompts."
     ]

@@ -24,9 +24,8 @@ from safegrid.score.paired import (
     compare_pairs,
     detectable,
     front_shares,
-    over_seeds,
 )
-from safegrid.score.resamples import AxisPart, resampled
+from safegrid.score.resamples import AxisPart, over_seeds, resampled
 from safegrid.score.summary import BASE, described, refusal
 
 METRICS = (

@@ -16,7 +16,7 @@ from safegrid.core.artifacts import write_table
 from safegrid.core.records import FRONTIER
 from safegrid.score.intervals import Floats
 from safegrid.score.lines import LOSSES, SAFETY, Axis, most_within, read_axes
-from safegrid.score.resamples import interval, resampled
+from safegrid.score.resamples import interval, over_seeds, resampled
 from safegrid.score.summary import described
 
 LIMITS = (0.01, 0.02, 0.05)
@@ -90,7 +90,7 @@ def line_rows(
     means: dict[str, Floats] = {}
     for name, axis in axes.items():
         found = estimates[name]
-        points, means[name] = _points(models, name, axis, found, most_unscored)
+        points, means[name] = _points(models, name, axis, found, most_unscored, seed)
         rows += points
     for name in SAFETY:
         if name in axes:
@@ -104,11 +104,12 @@ def _points(
     axis: Axis,
     estimates: Floats,
     most_unscored: float,
+    seed: int,
 ) -> tuple[list[Row], Floats]:
     """Return the points at each of D places, and their estimates (1 + R, D).
 
     A place's point is the mean of its seeds; where there are several, these stand
-    beside it.
+    beside it, and each resample draws them too, the same ones at every place.
     """
     reasons = [axis.refusal(model, most_unscored) for model in range(len(models))]
     estimates[:, [reason is not None for reason in reasons]] = np.nan
@@ -118,7 +119,8 @@ def _points(
         members = np.flatnonzero(places == place).tolist()
         seeds = estimates[:, members]
         known = seeds[:, ~np.isnan(seeds[0])]
-        means.append(known.mean(axis=1) if known.size else seeds[:, 0])
+        one = np.zeros(known.shape[1], dtype=np.int64)
+        means.append(over_seeds(known, one, seed)[:, 0] if known.size else seeds[:, 0])
         counts = [axis.counts(model) for model in members]
         shared = _shared("point", name, axis) | models[members[0]]._asdict()
         # The base loses nothing by definition: that is no estimate.

@@ -20,8 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safegrid.core.intervals import LEVEL
-from safegrid.score.intervals import BATCH_ELEMENTS, RESAMPLES, Floats, Ints
-from safegrid.score.resamples import TINY, AxisPart, ClusterSums, interval, resampled
+from safegrid.score.intervals import BATCH_ELEMENTS, RESAMPLES, Floats
+from safegrid.score.resamples import (
+    TINY,
+    AxisPart,
+    ClusterSums,
+    interval,
+    over_seeds,
+    resampled,
+)
 
 MANY = 10_000
 """Resamples behind a p: among 100 pairs one must be 0.0005 to stay below 5%."""
@@ -195,27 +202,6 @@ def _signs(n_clusters: int, seed: int) -> Iterator[Floats]:
         size = (min(batch, MANY - start), n_clusters)
         flips = rng.integers(0, 2, size, dtype=np.int8)
         yield np.asarray(1.0 - 2 * flips, dtype=np.float64)
-
-
-def over_seeds(rows: Floats, owners: Ints, seed: int) -> Floats:
-    """Average seeds: all of them, then in each resample as many, drawn at random.
-
-    Args:
-        rows: (1 + R, K) estimates of K trainings, from all items and from R resamples.
-        owners: (K,) which of G models a training is a seed of, from 0.
-        seed: of the draws. Models with as many seeds draw the same ones, so that a
-            seed's order of data counts for all.
-
-    Returns:
-        (1 + R, G), NaN where a seed has no estimate.
-    """
-    found = np.empty((len(rows), owners.max() + 1))
-    for owner in range(found.shape[1]):
-        own = rows[:, owners == owner]
-        drawn = np.random.default_rng(seed).integers(0, own.shape[1], own.shape)
-        drawn[0] = np.arange(own.shape[1])
-        found[:, owner] = np.take_along_axis(own, drawn, axis=1).mean(axis=1)
-    return found
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

@@ -127,6 +127,27 @@ def _draws(n_clusters: int, seed: int, resamples: int) -> Iterator[Ints]:
         yield times_drawn(rng.integers(0, n_clusters, size))
 
 
+def over_seeds(rows: Floats, owners: Ints, seed: int) -> Floats:
+    """Average seeds: all of them, then in each resample as many, drawn at random.
+
+    Args:
+        rows: (1 + R, K) estimates of K trainings, from all items and from R resamples.
+        owners: (K,) which of G models a training is a seed of, from 0.
+        seed: of the draws. Models with as many seeds draw the same ones, so that a
+            seed's order of data counts for all.
+
+    Returns:
+        (1 + R, G), NaN where a seed has no estimate.
+    """
+    found = np.empty((len(rows), owners.max() + 1))
+    for owner in range(found.shape[1]):
+        own = rows[:, owners == owner]
+        drawn = np.random.default_rng(seed).integers(0, own.shape[1], own.shape)
+        drawn[0] = np.arange(own.shape[1])
+        found[:, owner] = np.take_along_axis(own, drawn, axis=1).mean(axis=1)
+    return found
+
+
 def interval(rows: Floats, n_clusters: int, scale: str) -> Interval:
     """Return the percentile interval of an estimate from its resamples.
 

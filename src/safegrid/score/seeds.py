@@ -17,8 +17,7 @@ from safegrid.core.records import SCORE
 from safegrid.score.aligned import Aligned, Files, Key, read_aligned
 from safegrid.score.answers import engine_of
 from safegrid.score.intervals import Floats
-from safegrid.score.paired import over_seeds
-from safegrid.score.resamples import AxisPart, interval, resampled
+from safegrid.score.resamples import AxisPart, interval, over_seeds, resampled
 from safegrid.score.summary import described, refusal, score_frame
 
 VERSUS = "_vs_base"

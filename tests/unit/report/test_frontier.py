@@ -93,7 +93,7 @@ def test_seeds_are_thin_lines_beside_their_mean():
     axes = frontier(seeded, "refused", "lost").axes[0]
     assert [item.get_linewidth() for item in axes.lines].count(0.5) == 2 + 3
     text = markdown(bought_table(seeded, "safety_bought"))
-    assert "Means of several seeds: the lines of NCA. Intervals are over" in text
+    assert "Means of several seeds: the lines of NCA. Their intervals hold" in text
 
 
 def test_a_study_without_doses_has_lines_from_base_to_end():

@@ -15,10 +15,9 @@ from safegrid.score.paired import (
     detectable,
     front_shares,
     holm,
-    over_seeds,
     sign_flips,
 )
-from safegrid.score.resamples import AxisPart
+from safegrid.score.resamples import AxisPart, over_seeds
 
 
 def part(values, clusters=None, benchmark="a") -> AxisPart:
