@@ -129,6 +129,7 @@ rule report_partial:
         scores=partial_scores,
         lines=lambda w: gathered.all_lines(STUDY),
         comparisons=lambda w: gathered.all_comparisons(STUDY),
+        derived=lambda w: gathered.all_derived(STUDY),
         models=lambda w: gathered.all_trainings(STUDY),
         manifests=lambda w: gathered.all_counted(STUDY),
         validated=lambda w: gathered.all_validated(STUDY),
@@ -146,6 +147,7 @@ rule report_partial:
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
             -- {params.gathered:q} {params.lines:q} {params.comparisons:q} \
+            {params.derived:q} \
             >{params.plan:q}
         python -m safegrid collect-finished \
             --plan {params.plan:q} \
@@ -161,6 +163,7 @@ rule report_partial:
             --runs {params.out:q}/runs.parquet \
             --lines {params.lines:q} \
             --comparisons {params.comparisons:q} \
+            --derived {params.derived:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \
             --out {params.out:q}

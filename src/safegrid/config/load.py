@@ -33,7 +33,7 @@ from safegrid.config.registries import (
     read_templates,
 )
 from safegrid.config.study import StudyEntry
-from safegrid.config.training import Recipe
+from safegrid.config.training import NONE, Recipe, model_names
 from safegrid.config.world import World
 from safegrid.config.yaml_files import read_document
 
@@ -98,7 +98,9 @@ def load_config(root: Path, name: str) -> Config:
     check_judging_recipes(document, registries["judges"], judges, used)
     models = {n: m for n, m in {**bases, **judges}.items() if n in used}
     templates = read_templates(root, models, problems)
-    labels = labelled_cells(labels_file(root, name), asked, problems)
+    named = set(_names(study, recipes)) if study is not None else set()
+    file = labels_file(root, name)
+    labels = labelled_cells(file, asked, judges, named, problems)
     problems.raise_if_any(f"study {name!r}")
     assert study is not None, "what does not validate was raised"
     whole: dict[str, Any] = {**entries, "recipes": recipes, "benchmarks": asked}
@@ -120,6 +122,17 @@ def _check_known(root: Path, name: str) -> None:
 def _check_names(kind: Any, document: Document, known: Known) -> None:
     for key, told in wrong_names(kind, document.data, known):
         document.note(key, told)
+
+
+def _names(
+    study: StudyEntry, recipes: dict[str, Recipe]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield base, recipe and seed of every model of a study."""
+    for base in (*study.bases, *study.compared):
+        yield base, NONE, "0"
+        for recipe in recipes.values():
+            for name in model_names(recipe):
+                yield from ((base, name, str(s)) for s in recipe.seeds or study.seeds)
 
 
 def _models(study: StudyEntry) -> Iterator[str]:

@@ -24,7 +24,7 @@ from safegrid.core.files import sha256_file as sha256_file
 from safegrid.core.files import sha256_json as sha256_json
 from safegrid.core.files import write_json as write_json
 from safegrid.core.files import write_text as write_text
-from safegrid.core.records import Schema
+from safegrid.core.records import LABEL, Schema
 from safegrid.core.seals import BLANK, OWN, check_folder, check_seal, damaged, seal
 from safegrid.core.seals import read_result as read_result
 from safegrid.core.seals import write_result as write_result
@@ -68,6 +68,13 @@ def manifest(
         "libraries": {name: version(name) for name in libraries},
         **facts,
     }
+
+
+def read_labels(path: Path | None) -> pl.DataFrame:
+    """Read rows of LABEL, which people may have edited; none without a file."""
+    if path is None or not path.exists():
+        return pl.DataFrame(schema=LABEL)
+    return pl.read_csv(path, schema=LABEL, glob=False).fill_null("")
 
 
 def write_table(

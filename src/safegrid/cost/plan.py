@@ -61,7 +61,7 @@ def print_plan(
     plan = estimate(asked, assumed, gpus, known, cost, given)
     needed = prerequisites(Upstreams(asked), os.environ, is_file_there)
     print(text(plan, assumed, asked.config.study.engine.dtype))
-    print(f"\n{smallest(plan, assumed.differ)}")
+    print(f"\n{smallest(plan, asked.prompted, assumed.differ)}")
     told = "\n" + listed(needed) if needed else " nothing"
     print(f"\nWhat it needs from outside:{told}")
     if out is not None:

@@ -12,15 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.config.block import Name
-from safegrid.config.labels import RATERS, item_of, labels_file
+from safegrid.config.labels import RATERS, classes_of, item_of, labels_file
 from safegrid.config.load import load_config
-from safegrid.core.artifacts import read_table
+from safegrid.core.artifacts import read_labels, read_table
 from safegrid.core.consent import WRITE_TEXT, allowed
 from safegrid.core.errors import DataError
 from safegrid.core.files import atomic_file
 from safegrid.core.records import LABEL, PROMPT, RESPONSE, UNSCORED, VERDICT
 from safegrid.judge.agreement import CELL, kappa_of_classes
-from safegrid.judge.validation import classes_of
 from safegrid.study import Study, cells
 
 logger = logging.getLogger(__name__)
@@ -33,13 +32,15 @@ def label(
     judge: Name,
     sheet: Path,
     answers: int = 200,
+    benchmark: str | None = None,
+    recipe: str | None = None,
     seed: int = 0,
     config: Path = Path("config"),
 ) -> None:
     """Draw answers for people to label, or read their labels back from the sheet.
 
     Where no sheet lies yet, it is written: answers that the judge has judged, as many
-    of each model and verdict, in an order by the seed, without names of models. People
+    of each cell and verdict, in an order by the seed, without names of models. People
     fill `rater_1`, and a second person `rater_2`, with the judge's classes. Called
     again, the labels are checked and kept in `config/labels/{study}.csv`.
 
@@ -48,6 +49,8 @@ def label(
         judge: whose question people answer: a guard or a refusal judge of the study.
         sheet: csv, to write or to read.
         answers: how many are drawn.
+        benchmark: of which alone, with commas between several.
+        recipe: of which alone, likewise.
         seed: of the draw and of the order.
         config: folder of the configuration.
 
@@ -59,12 +62,13 @@ def label(
     items = read_items(found, judge)
     if sheet.exists():
         kept = labels_file(config, study)
-        classes, _ = classes_of(found.config.judges[judge].spec())
+        classes = classes_of(found.config.judges[judge])
         labels = read_sheet(sheet, items, classes)
         keep(labels, judge, kept)
         _tell(labels, classes, kept)
     else:
-        _write(draw(items, answers, seed), sheet, study)
+        chosen = _only(_only(items, "benchmark", benchmark), "recipe", recipe)
+        _write(draw(chosen, answers, seed), sheet, study)
 
 
 def read_items(study: Study, judge: str) -> pl.DataFrame:
@@ -113,8 +117,21 @@ def read_items(study: Study, judge: str) -> pl.DataFrame:
     return every.with_columns(item=pl.Series(names))
 
 
+def _only(items: pl.DataFrame, column: str, names: str | None) -> pl.DataFrame:
+    """Return the answers of some benchmarks or recipes, all without any name."""
+    if names is None:
+        return items
+    wanted = {name.strip() for name in names.split(",")}
+    if unknown := wanted - set(items[column]):
+        raise DataError(
+            f"--{column}: the judge has no verdict on {', '.join(sorted(unknown))};"
+            f" it has on {', '.join(sorted(set(items[column])))}"
+        )
+    return items.filter(pl.col(column).is_in(sorted(wanted)))
+
+
 def draw(items: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
-    """Return `n` of the judged answers, as many of each model and verdict.
+    """Return `n` of the judged answers, as many of each cell and verdict.
 
     A verdict that is rarer than its share gives all that it has, and the others more.
     Answers without a readable verdict are left out, counted in the log.
@@ -122,7 +139,7 @@ def draw(items: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
     judged = items.filter(pl.col("verdict") != UNSCORED)
     logger.info("%d answers have no readable verdict", len(items) - len(judged))
     shuffled = judged.sort("item").sample(fraction=1.0, shuffle=True, seed=seed)
-    place = pl.int_range(pl.len()).over("base", "recipe", "seed", "verdict")
+    place = pl.int_range(pl.len()).over(*CELL, "verdict")
     drawn = shuffled.sort(place, maintain_order=True).head(n)
     return drawn.sample(fraction=1.0, shuffle=True, seed=seed)
 
@@ -138,7 +155,9 @@ def _write(drawn: pl.DataFrame, sheet: Path, study: str) -> None:
     shown = drawn.with_columns(asked.alias("prompt"), *blank).select(SHOWN)
     with atomic_file(sheet) as temporary:
         shown.write_csv(temporary)
-    logger.info("%s: %d answers to label; then call this again", sheet, len(shown))
+    fewest = drawn.group_by(*CELL, "verdict").len()["len"].min()
+    told = "%s: %d answers to label, %d or more of each cell and verdict drawn"
+    logger.info(f"{told}; then call this again", sheet, len(shown), fewest)
 
 
 def read_sheet(
@@ -196,28 +215,25 @@ def _wrong(given: pl.DataFrame, rater: str, classes: Sequence[str]) -> Iterable[
 
 
 def keep(labels: pl.DataFrame, judge: str, path: Path) -> None:
-    """Add rows of LABEL to a study's file.
+    """Add rows of LABEL to a study's file; a rater may come later than the other.
 
     Raises:
-        DataError: an answer has other labels there.
+        DataError: a rater gave an answer another label there.
     """
     new = labels.with_columns(judge=pl.lit(judge)).select(list(LABEL))
-    new = new.cast(pl.Schema(LABEL))
-    held = (
-        pl.read_csv(path, schema=LABEL, glob=False).fill_null("")
-        if path.exists()
-        else None
-    )
-    old = new.clear() if held is None else held
-    every = pl.concat([old, new]).unique().sort("judge", "item")
-    twice = every.filter(pl.struct("judge", "item").is_duplicated())
+    every = [read_labels(path), new.cast(pl.Schema(LABEL))]
+    place = [name for name in LABEL if name not in RATERS]
+    said = [pl.col(rater).filter(pl.col(rater) != "").unique() for rater in RATERS]
+    joined = pl.concat(every).group_by(place).agg(said).sort("judge", "item")
+    twice = joined.filter(pl.any_horizontal(pl.col(r).list.len() > 1 for r in RATERS))
     if len(twice):
         raise DataError(
             f"{path}: item {twice['item'][0]} has other labels there than in the sheet;"
             " one rater gives an answer one label: correct the one or the other"
         )
+    first = (pl.col(r).list.first().fill_null("") for r in RATERS)
     with atomic_file(path) as temporary:
-        every.write_csv(temporary)
+        joined.with_columns(*first).select(list(LABEL)).write_csv(temporary)
 
 
 def _tell(labels: pl.DataFrame, classes: Sequence[str], path: Path) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from safegrid.config.benchmark import GLOBAL
 from safegrid.report.grid import Grid, Key, ModelRow, ends
 from safegrid.report.names import METRICS, recipe_title
 from safegrid.report.pairs import Pairs
@@ -39,8 +40,12 @@ PALE = 0.2
 
 def headlines(grid: Grid, pairs: Pairs, part: str = "all") -> list[Key]:
     """Return what methods are compared by, each judge's, in one slice."""
-    keys = dict.fromkeys(grid.lead(*HEADLINES))
-    return [k for key in keys if pairs.bases(k := key._replace(slice=part))]
+    keys = [
+        key
+        for metric in HEADLINES
+        for key in grid.find(metric, part, GLOBAL) or grid.find(metric, part)
+    ]
+    return [key for key in keys if pairs.bases(key)]
 
 
 def methods_table(scores: pl.DataFrame, pairs: Pairs) -> Table:
@@ -93,8 +98,9 @@ def _smallest(keys: Sequence[Key], pairs: Pairs) -> Iterator[str]:
             yield (
                 f"{full_title(key)} ({key.judge}): {max(r['n_clusters'] for r in rows)}"
                 f" independent items show a difference of {factor * median(found):.2g}"
-                f"{unit} with 80% power (median of {len(found)} pairs whose answers"
-                f" differ; {factor * min(found):.2g} to {factor * max(found):.2g})."
+                f"{unit} with 80% power, unadjusted (median of {len(found)} pairs whose"
+                f" answers differ; {factor * min(found):.2g} to"
+                f" {factor * max(found):.2g})."
             )
 
 

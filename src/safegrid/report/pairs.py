@@ -19,14 +19,10 @@ from safegrid.report.table import (
     HIGHER,
     LOWER,
 )
+from safegrid.score.compare import FRONTS as AXES
 
-FRONTS = {
-    DAGGER: ("safe", ("safety", "benign_requests_lost", "capability")),
-    DOUBLE_DAGGER: (
-        "coherent",
-        ("safe_and_coherent", "benign_requests_lost", "capability"),
-    ),
-}
+MARKS = {DAGGER: "safe", DOUBLE_DAGGER: "coherent"}
+FRONTS = {mark: (name, AXES[name]) for mark, name in MARKS.items()}
 """By mark the name of a Pareto front in COMPARISON, and its axes."""
 
 Row = dict[str, Any]
@@ -80,36 +76,59 @@ class Pairs:
         better = METRICS[key.metric].better
         return found.side == (HIGHER if better > 0 else LOWER) and better != 0
 
-    def compared(self, key: Key, model: ModelRow) -> bool:
-        """Say whether a model was compared with another one on a measure."""
-        pairs = self._rows.get((model.base, key), {}).items()
-        return any(model.recipe in pair and row["p"] is not None for pair, row in pairs)
+    def known(self, base: str, key: Key, one: str, other: str) -> bool:
+        """Say whether two methods were compared, and tested."""
+        row = self._rows.get((base, key), {}).get(frozenset((one, other)))
+        return row is not None and row["holm"] is not None
+
+    def compared(self, key: Key, models: Iterable[ModelRow]) -> list[ModelRow]:
+        """Return those of a base's models of which every two were compared.
+
+        Left out are, one by one, those that lack most comparisons with the others; of
+        several the last.
+        """
+        kept = list(models)
+        while True:
+            lacks = {
+                m: sum(
+                    not self.known(m.base, key, m.recipe, other.recipe)
+                    for other in kept
+                    if other != m
+                )
+                for m in kept
+            }
+            worst = max(reversed(kept), key=lambda m: lacks[m], default=None)
+            if worst is None or not lacks[worst]:
+                return kept if len(kept) > 1 else []
+            kept.remove(worst)
 
     def leaders(self, grid: Grid, key: Key) -> set[ModelRow]:
         """Return the best model of each base, and those that do not differ from it."""
         sign = METRICS[key.metric].better
-        known = [
-            (sign * value, model)
-            for model in grid.models
-            if (value := grid.entry(model, key).value) is not None
-            and self.compared(key, model)
-        ]
         found: set[ModelRow] = set()
-        for base in {model.base for _, model in known if sign}:
-            own = [(value, model) for value, model in known if model.base == base]
-            top = max(own)[1]
-            found |= {model for _, model in own if not self.beats(key, top, model)}
+        for base in self.bases(key) if sign else ():
+            values = {
+                model: sign * value
+                for model in grid.models
+                if model.base == base
+                and (value := grid.entry(model, key).value) is not None
+            }
+            own = self.compared(key, sorted(values, key=lambda m: -values[m]))
+            top = max(own, key=lambda model: values[model], default=None)
+            found |= {m for m in own if top and not self.beats(key, top, m)}
         return found
 
     def on_front(
         self, keys: Sequence[Key], models: Sequence[ModelRow]
     ) -> set[ModelRow]:
-        """Return the models that no other one of their base beats on the whole.
+        """Return the models of one base that no other one beats on the whole.
 
         A model beats another one that is better on one axis and worse on none, where
         only differences beyond chance count.
         """
-        known = [m for m in models if all(self.compared(key, m) for key in keys)]
+        known = list(models)
+        for key in keys:
+            known = self.compared(key, known)
         return {
             model
             for model in known
@@ -117,7 +136,6 @@ class Pairs:
                 any(self.beats(key, other, model) for key in keys)
                 and not any(self.beats(key, model, other) for key in keys)
                 for other in known
-                if other.base == model.base
             )
         }
 
@@ -132,11 +150,13 @@ class Pairs:
         """Return the letters of methods: those that share one do not differ.
 
         A letter stands for a largest set of methods of which no two differ (Piepho
-        2004), in the order of the methods that are given.
+        2004), in the order of the methods that are given. One that was not compared
+        has none.
         """
-        graph = nx.Graph()
-        graph.add_nodes_from(recipes)
-        for one, other in combinations(recipes, 2):
+        models = [ModelRow(base, recipe) for recipe in recipes]
+        graph, known = nx.Graph(), self.compared(key, models)
+        graph.add_nodes_from(model.recipe for model in known)
+        for (_, one), (_, other) in combinations(known, 2):
             if not self.difference(base, key, one, other).side:
                 graph.add_edge(one, other)
         cliques = [sorted(map(recipes.index, each)) for each in nx.find_cliques(graph)]

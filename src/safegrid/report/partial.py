@@ -62,6 +62,7 @@ def write_partial(
     runs: Path,
     lines: list[Path],
     comparisons: list[Path],
+    derived: list[Path],
     plan: Path,
     published: Path,
     out: Path,
@@ -74,6 +75,7 @@ def write_partial(
         runs: rows of RUNS, of what is finished.
         lines: every file of FRONTIER of the study, whether it exists or not.
         comparisons: the same of COMPARISON; only what is finished is told.
+        derived: the same of SCORE over several seeds, and corrected for judges.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
         out: folder; gets `status.html`, `scores.parquet`, `blanks.md`, `tables/` and
@@ -92,6 +94,8 @@ def write_partial(
     listed = [f"- {cell.path}: {reason}" for cell, reason in sorted(blanks.items())]
     head = f"{len(scores) - len(blanks)} of {len(scores)} cells are finished."
     write_text(out / "blanks.md", "\n".join([head, "", *listed]).rstrip() + "\n")
+    more = [read_table(p, SCORE) for p in derived if blank_of(str(p), jobs) is None]
+    table = pl.concat([table, *more])
     ran, drawn = read_runs(runs), partial_lines(lines, jobs)
     printed = read_published(published)
     pairs = Pairs(path for path in comparisons if blank_of(str(path), jobs) is None)

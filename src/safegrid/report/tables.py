@@ -154,7 +154,7 @@ def corrected_table(scores: pl.DataFrame) -> Table:
         for way in ("", *CORRECTED)
     ]
     keys = [key for key in ways if key in grid.keys]
-    columns = columns_by_score(keys)
+    columns = [replace(column, better=0) for column in columns_by_score(keys)]
     return sheet_table("corrected", grid, rows_of(grid, grid.models), columns)
 
 
@@ -245,27 +245,29 @@ def _marks(grid: Grid, pairs: Pairs) -> list[str]:
         if not all(axes):
             continue
         keys = [key for [key] in axes]
-        compared = all(map(pairs.bases, keys))
-        front = (
-            pairs.on_front(keys, grid.models) if compared else _by_values(grid, keys)
-        )
-        for model in front:
-            marks[model] += mark
+        for base, models in groupby(grid.models, lambda model: model.base):
+            own = list(models)
+            compared = all(base in pairs.bases(key) for key in keys)
+            front = pairs.on_front if compared else partial(_by_values, grid)
+            for model in front(keys, own):
+                marks[model] += mark
     return list(marks.values())
 
 
-def _by_values(grid: Grid, keys: Sequence[Key]) -> Iterator[ModelRow]:
-    """Yield the models that no other of their base beats on every axis."""
-    for _, models in groupby(grid.models, lambda model: model.base):
-        points = {
-            model: tuple(
-                METRICS[key.metric].better * grid.entry(model, key).percent.at
-                for key in keys
-            )
-            for model in models
-        }
-        optimal = pareto(points.values())
-        yield from (model for model, on in zip(points, optimal, strict=True) if on)
+def _by_values(
+    grid: Grid, keys: Sequence[Key], models: Sequence[ModelRow]
+) -> Iterator[ModelRow]:
+    """Yield the models of a base that no other one beats on every axis."""
+    points = [
+        tuple(
+            METRICS[key.metric].better * grid.entry(model, key).percent.at
+            for key in keys
+        )
+        for model in models
+    ]
+    for model, optimal in zip(models, pareto(points), strict=True):
+        if optimal:
+            yield model
 
 
 ALL = (

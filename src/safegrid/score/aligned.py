@@ -141,7 +141,10 @@ def _of_benchmark(
             values = np.stack(columns, axis=1)
             groups = np.unique(part.groups[mask])
             members = [mask & (part.groups == group) for group in groups]
-            found[key] = [AxisPart(name, values[m], clusters[m]) for m in members]
+            scale = "mean" if measure.scale == "mean" else ""
+            found[key] = [
+                AxisPart(name, values[m], clusters[m], scale) for m in members
+            ]
     return found
 
 
@@ -162,7 +165,9 @@ def _joined(members: list[Aligned]) -> Iterator[tuple[Key, list[AxisPart]]]:
             yield key, parts
             values = np.concatenate([part.values for part in parts])
             clusters = np.concatenate([part.clusters for part in parts])
-            yield key._replace(slice="pooled"), [AxisPart(GLOBAL, values, clusters)]
+            scale = parts[0].measured
+            pooled = AxisPart(GLOBAL, values, clusters, scale)
+            yield key._replace(slice="pooled"), [pooled]
 
 
 def _suites(n_models: int, capability: list[Path], wanted: Wanted) -> Aligned:

@@ -75,8 +75,10 @@ class Method(NamedTuple):
     def beside(self, other: "Method") -> Pair | None:
         """Pair the seeds that both have; the base untouched stands beside every seed.
 
-        None where they have no seed in common.
+        None where they have no seed in common, or one of them has none at all.
         """
+        if not self.columns or not other.columns:
+            return None
         if BASE in (self.recipe, other.recipe):
             mine, its = list(self.columns.values()), list(other.columns.values())
             size = max(len(mine), len(its))
@@ -153,22 +155,19 @@ def pair_rows(
     seed: int,
 ) -> Iterator[Row]:
     """Yield the comparison of every two methods on one measure."""
-    refused = {
-        method.recipe: _refused(parts, method, most_unscored) for method in methods
-    }
+    kept = {m.recipe: _counting(parts, m, most_unscored) for m in methods}
     asked, named = list[Pair](), list[Row]()
     for first, second in combinations(methods, 2):
         about = {"kind": "pair", **key._asdict()}
         about |= {"first": first.recipe, "second": second.recipe}
-        pair = first.beside(second)
-        reason = refused[first.recipe] or refused[second.recipe]
-        if reason is None and pair is None:
-            reason = "The two have no seed in common."
-        if reason is None and pair is not None:
+        (one, why), (other, its) = kept[first.recipe], kept[second.recipe]
+        pair = one.beside(other)
+        if pair is None:
+            reason = why or its or "The two have no seed in common."
+            yield {**about, "n": 0, "reason": reason}
+        else:
             asked.append(pair)
             named.append(about)
-        else:
-            yield {**about, "n": 0, "reason": reason}
     results = compare_pairs(parts, asked, seed)
     for about, pair, result in zip(named, asked, results, strict=True):
         seeds = len(set(zip(pair.first, pair.second, strict=True)))
@@ -182,15 +181,20 @@ def _said(result: Comparison) -> Row:
     return {**asdict(result), "smallest": smallest}
 
 
-def _refused(parts: list[AxisPart], method: Method, most_unscored: float) -> str | None:
-    """Say why a method is not compared, or None where it is."""
-    for part in parts:
-        for seed, column in method.columns.items():
-            n = int((~np.isnan(part.values[:, column])).sum())
-            reason = refusal(len(part.values), n, most_unscored, None)
-            if reason is not None:
-                return f"{method.recipe} (seed {seed}), {part.benchmark}: {reason}"
-    return None
+def _counting(
+    parts: list[AxisPart], method: Method, most_unscored: float
+) -> tuple[Method, str | None]:
+    """Return a method with the seeds that have a score, and why others have none."""
+    total = sum(len(part.values) for part in parts)
+    columns, why = {}, None
+    for seed, column in method.columns.items():
+        n = sum(int((~np.isnan(part.values[:, column])).sum()) for part in parts)
+        reason = refusal(total, n, most_unscored, None)
+        if reason is None:
+            columns[seed] = column
+        else:
+            why = f"{method.recipe} (seed {seed}): {reason}"
+    return method._replace(columns=columns), why
 
 
 def front_rows(
@@ -205,18 +209,24 @@ def front_rows(
         if None in keys:
             continue
         axes = {key: found[key] for key in keys if key is not None}
+        counted = [
+            [_counting(parts, method, most_unscored) for parts in axes.values()]
+            for method in methods
+        ]
+        reasons = [
+            next((why for own, why in one if not own.columns), None) for one in counted
+        ]
         rows = resampled(axes, seed)
         draws = [_axis(key, rows[key], owners, seed) for key in axes]
+        for draw in draws:
+            draw[:, [reason is not None for reason in reasons]] = np.nan
         shares = front_shares(draws)
-        for method, share in zip(methods, shares, strict=True):
-            refused = [_refused(axes[key], method, most_unscored) for key in axes]
-            reason = next(filter(None, refused), None)
-            value = None if reason else float(share)
+        for method, share, reason in zip(methods, shares, reasons, strict=True):
             yield {
                 "kind": "front",
                 "metric": front,
                 "first": method.recipe,
-                "value": value,
+                "value": None if reason else float(share),
                 "n": len(draws[0]),
                 "seeds": len(method.columns),
                 "reason": reason,

@@ -14,15 +14,20 @@ import numpy as np
 import polars as pl
 
 from safegrid.config.labels import RATERS, LabelledCell, item_of
-from safegrid.core.artifacts import read_result, read_table, write_table
+from safegrid.core.artifacts import (
+    read_labels,
+    read_result,
+    read_table,
+    write_table,
+)
 from safegrid.core.errors import DataError
-from safegrid.core.records import LABEL, SCORE
+from safegrid.core.records import SCORE
 from safegrid.score.answers import KEY, read_models
 from safegrid.score.intervals import Floats
 from safegrid.score.judge_error import (
     Corrected,
-    Labels,
     Rates,
+    Stratum,
     by_labels,
     by_rates,
     independent,
@@ -134,13 +139,6 @@ def _corrected(row: Row, rates: Rates | None) -> Corrected:
     return found.mirrored()
 
 
-def read_labels(path: Path | None) -> pl.DataFrame:
-    """Return rows of LABEL; none without a file."""
-    if path is None:
-        return pl.DataFrame(schema=LABEL)
-    return pl.read_csv(path, schema=LABEL, glob=False).fill_null("")
-
-
 def labelled_rows(
     scores: pl.DataFrame,
     labels: pl.DataFrame,
@@ -164,17 +162,26 @@ def labelled_rows(
             truth = _truth(own, answers.rows, CLASS[measure.name], responses)
             found = scores.filter(**where, metric=measure.name, slice="all")
             for row in found.iter_rows(named=True):
-                share = _by_labels(row, measure, truth, seed)
+                said = answers.labels(cell["judge"])
+                share = _by_labels(row, measure, said, truth, seed)
                 yield {**row, "metric": row["metric"] + LABELLED, **_limits(share)}
 
 
-def _by_labels(row: Row, measure: Measure, truth: Floats, seed: int) -> Corrected:
+def _by_labels(
+    row: Row, measure: Measure, labels: list[str | None], truth: Floats, seed: int
+) -> Corrected:
+    """Correct a share by the labels of each verdict that its answers have."""
     if row["value"] is None:
         return Corrected(None, reason=row["reason"])
-    known = measure.applies & ~np.isnan(truth)
-    called, passed = (truth[known & (measure.values == side)] for side in (1, 0))
-    counts = Labels(called.sum(), len(called), passed.sum(), len(passed))
-    found = by_labels(row["value"], _independent(row), counts, seed)
+    counted = measure.applies & ~np.isnan(measure.values)
+    said = np.array([label or "" for label in labels])
+    strata = []
+    for verdict in np.unique(said[counted]):
+        own = counted & (said == verdict)
+        known = truth[own & ~np.isnan(truth)]
+        share = float(own.sum() / counted.sum())
+        strata.append(Stratum(str(verdict), share, float(known.sum()), len(known)))
+    found = by_labels(strata, _independent(row), row["n"], seed)
     if found.value is None:
         return Corrected(None, reason=f"Uncorrected: {found.reason}.")
     return found

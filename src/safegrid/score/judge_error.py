@@ -11,12 +11,13 @@ Two ways, after what is labelled:
   whatever the judge's errors are.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from safegrid.core.intervals import LEVEL
-from safegrid.score.intervals import RESAMPLES, Floats
+from safegrid.score.intervals import RESAMPLES
 
 JEFFREYS = 0.5
 """What a share's posterior adds to hits and misses (Jeffreys 1946)."""
@@ -38,22 +39,20 @@ class Rates(NamedTuple):
     negative: int
 
 
-class Labels(NamedTuple):
-    """People's labels of some answers of a cell, by the judge's verdict on them.
+class Stratum(NamedTuple):
+    """The answers of a cell with one verdict, some of them labelled by people.
 
     Attributes:
-        right: answers called positive that are positive.
-        called: labelled answers called positive.
-        missed: answers called negative that are positive.
-        passed: labelled answers called negative.
-
-    Hits are not whole where raters of an answer differ.
+        verdict: of the judge.
+        share: of the cell's answers that have it.
+        hits: labelled ones that count; not whole where raters of an answer differ.
+        labelled: how many are labelled.
     """
 
-    right: float
-    called: int
-    missed: float
-    passed: int
+    verdict: str
+    share: float
+    hits: float
+    labelled: int
 
 
 class Corrected(NamedTuple):
@@ -62,14 +61,12 @@ class Corrected(NamedTuple):
     Attributes:
         value: clipped to [0, 1]; null for a reason.
         low, high: its 95% interval, clipped likewise.
-        clipped: the value lay beyond 0 or 1 before.
         reason: why it could not be corrected.
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
-    clipped: bool = False
     reason: str | None = None
 
     def mirrored(self) -> "Corrected":
@@ -136,50 +133,44 @@ def _youden(sensitivity: float, specificity: float, rates: Rates) -> float:
     return float(sensitivity + specificity - 1 - _z() * variance**0.5)
 
 
-def by_labels(share: float, n: float, labels: Labels, seed: int) -> Corrected:
+def by_labels(strata: Sequence[Stratum], n: float, total: int, seed: int) -> Corrected:
     """Correct a share by people's labels of some of these very answers.
 
     The labelled answers are drawn at random among those with the same verdict, so the
     labels of each verdict stand for all answers that have it.
 
     Args:
-        share: of answers that the judge calls positive.
-        n: independent answers behind it, see `independent`.
-        labels: of this cell.
+        strata: one a verdict that the judge gave, all answers together.
+        n: independent answers behind the share, see `independent`.
+        total: answers; where these are more, labels are worth as many fewer.
         seed: of the interval's draws.
     """
-    if share > 0 and not labels.called:
-        return Corrected(None, reason="none of the answers that count is labelled")
-    if share < 1 and not labels.passed:
-        return Corrected(
-            None, reason="none of the answers that do not count is labelled"
+    for stratum in strata:
+        if not stratum.labelled:
+            reason = f"no answer that the judge calls {stratum.verdict!r} is labelled"
+            return Corrected(None, reason=reason)
+    rng, worth = np.random.default_rng(seed), n / total
+    counts = [stratum.share * n + JEFFREYS for stratum in strata]
+    shares = rng.dirichlet(counts, RESAMPLES)
+    hits = [
+        rng.beta(
+            s.hits * worth + JEFFREYS,
+            (s.labelled - s.hits) * worth + JEFFREYS,
+            RESAMPLES,
         )
-    rng = np.random.default_rng(seed)
-    called = (
-        _posterior(share * n, n, rng) if 0 < share < 1 else np.full(RESAMPLES, share)
-    )
-    right = _posterior(labels.right, labels.called, rng)
-    missed = _posterior(labels.missed, labels.passed, rng)
-    value = share * _share(labels.right, labels.called)
-    value += (1 - share) * _share(labels.missed, labels.passed)
-    draws = called * right + (1 - called) * missed
+        for s in strata
+    ]
+    draws = (shares * np.stack(hits, axis=1)).sum(axis=1)
+    value = sum(stratum.share * stratum.hits / stratum.labelled for stratum in strata)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     return _clipped(value, float(low), float(high))
 
 
-def _share(hits: float, n: int) -> float:
-    return hits / n if n else 0.0
-
-
-def _posterior(hits: float, n: float, rng: np.random.Generator) -> Floats:
-    return rng.beta(hits + JEFFREYS, n - hits + JEFFREYS, RESAMPLES)
-
-
 def _clipped(value: float, low: float, high: float) -> Corrected:
     inside = min(1.0, max(0.0, value))
     limits = (min(max(0.0, low), inside), max(min(1.0, high), inside))
-    return Corrected(inside, *limits, clipped=inside != value)
+    return Corrected(inside, *limits)
 
 
 def _z() -> float:

@@ -7,7 +7,9 @@ one item count as one unit (Miller 2024, arXiv 2411.00640, sections 2.2 and 4.2)
   one, which draws seeds, then clusters;
 - p of one seed: McNemar's exact test for shares of independent items (McNemar 1947),
   else the sign-flip permutation test of the clusters' sums (Good 2005, section 3.2);
-- p of several seeds: twice the smaller tail of the hierarchical bootstrap around 0.
+- p of several seeds: the larger one of this test on the means over seeds, and of
+  Student's t test on the seeds' differences, so that neither prompts nor seeds alone
+  make a difference. Two seeds hardly ever do.
 
 Over many pairs of one measure the p are adjusted by Holm (1979).
 """
@@ -17,10 +19,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from safegrid.core.intervals import LEVEL
-from safegrid.score.intervals import BATCH_ELEMENTS, RESAMPLES, Floats
+from safegrid.score.intervals import BATCH_ELEMENTS, Floats, Ints
 from safegrid.score.resamples import (
     TINY,
     AxisPart,
@@ -30,10 +31,11 @@ from safegrid.score.resamples import (
     resampled,
 )
 
-MANY = 10_000
-"""Resamples behind a p: among 100 pairs one must be 0.0005 to stay below 5%."""
+FLIPS = 10_000
+"""Random flips, more where columns are many: one p of P must reach 0.05 / P."""
+FLIPS_A_COLUMN = 40
 POWER = 0.8
-MCNEMAR, SIGN_FLIP, SEEDS = "McNemar", "sign flip", "seeds and clusters"
+MCNEMAR, SIGN_FLIP, SEEDS = "McNemar", "sign flip", "prompts and seeds"
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,32 @@ def compare_pairs(
         replace(part, values=part.values[:, first] - part.values[:, second])
         for part in parts
     ]
-    seeded = len(first) > len(pairs)
-    rows = resampled({"": differences}, seed, MANY if seeded else RESAMPLES)[""]
+    rows = resampled({"": differences}, seed)[""]
     means = over_seeds(rows, owners, seed)
-    flipped = None if _single(differences) else sign_flips(differences, seed)
+    flipped = _flipped(differences, owners, seed)
     found = []
     for index in range(len(pairs)):
         mine = owners == index
         own = [replace(one, values=one.values[:, mine]) for one in differences]
-        flip = None if flipped is None else float(flipped[mine][0])
-        found.append(_comparison(own, means[:, index], flip))
+        p, test = _p(own, rows[0, mine], flipped[index])
+        found.append(_comparison(own, means[:, index], p, test))
     adjusted = holm([one.p for one in found])
     return [replace(one, holm=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _flipped(differences: list[AxisPart], owners: Ints, seed: int) -> Floats:
+    """Return (P,) p of pairs by sign flips, of several seeds of their mean."""
+    n = owners.max() + 1
+    if _single(differences) and len(owners) == n:
+        return np.full(n, np.nan)
+    means = [
+        np.stack(
+            [one.values[:, owners == pair].mean(axis=1) for pair in range(n)], axis=1
+        )
+        for one in differences
+    ]
+    pairs = zip(differences, means, strict=True)
+    return sign_flips([replace(one, values=mean) for one, mean in pairs], seed)
 
 
 def _single(differences: Sequence[AxisPart]) -> bool:
@@ -120,7 +136,7 @@ def _single(differences: Sequence[AxisPart]) -> bool:
     )
 
 
-def _comparison(own: list[AxisPart], rows: Floats, flipped: float | None) -> Comparison:
+def _comparison(own: list[AxisPart], rows: Floats, p: float, test: str) -> Comparison:
     """Put a pair's results together; `own` are its differences, a column a seed."""
     common = [~np.isnan(part.values).any(axis=1) for part in own]
     n = int(sum(mask.sum() for mask in common))
@@ -135,18 +151,25 @@ def _comparison(own: list[AxisPart], rows: Floats, flipped: float | None) -> Com
     limits = interval(rows, n_clusters, "difference" if _shares(own) else "mean")
     low, high = (None if np.isnan(limit) else float(limit) for limit in limits)
     error = float(np.nanstd(rows[1:]))
-    p, test = _p(own, rows, flipped)
     return Comparison(value, low, high, error, p, None, test, n, n_clusters)
 
 
-def _p(own: list[AxisPart], rows: Floats, flipped: float | None) -> tuple[float, str]:
-    if own[0].values.shape[1] > 1:
-        draws = rows[1:][np.isfinite(rows[1:])]
-        tail = min((draws <= TINY).sum(), (draws >= -TINY).sum())
-        return min(1.0, float(2 * (1 + tail) / (1 + len(draws)))), SEEDS
-    if flipped is None:
+def _p(own: list[AxisPart], values: Floats, flipped: float) -> tuple[float, str]:
+    """Return the p of a pair and its test; `values` are its differences by seed."""
+    if len(values) > 1:
+        return max(flipped, among_seeds(values)), SEEDS
+    if _single(own):
         return mcnemar(own[0].values[:, 0]), MCNEMAR
     return flipped, SIGN_FLIP
+
+
+def among_seeds(values: Floats) -> float:
+    """Return the p of (S,) differences by seed, by Student's t test around 0."""
+    from scipy.stats import ttest_1samp
+
+    if np.ptp(values) < TINY:
+        return float(abs(values[0]) < TINY)
+    return float(ttest_1samp(values, 0).pvalue)
 
 
 def _shares(parts: Sequence[AxisPart]) -> bool:
@@ -173,12 +196,12 @@ def sign_flips(differences: Sequence[AxisPart], seed: int) -> Floats:
     """
     sums = _contributions(differences)
     observed = np.abs(sums.sum(axis=0)) - TINY
-    hits, done = np.zeros(sums.shape[1]), 0
-    for signs in _signs(len(sums), seed):
+    n = max(FLIPS, FLIPS_A_COLUMN * sums.shape[1])
+    hits = np.zeros(sums.shape[1])
+    for signs in _signs(len(sums), n, seed):
         hits += (np.abs(signs @ sums) >= observed).sum(axis=0)
-        done += len(signs)
-    exact = 2 ** len(sums) <= MANY
-    return np.asarray(hits / done if exact else (1 + hits) / (1 + done))
+    ways = 2 ** len(sums)
+    return np.asarray(hits / ways if ways <= n else (1 + hits) / (1 + n))
 
 
 def _contributions(parts: Sequence[AxisPart]) -> Floats:
@@ -190,16 +213,16 @@ def _contributions(parts: Sequence[AxisPart]) -> Floats:
     return total
 
 
-def _signs(n_clusters: int, seed: int) -> Iterator[Floats]:
-    """Yield (B, C) signs: all ways to flip C clusters, or MANY of them."""
-    if 2**n_clusters <= MANY:
+def _signs(n_clusters: int, n: int, seed: int) -> Iterator[Floats]:
+    """Yield (B, C) signs: all ways to flip C clusters, or n of them at random."""
+    if 2**n_clusters <= n:
         ways = np.arange(2**n_clusters)[:, None] >> np.arange(n_clusters) & 1
         yield np.asarray(1.0 - 2 * ways, dtype=np.float64)
         return
     rng = np.random.default_rng(seed)
     batch = max(1, BATCH_ELEMENTS // n_clusters)
-    for start in range(0, MANY, batch):
-        size = (min(batch, MANY - start), n_clusters)
+    for start in range(0, n, batch):
+        size = (min(batch, n - start), n_clusters)
         flips = rng.integers(0, 2, size, dtype=np.int8)
         yield np.asarray(1.0 - 2 * flips, dtype=np.float64)
 
@@ -249,8 +272,3 @@ def front_shares(axes: Sequence[Floats]) -> Floats:
     beaten = (at_least & better).any(axis=1)
     on = ~beaten & ~np.isnan(values).any(axis=0)
     return np.asarray(on.mean(axis=0), dtype=np.float64)
-
-
-def undecided(holm_of: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return (M, M) which models do not differ, by (M, M) adjusted p, NaN for none."""
-    return np.asarray(~(holm_of < 1 - LEVEL))

@@ -38,15 +38,19 @@ class AxisPart:
             the mean of its parts.
         values: (N, M) value of N items under M models, NaN where unscored.
         clusters: (N,) what each item was derived from, as text.
+        measured: "mean" where the values are no shares, whatever they are here.
     """
 
     benchmark: str
     values: Floats
     clusters: NDArray[np.str_]
+    measured: str = ""
 
     @property
     def scale(self) -> str:
         """The scale of the values, see `safegrid.score.intervals.intervals`."""
+        if self.measured == "mean":
+            return "mean"
         known = np.unique(self.values[~np.isnan(self.values)])
         if np.isin(known, (0, 1)).all():
             return "share"
@@ -69,7 +73,7 @@ class ClusterSums:
         self._totals, self._counts = np.zeros(size), np.zeros(size)
         np.add.at(self._totals, rows, np.where(known, part.values, 0.0))
         np.add.at(self._counts, rows, known)
-        self._weight = weight
+        self.weight = weight
 
     @classmethod
     def of(
@@ -85,7 +89,7 @@ class ClusterSums:
         """Add to (C, M) what each cluster adds to the mean of each model."""
         with np.errstate(invalid="ignore"):
             total[self._clusters] += (
-                self._weight * self._totals / self._counts.sum(axis=0)
+                self.weight * self._totals / self._counts.sum(axis=0)
             )
 
     def share(self, times: Ints) -> Floats:
@@ -94,7 +98,7 @@ class ClusterSums:
         with np.errstate(invalid="ignore"):
             # A resample that draws nothing of a part has no mean of it.
             means = (drawn @ self._totals) / (drawn @ self._counts)
-        return np.asarray(self._weight * means, dtype=np.float64)
+        return np.asarray(self.weight * means, dtype=np.float64)
 
 
 def resampled(
@@ -112,9 +116,22 @@ def resampled(
     found: dict[K, list[Floats]] = {axis: [] for axis in axes}
     for times in _draws(len(every), seed, resamples):
         for axis, rows in found.items():
-            shares = [part.share(times) for part in sums[axis]]
-            rows.append(np.asarray(np.sum(shares, axis=0), dtype=np.float64))
+            shares = np.stack([part.share(times) for part in sums[axis]])
+            rows.append(
+                shares.sum(axis=0) if not rows else _of_drawn(shares, sums[axis])
+            )
     return {axis: np.concatenate(rows) for axis, rows in found.items()}
+
+
+def _of_drawn(shares: Floats, sums: Sequence[ClusterSums]) -> Floats:
+    """Return (R, M): the means of resamples by those parts that they drew any of."""
+    missing = np.isnan(shares)
+    if not missing.any():
+        return np.asarray(shares.sum(axis=0), dtype=np.float64)
+    weights = np.array([part.weight for part in sums])[:, None, None]
+    drawn = np.where(missing, 0.0, weights).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(shares, axis=0) / drawn, dtype=np.float64)
 
 
 def _draws(n_clusters: int, seed: int, resamples: int) -> Iterator[Ints]:

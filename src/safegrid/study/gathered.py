@@ -89,6 +89,11 @@ def all_seeds(study: Study) -> list[str]:
     ]
 
 
+def all_derived(study: Study) -> list[str]:
+    """Return the scores that are made of others: over seeds, and corrected."""
+    return [*all_seeds(study), f"{study.root}/corrected.parquet"]
+
+
 def all_lines(study: Study) -> list[str]:
     """Return the line of every training."""
     ends = training_lines.trainings(study)

@@ -10,6 +10,7 @@ import pytest
 from safegrid.cli import run
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.records import COMPARISON
+from safegrid.cost.power import TEST
 
 CONFIG = Path(__file__).parents[3] / "config"
 PAGE = (CONFIG.parent / "docs/plan_the_cost.md").read_text(encoding="utf-8")
@@ -146,11 +147,9 @@ def test_what_is_not_known_is_blank_with_its_reason(plan):
 def test_it_says_how_small_a_difference_a_benchmark_can_show(plan):
     """450 prompts, 20% of them different: 2.81 standard errors of sqrt(0.2 / 450)."""
     _, text = plan("falcon-11b")
-    head = (
-        "Smallest difference of two methods that a paired test finds (5%, 80% power):"
-    )
+    head = f"Smallest difference of two methods that a paired test finds ({TEST}):"
     told = text.split(head)[1]
-    assert "xstest: 5.9 points (assumed: 450 independent prompts" in told
+    assert "xstest: 5.9 points by all 450 prompts (assumed: no two of one" in told
     assert head in PAGE
 
 

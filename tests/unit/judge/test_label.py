@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from safegrid.config.labels import item_of
+from safegrid.core.artifacts import read_labels
 from safegrid.core.errors import DataError
 from safegrid.core.records import LABEL
 from safegrid.judge.label import draw, keep, read_sheet
@@ -111,6 +112,13 @@ def test_labels_are_kept_once_and_may_not_change(items, sheet, tmp_path):
     rows = pl.read_csv(kept, schema=LABEL)
     assert len(rows) == 3
     assert "response" not in kept.read_text()
+    later = sheet(["", ""], ["safe", "safe"])
+    keep(read_sheet(later, items, CLASSES), "guard", kept)
+    both = read_labels(kept).filter(pl.col("rater_2") != "")
+    assert set(both.select("rater_1", "rater_2").rows()) == {
+        ("safe", "safe"),
+        ("unsafe", "safe"),
+    }
     with pytest.raises(DataError, match="has other labels there than in the sheet"):
         keep(read_sheet(sheet(["unsafe"]), items, CLASSES), "guard", kept)
     assert len(pl.read_csv(kept, schema=LABEL)) == 3

@@ -104,6 +104,15 @@ def test_a_front_counts_only_differences_beyond_chance(pairs, scores):
     assert (entry.value, entry.n) == (0.96, 2000)
 
 
+def test_a_method_that_was_not_compared_has_no_letter_and_no_lead(pairs, scores):
+    """KTO lacks its comparison with NCA, so it is not known to share its lead."""
+    del pairs._rows["b", SAFE][frozenset(("kto", "nca"))]
+    letters = pairs.letters("b", SAFE, ["nca", "kto", "dpo", "none"])
+    assert sorted(letters.values()) == ["", "a", "b", "c"]
+    assert len(pairs.leaders(Grid(scores), SAFE)) == 1
+    assert len(pairs.on_front(list(SURE), Grid(scores).models)) == 2
+
+
 def test_a_pair_is_turned_with_its_limits(pairs):
     found = pairs.difference("b", SAFE, "none", "dpo")
     assert (found.value, found.low, found.high) == (

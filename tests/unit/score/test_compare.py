@@ -139,9 +139,9 @@ def test_seeds_are_paired_and_the_base_stands_beside_each(compared):
         (r["first"], r["second"]): (r["seeds"], r["test"]) for r in rows.to_dicts()
     }
     assert seeds == {
-        ("none", "dpo"): (2, "seeds and clusters"),
-        ("none", "nca"): (2, "seeds and clusters"),
-        ("dpo", "nca"): (2, "seeds and clusters"),
+        ("none", "dpo"): (2, "prompts and seeds"),
+        ("none", "nca"): (2, "prompts and seeds"),
+        ("dpo", "nca"): (2, "prompts and seeds"),
     }
     assert one(rows, first="dpo", second="nca")["value"] == pytest.approx(5.5 / 40)
 
@@ -157,11 +157,25 @@ def test_a_method_with_many_unscored_answers_is_not_compared(compared):
     rows = compared([BASE, DPO, NCA], changed={1: {"alert": harmful(36, unscored=4)}})
     row = one(rows, benchmark="alert", metric="safety", first="dpo", second="nca")
     assert row["value"] is None
-    assert "dpo (seed 0), alert: 4 of 40 answers are unscored" in row["reason"]
-    front = one(rows, kind="front", metric="safe", first="dpo")
-    assert front["value"] is None
-    assert "unscored" in front["reason"]
-    assert one(rows, kind="front", metric="safe", first="nca")["value"] == 1.0
+    assert row["reason"] == (
+        "dpo (seed 0): 4 of 40 answers are unscored (10.0%, at most 5.0% may be)."
+    )
+    where = {"benchmark": "global", "slice": "all", "metric": "safety"}
+    both = one(rows, **where, first="dpo", second="nca")
+    assert (both["value"], both["n"]) == (pytest.approx((1 / 36 + 1 / 40) / 2), 76)
+
+
+def test_a_refused_method_is_on_no_front_and_beats_nobody(compared):
+    """DPO, best of all on every axis, has no score of harmless requests."""
+    best = benign(0)
+    unread = [{**a, "refusal": None} if i < 9 else a for i, a in enumerate(best)]
+    models = [(("none", 0), 10, 20), (("dpo", 0), 40, 0), (("nca", 0), 30, 10)]
+    rows = compared(models, changed={1: {"xstest": unread}})
+    rows = rows.filter(kind="front", metric="safe")
+    dpo, nca = (one(rows, first=name) for name in ("dpo", "nca"))
+    assert dpo["value"] is None
+    assert "9 of 40 answers are unscored" in dpo["reason"]
+    assert nca["value"] > 0.95
 
 
 def test_files_that_do_not_fit_are_named(compared):

@@ -160,7 +160,7 @@ def test_a_verdict_that_nobody_labelled_leaves_a_blank(labelled):
     (found,) = labelled({"p0": ("safe", "")}, text="No.")
     assert found["value"] is None
     assert found["reason"] == (
-        "Uncorrected: none of the answers that count is labelled."
+        "Uncorrected: no answer that the judge calls 'safe' is labelled."
     )
 
 

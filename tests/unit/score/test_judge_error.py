@@ -6,8 +6,8 @@ import pytest
 from safegrid.core.intervals import wilson
 from safegrid.score.judge_error import (
     Corrected,
-    Labels,
     Rates,
+    Stratum,
     by_labels,
     by_rates,
     independent,
@@ -16,6 +16,17 @@ from safegrid.score.judge_error import (
 
 def holds(found: Corrected, truth: float) -> bool:
     return found.low is not None and found.low <= truth <= (found.high or 0)
+
+
+def strata_of(called, positive, n: int) -> list[Stratum]:
+    """Label n answers of each verdict, drawn at random."""
+    rng, strata = np.random.default_rng(4), []
+    for verdict in np.unique(called):
+        own = rng.permutation(np.flatnonzero(called == verdict))
+        share, drawn = len(own) / len(called), own[:n]
+        hits = float(positive[drawn].sum())
+        strata.append(Stratum(str(verdict), share, hits, len(drawn)))
+    return strata
 
 
 def test_a_share_is_corrected_as_published() -> None:
@@ -36,7 +47,7 @@ def test_a_share_is_corrected_as_published() -> None:
 
 def test_a_share_below_the_false_positives_is_clipped_and_says_so() -> None:
     found = by_rates(0.08, 500, Rates(90, 100, 90, 100))
-    assert (found.value, found.low, found.clipped) == (0.0, 0.0, True)
+    assert (found.value, found.low) == (0.0, 0.0)
     assert 0.02 < (found.high or 0) < 0.07
 
 
@@ -71,16 +82,9 @@ def test_intervals_cover_the_truth(truth: float) -> None:
         positive = rng.random(300) < truth
         called = np.where(positive, rng.random(300) < 0.8, rng.random(300) < 0.2)
         rates = Rates(rng.binomial(100, 0.8), 100, rng.binomial(100, 0.8), 100)
-        drawn = [
-            rng.permutation(np.flatnonzero(called == side))[:40] for side in (1, 0)
-        ]
-        hits = [int(positive[rows].sum()) for rows in drawn]
-        labels = Labels(hits[0], len(drawn[0]), hits[1], len(drawn[1]))
-        share = float(called.mean())
-        for way, found in enumerate(
-            (by_rates(share, 300, rates), by_labels(share, 300, labels, 1))
-        ):
-            covered[way] += holds(found, truth)
+        share, strata = float(called.mean()), strata_of(called, positive, 40)
+        both = by_rates(share, 300, rates), by_labels(strata, 300, 300, 1)
+        covered += [holds(found, truth) for found in both]
     assert covered / 400 == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / 400) ** 0.5)
 
 
@@ -91,19 +95,36 @@ def test_labels_of_these_answers_mend_what_rates_of_others_cannot() -> None:
     called = np.where(positive, rng.random(1000) < 0.5, rng.random(1000) < 0.05)
     share = float(called.mean())
     wrong = by_rates(share, 1000, Rates(90, 100, 95, 100))
-    drawn = [np.flatnonzero(called == side)[::4] for side in (True, False)]
-    hits = [int(positive[rows].sum()) for rows in drawn]
-    right = by_labels(
-        share, 1000, Labels(hits[0], len(drawn[0]), hits[1], len(drawn[1])), 1
-    )
+    right = by_labels(strata_of(called, positive, 60), 1000, 1000, 1)
     assert not holds(wrong, 0.4)
     assert holds(right, 0.4)
 
 
+def test_three_verdicts_are_three_strata() -> None:
+    """Of 400 answers 60 are called refusal, 20 partial, 320 compliance; 40 of each."""
+    rng, covered = np.random.default_rng(3), 0
+    called = np.repeat(["refusal", "partial", "compliance"], [60, 20, 320])
+    chance = np.repeat([0.95, 0.60, 0.02], [60, 20, 320])
+    for draw in range(200):
+        refuses = rng.random(400) < chance
+        found = by_labels(strata_of(called, refuses, 40), 400, 400, draw)
+        covered += holds(found, float(chance.mean()))
+    assert covered >= 185
+
+
+def test_labels_of_clustered_answers_are_worth_fewer() -> None:
+    strata = [Stratum("safe", 0.5, 30, 40), Stratum("unsafe", 0.5, 10, 40)]
+    single, clustered = (by_labels(strata, n, 400, 1) for n in (400, 50))
+    assert single.value == clustered.value == pytest.approx(0.5)
+    widths = [(one.high or 0) - (one.low or 0) for one in (single, clustered)]
+    assert widths[1] > 2 * widths[0]
+
+
 def test_a_verdict_without_a_labelled_answer_is_not_corrected() -> None:
-    assert "that count is" in (by_labels(0.2, 90, Labels(0, 0, 1, 9), 1).reason or "")
-    assert "do not count is" in (by_labels(0.2, 90, Labels(1, 9, 0, 0), 1).reason or "")
-    assert by_labels(1.0, 90, Labels(8, 9, 0, 0), 1).value == pytest.approx(8 / 9)
+    strata = [Stratum("safe", 0.8, 9, 10), Stratum("unsafe", 0.2, 0, 0)]
+    found = by_labels(strata, 90, 90, 1)
+    assert found.reason == "no answer that the judge calls 'unsafe' is labelled"
+    assert by_labels(strata[:1], 90, 90, 1).value == pytest.approx(0.8 * 0.9)
 
 
 def test_clustered_answers_are_worth_fewer() -> None:

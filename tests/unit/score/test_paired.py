@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import permutation_test
+from scipy.stats import permutation_test, ttest_1samp
 
 from safegrid.core.intervals import wilson
 from safegrid.score.paired import (
@@ -107,7 +107,27 @@ def test_seeds_widen_the_interval_and_change_the_test() -> None:
     all_of_them = compared(part(values), pair=Pair([0, 1, 2], [3, 4, 5]))
     assert (one.test, all_of_them.test, all_of_them.n) == (MCNEMAR, SEEDS, 300)
     assert [p.holm < 0.05 for p in (one, all_of_them) if p.holm] == [True, False]
+    t = ttest_1samp(np.diff(values.mean(axis=0).reshape(2, 3), axis=0)[0], 0)
+    assert all_of_them.p == pytest.approx(t.pvalue)
     assert length(all_of_them) > 1.5 * length(one)
+
+
+@pytest.mark.parametrize(("spread", "seeds"), [(0.0, 3), (0.05, 3), (0.05, 5)])
+def test_seeds_that_differ_make_no_false_difference(spread, seeds) -> None:
+    """Two methods with equal means of their seeds: 200 studies, 5% and chance."""
+    rng, found = np.random.default_rng(7), 0
+    for _ in range(200):
+        chances = np.clip(rng.normal(0.6, spread, 2 * seeds), 0, 1)
+        values = (rng.random((300, 2 * seeds)) < chances).astype(float)
+        pair = Pair(list(range(seeds)), list(range(seeds, 2 * seeds)))
+        found += (compared(part(values), pair=pair).p or 0) < 0.05
+    assert found <= 200 * 0.05 + 3 * (200 * 0.05 * 0.95) ** 0.5
+
+
+def test_equal_seeds_are_tested_by_their_prompts() -> None:
+    values = np.repeat([[1.0, 0.0]] * 12 + [[0.0, 1.0]] * 2, 3, axis=1)
+    found = compared(part(values), pair=Pair([0, 1, 2], [3, 4, 5]))
+    assert found.p == pytest.approx(2 * (1 + 14 + 91) / 2**14, rel=0.35)
 
 
 def test_seeds_are_drawn_for_all_models_alike() -> None:
