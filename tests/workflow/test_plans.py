@@ -10,12 +10,21 @@ import pytest
 from safegrid.study import gathered
 
 # What gathers the cells follows whatever changes before it.
-TABLES = {"write_tables"}
-FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1"}
+BESIDE = "methods_beside"
+TABLES = {"write_tables", BESIDE}
+FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1", BESIDE}
 LAST = {"report", "all"}
 # Lines of trainings have files of their own, beside the table of all scores.
 LINES = {"frontier", "frontier_figures"}
-GATHERING = {"collect", *TABLES, *FIGURES, "frontier_figures", "status_page", *LAST}
+GATHERING = {
+    "correct",
+    "collect",
+    *TABLES,
+    *FIGURES,
+    "frontier_figures",
+    "status_page",
+    *LAST,
+}
 # What follows the answers and verdicts of a model, beside its scores.
 CELL_MANIFESTS = {"cell_manifest_answers", "cell_manifest_verdicts"}
 COST = {"compare_costs"}
@@ -26,6 +35,7 @@ TRAIN = {*RAW, "train_base", "prepare_dataset", "tokenize", "reference", "train"
 GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
 JUDGE = {*GENERATE, "train_judge", "judge", "validate_judge", "calibrate"}
 SCORES = {"score", "score_capability", "score_global"}
+GATHERED = {"compare", "correct", "collect"}
 UNTIL = {
     # It waits for no cell.
     "report_partial": set(),
@@ -33,8 +43,8 @@ UNTIL = {
     "train_all": TRAIN,
     "generate_all": GENERATE,
     "judge_all": {*JUDGE} - {"capability"},
-    "tables": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *TABLES, "figure_1"},
-    "figures": {*DATA, *JUDGE, *SCORES, *LINES, "collect", *FIGURES},
+    "tables": {*DATA, *JUDGE, *SCORES, *LINES, *GATHERED, *TABLES, "figure_1"},
+    "figures": {*DATA, *JUDGE, *SCORES, *LINES, *GATHERED, *FIGURES},
 }
 
 
@@ -44,7 +54,7 @@ def comment(text):
 
 def cells(plan):
     """The planned jobs that do not only gather what others made."""
-    return [job for job in plan.jobs if job.rule not in GATHERING | COST]
+    return [job for job in plan.jobs if job.rule not in GATHERING | GATHERED | COST]
 
 
 def one_model(study):
@@ -65,7 +75,7 @@ def one_model(study):
 
 def with_gathering(*parts):
     """Add numbers of jobs up, with one of each gathering job."""
-    return dict(sum(map(Counter, parts), Counter(GATHERING)))
+    return dict(sum(map(Counter, parts), Counter({*GATHERING, "compare"})))
 
 
 def test_a_finished_study_has_nothing_to_do(finished):
@@ -188,9 +198,14 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         ("config/gpus.yaml", {*CELL_MANIFESTS, *COST}),
         ("src/safegrid/report/status.html.jinja", {"status_page"}),
         ("src/safegrid/score/collect.py", {"collect", *TABLES, *FIGURES}),
-        ("src/safegrid/score/capability.py", {"score_capability", *LINES, *GATHERING}),
-        ("src/safegrid/score/cell.py", {"score", "score_global", *LINES, *GATHERING}),
-        ("src/safegrid/score/summary.py", {*SCORES, *LINES, *GATHERING}),
+        ("src/safegrid/score/correct.py", {"correct", "collect", *TABLES, *FIGURES}),
+        ("src/safegrid/score/compare.py", {"compare", *TABLES, "trade_offs"}),
+        (
+            "src/safegrid/score/capability.py",
+            {"score_capability", "compare", *LINES, *GATHERING},
+        ),
+        ("src/safegrid/score/cell.py", {"score", "score_global", *GATHERING} - LINES),
+        ("src/safegrid/score/summary.py", {*SCORES, "compare", *LINES, *GATHERING}),
     ],
 )
 def test_an_edit_of_cheap_code_reruns_what_it_computes(finished, file, rules):
@@ -222,7 +237,7 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished):
     assert set(plan.counts) == {"validate_judge", *GATHERING} - untouched
     with finished.edited(stages, raised("train")):
         plan = finished.plan()
-    after = {"train", "generate", "capability", "judge", "frontier"}
+    after = {"train", "generate", "capability", "judge", "frontier", "compare"}
     assert set(plan.counts) == {*after, *SCORES, *CELL_MANIFESTS, *COST, *GATHERING}
     trained = {model.recipe for model in finished.study.trained}
     assert {job.wildcards["recipe"] for job in cells(plan)} == trained

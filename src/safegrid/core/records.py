@@ -86,6 +86,13 @@ kind `front`: `value`: the share of `n` resamples in which recipe `first` is on 
     Pareto front that `metric` names.
 """
 
+FRONTS = {
+    "safe": ("safety", "benign_requests_lost", "capability"),
+    "coherent": ("safe_and_coherent", "benign_requests_lost", "capability"),
+}
+"""Axes of the Pareto fronts: what a guard calls safe, or that less what is degenerate;
+harmless requests neither refused nor answered degenerately; capable."""
+
 HISTORY = {"step": INT, "metric": TEXT, "value": NUMBER}
 
 RUNS = _all(TEXT, "kind subject metric") | {"step": INT}

@@ -11,6 +11,7 @@ import networkx as nx
 from safegrid.core.artifacts import read_table
 from safegrid.core.intervals import LEVEL
 from safegrid.core.records import COMPARISON
+from safegrid.core.records import FRONTS as AXES
 from safegrid.report.grid import Entry, Grid, Key, ModelRow
 from safegrid.report.names import METRICS
 from safegrid.report.table import (
@@ -19,7 +20,6 @@ from safegrid.report.table import (
     HIGHER,
     LOWER,
 )
-from safegrid.score.compare import FRONTS as AXES
 
 MARKS = {DAGGER: "safe", DOUBLE_DAGGER: "coherent"}
 FRONTS = {mark: (name, AXES[name]) for mark, name in MARKS.items()}

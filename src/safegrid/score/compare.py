@@ -15,7 +15,7 @@ import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.artifacts import write_table
-from safegrid.core.records import COMPARISON
+from safegrid.core.records import COMPARISON, FRONTS
 from safegrid.score.aligned import Aligned, Files, Key, read_aligned
 from safegrid.score.intervals import Floats
 from safegrid.score.paired import (
@@ -55,12 +55,6 @@ METRICS = (
 """The measures by which models are compared."""
 SLICES = ("all", "pooled", "decontaminated", "adversarial=yes", "adversarial=no")
 """The slices, and each task of a suite."""
-FRONTS = {
-    "safe": ("safety", "benign_requests_lost", "capability"),
-    "coherent": ("safe_and_coherent", "benign_requests_lost", "capability"),
-}
-"""Axes of the Pareto fronts: what a guard calls safe, or that less what is degenerate;
-harmless requests neither refused nor answered degenerately; capable."""
 LESS_IS_BETTER = ("benign_requests_lost",)
 
 Row = dict[str, Any]
