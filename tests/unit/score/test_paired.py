@@ -115,13 +115,14 @@ def test_seeds_widen_the_interval_and_change_the_test() -> None:
 @pytest.mark.parametrize(("spread", "seeds"), [(0.0, 3), (0.05, 3), (0.05, 5)])
 def test_seeds_that_differ_make_no_false_difference(spread, seeds) -> None:
     """Two methods with equal means of their seeds: 200 studies, 5% and chance."""
-    rng, found = np.random.default_rng(7), 0
-    for _ in range(200):
-        chances = np.clip(rng.normal(0.6, spread, 2 * seeds), 0, 1)
-        values = (rng.random((300, 2 * seeds)) < chances).astype(float)
-        pair = Pair(list(range(seeds)), list(range(seeds, 2 * seeds)))
-        found += (compared(part(values), pair=pair).p or 0) < 0.05
-    assert found <= 200 * 0.05 + 3 * (200 * 0.05 * 0.95) ** 0.5
+    rng, studies = np.random.default_rng(7), 200
+    chances = np.clip(rng.normal(0.6, spread, studies * 2 * seeds), 0, 1)
+    values = (rng.random((300, len(chances))) < chances).astype(float)
+    columns = np.arange(len(chances)).reshape(studies, 2, seeds)
+    pairs = [Pair(first.tolist(), second.tolist()) for first, second in columns]
+    found = compare_pairs([part(values)], pairs, 1)
+    wrong = sum((one.p or 0) < 0.05 for one in found)
+    assert wrong <= studies * 0.05 + 3 * (studies * 0.05 * 0.95) ** 0.5
 
 
 def test_equal_seeds_are_tested_by_their_prompts() -> None:
