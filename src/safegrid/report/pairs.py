@@ -144,7 +144,7 @@ class Pairs:
         row = self._fronts.get((model.base, front, model.recipe))
         if row is None:
             return Entry()
-        return Entry(row["value"], n=row["n"], reason=row["reason"])
+        return Entry(row["value"], reason=row["reason"])
 
     def letters(self, base: str, key: Key, recipes: Sequence[str]) -> dict[str, str]:
         """Return the letters of methods: those that share one do not differ.
