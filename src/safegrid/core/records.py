@@ -1,5 +1,7 @@
 """The row types that travel between stages, as polars schemas in column order."""
 
+from typing import NamedTuple
+
 import polars as pl
 
 Schema = dict[str, pl.DataType]
@@ -71,6 +73,16 @@ kind `gain`: safety gained over the base by `axis`, at a loss of `at` by axis `l
 axis `refused`: harmful requests refused; `second`: safe, or refused, by a second judge;
     `lost`: benign requests lost, `capability`: capability lost, both less the base's.
 """
+
+
+class Key(NamedTuple):
+    """What a score is about, whoever's it is."""
+
+    benchmark: str
+    judge: str
+    metric: str
+    slice: str
+
 
 COMPARISON = _all(TEXT, "base kind benchmark judge metric slice first second")
 COMPARISON |= _all(NUMBER, "value low high error p holm") | {"test": TEXT}

@@ -8,7 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Entry, Grid, Key, Value, ends
+from safegrid.core.records import Key
+from safegrid.report.grid import Entry, Grid, Value, ends
 from safegrid.report.names import BASE, METRICS
 from safegrid.report.published import EVERY, published_number
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from safegrid.config.cost import Assumed, GpuSpec
 from safegrid.config.load import load_config
+from safegrid.core.records import Key
 from safegrid.cost.data import Data
 from safegrid.cost.jobs import KINDS, Job
 from safegrid.cost.measured import Compared, Share, Speed, compare, measured_speeds
 from safegrid.cost.planner import Planner
 from safegrid.cost.registry import load_assumptions, load_gpus, meant
-from safegrid.report.grid import Entry, Key
+from safegrid.report.grid import Entry
 from safegrid.report.table import SHEETS, Column, Table
 from safegrid.study import Study
 

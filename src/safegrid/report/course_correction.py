@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
+from safegrid.core.records import Key
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, ModelRow
 from safegrid.report.names import BASE, WORDS, benchmark_title
 from safegrid.report.published import EVERY, share_of, why
 from safegrid.report.table import (

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from safegrid.core.records import Key
 from safegrid.report.course_correction import (
     at_k,
     at_once,
@@ -16,7 +17,7 @@ from safegrid.report.course_correction import (
     ks_of,
     turn_title,
 )
-from safegrid.report.grid import Entry, Grid, Key, ModelRow
+from safegrid.report.grid import Entry, Grid, ModelRow
 from safegrid.report.names import BASE, recipe_title
 from safegrid.report.style import CM, COLOURS, DASHES, MARKERS, PAGE, new_figure, styled
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from safegrid.report.grid import Entry, Key
+from safegrid.core.records import Key
+from safegrid.report.grid import Entry
 from safegrid.report.names import DATA, benchmark_title, recipe_title, training_order
 from safegrid.report.table import SHEETS, Column, Table
 

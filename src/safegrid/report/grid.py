@@ -17,7 +17,7 @@ import polars as pl
 
 from safegrid.config.training import split_dose
 from safegrid.core.artifacts import read_table
-from safegrid.core.records import RUNS, SCORE
+from safegrid.core.records import RUNS, SCORE, Key
 from safegrid.report.names import BASE, recipe_order, recipe_title
 
 
@@ -26,15 +26,6 @@ class ModelRow(NamedTuple):
 
     base: str
     recipe: str
-
-
-class Key(NamedTuple):
-    """What an entry is about."""
-
-    benchmark: str
-    judge: str
-    metric: str
-    slice: str
 
 
 class Value(NamedTuple):

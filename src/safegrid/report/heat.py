@@ -5,7 +5,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Grid, Key, ends
+from safegrid.core.records import Key
+from safegrid.report.grid import Grid, ends
 from safegrid.report.names import BLANK, METRICS, SLICED, benchmark_title, slice_title
 from safegrid.report.style import CM, SMALL, new_figure, styled
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from safegrid.core.artifacts import read_table
-from safegrid.core.records import FRONTIER
-from safegrid.report.grid import Entry, Key, Value
+from safegrid.core.records import FRONTIER, Key
+from safegrid.report.grid import Entry, Value
 from safegrid.report.names import model_title, recipe_order, recipe_title
 from safegrid.report.table import SHEETS, Column, Table
 

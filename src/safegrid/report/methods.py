@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from safegrid.config.benchmark import GLOBAL
-from safegrid.report.grid import Grid, Key, ModelRow, ends
+from safegrid.core.records import Key
+from safegrid.report.grid import Grid, ModelRow, ends
 from safegrid.report.names import METRICS, recipe_title
-from safegrid.report.pairs import Pairs
+from safegrid.report.pairs import Comparisons
 from safegrid.report.style import CM, PAGE, SMALL, new_figure, styled
 from safegrid.report.table import Table, full_title, rows_of, sheet_table
 from safegrid.report.tables import columns_by_score, leading_rows
@@ -38,7 +39,7 @@ PALE = 0.2
 """Share of a difference's colour where it is inside chance."""
 
 
-def headlines(grid: Grid, pairs: Pairs, part: str = "all") -> list[Key]:
+def headlines(grid: Grid, pairs: Comparisons, part: str = "all") -> list[Key]:
     """Return what methods are compared by, each judge's, in one slice."""
     keys = [
         key
@@ -48,7 +49,7 @@ def headlines(grid: Grid, pairs: Pairs, part: str = "all") -> list[Key]:
     return [key for key in keys if pairs.bases(key)]
 
 
-def methods_table(scores: pl.DataFrame, pairs: Pairs) -> Table:
+def methods_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
     """Return the methods with letters: those that share one do not differ."""
     grid = Grid(ends(scores))
     keys = headlines(grid, pairs)
@@ -87,7 +88,7 @@ def _ranked(grid: Grid, base: str, key: Key) -> list[str]:
     return [recipe for _, recipe in sorted(known, key=lambda pair: pair[0])]
 
 
-def _smallest(keys: Sequence[Key], pairs: Pairs) -> Iterator[str]:
+def _smallest(keys: Sequence[Key], pairs: Comparisons) -> Iterator[str]:
     """Say of each measure how small a difference its benchmark can show."""
     for key in keys:
         rows = pairs.all_of(key)
@@ -104,7 +105,7 @@ def _smallest(keys: Sequence[Key], pairs: Pairs) -> Iterator[str]:
             )
 
 
-def pairs_table(scores: pl.DataFrame, pairs: Pairs, part: str = "all") -> Table:
+def pairs_table(scores: pl.DataFrame, pairs: Comparisons, part: str = "all") -> Table:
     """Return the difference of every two methods of a base on each headline measure."""
     grid = Grid(ends(scores))
     keys = headlines(grid, pairs, part)
@@ -122,7 +123,7 @@ def pairs_table(scores: pl.DataFrame, pairs: Pairs, part: str = "all") -> Table:
 
 
 @styled
-def pairs_map(scores: pl.DataFrame, pairs: Pairs) -> Figure:
+def pairs_map(scores: pl.DataFrame, pairs: Comparisons) -> Figure:
     """Draw the differences of all methods, one panel a base and headline measure."""
     grid = Grid(ends(scores))
     keys = headlines(grid, pairs)
@@ -151,7 +152,9 @@ def pairs_map(scores: pl.DataFrame, pairs: Pairs) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, methods: list[str], pairs: Pairs, base: str, key: Key) -> None:
+def _draw(
+    axes: Axes, methods: list[str], pairs: Comparisons, base: str, key: Key
+) -> None:
     """Draw a panel: dark and with a number where a difference is beyond chance."""
     entries = [[pairs.difference(base, key, o, c) for c in methods] for o in methods]
     factor = 100 if METRICS[key.metric].unit == "share" else 1

@@ -10,9 +10,9 @@ import networkx as nx
 
 from safegrid.core.artifacts import read_table
 from safegrid.core.intervals import LEVEL
-from safegrid.core.records import COMPARISON
+from safegrid.core.records import COMPARISON, Key
 from safegrid.core.records import FRONTS as AXES
-from safegrid.report.grid import Entry, Grid, Key, ModelRow
+from safegrid.report.grid import Entry, Grid, ModelRow
 from safegrid.report.names import METRICS
 from safegrid.report.table import (
     DAGGER,
@@ -28,7 +28,7 @@ FRONTS = {mark: (name, AXES[name]) for mark, name in MARKS.items()}
 Row = dict[str, Any]
 
 
-class Pairs:
+class Comparisons:
     """The comparisons of a study's methods, base by base."""
 
     def __init__(self, files: Iterable[Path | str] = ()) -> None:
@@ -167,7 +167,7 @@ class Pairs:
         return found
 
 
-NONE = Pairs()
+NONE = Comparisons()
 """Where nothing was compared."""
 
 

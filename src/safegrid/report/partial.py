@@ -35,7 +35,7 @@ from safegrid.report import (
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
 from safegrid.report.names import BASE, SLICED, ScoreFile, cell_of
-from safegrid.report.pairs import Pairs
+from safegrid.report.pairs import Comparisons
 from safegrid.report.published import read_published
 from safegrid.report.status import blank_of, state_of, write_page
 from safegrid.report.style import save
@@ -98,7 +98,9 @@ def write_partial(
     table = pl.concat([table, *more])
     ran, drawn = read_runs(runs), partial_lines(lines, jobs)
     printed = read_published(published)
-    pairs = Pairs(path for path in comparisons if blank_of(str(path), jobs) is None)
+    pairs = Comparisons(
+        path for path in comparisons if blank_of(str(path), jobs) is None
+    )
     for made in all_tables(table, ran, drawn, printed, pairs):
         writing.save(made, out / "tables")
     for name, figure in all_figures(table, ran, drawn, printed, pairs):
@@ -111,7 +113,7 @@ def all_tables(
     runs: pl.DataFrame,
     lines: pl.DataFrame,
     printed: pl.DataFrame,
-    pairs: Pairs,
+    pairs: Comparisons,
 ) -> Iterator[Table]:
     """Make every table of a report; those of the runs where any is finished."""
     yield from (table_of(scores) for table_of in tables.ALL)
@@ -133,7 +135,7 @@ def all_figures(
     runs: pl.DataFrame,
     lines: pl.DataFrame,
     printed: pl.DataFrame,
-    pairs: Pairs,
+    pairs: Comparisons,
 ) -> Iterator[tuple[str, Figure]]:
     """Draw every figure of a report, by the name of its files."""
     yield from ((name, heat.slice_map(name, scores)) for name in SLICED)

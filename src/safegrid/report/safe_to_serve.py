@@ -10,7 +10,8 @@ from typing import NamedTuple
 import polars as pl
 
 from safegrid.config.training import split_dose
-from safegrid.report.grid import NOT_ASKED, Entry, Grid, Key, ModelRow
+from safegrid.core.records import Key
+from safegrid.report.grid import NOT_ASKED, Entry, Grid, ModelRow
 from safegrid.report.names import BENCHMARKS, METRICS, WORDS, recipe_order, recipe_title
 from safegrid.report.published import EVERY, NOT_GIVEN, share_of, why
 from safegrid.report.table import (

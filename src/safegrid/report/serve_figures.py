@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from safegrid.report.grid import Grid, Key, ModelRow, Value
+from safegrid.core.records import Key
+from safegrid.report.grid import Grid, ModelRow, Value
 from safegrid.report.names import benchmark_title
 from safegrid.report.safe_to_serve import (
     IT,

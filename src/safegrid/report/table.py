@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from safegrid.report.grid import Entry, Grid, Key, ModelRow
+from safegrid.core.records import Key
+from safegrid.report.grid import Entry, Grid, ModelRow
 from safegrid.report.names import DATA, benchmark_title, metric_of
 
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"

@@ -9,7 +9,8 @@ from itertools import groupby
 import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
-from safegrid.report.grid import Grid, Key, ModelRow, ends, pareto
+from safegrid.core.records import Key
+from safegrid.report.grid import Grid, ModelRow, ends, pareto
 from safegrid.report.names import (
     BASE,
     CORRECTED,
@@ -20,7 +21,7 @@ from safegrid.report.names import (
     short_tasks,
     slice_title,
 )
-from safegrid.report.pairs import FRONTS, NONE, Pairs
+from safegrid.report.pairs import FRONTS, NONE, Comparisons
 from safegrid.report.table import (
     SHEETS,
     Column,
@@ -43,7 +44,7 @@ MANY_CUT = 0.1
 """Share of a model's answers to a benchmark above which a report tells of the cut."""
 
 
-def main_table(scores: pl.DataFrame, pairs: Pairs = NONE) -> Table:
+def main_table(scores: pl.DataFrame, pairs: Comparisons = NONE) -> Table:
     """Return the method x measure table, best values and Pareto-optimal rows marked."""
     grid = Grid(scores)
     stands = {key.metric for key in grid.axis("safety")}
@@ -62,7 +63,7 @@ def main_table(scores: pl.DataFrame, pairs: Pairs = NONE) -> Table:
     return _leading("main", grid, keys, pairs)
 
 
-def summary_table(scores: pl.DataFrame, pairs: Pairs = NONE) -> Table:
+def summary_table(scores: pl.DataFrame, pairs: Comparisons = NONE) -> Table:
     """Return the main table's leading columns, narrow enough for a page."""
     grid = Grid(scores)
     costs = ("toxicity_mean", "benign_requests_lost", "capability")
@@ -178,7 +179,7 @@ def _of_models(name: str, grid: Grid, keys: Iterable[Key]) -> Table:
     return sheet_table(name, grid, rows, columns_by_score(keys))
 
 
-def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Pairs) -> Table:
+def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Comparisons) -> Table:
     """Return a table that marks who leads a column, and who is on a Pareto front."""
     table = _of_models(name, grid, keys)
     tied = leading_rows(grid, table.columns, pairs)
@@ -202,7 +203,7 @@ def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Pairs) -> Table:
 
 
 def leading_rows(
-    grid: Grid, columns: Iterable[Column], pairs: Pairs
+    grid: Grid, columns: Iterable[Column], pairs: Comparisons
 ) -> list[set[int] | None]:
     """Return the rows that lead each column, None where nothing was compared.
 
@@ -237,7 +238,7 @@ def columns_by_score(keys: Iterable[Key]) -> list[Column]:
     return columns_of(listed, named)
 
 
-def _marks(grid: Grid, pairs: Pairs) -> list[str]:
+def _marks(grid: Grid, pairs: Comparisons) -> list[str]:
     """Return each row's marks of Pareto fronts; by values if nothing was compared."""
     marks = dict.fromkeys(grid.models, "")
     for mark, (_, names) in FRONTS.items():

@@ -8,10 +8,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from safegrid.report.grid import Entry, Grid, Key, Value, ends, pareto
+from safegrid.core.records import Key
+from safegrid.report.grid import Entry, Grid, Value, ends, pareto
 from safegrid.report.labels import place_labels
 from safegrid.report.names import METRICS, recipe_title
-from safegrid.report.pairs import NONE, Pairs
+from safegrid.report.pairs import NONE, Comparisons
 from safegrid.report.style import (
     CM,
     COLUMN,
@@ -49,7 +50,7 @@ Dots = dict[str, tuple[Value, Value]]
 
 @styled
 def trade_off(
-    scores: pl.DataFrame, safety: str, cost: str, pairs: Pairs = NONE
+    scores: pl.DataFrame, safety: str, cost: str, pairs: Comparisons = NONE
 ) -> Figure:
     """Plot a safety metric against what it costs, one panel a base.
 
@@ -115,7 +116,7 @@ def _front(dots: Dots, sign: int) -> dict[str, tuple[float, float]]:
 
 
 def _leading(
-    grid: Grid, base: str, keys: tuple[list[Key], list[Key]], pairs: Pairs
+    grid: Grid, base: str, keys: tuple[list[Key], list[Key]], pairs: Comparisons
 ) -> set[str] | None:
     """Return the recipes on the front by paired tests, None where nothing was compared.
 

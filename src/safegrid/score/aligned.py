@@ -12,6 +12,7 @@ import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.errors import DataError
+from safegrid.core.records import Key
 from safegrid.score.answers import read_models
 from safegrid.score.capability import (
     CAPABILITY,
@@ -27,15 +28,6 @@ from safegrid.score.resamples import AxisPart
 
 Benchmarks = Mapping[str, Mapping[str, Any]]
 """Of each benchmark its `metric` and `judges` (name to kind; none of references)."""
-
-
-class Key(NamedTuple):
-    """What is measured."""
-
-    benchmark: str
-    judge: str
-    metric: str
-    slice: str
 
 
 Aligned = dict[Key, list[AxisPart]]

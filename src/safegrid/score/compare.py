@@ -15,12 +15,12 @@ import polars as pl
 
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.artifacts import write_table
-from safegrid.core.records import COMPARISON, FRONTS
-from safegrid.score.aligned import Aligned, Files, Key, read_aligned
+from safegrid.core.records import COMPARISON, FRONTS, Key
+from safegrid.score.aligned import Aligned, Files, read_aligned
 from safegrid.score.intervals import Floats
 from safegrid.score.paired import (
-    Comparison,
-    Pair,
+    Difference,
+    ModelPair,
     compare_pairs,
     detectable,
     front_shares,
@@ -60,13 +60,13 @@ LESS_IS_BETTER = ("benign_requests_lost",)
 Row = dict[str, Any]
 
 
-class Method(NamedTuple):
+class MethodSeeds(NamedTuple):
     """A recipe and the columns of its seeds."""
 
     recipe: str
     columns: dict[int, int]
 
-    def beside(self, other: "Method") -> Pair | None:
+    def beside(self, other: "MethodSeeds") -> ModelPair | None:
         """Pair the seeds that both have; the base untouched stands beside every seed.
 
         None where they have no seed in common, or one of them has none at all.
@@ -76,11 +76,13 @@ class Method(NamedTuple):
         if BASE in (self.recipe, other.recipe):
             mine, its = list(self.columns.values()), list(other.columns.values())
             size = max(len(mine), len(its))
-            return Pair((mine * size)[:size], (its * size)[:size])
+            return ModelPair((mine * size)[:size], (its * size)[:size])
         both = [seed for seed in self.columns if seed in other.columns]
         if not both:
             return None
-        return Pair([self.columns[s] for s in both], [other.columns[s] for s in both])
+        return ModelPair(
+            [self.columns[s] for s in both], [other.columns[s] for s in both]
+        )
 
 
 def compare(
@@ -132,11 +134,11 @@ def _wanted(metric: str, part: str) -> bool:
     return metric in METRICS and (part in SLICES or part.startswith("task="))
 
 
-def methods_of(models: Sequence[dict[str, Any]]) -> list[Method]:
+def methods_of(models: Sequence[dict[str, Any]]) -> list[MethodSeeds]:
     """Return the recipes with the columns of their seeds, in the models' order."""
-    found: dict[str, Method] = {}
+    found: dict[str, MethodSeeds] = {}
     for column, model in enumerate(models):
-        method = found.setdefault(model["recipe"], Method(model["recipe"], {}))
+        method = found.setdefault(model["recipe"], MethodSeeds(model["recipe"], {}))
         method.columns[model["seed"]] = column
     return list(found.values())
 
@@ -144,13 +146,13 @@ def methods_of(models: Sequence[dict[str, Any]]) -> list[Method]:
 def pair_rows(
     key: Key,
     parts: list[AxisPart],
-    methods: list[Method],
+    methods: list[MethodSeeds],
     most_unscored: float,
     seed: int,
 ) -> Iterator[Row]:
     """Yield the comparison of every two methods on one measure."""
     kept = {m.recipe: _counting(parts, m, most_unscored) for m in methods}
-    asked, named = list[Pair](), list[Row]()
+    asked, named = list[ModelPair](), list[Row]()
     for first, second in combinations(methods, 2):
         about = {"kind": "pair", **key._asdict()}
         about |= {"first": first.recipe, "second": second.recipe}
@@ -168,7 +170,7 @@ def pair_rows(
         yield {**about, **_said(result), "seeds": seeds}
 
 
-def _said(result: Comparison) -> Row:
+def _said(result: Difference) -> Row:
     smallest = None
     if result.error is not None:
         smallest = result.error * detectable(result.n_clusters)
@@ -176,8 +178,8 @@ def _said(result: Comparison) -> Row:
 
 
 def _counting(
-    parts: list[AxisPart], method: Method, most_unscored: float
-) -> tuple[Method, str | None]:
+    parts: list[AxisPart], method: MethodSeeds, most_unscored: float
+) -> tuple[MethodSeeds, str | None]:
     """Return a method with the seeds that have a score, and why others have none."""
     total = sum(len(part.values) for part in parts)
     columns, why = {}, None
@@ -192,7 +194,7 @@ def _counting(
 
 
 def front_rows(
-    found: Aligned, methods: list[Method], most_unscored: float, seed: int
+    found: Aligned, methods: list[MethodSeeds], most_unscored: float, seed: int
 ) -> Iterator[Row]:
     """Yield the share of resamples in which each method is on each Pareto front."""
     owners = np.empty(sum(len(method.columns) for method in methods), dtype=np.int64)

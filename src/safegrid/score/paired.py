@@ -39,7 +39,7 @@ MCNEMAR, SIGN_FLIP, SEEDS = "McNemar", "sign flip", "prompts and seeds"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """Two models to compare, as the columns of their seeds.
 
     Attributes:
@@ -52,7 +52,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Difference:
     """The first model's mean less the second's.
 
     Attributes:
@@ -80,8 +80,8 @@ class Comparison:
 
 
 def compare_pairs(
-    parts: Sequence[AxisPart], pairs: Sequence[Pair], seed: int
-) -> list[Comparison]:
+    parts: Sequence[AxisPart], pairs: Sequence[ModelPair], seed: int
+) -> list[Difference]:
     """Compare pairs of models on one measure.
 
     Args:
@@ -136,22 +136,22 @@ def _single(differences: Sequence[AxisPart]) -> bool:
     )
 
 
-def _comparison(own: list[AxisPart], rows: Floats, p: float, test: str) -> Comparison:
+def _comparison(own: list[AxisPart], rows: Floats, p: float, test: str) -> Difference:
     """Put a pair's results together; `own` are its differences, a column a seed."""
     common = [~np.isnan(part.values).any(axis=1) for part in own]
     n = int(sum(mask.sum() for mask in common))
     if np.isnan(rows[0]):
-        return Comparison(reason="No answer to the same prompt is scored under both.")
+        return Difference(reason="No answer to the same prompt is scored under both.")
     of = [part.clusters[mask] for part, mask in zip(own, common, strict=True)]
     n_clusters = len(np.unique(np.concatenate(of)))
     value = float(rows[0])
     if n_clusters < 2:
         reason = "All prompts are derived from one item: no interval and no test."
-        return Comparison(value, n=n, n_clusters=n_clusters, reason=reason)
+        return Difference(value, n=n, n_clusters=n_clusters, reason=reason)
     limits = interval(rows, n_clusters, "difference" if _shares(own) else "mean")
     low, high = (None if np.isnan(limit) else float(limit) for limit in limits)
     error = float(np.nanstd(rows[1:]))
-    return Comparison(value, low, high, error, p, None, test, n, n_clusters)
+    return Difference(value, low, high, error, p, None, test, n, n_clusters)
 
 
 def _p(own: list[AxisPart], values: Floats, flipped: float) -> tuple[float, str]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from safegrid.core.artifacts import write_table
-from safegrid.core.records import SCORE
-from safegrid.score.aligned import Aligned, Files, Key, read_aligned
+from safegrid.core.records import SCORE, Key
+from safegrid.score.aligned import Aligned, Files, read_aligned
 from safegrid.score.answers import engine_of
 from safegrid.score.intervals import Floats
 from safegrid.score.resamples import AxisPart, interval, over_seeds, resampled

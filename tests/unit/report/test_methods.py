@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from safegrid.core.artifacts import manifest, write_table
-from safegrid.core.records import COMPARISON
-from safegrid.report.grid import Grid, Key, ModelRow
+from safegrid.core.records import COMPARISON, Key
+from safegrid.report.grid import Grid, ModelRow
 from safegrid.report.methods import methods_table, pairs_map, pairs_table
-from safegrid.report.pairs import Pairs
+from safegrid.report.pairs import Comparisons
 from safegrid.report.writing import markdown, numbers
 from score_tables import frame, row
 
@@ -75,7 +75,7 @@ def pairs(tmp_path):
     table = pl.DataFrame(rows, schema=COMPARISON, orient="row")
     path = tmp_path / "b.parquet"
     write_table(path, table, COMPARISON, manifest("compare", {}, {}))
-    return Pairs([path])
+    return Comparisons([path])
 
 
 def test_letters_join_what_does_not_differ_the_best_first(pairs):
@@ -139,9 +139,9 @@ def test_the_table_of_pairs_has_every_two_methods(pairs, scores):
 
 
 def test_without_comparisons_nothing_is_said(scores):
-    assert markdown(pairs_table(scores, Pairs())).count("\n| ") == 2
-    assert Pairs().leaders(Grid(scores), SAFE) == set()
-    pairs_map(scores, Pairs())
+    assert markdown(pairs_table(scores, Comparisons())).count("\n| ") == 2
+    assert Comparisons().leaders(Grid(scores), SAFE) == set()
+    pairs_map(scores, Comparisons())
 
 
 def test_the_map_writes_numbers_where_methods_differ(pairs, scores):

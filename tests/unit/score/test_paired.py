@@ -9,8 +9,8 @@ from safegrid.score.paired import (
     MCNEMAR,
     SEEDS,
     SIGN_FLIP,
-    Comparison,
-    Pair,
+    Difference,
+    ModelPair,
     compare_pairs,
     detectable,
     front_shares,
@@ -26,11 +26,11 @@ def part(values, clusters=None, benchmark="a") -> AxisPart:
     return AxisPart(benchmark, values, np.array([f"item {c}" for c in clusters]))
 
 
-def compared(*parts: AxisPart, pair: Pair | None = None) -> Comparison:
-    return compare_pairs(parts, [pair or Pair([0], [1])], 1)[0]
+def compared(*parts: AxisPart, pair: ModelPair | None = None) -> Difference:
+    return compare_pairs(parts, [pair or ModelPair([0], [1])], 1)[0]
 
 
-def length(found: Comparison) -> float:
+def length(found: Difference) -> float:
     assert found.low is not None
     assert found.high is not None
     return found.high - found.low
@@ -103,8 +103,8 @@ def test_seeds_widen_the_interval_and_change_the_test() -> None:
     """The first model's seeds are 70, 50 and 30% right, the second's 40% each."""
     rng = np.random.default_rng(4)
     values = (rng.random((300, 6)) < [0.7, 0.5, 0.3, 0.4, 0.4, 0.4]).astype(float)
-    one = compared(part(values), pair=Pair([0], [3]))
-    all_of_them = compared(part(values), pair=Pair([0, 1, 2], [3, 4, 5]))
+    one = compared(part(values), pair=ModelPair([0], [3]))
+    all_of_them = compared(part(values), pair=ModelPair([0, 1, 2], [3, 4, 5]))
     assert (one.test, all_of_them.test, all_of_them.n) == (MCNEMAR, SEEDS, 300)
     assert [p.holm < 0.05 for p in (one, all_of_them) if p.holm] == [True, False]
     t = ttest_1samp(np.diff(values.mean(axis=0).reshape(2, 3), axis=0)[0], 0)
@@ -119,7 +119,7 @@ def test_seeds_that_differ_make_no_false_difference(spread, seeds) -> None:
     chances = np.clip(rng.normal(0.6, spread, studies * 2 * seeds), 0, 1)
     values = (rng.random((300, len(chances))) < chances).astype(float)
     columns = np.arange(len(chances)).reshape(studies, 2, seeds)
-    pairs = [Pair(first.tolist(), second.tolist()) for first, second in columns]
+    pairs = [ModelPair(first.tolist(), second.tolist()) for first, second in columns]
     found = compare_pairs([part(values)], pairs, 1)
     wrong = sum((one.p or 0) < 0.05 for one in found)
     assert wrong <= studies * 0.05 + 3 * (studies * 0.05 * 0.95) ** 0.5
@@ -127,7 +127,7 @@ def test_seeds_that_differ_make_no_false_difference(spread, seeds) -> None:
 
 def test_equal_seeds_are_tested_by_their_prompts() -> None:
     values = np.repeat([[1.0, 0.0]] * 12 + [[0.0, 1.0]] * 2, 3, axis=1)
-    found = compared(part(values), pair=Pair([0, 1, 2], [3, 4, 5]))
+    found = compared(part(values), pair=ModelPair([0, 1, 2], [3, 4, 5]))
     assert found.p == pytest.approx(2 * (1 + 14 + 91) / 2**14, rel=0.35)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from safegrid.score.aligned import Key
+from safegrid.core.records import Key
 from safegrid.score.resamples import AxisPart
 from safegrid.score.seeds import seed_rows
 
