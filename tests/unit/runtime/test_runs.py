@@ -121,6 +121,9 @@ def test_a_snakemake_that_has_not_recorded_itself_yet_is_refused(
         words, variables = [sys.executable, *command], {**os.environ} | environment
         process = subprocess.Popen(words, env=variables)
         try:
+            # A process that just began may not have its command line yet.
+            while not psutil.Process(process.pid).cmdline():
+                time.sleep(0.01)
             if refused:
                 with pytest.raises(SafegridError, match=f"at work.*{process.pid}"):
                     clear_crashed_run()
