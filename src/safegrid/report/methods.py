@@ -14,7 +14,7 @@ from safegrid.config.benchmark import GLOBAL
 from safegrid.core.records import Key
 from safegrid.report.grid import Grid, ModelRow, ends
 from safegrid.report.names import METRICS, recipe_title
-from safegrid.report.pairs import Comparisons
+from safegrid.report.pairs import Comparisons, ranked
 from safegrid.report.style import CM, PAGE, SMALL, new_figure, styled
 from safegrid.report.table import Table, full_title, rows_of, sheet_table
 from safegrid.report.tables import columns_by_score, leading_rows
@@ -57,7 +57,9 @@ def methods_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
         (ModelRow(base, recipe), key): f" {found}"
         for key in keys
         for base in pairs.bases(key)
-        for recipe, found in pairs.letters(base, key, _ranked(grid, base, key)).items()
+        for recipe, found in pairs.letters(
+            base, key, [model.recipe for model in ranked(grid, base, key)]
+        ).items()
     }
     table = sheet_table(
         "methods",
@@ -75,17 +77,6 @@ def methods_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
     ]
     tied = leading_rows(grid, table.columns, pairs)
     return replace(table, entries=lettered, tied=tied)
-
-
-def _ranked(grid: Grid, base: str, key: Key) -> list[str]:
-    """Return the methods of a base that have a value, the best first."""
-    sign = METRICS[key.metric].better or 1
-    known = [
-        (-sign * value, model.recipe)
-        for model in grid.models
-        if model.base == base and (value := grid.entry(model, key).value) is not None
-    ]
-    return [recipe for _, recipe in sorted(known, key=lambda pair: pair[0])]
 
 
 def _smallest(keys: Sequence[Key], pairs: Comparisons) -> Iterator[str]:

@@ -104,18 +104,10 @@ class Comparisons:
 
     def leaders(self, grid: Grid, key: Key) -> set[ModelRow]:
         """Return the best model of each base, and those that do not differ from it."""
-        sign = METRICS[key.metric].better
         found: set[ModelRow] = set()
-        for base in self.bases(key) if sign else ():
-            values = {
-                model: sign * value
-                for model in grid.models
-                if model.base == base
-                and (value := grid.entry(model, key).value) is not None
-            }
-            own = self.compared(key, sorted(values, key=lambda m: -values[m]))
-            top = max(own, key=lambda model: values[model], default=None)
-            found |= {m for m in own if top and not self.beats(key, top, m)}
+        for base in self.bases(key) if METRICS[key.metric].better else ():
+            own = self.compared(key, ranked(grid, base, key))
+            found |= {model for model in own if not self.beats(key, own[0], model)}
         return found
 
     def on_front(
@@ -169,6 +161,17 @@ class Comparisons:
 
 NONE = Comparisons()
 """Where nothing was compared."""
+
+
+def ranked(grid: Grid, base: str, key: Key) -> list[ModelRow]:
+    """Return the models of a base that have a value, the best first."""
+    sign = METRICS[key.metric].better or 1
+    known = [
+        (-sign * value, model)
+        for model in grid.models
+        if model.base == base and (value := grid.entry(model, key).value) is not None
+    ]
+    return [model for _, model in sorted(known, key=lambda pair: pair[0])]
 
 
 def _names() -> Iterator[str]:

@@ -13,7 +13,7 @@ import polars as pl
 from safegrid.config.benchmark import GLOBAL
 from safegrid.core.errors import DataError
 from safegrid.core.records import Key
-from safegrid.score.answers import read_models
+from safegrid.score.answers import deal, read_models
 from safegrid.score.capability import (
     CAPABILITY,
     HARNESS,
@@ -62,18 +62,12 @@ def read_aligned(
     Raises:
         DataError: the files do not belong together.
     """
-    judged = sum(len(spec["judges"]) for spec in benchmarks.values())
-    expected = (n_models * len(benchmarks), n_models * judged)
-    if (len(files.answers), len(files.verdicts)) != expected:
-        raise DataError(
-            f"got {len(files.answers)} files of answers and {len(files.verdicts)} of"
-            f" verdicts, expected {expected[0]} and {expected[1]}: for each of"
-            f" {n_models} models {', '.join(benchmarks)}, and all their judges"
-        )
+    judges = {name: spec["judges"] for name, spec in benchmarks.items()}
+    dealt = deal(judges, n_models, files.answers, files.verdicts, "answers")
     found: Aligned = {}
     safety: list[Aligned] = []
     for index, (name, spec) in enumerate(benchmarks.items()):
-        models = list(_measured(index, benchmarks, files))
+        models = list(_measured(spec, files.prompts[index], *dealt[index]))
         overlap = files.overlap[index] if files.overlap else None
         found |= _of_benchmark(name, models, overlap, wanted)
         if spec["metric"] == "safety":
@@ -90,22 +84,20 @@ class _Model(NamedTuple):
     measures: list[Measure]
 
 
-def _measured(index: int, benchmarks: Benchmarks, files: Files) -> Iterator[_Model]:
+def _measured(
+    spec: Mapping[str, Any],
+    prompts: Path,
+    answers: list[Path],
+    verdicts: list[list[Path]],
+) -> Iterator[_Model]:
     """Yield each model on one benchmark; the texts of its answers are not kept."""
-    specs = list(benchmarks.values())
-    spec, prompts = specs[index], files.prompts[index]
-    before, judged = (
-        sum(len(s["judges"]) for s in part) for part in (specs[:index], specs)
-    )
     size = None
-    for model, path in enumerate(files.answers[index :: len(specs)]):
-        start = model * judged + before
-        verdicts = files.verdicts[start : start + len(spec["judges"])]
+    for path, judged in zip(answers, verdicts, strict=True):
         if spec["metric"] == LIKELIHOODS:
             rows = read_likelihoods(prompts, path)
             found = [answer_values(rows)]
         else:
-            [read] = read_models(prompts, [path], [verdicts], spec["judges"])
+            [read] = read_models(prompts, [path], [judged], spec["judges"])
             rows = read.rows.drop("text")
             found = measures(spec["metric"], read, spec["judges"])
         if len(rows) != (size := size or len(rows)):
@@ -165,19 +157,29 @@ def _joined(members: list[Aligned]) -> Iterator[tuple[Key, list[AxisPart]]]:
 def _suites(n_models: int, capability: list[Path], wanted: Wanted) -> Aligned:
     """Return the capability of each suite: the mean of its tasks, and each task."""
     found: Aligned = {}
+    for name, tasks in suite_parts(n_models, capability):
+        key = Key(name, HARNESS, CAPABILITY, "all")
+        found[key] = list(tasks.values())
+        parts = tasks.items()
+        found |= {key._replace(slice=f"task={task}"): [part] for task, part in parts}
+    return {key: parts for key, parts in found.items() if wanted(key.metric, key.slice)}
+
+
+def suite_parts(
+    n_models: int, capability: list[Path]
+) -> Iterator[tuple[str, dict[str, AxisPart]]]:
+    """Yield each suite's name, and by task its items under M models."""
     n_suites = len(capability) // n_models
     for suite in range(n_suites):
-        files = capability[suite::n_suites]
-        read = read_suites(files)
+        read = read_suites(capability[suite::n_suites])
         values = np.stack([items.values for items in read], axis=1)
-        tasks, clusters, name = read[0].tasks, read[0].clusters, files[0].stem
-        parts = {
-            f"task={task}": AxisPart(
-                name, values[tasks == task], clusters[tasks == task]
-            )
-            for task in np.unique(tasks)
-        }
-        key = Key(name, HARNESS, CAPABILITY, "all")
-        found[key] = list(parts.values())
-        found |= {key._replace(slice=task): [part] for task, part in parts.items()}
-    return {key: parts for key, parts in found.items() if wanted(key.metric, key.slice)}
+        tasks, clusters, name = read[0].tasks, read[0].clusters, capability[suite].stem
+        yield (
+            name,
+            {
+                str(task): AxisPart(
+                    name, values[tasks == task], clusters[tasks == task]
+                )
+                for task in np.unique(tasks)
+            },
+        )

@@ -77,22 +77,39 @@ def read_benchmarks(
 ) -> list[list[Answers]]:
     """Return for each benchmark every model's answers, from flat lists of files.
 
+    The arguments are those of `deal`.
+    """
+    dealt = deal(judges, n_models, responses, verdicts)
+    every = zip(prompts, dealt, judges.values(), strict=True)
+    return [read_models(prompt, *files, kinds) for prompt, files, kinds in every]
+
+
+def deal(
+    judges: Mapping[str, Mapping[str, str]],
+    n_models: int,
+    responses: list[Path],
+    verdicts: list[Path],
+    called: str = "responses",
+) -> list[tuple[list[Path], list[list[Path]]]]:
+    """Return for each benchmark the responses of all models, and their verdicts.
+
     `judges` are those of each benchmark, name to kind. Files are listed model by model,
-    those of a model benchmark by benchmark and, of verdicts, judge by judge.
+    those of a model benchmark by benchmark and, of verdicts, judge by judge. A message
+    names responses as they are `called`.
     """
     judged = sum(map(len, judges.values()))
     wanted = n_models * len(judges), n_models * judged
     if (len(responses), len(verdicts)) != wanted:
         raise DataError(
-            f"got {len(responses)} files of responses and {len(verdicts)} of verdicts,"
+            f"got {len(responses)} files of {called} and {len(verdicts)} of verdicts,"
             f" expected {wanted[0]} and {wanted[1]}: for each of {n_models} models"
             f" {', '.join(judges)}, and all their judges"
         )
     found, first = [], 0
-    for index, (prompt, kinds) in enumerate(zip(prompts, judges.values(), strict=True)):
+    for index, kinds in enumerate(judges.values()):
         starts = [first + model * judged for model in range(n_models)]
         said = [verdicts[start : start + len(kinds)] for start in starts]
-        found.append(read_models(prompt, responses[index :: len(judges)], said, kinds))
+        found.append((responses[index :: len(judges)], said))
         first += len(kinds)
     return found
 

@@ -13,14 +13,15 @@ bootstrap of these readings (Efron and Tibshirani 1993, chapter 13).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from safegrid.score.aligned import suite_parts
 from safegrid.score.answers import read_benchmarks
-from safegrid.score.capability import CAPABILITY, HARNESS, read_suites
+from safegrid.score.capability import CAPABILITY, HARNESS
 from safegrid.score.intervals import Floats
 from safegrid.score.metrics import Measure, measures
 from safegrid.score.resamples import AxisPart
@@ -120,15 +121,9 @@ def _measured(
 
 def _capability_parts(n_models: int, capability: list[Path]) -> Iterator[AxisPart]:
     """Yield the capability lost: one part a task of each suite."""
-    n_suites = len(capability) // n_models
-    for suite in range(n_suites):
-        read = read_suites(capability[suite::n_suites])
-        values = np.stack([items.values for items in read], axis=1)
-        losses = values[:, :1] - values
-        for task in np.unique(read[0].tasks):
-            own = read[0].tasks == task
-            part = losses[own], read[0].clusters[own]
-            yield AxisPart(capability[suite].stem, *part)
+    for _, tasks in suite_parts(n_models, capability):
+        for part in tasks.values():
+            yield replace(part, values=part.values[:, :1] - part.values)
 
 
 def most_within(losses: Floats, safety: Floats, limit: float) -> Floats:
