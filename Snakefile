@@ -40,6 +40,7 @@ onstart:
     check_prerequisites()
     follow_owner()
     record_owner()
+    fork_jobs()
     drop_job_rate()
     tell_stale()
 

@@ -7,6 +7,8 @@ from snakemake.common import async_run
 
 from safegrid.runtime import stale
 from safegrid.core.errors import SafegridError
+from safegrid.engine.launch import forks
+from safegrid.runtime.job_server import start_server
 from safegrid.runtime.faults import check_writable
 from safegrid.core.files import below_results
 from safegrid.study.prerequisites import refusal
@@ -56,6 +58,12 @@ def follow_owner():
         end_with_owner(lambda: os.kill(os.getpid(), signal.SIGINT))
     except SafegridError as error:
         raise WorkflowError(str(error)) from None
+
+
+def fork_jobs():
+    """Let jobs of this machine be forked, where engines are, too."""
+    if forks():
+        start_server()
 
 
 def drop_job_rate():

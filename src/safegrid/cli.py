@@ -16,6 +16,7 @@ from safegrid.commands import COMMANDS
 from safegrid.core import logs
 from safegrid.core.errors import SafegridError
 from safegrid.runtime.faults import refused
+from safegrid.runtime.job_server import fork_jobs, imported
 from safegrid.runtime.processes import close_input
 from safegrid.runtime.runs import end_with_owner, place
 
@@ -86,3 +87,15 @@ def main() -> None:
         print("interrupted", file=sys.stderr)
         status = 128 + signal.SIGINT
     sys.exit(status)
+
+
+def serve_jobs() -> None:
+    """Fork the jobs of a run; each is `main` in a process of its own."""
+    if fork_jobs(_imported):
+        main()
+
+
+def _imported(arguments: Sequence[str]) -> bool:
+    """Import what takes a subcommand long; False of one that is no job."""
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    return command is not None and command.job and imported(*command.imports)

@@ -40,7 +40,7 @@ from safegrid.engine.launch import (
 )
 from safegrid.models.checkpoints import Head
 from safegrid.runtime.processes import Process
-from safegrid.runtime.runs import ENGINE_PEAK, owner
+from safegrid.runtime.runs import PEAK, owner
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def lease(
         yield connect(spec, running.url, running.key, card, stack, why_gone)
         peak = running.process.peak_megabytes()
         if peak is not None:
-            logger.info(ENGINE_PEAK, peak)
+            logger.info(PEAK, "its engine", peak)
 
 
 def stop_all(folder: Path | None = None) -> None:

@@ -35,8 +35,8 @@ OWNER_FILE = Path(".snakemake/safegrid-owner.json")
 # Rules call them by these names.
 PROGRAMS = ("python", "snakemake")
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
-# What a job's log says of the engine that it asked: another process than its own.
-ENGINE_PEAK = "its engine held %d MB at most"
+# What a job's log says of the processes that Snakemake does not see below its own.
+PEAK = "%s held %d MB at most"
 POLL_SECONDS = 2.0
 EXIT_ORPHANED = 143
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from safegrid.config.block import Name
 from safegrid.core.artifacts import read_manifest
 from safegrid.core.errors import DataError
-from safegrid.runtime.runs import ENGINE_PEAK
+from safegrid.runtime.runs import PEAK
 from safegrid.runtime.usage import UntimedError, per_thousand, recorded
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ RESULTS = {
     "corrections": ("generated", ".parquet"),
     "rejected_by_model": ("generated", ".parquet"),
 }
-ENGINE = re.compile(re.escape(ENGINE_PEAK).replace("%d", r"(\d+)"))
+HELD = re.compile(PEAK.replace("%s", "").replace("%d", r"(\d+)"))
 
 
 class FinishedJob(NamedTuple):
@@ -104,7 +104,7 @@ def jobs(study: str, root: Path = Path()) -> Iterator[FinishedJob]:
             except (KeyError, TypeError, ValueError):
                 log.warning("%s: no timing of Snakemake's; its job is left out", path)
                 continue
-            peaks += _engine_peaks(root / "logs" / study / rule / f"{name}.log")
+            peaks += _other_peaks(root / "logs" / study / rule / f"{name}.log")
             what = f"judge {name.split('/')[0]}" if rule == "judge" else rule
             peak = max(peaks, default=None)
             yield FinishedJob(what, _rows(facts), seconds, peak, *_busy(result, facts))
@@ -166,6 +166,6 @@ def _busy(result: Path, facts: dict[str, Any]) -> tuple[int, float, str]:
     return usage.tokens_in + usage.tokens_out, usage.seconds, usage.device
 
 
-def _engine_peaks(path: Path) -> list[float]:
+def _other_peaks(path: Path) -> list[float]:
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return [float(megabytes) for megabytes in ENGINE.findall(text)]
+    return [float(megabytes) for megabytes in HELD.findall(text)]

@@ -7,7 +7,7 @@ import pytest
 
 from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.seals import write_result
-from safegrid.runtime.runs import ENGINE_PEAK
+from safegrid.runtime.runs import PEAK
 from safegrid.runtime.usage import Record, Usage, keep
 from safegrid.workflow.rates import jobs, print_rates
 
@@ -20,7 +20,7 @@ TIMING = "s\th:m:s\tmax_rss\n{seconds}\t0:00:04\t{peak}\n"
 def tree(tmp_path, monkeypatch):
     """A folder with timing files of some jobs of study `s`, with their results."""
     monkeypatch.chdir(tmp_path)
-    timed("generate", CELL, seconds=4.0, peak="50.5", said=ENGINE_PEAK % 321)
+    timed("generate", CELL, seconds=4.0, peak="50.5", said=PEAK % ("its engine", 321))
     table(f"responses/{CELL}", rows=8, dropped={"long": 2}, engine=ENGINE)
     took(f"responses/{CELL}", Usage(1, 10, 300, 100, 0.5, "engine", "NVIDIA H200"))
     timed("judge", f"guard/{CELL}", seconds=1.0, peak="NA")

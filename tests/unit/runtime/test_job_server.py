@@ -1,0 +1,175 @@
+"""Jobs that are forked behave as if they had been started."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from safegrid.commands import COMMANDS
+from safegrid.runtime import job_server
+from safegrid.runtime.forked_jobs import ONE_THREAD, SERVER
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+
+# A server whose jobs run their first argument as Python; one of "no" it does not take.
+SERVE = """
+import sys
+from safegrid.runtime.job_server import fork_jobs
+if fork_jobs(lambda arguments: arguments[0] != "no"):
+    exec(sys.argv[1])
+"""
+CLIENT = """
+import sys
+from safegrid.runtime.forked_jobs import run_forked
+status = run_forked(sys.argv[1:])
+sys.exit("not forked" if status is None else status)
+"""
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A process that started a server, and its environment."""
+    starter = f"""
+import os, sys
+from safegrid.runtime import job_server
+job_server.START = {SERVE!r}
+job_server.start_server()
+print(os.environ[{SERVER!r}], flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", starter],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    folder = process.stdout.readline().strip()
+    monkeypatch.setenv(SERVER, folder)
+    monkeypatch.setenv(*ONE_THREAD)
+    for name in ("SLURM_JOB_ID", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    yield process
+    process.kill()
+    process.wait()
+    wait_until(lambda: not Path(folder).exists())
+
+
+def client(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def wait_until(holds, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_a_job_has_what_belongs_to_its_client(server, tmp_path):
+    code = "import os, sys; print(os.getcwd(), os.environ['MINE'], sys.argv[2:])"
+    job = client(code, "a", "b", cwd=tmp_path, env={**os.environ, "MINE": "yes"})
+    said, errors = job.communicate()
+    assert said.split("\n")[0] == f"{tmp_path} yes ['a', 'b']"
+    assert job.returncode == 0, errors
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("sys.exit(3)", 3),
+        ("raise ValueError('no')", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+)
+def test_a_job_ends_as_it_would_alone(server, code, status):
+    job = client(code)
+    _, errors = job.communicate()
+    assert job.returncode == status
+    assert ("ValueError: no" in errors) == (status == 1)
+
+
+def test_what_is_registered_for_the_end_is_done(server):
+    job = client("import atexit; atexit.register(print, 'last words')")
+    said, _ = job.communicate()
+    assert said == "last words\n"
+
+
+def running(server, tmp_path):
+    """Start a job that waits, and return its client and its process."""
+    place = tmp_path / "pid"
+    code = f"import os, time; open({str(place)!r}, 'w').write(str(os.getpid()))"
+    job = client(f"{code}\ntime.sleep(60)")
+    wait_until(lambda: place.exists() and place.read_text())
+    return job, psutil.Process(int(place.read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_goes_on_to_the_job(server, tmp_path, number):
+    job, process = running(server, tmp_path)
+    job.send_signal(number)
+    _, errors = job.communicate(timeout=20)
+    assert job.returncode == -number, errors
+    assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
+    assert not process.is_running()
+
+
+def test_a_job_ends_with_a_client_that_is_killed(server, tmp_path):
+    job, process = running(server, tmp_path)
+    job.kill()
+    job.communicate()
+    wait_until(lambda: not process.is_running())
+
+
+def test_all_ends_with_the_run(server, tmp_path):
+    job, process = running(server, tmp_path)
+    server.kill()
+    job.communicate(timeout=20)
+    assert job.returncode != 0
+    wait_until(lambda: not process.is_running())
+
+
+def test_jobs_are_forked_side_by_side(server, tmp_path):
+    first, _ = running(server, tmp_path)
+    assert client("pass").wait(timeout=20) == 0
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+
+
+def test_nothing_is_begun_without_a_server(server, monkeypatch):
+    assert client("no").communicate()[1] == "not forked\n"
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert client("print('done')").communicate() == ("", "not forked\n")
+    monkeypatch.delenv("SLURM_JOB_ID")
+    monkeypatch.setenv(SERVER, "/nowhere")
+    assert client("print('done')").communicate() == ("", "not forked\n")
+
+
+@pytest.mark.slow
+def test_imports_of_commands_start_no_thread():
+    modules = dict.fromkeys(m for one in COMMANDS.values() for m in one.imports)
+    code = f"""
+import os
+from safegrid.runtime.job_server import imported
+assert imported(*{list(modules)!r})
+print(len(os.listdir("/proc/self/task")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **job_server.SETTINGS},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1\n", done.stderr
