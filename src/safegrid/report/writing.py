@@ -207,7 +207,7 @@ def _foot(table: Table) -> list[str]:
     seeded = [row for row, entered in rows if any(e.seeds > 1 for e in entered)]
     if len(seeded) > NAMED:
         seeded = [f"{len(seeded)} rows, such as {seeded[0]}"]
-    blank = any(entry.reason for entry in entries)
+    blank = any(entry.reason and entry.value is None for entry in entries)
     used = {
         "interval": any(entry.low is not None for entry in entries),
         "share": any(column.unit == "share" for column in table.columns),

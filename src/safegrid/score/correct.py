@@ -38,7 +38,6 @@ ALIKE = (*HALVES, "decontaminated")
 """Slices that a judge's rates over all of its rows are taken to hold for."""
 
 Row = dict[str, Any]
-Stratified = Sequence[Stratum]
 
 
 def correct(
@@ -133,62 +132,61 @@ def rows_by_people(
     safety: list[str],
     seed: int,
 ) -> Iterator[Row]:
-    """Yield the rows of shares that people's labels correct: `_labelled`, `_pooled`.
+    """Yield the rows by people's labels: `_labelled` and `_pooled`.
 
-    Of `global` what its benchmarks, `safety`, have. A cell's own labels are no part of
-    its pool, so that the two can be held against each other.
+    Every model has them where answers of some to the benchmark are labelled for the
+    judge; in `global`, the mean of the benchmarks `safety`, to one of these. A cell's
+    own labels are no part of its pool, so that the two can be held against each other.
     """
+    asked = {(cell.judge, cell.benchmark) for cell in strata}
     found = {_place(row): row for row in _shares(scores)}
     for row in found.values():
         members = [row]
         if row["benchmark"] == GLOBAL:
             members = [found[_place({**row, "benchmark": name})] for name in safety]
-        own = [_own(one, strata) for one in members]
-        if any(one is not None for one in own):
-            yield _row(row, "_labelled", partial(_by_labels, row, members, own, seed))
-        pools = [_others(one, strata) for one in members]
-        if any(pools):
-            yield _row(row, "_pooled", partial(_by_pooled, row, members, pools, seed))
-
-
-def _own(row: Row, strata: Mapping[LabelledCell, Strata]) -> Stratified | None:
-    """Return the strata of a share of a labelled cell; None of other cells."""
-    return strata.get(_cell(row), {}).get((row["metric"], row["slice"]))
-
-
-def _others(row: Row, strata: Mapping[LabelledCell, Strata]) -> list[Stratified]:
-    """Return the strata of other cells whose judge and benchmark are the share's."""
-    mine, part = _cell(row), (row["metric"], _part(row["slice"]))
-    return [
-        own[part]
-        for cell, own in strata.items()
-        if (cell.judge, cell.benchmark) == (mine.judge, mine.benchmark)
-        and cell != mine
-        and part in own
-    ]
+        if any((one["judge"], one["benchmark"]) in asked for one in members):
+            given = row, members, strata, seed
+            if row["slice"] != "decontaminated":
+                yield _row(row, "_labelled", partial(_by_labels, *given))
+            yield _row(row, "_pooled", partial(_by_pooled, *given))
 
 
 def _by_labels(
-    row: Row, members: list[Row], own: list[Stratified | None], seed: int
+    row: Row, members: list[Row], strata: Mapping[LabelledCell, Strata], seed: int
 ) -> Corrected:
-    for one, strata in zip(members, own, strict=True):
-        if strata is None:
-            raise UncorrectedError(f"no answer to {one['benchmark']} is labelled")
-    return by_labels([one for one in own if one is not None], _worth(row), seed)
+    own = []
+    for one in members:
+        cell = _cell(one)
+        if cell not in strata:
+            told = f"no answer of this model to {cell.benchmark} is labelled"
+            raise UncorrectedError(told)
+        own.append(strata[cell][row["metric"], row["slice"]])
+    return by_labels(own, _worth(row), seed)
 
 
 def _by_pooled(
-    row: Row, members: list[Row], pools: list[list[Stratified]], seed: int
+    row: Row, members: list[Row], strata: Mapping[LabelledCell, Strata], seed: int
 ) -> Corrected:
     cells = []
-    for one, others in zip(members, pools, strict=True):
+    for one in members:
         if one["value"] is None:
             raise UncorrectedError(f"{one['benchmark']}: {one['reason'].rstrip('.')}")
+        others = _others(one, strata)
         if not others:
             told = f"no other model's answers to {one['benchmark']} are labelled"
             raise UncorrectedError(told)
         cells.append(Called(one["value"], one["n"], pooled(others)))
     return by_pooled(cells, CLASS[row["metric"]], _worth(row), seed)
+
+
+def _others(row: Row, strata: Mapping[LabelledCell, Strata]) -> list[Sequence[Stratum]]:
+    """Return the strata of other cells whose judge and benchmark are the share's."""
+    mine, part = _cell(row), (row["metric"], _part(row["slice"]))
+    return [
+        own[part]
+        for cell, own in strata.items()
+        if (cell.judge, cell.benchmark) == (mine.judge, mine.benchmark) and cell != mine
+    ]
 
 
 def _shares(scores: pl.DataFrame) -> Iterator[Row]:
@@ -214,6 +212,8 @@ def _place(row: Row) -> tuple[Any, ...]:
 def _worth(row: Row) -> float:
     """Return how many independent answers one of a share's is worth."""
     n: int = row["n"]
+    if row["low"] is None:
+        raise UncorrectedError("the share has no interval")
     return independent(row["value"], row["high"] - row["low"], n) / n
 
 

@@ -195,7 +195,6 @@ SAID |= {30: ("safe", "unsafe")}
 def test_peoples_labels_of_the_cell_mend_its_share(labelled):
     """0.2 x (5 / 10) + 0.8 x (17.5 / 20), with verdicts as strata."""
     found = labelled({("alert", "dpo"): SAID})
-    assert len(found) == 2
     own = found["alert", "dpo", "safety_labelled", "all"]
     assert own["value"] == pytest.approx(0.2 * 0.5 + 0.8 * 17.5 / 20)
     assert own["low"] < own["value"] < own["high"]
@@ -210,8 +209,12 @@ def test_labels_of_other_models_mend_what_nobody_labelled(labelled):
     said = {i: ("safe" if i < 4 else "unsafe", "") for i in range(20)}
     said |= {i: ("unsafe" if i < 44 else "safe", "") for i in range(40, 80)}
     found = labelled({("alert", "dpo"): said}, {"dpo": 40, "nca": 20})
-    assert ("alert", "dpo", "safety_pooled", "all") not in found
-    assert ("alert", "nca", "safety_labelled", "all") not in found
+    for recipe, way, told in (
+        ("dpo", "safety_pooled", "no other model's answers to alert are labelled"),
+        ("nca", "safety_labelled", "no answer of this model to alert is labelled"),
+    ):
+        blank = found["alert", recipe, way, "all"]
+        assert (blank["value"], blank["reason"]) == (None, f"Uncorrected: {told}.")
     sensitivity, specificity = 54 / 62, 32 / 38
     nca = found["alert", "nca", "safety_pooled", "all"]
     assert nca["value"] == pytest.approx(
@@ -239,7 +242,7 @@ def test_the_global_share_needs_labels_of_each_benchmark(labelled):
     one = labelled(said, benchmarks=("alert", "hard"))[key]
     assert (one["value"], one["reason"]) == (
         None,
-        "Uncorrected: no answer to hard is labelled.",
+        "Uncorrected: no answer of this model to hard is labelled.",
     )
     found = labelled({**said, ("hard", "dpo"): SAID}, TWO, benchmarks=("alert", "hard"))
     members = [found[name, *key[1:]]["value"] for name in ("alert", "hard")]
