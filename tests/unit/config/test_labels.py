@@ -1,9 +1,13 @@
 """People's labels of a study: which cells they are of, and what is told of faults."""
 
+import json
+
 import pytest
 
 from safegrid.config.labels import LabelledCell
 from safegrid.core.records import LABEL
+from safegrid.study import Study
+from safegrid.study import labelled as cells_of_people
 
 PLACE = {"judge": "tiny-guard", "base": "tiny-base", "recipe": "dpo", "seed": "0"}
 PLACE |= {"benchmark": "alert", "prompt_id": "alert-1", "sample": "0"}
@@ -35,6 +39,15 @@ def test_a_study_knows_its_labelled_cells_once(labelled):
         LabelledCell("tiny-guard", "tiny-base", "dpo", 0, "alert"),
         LabelledCell("tiny-refusal", "tiny-base", "none", 0, "alert"),
     )
+
+
+def test_their_job_is_told_what_they_are_of_and_which_benchmarks_are_global(labelled):
+    study = Study(labelled(line()).load())
+    [cell] = json.loads(cells_of_people.named(study))["cells"]
+    names = {name: PLACE[name] for name in ("judge", "base", "recipe", "benchmark")}
+    assert cell == {**names, "seed": 0, "kind": "guard", "metric": "safety"}
+    safety = json.loads(cells_of_people.named(study))["safety"]
+    assert safety == ["alert", "alert_adversarial"]
 
 
 def test_a_study_without_labels_has_no_such_cells(copy):
