@@ -154,6 +154,8 @@ def rows_by_people(
 def _by_labels(
     row: Row, members: list[Row], strata: Mapping[LabelledCell, Strata], seed: int
 ) -> Corrected:
+    if row["seed"] is None:
+        raise UncorrectedError("labels are of one seed's answers, not of several")
     own = []
     for one in members:
         cell = _cell(one)

@@ -130,7 +130,7 @@ def labelled(make_cell, tmp_path):
     said.
     """
 
-    def run(labels, called=None, text="No.", benchmarks=("alert",)):
+    def run(labels, called=None, text="No.", benchmarks=("alert",), seed=0):
         called = called or {"dpo": 20}
         kept, files, rows, names = [], [], [], []
         for name, recipe in product(benchmarks, called):
@@ -140,7 +140,7 @@ def labelled(make_cell, tmp_path):
             for part, n in ("all", 100), ("category=x", 50), ("decontaminated", 90):
                 limits = wilson(safe * n, n)
                 raw = row(name, "guard", "safety", safe, limits, n, part)
-                rows.append({**raw, "recipe": recipe})
+                rows.append({**raw, "recipe": recipe, "seed": seed})
             said = labels.get((name, recipe), {})
             for index, (one, two) in said.items():
                 key = {"prompt_id": f"p{index}", "sample": 0, "judge": "guard"}
@@ -223,6 +223,15 @@ def test_labels_of_other_models_mend_what_nobody_labelled(labelled):
     assert nca["low"] < nca["value"] < nca["high"]
     clean = found["alert", "nca", "safety_pooled", "decontaminated"]
     assert clean["value"] == pytest.approx(nca["value"])
+
+
+def test_a_mean_of_seeds_is_corrected_by_labels_of_each(labelled):
+    found = labelled({("alert", "dpo"): SAID}, TWO, seed=None)
+    own = found["alert", "dpo", "safety_labelled", "all"]
+    assert own["reason"] == (
+        "Uncorrected: labels are of one seed's answers, not of several."
+    )
+    assert found["alert", "dpo", "safety_pooled", "all"]["value"] is not None
 
 
 def test_a_labelled_cell_is_no_part_of_its_own_pool(labelled):
