@@ -40,8 +40,8 @@ def corrected_categories_table(scores: pl.DataFrame) -> Table:
         for metric in sheet.metrics
         for key in grid.find(metric)
         if key.slice.startswith("category=")
-        for way in _ways(grid, key)
-        if any(_known(grid, one) for one in _ways(grid, key)[1:])
+        if len(ways := [way for way in _ways(grid, key) if _known(grid, way)]) > 1
+        for way in ways
     ]
     about = Key("", "", sheet.metrics[0], "")
     return Table(

@@ -77,7 +77,9 @@ def by_rates(
         f" {specificity:.3f}, n={rates.negative})"
     )
     if not _better_than_chance(sensitivity, specificity, rates):
-        raise UncorrectedError(f"the judge is not better than chance on {rows} {told}")
+        raise UncorrectedError(
+            f"the judge is not shown to be better than chance on {rows} {told}"
+        )
     low, high = _limits(share, n, rates)
     if high <= 0 or low >= 1:
         raise UncorrectedError(misfit(share, f"{rows} {told}"))

@@ -153,10 +153,12 @@ def _of_pool(
     drawn = _rates(*_draws(cell.pool, worth, rng), called)
     told = (
         f"other models' labelled answers (sensitivity {rates[0]:.3f}, specificity"
-        f" {rates[1]:.3f})"
+        f" {rates[1]:.3f}, n={labelled.sum():.0f})"
     )
     if np.quantile(sum(drawn) - 1, TAIL) <= 0 or sum(rates) <= 1:
-        raise UncorrectedError(f"the judge is not better than chance on {told}")
+        raise UncorrectedError(
+            f"the judge is not shown to be better than chance on {told}"
+        )
     n = cell.n * worth
     hit, missed = cell.share * n + JEFFREYS, (1 - cell.share) * n + JEFFREYS
     draws = _mended(rng.beta(hit, missed, RESAMPLES), *drawn)

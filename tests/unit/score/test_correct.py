@@ -71,7 +71,7 @@ def test_rates_of_a_text_head_are_those_of_the_files_left_out(corrected):
         (
             0.7,
             {"guard": {**RATES, "false_positive_rate": {**CALLED, "value": 0.9}}},
-            "Uncorrected: the judge is not better than chance",
+            "Uncorrected: the judge is not shown to be better than chance",
         ),
     ],
 )

@@ -46,11 +46,14 @@ def test_labelled_rows_of_another_kind_are_seen(share: float) -> None:
     [
         (Rates(0, 0, 9, 10), "no positive row among its labelled rows"),
         (Rates(9, 10, 0, 0), "no negative row among its labelled rows"),
-        (Rates(30, 100, 60, 100), "not better than chance on its labelled rows"),
+        (
+            Rates(30, 100, 60, 100),
+            "not shown to be better than chance on its labelled rows",
+        ),
         (Rates(10, 100, 20, 100), r"sensitivity 0\.100, n=100; specificity 0\.200"),
-        (Rates(3, 4, 3, 4), "not better than chance"),
+        (Rates(3, 4, 3, 4), "not shown to be better than chance"),
         # One row does not make a judge better than chance.
-        (Rates(1, 1, 20, 100), "not better than chance"),
+        (Rates(1, 1, 20, 100), "not shown to be better than chance"),
     ],
 )
 def test_what_cannot_be_corrected_says_why(rates: Rates, reason: str) -> None:

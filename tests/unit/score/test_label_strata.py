@@ -155,7 +155,11 @@ def test_a_verdict_without_a_labelled_answer_is_not_corrected() -> None:
     [
         ((0, 0), 0.5, "of other models' labelled answers none is 'safe'"),
         ((100, 100), 0.5, "of other models' labelled answers none is not 'safe'"),
-        ((25, 50), 0.5, "not better than chance on other models' labelled answers"),
+        (
+            (25, 50),
+            0.5,
+            "not shown to be better than chance on other models' labelled answers",
+        ),
         ((52, 50), 0.5, r"than chance .*sensitivity 0\.510, specificity 0\.510"),
         ((90, 10), 0.01, "does not fit its errors on other models' labelled answers"),
     ],
