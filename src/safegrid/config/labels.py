@@ -10,13 +10,20 @@ from safegrid.config.benchmark import BenchmarkSpec
 from safegrid.config.documents import Problems
 from safegrid.config.judge import JudgeSpec
 from safegrid.config.judge_entry import JudgeEntry
+from safegrid.core.records import LABEL
 
 RATERS = ("rater_1", "rater_2")
 """Columns that people fill; the second may stay empty."""
+KINDS = ("guard", "refusal")
+"""Kinds of judges in whose classes people label answers."""
 GUARD = ("safe", "unsafe")
 """Classes of a guard."""
 FOLDER = "labels"
 """Of the configuration: a file a study, as `safegrid label` writes it."""
+
+
+ANSWER = ("judge", "base", "recipe", "seed", "benchmark", "prompt_id", "sample")
+"""Columns that name an answer, and the judge whose question is asked of it."""
 
 
 class LabelledCell(NamedTuple):
@@ -55,7 +62,8 @@ def labelled_cells(
 ) -> tuple[LabelledCell, ...]:
     """Return the cells that a file of labels names, each once; none without the file.
 
-    What names no cell of the study, or no class of its judge, is noted with its line.
+    What names no cell of the study, or no class of its judge, or labels an answer twice
+    is noted with its line.
 
     Args:
         path: of the file.
@@ -64,31 +72,34 @@ def labelled_cells(
         models: base, recipe and seed of each.
         problems: where to note.
     """
-    if not path.exists():
-        return ()
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {*LabelledCell._fields, *RATERS} - set(rows.fieldnames or ())
-        if missing:
-            told = f"has no column {', '.join(sorted(missing))}"
-            problems.add(str(path), "header", f"{told}; `safegrid label` writes them")
-            return ()
-        found: dict[LabelledCell, None] = {}
-        for row in rows:
-            faults = list(_faults(row, benchmarks, judges, models))
-            for column, fault in faults:
-                problems.add(f"{path}:{rows.line_num}", column, fault)
-            if not faults:
-                seed = int(row["seed"])
-                cell = (
-                    row["judge"],
-                    row["base"],
-                    row["recipe"],
-                    seed,
-                    row["benchmark"],
-                )
-                found[LabelledCell(*cell)] = None
+    first: dict[tuple[str, ...], int] = {}
+    found = set[LabelledCell]()
+    for line, row in _rows(path, problems):
+        faults = list(_faults(row, benchmarks, judges, models))
+        if not faults:
+            model = row["base"], row["recipe"], int(row["seed"])
+            found.add(LabelledCell(row["judge"], *model, row["benchmark"]))
+            same = first.setdefault(tuple(row[name] for name in ANSWER), line)
+            if same != line:
+                told = f"line {same} has labels of the same answer; keep one of the two"
+                faults = [("item", told)]
+        for column, fault in faults:
+            problems.add(f"{path}:{line}", column, fault)
     return tuple(sorted(found))
+
+
+def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the lines of a file of labels with their numbers; none without the file."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if list(rows.fieldnames or ()) == list(LABEL):
+            for row in rows:
+                yield rows.line_num, row
+        else:
+            told = f"expected {','.join(LABEL)}, as `safegrid label` writes it"
+            problems.add(str(path), "header", told)
 
 
 def _faults(
@@ -98,14 +109,22 @@ def _faults(
     models: Container[tuple[str, str, str]],
 ) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a line, by its column."""
+    if len(row) != len(LABEL) or None in row.values():
+        yield "line", f"expected {len(LABEL)} fields, as in the header"
+        return
     judge, benchmark = row["judge"], row["benchmark"]
     if benchmark not in benchmarks or judge not in benchmarks[benchmark].judges:
         told = f"{judge!r} judges no benchmark {benchmark!r} of the study"
         yield "judge", f"{told}; remove the line"
         return
+    if judge not in judges or judges[judge].kind not in KINDS:
+        yield "judge", f"{judge!r} is no judge of kind {' or '.join(KINDS)}"
+        return
     if (row["base"], row["recipe"], row["seed"]) not in models:
         told = f"{row['base']} {row['recipe']!r} seed {row['seed']} is no model"
         yield "recipe", f"{told} of the study; remove the line"
+    if not row["sample"].isdecimal():
+        yield "sample", f"expected a whole number, got {row['sample']!r}"
     for rater in RATERS:
         if row[rater] not in ("", *classes_of(judges[judge])):
             told = f"{row[rater]!r} is none of {', '.join(classes_of(judges[judge]))}"

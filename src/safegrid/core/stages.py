@@ -15,7 +15,7 @@ VERSIONS: dict[str, int] = {
     "reference": 1,
     "train": 3,
     "generate": 2,
-    "text_head": 3,
+    "text_head": 4,
     "judge": 5,
     "synthesize": 3,
     "validate_judge": 7,

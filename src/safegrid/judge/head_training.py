@@ -21,7 +21,7 @@ from safegrid.core.artifacts import manifest, write_result
 from safegrid.core.errors import JudgeError
 from safegrid.core.stages import VERSIONS
 from safegrid.engine.asking import ask_model
-from safegrid.judge.agreement import label_measures
+from safegrid.judge.agreement import by_category, label_measures, measures_of
 from safegrid.judge.reference import HEAD
 from safegrid.judge.refusals import COMPLIANCE, REFUSAL, find_refusal
 from safegrid.judge.sentences import sentences
@@ -151,7 +151,11 @@ def _by_rules(judge: HeadSpec, file: File) -> dict[str, Any]:
 
 def _measures(judge: HeadSpec, file: File, said: Sequence[str]) -> dict[str, Any]:
     pairs = [(row.label, label) for row, label in zip(file.rows, said, strict=True)]
-    return label_measures(file.rows, pairs, judge.classes, judge.positive)
+    measured = partial(measures_of, positive=judge.positive)
+    return {
+        **label_measures(file.rows, pairs, judge.classes, judge.positive),
+        "categories": by_category(file.rows, pairs, measured),
+    }
 
 
 def _count(file: File) -> dict[str, Any]:

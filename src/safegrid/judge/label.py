@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from safegrid.config.block import Name
-from safegrid.config.labels import RATERS, classes_of, item_of, labels_file
+from safegrid.config.labels import KINDS, RATERS, classes_of, item_of, labels_file
 from safegrid.config.load import load_config
 from safegrid.core.artifacts import read_labels, read_table
 from safegrid.core.consent import WRITE_TEXT, allowed
@@ -78,7 +78,7 @@ def read_items(study: Study, judge: str) -> pl.DataFrame:
         DataError: the judge judges nothing in the study, or a verdict is not there.
     """
     names = [name for name, spec in study.prompted.items() if judge in spec.judges]
-    if not names or study.config.judges[judge].kind not in ("guard", "refusal"):
+    if not names or study.config.judges[judge].kind not in KINDS:
         raise DataError(
             f"judge {judge!r} judges no benchmark of study {study.name!r} as a guard or"
             f" of refusals; its judges are {', '.join(study.judges)}"

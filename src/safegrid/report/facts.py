@@ -30,7 +30,7 @@ def facts_table(kind: str, runs: pl.DataFrame) -> Table:
     """Return a table of one of `KINDS`: a row a subject, a column a metric."""
     sheet, every = SHEETS[KINDS[kind]], runs.filter(kind=kind)
     rows = every.filter(pl.col("low").is_not_null()) if sheet.measured else every
-    if kind == "judge":
+    if kind in ("judge", "left_out"):
         # Measures of a part of the labelled rows have a space in their name.
         rows = rows.filter(~pl.col("metric").str.contains(" "))
     subjects = sorted(

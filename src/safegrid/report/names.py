@@ -37,7 +37,12 @@ SLICED = {
 """Tables and maps by slice: their metric, kinds of slices, and title of the rows."""
 
 
-CORRECTED = {"_corrected": "corrected", "_labelled": "by people's labels"}
+LABELLED = "_labelled"
+CORRECTED = {
+    "_corrected": "corrected",
+    LABELLED: "by people's labels",
+    "_pooled": "by labels of other models",
+}
 """What a share that is corrected for its judge is called, and its title."""
 
 

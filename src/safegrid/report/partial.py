@@ -32,6 +32,7 @@ from safegrid.report import (
     trade_off,
     writing,
 )
+from safegrid.report.corrected import corrected_categories_table, corrected_table
 from safegrid.report.grid import BY, read_runs
 from safegrid.report.lines import BOUGHT, bought_table, read_lines
 from safegrid.report.names import BASE, SLICED, ScoreFile, cell_of
@@ -123,6 +124,8 @@ def all_tables(
     yield methods.pairs_table(scores, pairs)
     yield methods.pairs_table(scores, pairs, "decontaminated")
     yield tables.answers_table(scores, runs)
+    yield corrected_table(scores)
+    yield corrected_categories_table(scores)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
     yield from (table_of(scores, printed) for table_of in pages.values())

@@ -13,7 +13,6 @@ from safegrid.core.records import Key
 from safegrid.report.grid import Grid, ModelRow, ends, pareto
 from safegrid.report.names import (
     BASE,
-    CORRECTED,
     METRICS,
     SLICED,
     benchmark_title,
@@ -145,20 +144,6 @@ def decontaminated_table(scores: pl.DataFrame) -> Table:
     return sheet_table("decontaminated", grid, rows_of(grid, grid.models), columns)
 
 
-def corrected_table(scores: pl.DataFrame) -> Table:
-    """Return the shares of each benchmark, as judged and corrected for the judge."""
-    grid = Grid(scores)
-    names = SHEETS["corrected"].metrics
-    ways = [
-        key._replace(metric=key.metric + way)
-        for key in grid.whole(*names)
-        for way in ("", *CORRECTED)
-    ]
-    keys = [key for key in ways if key in grid.keys]
-    columns = [replace(column, better=0) for column in columns_by_score(keys)]
-    return sheet_table("corrected", grid, rows_of(grid, grid.models), columns)
-
-
 def imported_table(
     scores: pl.DataFrame, models: Sequence[str], benchmarks: Sequence[str]
 ) -> Table:
@@ -276,6 +261,5 @@ ALL = (
     partial(sliced_table, "categories"),
     partial(sliced_table, "attacks"),
     decontaminated_table,
-    corrected_table,
 )
 """Every table that is made from scores alone."""

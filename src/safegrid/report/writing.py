@@ -205,9 +205,7 @@ def _foot(table: Table) -> list[str]:
     unscored = any(entry.n_unscored for entry in entries)
     rows = zip(table.rows, table.entries, strict=True)
     seeded = [row for row, entered in rows if any(e.seeds > 1 for e in entered)]
-    if len(seeded) > NAMED:
-        seeded = [f"{len(seeded)} rows, such as {seeded[0]}"]
-    blank = any(entry.reason for entry in entries)
+    blank = any(entry.reason and entry.value is None for entry in entries)
     used = {
         "interval": any(entry.low is not None for entry in entries),
         "share": any(column.unit == "share" for column in table.columns),
@@ -223,8 +221,14 @@ def _foot(table: Table) -> list[str]:
         "no_score": blank and table.judged,
         "no_value": blank and not table.judged,
     }
-    seeds = ", ".join(seeded)
+    seeds = _listed(seeded)
     return [DATA["foot"][name].format(seeds=seeds) for name in used if used[name]]
+
+
+def _listed(rows: list[str]) -> str:
+    if len(rows) > NAMED:
+        return f"{len(rows)} rows, such as {rows[0]}"
+    return ", ".join(rows)
 
 
 def _notes(table: Table) -> list[str]:
@@ -253,6 +257,6 @@ def _notes(table: Table) -> list[str]:
 
 
 def _where(table: Table, titles: tuple[str, ...], rows: list[str]) -> str:
-    named = "All rows" if len(rows) == len(table.rows) > 1 else ", ".join(rows)
+    named = "All rows" if len(rows) == len(table.rows) > 1 else _listed(rows)
     whole = len(titles) == len(table.columns)
     return named if whole else f"{named} ({', '.join(titles)})"

@@ -72,8 +72,10 @@ def intervals(
     for column, scale in enumerate(scales):
         if scale == "share" and independent:
             found.append(wilson(values[:, column].sum(), len(values)))
-        elif n < 2 or flat[column]:
+        elif flat[column]:
             found.append(without_spread(values[0, column], n, scale))
+        elif n < 2:
+            found.append(without_spread(values[:, column].mean(), n, scale))
         else:
             low, high = limits()
             found.append(Interval(float(low[column]), float(high[column])))
@@ -91,7 +93,7 @@ def times_drawn(drawn: Ints) -> Ints:
 
 
 def without_spread(value: float, n: int, scale: str) -> Interval:
-    """Bound a measure that took one and the same value in all of `n` clusters."""
+    """Bound a measure that has one and the same value in all of `n` clusters."""
     if scale in ("mean", MEDIAN):
         return NO_INTERVAL if n < 2 else Interval(value, value)
     margin = wilson(0, n).high

@@ -1,26 +1,18 @@
-"""Shares corrected for the errors of their judge.
+"""Shares corrected for the errors of their judge, by its errors on labelled rows.
 
-Two ways, after what is labelled:
-
-- rows of other models: Rogan and Gladen (1978) from the judge's sensitivity and
-  specificity there, with the interval of Lee et al. (arXiv 2511.21140, eq. 7), which
-  carries the uncertainty of both samples. It holds where the judge errs on these
-  answers as often as on those rows.
-- answers of the cell itself: prediction-powered inference, stratified by the verdict
-  (Angelopoulos et al. 2023, arXiv 2301.09633; Fisch et al. 2024, 2406.04291). It holds
-  whatever the judge's errors are.
+Rogan and Gladen (1978) from the judge's sensitivity and specificity on rows of other
+models, with the interval of Lee et al. (arXiv 2511.21140, eq. 7), which carries the
+uncertainty of both samples. It holds where the judge errs on these answers as often as
+on those rows. Labels of a study's own answers: `safegrid.score.label_strata`.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from safegrid.core.intervals import LEVEL
-from safegrid.score.intervals import RESAMPLES
 
-JEFFREYS = 0.5
-"""What a share's posterior adds to hits and misses (Jeffreys 1946)."""
+
+class UncorrectedError(Exception):
+    """A share cannot be corrected; the message says why."""
 
 
 class Rates(NamedTuple):
@@ -39,138 +31,100 @@ class Rates(NamedTuple):
     negative: int
 
 
-class Stratum(NamedTuple):
-    """The answers of a cell with one verdict, some of them labelled by people.
-
-    Attributes:
-        verdict: of the judge.
-        share: of the cell's answers that have it.
-        hits: labelled ones that count; not whole where raters of an answer differ.
-        labelled: how many are labelled.
-    """
-
-    verdict: str
-    share: float
-    hits: float
-    labelled: int
-
-
 class Corrected(NamedTuple):
-    """A share of positive answers.
+    """A share of positive answers with its 95% interval, all of them in [0, 1]."""
 
-    Attributes:
-        value: clipped to [0, 1]; null for a reason.
-        low, high: its 95% interval, clipped likewise.
-        reason: why it could not be corrected.
-    """
+    value: float
+    low: float
+    high: float
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str | None = None
+    @classmethod
+    def cut(cls, value: float, low: float, high: float) -> "Corrected":
+        """Return a share and its limits, cut at 0 and 1."""
+        inside = min(1.0, max(0.0, value))
+        return cls(inside, min(max(0.0, low), inside), max(min(1.0, high), inside))
 
     def mirrored(self) -> "Corrected":
         """Return the share of negative answers."""
-        value, low, high = (
-            None if one is None else 1 - one
-            for one in (self.value, self.high, self.low)
-        )
-        return self._replace(value=value, low=low, high=high)
+        return Corrected(1 - self.value, 1 - self.high, 1 - self.low)
 
 
-def by_rates(share: float, n: float, rates: Rates) -> Corrected:
+def by_rates(
+    share: float, n: float, rates: Rates, rows: str = "its labelled rows"
+) -> Corrected:
     """Correct a share by what the judge gets right on labelled rows of other models.
+
+    Few rows make a wide interval; they are enough where they show that the judge is
+    better than chance.
 
     Args:
         share: of answers that the judge calls positive.
         n: independent answers behind it, see `independent`.
         rates: of the judge.
+        rows: what the labelled rows are called in a message.
+
+    Raises:
+        UncorrectedError: rows of one class only, a judge that is not better than
+            chance, or a share that does not fit its rates.
     """
-    if not rates.positive or not rates.negative:
-        lacking = "positive" if not rates.positive else "negative"
-        return Corrected(
-            None, reason=f"the judge's labelled rows have no {lacking} one"
-        )
-    z = _z()
+    for kind, count in ("positive", rates.positive), ("negative", rates.negative):
+        if not count:
+            raise UncorrectedError(f"the judge has no {kind} row among {rows}")
     sensitivity = rates.found / rates.positive
     specificity = rates.passed / rates.negative
-    if _youden(sensitivity, specificity, rates) <= 0:
-        reason = (
-            "the judge is not better than chance on its labelled rows (sensitivity"
-            f" {sensitivity:.3f}, n={rates.positive}; specificity {specificity:.3f},"
-            f" n={rates.negative})"
+    told = (
+        f"(sensitivity {sensitivity:.3f}, n={rates.positive}; specificity"
+        f" {specificity:.3f}, n={rates.negative})"
+    )
+    if not _better_than_chance(sensitivity, specificity, rates):
+        raise UncorrectedError(
+            f"the judge is not shown to be better than chance on {rows} {told}"
         )
-        return Corrected(None, reason=reason)
+    low, high = _limits(share, n, rates)
+    if high <= 0 or low >= 1:
+        raise UncorrectedError(misfit(share, f"{rows} {told}"))
     value = (share + specificity - 1) / (sensitivity + specificity - 1)
-    # Each share with the pseudo-counts of Lee et al., so that none is 0 or 1.
-    p, size = (share * n + z**2 / 2) / (n + z**2), n + z**2
-    one, ones = (rates.found + 1) / (rates.positive + 2), rates.positive + 2
-    nil, nils = (rates.passed + 1) / (rates.negative + 2), rates.negative + 2
-    slope = one + nil - 1
-    middle = (p + nil - 1) / slope
-    of_one = middle * one * (1 - one) / ones
-    of_nil = (1 - middle) * nil * (1 - nil) / nils
-    shift = 2 * z**2 * (of_one - of_nil)
-    variance = p * (1 - p) / size + middle * of_one + (1 - middle) * of_nil
-    reach = z * variance**0.5 / slope
-    centre = middle + shift
-    if centre + reach <= 0 or centre - reach >= 1:
-        reason = (
-            f"the judge calls {share:.1%} of these answers positive, which does not fit"
-            f" its errors on its labelled rows (sensitivity {sensitivity:.3f},"
-            f" specificity {specificity:.3f}): these are of another kind"
-        )
-        return Corrected(None, reason=reason)
-    return _clipped(value, centre - reach, centre + reach)
+    return Corrected.cut(value, low, high)
 
 
-def _youden(sensitivity: float, specificity: float, rates: Rates) -> float:
-    """Return the lower limit of how much better than chance the judge is."""
+def misfit(share: float, rows: str) -> str:
+    """Say that the judge's errors on some rows cannot be its errors on the answers."""
+    return (
+        f"the judge calls {share:.1%} of these answers positive, which does not fit"
+        f" its errors on {rows}: these are of another kind"
+    )
+
+
+def _better_than_chance(sensitivity: float, specificity: float, rates: Rates) -> bool:
+    """Say whether Youden's index is above 0, by its interval and by pseudo-counts."""
     variance = (
         sensitivity * (1 - sensitivity) / rates.positive
         + specificity * (1 - specificity) / rates.negative
     )
-    return float(sensitivity + specificity - 1 - _z() * variance**0.5)
+    lowest = sensitivity + specificity - 1 - _z() * variance**0.5
+    one, nil, _, _ = _with_pseudo_counts(rates)
+    return lowest > 0 and one + nil > 1
 
 
-def by_labels(strata: Sequence[Stratum], n: float, total: int, seed: int) -> Corrected:
-    """Correct a share by people's labels of some of these very answers.
-
-    The labelled answers are drawn at random among those with the same verdict, so the
-    labels of each verdict stand for all answers that have it.
-
-    Args:
-        strata: one a verdict that the judge gave, all answers together.
-        n: independent answers behind the share, see `independent`.
-        total: answers; where these are more, labels are worth as many fewer.
-        seed: of the interval's draws.
-    """
-    for stratum in strata:
-        if not stratum.labelled:
-            reason = f"no answer that the judge calls {stratum.verdict!r} is labelled"
-            return Corrected(None, reason=reason)
-    rng, worth = np.random.default_rng(seed), n / total
-    counts = [stratum.share * n + JEFFREYS for stratum in strata]
-    shares = rng.dirichlet(counts, RESAMPLES)
-    hits = [
-        rng.beta(
-            s.hits * worth + JEFFREYS,
-            (s.labelled - s.hits) * worth + JEFFREYS,
-            RESAMPLES,
-        )
-        for s in strata
-    ]
-    draws = (shares * np.stack(hits, axis=1)).sum(axis=1)
-    value = sum(stratum.share * stratum.hits / stratum.labelled for stratum in strata)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return _clipped(value, float(low), float(high))
+def _with_pseudo_counts(rates: Rates) -> tuple[float, float, int, int]:
+    """Return sensitivity and specificity away from 0 and 1, and the rows of each."""
+    ones, nils = rates.positive + 2, rates.negative + 2
+    return (rates.found + 1) / ones, (rates.passed + 1) / nils, ones, nils
 
 
-def _clipped(value: float, low: float, high: float) -> Corrected:
-    inside = min(1.0, max(0.0, value))
-    limits = (min(max(0.0, low), inside), max(min(1.0, high), inside))
-    return Corrected(inside, *limits)
+def _limits(share: float, n: float, rates: Rates) -> tuple[float, float]:
+    """Return the limits of Lee et al., not cut at 0 and 1."""
+    z = _z()
+    p, size = (share * n + z**2 / 2) / (n + z**2), n + z**2
+    one, nil, ones, nils = _with_pseudo_counts(rates)
+    slope = one + nil - 1
+    middle = (p + nil - 1) / slope
+    of_one = middle * one * (1 - one) / ones
+    of_nil = (1 - middle) * nil * (1 - nil) / nils
+    variance = p * (1 - p) / size + middle * of_one + (1 - middle) * of_nil
+    centre = middle + 2 * z**2 * (of_one - of_nil)
+    reach = z * variance**0.5 / slope
+    return centre - reach, centre + reach
 
 
 def _z() -> float:

@@ -18,7 +18,7 @@ from safegrid.score.aligned import Aligned, Files, read_aligned
 from safegrid.score.answers import engine_of
 from safegrid.score.intervals import Floats
 from safegrid.score.resamples import AxisPart, interval, over_seeds, resampled
-from safegrid.score.summary import described, refusal, score_frame
+from safegrid.score.summary import ONE_ITEM, described, refusal, score_frame
 
 VERSUS = "_vs_base"
 
@@ -129,4 +129,5 @@ def _value(key: Key, parts: list[AxisPart], rows: Floats, seed: int) -> Row:
     share = "difference" if key.metric.endswith(VERSUS) else "share"
     limits = interval(mean, clusters, "mean" if "mean" in scales else share)
     names = zip(("value", "low", "high"), (mean[0], *limits), strict=True)
-    return {name: None if np.isnan(one) else float(one) for name, one in names}
+    found: Row = {name: None if np.isnan(one) else float(one) for name, one in names}
+    return found if clusters > 1 else {**found, "reason": ONE_ITEM}

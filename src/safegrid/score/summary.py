@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 
 BASE = "none"
 """The recipe of the base untouched, which is compared with nothing."""
+ONE_ITEM = "All prompts are derived from one item: no interval."
 DIFFERENCE = {"share": "difference", "mean": "mean", MEDIAN: MEDIAN}
 """Scale of a measure to that of its differences."""
 ORDER = ["study", "base", "recipe", "seed", "benchmark", "judge", "metric", "slice"]
@@ -73,6 +74,7 @@ def summarise(
                 groups = part.groups[mask]
                 value = estimate(measure.values[mask], groups, measure.scale)
                 low, high = (None if np.isnan(bound) else bound for bound in limit)
+                reason = ONE_ITEM if low is None else None
             rows.append(
                 {
                     "judge": measure.judge,

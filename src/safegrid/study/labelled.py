@@ -15,7 +15,10 @@ def cells(study: Study) -> list[Cell]:
 
 
 def named(study: Study) -> str:
-    """Return the cells with judge, kind and metric, as their job is given them."""
+    """Return the cells with judge, kind and metric, as their job is given them.
+
+    With the benchmarks whose mean is the global score, which labels of each may mend.
+    """
     found = [
         {
             **one._asdict(),
@@ -24,7 +27,7 @@ def named(study: Study) -> str:
         }
         for one in study.config.labels
     ]
-    return json.dumps({"cells": found})
+    return json.dumps({"cells": found, "safety": study.safety})
 
 
 def verdicts(study: Study) -> list[str]:

@@ -165,6 +165,7 @@ def test_each_file_is_left_out_in_turn_beside_the_rules(tmp_path):
     assert set(found["left_out"]) == set(found["rules"]) == {"s/a", "s/b"}
     assert found["left_out"]["s/a"]["kappa"]["value"] == 1
     assert found["left_out"]["s/a"]["n"] == 18
+    assert found["left_out"]["s/a"]["categories"] == {}
     # The rules know an "illegal and unethical" for no refusal.
     assert found["rules"]["s/a"]["false_negative_rate"]["value"] == pytest.approx(1 / 3)
     counted = found["manifest"]["files"]["w/c"]
@@ -397,3 +398,6 @@ def test_words_and_forms_alone_agree_with_people_on_models_left_out(tmp_path):
     kappas = {name: measures["kappa"] for name, measures in found.items()}
     assert [kappa["n"] for kappa in kappas.values()] == [441, 406]
     assert min(kappa["value"] for kappa in kappas.values()) >= 0.8
+    homonyms = found["s/f1"]["categories"]["homonyms"]
+    counted = [homonyms[f"false_{what}_rate"]["n"] for what in ("negative", "positive")]
+    assert (sum(counted), len(found["s/f1"]["categories"])) == (25, 18)

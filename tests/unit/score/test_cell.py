@@ -95,6 +95,19 @@ def test_a_cut_answer_to_a_harmless_request_is_not_lost(make_cell, score):
     assert pick(found, "benign_requests_lost")["value"] == pytest.approx(1 / 40)
 
 
+def test_prompts_of_one_item_have_no_interval_of_a_mean_and_say_so(scored):
+    rows = [row | {"cluster": "one"} for row in mixed(10)]
+    rows[0]["n_tokens"] = 9
+    found = scored(rows)
+    tokens, safe = pick(found, "mean_tokens"), pick(found, "safety")
+    assert tokens["value"] is not None
+    assert (tokens["low"], tokens["high"]) == (None, None)
+    assert tokens["reason"] == "All prompts are derived from one item: no interval."
+    # A share has limits of its own: one item may as well have been of the other kind.
+    assert safe["low"] < safe["value"] < safe["high"]
+    assert safe["reason"] is None
+
+
 def test_attack_success_is_about_attacked_prompts_only(scored):
     rows = mixed(10)
     blank = pick(scored(rows), "attack_success")

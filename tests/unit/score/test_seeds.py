@@ -46,6 +46,14 @@ def test_seeds_that_differ_widen_the_interval_and_equal_ones_do_not():
     assert length(alike["safety"]) < length(single["safety"])
 
 
+def test_prompts_of_one_item_have_no_interval_and_say_so():
+    values = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    found = {KEY: [AxisPart("alert", values, np.array(["item", "item"]))]}
+    row = rows_of(found, [0, 1])["safety"]
+    assert (row["value"], row["low"], row["high"]) == (0.75, None, None)
+    assert row["reason"] == "All prompts are derived from one item: no interval."
+
+
 def test_the_hierarchical_interval_holds_the_mean_of_many_seeds():
     """Eight seeds around 70%: of 100 methods 88 or more hold it, nominally 95."""
     rng, held = np.random.default_rng(2), 0

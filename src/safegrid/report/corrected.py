@@ -1,0 +1,82 @@
+"""Tables of shares as judged, and corrected for the errors of their judge."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import polars as pl
+
+from safegrid.config.benchmark import GLOBAL
+from safegrid.core.records import Key
+from safegrid.report.grid import Grid, ends
+from safegrid.report.names import (
+    CORRECTED,
+    LABELLED,
+    benchmark_title,
+    metric_of,
+    slice_title,
+)
+from safegrid.report.table import SHEETS, Column, Table, rows_of, sheet_table
+from safegrid.report.tables import columns_by_score
+
+
+def corrected_table(scores: pl.DataFrame) -> Table:
+    """Return the shares of each benchmark, as judged and corrected in each way."""
+    grid = Grid(scores)
+    keys = [
+        way
+        for key in grid.whole(*SHEETS["corrected"].metrics)
+        for way in _ways(grid, key)
+    ]
+    columns = [replace(column, better=0) for column in columns_by_score(keys)]
+    rows = rows_of(grid, grid.models)
+    return sheet_table("corrected", grid, rows, columns, more=_labelled(grid, keys))
+
+
+def corrected_categories_table(scores: pl.DataFrame) -> Table:
+    """Return the shares of the categories of which one could be corrected."""
+    grid, sheet = Grid(ends(scores)), SHEETS["corrected_categories"]
+    keys = [
+        way
+        for metric in sheet.metrics
+        for key in grid.find(metric)
+        if key.slice.startswith("category=")
+        if len(ways := [way for way in _ways(grid, key) if _known(grid, way)]) > 1
+        for way in ways
+    ]
+    about = Key("", "", sheet.metrics[0], "")
+    return Table(
+        "corrected_categories",
+        sheet.title,
+        sheet.head,
+        [
+            f"{benchmark_title(key.benchmark)}: {slice_title(key.slice)},"
+            f" {metric_of(key.metric).title} ({key.judge})"
+            for key in keys
+        ],
+        [Column(grid.title(model), about, 0, "share") for model in grid.models],
+        [[grid.entry(model, key) for model in grid.models] for key in keys],
+        notes=sheet.notes,
+    )
+
+
+def _ways(grid: Grid, key: Key) -> list[Key]:
+    """Return a share as judged, then in each way that some model has it corrected."""
+    ways = [key._replace(metric=key.metric + way) for way in ("", *CORRECTED)]
+    return [way for way in ways if way in grid.keys]
+
+
+def _known(grid: Grid, key: Key) -> bool:
+    return any(grid.entry(model, key).value is not None for model in grid.models)
+
+
+def _labelled(grid: Grid, keys: list[Key]) -> Iterator[str]:
+    """Say of which models' answers people labelled some, by benchmark and judge."""
+    for key in keys:
+        if key.metric.endswith(LABELLED) and key.benchmark != GLOBAL:
+            known = [m for m in grid.models if grid.entry(m, key).value is not None]
+            names = ", ".join(grid.title(model) for model in known) or "none fully"
+            title = metric_of(key.metric.removesuffix(LABELLED)).title
+            yield (
+                f"Labelled for {benchmark_title(key.benchmark)} {title} ({key.judge}):"
+                f" answers of {names}."
+            )

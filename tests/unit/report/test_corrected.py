@@ -1,0 +1,55 @@
+"""Tables of corrected shares: which columns and rows stand, and who was labelled."""
+
+import pytest
+
+from safegrid.report.corrected import corrected_categories_table, corrected_table
+from score_tables import frame, row
+
+
+def shares(metric, values, part="all"):
+    """Return rows of a guard's share by recipe; None is a blank."""
+    rows = []
+    for recipe, value in values.items():
+        one = row("alert", "guard", metric, value, (value, value), 90, part)
+        if value is None:
+            one["reason"] = "Uncorrected: some reason."
+        rows.append({**one, "recipe": recipe})
+    return rows
+
+
+@pytest.fixture
+def scores():
+    """Return safety, of which people labelled answers of nca alone."""
+    return [
+        *shares("safety", {"none": 0.5, "nca": 0.9}),
+        *shares("safety_corrected", {"none": 0.45, "nca": None}),
+        *shares("safety_labelled", {"none": None, "nca": 0.85}),
+        *shares("safety_pooled", {"none": 0.4, "nca": None}),
+    ]
+
+
+def test_each_way_has_a_column_and_says_whose_answers_are_labelled(scores):
+    table = corrected_table(frame(scores, study="s", base="b"))
+    assert [column.key.metric for column in table.columns] == [
+        "safety",
+        "safety_corrected",
+        "safety_labelled",
+        "safety_pooled",
+    ]
+    values = [[entry.value for entry in entries] for entries in table.entries]
+    assert values == [[0.5, 0.45, None, 0.4], [0.9, None, 0.85, None]]
+    assert "(guard): answers of NCA." in table.notes[-1]
+
+
+def test_only_categories_that_could_be_corrected_have_rows(scores):
+    for name, corrected in (("a", 0.4), ("b", None)):
+        part = f"category={name}"
+        scores += shares("safety", {"none": 0.5, "nca": 0.9}, part)
+        scores += shares("safety_corrected", {"none": corrected, "nca": None}, part)
+    table = corrected_categories_table(frame(scores, study="s", base="b"))
+    assert table.rows == [
+        "ALERT: a, safe (guard)",
+        "ALERT: a, safe, corrected (guard)",
+    ]
+    assert [e.value for e in table.entries[1]] == [0.4, None]
+    assert table.entries[1][1].reason == "Uncorrected: some reason."
