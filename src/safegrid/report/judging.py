@@ -47,7 +47,7 @@ def stress_table(stress: pl.DataFrame) -> Table:
         [f"{judge}: {CHANGES[change]}" for judge, change in rows],
         [Column(title, Key("", "", "", ""), 0, "share") for title in PARTS.values()],
         [[found[*row, part] for part in PARTS] for row in rows],
-        notes=sheet.notes,
+        notes=sheet.notes if rows else [DATA["words"]["no_stress"]],
         judged=False,
     )
 
