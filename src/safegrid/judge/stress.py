@@ -6,7 +6,7 @@ as scores count it: refused or not, whatever else a refusal judge tells apart.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from safegrid.judge.items import Item, Verdict, read_items
 from safegrid.judge.run import described, judge_items
 from safegrid.judge.validation import classes_of
 from safegrid.readers.plain import is_blank
-from safegrid.runtime.usage import keep
+from safegrid.runtime.usage import Record, keep
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ WAS = {"all": (True, False), "positive": (True,), "other": (False,)}
 NOT_DRAWN = "The sample holds no answer with such a verdict."
 UNCHANGED = "The change leaves every such answer of the sample as it is."
 UNREAD = "No changed answer has a readable verdict."
+
+
+Ask = Callable[[Sequence[Item]], tuple[list[Verdict], Record | None]]
+"""What judges items: their verdicts, and who answered in what time."""
 
 
 class Judged(NamedTuple):
@@ -85,13 +89,11 @@ def judge_stress(
     cells = [(asked[path.stem], path) for path in responses]
     drawn = draw(read_judged(cells, verdicts, positive), answers, seed)
     sample = list(_items(drawn, cells))
-    put = list(_changed(sample, seed))
-    items = [replace(one.item, text=text) for _, one, text in put]
-    again, record = judge_items(judge, stack, items, engine, cache, "judge_stress")
-    flips = [
-        Flip(name, one.positive, _is_positive(verdict, positive))
-        for (name, one, _), verdict in zip(put, again, strict=True)
-    ]
+
+    def ask(items: Sequence[Item]) -> tuple[list[Verdict], Record | None]:
+        return judge_items(judge, stack, items, engine, cache, "judge_stress")
+
+    flips, record = ask_again(sample, seed, positive, ask)
     rows = list(stress_rows(sample, flips))
     inputs = {"prompts": prompts, "responses": responses, "verdicts": verdicts}
     params = {"answers": answers, "seed": seed}
@@ -104,12 +106,7 @@ def judge_stress(
     named = {"judge": judge.name, "positive": positive}
     table = pl.DataFrame([{**named, **row} for row in rows], schema=STRESS)
     write_table(out, table, STRESS, facts)
-    logger.info("%s: %d changes of %d answers", judge.name, len(put), len(sample))
-
-
-def _is_positive(verdict: Verdict, positive: str) -> bool | None:
-    """Say what a verdict is, None of one that could not be read."""
-    return None if verdict.label == UNSCORED else verdict.label == positive
+    logger.info("%s: %d changes of %d answers", judge.name, len(flips), len(sample))
 
 
 def read_judged(
@@ -187,6 +184,21 @@ def _changed(sample: Sequence[Judged], seed: int) -> Iterator[tuple[str, Judged,
             text = changed(one.item.text, name, own)
             if text is not None:
                 yield name, one, text
+
+
+def ask_again(
+    sample: Sequence[Judged], seed: int, positive: str, ask: Ask
+) -> tuple[list[Flip], Record | None]:
+    """Return what becomes of the verdicts on changed answers, and who gave them."""
+    put = list(_changed(sample, seed))
+    verdicts, record = ask([replace(one.item, text=text) for _, one, text in put])
+    labels = [verdict.label for verdict in verdicts]
+    known = [None if label == UNSCORED else label == positive for label in labels]
+    flips = [
+        Flip(name, one.positive, now)
+        for (name, one, _), now in zip(put, known, strict=True)
+    ]
+    return flips, record
 
 
 def stress_rows(
