@@ -90,8 +90,11 @@ def judge_stress(
     drawn = draw(read_judged(cells, verdicts, positive), answers, seed)
     sample = list(_items(drawn, cells))
 
+    # Which hazard a guard names is no verdict.
+    spec = judge.model_copy(update={"category_tokens": 0})
+
     def ask(items: Sequence[Item]) -> tuple[list[Verdict], Record | None]:
-        return judge_items(judge, stack, items, engine, cache, "judge_stress")
+        return judge_items(spec, stack, items, engine, cache, "judge_stress")
 
     flips, record = ask_again(sample, seed, positive, ask)
     rows = list(stress_rows(sample, flips))

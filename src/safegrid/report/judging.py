@@ -72,7 +72,9 @@ def stress_figure(stress: pl.DataFrame) -> Figure:
         places[0].text(
             0, 0.5, DATA["words"]["no_stress"], transform=places[0].transAxes
         )
-    figure.legend(handles=_signs(), loc="upper right", ncols=2, fontsize=SMALL)
+    figure.legend(
+        handles=_signs(), loc="upper right", ncols=2, frameon=False, fontsize=SMALL
+    )
     return figure
 
 

@@ -129,16 +129,15 @@ def stress(tmp_path, guard_spec, guard_folder, fake_engine):
             return SURE["unsafe" if re.search(unsafe, said) else "safe"]
 
         fake_engine.labels = labels
-        spec = guard_spec.model_copy(update={"category_tokens": 0})
         asked, answered, said = files
         write_cell(
             asked, answered, ["what is it"] * len(texts), texts, prefill, (), None
         )
         rest = EngineSpec(), tmp_path / "cache", said
-        judge(spec, [guard_folder], asked, answered, *rest)
+        judge(guard_spec, [guard_folder], asked, answered, *rest)
         out = tmp_path / "stress.parquet"
         judge_stress(
-            judge=spec,
+            judge=guard_spec,
             stack=[guard_folder],
             prompts=[asked],
             responses=[answered],
