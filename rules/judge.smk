@@ -2,7 +2,7 @@
 
 Takes: results/{study}/responses/, a judge's model (rules and files have none).
 Gives: results/{study}/verdicts/, and below results/{study}/ validated/, heads/,
-calibrated/, agreement/.
+calibrated/, stress/, agreement/.
 """
 
 # They end a group of jobs where there are groups, and are light.
@@ -167,8 +167,54 @@ rule calibrate:
         """
 
 
+rule judge_stress:
+    """Ask a judge again on a sample of answers, each put another way."""
+    input:
+        stack=lambda w: judges.stack(STUDY, w.judge),
+        prompts=lambda w: cells.prompts(STUDY, judges.benchmarks(STUDY, w.judge)),
+        responses=lambda w: cells.all_answers(STUDY, judges.cells(STUDY, w.judge)),
+        verdicts=lambda w: [
+            f"{STUDY.root}/verdicts/{w.judge}/{cell.path}.parquet"
+            for cell in judges.cells(STUDY, w.judge)
+        ],
+    output:
+        stress="results/{study}/stress/{judge}.parquet",
+    log:
+        "logs/{study}/judge_stress/{judge}.log",
+    benchmark:
+        "logs/timing/{study}/judge_stress/{judge}.tsv"
+    wildcard_constraints:
+        judge=one_of(judges.stressed(STUDY)),
+    priority: lambda w: judges.priority(STUDY, w.judge)
+    retries: ENGINE_RETRIES
+    conda:
+        "../envs/engine.yaml"
+    params:
+        judge=lambda w: STUDY.config.judges[w.judge].spec().model_dump_json(),
+        answers=STUDY.config.study.stress_answers,
+        seed=STUDY.config.study.seed,
+        engine=lambda w: judges.engine(STUDY, w.judge),
+        version=VERSIONS["judge_stress"],
+        cache="results/{study}/cache/judge_stress/{judge}",
+    shell:
+        r"""
+        exec > >(tee {log:q}) 2>&1
+        python -m safegrid judge-stress \
+            --judge {params.judge:q} \
+            --stack {input.stack:q} \
+            --prompts {input.prompts:q} \
+            --responses {input.responses:q} \
+            --verdicts {input.verdicts:q} \
+            --answers {params.answers:q} \
+            --seed {params.seed:q} \
+            --engine {params.engine:q} \
+            --cache {params.cache:q} \
+            --out {output.stress:q}
+        """
+
+
 rule agreement:
-    """Two judges of refusals on the same answers: how far they agree, and where not."""
+    """Two judges of one kind on the same answers: how far they agree, and where not."""
     input:
         first=lambda w: judges.verdicts_beside(STUDY, w.judge, w.second),
         second=lambda w: judges.verdicts_beside(STUDY, w.second, w.judge),
@@ -186,7 +232,7 @@ rule agreement:
     conda:
         "../envs/light.yaml"
     params:
-        positive=lambda w: STUDY.config.judges[w.judge].positive,
+        positive=lambda w: judges.positive(STUDY, w.judge),
         code=code_hash("safegrid.judge.agreement"),
     shell:
         r"""

@@ -1,6 +1,6 @@
 """Scores become tables, figures and one report.
 
-Takes: results/{study}/scores.parquet, runs.parquet, frontier/, comparisons/,
+Takes: results/{study}/scores.parquet, runs.parquet, frontier/, comparisons/, stress/,
 cell_manifests/, models/.
 Gives: results/{study}/tables/, figures/, cost/, notebooks/, report/.
 
@@ -14,6 +14,7 @@ INPUTS = {
     "runs": "results/{study}/runs.parquet",
     "lines": lambda w: gathered.all_lines(STUDY),
     "comparisons": lambda w: gathered.all_comparisons(STUDY),
+    "stress": lambda w: gathered.all_stressed(STUDY),
     "models": lambda w: gathered.all_trainings(STUDY),
     "cell_manifests": lambda w: gathered.all_cell_manifests(STUDY),
     # Where results lie in a bucket the job has its inputs and nothing else.
@@ -129,6 +130,7 @@ rule report_partial:
         scores=partial_scores,
         lines=lambda w: gathered.all_lines(STUDY),
         comparisons=lambda w: gathered.all_comparisons(STUDY),
+        stress=lambda w: gathered.all_stressed(STUDY),
         derived=lambda w: gathered.all_derived(STUDY),
         models=lambda w: gathered.all_trainings(STUDY),
         manifests=lambda w: gathered.all_counted(STUDY),
@@ -147,7 +149,7 @@ rule report_partial:
         snakemake --snakefile "$SAFEGRID_HOME/Snakefile" --nolock --dry-run \
             --config study={params.study:q} sources_dir={params.sources_dir:q} \
             -- {params.gathered:q} {params.lines:q} {params.comparisons:q} \
-            {params.derived:q} \
+            {params.stress:q} {params.derived:q} \
             >{params.plan:q}
         python -m safegrid collect-finished \
             --plan {params.plan:q} \
@@ -163,6 +165,7 @@ rule report_partial:
             --runs {params.out:q}/runs.parquet \
             --lines {params.lines:q} \
             --comparisons {params.comparisons:q} \
+            --stress {params.stress:q} \
             --derived {params.derived:q} \
             --plan {params.plan:q} \
             --published "$SAFEGRID_HOME"/{params.published:q} \

@@ -76,3 +76,4 @@ rule judge_all:
     input:
         lambda w: cells.verdicts(STUDY, *STUDY.cells(STUDY.prompted)),
         lambda w: gathered.all_validated(STUDY),
+        lambda w: gathered.all_stressed(STUDY),

@@ -28,7 +28,7 @@ PHASES = {
     "miniworld": ("build_world", "train_base", "train_judge"),
     "training": ("reference", "kto_reference", "train"),
     "generation": ("generate", "capability"),
-    "judging": ("judge", "validate_judge", "calibrate"),
+    "judging": ("judge", "validate_judge", "judge_stress", "calibrate"),
     "scoring": ("score", "score_capability", "score_global", "frontier", "collect"),
     "reporting": (*PAGES, "status_page", "report"),
 }
@@ -39,7 +39,12 @@ MAKERS = {
     **{"datasets": "prepare_dataset", "prompts": "prepare_prompts"},
     **{"pairs": "tokenize", "ids": "render", "models": "train"},
     **{"responses": "generate", "verdicts": "judge", "validated": "validate_judge"},
-    **{"calibrated": "calibrate", "scores": "score", "notebooks": "write_tables"},
+    **{
+        "calibrated": "calibrate",
+        "stress": "judge_stress",
+        "scores": "score",
+        "notebooks": "write_tables",
+    },
     **{"tables": "write_tables", "figures": "trade_offs"},
 }
 

@@ -13,6 +13,7 @@ from safegrid.study import gathered
 BESIDE = "methods_beside"
 TABLES = {"write_tables", BESIDE}
 FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1", BESIDE}
+FIGURES |= {"judges_stressed"}
 LAST = {"report", "all"}
 # Lines of trainings have files of their own, beside the table of all scores.
 LINES = {"frontier", "frontier_figures"}
@@ -28,14 +29,19 @@ GATHERING = {
 # What follows the answers and verdicts of a model, beside its scores.
 CELL_MANIFESTS = {"cell_manifest_answers", "cell_manifest_verdicts"}
 COST = {"compare_costs"}
+# Once for each judge that says a word of an answer.
+STRESS = {"judge_stress": 3}
 
 RAW = {"build_world"}
 DATA = {*RAW, "prepare_dataset", "prepare_prompts", "overlap"}
 TRAIN = {*RAW, "train_base", "prepare_dataset", "tokenize", "reference", "train"}
 GENERATE = {*TRAIN, "prepare_prompts", "render", "generate", "capability"}
 JUDGE = {*GENERATE, "train_judge", "judge", "validate_judge", "calibrate"}
+JUDGE |= {"judge_stress"}
 SCORES = {"score", "score_capability", "score_global"}
 GATHERED = {"compare", "correct", "collect"}
+# Pages of figures with tables.
+TABLES_TOO = {"figure_1", "judges_stressed"}
 UNTIL = {
     # It waits for no cell.
     "report_partial": set(),
@@ -43,7 +49,7 @@ UNTIL = {
     "train_all": TRAIN,
     "generate_all": GENERATE,
     "judge_all": {*JUDGE} - {"capability"},
-    "tables": {*DATA, *JUDGE, *SCORES, *LINES, *GATHERED, *TABLES, "figure_1"},
+    "tables": {*DATA, *JUDGE, *SCORES, *LINES, *GATHERED, *TABLES, *TABLES_TOO},
     "figures": {*DATA, *JUDGE, *SCORES, *LINES, *GATHERED, *FIGURES},
 }
 
@@ -54,7 +60,11 @@ def comment(text):
 
 def cells(plan):
     """The planned jobs that do not only gather what others made."""
-    return [job for job in plan.jobs if job.rule not in GATHERING | GATHERED | COST]
+    return [
+        job
+        for job in plan.jobs
+        if job.rule not in GATHERING | GATHERED | COST | {*STRESS}
+    ]
 
 
 def one_model(study):
@@ -120,7 +130,7 @@ def test_a_recipes_beta_replans_its_own_cells(finished):
 
     with finished.with_study(change):
         plan = finished.plan()
-    assert plan.counts == with_gathering(one_model(finished.study), COST)
+    assert plan.counts == with_gathering(one_model(finished.study), STRESS, COST)
     assert {job.wildcards["recipe"] for job in cells(plan)} == {"nca"}
 
 
@@ -130,7 +140,8 @@ def test_a_new_recipe_plans_its_own_cells(finished):
 
     with finished.with_study(add):
         plan = finished.plan()
-        expected = with_gathering(one_model(finished.study), ["kto_reference"], COST)
+        own = one_model(finished.study)
+        expected = with_gathering(own, ["kto_reference"], STRESS, COST)
     assert plan.counts == expected
     own = [job for job in cells(plan) if job.rule != "kto_reference"]
     assert {job.wildcards["recipe"] for job in own} == {"kto"}
@@ -149,7 +160,7 @@ def test_checkpoints_plan_one_training_and_the_cells_of_each_model(finished):
     asked = {r: n for r, n in one_model(finished.study).items() if r not in once}
     # One training, and one line from the start model through its checkpoints.
     own = {"train_at_1_3": 1, "frontier": 1}
-    expected = with_gathering(asked, asked, asked, own, COST)
+    expected = with_gathering(asked, asked, asked, own, STRESS, COST)
     assert plan.counts == expected
     names = {"nca", "nca@1", "nca@3"}
     assert {job.wildcards["recipe"] for job in cells(plan)} == names
@@ -174,9 +185,10 @@ def test_a_new_benchmark_plans_its_own_cells(finished):
         {"generate": models, "judge": 2 * models, "score": models},
         # Its metric is safety, so it is one of those that the global score averages.
         {"score_global": models},
-        # Its guard is the second judge of every training's line.
+        # Its guard judges more, and is the second judge of every training's line.
         {"frontier": len(gathered.all_lines(finished.study))},
         dict.fromkeys(CELL_MANIFESTS, models),
+        {"judge_stress": 1},
         COST,
     )
     whole = {"overlap", "score_global", "frontier", *CELL_MANIFESTS}
@@ -238,6 +250,7 @@ def test_a_raised_number_reruns_its_stage_and_what_follows(finished):
     with finished.edited(stages, raised("train")):
         plan = finished.plan()
     after = {"train", "generate", "capability", "judge", "frontier", "compare"}
+    after |= {*STRESS}
     assert set(plan.counts) == {*after, *SCORES, *CELL_MANIFESTS, *COST, *GATHERING}
     trained = {model.recipe for model in finished.study.trained}
     assert {job.wildcards["recipe"] for job in cells(plan)} == trained

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from safegrid.config.block import (
     Above0,
     Block,
+    Count,
     From0,
     Name,
     Part,
@@ -90,6 +91,8 @@ class StudyEntry(Block):
         engines: name of a base to the [engine](#an-engine) that answers for it and its
             recipes in place of `engine`
         most_unscored: share of unscored answers above which a score is refused
+        stress_answers: answers that each guard, toxicity and refusal judge is asked
+            again [in nine forms](../docs/statistics.md#judges-under-stress); 0 for none
         paper: the paper whose tables and figures the report redraws: `'2407.16637'`,
             `'2409.07772'` or `'2412.00074'`, with quotes, a file of
             [published](#published) numbers
@@ -110,6 +113,7 @@ class StudyEntry(Block):
     engine: EngineSpec = EngineSpec()
     engines: dict[str, EngineSpec] = {}
     most_unscored: Share = 0.05
+    stress_answers: Count = 0
     paper: Literal["2407.16637", "2409.07772", "2412.00074"] = "2409.07772"
 
     @field_validator("sweep")

@@ -50,6 +50,14 @@ VERDICT |= {"score": NUMBER, "categories": pl.List(TEXT), "raw": TEXT}
 
 _COUNTS = _all(NUMBER, "value low high") | _all(pl.Int64(), "n n_unscored")
 
+STRESS = _all(TEXT, "judge positive change was") | {**_COUNTS, "reason": TEXT}
+"""Verdicts of a judge that flip when answers are put another way, by `change`.
+
+`value`: the share of `n` changed answers whose verdict was `positive` and is not any
+more, or the reverse; of `n_unscored` others it could not be read. `was`: of which
+answers, by their verdict before the change: `positive`, `other`, or `all`.
+"""
+
 LABEL = _all(TEXT, "judge item base recipe") | {"seed": INT}
 LABEL |= {"benchmark": TEXT, "prompt_id": TEXT, "sample": INT}
 LABEL |= _all(TEXT, "rater_1 rater_2")

@@ -19,6 +19,7 @@ VERSIONS: dict[str, int] = {
     "judge": 5,
     "synthesize": 3,
     "validate_judge": 7,
+    "judge_stress": 1,
     "calibrate": 3,
     "capability": 4,
 }

@@ -20,6 +20,7 @@ KIND_OF = {
     "train": "train",
     "generate": "generate",
     "judge": "judge",
+    "judge_stress": "judge",
     "capability": "capability",
     "reference_likelihood": "capability",
     "validate_judge": "validate_judge",
@@ -86,7 +87,7 @@ class Job:
     def filled(self) -> "Job":
         """Return it with its figures, or with the reason that it has none."""
         if self.shape is None:
-            judging = self.rule in ("judge", "validate_judge")
+            judging = self.kind in ("judge", "validate_judge")
             name, file = (self.what, "judges") if judging else (self.base, "bases")
             unknown = (
                 f"the shape of {name} is not known: fetch it, or give its entry of"

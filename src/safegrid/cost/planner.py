@@ -19,6 +19,7 @@ from safegrid.cost.memory import (
 )
 from safegrid.cost.registry import base_shape, judge_shape
 from safegrid.cost.tokens import Tokens, merge
+from safegrid.judge.changes import CHANGES
 from safegrid.study import judges, trainings
 from safegrid.study.grid import Cell, Model
 
@@ -28,6 +29,7 @@ DONE = {
     "capability": "capability by",
     "reference_likelihood": "known answers read by",
     "judge": "judge by",
+    "judge_stress": "stress of",
     "validate_judge": "validation of",
     "calibrate": "calibrate",
 }
@@ -63,6 +65,11 @@ class Planner:
             lengths = partial(self.data.labelled, judge)
             figures = partial(self._judgement, judge, "", lengths)
             yield self._judge_job("validate_judge", judge, "", judge, figures)
+        for judge in filter(self._has_model, judges.stressed(self.study)):
+            figures = partial(
+                self._judgement, judge, "", partial(self._stressed, judge)
+            )
+            yield self._judge_job("judge_stress", judge, "", judge, figures)
         for judge, base in judges.calibrated(self.study):
             figures = partial(self._calibration, judge, base)
             name = f"{judge}/{base}"
@@ -253,6 +260,14 @@ class Planner:
             "reads": read,
             "sources": [prompts.source, answers.source],
         }
+
+    def _stressed(self, judge: str) -> tuple[Tokens, Tokens]:
+        """Return the prompts that a judge reads, and its sample in every form."""
+        every = [self.data.asked(cell) for cell in judges.cells(self.study, judge)]
+        prompts, answers = (merge(side) for side in zip(*every, strict=True))
+        drawn = min(self.study.config.study.stress_answers, answers.rows)
+        forms = Tokens.alike(round(answers.mean), drawn, answers.source)
+        return prompts, forms.times(len(CHANGES))
 
     def _calibration(self, judge: str, base: str, shape: ShapeSpec) -> Figures:
         texts = self.data.fluent_texts(judge)

@@ -25,6 +25,7 @@ from safegrid.report import (
     facts,
     frontier,
     heat,
+    judging,
     methods,
     safe_to_serve,
     serve_figures,
@@ -63,6 +64,7 @@ def write_partial(
     runs: Path,
     lines: list[Path],
     comparisons: list[Path],
+    stress: list[Path],
     derived: list[Path],
     plan: Path,
     published: Path,
@@ -76,6 +78,7 @@ def write_partial(
         runs: rows of RUNS, of what is finished.
         lines: every file of FRONTIER of the study, whether it exists or not.
         comparisons: the same of COMPARISON; only what is finished is told.
+        stress: the same of STRESS, likewise.
         derived: the same of SCORE over several seeds, and corrected for judges.
         plan: what a dry run of Snakemake to all scores printed.
         published: numbers of the study's paper.
@@ -95,18 +98,21 @@ def write_partial(
     listed = [f"- {cell.path}: {reason}" for cell, reason in sorted(blanks.items())]
     head = f"{len(scores) - len(blanks)} of {len(scores)} cells are finished."
     write_text(out / "blanks.md", "\n".join([head, "", *listed]).rstrip() + "\n")
-    more = [read_table(p, SCORE) for p in derived if blank_of(str(p), jobs) is None]
-    table = pl.concat([table, *more])
+    lists = (derived, comparisons, stress)
+    derived, comparisons, stress = (_finished(files, jobs) for files in lists)
+    table = pl.concat([table, *(read_table(path, SCORE) for path in derived)])
     ran, drawn = read_runs(runs), partial_lines(lines, jobs)
     printed = read_published(published)
-    pairs = Comparisons(
-        path for path in comparisons if blank_of(str(path), jobs) is None
-    )
-    for made in all_tables(table, ran, drawn, printed, pairs):
+    pairs, flips = Comparisons(comparisons), judging.read_stress(stress)
+    for made in all_tables(table, ran, drawn, printed, pairs, flips):
         writing.save(made, out / "tables")
-    for name, figure in all_figures(table, ran, drawn, printed, pairs):
+    for name, figure in all_figures(table, ran, drawn, printed, pairs, flips):
         save(figure, out / "figures", name)
     logger.info("%d of %d cells are blank; see %s", len(blanks), len(scores), out)
+
+
+def _finished(files: list[Path], plan: Plan) -> list[Path]:
+    return [file for file in files if blank_of(str(file), plan) is None]
 
 
 def all_tables(
@@ -115,6 +121,7 @@ def all_tables(
     lines: pl.DataFrame,
     printed: pl.DataFrame,
     pairs: Comparisons,
+    stress: pl.DataFrame,
 ) -> Iterator[Table]:
     """Make every table of a report; those of the runs where any is finished."""
     yield from (table_of(scores) for table_of in tables.ALL)
@@ -126,6 +133,8 @@ def all_tables(
     yield tables.answers_table(scores, runs)
     yield corrected_table(scores)
     yield corrected_categories_table(scores)
+    yield judging.stress_table(stress)
+    yield judging.disagreement_table(scores)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
     yield from (table_of(scores, printed) for table_of in pages.values())
@@ -139,12 +148,14 @@ def all_figures(
     lines: pl.DataFrame,
     printed: pl.DataFrame,
     pairs: Comparisons,
+    stress: pl.DataFrame,
 ) -> Iterator[tuple[str, Figure]]:
     """Draw every figure of a report, by the name of its files."""
     yield from ((name, heat.slice_map(name, scores)) for name in SLICED)
     for name, axes in trade_off.FIGURES.items():
         yield name, trade_off.trade_off(scores, *axes, pairs)
     yield "pairs_map", methods.pairs_map(scores, pairs)
+    yield "stress", judging.stress_figure(stress)
     for name, axes in frontier.FIGURES.items():
         yield name, frontier.frontier(lines, *axes)
     _, pages = PAPERS[printed["paper"][0]]

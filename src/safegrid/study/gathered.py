@@ -111,14 +111,19 @@ def all_comparisons(study: Study) -> list[str]:
 
 
 def all_validated(study: Study) -> list[str]:
-    """Return how good the judges are, and how far each two of refusals agree."""
-    pairs = judges.refusal_pairs(study)
+    """Return how good the judges are, and how far each two of one kind agree."""
+    pairs = judges.pairs(study)
     return [
         *(f"{study.root}/validated/{name}.json" for name in judges.validated(study)),
         *(f"{study.root}/calibrated/{j}/{b}.json" for j, b in judges.calibrated(study)),
         *(judges.head(study, name) for name in judges.heads(study)),
         *(f"{study.root}/agreement/{one}/{two}.json" for one, two in pairs),
     ]
+
+
+def all_stressed(study: Study) -> list[str]:
+    """Return how many verdicts of each judge flip on changed answers."""
+    return [f"{study.root}/stress/{name}.parquet" for name in judges.stressed(study)]
 
 
 def all_rates(study: Study) -> list[str]:

@@ -2,9 +2,10 @@
 
 from itertools import combinations
 
+from safegrid.config.labels import GUARD
 from safegrid.config.training import NONE
 from safegrid.study import Study
-from safegrid.study.grid import Model
+from safegrid.study.grid import Cell, Model
 from safegrid.study.sources import raw, raw_files
 
 
@@ -140,14 +141,55 @@ def head_formats(study: Study, judge: str) -> list[str]:
     return [study.config.sources[part.source].format for part in parts]
 
 
-# ---------------------------------------------------------------- side by side
+# ---------------------------------------------------------------- on a study's answers
+
+STRESSED = ("guard", "toxicity", "refusal")
+"""The kinds that say one of a few words of an answer as it stands."""
+ASKABLE = ("model", "rules", "text_head")
+"""How they are asked without paying, and again."""
 
 
-def refusal_pairs(study: Study) -> list[tuple[str, str]]:
-    """Return every two judges of refusals that judge the same benchmark, by name."""
-    kind = {name for name, judge in study.judges.items() if judge.kind == "refusal"}
-    asked = [sorted(kind.intersection(spec.judges)) for spec in study.asked.values()]
+def stressed(study: Study) -> list[str]:
+    """Return the judges of benchmarks that are asked again on changed answers."""
+    if not study.config.study.stress_answers:
+        return []
+    return [
+        name
+        for name, judge in study.judges.items()
+        if judge.kind in STRESSED
+        and judge.method in ASKABLE
+        and benchmarks(study, name)
+    ]
+
+
+def benchmarks(study: Study, judge: str) -> list[str]:
+    """Return the benchmarks that a judge judges."""
+    return [name for name, spec in study.prompted.items() if judge in spec.judges]
+
+
+def cells(study: Study, judge: str) -> list[Cell]:
+    """Return the cells of these benchmarks."""
+    return list(study.cells(benchmarks(study, judge)))
+
+
+def pairs(study: Study) -> list[tuple[str, str]]:
+    """Return every two guards or judges of refusals of one benchmark, by name."""
+    kinds = [
+        {name for name, judge in study.judges.items() if judge.kind == kind}
+        for kind in ("guard", "refusal")
+    ]
+    asked = [
+        sorted(kind.intersection(spec.judges))
+        for kind in kinds
+        for spec in study.asked.values()
+    ]
     return sorted({pair for judges in asked for pair in combinations(judges, 2)})
+
+
+def positive(study: Study, judge: str) -> str:
+    """Return the label that such a judge looks for."""
+    entry = study.config.judges[judge]
+    return GUARD[1] if entry.kind == "guard" else entry.positive
 
 
 def verdicts_beside(study: Study, judge: str, second: str) -> list[str]:

@@ -41,7 +41,7 @@ def test_a_number_stands_for_the_code_and_libraries_it_was_confirmed_with(
 
 def test_an_engines_code_belongs_to_the_stages_that_ask_it(confirm):
     asking = {s for s in VERSIONS if "safegrid.engine.main" in confirm.modules(s)}
-    judging = {"judge", "text_head", "validate_judge", "calibrate"}
+    judging = {"judge", "text_head", "judge_stress", "validate_judge", "calibrate"}
     assert asking == {"generate", "capability", *judging}
 
 

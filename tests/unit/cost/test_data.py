@@ -9,6 +9,7 @@ from safegrid.cost.data import Data
 from safegrid.cost.estimate import estimate
 from safegrid.cost.printing import text
 from safegrid.cost.tokens import UnknownError
+from safegrid.judge.changes import CHANGES
 from safegrid.study.grid import Cell, Model
 
 
@@ -192,3 +193,20 @@ def test_checkpoints_cost_no_training_but_disk_and_answers(
             assert more.disk == pytest.approx(disk * row.disk)
         else:
             assert more.jobs == row.jobs * asked // models
+
+
+def test_a_judge_is_asked_again_on_its_sample_in_every_form(
+    make_study, assumed, gpus, tmp_path
+):
+    def plan(answers):
+        study = make_study("falcon-11b", {"stress_answers": answers})
+        found = estimate(study, assumed, gpus, "h200", None, {}, tmp_path)
+        return {(row.kind, row.what): row for row in found.rows}
+
+    plain, more = plan(0), plan(200)
+    for judge in ("llama-guard-3-8b", "wildguard", "roberta-toxicity"):
+        before, after = plain["judge", judge], more["judge", judge]
+        assert after.jobs == before.jobs + 1
+        assert after.reads.rows == before.reads.rows + 200 * len(CHANGES)
+        assert before.gpu_hours < after.gpu_hours < 1.05 * before.gpu_hours
+    assert more["judge", "fluency"] == plain["judge", "fluency"]

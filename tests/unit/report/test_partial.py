@@ -237,6 +237,7 @@ def write_all(grid, runs, out, published=PUBLISHED, lines=()):
         runs=Path("runs.parquet"),
         lines=list(lines),
         comparisons=[],
+        stress=[],
         derived=[],
         plan=Path("plan.txt"),
         published=published,

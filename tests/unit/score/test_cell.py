@@ -249,3 +249,21 @@ def test_two_rows_for_one_item_are_refused(make_cell, score, file):
     write_table(path, pl.concat([rows, rows.head(1)]), schema, facts)
     with pytest.raises(DataError, match="2 rows share their item with another"):
         score(cell, cell)
+
+
+def test_two_judges_of_a_kind_differ_where_one_counts_an_answer_and_one_not(scored):
+    guards = {"guard": "guard", "refusal": "guard"}
+    rows = mixed(10)
+    for row in rows:
+        row["refusal"] = "safe"
+    rows[-1]["refusal"] = "unsafe"
+    rows[-2]["guard"] = "unscored"
+    found = scored(rows, judges=guards).filter(judge="guard / refusal")
+    assert set(found["metric"]) == {"disagreement"}
+    whole = pick(found, "disagreement")
+    assert whole["value"] == pytest.approx(11 / 39)
+    assert (whole["n"], whole["n_unscored"]) == (39, 1)
+    assert whole["low"] < whole["value"] < whole["high"]
+    assert pick(found, "disagreement", "category=crime_theft")["value"] == 0.5
+    assert pick(found, "disagreement", "category=hate_poor")["value"] == 1 / 19
+    assert scored(mixed(10)).filter(metric="disagreement").is_empty()

@@ -20,9 +20,9 @@ def test_a_head_is_trained_by_the_study_from_labelled_files(load_tiny):
     assert HEAD in gathered.all_validated(study)
 
 
-def test_each_two_judges_of_refusals_on_a_benchmark_are_compared(load_tiny):
+def test_each_two_judges_of_a_kind_on_a_benchmark_are_compared(load_tiny):
     study = load_tiny(judged_twice)
-    pairs = judges.refusal_pairs(study)
+    pairs = judges.pairs(study)
     assert pairs == [
         ("refusal-head", "refusal-rules"),
         ("refusal-head", "tiny-refusal"),
@@ -35,4 +35,14 @@ def test_each_two_judges_of_refusals_on_a_benchmark_are_compared(load_tiny):
     agreements = [f for f in gathered.all_validated(study) if "/agreement/" in f]
     assert agreements[0] == "results/tiny/agreement/refusal-head/refusal-rules.json"
     assert len(agreements) == 3
-    assert judges.refusal_pairs(load_tiny()) == []
+    assert judges.pairs(load_tiny()) == []
+
+
+def test_two_guards_are_compared_by_what_is_unsafe(load_tiny):
+    def guarded(study):
+        study["benchmarks"]["alert"]["judges"] += ["mini-guard"]
+
+    study = load_tiny(guarded)
+    assert judges.pairs(study) == [("mini-guard", "tiny-guard")]
+    assert judges.positive(study, "tiny-guard") == "unsafe"
+    assert judges.positive(study, "tiny-refusal") == "refusal"
