@@ -54,3 +54,8 @@ def benchmarks(study: Study) -> str:
             for name, spec in specs.items()
         }
     )
+
+
+def task_groups(study: Study) -> str:
+    """Return the groups of each suite's tasks, by patterns of their names."""
+    return json.dumps({name: spec.task_groups for name, spec in study.suites.items()})
