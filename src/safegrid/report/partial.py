@@ -30,6 +30,7 @@ from safegrid.report import (
     serve_figures,
     tables,
     trade_off,
+    transfer,
     writing,
 )
 from safegrid.report.grid import BY, read_runs
@@ -122,6 +123,7 @@ def all_tables(
     yield methods.methods_table(scores, pairs)
     yield methods.pairs_table(scores, pairs)
     yield methods.pairs_table(scores, pairs, "decontaminated")
+    yield transfer.transfer_table(scores, pairs)
     yield tables.answers_table(scores, runs)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
@@ -142,6 +144,7 @@ def all_figures(
     for name, axes in trade_off.FIGURES.items():
         yield name, trade_off.trade_off(scores, *axes, pairs)
     yield "pairs_map", methods.pairs_map(scores, pairs)
+    yield "transfer", transfer.transfer_figure(scores, pairs)
     for name, axes in frontier.FIGURES.items():
         yield name, frontier.frontier(lines, *axes)
     _, pages = PAPERS[printed["paper"][0]]

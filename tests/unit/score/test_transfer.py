@@ -115,7 +115,9 @@ def test_equal_losses_are_no_contrast_however_large_they_are():
 
 
 def test_methods_are_adjusted_together():
-    three = [[a, b, c] for (a, b), (_, c) in zip(SUMS, changes(12, 6, 1, 1))]
+    three = [
+        [a, b, c] for (a, b), (_, c) in zip(SUMS, changes(12, 6, 1, 1), strict=True)
+    ]
     code = [[a, b, b] for a, b in CODE]
     methods = [*METHODS, MethodSeeds("nca", {0: 2})]
     first, second = contrasted(suite(sums=three, code=code), methods)
