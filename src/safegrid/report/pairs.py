@@ -34,7 +34,7 @@ class Comparisons:
     def __init__(self, files: Iterable[Path | str] = ()) -> None:
         """Read rows of COMPARISON."""
         self._rows: dict[tuple[str, Key], dict[frozenset[str], Row]] = {}
-        self._own: dict[tuple[str, str, Key], dict[str, Row]] = {}
+        self._own: dict[tuple[str, Key], dict[tuple[str, str], Row]] = {}
         for path in files:
             for row in read_table(Path(path), COMPARISON).iter_rows(named=True):
                 base, key = row["base"], Key(*(row[name] or "" for name in Key._fields))
@@ -42,16 +42,16 @@ class Comparisons:
                     pair = frozenset((row["first"], row["second"]))
                     self._rows.setdefault((base, key), {})[pair] = row
                 else:
-                    own = self._own.setdefault((row["kind"], base, key), {})
-                    own[row["first"]] = row
+                    own = self._own.setdefault((row["kind"], key), {})
+                    own[base, row["first"]] = row
 
-    def own(self, kind: str, base: str, key: Key) -> dict[str, Row]:
-        """Return what is known of single methods, or of tasks, of one kind of row."""
-        return self._own.get((kind, base, key), {})
+    def own(self, kind: str, key: Key) -> dict[tuple[str, str], Row]:
+        """Return the rows of a kind that is no pair, by base and recipe, or task."""
+        return self._own.get((kind, key), {})
 
     def keys(self, kind: str) -> list[Key]:
-        """Return the measures that have rows of a kind which is no pair."""
-        return list(dict.fromkeys(key for own, _, key in self._own if own == kind))
+        """Return the measures that have rows of a kind that is no pair."""
+        return [key for own, key in self._own if own == kind]
 
     def all_of(self, key: Key) -> list[Row]:
         """Return the comparisons of all bases on one measure."""
@@ -130,7 +130,7 @@ class Comparisons:
 
     def front_share(self, front: str, model: ModelRow) -> Entry:
         """Return the share of resamples in which a model is on a Pareto front."""
-        row = self.own("front", model.base, Key("", "", front, "")).get(model.recipe)
+        row = self.own("front", Key("", "", front, "")).get(model)
         return Entry(row["value"], reason=row["reason"]) if row else Entry()
 
     def letters(self, base: str, key: Key, recipes: Sequence[str]) -> dict[str, str]:

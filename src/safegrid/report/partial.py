@@ -45,8 +45,9 @@ from safegrid.runtime.plans import Plan, read_plan
 
 logger = logging.getLogger(__name__)
 
-Scored = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Any]]
-PAPERS: dict[str, tuple[Scored, Scored]] = {
+Tables = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame, Comparisons], Table]]
+Figures = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]]
+PAPERS: dict[str, tuple[Tables, Figures]] = {
     "2407.16637": (course_correction.TABLES, course_figures.FIGURES),
     "2409.07772": (alignment.TABLES, alignment.FIGURES),
     "2412.00074": (safe_to_serve.TABLES, serve_figures.FIGURES),
@@ -127,7 +128,7 @@ def all_tables(
     yield tables.answers_table(scores, runs)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
-    yield from (table_of(scores, printed) for table_of in pages.values())
+    yield from (table_of(scores, printed, pairs) for table_of in pages.values())
     kinds = set(runs["kind"])
     yield from (facts.facts_table(kind, runs) for kind in facts.KINDS if kind in kinds)
 

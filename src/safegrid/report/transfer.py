@@ -38,8 +38,7 @@ class Change(NamedTuple):
         """Return a model's change."""
         key = self.column.key
         if self.contrast:
-            found = pairs.own("contrast", model.base, key)
-            return entry_of(found.get(model.recipe))
+            return entry_of(pairs.own("contrast", key).get(model))
         return pairs.difference(model.base, key, model.recipe, BASE)
 
 
@@ -91,8 +90,8 @@ def transfer_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
 def _tasks(pairs: Comparisons) -> Iterator[str]:
     """Say which tasks each group holds."""
     for key in sorted(pairs.keys("group"), key=_place):
-        rows = [pairs.own("group", base, key) for base in pairs.bases(key)]
-        sizes = {task: row["n"] for own in rows for task, row in own.items()}
+        rows = pairs.own("group", key)
+        sizes = {task: row["n"] for (_, task), row in rows.items()}
         listed = ", ".join(f"{task} ({n} items)" for task, n in sizes.items())
         why = f" {WORDS['no_group']}" if key.slice == LAST else ""
         group = key.slice.removeprefix("group=")
@@ -117,7 +116,7 @@ def _verdicts(grid: Grid, shown: list[Change], pairs: Comparisons) -> Iterator[s
 
 def _number(grid: Grid, model: ModelRow, change: Change, pairs: Comparisons) -> str:
     """Return a contrast in a sentence, with its interval and adjusted p."""
-    row = pairs.own("contrast", model.base, change.column.key)[model.recipe]
+    row = pairs.own("contrast", change.column.key)[model]
     value, low, high = (
         number(row[name], change.column) for name in ("value", "low", "high")
     )

@@ -128,6 +128,8 @@ def front_rows(
     found: Aligned, methods: list[MethodSeeds], most_unscored: float, seed: int
 ) -> Iterator[Row]:
     """Yield the share of resamples in which each method is on each Pareto front."""
+    if len(methods) < 2:
+        return
     owners = np.empty(sum(len(method.columns) for method in methods), dtype=np.int64)
     for index, method in enumerate(methods):
         owners[list(method.columns.values())] = index

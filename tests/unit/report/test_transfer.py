@@ -1,15 +1,12 @@
 """Transfer: changes by group, contrasts in sentences, a figure, blanks."""
 
-import polars as pl
 import pytest
 
-from safegrid.core.artifacts import manifest, write_table
-from safegrid.core.records import COMPARISON
 from safegrid.report.pairs import Comparisons
 from safegrid.report.table import LOWER
 from safegrid.report.transfer import transfer_figure, transfer_table
 from safegrid.report.writing import markdown
-from score_tables import cell, frame, row, titles
+from score_tables import cell, comparisons, frame, row, titles
 
 SUITE = {"benchmark": "suite", "judge": "lm-eval", "metric": "capability"}
 CHANGES = {
@@ -47,11 +44,7 @@ def compared(tmp_path):
             own = {"kind": "contrast", "slice": "group=math", "first": name}
             own |= {"second": "none", "holm": holm, "n": 300}
             rows.append(own | limits(value) | contrast)
-        whole = [{**dict.fromkeys(COMPARISON), **SUITE, "base": "b", **r} for r in rows]
-        path = tmp_path / "b.parquet"
-        table = pl.DataFrame(whole, schema=COMPARISON, orient="row")
-        write_table(path, table, COMPARISON, manifest("compare", {}, {}))
-        return Comparisons([path])
+        return comparisons(tmp_path, rows, **SUITE, base="b")
 
     return write
 
