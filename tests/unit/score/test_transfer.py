@@ -1,9 +1,12 @@
 """Capability by group of tasks: groups, contrasts by hand and by scipy, blanks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind
 
+from safegrid.config.load import load_config
 from safegrid.core.records import Key
 from safegrid.score.families import MethodSeeds, family_rows
 from safegrid.score.paired import SEEDS
@@ -20,6 +23,7 @@ from safegrid.score.transfer import (
     welch,
 )
 
+CONFIG = Path(__file__).parents[3] / "config"
 GROUPS = {"suite": {"math": ["*sums"], "code": ["code*"], "late": ["*"]}}
 METHODS = [MethodSeeds("none", {0: 0}), MethodSeeds("dpo", {0: 1})]
 
@@ -70,6 +74,19 @@ def test_a_task_is_of_the_first_group_that_fits_it_else_of_other():
         ("group=math", "code_sums", 30),
         ("group=other", "mystery", 30),
     ]
+
+
+@pytest.mark.parametrize(
+    "study", sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
+)
+def test_every_task_that_a_study_or_the_registry_names_has_a_group(study):
+    config = load_config(CONFIG, study)
+    for spec in config.benchmarks.values():
+        if spec.metric == "capability":
+            found = suite(**dict.fromkeys([*spec.tasks, *config.tasks], CODE))
+            grouped = tasks_by_group(found, {"suite": spec.task_groups})
+            groups = {key.slice.removeprefix("group=") for key in grouped}
+            assert groups == {*spec.task_groups}
 
 
 def test_a_contrast_of_two_tasks_is_welchs_test_of_their_changes():
