@@ -166,7 +166,8 @@ def entry_of(row: Row | None, sign: int = 1) -> Entry:
     )
     differs = row["holm"] is not None and row["holm"] < 1 - LEVEL
     side = (HIGHER if sign * row["value"] > 0 else LOWER) if differs else ""
-    return Entry(value, low, high, row["n"], reason=row["reason"], side=side)
+    seeds, reason = row["seeds"] or 0, row["reason"]
+    return Entry(value, low, high, row["n"], seeds=seeds, reason=reason, side=side)
 
 
 NONE = Comparisons()

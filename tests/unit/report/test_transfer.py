@@ -42,7 +42,7 @@ def compared(tmp_path):
                 rows.append(pair | limits(-value) | {"holm": holm, "n": 100})
             value, holm = values[-1]
             own = {"kind": "contrast", "slice": "group=math", "first": name}
-            own |= {"second": "none", "holm": holm, "n": 300}
+            own |= {"second": "none", "holm": holm, "n": 300, "seeds": 2}
             rows.append(own | limits(value) | contrast)
         return comparisons(tmp_path, rows, **SUITE, base="b")
 
@@ -71,6 +71,9 @@ def test_sentences_say_where_math_loses_more_and_what_has_no_group(scores, compa
     assert "does not differ from the other groups beyond chance: NCA." in text
     assert "suite, other: riddles (100 items). No group of `task_groups`" in text
     assert "loses less" not in text
+    assert "Several seeds (DPO, NCA)" in text
+    # Of a difference nobody counts what is unscored.
+    assert "Every answer was scored" not in text
 
 
 def test_a_suite_without_math_has_a_reason_in_place_of_the_contrast(scores, compared):
