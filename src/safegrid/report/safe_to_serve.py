@@ -183,8 +183,6 @@ def _table(
         return theirs.entry(row.model.recipe, column.key.benchmark, column.key.metric)
 
     def against_it(model: ModelRow, key: Key) -> str:
-        if not METRICS[key.metric].better:
-            return ""
         return pairs.difference(model.base, key, model.recipe, IT).side
 
     models = [row.model for row in rows if row.model]
