@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from safegrid.core.records import Key
 from safegrid.report.grid import Entry, Grid, ModelRow, ends
 from safegrid.report.names import BASE, WORDS, benchmark_title
-from safegrid.report.pairs import Comparisons, entry_of
+from safegrid.report.pairs import Comparisons, Row, entry_of
 from safegrid.report.style import CM, PAGE, SMALL, look, mark, new_figure, styled
 from safegrid.report.table import HIGHER, LOWER, Column, Table, rows_of, sheet_table
 from safegrid.report.writing import number
@@ -100,27 +100,25 @@ def _tasks(pairs: Comparisons) -> Iterator[str]:
 
 def _verdicts(grid: Grid, shown: list[Change], pairs: Comparisons) -> Iterator[str]:
     """Say of which methods math loses more than the other groups, and of which less."""
-    for change in (change for change in shown if change.contrast):
-        found = {model: change.of(model, pairs) for model in _models(grid)}
+    for column in (change.column for change in shown if change.contrast):
+        rows = pairs.own("contrast", column.key)
+        tested = {
+            m: rows[m] for m in grid.models if m in rows and rows[m]["p"] is not None
+        }
         for side, verdict in VERDICTS.items():
-            own = [
-                m for m, e in found.items() if e.value is not None and e.side == side
+            said = [
+                grid.title(model) + (_number(row, column) if side else "")
+                for model, row in tested.items()
+                if entry_of(row).side == side
             ]
-            names = [
-                _number(grid, model, change, pairs) if side else grid.title(model)
-                for model in own
-            ]
-            if names:
-                yield f"{verdict}: {'; '.join(names)}."
+            if said:
+                yield f"{verdict}: {'; '.join(said)}."
 
 
-def _number(grid: Grid, model: ModelRow, change: Change, pairs: Comparisons) -> str:
+def _number(row: Row, column: Column) -> str:
     """Return a contrast in a sentence, with its interval and adjusted p."""
-    row = pairs.own("contrast", change.column.key)[model]
-    value, low, high = (
-        number(row[name], change.column) for name in ("value", "low", "high")
-    )
-    return f"{grid.title(model)} {value} [{low}, {high}], p = {row['holm']:.2g}"
+    value, low, high = (number(row[name], column) for name in ("value", "low", "high"))
+    return f" {value} [{low}, {high}], p = {row['holm']:.2g}"
 
 
 @styled

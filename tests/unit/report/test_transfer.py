@@ -42,7 +42,7 @@ def compared(tmp_path):
                 rows.append(pair | limits(-value) | {"holm": holm, "n": 100})
             value, holm = values[-1]
             own = {"kind": "contrast", "slice": "group=math", "first": name}
-            own |= {"second": "none", "holm": holm, "n": 300, "seeds": 2}
+            own |= {"second": "none", "p": holm, "holm": holm, "n": 300, "seeds": 2}
             rows.append(own | limits(value) | contrast)
         return comparisons(tmp_path, rows, **SUITE, base="b")
 
@@ -77,13 +77,22 @@ def test_sentences_say_where_math_loses_more_and_what_has_no_group(scores, compa
 
 
 def test_a_suite_without_math_has_a_reason_in_place_of_the_contrast(scores, compared):
-    none = dict.fromkeys(("value", "low", "high", "holm"))
+    none = dict.fromkeys(("value", "low", "high", "p", "holm"))
     pairs = compared(**none, n=0, reason=NO_MATH)
     text = markdown(transfer_table(scores, pairs))
     assert f"All rows (math less the others): {NO_MATH}" in text
     assert "Mathematics" not in text
     last = transfer_figure(scores, pairs).axes[-1]
     assert [t.get_text().replace("\n", " ") for t in last.texts] == [NO_MATH]
+
+
+def test_a_contrast_without_a_test_has_its_reason_and_no_verdict(scores, compared):
+    """Its value is known: no item changed."""
+    none = dict.fromkeys(("low", "high", "p", "holm"))
+    pairs = compared(**none, value=0.0, reason="No spread.")
+    text = markdown(transfer_table(scores, pairs))
+    assert "All rows (math less the others): No spread." in text
+    assert "Mathematics" not in text
 
 
 def test_the_figure_has_a_panel_a_group_with_full_marks_beyond_chance(scores, compared):
