@@ -78,7 +78,7 @@ def transfer_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
     grid, shown = Grid(ends(scores)), changes(pairs)
     models = _models(grid) if shown else []
     columns = [change.column for change in shown]
-    more = [*_tasks(pairs), *_verdicts(grid, shown, pairs)]
+    more = [*_verdicts(grid, shown, pairs), *_tasks(pairs)]
     table = sheet_table("transfer", grid, [], columns, more=more or [WORDS["no_suite"]])
     return replace(
         table,
@@ -88,14 +88,17 @@ def transfer_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
 
 
 def _tasks(pairs: Comparisons) -> Iterator[str]:
-    """Say which tasks each group holds."""
+    """Say which tasks each group of a suite holds."""
+    held: dict[str, list[str]] = {}
     for key in sorted(pairs.keys("group"), key=_place):
         rows = pairs.own("group", key)
         sizes = {task: row["n"] for (_, task), row in rows.items()}
         listed = ", ".join(f"{task} ({n} items)" for task, n in sizes.items())
-        why = f" {WORDS['no_group']}" if key.slice == LAST else ""
+        why = f", which {WORDS['no_group']}" if key.slice == LAST else ""
         group = key.slice.removeprefix("group=")
-        yield f"{benchmark_title(key.benchmark)}, {group}: {listed}.{why}"
+        held.setdefault(key.benchmark, []).append(f"{group}: {listed}{why}")
+    for suite, groups in held.items():
+        yield f"Groups of {benchmark_title(suite)}: {'; '.join(groups)}."
 
 
 def _verdicts(grid: Grid, shown: list[Change], pairs: Comparisons) -> Iterator[str]:

@@ -69,7 +69,8 @@ def test_sentences_say_where_math_loses_more_and_what_has_no_group(scores, compa
     said = "loses more than the other groups, or gains less: DPO \N{MINUS SIGN}24.0"
     assert f"{said} [\N{MINUS SIGN}27.0, \N{MINUS SIGN}19.0], p = 0.02." in text
     assert "does not differ from the other groups beyond chance: NCA." in text
-    assert "suite, other: riddles (100 items). No group of `task_groups`" in text
+    assert "Groups of suite: math: sums (100 items); facts: capitals" in text
+    assert "other: riddles (100 items), which no pattern of `task_groups` fits" in text
     assert "loses less" not in text
     assert "Several seeds (DPO, NCA)" in text
     # Of a difference nobody counts what is unscored.
