@@ -316,6 +316,7 @@ rule compare:
         **SCORING,
         comparison=lambda w: compared.comparison(STUDY, w.base),
         benchmarks=lambda w: compared.benchmarks(STUDY),
+        task_groups=lambda w: compared.task_groups(STUDY),
         code=code_hash("safegrid.score.compare"),
     shell:
         r"""
@@ -328,6 +329,7 @@ rule compare:
             --verdicts {input.verdicts:q} \
             --capability {input.capability:q} \
             --overlap {input.overlap:q} \
+            --task-groups {params.task_groups:q} \
             --most-unscored {params.most_unscored:q} \
             --study-seed {params.seed:q} \
             --out {output.comparison:q}

@@ -1,14 +1,17 @@
 """Rows of made-up scores, and how tests look into tables and scores."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from safegrid.core.artifacts import manifest, write_table
 from safegrid.core.intervals import wilson
-from safegrid.core.records import RUNS, SCORE
+from safegrid.core.records import COMPARISON, RUNS, SCORE
 from safegrid.report.grid import Entry
+from safegrid.report.pairs import Comparisons
 from safegrid.report.table import Table
 
 
@@ -53,6 +56,17 @@ def frame(rows: Iterable[dict[str, Any]], **shared: Any) -> pl.DataFrame:
     """Return rows as SCORE; `shared` stands in each that has no value of its own."""
     blank = {**dict.fromkeys(SCORE), "seed": 0, "engine": "safegrid", "version": "1"}
     return pl.DataFrame([{**blank, **shared, **one} for one in rows], schema=SCORE)
+
+
+def comparisons(
+    folder: Path, rows: Iterable[dict[str, Any]], **shared: Any
+) -> Comparisons:
+    """Return rows as COMPARISON, written and read again, of pairs if not said."""
+    blank = {**dict.fromkeys(COMPARISON), "kind": "pair", "n": 400}
+    whole = [{**blank, **shared, **one} for one in rows]
+    table = pl.DataFrame(whole, schema=COMPARISON, orient="row")
+    write_table(folder / "c.parquet", table, COMPARISON, manifest("compare", {}, {}))
+    return Comparisons([folder / "c.parquet"])
 
 
 def fact(

@@ -10,9 +10,9 @@ import pytest
 from safegrid.study import gathered
 
 # What gathers the cells follows whatever changes before it.
-BESIDE = "methods_beside"
-TABLES = {"write_tables", BESIDE}
-FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1", BESIDE}
+BESIDE = {"methods_beside", "transfer_of_capability"}
+TABLES = {"write_tables", *BESIDE}
+FIGURES = {"heat_maps", "trade_offs", "training_curves", "figure_1", *BESIDE}
 FIGURES |= {"judges_stressed"}
 LAST = {"report", "all"}
 # Lines of trainings have files of their own, beside the table of all scores.

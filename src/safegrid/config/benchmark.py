@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from safegrid.config.block import Block, Positive
+from safegrid.config.block import Block, Name, Positive
 from safegrid.config.documents import Document, KeyPath, merge
 from safegrid.config.engine import Decode
 from safegrid.config.names import FileOf, Known, Named, wrong_names
@@ -16,6 +16,8 @@ from safegrid.config.prompt import ANSWERED, PromptSpec
 
 # The benchmark name of scores that are made from several benchmarks.
 GLOBAL = "global"
+# The benchmark of requests without a prefill, held against those with one.
+DIRECT = "c2_eval_direct"
 # The kinds of judge of which a metric needs one: without it there is no score at all.
 NEEDED = {
     "safety": ("guard", "refusal"),
@@ -65,12 +67,16 @@ class BenchmarkSpec(AskedSpec):
         task_source: capability: [source](#sourcesyaml) of local task files; null where
             none is needed
         limit: capability: items a task, null for all
+        task_groups: capability: groups of tasks by patterns of their names (`*`, `?`);
+            a task is of the first group that fits, else of `other`; `math` is held
+            against the others
     """
 
     metric: Metric
     tasks: list[str] = []
     task_source: Annotated[str | None, Named("source")] = None
     limit: Positive | None = None
+    task_groups: dict[Name, list[str]] = {}
 
     @model_validator(mode="before")
     @classmethod

@@ -102,6 +102,11 @@ kind `pair`: recipe `first` less recipe `second`, paired by prompt: `value` with
     interval and standard `error`; `p` by `test`, `holm` adjusted for all pairs of the
     measure; `smallest`: the smallest difference found with 80% power; over `seeds`
     that both have, `n` answers of `n_clusters` items.
+kind `group`: task `first` of a suite, of `n` items, is of the group that `slice` names.
+kind `contrast`: what recipe `first` changes of the base, `second`, in the group that
+    `slice` names, less the mean of what it changes in the suite's other groups.
+kind `later`: the share that recipe `first` corrects after the prefill of `benchmark`,
+    less the share that it refuses at once, paired by request.
 kind `front`: `value`: the share of `n` resamples in which recipe `first` is on the
     Pareto front that `metric` names.
 """

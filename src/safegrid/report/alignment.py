@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from safegrid.core.records import Key
 from safegrid.report.grid import Entry, Grid, Value, ends
 from safegrid.report.names import BASE, METRICS
+from safegrid.report.pairs import NONE, Comparisons
 from safegrid.report.published import EVERY, published_number
 from safegrid.report.style import CM, COLUMN, SMALL, new_figure, styled
 from safegrid.report.table import Column, Row, Table, sheet_table
@@ -39,7 +40,9 @@ LEAST_BAR = 3.0
 """Percent that the shortest bar is long."""
 
 
-def beside_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+def beside_table(
+    scores: pl.DataFrame, published: pl.DataFrame, _: Comparisons = NONE
+) -> Table:
     """Return what the paper says of each of its models, and what we measured."""
     grid = Grid(scores)
     columns: list[Column] = []

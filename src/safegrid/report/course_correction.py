@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import polars as pl
 
+from safegrid.config.benchmark import DIRECT
 from safegrid.core.records import Key
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, ModelRow
 from safegrid.report.names import BASE, WORDS, benchmark_title
+from safegrid.report.pairs import NONE, Comparisons, entry_of
 from safegrid.report.published import EVERY, share_of, why
 from safegrid.report.table import (
     Column,
@@ -19,12 +21,11 @@ from safegrid.report.table import (
     rows_of,
     sheet_table,
 )
+from safegrid.report.tables import leading_rows
 
 METRIC = "correction"
 TURNS = {"c2_eval": "open turn", "c2_eval_closed": "closed turn"}
 """The two ways to hand a model a prefill of its answer, which do not compare."""
-DIRECT = "c2_eval_direct"
-"""The requests without a prefill: a correction there is a refusal at once."""
 MEAN = "Corr-mean"
 OVER_K = "categories"
 """The slice that is the mean over k."""
@@ -77,7 +78,9 @@ def block_title(block: Key, blocks: list[Key]) -> str:
     return f"{title} ({block.judge})" if several else title
 
 
-def corr_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+def corr_table(
+    scores: pl.DataFrame, published: pl.DataFrame, _: Comparisons = NONE
+) -> Table:
     """Return Corr@k and Corr-mean of every model, one turn after the other."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
@@ -148,15 +151,21 @@ def _told(published: pl.DataFrame) -> Iterator[str]:
         yield f"Published numbers of {', '.join(names)}: none here. {reason}"
 
 
-def before_after_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+def before_after_table(
+    scores: pl.DataFrame, _: pl.DataFrame, pairs: Comparisons = NONE
+) -> Table:
     """Return what training changed: corrections, safety, harmless requests, ability."""
     grid = Grid(scores)
     trained = {model.base for model in grid.models if model.recipe != BASE}
     models = [m for m in grid.models if m.base in trained] or grid.models
-    return sheet_table("before_after", grid, rows_of(grid, models), _measures(grid))
+    columns = _measures(grid)
+    table = sheet_table("before_after", grid, rows_of(grid, models), columns)
+    return replace(table, tied=leading_rows(grid, models, columns, pairs))
 
 
-def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+def against_base_table(
+    scores: pl.DataFrame, _: pl.DataFrame, pairs: Comparisons = NONE
+) -> Table:
     """Return the paired difference of each recipe to its base, in the same measures."""
     grid = Grid(scores)
     rows = rows_of(grid, [model for model in grid.models if model.recipe != BASE])
@@ -165,10 +174,12 @@ def against_base_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         key = column.key._replace(metric=f"{column.key.metric}_vs_base")
         if key in grid.keys:
             columns.append(replace(column, key=key, better=0, signed=True))
-    zero = Entry(0.0, 0.0, 0.0)
-    return sheet_table(
-        "against_base", grid, rows, columns, against=lambda model, key: zero
-    )
+
+    def of_base(model: ModelRow, key: Key) -> str:
+        plain = key._replace(metric=key.metric.removesuffix("_vs_base"))
+        return pairs.difference(model.base, plain, model.recipe, BASE).side
+
+    return sheet_table("against_base", grid, rows, columns, side=of_base)
 
 
 def _measures(grid: Grid) -> list[Column]:
@@ -193,7 +204,9 @@ def _measures(grid: Grid) -> list[Column]:
     )
 
 
-def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+def refusals_table(
+    scores: pl.DataFrame, _: pl.DataFrame, pairs: Comparisons = NONE
+) -> Table:
     """Return the share that is refused at once beside what is corrected later."""
     grid = Grid(scores)
     blocks = blocks_of(grid)
@@ -210,12 +223,14 @@ def refusals_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
             title = f"refused later, {turn_title(name)} ({key.judge})"
             titles[mean_over_k(grid, key)] = title
 
-    def earlier(model: ModelRow, key: Key) -> Entry | None:
-        return grid.entry(model, at_once(key)) if key in blocks else None
+    def than_at_once(model: ModelRow, key: Key) -> str:
+        if key not in blocks:
+            return ""
+        return entry_of(pairs.own("later", key._replace(slice="all")).get(model)).side
 
     columns = [Column(title, key, 0, "share") for key, title in titles.items()]
     rows = rows_of(grid, grid.models)
-    return sheet_table("refusals", grid, rows, columns, against=earlier)
+    return sheet_table("refusals", grid, rows, columns, side=than_at_once)
 
 
 TABLES = {

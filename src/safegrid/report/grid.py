@@ -48,9 +48,7 @@ class Entry:
     seeds: int = 0  # how many have a value
     reason: str | None = None
     defects: tuple[str, ...] = ()  # of a published number, names in words.yaml
-    side: str = (
-        ""  # HIGHER or LOWER, if the interval lies beyond what it is held against
-    )
+    side: str = ""  # HIGHER or LOWER where it differs from what it is held against
 
     @property
     def percent(self) -> Value:

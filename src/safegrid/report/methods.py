@@ -75,7 +75,7 @@ def methods_table(scores: pl.DataFrame, pairs: Comparisons) -> Table:
         ]
         for model, entries in zip(grid.models, table.entries, strict=True)
     ]
-    tied = leading_rows(grid, table.columns, pairs)
+    tied = leading_rows(grid, grid.models, table.columns, pairs)
     return replace(table, entries=lettered, tied=tied)
 
 

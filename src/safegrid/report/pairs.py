@@ -34,15 +34,24 @@ class Comparisons:
     def __init__(self, files: Iterable[Path | str] = ()) -> None:
         """Read rows of COMPARISON."""
         self._rows: dict[tuple[str, Key], dict[frozenset[str], Row]] = {}
-        self._fronts: dict[tuple[str, str, str], Row] = {}
+        self._own: dict[tuple[str, Key], dict[tuple[str, str], Row]] = {}
         for path in files:
             for row in read_table(Path(path), COMPARISON).iter_rows(named=True):
-                if row["kind"] == "front":
-                    self._fronts[row["base"], row["metric"], row["first"]] = row
-                else:
-                    key = Key(*(row[name] for name in Key._fields))
+                base, key = row["base"], Key(*(row[name] or "" for name in Key._fields))
+                if row["kind"] == "pair":
                     pair = frozenset((row["first"], row["second"]))
-                    self._rows.setdefault((row["base"], key), {})[pair] = row
+                    self._rows.setdefault((base, key), {})[pair] = row
+                else:
+                    own = self._own.setdefault((row["kind"], key), {})
+                    own[base, row["first"]] = row
+
+    def own(self, kind: str, key: Key) -> dict[tuple[str, str], Row]:
+        """Return the rows of a kind that is no pair, by base and recipe, or task."""
+        return self._own.get((kind, key), {})
+
+    def keys(self, kind: str) -> list[Key]:
+        """Return the measures that have rows of a kind that is no pair."""
+        return [key for own, key in self._own if own == kind]
 
     def all_of(self, key: Key) -> list[Row]:
         """Return the comparisons of all bases on one measure."""
@@ -56,19 +65,7 @@ class Comparisons:
     def difference(self, base: str, key: Key, one: str, other: str) -> Entry:
         """Return a method's score less another's, marked where beyond chance."""
         row = self._rows.get((base, key), {}).get(frozenset((one, other)))
-        if row is None:
-            return Entry()
-        if row["value"] is None:
-            return Entry(n=row["n"], reason=row["reason"])
-        names, sign = ("value", "low", "high"), 1
-        if row["first"] == other:
-            names, sign = ("value", "high", "low"), -1
-        value, low, high = (
-            None if row[name] is None else sign * row[name] for name in names
-        )
-        differs = row["holm"] is not None and row["holm"] < 1 - LEVEL
-        side = (HIGHER if sign * row["value"] > 0 else LOWER) if differs else ""
-        return Entry(value, low, high, row["n"], reason=row["reason"], side=side)
+        return entry_of(row, -1 if row and row["first"] == other else 1)
 
     def beats(self, key: Key, one: ModelRow, other: ModelRow) -> bool:
         """Say whether a model is better than another one, by more than chance."""
@@ -133,10 +130,8 @@ class Comparisons:
 
     def front_share(self, front: str, model: ModelRow) -> Entry:
         """Return the share of resamples in which a model is on a Pareto front."""
-        row = self._fronts.get((model.base, front, model.recipe))
-        if row is None:
-            return Entry()
-        return Entry(row["value"], reason=row["reason"])
+        row = self.own("front", Key("", "", front, "")).get(model)
+        return Entry(row["value"], reason=row["reason"]) if row else Entry()
 
     def letters(self, base: str, key: Key, recipes: Sequence[str]) -> dict[str, str]:
         """Return the letters of methods: those that share one do not differ.
@@ -157,6 +152,22 @@ class Comparisons:
             for member in members:
                 found[recipes[member]] += name
         return found
+
+
+def entry_of(row: Row | None, sign: int = 1) -> Entry:
+    """Return a difference, or with -1 the reverse, marked where beyond chance."""
+    if row is None:
+        return Entry()
+    if row["value"] is None:
+        return Entry(n=row["n"], reason=row["reason"])
+    names = ("value", "low", "high") if sign > 0 else ("value", "high", "low")
+    value, low, high = (
+        None if row[name] is None else sign * row[name] for name in names
+    )
+    differs = row["holm"] is not None and row["holm"] < 1 - LEVEL
+    side = (HIGHER if sign * row["value"] > 0 else LOWER) if differs else ""
+    seeds, reason = row["seeds"] or 0, row["reason"]
+    return Entry(value, low, high, row["n"], seeds=seeds, reason=reason, side=side)
 
 
 NONE = Comparisons()

@@ -31,6 +31,7 @@ from safegrid.report import (
     serve_figures,
     tables,
     trade_off,
+    transfer,
     writing,
 )
 from safegrid.report.corrected import corrected_categories_table, corrected_table
@@ -46,8 +47,9 @@ from safegrid.runtime.plans import Plan, read_plan
 
 logger = logging.getLogger(__name__)
 
-Scored = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Any]]
-PAPERS: dict[str, tuple[Scored, Scored]] = {
+Tables = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame, Comparisons], Table]]
+Figures = Mapping[str, Callable[[pl.DataFrame, pl.DataFrame], Figure]]
+PAPERS: dict[str, tuple[Tables, Figures]] = {
     "2407.16637": (course_correction.TABLES, course_figures.FIGURES),
     "2409.07772": (alignment.TABLES, alignment.FIGURES),
     "2412.00074": (safe_to_serve.TABLES, serve_figures.FIGURES),
@@ -130,6 +132,7 @@ def all_tables(
     yield methods.methods_table(scores, pairs)
     yield methods.pairs_table(scores, pairs)
     yield methods.pairs_table(scores, pairs, "decontaminated")
+    yield transfer.transfer_table(scores, pairs)
     yield tables.answers_table(scores, runs)
     yield corrected_table(scores)
     yield corrected_categories_table(scores)
@@ -137,7 +140,7 @@ def all_tables(
     yield judging.disagreement_table(scores)
     yield from (bought_table(lines, name) for name in BOUGHT)
     pages, _ = PAPERS[printed["paper"][0]]
-    yield from (table_of(scores, printed) for table_of in pages.values())
+    yield from (table_of(scores, printed, pairs) for table_of in pages.values())
     kinds = set(runs["kind"])
     yield from (facts.facts_table(kind, runs) for kind in facts.KINDS if kind in kinds)
 
@@ -156,6 +159,7 @@ def all_figures(
         yield name, trade_off.trade_off(scores, *axes, pairs)
     yield "pairs_map", methods.pairs_map(scores, pairs)
     yield "stress", judging.stress_figure(stress)
+    yield "transfer", transfer.transfer_figure(scores, pairs)
     for name, axes in frontier.FIGURES.items():
         yield name, frontier.frontier(lines, *axes)
     _, pages = PAPERS[printed["paper"][0]]

@@ -13,6 +13,7 @@ from safegrid.config.training import split_dose
 from safegrid.core.records import Key
 from safegrid.report.grid import NOT_ASKED, Entry, Grid, ModelRow
 from safegrid.report.names import BENCHMARKS, METRICS, WORDS, recipe_order, recipe_title
+from safegrid.report.pairs import NONE, Comparisons
 from safegrid.report.published import EVERY, NOT_GIVEN, share_of, why
 from safegrid.report.table import (
     SHEETS,
@@ -25,6 +26,7 @@ from safegrid.report.table import (
     rows_of,
     sheet_table,
 )
+from safegrid.report.tables import leading_rows
 
 IT = "it"
 """Trained on the instructions alone: what the paper calls Base."""
@@ -172,6 +174,7 @@ def _table(
     grid: Grid,
     rows: list[Row],
     columns: list[Column],
+    pairs: Comparisons,
     theirs: Published | None = None,
 ) -> Table:
     def of_paper(row: Row, column: Column) -> Entry:
@@ -179,17 +182,21 @@ def _table(
             return NOT_ASKED
         return theirs.entry(row.model.recipe, column.key.benchmark, column.key.metric)
 
-    def of_it(model: ModelRow, key: Key) -> Entry | None:
-        if model.recipe == IT or not METRICS[key.metric].better:
-            return None
-        return grid.entry(model._replace(recipe=IT), key)
+    def against_it(model: ModelRow, key: Key) -> str:
+        return pairs.difference(model.base, key, model.recipe, IT).side
 
-    there = any(row.model and row.model.recipe == IT for row in rows)
-    more = [] if there else [WORDS["no_it"]]
-    return sheet_table(name, grid, rows, columns, of_paper, of_it, more)
+    models = [row.model for row in rows if row.model]
+    more = [] if any(m.recipe == IT for m in models) else [WORDS["no_it"]]
+    table = sheet_table(name, grid, rows, columns, of_paper, against_it, more)
+    return replace(table, tied=leading_rows(grid, models, columns, pairs))
 
 
-def group_table(group: str, scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+def group_table(
+    group: str,
+    scores: pl.DataFrame,
+    published: pl.DataFrame,
+    pairs: Comparisons = NONE,
+) -> Table:
     """Return one of `GROUPS`, benchmark by benchmark, the paper's numbers beside."""
     grid = Grid(scores)
     benchmarks, models = safety_benchmarks(grid), models_of(grid, group)
@@ -199,10 +206,12 @@ def group_table(group: str, scores: pl.DataFrame, published: pl.DataFrame) -> Ta
     # Bold would compare answers to one benchmark with those to another.
     columns = [replace(c, better=0) for c in _columns(keys, theirs, benchmarks)]
     rows = rows_of(grid, models, map(block_of, benchmarks), _named)
-    return _table(group, grid, rows, columns, theirs)
+    return _table(group, grid, rows, columns, pairs, theirs)
 
 
-def helpfulness_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
+def helpfulness_table(
+    scores: pl.DataFrame, published: pl.DataFrame, pairs: Comparisons = NONE
+) -> Table:
     """Return what every recipe is still good for, the paper's numbers beside."""
     grid = Grid(scores)
     safe = safety_benchmarks(grid)
@@ -213,10 +222,13 @@ def helpfulness_table(scores: pl.DataFrame, published: pl.DataFrame) -> Table:
     ]
     theirs = Published(published, {model.recipe for model in grid.models})
     rows = rows_of(grid, every_model(grid), named=_named)
-    return _table("helpfulness", grid, rows, _columns(keys, theirs), theirs)
+    columns = _columns(keys, theirs)
+    return _table("helpfulness", grid, rows, columns, pairs, theirs)
 
 
-def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
+def all_methods_table(
+    scores: pl.DataFrame, _: pl.DataFrame, pairs: Comparisons = NONE
+) -> Table:
     """Return every recipe side by side, under one judge and one decoding."""
     grid = Grid(scores)
     keys = [
@@ -225,7 +237,7 @@ def all_methods_table(scores: pl.DataFrame, _: pl.DataFrame) -> Table:
         *grid.whole("capability", "reference_likelihood"),
     ]
     rows = rows_of(grid, every_model(grid), named=_named)
-    return _table("all_methods", grid, rows, _columns(keys, None))
+    return _table("all_methods", grid, rows, _columns(keys, None), pairs)
 
 
 def safety_benchmarks(grid: Grid) -> list[str]:
@@ -238,7 +250,7 @@ def _listed(grid: Grid, name: str) -> list[Key]:
     return [k for m in SHEETS[name].metrics for k in by_benchmark(grid.whole(m))]
 
 
-TABLES: dict[str, Callable[[pl.DataFrame, pl.DataFrame], Table]] = {
+TABLES: dict[str, Callable[..., Table]] = {
     **{group: partial(group_table, group) for group in GROUPS},
     "helpfulness": helpfulness_table,
     "all_methods": all_methods_table,

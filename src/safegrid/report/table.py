@@ -12,7 +12,7 @@ from safegrid.report.names import DATA, benchmark_title, metric_of
 DAGGER, DOUBLE_DAGGER = "\N{DAGGER}", "\N{DOUBLE DAGGER}"
 """Marks of the two Pareto fronts, see `safegrid.report.tables.FRONTS`."""
 HIGHER, LOWER = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
-"""Marks of an interval that lies beyond what it is held against."""
+"""Marks of what differs beyond chance from what it is held against."""
 DIGITS = {
     "share": 3,
     "score": 3,
@@ -82,8 +82,8 @@ class Row(NamedTuple):
 
 Elsewhere = Callable[[Row, Column], Entry]
 """What stands in a column of published numbers, or in a row without a model."""
-Against = Callable[[ModelRow, Key], Entry | None]
-"""What an entry of ours is held against, None where nothing."""
+Side = Callable[[ModelRow, Key], str]
+"""The mark of an entry of ours: HIGHER, LOWER or none."""
 Block = tuple[str, dict[str, str]]
 """Title of rows that belong together, and what they are about (see `Row`)."""
 
@@ -152,7 +152,7 @@ def sheet_table(
     rows: list[Row],
     columns: list[Column],
     elsewhere: Elsewhere | None = None,
-    against: Against | None = None,
+    side: Side | None = None,
     more: Iterable[str] = (),
     marks: Sequence[str] = (),
 ) -> Table:
@@ -164,8 +164,7 @@ def sheet_table(
             return elsewhere(row, column)
         assert row.model is not None, "a row without a model is a paper's"
         found = grid.entry(row.model, column.key)
-        start = against(row.model, column.key) if against else None
-        return replace(found, side=_side(found, start)) if start else found
+        return replace(found, side=side(row.model, column.key)) if side else found
 
     sheet = SHEETS[name]
     return Table(
@@ -178,12 +177,3 @@ def sheet_table(
         marks,
         [*sheet.notes, *more],
     )
-
-
-def _side(entry: Entry, start: Entry) -> str:
-    """Return the mark of an entry whose interval does not meet the other one."""
-    if entry.low is None or entry.high is None or entry.value is None:
-        return ""
-    if start.low is None or start.high is None or start.value is None:
-        return ""
-    return HIGHER * (entry.low > start.high) + LOWER * (entry.high < start.low)

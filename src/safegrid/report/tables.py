@@ -167,7 +167,7 @@ def _of_models(name: str, grid: Grid, keys: Iterable[Key]) -> Table:
 def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Comparisons) -> Table:
     """Return a table that marks who leads a column, and who is on a Pareto front."""
     table = _of_models(name, grid, keys)
-    tied = leading_rows(grid, table.columns, pairs)
+    tied = leading_rows(grid, grid.models, table.columns, pairs)
     fronts = {
         mark: [pairs.front_share(front, model) for model in grid.models]
         for mark, (front, _) in FRONTS.items()
@@ -188,19 +188,19 @@ def _leading(name: str, grid: Grid, keys: Iterable[Key], pairs: Comparisons) -> 
 
 
 def leading_rows(
-    grid: Grid, columns: Iterable[Column], pairs: Comparisons
+    grid: Grid,
+    models: Sequence[ModelRow],
+    columns: Sequence[Column],
+    pairs: Comparisons,
 ) -> list[set[int] | None]:
     """Return the rows that lead each column, None where nothing was compared.
 
-    The rows are the grid's models.
+    The rows are the models; a column that was not compared has no leaders.
     """
-    places = {model: row for row, model in enumerate(grid.models)}
-    return [
-        {places[model] for model in pairs.leaders(grid, column.key)}
-        if pairs.bases(column.key)
-        else None
-        for column in columns
-    ]
+    if not any(pairs.bases(column.key) for column in columns):
+        return [None] * len(columns)
+    led = [pairs.leaders(grid, column.key) for column in columns]
+    return [{row for row, m in enumerate(models) if m in found} for found in led]
 
 
 def columns_by_score(keys: Iterable[Key]) -> list[Column]:

@@ -203,6 +203,7 @@ def _foot(table: Table) -> list[str]:
     """Return the sentences that explain the signs which a table uses."""
     entries = [entry for row in table.entries for entry in row]
     unscored = any(entry.n_unscored for entry in entries)
+    counted = any(entry.n_unscored is not None for entry in entries)
     rows = zip(table.rows, table.entries, strict=True)
     seeded = [row for row, entered in rows if any(e.seeds > 1 for e in entered)]
     blank = any(entry.reason and entry.value is None for entry in entries)
@@ -215,7 +216,7 @@ def _foot(table: Table) -> list[str]:
         "coherent": any(DOUBLE_DAGGER in mark for mark in table.marks),
         "resamples": any("in resamples" in column.title for column in table.columns),
         "unscored": unscored,
-        "scored": table.judged and not unscored,
+        "scored": table.judged and counted and not unscored,
         "seeds": seeded,
         "one_seed": table.judged and not seeded,
         "no_score": blank and table.judged,

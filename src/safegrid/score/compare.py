@@ -4,11 +4,9 @@ Takes the answers and verdicts of the base untouched and of the end of every tra
 gives rows of COMPARISON.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from itertools import combinations
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,16 +15,21 @@ from safegrid.config.benchmark import GLOBAL
 from safegrid.core.artifacts import write_table
 from safegrid.core.records import COMPARISON, FRONTS, Key
 from safegrid.score.aligned import Aligned, Files, read_aligned
-from safegrid.score.intervals import Floats
-from safegrid.score.paired import (
-    Difference,
-    ModelPair,
-    compare_pairs,
-    detectable,
-    front_shares,
+from safegrid.score.families import (
+    Family,
+    MethodSeeds,
+    Row,
+    counting,
+    every_two,
+    family_rows,
+    methods_of,
 )
-from safegrid.score.resamples import AxisPart, over_seeds, resampled
-from safegrid.score.summary import BASE, described, refusal
+from safegrid.score.intervals import Floats
+from safegrid.score.paired import front_shares
+from safegrid.score.resamples import over_seeds, resampled
+from safegrid.score.summary import described
+from safegrid.score.transfer import by_group, contrasts, group_rows, tasks_by_group
+from safegrid.score.turns import later_corrections
 
 METRICS = (
     "safety",
@@ -55,34 +58,9 @@ METRICS = (
 """The measures by which models are compared."""
 SLICES = ("all", "pooled", "decontaminated", "adversarial=yes", "adversarial=no")
 """The slices, and each task of a suite."""
+MEAN_OVER_K = ("correction", "categories")
+"""A metric and slice: the one mean over categories by which models are compared."""
 LESS_IS_BETTER = ("benign_requests_lost",)
-
-Row = dict[str, Any]
-
-
-class MethodSeeds(NamedTuple):
-    """A recipe and the columns of its seeds."""
-
-    recipe: str
-    columns: dict[int, int]
-
-    def beside(self, other: "MethodSeeds") -> ModelPair | None:
-        """Pair the seeds that both have; the base untouched stands beside every seed.
-
-        None where they have no seed in common, or one of them has none at all.
-        """
-        if not self.columns or not other.columns:
-            return None
-        if BASE in (self.recipe, other.recipe):
-            mine, its = list(self.columns.values()), list(other.columns.values())
-            size = max(len(mine), len(its))
-            return ModelPair((mine * size)[:size], (its * size)[:size])
-        both = [seed for seed in self.columns if seed in other.columns]
-        if not both:
-            return None
-        return ModelPair(
-            [self.columns[s] for s in both], [other.columns[s] for s in both]
-        )
 
 
 def compare(
@@ -94,6 +72,7 @@ def compare(
     verdicts: list[Path],
     capability: list[Path],
     overlap: list[Path],
+    task_groups: dict[str, dict[str, list[str]]],
     most_unscored: float,
     study_seed: int,
     out: Path,
@@ -109,6 +88,7 @@ def compare(
         verdicts: likewise, one file a benchmark and judge.
         capability: JSON of stage `capability`: model by model, one a suite.
         overlap: JSON of stage `overlap`, one a benchmark; none without training data.
+        task_groups: of each suite the groups, and patterns of their tasks' names.
         most_unscored: share of unscored answers above which a model is not compared.
         study_seed: of bootstraps and permutations.
         out: rows of COMPARISON.
@@ -120,9 +100,16 @@ def compare(
     files = Files(prompts, answers, verdicts, capability, overlap)
     methods = methods_of(comparison["models"])
     found = read_aligned(len(comparison["models"]), benchmarks, files, _wanted)
-    rows: list[Row] = []
-    for key, parts in found.items():
-        rows += pair_rows(key, parts, methods, most_unscored, study_seed)
+    grouped = tasks_by_group(found, task_groups)
+    groups, couples = by_group(found, grouped), every_two(methods)
+    families = [
+        *(Family("pair", k, p, couples) for k, p in (found | groups).items()),
+        *contrasts(groups, methods),
+        *later_corrections(found, methods),
+    ]
+    rows = list(group_rows(found, grouped))
+    for family in families:
+        rows += family_rows(family, most_unscored, study_seed)
     rows += front_rows(found, methods, most_unscored, study_seed)
     named = {**dict.fromkeys(COMPARISON), "base": comparison["base"]}
     whole = [{**named, **row} for row in rows]
@@ -131,72 +118,18 @@ def compare(
 
 
 def _wanted(metric: str, part: str) -> bool:
-    return metric in METRICS and (part in SLICES or part.startswith("task="))
-
-
-def methods_of(models: Sequence[dict[str, Any]]) -> list[MethodSeeds]:
-    """Return the recipes with the columns of their seeds, in the models' order."""
-    found: dict[str, MethodSeeds] = {}
-    for column, model in enumerate(models):
-        method = found.setdefault(model["recipe"], MethodSeeds(model["recipe"], {}))
-        method.columns[model["seed"]] = column
-    return list(found.values())
-
-
-def pair_rows(
-    key: Key,
-    parts: list[AxisPart],
-    methods: list[MethodSeeds],
-    most_unscored: float,
-    seed: int,
-) -> Iterator[Row]:
-    """Yield the comparison of every two methods on one measure."""
-    kept = {m.recipe: _counting(parts, m, most_unscored) for m in methods}
-    asked, named = list[ModelPair](), list[Row]()
-    for first, second in combinations(methods, 2):
-        about = {"kind": "pair", **key._asdict()}
-        about |= {"first": first.recipe, "second": second.recipe}
-        (one, why), (other, its) = kept[first.recipe], kept[second.recipe]
-        pair = one.beside(other)
-        if pair is None:
-            reason = why or its or "The two have no seed in common."
-            yield {**about, "n": 0, "reason": reason}
-        else:
-            asked.append(pair)
-            named.append(about)
-    results = compare_pairs(parts, asked, seed)
-    for about, pair, result in zip(named, asked, results, strict=True):
-        seeds = len(set(zip(pair.first, pair.second, strict=True)))
-        yield {**about, **_said(result), "seeds": seeds}
-
-
-def _said(result: Difference) -> Row:
-    smallest = None
-    if result.error is not None:
-        smallest = result.error * detectable(result.n_clusters)
-    return {**asdict(result), "smallest": smallest}
-
-
-def _counting(
-    parts: list[AxisPart], method: MethodSeeds, most_unscored: float
-) -> tuple[MethodSeeds, str | None]:
-    """Return a method with the seeds that have a score, and why others have none."""
-    total = sum(len(part.values) for part in parts)
-    columns, why = {}, None
-    for seed, column in method.columns.items():
-        n = sum(int((~np.isnan(part.values[:, column])).sum()) for part in parts)
-        reason = refusal(total, n, most_unscored, None)
-        if reason is None:
-            columns[seed] = column
-        else:
-            why = f"{method.recipe} (seed {seed}): {reason}"
-    return method._replace(columns=columns), why
+    of_task = part.startswith("task=")
+    return metric in METRICS and (
+        part in SLICES or of_task or (metric, part) == MEAN_OVER_K
+    )
 
 
 def front_rows(
     found: Aligned, methods: list[MethodSeeds], most_unscored: float, seed: int
 ) -> Iterator[Row]:
     """Yield the share of resamples in which each method is on each Pareto front."""
+    if len(methods) < 2:
+        return
     owners = np.empty(sum(len(method.columns) for method in methods), dtype=np.int64)
     for index, method in enumerate(methods):
         owners[list(method.columns.values())] = index
@@ -206,7 +139,7 @@ def front_rows(
             continue
         axes = {key: found[key] for key in keys if key is not None}
         counted = [
-            [_counting(parts, method, most_unscored) for parts in axes.values()]
+            [counting(parts, method, most_unscored) for parts in axes.values()]
             for method in methods
         ]
         reasons = [

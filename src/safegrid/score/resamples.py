@@ -57,6 +57,12 @@ class AxisPart:
         return "difference" if np.isin(known, (-1, 0, 1)).all() else "mean"
 
 
+def weights(parts: Sequence[AxisPart]) -> list[float]:
+    """Return the weights of an axis: benchmarks weigh alike, and so do their parts."""
+    sizes = Counter(part.benchmark for part in parts)
+    return [1 / (len(sizes) * sizes[part.benchmark]) for part in parts]
+
+
 class ClusterSums:
     """The values of a part, added up by cluster once for all resamples.
 
@@ -79,11 +85,9 @@ class ClusterSums:
     def of(
         cls, parts: Sequence[AxisPart], every: NDArray[np.str_]
     ) -> list["ClusterSums"]:
-        """Return the sums of an axis: benchmarks weigh alike, and so do their parts."""
-        sizes = Counter(part.benchmark for part in parts)
-        return [
-            cls(part, every, 1 / (len(sizes) * sizes[part.benchmark])) for part in parts
-        ]
+        """Return the sums of an axis, weighed as `weights` says."""
+        pairs = zip(parts, weights(parts), strict=True)
+        return [cls(part, every, weight) for part, weight in pairs]
 
     def add_to(self, total: Floats) -> None:
         """Add to (C, M) what each cluster adds to the mean of each model."""
@@ -128,8 +132,8 @@ def _of_drawn(shares: Floats, sums: Sequence[ClusterSums]) -> Floats:
     missing = np.isnan(shares)
     if not missing.any():
         return np.asarray(shares.sum(axis=0), dtype=np.float64)
-    weights = np.array([part.weight for part in sums])[:, None, None]
-    drawn = np.where(missing, 0.0, weights).sum(axis=0)
+    weight = np.array([part.weight for part in sums])[:, None, None]
+    drawn = np.where(missing, 0.0, weight).sum(axis=0)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nansum(shares, axis=0) / drawn, dtype=np.float64)
 

@@ -4,14 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
+from safegrid.config.benchmark import DIRECT
 from safegrid.study import Study
 from safegrid.study.grid import Cell, Model
 from safegrid.study.judges import kinds
 
 
 def bases(study: Study) -> list[str]:
-    """Return the bases that have methods to compare."""
-    return [base for base in study.bases if len(models(study, base)) > 1]
+    """Return the bases that have methods, or answers of two kinds, to compare."""
+    asked = DIRECT in study.prompted
+    return [base for base in study.bases if asked or len(models(study, base)) > 1]
 
 
 def models(study: Study, base: str) -> list[Model]:
@@ -54,3 +56,8 @@ def benchmarks(study: Study) -> str:
             for name, spec in specs.items()
         }
     )
+
+
+def task_groups(study: Study) -> str:
+    """Return the groups of each suite's tasks, by patterns of their names."""
+    return json.dumps({name: spec.task_groups for name, spec in study.suites.items()})

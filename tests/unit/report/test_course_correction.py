@@ -8,9 +8,9 @@ from made_up_course import LIKELY, PAPER_KS, course_scores
 from safegrid.report.course_correction import TABLES
 from safegrid.report.course_figures import FIGURES
 from safegrid.report.style import PAGE
-from safegrid.report.table import HIGHER, LOWER
+from safegrid.report.table import LOWER
 from safegrid.report.writing import latex, markdown, numbers
-from score_tables import cell, change, score, titles
+from score_tables import cell, change, comparisons, score, titles
 
 MINI_KS = (4, 8, 12, 16)
 
@@ -114,24 +114,31 @@ def test_before_and_after_holds_the_bases_that_are_trained(tables, full):
 
 
 def test_each_recipe_has_its_paired_difference_and_whether_chance_gives_it(
-    tables, full
+    full, published, tmp_path
 ):
-    table = tables["against_base"]
+    """Marks follow the tests of comparisons, whatever the intervals say."""
+    guarded = {"base": "qwen2-7b", "slice": "all", "first": "none", "second": "c2_dpo"}
+    judge = full.filter(metric="safety")["judge"][0]
+    attacked = {"benchmark": "alert_adversarial", "metric": "attack_success"}
+    safe = {"benchmark": "alert", "metric": "safety"}
+    rows = [{**attacked, "value": 0.2, "holm": 0.01}, {**safe, "value": -0.1}]
+    pairs = comparisons(tmp_path, rows, judge=judge, **guarded)
+    table = TABLES["against_base"](full, published, pairs)
     assert not {"qwen2-7b", "vicuna-7b"} & set(table.rows)
-    title = "Adversarial ALERT attack success"
-    shown = cell(table, "qwen2-7b c2_dpo", title)
+    shown = cell(table, "qwen2-7b c2_dpo", "Adversarial ALERT attack success")
     where = {"base": "qwen2-7b", "recipe": "c2_dpo"}
     row = score(full, metric="attack_success_vs_base", **where)
     assert (shown.value, shown.side) == (row["value"], LOWER)
-    assert cell(table, "qwen2-7b c2_dpo", "ALERT safe").side == HIGHER
-    assert cell(table, "llama-2-7b-chat c2_nca", "ALERT safe").side == ""
+    assert cell(table, "qwen2-7b c2_dpo", "ALERT safe").side == ""
     assert f"{LOWER} [" in markdown(table)
     assert r"$\downarrow$" in latex(table)
     assert LOWER not in numbers(table).write_csv()
     assert "one of twenty would be expected beyond 0" in markdown(table)
 
 
-def test_refusals_at_once_are_held_against_corrections_of_the_same_judge(tables, full):
+def test_refusals_at_once_are_held_against_corrections_of_the_same_judge(
+    tables, full, tmp_path
+):
     table = tables["refusals"]
     at_once = "refused at once (gpt-4o-correction)"
     assert titles(table)[:2] == [at_once, "refused at once (wildguard-refusal)"]
@@ -139,11 +146,18 @@ def test_refusals_at_once_are_held_against_corrections_of_the_same_judge(tables,
     once |= {"metric": "correction"}
     assert cell(table, "vicuna-7b", at_once).value == score(full, **once)["value"]
     later = "corrected later, open turn (gpt-4o-correction)"
-    assert cell(table, "vicuna-7b", later).side == LOWER
-    rare = TABLES["refusals"](change(full, once, value=0.01, low=0.0, high=0.02), None)
-    assert cell(rare, "vicuna-7b", later).side == HIGHER
-    equal = change(full, once, value=0.1, low=0.0, high=0.3)
-    assert cell(TABLES["refusals"](equal, None), "vicuna-7b", later).side == ""
+    assert cell(table, "vicuna-7b", later).side == ""
+    tested = {"kind": "later", "benchmark": "c2_eval", "judge": "gpt-4o-correction"}
+    tested |= {"metric": "correction", "slice": "all", "first": "none"}
+    rows = [
+        {"base": "vicuna-7b", "value": -0.4, "holm": 0.001},
+        {"base": "qwen2-7b", "value": -0.4, "holm": 0.06},
+    ]
+    pairs = comparisons(tmp_path, rows, **tested)
+    marked = TABLES["refusals"](full, None, pairs)
+    assert cell(marked, "vicuna-7b", later).side == LOWER
+    assert cell(marked, "vicuna-7b", at_once).side == ""
+    assert cell(marked, "qwen2-7b", later).side == ""
 
 
 def test_what_a_study_lacks_is_left_out(full, published):

@@ -1,15 +1,13 @@
 """Methods beside each other: letters, leaders, fronts, tables and a map."""
 
-import polars as pl
 import pytest
 
-from safegrid.core.artifacts import manifest, write_table
-from safegrid.core.records import COMPARISON, Key
+from safegrid.core.records import Key
 from safegrid.report.grid import Grid, ModelRow
 from safegrid.report.methods import methods_table, pairs_map, pairs_table
 from safegrid.report.pairs import Comparisons
 from safegrid.report.writing import markdown, numbers
-from score_tables import frame, row
+from score_tables import comparisons, frame, row
 
 SAFE = Key("global", "guard", "safety", "all")
 LOST = Key("xstest", "refusal", "benign_requests_lost", "all")
@@ -37,10 +35,7 @@ def scores():
 
 def comparison(key, first, second, value, sure):
     return {
-        **dict.fromkeys(COMPARISON),
         **key._asdict(),
-        "base": "b",
-        "kind": "pair",
         "first": first,
         "second": second,
         "value": value,
@@ -51,7 +46,6 @@ def comparison(key, first, second, value, sure):
         "holm": 0.004 if abs(value) > sure else 1.0,
         "smallest": 0.028,
         "seeds": 1,
-        "n": 400,
         "n_clusters": 200,
     }
 
@@ -67,15 +61,11 @@ def pairs(tmp_path):
     ]
     rows.append(
         {
-            **dict.fromkeys(COMPARISON),
-            **{"base": "b", "kind": "front", "metric": "safe", "first": "nca"},
+            **{"kind": "front", "metric": "safe", "first": "nca"},
             **{"value": 0.96, "n": 2000},
         }
     )
-    table = pl.DataFrame(rows, schema=COMPARISON, orient="row")
-    path = tmp_path / "b.parquet"
-    write_table(path, table, COMPARISON, manifest("compare", {}, {}))
-    return Comparisons([path])
+    return comparisons(tmp_path, rows, base="b")
 
 
 def test_letters_join_what_does_not_differ_the_best_first(pairs):

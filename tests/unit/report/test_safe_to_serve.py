@@ -12,8 +12,10 @@ from safegrid.report.serve_figures import FIGURES
 from safegrid.report.style import PAGE
 from safegrid.report.table import HIGHER, LOWER
 from safegrid.report.writing import LETTERS, latex, markdown, numbers
-from score_tables import cell, change, score, titles
+from score_tables import cell, change, comparisons, score, titles
 
+CONA = {"benchmark": "cona", "judge": "llama-guard-2-8b", "slice": "all"}
+CONA |= {"base": "llama-2-7b"}
 REWARDS = ("published reward model", "own reward model", "labels")
 
 
@@ -105,30 +107,45 @@ def test_every_table_says_how_its_rows_were_judged_and_what_n_allows(tables):
         text = markdown(table)
         assert "one judge and one decoding for all its rows. The paper has not" in text
         assert "An observed 0% or 100% is not certain" in text
-        assert "lies above or below that of IT" in text
+        assert "higher or lower than IT beyond chance, by a paired test" in text
 
 
 @pytest.mark.parametrize(
-    ("limits", "expected"),
-    [
-        ((0.61, 0.70), HIGHER),
-        ((0.60, 0.70), ""),
-        ((0.10, 0.39), LOWER),
-        ((0.10, 0.40), ""),
-        ((None, None), ""),
-    ],
+    ("value", "holm", "expected"),
+    [(0.05, 0.01, HIGHER), (-0.05, 0.01, LOWER), (0.05, 0.2, ""), (0.05, None, "")],
 )
-def test_a_row_is_marked_where_its_interval_does_not_meet_that_of_it(
-    full, published, limits, expected
+def test_a_row_is_marked_where_it_differs_from_it_by_a_paired_test(
+    full, published, tmp_path, value, holm, expected
 ):
-    safe = {"benchmark": "cona", "metric": "safety"}
-    scores = change(full, {**safe, "recipe": "it"}, value=0.5, low=0.4, high=0.6)
-    low, high = limits
-    scores = change(scores, {**safe, "recipe": "dpo"}, value=0.5, low=low, high=high)
-    table = TABLES["dpo"](scores, published)
+    row = {"metric": "safety", "first": "it", "second": "dpo", "holm": holm}
+    row |= {"value": -value, "low": -value - 0.1, "high": -value + 0.1}
+    pairs = comparisons(tmp_path, [row], **CONA)
+    table = TABLES["dpo"](full, published, pairs)
     assert cell(table, "I-CoNa: DPO", "safe").side == expected
     assert cell(table, "I-CoNa: IT", "safe").side == ""
+    assert cell(table, "I-Malicious: DPO", "safe").side == ""
     assert cell(table, "I-CoNa: DPO", "safe, published").side == ""
+
+
+def test_those_that_do_not_differ_from_the_best_share_the_bold(
+    full, published, tmp_path
+):
+    """IT leads PIQA; SIT-100 does not differ from it, the base does."""
+    piqa = {"benchmark": "piqa", "metric": "accuracy"}
+    for recipe, value in (("it", 0.9), ("sit_100", 0.8), ("none", 0.7)):
+        full = change(full, {**piqa, "recipe": recipe}, value=value)
+    few = full.filter(pl.col("recipe").is_in(["none", "it", "sit_100"]))
+    rows = [
+        {"first": "none", "second": "it", "value": -0.2, "holm": 0.01},
+        {"first": "none", "second": "sit_100", "value": -0.1, "holm": 0.01},
+        {"first": "it", "second": "sit_100", "value": 0.1, "holm": 0.2},
+    ]
+    judge = few.filter(**piqa)["judge"][0]
+    about = {**piqa, "judge": judge, "slice": "all", "base": "llama-2-7b"}
+    table = TABLES["helpfulness"](few, published, comparisons(tmp_path, rows, **about))
+    column = titles(table).index("PIQA accuracy")
+    assert {table.rows[row] for row in table.best(column)} == {"IT", "SIT-100"}
+    assert table.best(titles(table).index("BoolQ accuracy")) == set()
 
 
 def test_what_the_miniature_lacks_is_left_out(mini, published):

@@ -80,6 +80,7 @@ def compared(make_cell, tmp_path):
             ],
             "capability": suites,
             "overlap": [],
+            "task_groups": {"capability": {"math": ["math"]}},
             "most_unscored": 0.05,
             "study_seed": 1,
             "out": out,
@@ -196,3 +197,15 @@ def test_seeds_of_a_recipe_are_one_method():
         ("none", {0: 0}),
         ("dpo", {0: 1, 1: 2}),
     ]
+
+
+def test_groups_of_tasks_are_compared_and_a_suite_without_math_says_so(compared):
+    rows = compared([BASE, DPO], task_groups={"capability": {"code": ["math"]}})
+    group = one(rows, kind="pair", slice="group=code")
+    task = one(rows, kind="pair", slice="task=math")
+    assert group == {**task, "slice": "group=code"}
+    assert group["value"] == pytest.approx(2 / 40)
+    assert one(rows, kind="group")["first"] == "math"
+    contrast = one(rows, kind="contrast")
+    assert (contrast["first"], contrast["value"]) == ("dpo", None)
+    assert "No task of this suite is of the group" in contrast["reason"]
