@@ -1,0 +1,157 @@
+"""The figure of an axis: a line a method, the base untouched, a panel a measure."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
+
+from safegrid.core.records import Key
+from safegrid.report.axes import MEASURES, PLACES, Axis, axis_keys
+from safegrid.report.grid import Grid, ModelRow, ends
+from safegrid.report.names import BASE, recipe_title
+from safegrid.report.style import CM, PAGE, SMALL, look, new_figure, styled
+from safegrid.report.trade_off import AXES, axis_title
+from safegrid.study.axes import AxisLine, AxisPoint
+
+HEIGHT, HEAD = 4.8 * CM, 0.9 * CM
+APART = 2.2
+"""Points of print between two lines at one place."""
+COUNTS = {1e9: "B", 1e6: "M", 1e3: "k", 1.0: ""}
+BELOW = {
+    "size": "parameters of the base",
+    "fraction": "training rows",
+    "composition": "dataset",
+}
+"""What the horizontal axis of each kind of line is."""
+LEVEL = 4
+"""Names of datasets that stand level below a panel; more are turned."""
+
+Places = Mapping[AxisPoint, float]
+
+
+@styled
+def axis_figure(scores: pl.DataFrame, axis: Axis) -> Figure:
+    """Draw each measure along an axis, a row of panels for each base and kind of line.
+
+    A panel says where no line has two points; points without a place are named below.
+    """
+    grid = Grid(ends(scores))
+    keys = axis_keys(grid)
+    groups: dict[tuple[str, str], list[AxisLine]] = defaultdict(list)
+    for line in axis.lines:
+        groups[line.base, line.kind].append(line)
+    figure = new_figure(PAGE, HEAD + HEIGHT * len(groups))
+    rows = figure.subplots(len(groups), len(MEASURES), squeeze=False)
+    for row, ((base, _), lines) in zip(rows, groups.items(), strict=True):
+        row[0].set_title(base if grid.several_bases else "", loc="left")
+        places = _places(axis, lines)
+        for panel, measure in zip(row, MEASURES, strict=True):
+            drawn = measure in keys and _draw(panel, grid, keys[measure], lines, places)
+            if drawn:
+                panel.set_ylabel(axis_title(measure, grid.axis(measure)))
+            else:
+                panel.set_axis_off()
+                text = f"no line has two points of\n{AXES[measure]}"
+                panel.text(0.5, 0.5, text, ha="center", transform=panel.transAxes)
+    _explain(figure, axis)
+    return figure
+
+
+def _places(axis: Axis, lines: Sequence[AxisLine]) -> Places:
+    """Return where points stand; datasets by their rows, side by side."""
+    points = (point for line in lines for point in line.points)
+    known = {p: at for p in points if (at := axis.place(p)) is not None}
+    if lines[0].kind != "composition":
+        return known
+    rows: dict[str, list[float]] = defaultdict(list)
+    for point, at in known.items():
+        rows[point.title].append(at)
+    order = sorted(rows, key=lambda title: (fmean(rows[title]), title))
+    return {point: float(order.index(point.title)) for point in known}
+
+
+def _draw(
+    panel: Axes, grid: Grid, key: Key, lines: Sequence[AxisLine], places: Places
+) -> bool:
+    """Draw a panel's lines with their intervals; return whether there was any."""
+    names = [line.name for line in lines]
+    drawn = 0
+    for index, line in enumerate(lines):
+        found = [
+            (places[p], grid.entry(ModelRow(p.base, p.recipe), key).percent)
+            for p in sorted(places, key=places.__getitem__)
+            if p in line.points
+        ]
+        shown = [(x, y) for x, y in found if not math.isnan(y.at)]
+        if len(shown) < 2:
+            continue
+        drawn += 1
+        style = _style(line.name, names)
+        shift = APART * (index - (len(lines) - 1) / 2) / 72
+        inches = ScaledTranslation(shift, 0, panel.figure.dpi_scale_trans)
+        style["transform"] = panel.transData + inches
+        x = [x for x, _ in shown]
+        panel.plot(x, [y.at for _, y in shown], **style)
+        limits = [y.low for _, y in shown], [y.high for _, y in shown]
+        bars = {"color": style["color"], "transform": style["transform"]}
+        panel.vlines(x, *limits, linewidth=0.6, alpha=0.7, **bars)
+    if drawn:
+        _frame(panel, grid, key, lines[0], places)
+    return drawn > 0
+
+
+def _frame(panel: Axes, grid: Grid, key: Key, line: AxisLine, places: Places) -> None:
+    """Draw what all lines of a panel share: the base untouched, the axis of places."""
+    if line.base:
+        start = grid.entry(ModelRow(line.base, BASE), key).percent
+        panel.axhline(start.at, color="black", linewidth=0.8, dashes=(3, 2), zorder=1)
+        panel.axhspan(start.low, start.high, color="0.9", linewidth=0, zorder=0)
+    panel.set_xlabel(BELOW[line.kind])
+    panel.grid(axis="y", color="0.92", linewidth=0.5)
+    panel.set_axisbelow(True)
+    panel.margins(0.1)
+    if line.kind == "composition":
+        titles = {places[point]: point.title for point in places}
+        level = len(titles) <= LEVEL
+        turned: Any = {} if level else {"rotation": 30, "ha": "right"}
+        panel.set_xticks(list(titles), list(titles.values()), **turned)
+    else:
+        panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.xaxis.set_major_formatter(lambda count, _: _short(count))
+
+
+def _short(count: float) -> str:
+    """Return a number of rows or parameters in the room of a tick."""
+    unit = next(unit for unit in COUNTS if count >= unit or unit == 1)
+    return f"{count / unit:g}{COUNTS[unit]}"
+
+
+def _style(name: str, names: list[str]) -> dict[str, Any]:
+    own = look(name, names)
+    return {"color": own.colour, "marker": own.marker, "markersize": 3.5}
+
+
+def _explain(figure: Figure, axis: Axis) -> None:
+    """Say what the lines are, and which points have no place."""
+    names = list(dict.fromkeys(line.name for line in axis.lines))
+    titles = {name: recipe_title(name) for name in names} | {BASE: "base untouched"}
+    handles = [Line2D([], [], label=titles[n], **_style(n, names)) for n in names]
+    if BASE not in names:
+        style: Any = {"color": "black", "linewidth": 0.8, "dashes": (3, 2)}
+        handles.insert(0, Line2D([], [], label=titles[BASE], **style))
+    figure.legend(handles=handles, loc="outside upper right", ncols=6, frameon=False)
+    points = (point for line in axis.lines for point in line.points)
+    lost = dict.fromkeys(p.title for p in points if axis.place(p) is None)
+    if lost:
+        text = f"not drawn: {', '.join(lost)}. {PLACES[axis.name][1]}"
+        figure.supxlabel(text, fontsize=SMALL)
