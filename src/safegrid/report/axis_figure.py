@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
 
 from safegrid.core.records import Key
 from safegrid.report.axes import MEASURES, PLACES, Axis, axis_keys
@@ -22,8 +21,8 @@ from safegrid.report.trade_off import AXES, axis_title
 from safegrid.study.axes import AxisLine, AxisPoint
 
 HEIGHT, HEAD = 4.8 * CM, 0.9 * CM
-APART = 2.2
-"""Points of print between two lines at one place."""
+APART = 0.04
+"""Distance of two lines at one place, of the place or of the step to the next one."""
 COUNTS = {1e9: "B", 1e6: "M", 1e3: "k", 1.0: ""}
 BELOW = {
     "size": "parameters of the base",
@@ -82,8 +81,9 @@ def _draw(
     panel: Axes, grid: Grid, key: Key, lines: Sequence[AxisLine], places: Places
 ) -> bool:
     """Draw a panel's lines with their intervals; return whether there was any."""
+    ordered = lines[0].kind != "composition"
     names = [line.name for line in lines]
-    drawn = 0
+    drawn = False
     for index, line in enumerate(lines):
         found = [
             (places[p], grid.entry(ModelRow(p.base, p.recipe), key).percent)
@@ -93,33 +93,25 @@ def _draw(
         shown = [(x, y) for x, y in found if not math.isnan(y.at)]
         if len(shown) < 2:
             continue
-        drawn += 1
-        style = _style(line.name, names)
-        shift = APART * (index - (len(lines) - 1) / 2) / 72
-        inches = ScaledTranslation(shift, 0, panel.figure.dpi_scale_trans)
-        style["transform"] = panel.transData + inches
-        x = [x for x, _ in shown]
+        drawn, style = True, _style(line.name, names)
+        aside = APART * (index - (len(lines) - 1) / 2)
+        x = [x * (1 + aside) if ordered else x + aside for x, _ in shown]
         panel.plot(x, [y.at for _, y in shown], **style)
-        limits = [y.low for _, y in shown], [y.high for _, y in shown]
-        bars = {"color": style["color"], "transform": style["transform"]}
-        panel.vlines(x, *limits, linewidth=0.6, alpha=0.7, **bars)
+        low, high = [y.low for _, y in shown], [y.high for _, y in shown]
+        panel.vlines(x, low, high, color=style["color"], linewidth=0.6, alpha=0.7)
     if drawn:
         _frame(panel, grid, key, lines[0], places)
-    return drawn > 0
+    return drawn
 
 
 def _frame(panel: Axes, grid: Grid, key: Key, line: AxisLine, places: Places) -> None:
     """Draw what all lines of a panel share: the base untouched, the axis of places."""
-    if line.base:
-        start = grid.entry(ModelRow(line.base, BASE), key).percent
-        panel.axhline(start.at, color="black", linewidth=0.8, dashes=(3, 2), zorder=1)
-        panel.axhspan(start.low, start.high, color="0.9", linewidth=0, zorder=0)
-    panel.set_xlabel(BELOW[line.kind])
+    panel.margins(0.1)
     panel.grid(axis="y", color="0.92", linewidth=0.5)
     panel.set_axisbelow(True)
-    panel.margins(0.1)
+    panel.set_xlabel(BELOW[line.kind])
     if line.kind == "composition":
-        titles = {places[point]: point.title for point in places}
+        titles = dict(sorted((at, point.title) for point, at in places.items()))
         level = len(titles) <= LEVEL
         turned: Any = {} if level else {"rotation": 30, "ha": "right"}
         panel.set_xticks(list(titles), list(titles.values()), **turned)
@@ -128,6 +120,10 @@ def _frame(panel: Axes, grid: Grid, key: Key, line: AxisLine, places: Places) ->
         panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_major_formatter(lambda count, _: _short(count))
+    if line.base:
+        start = grid.entry(ModelRow(line.base, BASE), key).percent
+        panel.axhline(start.at, color="black", linewidth=0.8, dashes=(3, 2), zorder=1)
+        panel.axhspan(start.low, start.high, color="0.9", linewidth=0, zorder=0)
 
 
 def _short(count: float) -> str:
