@@ -134,7 +134,7 @@ def test_a_grown_model_has_the_shape_of_its_world(tmp_path):
     sizes = [
         base_shape(study, f"mini-{size}", tmp_path) for size in ("small", "medium")
     ]
-    assert [known.shape.parameters for known in sizes] == [196_928, 541_344]
+    assert [known.shape.parameters for known in sizes] == [49_248, 196_928]
     guard = judge_shape(study, "mini-guard", "", tmp_path).shape
     assert (guard.layers, guard.width) == (2, 96)
     likelihood = judge_shape(study, "mini-fluency", "mini-base", tmp_path).shape
