@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from textwrap import fill
 from typing import Any
 
 import polars as pl
@@ -30,10 +31,13 @@ BELOW = {
     "composition": "dataset",
 }
 """What the horizontal axis of each kind of line is."""
+WIDE = 26
+"""Signs in a line of a vertical title."""
 LEVEL = 4
 """Names of datasets that stand level below a panel; more are turned."""
 
 Places = Mapping[AxisPoint, float]
+Looks = Mapping[str, dict[str, Any]]
 
 
 @styled
@@ -47,20 +51,22 @@ def axis_figure(scores: pl.DataFrame, axis: Axis) -> Figure:
     groups: dict[tuple[str, str], list[AxisLine]] = defaultdict(list)
     for line in axis.lines:
         groups[line.base, line.kind].append(line)
+    looks = _looks(axis)
     figure = new_figure(PAGE, HEAD + HEIGHT * len(groups))
     rows = figure.subplots(len(groups), len(MEASURES), squeeze=False)
     for row, ((base, _), lines) in zip(rows, groups.items(), strict=True):
         row[0].set_title(base if grid.several_bases else "", loc="left")
         places = _places(axis, lines)
         for panel, measure in zip(row, MEASURES, strict=True):
-            drawn = measure in keys and _draw(panel, grid, keys[measure], lines, places)
-            if drawn:
-                panel.set_ylabel(axis_title(measure, grid.axis(measure)))
+            key = keys.get(measure)
+            if key is not None and _draw(panel, grid, key, lines, places, looks):
+                title = axis_title(measure, grid.axis(measure))
+                panel.set_ylabel(fill(title, WIDE))
             else:
                 panel.set_axis_off()
                 text = f"no line has two points of\n{AXES[measure]}"
                 panel.text(0.5, 0.5, text, ha="center", transform=panel.transAxes)
-    _explain(figure, axis)
+    _explain(figure, axis, looks)
     return figure
 
 
@@ -78,11 +84,15 @@ def _places(axis: Axis, lines: Sequence[AxisLine]) -> Places:
 
 
 def _draw(
-    panel: Axes, grid: Grid, key: Key, lines: Sequence[AxisLine], places: Places
+    panel: Axes,
+    grid: Grid,
+    key: Key,
+    lines: Sequence[AxisLine],
+    places: Places,
+    looks: Looks,
 ) -> bool:
     """Draw a panel's lines with their intervals; return whether there was any."""
     ordered = lines[0].kind != "composition"
-    names = [line.name for line in lines]
     drawn = False
     for index, line in enumerate(lines):
         found = [
@@ -93,7 +103,7 @@ def _draw(
         shown = [(x, y) for x, y in found if not math.isnan(y.at)]
         if len(shown) < 2:
             continue
-        drawn, style = True, _style(line.name, names)
+        drawn, style = True, looks[line.name]
         aside = APART * (index - (len(lines) - 1) / 2)
         x = [x * (1 + aside) if ordered else x + aside for x, _ in shown]
         panel.plot(x, [y.at for _, y in shown], **style)
@@ -132,19 +142,22 @@ def _short(count: float) -> str:
     return f"{count / unit:g}{COUNTS[unit]}"
 
 
-def _style(name: str, names: list[str]) -> dict[str, Any]:
-    own = look(name, names)
-    return {"color": own.colour, "marker": own.marker, "markersize": 3.5}
-
-
-def _explain(figure: Figure, axis: Axis) -> None:
-    """Say what the lines are, and which points have no place."""
+def _looks(axis: Axis) -> Looks:
+    """Return how each line is drawn, the same in every panel."""
     names = list(dict.fromkeys(line.name for line in axis.lines))
-    titles = {name: recipe_title(name) for name in names} | {BASE: "base untouched"}
-    handles = [Line2D([], [], label=titles[n], **_style(n, names)) for n in names]
-    if BASE not in names:
-        style: Any = {"color": "black", "linewidth": 0.8, "dashes": (3, 2)}
-        handles.insert(0, Line2D([], [], label=titles[BASE], **style))
+    found = {name: look(name, names) for name in names}
+    return {
+        name: {"color": own.colour, "marker": own.marker, "markersize": 3.5}
+        for name, own in found.items()
+    }
+
+
+def _explain(figure: Figure, axis: Axis, looks: Looks) -> None:
+    """Say what the lines are, and which points have no place."""
+    titles = {name: recipe_title(name) for name in looks} | {BASE: "base untouched"}
+    dashed: Any = {"color": "black", "linewidth": 0.8, "dashes": (3, 2)}
+    shown = looks if BASE in looks else {BASE: dashed, **looks}
+    handles = [Line2D([], [], label=titles[name], **own) for name, own in shown.items()]
     figure.legend(handles=handles, loc="outside upper right", ncols=6, frameon=False)
     points = (point for line in axis.lines for point in line.points)
     lost = dict.fromkeys(p.title for p in points if axis.place(p) is None)
